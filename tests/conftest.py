@@ -1,0 +1,103 @@
+"""Pictures, recipes and processes that several test files need."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Draw the starter set once for all tests, and leave the user's own cache alone."""
+    os.environ.setdefault("TLF_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def draw_pictures(root: Path, train: int, val: int) -> Path:
+    """A folder of circles and squares, ``train`` and ``val`` of each, of varied size and colour."""
+    rng = np.random.default_rng(0)
+    for split, count in {"train": train, "val": val}.items():
+        for shape in ("circles", "squares"):
+            folder = root / split / shape
+            folder.mkdir(parents=True)
+            for number in range(count):
+                _draw(shape, rng).save(folder / f"{number:03}.jpg", quality=90)
+    return root
+
+
+def _draw(shape: str, rng: np.random.Generator) -> Image.Image:
+    width, height = rng.integers(40, 70, 2).tolist()
+    ground, ink = (tuple(rng.integers(0, 255, 3).tolist()) for _ in range(2))
+    image = Image.new("RGB", (width, height), ground)
+    side = int(rng.integers(16, 30))
+    x, y = int(rng.integers(0, width - side)), int(rng.integers(0, height - side))
+    draw = ImageDraw.Draw(image)
+    outline = draw.ellipse if shape == "circles" else draw.rectangle
+    outline((x, y, x + side, y + side), fill=ink)
+    return image
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 train and 11 val pictures, in two classes."""
+    root = tmp_path_factory.mktemp("pictures")
+    draw_pictures(root, 10, 5)
+    _draw("circles", np.random.default_rng(1)).save(root / "val" / "circles" / "odd.jpg")
+    return root
+
+
+RECIPE = """
+batch_size = 8
+output = "{output}"
+[data]
+kind = "folder"
+root = "{root}"
+[transforms]
+size = 32
+resize = 36
+[backbone]
+kind = "timm"
+model = "test_resnet.r160_in1k"
+weights = "none"
+[[phases]]
+name = "head"
+freeze = "backbone"
+epochs = 1
+lr = 0.1
+[[phases]]
+name = "all"
+epochs = 2
+lr = 0.01
+layer_decay = 0.5
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, pictures: Path) -> Path:
+    """A small recipe of two phases, whose run folder is ``run`` beside it."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.format(output=tmp_path / "run", root=pictures))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tlf() -> TlfCommand:
+    """Run ``python -m tlf`` with some arguments in a process of its own."""
+
+    def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **more}
+        command = [sys.executable, "-m", "tlf", *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300, check=False
+        )
+
+    return run

@@ -1,0 +1,148 @@
+import pickle
+from dataclasses import asdict
+
+import pytest
+import torch
+from torch.nn import functional
+from torchvision.ops import sigmoid_focal_loss
+
+from tlf.builtin.losses import CrossEntropy, Focal, balanced_weights, tlf_losses
+
+COUNTS = (1, 3, 4)
+
+
+@pytest.fixture
+def logits():
+    torch.manual_seed(0)
+    return torch.randn(8, 3, dtype=torch.float64)
+
+
+@pytest.fixture
+def labels():
+    """As many of each class as COUNTS says."""
+    return torch.tensor([0, 1, 1, 1, 2, 2, 2, 2])
+
+
+def soft(labels):
+    return functional.one_hot(labels, 3).double()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_torchs_per_picture(logits, labels, smoothing):
+    loss = CrossEntropy(label_smoothing=smoothing).build(COUNTS)
+    reference = torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=smoothing)
+    torch.testing.assert_close(loss(logits, labels), reference(logits, labels))
+    torch.testing.assert_close(loss(logits, soft(labels)), reference(logits, labels))
+
+
+def test_label_smoothing_by_its_formula(logits, labels):
+    smoothed = 0.7 * soft(labels) + 0.3 / 3
+    expected = -(smoothed * logits.log_softmax(1)).sum(1)
+    loss = CrossEntropy(label_smoothing=0.3).build(COUNTS)
+    torch.testing.assert_close(loss(logits, labels), expected)
+
+
+def test_balanced_weights_by_hand():
+    assert balanced_weights(COUNTS) == pytest.approx((8 / 3, 8 / 9, 8 / 12))
+    weights = balanced_weights(COUNTS)
+    assert sum(w * n for w, n in zip(weights, COUNTS, strict=True)) == pytest.approx(8)
+    assert balanced_weights((5, 5)) == (1, 1)
+
+
+@pytest.mark.parametrize("component", [CrossEntropy, Focal])
+def test_balanced_multiplies_each_picture(logits, labels, component):
+    plain = component().build(COUNTS)(logits, labels)
+    balanced = component(class_weights="balanced").build(COUNTS)(logits, labels)
+    weights = torch.tensor(balanced_weights(COUNTS), dtype=torch.float64)
+    torch.testing.assert_close(balanced, plain * weights[labels], rtol=1e-6, atol=0)
+
+
+def test_balanced_over_the_whole_split_is_torchs_weighted_mean(logits, labels):
+    weights = torch.tensor(balanced_weights(COUNTS), dtype=torch.float64)
+    torchs = functional.cross_entropy(logits, labels, weight=weights)
+    found = CrossEntropy(class_weights="balanced").build(COUNTS)(logits, labels).mean()
+    assert float(found) == pytest.approx(float(torchs))
+    # On a part of it, torch divides by the weights of the part.
+    torchs = functional.cross_entropy(logits[:2], labels[:2], weight=weights)
+    found = CrossEntropy(class_weights="balanced").build(COUNTS)(logits[:2], labels[:2]).mean()
+    assert float(found) == pytest.approx(float(torchs * (8 / 3 + 8 / 9) / 2))
+
+
+@pytest.mark.parametrize("component", [CrossEntropy, Focal])
+def test_a_class_without_pictures_cannot_be_balanced(component):
+    with pytest.raises(ValueError, match=r"class 1 .* has no pictures .* write class_weights"):
+        component(class_weights="balanced").build((3, 0, 2))
+    component().build((3, 0, 2))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+def test_focal_with_two_classes_is_torchvisions(gamma):
+    torch.manual_seed(0)
+    score, labels = torch.randn(16, dtype=torch.float64) * 3, torch.arange(16) % 2
+    two = torch.stack([torch.zeros_like(score), score], dim=1)
+    reference = sigmoid_focal_loss(score, labels.double(), alpha=-1, gamma=gamma)
+    torch.testing.assert_close(Focal(gamma).build((8, 8))(two, labels), reference)
+
+
+def test_focal_without_gamma_is_cross_entropy(logits, labels):
+    reference = functional.cross_entropy(logits, labels, reduction="none")
+    torch.testing.assert_close(Focal(0.0).build(COUNTS)(logits, labels), reference)
+
+
+def test_focal_takes_class_probabilities(logits, labels):
+    loss = Focal(class_weights="balanced").build(COUNTS)
+    torch.testing.assert_close(loss(logits, soft(labels)), loss(logits, labels))
+    mixed = 0.25 * soft(labels) + 0.75 * soft(labels.flip(0))
+    expected = 0.25 * loss(logits, labels) + 0.75 * loss(logits, labels.flip(0))
+    torch.testing.assert_close(loss(logits, mixed), expected)
+
+
+@pytest.mark.parametrize("component", [CrossEntropy, Focal])
+def test_cross_entropies_of_mixed_labels_are_mixed(logits, labels, component):
+    loss = component(class_weights="balanced").build(COUNTS)
+    mixed = 0.25 * soft(labels) + 0.75 * soft(labels.flip(0))
+    expected = 0.25 * loss(logits, labels) + 0.75 * loss(logits, labels.flip(0))
+    torch.testing.assert_close(loss(logits, mixed), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_focal_has_right_slopes_however_sure_the_model_is(logits, labels, gamma):
+    loss = Focal(gamma).build(COUNTS)
+    assert torch.autograd.gradcheck(lambda x: loss(x, labels), logits.requires_grad_())
+    sure = (1000 * functional.one_hot(labels, 3).float()).requires_grad_()
+    (loss(sure, labels).sum() + loss(sure, labels.flip(0)).sum()).backward()
+    assert sure.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", tlf_losses())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_half_precision_and_other_devices(kind, dtype):
+    loss = tlf_losses()[kind](class_weights="balanced").build(COUNTS)
+    logits, labels = torch.randn(4, 3, dtype=dtype), torch.tensor([0, 1, 2, 0])
+    assert loss(logits, labels).dtype == dtype
+    assert loss(logits, soft(labels).float()).shape == (4,)
+    assert loss(logits.to("meta"), labels.to("meta")).device.type == "meta"
+
+
+@pytest.mark.parametrize(
+    ("component", "options", "message"),
+    [
+        (CrossEntropy, {"label_smoothing": 1.0}, "from 0 to below 1, not 1.0"),
+        (CrossEntropy, {"label_smoothing": -0.1}, "from 0 to below 1, not -0.1"),
+        (Focal, {"gamma": -1.0}, "gamma is a number from 0 on, not -1.0"),
+        (Focal, {"gamma": float("inf")}, "gamma is a number from 0 on, not inf"),
+    ],
+)
+def test_wrong_options(component, options, message):
+    with pytest.raises(ValueError, match=message):
+        component(**options)
+
+
+@pytest.mark.parametrize("kind", tlf_losses())
+def test_components_are_values_and_build_what_can_be_sent(kind, logits, labels):
+    component = tlf_losses()[kind](class_weights="balanced")
+    assert pickle.loads(pickle.dumps(component)) == component
+    assert type(component)(**asdict(component)) == component
+    loss = component.build(COUNTS)
+    sent = pickle.loads(pickle.dumps(loss))
+    assert torch.equal(sent(logits, labels), loss(logits, labels))

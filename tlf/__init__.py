@@ -1,0 +1,3 @@
+"""Transfer learning for pictures."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,54 @@
+"""An exponential moving average of the weights that learn."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from tlf.model import Classifier
+
+
+class Average:
+    """``average = decay × average + (1 - decay) × weight`` after every update.
+
+    It begins with the weights that the phase, or a stage that thaws, begins with. BatchNorm
+    statistics are the model's own.
+
+    Source: Polyak & Juditsky, 1992, doi:10.1137/0330046; as in timm's ``ModelEmaV3``.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.tensors: dict[str, Tensor] = {}
+        """Parameter → its average; parameters that have not learnt in this phase are not here."""
+
+    def follow(self, classifier: Classifier, learning: Collection[str]) -> None:
+        """Begin to average parameters that were not averaged before."""
+        for name, parameter in classifier.named_parameters():
+            if name in learning and name not in self.tensors:
+                self.tensors[name] = parameter.detach().clone()
+
+    @torch.no_grad()
+    def update(self, classifier: Classifier) -> None:
+        """Take in the weights after an update."""
+        parameters = dict(classifier.named_parameters())
+        for name, average in self.tensors.items():
+            average.lerp_(parameters[name], 1 - self.decay)
+
+    @contextmanager
+    def inside(self, classifier: Classifier) -> Iterator[None]:
+        """Put the average into the model; take it out again in the end."""
+        self._exchange(classifier)
+        try:
+            yield
+        finally:
+            self._exchange(classifier)
+
+    @torch.no_grad()
+    def _exchange(self, classifier: Classifier) -> None:
+        parameters = dict(classifier.named_parameters())
+        for name, average in self.tensors.items():
+            learnt = parameters[name].detach().clone()
+            parameters[name].copy_(average)
+            average.copy_(learnt)

@@ -1,0 +1,1 @@
+"""tlf's own components. Each module is a plugin like any other."""

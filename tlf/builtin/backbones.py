@@ -1,0 +1,221 @@
+"""Backbones: every classification network of torchvision, and every network of timm."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tlf import downloads, maps, published, stages
+from tlf.components import BuiltBackbone
+from tlf.errors import WeightsError
+from tlf.hookspecs import hookimpl
+from tlf.weights import StoredWeights, fit, local_file, read, vacated
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+HUB_PREFIX = "hf-hub:"
+
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+"""What timm calls a file of weights on the Hugging Face hub, the safe format first."""
+
+AUXILIARY = ("aux1", "aux2", "AuxLogits")
+"""torchvision's auxiliary classifiers, which help to train a network from scratch."""
+
+
+@dataclass(frozen=True)
+class Torchvision:
+    """A classification network of torchvision, with torchvision's own names for its parameters.
+
+    Its last layer is taken away; dropout and hidden layers before it stay. Networks that were
+    trained with auxiliary classifiers come without them. Stages are torchvision's own modules, from
+    ``stem`` on: ``layer1`` … ``layer4`` in a ResNet, ``features.1`` … in an EfficientNet.
+
+    Networks without hidden layers before their classifier also give maps (B, F, H, W), and vision
+    transformers tokens (B, N, F), to heads that pool for themselves.
+    """
+
+    model: str = "resnet18"
+    """torchvision's name for the architecture."""
+    weights: str = "DEFAULT"
+    """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt),
+    ``starter`` (ResNet-18 weights that come with tlf), or ``none``: start at random."""
+
+    def build(self) -> BuiltBackbone:
+        """Build the network and load its weights.
+
+        Raises:
+            ValueError: torchvision has no such model.
+            WeightsError: there are no such weights, or they cannot be fetched or do not fit.
+        """
+        entries = published.torchvision_weights(self.model)
+        stored = self._stored(entries)
+        own = published.stored_preprocessing(stored.metadata) if stored else None
+        entry = entries.get(self.weights, entries["DEFAULT"])
+        how = own or published.torchvision_preprocessing(self.model, entry.transforms())
+        module = published.torchvision_module(self.model, how.size)
+        classifier, width = _remove_last_layer(module)
+        if stored:
+            tensors = published.torchvision_names(stored.tensors)
+            fit(module, tensors, [vacated(module, classifier), *AUXILIARY])
+        if top := maps.top(module, classifier):
+            maps.offer_torchvision(module, top)
+        return BuiltBackbone(module, width, stages.cut(module), how, classifier)
+
+    def _stored(self, entries: Mapping[str, Any]) -> StoredWeights | None:
+        if self.weights == "none":
+            return None
+        file = local_file(self.weights, self.model)
+        if file:
+            return read(file)
+        if self.weights not in entries:
+            raise WeightsError(published.unknown(self.weights, self.model, [*entries]))
+        entry = entries[self.weights]
+        what = f"{self.model} {entry.name}"
+        return read(downloads.fetch_url(entry.url, what, megabytes=entry.meta["_file_size"]))
+
+
+@dataclass(frozen=True)
+class Timm:
+    """A network of timm, with timm's own names for its parameters.
+
+    Stages are timm's own groups, from ``stem`` on: ``stages.0`` … in a ConvNeXt, ``blocks.0`` … in
+    a vision transformer. Networks that timm does not group are cut at their own modules.
+
+    Networks whose maps are as wide as their features also give maps (B, F, H, W) or tokens
+    (B, N, F) to heads that pool for themselves. Maps that timm lays out as (B, H, W, F) come as
+    tokens.
+
+    Two of timm's ways to crop are done in the nearest way that tlf has: of a squashed picture the
+    whole is shown instead of its centre, and pictures are cropped instead of padded to a square.
+    """
+
+    model: str = "resnet18"
+    """timm's name for the architecture; ``architecture.tag`` says which weights are meant, too."""
+    weights: str = "default"
+    """``default`` or another published tag (``a1_in1k``), ``hf-hub:organisation/name``, a file
+    (.safetensors, .pth, .pt), ``starter`` (ResNet-18 weights that come with tlf), or ``none``:
+    start at random."""
+    channels: int = 3
+    """Channels of a picture: 3 for colour, 1 for grey. The first convolution is adapted."""
+    drop_path: float = 0.0
+    """Chance that a block is skipped while training; it rises to this from the stem to the top."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.channels < 1:
+            raise ValueError(f"channels counts from 1 on, not {self.channels}")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"drop_path is a chance from 0 to below 1, not {self.drop_path}")
+
+    def build(self) -> BuiltBackbone:
+        """Build the network and load its weights.
+
+        Raises:
+            ValueError: timm has no such model, or it has no drop-path.
+            WeightsError: there are no such weights, or they cannot be fetched or do not fit.
+        """
+        architecture = published.timm_architecture(self.model)
+        file = local_file(self.weights, architecture)
+        if file or self.weights == "none":
+            stored = read(file) if file else StoredWeights({}, {})
+            config = published.timm_config(self.model)
+            own = published.stored_preprocessing(stored.metadata)
+            how = own or published.timm_preprocessing(config)
+            module = self._bare(architecture, config, how.size)
+            if file:
+                self._fit(module, config, stored.tensors)
+        else:
+            config, tensors, options = self._published(architecture)
+            how = published.timm_preprocessing(config)
+            module = self._loaded(architecture, config, tensors, options)
+        width = maps.offer_timm(module)
+        classifier = (*published.timm_classifiers(config), "head")[0]
+        how = published.with_channels(how, self.channels)
+        return BuiltBackbone(module, width, stages.cut_timm(module), how, classifier)
+
+    def _published(self, architecture: str) -> tuple[Any, dict[str, "Tensor"], dict[str, Any]]:
+        """Published weights: how timm describes them, their tensors, and the network's options."""
+        what = f"{self.model} {self.weights}"
+        if self.weights.startswith(HUB_PREFIX):
+            repository = self.weights.removeprefix(HUB_PREFIX)
+            description = downloads.fetch_hub(repository, ("config.json",), f"{what} config.json")
+            config, options = published.timm_hub_config(description, architecture)
+            file = downloads.fetch_hub(repository, HUB_FILES, what)
+            return config, read(file).tensors, options
+        config = published.timm_published(self.model, self.weights)
+        if config.hf_hub_id:
+            file = downloads.fetch_hub(config.hf_hub_id, HUB_FILES, what)
+        else:
+            url, name = (config.url, "") if isinstance(config.url, str) else config.url
+            file = downloads.fetch_url(url, what, name)
+        return config, read(file).tensors, {}
+
+    def _bare(self, architecture: str, config: Any, size: int) -> "nn.Module":  # noqa: ANN401
+        """The network at random, without classifier."""
+        options: dict[str, Any] = {"num_classes": 0}
+        if config.fixed_input_size and size != config.input_size[-1]:
+            options["img_size"] = size
+        return self._create(architecture, config, options)
+
+    def _fit(self, module: "nn.Module", config: Any, tensors: Mapping[str, "Tensor"]) -> None:  # noqa: ANN401
+        """Fit a file's weights; those for colour pictures are adapted to the channels asked for."""
+        from timm.models import adapt_input_conv
+
+        own, given = module.state_dict(), dict(tensors)
+        first = config.first_conv or ()
+        for name in [f"{n}.weight" for n in ([first] if isinstance(first, str) else first)]:
+            colour = name in given and given[name].ndim == 4 and given[name].shape[1] == 3
+            if colour and own[name].shape[1] == self.channels != 3:
+                given[name] = adapt_input_conv(self.channels, given[name])
+        names = published.timm_classifiers(config)
+        fit(module, given, [vacated(module, name) for name in names])
+
+    def _loaded(
+        self,
+        architecture: str,
+        config: Any,  # noqa: ANN401
+        tensors: dict[str, "Tensor"],
+        options: Mapping[str, Any],
+    ) -> "nn.Module":
+        """The network with published weights, as timm itself converts and fits them."""
+        # With as many classes as the weights have, timm fits strictly.
+        given = dataclasses.replace(config, state_dict=tensors)
+        try:
+            module = self._create(architecture, given, {"pretrained": True, **options})
+        except RuntimeError as error:
+            raise WeightsError(f"{self.weights} does not fit {architecture}: {error}") from error
+        module.pretrained_cfg.pop("state_dict")  # type: ignore[operator,union-attr]
+        if hasattr(module, "reset_classifier"):
+            module.reset_classifier(0)  # type: ignore[operator]
+        return module
+
+    def _create(self, architecture: str, config: Any, options: Mapping[str, Any]) -> "nn.Module":  # noqa: ANN401
+        import timm
+
+        drop = {"drop_path_rate": self.drop_path} if self.drop_path else {}
+        options = {**options, "in_chans": self.channels, **drop}
+        try:
+            module: nn.Module = timm.create_model(architecture, pretrained_cfg=config, **options)
+        except TypeError as error:
+            if drop and "drop_path_rate" in str(error):
+                raise ValueError(f"{architecture} has no drop_path; leave it out") from error
+            raise
+        return module
+
+
+@hookimpl
+def tlf_backbones() -> dict[str, type]:
+    """Offer the networks of two libraries."""
+    return {"torchvision": Torchvision, "timm": Timm}
+
+
+def _remove_last_layer(module: "nn.Module") -> tuple[str, int]:
+    """Take a torchvision network's last layer away; say its name and how many features it took."""
+    from torch import nn
+
+    name = [name for name, _ in module.named_parameters()][-1].rpartition(".")[0]
+    last = module.get_submodule(name)
+    width = last.in_channels if isinstance(last, nn.Conv2d) else last.in_features
+    module.set_submodule(name, nn.Identity())
+    return name, int(width)  # type: ignore[arg-type]

@@ -1,0 +1,269 @@
+"""Freeze policies: the names of the parameters that stand still in an epoch."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tlf.errors import nearest
+from tlf.hookspecs import hookimpl
+from tlf.results import EpochResult, Progress
+
+if TYPE_CHECKING:
+    from tlf.model import Classifier
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Everything trains: fine-tuning."""
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """No name."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The backbone stands still and the head trains: a linear probe, if the head is linear."""
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Every name of the backbone."""
+        return model.backbone_names
+
+
+@dataclass(frozen=True)
+class UpTo:
+    """One stage and all stages before it stand still."""
+
+    stage: str
+    """The last stage that stands still, such as ``layer2``."""
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Names from the stem up to the stage.
+
+        Raises:
+            ValueError: the backbone has no such stage.
+        """
+        model.stage(self.stage)
+        order = list(model.stages)
+        return _names(model, order[: order.index(self.stage) + 1])
+
+
+@dataclass(frozen=True)
+class AllButLast:
+    """The backbone stands still, but for its last stages."""
+
+    stages: int = 1
+    """How many stages train, counted from the top; 0 freezes the whole backbone."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        _check_least("stages", self.stages, 0)
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Names of the stages below the last ones.
+
+        Raises:
+            ValueError: the backbone has fewer stages.
+        """
+        if self.stages > len(model.stages):
+            raise ValueError(
+                f"stages = {self.stages}, but the backbone has only {len(model.stages)}: "
+                + ", ".join(model.stages)
+            )
+        return _all_but_last(model, self.stages)
+
+
+@dataclass(frozen=True)
+class Only:
+    """The stages that are named stand still, wherever they are."""
+
+    stages: tuple[str, ...]
+    """Their names, such as ``["stem", "layer1"]``."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not self.stages:
+            raise ValueError('stages names no stage; to freeze none, write freeze = "nothing"')
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Names of those stages.
+
+        Raises:
+            ValueError: the backbone has no such stage.
+        """
+        return _names(model, self.stages)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Every parameter stands still whose name a regular expression is found in.
+
+    Names are whole names, such as ``backbone.layer4.0.conv1.weight`` and ``head.weight``.
+    """
+
+    pattern: str
+    """The regular expression. It may match anywhere; ``^`` and ``$`` tie it to the ends."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(
+                f"pattern {self.pattern!r} is no regular expression: {error}"
+            ) from error
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """The names that match.
+
+        Raises:
+            ValueError: no name matches.
+        """
+        known = [name for name, _ in model.named_parameters()]
+        found = tuple(name for name in known if re.search(self.pattern, name))
+        if not found:
+            raise ValueError(
+                f"pattern {self.pattern!r} matches no parameter; {nearest(self.pattern, known)} "
+                f"(names look like {known[0]})"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Norms:
+    """The normalisation layers of the backbone stand still: their weights, and so their statistics.
+
+    Keeps what they learned from far more pictures; useful with small batches.
+    """
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Names of the weights and biases of those layers.
+
+        Raises:
+            ValueError: the backbone has none.
+        """
+        # tlf.model imports torch, which a list of policies can do without.
+        from tlf.model import normalisation_modules
+
+        found = tuple(
+            f"backbone.{layer}.{name}"
+            for layer, module in normalisation_modules(model.backbone).items()
+            for name, _ in module.named_parameters()
+        )
+        if not found:
+            raise ValueError(
+                'the backbone has no normalisation layers; leave "norms" out of freeze'
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Gradual:
+    """Gradual unfreezing: only the head trains at first, then stages thaw one by one from the top.
+
+    Source: Howard & Ruder 2018, arXiv:1801.06146.
+    """
+
+    thaw: int = 1
+    """How many stages thaw at a time."""
+    every: int = 1
+    """How many epochs pass from one thaw to the next."""
+    start: int = 0
+    """The epoch from which on epochs count: the first thaw is at epoch ``start + every``."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        _check_least("thaw", self.thaw, 1)
+        _check_least("every", self.every, 1)
+        _check_least("start", self.start, 0)
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Names of the stages that have not thawed yet."""
+        thaws = max(0, progress.epoch - self.start) // self.every
+        return _all_but_last(model, thaws * self.thaw)
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Only the head trains at first; stages thaw from the top when the monitored figure stalls.
+
+    A thaw restarts the count of epochs. The best figure is the best of the whole phase.
+    """
+
+    patience: int = 2
+    """How many epochs in a row without a new best figure lead to a thaw."""
+    thaw: int = 1
+    """How many stages thaw at a time."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        _check_least("patience", self.patience, 1)
+        _check_least("thaw", self.thaw, 1)
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Names of the stages that have not thawed yet."""
+        thaws = _plateaus(progress.history, progress.monitor, self.patience)
+        return _all_but_last(model, thaws * self.thaw)
+
+
+@dataclass(frozen=True)
+class Alternate:
+    """Head and backbone take turns: the head trains first, while the backbone stands still."""
+
+    every: int = 1
+    """How many epochs a turn lasts."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        _check_least("every", self.every, 1)
+
+    def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
+        """Names of the backbone in the head's turns, of the head in the backbone's."""
+        turn = progress.epoch // self.every
+        return model.head_names if turn % 2 else model.backbone_names
+
+
+def _names(model: "Classifier", stages: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for stage in stages for name in model.stage(stage))
+
+
+def _all_but_last(model: "Classifier", count: int) -> tuple[str, ...]:
+    order = list(model.stages)
+    return _names(model, order[: max(0, len(order) - count)])
+
+
+def _plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:
+    """How many times ``patience`` epochs in a row brought no new best figure."""
+    sign = -1 if monitor.endswith("_loss") else 1
+    best, waited, plateaus = -math.inf, 0, 0
+    for result in history:
+        value = sign * float(getattr(result, monitor))
+        waited = 0 if value > best else waited + 1
+        best = max(best, value)
+        if waited == patience:
+            waited, plateaus = 0, plateaus + 1
+    return plateaus
+
+
+def _check_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} is a whole number from {least} on, not {value}")
+
+
+@hookimpl
+def tlf_freeze_policies() -> dict[str, type]:
+    """Offer the freeze policies."""
+    return {
+        "nothing": Nothing,
+        "backbone": Backbone,
+        "up-to": UpTo,
+        "all-but-last": AllButLast,
+        "only": Only,
+        "matching": Matching,
+        "norms": Norms,
+        "gradual": Gradual,
+        "plateau": Plateau,
+        "alternate": Alternate,
+    }

@@ -1,0 +1,135 @@
+"""Losses: logits (B, K) and labels (B,) or class probabilities (B, K) → losses of pictures (B,)."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from tlf.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ClassWeights = Literal["none", "balanced"]
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Cross-entropy, with label smoothing and class weights if wanted.
+
+    Source: label smoothing, Szegedy et al. 2015, arXiv:1512.00567.
+    """
+
+    label_smoothing: float = 0.0
+    """Share of the probability that is spread evenly over all classes."""
+    class_weights: ClassWeights = "none"
+    """``balanced``: pictures of rare classes count more, so that each class counts the same in all.
+    Weights average 1 over the train split. Losses are divided by the number of pictures, where
+    torch's weighted mean divides by the sum of their weights, which differs from batch to batch."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"label_smoothing is a fraction from 0 to below 1, not {self.label_smoothing}"
+            )
+
+    def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
+        """Build the function for classes of these sizes.
+
+        Raises:
+            ValueError: a class without pictures is to be weighted.
+        """
+        weights = _weights(class_counts, self.class_weights)
+        return partial(_cross_entropy, label_smoothing=self.label_smoothing, weights=weights)
+
+
+@dataclass(frozen=True)
+class Focal:
+    """Cross-entropy that looks away from pictures that are already classified well.
+
+    Every term of the cross-entropy, ``-log(p)``, is multiplied by ``(1 - p) ** gamma``.
+
+    Source: Lin et al. 2017, arXiv:1708.02002.
+    """
+
+    gamma: float = 2.0
+    """How much easy pictures are played down; 0 gives cross-entropy."""
+    class_weights: ClassWeights = "none"
+    """``balanced``: pictures of rare classes count more, as for ``cross-entropy``."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not 0 <= self.gamma < math.inf:
+            raise ValueError(f"gamma is a number from 0 on, not {self.gamma}")
+
+    def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
+        """Build the function for classes of these sizes.
+
+        Raises:
+            ValueError: a class without pictures is to be weighted.
+        """
+        weights = _weights(class_counts, self.class_weights)
+        return partial(_focal, gamma=self.gamma, weights=weights)
+
+
+def balanced_weights(class_counts: Sequence[int]) -> tuple[float, ...]:
+    """The weight of a picture of each class: n / (K · pictures of the class).
+
+    Raises:
+        ValueError: a class has no pictures.
+
+    >>> balanced_weights([1, 3])
+    (2.0, 0.6666666666666666)
+    """
+    empty = [index for index, count in enumerate(class_counts) if not count]
+    if empty:
+        raise ValueError(
+            f"class {empty[0]} (counted from 0) has no pictures in the train split, so that no "
+            'weight balances it; write class_weights = "none" or take the class out'
+        )
+    total, classes = sum(class_counts), len(class_counts)
+    return tuple(total / (classes * count) for count in class_counts)
+
+
+def _weights(class_counts: Sequence[int], class_weights: ClassWeights) -> "Tensor | None":
+    import torch
+
+    if class_weights == "none":
+        return None
+    return torch.tensor(balanced_weights(class_counts))
+
+
+def _cross_entropy(
+    logits: "Tensor", labels: "Tensor", *, label_smoothing: float, weights: "Tensor | None"
+) -> "Tensor":
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(
+        logits,
+        labels.to(logits.dtype) if labels.is_floating_point() else labels,
+        weight=None if weights is None else weights.to(logits),
+        label_smoothing=label_smoothing,
+        reduction="none",
+    )
+
+
+def _focal(
+    logits: "Tensor", labels: "Tensor", *, gamma: float, weights: "Tensor | None"
+) -> "Tensor":
+    import torch
+    from torch.nn.functional import log_softmax, one_hot
+
+    log_p = log_softmax(logits, dim=1)
+    targets = labels if labels.is_floating_point() else one_hot(labels, logits.shape[1])
+    # 1 - p, exact near p = 1, and never 0: the slope of a power below 1 is infinite there.
+    missing = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).eps)
+    terms = -targets * missing**gamma * log_p
+    return (terms if weights is None else terms * weights.to(log_p)).sum(dim=1)
+
+
+@hookimpl
+def tlf_losses() -> dict[str, type]:
+    """Offer the losses."""
+    return {"cross-entropy": CrossEntropy, "focal": Focal}

@@ -1,0 +1,68 @@
+"""Where a run computes: Accelerate's answer, with the two silent traps of launching on a CPU
+closed.
+"""
+
+import os
+
+import torch
+from accelerate import Accelerator
+
+from tlf.cores import usable_cores
+from tlf.errors import RunError
+
+
+def start_accelerator(precision: str) -> Accelerator:
+    """Ask Accelerate for the device and the other processes, and take the cores that are there.
+
+    Raises:
+        RunError: processes were asked for and not started, or the precision needs another device.
+    """
+    _check_launch()
+    try:
+        accelerator = Accelerator(mixed_precision=None if precision == "auto" else precision)
+    except ValueError as error:
+        raise RunError(f"precision = {precision!r} does not work here: {error}") from error
+    if accelerator.device.type == "cpu":
+        _check_cpu_precision(accelerator.mixed_precision)
+        if _launched():
+            # Launchers export OMP_NUM_THREADS=1 on a CPU, which would halve the speed and more.
+            torch.set_num_threads(max(1, usable_cores() // _local_processes()))
+    return accelerator
+
+
+def describe(accelerator: Accelerator) -> str:
+    """One line for a person: device, processes, threads, precision."""
+    device = accelerator.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+    processes = accelerator.num_processes
+    several = f" × {processes} processes" if processes > 1 else ""
+    threads = torch.get_num_threads()
+    cores = f", {threads} thread{'s' if threads > 1 else ''} each" if device.type == "cpu" else ""
+    precision = {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
+    return f"{name}{several}{cores if several else cores.removesuffix(' each')}, {precision}"
+
+
+def _launched() -> bool:
+    """Whether a launcher made the environment, and not a person."""
+    return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
+
+
+def _local_processes() -> int:
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _check_launch() -> None:
+    # `accelerate launch --cpu --num_processes 2` says where the processes should meet
+    # (MASTER_ADDR), then starts a single one, which is told of no others (WORLD_SIZE).
+    asked = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
+    if asked and "WORLD_SIZE" not in os.environ:
+        raise RunError(
+            "several processes were asked for and accelerate launch started only one, as it does "
+            "on a CPU; write `torchrun --nproc_per_node 2 -m tlf RECIPE`, or leave "
+            "--num_processes out"
+        )
+
+
+def _check_cpu_precision(precision: str) -> None:
+    if precision == "fp16":
+        raise RunError('precision = "fp16" needs a GPU; write precision = "bf16" or "no"')

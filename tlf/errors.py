@@ -1,0 +1,75 @@
+"""What can go wrong, as a tree.
+
+    TlfError                 anything that a user can cause; the command line exits with code 2
+    ├── RecipeError          the recipe or an override is wrong; holds every problem at once
+    ├── PluginError          a plugin cannot be loaded, clashes, or one of its components broke
+    ├── DataError            pictures or labels are missing, unreadable or do not fit together
+    ├── WeightsError         weights are missing, cannot be fetched, or do not fit the model
+    ├── RunError             a run folder cannot be made, read or gone on with
+    └── TrainingError        training had to stop
+        ├── FrozenMovedError     a frozen tensor changed
+        └── NotFiniteError       the loss is no longer a finite number
+
+Every message names the thing, says what is wrong and what to write instead.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
+class TlfError(Exception):
+    """Anything that a user can cause and mend. Shown without a traceback."""
+
+
+class RecipeError(TlfError):
+    """The recipe or an override is wrong. ``problems`` holds one sentence for each mistake."""
+
+    def __init__(self, problems: Sequence[str], source: str = "recipe") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n".join([f"{source}: {count}", *(f"  {p}" for p in self.problems)]))
+
+
+class PluginError(TlfError):
+    """A plugin cannot be loaded, clashes with another, or one of its components broke."""
+
+
+class DataError(TlfError):
+    """Pictures or labels are missing, unreadable, or do not fit together."""
+
+
+class WeightsError(TlfError):
+    """Weights are missing, cannot be fetched, or do not fit the model."""
+
+
+class RunError(TlfError):
+    """A run folder cannot be made, read or gone on with."""
+
+
+class TrainingError(TlfError):
+    """Training had to stop."""
+
+
+class FrozenMovedError(TrainingError):
+    """A tensor that was frozen changed."""
+
+
+class NotFiniteError(TrainingError):
+    """The loss is no longer a finite number."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Say which known name was probably meant, and list the others if they are few.
+
+    >>> nearest("lineer", ["linear", "mlp"])
+    "did you mean 'linear'? Known: linear, mlp"
+    >>> nearest("xyz", ["linear", "mlp"])
+    'Known: linear, mlp'
+    """
+    ordered = sorted(known)
+    close = get_close_matches(name, ordered, n=1)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    shown = ordered if len(ordered) <= 24 else get_close_matches(name, ordered, n=5, cutoff=0.3)
+    listing = "Known: " + ", ".join(shown) if len(ordered) <= 24 else "Near: " + ", ".join(shown)
+    return guess + (listing if shown else f"{len(ordered)} names are known")

@@ -1,0 +1,88 @@
+"""What a recipe would do, without training: what each phase freezes, what learns, and how fast."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlf.components import Splits
+from tlf.freeze import frozen_names
+from tlf.job import Plan, build_model, preprocessing, read_plan
+from tlf.model import Classifier, parameter_count
+from tlf.phases import learning_rates
+from tlf.pictures import Preprocessing
+from tlf.results import Progress
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One stage, or the head, in one phase."""
+
+    stage: str
+    parameters: int
+    """How many numbers it holds."""
+    learning: int
+    """How many of them learn."""
+    rates: tuple[float, ...]
+    """The learning rates in use, ascending; empty where everything is frozen."""
+
+    @property
+    def state(self) -> str:
+        """Frozen, learning, or how much of it learns."""
+        if self.learning in (0, self.parameters):
+            return "learning" if self.learning else "frozen"
+        return f"{self.learning / self.parameters:.0%} learning"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a recipe would do."""
+
+    plan: Plan
+    splits: Splits
+    classifier: Classifier
+    preprocessing: Preprocessing
+    phases: Mapping[str, tuple[StageRow, ...]]
+    """Phase → its stages from the stem to the head, as the phase begins."""
+    learning: Mapping[str, tuple[str, ...]]
+    """Phase → names of the parameters that learn as it begins."""
+
+
+def explain(path: Path, overrides: Sequence[str] = ()) -> Explanation:
+    """Read a recipe, build its model, and say what each phase would do.
+
+    Raises:
+        TlfError: anything that a run would stop at before training, but for unreadable pictures.
+    """
+    plan = read_plan(path, overrides)
+    splits = plan.recipe.data.dataset.build()
+    built, classifier = build_model(plan, len(splits.classes))
+    rates = {}
+    for phase in plan.recipe.phases:
+        start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
+        frozen = frozen_names(classifier, phase.freeze, start)
+        rates[phase.name] = learning_rates(classifier, phase, frozen)
+    return Explanation(
+        plan=plan,
+        splits=splits,
+        classifier=classifier,
+        preprocessing=preprocessing(plan.recipe, built),
+        phases={name: stage_rows(classifier, table) for name, table in rates.items()},
+        learning={name: tuple(table) for name, table in rates.items()},
+    )
+
+
+def stage_rows(classifier: Classifier, rates: Mapping[str, float]) -> tuple[StageRow, ...]:
+    """The stages and the head, from the stem to the top. ``rates``: learning parameter → rate."""
+    parts = {**classifier.stages, "head": classifier.head_names}
+    rows = []
+    for stage, names in parts.items():
+        learning = [name for name in names if name in rates]
+        rows.append(
+            StageRow(
+                stage=stage,
+                parameters=parameter_count(classifier, names),
+                learning=parameter_count(classifier, learning),
+                rates=tuple(sorted({rates[name] for name in learning})),
+            )
+        )
+    return tuple(rows)

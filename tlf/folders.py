@@ -1,0 +1,95 @@
+"""Where tlf keeps things: its cache, and the folder of a run."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tlf.errors import RunError
+
+
+def cache_folder(name: str) -> Path:
+    """The folder ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
+
+    Raises:
+        RunError: the folder cannot be made.
+    """
+    root = os.environ.get("TLF_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tlf"
+    )
+    folder = Path(root).expanduser().resolve() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"cannot make the cache folder {folder}: {error.strerror}; "
+            "set TLF_CACHE to a folder that can be written"
+        ) from error
+    return folder
+
+
+def new_run_folder(output: str) -> Path:
+    """Make the folder of a new run: ``output``, or ``output-2``, ``output-3`` … if it is taken.
+
+    Raises:
+        RunError: the folder cannot be made.
+    """
+    number = 1
+    while True:
+        folder = Path(output if number == 1 else f"{output}-{number}").expanduser()
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            continue
+        except OSError as error:
+            raise _unwritable(output, error) from error
+        return folder
+
+
+def check_writable(output: str) -> None:
+    """Find out whether a run folder could be made, and leave nothing behind.
+
+    Raises:
+        RunError: it could not.
+    """
+    folder = Path(output).expanduser().absolute()
+    parent = next(p for p in folder.parents if p.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-"):
+            pass
+    except OSError as error:
+        raise _unwritable(output, error) from error
+
+
+def _unwritable(output: str, error: OSError) -> RunError:
+    return RunError(
+        f"cannot write the run folder {output}: {error.strerror}; "
+        "write output=some/other/folder after the recipe"
+    )
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to; rename it to ``path`` when all went well, else remove it.
+
+    A file is never under its final name before it is whole, whatever stops the program.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    side = Path(name)
+    try:
+        yield side
+        with side.open("rb") as file:
+            os.fsync(file.fileno())
+        os.chmod(side, 0o666 & ~_umask())
+        os.replace(side, path)
+    finally:
+        side.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

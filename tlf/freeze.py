@@ -1,0 +1,129 @@
+"""Frozen means frozen: no gradient, no decay, no statistics, no dropout; and the proof that it
+held.
+
+A policy only names parameters. The one function that makes them stand still is ``freeze``.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from torch import Tensor, nn
+
+from tlf.components import FreezePolicy
+from tlf.errors import FrozenMovedError
+from tlf.model import Classifier
+from tlf.results import Progress
+from tlf.weights import fingerprint
+
+
+def frozen_names(
+    classifier: Classifier, policies: Sequence[FreezePolicy], progress: Progress
+) -> frozenset[str]:
+    """Names of the parameters that any of the policies lets stand still.
+
+    Raises:
+        ValueError: a policy names what is no parameter, or all of them.
+    """
+    named = frozenset(name for policy in policies for name in policy.frozen(classifier, progress))
+    known = {name for name, _ in classifier.named_parameters()}
+    if strange := sorted(named - known):
+        raise ValueError(
+            f"the freeze policy names {strange[0]!r}, which is no parameter of the model; "
+            "the names stand in `tlf explain RECIPE --names`"
+        )
+    if named == known:
+        raise ValueError("everything is frozen: the phase would train nothing")
+    return named
+
+
+def freeze(classifier: Classifier, frozen: Collection[str]) -> None:
+    """Let the named parameters stand still and all others learn.
+
+    What is frozen also gets no training mode: BatchNorm keeps its statistics, dropout and drop-path
+    do nothing. Has to be called again after anything that calls ``train()`` or ``eval()``.
+    """
+    still = frozenset(frozen)
+    for name, parameter in classifier.named_parameters():
+        parameter.requires_grad_(name not in still)
+        if name in still:
+            parameter.grad = None  # a zero would let momentum and weight decay move it
+    set_modes(classifier, still)
+
+
+def set_modes(classifier: Classifier, frozen: Collection[str]) -> None:
+    """Put into training mode the modules that hold a learning parameter. A module without
+    parameters (dropout, drop-path, a norm without weights) goes by whether anything in its stage
+    learns.
+    """
+    stage_of = _stages_of_parameters(classifier)
+    learning = {stage for name, stage in stage_of.items() if name not in frozen}
+    last = next(iter(classifier.stages))
+    for name, module in classifier.named_modules():
+        own = [n for n, _ in module.named_parameters(prefix=name)]
+        if own:
+            module.training = any(n not in frozen for n in own)
+            last = _stage_of_owner(module, name, stage_of) or last
+        else:
+            module.training = (_only_stage_around(classifier, name, stage_of) or last) in learning
+
+
+def frozen_tensors(classifier: Classifier, frozen: Collection[str]) -> dict[str, Tensor]:
+    """Every tensor that may not change: frozen parameters, and buffers of modules at rest."""
+    parameters = {n: p for n, p in classifier.named_parameters() if n in frozen}
+    return parameters | {
+        f"{name}.{key}".lstrip("."): buffer
+        for name, module in classifier.named_modules()
+        if not module.training
+        for key, buffer in module.named_buffers(recurse=False)
+    }
+
+
+def digests(classifier: Classifier) -> dict[str, str]:
+    """Name → SHA-256 of every parameter and buffer."""
+    tensors = [*classifier.named_parameters(), *classifier.named_buffers()]
+    return {name: fingerprint({name: tensor}) for name, tensor in tensors}
+
+
+def audit(
+    classifier: Classifier, frozen: Collection[str], before: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Compare the model with its ``digests`` from before it was trained.
+
+    Returns:
+        Names of the parameters that should have learnt and did not move at all.
+
+    Raises:
+        FrozenMovedError: a frozen parameter or buffer is not what it was, to the last bit.
+    """
+    after = digests(classifier)
+    moved = sorted(n for n in frozen_tensors(classifier, frozen) if after[n] != before[n])
+    if moved:
+        more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
+        raise FrozenMovedError(
+            f"{moved[0]}{more} was frozen and changed. Whatever changed it (a backbone that writes "
+            "to a buffer outside training mode, a training step, a hook) must leave it alone"
+        )
+    learning = (name for name, _ in classifier.named_parameters() if name not in frozen)
+    return tuple(name for name in learning if after[name] == before[name])
+
+
+def _stages_of_parameters(classifier: Classifier) -> dict[str, str]:
+    stages = {name: stage for stage, names in classifier.stages.items() for name in names}
+    return stages | dict.fromkeys(classifier.head_names, "head")
+
+
+def _stage_of_owner(module: nn.Module, name: str, stage_of: Mapping[str, str]) -> str | None:
+    direct = [f"{name}.{key}".lstrip(".") for key, _ in module.named_parameters(recurse=False)]
+    return next((stage_of[key] for key in direct if key in stage_of), None)
+
+
+def _only_stage_around(
+    classifier: Classifier, name: str, stage_of: Mapping[str, str]
+) -> str | None:
+    """The stage of the nearest module around ``name`` that holds parameters, if it is just one."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        around = classifier.get_submodule(name).named_parameters(prefix=name)
+        stages = {stage_of[key] for key, _ in around if key in stage_of}
+        if stages:
+            return stages.pop() if len(stages) == 1 else None
+    return None

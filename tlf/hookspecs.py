@@ -1,0 +1,139 @@
+"""Every hook, in the order of a run.
+
+Component hooks are plural nouns and return a mapping from kind to dataclass. Decisions are verbs,
+and the first plugin that answers something other than ``None`` decides. Events are past
+participles, are called on the main process only, and return nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from tlf.results import EpochResult, RunResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import click
+    from torch import Tensor, nn
+
+hookspec = pluggy.HookspecMarker("tlf")
+hookimpl = pluggy.HookimplMarker("tlf")
+
+
+# What the command line offers
+
+
+@hookspec
+def tlf_commands(cli: "click.Group") -> None:
+    """Add commands to the command line, before it reads its arguments.
+
+    Parameters:
+        cli: the group to add commands to.
+    """
+
+
+# What a recipe can name
+
+
+@hookspec
+def tlf_datasets() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer datasets: where pictures and labels are. Named by ``[data] kind``."""
+
+
+@hookspec
+def tlf_augmentations() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer augmentations of single pictures or of batches. Named by ``[transforms] augment``."""
+
+
+@hookspec
+def tlf_backbones() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer backbones: pretrained networks. Named by ``[backbone] kind``."""
+
+
+@hookspec
+def tlf_heads() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer heads: features (B, F) → logits (B, K). Named by ``[head] kind``."""
+
+
+@hookspec
+def tlf_losses() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer losses. Named by ``loss``."""
+
+
+@hookspec
+def tlf_freeze_policies() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer freeze policies: which parameters stand still. Named by a phase's ``freeze``."""
+
+
+@hookspec
+def tlf_optimizers() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer optimizers. Named by ``[optimizer] kind``."""
+
+
+@hookspec
+def tlf_schedulers() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer schedulers: what the learning rate is multiplied by. Named by a phase's
+    ``scheduler``.
+    """
+
+
+# What happens during a run
+
+
+@hookspec
+def tlf_phase_started(phase: str) -> None:
+    """A phase is about to train its first epoch.
+
+    Parameters:
+        phase: its name.
+    """
+
+
+@hookspec(firstresult=True)
+def tlf_training_step(
+    model: "nn.Module",
+    images: "Tensor",
+    labels: "Tensor",
+    loss: "Callable[[Tensor, Tensor], Tensor]",
+) -> "Tensor | None":
+    """Compute the loss that is back-propagated, instead of ``loss(model(images), labels).mean()``.
+
+    The first plugin that returns a loss decides.
+
+    Parameters:
+        model: images (B, C, H, W) → logits (B, K), wrapped for the devices in use.
+        images: (B, C, H, W).
+        labels: (B,), or class probabilities (B, K) after a batch augmentation.
+        loss: logits and labels → one loss for each picture (B,).
+    """
+
+
+@hookspec
+def tlf_epoch_ended(result: EpochResult) -> None:
+    """An epoch was trained and evaluated.
+
+    Parameters:
+        result: what it gave.
+    """
+
+
+@hookspec(firstresult=True)
+def tlf_select_best(history: Sequence[EpochResult]) -> int | None:
+    """Choose the epoch of a phase whose weights are kept, instead of the monitored figure's best.
+
+    The first plugin that returns an index decides.
+
+    Parameters:
+        history: the results of the phase so far, at least one.
+    """
+
+
+@hookspec
+def tlf_run_ended(result: RunResult) -> None:
+    """A run is over and its files are written.
+
+    Parameters:
+        result: what it gave.
+    """

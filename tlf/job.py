@@ -1,0 +1,171 @@
+"""A recipe made real: plugins loaded, pictures found, the model built. Nothing is trained or
+written.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from torch import Tensor
+
+from tlf.components import (
+    Augmentation,
+    BatchAugmentation,
+    BuiltBackbone,
+    Splits,
+)
+from tlf.data import worker_count
+from tlf.data_check import check_splits
+from tlf.errors import RecipeError
+from tlf.folders import check_writable
+from tlf.freeze import frozen_names
+from tlf.model import Classifier, channels_last
+from tlf.phases import learning_rates
+from tlf.pictures import Preprocessing
+from tlf.plugins import Plugins, blame, load_plugins
+from tlf.recipe import Phase, Recipe, named_plugins, read_table, resolve
+from tlf.results import Progress
+from tlf.seeds import seeded
+from tlf.weights import fingerprint
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe with the plugins that it names."""
+
+    recipe: Recipe
+    plugins: Plugins
+    source: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a run needs."""
+
+    plan: Plan
+    accelerator: Accelerator
+    splits: Splits
+    built: BuiltBackbone
+    backbone_sha256: str
+    """Of the backbone's weights as they were loaded."""
+    classifier: Classifier
+    how: Preprocessing
+    loss: Callable[[Tensor, Tensor], Tensor]
+    workers: int
+    notes: tuple[str, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the user asked for."""
+        return self.plan.recipe
+
+    @property
+    def hook(self) -> Any:  # noqa: ANN401 - pluggy's relay has no type of its own per hook
+        """Calls the hooks of the plugins in use."""
+        return self.plan.plugins.hook
+
+    def augmentations(self, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
+        """What changes the pictures of one phase at random."""
+        return self.recipe.transforms.augment if phase.augment is None else phase.augment
+
+
+def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
+    """Read and check a recipe and load the plugins that it names.
+
+    Raises:
+        RecipeError: anything in the recipe or the overrides is wrong.
+        PluginError: a plugin that it names cannot be loaded.
+    """
+    table = read_table(path, overrides)
+    plugins = load_plugins(named_plugins(table))
+    return Plan(resolve(table, plugins.catalogue, str(path)), plugins, str(path))
+
+
+def open_job(plan: Plan, accelerator: Accelerator) -> Job:
+    """Find and check the pictures, build the model and load its weights.
+
+    Raises:
+        DataError: pictures are missing, unreadable, or do not fit together.
+        RecipeError: a phase does not fit the backbone.
+        WeightsError: the weights cannot be had or do not fit.
+    """
+    recipe = plan.recipe
+    check_writable(recipe.output)
+    # One process looks first: it may have to draw or fetch what the others then find.
+    with accelerator.main_process_first():
+        splits = check_splits(recipe.data.dataset.build(), recipe.data.bad_images)
+    with accelerator.main_process_first():
+        built, classifier = build_model(plan, len(splits.classes))
+    counts = [splits.train.labels.count(k) for k in range(len(splits.classes))]
+    on_cpu = accelerator.device.type == "cpu"
+    return Job(
+        plan=plan,
+        accelerator=accelerator,
+        splits=splits,
+        built=built,
+        backbone_sha256=fingerprint(built.module.state_dict()),
+        classifier=classifier.to(accelerator.device),
+        how=preprocessing(recipe, built),
+        loss=recipe.loss.build(counts),
+        workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
+        notes=splits.notes,
+    )
+
+
+def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
+    """Build the backbone with its weights, put a new head on it, and check every phase against it.
+
+    Raises:
+        RecipeError: a phase names a stage that the backbone lacks, or trains nothing.
+        WeightsError: the weights cannot be had or do not fit.
+    """
+    recipe, catalogue = plan.recipe, plan.plugins.catalogue
+    with seeded(recipe.seed, "backbone"):  # matters where weights = "none"
+        with blame(catalogue.offer(recipe.backbone), "build"):
+            built = recipe.backbone.build()
+    with seeded(recipe.seed, "head"), blame(catalogue.offer(recipe.head), "build"):
+        head = recipe.head.build(built.num_features, classes)
+    if getattr(head, "pools", False) and not hasattr(built.module, "forward_features"):
+        problem = "head: it pools maps or tokens, and this backbone gives neither; write 'linear'"
+        raise RecipeError([problem], plan.source)
+    classifier = Classifier(built.module, head, built.stages)
+    check_phases(plan, classifier)
+    channels_last(classifier)
+    return built, classifier
+
+
+def preprocessing(recipe: Recipe, built: BuiltBackbone) -> Preprocessing:
+    """What the backbone's weights ask for, with what the recipe says otherwise.
+
+    ``transforms.size`` alone keeps the proportion of the crop.
+    """
+    how, wanted = built.preprocessing, recipe.transforms
+    size = wanted.size or how.size
+    resize = wanted.resize or round(how.resize * size / how.size)
+    if resize < size:
+        raise RecipeError(
+            [f"transforms.resize: {resize} is less than the size {size} cropped from it"]
+        )
+    return replace(how, size=size, resize=resize)
+
+
+def check_phases(plan: Plan, classifier: Classifier) -> None:
+    """Ask every policy what it freezes first, and find a rate for everything else.
+
+    Raises:
+        RecipeError: names every phase that cannot begin, and why.
+    """
+    problems = []
+    for number, phase in enumerate(plan.recipe.phases):
+        start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
+        key = "freeze"
+        try:
+            frozen = frozen_names(classifier, phase.freeze, start)
+            key = "lr"
+            learning_rates(classifier, phase, frozen)
+        except ValueError as error:
+            problems.append(f"phases.{number}.{key}: {error}")
+    if problems:
+        raise RecipeError(problems, plan.source)

@@ -1,0 +1,54 @@
+"""The losses of an epoch, summed without waiting for a GPU at every update."""
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from tlf.errors import NotFiniteError
+
+CHECK_EVERY = 20
+"""Updates between two looks at the loss on a GPU, where every look waits for the device."""
+
+
+class Losses:
+    """A sum over pictures, and a watch for what is not a number."""
+
+    def __init__(self, device: torch.device, where: str) -> None:
+        self.total = torch.zeros((), device=device, dtype=torch.float64)
+        """Summed over the pictures that this process has learnt from."""
+        self.done = 0
+        """Pictures that all processes together have learnt from."""
+        self.where = where
+        self._unseen: list[tuple[int, Tensor]] = []
+        self._patience = 1 if device.type == "cpu" else CHECK_EVERY
+
+    def add(self, loss: Tensor, count: int, update: int) -> None:
+        """Add one update's summed loss over ``count`` pictures.
+
+        Raises:
+            NotFiniteError: the loss of this update, or of one not yet looked at, is not finite.
+        """
+        self.total += loss
+        self.done += count
+        self._unseen.append((update, loss))
+        if len(self._unseen) >= self._patience:
+            self._look()
+
+    def mean(self, accelerator: Accelerator) -> float:
+        """The mean over the pictures that all processes went through."""
+        self._look()
+        return float(accelerator.reduce(self.total, "sum").item()) / self.done
+
+    def so_far(self) -> float | None:
+        """The mean so far in this process, where knowing it costs nothing."""
+        known = self.done and self.total.device.type == "cpu"
+        return float(self.total.item()) / self.done if known else None
+
+    def _look(self) -> None:
+        for update, loss in self._unseen:
+            if not torch.isfinite(loss):
+                raise NotFiniteError(
+                    f"the loss became {loss.item()} in {self.where}, update {update + 1}. Lower "
+                    'the lr, add warmup or clip_grad_norm, or write precision = "no"'
+                )
+        self._unseen = []

@@ -1,0 +1,130 @@
+"""What a network gives before it pools: maps (B, F, H, W) or tokens (B, N, F).
+
+timm's networks have ``forward_features`` for it and torchvision's have not. Here both come to one
+contract: after ``offer_torchvision`` or ``offer_timm`` a network either has a ``forward_features``
+that gives maps or tokens of width F, or has none at all. The network is changed in place, by a
+subclass made for it, so that its parameters keep their names and copies of it stay whole.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LISTS = frozenset({"CoaT", "CrossVit", "EfficientViM", "EfficientViMDistilled"})
+"""timm's classes whose ``forward_features`` gives several tensors: nothing to pool as one."""
+
+Forward = Callable[[nn.Module, Tensor], Tensor]
+
+
+def top(module: nn.Module, classifier: str) -> str:
+    """The child of a torchvision network whose output are the maps; empty where there is none.
+
+    There is none where hidden layers come between pooling and the removed classifier.
+    """
+    children = dict(module.named_children())
+    last = classifier.partition(".")[0]
+    if any(parameter.ndim > 1 for parameter in children[last].parameters()):
+        return ""
+    if "permute" in children:
+        # Swin keeps channels last up to here.
+        return "permute"
+    return [
+        n for n, child in children.items() if n != last and any(True for _ in child.parameters())
+    ][-1]
+
+
+def offer_torchvision(module: nn.Module, top: str) -> None:
+    """Give a torchvision network a ``forward_features``.
+
+    Parameters:
+        module: the network.
+        top: the name of the child whose output are the maps.
+    """
+    special = {"VisionTransformer": _vit_tokens, "DenseNet": _rectified_maps}
+    _become(module, forward_features=special.get(type(module).__name__, _maps_of(top)))
+
+
+def offer_timm(module: nn.Module) -> int:
+    """Bring a timm network without classifier to the contract, and say its number of features F.
+
+    - Networks whose maps are (B, H, W, F), such as Swin, give tokens (B, H · W, F) instead.
+    - Networks with hidden layers between pooling and classifier, such as MobileNetV3, have features
+      wider than their maps, and a few give several tensors: they lose ``forward_features``.
+    - Encoders, which timm builds for other uses than classification, give the mean of their tokens
+      or maps as features.
+    """
+    width = int(module.head_hidden_size)  # type: ignore[arg-type]
+    if not hasattr(module, "reset_classifier"):
+        forward: Forward = type(module).forward
+        _become(module, forward=_averaged(forward), forward_features=forward)
+    elif module.num_features != width or type(module).__name__ in LISTS:
+        _become(module, forward=_whole(type(module)), forward_features=property(_absent))
+    elif getattr(module, "output_fmt", "NCHW") == "NHWC":
+        forward = _whole(type(module))
+        _become(module, forward=forward, forward_features=_flattened(type(module)))
+    return width
+
+
+def _become(module: nn.Module, **members: object) -> None:
+    kind = type(module)
+    module.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, **members})
+
+
+def _maps_of(top: str) -> Forward:
+    def forward_features(self: nn.Module, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) → the maps that are pooled (B, F, H, W)."""
+        maps = images
+        for name, child in self.named_children():
+            maps = child(maps)
+            if name == top:
+                break
+        return maps
+
+    return forward_features
+
+
+def _rectified_maps(self: nn.Module, images: Tensor) -> Tensor:
+    """Images (B, C, H, W) → the maps that are pooled (B, F, H, W)."""
+    return functional.relu(self.features(images))  # type: ignore[operator]
+
+
+def _vit_tokens(self: nn.Module, images: Tensor) -> Tensor:
+    """Images (B, C, H, W) → tokens (B, N, F), the class token first."""
+    patches: Tensor = self._process_input(images)  # type: ignore[operator]
+    first = self.class_token.expand(len(patches), -1, -1)  # type: ignore[operator]
+    tokens: Tensor = self.encoder(torch.cat([first, patches], dim=1))  # type: ignore[operator]
+    return tokens
+
+
+def _whole(kind: type) -> Forward:
+    def forward(self: nn.Module, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) → features (B, F)."""
+        # kind's own forward would meet the forward_features that takes its place here.
+        features: Tensor = self.forward_head(kind.forward_features(self, images))  # type: ignore[operator,attr-defined]
+        return features
+
+    return forward
+
+
+def _flattened(kind: type) -> Forward:
+    def forward_features(self: nn.Module, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) → tokens (B, N, F), row by row."""
+        maps: Tensor = kind.forward_features(self, images)  # type: ignore[attr-defined]
+        return maps.flatten(1, 2) if maps.ndim == 4 else maps
+
+    return forward_features
+
+
+def _averaged(encode: Forward) -> Forward:
+    def forward(self: nn.Module, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) → features (B, F): the mean over all places."""
+        places = encode(self, images)
+        return places.mean((2, 3)) if places.ndim == 4 else places.mean(1)
+
+    return forward
+
+
+def _absent(self: nn.Module) -> None:
+    raise AttributeError("its maps are not as wide as its features")

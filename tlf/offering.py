@@ -1,0 +1,80 @@
+"""What plugins offer, checked: every kind is a frozen dataclass with its hook's verb."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+
+from tlf.components import Offer, Plugin
+from tlf.errors import PluginError
+
+VERBS = {
+    "tlf_datasets": ("build",),
+    "tlf_augmentations": ("augment", "mix"),
+    "tlf_backbones": ("build",),
+    "tlf_heads": ("build",),
+    "tlf_losses": ("build",),
+    "tlf_freeze_policies": ("frozen",),
+    "tlf_optimizers": ("build",),
+    "tlf_schedulers": ("factor",),
+}
+"""Hook → the methods of which a component has at least one."""
+
+
+def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) -> Iterator[Offer]:
+    """What a plugin's implementation of a component hook offers, under the names for a recipe.
+
+    Raises:
+        PluginError: it breaks, or something that it offers is not a component.
+    """
+    try:
+        offered = function()
+    except (Exception, SystemExit) as error:
+        raise broken(plugin, f"{hook} failed: {reason(error)}") from error
+    if not isinstance(offered, Mapping):
+        raise broken(
+            plugin, f"{hook} returns {_article(offered)}, not a mapping from kind to class"
+        )
+    for kind, component in offered.items():
+        if not isinstance(kind, str) or not kind or ":" in kind:
+            raise broken(plugin, f"{hook} offers {kind!r}; a kind is a name without ':'")
+        if fault := _fault(hook, component):
+            raise broken(plugin, f"{hook} offers {kind!r}, which {fault}")
+        prefix = "" if plugin.name == "tlf" else f"{plugin.name}:"
+        yield Offer(hook, prefix + kind, component, plugin)
+
+
+def _fault(hook: str, component: object) -> str | None:
+    """What keeps a class from being a component, if anything does."""
+    if not isinstance(component, type) or not is_dataclass(component):
+        return f"is {_article(component)}; write @dataclass(frozen=True) above a class"
+    if not component.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return "is not frozen; write @dataclass(frozen=True)"
+    verbs = VERBS[hook]
+    if not any(callable(getattr(component, verb, None)) for verb in verbs):
+        return f"has no method {' or '.join(verbs)}"
+    # These keys mean something else in the tables where such a component's options stand.
+    names = ("kind", "bad_images") if hook == "tlf_datasets" else ("kind",)
+    taken = [item.name for item in fields(component) if item.name in names]
+    return f"has a field {taken[0]!r}, a name that recipes use themselves" if taken else None
+
+
+def _article(thing: object) -> str:
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+
+
+def version(plugin: Plugin) -> str:
+    """A plugin's distribution and version."""
+    return f"{plugin.distribution} {plugin.version}"
+
+
+def broken(plugin: Plugin, fault: str) -> PluginError:
+    """The error for a plugin that cannot be used."""
+    return PluginError(f"plugin {plugin.name!r} ({version(plugin)}): {fault}")
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, in one line.
+
+    >>> reason(KeyError("x"))
+    "KeyError: 'x'"
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())

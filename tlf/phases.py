@@ -1,0 +1,172 @@
+"""Begin a segment: freeze, modes, learning rates, parameter groups, optimizer, prepare.
+
+A segment is a stretch of a phase in which the same parameters are frozen; most phases have one.
+At its start the model is unwrapped, frozen anew and wrapped again, because a wrapper that was
+made while a parameter stood still never sends its gradients around.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import nn
+
+from tlf.components import Optimizer
+from tlf.errors import TrainingError
+from tlf.freeze import audit, digests, freeze
+from tlf.model import Classifier, normalisation_modules
+from tlf.recipe import Phase
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A model and its optimizer, ready to train while the same parameters are frozen."""
+
+    classifier: Classifier
+    model: nn.Module
+    """The classifier as Accelerate wrapped it."""
+    optimizer: torch.optim.Optimizer
+    frozen: frozenset[str]
+    rates: Mapping[str, float]
+    """Learning parameter → learning rate before the scheduler."""
+    before: Mapping[str, str]
+    """Digests of all tensors at the start."""
+
+
+def learning_rates(
+    classifier: Classifier, phase: Phase, frozen: Collection[str]
+) -> dict[str, float]:
+    """Learning parameter → learning rate, before the scheduler.
+
+    A stage learns at its own entry of the ``lr`` table, else at the backbone's, else at the
+    head's rate. ``layer_decay`` multiplies the rate of the top stage once, of the one below it
+    twice, and so on; an entry of a stage's own is taken as it stands.
+
+    Source: layer-wise decay as in Clark et al., 2020, arXiv:2003.10555.
+
+    Raises:
+        ValueError: the ``lr`` table names no stage of this backbone, or leaves parameters without
+    a rate.
+    """
+    table = {"head": phase.lr} if isinstance(phase.lr, float | int) else dict(phase.lr)
+    for name in table.keys() - {"head", "backbone"}:
+        classifier.stage(name)
+    base = table.get("backbone", phase.lr if isinstance(phase.lr, float | int) else None)
+    decay = 1.0 if phase.layer_decay is None else phase.layer_decay
+    count = len(classifier.stages)
+    rates = dict.fromkeys(classifier.head_names, table.get("head"))
+    for position, (stage, names) in enumerate(classifier.stages.items()):
+        rate = None if base is None else base * decay ** (count - position)
+        rates |= dict.fromkeys(names, table.get(stage, rate))
+    claimed = {name: rate for name, rate in rates.items() if name not in frozen}
+    if missing := [name for name, rate in claimed.items() if rate is None]:
+        part = "head" if missing[0].startswith("head.") else "backbone"
+        raise ValueError(f"{missing[0]} learns but has no learning rate; add {part} = …")
+    return {name: rate for name, rate in claimed.items() if rate is not None}
+
+
+def parameter_groups(
+    classifier: Classifier, rates: Mapping[str, float], optimizer: Optimizer
+) -> list[dict[str, Any]]:
+    """One group for each pair of learning rate and decaying-or-not, in the order of the model.
+
+    ``base_lr`` stays what it is while the scheduler writes ``lr``.
+    """
+    spared = _spared_from_decay(classifier) if _spares(optimizer) else set()
+    groups: dict[tuple[float, bool], dict[str, Any]] = {}
+    for name, parameter in classifier.named_parameters():
+        if name in rates:
+            key = (rates[name], name in spared)
+            settings = {"weight_decay": 0.0} if name in spared else {}
+            group = groups.setdefault(
+                key, {"params": [], "names": [], "lr": key[0], "base_lr": key[0], **settings}
+            )
+            group["params"].append(parameter)
+            group["names"].append(name)
+    return list(groups.values())
+
+
+def begin_segment(
+    accelerator: Accelerator,
+    classifier: Classifier,
+    frozen: frozenset[str],
+    rates: Mapping[str, float],
+    optimizer: Optimizer,
+    previous: Segment | None = None,
+) -> Segment:
+    """Freeze, and wrap the model and a new optimizer; carry over what the optimizer of the segment
+    before it in this phase knows about the parameters that go on learning.
+    """
+    freeze(classifier, frozen)
+    built = optimizer.build(parameter_groups(classifier, rates, optimizer))
+    if previous is not None:
+        _carry_over(previous.optimizer, built)
+    before = digests(classifier)
+    compare_processes(accelerator, classifier, before)
+    model, prepared = accelerator.prepare(classifier, built)
+    return Segment(classifier, model, prepared, frozen, rates, before)
+
+
+def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
+    """Unwrap the model, and prove that what was frozen stood still and that processes agree.
+
+    Returns:
+        Names of the parameters that should have learnt and did not move.
+    """
+    accelerator.unwrap_model(segment.model, keep_fp32_wrapper=False)
+    accelerator.free_memory()  # or the Accelerator would keep the old wrapper beside the new one
+    freeze(segment.classifier, segment.frozen)
+    compare_processes(accelerator, segment.classifier, digests(segment.classifier))
+    return audit(segment.classifier, segment.frozen, segment.before)
+
+
+def compare_processes(
+    accelerator: Accelerator, classifier: Classifier, marks: Mapping[str, str]
+) -> None:
+    """Make sure that every process holds the same parameters.
+
+    Raises:
+        TrainingError: they differ; names the first one that does.
+    """
+    if accelerator.num_processes == 1:
+        return
+    names = [name for name, _ in classifier.named_parameters()]
+    everywhere: list[dict[str, str]] = gather_object([{name: marks[name] for name in names}])
+    for name in names:
+        if len({marks[name] for marks in everywhere}) > 1:
+            raise TrainingError(
+                f"{name} differs between processes: gradients were not sent around. Something "
+                "changed requires_grad or the weights outside the freeze policy"
+            )
+
+
+def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+    known = old.state
+    for group in new.param_groups:
+        shared = {k: v for k, v in old.param_groups[0].items() if k not in _OWN_SETTINGS}
+        group.update(shared)  # some optimizers count their steps in the group
+        new.state.update({p: known[p] for p in group["params"] if p in known})
+
+
+_OWN_SETTINGS = {"params", "names", "lr", "base_lr", "weight_decay"}
+
+
+def _spares(optimizer: Optimizer) -> bool:
+    return getattr(optimizer, "decay", "weights") == "weights"
+
+
+def _spared_from_decay(classifier: Classifier) -> set[str]:
+    """Norms and biases: everything with fewer than two dimensions, and what norm layers hold.
+
+    Source: Goyal et al., 2017, arXiv:1706.02677, and He et al., 2018, arXiv:1812.01187.
+    """
+    flat = {name for name, p in classifier.named_parameters() if p.ndim < 2}
+    norms = (
+        f"{norm}.{key}"
+        for norm, module in normalisation_modules(classifier).items()
+        for key, _ in module.named_parameters()
+    )
+    return flat | set(norms)

@@ -1,0 +1,265 @@
+"""Load plugins, check what they offer, and name the one that broke. Nothing here is global."""
+
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+import tlf
+from tlf import hookspecs
+from tlf.components import Catalogue, Offer, Plugin
+from tlf.errors import PluginError, TlfError, nearest
+from tlf.offering import VERBS, broken, checked_offers, reason, version
+
+BUILT_IN = (
+    "tlf.starter",
+    "tlf.builtin.datasets",
+    "tlf.builtin.augmentations",
+    "tlf.builtin.backbones",
+    "tlf.builtin.heads",
+    "tlf.builtin.losses",
+    "tlf.builtin.freezing",
+    "tlf.builtin.optimizers",
+    "tlf.builtin.schedulers",
+)
+
+_HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tlf_"))
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """The plugins of one run."""
+
+    catalogue: Catalogue
+    hook: pluggy.HookRelay
+    """Calls a hook of every plugin: ``plugins.hook.tlf_epoch_ended(result=result)``."""
+    loaded: tuple[Plugin, ...]
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """One installed plugin: what it does, or why it cannot be loaded."""
+
+    plugin: Plugin
+    offers: tuple[Offer, ...] = ()
+    hooks: tuple[str, ...] = ()
+    """The decisions and events that it takes part in."""
+    failure: str | None = None
+
+
+def load_plugins(names: Sequence[str]) -> Plugins:
+    """Load what comes with tlf, and the installed plugins called ``names``; no others.
+
+    Where the first answer decides, the plugin named last is asked first.
+
+    Raises:
+        PluginError: a plugin is missing, offered twice, broken, or offers what tlf cannot use.
+    """
+    loaded = {"tlf": _own()}
+    manager = _manager(loaded)
+    offers = _built_in(manager)
+    for name in dict.fromkeys(names):
+        entry = _installed(name)
+        loaded[name] = _described(entry)
+        offers += _register(manager, _imported(entry, loaded[name]), loaded[name], name)
+    return Plugins(_catalogue(offers), manager.hook, tuple(loaded.values()))
+
+
+def survey() -> tuple[Surveyed, ...]:
+    """Try what comes with tlf and every installed plugin, each by itself, and say how it went."""
+    offers = _catalogue(_built_in(_manager({}))).offers
+    return (Surveyed(_own(), offers), *map(_surveyed, _entries()))
+
+
+@contextmanager
+def blame(offer: Offer, verb: str) -> Iterator[None]:
+    """Name the component, and the plugin behind it, if what happens inside breaks.
+
+    Raises:
+        PluginError: a component refused its options or its surroundings, or a third party's broke.
+    """
+    who = f"{offer.kind!r} ({version(offer.plugin)})"
+    try:
+        yield
+    except TlfError:
+        raise
+    except ValueError as error:
+        raise PluginError(f"{who}: {error}") from error
+    except Exception as error:
+        if offer.plugin.name == "tlf":
+            raise  # a fault of tlf's own keeps its traceback
+        raise PluginError(f"{who} failed in {verb}: {reason(error)}") from error
+
+
+# Finding
+
+
+def _entries() -> list[EntryPoint]:
+    return [] if _switched_off() else list(entry_points(group="tlf"))
+
+
+def _switched_off() -> bool:
+    return os.environ.get("TLF_PLUGINS") == "0"
+
+
+def _installed(name: str) -> EntryPoint:
+    if _switched_off():
+        raise PluginError(
+            f"plugin {name!r} is asked for, but TLF_PLUGINS=0 switches plugins off; unset it"
+        )
+    entries = _entries()
+    found = [entry for entry in entries if entry.name == name]
+    if not found:
+        names = sorted({entry.name for entry in entries})
+        others = nearest(name, names) if names else "no plugins are installed"
+        advice = "write `pip install` and the package that offers it"
+        raise PluginError(f"plugin {name!r} is not installed: {advice}; {others}")
+    _check_name(name, found)
+    return found[0]
+
+
+def _check_name(name: str, found: Sequence[EntryPoint]) -> None:
+    owners = " and ".join(version(_described(entry)) for entry in found)
+    if len(found) > 1:
+        raise PluginError(f"plugin {name!r} is offered by {owners}; uninstall all but one")
+    if name == "tlf" or ":" in name:
+        raise PluginError(f"{owners} calls its plugin {name!r}, which is not free to use")
+
+
+def _described(entry: EntryPoint) -> Plugin:
+    known = dict(entry.dist.metadata.json) if entry.dist else {}
+    distribution = str(known.get("name", "unknown distribution"))
+    return Plugin(entry.name, distribution, str(known.get("version", "(no version)")))
+
+
+def _own() -> Plugin:
+    return Plugin("tlf", "tlf", tlf.__version__)
+
+
+# Loading
+
+
+def _built_in(manager: pluggy.PluginManager) -> list[Offer]:
+    own, modules = _own(), [(name, importlib.import_module(name)) for name in BUILT_IN]
+    return [offer for name, module in modules for offer in _register(manager, module, own, name)]
+
+
+def _imported(entry: EntryPoint, plugin: Plugin) -> object:
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:
+        raise broken(plugin, f"cannot be imported: {reason(error)}") from error
+
+
+def _register(
+    manager: pluggy.PluginManager, module: object, plugin: Plugin, name: str
+) -> list[Offer]:
+    if twin := manager.get_name(module):
+        raise broken(plugin, f"is the same module as plugin {twin!r}; name one of the two")
+    marked = list(_marked(manager, module, plugin))
+    for attribute, hook in marked:
+        _check_hook(plugin, attribute, hook, getattr(module, attribute))
+    try:
+        manager.register(module, name=name)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise broken(plugin, " ".join(str(error).split())) from error
+    return [
+        offer
+        for attribute, hook in marked
+        if hook in VERBS
+        for offer in checked_offers(plugin, hook, getattr(module, attribute))
+    ]
+
+
+def _marked(
+    manager: pluggy.PluginManager, module: object, plugin: Plugin
+) -> Iterator[tuple[str, str]]:
+    """The attribute and the hook of everything that a plugin marks as an implementation."""
+    found = False
+    for attribute in dir(module):
+        options = manager.parse_hookimpl_opts(module, attribute)
+        if options is not None:
+            found = True
+            yield attribute, options.get("specname") or attribute
+        elif attribute in _HOOKS and inspect.isroutine(getattr(module, attribute)):
+            raise broken(plugin, f"{attribute} is not marked; write @hookimpl above it")
+    if not found:
+        raise broken(plugin, "implements no hook; write @hookimpl above what should be called")
+
+
+def _check_hook(plugin: Plugin, attribute: str, hook: str, function: Callable[..., Any]) -> None:
+    if hook not in _HOOKS:
+        raise broken(plugin, f"there is no hook {hook!r}; {nearest(hook, _HOOKS)}")
+    for argument in inspect.signature(function).parameters.values():
+        # Whether pluggy passes such an argument depends on its version.
+        if argument.default is not argument.empty:
+            raise broken(plugin, f"{attribute} gives {argument.name!r} a default; leave it out")
+
+
+def _catalogue(offers: Sequence[Offer]) -> Catalogue:
+    seen: dict[tuple[str, str], Offer] = {}
+    for offer in offers:
+        if seen.setdefault((offer.hook, offer.kind), offer) is not offer:
+            raise broken(offer.plugin, f"{offer.hook} offers {offer.kind!r} twice")
+    return Catalogue(tuple(offers))
+
+
+def _surveyed(entry: EntryPoint) -> Surveyed:
+    plugin, manager = _described(entry), _manager({})
+    try:
+        _installed(entry.name)
+        module = _imported(entry, plugin)
+        offers = _catalogue(_register(manager, module, plugin, entry.name)).offers
+        hooks = {hook for _, hook in _marked(manager, module, plugin)}
+    except PluginError as error:
+        return Surveyed(plugin, failure=str(error))
+    return Surveyed(plugin, offers, tuple(hook for hook in _HOOKS if hook in hooks - {*VERBS}))
+
+
+# Blaming
+
+
+def _manager(loaded: Mapping[str, Plugin]) -> pluggy.PluginManager:
+    """A manager that names the plugin behind an exception in a hook; pluggy does not."""
+    manager = pluggy.PluginManager("tlf")
+    manager.add_hookspecs(hookspecs)
+    manager.add_hookcall_monitoring(lambda *_: None, partial(_attribute, loaded))
+    return manager
+
+
+def _attribute(
+    loaded: Mapping[str, Plugin],
+    outcome: pluggy.Result[Any],
+    hook: str,
+    implementations: Sequence[pluggy.HookImpl],
+    arguments: Mapping[str, object],
+) -> None:
+    error = outcome.exception
+    if not isinstance(error, Exception) or isinstance(error, (TlfError, pluggy.HookCallError)):
+        return
+    guilty = [item for item in implementations if _raised_in(item, error)] or implementations
+    third = [loaded[item.plugin_name] for item in guilty if item.plugin_name in loaded]
+    if not third:
+        return  # a fault of tlf's own keeps its traceback
+    who = " or ".join(f"{plugin.name!r} ({version(plugin)})" for plugin in third)
+    blamed = PluginError(f"plugin {who} failed in {hook}: {reason(error)}")
+    blamed.__cause__ = error
+    outcome.force_exception(blamed)
+
+
+def _raised_in(implementation: pluggy.HookImpl, error: Exception) -> bool:
+    # The innermost function is the plugin's own; a decorator may be shared by several plugins.
+    code = getattr(inspect.unwrap(implementation.function), "__code__", None)
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is code:
+            return True
+        trace = trace.tb_next
+    return False

@@ -1,0 +1,71 @@
+"""Classify pictures with what a run left, prepared as the run prepared them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tlf.checkpoint import Card, load_model, read_card
+from tlf.data import EVAL_BATCH, cut
+from tlf.errors import DataError
+from tlf.job import build_model, read_plan
+from tlf.model import Classifier
+from tlf.pictures import Preprocessing, center_crop, load, normalize
+from tlf.predictions import rows
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's best model, ready to classify."""
+
+    classifier: Classifier
+    card: Card
+
+
+def load_run(run: Path) -> Trained:
+    """Build the model of a run and read its weights; nothing is fetched.
+
+    Raises:
+        RunError: the folder holds no finished run.
+        WeightsError: its weights are damaged.
+    """
+    weights = run / "model.safetensors"
+    card = read_card(weights)
+    plan = read_plan(run / "recipe.toml")
+    empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
+    _, classifier = build_model(replace(plan, recipe=empty), len(card.classes))
+    load_model(weights, classifier)
+    return Trained(classifier.eval(), card)
+
+
+def predict(trained: Trained, pictures: Sequence[Path]) -> Iterator[dict[str, str]]:
+    """Yield a row for each picture: path, predicted class, a probability for each class.
+
+    Raises:
+        DataError: names the picture that is missing or cannot be read.
+    """
+    how = trained.card.preprocessing
+    for batch in cut(range(len(pictures)), EVAL_BATCH):
+        images = torch.stack([_load(pictures[index], how) for index in batch])
+        with torch.inference_mode():
+            scaled = normalize(images, how).contiguous(memory_format=torch.channels_last)
+            probabilities = trained.classifier(scaled).softmax(1)
+        yield from rows([str(pictures[i]) for i in batch], probabilities, trained.card.classes)
+
+
+def _load(path: Path, how: Preprocessing) -> Tensor:
+    try:
+        return center_crop(load(path.read_bytes(), how), how.size)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; name a picture file") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _without_weights(backbone: Any) -> Any:  # noqa: ANN401 - a component of any plugin
+    """The same backbone, not loading weights that the run's own replace at once."""
+    names = {field.name for field in fields(backbone)}
+    return replace(backbone, weights="none") if "weights" in names else backbone

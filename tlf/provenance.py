@@ -1,0 +1,58 @@
+"""Where a run's numbers come from: versions, plugins, hashes, hardware, the state of the code."""
+
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tlf.components import Split
+from tlf.devices import describe
+from tlf.job import Job
+
+_LIBRARIES = ("tlf", "torch", "torchvision", "timm", "accelerate", "safetensors", "pillow", "numpy")
+
+
+def provenance(job: Job) -> dict[str, Any]:
+    """Everything that another person needs to know to get the same result."""
+    return {
+        "versions": {"python": platform.python_version()} | {n: version(n) for n in _LIBRARIES},
+        "plugins": [
+            {"name": p.name, "distribution": p.distribution, "version": p.version}
+            for p in job.plan.plugins.loaded
+        ],
+        "backbone_sha256": job.backbone_sha256,
+        "data_sha256": {"train": manifest(job.splits.train), "eval": manifest(job.splits.eval)},
+        "pictures": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        "hardware": {
+            "device": describe(job.accelerator),
+            "machine": platform.platform(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+        "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
+        "notes": list(job.notes),
+    }
+
+
+def manifest(split: Split) -> str:
+    """SHA-256 over every picture's name, label and bytes, in order."""
+    total = hashlib.sha256()
+    for index, (name, label) in enumerate(zip(split.names, split.labels, strict=True)):
+        content = hashlib.sha256(split.read(index)).hexdigest()
+        total.update(f"{name}\t{label}\t{content}\n".encode())
+    return total.hexdigest()
+
+
+def _git_revision(folder: Path) -> str | None:
+    """The revision of the checkout that the recipe stands in, where it stands in one."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:  # no git on this machine: nothing to tell
+        return None
+    return found.stdout.strip() or None

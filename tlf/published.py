@@ -1,0 +1,223 @@
+"""What torchvision and timm publish: networks, weights by name, and how pictures are prepared."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlf.errors import WeightsError, nearest
+from tlf.pictures import Preprocessing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+OTHERS = (
+    'or write "none" (start at random), "starter" (comes with tlf, for resnet18) '
+    "or the name of a file that ends in .safetensors, .pth or .pt"
+)
+"""What ``weights`` can be besides a published name."""
+
+RENORMALISED = ("inception_v3", "googlenet")
+"""torchvision's networks that turn ImageNet's mean and deviation into a half each, inside."""
+
+SIZED = {"vit": "image_size", "maxvit": "input_size"}
+"""torchvision's networks that are built for one size of picture, and the option that says which."""
+
+OLD_NAMES = (
+    (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
+    (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
+    (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
+)
+"""Names in torchvision's oldest files, and what the networks call the same now."""
+
+
+def torchvision_weights(model: str) -> Mapping[str, Any]:
+    """The weights that torchvision publishes for a classification network, by name.
+
+    Raises:
+        ValueError: torchvision has no such network.
+    """
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if model not in known:
+        raise ValueError(f"torchvision has no model {model!r}; {nearest(model, known)}")
+    entries: Mapping[str, Any] = models.get_model_weights(model).__members__
+    return entries
+
+
+def torchvision_module(model: str, size: int) -> "nn.Module":
+    """A torchvision network at random, without auxiliary heads, for ``size`` × ``size`` pixels."""
+    from torchvision import models
+
+    options: dict[str, Any] = {}
+    if model in RENORMALISED:
+        options = {"aux_logits": False, "init_weights": True}
+    if option := SIZED.get(model.partition("_")[0]):
+        options[option] = size if option == "image_size" else (size, size)
+    module: nn.Module = models.get_model(model, weights=None, **options)
+    return module
+
+
+def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # noqa: ANN401
+    """How torchvision prepares pictures for its weights."""
+    half = (0.5, 0.5, 0.5)
+    return Preprocessing(
+        size=transforms.crop_size[0],
+        resize=transforms.resize_size[0],
+        interpolation=transforms.interpolation.value,
+        # What these two compute from ImageNet's figures is what a half gives to begin with.
+        mean=half if model in RENORMALISED else tuple(transforms.mean),
+        std=half if model in RENORMALISED else tuple(transforms.std),
+    )
+
+
+def torchvision_names(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Tensors by the names that torchvision's networks have now."""
+    return {_renamed(name): tensor for name, tensor in tensors.items()}
+
+
+def timm_architecture(model: str) -> str:
+    """The architecture in ``architecture`` or ``architecture.tag``.
+
+    Raises:
+        ValueError: timm has no such network.
+    """
+    import timm
+
+    architecture = model.partition(".")[0]
+    if not timm.is_model(architecture):
+        known = timm.list_models()
+        raise ValueError(f"timm has no model {architecture!r}; {nearest(architecture, known)}")
+    return architecture
+
+
+def timm_config(model: str, tag: str = "") -> Any:  # noqa: ANN401
+    """What timm knows of an architecture with the weights of a tag, or of its first one.
+
+    Raises:
+        WeightsError: there is no such tag.
+    """
+    from timm.models import get_arch_pretrained_cfgs
+
+    architecture, _, named = model.partition(".")
+    if tag and named and tag != named:
+        raise WeightsError(
+            f"model names the weights {named!r} and weights {tag!r}; name one of them"
+        )
+    configs = get_arch_pretrained_cfgs(architecture)
+    by_tag = {name.partition(".")[2]: config for name, config in configs.items()}
+    wanted = tag or named or next(iter(by_tag), "")
+    if wanted not in by_tag:
+        raise WeightsError(unknown(wanted, architecture, [*filter(None, by_tag)]))
+    return by_tag[wanted]
+
+
+def timm_published(model: str, weights: str) -> Any:  # noqa: ANN401
+    """What timm knows of weights that can be fetched.
+
+    Raises:
+        WeightsError: there is no such tag, or nothing is published under it.
+    """
+    config = timm_config(model, "" if weights == "default" else weights)
+    if not (config.hf_hub_id or config.url):
+        raise WeightsError(f'timm publishes no weights for {model}; write "none" or a file\'s name')
+    return config
+
+
+def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]:
+    """Read the ``config.json`` that timm puts beside weights on the hub.
+
+    Returns:
+        timm's configuration, and the options that the network was made with.
+
+    Raises:
+        WeightsError: the weights are of another architecture, or not timm's.
+    """
+    from timm.models import PretrainedCfg
+
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if "architecture" not in values:
+        raise WeightsError(f"{path} names no architecture: these are not weights of timm")
+    if values["architecture"] != architecture:
+        found = values["architecture"]
+        raise WeightsError(
+            f"the weights are of {found}, not {architecture}; write model = {found!r}"
+        )
+    # Older files have the configuration itself on the top level.
+    config = values | values.get("pretrained_cfg", {})
+    if "num_classes" in values:
+        config["num_classes"] = values["num_classes"]
+    options = values.get("model_args", {})
+    if size := options.get("img_size"):
+        config["input_size"] = (3, *((size, size) if isinstance(size, int) else size))
+    known = {field.name for field in dataclasses.fields(PretrainedCfg)} - {"file", "source"}
+    return PretrainedCfg(**{k: v for k, v in config.items() if k in known}), options
+
+
+def timm_preprocessing(config: Any) -> Preprocessing:  # noqa: ANN401
+    """How timm prepares pictures for its weights. Rectangular input becomes square."""
+    size = min(config.input_size[1:])
+    return Preprocessing(
+        size=size,
+        resize=math.floor(size / config.crop_pct),
+        crop="squash" if config.crop_mode == "squash" else "center",
+        interpolation=config.interpolation,
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+    )
+
+
+def timm_classifiers(config: Any) -> tuple[str, ...]:  # noqa: ANN401
+    """Names of the classifiers of a timm network, the main one first; an encoder has none."""
+    names = config.classifier or ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
+    """What a safetensors file says about how pictures are prepared, or None where it says nothing.
+
+    >>> stored_preprocessing({"preprocessing": '{"size": 64, "mean": [0.5], "std": [0.2]}'}).size
+    64
+
+    Raises:
+        WeightsError: it says it in a way that is not tlf's.
+    """
+    if "preprocessing" not in metadata:
+        return None
+    try:
+        written = json.loads(metadata["preprocessing"])
+        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in written.items()}
+        return Preprocessing(**values)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"the file's own preprocessing cannot be read: {error}") from error
+
+
+def with_channels(how: Preprocessing, channels: int) -> Preprocessing:
+    """For pictures of another number of channels, each gets the mean of the old ones' figures.
+
+    >>> with_channels(Preprocessing(mean=(0.25, 0.5, 0.75), std=(0.5, 0.5, 0.5)), 1).mean
+    (0.5,)
+    """
+    if how.channels == channels:
+        return how
+    mean, std = (sum(figures) / len(figures) for figures in (how.mean, how.std))
+    return dataclasses.replace(how, mean=(mean,) * channels, std=(std,) * channels)
+
+
+def unknown(weights: str, model: str, known: list[str]) -> str:
+    """What to say of weights that nobody publishes.
+
+    >>> unknown("IMAGENET", "resnet18", ["DEFAULT", "IMAGENET1K_V1"]).partition(";")[0]
+    "no weights 'IMAGENET' are published for resnet18"
+    """
+    return f"no weights {weights!r} are published for {model}; {nearest(weights, known)}; {OTHERS}"
+
+
+def _renamed(name: str) -> str:
+    for pattern, new in OLD_NAMES:
+        name = pattern.sub(new, name)
+    return name

@@ -1,0 +1,94 @@
+"""Frozen records of what happened: where a phase stands, what an epoch gave, what a run gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch gave. Every figure is a mean over pictures, never over batches."""
+
+    phase: str
+    epoch: int
+    """Position in its phase, counted from 0."""
+    train_loss: float
+    eval_loss: float
+    eval_top1: float
+    """Fraction of the eval split that was classified correctly, 0 to 1."""
+    lr: float
+    """The highest learning rate at the last update of the epoch."""
+    updates: int
+    """Optimizer steps taken in this epoch."""
+    seconds: float
+    """Wall time of training and evaluation together."""
+    images_per_second: float
+    """Pictures trained on per second of training time."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a phase stands. Freeze policies and schedulers are pure functions of it.
+
+    >>> Progress(epoch=1, epochs=4, update=5, updates=10).fraction
+    0.375
+    """
+
+    epoch: int
+    """The current epoch of the phase, counted from 0."""
+    epochs: int
+    """How many epochs the phase has at most."""
+    update: int = 0
+    """Optimizer steps done in this epoch, before the one that is about to be taken."""
+    updates: int = 1
+    """Optimizer steps in an epoch."""
+    history: tuple[EpochResult, ...] = ()
+    """Results of the epochs of this phase that are over."""
+    monitor: str = "eval_top1"
+    """The figure that early stopping, plateau schedules and the best epoch go by."""
+
+    @property
+    def fraction(self) -> float:
+        """How much of the phase is over: 0 at its first update, towards 1 at its last."""
+        return (self.epoch + self.update / self.updates) / self.epochs
+
+
+@dataclass(frozen=True)
+class SegmentStarted:
+    """A phase begins to train, or goes on with other parameters frozen."""
+
+    phase: str
+    epoch: int
+    rates: Mapping[str, float]
+    """Learning parameter → learning rate before the scheduler; all other parameters are frozen."""
+
+
+@dataclass(frozen=True)
+class Updated:
+    """The optimizer made a step, or a batch of the eval split was classified."""
+
+    phase: str
+    progress: Progress
+    evaluating: bool
+    done: int
+    """Pictures of this epoch (or of the eval split) that are done, over all processes."""
+    pictures: int
+    """Pictures of this epoch (or of the eval split) altogether."""
+    loss: float | None = None
+    """Mean loss of the epoch so far, where it is known without waiting for the device."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a person should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gave."""
+
+    folder: str
+    best: EpochResult
+    history: tuple[EpochResult, ...]
+    seconds: float

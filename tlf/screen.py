@@ -1,0 +1,220 @@
+"""What a person sees of a run: a progress bar on a terminal, plain lines in a file."""
+
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tlf.devices import describe
+from tlf.explain import Explanation, StageRow, stage_rows
+from tlf.job import Job
+from tlf.recipe import dump
+from tlf.results import EpochResult, Notice, RunResult, SegmentStarted, Updated
+from tlf.run import RunStarted
+from tlf.trainer import Event
+
+SECONDS_BETWEEN_LINES = 10.0
+"""Between two lines about the same epoch, where no terminal shows a bar."""
+
+
+def show(events: Iterable[RunStarted | Event | RunResult], console: Console) -> None:
+    """Show everything that happens in a run, until it ends."""
+    job: Job | None = None
+    with _Bar(console) if console.is_terminal else _Lines(console) as within:
+        for event in events:
+            if isinstance(event, Updated):
+                within.update(event)
+                continue
+            within.clear()
+            if isinstance(event, RunStarted):
+                job = event.job
+            _show_one(event, job, console)
+
+
+def _show_one(event: object, job: Job | None, console: Console) -> None:
+    match event:
+        case RunStarted():
+            _show_start(event, console)
+        case SegmentStarted() if job is not None:
+            console.print(
+                f"\nphase {event.phase}, from epoch {event.epoch + 1}", markup=False, soft_wrap=True
+            )
+            console.print(stage_table(stage_rows(job.classifier, event.rates)))
+        case Notice():
+            console.print(f"note: {event.text}", style="yellow", markup=False, soft_wrap=True)
+        case EpochResult():
+            console.print(epoch_line(event), markup=False, highlight=False, soft_wrap=True)
+        case RunResult():
+            _show_end(event, console)
+
+
+def show_explanation(
+    explanation: Explanation, console: Console, *, names: bool, model: bool
+) -> None:
+    """Show the resolved recipe and the table of every phase; more on request."""
+    plan = explanation.plan
+    console.print(
+        dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
+    )
+    how, splits = explanation.preprocessing, explanation.splits
+    console.print(
+        f"pictures  {len(splits.train)} to learn from, {len(splits.eval)} to evaluate on, "
+        f"{len(splits.classes)} classes\n"
+        f"input     {how.channels} × {how.size} × {how.size}, shorter side {how.resize}, "
+        f"{how.interpolation}, mean {how.mean}, std {how.std}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for note in splits.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+    for phase, rows in explanation.phases.items():
+        learning = sum(row.learning for row in rows)
+        total = sum(row.parameters for row in rows)
+        console.print(
+            f"\nphase {phase}: {learning:,} of {total:,} parameters learn",
+            markup=False,
+            soft_wrap=True,
+        )
+        console.print(stage_table(rows))
+        for name in explanation.learning[phase] if names else ():
+            console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
+    if model:
+        console.print(str(explanation.classifier), markup=False, highlight=False, soft_wrap=True)
+
+
+def stage_table(rows: Iterable[StageRow]) -> Table:
+    """Stage × parameters × frozen or learning × learning rate."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("stage")
+    table.add_column("parameters", justify="right")
+    table.add_column("state")
+    table.add_column("lr", justify="right")
+    for row in rows:
+        rates = " … ".join(
+            f"{rate:.2e}" for rate in dict.fromkeys((*row.rates[:1], *row.rates[-1:]))
+        )
+        style = "dim" if row.state == "frozen" else ""
+        table.add_row(row.stage, f"{row.parameters:,}", row.state, rates or "–", style=style)
+    return table
+
+
+def epoch_line(result: EpochResult) -> str:
+    """The line that stays of an epoch."""
+    return (
+        f"{result.phase} {result.epoch + 1:>3}  "
+        f"train loss {result.train_loss:.4f}  eval loss {result.eval_loss:.4f}  "
+        f"top-1 {result.eval_top1:7.2%}  lr {result.lr:.2e}  "
+        f"{result.images_per_second:6.0f} pictures/s  {result.seconds:6.1f} s"
+    )
+
+
+def _show_start(event: RunStarted, console: Console) -> None:
+    job = event.job
+    train, seen = len(job.splits.train), len(job.splits.eval)
+    classes = ", ".join(job.splits.classes[:8]) + (" …" if len(job.splits.classes) > 8 else "")
+    console.print(f"run       {event.folder}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"pictures  {train} to learn from, {seen} to evaluate on: {classes}", markup=False
+    )
+    console.print(
+        f"device    {describe(job.accelerator)}", markup=False, highlight=False, soft_wrap=True
+    )
+
+
+def _show_end(result: RunResult, console: Console) -> None:
+    best = result.best
+    console.print(
+        f"\nbest      {best.phase} {best.epoch + 1}: top-1 {best.eval_top1:.2%}, "
+        f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s altogether\n"
+        f"model     {result.folder}/model.safetensors\n"
+        f"head      {result.folder}/head.safetensors\n"
+        f"try it    tlf predict {result.folder} PICTURE…",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+class _Within(Protocol):
+    """Shows how an epoch gets on."""
+
+    def update(self, event: Updated) -> None: ...
+    def clear(self) -> None: ...
+
+
+class _Bar:
+    """A bar at the bottom of a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(), console=console, transient=True,
+        )  # fmt: skip
+        self.task: TaskID | None = None
+        self.title = ""
+        self.started = 0.0
+
+    def __enter__(self) -> "_Bar":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def update(self, event: Updated) -> None:
+        """Move the bar; begin a new one where another stretch of work begins."""
+        title = _title(event)
+        if self.task is None or title != self.title:
+            self.clear()
+            self.title, self.started = title, time.perf_counter()
+            self.task = self.progress.add_task(title, total=event.pictures, figures="")
+        self.progress.update(self.task, completed=event.done, figures=_figures(event, self.started))
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
+
+
+class _Lines:
+    """A plain line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.title = ""
+        self.started = self.last = 0.0
+
+    def __enter__(self) -> "_Lines":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, event: Updated) -> None:
+        """Print a line if the last one is some time ago."""
+        now, title = time.perf_counter(), _title(event)
+        if title != self.title:
+            self.title, self.started, self.last = title, now, now
+        if now - self.last >= SECONDS_BETWEEN_LINES:
+            self.last = now
+            left = (now - self.started) * (event.pictures - event.done) / max(1, event.done)
+            figures = _figures(event, self.started)
+            self.console.print(
+                f"{title}: {figures}, {left:.0f} s left", markup=False, highlight=False
+            )
+
+    def clear(self) -> None:
+        """Nothing is left on the screen."""
+
+
+def _title(event: Updated) -> str:
+    epoch = f"{event.phase} {event.progress.epoch + 1}/{event.progress.epochs}"
+    return f"{epoch} eval" if event.evaluating else epoch
+
+
+def _figures(event: Updated, started: float) -> str:
+    seconds = time.perf_counter() - started
+    rate = f", {event.done / seconds:.0f} pictures/s" if seconds > 0.5 else ""
+    loss = "" if event.loss is None else f", loss {event.loss:.4f}"
+    return f"{event.done}/{event.pictures}{rate}{loss}"

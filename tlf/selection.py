@@ -1,0 +1,36 @@
+"""Which epoch is kept, and when a phase ends early: pure functions of the results so far."""
+
+from collections.abc import Sequence
+
+from tlf.recipe import EarlyStopping
+from tlf.results import EpochResult
+
+
+def better(monitor: str, result: EpochResult, other: EpochResult) -> bool:
+    """Whether ``result`` is better than ``other`` by the monitored figure; a loss is better lower.
+
+    A tie is not better: it goes to the earlier epoch.
+    """
+    return _signed(monitor, result) > _signed(monitor, other)
+
+
+def newest_is_best(monitor: str, history: Sequence[EpochResult], chosen: int | None) -> bool:
+    """Whether the last epoch is the one to keep of its phase.
+
+    ``chosen`` is what a plugin selected by ``tlf_select_best``, where one did.
+    """
+    if chosen is not None:
+        return chosen == len(history) - 1
+    return all(better(monitor, history[-1], other) for other in history[:-1])
+
+
+def stalled(stopping: EarlyStopping, monitor: str, history: Sequence[EpochResult]) -> bool:
+    """Whether the last ``patience`` epochs did not improve by more than ``min_delta``."""
+    values = [_signed(monitor, result) for result in history]
+    earlier, latest = values[: -stopping.patience], values[-stopping.patience :]
+    return bool(earlier) and max(latest) <= max(earlier) + stopping.min_delta
+
+
+def _signed(monitor: str, result: EpochResult) -> float:
+    value = float(getattr(result, monitor))
+    return -value if monitor.endswith("_loss") else value

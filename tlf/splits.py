@@ -1,0 +1,211 @@
+"""What every dataset does once it knows which pictures belong to which class: put some aside for
+the eval split, compare the classes of both splits, and give labels out.
+
+For authors of datasets. A grouping is class name → its pictures, each a name or a row number.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from tlf.components import Split, Splits
+from tlf.errors import DataError
+
+EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
+"""What an eval split is commonly called; the first that is there is used."""
+
+Picture = TypeVar("Picture", str, int)
+"""A picture in a grouping: its name, or its row."""
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """Reads a picture of a split that is stored as files. Picklable."""
+
+    root: str
+    names: Sequence[str]
+    """Paths relative to ``root``, with forward slashes."""
+
+    def __call__(self, index: int) -> bytes:
+        """The bytes of one file."""
+        return Path(self.root, self.names[index]).read_bytes()
+
+
+@dataclass(frozen=True)
+class Aside:
+    """An eval split that is put aside from the train split."""
+
+    where: str
+    """What the dataset is called in notes."""
+    fraction: float
+    seed: int
+
+    def take(
+        self, groups: Mapping[str, Sequence[Picture]]
+    ) -> tuple[dict[str, list[Picture]], dict[str, list[Picture]], str]:
+        """Train, eval, and a note that says so.
+
+        Raises:
+            ValueError: the fraction is not between 0 and 1.
+            DataError: a class has a single picture.
+        """
+        train, aside = hold_out(groups, self.fraction, self.seed)
+        count = sum(map(len, aside.values()))
+        return (
+            train,
+            aside,
+            (
+                f"{self.where} has no eval split of its own: {self.fraction:.0%} of each class, "
+                f"{count} pictures in all, were put aside as one (drawn by data.seed = {self.seed})"
+            ),
+        )
+
+
+def hold_out(
+    groups: Mapping[str, Sequence[Picture]], fraction: float, seed: int
+) -> tuple[dict[str, list[Picture]], dict[str, list[Picture]]]:
+    """Put ``fraction`` of every class aside, at least one picture: (train, eval).
+
+    Which ones is a function of the seed and of each picture's name alone: the same on every
+    machine, and a picture that is added later moves few others across.
+
+    >>> hold_out({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 0.25, seed=0)
+    ({'ant': ['a', 'b', 'd'], 'bee': ['e']}, {'ant': ['c'], 'bee': ['f']})
+
+    Raises:
+        ValueError: the fraction is not between 0 and 1.
+        DataError: a class has a single picture.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction: {fraction} must lie between 0 and 1, such as 0.2")
+    lone = [name for name, pictures in groups.items() if len(pictures) == 1]
+    if lone:
+        raise DataError(
+            f"a single picture of {listed(lone)}: it cannot be in both splits; add more pictures"
+        )
+    train: dict[str, list[Picture]] = {}
+    aside: dict[str, list[Picture]] = {}
+    for name, pictures in groups.items():
+        count = min(max(1, round(fraction * len(pictures))), len(pictures) - 1)
+        chosen = set(sorted(pictures, key=lambda picture: _rank(seed, picture))[:count])
+        train[name] = [picture for picture in pictures if picture not in chosen]
+        aside[name] = [picture for picture in pictures if picture in chosen]
+    return train, aside
+
+
+def labelled(
+    groups: Mapping[str, Sequence[Picture]], classes: Sequence[str]
+) -> tuple[tuple[Picture, ...], tuple[int, ...]]:
+    """Pictures class by class, and the index of each one's class in ``classes``.
+
+    >>> labelled({"bee": ["x", "y"], "ant": ["z"]}, ["ant", "bee"])
+    (('z', 'x', 'y'), (0, 1, 1))
+    """
+    pictures: list[Picture] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        members = groups.get(name, ())
+        pictures.extend(members)
+        labels.extend([label] * len(members))
+    return tuple(pictures), tuple(labels)
+
+
+def class_problems(
+    train: Iterable[str], evaluated: Iterable[str], train_name: str, eval_name: str
+) -> list[str]:
+    """One sentence for each way in which the classes of two splits do not fit together.
+
+    >>> class_problems(["ant", "bee"], ["bee"], "train", "val")
+    ["val lacks the class 'ant' of train"]
+    """
+    known, seen = set(train), set(evaluated)
+    problems = []
+    if known - seen:
+        problems.append(f"{eval_name} lacks {_classes(known - seen)} of {train_name}")
+    if seen - known:
+        problems.append(f"{train_name} lacks {_classes(seen - known)} of {eval_name}")
+    if len(known) == 1:
+        problems.append(f"{train_name} has {_classes(known)} only; there is nothing to tell apart")
+    return problems
+
+
+def class_notes(classes: Iterable[str]) -> list[str]:
+    """What looks odd about class names: two that differ by upper and lower case only.
+
+    >>> class_notes(["Ant", "ant", "bee"])
+    ["classes that differ by upper and lower case only: 'Ant', 'ant'"]
+    """
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(name.casefold(), []).append(name)
+    return [
+        f"classes that differ by upper and lower case only: {listed(names)}"
+        for names in alike.values()
+        if len(names) > 1
+    ]
+
+
+def untouched(found: Sequence[str]) -> tuple[str, ...]:
+    """Say which eval splits are not used, where a dataset has several.
+
+    >>> untouched(["val", "test"])
+    ("'test' is left alone: the eval split is 'val'",)
+    """
+    return tuple(f"{name!r} is left alone: the eval split is {found[0]!r}" for name in found[1:])
+
+
+def file_splits(
+    root: str,
+    train: Mapping[str, Sequence[str]],
+    evaluated: "Mapping[str, Sequence[str]] | Aside",
+    notes: Sequence[str] = (),
+) -> Splits:
+    """Splits of pictures that are stored as files, named by their paths relative to ``root``.
+
+    Classes are sorted by name and the pictures of each by path: the file system has no say.
+
+    Raises:
+        DataError: a class is too small to put pictures of it aside.
+    """
+    notes = list(notes)
+    if isinstance(evaluated, Aside):
+        train, evaluated, note = evaluated.take(train)
+        notes.append(note)
+    classes = tuple(sorted(train))
+    notes += class_notes(classes)
+    return Splits(
+        _file_split(root, train, classes), _file_split(root, evaluated, classes), classes, (*notes,)
+    )
+
+
+def _file_split(root: str, groups: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Split:
+    names, labels = labelled({name: sorted(groups[name]) for name in groups}, classes)
+    return Split(names, labels, ReadFile(root, names))
+
+
+def failure(where: str, problems: Sequence[str]) -> DataError:
+    """One error for everything that is wrong with a dataset."""
+    if len(problems) == 1:
+        return DataError(f"{where}: {problems[0]}")
+    return DataError("\n  ".join([f"{where}: {len(problems)} problems", *problems]))
+
+
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """The first names in quotes, and how many more there are.
+
+    >>> listed(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    shown = list(names)
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(repr(name) for name in shown[:most]) + more
+
+
+def _classes(names: set[str]) -> str:
+    return f"the class{'es' if len(names) > 1 else ''} {listed(sorted(names))}"
+
+
+def _rank(seed: int, picture: str | int) -> bytes:
+    return sha256(f"{seed}/{picture}".encode(errors="surrogateescape")).digest()

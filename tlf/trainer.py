@@ -1,0 +1,229 @@
+"""The one loop. It yields what happens, and leaves showing and saving to whoever listens.
+
+Whatever changes while it runs stands in ``State``: with the same state, it goes on as if it had
+never stopped. Randomness is no part of it (see ``tlf.seeds``).
+"""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import Tensor
+
+from tlf.average import Average
+from tlf.data import Pictures, cut, order
+from tlf.evaluation import Predictions, classify
+from tlf.freeze import freeze, frozen_names
+from tlf.job import Job
+from tlf.losses import Losses
+from tlf.model import Classifier, trains_batchnorm
+from tlf.phases import Segment, begin_segment, end_segment, learning_rates
+from tlf.recipe import Phase
+from tlf.results import EpochResult, Notice, Progress, SegmentStarted, Updated
+from tlf.selection import better, newest_is_best, stalled
+from tlf.update import pieces_of, update
+
+Event = SegmentStarted | Updated | Notice | EpochResult
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An epoch that was the best so far, and the model as it was then."""
+
+    result: EpochResult
+    tensors: dict[str, Tensor]
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training part of an epoch gave."""
+
+    loss: float
+    lr: float
+    updates: int
+    pictures: int
+    """Learnt from since the epoch began, or since the run went on in its middle."""
+    seconds: float
+
+
+@dataclass
+class State:
+    """What a run has reached, besides the tensors of its model."""
+
+    history: list[EpochResult] = field(default_factory=list)
+    best: Kept | None = None
+    """The best epoch of the phases that are over."""
+    phase: int = 0
+    """Position of the phase in the recipe."""
+    phase_best: Kept | None = None
+    """The best epoch of this phase."""
+    epoch: int = 0
+    """Position of the epoch in its phase."""
+    update: int = 0
+    """Updates of this epoch that are done."""
+    losses: Losses | None = None
+    """Of this epoch."""
+    segment: Segment | None = None
+    average: Average | None = None
+
+
+def train(job: Job, state: State) -> Iterator[Event]:
+    """Train all phases one after the other on one model; leave the best epoch's weights in it."""
+    while state.phase < len(job.recipe.phases):
+        phase = job.recipe.phases[state.phase]
+        job.hook.tlf_phase_started(phase=phase.name)
+        best = yield from _train_phase(job, phase, state)
+        job.classifier.load_state_dict(best.tensors)  # what the next phase starts from
+        if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
+            state.best = best
+        state.phase, state.phase_best, state.epoch = state.phase + 1, None, 0
+    if state.best is not None:
+        job.classifier.load_state_dict(state.best.tensors)
+
+
+def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, Kept]:
+    """Train one phase; give its best epoch, whether or not the phase ended early."""
+    monitor = job.recipe.monitor
+    while state.epoch < phase.epochs:
+        history = tuple(r for r in state.history if r.phase == phase.name)
+        if phase.early_stopping and stalled(phase.early_stopping, monitor, history):
+            yield Notice(f"{phase.name}: {monitor} no longer improves; the phase ends here")
+            break
+        progress = Progress(state.epoch, phase.epochs, history=history, monitor=monitor)
+        segment = yield from _segment(job, phase, progress, state)
+        trained = yield from _train_epoch(job, phase, segment, progress, state)
+        with state.average.inside(job.classifier) if state.average else nullcontext():
+            result, predictions = yield from _evaluate(job, phase, progress, trained)
+            history = (*history, result)
+            chosen = job.hook.tlf_select_best(history=history)
+            if newest_is_best(monitor, history, chosen) or state.phase_best is None:
+                state.phase_best = Kept(result, _copy(job.classifier), predictions)
+        state.history.append(result)
+        state.epoch, state.update, state.losses = state.epoch + 1, 0, None
+        yield result
+    if state.segment is not None:
+        yield from _end(job, state.segment)
+    state.segment = state.average = None
+    if state.phase_best is None:
+        raise RuntimeError(f"phase {phase.name} has no epoch")
+    return state.phase_best
+
+
+def _segment(
+    job: Job, phase: Phase, progress: Progress, state: State
+) -> Generator[Event, None, Segment]:
+    """Ask the policy anew. Where its answer changed, end the segment and begin another."""
+    current = state.segment
+    frozen = frozen_names(job.classifier, phase.freeze, progress)
+    if current is not None and current.frozen == frozen:
+        return current
+    if current is not None:
+        yield from _end(job, current)
+    rates = learning_rates(job.classifier, phase, frozen)
+    optimizer = phase.optimizer or job.recipe.optimizer
+    segment = begin_segment(job.accelerator, job.classifier, frozen, rates, optimizer, current)
+    if phase.ema is not None:
+        state.average = state.average or Average(phase.ema)
+        state.average.follow(job.classifier, rates)
+    state.segment = segment
+    yield SegmentStarted(phase.name, progress.epoch, rates)
+    return segment
+
+
+def _end(job: Job, segment: Segment) -> Iterator[Notice]:
+    if still := end_segment(job.accelerator, segment):
+        more = f" and {len(still) - 1} more" if len(still) > 1 else ""
+        yield Notice(f"{still[0]}{more} should have learnt and did not move")
+
+
+def _train_epoch(
+    job: Job, phase: Phase, segment: Segment, progress: Progress, state: State
+) -> Generator[Updated, None, Trained]:
+    """Go through the train split once, or through what is left of it."""
+    recipe, accelerator, count = job.recipe, job.accelerator, len(job.splits.train)
+    started = time.perf_counter()
+    # Evaluation put everything to rest, what is frozen and what is not.
+    freeze(segment.classifier, segment.frozen)
+    statistics = trains_batchnorm(segment.classifier)
+    run_epoch = len(state.history)
+    batches = cut(order(recipe.seed, run_epoch, count), recipe.batch_size, lone=not statistics)
+    pieces = pieces_of(job, phase, batches[state.update :], run_epoch)
+    where = f"phase {phase.name}, epoch {progress.epoch + 1}"
+    losses = state.losses = state.losses or Losses(accelerator.device, where)
+    before = losses.done
+    for number, batch in enumerate(batches[state.update :], start=state.update):
+        now = replace(progress, update=number, updates=len(batches))
+        # The rate is computed and written here: a scheduler that Accelerate prepared would step
+        # once per process.
+        write_rates(segment.optimizer, phase.scheduler.factor(now))
+        loss = update(job, phase, segment, pieces, len(batch), (run_epoch, number))
+        losses.add(loss, len(batch), number)
+        if state.average is not None:
+            state.average.update(job.classifier)
+        state.update = number + 1
+        yield Updated(
+            phase.name, now, evaluating=False, done=losses.done, pictures=count,
+            loss=losses.so_far(),
+        )  # fmt: skip
+    if statistics:
+        _share_buffers(accelerator, segment.classifier)
+    seconds = time.perf_counter() - started
+    last = replace(progress, update=len(batches) - 1, updates=len(batches))
+    lr = max(segment.rates.values()) * phase.scheduler.factor(last)
+    return Trained(losses.mean(accelerator), lr, len(batches), losses.done - before, seconds)
+
+
+def _evaluate(
+    job: Job, phase: Phase, progress: Progress, trained: Trained
+) -> Generator[Updated, None, tuple[EpochResult, Predictions]]:
+    """Classify the eval split, and sum the epoch up."""
+    started = time.perf_counter()
+    predictions: Predictions | None = None
+    pictures, count = Pictures(job.splits.eval, job.how), len(job.splits.eval)
+    for step in classify(job.accelerator, job.classifier, pictures, job.workers):
+        if isinstance(step, Predictions):
+            predictions = step
+        else:
+            yield Updated(phase.name, progress, evaluating=True, done=step, pictures=count)
+    if predictions is None:
+        raise RuntimeError("the evaluation ended without predictions")
+    result = EpochResult(
+        phase=phase.name,
+        epoch=progress.epoch,
+        train_loss=trained.loss,
+        eval_loss=_mean_loss(job, predictions),
+        eval_top1=predictions.top1,
+        lr=trained.lr,
+        updates=trained.updates,
+        seconds=trained.seconds + time.perf_counter() - started,
+        images_per_second=trained.pictures / trained.seconds,
+    )
+    return result, predictions
+
+
+def _mean_loss(job: Job, predictions: Predictions) -> float:
+    device = job.accelerator.device
+    losses = job.loss(predictions.logits.to(device), predictions.labels.to(device))
+    return float(losses.double().mean().item())
+
+
+def write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Write the learning rate of the next update into every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_lr"] * factor
+
+
+def _share_buffers(accelerator: Accelerator, classifier: Classifier) -> None:
+    """Give every process the first one's BatchNorm statistics: all evaluate the same model."""
+    if accelerator.num_processes > 1:
+        for buffer in classifier.buffers():
+            buffer.copy_(broadcast(buffer.clone()))
+
+
+def _copy(classifier: Classifier) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in classifier.state_dict().items()}

@@ -1,0 +1,94 @@
+"""One optimizer step over one batch, however many processes and pieces it is dealt to."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from tlf.components import Augmentation, BatchAugmentation
+from tlf.data import Batch, Pictures, batches_of, deal
+from tlf.job import Job
+from tlf.phases import Segment
+from tlf.pictures import normalize
+from tlf.recipe import Phase
+from tlf.seeds import derive
+
+Piece = tuple[Batch, int]
+"""A piece of a batch, and how many of its pictures count."""
+
+
+def pieces_of(
+    job: Job, phase: Phase, batches: Sequence[Sequence[int]], run_epoch: int
+) -> Iterator[Piece]:
+    """Load this process's share of every batch, piece by piece."""
+    recipe, accelerator = job.recipe, job.accelerator
+    first = accelerator.process_index * recipe.accumulate
+    shares = accelerator.num_processes * recipe.accumulate
+    mine = [deal(b, first + i, shares) for b in batches for i in range(recipe.accumulate)]
+    # A batch smaller than the shares leaves some empty. Their owners take part in the update with a
+    # picture that does not count, or the others would wait for their gradients for ever.
+    keys = [
+        [(run_epoch, i) for i in share or batches[n // recipe.accumulate][:1]]
+        for n, share in enumerate(mine)
+    ]
+    augmentations = tuple(a for a in job.augmentations(phase) if isinstance(a, Augmentation))
+    pictures = Pictures(job.splits.train, job.how, augmentations, recipe.seed)
+    pin = accelerator.device.type == "cuda"
+    loaded = batches_of(pictures, keys, job.workers, pin=pin)
+    return ((batch, len(share)) for batch, share in zip(loaded, mine, strict=True))
+
+
+def update(
+    job: Job,
+    phase: Phase,
+    segment: Segment,
+    pieces: Iterator[Piece],
+    size: int,
+    where: tuple[int, int],
+) -> Tensor:
+    """Make one optimizer step over a batch of ``size`` pictures, all processes together.
+
+    ``where`` is the epoch of the run and the update in it: what randomness is drawn from.
+
+    Returns:
+        The sum of this process's losses.
+    """
+    accelerator = job.accelerator
+    # Dropout draws from (seed, epoch, update, process), so that no generator has to be stored.
+    torch.manual_seed(derive(job.recipe.seed, "update", *where, accelerator.process_index))
+    total = torch.zeros((), device=accelerator.device)
+    for piece in range(job.recipe.accumulate):
+        batch, real = next(pieces)
+        last = piece == job.recipe.accumulate - 1
+        with nullcontext() if last else accelerator.no_sync(segment.model):
+            loss = _loss(job, phase, segment.model, batch, where)
+            # Each picture weighs 1 / size, in the last, smaller batch too. The wrapper averages
+            # over processes, which their number undoes.
+            accelerator.backward(loss * (real * accelerator.num_processes / size))
+        total += loss.detach() * real
+    if job.recipe.clip_grad_norm is not None:
+        accelerator.clip_grad_norm_(segment.model.parameters(), job.recipe.clip_grad_norm)
+    segment.optimizer.step()
+    segment.optimizer.zero_grad(set_to_none=True)
+    return total
+
+
+def _loss(job: Job, phase: Phase, model: nn.Module, batch: Batch, where: tuple[int, int]) -> Tensor:
+    """The mean loss of a piece of a batch."""
+    device = job.accelerator.device
+    images = normalize(batch.images.to(device, non_blocking=True), job.how)
+    images = images.contiguous(memory_format=torch.channels_last)
+    labels = batch.labels.to(device, non_blocking=True)
+    for mixing in (a for a in job.augmentations(phase) if isinstance(a, BatchAugmentation)):
+        if labels.ndim == 1:
+            classes = len(job.splits.classes)
+            labels = nn.functional.one_hot(labels, classes).to(images.dtype)
+        # Every process and piece mixes alike: the same seed, whichever its share of the batch is.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(derive(job.recipe.seed, "mix", *where))
+            images, labels = mixing.mix(images, labels)
+    replaced: Tensor | None = job.hook.tlf_training_step(
+        model=model, images=images, labels=labels, loss=job.loss
+    )
+    return job.loss(model(images), labels).mean() if replaced is None else replaced

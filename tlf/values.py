@@ -1,0 +1,168 @@
+"""One value of a recipe against one type: does it fit? If not, what is wrong in TOML's words?"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import is_dataclass
+from datetime import date, datetime, time
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import ErrorDetails
+
+from tlf.errors import nearest
+
+UNIONS = (Union, UnionType)
+TABLES = (dict, Mapping)
+
+_EXACT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+_NOUNS: dict[Any, tuple[str, str]] = {
+    bool: ("true or false", "booleans"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("a string", "strings"),
+    dict: ("a table", "tables"),
+    list: ("a list", "lists"),
+}
+_BOUNDS = {
+    "greater_than": "has to be above {gt:g}",
+    "greater_than_equal": "has to be at least {ge:.12g}",
+    "less_than": "has to be below {lt:g}",
+    "less_than_equal": "has to be at most {le:.12g}",
+    "string_too_short": "needs at least {min_length} character",
+    "too_short": "needs at least {min_length} of them",
+    "too_long": "takes at most {max_length} of them",
+}
+
+
+class Problem(NamedTuple):
+    """One mistake in a recipe."""
+
+    path: str
+    """Where it is: ``phases.1.scheduler.warmup``."""
+    text: str
+    misfit: bool = False
+    """Whether the value is of another type than its place is meant for."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}" if self.path else self.text
+
+
+def join(path: str, key: str | int) -> str:
+    """One step further down a path.
+
+    >>> join("phases.0", "lr"), join("", "seed"), join("phases.0.lr", "stages.2")
+    ('phases.0.lr', 'seed', 'phases.0.lr."stages.2"')
+    """
+    step = json.dumps(key, ensure_ascii=False) if "." in str(key) else str(key)
+    return f"{path}.{step}" if path else step
+
+
+def shown(value: object) -> str:
+    """A value as TOML writes it, and what it is.
+
+    >>> shown("3"), shown(True), shown(0.5), shown([1])
+    ('"3" (a string)', 'true (a boolean)', '0.5 (a decimal number)', 'a list')
+    """
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (a boolean)"
+    if isinstance(value, str):
+        text = value if len(value) <= 60 else value[:57] + "..."
+        return f"{json.dumps(text, ensure_ascii=False)} (a string)"
+    if isinstance(value, (date, datetime, time)):
+        return f"{value} (a date or time; quotes make it a string)"
+    if isinstance(value, float):
+        return f"{value} (a decimal number)"
+    return (
+        _NOUNS[type(value)][0] if isinstance(value, (list, dict)) else f"{value} (a whole number)"
+    )
+
+
+def expected(hint: object) -> str:
+    """What a type takes, in TOML's words.
+
+    >>> expected(int | Literal["auto"]), expected(tuple[str, ...]), expected(tuple[float, float])
+    ('a whole number or "auto"', 'a list of strings', 'a list of 2 numbers')
+    """
+    hint = bare(hint)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in UNIONS:
+        return " or ".join(expected(member) for member in arguments if member is not NoneType)
+    if origin is Literal:
+        words = ", ".join(json.dumps(value) for value in arguments)
+        return f"one of {words}" if len(arguments) > 1 else words
+    if origin is tuple:
+        count = "" if arguments[-1] is Ellipsis else f"{len(arguments)} "
+        return f"a list of {count}{_several(arguments[0])}"
+    if origin in TABLES:
+        return f"a table of {_several(arguments[-1])}"
+    return "a table" if is_dataclass(hint) else _NOUNS.get(hint, (f"a {named(hint)}",))[0]
+
+
+def _several(hint: object) -> str:
+    hint = bare(hint)
+    return "[[tables]]" if is_dataclass(hint) else _NOUNS.get(hint, ("", "values"))[1]
+
+
+def bare(hint: object) -> object:
+    """A type without its annotations.
+
+    >>> bare(Annotated[int, "at least 1"])
+    <class 'int'>
+    """
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def named(hint: object) -> str:
+    """What a type is called."""
+    return str(getattr(hint, "__name__", hint))
+
+
+def fit(hint: object, value: object, path: str) -> tuple[object, list[Problem]]:
+    """The value as its type wants it, or what is wrong with it. Nothing is converted on the quiet.
+
+    >>> fit(float, 1, "lr")
+    (1.0, [])
+    >>> [str(problem) for problem in fit(int, "3", "seed")[1]]
+    ['seed: expected a whole number, got "3" (a string)']
+    """
+    # Through JSON, where lists become tuples and whole numbers floats although it is strict.
+    try:
+        adapter: TypeAdapter[object] = TypeAdapter(cast("Any", hint), config=_EXACT)
+        return adapter.validate_json(json.dumps(value)), []
+    except ValidationError as error:
+        return None, [_problem(hint, value, path, detail) for detail in error.errors()]
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        text = f"its type {named(hint)} is not one that a recipe can give; tell the plugin's author"
+        return None, [Problem(path, text)]
+    except TypeError:  # a date, which JSON does not have
+        return None, [misfit(hint, value, path)]
+
+
+def misfit(hint: object, value: object, path: str) -> Problem:
+    """A value of the wrong type."""
+    return Problem(path, f"expected {expected(hint)}, got {shown(value)}", misfit=True)
+
+
+def _problem(hint: object, value: object, path: str, detail: ErrorDetails) -> Problem:
+    context, deeper = detail.get("ctx", {}), detail["loc"]
+    for step in deeper:
+        path = join(path, step)
+    given = shown(detail["input"])
+    if detail["type"] in _BOUNDS:
+        return Problem(path, f"{_BOUNDS[detail['type']].format(**context)}, got {given}")
+    if detail["type"] == "finite_number":
+        return Problem(path, f"expected a finite number, got {given}")
+    if detail["type"] in ("value_error", "assertion_error"):
+        return Problem(path, f"{context['error']}, got {given}")
+    if deeper:
+        return Problem(path, f"{detail['msg']}, got {given}")
+    return _choice(get_args(bare(hint)), value, path) or misfit(hint, value, path)
+
+
+def _choice(choices: Collection[object], value: object, path: str) -> Problem | None:
+    words = [choice for choice in choices if isinstance(choice, str)]
+    if not isinstance(value, str) or len(words) < 2 or len(words) < len(choices):
+        return None
+    return Problem(path, f'"{value}" is not a choice here; {nearest(value, words)}', misfit=True)

@@ -1,0 +1,197 @@
+"""Read weights from files, fit them into a network, and tell networks apart by them."""
+
+import re
+import zipfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor, nn
+
+from tlf.errors import WeightsError
+
+STARTER = Path(__file__).parent / "starter" / "resnet18.safetensors"
+"""The weights that come with tlf."""
+
+SUFFIXES = (".safetensors", ".pth", ".pt")
+"""What a recipe names a file of weights by."""
+
+SHOWN = 5
+"""How many tensors an error names."""
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """What a file of weights holds."""
+
+    tensors: dict[str, Tensor]
+    metadata: Mapping[str, str]
+    """What a safetensors file says about itself; empty for other files."""
+
+
+def local_file(weights: str, architecture: str) -> Path | None:
+    """The file that a recipe's ``weights`` names, or None where it is no file's name.
+
+    >>> str(local_file("runs/a/model.safetensors", "resnet50"))
+    'runs/a/model.safetensors'
+    >>> local_file("IMAGENET1K_V1", "resnet50") is None
+    True
+
+    Raises:
+        WeightsError: the weights that come with tlf are of another architecture.
+    """
+    if weights == "starter":
+        if architecture != "resnet18":
+            raise WeightsError(f'weights = "starter" are of a resnet18, not of a {architecture}')
+        return STARTER
+    return Path(weights).expanduser() if weights.endswith(SUFFIXES) else None
+
+
+def read(path: Path) -> StoredWeights:
+    """Read a file of weights: safetensors, or what ``torch.save`` wrote. Runs no code from it.
+
+    A network's state may lie under ``state_dict`` or ``model``; ``module.``, which data-parallel
+    training puts before every name, is taken off.
+
+    Raises:
+        WeightsError: there is no such file, or it holds anything but tensors, or is damaged.
+    """
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}; weights names a file by its path from here")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    return StoredWeights(_unwrapped(_read_torch(path), path), {})
+
+
+def fit(module: nn.Module, tensors: Mapping[str, Tensor], ignored: Collection[str] = ()) -> None:
+    """Copy weights into a network, every one of its tensors, and convert them to its dtypes.
+
+    A missing ``num_batches_tracked`` is left alone, as torch does for files older than it.
+
+    Parameters:
+        module: the network; its parameters and buffers are changed in place.
+        tensors: name → tensor, as the network names them.
+        ignored: names of modules whose tensors are left out, such as the classifier.
+
+    Raises:
+        WeightsError: a tensor is missing, left over, or of another shape or kind of number. Nothing
+            was copied.
+    """
+    own = module.state_dict()
+    given = {name: tensor for name, tensor in tensors.items() if not _below(name, ignored)}
+    missing = [n for n in own if n not in given and not n.endswith("num_batches_tracked")]
+    problems = [
+        *_listed("missing", missing),
+        *_listed("not part of the network", [name for name in given if name not in own]),
+        *_listed("misfits", [m for n, t in own.items() if (m := _misfit(n, t, given.get(n)))]),
+    ]
+    if problems:
+        raise WeightsError(
+            f"the weights do not fit a {type(module).__name__}: " + "; ".join(problems)
+        )
+    with torch.no_grad():
+        for name, tensor in given.items():
+            own[name].copy_(tensor)
+
+
+def vacated(module: nn.Module, classifier: str) -> str:
+    """The outermost module around a removed classifier that has no tensor left.
+
+    Files may have tensors of its own below that name: ``head`` if ``head.linear`` came with a norm.
+
+    >>> vacated(nn.ModuleDict({"stem": nn.Linear(1, 1), "head": nn.Identity()}), "head.linear")
+    'head'
+    """
+    parts = classifier.split(".")
+    prefixes = [".".join(parts[: end + 1]) for end in range(len(parts))]
+    left = module.state_dict()
+    return next((p for p in prefixes if not any(_below(n, [p]) for n in left)), classifier)
+
+
+def fingerprint(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the names, dtypes, shapes and bytes of tensors; their order does not matter.
+
+    >>> a, b = torch.zeros(2), torch.ones(3, dtype=torch.bfloat16)
+    >>> fingerprint({"a": a, "b": b}) == fingerprint({"b": b, "a": a})
+    True
+    >>> fingerprint({"a": a}) == fingerprint({"a": a.reshape(2, 1)})
+    False
+    """
+    digest = sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read_safetensors(path: Path) -> StoredWeights:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return StoredWeights(_unprefixed(tensors), file.metadata() or {})
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a whole safetensors file: {error}") from error
+
+
+def _read_torch(path: Path) -> object:
+    try:
+        # Files from before 2020 are no zip archives, and cannot be mapped into memory.
+        mapped = zipfile.is_zipfile(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except UnpicklingError as error:
+        raise WeightsError(
+            f"{path} holds more than tensors, and reading that could run code. "
+            "If you trust it, load it yourself and write its state_dict with safetensors"
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise WeightsError(f"{path} cannot be read as torch weights: {error}") from error
+
+
+def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
+    for wrapper in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
+        raise WeightsError(f"{path} holds no tensors by name, nor under 'state_dict' or 'model'")
+    return _unprefixed({str(n): t for n, t in content.items() if isinstance(t, Tensor)})
+
+
+def _unprefixed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    whole = all(name.startswith("module.") for name in tensors)
+    return {name.removeprefix("module.") if whole else name: t for name, t in tensors.items()}
+
+
+def _below(name: str, modules: Collection[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for module in modules)
+
+
+def _misfit(name: str, own: Tensor, given: Tensor | None) -> str:
+    if given is None:
+        return ""
+    if own.shape != given.shape:
+        return f"{name} is {_shape(given)} in the file and {_shape(own)} in the network"
+    if own.is_floating_point() != given.is_floating_point():
+        return f"{name} is {given.dtype} in the file and {own.dtype} in the network"
+    return ""
+
+
+def _shape(tensor: Tensor) -> str:
+    return re.sub(r",\)", ")", str(tuple(tensor.shape)))
+
+
+def _listed(label: str, found: list[str]) -> list[str]:
+    """Say how many there are and name the first few.
+
+    >>> _listed("missing", ["a", "b", "c", "d", "e", "f", "g"])
+    ['7 missing: a, b, c, d, e and 2 more']
+    """
+    if not found:
+        return []
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return [f"{len(found)} {label}: {', '.join(found[:SHOWN])}{more}"]
