@@ -47,6 +47,12 @@ def _draw(shape: str, rng: np.random.Generator) -> Image.Image:
 
 
 @pytest.fixture(scope="session")
+def drawn() -> Callable[[Path, int, int], Path]:
+    """Draw a folder of circles and squares."""
+    return draw_pictures
+
+
+@pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """20 train and 11 val pictures, in two classes."""
     root = tmp_path_factory.mktemp("pictures")

@@ -9,7 +9,7 @@ import click
 from click_default_group import DefaultGroup
 
 from tlf import __version__
-from tlf.errors import TlfError
+from tlf.errors import TlfError, nearest
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -37,6 +37,7 @@ def run(recipe: Path, overrides: tuple[str, ...]) -> None:
 
     KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
     """
+    _check_is_no_command(recipe)
     from rich.console import Console
 
     from tlf.run import run as run_recipe
@@ -88,11 +89,28 @@ def plugins() -> None:
     show_survey(survey(), Console())
 
 
+def _check_is_no_command(recipe: Path) -> None:
+    """Tell a misspelt command from a recipe that is not there: ``tlf RECIPE`` needs no command.
+
+    Raises:
+        TlfError: there is no such file, and it is not called like one.
+    """
+    if recipe.suffix or recipe.exists():
+        return
+    file = recipe.with_name(f"{recipe.name}.toml")
+    known = [*cli.commands, *([str(file)] if file.exists() else [])]
+    raise TlfError(
+        f"{recipe} is neither a command nor a recipe, a file that ends in .toml; "
+        f"{nearest(str(recipe), known)}"
+    )
+
+
 def main() -> None:
     """Run a command; print what a user can mend in one message and exit with code 2."""
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()

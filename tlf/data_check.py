@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Literal
 
 from tlf.components import Split, Splits
-from tlf.data import usable_cores
+from tlf.cores import usable_cores
 from tlf.errors import DataError
 from tlf.pictures import open_picture
 
@@ -144,7 +144,8 @@ def _keep(
 def _shared(
     train: Split, train_digests: Sequence[bytes], evaluated: Split, eval_digests: Sequence[bytes]
 ) -> tuple[str, ...]:
-    first = {digest: index for index, digest in reversed([*enumerate(train_digests)]) if digest}
+    backwards = reversed(range(len(train_digests)))  # so that the first of equals is named
+    first = {train_digests[index]: index for index in backwards if train_digests[index]}
     pairs = [(i, first[digest]) for i, digest in enumerate(eval_digests) if digest in first]
     if not pairs:
         return ()

@@ -35,9 +35,9 @@ def new_run_folder(output: str) -> Path:
     Raises:
         RunError: the folder cannot be made.
     """
-    number = 1
+    wanted, number = _path(output), 1
     while True:
-        folder = Path(output if number == 1 else f"{output}-{number}").expanduser()
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
@@ -54,13 +54,23 @@ def check_writable(output: str) -> None:
     Raises:
         RunError: it could not.
     """
-    folder = Path(output).expanduser().absolute()
-    parent = next(p for p in folder.parents if p.exists())
+    folder = _path(output).absolute()
     try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-"):
-            pass
+        if folder.is_file():
+            raise FileExistsError(None, "it is a file")
+        parent = next(p for p in folder.parents if p.exists())
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-") as trial:
+            Path(trial, folder.name).mkdir()
     except OSError as error:
         raise _unwritable(output, error) from error
+
+
+def _path(output: str) -> Path:
+    if "\0" in output:
+        raise RunError(f"output = {output!r} is no name for a folder")
+    folder = Path(output).expanduser()
+    # Where these lead to is a folder with a name, which a number can be added to.
+    return folder if folder.name not in ("", "..") else folder.resolve()
 
 
 def _unwritable(output: str, error: OSError) -> RunError:

@@ -95,10 +95,12 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     check_writable(recipe.output)
     # One process looks first: it may have to draw or fetch what the others then find.
     with accelerator.main_process_first():
-        splits = check_splits(recipe.data.dataset.build(), recipe.data.bad_images)
+        splits = check_splits(find_splits(plan), recipe.data.bad_images)
     with accelerator.main_process_first():
         built, classifier = build_model(plan, len(splits.classes))
     counts = [splits.train.labels.count(k) for k in range(len(splits.classes))]
+    with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
+        loss = recipe.loss.build(counts)
     on_cpu = accelerator.device.type == "cpu"
     return Job(
         plan=plan,
@@ -108,10 +110,22 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
         how=preprocessing(recipe, built),
-        loss=recipe.loss.build(counts),
+        loss=loss,
         workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
         notes=splits.notes,
     )
+
+
+def find_splits(plan: Plan) -> Splits:
+    """Find the pictures and their classes; decode nothing.
+
+    Raises:
+        DataError: pictures are missing or do not fit together.
+        PluginError: the dataset broke.
+    """
+    dataset = plan.recipe.data.dataset
+    with blame(plan.plugins.catalogue.offer(dataset), "build"):
+        return dataset.build()
 
 
 def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:

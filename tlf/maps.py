@@ -57,13 +57,13 @@ def offer_timm(module: nn.Module) -> int:
     """
     width = int(module.head_hidden_size)  # type: ignore[arg-type]
     if not hasattr(module, "reset_classifier"):
-        forward: Forward = type(module).forward
-        _become(module, forward=_averaged(forward), forward_features=forward)
+        kind = type(module)
+        _become(module, forward=_averaged(kind), forward_features=_encoded(kind))
     elif module.num_features != width or type(module).__name__ in LISTS:
         _become(module, forward=_whole(type(module)), forward_features=property(_absent))
     elif getattr(module, "output_fmt", "NCHW") == "NHWC":
-        forward = _whole(type(module))
-        _become(module, forward=forward, forward_features=_flattened(type(module)))
+        kind = type(module)
+        _become(module, forward=_whole(kind), forward_features=_flattened(kind))
     return width
 
 
@@ -117,13 +117,25 @@ def _flattened(kind: type) -> Forward:
     return forward_features
 
 
-def _averaged(encode: Forward) -> Forward:
+def _averaged(kind: type) -> Forward:
     def forward(self: nn.Module, images: Tensor) -> Tensor:
         """Images (B, C, H, W) → features (B, F): the mean over all places."""
-        places = encode(self, images)
+        places = _encoded(kind)(self, images)
         return places.mean((2, 3)) if places.ndim == 4 else places.mean(1)
 
     return forward
+
+
+def _encoded(kind: type) -> Forward:
+    def forward_features(self: nn.Module, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) → maps (B, F, H, W) or tokens (B, N, F)."""
+        # The same network seen as kind: its forward may call its own forward_features.
+        native: nn.Module = object.__new__(kind)
+        native.__dict__ = self.__dict__
+        places: Tensor = kind.forward(native, images)  # type: ignore[attr-defined]
+        return places
+
+    return forward_features
 
 
 def _absent(self: nn.Module) -> None:

@@ -21,6 +21,8 @@ from tlf.offering import VERBS, broken, checked_offers, reason, version
 BUILT_IN = (
     "tlf.starter",
     "tlf.builtin.datasets",
+    "tlf.builtin.listing",
+    "tlf.builtin.hub",
     "tlf.builtin.augmentations",
     "tlf.builtin.backbones",
     "tlf.builtin.heads",

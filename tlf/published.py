@@ -159,11 +159,15 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
 
 
 def timm_preprocessing(config: Any) -> Preprocessing:  # noqa: ANN401
-    """How timm prepares pictures for its weights. Rectangular input becomes square."""
+    """How timm prepares pictures for its weights, as near as tlf's own ways come.
+
+    Rectangular input becomes square. Where timm pads pictures that are smaller than the crop, they
+    are resized to the crop.
+    """
     size = min(config.input_size[1:])
     return Preprocessing(
         size=size,
-        resize=math.floor(size / config.crop_pct),
+        resize=max(size, math.floor(size / config.crop_pct)),
         crop="squash" if config.crop_mode == "squash" else "center",
         interpolation=config.interpolation,
         mean=tuple(config.mean),

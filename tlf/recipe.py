@@ -199,10 +199,12 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         found = re.fullmatch(
             r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error)
         )
-        if not found or not found[2]:
+        if not found:
             raise RecipeError([f"not TOML: {error}"], str(path)) from error
-        line = text.split("\n")[int(found[2]) - 1].strip()
-        problem = f"line {found[2]}, column {found[3]}: {found[1]}, in: {line}"
+        lines = (text if found[2] else text.rstrip()).split("\n")
+        row = int(found[2] or len(lines))
+        column = int(found[3] or len(lines[-1]) + 1)
+        problem = f"line {row}, column {column}: {found[1]}, in: {lines[row - 1].strip()}"
         raise RecipeError([problem], str(path)) from error
 
 

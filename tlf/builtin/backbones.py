@@ -86,8 +86,8 @@ class Timm:
     (B, N, F) to heads that pool for themselves. Maps that timm lays out as (B, H, W, F) come as
     tokens.
 
-    Two of timm's ways to crop are done in the nearest way that tlf has: of a squashed picture the
-    whole is shown instead of its centre, and pictures are cropped instead of padded to a square.
+    Some of timm's ways to crop are done in the nearest way that tlf has: of a squashed picture the
+    whole is shown instead of its centre, and pictures are resized instead of padded.
     """
 
     model: str = "resnet18"
@@ -184,7 +184,9 @@ class Timm:
         try:
             module = self._create(architecture, given, {"pretrained": True, **options})
         except RuntimeError as error:
-            raise WeightsError(f"{self.weights} does not fit {architecture}: {error}") from error
+            # torch lists every tensor, which may be hundreds.
+            reason = str(error) if len(str(error)) < 600 else f"{str(error)[:600]} …"
+            raise WeightsError(f"{self.weights} does not fit {architecture}: {reason}") from error
         module.pretrained_cfg.pop("state_dict")  # type: ignore[operator,union-attr]
         if hasattr(module, "reset_classifier"):
             module.reset_classifier(0)  # type: ignore[operator]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tlf.components import Split, Splits
+from tlf.cores import usable_cores
 from tlf.errors import DataError
 from tlf.folders import cache_folder, written_whole
 
@@ -160,18 +161,13 @@ Mapper = Callable[[Callable[[range], list[bytes]], Iterable[range]], Iterable[li
 def _mapper(formula: Formula, workers: int | None) -> Iterator[Mapper]:
     """A ``map`` over processes; the plain one where there is too little to draw for that."""
     total = formula.classes * (formula.train_per_class + formula.eval_per_class)
-    workers = workers or (_cores() if total > 20 * PIECE else 1)
+    workers = workers or (usable_cores() if total > 20 * PIECE else 1)
     if workers == 1:
         yield map
         return
     # Not fork: the program that calls this usually has threads running.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         yield pool.map
-
-
-def _cores() -> int:
-    """How many cores this process may use; not every system says that of a process."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _draw_split(formula: Formula, split: Literal["train", "eval"], mapped: Mapper) -> list[bytes]:

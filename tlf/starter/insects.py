@@ -1,9 +1,9 @@
 """Ants and bees, built from parts in a frame of their own.
 
 In it x points forward, y to the left and z up, and a body is about 1 long. What tells the two
-apart is shape. An ant has three separate segments, a thin waist, elbowed antennae and six long legs;
-a bee is stout and furry, with two pairs of veined wings and short legs. Colors, gloss, bands and
-pose come from the same source for both.
+apart is shape. An ant has three separate segments, a thin waist, elbowed antennae and six long
+legs; a bee is stout and furry, with two pairs of veined wings and short legs. Colors, gloss, bands
+and pose come from the same source for both.
 """
 
 from collections.abc import Callable

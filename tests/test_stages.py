@@ -1,0 +1,92 @@
+import pytest
+from torch import nn
+
+from tlf.stages import cut, cut_timm
+
+
+def block(width):
+    return nn.Sequential(
+        nn.Conv2d(width, width, 3), nn.BatchNorm2d(width), nn.Conv2d(width, width, 3)
+    )
+
+
+class Grouped(nn.Sequential):
+    """A network that says itself how it is grouped, as timm's do."""
+
+    def __init__(self, matcher, **children):
+        super().__init__()
+        for name, child in children.items():
+            self.add_module(name, child)
+        self.matcher = matcher
+
+    def group_matcher(self, coarse=False):
+        assert coarse, "only coarse groups are asked for"
+        return self.matcher
+
+
+def test_layers_share_a_stage_until_a_pooling_layer_comes():
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
+    )
+    assert {name: len(own) for name, own in cut(net).items()} == {"stem": 2, "3": 4}
+
+
+def test_a_block_is_a_stage_and_the_norm_after_it_belongs_to_it():
+    net = nn.Sequential()
+    net.conv1, net.layer1, net.layer2 = nn.Conv2d(3, 4, 3), block(4), block(4)
+    net.norm = nn.BatchNorm2d(4)
+    stages = cut(net)
+    assert list(stages) == ["stem", "layer1", "layer2"]
+    assert stages["layer2"][-2:] == ("norm.weight", "norm.bias")
+
+
+def test_a_trunk_is_looked_into_and_a_block_is_not():
+    net = nn.Sequential()
+    net.stem, net.blocks = nn.Conv2d(3, 4, 3), nn.Sequential(block(4), nn.Sequential())
+    net.blocks[1].layers = nn.Sequential(block(4), block(4))
+    assert list(cut(net)) == ["stem", "blocks.0", "blocks.1"]
+
+
+def test_tokens_that_a_network_holds_itself_belong_to_the_stem():
+    net = nn.Sequential()
+    net.token = nn.Parameter(nn.Linear(2, 2).weight.data)
+    net.embed, net.blocks = nn.Linear(2, 2), nn.Sequential(block(2))
+    assert cut(net)["stem"] == ("token", "embed.weight", "embed.bias")
+
+
+def test_timm_groups_are_named_after_the_module_that_holds_most_of_them():
+    matcher = {
+        "stem": r"^conv",
+        "stages": [(r"^(?:down|stages)\.(\d+)", None), (r"^norm", (99999,))],
+    }
+    net = Grouped(
+        matcher,
+        conv=nn.Conv2d(3, 4, 3),
+        down=nn.ModuleList([nn.Conv2d(4, 4, 2), nn.Conv2d(4, 4, 2)]),
+        stages=nn.ModuleList([block(4), block(4)]),
+        norm=nn.BatchNorm2d(4),
+    )
+    stages = cut_timm(net)
+    assert list(stages) == ["stem", "stages.0", "stages.1"]
+    assert set(stages["stages.1"]) >= {"down.1.weight", "stages.1.0.weight", "norm.weight"}
+
+
+def test_a_last_group_of_norms_joins_the_stage_before_it_and_one_with_layers_does_not():
+    body = {"conv": nn.Conv2d(3, 4, 3), "stages": nn.ModuleList([block(4), block(4)])}
+    matcher = {"stem": r"^conv", "stages": r"^stages\.(\d+)"}
+    assert list(cut_timm(Grouped(matcher, **body, norm=nn.BatchNorm2d(4)))) == [
+        "stem",
+        "stages.0",
+        "stages.1",
+    ]
+    hidden = nn.Sequential(nn.BatchNorm2d(4), nn.Linear(4, 4), nn.Linear(4, 4))
+    names = list(cut_timm(Grouped(matcher, **body, head=hidden)))
+    assert names[:3] == ["stem", "stages.0", "stages.1"]
+    assert names[3].startswith("head."), "a stage called head would be taken for tlf's own head"
+
+
+@pytest.mark.parametrize("cutter", [cut, cut_timm])
+def test_every_parameter_is_in_exactly_one_stage(cutter):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), block(4), nn.Linear(4, 4), nn.LayerNorm(4))
+    named = [name for own in cutter(net).values() for name in own]
+    assert sorted(named) == sorted(name for name, _ in net.named_parameters())

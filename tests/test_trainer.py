@@ -1,0 +1,234 @@
+"""The loop against an independent plain PyTorch loop: the same losses and the same weights, bit for bit."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn import functional
+from torchvision import models
+from torchvision.transforms import v2
+
+from tlf.data import order
+from tlf.devices import start_accelerator
+from tlf.job import open_job, read_plan
+from tlf.results import EpochResult, Notice, SegmentStarted
+from tlf.seeds import derive
+from tlf.trainer import State, train
+
+RECIPE = """
+batch_size = 4
+seed = 3
+output = "{output}"
+[data]
+kind = "folder"
+root = "{root}"
+[transforms]
+size = 48
+resize = 56
+[backbone]
+kind = "torchvision"
+model = "resnet18"
+weights = "none"
+[optimizer]
+kind = "sgd"
+momentum = 0.9
+{phases}
+"""
+TUTORIAL = 'lr = 1e-3\nscheduler = { kind = "step", every = 1, gamma = 0.1 }'
+
+
+def open_recipe(tmp_path, pictures, phases, *overrides):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.format(output=tmp_path / "run", root=pictures, phases=phases))
+    plan = read_plan(path, overrides)
+    return open_job(plan, start_accelerator("no"))
+
+
+def keeping_the_last(job):
+    """The job, with a plugin that always selects the last epoch, to see the weights training ends with."""
+    hook = SimpleNamespace(
+        tlf_phase_started=lambda phase: None,
+        tlf_training_step=lambda **_: None,
+        tlf_select_best=lambda history: len(history) - 1,
+    )
+    plugins = replace(job.plan.plugins, hook=hook)
+    return replace(job, plan=replace(job.plan, plugins=plugins))
+
+
+def train_all(job):
+    """Train; give every update's loss, every event, and the final state."""
+    losses = []
+
+    def recording(logits, labels):
+        values = job.loss(logits, labels)
+        if values.requires_grad:
+            losses.append(values.mean().item())
+        return values
+
+    state = State()
+    events = list(train(replace(job, loss=recording), state))
+    return losses, events, state
+
+
+def plain_model(job):
+    """torchvision's ResNet-18 with a new head, begun with the same numbers."""
+    model = models.resnet18()
+    model.fc = torch.nn.Linear(512, 2)
+    state = {f"fc.{k}": v.clone() for k, v in job.classifier.head.state_dict().items()}
+    state |= {k: v.clone() for k, v in job.classifier.backbone.state_dict().items()}
+    model.load_state_dict(state)
+    return model.to(memory_format=torch.channels_last)
+
+
+def plain_images(split, indices):
+    """Resize, crop at the centre and scale, by torchvision on Pillow pictures."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    transform = v2.Compose([
+        v2.Resize(56, antialias=True), v2.CenterCrop(48), v2.PILToTensor(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ])  # fmt: skip
+    pictures = [Image.open(BytesIO(split.read(i))).convert("RGB") for i in indices]
+    images = torch.stack([transform(p) for p in pictures])
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def plain_epochs(job, model, epochs, frozen=()):
+    """The tutorial's loop with SGD 0.001, momentum 0.9, a tenth of it after every epoch."""
+    split = job.splits.train
+    learning = [p for n, p in model.named_parameters() if n not in frozen]
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+    optimizer = torch.optim.SGD(learning, lr=1e-3, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.1)
+    losses = []
+    for epoch in range(epochs):
+        model.train()
+        if frozen:
+            model.eval()  # frozen BatchNorm done right; the head has no mode
+        shuffled = order(3, epoch, len(split))
+        for start in range(0, len(split), 4):
+            indices = shuffled[start : start + 4]
+            labels = torch.tensor([split.labels[i] for i in indices])
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(model(plain_images(split, indices)), labels)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        scheduler.step()
+    return losses
+
+
+BACKBONE = {n for n, _ in models.resnet18().named_parameters() if not n.startswith("fc.")}
+
+
+def whole(job):
+    """The job's model under torchvision's names."""
+    head = {f"fc.{k}": v for k, v in job.classifier.head.state_dict().items()}
+    return {**job.classifier.backbone.state_dict(), **head}
+
+
+@pytest.mark.parametrize(("freeze", "frozen"), [("nothing", set()), ("backbone", BACKBONE)])
+def test_parity_with_a_plain_loop(tmp_path, pictures, freeze, frozen):
+    phases = f'[[phases]]\nname = "p"\nfreeze = "{freeze}"\nepochs = 2\n{TUTORIAL}'
+    job = keeping_the_last(open_recipe(tmp_path, pictures, phases))
+    model = plain_model(job)
+    expected = plain_epochs(job, model, 2, frozen)
+    losses, _, _ = train_all(job)
+    assert losses == pytest.approx(expected, rel=1e-6)
+    theirs = model.state_dict()
+    ours = whole(job)
+    different = [name for name in theirs if not torch.equal(theirs[name], ours[name])]
+    assert not different
+
+
+def run_phases(tmp_path, pictures, phases, *overrides):
+    job = open_recipe(tmp_path, pictures, phases, *overrides)
+    _, events, state = train_all(job)
+    return job, events, state
+
+
+def test_the_best_epoch_is_what_is_left(tmp_path, pictures):
+    phases = '[[phases]]\nname = "p"\nepochs = 4\nlr = 0.05'
+    job, events, state = run_phases(tmp_path, pictures, phases)
+    results = [e for e in events if isinstance(e, EpochResult)]
+    top = max(r.eval_top1 for r in results)
+    assert state.best.result == next(r for r in results if r.eval_top1 == top)
+    for name, tensor in job.classifier.state_dict().items():
+        assert torch.equal(tensor, state.best.tensors[name])
+
+
+def test_early_stopping_ends_the_phase_and_the_next_one_begins(tmp_path, pictures):
+    phases = (
+        '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 9\nlr = 1e-12\n'
+        "early_stopping = { patience = 2 }\n"
+        '[[phases]]\nname = "q"\nepochs = 1\nlr = 1e-3'
+    )
+    _, events, _ = run_phases(tmp_path, pictures, phases)
+    results = [(e.phase, e.epoch) for e in events if isinstance(e, EpochResult)]
+    assert results == [("p", 0), ("p", 1), ("p", 2), ("q", 0)]
+    assert any("no longer improves" in e.text for e in events if isinstance(e, Notice))
+
+
+def test_a_policy_that_changes_its_mind_begins_a_new_segment(tmp_path, pictures):
+    phases = (
+        '[[phases]]\nname = "p"\nfreeze = { kind = "gradual", thaw = 2 }\n'
+        "epochs = 3\nlr = 1e-3"
+    )
+    job, events, _ = run_phases(tmp_path, pictures, phases)
+    starts = [e for e in events if isinstance(e, SegmentStarted)]
+    assert [s.epoch for s in starts] == [0, 1, 2]
+    assert set(starts[0].rates) == set(job.classifier.head_names)
+    learning = {*job.classifier.stage("layer3"), *job.classifier.stage("layer4")}
+    assert set(starts[1].rates) == learning | set(job.classifier.head_names)
+
+
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_accumulation_gives_the_same_weights(tmp_path, pictures, pieces):
+    phases = '[[phases]]\nname = "p"\nfreeze = "norms"\nepochs = 1\nlr = 0.01'
+    whole_batches = keeping_the_last(open_recipe(tmp_path, pictures, phases))
+    in_pieces = keeping_the_last(open_recipe(tmp_path, pictures, phases, f"accumulate={pieces}"))
+    train_all(whole_batches)
+    train_all(in_pieces)
+    one, other = whole(whole_batches), whole(in_pieces)
+    for name in one:
+        assert torch.allclose(one[name], other[name], rtol=1e-4, atol=1e-6), name
+
+
+def test_a_last_batch_of_one_is_merged_only_where_batchnorm_learns(tmp_path, pictures):
+    job = open_recipe(
+        tmp_path, pictures,
+        '[[phases]]\nname = "frozen"\nfreeze = "norms"\nepochs = 1\nlr = 1e-3\n'
+        '[[phases]]\nname = "all"\nepochs = 1\nlr = 1e-3', "batch_size=19",
+    )  # fmt: skip
+    _, events, _ = train_all(job)
+    assert [e.updates for e in events if isinstance(e, EpochResult)] == [2, 1]
+
+
+def test_eight_pictures_are_learnt_by_heart(tmp_path, drawn):
+    root = drawn(tmp_path / "few", 4, 2)
+    phases = '[[phases]]\nname = "p"\nepochs = 25\nlr = 0.02'
+    _, events, _ = run_phases(tmp_path, root, phases)
+    losses = [e.train_loss for e in events if isinstance(e, EpochResult)]
+    assert losses[-1] < 0.1 < losses[0]
+
+
+def test_the_average_is_evaluated_and_kept(tmp_path, pictures):
+    """With a decay of almost nothing the average is the model; with one near 1 it hardly moves."""
+    phases = '[[phases]]\nname = "p"\nfreeze = "norms"\nepochs = 1\nlr = 0.01\nema = {}'
+    plain, _, _ = run_phases(tmp_path, pictures, phases.replace("\nema = {}", ""))
+    fast, _, _ = run_phases(tmp_path, pictures, phases.format("1e-9"))
+    slow, _, _ = run_phases(tmp_path, pictures, phases.format("0.999999"))
+    start = whole(open_recipe(tmp_path, pictures, phases.format("0.5")))
+    name = "layer4.1.conv2.weight"
+    assert torch.allclose(whole(fast)[name], whole(plain)[name], atol=1e-6)
+    assert torch.allclose(whole(slow)[name], start[name], atol=1e-6)
+    assert not torch.allclose(whole(plain)[name], start[name], atol=1e-6)
+
+
+def test_dropout_depends_on_seed_epoch_and_update_only():
+    assert derive(0, "update", 1, 2, 0) != derive(0, "update", 1, 2, 1)
