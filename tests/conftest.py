@@ -103,7 +103,13 @@ def tlf() -> TlfCommand:
         environment = {**os.environ, **more}
         command = [sys.executable, "-m", "tlf", *map(str, arguments)]
         return subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=300, check=False
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=ROOT,
+            timeout=300,
+            check=False,
         )
 
     return run

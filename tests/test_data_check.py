@@ -43,7 +43,7 @@ def damage(splits, *names, data=b"nonsense"):
 
 
 def test_good_pictures_pass_as_they_are(splits):
-    assert check_splits(splits, "error") == splits
+    assert check_splits(splits, "error").splits == splits
     assert check_pictures(splits.train, "error", "train") == (splits.train, ())
     assert leaks(splits.train, splits.eval) == ()
 
@@ -119,7 +119,7 @@ def test_skip_leaves_them_out_and_replaces_nothing(splits):
 
 def test_notes_of_the_dataset_are_kept(splits):
     damage(splits, "val/ants/1.png")
-    checked = check_splits(replace(splits, notes=("first",)), "skip")
+    checked = check_splits(replace(splits, notes=("first",)), "skip").splits
     assert len(checked.eval) == 3
     assert checked.notes[0] == "first"
     assert "eval: left out 1 of 4" in checked.notes[1]
@@ -136,7 +136,7 @@ def test_a_class_that_loses_everything_is_an_error(splits):
 def test_pictures_in_both_splits_are_named(splits):
     twin = splits.train.read(3)
     damage(splits, "val/ants/0.png", "val/bees/1.png", data=twin)
-    for notes in (leaks(splits.train, splits.eval), check_splits(splits, "error").notes):
+    for notes in (leaks(splits.train, splits.eval), check_splits(splits, "error").splits.notes):
         assert len(notes) == 1
         assert notes[0].startswith("2 of the 4 pictures that are evaluated on are also learnt from")
         assert "val/ants/0.png = train/ants/3.png" in notes[0]
@@ -145,7 +145,7 @@ def test_pictures_in_both_splits_are_named(splits):
 
 def test_bad_pictures_are_no_leaks(splits):
     damage(splits, "train/ants/0.png", "val/ants/0.png")
-    notes = check_splits(splits, "skip").notes
+    notes = check_splits(splits, "skip").splits.notes
     assert not any("also learnt" in note for note in notes)
 
 
@@ -160,4 +160,4 @@ def test_an_error_of_the_dataset_itself_is_not_swallowed(splits):
 @pytest.mark.skipif(not HYMENOPTERA.exists(), reason="needs shared/data/hymenoptera")
 def test_ants_and_bees_are_all_readable_and_apart():
     splits = Folder(str(HYMENOPTERA)).build()
-    assert check_splits(splits, "error") == splits
+    assert check_splits(splits, "error").splits == splits

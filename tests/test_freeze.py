@@ -22,7 +22,9 @@ class Toy(nn.Module):
         self.conv1 = nn.Conv2d(3, 4, 3)
         self.bn1 = nn.BatchNorm2d(4)
         self.drop1 = nn.Dropout(0.5)
-        self.layer1 = nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6, affine=False), nn.Dropout(0.5))
+        self.layer1 = nn.Sequential(
+            nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6, affine=False), nn.Dropout(0.5)
+        )
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, x):
@@ -129,7 +131,9 @@ def test_the_audit_names_a_buffer_that_moved(toy):
     freeze(toy, frozen)
     before = digests(toy)
     toy.backbone.bn1.running_mean += 1e-6
-    with pytest.raises(FrozenMovedError, match=r"backbone\.bn1\.running_mean was frozen and changed"):
+    with pytest.raises(
+        FrozenMovedError, match=r"backbone\.bn1\.running_mean was frozen and changed"
+    ):
         audit(toy, frozen, before)
 
 

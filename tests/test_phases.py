@@ -63,7 +63,14 @@ def test_a_table_that_names_no_stage(resnet):
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet18", "convnext_atto", "vit_tiny_patch16_224", "efficientnet_b0", "swin_tiny_patch4_window7_224"]
+    "name",
+    [
+        "resnet18",
+        "convnext_atto",
+        "vit_tiny_patch16_224",
+        "efficientnet_b0",
+        "swin_tiny_patch4_window7_224",
+    ],
 )
 def test_layer_decay_agrees_with_timm(name):
     """timm numbers the head and every group from the stem; the same scales must come out."""
@@ -81,7 +88,9 @@ def test_layer_decay_agrees_with_timm(name):
         for group in param_groups_layer_decay(theirs, weight_decay=0.0, layer_decay=0.7)
         for p in group["params"]
     }
-    head = {n for n in scales if n not in {m.removeprefix("backbone.") for m in model.backbone_names}}
+    head = {
+        n for n in scales if n not in {m.removeprefix("backbone.") for m in model.backbone_names}
+    }
     compared = {n: scales[n] for n in scales.keys() - head}
     assert compared == pytest.approx({n: rates[f"backbone.{n}"] for n in compared})
     assert {scales[n] for n in head} == {1.0}
@@ -116,8 +125,10 @@ def test_optimizer_state_is_carried_over_by_name(resnet, optimizer):
     accelerator = Accelerator()
     first = _segment(accelerator, resnet, resnet.stage("stem"), optimizer)
     _step(accelerator, first)
-    known = {id(p): {k: v.clone() for k, v in s.items() if isinstance(v, torch.Tensor)}
-             for p, s in first.optimizer.state.items()}
+    known = {
+        id(p): {k: v.clone() for k, v in s.items() if isinstance(v, torch.Tensor)}
+        for p, s in first.optimizer.state.items()
+    }
     end_segment(accelerator, first)
     second = _segment(accelerator, resnet, (), optimizer, first)
     parameters = dict(resnet.named_parameters())

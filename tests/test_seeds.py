@@ -4,7 +4,9 @@ from tlf.seeds import derive, seeded
 
 
 def test_seeds_differ_by_every_part_of_their_purpose():
-    seeds = {derive(s, w, e, i) for s in range(3) for w in ("a", "b") for e in range(3) for i in range(3)}
+    seeds = {
+        derive(s, w, e, i) for s in range(3) for w in ("a", "b") for e in range(3) for i in range(3)
+    }
     assert len(seeds) == 54
     assert all(0 <= seed < 2**63 for seed in seeds)
 

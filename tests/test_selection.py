@@ -22,7 +22,8 @@ def test_higher_top1_and_lower_loss_are_better_and_a_tie_is_not():
 
 
 @pytest.mark.parametrize(
-    ("values", "best"), [([0.1], True), ([0.1, 0.2], True), ([0.2, 0.2], False), ([0.2, 0.1], False)]
+    ("values", "best"),
+    [([0.1], True), ([0.1, 0.2], True), ([0.2, 0.2], False), ([0.2, 0.1], False)],
 )
 def test_the_newest_epoch_is_best_only_if_it_beats_all(values, best):
     assert newest_is_best("eval_top1", _history(values), None) is best

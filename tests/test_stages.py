@@ -85,6 +85,13 @@ def test_a_last_group_of_norms_joins_the_stage_before_it_and_one_with_layers_doe
     assert names[3].startswith("head."), "a stage called head would be taken for tlf's own head"
 
 
+def test_a_matcher_that_matches_nothing_is_not_used():
+    body = {"conv": nn.Conv2d(3, 4, 3), "stages": nn.ModuleList([block(4), block(4)])}
+    net = Grouped({"stem": r"^renamed", "stages": r"^other\.(\d+)"}, **body)
+    assert cut_timm(net) == cut(net)
+    assert list(cut(net)) == ["stem", "stages.0", "stages.1"]
+
+
 @pytest.mark.parametrize("cutter", [cut, cut_timm])
 def test_every_parameter_is_in_exactly_one_stage(cutter):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), block(4), nn.Linear(4, 4), nn.LayerNorm(4))

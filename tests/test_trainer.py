@@ -1,4 +1,5 @@
-"""The loop against an independent plain PyTorch loop: the same losses and the same weights, bit for bit."""
+"""The loop against an independent plain PyTorch loop: the same losses and the same weights, bit
+for bit."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -46,7 +47,8 @@ def open_recipe(tmp_path, pictures, phases, *overrides):
 
 
 def keeping_the_last(job):
-    """The job, with a plugin that always selects the last epoch, to see the weights training ends with."""
+    """The job, with a plugin that always selects the last epoch, to see the weights training ends
+    with."""
     hook = SimpleNamespace(
         tlf_phase_started=lambda phase: None,
         tlf_training_step=lambda **_: None,
@@ -176,8 +178,7 @@ def test_early_stopping_ends_the_phase_and_the_next_one_begins(tmp_path, picture
 
 def test_a_policy_that_changes_its_mind_begins_a_new_segment(tmp_path, pictures):
     phases = (
-        '[[phases]]\nname = "p"\nfreeze = { kind = "gradual", thaw = 2 }\n'
-        "epochs = 3\nlr = 1e-3"
+        '[[phases]]\nname = "p"\nfreeze = { kind = "gradual", thaw = 2 }\nepochs = 3\nlr = 1e-3'
     )
     job, events, _ = run_phases(tmp_path, pictures, phases)
     starts = [e for e in events if isinstance(e, SegmentStarted)]

@@ -22,6 +22,8 @@ class Average:
         self.decay = decay
         self.tensors: dict[str, Tensor] = {}
         """Parameter → its average; parameters that have not learnt in this phase are not here."""
+        self.is_inside = False
+        """Whether the model holds the average now, and ``tensors`` what it has learnt."""
 
     def follow(self, classifier: Classifier, learning: Collection[str]) -> None:
         """Begin to average parameters that were not averaged before."""
@@ -47,6 +49,7 @@ class Average:
 
     @torch.no_grad()
     def _exchange(self, classifier: Classifier) -> None:
+        self.is_inside = not self.is_inside
         parameters = dict(classifier.named_parameters())
         for name, average in self.tensors.items():
             learnt = parameters[name].detach().clone()

@@ -9,7 +9,7 @@ import click
 from click_default_group import DefaultGroup
 
 from tlf import __version__
-from tlf.errors import TlfError, nearest
+from tlf.errors import StoppedError, TlfError, nearest
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -26,13 +26,19 @@ def cli() -> None:
 
 
 _recipe = click.argument("recipe", type=click.Path(path_type=Path))
+_run = click.argument("run", type=click.Path(path_type=Path))
+_changed = click.option(
+    "--changed", is_flag=True, help="Go on although the recipe or the pictures are others."
+)
 _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 
 @cli.command()
 @_recipe
 @_overrides
-def run(recipe: Path, overrides: tuple[str, ...]) -> None:
+@click.option("--resume", "again", is_flag=True, help="Go on with the run that was stopped.")
+@_changed
+def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool) -> None:
     """Train what RECIPE describes.
 
     KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
@@ -40,10 +46,40 @@ def run(recipe: Path, overrides: tuple[str, ...]) -> None:
     _check_is_no_command(recipe)
     from rich.console import Console
 
+    from tlf.run import resume_recipe
     from tlf.run import run as run_recipe
     from tlf.screen import show
 
-    show(run_recipe(recipe, overrides), Console())
+    if again:
+        show(resume_recipe(recipe, overrides, changed=changed), Console())
+    else:
+        show(run_recipe(recipe, overrides), Console())
+
+
+@cli.command()
+@_run
+@_changed
+def resume(run: Path, *, changed: bool) -> None:
+    """Go on with RUN, a folder of a run that was stopped."""
+    from rich.console import Console
+
+    from tlf.run import resume as resume_run
+    from tlf.screen import show
+
+    show(resume_run(run, changed=changed), Console())
+
+
+@cli.command()
+@_run
+def history(run: Path) -> None:
+    """Print the epochs of RUN, a folder of a run."""
+    from rich.console import Console
+
+    from tlf.history import read_history
+    from tlf.screen import epoch_line
+
+    for result in read_history(run):
+        Console().print(epoch_line(result), markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command()
@@ -62,20 +98,25 @@ def explain(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
 
 
 @cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_run
+@click.argument(
+    "pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE..."
+)
 @click.option(
     "--format", "form", type=click.Choice(["table", "csv", "jsonl"]), default="table",
     show_default=True, help="A table to read, or CSV or JSON lines to go on with.",
 )  # fmt: skip
 def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
-    """Classify PICTURES with the best model of RUN."""
-    from tlf.predict import load_run
+    """Classify pictures with the best model of RUN, a folder that a run left.
+
+    PICTURE is a file, or a folder of them.
+    """
+    from tlf.predict import expand, load_run
     from tlf.predict import predict as predict_pictures
     from tlf.predictions import PRINTERS
 
-    trained = load_run(run)
-    PRINTERS[form](predict_pictures(trained, pictures))
+    found = expand(pictures)
+    PRINTERS[form](predict_pictures(load_run(run), found))
 
 
 @cli.command()
@@ -115,6 +156,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
+    except StoppedError as error:
+        click.echo(str(error), err=True)
+        sys.exit(143 if error.by == "SIGTERM" else 130)
     except TlfError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)

@@ -31,6 +31,15 @@ class Inspection:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """Two splits in which every picture can be read."""
+
+    splits: Splits
+    manifests: Mapping[str, str]
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures."""
+
+
+@dataclass(frozen=True)
 class ReadKept:
     """Reads the pictures of a split that are left of it. Picklable where the split is."""
 
@@ -42,7 +51,7 @@ class ReadKept:
         return self.split.read(self.kept[index])
 
 
-def check_splits(splits: Splits, bad_images: Literal["error", "skip"]) -> Splits:
+def check_splits(splits: Splits, bad_images: Literal["error", "skip"]) -> Checked:
     """Check both splits, each file being read once: ``check_pictures`` and ``leaks`` in one.
 
     Raises:
@@ -60,7 +69,21 @@ def check_splits(splits: Splits, bad_images: Literal["error", "skip"]) -> Splits
     if problems:
         raise DataError("\n".join(problems))
     found = _shared(splits.train, seen["train"].digests, splits.eval, seen["eval"].digests)
-    return replace(splits, train=kept["train"], eval=kept["eval"], notes=(*notes, *found))
+    kept_splits = replace(splits, train=kept["train"], eval=kept["eval"], notes=(*notes, *found))
+    manifests = {
+        "train": manifest(splits.train, seen["train"].digests),
+        "eval": manifest(splits.eval, seen["eval"].digests),
+    }
+    return Checked(kept_splits, manifests)
+
+
+def manifest(split: Split, digests: Sequence[bytes]) -> str:
+    """SHA-256 over every readable picture's name, label and bytes, in order."""
+    total = sha256()
+    for name, label, digest in zip(split.names, split.labels, digests, strict=True):
+        if digest:
+            total.update(f"{name}\t{label}\t{digest.hex()}\n".encode())
+    return total.hexdigest()
 
 
 def check_pictures(

@@ -6,6 +6,7 @@
     ├── DataError            pictures or labels are missing, unreadable or do not fit together
     ├── WeightsError         weights are missing, cannot be fetched, or do not fit the model
     ├── RunError             a run folder cannot be made, read or gone on with
+    ├── StoppedError         somebody asked the run to stop
     └── TrainingError        training had to stop
         ├── FrozenMovedError     a frozen tensor changed
         └── NotFiniteError       the loss is no longer a finite number
@@ -45,6 +46,14 @@ class WeightsError(TlfError):
 
 class RunError(TlfError):
     """A run folder cannot be made, read or gone on with."""
+
+
+class StoppedError(TlfError):
+    """Somebody asked the run to stop, by Ctrl-C or as batch systems do; its state is stored."""
+
+    def __init__(self, folder: object, by: str) -> None:
+        self.by = by
+        super().__init__(f"stopped by {by}; go on with: tlf resume {folder}")
 
 
 class TrainingError(TlfError):

@@ -35,17 +35,30 @@ def new_run_folder(output: str) -> Path:
     Raises:
         RunError: the folder cannot be made.
     """
-    wanted, number = _path(output), 1
+    number = 1
     while True:
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        folder = _numbered(output, number)
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
             number += 1
             continue
         except OSError as error:
-            raise _unwritable(output, error) from error
+            raise _unwritable(output, error.strerror) from error
         return folder
+
+
+def latest_run_folder(output: str) -> Path | None:
+    """The folder that the newest run of ``output`` has made, if there is one."""
+    number, found = 1, None
+    while (folder := _numbered(output, number)).is_dir():
+        number, found = number + 1, folder
+    return found
+
+
+def _numbered(output: str, number: int) -> Path:
+    wanted = _path(output)
+    return wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
 
 
 def check_writable(output: str) -> None:
@@ -57,12 +70,12 @@ def check_writable(output: str) -> None:
     folder = _path(output).absolute()
     try:
         if folder.is_file():
-            raise FileExistsError(None, "it is a file")
+            raise _unwritable(output, "it is a file")
         parent = next(p for p in folder.parents if p.exists())
         with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-") as trial:
             Path(trial, folder.name).mkdir()
     except OSError as error:
-        raise _unwritable(output, error) from error
+        raise _unwritable(output, error.strerror) from error
 
 
 def _path(output: str) -> Path:
@@ -73,9 +86,9 @@ def _path(output: str) -> Path:
     return folder if folder.name not in ("", "..") else folder.resolve()
 
 
-def _unwritable(output: str, error: OSError) -> RunError:
+def _unwritable(output: str, reason: str | None) -> RunError:
     return RunError(
-        f"cannot write the run folder {output}: {error.strerror}; "
+        f"cannot write the run folder {output}: {reason}; "
         "write output=some/other/folder after the recipe"
     )
 

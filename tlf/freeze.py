@@ -77,6 +77,12 @@ def frozen_tensors(classifier: Classifier, frozen: Collection[str]) -> dict[str,
     }
 
 
+def changing_tensors(classifier: Classifier, frozen: Collection[str]) -> set[str]:
+    """Names of everything that may change while the model trains, frozen as it is now."""
+    every = {name for name, _ in [*classifier.named_parameters(), *classifier.named_buffers()]}
+    return every - frozen_tensors(classifier, frozen).keys()
+
+
 def digests(classifier: Classifier) -> dict[str, str]:
     """Name → SHA-256 of every parameter and buffer."""
     tensors = [*classifier.named_parameters(), *classifier.named_buffers()]

@@ -2,7 +2,7 @@
 written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Job:
     plan: Plan
     accelerator: Accelerator
     splits: Splits
+    manifests: Mapping[str, str]
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures."""
     built: BuiltBackbone
     backbone_sha256: str
     """Of the backbone's weights as they were loaded."""
@@ -95,7 +97,8 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     check_writable(recipe.output)
     # One process looks first: it may have to draw or fetch what the others then find.
     with accelerator.main_process_first():
-        splits = check_splits(find_splits(plan), recipe.data.bad_images)
+        checked = check_splits(find_splits(plan), recipe.data.bad_images)
+        splits = checked.splits
     with accelerator.main_process_first():
         built, classifier = build_model(plan, len(splits.classes))
     counts = [splits.train.labels.count(k) for k in range(len(splits.classes))]
@@ -106,6 +109,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         plan=plan,
         accelerator=accelerator,
         splits=splits,
+        manifests=checked.manifests,
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
@@ -136,15 +140,16 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
         WeightsError: the weights cannot be had or do not fit.
     """
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
-    with seeded(recipe.seed, "backbone"):  # matters where weights = "none"
-        with blame(catalogue.offer(recipe.backbone), "build"):
-            built = recipe.backbone.build()
+    # The seed matters to a backbone where weights = "none".
+    with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
+        built = recipe.backbone.build()
     with seeded(recipe.seed, "head"), blame(catalogue.offer(recipe.head), "build"):
         head = recipe.head.build(built.num_features, classes)
     if getattr(head, "pools", False) and not hasattr(built.module, "forward_features"):
         problem = "head: it pools maps or tokens, and this backbone gives neither; write 'linear'"
         raise RecipeError([problem], plan.source)
     classifier = Classifier(built.module, head, built.stages)
+    check_sizes(plan, built)
     check_phases(plan, classifier)
     channels_last(classifier)
     return built, classifier
@@ -158,11 +163,22 @@ def preprocessing(recipe: Recipe, built: BuiltBackbone) -> Preprocessing:
     how, wanted = built.preprocessing, recipe.transforms
     size = wanted.size or how.size
     resize = wanted.resize or round(how.resize * size / how.size)
-    if resize < size:
-        raise RecipeError(
-            [f"transforms.resize: {resize} is less than the size {size} cropped from it"]
-        )
     return replace(how, size=size, resize=resize)
+
+
+def check_sizes(plan: Plan, built: BuiltBackbone) -> None:
+    """Compare what is cropped with what it is cropped from.
+
+    Raises:
+        RecipeError: the crop is larger.
+    """
+    how = preprocessing(plan.recipe, built)
+    if how.resize < how.size:
+        problem = (
+            f"transforms.resize: {how.resize} is below the size of the crop, {how.size}, which the "
+            "backbone's weights come with; write transforms.size, too"
+        )
+        raise RecipeError([problem], plan.source)
 
 
 def check_phases(plan: Plan, classifier: Classifier) -> None:

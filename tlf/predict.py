@@ -10,10 +10,10 @@ from torch import Tensor
 
 from tlf.checkpoint import Card, load_model, read_card
 from tlf.data import EVAL_BATCH, cut
-from tlf.errors import DataError
+from tlf.errors import DataError, RunError
 from tlf.job import build_model, read_plan
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing, center_crop, load, normalize
+from tlf.pictures import SUFFIXES, Preprocessing, center_crop, load, normalize
 from tlf.predictions import rows
 
 
@@ -32,13 +32,24 @@ def load_run(run: Path) -> Trained:
         RunError: the folder holds no finished run.
         WeightsError: its weights are damaged.
     """
-    weights = run / "model.safetensors"
+    weights, recipe = run / "model.safetensors", run / "recipe.toml"
     card = read_card(weights)
-    plan = read_plan(run / "recipe.toml")
+    if not recipe.is_file():
+        raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
+    plan = read_plan(recipe)
     empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
     _, classifier = build_model(replace(plan, recipe=empty), len(card.classes))
     load_model(weights, classifier)
     return Trained(classifier.eval(), card)
+
+
+def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The pictures themselves, and those in folders, and in folders inside them, sorted by path.
+
+    Raises:
+        DataError: names the path that is not there, or the folder that holds no pictures.
+    """
+    return tuple(picture for path in paths for picture in _within(path))
 
 
 def predict(trained: Trained, pictures: Sequence[Path]) -> Iterator[dict[str, str]]:
@@ -54,6 +65,19 @@ def predict(trained: Trained, pictures: Sequence[Path]) -> Iterator[dict[str, st
             scaled = normalize(images, how).contiguous(memory_format=torch.channels_last)
             probabilities = trained.classifier(scaled).softmax(1)
         yield from rows([str(pictures[i]) for i in batch], probabilities, trained.card.classes)
+
+
+def _within(path: Path) -> Sequence[Path]:
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder; name a picture, or a folder")
+    if not path.is_dir():
+        return [path]
+    inside = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    # Hidden files and folders are left out, as they are from a dataset.
+    found = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
+    if not found:
+        raise DataError(f"{path}: no pictures in this folder, by how their names end")
+    return sorted(file for file in found if file.is_file())
 
 
 def _load(path: Path, how: Preprocessing) -> Tensor:

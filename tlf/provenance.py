@@ -1,6 +1,5 @@
 """Where a run's numbers come from: versions, plugins, hashes, hardware, the state of the code."""
 
-import hashlib
 import platform
 import subprocess
 from importlib.metadata import version
@@ -9,7 +8,6 @@ from typing import Any
 
 import torch
 
-from tlf.components import Split
 from tlf.devices import describe
 from tlf.job import Job
 
@@ -25,7 +23,7 @@ def provenance(job: Job) -> dict[str, Any]:
             for p in job.plan.plugins.loaded
         ],
         "backbone_sha256": job.backbone_sha256,
-        "data_sha256": {"train": manifest(job.splits.train), "eval": manifest(job.splits.eval)},
+        "data_sha256": dict(job.manifests),
         "pictures": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
         "hardware": {
             "device": describe(job.accelerator),
@@ -35,15 +33,6 @@ def provenance(job: Job) -> dict[str, Any]:
         "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
         "notes": list(job.notes),
     }
-
-
-def manifest(split: Split) -> str:
-    """SHA-256 over every picture's name, label and bytes, in order."""
-    total = hashlib.sha256()
-    for index, (name, label) in enumerate(zip(split.names, split.labels, strict=True)):
-        content = hashlib.sha256(split.read(index)).hexdigest()
-        total.update(f"{name}\t{label}\t{content}\n".encode())
-    return total.hexdigest()
 
 
 def _git_revision(folder: Path) -> str | None:

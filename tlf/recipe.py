@@ -71,6 +71,19 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckpointEvery:
+    """How often the state of a run is stored, to go on from: by time, or by updates."""
+
+    seconds: Positive | None = None
+    updates: Count | None = None
+
+    def __post_init__(self) -> None:
+        """Check that it is one of the two."""
+        if (self.seconds is None) == (self.updates is None):
+            raise ValueError("checkpoint_every is { seconds = … } or { updates = … }")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Phase:
     """``[[phases]]``: a stretch of training with one freeze policy and one schedule."""
 
@@ -110,6 +123,8 @@ class Recipe:
     """The longest that the gradient of all parameters together may be."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load pictures, for each process that trains."""
+    checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
+    """How often the state of the run is stored, to go on from."""
     monitor: Monitor = "eval_top1"
     output: Text
     """The folder that the run's files go to."""
@@ -201,11 +216,16 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         )
         if not found:
             raise RecipeError([f"not TOML: {error}"], str(path)) from error
-        lines = (text if found[2] else text.rstrip()).split("\n")
-        row = int(found[2] or len(lines))
-        column = int(found[3] or len(lines[-1]) + 1)
-        problem = f"line {row}, column {column}: {found[1]}, in: {lines[row - 1].strip()}"
-        raise RecipeError([problem], str(path)) from error
+        raise RecipeError([_where(text, *found.groups())], str(path)) from error
+
+
+def _where(text: str, fault: str, row: str | None, column: str | None) -> str:
+    """What is not TOML, and in which line. Without a row and a column it is the end of the text."""
+    lines = (text if row else text.rstrip()).split("\n")
+    line = lines[int(row or len(lines)) - 1]
+    place = f"line {row or len(lines)}, column {column or len(line) + 1}"
+    told = f"{place}: {fault}" if row else f"not TOML: {fault} at the end, {place}"
+    return f"{told}, in: {line.strip()}"
 
 
 def _clashes(table: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,60 +1,103 @@
-"""The story of a run."""
+"""The story of a run: from a recipe to a folder, and on from where one was stopped."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from accelerate.utils import broadcast_object_list
-from torch import Tensor
 
-import tlf
-from tlf.checkpoint import Card, backbone_sha256, save_head, save_model
-from tlf.data import Pictures
+from tlf.changes import check_unchanged
 from tlf.devices import start_accelerator
-from tlf.folders import new_run_folder, written_whole
-from tlf.job import Job, open_job, read_plan
-from tlf.pictures import normalize
-from tlf.predictions import write_csv
-from tlf.provenance import provenance
-from tlf.recipe import dump
-from tlf.results import EpochResult, Notice, RunResult
+from tlf.errors import RunError
+from tlf.folders import latest_run_folder, new_run_folder
+from tlf.job import Job, Plan, open_job, read_plan
+from tlf.keeping import Keeper
+from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
+from tlf.resume import restore, state_file
+from tlf.run_folder import note_epoch, rewrite_epochs, write_beginning, write_end
 from tlf.trainer import Event, State, train
 
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run has its folder and is about to train."""
+    """A run has its folder and is about to train, or to go on."""
 
     folder: Path
     job: Job
+    epochs: int
+    """How many epochs were trained before."""
 
 
-def run(path: Path, overrides: Sequence[str] = ()) -> Iterator[RunStarted | Event | RunResult]:
+RunEvent = RunStarted | Event | RunResult
+
+
+def run(path: Path, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
     """Train what a recipe describes, and yield what happens.
 
     Raises:
         TlfError: anything that the user can cause; nothing is written if it is found before
-    training.
+            training begins.
     """
     started = time.perf_counter()
     plan = read_plan(path, overrides)
-    accelerator = start_accelerator(plan.recipe.precision)
-    job = open_job(plan, accelerator)
+    job = open_job(plan, start_accelerator(plan.recipe.precision))
     folder = _agreed_folder(job)
-    yield RunStarted(folder, job)
+    yield RunStarted(folder, job, 0)
     yield from (Notice(note) for note in job.notes)
-    _write_beginning(folder, job)
-    state = State()
-    for event in train(job, state):
-        if isinstance(event, EpochResult):
-            _note_epoch(folder, job, event)
-        yield event
-    result = _write_end(folder, job, state, time.perf_counter() - started)
-    yield result
+    write_beginning(folder, job)
+    yield from _train(job, folder, State(), started)
+
+
+def resume(folder: Path, plan: Plan | None = None, *, changed: bool = False) -> Iterator[RunEvent]:
+    """Go on with a run that was stopped, from its last stored state; the result is the same to the
+    last bit as if it had never been stopped, on the same device and number of processes.
+
+    Parameters:
+        folder: the run's.
+        plan: the recipe to go on with, where it is not the run's own.
+        changed: go on although recipe or pictures are others than before.
+
+    Raises:
+        RunError: there is nothing to go on from, or recipe or pictures have changed.
+    """
+    started = time.perf_counter()
+    if not (folder / "recipe.toml").is_file():
+        raise RunError(f"{folder} is not the folder of a run: it holds no recipe.toml")
+    if (folder / "model.safetensors").is_file():
+        raise RunError(f"the run in {folder} has ended; there is nothing to go on with")
+    plan = plan or read_plan(folder / "recipe.toml")
+    job = open_job(plan, start_accelerator(plan.recipe.precision))
+    if not changed:
+        check_unchanged(folder, job)
+    state = restore(state_file(folder), job)
+    rewrite_epochs(folder, job, state.history)
+    yield RunStarted(folder, job, len(state.history))
+    if state.segment is not None:
+        phase = job.recipe.phases[state.phase].name
+        yield SegmentStarted(phase, state.epoch, state.segment.rates)
+    yield from _train(job, folder, state, started)
+
+
+def resume_recipe(
+    path: Path, overrides: Sequence[str] = (), *, changed: bool = False
+) -> Iterator[RunEvent]:
+    """Go on with the latest run of a recipe that was stopped."""
+    plan = read_plan(path, overrides)
+    folder = latest_run_folder(plan.recipe.output)
+    if folder is None:
+        raise RunError(f"there is no run in {plan.recipe.output} to go on with; leave --resume out")
+    yield from resume(folder, plan, changed=changed)
+
+
+def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
+    with Keeper(folder, job, state) as keeper:
+        for event in train(job, state):
+            if isinstance(event, EpochResult):
+                note_epoch(folder, job, event)
+            yield event
+            yield from keeper.after(event)
+    yield write_end(folder, job, state, time.perf_counter() - started)
 
 
 def _agreed_folder(job: Job) -> Path:
@@ -63,67 +106,3 @@ def _agreed_folder(job: Job) -> Path:
     if job.accelerator.num_processes > 1:
         broadcast_object_list(name)
     return Path(name[0])
-
-
-def _write_beginning(folder: Path, job: Job) -> None:
-    if job.accelerator.is_main_process:
-        _write(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
-        _write(folder / "provenance.json", json.dumps(provenance(job), indent=2) + "\n")
-
-
-def _note_epoch(folder: Path, job: Job, result: EpochResult) -> None:
-    if job.accelerator.is_main_process:
-        with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(result)) + "\n")
-        job.hook.tlf_epoch_ended(result=result)
-
-
-def _write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult:
-    best = state.best
-    if best is None:
-        raise RuntimeError("a run without an epoch")
-    result = RunResult(str(folder), best.result, tuple(state.history), seconds)
-    if job.accelerator.is_main_process:
-        card = _card(job, best.result)
-        save_model(folder / "model.safetensors", job.classifier, card)
-        save_head(folder / "head.safetensors", job.classifier, card, _golden_features(job))
-        with written_whole(folder / "predictions.csv") as side:
-            split = job.splits.eval
-            write_csv(side, split.names, best.predictions.probabilities, job.splits.classes,
-                      best.predictions.labels)  # fmt: skip
-        job.hook.tlf_run_ended(result=result)
-    job.accelerator.wait_for_everyone()
-    job.accelerator.end_training()
-    return result
-
-
-def _card(job: Job, best: EpochResult) -> Card:
-    catalogue = job.plan.plugins.catalogue
-    return Card(
-        classes=job.splits.classes,
-        preprocessing=job.how,
-        head=_identity(catalogue.offer(job.recipe.head).kind, job.recipe.head),
-        backbone=_identity(catalogue.offer(job.recipe.backbone).kind, job.recipe.backbone)
-        | {"sha256": backbone_sha256(job.classifier)},
-        classifier=job.built.classifier,
-        metrics={name: getattr(best, name) for name in ("eval_top1", "eval_loss")},
-        tlf=tlf.__version__,
-    )
-
-
-def _identity(kind: str, component: object) -> dict[str, Any]:
-    options = {field.name: getattr(component, field.name) for field in fields(component)}  # type: ignore[arg-type]
-    return {"kind": kind, **options}
-
-
-def _golden_features(job: Job) -> Tensor:
-    """What the head is given for the first picture of the eval split."""
-    _, image, _ = Pictures(job.splits.eval, job.how)[0, 0]
-    images = normalize(image[None].to(job.accelerator.device), job.how)
-    with torch.inference_mode():
-        return job.classifier.eval().features(images).float()
-
-
-def _write(path: Path, text: str) -> None:
-    with written_whole(path) as side:
-        side.write_text(text, encoding="utf-8")

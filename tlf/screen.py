@@ -114,7 +114,10 @@ def _show_start(event: RunStarted, console: Console) -> None:
     job = event.job
     train, seen = len(job.splits.train), len(job.splits.eval)
     classes = ", ".join(job.splits.classes[:8]) + (" …" if len(job.splits.classes) > 8 else "")
-    console.print(f"run       {event.folder}", markup=False, highlight=False, soft_wrap=True)
+    going_on = f", going on after {event.epochs} epochs" if event.epochs else ""
+    console.print(
+        f"run       {event.folder}{going_on}", markup=False, highlight=False, soft_wrap=True
+    )
     console.print(
         f"pictures  {train} to learn from, {seen} to evaluate on: {classes}", markup=False
     )

@@ -112,7 +112,9 @@ def _groups(module: nn.Module) -> list[list[str]] | None:
     except (AssertionError, NotImplementedError):
         # RDNet refuses coarse groups; its fine ones are single layers.
         return None
-    return [[*names] for _, names in sorted(group_parameters(module, matcher).items())]
+    groups = [[*names] for _, names in sorted(group_parameters(module, matcher).items())]
+    # The matchers of some versions match nothing, and put a whole network into one group.
+    return groups if len(groups) > 2 else None
 
 
 def _names(groups: Sequence[Sequence[str]]) -> list[str]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from tlf.average import Average
 from tlf.data import Pictures, cut, order
 from tlf.evaluation import Predictions, classify
-from tlf.freeze import freeze, frozen_names
+from tlf.freeze import changing_tensors, freeze, frozen_names
 from tlf.job import Job
 from tlf.losses import Losses
 from tlf.model import Classifier, trains_batchnorm
@@ -70,13 +70,16 @@ class State:
     """Of this epoch."""
     segment: Segment | None = None
     average: Average | None = None
+    changed: set[str] = field(default_factory=set)
+    """Names of the tensors of the model that may differ from what was loaded."""
 
 
 def train(job: Job, state: State) -> Iterator[Event]:
     """Train all phases one after the other on one model; leave the best epoch's weights in it."""
     while state.phase < len(job.recipe.phases):
         phase = job.recipe.phases[state.phase]
-        job.hook.tlf_phase_started(phase=phase.name)
+        if state.segment is None:
+            job.hook.tlf_phase_started(phase=phase.name)
         best = yield from _train_phase(job, phase, state)
         job.classifier.load_state_dict(best.tensors)  # what the next phase starts from
         if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
@@ -131,6 +134,7 @@ def _segment(
         state.average = state.average or Average(phase.ema)
         state.average.follow(job.classifier, rates)
     state.segment = segment
+    state.changed |= changing_tensors(job.classifier, frozen)
     yield SegmentStarted(phase.name, progress.epoch, rates)
     return segment
 

@@ -57,6 +57,11 @@ class Folder:
     seed: int = 0
     """Decides which pictures are put aside; the seed of the run has no part in it."""
 
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not 0 < self.fraction < 1:
+            raise ValueError(f"fraction lies between 0 and 1, such as 0.2, not at {self.fraction}")
+
     def build(self) -> Splits:
         """Find the pictures.
 

@@ -1,6 +1,5 @@
-"""The embedded default: drawn ants and bees, the formula pictures that the starter weights were trained
-on, and those weights.
-"""
+"""The embedded default: drawn ants and bees, the formula pictures that the starter weights were
+trained on, and those weights."""
 
 from tlf.hookspecs import hookimpl
 from tlf.starter.dataset import Starter

@@ -6,7 +6,6 @@ Its pictures are drawn once into tlf's cache and read from there afterwards.
 import hashlib
 import json
 import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -1,0 +1,22 @@
+"""The epochs of a run, read from its folder."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tlf.errors import RunError
+from tlf.results import EpochResult
+
+
+def read_history(folder: Path) -> Iterator[EpochResult]:
+    """Yield the epochs that are over.
+
+    Raises:
+        RunError: the folder is no run's, or has no epoch yet.
+    """
+    path = folder / "metrics.jsonl"
+    if not path.is_file():
+        raise RunError(f"there is no {path}; name the folder of a run that has ended an epoch")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.endswith("}"):  # a run that is writing may be in the middle of a line
+            yield EpochResult(**json.loads(line))

@@ -1,0 +1,206 @@
+"""The last state of a run, and how to go on from it: one safetensors file, renamed when it is
+whole.
+
+Only tensors that may have changed since the weights were loaded are stored; the digests of all
+others are, so that going on from other weights is refused. Optimizer state is stored by parameter
+name. There is no random state to store (see ``tlf.seeds``)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tlf.average import Average
+from tlf.errors import RunError, TrainingError
+from tlf.evaluation import Predictions
+from tlf.folders import written_whole
+from tlf.job import Job
+from tlf.losses import Losses
+from tlf.packing import pack, unpack
+from tlf.phases import Segment, begin_segment, learning_rates
+from tlf.results import EpochResult
+from tlf.trainer import Kept, State
+
+FORMAT = 1
+
+
+def state_file(folder: Path) -> Path:
+    """Where the last state of a run is."""
+    return folder / "resume" / "state.safetensors"
+
+
+def discard(folder: Path) -> None:
+    """Remove the stored state of a run that has ended."""
+    state_file(folder).unlink(missing_ok=True)
+    if state_file(folder).parent.is_dir():
+        state_file(folder).parent.rmdir()
+
+
+def save(path: Path, job: Job, state: State) -> None:
+    """Write the state, in one process for all. The state before it stays until this one is whole.
+
+    Raises:
+        OSError: it cannot be written, because the disk is full for example.
+    """
+    losses = gather_object([0.0 if state.losses is None else float(state.losses.total.item())])
+    if not job.accelerator.is_main_process:
+        return
+    tensors: dict[str, Tensor] = {}
+    text = pack(_contents(job, state) | {"losses": losses}, "", tensors)
+    stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
+    path.parent.mkdir(exist_ok=True)
+    with written_whole(path) as side:
+        save_file(stored, side, metadata={"tlf": json.dumps(text)})
+
+
+def restore(path: Path, job: Job) -> State:
+    """Put a stored state into the job's model and optimizer.
+
+    Raises:
+        RunError: there is no stored state, it is damaged, or it is of another backbone or of
+            another number of processes.
+    """
+    stored = _read(path)
+    if len(stored["losses"]) != job.accelerator.num_processes:
+        raise RunError(
+            f"the run was stopped on {len(stored['losses'])} processes and cannot go on bit for "
+            f"bit on {job.accelerator.num_processes}; start as many"
+        )
+    names = set(stored["changed"])
+    device = job.accelerator.device
+    job.classifier.load_state_dict(_on(device, stored["model"]), strict=False)
+    state = State(
+        history=[EpochResult(**result) for result in stored["history"]],
+        phase=stored["phase"],
+        epoch=stored["epoch"],
+        update=stored["update"],
+        changed=names,
+    )
+    whole = {name: tensor.clone() for name, tensor in job.classifier.state_dict().items()}
+    state.phase_best = _kept(stored["phase_best"], whole, job)
+    same = stored["best"] == "phase_best"
+    state.best = state.phase_best if same else _kept(stored["best"], whole, job)
+    if stored["done"]:
+        where = f"phase {job.recipe.phases[state.phase].name}, epoch {state.epoch + 1}"
+        state.losses = Losses(device, where)
+        state.losses.done = stored["done"]
+        state.losses.total += stored["losses"][job.accelerator.process_index]
+    _restore_segment(stored, job, state)
+    return state
+
+
+def _contents(job: Job, state: State) -> dict[str, Any]:
+    model = job.classifier.state_dict()
+    average = {} if state.average is None else dict(state.average.tensors)
+    if state.average is not None and state.average.is_inside:
+        average, model = {n: model[n] for n in average}, {**model, **average}
+    same = state.best is not None and state.best is state.phase_best
+    return {
+        "format": FORMAT,
+        "phase": state.phase,
+        "epoch": state.epoch,
+        "update": state.update,
+        "done": 0 if state.losses is None else state.losses.done,
+        "history": [asdict(result) for result in state.history],
+        "changed": sorted(state.changed),
+        "model": {n: t for n, t in model.items() if n in state.changed},
+        "average": average,
+        "phase_best": _kept_contents(state.phase_best, state.changed),
+        "best": "phase_best" if same else _kept_contents(state.best, state.changed),
+        "segment": None if state.segment is None else _segment_contents(state.segment),
+        "scaler": None if job.accelerator.scaler is None else job.accelerator.scaler.state_dict(),
+    }
+
+
+def _kept_contents(kept: Kept | None, changed: set[str]) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    return {
+        "result": asdict(kept.result),
+        "tensors": {n: t for n, t in kept.tensors.items() if n in changed},
+        "logits": kept.predictions.logits,
+        "labels": kept.predictions.labels,
+    }
+
+
+def _kept(stored: dict[str, Any] | None, whole: Mapping[str, Tensor], job: Job) -> Kept | None:
+    if stored is None:
+        return None
+    tensors = {**whole, **_on(job.accelerator.device, stored["tensors"])}
+    predictions = Predictions(stored["logits"], stored["labels"])
+    return Kept(EpochResult(**stored["result"]), tensors, predictions)
+
+
+def _segment_contents(segment: Segment) -> dict[str, Any]:
+    names = [name for group in segment.optimizer.param_groups for name in group["names"]]
+    whole = segment.optimizer.state_dict()
+    state = {names[index]: values for index, values in whole["state"].items()}
+    return {
+        "frozen": sorted(segment.frozen),
+        "before": dict(segment.before),
+        "optimizer": {**whole, "state": state},
+    }
+
+
+def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
+    if stored["segment"] is None:
+        return
+    phase = job.recipe.phases[state.phase]
+    before, frozen = stored["segment"]["before"], frozenset(stored["segment"]["frozen"])
+    rates = learning_rates(job.classifier, phase, frozen)
+    optimizer = phase.optimizer or job.recipe.optimizer
+    segment = begin_segment(job.accelerator, job.classifier, frozen, rates, optimizer)
+    for name, digest in segment.before.items():
+        if name not in state.changed and before[name] != digest:
+            raise RunError(
+                f"{name} is not what it was when the run began: the backbone's weights are others. "
+                "Put the old weights back, or start a new run"
+            )
+    names = [name for group in segment.optimizer.param_groups for name in group["names"]]
+    saved = stored["segment"]["optimizer"]
+    by_index = {names.index(name): values for name, values in saved["state"].items()}
+    segment.optimizer.load_state_dict({**saved, "state": by_index})
+    if job.accelerator.scaler is not None and stored["scaler"] is not None:
+        job.accelerator.scaler.load_state_dict(stored["scaler"])
+    state.segment = Segment(
+        segment.classifier, segment.model, segment.optimizer, frozen, rates, before
+    )
+    if phase.ema is not None:
+        state.average = Average(phase.ema)
+        state.average.tensors = _on(job.accelerator.device, stored["average"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise RunError(f"{path.parent.parent} holds no state to go on from (no {path.name})")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = json.loads((file.metadata() or {})["tlf"])
+        tensors = load_file(path)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise RunError(f"{path} is damaged: {error}; start the run anew") from error
+    if text["format"] > FORMAT:
+        raise RunError(f"{path} was written by a newer tlf; upgrade: pip install -U tlf")
+    state: dict[str, Any] = unpack(text, tensors)
+    return state
+
+
+def _own_memory(tensor: Tensor) -> Tensor:
+    # safetensors refuses tensors that share memory, as kept copies and labels may.
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _on(device: torch.device, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
+def unstorable(error: TypeError) -> TrainingError:
+    """The error for an optimizer whose state is neither tensors nor JSON."""
+    return TrainingError(f"the state of the run cannot be stored: {error}; use another optimizer")

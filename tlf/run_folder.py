@@ -1,0 +1,98 @@
+"""What a run leaves in its folder, file by file."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import tlf
+from tlf.checkpoint import Card, backbone_sha256, save_head, save_model
+from tlf.data import Pictures
+from tlf.folders import written_whole
+from tlf.job import Job
+from tlf.pictures import normalize
+from tlf.predictions import write_csv
+from tlf.provenance import provenance
+from tlf.recipe import dump
+from tlf.results import EpochResult, RunResult
+from tlf.resume import discard
+from tlf.trainer import State
+
+
+def write_beginning(folder: Path, job: Job) -> None:
+    """Write the resolved recipe and where the numbers come from."""
+    if job.accelerator.is_main_process:
+        _write(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
+        _write(folder / "provenance.json", json.dumps(provenance(job), indent=2) + "\n")
+
+
+def note_epoch(folder: Path, job: Job, result: EpochResult) -> None:
+    """Add a line to the metrics, and tell the plugins."""
+    if job.accelerator.is_main_process:
+        with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+        job.hook.tlf_epoch_ended(result=result)
+
+
+def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> None:
+    """Leave only the lines of ``history`` in the metrics: a killed run may have written more."""
+    if job.accelerator.is_main_process:
+        lines = [json.dumps(asdict(result)) + "\n" for result in history]
+        _write(folder / "metrics.jsonl", "".join(lines))
+
+
+def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult:
+    """Write the best model and what it thinks of the eval split; the stored state has served."""
+    best = state.best
+    if best is None:
+        raise RuntimeError("a run without an epoch")
+    result = RunResult(str(folder), best.result, tuple(state.history), seconds)
+    if job.accelerator.is_main_process:
+        card = _card(job, best.result)
+        save_model(folder / "model.safetensors", job.classifier, card)
+        save_head(folder / "head.safetensors", job.classifier, card, _golden_features(job))
+        with written_whole(folder / "predictions.csv") as side:
+            split = job.splits.eval
+            write_csv(side, split.names, best.predictions.probabilities, job.splits.classes,
+                      best.predictions.labels)  # fmt: skip
+        discard(folder)
+        job.hook.tlf_run_ended(result=result)
+    job.accelerator.wait_for_everyone()
+    job.accelerator.end_training()
+    return result
+
+
+def _card(job: Job, best: EpochResult) -> Card:
+    catalogue = job.plan.plugins.catalogue
+    return Card(
+        classes=job.splits.classes,
+        preprocessing=job.how,
+        head=_identity(catalogue.offer(job.recipe.head).kind, job.recipe.head),
+        backbone=_identity(catalogue.offer(job.recipe.backbone).kind, job.recipe.backbone)
+        | {"sha256": backbone_sha256(job.classifier)},
+        classifier=job.built.classifier,
+        metrics={name: getattr(best, name) for name in ("eval_top1", "eval_loss")},
+        tlf=tlf.__version__,
+    )
+
+
+def _identity(kind: str, component: object) -> dict[str, Any]:
+    options = {field.name: getattr(component, field.name) for field in fields(component)}  # type: ignore[arg-type]
+    return {"kind": kind, **options}
+
+
+def _golden_features(job: Job) -> Tensor:
+    """What the head is given for the first picture of the eval split."""
+    _, image, _ = Pictures(job.splits.eval, job.how)[0, 0]
+    images = normalize(image[None].to(job.accelerator.device), job.how)
+    with torch.inference_mode():
+        return job.classifier.eval().features(images).float()
+
+
+def _write(path: Path, text: str) -> None:
+    with written_whole(path) as side:
+        side.write_text(text, encoding="utf-8")
