@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: once, the run stops at the next update and keeps its state; twice, at
-once."""
+once.
+"""
 
 import signal
 import threading

@@ -1,5 +1,6 @@
 """Nested values with tensors in them ↔ flat tensors and JSON: what safetensors and JSON can
-hold."""
+hold.
+"""
 
 from collections.abc import Mapping
 from typing import Any

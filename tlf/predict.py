@@ -1,5 +1,6 @@
 """Classify pictures with what a run left, prepared as the run prepared them."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -68,16 +69,16 @@ def predict(trained: Trained, pictures: Sequence[Path]) -> Iterator[dict[str, st
 
 
 def _within(path: Path) -> Sequence[Path]:
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(f"{path}: there is no such file or folder; name a picture, or a folder")
     if not path.is_dir():
         return [path]
-    inside = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    inside = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     # Hidden files and folders are left out, as they are from a dataset.
     found = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
     if not found:
         raise DataError(f"{path}: no pictures in this folder, by how their names end")
-    return sorted(file for file in found if file.is_file())
+    return sorted(found)
 
 
 def _load(path: Path, how: Preprocessing) -> Tensor:

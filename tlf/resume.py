@@ -3,7 +3,8 @@ whole.
 
 Only tensors that may have changed since the weights were loaded are stored; the digests of all
 others are, so that going on from other weights is refused. Optimizer state is stored by parameter
-name. There is no random state to store (see ``tlf.seeds``)."""
+name. There is no random state to store (see ``tlf.seeds``).
+"""
 
 import json
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ def save(path: Path, job: Job, state: State) -> None:
     if not job.accelerator.is_main_process:
         return
     tensors: dict[str, Tensor] = {}
-    text = pack(_contents(job, state) | {"losses": losses}, "", tensors)
+    text = pack(_contents(job, state) | {"losses": losses}, "state", tensors)
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
     path.parent.mkdir(exist_ok=True)
     with written_whole(path) as side:
@@ -64,8 +65,7 @@ def restore(path: Path, job: Job) -> State:
     """Put a stored state into the job's model and optimizer.
 
     Raises:
-        RunError: there is no stored state, it is damaged, or it is of another backbone or of
-            another number of processes.
+        RunError: the stored state is damaged, or of another backbone or number of processes.
     """
     stored = _read(path)
     if len(stored["losses"]) != job.accelerator.num_processes:
@@ -178,8 +178,6 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise RunError(f"{path.parent.parent} holds no state to go on from (no {path.name})")
     try:
         with safe_open(path, framework="pt") as file:
             text = json.loads((file.metadata() or {})["tlf"])

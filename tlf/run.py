@@ -70,9 +70,12 @@ def resume(folder: Path, plan: Plan | None = None, *, changed: bool = False) -> 
     job = open_job(plan, start_accelerator(plan.recipe.precision))
     if not changed:
         check_unchanged(folder, job)
-    state = restore(state_file(folder), job)
+    stored = state_file(folder)
+    state = restore(stored, job) if stored.is_file() else State()
     rewrite_epochs(folder, job, state.history)
     yield RunStarted(folder, job, len(state.history))
+    if not stored.is_file():
+        yield Notice("the run was stopped before any state was stored; it begins anew")
     if state.segment is not None:
         phase = job.recipe.phases[state.phase].name
         yield SegmentStarted(phase, state.epoch, state.segment.rates)

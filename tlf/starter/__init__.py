@@ -1,5 +1,6 @@
 """The embedded default: drawn ants and bees, the formula pictures that the starter weights were
-trained on, and those weights."""
+trained on, and those weights.
+"""
 
 from tlf.hookspecs import hookimpl
 from tlf.starter.dataset import Starter

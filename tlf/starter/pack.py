@@ -1,0 +1,42 @@
+"""Make the starter weights from the run that trained them.
+
+python -m tlf.starter.pack runs/starter_pretraining
+"""
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from tlf.checkpoint import read_card
+from tlf.folders import written_whole
+from tlf.weights import STARTER
+
+SIZE, RESIZE = 112, 128
+"""What the weights are meant to be used at, in pixels: random crops show things larger than they
+are, so that a network that learnt from crops of 96 sees best at a little more.
+
+Source: Touvron et al., 2019, arXiv:1906.06423.
+"""
+
+
+def pack(run: Path, path: Path) -> None:
+    """Write the backbone of a run in float16, without its classifier."""
+    card = read_card(run / "model.safetensors")
+    tensors = {
+        name: tensor.to(torch.float16) if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(run / "model.safetensors").items()
+        if not name.startswith(f"{card.classifier}.")
+    }
+    how = replace(card.preprocessing, size=SIZE, resize=RESIZE)
+    origin = {"recipe": "recipes/starter_pretraining.toml", "metrics": dict(card.metrics)}
+    metadata = {"preprocessing": json.dumps(asdict(how)), "origin": json.dumps(origin)}
+    with written_whole(path) as side:
+        save_file(tensors, side, metadata=metadata)
+
+
+if __name__ == "__main__":
+    pack(Path(sys.argv[1]), STARTER)
