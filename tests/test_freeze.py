@@ -7,7 +7,7 @@ from torch import nn
 
 from tlf.builtin.freezing import Norms
 from tlf.errors import FrozenMovedError
-from tlf.freeze import audit, digests, freeze, frozen_names, frozen_tensors
+from tlf.freeze import audit, digests, freeze, frozen_tensors, united
 from tlf.model import Classifier
 from tlf.results import Progress
 
@@ -161,25 +161,16 @@ def test_frozen_tensors_hold_the_buffers_of_modules_at_rest(toy):
     assert "backbone.layer1.1.running_var" not in names
 
 
-class _Says:
-    def __init__(self, *names):
-        self.names = names
-
-    def frozen(self, model, progress):
-        return self.names
-
-
 def test_policies_are_united(toy):
-    policies = (_Says("backbone.conv1.weight"), _Says("head.bias"))
-    assert frozen_names(toy, policies, START) == {"backbone.conv1.weight", "head.bias"}
+    answers = [["backbone.conv1.weight"], {"head.bias"}]
+    assert united(toy, answers) == {"backbone.conv1.weight", "head.bias"}
 
 
 def test_a_policy_that_names_what_does_not_exist_is_told(toy):
     with pytest.raises(ValueError, match=r"'conv1\.weight', which is no parameter"):
-        frozen_names(toy, (_Says("conv1.weight"),), START)
+        united(toy, [["conv1.weight"]])
 
 
 def test_a_phase_that_trains_nothing_is_told(toy):
-    everything = _Says(*[n for n, _ in toy.named_parameters()])
     with pytest.raises(ValueError, match="train nothing"):
-        frozen_names(toy, (everything,), START)
+        united(toy, [[n for n, _ in toy.named_parameters()]])

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlf.components import Splits
-from tlf.freeze import frozen_names
-from tlf.job import Plan, build_model, preprocessing, read_plan
+from tlf.job import Plan, build_model, frozen_in, preprocessing, read_plan
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
 from tlf.pictures import Preprocessing
@@ -59,7 +58,7 @@ def explain(path: Path, overrides: Sequence[str] = ()) -> Explanation:
     rates = {}
     for phase in plan.recipe.phases:
         start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
-        frozen = frozen_names(classifier, phase.freeze, start)
+        frozen = frozen_in(plan, classifier, phase, start)
         rates[phase.name] = learning_rates(classifier, phase, frozen)
     return Explanation(
         plan=plan,

@@ -4,26 +4,22 @@ held.
 A policy only names parameters. The one function that makes them stand still is ``freeze``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from torch import Tensor, nn
 
-from tlf.components import FreezePolicy
 from tlf.errors import FrozenMovedError
 from tlf.model import Classifier
-from tlf.results import Progress
 from tlf.weights import fingerprint
 
 
-def frozen_names(
-    classifier: Classifier, policies: Sequence[FreezePolicy], progress: Progress
-) -> frozenset[str]:
-    """Names of the parameters that any of the policies lets stand still.
+def united(classifier: Classifier, answers: Iterable[Collection[str]]) -> frozenset[str]:
+    """Names of the parameters that any of the freeze policies lets stand still.
 
     Raises:
-        ValueError: a policy names what is no parameter, or all of them.
+        ValueError: a policy names what is no parameter, or they name all.
     """
-    named = frozenset(name for policy in policies for name in policy.frozen(classifier, progress))
+    named = frozenset(name for answer in answers for name in answer)
     known = {name for name, _ in classifier.named_parameters()}
     if strange := sorted(named - known):
         raise ValueError(

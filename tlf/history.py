@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tlf.errors import RunError
-from tlf.results import EpochResult
+from tlf.results import EpochResult, epoch_result
 
 
 def read_history(folder: Path) -> Iterator[EpochResult]:
@@ -19,4 +19,4 @@ def read_history(folder: Path) -> Iterator[EpochResult]:
         raise RunError(f"there is no {path}; name the folder of a run that has ended an epoch")
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.endswith("}"):  # a run that is writing may be in the middle of a line
-            yield EpochResult(**json.loads(line))
+            yield epoch_result(json.loads(line))

@@ -18,9 +18,9 @@ from tlf.components import (
 )
 from tlf.data import worker_count
 from tlf.data_check import check_splits
-from tlf.errors import RecipeError
+from tlf.errors import PluginError, RecipeError
 from tlf.folders import check_writable
-from tlf.freeze import frozen_names
+from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
 from tlf.pictures import Preprocessing
@@ -113,7 +113,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
-        how=preprocessing(recipe, built),
+        how=preprocessing(recipe, built, plan.source),
         loss=loss,
         workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
         notes=splits.notes,
@@ -149,13 +149,12 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
         problem = "head: it pools maps or tokens, and this backbone gives neither; write 'linear'"
         raise RecipeError([problem], plan.source)
     classifier = Classifier(built.module, head, built.stages)
-    check_sizes(plan, built)
     check_phases(plan, classifier)
     channels_last(classifier)
     return built, classifier
 
 
-def preprocessing(recipe: Recipe, built: BuiltBackbone) -> Preprocessing:
+def preprocessing(recipe: Recipe, built: BuiltBackbone, source: str = "recipe") -> Preprocessing:
     """What the backbone's weights ask for, with what the recipe says otherwise.
 
     ``transforms.size`` alone keeps the proportion of the crop.
@@ -163,22 +162,29 @@ def preprocessing(recipe: Recipe, built: BuiltBackbone) -> Preprocessing:
     how, wanted = built.preprocessing, recipe.transforms
     size = wanted.size or how.size
     resize = wanted.resize or round(how.resize * size / how.size)
+    if resize < size:
+        problem = (
+            f"transforms.resize: {resize} is below the size of the crop, {size}, which the "
+            "backbone's weights come with; write transforms.size, too"
+        )
+        raise RecipeError([problem], source)
     return replace(how, size=size, resize=resize)
 
 
-def check_sizes(plan: Plan, built: BuiltBackbone) -> None:
-    """Compare what is cropped with what it is cropped from.
+def frozen_in(
+    plan: Plan, classifier: Classifier, phase: Phase, progress: Progress
+) -> frozenset[str]:
+    """Ask the policies of a phase which parameters stand still.
 
     Raises:
-        RecipeError: the crop is larger.
+        PluginError: a policy refused its options or broke; names it.
+        ValueError: what the policies name cannot be frozen.
     """
-    how = preprocessing(plan.recipe, built)
-    if how.resize < how.size:
-        problem = (
-            f"transforms.resize: {how.resize} is below the size of the crop, {how.size}, which the "
-            "backbone's weights come with; write transforms.size, too"
-        )
-        raise RecipeError([problem], plan.source)
+    answers = []
+    for policy in phase.freeze:
+        with blame(plan.plugins.catalogue.offer(policy), "frozen"):
+            answers.append(policy.frozen(classifier, progress))
+    return united(classifier, answers)
 
 
 def check_phases(plan: Plan, classifier: Classifier) -> None:
@@ -192,10 +198,10 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
         start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
         key = "freeze"
         try:
-            frozen = frozen_names(classifier, phase.freeze, start)
+            frozen = frozen_in(plan, classifier, phase, start)
             key = "lr"
             learning_rates(classifier, phase, frozen)
-        except ValueError as error:
+        except (ValueError, PluginError) as error:
             problems.append(f"phases.{number}.{key}: {error}")
     if problems:
         raise RecipeError(problems, plan.source)

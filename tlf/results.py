@@ -1,7 +1,20 @@
 """Frozen records of what happened: where a phase stands, what an epoch gave, what a run gave."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StageSignals:
+    """How one stage, or the head, learnt in an epoch: means over a few real updates."""
+
+    grad_norm: float
+    """Length of the gradient of all its parameters, before clipping; 0 where nothing learns."""
+    weight_norm: float
+    """Length of all its parameters."""
+    update_ratio: float
+    """Length of an update over the length of the weights that it changed."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,14 @@ class EpochResult:
     """Wall time of training and evaluation together."""
     images_per_second: float
     """Pictures trained on per second of training time."""
+    stages: Mapping[str, StageSignals] = field(default_factory=dict)
+    """Stage, from the stem to the top, and ``head`` → how it learnt."""
+
+
+def epoch_result(fields: Mapping[str, Any]) -> EpochResult:
+    """Read what ``dataclasses.asdict`` and JSON made of an epoch's result."""
+    stages = {stage: StageSignals(**figures) for stage, figures in fields["stages"].items()}
+    return EpochResult(**{**fields, "stages": stages})
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from tlf.job import Job
 from tlf.losses import Losses
 from tlf.packing import pack, unpack
 from tlf.phases import Segment, begin_segment, learning_rates
-from tlf.results import EpochResult
+from tlf.results import epoch_result
 from tlf.trainer import Kept, State
 
 FORMAT = 1
@@ -77,12 +77,13 @@ def restore(path: Path, job: Job) -> State:
     device = job.accelerator.device
     job.classifier.load_state_dict(_on(device, stored["model"]), strict=False)
     state = State(
-        history=[EpochResult(**result) for result in stored["history"]],
+        history=[epoch_result(result) for result in stored["history"]],
         phase=stored["phase"],
         epoch=stored["epoch"],
         update=stored["update"],
         changed=names,
     )
+    state.signals.count, state.signals.sums = stored["signals"]["count"], stored["signals"]["sums"]
     whole = {name: tensor.clone() for name, tensor in job.classifier.state_dict().items()}
     state.phase_best = _kept(stored["phase_best"], whole, job)
     same = stored["best"] == "phase_best"
@@ -108,6 +109,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "epoch": state.epoch,
         "update": state.update,
         "done": 0 if state.losses is None else state.losses.done,
+        "signals": {"count": state.signals.count, "sums": state.signals.sums},
         "history": [asdict(result) for result in state.history],
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
@@ -135,7 +137,7 @@ def _kept(stored: dict[str, Any] | None, whole: Mapping[str, Tensor], job: Job) 
         return None
     tensors = {**whole, **_on(job.accelerator.device, stored["tensors"])}
     predictions = Predictions(stored["logits"], stored["labels"])
-    return Kept(EpochResult(**stored["result"]), tensors, predictions)
+    return Kept(epoch_result(stored["result"]), tensors, predictions)
 
 
 def _segment_contents(segment: Segment) -> dict[str, Any]:

@@ -5,7 +5,7 @@ never stopped. Randomness is no part of it (see ``tlf.seeds``).
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -16,15 +16,18 @@ from torch import Tensor
 
 from tlf.average import Average
 from tlf.data import Pictures, cut, order
+from tlf.errors import TrainingError
 from tlf.evaluation import Predictions, classify
-from tlf.freeze import changing_tensors, freeze, frozen_names
-from tlf.job import Job
+from tlf.freeze import changing_tensors, freeze
+from tlf.job import Job, frozen_in
 from tlf.losses import Losses
 from tlf.model import Classifier, trains_batchnorm
 from tlf.phases import Segment, begin_segment, end_segment, learning_rates
+from tlf.plugins import blame
 from tlf.recipe import Phase
-from tlf.results import EpochResult, Notice, Progress, SegmentStarted, Updated
+from tlf.results import EpochResult, Notice, Progress, SegmentStarted, StageSignals, Updated
 from tlf.selection import better, newest_is_best, stalled
+from tlf.signals import Signals, looks
 from tlf.update import pieces_of, update
 
 Event = SegmentStarted | Updated | Notice | EpochResult
@@ -49,6 +52,7 @@ class Trained:
     pictures: int
     """Learnt from since the epoch began, or since the run went on in its middle."""
     seconds: float
+    stages: Mapping[str, StageSignals]
 
 
 @dataclass
@@ -67,6 +71,8 @@ class State:
     update: int = 0
     """Updates of this epoch that are done."""
     losses: Losses | None = None
+    """Of this epoch."""
+    signals: Signals = field(default_factory=Signals)
     """Of this epoch."""
     segment: Segment | None = None
     average: Average | None = None
@@ -108,6 +114,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
                 state.phase_best = Kept(result, _copy(job.classifier), predictions)
         state.history.append(result)
         state.epoch, state.update, state.losses = state.epoch + 1, 0, None
+        state.signals = Signals()
         yield result
     if state.segment is not None:
         yield from _end(job, state.segment)
@@ -122,7 +129,7 @@ def _segment(
 ) -> Generator[Event, None, Segment]:
     """Ask the policy anew. Where its answer changed, end the segment and begin another."""
     current = state.segment
-    frozen = frozen_names(job.classifier, phase.freeze, progress)
+    frozen = _frozen(job, phase, progress)
     if current is not None and current.frozen == frozen:
         return current
     if current is not None:
@@ -137,6 +144,14 @@ def _segment(
     state.changed |= changing_tensors(job.classifier, frozen)
     yield SegmentStarted(phase.name, progress.epoch, rates)
     return segment
+
+
+def _frozen(job: Job, phase: Phase, progress: Progress) -> frozenset[str]:
+    try:
+        return frozen_in(job.plan, job.classifier, phase, progress)
+    except ValueError as error:
+        where = f"phase {phase.name}, epoch {progress.epoch + 1}"
+        raise TrainingError(f"the freeze policy of {where}: {error}") from error
 
 
 def _end(job: Job, segment: Segment) -> Iterator[Notice]:
@@ -164,8 +179,9 @@ def _train_epoch(
         now = replace(progress, update=number, updates=len(batches))
         # The rate is computed and written here: a scheduler that Accelerate prepared would step
         # once per process.
-        write_rates(segment.optimizer, phase.scheduler.factor(now))
-        loss = update(job, phase, segment, pieces, len(batch), (run_epoch, number))
+        write_rates(segment.optimizer, _factor(job, phase, now))
+        signals = state.signals if number in looks(len(batches)) else None
+        loss = update(job, phase, segment, pieces, len(batch), (run_epoch, number), signals)
         losses.add(loss, len(batch), number)
         if state.average is not None:
             state.average.update(job.classifier)
@@ -178,8 +194,15 @@ def _train_epoch(
         _share_buffers(accelerator, segment.classifier)
     seconds = time.perf_counter() - started
     last = replace(progress, update=len(batches) - 1, updates=len(batches))
-    lr = max(segment.rates.values()) * phase.scheduler.factor(last)
-    return Trained(losses.mean(accelerator), lr, len(batches), losses.done - before, seconds)
+    lr = max(segment.rates.values()) * _factor(job, phase, last)
+    return Trained(
+        loss=losses.mean(accelerator),
+        lr=lr,
+        updates=len(batches),
+        pictures=losses.done - before,
+        seconds=seconds,
+        stages=state.signals.means(),
+    )
 
 
 def _evaluate(
@@ -206,6 +229,7 @@ def _evaluate(
         updates=trained.updates,
         seconds=trained.seconds + time.perf_counter() - started,
         images_per_second=trained.pictures / trained.seconds,
+        stages=trained.stages,
     )
     return result, predictions
 
@@ -214,6 +238,11 @@ def _mean_loss(job: Job, predictions: Predictions) -> float:
     device = job.accelerator.device
     losses = job.loss(predictions.logits.to(device), predictions.labels.to(device))
     return float(losses.double().mean().item())
+
+
+def _factor(job: Job, phase: Phase, progress: Progress) -> float:
+    with blame(job.plan.plugins.catalogue.offer(phase.scheduler), "factor"):
+        return phase.scheduler.factor(progress)
 
 
 def write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:

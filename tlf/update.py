@@ -13,6 +13,7 @@ from tlf.phases import Segment
 from tlf.pictures import normalize
 from tlf.recipe import Phase
 from tlf.seeds import derive
+from tlf.signals import Signals
 
 Piece = tuple[Batch, int]
 """A piece of a batch, and how many of its pictures count."""
@@ -46,10 +47,12 @@ def update(
     pieces: Iterator[Piece],
     size: int,
     where: tuple[int, int],
+    signals: Signals | None,
 ) -> Tensor:
     """Make one optimizer step over a batch of ``size`` pictures, all processes together.
 
     ``where`` is the epoch of the run and the update in it: what randomness is drawn from.
+    ``signals`` takes a look at this update.
 
     Returns:
         The sum of this process's losses.
@@ -67,9 +70,16 @@ def update(
             # over processes, which their number undoes.
             accelerator.backward(loss * (real * accelerator.num_processes / size))
         total += loss.detach() * real
-    if job.recipe.clip_grad_norm is not None:
-        accelerator.clip_grad_norm_(segment.model.parameters(), job.recipe.clip_grad_norm)
+    longest = job.recipe.clip_grad_norm
+    if signals is not None or longest is not None:
+        accelerator.unscale_gradients(segment.optimizer)
+    if signals is not None:
+        signals.before(segment.classifier, segment.rates)
+    if longest is not None:
+        nn.utils.clip_grad_norm_(segment.classifier.parameters(), longest)
     segment.optimizer.step()
+    if signals is not None:
+        signals.after(segment.classifier)
     segment.optimizer.zero_grad(set_to_none=True)
     return total
 

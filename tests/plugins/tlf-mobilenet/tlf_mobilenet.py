@@ -35,9 +35,8 @@ class MobileNetV1:
         """
         from timm.models.efficientnet import _gen_mobilenet_v1
 
-        module = _gen_mobilenet_v1(
-            "mobilenetv1_100", 0.75, bn_eps=1e-3, pad_type="same", num_classes=0
-        )
+        options = {"bn_eps": 1e-3, "pad_type": "same", "num_classes": 0}
+        module = _gen_mobilenet_v1("mobilenetv1_100", 0.75, **options)  # type: ignore[no-untyped-call]
         if self.weights != "none":
             _load(module, Path(self.weights).expanduser())
         how = Preprocessing(
@@ -63,7 +62,7 @@ def _stages(module: "nn.Module") -> dict[str, tuple[str, ...]]:
     """Stage → parameters. timm groups them in order: the stem, then one group for each block."""
     from timm.models import group_parameters
 
-    groups = group_parameters(module, module.group_matcher(coarse=True))
+    groups = group_parameters(module, module.group_matcher(coarse=True))  # type: ignore[operator]
     names = ["stem", *(f"blocks.{number}" for number in range(len(groups) - 1))]
     return {name: tuple(groups[key]) for name, key in zip(names, sorted(groups), strict=True)}
 

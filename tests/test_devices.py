@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from tlf.devices import describe, start_accelerator
+from tlf.errors import RunError
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    for name in ("ACCELERATE_MIXED_PRECISION", "MASTER_ADDR", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_processes_that_were_asked_for_and_not_started_are_an_error(plain, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with pytest.raises(RunError, match="torchrun --nproc_per_node 2"):
+        start_accelerator("auto")
+
+
+def test_a_launched_process_takes_the_cores_that_are_there(plain, monkeypatch):
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    monkeypatch.setattr("tlf.devices.usable_cores", lambda: 6)
+    try:
+        start_accelerator("auto")
+        assert torch.get_num_threads() == 6
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+        start_accelerator("auto")
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_persons_own_number_of_threads_is_kept(plain, monkeypatch):
+    monkeypatch.setattr("tlf.devices.usable_cores", lambda: 6)
+    threads = torch.get_num_threads()
+    accelerator = start_accelerator("auto")
+    assert torch.get_num_threads() == threads
+    assert describe(accelerator).startswith("CPU, ")
+    assert describe(accelerator).endswith(", float32")

@@ -1,0 +1,194 @@
+"""Classifying pictures with what a run left."""
+
+import csv
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tlf import cli
+from tlf.data import EVAL_BATCH
+from tlf.errors import DataError
+from tlf.predict import expand, load_run
+from tlf.predict import predict as predict_pictures
+from tlf.run import run as run_recipe
+
+RECIPE = """
+batch_size = 8
+output = "{output}"
+[data]
+kind = "folder"
+root = "{root}"
+[transforms]
+size = 32
+resize = 36
+[backbone]
+kind = "timm"
+model = "test_resnet.r160_in1k"
+weights = "none"
+[[phases]]
+name = "all"
+epochs = 2
+lr = 0.05
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, pictures):
+    """The folder of a run that has ended."""
+    root = tmp_path_factory.mktemp("run")
+    recipe = root / "recipe.toml"
+    recipe.write_text(RECIPE.format(output=root / "run", root=pictures))
+    for _ in run_recipe(recipe):
+        pass
+    return root / "run"
+
+
+@pytest.fixture
+def predict(monkeypatch, capsys, folder):
+    """Run ``tlf predict`` on the run; give what it prints."""
+
+    def predict(*arguments):
+        monkeypatch.setenv("COLUMNS", "300")
+        monkeypatch.setattr(sys, "argv", ["tlf", "predict", str(folder), *map(str, arguments)])
+        cli.main()
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    return predict
+
+
+@pytest.fixture
+def known(folder):
+    """Path in the dataset → the row of the run's own predictions.csv."""
+    with (folder / "predictions.csv").open(newline="") as file:
+        return {row["path"]: row for row in csv.DictReader(file)}
+
+
+def read(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def figures(row):
+    return torch.tensor([float(row[name]) for name in sorted(row) if name.startswith("p_")])
+
+
+def test_csv_equals_what_the_run_said(predict, known, pictures):
+    found = read(predict(pictures / "val", "--format", "csv"))
+    assert [row["path"] for row in found] == [str(pictures / name) for name in known]
+    assert list(found[0]) == ["path", "predicted", "p_circles", "p_squares"]
+    for row, expected in zip(found, known.values(), strict=True):
+        assert row["predicted"] == expected["predicted"]
+        torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
+
+
+def test_json_lines_and_the_table_hold_the_same(predict, pictures):
+    files = [pictures / "val/squares/001.jpg", pictures / "val/circles/odd.jpg"]
+    rows = read(predict(*files, "--format=csv"))
+    lines = [json.loads(line) for line in predict(*files, "--format=jsonl").splitlines()]
+    table = [line.split() for line in predict(*files).splitlines()]
+    assert table[0] == ["path", "predicted", "p_circles", "p_squares"]
+    assert table[1:] == [list(row.values()) for row in rows]
+    assert lines == [
+        {
+            "path": row["path"],
+            "predicted": row["predicted"],
+            "probabilities": {n: float(row[f"p_{n}"]) for n in ("circles", "squares")},
+        }
+        for row in rows
+    ]
+    assert [row["path"] for row in rows] == [str(file) for file in files]
+
+
+def test_probabilities_sum_to_one_and_the_highest_is_predicted(folder, pictures):
+    for row in predict_pictures(load_run(folder), expand([pictures])):
+        values = {name: float(row[f"p_{name}"]) for name in ("circles", "squares")}
+        assert sum(values.values()) == pytest.approx(1, abs=2e-6)
+        assert row["predicted"] == max(values, key=values.__getitem__)
+
+
+def test_more_pictures_than_a_batch_in_the_order_given(folder, pictures):
+    files = [*expand([pictures / "train", pictures / "val"])] * 2
+    assert len(files) > EVAL_BATCH
+    rows = list(predict_pictures(load_run(folder), files))
+    assert [row["path"] for row in rows] == [str(file) for file in files]
+    half = len(files) // 2
+    for first, second in zip(rows[:half], rows[half:], strict=True):
+        torch.testing.assert_close(figures(first), figures(second), atol=2e-6, rtol=0)
+
+
+def test_folders_stand_for_the_pictures_in_them(tmp_path):
+    names = ("b.jpg", "a.PNG", "deep/er/c.webp", "notes.txt", ".hidden.jpg", ".trash/d.jpg")
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"")
+    (tmp_path / "in" / "folder.jpg").mkdir()
+    lone = tmp_path / "in" / "notes.txt"
+    found = expand([lone, tmp_path / "in"])
+    assert [str(path.relative_to(tmp_path / "in")) for path in found] == [
+        "notes.txt",
+        "a.PNG",
+        "b.jpg",
+        "deep/er/c.webp",
+    ]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="no pictures in this folder"):
+        expand([tmp_path / "none"])
+    with pytest.raises(DataError, match="there is no such file or folder"):
+        expand([tmp_path / "in", tmp_path / ("x" * 300)])
+
+
+def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path):
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "a.jpg").write_bytes(b"")
+    assert expand([tmp_path / ".cache"]) == (tmp_path / ".cache" / "a.jpg",)
+
+
+def test_other_kinds_of_the_same_pixels_are_predicted_alike(folder, pictures, tmp_path):
+    """Upright or turned by EXIF, with or without transparency or a palette: one answer."""
+    image = Image.open(pictures / "val/squares/001.jpg").convert("RGB")
+    turned = Image.Exif()
+    turned[274] = 6  # to be turned a quarter clockwise when shown
+    few = image.quantize(64)
+    image.save(tmp_path / "plain.png")
+    image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=turned)
+    image.convert("RGBA").save(tmp_path / "alpha.png")
+    few.save(tmp_path / "palette.png")
+    few.convert("RGB").save(tmp_path / "palette_as_rgb.png")
+    trained = load_run(folder)
+    found = {
+        Path(row["path"]).stem: list(row.values())[1:]
+        for row in predict_pictures(trained, expand([tmp_path]))
+    }
+    assert found["turned"] == found["alpha"] == found["plain"]
+    assert found["palette"] == found["palette_as_rgb"]
+    sideways = tmp_path / "sideways.png"
+    image.transpose(Image.Transpose.ROTATE_90).save(sideways)
+    (other,) = predict_pictures(trained, [sideways])
+    assert list(other.values())[1:] != found["plain"]
+
+
+def test_a_run_folder_can_be_moved_and_its_pictures_deleted(folder, pictures, tmp_path):
+    moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+    text = (moved / "recipe.toml").read_text().replace(str(pictures), "/nowhere")
+    (moved / "recipe.toml").write_text(text)
+    files = expand([pictures / "val" / "circles"])
+    assert list(predict_pictures(load_run(moved), files)) == list(
+        predict_pictures(load_run(folder), files)
+    )
+
+
+def test_loading_a_run_fetches_no_weights(folder, tmp_path):
+    """The recipe names published weights; the run's own take their place without a look."""
+    moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+    text = (moved / "recipe.toml").read_text()
+    assert text.count('\nweights = "none"') == 1
+    text = text.replace('\nweights = "none"', '\nweights = "gone.pth"')
+    (moved / "recipe.toml").write_text(text)
+    assert load_run(moved).card.classes == ("circles", "squares")

@@ -1,0 +1,127 @@
+"""Two real gloo processes do what one does."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).parent.parent
+
+RECIPE = """
+batch_size = 8
+output = "{output}"
+[data]
+kind = "folder"
+root = "{root}"
+[transforms]
+size = 32
+resize = 36
+augment = ["crop-flip", "mixup"]
+[backbone]
+kind = "timm"
+model = "test_resnet"
+weights = "none"
+[optimizer]
+kind = "sgd"
+weight_decay = 0.01
+[[phases]]
+name = "head"
+freeze = "backbone"
+epochs = 1
+lr = 0.05
+[[phases]]
+name = "thaw"
+freeze = [{{ kind = "gradual", thaw = 2 }}, "norms"]
+epochs = 3
+lr = 0.01
+layer_decay = 0.8
+scheduler = {{ kind = "cosine", warmup = 0.2 }}
+"""
+
+
+def launch(processes, recipe, *overrides):
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
+        "--master_port", "0", "-m", "tlf", str(recipe), *overrides,
+    ]  # fmt: skip
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("count", [10, 9], ids=["even", "uneven"])
+def test_two_processes_equal_one(tmp_path, drawn, count):
+    """20 pictures: 8 + 8 + 4; 18: 8 + 8 + 2. Eval of 11 or 10 is shared 6 + 5 or 5 + 5."""
+    root = drawn(tmp_path / "pictures", count, 5)
+    if count == 10:
+        (root / "val" / "circles" / "odd.jpg").write_bytes(
+            (root / "train" / "circles" / "000.jpg").read_bytes()
+        )
+    folders = []
+    for processes in (1, 2):
+        output = tmp_path / f"run{processes}"
+        recipe = tmp_path / f"{processes}.toml"
+        recipe.write_text(RECIPE.format(output=output, root=root))
+        done = launch(processes, recipe)
+        assert done.returncode == 0, done.stderr
+        folders.append(output)
+    one, two = map(lines, folders)
+    for first, second in zip(one, two, strict=True):
+        for same in ("phase", "epoch", "updates", "lr"):
+            assert first[same] == second[same]
+        assert first["train_loss"] == pytest.approx(second["train_loss"], rel=1e-4)
+        assert first["eval_loss"] == pytest.approx(second["eval_loss"], rel=1e-4)
+    first, second = (load_file(folder / "model.safetensors") for folder in folders)
+    for name in first:
+        assert torch.allclose(first[name], second[name], rtol=1e-3, atol=1e-5), name
+    shown = [(folder / "predictions.csv").read_text().splitlines() for folder in folders]
+    assert [row.split(",")[:2] for row in shown[0]] == [row.split(",")[:2] for row in shown[1]]
+
+
+def test_a_thaw_behind_the_engines_back_fails_the_run(tmp_path, pictures):
+    """What happens elsewhere in silence: replicas drift when something is thawed after wrapping."""
+    program = f"""
+import sys
+from pathlib import Path
+import tlf.trainer as trainer
+from tlf.results import Updated
+from tlf.run import run
+
+real = trainer.update
+def thawing(job, phase, segment, *rest):
+    backbone = [*segment.classifier.backbone.parameters()]
+    known = {{id(p) for group in segment.optimizer.param_groups for p in group["params"]}}
+    for parameter in backbone:
+        parameter.requires_grad_(True)
+    if id(backbone[0]) not in known:
+        group = {{"params": backbone, "names": [], "lr": 0.1, "base_lr": 0.1}}
+        segment.optimizer.optimizer.add_param_group(group)
+    return real(job, phase, segment, *rest)
+trainer.update = thawing
+from tlf.errors import TlfError
+try:
+    list(run(Path({str(tmp_path / "recipe.toml")!r})))
+except TlfError as error:
+    print("ERROR", error)
+    sys.exit(2)
+"""
+    text = RECIPE.format(output=tmp_path / "run", root=pictures).split("[[phases]]")
+    (tmp_path / "recipe.toml").write_text(text[0] + "[[phases]]" + text[1])
+    script = tmp_path / "thaw.py"
+    script.write_text(program)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+               "--master_port", "0", str(script)]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode != 0
+    assert "differs between processes" in done.stdout or "was frozen and changed" in done.stdout
+    assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -1,0 +1,73 @@
+"""How gradients flow and weights move, stage by stage, seen on a few real updates of an epoch."""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor
+
+from tlf.model import Classifier
+from tlf.results import StageSignals
+
+LOOKS = 8
+"""Updates of an epoch that are looked at: each costs a copy of the weights that learn."""
+
+
+def looks(updates: int) -> frozenset[int]:
+    """Which of an epoch's updates are looked at: evenly spread, the first and the last among them.
+
+    >>> sorted(looks(100)), sorted(looks(3))
+    ([0, 14, 28, 42, 57, 71, 85, 99], [0, 1, 2])
+    """
+    if updates <= LOOKS:
+        return frozenset(range(updates))
+    return frozenset(look * (updates - 1) // (LOOKS - 1) for look in range(LOOKS))
+
+
+class Signals:
+    """Sums over the updates of an epoch that were looked at."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sums: dict[str, list[float]] = {}
+        """Stage → sums of the gradient's norm, the weights' norm and the update-to-weight ratio."""
+        self._before: dict[str, Tensor] = {}
+
+    def before(self, classifier: Classifier, learning: Collection[str]) -> None:
+        """Look at gradients and weights, before the optimizer's step."""
+        parameters = dict(classifier.named_parameters())
+        self.count += 1
+        self._before = {name: parameters[name].detach().clone() for name in learning}
+        for stage, names in _parts(classifier).items():
+            gradients = [parameters[n].grad for n in names]
+            sums = self.sums.setdefault(stage, [0.0, 0.0, 0.0])
+            sums[0] += _norm([gradient for gradient in gradients if gradient is not None])
+            sums[1] += _norm([parameters[name].detach() for name in names])
+
+    def after(self, classifier: Classifier) -> None:
+        """Look at what the optimizer's step changed."""
+        parameters = dict(classifier.named_parameters())
+        for stage, names in _parts(classifier).items():
+            learnt = [name for name in names if name in self._before]
+            moves = [parameters[name].detach() - self._before[name] for name in learnt]
+            weights = _norm([self._before[name] for name in learnt])
+            self.sums[stage][2] += _norm(moves) / weights if weights else 0.0
+        self._before = {}
+
+    def means(self) -> Mapping[str, StageSignals]:
+        """Stage, and head → means over the updates that were looked at."""
+        return {
+            stage: StageSignals(*(figure / self.count for figure in sums))
+            for stage, sums in self.sums.items()
+        }
+
+
+def _parts(classifier: Classifier) -> dict[str, tuple[str, ...]]:
+    return {**classifier.stages, "head": classifier.head_names}
+
+
+def _norm(tensors: list[Tensor]) -> float:
+    """The length of all numbers together."""
+    if not tensors:
+        return 0.0
+    norms = torch._foreach_norm(tensors)
+    return float(torch.stack([norm.float() for norm in norms]).norm().item())
