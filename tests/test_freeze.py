@@ -5,6 +5,7 @@ import timm
 import torch
 from torch import nn
 
+from tlf.builtin.backbones import Timm, Torchvision
 from tlf.builtin.freezing import Norms
 from tlf.errors import FrozenMovedError
 from tlf.freeze import audit, digests, freeze, frozen_tensors, united
@@ -43,19 +44,15 @@ def toy():
     return Classifier(Toy(), nn.Linear(6, 2), STAGES)
 
 
-def _train_a_little(model, frozen, updates=3):
+def _train_a_little(model, frozen, size):
     freeze(model, frozen)
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(learning, lr=0.1, momentum=0.9, weight_decay=0.1)
-    for _ in range(updates):
-        images = torch.randn(4, *_input(model))
+    for _ in range(2):
+        images = torch.randn(4, 3, size, size)
         model(images).square().mean().backward()
         optimizer.step()
         optimizer.zero_grad()
-
-
-def _input(model):
-    return (3, 8, 8) if isinstance(model.backbone, Toy) else (3, 64, 64)
 
 
 def test_the_frozen_stage_is_at_rest_and_the_other_is_not(toy):
@@ -93,26 +90,61 @@ def test_a_parameter_frozen_after_it_learnt_stands_still_under_momentum_and_deca
     assert all(digests(toy)[name] == before[name] for name in toy.stage("stem"))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "test_resnet", "test_efficientnet", "test_convnext", "test_vit", "test_byobnet",
-        "test_nfnet", "test_mambaout", "test_efficientnet_evos", "test_efficientnet_ln",
-    ],
-)  # fmt: skip
-def test_frozen_stages_do_not_move_in_any_family(name):
-    from tlf.builtin.backbones import Timm
+TIMM = [
+    "test_resnet", "test_efficientnet", "test_convnext", "test_vit", "test_byobnet", "test_nfnet",
+    "test_mambaout", "test_efficientnet_evos", "test_efficientnet_ln",
+]  # fmt: skip
+TIMM_LARGER = [
+    "resnext26ts", "convnext_atto", "efficientnet_b0", "mobilenetv3_small_050", "regnetx_002",
+    "densenet121", "vgg11_bn", "vit_tiny_patch16_224", "deit_tiny_patch16_224",
+    "swin_tiny_patch4_window7_224", "maxvit_pico_rw_256", "levit_128s", "edgenext_xx_small",
+    "mobilevit_xxs", "poolformer_s12", "xcit_nano_12_p16_224", "mixer_s32_224", "ghostnet_050",
+    "repvgg_a0", "hgnetv2_b0", "fastvit_t8", "coatnet_pico_rw_224",
+]  # fmt: skip
+TORCHVISION = [
+    "resnet18", "resnext50_32x4d", "convnext_tiny", "efficientnet_b0", "mobilenet_v2",
+    "mobilenet_v3_small", "regnet_y_400mf", "densenet121", "vgg11_bn", "vit_b_32", "swin_t",
+    "maxvit_t", "shufflenet_v2_x0_5", "squeezenet1_1", "mnasnet0_5", "googlenet",
+]  # fmt: skip
 
+
+def _check_family(backbone):
+    """Train a little with the lower half frozen, with drop-path and all; nothing frozen moves."""
     torch.manual_seed(0)
-    built = Timm(model=name, weights="none").build()
+    built = backbone.build()
     model = Classifier(built.module, nn.Linear(built.num_features, 2), built.stages)
+    for module in model.modules():  # whatever drops something, drops much
+        for rate in ("p", "drop_prob"):
+            if isinstance(getattr(module, rate, None), float):
+                setattr(module, rate, 0.3)
     stages = [*model.stages]
     frozen = {n for stage in stages[: len(stages) // 2 + 1] for n in model.stage(stage)}
     freeze(model, frozen)
     before = digests(model)
-    _train_a_little(model, frozen)
+    _train_a_little(model, frozen, built.preprocessing.size)
     still = audit(model, frozen, before)
     assert len(still) < len([n for n, _ in model.named_parameters() if n not in frozen]) / 2
+    freeze(model, model.backbone_names)
+    images = torch.randn(2, 3, built.preprocessing.size, built.preprocessing.size)
+    with torch.no_grad():
+        assert torch.equal(model(images), model(images))
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_frozen_stages_do_not_move_in_timm(name):
+    _check_family(Timm(model=name, weights="none"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TIMM_LARGER)
+def test_frozen_stages_do_not_move_in_larger_timm(name):
+    _check_family(Timm(model=name, weights="none"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_frozen_stages_do_not_move_in_torchvision(name):
+    _check_family(Torchvision(model=name, weights="none"))
 
 
 def test_drop_path_and_dropout_of_frozen_stages_do_nothing():
