@@ -2,7 +2,7 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from tlf.average import Average
+from tlf.learning.average import Average
 from tlf.model import Classifier
 
 

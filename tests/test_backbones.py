@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
-from tlf import weights
 from tlf.builtin.backbones import Timm, Torchvision, tlf_backbones
 from tlf.errors import WeightsError
 from tlf.model import Classifier
 from tlf.pictures import Preprocessing
+from tlf.pretrained import weights
 
 COMMIT = "b" * 40
 

@@ -60,7 +60,7 @@ def test_the_head_stands_by_itself_with_a_golden_pair(tmp_path, classifier, card
 
 def test_nothing_is_left_when_writing_fails(tmp_path, classifier, card):
     path = tmp_path / "gone" / "model.safetensors"
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RunError, match="cannot write"):
         save_model(path, classifier, card)
     assert not list(tmp_path.rglob("*.safetensors*"))
 

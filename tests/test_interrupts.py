@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tlf.interrupts import watching
+from tlf.resuming.interrupts import watching
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

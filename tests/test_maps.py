@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tlf.maps import offer_timm, offer_torchvision, top
+from tlf.pretrained.maps import offer_timm, offer_torchvision, top
 
 
 class Rows(nn.Module):

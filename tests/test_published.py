@@ -6,9 +6,9 @@ import timm
 from accelerate import init_empty_weights
 from torchvision import models
 
-from tlf import published
 from tlf.errors import WeightsError
 from tlf.pictures import Preprocessing
+from tlf.pretrained import published
 
 
 def test_torchvisions_preprocessing_is_that_of_the_weights():

@@ -10,8 +10,8 @@ import pytest
 
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
-from tlf.overrides import override
 from tlf.recipe import EarlyStopping, Recipe, dump, named_plugins, read_table, resolve
+from tlf.validation.overrides import override
 
 
 @dataclass(frozen=True)

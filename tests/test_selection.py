@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from tlf.learning.selection import better, newest_is_best, stalled
 from tlf.recipe import EarlyStopping
 from tlf.results import EpochResult
-from tlf.selection import better, newest_is_best, stalled
 
 ZERO = EpochResult("p", 0, 0.0, 0.0, 0.0, 0.1, 1, 1.0, 1.0)
 

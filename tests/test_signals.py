@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from tlf.learning.signals import LOOKS, Signals, looks
 from tlf.model import Classifier
-from tlf.signals import LOOKS, Signals, looks
 
 
 @pytest.mark.parametrize("updates", [1, 2, LOOKS, LOOKS + 1, 100, 12345])

@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from tlf.stages import cut, cut_timm
+from tlf.pretrained.stages import cut, cut_timm
 
 
 def block(width):

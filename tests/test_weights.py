@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tlf import weights
 from tlf.errors import WeightsError
+from tlf.pretrained import weights
 
 
 @pytest.fixture

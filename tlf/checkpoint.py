@@ -17,7 +17,7 @@ from tlf.errors import RunError, WeightsError
 from tlf.folders import written_whole
 from tlf.model import Classifier
 from tlf.pictures import Preprocessing
-from tlf.weights import fingerprint
+from tlf.pretrained.weights import fingerprint
 
 FORMAT = 1
 """Of the JSON that stands under the key ``tlf`` of the files' metadata."""
@@ -97,12 +97,18 @@ def read_card(path: Path) -> Card:
         raise WeightsError(f"{path} is damaged: {error}") from error
     if text is None:
         raise WeightsError(f"{path} was not written by tlf: it does not say what it is")
-    card = json.loads(text)
-    if card.pop("format") > FORMAT:
-        raise RunError(f"{path} was written by tlf {card['tlf']}; upgrade: pip install -U tlf")
-    how = card["preprocessing"]
+    try:
+        return _card(path, json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} is damaged: what it says of itself is not whole") from error
+
+
+def _card(path: Path, told: dict[str, Any]) -> Card:
+    if told.pop("format") > FORMAT:
+        raise RunError(f"{path} was written by tlf {told['tlf']}; upgrade: pip install -U tlf")
+    how = told["preprocessing"]
     how |= {"mean": tuple(how["mean"]), "std": tuple(how["std"])}
-    return Card(**card | {"classes": tuple(card["classes"]), "preprocessing": Preprocessing(**how)})
+    return Card(**told | {"classes": tuple(told["classes"]), "preprocessing": Preprocessing(**how)})
 
 
 def backbone_sha256(classifier: Classifier) -> str:
@@ -113,5 +119,8 @@ def backbone_sha256(classifier: Classifier) -> str:
 def _save(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:
     text = json.dumps({"format": FORMAT, **asdict(card)}, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with written_whole(path) as side:
-        save_file(plain, side, metadata={"tlf": text})
+    try:
+        with written_whole(path) as side:
+            save_file(plain, side, metadata={"tlf": text})
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"cannot write {path}: {error}") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlf.components import Splits
-from tlf.job import Plan, build_model, frozen_in, preprocessing, read_plan
+from tlf.job import Plan, build_model, find_splits, frozen_in, preprocessing, read_plan
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
 from tlf.pictures import Preprocessing
@@ -53,7 +53,7 @@ def explain(path: Path, overrides: Sequence[str] = ()) -> Explanation:
         TlfError: anything that a run would stop at before training, but for unreadable pictures.
     """
     plan = read_plan(path, overrides)
-    splits = plan.recipe.data.dataset.build()
+    splits = find_splits(plan)
     built, classifier = build_model(plan, len(splits.classes))
     rates = {}
     for phase in plan.recipe.phases:
@@ -64,7 +64,7 @@ def explain(path: Path, overrides: Sequence[str] = ()) -> Explanation:
         plan=plan,
         splits=splits,
         classifier=classifier,
-        preprocessing=preprocessing(plan.recipe, built),
+        preprocessing=preprocessing(plan.recipe, built, plan.source),
         phases={name: stage_rows(classifier, table) for name, table in rates.items()},
         learning={name: tuple(table) for name, table in rates.items()},
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tlf.errors import FrozenMovedError
 from tlf.model import Classifier
-from tlf.weights import fingerprint
+from tlf.pretrained.weights import fingerprint
 
 
 def united(classifier: Classifier, answers: Iterable[Collection[str]]) -> frozenset[str]:

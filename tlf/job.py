@@ -25,10 +25,10 @@ from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
 from tlf.pictures import Preprocessing
 from tlf.plugins import Plugins, blame, load_plugins
+from tlf.pretrained.weights import fingerprint
 from tlf.recipe import Phase, Recipe, named_plugins, read_table, resolve
 from tlf.results import Progress
 from tlf.seeds import seeded
-from tlf.weights import fingerprint
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from tlf.components import (
     Scheduler,
 )
 from tlf.errors import RecipeError, nearest
-from tlf.overrides import ENGINE_KEYS, override
-from tlf.reading import Reader
-from tlf.tables import Kind, kinds, table, titled
-from tlf.values import Problem, join
+from tlf.validation.overrides import ENGINE_KEYS, override
+from tlf.validation.reading import Reader
+from tlf.validation.tables import Kind, kinds, table, titled
+from tlf.validation.values import Problem, join
 
 Monitor = Literal["eval_top1", "eval_loss", "train_loss"]
 MONITORS: tuple[str, ...] = get_args(Monitor)

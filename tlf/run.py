@@ -7,14 +7,14 @@ from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
 
-from tlf.changes import check_unchanged
 from tlf.devices import start_accelerator
 from tlf.errors import RunError
 from tlf.folders import latest_run_folder, new_run_folder
 from tlf.job import Job, Plan, open_job, read_plan
-from tlf.keeping import Keeper
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
-from tlf.resume import restore, state_file
+from tlf.resuming.changes import check_unchanged
+from tlf.resuming.keeping import Keeper
+from tlf.resuming.state import restore, state_file
 from tlf.run_folder import note_epoch, rewrite_epochs, write_beginning, write_end
 from tlf.trainer import Event, State, train
 

@@ -19,7 +19,7 @@ from tlf.predictions import write_csv
 from tlf.provenance import provenance
 from tlf.recipe import dump
 from tlf.results import EpochResult, RunResult
-from tlf.resume import discard
+from tlf.resuming.state import discard
 from tlf.trainer import State
 
 

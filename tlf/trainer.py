@@ -14,21 +14,21 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor
 
-from tlf.average import Average
 from tlf.data import Pictures, cut, order
 from tlf.errors import TrainingError
-from tlf.evaluation import Predictions, classify
 from tlf.freeze import changing_tensors, freeze
 from tlf.job import Job, frozen_in
-from tlf.losses import Losses
+from tlf.learning.average import Average
+from tlf.learning.evaluation import Predictions, classify
+from tlf.learning.losses import Losses
+from tlf.learning.selection import better, newest_is_best, stalled
+from tlf.learning.signals import Signals, looks
+from tlf.learning.update import pieces_of, update
 from tlf.model import Classifier, trains_batchnorm
 from tlf.phases import Segment, begin_segment, end_segment, learning_rates
 from tlf.plugins import blame
 from tlf.recipe import Phase
 from tlf.results import EpochResult, Notice, Progress, SegmentStarted, StageSignals, Updated
-from tlf.selection import better, newest_is_best, stalled
-from tlf.signals import Signals, looks
-from tlf.update import pieces_of, update
 
 Event = SegmentStarted | Updated | Notice | EpochResult
 
@@ -134,9 +134,10 @@ def _segment(
         return current
     if current is not None:
         yield from _end(job, current)
-    rates = learning_rates(job.classifier, phase, frozen)
+    rates = _rates(job, phase, frozen)
     optimizer = phase.optimizer or job.recipe.optimizer
-    segment = begin_segment(job.accelerator, job.classifier, frozen, rates, optimizer, current)
+    with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
+        segment = begin_segment(job.accelerator, job.classifier, frozen, rates, optimizer, current)
     if phase.ema is not None:
         state.average = state.average or Average(phase.ema)
         state.average.follow(job.classifier, rates)
@@ -152,6 +153,13 @@ def _frozen(job: Job, phase: Phase, progress: Progress) -> frozenset[str]:
     except ValueError as error:
         where = f"phase {phase.name}, epoch {progress.epoch + 1}"
         raise TrainingError(f"the freeze policy of {where}: {error}") from error
+
+
+def _rates(job: Job, phase: Phase, frozen: frozenset[str]) -> dict[str, float]:
+    try:
+        return learning_rates(job.classifier, phase, frozen)
+    except ValueError as error:
+        raise TrainingError(f"the lr of phase {phase.name}: {error}") from error
 
 
 def _end(job: Job, segment: Segment) -> Iterator[Notice]:

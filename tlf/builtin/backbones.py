@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tlf import downloads, maps, published, stages
 from tlf.components import BuiltBackbone
 from tlf.errors import WeightsError
 from tlf.hookspecs import hookimpl
-from tlf.weights import StoredWeights, fit, local_file, read, vacated
+from tlf.pretrained import downloads, maps, published, stages
+from tlf.pretrained.weights import StoredWeights, fit, local_file, read, vacated
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

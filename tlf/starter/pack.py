@@ -5,15 +5,14 @@ python -m tlf.starter.pack runs/starter_pretraining
 
 import json
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tlf.checkpoint import read_card
 from tlf.folders import written_whole
-from tlf.weights import STARTER
+from tlf.pretrained.weights import STARTER
 
 SIZE, RESIZE = 112, 128
 """What the weights are meant to be used at, in pixels: random crops show things larger than they
@@ -25,15 +24,17 @@ Source: Touvron et al., 2019, arXiv:1906.06423.
 
 def pack(run: Path, path: Path) -> None:
     """Write the backbone of a run in float16, without its classifier."""
-    card = read_card(run / "model.safetensors")
+    source = run / "model.safetensors"
+    with safe_open(source, framework="pt") as file:
+        card = json.loads(file.metadata()["tlf"])
     tensors = {
         name: tensor.to(torch.float16) if tensor.is_floating_point() else tensor
-        for name, tensor in load_file(run / "model.safetensors").items()
-        if not name.startswith(f"{card.classifier}.")
+        for name, tensor in load_file(source).items()
+        if not name.startswith(f"{card['classifier']}.")
     }
-    how = replace(card.preprocessing, size=SIZE, resize=RESIZE)
-    origin = {"recipe": "recipes/starter_pretraining.toml", "metrics": dict(card.metrics)}
-    metadata = {"preprocessing": json.dumps(asdict(how)), "origin": json.dumps(origin)}
+    how = card["preprocessing"] | {"size": SIZE, "resize": RESIZE}
+    origin = {"recipe": "recipes/starter_pretraining.toml", "metrics": card["metrics"]}
+    metadata = {"preprocessing": json.dumps(how), "origin": json.dumps(origin)}
     with written_whole(path) as side:
         save_file(tensors, side, metadata=metadata)
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from tlf.errors import nearest
-from tlf.values import join, shown
+from tlf.validation.values import join, shown
 
 ENGINE_KEYS = ("bad_images",)
 """Keys that stand beside a component's options and are not its own."""

@@ -18,15 +18,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tlf.average import Average
 from tlf.errors import RunError, TrainingError
-from tlf.evaluation import Predictions
 from tlf.folders import written_whole
 from tlf.job import Job
-from tlf.losses import Losses
-from tlf.packing import pack, unpack
+from tlf.learning.average import Average
+from tlf.learning.evaluation import Predictions
+from tlf.learning.losses import Losses
 from tlf.phases import Segment, begin_segment, learning_rates
 from tlf.results import epoch_result
+from tlf.resuming.packing import pack, unpack
 from tlf.trainer import Kept, State
 
 FORMAT = 1

@@ -9,10 +9,10 @@ import torch
 from safetensors import SafetensorError
 
 from tlf.errors import StoppedError
-from tlf.interrupts import watching
 from tlf.job import Job
 from tlf.results import EpochResult, Notice, Updated
-from tlf.resume import save, state_file
+from tlf.resuming.interrupts import watching
+from tlf.resuming.state import save, state_file
 from tlf.trainer import Event, State
 
 

@@ -54,7 +54,7 @@ early_stopping = {{ patience = 2 }}
 KILLER = """
 import os, sys
 from pathlib import Path
-import tlf.keeping
+import tlf.resuming.keeping
 from tlf.run import run, resume
 from tlf.results import Updated
 
@@ -256,8 +256,8 @@ def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
 
 
 def test_a_full_disk_leaves_the_state_before_and_the_run_goes_on(tmp_path, pictures, monkeypatch):
-    from tlf import resume as module
     from tlf.results import Notice
+    from tlf.resuming import state as module
     from tlf.run import run
 
     path, output = write_recipe(tmp_path, pictures)

@@ -7,8 +7,8 @@ from typing import Any, get_args, get_origin
 
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, nearest
-from tlf.tables import Kind, dataclass_in, folded, inline_kind, kind_of, options
-from tlf.values import TABLES, UNIONS, Problem, expected, fit, join, misfit, shown
+from tlf.validation.tables import Kind, dataclass_in, folded, inline_kind, kind_of, options
+from tlf.validation.values import TABLES, UNIONS, Problem, expected, fit, join, misfit, shown
 
 
 @dataclass(frozen=True)

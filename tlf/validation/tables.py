@@ -5,7 +5,7 @@ from dataclasses import Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from tlf.components import Catalogue
-from tlf.values import bare
+from tlf.validation.values import bare
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.data import Batch, Pictures, batches_of, deal
 from tlf.job import Job
+from tlf.learning.signals import Signals
 from tlf.phases import Segment
 from tlf.pictures import normalize
 from tlf.recipe import Phase
 from tlf.seeds import derive
-from tlf.signals import Signals
 
 Piece = tuple[Batch, int]
 """A piece of a batch, and how many of its pictures count."""

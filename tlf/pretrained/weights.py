@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tlf.errors import WeightsError
 
-STARTER = Path(__file__).parent / "starter" / "resnet18.safetensors"
+STARTER = Path(__file__).parent.parent / "starter" / "resnet18.safetensors"
 """The weights that come with tlf."""
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -86,7 +86,10 @@ def fit(module: nn.Module, tensors: Mapping[str, Tensor], ignored: Collection[st
     problems = [
         *_listed("missing", missing),
         *_listed("not part of the network", [name for name in given if name not in own]),
-        *_listed("misfits", [m for n, t in own.items() if (m := _misfit(n, t, given.get(n)))]),
+        *_listed(
+            "of another shape or type",
+            [m for n, t in own.items() if (m := _misfit(n, t, given.get(n)))],
+        ),
     ]
     if problems:
         raise WeightsError(

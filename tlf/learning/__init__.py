@@ -1,0 +1,1 @@
+"""What the loop does in one epoch, piece by piece."""

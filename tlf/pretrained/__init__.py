@@ -1,0 +1,1 @@
+"""Pretrained networks: find, fetch and read weights, and cut architectures into stages."""

@@ -1,0 +1,1 @@
+"""Keeping the state of a run, and going on from it."""

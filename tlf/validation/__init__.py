@@ -1,0 +1,1 @@
+"""From the tables of a recipe to validated dataclasses, with every mistake told."""
