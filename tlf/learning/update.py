@@ -58,11 +58,13 @@ def update(
         The sum of this process's losses.
     """
     accelerator = job.accelerator
-    # Dropout draws from (seed, epoch, update, process), so that no generator has to be stored.
-    torch.manual_seed(derive(job.recipe.seed, "update", *where, accelerator.process_index))
     total = torch.zeros((), device=accelerator.device)
     for piece in range(job.recipe.accumulate):
         batch, real = next(pieces)
+        # Dropout draws from (seed, epoch, update, process, piece), so that no generator has to be
+        # stored. Loading draws, too, when it begins: the seed is set after it.
+        rank = accelerator.process_index
+        torch.manual_seed(derive(job.recipe.seed, "update", *where, rank, piece))
         last = piece == job.recipe.accumulate - 1
         with nullcontext() if last else accelerator.no_sync(segment.model):
             loss = _loss(job, phase, segment.model, batch, where)

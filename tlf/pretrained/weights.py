@@ -83,13 +83,11 @@ def fit(module: nn.Module, tensors: Mapping[str, Tensor], ignored: Collection[st
     own = module.state_dict()
     given = {name: tensor for name, tensor in tensors.items() if not _below(name, ignored)}
     missing = [n for n in own if n not in given and not n.endswith("num_batches_tracked")]
+    misfits = [m for name, tensor in own.items() if (m := _misfit(name, tensor, given.get(name)))]
     problems = [
         *_listed("missing", missing),
         *_listed("not part of the network", [name for name in given if name not in own]),
-        *_listed(
-            "of another shape or type",
-            [m for n, t in own.items() if (m := _misfit(n, t, given.get(n)))],
-        ),
+        *_listed("of another shape or type", misfits),
     ]
     if problems:
         raise WeightsError(

@@ -167,7 +167,11 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
             )
     names = [name for group in segment.optimizer.param_groups for name in group["names"]]
     saved = stored["segment"]["optimizer"]
-    by_index = {names.index(name): values for name, values in saved["state"].items()}
+    own = dict(job.classifier.named_parameters())
+    by_index = {
+        names.index(name): {key: _laid_out(value, own[name]) for key, value in values.items()}
+        for name, values in saved["state"].items()
+    }
     segment.optimizer.load_state_dict({**saved, "state": by_index})
     if job.accelerator.scaler is not None and stored["scaler"] is not None:
         job.accelerator.scaler.load_state_dict(stored["scaler"])
@@ -176,7 +180,8 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
     )
     if phase.ema is not None:
         state.average = Average(phase.ema)
-        state.average.tensors = _on(job.accelerator.device, stored["average"])
+        averages = _on(job.accelerator.device, stored["average"])
+        state.average.tensors = {n: _laid_out(t, own[n]) for n, t in averages.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -190,6 +195,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} was written by a newer tlf; upgrade: pip install -U tlf")
     state: dict[str, Any] = unpack(text, tensors)
     return state
+
+
+def _laid_out(value: Any, like: Tensor) -> Any:  # noqa: ANN401 - state is not only tensors
+    """The same numbers in memory as ``like`` has its own.
+
+    Arithmetic on numbers laid out otherwise takes other paths, which round otherwise.
+    """
+    if not isinstance(value, Tensor) or value.shape != like.shape:
+        return value
+    return torch.empty_like(like, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def _own_memory(tensor: Tensor) -> Tensor:
