@@ -4,6 +4,7 @@ A batch belongs to all processes together. It is dealt to them, and to the piece
 so that picture i and picture B - 1 - i come to the same one: batch augmentations mix such pairs.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -101,13 +102,19 @@ def batches_of(
     pictures: Pictures, keys: Sequence[Sequence[Key]], workers: int, *, pin: bool
 ) -> Iterator[Batch]:
     """Load one batch for each list of keys, ``workers`` processes ahead of time."""
-    yield from DataLoader(
-        pictures,
-        batch_sampler=keys,  # type: ignore[arg-type]
-        num_workers=workers,
-        collate_fn=_collate,
-        pin_memory=pin,
-    )
+    with warnings.catch_warnings():
+        # More workers than cores: somebody asked for them.
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        loading = iter(
+            DataLoader(
+                pictures,
+                batch_sampler=keys,  # type: ignore[arg-type]
+                num_workers=workers,
+                collate_fn=_collate,
+                pin_memory=pin,
+            )
+        )
+    yield from loading
 
 
 def worker_count(asked: int | str, *, on_cpu: bool, processes: int) -> int:

@@ -6,6 +6,7 @@ import os
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from tlf.cores import usable_cores
 from tlf.errors import RunError
@@ -18,6 +19,8 @@ def start_accelerator(precision: str) -> Accelerator:
         RunError: processes were asked for and not started, or the precision needs another device.
     """
     _check_launch()
+    # What an earlier run in this process computed with must not decide for this one.
+    AcceleratorState._reset_state()
     try:
         accelerator = Accelerator(mixed_precision=None if precision == "auto" else precision)
     except ValueError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -104,6 +105,8 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     counts = [splits.train.labels.count(k) for k in range(len(splits.classes))]
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
         loss = recipe.loss.build(counts)
+    how = preprocessing(recipe, built, plan.source)
+    check_input(plan, classifier, how)
     on_cpu = accelerator.device.type == "cpu"
     return Job(
         plan=plan,
@@ -113,7 +116,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
-        how=preprocessing(recipe, built, plan.source),
+        how=how,
         loss=loss,
         workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
         notes=splits.notes,
@@ -169,6 +172,24 @@ def preprocessing(recipe: Recipe, built: BuiltBackbone, source: str = "recipe") 
         )
         raise RecipeError([problem], source)
     return replace(how, size=size, resize=resize)
+
+
+def check_input(plan: Plan, classifier: Classifier, how: Preprocessing) -> None:
+    """Let two empty pictures through the model, to see that it takes their size.
+
+    Raises:
+        RecipeError: it does not.
+    """
+    classifier.eval()
+    try:
+        with torch.inference_mode():
+            classifier(torch.zeros(2, how.channels, how.size, how.size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        problem = (
+            f"transforms.size: the model cannot take pictures of {how.size} × {how.size} pixels: "
+            f"{error}; leave transforms.size out for the size that its weights come with"
+        )
+        raise RecipeError([problem], plan.source) from error
 
 
 def frozen_in(

@@ -6,6 +6,7 @@ made while a parameter stood still never sends its gradients around.
 """
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,7 +148,8 @@ def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
     known = old.state
     for group in new.param_groups:
         shared = {k: v for k, v in old.param_groups[0].items() if k not in _OWN_SETTINGS}
-        group.update(shared)  # some optimizers count their steps in the group
+        # Some optimizers count their steps in a tensor in the group: each group needs its own.
+        group.update(deepcopy(shared))
         new.state.update({p: known[p] for p in group["params"] if p in known})
 
 
