@@ -46,7 +46,7 @@ scheduler = {{ kind = "cosine", warmup = 0.2 }}
 def launch(processes, recipe, *overrides):
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
-        "--master_port", "0", "-m", "tlf", str(recipe), *overrides,
+        "--standalone", "-m", "tlf", str(recipe), *overrides,
     ]  # fmt: skip
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
@@ -118,7 +118,7 @@ except TlfError as error:
     script = tmp_path / "thaw.py"
     script.write_text(program)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-               "--master_port", "0", str(script)]  # fmt: skip
+               "--standalone", str(script)]  # fmt: skip
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
