@@ -66,7 +66,7 @@ def test_no_pickle_and_no_leftovers():
         assert "torch.save(" not in text
         assert "weights_only=False" not in text
         assert "TODO" not in text
-        assert "NotImplementedError" not in text
+        assert "raise NotImplementedError" not in text
 
 
 def test_every_hook_says_what_it_is_for():

@@ -144,12 +144,12 @@ def install(folder, source, name="gem", distribution="tlf-gem"):
         (["phases.9.lr=1"], ["phases has 2 items, counted from 0, and none is 9"]),
         (
             ["phases.0.freeze={kind='up-to', stage='layer9'}"],
-            ["phases.0.freeze: the backbone has no stage 'layer9'; did you mean 'layer4'?"],
+            ["phases.0.freeze: 'up-to' (tlf 0.1.0): the backbone has no stage 'layer9'; did you"],
         ),
         (["phases.0.lr={head=1, layer9=1}"], ["phases.0.lr: the backbone has no stage 'layer9'"]),
         (
             ["phases.0.freeze={kind='matching', pattern='zzz'}"],
-            ["phases.0.freeze: pattern 'zzz' matches no parameter"],
+            ["phases.0.freeze: 'matching' (tlf 0.1.0): pattern 'zzz' matches no parameter"],
         ),
         (
             ["phases.0.freeze={kind='matching', pattern='.*'}"],

@@ -88,12 +88,13 @@ def test_layer_decay_agrees_with_timm(name):
         for group in param_groups_layer_decay(theirs, weight_decay=0.0, layer_decay=0.7)
         for p in group["params"]
     }
-    head = {
-        n for n in scales if n not in {m.removeprefix("backbone.") for m in model.backbone_names}
-    }
-    compared = {n: scales[n] for n in scales.keys() - head}
-    assert compared == pytest.approx({n: rates[f"backbone.{n}"] for n in compared})
-    assert {scales[n] for n in head} == {1.0}
+    # timm counts a final norm to the head where the head module holds it; tlf to the last stage.
+    heads = {name for name, scale in scales.items() if scale == 1.0}
+    ours = {name.removeprefix("backbone.") for name in model.backbone_names}
+    assert all("norm" in name for name in heads & ours)
+    compared = {name: scale for name, scale in scales.items() if name not in heads}
+    assert compared == pytest.approx({name: rates[f"backbone.{name}"] for name in compared})
+    assert len(compared) > 0.9 * len(ours)
 
 
 def test_groups_hold_every_learning_parameter_once(resnet):

@@ -225,7 +225,8 @@ def test_switched_off(install, monkeypatch):
 
 
 def test_survey_goes_on_past_broken_plugins(install):
-    events = "\n@hookimpl\ndef tlf_run_ended(result): pass\n@hookimpl\ndef tlf_commands(cli): pass"
+    event = "\n@hookimpl\ndef tlf_{}_ended(result): pass"
+    events = event.format("run") + event.format("epoch")
     install("pool", HEADS + events)
     install("broken", "raise RuntimeError('boom')")
     install("twin", HEADS, "twin-a", "tlf_test_twin_a")
@@ -234,7 +235,7 @@ def test_survey_goes_on_past_broken_plugins(install):
     assert (first.plugin.name, [offer.kind for offer in first.offers]) == ("tlf", ["plain"])
     found = {record.plugin.distribution: record for record in others}
     assert [offer.kind for offer in found["tlf-pool"].offers] == ["pool:gem"]
-    assert found["tlf-pool"].hooks == ("tlf_commands", "tlf_run_ended")
+    assert found["tlf-pool"].hooks == ("tlf_epoch_ended", "tlf_run_ended")
     assert found["tlf-pool"].failure is None
     assert "RuntimeError: boom" in found["tlf-broken"].failure
     assert all("uninstall all but one" in found[twin].failure for twin in ("twin-a", "twin-b"))

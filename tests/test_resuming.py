@@ -169,6 +169,29 @@ def test_every_optimizer_goes_on(tmp_path, pictures, optimizer):
     assert_same(first, second)
 
 
+def test_adaptive_policies_go_on(tmp_path, pictures):
+    """A plateau schedule and a plateau thaw are functions of the history, which is stored."""
+    outputs = []
+    for name in ("one", "other"):
+        path, output = write_recipe(tmp_path, pictures, name=name)
+        text = path.read_text().replace(
+            '{ kind = "gradual", thaw = 2 }', '{ kind = "plateau", patience = 1, thaw = 2 }'
+        )
+        text = text.replace(
+            '{ kind = "cosine", warmup = 0.2 }', '{ kind = "plateau", patience = 1 }'
+        )
+        path.write_text(text.replace("patience = 2 }", "patience = 3 }"))
+        outputs.append(output)
+    run_to_the_end(tmp_path / "one.toml")
+    stop_after(tmp_path / "other.toml", 20)
+    from tlf.run import resume
+
+    list(resume(outputs[1]))
+    assert_same(*outputs)
+    segments = [(output / "segments.jsonl").read_text() for output in outputs]
+    assert segments[0] == segments[1]
+
+
 def stop_after(path, updates):
     """Stop at an update as a signal does, and give what is said."""
     from tlf.errors import StoppedError

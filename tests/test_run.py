@@ -54,6 +54,7 @@ FILES = {
     "metrics.jsonl",
     "model.safetensors",
     "predictions.csv",
+    "segments.jsonl",
     "provenance.json",
     "recipe.toml",
 }
@@ -193,7 +194,7 @@ def test_the_recipe_has_every_default_and_is_enough_to_run_again(folder, recipe)
     assert figures(again) == figures(folder)
     for name in ("model.safetensors", "head.safetensors"):
         assert same_tensors(folder / name, again / name)
-    for name in ("predictions.csv", "recipe.toml"):
+    for name in ("predictions.csv", "segments.jsonl", "recipe.toml"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
 
 

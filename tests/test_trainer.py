@@ -9,8 +9,10 @@ import torch
 from torch.nn import functional
 from torchvision import models, transforms
 
+from tlf.components import Catalogue, Offer, Plugin
 from tlf.data import order
 from tlf.devices import start_accelerator
+from tlf.errors import FrozenMovedError, PluginError
 from tlf.job import open_job, read_plan
 from tlf.results import EpochResult, Notice, SegmentStarted
 from tlf.seeds import derive
@@ -227,6 +229,66 @@ def test_the_average_is_evaluated_and_kept(tmp_path, pictures):
     assert torch.allclose(whole(fast)[name], whole(plain)[name], atol=1e-6)
     assert torch.allclose(whole(slow)[name], start[name], atol=1e-6)
     assert not torch.allclose(whole(plain)[name], start[name], atol=1e-6)
+
+
+class Liar:
+    """Names parameters, and moves one of them."""
+
+    def frozen(self, model, progress):
+        with torch.no_grad():
+            model.backbone.conv1.weight += 1e-3
+        return model.backbone_names
+
+
+class Raiser:
+    """Breaks in its second epoch."""
+
+    def frozen(self, model, progress):
+        if progress.epoch:
+            raise KeyError("lost")
+        return model.backbone_names
+
+
+def with_policy(tmp_path, pictures, policy):
+    phases = '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 2\nlr = 0.01'
+    job = open_recipe(tmp_path, pictures, phases)
+    offer = Offer(
+        "tlf_freeze_policies", "odd:policy", type(policy), Plugin("odd", "tlf-odd", "1.0")
+    )
+    plugins = job.plan.plugins
+    catalogue = Catalogue((*plugins.catalogue.offers, offer))
+    phase = replace(job.recipe.phases[0], freeze=(policy,))
+    recipe = replace(job.recipe, phases=(phase,))
+    plan = replace(job.plan, recipe=recipe, plugins=replace(plugins, catalogue=catalogue))
+    return replace(job, plan=plan)
+
+
+def test_a_policy_that_lies_is_named_with_the_tensor(tmp_path, pictures):
+    job = with_policy(tmp_path, pictures, Liar())
+    with pytest.raises(FrozenMovedError, match=r"odd:policy.*backbone\.conv1\.weight was frozen"):
+        train_all(job)
+
+
+def test_a_policy_that_raises_in_the_middle_is_named(tmp_path, pictures):
+    job = with_policy(tmp_path, pictures, Raiser())
+    with pytest.raises(
+        PluginError, match=r"'odd:policy' \(tlf-odd 1\.0\) failed in frozen: KeyError"
+    ):
+        train_all(job)
+
+
+def test_a_backbone_that_writes_to_a_buffer_at_rest_is_named(tmp_path, pictures):
+    phases = '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 1\nlr = 0.01'
+    job = open_recipe(tmp_path, pictures, phases)
+    norm = job.classifier.backbone.bn1
+
+    def write(module, *_):
+        module.running_mean.add_(1e-3)
+
+    norm.register_forward_hook(write)
+    expected = r"backbone = torchvision.*backbone\.bn1\.running_mean was frozen and changed"
+    with pytest.raises(FrozenMovedError, match=expected):
+        train_all(job)
 
 
 def test_dropout_depends_on_seed_epoch_and_update_only():

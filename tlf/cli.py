@@ -60,7 +60,7 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
 @_run
 @_changed
 def resume(run: Path, *, changed: bool) -> None:
-    """Go on with RUN, a folder of a run that was stopped."""
+    """Go on with a run that was stopped."""
     from rich.console import Console
 
     from tlf.run import resume as resume_run
@@ -72,7 +72,7 @@ def resume(run: Path, *, changed: bool) -> None:
 @cli.command()
 @_run
 def history(run: Path) -> None:
-    """Print the epochs of RUN, a folder of a run."""
+    """Print the epochs of a run."""
     from rich.console import Console
 
     from tlf.history import read_history
@@ -107,7 +107,7 @@ def explain(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
     show_default=True, help="A table to read, or CSV or JSON lines to go on with.",
 )  # fmt: skip
 def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
-    """Classify pictures with the best model of RUN, a folder that a run left.
+    """Classify pictures with the best model of a run.
 
     PICTURE is a file, or a folder of them.
     """
@@ -121,7 +121,7 @@ def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
 
 @cli.command()
 def plugins() -> None:
-    """List every plugin, what it offers, and what failed to load and why."""
+    """List plugins, what they offer, and what failed to load."""
     from rich.console import Console
 
     from tlf.plugins import survey

@@ -15,23 +15,10 @@ from tlf.results import EpochResult, RunResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import click
     from torch import Tensor, nn
 
 hookspec = pluggy.HookspecMarker("tlf")
 hookimpl = pluggy.HookimplMarker("tlf")
-
-
-# What the command line offers
-
-
-@hookspec
-def tlf_commands(cli: "click.Group") -> None:
-    """Add commands to the command line, before it reads its arguments.
-
-    Parameters:
-        cli: the group to add commands to.
-    """
 
 
 # What a recipe can name

@@ -97,15 +97,18 @@ def begin_segment(
     rates: Mapping[str, float],
     optimizer: Optimizer,
     previous: Segment | None = None,
+    before: Mapping[str, str] | None = None,
 ) -> Segment:
     """Freeze, and wrap the model and a new optimizer; carry over what the optimizer of the segment
     before it in this phase knows about the parameters that go on learning.
+
+    ``before`` are the digests to compare with in the end, where they were taken already.
     """
     freeze(classifier, frozen)
     built = optimizer.build(parameter_groups(classifier, rates, optimizer))
     if previous is not None:
         _carry_over(previous.optimizer, built)
-    before = digests(classifier)
+    before = before or digests(classifier)
     compare_processes(accelerator, classifier, before)
     model, prepared = accelerator.prepare(classifier, built)
     return Segment(classifier, model, prepared, frozen, rates, before)

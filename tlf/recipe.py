@@ -123,13 +123,13 @@ class Recipe:
     """The longest that the gradient of all parameters together may be."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load pictures, for each process that trains."""
-    checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
-    """How often the state of the run is stored, to go on from."""
     monitor: Monitor = "eval_top1"
     output: Text
     """The folder that the run's files go to."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks; those that a component is named from load by themselves."""
+    checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
+    """How often the state of the run is stored, to go on from."""
     data: Data
     transforms: Transforms = Transforms()
     backbone: Annotated[Backbone, Kind("tlf_backbones", "backbone")]

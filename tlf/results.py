@@ -1,6 +1,6 @@
 """Frozen records of what happened: where a phase stands, what an epoch gave, what a run gave."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,24 @@ def epoch_result(fields: Mapping[str, Any]) -> EpochResult:
     """Read what ``dataclasses.asdict`` and JSON made of an epoch's result."""
     stages = {stage: StageSignals(**figures) for stage, figures in fields["stages"].items()}
     return EpochResult(**{**fields, "stages": stages})
+
+
+def merit(result: EpochResult, monitor: str) -> float:
+    """The monitored figure, turned so that higher is better."""
+    value = float(getattr(result, monitor))
+    return -value if monitor.endswith("_loss") else value
+
+
+def plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:
+    """How many times ``patience`` epochs in a row brought no new best figure."""
+    best, waited, found = float("-inf"), 0, 0
+    for result in history:
+        value = merit(result, monitor)
+        waited = 0 if value > best else waited + 1
+        best = max(best, value)
+        if waited == patience:
+            waited, found = 0, found + 1
+    return found
 
 
 @dataclass(frozen=True)

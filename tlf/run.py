@@ -15,7 +15,7 @@ from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
 from tlf.resuming.changes import check_unchanged
 from tlf.resuming.keeping import Keeper
 from tlf.resuming.state import restore, state_file
-from tlf.run_folder import note_epoch, rewrite_epochs, write_beginning, write_end
+from tlf.run_folder import note_epoch, rewrite_epochs, write_beginning, write_end, write_segments
 from tlf.trainer import Event, State, train
 
 
@@ -98,6 +98,8 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
         for event in train(job, state):
             if isinstance(event, EpochResult):
                 note_epoch(folder, job, event)
+            elif isinstance(event, SegmentStarted):
+                write_segments(folder, job, state.segments)
             yield event
             yield from keeper.after(event)
     yield write_end(folder, job, state, time.perf_counter() - started)

@@ -18,7 +18,7 @@ from tlf.pictures import normalize
 from tlf.predictions import write_csv
 from tlf.provenance import provenance
 from tlf.recipe import dump
-from tlf.results import EpochResult, RunResult
+from tlf.results import EpochResult, RunResult, SegmentStarted
 from tlf.resuming.state import discard
 from tlf.trainer import State
 
@@ -36,6 +36,13 @@ def note_epoch(folder: Path, job: Job, result: EpochResult) -> None:
         with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(result)) + "\n")
         job.hook.tlf_epoch_ended(result=result)
+
+
+def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
+    """Write what learnt at which rate, and from when: a line for each segment."""
+    if job.accelerator.is_main_process:
+        lines = [json.dumps(asdict(segment)) + "\n" for segment in segments]
+        _write(folder / "segments.jsonl", "".join(lines))
 
 
 def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> None:

@@ -21,6 +21,6 @@ def show_survey(surveyed: Iterable[Surveyed], console: Console) -> None:
         for hook in dict.fromkeys(offer.hook for offer in one.offers):
             kinds = ", ".join(offer.kind for offer in one.offers if offer.hook == hook)
             title = hook.removeprefix("tlf_").replace("_", " ")
-            console.print(f"  {title:<16}{kinds}", markup=False, highlight=False)
+            console.print(f"  {title:<16}{kinds}", markup=False, highlight=False, soft_wrap=True)
         if one.hooks:
             console.print(f"  {'hooks':<16}{', '.join(one.hooks)}", markup=False, highlight=False)

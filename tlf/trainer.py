@@ -15,8 +15,8 @@ from accelerate.utils import broadcast
 from torch import Tensor
 
 from tlf.data import Pictures, cut, order
-from tlf.errors import TrainingError
-from tlf.freeze import changing_tensors, freeze
+from tlf.errors import FrozenMovedError, TrainingError
+from tlf.freeze import changing_tensors, digests, freeze
 from tlf.job import Job, frozen_in
 from tlf.learning.average import Average
 from tlf.learning.evaluation import Predictions, classify
@@ -60,6 +60,8 @@ class State:
     """What a run has reached, besides the tensors of its model."""
 
     history: list[EpochResult] = field(default_factory=list)
+    segments: list[SegmentStarted] = field(default_factory=list)
+    """Every segment that has begun, with its learning rates."""
     best: Kept | None = None
     """The best epoch of the phases that are over."""
     phase: int = 0
@@ -117,7 +119,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         state.signals = Signals()
         yield result
     if state.segment is not None:
-        yield from _end(job, state.segment)
+        yield from _end(job, phase, state.segment)
     state.segment = state.average = None
     if state.phase_best is None:
         raise RuntimeError(f"phase {phase.name} has no epoch")
@@ -129,21 +131,27 @@ def _segment(
 ) -> Generator[Event, None, Segment]:
     """Ask the policy anew. Where its answer changed, end the segment and begin another."""
     current = state.segment
+    # Taken before the policy is asked: what it names is compared with what it was before that.
+    before = digests(job.classifier) if current is None else None
     frozen = _frozen(job, phase, progress)
     if current is not None and current.frozen == frozen:
         return current
     if current is not None:
-        yield from _end(job, current)
+        yield from _end(job, phase, current)
     rates = _rates(job, phase, frozen)
     optimizer = phase.optimizer or job.recipe.optimizer
     with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
-        segment = begin_segment(job.accelerator, job.classifier, frozen, rates, optimizer, current)
+        segment = begin_segment(
+            job.accelerator, job.classifier, frozen, rates, optimizer, current, before
+        )
     if phase.ema is not None:
         state.average = state.average or Average(phase.ema)
         state.average.follow(job.classifier, rates)
     state.segment = segment
+    started = SegmentStarted(phase.name, progress.epoch, rates)
+    state.segments.append(started)
     state.changed |= changing_tensors(job.classifier, frozen)
-    yield SegmentStarted(phase.name, progress.epoch, rates)
+    yield started
     return segment
 
 
@@ -162,8 +170,16 @@ def _rates(job: Job, phase: Phase, frozen: frozenset[str]) -> dict[str, float]:
         raise TrainingError(f"the lr of phase {phase.name}: {error}") from error
 
 
-def _end(job: Job, segment: Segment) -> Iterator[Notice]:
-    if still := end_segment(job.accelerator, segment):
+def _end(job: Job, phase: Phase, segment: Segment) -> Iterator[Notice]:
+    try:
+        still = end_segment(job.accelerator, segment)
+    except FrozenMovedError as error:
+        kinds = [job.plan.plugins.catalogue.offer(policy).kind for policy in phase.freeze]
+        backbone = job.plan.plugins.catalogue.offer(job.recipe.backbone).kind
+        raise FrozenMovedError(
+            f"phase {phase.name} (freeze = {', '.join(kinds)}; backbone = {backbone}): {error}"
+        ) from error
+    if still:
         more = f" and {len(still) - 1} more" if len(still) > 1 else ""
         yield Notice(f"{still[0]}{more} should have learnt and did not move")
 

@@ -1,6 +1,5 @@
 """Freeze policies: the names of the parameters that stand still in an epoch."""
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlf.errors import nearest
 from tlf.hookspecs import hookimpl
-from tlf.results import EpochResult, Progress
+from tlf.results import Progress, plateaus
 
 if TYPE_CHECKING:
     from tlf.model import Classifier
@@ -204,7 +203,7 @@ class Plateau:
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
         """Names of the stages that have not thawed yet."""
-        thaws = _plateaus(progress.history, progress.monitor, self.patience)
+        thaws = plateaus(progress.history, progress.monitor, self.patience)
         return _all_but_last(model, thaws * self.thaw)
 
 
@@ -232,19 +231,6 @@ def _names(model: "Classifier", stages: Iterable[str]) -> tuple[str, ...]:
 def _all_but_last(model: "Classifier", count: int) -> tuple[str, ...]:
     order = list(model.stages)
     return _names(model, order[: max(0, len(order) - count)])
-
-
-def _plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:
-    """How many times ``patience`` epochs in a row brought no new best figure."""
-    sign = -1 if monitor.endswith("_loss") else 1
-    best, waited, plateaus = -math.inf, 0, 0
-    for result in history:
-        value = sign * float(getattr(result, monitor))
-        waited = 0 if value > best else waited + 1
-        best = max(best, value)
-        if waited == patience:
-            waited, plateaus = 0, plateaus + 1
-    return plateaus
 
 
 def _check_least(name: str, value: int, least: int) -> None:

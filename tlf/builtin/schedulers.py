@@ -7,11 +7,10 @@ the other ``n - w`` updates, and would reach its end at update ``n``, one after 
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tlf.hookspecs import hookimpl
-from tlf.results import EpochResult, Progress
+from tlf.results import Progress, plateaus
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ class Plateau:
 
     def factor(self, progress: Progress) -> float:
         """``gamma`` for each drop so far, multiplied; times the warm-up."""
-        drops = _plateaus(progress.history, progress.monitor, self.patience)
+        drops = plateaus(progress.history, progress.monitor, self.patience)
         return _ramp(progress, self.warmup) * max(self.min_factor, float(self.gamma**drops))
 
 
@@ -220,19 +219,6 @@ def _half_cosine(start: float, end: float, done: float) -> float:
     (1.0, 0.0)
     """
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
-
-
-def _plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:
-    """How many times ``patience`` epochs in a row brought no new best figure."""
-    sign = -1 if monitor.endswith("_loss") else 1
-    best, waited, plateaus = -math.inf, 0, 0
-    for result in history:
-        value = sign * float(getattr(result, monitor))
-        waited = 0 if value > best else waited + 1
-        best = max(best, value)
-        if waited == patience:
-            waited, plateaus = 0, plateaus + 1
-    return plateaus
 
 
 def _check_warmup(warmup: float) -> None:

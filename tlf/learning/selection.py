@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tlf.recipe import EarlyStopping
-from tlf.results import EpochResult
+from tlf.results import EpochResult, merit
 
 
 def better(monitor: str, result: EpochResult, other: EpochResult) -> bool:
@@ -11,7 +11,7 @@ def better(monitor: str, result: EpochResult, other: EpochResult) -> bool:
 
     A tie is not better: it goes to the earlier epoch.
     """
-    return _signed(monitor, result) > _signed(monitor, other)
+    return merit(result, monitor) > merit(other, monitor)
 
 
 def newest_is_best(monitor: str, history: Sequence[EpochResult], chosen: int | None) -> bool:
@@ -26,11 +26,6 @@ def newest_is_best(monitor: str, history: Sequence[EpochResult], chosen: int | N
 
 def stalled(stopping: EarlyStopping, monitor: str, history: Sequence[EpochResult]) -> bool:
     """Whether the last ``patience`` epochs did not improve by more than ``min_delta``."""
-    values = [_signed(monitor, result) for result in history]
+    values = [merit(result, monitor) for result in history]
     earlier, latest = values[: -stopping.patience], values[-stopping.patience :]
     return bool(earlier) and max(latest) <= max(earlier) + stopping.min_delta
-
-
-def _signed(monitor: str, result: EpochResult) -> float:
-    value = float(getattr(result, monitor))
-    return -value if monitor.endswith("_loss") else value

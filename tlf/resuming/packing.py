@@ -19,10 +19,12 @@ def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: 
     Raises:
         TypeError: there is something that is neither a tensor nor JSON.
 
+    >>> import torch
     >>> held = {}
-    >>> pack({"step": torch.ones(1), "betas": (0.9, 0.99)}, "a", held)
+    >>> left = pack({"step": torch.ones(1), "betas": (0.9, 0.99)}, "a", held)
+    >>> left
     {'step': {'$tensor': 'a/step'}, 'betas': {'$tuple': [0.9, 0.99]}}
-    >>> unpack(_, held)
+    >>> unpack(left, held)
     {'step': tensor([1.]), 'betas': (0.9, 0.99)}
     """
     match value:

@@ -25,7 +25,7 @@ from tlf.learning.average import Average
 from tlf.learning.evaluation import Predictions
 from tlf.learning.losses import Losses
 from tlf.phases import Segment, begin_segment, learning_rates
-from tlf.results import epoch_result
+from tlf.results import SegmentStarted, epoch_result
 from tlf.resuming.packing import pack, unpack
 from tlf.trainer import Kept, State
 
@@ -77,6 +77,7 @@ def restore(path: Path, job: Job) -> State:
     device = job.accelerator.device
     job.classifier.load_state_dict(_on(device, stored["model"]), strict=False)
     state = State(
+        segments=[SegmentStarted(**segment) for segment in stored["segments"]],
         history=[epoch_result(result) for result in stored["history"]],
         phase=stored["phase"],
         epoch=stored["epoch"],
@@ -110,6 +111,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "update": state.update,
         "done": 0 if state.losses is None else state.losses.done,
         "signals": {"count": state.signals.count, "sums": state.signals.sums},
+        "segments": [asdict(segment) for segment in state.segments],
         "history": [asdict(result) for result in state.history],
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
