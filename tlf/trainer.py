@@ -86,7 +86,7 @@ def train(job: Job, state: State) -> Iterator[Event]:
     """Train all phases one after the other on one model; leave the best epoch's weights in it."""
     while state.phase < len(job.recipe.phases):
         phase = job.recipe.phases[state.phase]
-        if state.segment is None:
+        if state.segment is None and job.accelerator.is_main_process:
             job.hook.tlf_phase_started(phase=phase.name)
         best = yield from _train_phase(job, phase, state)
         job.classifier.load_state_dict(best.tensors)  # what the next phase starts from
