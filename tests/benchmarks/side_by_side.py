@@ -111,15 +111,15 @@ def measure(command: list[str]) -> Figures:
 def report(what: str, measured: dict[str, list[Figures]]) -> None:
     """One table."""
     print(f"\n{'full fine-tuning' if what == 'all' else 'feature extraction'}, crop-flip, float32")
-    print(f"{'':<12}{'seconds':>20}{'s / epoch':>20}{'pictures/s':>20}{'peak MiB':>20}")
+    print(f"{'':<12}{'seconds':>24}{'s / epoch':>24}{'pictures/s':>24}{'peak MiB':>24}")
     medians = {}
     for name, figures in measured.items():
         columns = [[getattr(f, field) for f in figures] for field in Figures.__annotations__]
         medians[name] = [statistics.median(column) for column in columns]
         cells = [f"{statistics.median(c):.1f} [{min(c):.1f}, {max(c):.1f}]" for c in columns]
-        print(f"{name:<12}" + "".join(f"{cell:>20}" for cell in cells))
+        print(f"{name:<12}" + "".join(f"{cell:>24}" for cell in cells))
     ratios = [a / b for a, b in zip(medians["plain loop"], medians["tlf"], strict=True)]
-    print(f"{'plain / tlf':<12}" + "".join(f"{ratio:>20.2f}" for ratio in ratios))
+    print(f"{'plain / tlf':<12}" + "".join(f"{ratio:>24.2f}" for ratio in ratios))
 
 
 def make_pictures(root: Path, count: int = 400) -> Path:
