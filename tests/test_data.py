@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tlf.builtin.augmentations import CropFlip
-from tlf.data import Pictures, batches_of, cut, deal, order, worker_count
+from tlf.data import Decoded, Pictures, batches_of, cut, deal, order, worker_count
 from tlf.pictures import Preprocessing
 
 HOW = Preprocessing(size=24, resize=28)
@@ -39,9 +39,9 @@ def test_one_share_is_the_batch_in_its_order():
 
 
 def _loaded(split, workers, seed=0, epoch=0):
-    pictures = Pictures(split, HOW, (CropFlip(),), seed)
+    pictures = Pictures(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), seed)
     keys = [[(epoch, i) for i in batch] for batch in cut(range(len(split)), 4)]
-    return torch.cat([b.images for b in batches_of(pictures, keys, workers, pin=False)])
+    return torch.cat([b.inputs for b in batches_of(pictures, keys, workers, pin=False)])
 
 
 def test_augmentation_depends_on_seed_epoch_and_index_and_on_nothing_else(pictures):
@@ -61,7 +61,8 @@ def test_loading_leaves_the_generator_of_the_model_alone(pictures):
 
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    Pictures(Folder(str(pictures)).build().train, HOW, (CropFlip(),), 0)[0, 0]
+    split = Folder(str(pictures)).build().train
+    Pictures(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), 0)[0, 0]
     assert torch.equal(before, torch.get_rng_state())
 
 

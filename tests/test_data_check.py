@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from tlf.builtin.datasets import Folder
-from tlf.components import Split
-from tlf.data_check import check_pictures, check_splits, inspect, leaks
+from tlf.components import Split, Splits
+from tlf.data_check import check_splits
+from tlf.devices import start_accelerator
 from tlf.errors import DataError
+from tlf.pictures import open_picture
+from tlf.pixels import inspected
 from tlf.splits import ReadFile, file_splits
 
 HYMENOPTERA = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera"
@@ -37,15 +40,28 @@ def splits(tmp_path):
     return file_splits(str(tmp_path), groups["train"], groups["val"])
 
 
+def inspect(split):
+    """What is seen of every picture of a split."""
+    looking = inspected(split, "train", start_accelerator("no"), open_picture)
+    while True:
+        try:
+            next(looking)
+        except StopIteration as end:
+            return end.value
+
+
+def checked(splits, bad_images="error"):
+    seen = {"train": inspect(splits.train), "eval": inspect(splits.eval)}
+    return check_splits(splits, bad_images, seen)
+
+
 def damage(splits, *names, data=b"nonsense"):
     for name in names:
         Path(splits.train.read.root, name).write_bytes(data)
 
 
 def test_good_pictures_pass_as_they_are(splits):
-    assert check_splits(splits, "error").splits == splits
-    assert check_pictures(splits.train, "error", "train") == (splits.train, ())
-    assert leaks(splits.train, splits.eval) == ()
+    assert checked(splits).splits == splits
 
 
 def test_inspect_is_right_about_every_picture_in_order(tmp_path):
@@ -69,7 +85,7 @@ def test_each_file_is_read_once(splits):
 
         return replace(split, read=read)
 
-    check_splits(replace(splits, train=counted(splits.train), eval=counted(splits.eval)), "error")
+    checked(replace(splits, train=counted(splits.train), eval=counted(splits.eval)))
     assert sorted(seen) == sorted([*splits.train.names, *splits.eval.names])
 
 
@@ -80,7 +96,7 @@ def test_every_bad_picture_of_both_splits_is_named_with_its_reason(splits):
     damage(splits, "train/bees/4.png", data=b"")
     Path(splits.train.read.root, "train/ants/2.png").unlink()
     with pytest.raises(DataError) as caught:
-        check_splits(splits, "error")
+        checked(splits)
     message = str(caught.value)
     assert "train: 4 of 10 pictures cannot be read" in message
     assert "eval: 1 of 4 pictures cannot be read" in message
@@ -96,15 +112,18 @@ def test_a_long_list_ends_with_a_count(tmp_path):
     names = tuple(f"{i:02}.png" for i in range(25))
     for name in names:
         (tmp_path / name).write_bytes(b"bad")
+    (tmp_path / "good.png").write_bytes(png(1))
     split = Split(names, (0,) * 25, ReadFile(str(tmp_path), names))
+    good = Split(("good.png",), (0,), ReadFile(str(tmp_path), ("good.png",)))
     with pytest.raises(DataError, match="and 5 more") as caught:
-        check_pictures(split, "error", "train")
+        checked(Splits(split, good, ("any",)))
     assert str(caught.value).count("known format") == 20
 
 
 def test_skip_leaves_them_out_and_replaces_nothing(splits):
     damage(splits, "train/ants/1.png", "train/bees/0.png")
-    train, notes = check_pictures(splits.train, "skip", "train")
+    result = checked(splits, "skip").splits
+    train, notes = result.train, result.notes
     left = [
         name for name in splits.train.names if name not in ("train/ants/1.png", "train/bees/0.png")
     ]
@@ -119,33 +138,31 @@ def test_skip_leaves_them_out_and_replaces_nothing(splits):
 
 def test_notes_of_the_dataset_are_kept(splits):
     damage(splits, "val/ants/1.png")
-    checked = check_splits(replace(splits, notes=("first",)), "skip").splits
-    assert len(checked.eval) == 3
-    assert checked.notes[0] == "first"
-    assert "eval: left out 1 of 4" in checked.notes[1]
+    result = checked(replace(splits, notes=("first",)), "skip").splits
+    assert len(result.eval) == 3
+    assert result.notes[0] == "first"
+    assert "eval: left out 1 of 4" in result.notes[1]
 
 
 def test_a_class_that_loses_everything_is_an_error(splits):
     damage(splits, "val/bees/0.png", "val/bees/1.png")
     with pytest.raises(DataError, match="eval: no picture of the class 'bees' can be read"):
-        check_splits(splits, "skip")
-    with pytest.raises(DataError, match="no picture of the class 1 can be read"):
-        check_pictures(splits.eval, "skip", "eval")
+        checked(splits, "skip")
 
 
 def test_pictures_in_both_splits_are_named(splits):
     twin = splits.train.read(3)
     damage(splits, "val/ants/0.png", "val/bees/1.png", data=twin)
-    for notes in (leaks(splits.train, splits.eval), check_splits(splits, "error").splits.notes):
-        assert len(notes) == 1
-        assert notes[0].startswith("2 of the 4 pictures that are evaluated on are also learnt from")
-        assert "val/ants/0.png = train/ants/3.png" in notes[0]
-        assert "val/bees/1.png = train/ants/3.png" in notes[0]
+    notes = checked(splits).splits.notes
+    assert len(notes) == 1
+    assert notes[0].startswith("2 of the 4 pictures that are evaluated on are also learnt from")
+    assert "val/ants/0.png = train/ants/3.png" in notes[0]
+    assert "val/bees/1.png = train/ants/3.png" in notes[0]
 
 
 def test_bad_pictures_are_no_leaks(splits):
     damage(splits, "train/ants/0.png", "val/ants/0.png")
-    notes = check_splits(splits, "skip").splits.notes
+    notes = checked(splits, "skip").splits.notes
     assert not any("also learnt" in note for note in notes)
 
 
@@ -160,4 +177,4 @@ def test_an_error_of_the_dataset_itself_is_not_swallowed(splits):
 @pytest.mark.skipif(not HYMENOPTERA.exists(), reason="needs shared/data/hymenoptera")
 def test_ants_and_bees_are_all_readable_and_apart():
     splits = Folder(str(HYMENOPTERA)).build()
-    assert check_splits(splits, "error").splits == splits
+    assert checked(splits).splits == splits

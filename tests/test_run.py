@@ -77,7 +77,7 @@ def events(recipe):
 
 @pytest.fixture(scope="module")
 def folder(events):
-    return events[0].folder
+    return next(event.folder for event in events if isinstance(event, RunStarted))
 
 
 def train(recipe, *overrides):

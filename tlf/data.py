@@ -5,7 +5,7 @@ so that picture i and picture B - 1 - i come to the same one: batch augmentation
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,34 +30,55 @@ class Batch:
 
     indices: Tensor
     """(B,) positions in the split."""
-    images: Tensor
-    """(B, C, S, S) uint8."""
+    inputs: Tensor
+    """Uint8 pictures (B, C, S, S), or what is stored of them behind the frozen stages."""
     labels: Tensor
     """(B,)."""
+    stored: bool = False
+    """Whether the frozen stages have been computed."""
 
     def pin_memory(self) -> "Batch":
         """The same in page-locked memory, from where it is copied to a GPU without waiting."""
-        return Batch(*(t.pin_memory() for t in (self.indices, self.images, self.labels)))
+        indices, inputs, labels = (t.pin_memory() for t in (self.indices, self.inputs, self.labels))
+        return Batch(indices, inputs, labels, self.stored)
+
+
+Pixels = Callable[[int], Tensor]
+"""Index → a decoded and resized uint8 picture (C, H, W). Picklable: loading may use processes."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pictures of a split, each decoded and resized whenever it is asked for."""
+
+    split: Split
+    how: Preprocessing
+
+    def __call__(self, index: int) -> Tensor:
+        """A uint8 picture (C, H, W)."""
+        return load(self.split.read(index), self.how)
 
 
 @dataclass(frozen=True)
 class Pictures(Dataset[tuple[int, Tensor, int]]):
     """The pictures of a split as a backbone wants them, but for scaling."""
 
-    split: Split
-    how: Preprocessing
+    pixels: Pixels
+    labels: Sequence[int]
+    size: int
+    """S."""
     augmentations: tuple[Augmentation, ...] = ()
     seed: int = 0
 
     def __getitem__(self, key: Key) -> tuple[int, Tensor, int]:
         """Index, uint8 picture (C, S, S), label."""
         epoch, index = key
-        image = load(self.split.read(index), self.how)
+        image = self.pixels(index)
         if self.augmentations:
             with seeded(self.seed, "augment", epoch, index):
                 for augmentation in self.augmentations:
-                    image = augmentation.augment(image, self.how.size)
-        return index, center_crop(image, self.how.size), self.split.labels[index]
+                    image = augmentation.augment(image, self.size)
+        return index, center_crop(image, self.size), self.labels[index]
 
 
 def order(seed: int, epoch: int, count: int) -> list[int]:

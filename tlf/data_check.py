@@ -1,23 +1,17 @@
-"""Looks at every picture once before anything is learnt: can it be read, and is it in both splits?
-
-Each file is read once, by as many threads as there are cores: Pillow decodes outside Python's lock.
+"""What follows from a look at every picture: what is left out, what stops the run, and what is in
+both splits.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
 
 from tlf.components import Split, Splits
-from tlf.cores import usable_cores
 from tlf.errors import DataError
-from tlf.pictures import open_picture
 
 _MOST = 20
 """How many pictures a message names."""
-_CHUNK = 64
-"""Pictures that a thread takes at a time: a queue entry for each would outweigh a large set."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +22,11 @@ class Inspection:
     """SHA-256 of each picture's bytes; empty where it could not be read."""
     reasons: Mapping[int, str]
     """Index of a picture that cannot be read → why not."""
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Indices of the pictures that can be read."""
+        return tuple(i for i in range(len(self.digests)) if i not in self.reasons)
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,15 @@ class ReadKept:
         return self.split.read(self.kept[index])
 
 
-def check_splits(splits: Splits, bad_images: Literal["error", "skip"]) -> Checked:
-    """Check both splits, each file being read once: ``check_pictures`` and ``leaks`` in one.
+def check_splits(
+    splits: Splits, bad_images: Literal["error", "skip"], seen: Mapping[str, Inspection]
+) -> Checked:
+    """Judge both splits by what was seen of ``train`` and ``eval``. A picture that cannot be read
+    is an error or is left out, never replaced by another.
 
     Raises:
         DataError: names every picture that cannot be read, or a class that has none left.
     """
-    seen = {"train": inspect(splits.train), "eval": inspect(splits.eval)}
     problems, notes = [], list(splits.notes)
     kept: dict[str, Split] = {}
     for what, split in (("train", splits.train), ("eval", splits.eval)):
@@ -71,71 +72,19 @@ def check_splits(splits: Splits, bad_images: Literal["error", "skip"]) -> Checke
     found = _shared(splits.train, seen["train"].digests, splits.eval, seen["eval"].digests)
     kept_splits = replace(splits, train=kept["train"], eval=kept["eval"], notes=(*notes, *found))
     manifests = {
-        "train": manifest(splits.train, seen["train"].digests),
-        "eval": manifest(splits.eval, seen["eval"].digests),
+        "train": manifest(splits.train, seen["train"]),
+        "eval": manifest(splits.eval, seen["eval"]),
     }
     return Checked(kept_splits, manifests)
 
 
-def manifest(split: Split, digests: Sequence[bytes]) -> str:
+def manifest(split: Split, seen: Inspection) -> str:
     """SHA-256 over every readable picture's name, label and bytes, in order."""
     total = sha256()
-    for name, label, digest in zip(split.names, split.labels, digests, strict=True):
-        if digest:
-            total.update(f"{name}\t{label}\t{digest.hex()}\n".encode())
+    for index in seen.kept:
+        digest = seen.digests[index].hex()
+        total.update(f"{split.names[index]}\t{split.labels[index]}\t{digest}\n".encode())
     return total.hexdigest()
-
-
-def check_pictures(
-    split: Split, bad_images: Literal["error", "skip"], what: str
-) -> tuple[Split, tuple[str, ...]]:
-    """Decode every picture of a split; give what can be used of it, and notes on what cannot.
-
-    A picture that cannot be read is an error or is left out, never replaced by another.
-
-    Raises:
-        DataError: names every picture that cannot be read, or a class that has none left.
-    """
-    return _keep(split, inspect(split), bad_images, what, ())
-
-
-def leaks(train: Split, evaluated: Split) -> tuple[str, ...]:
-    """Name the pictures of the eval split that are in the train split too, byte for byte.
-
-    Reads both splits; ``check_splits`` does without.
-    """
-    digests = [
-        [sha256(split.read(i)).digest() for i in range(len(split))] for split in (train, evaluated)
-    ]
-    return _shared(train, digests[0], evaluated, digests[1])
-
-
-def inspect(split: Split) -> Inspection:
-    """Read, hash and decode every picture of a split."""
-    chunks = [
-        range(start, min(start + _CHUNK, len(split))) for start in range(0, len(split), _CHUNK)
-    ]
-    digests: list[bytes] = []
-    reasons: dict[int, str] = {}
-    with ThreadPoolExecutor(usable_cores()) as threads:
-        results = threads.map(lambda chunk: [_look(split, index) for index in chunk], chunks)
-        for index, (digest, reason) in enumerate(pair for chunk in results for pair in chunk):
-            digests.append(digest)
-            if reason:
-                reasons[index] = reason
-    return Inspection(digests, reasons)
-
-
-def _look(split: Split, index: int) -> tuple[bytes, str]:
-    """A picture's digest, or why it cannot be read."""
-    try:
-        data = split.read(index)
-        open_picture(data)
-    except DataError as error:
-        return b"", str(error)
-    except OSError as error:
-        return b"", error.strerror or str(error)
-    return sha256(data).digest(), ""
 
 
 def _keep(
@@ -154,11 +103,11 @@ def _keep(
             f"{what}: {count} cannot be read\n{found}\n"
             '  mend or remove them, or write data.bad_images = "skip" to leave them out'
         )
-    kept = tuple(index for index in range(len(split)) if index not in seen.reasons)
+    kept = seen.kept
     labels = tuple(split.labels[index] for index in kept)
     lost = sorted(set(split.labels) - set(labels))
     if lost:
-        names = ", ".join(repr(classes[label]) if classes else str(label) for label in lost)
+        names = ", ".join(repr(classes[label]) for label in lost)
         raise DataError(f"{what}: no picture of the class {names} can be read\n{found}")
     left = Split(tuple(split.names[i] for i in kept), labels, ReadKept(split, kept))
     return left, (f"{what}: left out {count} that cannot be read\n{found}",)

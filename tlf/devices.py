@@ -29,7 +29,7 @@ def start_accelerator(precision: str) -> Accelerator:
         _check_cpu_precision(accelerator.mixed_precision)
         if _launched():
             # Launchers export OMP_NUM_THREADS=1 on a CPU, which would halve the speed and more.
-            torch.set_num_threads(max(1, usable_cores() // _local_processes()))
+            torch.set_num_threads(max(1, usable_cores() // local_processes()))
     return accelerator
 
 
@@ -50,7 +50,8 @@ def _launched() -> bool:
     return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
 
 
-def _local_processes() -> int:
+def local_processes() -> int:
+    """How many processes of this run there are on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 

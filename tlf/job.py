@@ -2,8 +2,9 @@
 written.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,16 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from tlf.cache import Cache
 from tlf.components import (
     Augmentation,
     BatchAugmentation,
     BuiltBackbone,
     Splits,
 )
-from tlf.data import worker_count
-from tlf.data_check import check_splits
+from tlf.data import Decoded, Pixels, worker_count
 from tlf.errors import PluginError, RecipeError
-from tlf.folders import check_writable
+from tlf.folders import cache_folder, check_writable
 from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
@@ -48,8 +49,10 @@ class Job:
     plan: Plan
     accelerator: Accelerator
     splits: Splits
-    manifests: Mapping[str, str]
-    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures."""
+    pixels: Mapping[str, Pixels]
+    """``train`` and ``eval`` → their decoded and resized pictures."""
+    cache: Cache | None
+    """Where to store what is computed once; None where nothing is stored."""
     built: BuiltBackbone
     backbone_sha256: str
     """Of the backbone's weights as they were loaded."""
@@ -57,7 +60,9 @@ class Job:
     how: Preprocessing
     loss: Callable[[Tensor, Tensor], Tensor]
     workers: int
-    notes: tuple[str, ...]
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures; empty
+    before anybody has looked at them (see ``tlf.pixels``)."""
 
     @property
     def recipe(self) -> Recipe:
@@ -87,10 +92,10 @@ def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:
-    """Find and check the pictures, build the model and load its weights.
+    """Find the pictures, build the model and load its weights. No picture is read.
 
     Raises:
-        DataError: pictures are missing, unreadable, or do not fit together.
+        DataError: pictures are missing or do not fit together.
         RecipeError: a phase does not fit the backbone.
         WeightsError: the weights cannot be had or do not fit.
     """
@@ -98,8 +103,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     check_writable(recipe.output)
     # One process looks first: it may have to draw or fetch what the others then find.
     with accelerator.main_process_first():
-        checked = check_splits(find_splits(plan), recipe.data.bad_images)
-        splits = checked.splits
+        splits = find_splits(plan)
     with accelerator.main_process_first():
         built, classifier = build_model(plan, len(splits.classes))
     counts = [splits.train.labels.count(k) for k in range(len(splits.classes))]
@@ -112,15 +116,24 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         plan=plan,
         accelerator=accelerator,
         splits=splits,
-        manifests=checked.manifests,
+        pixels={"train": Decoded(splits.train, how), "eval": Decoded(splits.eval, how)},
+        cache=_cache(recipe),
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
         how=how,
         loss=loss,
         workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
-        notes=splits.notes,
     )
+
+
+def _cache(recipe: Recipe) -> Cache | None:
+    settings = recipe.cache
+    # The cache counts on locks and reads by position, which Windows has not.
+    if settings.mode == "off" or sys.platform == "win32":
+        return None
+    folder = cache_folder("chain") if settings.dir is None else Path(settings.dir).expanduser()
+    return Cache(folder, int(settings.max_gb * 1e9))
 
 
 def find_splits(plan: Plan) -> Splits:

@@ -7,7 +7,7 @@ made while a parameter stood still never sends its gradients around.
 
 from collections.abc import Collection, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,7 +15,9 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
+from tlf.cache import Entry
 from tlf.components import Optimizer
+from tlf.cut import Behind, Cut, find_cut
 from tlf.errors import TrainingError
 from tlf.freeze import audit, digests, freeze
 from tlf.model import Classifier, normalisation_modules
@@ -35,6 +37,10 @@ class Segment:
     """Learning parameter → learning rate before the scheduler."""
     before: Mapping[str, str]
     """Digests of all tensors at the start."""
+    cut: Cut | None = None
+    """Where the frozen stages end, if they run by themselves; ``model`` begins behind it."""
+    stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
+    """Split and view → what is stored of the frozen stages' output, as far as anybody asked."""
 
 
 def learning_rates(
@@ -98,11 +104,20 @@ def begin_segment(
     optimizer: Optimizer,
     previous: Segment | None = None,
     before: Mapping[str, str] | None = None,
+    picture: tuple[int, int, int] | None = None,
 ) -> Segment:
     """Freeze, and wrap the model and a new optimizer; carry over what the optimizer of the segment
     before it in this phase knows about the parameters that go on learning.
 
-    ``before`` are the digests to compare with in the end, where they were taken already.
+    Parameters:
+        accelerator: wraps them.
+        classifier: the model.
+        frozen: names of the parameters that stand still.
+        rates: learning parameter → learning rate.
+        optimizer: builds the optimizer.
+        previous: the segment before.
+        before: the digests to compare with in the end, where they were taken already.
+        picture: (C, S, S) of what the model takes, where the frozen stages may run by themselves.
     """
     freeze(classifier, frozen)
     built = optimizer.build(parameter_groups(classifier, rates, optimizer))
@@ -110,8 +125,10 @@ def begin_segment(
         _carry_over(previous.optimizer, built)
     before = before or digests(classifier)
     compare_processes(accelerator, classifier, before)
-    model, prepared = accelerator.prepare(classifier, built)
-    return Segment(classifier, model, prepared, frozen, rates, before)
+    at = picture and find_cut(classifier, frozen, picture, accelerator.autocast)
+    learning = Behind(classifier, at) if at else classifier
+    model, prepared = accelerator.prepare(learning, built)
+    return Segment(classifier, model, prepared, frozen, rates, before, at)
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:

@@ -82,6 +82,26 @@ def load(data: bytes, how: Preprocessing) -> "Tensor":
     return _to_tensor(_resize(open_picture(data, how.channels), how))
 
 
+def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
+    """The shape (C, H, W) of what ``load`` gives for a file that it can read; decodes nothing.
+
+    Raises:
+        DataError: these bytes do not begin as a picture does.
+    """
+    from io import BytesIO
+
+    from PIL import Image
+
+    try:
+        image = Image.open(BytesIO(data), formats=_formats())
+        width, height = image.size
+        turned = _orientation(image) in (5, 6, 7, 8)
+    except Exception as error:  # whatever Pillow's readers stumble over; ``load`` says what
+        raise DataError(str(error)) from error
+    width, height = target_size(*((height, width) if turned else (width, height)), how)
+    return how.channels, height, width
+
+
 def decode(data: bytes, channels: int = 3) -> "Tensor":
     """A picture file → a uint8 picture (C, H, W) in full size; see ``open_picture``.
 

@@ -43,6 +43,8 @@ class Plugins:
     hook: pluggy.HookRelay
     """Calls a hook of every plugin: ``plugins.hook.tlf_epoch_ended(result=result)``."""
     loaded: tuple[Plugin, ...]
+    replaces_step: bool = False
+    """Whether any of them says how a training step is made."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def load_plugins(names: Sequence[str]) -> Plugins:
         entry = _installed(name)
         loaded[name] = _described(entry)
         offers += _register(manager, _imported(entry, loaded[name]), loaded[name], name)
-    return Plugins(_catalogue(offers), manager.hook, tuple(loaded.values()))
+    steps = manager.hook.tlf_training_step.get_hookimpls()
+    return Plugins(_catalogue(offers), manager.hook, tuple(loaded.values()), bool(steps))
 
 
 def survey() -> tuple[Surveyed, ...]:

@@ -31,7 +31,7 @@ def provenance(job: Job) -> dict[str, Any]:
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
         "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
-        "notes": list(job.notes),
+        "notes": list(job.splits.notes),
     }
 
 

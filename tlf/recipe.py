@@ -61,6 +61,21 @@ class Transforms:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """``[cache]``: what never changes is computed once and stored."""
+
+    mode: Literal["auto", "off"] = "auto"
+    """``off`` stores nothing; the results are the same."""
+    max_gb: Positive = 20.0
+    """How much may be stored, in 10⁹ bytes; what was used longest ago makes room."""
+    dir: Text | None = None
+    """The folder to store in, if not tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``)."""
+    views: Count | None = None
+    """Draw so many random views of each picture instead of a new one in every epoch, where frozen
+    stages come first: epoch e uses view e mod ``views``. This is another experiment."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EarlyStopping:
     """End a phase when the monitored figure no longer improves."""
 
@@ -130,6 +145,7 @@ class Recipe:
     """Plugins to load for their hooks; those that a component is named from load by themselves."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
     """How often the state of the run is stored, to go on from."""
+    cache: CacheSettings = CacheSettings()
     data: Data
     transforms: Transforms = Transforms()
     backbone: Annotated[Backbone, Kind("tlf_backbones", "backbone")]

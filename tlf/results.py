@@ -99,6 +99,8 @@ class SegmentStarted:
     epoch: int
     rates: Mapping[str, float]
     """Learning parameter → learning rate before the scheduler; all other parameters are frozen."""
+    start: str = "pictures"
+    """What the learning part begins with: pictures, or what the frozen stages make of them."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,24 @@ class Updated:
     """Pictures of this epoch (or of the eval split) altogether."""
     loss: float | None = None
     """Mean loss of the epoch so far, where it is known without waiting for the device."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Something that is computed once has come a bit further."""
+
+    title: str
+    done: int
+    pictures: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Something was computed once and for all, or had been by an earlier run."""
+
+    title: str
+    bytes: int
+    reused: bool
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from tlf.devices import start_accelerator
 from tlf.errors import RunError
 from tlf.folders import latest_run_folder, new_run_folder
 from tlf.job import Job, Plan, open_job, read_plan
+from tlf.pixels import look
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
 from tlf.resuming.changes import check_unchanged
 from tlf.resuming.keeping import Keeper
@@ -41,10 +42,10 @@ def run(path: Path, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
     """
     started = time.perf_counter()
     plan = read_plan(path, overrides)
-    job = open_job(plan, start_accelerator(plan.recipe.precision))
+    job = yield from look(open_job(plan, start_accelerator(plan.recipe.precision)))
     folder = _agreed_folder(job)
     yield RunStarted(folder, job, 0)
-    yield from (Notice(note) for note in job.notes)
+    yield from (Notice(note) for note in job.splits.notes)
     write_beginning(folder, job)
     yield from _train(job, folder, State(), started)
 
@@ -67,7 +68,7 @@ def resume(folder: Path, plan: Plan | None = None, *, changed: bool = False) -> 
     if (folder / "model.safetensors").is_file():
         raise RunError(f"the run in {folder} has ended; there is nothing to go on with")
     plan = plan or read_plan(folder / "recipe.toml")
-    job = open_job(plan, start_accelerator(plan.recipe.precision))
+    job = yield from look(open_job(plan, start_accelerator(plan.recipe.precision)))
     if not changed:
         check_unchanged(folder, job)
     stored = state_file(folder)
@@ -78,7 +79,7 @@ def resume(folder: Path, plan: Plan | None = None, *, changed: bool = False) -> 
         yield Notice("the run was stopped before any state was stored; it begins anew")
     if state.segment is not None:
         phase = job.recipe.phases[state.phase].name
-        yield SegmentStarted(phase, state.epoch, state.segment.rates)
+        yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
     yield from _train(job, folder, state, started)
 
 

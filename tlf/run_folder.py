@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 import tlf
+from tlf.chain import eval_pictures
 from tlf.checkpoint import Card, backbone_sha256, save_head, save_model
-from tlf.data import Pictures
 from tlf.folders import written_whole
 from tlf.job import Job
 from tlf.pictures import normalize
@@ -94,7 +94,7 @@ def _identity(kind: str, component: object) -> dict[str, Any]:
 
 def _golden_features(job: Job) -> Tensor:
     """What the head is given for the first picture of the eval split."""
-    _, image, _ = Pictures(job.splits.eval, job.how)[0, 0]
+    _, image, _ = eval_pictures(job)[0, 0]
     images = normalize(image[None].to(job.accelerator.device), job.how)
     with torch.inference_mode():
         return job.classifier.eval().features(images).float()

@@ -8,11 +8,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tlf.cache import megabytes
 from tlf.devices import describe
 from tlf.explain import Explanation, StageRow, stage_rows
 from tlf.job import Job
 from tlf.recipe import dump
-from tlf.results import EpochResult, Notice, RunResult, SegmentStarted, Updated
+from tlf.results import (
+    EpochResult,
+    Notice,
+    Prepared,
+    RunResult,
+    SegmentStarted,
+    Stored,
+    Updated,
+)
 from tlf.run import RunStarted
 from tlf.trainer import Event
 
@@ -25,7 +34,7 @@ def show(events: Iterable[RunStarted | Event | RunResult], console: Console) -> 
     job: Job | None = None
     with _Bar(console) if console.is_terminal else _Lines(console) as within:
         for event in events:
-            if isinstance(event, Updated):
+            if isinstance(event, Updated | Prepared):
                 within.update(event)
                 continue
             within.clear()
@@ -40,9 +49,19 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             _show_start(event, console)
         case SegmentStarted() if job is not None:
             console.print(
-                f"\nphase {event.phase}, from epoch {event.epoch + 1}", markup=False, soft_wrap=True
+                f"\nphase {event.phase}, from epoch {event.epoch + 1}, learns from {event.start}",
+                markup=False,
+                soft_wrap=True,
             )
             console.print(stage_table(stage_rows(job.classifier, event.rates)))
+        case Stored():
+            how = "found, computed by an earlier run" if event.reused else "computed once"
+            console.print(
+                f"stored    {event.title}: {how}, {megabytes(event.bytes)}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
         case Notice():
             console.print(f"note: {event.text}", style="yellow", markup=False, soft_wrap=True)
         case EpochResult():
@@ -141,7 +160,7 @@ def _show_end(result: RunResult, console: Console) -> None:
 class _Within(Protocol):
     """Shows how an epoch gets on."""
 
-    def update(self, event: Updated) -> None: ...
+    def update(self, event: Updated | Prepared) -> None: ...
     def clear(self) -> None: ...
 
 
@@ -164,7 +183,7 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def update(self, event: Updated) -> None:
+    def update(self, event: Updated | Prepared) -> None:
         """Move the bar; begin a new one where another stretch of work begins."""
         title = _title(event)
         if self.task is None or title != self.title:
@@ -194,7 +213,7 @@ class _Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def update(self, event: Updated) -> None:
+    def update(self, event: Updated | Prepared) -> None:
         """Print a line if the last one is some time ago."""
         now, title = time.perf_counter(), _title(event)
         if title != self.title:
@@ -211,13 +230,15 @@ class _Lines:
         """Nothing is left on the screen."""
 
 
-def _title(event: Updated) -> str:
+def _title(event: Updated | Prepared) -> str:
+    if isinstance(event, Prepared):
+        return event.title
     epoch = f"{event.phase} {event.progress.epoch + 1}/{event.progress.epochs}"
     return f"{epoch} eval" if event.evaluating else epoch
 
 
-def _figures(event: Updated, started: float) -> str:
+def _figures(event: Updated | Prepared, started: float) -> str:
     seconds = time.perf_counter() - started
     rate = f", {event.done / seconds:.0f} pictures/s" if seconds > 0.5 else ""
-    loss = "" if event.loss is None else f", loss {event.loss:.4f}"
-    return f"{event.done}/{event.pictures}{rate}{loss}"
+    loss = event.loss if isinstance(event, Updated) else None
+    return f"{event.done}/{event.pictures}{rate}" + ("" if loss is None else f", loss {loss:.4f}")

@@ -14,7 +14,13 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor
 
-from tlf.data import Pictures, cut, order
+from tlf.chain import (
+    apart,
+    eval_activations,
+    train_activations,
+    view,
+)
+from tlf.data import cut, order
 from tlf.errors import FrozenMovedError, TrainingError
 from tlf.freeze import changing_tensors, digests, freeze
 from tlf.job import Job, frozen_in
@@ -28,9 +34,18 @@ from tlf.model import Classifier, trains_batchnorm
 from tlf.phases import Segment, begin_segment, end_segment, learning_rates
 from tlf.plugins import blame
 from tlf.recipe import Phase
-from tlf.results import EpochResult, Notice, Progress, SegmentStarted, StageSignals, Updated
+from tlf.results import (
+    EpochResult,
+    Notice,
+    Prepared,
+    Progress,
+    SegmentStarted,
+    StageSignals,
+    Stored,
+    Updated,
+)
 
-Event = SegmentStarted | Updated | Notice | EpochResult
+Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         segment = yield from _segment(job, phase, progress, state)
         trained = yield from _train_epoch(job, phase, segment, progress, state)
         with state.average.inside(job.classifier) if state.average else nullcontext():
-            result, predictions = yield from _evaluate(job, phase, progress, trained)
+            result, predictions = yield from _evaluate(job, phase, segment, progress, trained)
             history = (*history, result)
             chosen = job.hook.tlf_select_best(history=history)
             if newest_is_best(monitor, history, chosen) or state.phase_best is None:
@@ -142,13 +157,15 @@ def _segment(
     optimizer = phase.optimizer or job.recipe.optimizer
     with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
         segment = begin_segment(
-            job.accelerator, job.classifier, frozen, rates, optimizer, current, before
-        )
+            job.accelerator, job.classifier, frozen, rates, optimizer,
+            current, before, apart(job, phase),
+        )  # fmt: skip
     if phase.ema is not None:
         state.average = state.average or Average(phase.ema)
         state.average.follow(job.classifier, rates)
     state.segment = segment
-    started = SegmentStarted(phase.name, progress.epoch, rates)
+    start = "pictures" if segment.cut is None else segment.cut.name
+    started = SegmentStarted(phase.name, progress.epoch, rates, start)
     state.segments.append(started)
     state.changed |= changing_tensors(job.classifier, frozen)
     yield started
@@ -186,16 +203,18 @@ def _end(job: Job, phase: Phase, segment: Segment) -> Iterator[Notice]:
 
 def _train_epoch(
     job: Job, phase: Phase, segment: Segment, progress: Progress, state: State
-) -> Generator[Updated, None, Trained]:
+) -> Generator[Event, None, Trained]:
     """Go through the train split once, or through what is left of it."""
     recipe, accelerator, count = job.recipe, job.accelerator, len(job.splits.train)
+    run_epoch = len(state.history)
+    stored = yield from train_activations(job, phase, segment, run_epoch)
     started = time.perf_counter()
     # Evaluation put everything to rest, what is frozen and what is not.
     freeze(segment.classifier, segment.frozen)
     statistics = trains_batchnorm(segment.classifier)
-    run_epoch = len(state.history)
     batches = cut(order(recipe.seed, run_epoch, count), recipe.batch_size, lone=not statistics)
-    pieces = pieces_of(job, phase, batches[state.update :], run_epoch)
+    shown = view(job, phase, segment, run_epoch)
+    pieces = pieces_of(job, phase, batches[state.update :], shown, stored)
     where = f"phase {phase.name}, epoch {progress.epoch + 1}"
     losses = state.losses = state.losses or Losses(accelerator.device, where)
     before = losses.done
@@ -230,13 +249,14 @@ def _train_epoch(
 
 
 def _evaluate(
-    job: Job, phase: Phase, progress: Progress, trained: Trained
-) -> Generator[Updated, None, tuple[EpochResult, Predictions]]:
+    job: Job, phase: Phase, segment: Segment, progress: Progress, trained: Trained
+) -> Generator[Event, None, tuple[EpochResult, Predictions]]:
     """Classify the eval split, and sum the epoch up."""
+    stored = yield from eval_activations(job, segment)
     started = time.perf_counter()
     predictions: Predictions | None = None
-    pictures, count = Pictures(job.splits.eval, job.how), len(job.splits.eval)
-    for step in classify(job.accelerator, job.classifier, pictures, job.workers):
+    count = len(job.splits.eval)
+    for step in classify(job, segment, stored):
         if isinstance(step, Predictions):
             predictions = step
         else:

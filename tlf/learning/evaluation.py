@@ -1,14 +1,16 @@
 """Classify a split exactly: every picture counts once, however many processes share the work."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
-from tlf.data import EVAL_BATCH, Pictures, batches_of, cut
-from tlf.pictures import normalize
+from tlf.chain import Activations, eval_pictures, model_inputs
+from tlf.data import EVAL_BATCH, Batch, Key, batches_of, cut
+from tlf.job import Job
+from tlf.phases import Segment
 
 
 @dataclass(frozen=True)
@@ -32,33 +34,43 @@ class Predictions:
 
 
 @torch.inference_mode()
-def classify(
-    accelerator: Accelerator, model: nn.Module, pictures: Pictures, workers: int
-) -> Iterator[int | Predictions]:
-    """Yield how many pictures are done after each batch, and in the end their predictions."""
-    model.eval()
-    count, device = len(pictures.split), accelerator.device
+def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator[int | Predictions]:
+    """Yield how many pictures of the eval split are done after each batch, and in the end their
+    predictions. ``stored``: what the frozen stages make of them.
+    """
+    accelerator, classifier, at = job.accelerator, segment.classifier, segment.cut
+    classifier.eval()
+    count, device = len(job.splits.eval), accelerator.device
     mine = range(accelerator.process_index, count, accelerator.num_processes)
     keys = [[(0, i) for i in batch] for batch in cut(mine, EVAL_BATCH)]
     parts = []
-    for batch in batches_of(pictures, keys, workers, pin=device.type == "cuda"):
-        images = normalize(batch.images.to(device, non_blocking=True), pictures.how)
+    for batch in _batches(job, stored, keys):
+        inputs = model_inputs(job, segment, batch, EVAL_BATCH)
         with accelerator.autocast():
-            logits = model(images.contiguous(memory_format=torch.channels_last))
+            logits = classifier(inputs) if at is None else at.behind(classifier, inputs)
         parts.append((batch.indices.to(device), logits.float()))
         yield min(count, sum(len(i) for i, _ in parts) * accelerator.num_processes)
-    yield _joined(accelerator, parts, pictures)
+    yield _joined(accelerator, parts, job.splits.eval.labels)
+
+
+def _batches(
+    job: Job, stored: Activations | None, keys: Sequence[Sequence[Key]]
+) -> Iterator[Batch]:
+    if stored is not None:
+        return stored.batches(keys)
+    pin = job.accelerator.device.type == "cuda"
+    return batches_of(eval_pictures(job), keys, job.workers, pin=pin)
 
 
 def _joined(
-    accelerator: Accelerator, parts: list[tuple[Tensor, Tensor]], pictures: Pictures
+    accelerator: Accelerator, parts: list[tuple[Tensor, Tensor]], labels: Sequence[int]
 ) -> Predictions:
     """Gather (index, logits) from all processes; put each picture's logits at its index.
 
     Raises:
         RuntimeError: a picture is missing.
     """
-    count = len(pictures.split)
+    count = len(labels)
     indices = torch.cat([i for i, _ in parts])
     logits = torch.cat([x for _, x in parts])
     # Processes may hold one picture fewer than others, and gathering needs equal shapes.
@@ -70,4 +82,4 @@ def _joined(
         raise RuntimeError(f"{int(real.sum())} predictions for {count} pictures")
     ordered = torch.empty(count, logits.shape[1])
     ordered[indices[real]] = logits[real]
-    return Predictions(ordered, torch.tensor(pictures.split.labels))
+    return Predictions(ordered, torch.tensor(labels))

@@ -6,12 +6,12 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from tlf.components import Augmentation, BatchAugmentation
-from tlf.data import Batch, Pictures, batches_of, deal
+from tlf.chain import Activations, frozen_batch, model_inputs, train_pictures
+from tlf.components import BatchAugmentation
+from tlf.data import Batch, batches_of, deal
 from tlf.job import Job
 from tlf.learning.signals import Signals
 from tlf.phases import Segment
-from tlf.pictures import normalize
 from tlf.recipe import Phase
 from tlf.seeds import derive
 
@@ -20,9 +20,21 @@ Piece = tuple[Batch, int]
 
 
 def pieces_of(
-    job: Job, phase: Phase, batches: Sequence[Sequence[int]], run_epoch: int
+    job: Job,
+    phase: Phase,
+    batches: Sequence[Sequence[int]],
+    shown: int,
+    stored: Activations | None,
 ) -> Iterator[Piece]:
-    """Load this process's share of every batch, piece by piece."""
+    """Load this process's share of every batch, piece by piece.
+
+    Parameters:
+        job: the run.
+        phase: what is trained.
+        batches: indices of the pictures of each batch.
+        shown: which view of the pictures is drawn.
+        stored: what the frozen stages make of the pictures, if it is stored.
+    """
     recipe, accelerator = job.recipe, job.accelerator
     first = accelerator.process_index * recipe.accumulate
     shares = accelerator.num_processes * recipe.accumulate
@@ -30,13 +42,15 @@ def pieces_of(
     # A batch smaller than the shares leaves some empty. Their owners take part in the update with a
     # picture that does not count, or the others would wait for their gradients for ever.
     keys = [
-        [(run_epoch, i) for i in share or batches[n // recipe.accumulate][:1]]
+        [(shown, i) for i in share or batches[n // recipe.accumulate][:1]]
         for n, share in enumerate(mine)
     ]
-    augmentations = tuple(a for a in job.augmentations(phase) if isinstance(a, Augmentation))
-    pictures = Pictures(job.splits.train, job.how, augmentations, recipe.seed)
     pin = accelerator.device.type == "cuda"
-    loaded = batches_of(pictures, keys, job.workers, pin=pin)
+    loaded = (
+        batches_of(train_pictures(job, phase), keys, job.workers, pin=pin)
+        if stored is None
+        else stored.batches(keys)
+    )
     return ((batch, len(share)) for batch, share in zip(loaded, mine, strict=True))
 
 
@@ -67,7 +81,7 @@ def update(
         torch.manual_seed(derive(job.recipe.seed, "update", *where, rank, piece))
         last = piece == job.recipe.accumulate - 1
         with nullcontext() if last else accelerator.no_sync(segment.model):
-            loss = _loss(job, phase, segment.model, batch, where)
+            loss = _loss(job, phase, segment, batch, where)
             # Each picture weighs 1 / size, in the last, smaller batch too. The wrapper averages
             # over processes, which their number undoes.
             accelerator.backward(loss * (real * accelerator.num_processes / size))
@@ -86,12 +100,11 @@ def update(
     return total
 
 
-def _loss(job: Job, phase: Phase, model: nn.Module, batch: Batch, where: tuple[int, int]) -> Tensor:
+def _loss(job: Job, phase: Phase, segment: Segment, batch: Batch, where: tuple[int, int]) -> Tensor:
     """The mean loss of a piece of a batch."""
-    device = job.accelerator.device
-    images = normalize(batch.images.to(device, non_blocking=True), job.how)
-    images = images.contiguous(memory_format=torch.channels_last)
-    labels = batch.labels.to(device, non_blocking=True)
+    model = segment.model
+    images = model_inputs(job, segment, batch, frozen_batch(job))
+    labels = batch.labels.to(job.accelerator.device, non_blocking=True)
     for mixing in (a for a in job.augmentations(phase) if isinstance(a, BatchAugmentation)):
         if labels.ndim == 1:
             classes = len(job.splits.classes)

@@ -10,7 +10,7 @@ from tlf.errors import RunError
 from tlf.job import Job
 from tlf.recipe import dump
 
-_FREE = ("output", "workers", "checkpoint_every")
+_FREE = ("output", "workers", "checkpoint_every", "cache.mode", "cache.max_gb", "cache.dir")
 """Keys of a recipe that change no result."""
 
 

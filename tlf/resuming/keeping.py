@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 
 from tlf.errors import StoppedError
 from tlf.job import Job
-from tlf.results import EpochResult, Notice, Updated
+from tlf.results import EpochResult, Notice, Prepared, Updated
 from tlf.resuming.interrupts import watching
 from tlf.resuming.state import save, state_file
 from tlf.trainer import Event, State
@@ -39,6 +39,9 @@ class Keeper:
         Raises:
             StoppedError: somebody asked the run to stop; the state is stored.
         """
+        if isinstance(event, Prepared) and self._alone and self.interrupted.by is not None:
+            yield from self._save()
+            raise StoppedError(self.folder, self.interrupted.by)
         if not isinstance(event, Updated | EpochResult):
             return
         self.updates += isinstance(event, Updated) and not event.evaluating
@@ -48,6 +51,11 @@ class Keeper:
         if stop:
             raise StoppedError(self.folder, self.interrupted.by or "another process")
 
+    @property
+    def _alone(self) -> bool:
+        """Whether there is no other process, which may be further on with its share."""
+        return bool(self.job.accelerator.num_processes == 1)
+
     def _due(self) -> bool:
         if self.every.updates is not None:
             return self.updates >= self.every.updates
@@ -55,7 +63,7 @@ class Keeper:
 
     def _agreed(self, due: bool, stop: bool) -> tuple[bool, bool]:
         """Do what any process wants: each has its own clock, and signals reach them one by one."""
-        if self.job.accelerator.num_processes == 1:
+        if self._alone:
             return due, stop
         wanted = torch.tensor([due, stop], dtype=torch.int32, device=self.job.accelerator.device)
         wanted = self.job.accelerator.reduce(wanted, "sum")

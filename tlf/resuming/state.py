@@ -8,7 +8,7 @@ name. There is no random state to store (see ``tlf.seeds``).
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tlf.chain import apart
 from tlf.errors import RunError, TrainingError
 from tlf.folders import written_whole
 from tlf.job import Job
@@ -160,7 +161,9 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
     before, frozen = stored["segment"]["before"], frozenset(stored["segment"]["frozen"])
     rates = learning_rates(job.classifier, phase, frozen)
     optimizer = phase.optimizer or job.recipe.optimizer
-    segment = begin_segment(job.accelerator, job.classifier, frozen, rates, optimizer)
+    segment = begin_segment(
+        job.accelerator, job.classifier, frozen, rates, optimizer, picture=apart(job, phase)
+    )
     for name, digest in segment.before.items():
         if name not in state.changed and before[name] != digest:
             raise RunError(
@@ -177,9 +180,7 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
     segment.optimizer.load_state_dict({**saved, "state": by_index})
     if job.accelerator.scaler is not None and stored["scaler"] is not None:
         job.accelerator.scaler.load_state_dict(stored["scaler"])
-    state.segment = Segment(
-        segment.classifier, segment.model, segment.optimizer, frozen, rates, before
-    )
+    state.segment = replace(segment, before=before)
     if phase.ema is not None:
         state.average = Average(phase.ema)
         averages = _on(job.accelerator.device, stored["average"])

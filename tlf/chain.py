@@ -1,0 +1,246 @@
+"""From file to loss, training is a chain: read, decode, resize, augment, frozen stages, learning
+stages. What comes before its first random or learning link is computed once and stored.
+
+Decoded pictures are one place to store at (``tlf.pixels``); the output of the frozen stages is
+another, and it is here. The frozen stages always run in batches of one fixed size, stored or not:
+their last bits depend on how many pictures are in a batch, though not on which.
+"""
+
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tlf.cache import Entry, Partial, Wanted
+from tlf.components import Augmentation, BatchAugmentation
+from tlf.cut import Cut, Layout
+from tlf.data import EVAL_BATCH, Batch, Key, Pictures, batches_of, cut, deal
+from tlf.devices import describe
+from tlf.filling import Filling, kept, share
+from tlf.job import Job
+from tlf.phases import Segment
+from tlf.pictures import normalize
+from tlf.recipe import Phase
+from tlf.results import Notice, Prepared, Stored
+
+Events = Prepared | Notice | Stored
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What the frozen stages make of every picture of a split."""
+
+    entry: Entry
+    layout: Layout
+    labels: Tensor
+    """(N,)."""
+
+    def batches(self, keys: Sequence[Sequence[Key]]) -> Iterator[Batch]:
+        """One batch for each list of keys."""
+        for batch in keys:
+            indices = [index for _, index in batch]
+            rows = torch.from_numpy(self.entry.rows(indices, self.layout.row))
+            numbers = torch.tensor(indices)
+            yield Batch(numbers, self.layout.shaped(rows), self.labels[numbers], stored=True)
+
+
+def apart(job: Job, phase: Phase) -> tuple[int, int, int] | None:
+    """(C, S, S) of the pictures, where the frozen stages of a phase may run by themselves: not
+    where batches are mixed before them, or a plugin's training step has to see the whole model.
+    """
+    mixing = any(isinstance(a, BatchAugmentation) for a in job.augmentations(phase))
+    if mixing or job.plan.plugins.replaces_step:
+        return None
+    return job.how.channels, job.how.size, job.how.size
+
+
+def train_pictures(job: Job, phase: Phase) -> Pictures:
+    """The pictures that a phase learns from."""
+    augmentations = tuple(a for a in job.augmentations(phase) if isinstance(a, Augmentation))
+    labels = job.splits.train.labels
+    return Pictures(job.pixels["train"], labels, job.how.size, augmentations, job.recipe.seed)
+
+
+def eval_pictures(job: Job) -> Pictures:
+    """The pictures that every phase is evaluated on."""
+    return Pictures(job.pixels["eval"], job.splits.eval.labels, job.how.size)
+
+
+def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
+    """Which of its random views a picture shows in an epoch."""
+    views = job.recipe.cache.views
+    if not train_pictures(job, phase).augmentations:
+        return 0
+    return run_epoch % views if views and segment.cut else run_epoch
+
+
+def train_activations(
+    job: Job, phase: Phase, segment: Segment, run_epoch: int
+) -> Generator[Events, None, Activations | None]:
+    """What the frozen stages make of the train split, stored; None where it changes with every
+    epoch or cannot be stored.
+    """
+    pictures = train_pictures(job, phase)
+    if pictures.augmentations and job.recipe.cache.views is None:
+        return None
+    shown = view(job, phase, segment, run_epoch)
+    title = f"{len(job.splits.train)} train pictures"
+    if pictures.augmentations:
+        title += f", view {shown + 1} of {job.recipe.cache.views}"
+    return (yield from _activations(job, segment, "train", pictures, shown, title))
+
+
+def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Activations | None]:
+    """What the frozen stages make of the eval split, stored; None where it cannot be."""
+    title = f"{len(job.splits.eval)} eval pictures"
+    return (yield from _activations(job, segment, "eval", eval_pictures(job), 0, title))
+
+
+def model_inputs(job: Job, segment: Segment, batch: Batch, size: int) -> Tensor:
+    """What the learning part is given for a batch: images (B, C, S, S), or what the frozen stages
+    make of them, computed in batches of ``size``.
+    """
+    device = job.accelerator.device
+    inputs = batch.inputs.to(device, non_blocking=True)
+    if batch.stored:
+        return inputs
+    images = normalize(inputs, job.how).contiguous(memory_format=torch.channels_last)
+    if segment.cut is None:
+        return images
+    return _before(job, segment, segment.cut, images, size)
+
+
+def frozen_batch(job: Job) -> int:
+    """In batches of how many pictures the frozen stages run while the rest learns: the largest
+    piece of a batch that a process is dealt.
+    """
+    recipe = job.recipe
+    shares = job.accelerator.num_processes * recipe.accumulate
+    return max(len(deal(range(recipe.batch_size), i, shares)) for i in range(shares))
+
+
+def _before(job: Job, segment: Segment, at: Cut, images: Tensor, size: int) -> Tensor:
+    parts = []
+    with job.accelerator.autocast():
+        for chunk in torch.split(images, size):
+            missing = size - len(chunk)
+            # The last ones are filled up with copies, which are thrown away.
+            filler = [chunk[:1].expand(missing, -1, -1, -1)] if missing else []
+            whole = torch.cat([chunk, *filler]).contiguous(memory_format=torch.channels_last)
+            parts.append(at.before(segment.classifier, whole)[: len(chunk)])
+    return (
+        parts[0]
+        if len(parts) == 1
+        else at.layout.shaped(torch.cat([at.layout.flat(part) for part in parts]))
+    )
+
+
+def _activations(
+    job: Job, segment: Segment, what: str, pictures: Pictures, shown: int, title: str
+) -> Generator[Events, None, Activations | None]:
+    at, store = segment.cut, job.cache
+    if at is None or store is None or what not in job.manifests:
+        return None
+    if (what, shown) not in segment.stored:
+        size = EVAL_BATCH if what == "eval" else frozen_batch(job)
+        depends = _depends(job, segment, at, what, size, pictures, shown)
+        wanted = Wanted("activations", f"{at.name} of {title}", depends)
+        count = len(pictures.labels)
+
+        def fill(partial: Partial) -> Filling:
+            return _fill(job, segment, at, pictures, shown, size, wanted.title, partial)
+
+        segment.stored[what, shown] = yield from kept(
+            job.accelerator, store, wanted, lambda: count * at.layout.row, fill
+        )
+    entry = segment.stored[what, shown]
+    labels = torch.tensor(pictures.labels)
+    return None if entry is None else Activations(entry, at.layout, labels)
+
+
+def _fill(
+    job: Job,
+    segment: Segment,
+    at: Cut,
+    pictures: Pictures,
+    shown: int,
+    size: int,
+    title: str,
+    partial: Partial,
+) -> Filling:
+    """Compute the output of the frozen stages in batches of ``size``, in order, and write it."""
+    count, done = len(pictures.labels), 0
+    keys = [[(shown, i) for i in batch] for batch in cut(share(job.accelerator, count, size), size)]
+    modes = {module: module.training for module in segment.classifier.modules()}
+    segment.classifier.eval()
+    pin = job.accelerator.device.type == "cuda"
+    for batch in batches_of(pictures, keys, job.workers, pin=pin):
+        values = model_inputs(job, segment, batch, size)
+        rows = at.layout.flat(values).cpu().numpy()
+        partial.write(int(batch.indices[0]) * at.layout.row, rows.data)
+        done += len(rows)
+        yield Prepared(title, min(count, done * job.accelerator.num_processes), count)
+    for module, training in modes.items():
+        module.training = training
+
+
+# What the stored bytes depend on
+
+
+def _depends(
+    job: Job, segment: Segment, at: Cut, what: str, size: int, pictures: Pictures, shown: int
+) -> dict[str, Any]:
+    catalogue, backbone = job.plan.plugins.catalogue, job.recipe.backbone
+    frozen = {n: d for n, d in segment.before.items() if n in _fixed(segment)}
+    components = [backbone, *pictures.augmentations]
+    modules = [*job.built.module.modules()]
+    return {
+        "pictures": job.manifests[what],
+        "preprocessing": asdict(job.how),
+        "components": [
+            {"kind": offer.kind, "options": repr(c), "version": offer.plugin.version}
+            for c in components
+            for offer in [catalogue.offer(c)]
+        ],
+        "seed": job.recipe.seed if pictures.augmentations else None,
+        "view": shown,
+        "tensors": sha256(repr(sorted(frozen.items())).encode()).hexdigest(),
+        "cut": {f.name: str(getattr(at, f.name)) for f in fields(at)},
+        "batch": size,
+        "device": describe(job.accelerator),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "versions": {n: version(n) for n in ("torch", "torchvision", "timm", "pillow", "numpy")},
+        "code": sorted({_code(kind) for kind in {type(one) for one in (*modules, *components)}}),
+    }
+
+
+def _fixed(segment: Segment) -> set[str]:
+    """Names of the frozen parameters of the backbone, and of its buffers."""
+    learning = segment.rates.keys()
+    return {n for n in segment.before if n.startswith("backbone.") and n not in learning}
+
+
+def _code(kind: type) -> str:
+    """SHA-256 of the source files beside the one that defines a class; the versions of the large
+    libraries stand for theirs.
+    """
+    top = kind.__module__.partition(".")[0]
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if top in ("torch", "torchvision", "timm") or file is None:
+        return kind.__module__
+    return _sources(Path(file).parent)
+
+
+@cache
+def _sources(folder: Path) -> str:
+    digest = sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,297 @@
+"""Where a network can be entered in its middle: the frozen stages apart from what learns.
+
+The frozen stages give the same output for the same picture for as long as they are frozen. To
+compute them once, the network has to be left after them and entered there again, whatever its code
+looks like. It is left by stopping it where the first learning module is called, and entered by
+calling it with the modules before that point replaced by ones that cost nothing. What they give
+instead is not a number, so that a network that looks at it again cannot go unnoticed.
+
+A cut is trusted only when a probe has shown that the two parts together give the very bits of the
+whole.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from math import nan
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tlf.model import Classifier
+
+PROBES = 3
+"""Pictures in the probe: a number that hardly any other dimension of a tensor has."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the output of the frozen stages lies in memory, one picture after the other."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    """Of one picture's, without B."""
+    order: tuple[int, ...]
+    """Its dimensions from the slowest to the fastest, as the network gave it."""
+
+    @property
+    def row(self) -> int:
+        """Bytes per picture."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count * self.dtype.itemsize
+
+    def flat(self, values: Tensor) -> Tensor:
+        """(B, …) → bytes (B, row)."""
+        ordered = values.permute(0, *(1 + d for d in self.order)).contiguous()
+        return ordered.reshape(len(values), -1).view(torch.uint8)
+
+    def shaped(self, rows: Tensor) -> Tensor:
+        """Bytes (B, row) → (B, …), as the network gave it."""
+        lengths = [self.shape[d] for d in self.order]
+        values = rows.view(self.dtype).reshape(len(rows), *lengths)
+        return values.permute(0, *(1 + self.order.index(d) for d in range(len(self.order))))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place at which a network is left and entered."""
+
+    stage: str
+    """The last frozen stage before it."""
+    whole: bool
+    """Whether the whole backbone is before it, and nothing but the head behind."""
+    boundary: str
+    """The module that is called first behind it."""
+    skipped: tuple[tuple[str, torch.dtype, tuple[int, ...]], ...]
+    """The outermost modules before it in the order of their calls, and what each gives: dtype and
+    shape without B."""
+    picture: tuple[int, ...]
+    """(C, S, S) of what the network takes."""
+    layout: Layout
+
+    @property
+    def name(self) -> str:
+        """What is computed before it, for a person."""
+        return "features" if self.whole else f"output of {self.stage}"
+
+    def before(self, classifier: Classifier, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) → the output of the frozen stages, without a graph."""
+        module = classifier.get_submodule(self.boundary)
+        with torch.no_grad(), _replaced([(module, _leave)]):
+            try:
+                classifier(images)
+            except _Reached as reached:
+                return self.layout.shaped(self.layout.flat(reached.values))
+        raise RuntimeError(f"{self.boundary} was not called")
+
+    def behind(self, classifier: Classifier, values: Tensor) -> Tensor:
+        """The output of the frozen stages → logits (B, K)."""
+        module = classifier.get_submodule(self.boundary)
+        swaps = [(module, _entering(module.forward, values))]
+        for name, outputs in self._outputs(values).items():
+            skipped = classifier.get_submodule(name)
+            swaps.append((skipped, _skipping(skipped.forward, outputs)))
+        images = values.new_full((), nan, dtype=torch.float32)
+        with _replaced(swaps):
+            logits: Tensor = classifier(images.expand(len(values), *self.picture))
+        return logits
+
+    def _outputs(self, values: Tensor) -> dict[str, list[Tensor]]:
+        outputs: dict[str, list[Tensor]] = {}
+        for name, dtype, shape in self.skipped:
+            nothing = values.new_full((), nan, dtype=dtype).expand(len(values), *shape)
+            outputs.setdefault(name, []).append(nothing)
+        return outputs
+
+
+class Behind(nn.Module):
+    """What learns, as a module by itself: output of the frozen stages → logits (B, K)."""
+
+    def __init__(self, classifier: Classifier, cut: Cut) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.cut = cut
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The output of the frozen stages → logits (B, K)."""
+        return self.cut.behind(self.classifier, values)
+
+
+def find_cut(
+    classifier: Classifier,
+    frozen: frozenset[str],
+    picture: tuple[int, int, int],
+    computing: Callable[[], AbstractContextManager[object]],
+) -> Cut | None:
+    """The last place up to which everything is frozen, and that a probe has proven.
+
+    The classifier has to be frozen and in its modes already; both are as before afterwards.
+
+    Parameters:
+        classifier: the network.
+        frozen: names of its parameters that stand still.
+        picture: (C, S, S) of what it takes.
+        computing: the context that it computes in: autocast, or nothing.
+    """
+    stages = [*classifier.stages]
+    leading = 0
+    while leading < len(stages) and frozen.issuperset(classifier.stages[stages[leading]]):
+        leading += 1
+    device = next(classifier.parameters()).device
+    images = torch.randn(PROBES, *picture, generator=torch.Generator().manual_seed(0)).to(device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    for count in range(leading, 0, -1):
+        with computing(), torch.random.fork_rng(devices=[]):
+            cut = _traced(classifier, stages[:count], images)
+            if cut is not None and _proven(classifier, cut, images):
+                return cut
+    return None
+
+
+# Finding the place
+
+
+class _Reached(Exception):  # noqa: N818 - it is no error
+    """The first learning module was called with ``values``."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+
+@dataclass
+class _Trace:
+    """Which modules have been called and have come to their end."""
+
+    before: frozenset[str]
+    """Names of the parameters of the stages to leave behind."""
+    open: list[list[tuple[str, object]]] = field(default_factory=lambda: [[]])
+    """For each module that is being called, and the network itself: what it has called."""
+    boundary: str = ""
+
+    def enter(self, name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
+        own = {n for n, _ in module.named_parameters(prefix=name)}
+        # A module without parameters that is in training mode may be random.
+        random = not own and module.training and not any(True for _ in module.children())
+        if random or (own and not own & self.before):
+            self.boundary = name
+            raise _Reached(given[0] if given else torch.empty(0))
+        self.open.append([])
+
+    def leave(self, name: str, output: object) -> None:
+        self.open.pop()
+        self.open[-1].append((name, output))
+
+    def skipped(self) -> list[tuple[str, object]]:
+        return [call for calls in self.open for call in calls]
+
+
+def _traced(classifier: Classifier, stages: Collection[str], images: Tensor) -> Cut | None:
+    """Call the network up to its first learning module; None where that is no place to cut."""
+    trace = _Trace(frozenset(name for stage in stages for name in classifier.stages[stage]))
+    handles = [*_watched(classifier, trace)]
+    try:
+        with torch.enable_grad():
+            classifier(images)
+    except _Reached as reached:
+        values = reached.values
+    else:
+        return None
+    finally:
+        for handle in handles:
+            handle.remove()
+    outputs = [(name, output) for name, output in trace.skipped()]
+    whole = trace.boundary.split(".")[0] == "head"
+    # What needs a gradient depends on something that learns, and would not stay the same.
+    if not _is_batch(values) or values.requires_grad:
+        return None
+    if not all(_is_batch(output) for _, output in outputs):
+        return None
+    skipped = tuple((name, o.dtype, tuple(o.shape[1:])) for name, o in outputs)  # type: ignore[attr-defined]
+    return Cut(
+        [*stages][-1], whole, trace.boundary, skipped, tuple(images.shape[1:]), _layout(values)
+    )
+
+
+def _watched(classifier: Classifier, trace: _Trace) -> Iterator[Any]:
+    for name, module in classifier.named_modules():
+        if name:
+            yield module.register_forward_pre_hook(
+                lambda module, given, name=name: trace.enter(name, module, given)
+            )
+            yield module.register_forward_hook(
+                lambda module, given, output, name=name: trace.leave(name, output)
+            )
+
+
+def _is_batch(values: object) -> bool:
+    return isinstance(values, Tensor) and values.ndim > 0 and len(values) == PROBES
+
+
+def _layout(values: Tensor) -> Layout:
+    strides = values.stride()[1:]
+    # Of dimensions of equal stride, which have length 1, the first stays first.
+    order = sorted(range(len(strides)), key=lambda d: -strides[d])
+    return Layout(values.dtype, tuple(values.shape[1:]), tuple(order))
+
+
+def _proven(classifier: Classifier, cut: Cut, images: Tensor) -> bool:
+    """Whether the parts give what the whole gives, and the first part always gives the same."""
+    first, again = (cut.before(classifier, images) for _ in range(2))
+    modes = {module: module.training for module in classifier.modules()}
+    classifier.eval()
+    try:
+        with torch.no_grad():
+            whole, resting = classifier(images), cut.before(classifier, images)
+            parts = cut.behind(classifier, resting)
+    except (RuntimeError, TypeError, IndexError, ValueError, AssertionError):
+        return False  # it cannot be entered here; an earlier place may do
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return all(map(torch.equal, (first, first, whole), (again, resting, parts)))
+
+
+# Entering and leaving
+
+
+@contextmanager
+def _replaced(swaps: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Let modules do something else for a while."""
+    before: list[tuple[nn.Module, Any]] = []
+    try:
+        for module, forward in swaps:
+            before.append((module, vars(module).get("forward")))
+            vars(module)["forward"] = forward
+        yield
+    finally:
+        for module, forward in before:
+            if forward is None:
+                del vars(module)["forward"]
+            else:
+                vars(module)["forward"] = forward
+
+
+def _leave(values: Tensor, *_: object, **__: object) -> None:
+    raise _Reached(values)
+
+
+def _entering(forward: Callable[..., Any], values: Tensor) -> Callable[..., Any]:
+    """The first call is given the stored values; others, of a module used twice, are as ever."""
+    waiting = [values]
+
+    def entering(given: Tensor, *more: object, **named: object) -> object:
+        return forward(waiting.pop() if waiting else given, *more, **named)
+
+    return entering
+
+
+def _skipping(forward: Callable[..., Any], outputs: list[Tensor]) -> Callable[..., Any]:
+    """The calls before the cut give nothing; others, of a module used again, are as ever."""
+
+    def skipping(*given: object, **named: object) -> object:
+        return outputs.pop(0) if outputs else forward(*given, **named)
+
+    return skipping

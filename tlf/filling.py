@@ -1,0 +1,131 @@
+"""Store something once, all processes of a machine together, or say why it cannot be."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from tlf.cache import Cache, Entry, Partial, Wanted
+from tlf.devices import local_processes
+from tlf.results import Notice, Prepared, Stored
+
+Filling = Generator[Prepared | Notice, None, Any]
+"""Writes this process's share into a partial entry, and gives what to note about it."""
+
+
+def kept(
+    accelerator: Accelerator,
+    cache: Cache,
+    wanted: Wanted,
+    size: Callable[[], int],
+    fill: Callable[[Partial], Filling],
+) -> Generator[Prepared | Notice | Stored, None, Entry | None]:
+    """Find an entry, or compute and store it; None where it cannot be stored, after a word on why.
+
+    Parameters:
+        accelerator: which processes there are.
+        cache: where to store.
+        wanted: what.
+        size: says how many bytes it will take; asked only where it is not there yet.
+        fill: computes it. Gives the same note in every process.
+    """
+    entry = found(accelerator, cache, wanted)
+    if entry is not None:
+        yield Stored(wanted.title, entry.bytes, reused=True)
+        return entry
+    try:
+        partial = _begun(accelerator, cache, wanted, size())
+        note = yield from _filled(accelerator, partial, fill)
+        _finished(accelerator, cache, partial, wanted, note)
+        entry = cache.open(wanted)
+    except OSError as error:
+        yield Notice(f"{wanted.title}: not stored, {_why(error)}; computed anew in every epoch")
+        return None
+    yield Stored(wanted.title, entry.bytes, reused=False)
+    return entry
+
+
+def found(accelerator: Accelerator, cache: Cache, wanted: Wanted) -> Entry | None:
+    """An entry, if every machine has it; one process of each machine checks it."""
+    entry = cache.find(wanted) if accelerator.is_local_main_process else None
+    if not all(_gathered(accelerator, entry is not None or not accelerator.is_local_main_process)):
+        return None
+    return entry or cache.open(wanted)
+
+
+def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[int]:
+    """This process's part of ``count`` things: chunks, dealt to the processes of its machine."""
+    step, first = local_processes(), accelerator.local_process_index
+    return [i for i in range(count) if i // chunk % step == first]
+
+
+def merged(accelerator: Accelerator, part: dict[int, Any]) -> dict[int, Any]:
+    """What all processes found out about their shares."""
+    return {key: value for one in _gathered(accelerator, part) for key, value in one.items()}
+
+
+def _begun(accelerator: Accelerator, cache: Cache, wanted: Wanted, size: int) -> Partial:
+    """Begin an entry in one process of each machine, and tell the others.
+
+    Raises:
+        OSError: it cannot be, in every process, wherever the reason lies.
+    """
+    from platform import node
+
+    partial, problem = None, ""
+    if accelerator.is_local_main_process:
+        try:
+            partial = cache.begin(wanted, size)
+        except OSError as error:
+            problem = _why(error)
+    told = _gathered(accelerator, (node(), partial and partial.folder, problem))
+    if problems := [one[2] for one in told if one[2]]:
+        if partial is not None:
+            partial.discard()
+        raise OSError(problems[0])
+    place = next(folder for machine, folder, _ in told if folder and machine == node())
+    return partial or Partial(place)
+
+
+def _filled(accelerator: Accelerator, partial: Partial, fill: Callable[[Partial], Filling]) -> Any:  # noqa: ANN401 - JSON
+    note, problem = None, ""
+    try:
+        note = yield from fill(partial)
+        partial.close()
+    except OSError as error:
+        problem = _why(error)
+    except BaseException:
+        partial.discard()
+        raise
+    _agree(accelerator, partial, problem)
+    return note
+
+
+def _finished(
+    accelerator: Accelerator, cache: Cache, partial: Partial, wanted: Wanted, note: object
+) -> None:
+    problem = ""
+    if accelerator.is_local_main_process:
+        try:
+            cache.finish(partial, wanted, note)
+        except OSError as error:
+            problem = _why(error)
+    _agree(accelerator, partial, problem)
+
+
+def _agree(accelerator: Accelerator, partial: Partial, problem: str) -> None:
+    """Wait for all processes; where one had a problem, all have it."""
+    problems = [p for p in _gathered(accelerator, problem) if p]
+    if problems:
+        if accelerator.is_local_main_process:
+            partial.discard()
+        raise OSError(problems[0])
+
+
+def _gathered(accelerator: Accelerator, value: Any) -> Sequence[Any]:  # noqa: ANN401 - anything
+    return gather_object([value]) if accelerator.num_processes > 1 else [value]
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

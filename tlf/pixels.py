@@ -1,0 +1,226 @@
+"""Every picture is read once before anything is learnt: can it be decoded? What was decoded and
+resized is stored, and nothing is decoded twice.
+
+Each file is read and hashed in every run, whatever its time stamp says; decoding is what costs.
+Threads do it, as many as there are cores: Pillow decodes outside Python's lock.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from importlib.metadata import version
+from itertools import accumulate
+from math import prod
+from typing import TYPE_CHECKING, TypeVar
+
+from accelerate import Accelerator
+
+from tlf import pictures
+from tlf.cache import Cache, Entry, Partial, Wanted
+from tlf.components import Split
+from tlf.cores import usable_cores
+from tlf.data import Decoded, Pixels
+from tlf.data_check import Inspection, check_splits
+from tlf.devices import local_processes
+from tlf.errors import DataError
+from tlf.filling import Filling, kept, merged, share
+from tlf.job import Job
+from tlf.pictures import Preprocessing, load, loaded_shape, open_picture
+from tlf.results import Notice, Prepared, Stored
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MOST = 64
+"""Pictures that a thread takes at a time: a queue entry for each would outweigh a large set."""
+
+Events = Prepared | Notice | Stored
+Shape = tuple[int, int, int]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class StoredPixels:
+    """Resized pictures as they were decoded once."""
+
+    entry: Entry
+    shapes: Sequence[Shape]
+    """(C, H, W) of each."""
+    starts: Sequence[int]
+    """Where the bytes of each begin."""
+
+    def __call__(self, index: int) -> "Tensor":
+        """A uint8 picture (C, H, W)."""
+        import torch
+
+        shape = self.shapes[index]
+        return torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
+
+
+def look(job: Job) -> Generator[Events, None, Job]:
+    """Read every picture of both splits; give the job with those that can be used.
+
+    Raises:
+        DataError: names every picture that cannot be read, or a class that has none left.
+    """
+    seen: dict[str, Inspection] = {}
+    stored: dict[str, StoredPixels | None] = {}
+    for what, split in (("train", job.splits.train), ("eval", job.splits.eval)):
+        if job.cache is None:
+            seen[what] = yield from inspected(split, what, job.accelerator, _decoded)
+        else:
+            seen[what], stored[what] = yield from _stored(split, what, job, job.cache)
+    checked = check_splits(job.splits, job.recipe.data.bad_images, seen)
+    pixels: dict[str, Pixels] = {}
+    for what, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):
+        pixels[what] = _left(stored.get(what), seen[what].kept) or Decoded(split, job.how)
+    return replace(
+        job,
+        splits=checked.splits,
+        manifests=checked.manifests,
+        pixels=pixels,
+    )
+
+
+def inspected(
+    split: Split, what: str, accelerator: Accelerator, look_at: Callable[[bytes], object]
+) -> Generator[Prepared, None, Inspection]:
+    """Read and hash every picture of a split, and look at its bytes."""
+
+    def one(index: int) -> tuple[bytes, str]:
+        try:
+            data = split.read(index)
+            look_at(data)
+        except DataError as error:
+            return b"", str(error)
+        except OSError as error:
+            return b"", error.strerror or str(error)
+        return sha256(data).digest(), ""
+
+    results = yield from _mapped(accelerator, len(split), f"reading {what} pictures", one)
+    digests = [results[i][0] for i in range(len(split))]
+    return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
+
+
+def _decoded(data: bytes) -> None:
+    open_picture(data)
+
+
+def _hashed(data: bytes) -> None:
+    """Nothing but its hash is needed: whether it can be decoded will be seen, or is known."""
+
+
+def _stored(
+    split: Split, what: str, job: Job, cache: Cache
+) -> Generator[Events, None, tuple[Inspection, StoredPixels | None]]:
+    """Read and hash every picture, and decode those that were never decoded before."""
+    accelerator, how = job.accelerator, job.how
+    seen = yield from inspected(split, what, accelerator, _hashed)
+    wanted = _wanted(seen, what, how)
+    shapes: dict[int, Shape] = {}
+
+    def size() -> int:
+        shapes.update(_shapes(accelerator, split, seen, how))
+        return sum(map(prod, shapes.values()))
+
+    def fill(partial: Partial) -> Filling:
+        return _fill(job, split, what, seen, shapes, partial)
+
+    entry = yield from kept(accelerator, cache, wanted, size, fill)
+    if entry is None:
+        return (yield from inspected(split, what, accelerator, _decoded)), None
+    starts, shape_of = entry.index["starts"], entry.index["shapes"]
+    broken = {int(i): why for i, why in entry.index["reasons"].items()}
+    reasons = dict(sorted({**seen.reasons, **broken}.items()))
+    digests = [b"" if i in reasons else d for i, d in enumerate(seen.digests)]
+    return Inspection(digests, reasons), StoredPixels(entry, shape_of, starts)
+
+
+def _wanted(seen: Inspection, what: str, how: Preprocessing) -> Wanted:
+    from pathlib import Path
+
+    resizing = {k: v for k, v in asdict(how).items() if k not in ("mean", "std")}
+    code = sha256(Path(str(pictures.__file__)).read_bytes()).hexdigest()
+    depends = {
+        "pictures": sha256(b"".join(d or bytes(32) for d in seen.digests)).hexdigest(),
+        "resizing": resizing | {"channels": how.channels},
+        "code": code,
+        "pillow": version("pillow"),
+        "numpy": version("numpy"),
+    }
+    return Wanted("pixels", f"{len(seen.digests)} decoded {what} pictures", depends)
+
+
+def _shapes(
+    accelerator: Accelerator, split: Split, seen: Inspection, how: Preprocessing
+) -> dict[int, Shape]:
+    def one(index: int) -> Shape:
+        try:
+            return loaded_shape(split.read(index), how) if seen.digests[index] else (0, 0, 0)
+        except (DataError, OSError):
+            return 0, 0, 0  # decoding will say why
+
+    generator = _mapped(accelerator, len(split), "", one)
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return dict(sorted(end.value.items()))
+
+
+def _fill(
+    job: Job,
+    split: Split,
+    what: str,
+    seen: Inspection,
+    shapes: Mapping[int, Shape],
+    partial: Partial,
+) -> Filling:
+    how = job.how
+    starts = [0, *accumulate(map(prod, shapes.values()))][:-1]
+
+    def one(index: int) -> str:
+        try:
+            data = split.read(index)
+            pixels = load(data, how)
+        except DataError as error:
+            return str(error)
+        except OSError as error:
+            return error.strerror or str(error)
+        if sha256(data).digest() != seen.digests[index] or tuple(pixels.shape) != shapes[index]:
+            return "it changed while it was read"
+        partial.write(starts[index], pixels.numpy().data)
+        return ""
+
+    reasons = yield from _mapped(job.accelerator, len(split), f"decoding {what} pictures", one)
+    return {
+        "shapes": [list(shape) for shape in shapes.values()],
+        "starts": starts,
+        "reasons": {str(i): why for i, why in sorted(reasons.items()) if why},
+    }
+
+
+def _mapped(
+    accelerator: Accelerator, count: int, title: str, one: Callable[[int], Result]
+) -> Generator[Prepared, None, dict[int, Result]]:
+    """Index → result, computed by all processes and threads."""
+    threads = usable_cores() if local_processes() == 1 else 1
+    chunk = max(1, min(_MOST, count // (16 * threads)))
+    mine = share(accelerator, count, chunk)
+    chunks = [mine[start : start + chunk] for start in range(0, len(mine), chunk)]
+    part: dict[int, Result] = {}
+    with ThreadPoolExecutor(threads) as pool:
+        results = pool.map(lambda indices: [(i, one(i)) for i in indices], chunks)
+        for result in results:
+            part.update(result)
+            yield Prepared(title, min(count, len(part) * local_processes()), count)
+    return merged(accelerator, part)
+
+
+def _left(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:
+    """The pixels of the pictures that are left."""
+    if stored is None or len(indices) == len(stored.starts):
+        return stored
+    shapes, starts = stored.shapes, stored.starts
+    return StoredPixels(stored.entry, [shapes[i] for i in indices], [starts[i] for i in indices])
