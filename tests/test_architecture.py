@@ -48,8 +48,9 @@ def test_every_module_has_a_test():
     elsewhere = {
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",
         "results": "test_selection.py", "errors": "test_bad_input.py", "cores": "test_devices.py",
-        "job": "test_run.py", "offering": "test_plugins.py", "predictions": "test_predict.py",
-        "provenance": "test_run.py", "run_folder": "test_run.py", "history": "test_resuming.py",
+        "job": "test_running.py", "offering": "test_plugins.py",
+        "predictions": "test_predicting.py", "provenance": "test_running.py",
+        "run_folder": "test_running.py", "history": "test_resuming.py",
         "survey": "test_cli.py", "screen": "test_screen.py",
     }  # fmt: skip
     for path in SOURCES:

@@ -93,7 +93,7 @@ import sys
 from pathlib import Path
 import tlf.trainer as trainer
 from tlf.results import Updated
-from tlf.run import run
+from tlf.running import run
 
 real = trainer.update
 def thawing(job, phase, segment, *rest):

@@ -46,8 +46,8 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
     _check_is_no_command(recipe)
     from rich.console import Console
 
-    from tlf.run import resume_recipe
-    from tlf.run import run as run_recipe
+    from tlf.running import resume_recipe
+    from tlf.running import run as run_recipe
     from tlf.screen import show
 
     if again:
@@ -63,7 +63,7 @@ def resume(run: Path, *, changed: bool) -> None:
     """Go on with a run that was stopped."""
     from rich.console import Console
 
-    from tlf.run import resume as resume_run
+    from tlf.running import resume as resume_run
     from tlf.screen import show
 
     show(resume_run(run, changed=changed), Console())
@@ -91,7 +91,7 @@ def explain(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
     """Show what RECIPE would do, and train nothing."""
     from rich.console import Console
 
-    from tlf.explain import explain as explain_recipe
+    from tlf.explaining import explain as explain_recipe
     from tlf.screen import show_explanation
 
     show_explanation(explain_recipe(recipe, overrides), Console(), names=names, model=model)
@@ -111,8 +111,8 @@ def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
 
     PICTURE is a file, or a folder of them.
     """
-    from tlf.predict import expand, load_run
-    from tlf.predict import predict as predict_pictures
+    from tlf.predicting import expand, load_run
+    from tlf.predicting import predict as predict_pictures
     from tlf.predictions import PRINTERS
 
     found = expand(pictures)

@@ -9,11 +9,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from tlf.devices import describe
-from tlf.explain import Explanation, StageRow, stage_rows
+from tlf.explaining import Explanation, StageRow, stage_rows
 from tlf.job import Job
 from tlf.recipe import dump
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted, Updated
-from tlf.run import RunStarted
+from tlf.running import RunStarted
 from tlf.trainer import Event
 
 SECONDS_BETWEEN_LINES = 10.0

@@ -14,9 +14,9 @@ from PIL import Image
 from tlf import cli
 from tlf.data import EVAL_BATCH
 from tlf.errors import DataError
-from tlf.predict import expand, load_run
-from tlf.predict import predict as predict_pictures
-from tlf.run import run as run_recipe
+from tlf.predicting import expand, load_run
+from tlf.predicting import predict as predict_pictures
+from tlf.running import run as run_recipe
 
 RECIPE = """
 batch_size = 8
