@@ -2,46 +2,67 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from tlf.checkpoint import Card, load_model, read_card
-from tlf.data import EVAL_BATCH, cut
+from tlf.checkpoint import load_model, read_card
+from tlf.classifying import TrainedClassifier
 from tlf.errors import DataError, RunError
 from tlf.job import build_model, read_plan
-from tlf.model import Classifier
-from tlf.pictures import SUFFIXES, Preprocessing, center_crop, load, normalize
-from tlf.predictions import rows
+from tlf.pictures import SUFFIXES
+from tlf.predictions import Prediction
+
+Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A run's best model, ready to classify."""
+def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
+    """Load the best model of a run, with its preprocessing and labels; nothing is fetched.
 
-    classifier: Classifier
-    card: Card
+    Parameters:
+        run: its folder, or the ``model.safetensors`` in it. Its pictures are not needed.
 
-
-def load_run(run: Path) -> Trained:
-    """Build the model of a run and read its weights; nothing is fetched.
+    >>> import tlf
+    >>> tlf.load_classifier("runs/mine").predict("ant.jpg").label  # doctest: +SKIP
+    'ants'
 
     Raises:
         RunError: the folder holds no finished run.
         WeightsError: its weights are damaged.
     """
-    weights, recipe = run / "model.safetensors", run / "recipe.toml"
+    given = Path(run)
+    folder = given.parent if given.name == "model.safetensors" else given
+    weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
     card = read_card(weights)
     if not recipe.is_file():
         raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
     plan = read_plan(recipe)
     empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
-    _, classifier = build_model(replace(plan, recipe=empty), len(card.classes))
-    load_model(weights, classifier)
-    return Trained(classifier.eval(), card)
+    _, model = build_model(replace(plan, recipe=empty), len(card.classes))
+    load_model(weights, model)
+    return TrainedClassifier(model.eval(), card.classes, card.preprocessing)
+
+
+def predict(run: str | PathLike[str], pictures: Paths) -> Iterator[Prediction]:
+    """Classify pictures with the best model of a run: what ``tlf predict RUN PICTURE...`` prints.
+
+    Parameters:
+        run: its folder.
+        pictures: a picture file, a folder of them, or a list of such paths.
+
+    Yields:
+        A prediction for each picture, as soon as it is known. Those of a folder, and of folders in
+        it, come sorted by path.
+
+    Raises:
+        RunError: the folder holds no finished run.
+        WeightsError: its weights are damaged.
+        DataError: names the path that is not there, or the picture that cannot be read.
+    """
+    paths = [pictures] if isinstance(pictures, str | PathLike) else pictures
+    found = expand([Path(path) for path in paths])
+    return load_classifier(run).each(found)
 
 
 def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -51,21 +72,6 @@ def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
         DataError: names the path that is not there, or the folder that holds no pictures.
     """
     return tuple(picture for path in paths for picture in _within(path))
-
-
-def predict(trained: Trained, pictures: Sequence[Path]) -> Iterator[dict[str, str]]:
-    """Yield a row for each picture: path, predicted class, a probability for each class.
-
-    Raises:
-        DataError: names the picture that is missing or cannot be read.
-    """
-    how = trained.card.preprocessing
-    for batch in cut(range(len(pictures)), EVAL_BATCH):
-        images = torch.stack([_load(pictures[index], how) for index in batch])
-        with torch.inference_mode():
-            scaled = normalize(images, how).contiguous(memory_format=torch.channels_last)
-            probabilities = trained.classifier(scaled).softmax(1)
-        yield from rows([str(pictures[i]) for i in batch], probabilities, trained.card.classes)
 
 
 def _within(path: Path) -> Sequence[Path]:
@@ -79,15 +85,6 @@ def _within(path: Path) -> Sequence[Path]:
     if not found:
         raise DataError(f"{path}: no pictures in this folder, by how their names end")
     return sorted(found)
-
-
-def _load(path: Path, how: Preprocessing) -> Tensor:
-    try:
-        return center_crop(load(path.read_bytes(), how), how.size)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; name a picture file") from error
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
 
 
 def _without_weights(backbone: Any) -> Any:  # noqa: ANN401 - a component of any plugin
