@@ -37,12 +37,13 @@ def show(
     console, job, event = console or Console(), None, None
     with _Bar(console) if _has_bar(console) else _Lines(console) as within:
         for event in events:
+            job = event.job if isinstance(event, RunStarted) else job
+            if job is not None and not job.accelerator.is_main_process:
+                continue
             if isinstance(event, Updated):
                 within.update(event)
                 continue
             within.clear()
-            if isinstance(event, RunStarted):
-                job = event.job
             _show_one(event, job, console)
     return event if isinstance(event, RunResult) else None
 
