@@ -38,10 +38,17 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     """Train what a recipe describes, and yield what happens: an ``EpochResult`` after each epoch
     among other events, and a ``RunResult`` in the end. Training takes place while they are taken.
 
-    >>> import tlf
-    >>> [*_, result] = tlf.run("recipes/resnet18_finetune.toml")  # doctest: +SKIP
-    >>> result.best.eval_top1  # doctest: +SKIP
-    0.9125
+    >>> import tempfile, tlf
+    >>> tiny = [
+    ...     "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}",
+    ...     "backbone={kind='timm', model='test_resnet', weights='none'}",
+    ...     "transforms.size=32", "transforms.resize=32", "phases.head.epochs=1",
+    ... ]  # fmt: skip
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recipe = "recipes/resnet18_finetune.toml"
+    ...     events = tlf.run(recipe, [*tiny, "phases.all.epochs=2", f"output={folder}/run"])
+    ...     [event.phase for event in events if isinstance(event, tlf.EpochResult)]
+    ['head', 'all', 'all']
 
     Parameters:
         recipe: the path of one, or what ``load_recipe`` made of it.
