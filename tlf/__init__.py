@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tlf.classifying import TrainedClassifier
     from tlf.errors import TlfError
     from tlf.explaining import Explanation, explain
+    from tlf.exporting.export import Exported, export
     from tlf.history import read_history
     from tlf.planning import load_recipe
     from tlf.plugins import survey_plugins
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "EpochResult",
     "Explanation",
+    "Exported",
     "PortableHead",
     "Prediction",
     "Recipe",
@@ -49,6 +51,7 @@ __all__ = [
     "TrainedClassifier",
     "__version__",
     "explain",
+    "export",
     "load_classifier",
     "load_head",
     "load_recipe",
@@ -65,6 +68,7 @@ _HOMES = {
     "classifying": ("TrainedClassifier",),
     "errors": ("TlfError",),
     "explaining": ("Explanation", "explain"),
+    "exporting.export": ("Exported", "export"),
     "history": ("read_history",),
     "planning": ("load_recipe",),
     "plugins": ("survey_plugins",),
