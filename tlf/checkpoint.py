@@ -15,7 +15,6 @@ from torch import Tensor
 from tlf.errors import WeightsError
 from tlf.model import Classifier
 from tlf.pictures import Preprocessing
-from tlf.pretrained.weights import fingerprint
 from tlf.sealed import read_sealed, write_sealed
 
 GOLDEN = ("golden.features", "golden.logits")
@@ -105,6 +104,8 @@ def read_card(path: Path) -> Card:
 
 def backbone_sha256(classifier: Classifier) -> str:
     """The identity of a backbone: SHA-256 of its tensors."""
+    from tlf.pretrained.weights import fingerprint  # loading a head is quicker without
+
     return fingerprint(classifier.backbone.state_dict())
 
 

@@ -16,7 +16,6 @@ from tlf.errors import PluginError, WeightsError
 from tlf.heads import KINDS
 from tlf.model import Classifier
 from tlf.pictures import Preprocessing
-from tlf.pretrained.weights import fingerprint
 
 if TYPE_CHECKING:
     from tlf.classifying import TrainedClassifier
@@ -66,6 +65,7 @@ class PortableHead(nn.Module):
             WeightsError: it is another backbone.
         """
         from tlf.classifying import TrainedClassifier
+        from tlf.pretrained.weights import fingerprint
 
         found = fingerprint(backbone.state_dict())
         if found != self.backbone["sha256"]:
