@@ -96,6 +96,19 @@ def recipe(tmp_path: Path, pictures: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
+    """The folder of a run of that recipe which has ended. Nobody may change it."""
+    from tlf.running import run
+
+    root = tmp_path_factory.mktemp("finished")
+    path = root / "recipe.toml"
+    path.write_text(RECIPE.format(output=root / "run", root=pictures))
+    for _ in run(path):
+        pass
+    return root / "run"
+
+
+@pytest.fixture(scope="session")
 def tlf() -> TlfCommand:
     """Run ``python -m tlf`` with some arguments in a process of its own."""
 

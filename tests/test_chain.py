@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tlf.results import Notice, Stored
-from tlf.run import run as run_recipe
+from tlf.running import run as run_recipe
 
 ROOT = Path(__file__).parent.parent
 

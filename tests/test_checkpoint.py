@@ -26,7 +26,9 @@ def card(classifier):
         head={"kind": "linear"},
         backbone={"kind": "torchvision", "sha256": backbone_sha256(classifier)},
         classifier="fc",
+        num_features=4,
         metrics={"eval_top1": 0.5},
+        plugins={},
         tlf="0.1.0",
     )
 
@@ -55,6 +57,8 @@ def test_the_head_stands_by_itself_with_a_golden_pair(tmp_path, classifier, card
     assert told["classes"] == ["ants", "bees"]
     assert told["format"] == 1
     assert told["preprocessing"]["size"] == 32
+    assert told["preprocessing"]["mode"] == "RGB"
+    assert told["num_features"] == 4
     assert told["backbone"]["sha256"] == backbone_sha256(classifier)
 
 

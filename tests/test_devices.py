@@ -7,7 +7,8 @@ from tlf.errors import RunError
 
 @pytest.fixture
 def plain(monkeypatch):
-    for name in ("ACCELERATE_MIXED_PRECISION", "MASTER_ADDR", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+    for name in ("ACCELERATE_MIXED_PRECISION", "MASTER_ADDR", "WORLD_SIZE", "LOCAL_WORLD_SIZE",
+                 "LOCAL_RANK"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 
 
@@ -15,6 +16,12 @@ def test_processes_that_were_asked_for_and_not_started_are_an_error(plain, monke
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     with pytest.raises(RunError, match="torchrun --nproc_per_node 2"):
+        start_accelerator("auto")
+
+
+def test_a_process_that_was_told_of_others_and_is_alone_is_an_error(plain, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RunError, match="2 processes train together, and there is 1; start them"):
         start_accelerator("auto")
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tlf.builtin.heads import AttentionPool, Cosine, Linear, Mlp, tlf_heads
+from tlf.builtin.heads import tlf_heads
+from tlf.heads import AttentionPool, Cosine, Linear, Mlp
 
 B, F, K = 5, 12, 4
 

@@ -11,7 +11,7 @@ from tlf.components import Offer, Plugin
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.hookspecs import hookimpl
 from tlf.offering import VERBS
-from tlf.plugins import blame, load_plugins, survey
+from tlf.plugins import blame, load_plugins, survey_plugins
 from tlf.results import EpochResult
 
 HEADER = """
@@ -220,7 +220,7 @@ def test_switched_off(install, monkeypatch):
     install("pool", HEADS)
     monkeypatch.setenv("TLF_PLUGINS", "0")
     assert "TLF_PLUGINS=0 switches plugins off" in failure("pool")
-    assert [record.plugin.name for record in survey()] == ["tlf"]
+    assert [record.plugin.name for record in survey_plugins()] == ["tlf"]
     assert load_plugins([]).loaded[0].name == "tlf"
 
 
@@ -231,7 +231,7 @@ def test_survey_goes_on_past_broken_plugins(install):
     install("broken", "raise RuntimeError('boom')")
     install("twin", HEADS, "twin-a", "tlf_test_twin_a")
     install("twin", HEADS, "twin-b", "tlf_test_twin_b")
-    first, *others = survey()
+    first, *others = survey_plugins()
     assert (first.plugin.name, [offer.kind for offer in first.offers]) == ("tlf", ["plain"])
     found = {record.plugin.distribution: record for record in others}
     assert [offer.kind for offer in found["tlf-pool"].offers] == ["pool:gem"]

@@ -11,7 +11,7 @@ from tlf.builtin.backbones import Timm
 from tlf.job import read_plan
 from tlf.recipe import Recipe, dump, resolve
 from tlf.results import RunResult
-from tlf.run import run
+from tlf.running import run
 
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "recipes").rglob("*.toml"))

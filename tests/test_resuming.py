@@ -55,7 +55,7 @@ KILLER = """
 import os, sys
 from pathlib import Path
 import tlf.resuming.keeping
-from tlf.run import run, resume
+from tlf.running import run, resume
 from tlf.results import Updated
 
 # Die as by kill -9 after so many events, wherever that is.
@@ -76,7 +76,7 @@ def write_recipe(folder, pictures, optimizer='"sgd"', name="recipe"):
 
 
 def run_to_the_end(path):
-    from tlf.run import run
+    from tlf.running import run
 
     return list(run(path))
 
@@ -120,7 +120,7 @@ def test_kill_9_and_go_on(tmp_path, pictures, whole, events):
     """In the head's phase, at the phase's edge, in the middle of an epoch, after a thaw."""
     path, output = write_recipe(tmp_path, pictures)
     assert killed_after(path, events, "run") == -signal.SIGKILL
-    from tlf.run import resume
+    from tlf.running import resume
 
     list(resume(output))
     assert_same(whole, output)
@@ -163,7 +163,7 @@ def test_every_optimizer_goes_on(tmp_path, pictures, optimizer):
     other, second = write_recipe(tmp_path, pictures, optimizer, "other")
     run_to_the_end(one)
     stop_after(other, 20)
-    from tlf.run import resume
+    from tlf.running import resume
 
     list(resume(second))
     assert_same(first, second)
@@ -184,7 +184,7 @@ def test_adaptive_policies_go_on(tmp_path, pictures):
         outputs.append(output)
     run_to_the_end(tmp_path / "one.toml")
     stop_after(tmp_path / "other.toml", 20)
-    from tlf.run import resume
+    from tlf.running import resume
 
     list(resume(outputs[1]))
     assert_same(*outputs)
@@ -195,7 +195,7 @@ def test_adaptive_policies_go_on(tmp_path, pictures):
 def stop_after(path, updates):
     """Stop at an update as a signal does, and give what is said."""
     from tlf.errors import StoppedError
-    from tlf.run import run
+    from tlf.running import run
 
     try:
         for number, _ in enumerate(run(path)):
@@ -281,7 +281,7 @@ def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
 def test_a_full_disk_leaves_the_state_before_and_the_run_goes_on(tmp_path, pictures, monkeypatch):
     from tlf.results import Notice
     from tlf.resuming import state as module
-    from tlf.run import run
+    from tlf.running import run
 
     path, output = write_recipe(tmp_path, pictures)
     write, calls = module.save_file, []

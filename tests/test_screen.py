@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from tlf.explain import StageRow
+from tlf.explaining import StageRow
 from tlf.results import EpochResult, Notice, Progress, Updated
 from tlf.screen import epoch_line, show, stage_table
 

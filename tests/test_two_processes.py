@@ -72,6 +72,9 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
         recipe.write_text(RECIPE.format(output=output, root=root))
         done = launch(processes, recipe)
         assert done.returncode == 0, done.stderr
+        told = json.loads((output / "provenance.json").read_text())["hardware"]["device"]
+        assert ("× 2 processes" in told) == (processes == 2)
+        assert not output.with_name(f"{output.name}-2").exists()
         folders.append(output)
     one, two = map(lines, folders)
     for first, second in zip(one, two, strict=True):
@@ -93,7 +96,7 @@ import sys
 from pathlib import Path
 import tlf.trainer as trainer
 from tlf.results import Updated
-from tlf.run import run
+from tlf.running import run
 
 real = trainer.update
 def thawing(job, phase, segment, *rest):

@@ -2,25 +2,23 @@
 only.
 """
 
-import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from tlf.errors import RunError, WeightsError
-from tlf.folders import written_whole
+from tlf.errors import WeightsError
 from tlf.model import Classifier
 from tlf.pictures import Preprocessing
-from tlf.pretrained.weights import fingerprint
+from tlf.sealed import read_sealed, write_sealed
 
-FORMAT = 1
-"""Of the JSON that stands under the key ``tlf`` of the files' metadata."""
+GOLDEN = ("golden.features", "golden.logits")
+"""What the head's file has besides the head's tensors."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,14 @@ class Card:
     """Kind and options."""
     backbone: Mapping[str, Any]
     """Kind and options, and ``sha256`` of its tensors."""
+    num_features: int
+    """F."""
     classifier: str
     """The name under which the architecture keeps its classifier; the head's tensors stand under
     it."""
     metrics: Mapping[str, float]
+    plugins: Mapping[str, str]
+    """Plugin → distribution and version, where head or backbone are a third party's."""
     tlf: str
     """The version of tlf that wrote the file."""
 
@@ -48,7 +50,7 @@ def save_model(path: Path, classifier: Classifier, card: Card) -> None:
     """
     tensors = dict(classifier.backbone.state_dict())
     tensors |= {f"{card.classifier}.{k}": v for k, v in classifier.head.state_dict().items()}
-    _save(path, tensors, card)
+    write_sealed(path, tensors, _told(card))
 
 
 def load_model(path: Path, classifier: Classifier) -> None:
@@ -75,10 +77,11 @@ def save_head(path: Path, classifier: Classifier, card: Card, features: Tensor) 
     of one picture (1, F), or (1, F, H, W) or (1, N, F) for a head that pools, and the logits (1,
     K) that belong to them.
     """
+    # On the CPU, where most apps will recompute them: a GPU may round to fewer bits.
+    head, features = deepcopy(classifier.head).cpu().eval(), features.cpu()
     with torch.inference_mode():
-        logits = classifier.head.eval()(features)
-    tensors = dict(classifier.head.state_dict())
-    _save(path, tensors | {"golden.features": features, "golden.logits": logits}, card)
+        golden = dict(zip(GOLDEN, (features, head(features)), strict=True))
+    write_sealed(path, head.state_dict() | golden, _told(card))
 
 
 def read_card(path: Path) -> Card:
@@ -88,39 +91,25 @@ def read_card(path: Path) -> Card:
         RunError: there is no such file, or it is of a newer format.
         WeightsError: it is damaged, or tlf did not write it.
     """
-    if not path.is_file():
-        raise RunError(f"there is no {path}; name the folder of a run that has ended")
+    told = read_sealed(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("tlf")
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is damaged: {error}") from error
-    if text is None:
-        raise WeightsError(f"{path} was not written by tlf: it does not say what it is")
-    try:
-        return _card(path, json.loads(text))
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} is damaged: what it says of itself is not whole") from error
-
-
-def _card(path: Path, told: dict[str, Any]) -> Card:
-    if told.pop("format") > FORMAT:
-        raise RunError(f"{path} was written by tlf {told['tlf']}; upgrade: pip install -U tlf")
-    how = told["preprocessing"]
-    how |= {"mean": tuple(how["mean"]), "std": tuple(how["std"])}
-    return Card(**told | {"classes": tuple(told["classes"]), "preprocessing": Preprocessing(**how)})
+        how = told["preprocessing"]
+        how |= {"mean": tuple(how["mean"]), "std": tuple(how["std"])}
+        del how["mode"]  # mean and std say it by their number
+        return Card(**{**told, "classes": tuple(told["classes"]),
+                       "preprocessing": Preprocessing(**how)})  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"{path} does not say all of what it is: {error}") from error
 
 
 def backbone_sha256(classifier: Classifier) -> str:
     """The identity of a backbone: SHA-256 of its tensors."""
+    from tlf.pretrained.weights import fingerprint  # loading a head is quicker without
+
     return fingerprint(classifier.backbone.state_dict())
 
 
-def _save(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:
-    text = json.dumps({"format": FORMAT, **asdict(card)}, sort_keys=True)
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        with written_whole(path) as side:
-            save_file(plain, side, metadata={"tlf": text})
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"cannot write {path}: {error}") from error
+def _told(card: Card) -> dict[str, Any]:
+    told = asdict(card)
+    told["preprocessing"]["mode"] = "RGB" if card.preprocessing.channels == 3 else "L"
+    return told

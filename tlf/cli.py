@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click_default_group import DefaultGroup
 
-from tlf import __version__
+import tlf
 from tlf.errors import StoppedError, TlfError, nearest
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
@@ -20,7 +20,7 @@ _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
     default="run",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="tlf")
+@click.version_option(tlf.__version__, prog_name="tlf")
 def cli() -> None:
     """Turn a pretrained image backbone into a classifier for your own pictures."""
 
@@ -44,16 +44,10 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
     KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
     """
     _check_is_no_command(recipe)
-    from rich.console import Console
-
-    from tlf.run import resume_recipe
-    from tlf.run import run as run_recipe
-    from tlf.screen import show
-
     if again:
-        show(resume_recipe(recipe, overrides, changed=changed), Console())
+        tlf.show(tlf.resume_recipe(recipe, overrides, changed=changed))
     else:
-        show(run_recipe(recipe, overrides), Console())
+        tlf.show(tlf.run(recipe, overrides))
 
 
 @cli.command()
@@ -61,12 +55,7 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
 @_changed
 def resume(run: Path, *, changed: bool) -> None:
     """Go on with a run that was stopped."""
-    from rich.console import Console
-
-    from tlf.run import resume as resume_run
-    from tlf.screen import show
-
-    show(resume_run(run, changed=changed), Console())
+    tlf.show(tlf.resume(run, changed=changed))
 
 
 @cli.command()
@@ -75,10 +64,9 @@ def history(run: Path) -> None:
     """Print the epochs of a run."""
     from rich.console import Console
 
-    from tlf.history import read_history
     from tlf.screen import epoch_line
 
-    for result in read_history(run):
+    for result in tlf.read_history(run):
         Console().print(epoch_line(result), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -91,10 +79,9 @@ def explain(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
     """Show what RECIPE would do, and train nothing."""
     from rich.console import Console
 
-    from tlf.explain import explain as explain_recipe
     from tlf.screen import show_explanation
 
-    show_explanation(explain_recipe(recipe, overrides), Console(), names=names, model=model)
+    show_explanation(tlf.explain(recipe, overrides), Console(), names=names, model=model)
 
 
 @cli.command()
@@ -111,12 +98,35 @@ def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
 
     PICTURE is a file, or a folder of them.
     """
-    from tlf.predict import expand, load_run
-    from tlf.predict import predict as predict_pictures
     from tlf.predictions import PRINTERS
 
-    found = expand(pictures)
-    PRINTERS[form](predict_pictures(load_run(run), found))
+    PRINTERS[form](tlf.predict(run, pictures))
+
+
+@cli.command()
+@_run
+@click.option(
+    "--to",
+    required=True,
+    metavar="FORMAT",
+    help="head, model, timm, torchvision, torch-export or onnx.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option("--int8", is_flag=True, help="With onnx: 8-bit weights and activations.")
+@click.option(
+    "--margin", type=float, default=0.01, show_default=True,
+    help="The fraction of top-1 that 8 bits may cost.",
+)  # fmt: skip
+def export(
+    run: Path, to: str, output: Path | None, *, overwrite: bool, int8: bool, margin: float
+) -> None:
+    """Write a run's best model for another library, if it gives what the run gave."""
+    found = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
+    click.echo(
+        f"{found.path}\n{found.pictures} pictures of the run: probabilities differ by "
+        f"{found.difference:.1g} at most, top-1 {found.top1:.2%}, of the run {found.run_top1:.2%}"
+    )
 
 
 @cli.command()
@@ -124,10 +134,9 @@ def plugins() -> None:
     """List plugins, what they offer, and what failed to load."""
     from rich.console import Console
 
-    from tlf.plugins import survey
     from tlf.survey import show_survey
 
-    show_survey(survey(), Console())
+    show_survey(tlf.survey_plugins(), Console())
 
 
 def _check_is_no_command(recipe: Path) -> None:

@@ -21,10 +21,15 @@ def start_accelerator(precision: str) -> Accelerator:
     _check_launch()
     # What an earlier run in this process computed with must not decide for this one.
     AcceleratorState._reset_state()
+    # Without a word, Accelerate takes each of several CPU processes for the only one.
+    joined = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
     try:
-        accelerator = Accelerator(mixed_precision=None if precision == "auto" else precision)
+        accelerator = Accelerator(
+            cpu=joined, mixed_precision=None if precision == "auto" else precision
+        )
     except ValueError as error:
         raise RunError(f"precision = {precision!r} does not work here: {error}") from error
+    _check_processes(accelerator.num_processes)
     if accelerator.device.type == "cpu":
         _check_cpu_precision(accelerator.mixed_precision)
         if _launched():
@@ -48,6 +53,18 @@ def describe(accelerator: Accelerator) -> str:
 def _launched() -> bool:
     """Whether a launcher made the environment, and not a person."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _check_processes(found: int) -> None:
+    if found != _processes():
+        raise RunError(
+            f"WORLD_SIZE says that {_processes()} processes train together, and there is {found}; "
+            "start them by accelerate launch or torchrun, or unset WORLD_SIZE"
+        )
 
 
 def local_processes() -> int:

@@ -102,6 +102,15 @@ def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
     return how.channels, height, width
 
 
+def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
+    """What ``load`` gives for a picture file, for a picture that Pillow has opened or made.
+
+    Raises:
+        DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
+    """
+    return _to_tensor(_resize(_convert(_upright(image), _mode(how.channels)), how))
+
+
 def decode(data: bytes, channels: int = 3) -> "Tensor":
     """A picture file → a uint8 picture (C, H, W) in full size; see ``open_picture``.
 

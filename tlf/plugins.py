@@ -77,7 +77,7 @@ def load_plugins(names: Sequence[str]) -> Plugins:
     return Plugins(_catalogue(offers), manager.hook, tuple(loaded.values()), bool(steps))
 
 
-def survey() -> tuple[Surveyed, ...]:
+def survey_plugins() -> tuple[Surveyed, ...]:
     """Try what comes with tlf and every installed plugin, each by itself, and say how it went."""
     offers = _catalogue(_built_in(_manager({}))).offers
     return (Surveyed(_own(), offers), *map(_surveyed, _entries()))

@@ -1,82 +1,109 @@
-"""What a model thinks of pictures, as rows: path, label, predicted class, a probability per
-class.
-"""
+"""What a model thinks of pictures: a record of each, and tables of them."""
 
 import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def rows(
-    names: Sequence[str],
-    probabilities: Tensor,
-    classes: Sequence[str],
-    labels: Tensor | None = None,
-) -> Iterator[dict[str, str]]:
-    """One row for each picture. ``probabilities``: (N, K)."""
-    predicted = probabilities.argmax(1).tolist()
-    for index, name in enumerate(names):
-        known = {} if labels is None else {"label": classes[int(labels[index])]}
-        figures = zip(classes, probabilities[index].tolist(), strict=True)
-        yield {
-            "path": name,
-            **known,
-            "predicted": classes[predicted[index]],
-            **{f"p_{label}": f"{figure:.6f}" for label, figure in figures},
-        }
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier thinks of one picture."""
+
+    label: str
+    """The class that it most probably shows."""
+    probability: float
+    """Of that class."""
+    probabilities: Mapping[str, float]
+    """Class → probability, in the order of the logits; they sum to 1."""
+    path: str | None = None
+    """The picture's, where it was given by path."""
+
+
+def predictions(
+    paths: Sequence[str | None], probabilities: "Tensor", classes: Sequence[str]
+) -> Iterator[Prediction]:
+    """One prediction for each picture. ``probabilities``: (N, K)."""
+    for path, figures in zip(paths, probabilities.tolist(), strict=True):
+        best = max(range(len(classes)), key=figures.__getitem__)
+        yield Prediction(
+            classes[best], figures[best], dict(zip(classes, figures, strict=True)), path
+        )
+
+
+def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
+    """A prediction as a line of a table; ``label`` is what the picture really shows.
+
+    >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), label="bee")
+    {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.750000', 'p_bee': '0.250000'}
+    """
+    return {
+        "path": prediction.path or "",
+        **({} if label is None else {"label": label}),
+        "predicted": prediction.label,
+        **{f"p_{name}": f"{figure:.6f}" for name, figure in prediction.probabilities.items()},
+    }
 
 
 def write_csv(
     path: Path,
     names: Sequence[str],
-    probabilities: Tensor,
+    probabilities: "Tensor",
     classes: Sequence[str],
-    labels: Tensor,
+    labels: "Tensor",
 ) -> None:
     """Write the rows of labelled pictures."""
     with path.open("w", encoding="utf-8", newline="") as file:
         columns = ["path", "label", "predicted", *(f"p_{label}" for label in classes)]
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows(names, probabilities, classes, labels))
+        found = predictions(names, probabilities, classes)
+        for prediction, label in zip(found, labels.tolist(), strict=True):
+            writer.writerow(row(prediction, classes[label]))
 
 
-def print_table(found: Iterable[dict[str, str]]) -> None:
+def print_table(found: Iterable[Prediction]) -> None:
     """A table to read."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for number, row in enumerate(found):
-        for column in row if number == 0 else ():
+    for number, line in enumerate(map(row, found)):
+        for column in line if number == 0 else ():
             table.add_column(column, justify="right" if column.startswith("p_") else "left")
-        table.add_row(*row.values())
+        table.add_row(*line.values())
     Console().print(table)
 
 
-def print_csv(found: Iterable[dict[str, str]]) -> None:
+def print_csv(found: Iterable[Prediction]) -> None:
     """CSV, as soon as a picture is classified."""
     writer = None
-    for row in found:
+    for line in map(row, found):
         if writer is None:
-            writer = csv.DictWriter(sys.stdout, [*row], lineterminator="\n")
+            writer = csv.DictWriter(sys.stdout, [*line], lineterminator="\n")
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow(line)
 
 
-def print_json_lines(found: Iterable[dict[str, str]]) -> None:
+def print_json_lines(found: Iterable[Prediction]) -> None:
     """A JSON object for each picture: path, predicted class, class → probability."""
-    for row in found:
-        figures = {k.removeprefix("p_"): float(v) for k, v in row.items() if k.startswith("p_")}
-        line = {"path": row["path"], "predicted": row["predicted"], "probabilities": figures}
+    for prediction in found:
+        figures = {name: round(figure, 6) for name, figure in prediction.probabilities.items()}
+        line = {
+            "path": prediction.path,
+            "predicted": prediction.label,
+            "probabilities": figures,
+        }
         print(json.dumps(line, ensure_ascii=False))  # noqa: T201 - it is what the command is for
 
 
-PRINTERS: Mapping[str, Callable[[Iterable[dict[str, str]]], None]] = {
+PRINTERS: Mapping[str, Callable[[Iterable[Prediction]], None]] = {
     "table": print_table,
     "csv": print_csv,
     "jsonl": print_json_lines,

@@ -75,14 +75,18 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
 
 def _card(job: Job, best: EpochResult) -> Card:
     catalogue = job.plan.plugins.catalogue
+    head, backbone = (catalogue.offer(part) for part in (job.recipe.head, job.recipe.backbone))
+    third = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
     return Card(
         classes=job.splits.classes,
         preprocessing=job.how,
-        head=_identity(catalogue.offer(job.recipe.head).kind, job.recipe.head),
-        backbone=_identity(catalogue.offer(job.recipe.backbone).kind, job.recipe.backbone)
+        head=_identity(head.kind, job.recipe.head),
+        backbone=_identity(backbone.kind, job.recipe.backbone)
         | {"sha256": backbone_sha256(job.classifier)},
+        num_features=job.built.num_features,
         classifier=job.built.classifier,
         metrics={name: getattr(best, name) for name in ("eval_top1", "eval_loss")},
+        plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in third},
         tlf=tlf.__version__,
     )
 

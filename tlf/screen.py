@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tlf.cache import megabytes
 from tlf.devices import describe
-from tlf.explain import Explanation, StageRow, stage_rows
+from tlf.explaining import Explanation, StageRow, stage_rows
 from tlf.job import Job
 from tlf.recipe import dump
 from tlf.results import (
@@ -22,25 +22,44 @@ from tlf.results import (
     Stored,
     Updated,
 )
-from tlf.run import RunStarted
+from tlf.running import RunStarted
 from tlf.trainer import Event
 
 SECONDS_BETWEEN_LINES = 10.0
 """Between two lines about the same epoch, where no terminal shows a bar."""
 
 
-def show(events: Iterable[RunStarted | Event | RunResult], console: Console) -> None:
-    """Show everything that happens in a run, until it ends."""
-    job: Job | None = None
-    with _Bar(console) if console.is_terminal else _Lines(console) as within:
+def show(
+    events: Iterable[RunStarted | Event | RunResult], console: Console | None = None
+) -> RunResult | None:
+    """Show everything that happens in a run, until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
+
+    On a terminal with a bar; in a file and in a notebook with a plain line now and then.
+
+    Parameters:
+        events: what ``run`` or ``resume`` yields.
+        console: where to show it; by default where this program prints.
+
+    Returns:
+        What the run gave.
+    """
+    console, job, event = console or Console(), None, None
+    with _Bar(console) if _has_bar(console) else _Lines(console) as within:
         for event in events:
+            job = event.job if isinstance(event, RunStarted) else job
+            if job is not None and not job.accelerator.is_main_process:
+                continue
             if isinstance(event, Updated | Prepared):
                 within.update(event)
                 continue
             within.clear()
-            if isinstance(event, RunStarted):
-                job = event.job
             _show_one(event, job, console)
+    return event if isinstance(event, RunResult) else None
+
+
+def _has_bar(console: Console) -> bool:
+    # A notebook would need another library, ipywidgets, for a bar that moves.
+    return console.is_terminal and not console.is_jupyter
 
 
 def _show_one(event: object, job: Job | None, console: Console) -> None:

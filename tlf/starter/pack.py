@@ -33,6 +33,7 @@ def pack(run: Path, path: Path) -> None:
         if not name.startswith(f"{card['classifier']}.")
     }
     how = card["preprocessing"] | {"size": SIZE, "resize": RESIZE}
+    del how["mode"]  # as many figures as there are channels say it, too
     origin = {"recipe": "recipes/starter_pretraining.toml", "metrics": card["metrics"]}
     metadata = {"preprocessing": json.dumps(how), "origin": json.dumps(origin)}
     with written_whole(path) as side:

@@ -5,6 +5,7 @@ from dataclasses import Field, dataclass, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from tlf.components import Catalogue
+from tlf.errors import PluginError
 from tlf.validation.values import bare
 
 
@@ -112,6 +113,11 @@ def titled(component: str | dict[str, Any]) -> dict[str, Any]:
 
 def _component(value: object, kind: Kind, catalogue: Catalogue) -> str | dict[str, Any]:
     offers = catalogue.of(kind.hook).values()
-    name = next(offer.kind for offer in offers if offer.component is type(value))
+    name = next((offer.kind for offer in offers if offer.component is type(value)), None)
+    if name is None:
+        raise PluginError(
+            f"no plugin of this recipe offers {type(value).__name__} as a {kind.noun}; "
+            f"name the plugin that does in the recipe's plugins"
+        )
     content = table(value, catalogue)
     return {"kind": name, **content} if content else name

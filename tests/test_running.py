@@ -22,8 +22,8 @@ import tlf as package
 from tlf import cli
 from tlf.folders import new_run_folder
 from tlf.results import EpochResult, RunResult, SegmentStarted
-from tlf.run import RunStarted
-from tlf.run import run as run_recipe
+from tlf.running import RunStarted
+from tlf.running import run as run_recipe
 
 RECIPE = """
 seed = 4

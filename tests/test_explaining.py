@@ -6,7 +6,7 @@ import pytest
 import timm
 
 from tlf import cli
-from tlf.explain import StageRow, explain, stage_rows
+from tlf.explaining import StageRow, explain, stage_rows
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tlf.components import Splits
-from tlf.job import Plan, build_model, find_splits, frozen_in, preprocessing, read_plan
+from tlf.job import Plan, build_model, find_splits, frozen_in, preprocessing
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
 from tlf.pictures import Preprocessing
+from tlf.planning import RecipeLike, plan_of
 from tlf.results import Progress
 
 
@@ -46,13 +46,23 @@ class Explanation:
     """Phase → names of the parameters that learn as it begins."""
 
 
-def explain(path: Path, overrides: Sequence[str] = ()) -> Explanation:
+def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     """Read a recipe, build its model, and say what each phase would do.
+
+    >>> import tlf
+    >>> tiny = "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}"
+    >>> told = tlf.explain("recipes/resnet18_finetune.toml", [tiny])
+    >>> [(row.stage, row.state) for row in told.phases["head"]][-2:]
+    [('layer4', 'frozen'), ('head', 'learning')]
+
+    Parameters:
+        recipe: the path of one, or what ``load_recipe`` made of it.
+        overrides: ``key=value``, as on the command line.
 
     Raises:
         TlfError: anything that a run would stop at before training, but for unreadable pictures.
     """
-    plan = read_plan(path, overrides)
+    plan = plan_of(recipe, overrides)
     splits = find_splits(plan)
     built, classifier = build_model(plan, len(splits.classes))
     rates = {}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
@@ -10,8 +11,9 @@ from accelerate.utils import broadcast_object_list
 from tlf.devices import start_accelerator
 from tlf.errors import RunError
 from tlf.folders import latest_run_folder, new_run_folder
-from tlf.job import Job, Plan, open_job, read_plan
+from tlf.job import Job, open_job
 from tlf.pixels import look
+from tlf.planning import RecipeLike, plan_of
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
 from tlf.resuming.changes import check_unchanged
 from tlf.resuming.keeping import Keeper
@@ -33,15 +35,32 @@ class RunStarted:
 RunEvent = RunStarted | Event | RunResult
 
 
-def run(path: Path, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
-    """Train what a recipe describes, and yield what happens.
+def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
+    """Train what a recipe describes, and yield what happens: an ``EpochResult`` after each epoch
+    among other events, and a ``RunResult`` in the end. Training takes place while they are taken.
+
+    >>> import tempfile, tlf
+    >>> tiny = [
+    ...     "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}",
+    ...     "backbone={kind='timm', model='test_resnet', weights='none'}",
+    ...     "transforms.size=32", "transforms.resize=32", "phases.head.epochs=1",
+    ... ]  # fmt: skip
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recipe = "recipes/resnet18_finetune.toml"
+    ...     events = tlf.run(recipe, [*tiny, "phases.all.epochs=2", f"output={folder}/run"])
+    ...     [event.phase for event in events if isinstance(event, tlf.EpochResult)]
+    ['head', 'all', 'all']
+
+    Parameters:
+        recipe: the path of one, or what ``load_recipe`` made of it.
+        overrides: ``key=value``, as on the command line.
 
     Raises:
         TlfError: anything that the user can cause; nothing is written if it is found before
             training begins.
     """
     started = time.perf_counter()
-    plan = read_plan(path, overrides)
+    plan = plan_of(recipe, overrides)
     job = yield from look(open_job(plan, start_accelerator(plan.recipe.precision)))
     folder = _agreed_folder(job)
     yield RunStarted(folder, job, 0)
@@ -50,24 +69,31 @@ def run(path: Path, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
     yield from _train(job, folder, State(), started)
 
 
-def resume(folder: Path, plan: Plan | None = None, *, changed: bool = False) -> Iterator[RunEvent]:
+def resume(
+    run: str | PathLike[str],
+    recipe: RecipeLike | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    changed: bool = False,
+) -> Iterator[RunEvent]:
     """Go on with a run that was stopped, from its last stored state; the result is the same to the
     last bit as if it had never been stopped, on the same device and number of processes.
 
     Parameters:
-        folder: the run's.
-        plan: the recipe to go on with, where it is not the run's own.
+        run: its folder.
+        recipe: the recipe to go on with, where it is not the run's own.
+        overrides: ``key=value``, as on the command line.
         changed: go on although recipe or pictures are others than before.
 
     Raises:
         RunError: there is nothing to go on from, or recipe or pictures have changed.
     """
-    started = time.perf_counter()
+    started, folder = time.perf_counter(), Path(run)
     if not (folder / "recipe.toml").is_file():
         raise RunError(f"{folder} is not the folder of a run: it holds no recipe.toml")
     if (folder / "model.safetensors").is_file():
         raise RunError(f"the run in {folder} has ended; there is nothing to go on with")
-    plan = plan or read_plan(folder / "recipe.toml")
+    plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
     job = yield from look(open_job(plan, start_accelerator(plan.recipe.precision)))
     if not changed:
         check_unchanged(folder, job)
@@ -84,14 +110,23 @@ def resume(folder: Path, plan: Plan | None = None, *, changed: bool = False) -> 
 
 
 def resume_recipe(
-    path: Path, overrides: Sequence[str] = (), *, changed: bool = False
+    recipe: RecipeLike, overrides: Sequence[str] = (), *, changed: bool = False
 ) -> Iterator[RunEvent]:
-    """Go on with the latest run of a recipe that was stopped."""
-    plan = read_plan(path, overrides)
-    folder = latest_run_folder(plan.recipe.output)
+    """Go on with the latest run of a recipe, which was stopped: ``tlf RECIPE --resume``.
+
+    Parameters:
+        recipe: the path of one, or what ``load_recipe`` made of it.
+        overrides: ``key=value``, as on the command line.
+        changed: go on although recipe or pictures are others than before.
+
+    Raises:
+        RunError: there is nothing to go on from, or recipe or pictures have changed.
+    """
+    output = plan_of(recipe, overrides).recipe.output
+    folder = latest_run_folder(output)
     if folder is None:
-        raise RunError(f"there is no run in {plan.recipe.output} to go on with; leave --resume out")
-    yield from resume(folder, plan, changed=changed)
+        raise RunError(f"there is no run in {output} to go on with; leave --resume out")
+    yield from resume(folder, recipe, overrides, changed=changed)
 
 
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:

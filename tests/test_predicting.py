@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from tlf import cli
-from tlf.data import EVAL_BATCH
-from tlf.errors import DataError
-from tlf.predict import expand, load_run
-from tlf.predict import predict as predict_pictures
-from tlf.run import run as run_recipe
+from tlf.classifying import AT_ONCE
+from tlf.errors import DataError, WeightsError
+from tlf.predicting import expand, load_classifier
+from tlf.predicting import predict as predict_pictures
+from tlf.running import run as run_recipe
 
 RECIPE = """
 batch_size = 8
@@ -107,20 +107,21 @@ def test_json_lines_and_the_table_hold_the_same(predict, pictures):
 
 
 def test_probabilities_sum_to_one_and_the_highest_is_predicted(folder, pictures):
-    for row in predict_pictures(load_run(folder), expand([pictures])):
-        values = {name: float(row[f"p_{name}"]) for name in ("circles", "squares")}
-        assert sum(values.values()) == pytest.approx(1, abs=2e-6)
-        assert row["predicted"] == max(values, key=values.__getitem__)
+    for found in predict_pictures(folder, pictures):
+        assert list(found.probabilities) == ["circles", "squares"]
+        assert sum(found.probabilities.values()) == pytest.approx(1, abs=2e-6)
+        assert found.label == max(found.probabilities, key=found.probabilities.get)
+        assert found.probability == found.probabilities[found.label]
 
 
 def test_more_pictures_than_a_batch_in_the_order_given(folder, pictures):
     files = [*expand([pictures / "train", pictures / "val"])] * 2
-    assert len(files) > EVAL_BATCH
-    rows = list(predict_pictures(load_run(folder), files))
-    assert [row["path"] for row in rows] == [str(file) for file in files]
+    assert len(files) > AT_ONCE
+    found = list(predict_pictures(str(folder), files))
+    assert [one.path for one in found] == [str(file) for file in files]
     half = len(files) // 2
-    for first, second in zip(rows[:half], rows[half:], strict=True):
-        torch.testing.assert_close(figures(first), figures(second), atol=2e-6, rtol=0)
+    for first, second in zip(found[:half], found[half:], strict=True):
+        assert first.probabilities == pytest.approx(second.probabilities, abs=2e-6)
 
 
 def test_folders_stand_for_the_pictures_in_them(tmp_path):
@@ -161,27 +162,24 @@ def test_other_kinds_of_the_same_pixels_are_predicted_alike(folder, pictures, tm
     image.convert("RGBA").save(tmp_path / "alpha.png")
     few.save(tmp_path / "palette.png")
     few.convert("RGB").save(tmp_path / "palette_as_rgb.png")
-    trained = load_run(folder)
+    classifier = load_classifier(folder)
     found = {
-        Path(row["path"]).stem: list(row.values())[1:]
-        for row in predict_pictures(trained, expand([tmp_path]))
+        Path(one.path).stem: (one.label, one.probabilities)
+        for one in classifier.each(expand([tmp_path]))
     }
     assert found["turned"] == found["alpha"] == found["plain"]
     assert found["palette"] == found["palette_as_rgb"]
     sideways = tmp_path / "sideways.png"
     image.transpose(Image.Transpose.ROTATE_90).save(sideways)
-    (other,) = predict_pictures(trained, [sideways])
-    assert list(other.values())[1:] != found["plain"]
+    assert classifier.predict(sideways).probabilities != found["plain"][1]
 
 
 def test_a_run_folder_can_be_moved_and_its_pictures_deleted(folder, pictures, tmp_path):
     moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
     text = (moved / "recipe.toml").read_text().replace(str(pictures), "/nowhere")
     (moved / "recipe.toml").write_text(text)
-    files = expand([pictures / "val" / "circles"])
-    assert list(predict_pictures(load_run(moved), files)) == list(
-        predict_pictures(load_run(folder), files)
-    )
+    there = pictures / "val" / "circles"
+    assert list(predict_pictures(moved, there)) == list(predict_pictures(folder, there))
 
 
 def test_loading_a_run_fetches_no_weights(folder, tmp_path):
@@ -191,4 +189,23 @@ def test_loading_a_run_fetches_no_weights(folder, tmp_path):
     assert text.count('\nweights = "none"') == 1
     text = text.replace('\nweights = "none"', '\nweights = "gone.pth"')
     (moved / "recipe.toml").write_text(text)
-    assert load_run(moved).card.classes == ("circles", "squares")
+    assert load_classifier(moved).labels == ("circles", "squares")
+
+
+def test_a_run_is_named_by_its_folder_or_its_model(folder):
+    tensors = [
+        load_classifier(path).model.state_dict()
+        for path in (folder, str(folder), folder / "model.safetensors")
+    ]
+    for name, tensor in tensors[0].items():
+        assert all(torch.equal(other[name], tensor) for other in tensors)
+
+
+def test_a_weight_that_changed_is_seen(folder, tmp_path):
+    moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+    file = moved / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match="damaged: its bytes are not those that were written"):
+        load_classifier(moved)

@@ -1,0 +1,100 @@
+"""Pictures of any kind in, labels and probabilities out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, overload
+
+import torch
+from torch import Tensor
+
+from tlf.errors import DataError
+from tlf.model import Classifier
+from tlf.pictures import Preprocessing, center_crop, load, load_opened, normalize
+from tlf.predictions import Prediction, predictions
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Picture: TypeAlias = "str | PathLike[str] | bytes | Image.Image"
+"""A picture file's path, its bytes, or a Pillow picture."""
+
+AT_ONCE = 32
+"""Pictures that go through the model together."""
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """A backbone and a head, with how pictures are prepared and what the classes are called."""
+
+    model: Classifier
+    """The torch module: prepared pictures (B, C, H, W) → logits (B, K)."""
+    labels: tuple[str, ...]
+    """Class names in the order of the logits."""
+    preprocessing: Preprocessing
+
+    # A path and bytes are sequences, too, but not of pictures.
+    @overload
+    def predict(self, pictures: Picture) -> Prediction: ...  # type: ignore[overload-overlap]
+    @overload
+    def predict(self, pictures: Sequence[Picture]) -> list[Prediction]: ...
+    def predict(self, pictures: "Picture | Sequence[Picture]") -> Prediction | list[Prediction]:
+        """Classify a picture, or a list of them.
+
+        Raises:
+            DataError: a picture is missing or cannot be read; says which.
+        """
+        if isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes):
+            return list(self.each(pictures))
+        return next(self.each([pictures]))
+
+    def each(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+        """Classify pictures, and yield what each is as soon as it is known.
+
+        Raises:
+            DataError: a picture is missing or cannot be read; says which.
+        """
+        for start in range(0, len(pictures), AT_ONCE):
+            batch = pictures[start : start + AT_ONCE]
+            images = self.prepare(batch, first=start)
+            with torch.inference_mode():
+                probabilities = self.model(images).softmax(1)
+            yield from predictions([_path(p) for p in batch], probabilities, self.labels)
+
+    def prepare(self, pictures: Sequence[Picture], first: int = 0) -> Tensor:
+        """Pictures → what the model takes (B, C, H, W), on its device.
+
+        Parameters:
+            pictures: B of them.
+            first: the place of the first of them in a longer list, which errors name it by.
+
+        Raises:
+            DataError: a picture is missing or cannot be read; says which.
+        """
+        device = next(self.model.parameters()).device
+        named = enumerate(pictures, start=first)
+        images = torch.stack([_pixels(p, self.preprocessing, number) for number, p in named])
+        scaled = normalize(images.to(device), self.preprocessing)
+        return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def _pixels(picture: Picture, how: Preprocessing, number: int) -> Tensor:
+    """A picture → uint8 pixels (C, S, S)."""
+    name = _path(picture) or f"picture {number}"
+    try:
+        if isinstance(picture, bytes):
+            pixels = load(picture, how)
+        elif isinstance(picture, str | PathLike):
+            pixels = load(Path(picture).read_bytes(), how)
+        else:
+            pixels = load_opened(picture, how)
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror or error}; name a picture file") from error
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    return center_crop(pixels, how.size)
+
+
+def _path(picture: Picture) -> str | None:
+    return fspath(picture) if isinstance(picture, str | PathLike) else None

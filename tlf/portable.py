@@ -1,0 +1,186 @@
+"""A trained head by itself, for a program that brings its own backbone. Needs torch and
+safetensors.
+"""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tlf.checkpoint import GOLDEN, Card, read_card
+from tlf.errors import PluginError, WeightsError
+from tlf.heads import KINDS
+from tlf.model import Classifier
+from tlf.pictures import Preprocessing
+
+if TYPE_CHECKING:
+    from tlf.classifying import TrainedClassifier
+
+TOLERANCE = 1e-4
+"""By how much the recomputed logits may differ from those in the file, as a fraction of the largest
+of them: processors add float32 numbers up in orders of their own."""
+
+
+class PortableHead(nn.Module):
+    """A trained head: features (B, F) → logits (B, K).
+
+    A head that pools for itself takes maps (B, F, H, W) or tokens (B, N, F) instead. It is in
+    evaluation mode and its parameters ask for no gradient.
+    """
+
+    labels: tuple[str, ...]
+    """Class names in the order of the logits."""
+    preprocessing: Preprocessing
+    """How a picture becomes the tensor that the backbone expects."""
+    backbone: Mapping[str, Any]
+    """The backbone that it was trained on: kind, options, and the SHA-256 of its tensors."""
+
+    def __init__(self, module: nn.Module, card: Card) -> None:
+        super().__init__()
+        self.module = module
+        self.card = card
+        self.labels = card.classes
+        self.preprocessing = card.preprocessing
+        self.backbone = card.backbone
+        self.eval().requires_grad_(requires_grad=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, F) → logits (B, K)."""
+        logits: Tensor = self.module(features)
+        return logits
+
+    def attach(self, backbone: nn.Module) -> "TrainedClassifier":
+        """Join the head and the backbone that it was trained on, without its own classifier.
+
+        Parameters:
+            backbone: normalised pictures (B, C, H, W) → features (B, F), with the very tensors of
+                the run: those in ``model.safetensors``, or the published ones where the run left
+                it frozen. It is put into evaluation mode.
+
+        Raises:
+            WeightsError: it is another backbone.
+        """
+        from tlf.classifying import TrainedClassifier
+        from tlf.pretrained.weights import fingerprint
+
+        found = fingerprint(backbone.state_dict())
+        if found != self.backbone["sha256"]:
+            raise WeightsError(self._other(backbone, found))
+        if getattr(self.module, "pools", False) and not hasattr(backbone, "forward_features"):
+            raise WeightsError(
+                f"this head pools maps or tokens, and a {type(backbone).__name__} has no "
+                "forward_features that gives them; load the whole model: tlf.load_classifier"
+            )
+        stages = {"backbone": [name for name, _ in backbone.named_parameters()]}
+        model = Classifier(backbone, self.module, stages).eval()
+        return TrainedClassifier(model, self.labels, self.preprocessing)
+
+    def _other(self, backbone: nn.Module, found: str) -> str:
+        own = self.card.classifier
+        left = any(name.startswith(f"{own}.") for name in backbone.state_dict())
+        advice = (
+            f"it still has a classifier of its own: put torch.nn.Identity() in the place of {own}"
+            if left
+            else "load the weights of the run, model.safetensors, into it"
+        )
+        return (
+            f"this head was trained on {described(self.backbone)}, not on this "
+            f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {advice}"
+        )
+
+
+def load_head(path: str | PathLike[str]) -> PortableHead:
+    """Load a run's ``head.safetensors``. Needs torch and safetensors, and no other library.
+
+    Every byte of the file is checked, and the logits of its golden features are computed again.
+    A head that a plugin offers needs that plugin, and tlf with all that it needs.
+
+    >>> import tlf
+    >>> tlf.load_head("a.safetensors")
+    Traceback (most recent call last):
+    tlf.errors.RunError: there is no a.safetensors; name the folder of a run that has ended
+
+    Raises:
+        RunError: there is no such file, or a newer tlf wrote it.
+        WeightsError: it is damaged, or holds no head, or one that is not to be had here.
+    """
+    file = Path(path)
+    card = read_card(file)
+    tensors = load_file(file)
+    if not tensors.keys() >= {*GOLDEN}:
+        raise WeightsError(f"{file} is no head by itself; name a head.safetensors")
+    features, logits = (tensors.pop(name) for name in GOLDEN)
+    module = _built(file, card)
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{file} does not fit the head that it names: {error}") from error
+    head = PortableHead(module, card)
+    _check_golden(file, head, features, logits)
+    return head
+
+
+def described(backbone: Mapping[str, Any]) -> str:
+    """A backbone in a few words.
+
+    >>> described({"kind": "timm", "model": "vit_tiny", "weights": "none", "sha256": "ab" * 32})
+    'timm vit_tiny with weights none (SHA-256 abababababab…)'
+    """
+    model = f" {backbone['model']}" if "model" in backbone else ""
+    weights = f" with weights {backbone['weights']}" if "weights" in backbone else ""
+    return f"{backbone['kind']}{model}{weights} (SHA-256 {backbone['sha256'][:12]}…)"
+
+
+def _built(path: Path, card: Card) -> nn.Module:
+    kind = card.head["kind"]
+    options: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in card.head.items()
+        if name != "kind"
+    }
+    # What weights start from is drawn and thrown away; the caller's random numbers stay his.
+    with torch.random.fork_rng(devices=[]):
+        if ":" in kind:
+            return _third_party(path, card, options)
+        try:
+            return KINDS[kind](**options).build(card.num_features, len(card.classes))
+        except (KeyError, TypeError, ValueError) as error:
+            told = f"{path}: tlf {card.tlf} wrote a {kind!r} head that this tlf cannot build"
+            raise WeightsError(f"{told}: {error}") from error
+
+
+def _third_party(path: Path, card: Card, options: Mapping[str, Any]) -> nn.Module:
+    from tlf.plugins import blame, load_plugins
+
+    kind = card.head["kind"]
+    name = kind.partition(":")[0]
+    try:
+        offer = load_plugins([name]).catalogue.of("tlf_heads").get(kind)
+    except PluginError as error:
+        wanted = f"its head, {kind!r}, comes with the plugin {name!r} of {card.plugins[name]}"
+        raise WeightsError(f"{path}: {wanted}: {error}") from error
+    if offer is None:
+        raise WeightsError(f"{path}: the plugin {name!r} that is installed offers no {kind!r}; "
+                           f"it was written with {card.plugins[name]}")  # fmt: skip
+    with blame(offer, "build"):
+        module: nn.Module = offer.component(**options).build(card.num_features, len(card.classes))
+    return module
+
+
+def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:
+    with torch.inference_mode():
+        found = head(features)
+    if found.shape != logits.shape or not _alike(found, logits):
+        raise WeightsError(
+            f"{path}: this head does not give the logits that it gave when it was written; "
+            f"tlf {head.card.tlf} wrote it, and what it is built from has changed since"
+        )
+
+
+def _alike(found: Tensor, expected: Tensor) -> bool:
+    most = TOLERANCE * max(1.0, float(expected.abs().max()))
+    return bool((found - expected).abs().max() <= most)
