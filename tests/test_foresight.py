@@ -64,8 +64,7 @@ def problems(model, policies, **more):
 def test_a_stage_that_thaws_later_needs_a_rate(model, policy, lr, epoch, name):
     (problem,) = problems(model, [policy], lr=lr, epochs=epoch)
     assert problem == (
-        f"phases.1.lr: as early as epoch {epoch}, {name} learns but has no learning rate; "
-        "add backbone = …"
+        f"phases.1.lr: by epoch {epoch}, {name} learns but has no learning rate; add backbone = …"
     )
     check(model, [policy], lr=lr, epochs=epoch - 1)
     check(model, [policy], lr={**lr, "backbone": 0.01}, epochs=epoch)
@@ -113,7 +112,7 @@ def test_no_policy_is_blamed_for_a_history_that_nobody_measured(model, rule):
 
 def test_a_thaw_that_only_success_brings_is_foreseen(model):
     (problem,) = problems(model, [Adaptive("improves")], offers=[ADAPTIVE])
-    assert problem.startswith("phases.1.lr: as early as epoch 3, backbone.0.weight learns")
+    assert problem.startswith("phases.1.lr: by epoch 3, backbone.0.weight learns")
 
 
 def test_foreseeing_asks_for_every_epoch_but_the_first():
@@ -136,6 +135,15 @@ def test_foreseeing_asks_for_every_epoch_but_the_first():
     assert len({*losses}) == 3
 
 
+def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long(model):
+    asked = []
+    found = foresee(lambda p: asked.append(p) or frozenset(), Progress(0, 20_000), ["stem"])
+    assert [epoch for epoch, _ in found] == [*range(1, 51), 19_999]
+    assert len(asked[-1].history) == 19_999
+    (problem,) = problems(model, [Gradual(every=100)], epochs=20_000)
+    assert problem.startswith("phases.1.lr: by epoch 20000, backbone.0.weight learns")
+
+
 def test_it_is_told_by_the_command_line_before_anything_is_written(tmp_path, recipe, tlf):
     text = recipe.read_text()
     thaw = 'freeze = "gradual"\nepochs = 3\nlr = { head = 0.1, layer4 = 0.01 }'
@@ -143,6 +151,6 @@ def test_it_is_told_by_the_command_line_before_anything_is_written(tmp_path, rec
     recipe.write_text(text)
     done = tlf(recipe)
     assert done.returncode == 2
-    assert "phases.1.lr: as early as epoch 3, backbone.layer3" in done.stderr
+    assert "phases.1.lr: by epoch 3, backbone.layer3" in done.stderr
     assert "Traceback" not in done.stderr
     assert not Path(tmp_path / "run").exists()

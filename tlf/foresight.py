@@ -5,7 +5,7 @@ come yet. What depends on how well training goes is asked twice: as if no figure
 as if all of them always did.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from tlf.errors import PluginError
@@ -16,30 +16,40 @@ Foreseen = frozenset[str] | ValueError | None
 broke over figures that nobody measured, which it is not blamed for."""
 
 
+CLOSELY = 50
+"""Epochs of a phase that are asked for one by one; of those after them, only the last is."""
+
+
 def foresee(
     ask: Callable[[Progress], frozenset[str]], start: Progress, stages: Iterable[str]
 ) -> Iterator[tuple[int, tuple[Foreseen, ...]]]:
-    """Ask about every epoch after the first: yield its number, and both answers.
+    """Ask about the epochs after the first: yield the number of each, and both answers.
 
     >>> late = lambda progress: frozenset() if progress.epoch > 1 else frozenset({"stem"})
     >>> [answers[0] for _, answers in foresee(late, Progress(0, 3), ())]
     [frozenset({'stem'}), frozenset()]
     """
-    parts = tuple(stages)
-    for epoch in range(1, start.epochs):
-        answers: list[Foreseen] = []
-        for improving in (False, True):
-            history = tuple(_supposed(n, parts, improving=improving) for n in range(epoch))
-            try:
-                answers.append(ask(replace(start, epoch=epoch, history=history)))
-            except ValueError as error:
-                answers.append(error)
-            except PluginError:
-                answers.append(None)
-        yield epoch, tuple(answers)
+    signals = dict.fromkeys(stages, StageSignals(1.0, 1.0, 1e-3))
+    histories = [
+        tuple(_supposed(epoch, signals, improving=improving) for epoch in range(start.epochs - 1))
+        for improving in (False, True)
+    ]
+    last = start.epochs - 1
+    for epoch in sorted({*range(1, min(last, CLOSELY) + 1), last} - {0}):
+        moments = (replace(start, epoch=epoch, history=history[:epoch]) for history in histories)
+        yield epoch, tuple(_answer(ask, moment) for moment in moments)
 
 
-def _supposed(epoch: int, stages: tuple[str, ...], *, improving: bool) -> EpochResult:
+def _answer(ask: Callable[[Progress], frozenset[str]], progress: Progress) -> Foreseen:
+    try:
+        return ask(progress)
+    except ValueError as error:
+        return error
+    except PluginError:
+        return None
+
+
+def _supposed(epoch: int, signals: Mapping[str, StageSignals], *, improving: bool) -> EpochResult:
     """An epoch that nobody trained, with figures that could be."""
     loss = 1 / (epoch + 2) if improving else 10.0
     return EpochResult(
@@ -52,5 +62,5 @@ def _supposed(epoch: int, stages: tuple[str, ...], *, improving: bool) -> EpochR
         updates=1,
         seconds=1.0,
         images_per_second=1.0,
-        stages={stage: StageSignals(1.0, 1.0, 1e-3) for stage in stages},
+        stages=signals,
     )

@@ -252,4 +252,4 @@ def _later_problems(
             try:
                 learning_rates(classifier, phase, frozen)
             except ValueError as error:
-                yield f"lr: as early as epoch {epoch + 1}, {error}"
+                yield f"lr: by epoch {epoch + 1}, {error}"
