@@ -1,13 +1,14 @@
 """Two real gloo processes do what one does."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -78,6 +79,8 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
         recipe.write_text(RECIPE.format(output=output, root=root))
         done = launch(processes, recipe)
         assert done.returncode == 0, done.stderr
+        assert ("× 2 processes" in done.stdout) == (processes == 2)
+        assert done.stdout.count("best ") == 1, "only one process speaks"
         folders.append(output)
     one, two = map(lines, folders)
     for first, second in zip(one, two, strict=True):
@@ -92,9 +95,17 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
     assert [row.split(",")[:2] for row in shown[0]] == [row.split(",")[:2] for row in shown[1]]
 
 
+def to_all(launcher, number):
+    """Send a signal to the launcher and its processes, each of which leads a group of its own."""
+    parent = psutil.Process(launcher.pid)
+    for process in [parent, *parent.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # the launcher may have ended it already
+            process.send_signal(number)
+
+
 STOPS = {
-    "kill -9 of all": lambda launcher: os.killpg(launcher.pid, signal.SIGKILL),
-    "SIGTERM to all": lambda launcher: os.killpg(launcher.pid, signal.SIGTERM),
+    "kill -9 of all": lambda launcher: to_all(launcher, signal.SIGKILL),
+    "SIGTERM to all": lambda launcher: to_all(launcher, signal.SIGTERM),
     "SIGINT to the launcher": lambda launcher: launcher.send_signal(signal.SIGINT),
 }
 
@@ -121,9 +132,7 @@ def write_resumable(folder, pictures):
 )
 def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
     path, folder = write_resumable(tmp_path, pictures), tmp_path / "run"
-    launcher = subprocess.Popen(
-        command(2, path), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    launcher = subprocess.Popen(command(2, path), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     metrics, deadline = folder / "metrics.jsonl", time.monotonic() + 200
     while not metrics.exists() or len(metrics.read_text().splitlines()) < 2:
         assert launcher.poll() is None, launcher.stderr.read()
@@ -136,6 +145,7 @@ def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
     assert not (folder / "model.safetensors").exists()
     again = launch(2, path, "--resume")
     assert again.returncode == 0, again.stderr
+    assert "× 2 processes" in again.stdout
     first, second = (load_file(run / "model.safetensors") for run in (whole, folder))
     assert first.keys() == second.keys()
     assert [name for name in first if not torch.equal(first[name], second[name])] == []

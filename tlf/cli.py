@@ -76,10 +76,10 @@ def history(run: Path) -> None:
     from rich.console import Console
 
     from tlf.history import read_history
-    from tlf.screen import epoch_line
+    from tlf.screen import history_lines
 
-    for result in read_history(run):
-        Console().print(epoch_line(result), markup=False, highlight=False, soft_wrap=True)
+    for line in history_lines(read_history(run)):
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command()

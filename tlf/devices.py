@@ -1,4 +1,4 @@
-"""Where a run computes: Accelerate's answer, with the two silent traps of launching on a CPU
+"""Where a run computes: Accelerate's answer, with the silent traps of launching on a CPU
 closed.
 """
 
@@ -21,10 +21,20 @@ def start_accelerator(precision: str) -> Accelerator:
     _check_launch()
     # What an earlier run in this process computed with must not decide for this one.
     AcceleratorState._reset_state()
+    wanted = int(os.environ.get("WORLD_SIZE", "1"))
+    # Without a GPU, Accelerate joins processes only if it is told that they have none.
+    on_cpus = wanted > 1 and not torch.accelerator.is_available()
     try:
-        accelerator = Accelerator(mixed_precision=None if precision == "auto" else precision)
+        accelerator = Accelerator(
+            cpu=on_cpus, mixed_precision=None if precision == "auto" else precision
+        )
     except ValueError as error:
         raise RunError(f"precision = {precision!r} does not work here: {error}") from error
+    if accelerator.num_processes != wanted:
+        raise RunError(
+            f"{wanted} processes were started (WORLD_SIZE) and {accelerator.num_processes} "
+            "joined; start them with torchrun or accelerate launch"
+        )
     if accelerator.device.type == "cpu":
         _check_cpu_precision(accelerator.mixed_precision)
         if _launched():
