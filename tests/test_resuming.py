@@ -18,9 +18,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from timm.optim import list_optimizers
 
-from tlf.builtin.optimizers import tlf_optimizers
+from tlf.builtin.optimizers import Sgd, tlf_optimizers
 from tlf.builtin.schedulers import tlf_schedulers
-from tlf.errors import StoppedError
+from tlf.errors import StoppedError, TrainingError
 from tlf.history import read_history
 from tlf.results import Notice, Updated
 from tlf.run import resume, run
@@ -277,7 +277,9 @@ KINDS = ['{ kind = "sgd", nesterov = true, weight_decay = 0.1 }', '"adam"', '"ad
 APART = ("bnb", "fused", "adahessian", "kron")
 
 
-@pytest.mark.parametrize("optimizer", [*KINDS, *(timms(name) for name in ("lamb", "adan", "muon"))])
+@pytest.mark.parametrize(
+    "optimizer", [*KINDS, *(timms(name) for name in ("lamb", "adan", "muon", "adafactorbv"))]
+)
 def test_every_optimizer_goes_on(tmp_path, pictures, optimizer):
     check_goes_on_in_the_middle(tmp_path, pictures, optimizer)
 
@@ -295,6 +297,20 @@ def test_every_optimizer_of_timms_goes_on(tmp_path, pictures, name):
 )  # fmt: skip
 def test_every_scheduler_goes_on(tmp_path, pictures, scheduler):
     check_goes_on_in_the_middle(tmp_path, pictures, scheduler=scheduler)
+
+
+def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, pictures, monkeypatch):
+    build = Sgd.build
+
+    def keeping_a_function(self, groups):
+        optimizer = build(self, groups)
+        optimizer.param_groups[0]["closure"] = print
+        return optimizer
+
+    monkeypatch.setattr(Sgd, "build", keeping_a_function)
+    path, _ = write_recipe(tmp_path, pictures)
+    with pytest.raises(TrainingError, match=r"optimizer 'sgd': .*closure holds a builtin_function"):
+        list(run(path))
 
 
 def test_the_schedulers_and_optimizers_tried_are_all_that_there_are():
