@@ -46,3 +46,14 @@ def test_a_persons_own_number_of_threads_is_kept(plain, monkeypatch):
     assert torch.get_num_threads() == threads
     assert describe(accelerator).startswith("CPU, ")
     assert describe(accelerator).endswith(", float32")
+
+
+def test_processes_that_did_not_join_are_an_error(plain, monkeypatch):
+    class Alone:
+        def __init__(self, **_):
+            self.num_processes = 1
+
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setattr("tlf.devices.Accelerator", Alone)
+    with pytest.raises(RunError, match=r"3 processes were started .* and 1 joined"):
+        start_accelerator("auto")

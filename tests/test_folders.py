@@ -6,6 +6,7 @@ from tlf.folders import (
     check_writable,
     latest_run_folder,
     new_run_folder,
+    remove_parts,
     written_whole,
 )
 
@@ -53,3 +54,15 @@ def test_a_file_is_whole_or_absent(tmp_path):
         _write(path, "half", OSError("full"))
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_program_left_half_written_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / "resume").mkdir()
+    written = {tmp_path / "x", tmp_path / ".hidden", tmp_path / "resume" / "y.part"}
+    for path in written:
+        path.write_text("")
+    with pytest.raises(FileNotFoundError), written_whole(tmp_path / "resume" / "y") as side:
+        side.rename(side.with_name(f".again{side.suffix}"))  # as a kill leaves it
+    assert len(list((tmp_path / "resume").iterdir())) == 2
+    remove_parts(tmp_path)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == written

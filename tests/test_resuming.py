@@ -1,16 +1,29 @@
 """A run that was stopped ends as if it had not been: bit for bit, wherever it was stopped."""
 
+import json
 import os
 import random
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
+from timm.optim import list_optimizers
+
+from tlf.builtin.optimizers import Sgd, tlf_optimizers
+from tlf.builtin.schedulers import tlf_schedulers
+from tlf.errors import StoppedError, TrainingError
+from tlf.history import read_history
+from tlf.results import Notice, Updated
+from tlf.running import resume, run
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,21 +64,64 @@ optimizer = {optimizer}
 scheduler = {{ kind = "cosine", warmup = 0.2 }}
 early_stopping = {{ patience = 2 }}
 """
-KILLER = """
-import os, sys
-from pathlib import Path
-import tlf.resuming.keeping
-from tlf.running import run, resume
-from tlf.results import Updated
 
-# Die as by kill -9 after so many events, wherever that is.
-left = int(sys.argv[2])
-events = resume(Path(sys.argv[1])) if sys.argv[3] == "resume" else run(Path(sys.argv[1]))
-for event in events:
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), 9)
-"""
+
+class KilledRuns:
+    """Starts runs in processes that begin at once, and kills them."""
+
+    def __init__(self):
+        program = [sys.executable, str(ROOT / "tests" / "killed_runs.py")]
+        self.server = subprocess.Popen(
+            program, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def start(self, *words):
+        """Begin, and give the process id."""
+        self.server.stdin.write(" ".join(map(str, words)) + "\n")
+        self.server.stdin.flush()
+        return int(self.server.stdout.readline())
+
+    def status(self):
+        return int(self.server.stdout.readline())
+
+    def whole(self, *words):
+        """Run to the end, or to where it kills itself."""
+        self.start(*words)
+        return self.status()
+
+    def killed_at(self, moment, folder, *words):
+        """Kill it so many seconds after it has begun to write, if it still runs then."""
+        process = self.start(*words)
+        wait_for(folder / "recipe.toml")
+        ended = select.select([self.server.stdout], [], [], moment)[0]
+        if not ended:
+            with suppress(ProcessLookupError):  # it may have ended at this very moment
+                os.kill(process, signal.SIGKILL)
+        return self.status()
+
+    def end(self):
+        self.server.stdin.close()
+        self.server.stdout.close()
+        assert self.server.wait(timeout=60) == 0
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.002)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    runs = KilledRuns()
+    yield runs
+    runs.end()
+
+
+def timms(name):
+    """The optimizer as a recipe has it."""
+    return f'{{ kind = "timm", name = "{name}" }}'
 
 
 def write_recipe(folder, pictures, optimizer='"sgd"', name="recipe"):
@@ -75,31 +131,22 @@ def write_recipe(folder, pictures, optimizer='"sgd"', name="recipe"):
     return path, output
 
 
-def run_to_the_end(path):
-    from tlf.running import run
-
-    return list(run(path))
-
-
-def killed_after(path, events, verb):
-    command = [sys.executable, "-c", KILLER, str(path), str(events), verb]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False
-    ).returncode
-
-
 def assert_same(one: Path, other: Path):
     first, second = (load_file(folder / "model.safetensors") for folder in (one, other))
-    assert first.keys() == second.keys()
-    different = [name for name in first if not torch.equal(first[name], second[name])]
-    assert not different
+    assert_equal(first, second)
     assert figures(one) == figures(other)
-    assert (one / "predictions.csv").read_text() == (other / "predictions.csv").read_text()
+    for name in ("predictions.csv", "segments.jsonl"):
+        assert (one / name).read_text() == (other / name).read_text()
+    heads = (load_file(folder / "head.safetensors") for folder in (one, other))
+    assert_equal(*heads)
+
+
+def assert_equal(first, second):
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
 def figures(folder):
-    from tlf.history import read_history
-
     return [
         (r.phase, r.epoch, r.train_loss, r.eval_loss, r.eval_top1, r.lr)
         for r in read_history(folder)
@@ -111,62 +158,164 @@ def whole(tmp_path_factory, pictures):
     """A run that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
     path, output = write_recipe(folder, pictures)
-    run_to_the_end(path)
+    list(run(path))
     return output
 
 
-@pytest.mark.parametrize("events", [3, 9, 15, 24])
-def test_kill_9_and_go_on(tmp_path, pictures, whole, events):
-    """In the head's phase, at the phase's edge, in the middle of an epoch, after a thaw."""
-    path, output = write_recipe(tmp_path, pictures)
-    assert killed_after(path, events, "run") == -signal.SIGKILL
-    from tlf.running import resume
+POINTS = [
+    ("before-recipe", 1), ("before-update", 1), ("before-update", 4), ("before-evaluation", 1),
+    ("before-choice", 1), ("before-metrics", 1), ("before-audit", 1), ("before-thaw", 2),
+    ("before-update", 8), ("amid-state", 1), ("amid-state", 7), ("before-rename", 12),
+    ("before-thaw", 3), ("before-audit", 3), ("before-evaluation", 4), ("before-metrics", 4),
+    ("before-audit", 4), ("before-head", 1), ("before-predictions", 1), ("before-model", 1),
+]  # fmt: skip
 
-    list(resume(output))
+
+@pytest.mark.parametrize(("point", "number"), POINTS)
+def test_killed_at_a_point_and_gone_on(tmp_path, pictures, whole, runs, point, number):
+    """In the middle of writing a state, at the edges of epochs, segments and phases, at the end."""
+    path, output = write_recipe(tmp_path, pictures)
+    assert runs.whole("run", path, point, number) == -signal.SIGKILL
+    assert go_on(runs, path, output) == 0
     assert_same(whole, output)
-    assert not (output / "resume").exists()
+    assert {file.name for file in output.iterdir()} == {file.name for file in whole.iterdir()}
+
+
+def test_killed_when_all_but_the_state_is_written(tmp_path, pictures, whole, runs, tlf):
+    path, output = write_recipe(tmp_path, pictures)
+    assert runs.whole("run", path, "before-discard", 1) == -signal.SIGKILL
+    assert_same(whole, output)
+    assert "has ended" in tlf("resume", output).stderr
+
+
+def go_on(runs, path, output, *more):
+    """Resume the run, or begin anew where it was killed before it had begun."""
+    if (output / "recipe.toml").exists():
+        return runs.whole("resume", output, *more)
+    if output.exists():
+        shutil.rmtree(output)
+    return runs.whole("run", path, *more)
 
 
 @pytest.mark.slow
-def test_kill_9_at_thirty_random_moments(tmp_path, pictures, whole):
-    """Killed from outside at random times, again and again, until it has ended; thirty kills."""
-    moments, kills, number = random.Random(0), 0, 0
-    while kills < 30:
-        number += 1
+def test_killed_at_thirty_random_moments(tmp_path, pictures, whole, runs):
+    """Killed from outside, some of them again and again; only kills that hit a run are counted."""
+    path, output = write_recipe(tmp_path, pictures, name="length")
+    begun = wait_until_written(runs, output, "run", path)
+    assert runs.status() == 0
+    length, moments, kills, hits = time.monotonic() - begun, random.Random(0), 0, set()
+    for number in range(200):
         path, output = write_recipe(tmp_path, pictures, name=f"r{number}")
-        verb, target = "run", path
+        words = ("run", path)
         while not (output / "model.safetensors").exists():
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tlf", verb, str(target)],
-                cwd=ROOT,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            try:
-                process.wait(timeout=moments.uniform(4, 14))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                kills += 1
-            if (output / "resume" / "state.safetensors").exists():
-                verb, target = "resume", output
+            hit = runs.killed_at(moments.uniform(0, length), output, *words)
+            assert hit in (0, -signal.SIGKILL)
+            kills += hit != 0
+            hits.add(stored(output))
+            words = ("resume", output)
         assert_same(whole, output)
+        if kills >= 30:
+            # Before anything was stored, in the first phase, and at several places of the second.
+            assert None in hits
+            assert any(hit and hit[0] == 0 for hit in hits)
+            assert len([hit for hit in hits if hit and hit[0] == 1]) > 3
+            return
+    raise AssertionError(f"only {kills} kills hit")
+
+
+def stored(output):
+    """Phase, epoch and update of the state that a killed run has left."""
+    path = output / "resume" / "state.safetensors"
+    if not path.exists():
+        return None
+    with safe_open(path, framework="pt") as file:
+        text = json.loads(file.metadata()["tlf"])
+    return text["phase"], text["epoch"], text["update"]
+
+
+def wait_until_written(runs, output, *words):
+    runs.start(*words)
+    wait_for(output / "recipe.toml")
+    return time.monotonic()
+
+
+SHORT = """
+[[phases]]
+name = "thaw"
+freeze = {{ kind = "gradual", thaw = 2 }}
+epochs = 3
+lr = 1e-3
+layer_decay = 0.8
+optimizer = {optimizer}
+scheduler = {scheduler}
+"""
+
+
+def check_goes_on_in_the_middle(folder, pictures, optimizer='"sgd"', scheduler='"constant"'):
+    """Copy the folder of a run in the middle of its second epoch, after a thaw; go on there."""
+    head = RECIPE.split("[[phases]]")[0] + SHORT
+    path, output, copy = folder / "recipe.toml", folder / "run", folder / "copy"
+    path.write_text(
+        head.format(output=output, root=pictures, optimizer=optimizer, scheduler=scheduler)
+    )
+    for event in run(path):
+        # The state of an update is stored when the event after it is asked for.
+        if isinstance(event, Updated) and position(event) == (1, 3, False):
+            shutil.copytree(output, copy)
+    started, *_ = resume(copy)
+    assert started.epochs == 1
+    assert_same(output, copy)
+
+
+def position(event):
+    return event.progress.epoch, event.progress.update, event.evaluating
+
+
+KINDS = ['{ kind = "sgd", nesterov = true, weight_decay = 0.1 }', '"adam"', '"adamw"']
+# What a name of timm's needs that others do not: a GPU or another package, second derivatives, a
+# compiler.
+APART = ("bnb", "fused", "adahessian", "kron")
 
 
 @pytest.mark.parametrize(
-    "optimizer",
-    ['"adam"', '"adamw"', '{ kind = "timm", name = "lamb" }', '{ kind = "timm", name = "adan" }',
-     '{ kind = "timm", name = "rmsproptf" }', '{ kind = "timm", name = "lion" }'],
-)  # fmt: skip
+    "optimizer", [*KINDS, *(timms(name) for name in ("lamb", "adan", "muon", "adafactorbv"))]
+)
 def test_every_optimizer_goes_on(tmp_path, pictures, optimizer):
-    one, first = write_recipe(tmp_path, pictures, optimizer, "one")
-    other, second = write_recipe(tmp_path, pictures, optimizer, "other")
-    run_to_the_end(one)
-    stop_after(other, 20)
-    from tlf.running import resume
+    check_goes_on_in_the_middle(tmp_path, pictures, optimizer)
 
-    list(resume(second))
-    assert_same(first, second)
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in list_optimizers() if not n.startswith(APART)])
+def test_every_optimizer_of_timms_goes_on(tmp_path, pictures, name):
+    check_goes_on_in_the_middle(tmp_path, pictures, timms(name))
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    ['"constant"', '{ kind = "linear", warmup = 0.5 }', '"cosine"', '"step"', '"one-cycle"',
+     '{ kind = "plateau", patience = 1 }'],
+)  # fmt: skip
+def test_every_scheduler_goes_on(tmp_path, pictures, scheduler):
+    check_goes_on_in_the_middle(tmp_path, pictures, scheduler=scheduler)
+
+
+def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, pictures, monkeypatch):
+    build = Sgd.build
+
+    def keeping_a_function(self, groups):
+        optimizer = build(self, groups)
+        optimizer.param_groups[0]["closure"] = print
+        return optimizer
+
+    monkeypatch.setattr(Sgd, "build", keeping_a_function)
+    path, _ = write_recipe(tmp_path, pictures)
+    with pytest.raises(TrainingError, match=r"optimizer 'sgd': .*closure holds a builtin_function"):
+        list(run(path))
+
+
+def test_the_schedulers_and_optimizers_tried_are_all_that_there_are():
+    assert {*tlf_schedulers()} == {"constant", "linear", "cosine", "step", "one-cycle", "plateau"}
+    assert {*tlf_optimizers()} == {"sgd", "adam", "adamw", "timm"}
 
 
 def test_adaptive_policies_go_on(tmp_path, pictures):
@@ -182,10 +331,8 @@ def test_adaptive_policies_go_on(tmp_path, pictures):
         )
         path.write_text(text.replace("patience = 2 }", "patience = 3 }"))
         outputs.append(output)
-    run_to_the_end(tmp_path / "one.toml")
+    list(run(tmp_path / "one.toml"))
     stop_after(tmp_path / "other.toml", 20)
-    from tlf.running import resume
-
     list(resume(outputs[1]))
     assert_same(*outputs)
     segments = [(output / "segments.jsonl").read_text() for output in outputs]
@@ -194,8 +341,6 @@ def test_adaptive_policies_go_on(tmp_path, pictures):
 
 def stop_after(path, updates):
     """Stop at an update as a signal does, and give what is said."""
-    from tlf.errors import StoppedError
-    from tlf.running import run
 
     try:
         for number, _ in enumerate(run(path)):
@@ -279,9 +424,7 @@ def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
 
 
 def test_a_full_disk_leaves_the_state_before_and_the_run_goes_on(tmp_path, pictures, monkeypatch):
-    from tlf.results import Notice
     from tlf.resuming import state as module
-    from tlf.running import run
 
     path, output = write_recipe(tmp_path, pictures)
     write, calls = module.save_file, []

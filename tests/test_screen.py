@@ -1,10 +1,14 @@
 import io
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 from rich.console import Console
 
 from tlf.explaining import StageRow
 from tlf.results import EpochResult, Notice, Progress, Updated
-from tlf.screen import epoch_line, show, stage_table
+from tlf.run import RunStarted
+from tlf.screen import epoch_line, history_lines, merged, show, stage_table
 
 RESULT = EpochResult("head", 0, 0.5, 0.25, 0.875, 0.01, 8, 1.5, 160.0)
 
@@ -21,14 +25,60 @@ def test_an_epoch_is_one_line():
     for part in (
         "head",
         "  1",
-        "0.5000",
-        "0.2500",
-        "87.50%",
-        "1.00e-02",
+        "loss 0.5000 train, 0.2500 eval",
+        "top-1 87.50%",
         "160 pictures/s",
         "1.5 s",
     ):
         assert part in line
+    assert len(epoch_line(RESULT, 6)) <= 80
+
+
+def test_the_lines_of_all_phases_stand_one_under_another():
+    other = replace(RESULT, phase="everything", epoch=11)
+    one, two = (epoch_line(result, 10) for result in (RESULT, other))
+    assert one.index("loss") == two.index("loss")
+
+
+def test_history_is_a_table_that_fits_a_terminal():
+    results = [RESULT, replace(RESULT, phase="everything", epoch=119, eval_top1=1.0)]
+    header, one, two = history_lines(results)
+    assert header.split("  ")[0] == "phase     "
+    assert one.split() == [
+        "head", "1", "0.5000", "0.2500", "87.50%", "1.00e-02", "160", "1.5"
+    ]  # fmt: skip
+    assert two.split()[:2] == ["everything", "120"]
+    assert {len(line) for line in (header, one, two)} == {len(header)}
+    assert len(header) <= 80
+    assert list(history_lines([])) == [header.replace("phase     ", "phase")]
+
+
+def test_neighbours_that_do_alike_share_a_row():
+    rows = [
+        StageRow("stem", 1, 0, ()),
+        StageRow("layer1", 2, 0, ()),
+        StageRow("layer2", 3, 1, (0.1,)),
+        StageRow("layer3", 4, 4, (0.1,)),
+        StageRow("layer4", 5, 5, (0.1,)),
+        StageRow("head", 6, 6, (0.1,)),
+    ]
+    assert [(row.stage, row.parameters, row.state) for row in merged(rows)] == [
+        ("stem … layer1", 3, "frozen"),
+        ("layer2", 3, "33% learning"),
+        ("layer3 … layer4", 9, "learning"),
+        ("head", 6, "learning"),
+    ]
+
+
+def test_a_stage_that_learns_in_part_is_never_said_to_learn_whole_or_not_at_all():
+    assert StageRow("layer4", 1000, 999, (0.1,)).state == "99% learning"
+    assert StageRow("layer4", 1000, 1, (0.1,)).state == "1% learning"
+
+
+def test_one_of_several_processes_speaks():
+    job = SimpleNamespace(accelerator=SimpleNamespace(is_main_process=False))
+    start = RunStarted(Path("run"), job, 0)
+    assert printed(lambda console: show([start, Notice("said twice")], console)) == ""
 
 
 def test_stages_tell_whether_they_learn():

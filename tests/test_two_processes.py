@@ -1,10 +1,14 @@
 """Two real gloo processes do what one does."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -43,13 +47,16 @@ scheduler = {{ kind = "cosine", warmup = 0.2 }}
 """
 
 
-def launch(processes, recipe, *overrides):
-    command = [
+def command(processes, recipe, *overrides):
+    return [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
         "--standalone", "-m", "tlf", str(recipe), *overrides,
     ]  # fmt: skip
+
+
+def launch(*words):
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command(*words), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -75,6 +82,8 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
         told = json.loads((output / "provenance.json").read_text())["hardware"]["device"]
         assert ("× 2 processes" in told) == (processes == 2)
         assert not output.with_name(f"{output.name}-2").exists()
+        assert ("× 2 processes" in done.stdout) == (processes == 2)
+        assert done.stdout.count("best ") == 1, "only one process speaks"
         folders.append(output)
     one, two = map(lines, folders)
     for first, second in zip(one, two, strict=True):
@@ -87,6 +96,68 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
         assert torch.allclose(first[name], second[name], rtol=1e-3, atol=1e-5), name
     shown = [(folder / "predictions.csv").read_text().splitlines() for folder in folders]
     assert [row.split(",")[:2] for row in shown[0]] == [row.split(",")[:2] for row in shown[1]]
+
+
+def to_all(launcher, number):
+    """Send a signal to the launcher and its processes, each of which leads a group of its own."""
+    parent = psutil.Process(launcher.pid)
+    for process in [parent, *parent.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # the launcher may have ended it already
+            process.send_signal(number)
+
+
+STOPS = {
+    "kill -9 of all": lambda launcher: to_all(launcher, signal.SIGKILL),
+    "SIGTERM to all": lambda launcher: to_all(launcher, signal.SIGTERM),
+    "SIGINT to the launcher": lambda launcher: launcher.send_signal(signal.SIGINT),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, pictures):
+    """A run in two processes that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = launch(2, write_resumable(folder, pictures))
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def write_resumable(folder, pictures):
+    path = folder / "recipe.toml"
+    text = RECIPE.format(output=folder / "run", root=pictures)
+    path.write_text("checkpoint_every = { updates = 1 }\naccumulate = 2\n" + text)
+    return path
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [pytest.param(how, marks=() if "kill" in how else pytest.mark.slow) for how in STOPS],
+)
+def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
+    path, folder = write_resumable(tmp_path, pictures), tmp_path / "run"
+    launcher = subprocess.Popen(command(2, path), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    metrics, deadline = folder / "metrics.jsonl", time.monotonic() + 200
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < 2:
+        assert launcher.poll() is None, launcher.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    STOPS[stop](launcher)
+    _, error = launcher.communicate(timeout=100)
+    assert launcher.returncode != 0
+    assert ("go on with: tlf resume" in error) == ("kill" not in stop)
+    assert not (folder / "model.safetensors").exists()
+    again = launch(2, path, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "× 2 processes" in again.stdout
+    first, second = (load_file(run / "model.safetensors") for run in (whole, folder))
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+    for one, two in zip(lines(whole), lines(folder), strict=True):
+        timed = {"seconds", "images_per_second"}
+        assert {k: v for k, v in one.items() if k not in timed} == {
+            k: v for k, v in two.items() if k not in timed
+        }
+    assert (whole / "predictions.csv").read_text() == (folder / "predictions.csv").read_text()
 
 
 def test_a_thaw_behind_the_engines_back_fails_the_run(tmp_path, pictures):
@@ -120,11 +191,9 @@ except TlfError as error:
     (tmp_path / "recipe.toml").write_text(text[0] + "[[phases]]" + text[1])
     script = tmp_path / "thaw.py"
     script.write_text(program)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
                "--standalone", str(script)]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode != 0
     assert "differs between processes" in done.stdout or "was frozen and changed" in done.stdout
     assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -64,10 +64,10 @@ def history(run: Path) -> None:
     """Print the epochs of a run."""
     from rich.console import Console
 
-    from tlf.screen import epoch_line
+    from tlf.screen import history_lines
 
-    for result in tlf.read_history(run):
-        Console().print(epoch_line(result), markup=False, highlight=False, soft_wrap=True)
+    for line in history_lines(tlf.read_history(run)):
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command()

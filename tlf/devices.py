@@ -1,4 +1,4 @@
-"""Where a run computes: Accelerate's answer, with the two silent traps of launching on a CPU
+"""Where a run computes: Accelerate's answer, with the silent traps of launching on a CPU
 closed.
 """
 

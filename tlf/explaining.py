@@ -29,7 +29,8 @@ class StageRow:
         """Frozen, learning, or how much of it learns."""
         if self.learning in (0, self.parameters):
             return "learning" if self.learning else "frozen"
-        return f"{self.learning / self.parameters:.0%} learning"
+        percent = round(100 * self.learning / self.parameters)
+        return f"{min(99, max(1, percent))}% learning"  # 0 and 100 would say something else
 
 
 @dataclass(frozen=True)

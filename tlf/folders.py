@@ -99,7 +99,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     A file is never under its final name before it is whole, whatever stops the program.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
     os.close(handle)
     side = Path(name)
     try:
@@ -110,6 +110,16 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.replace(side, path)
     finally:
         side.unlink(missing_ok=True)
+
+
+_PART = ".part"
+"""What the names of files end in that are being written."""
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what was being written in a folder when the program was killed."""
+    for side in folder.rglob(f".*{_PART}"):
+        side.unlink()
 
 
 def _umask() -> int:

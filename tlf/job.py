@@ -3,8 +3,9 @@ written.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tlf.components import (
 from tlf.data import Decoded, Pixels, worker_count
 from tlf.errors import PluginError, RecipeError
 from tlf.folders import cache_folder, check_writable
+from tlf.foresight import foresee
 from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
@@ -222,10 +224,10 @@ def frozen_in(
 
 
 def check_phases(plan: Plan, classifier: Classifier) -> None:
-    """Ask every policy what it freezes first, and find a rate for everything else.
+    """Ask every policy what it freezes, now and later, and find a rate for everything else.
 
     Raises:
-        RecipeError: names every phase that cannot begin, and why.
+        RecipeError: names every phase that cannot begin or go on, and why.
     """
     problems = []
     for number, phase in enumerate(plan.recipe.phases):
@@ -237,5 +239,30 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
             learning_rates(classifier, phase, frozen)
         except (ValueError, PluginError) as error:
             problems.append(f"phases.{number}.{key}: {error}")
+        else:
+            later = next(_later_problems(plan, classifier, phase, start), None)
+            problems += [] if later is None else [f"phases.{number}.{later}"]
     if problems:
         raise RecipeError(problems, plan.source)
+
+
+def _later_problems(
+    plan: Plan, classifier: Classifier, phase: Phase, start: Progress
+) -> Iterator[str]:
+    """What would stop a phase at a later epoch: no rate for what may thaw, or, however training
+    goes, nothing to train.
+    """
+    seen = set()
+    parts = (*classifier.stages, "head")
+    for epoch, answers in foresee(partial(frozen_in, plan, classifier, phase), start, parts):
+        refused = [answer for answer in answers if isinstance(answer, ValueError)]
+        if len(refused) == len(answers):
+            yield f"freeze: in epoch {epoch + 1}, {refused[0]}"
+        for frozen in answers:
+            if not isinstance(frozen, frozenset) or frozen in seen:
+                continue
+            seen.add(frozen)
+            try:
+                learning_rates(classifier, phase, frozen)
+            except ValueError as error:
+                yield f"lr: by epoch {epoch + 1}, {error}"

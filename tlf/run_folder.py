@@ -12,7 +12,7 @@ from torch import Tensor
 import tlf
 from tlf.chain import eval_pictures
 from tlf.checkpoint import Card, backbone_sha256, save_head, save_model
-from tlf.folders import written_whole
+from tlf.folders import remove_parts, written_whole
 from tlf.job import Job
 from tlf.pictures import normalize
 from tlf.predictions import write_csv
@@ -26,8 +26,9 @@ from tlf.trainer import State
 def write_beginning(folder: Path, job: Job) -> None:
     """Write the resolved recipe and where the numbers come from."""
     if job.accelerator.is_main_process:
-        _write(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
         _write(folder / "provenance.json", json.dumps(provenance(job), indent=2) + "\n")
+        # The last one: where it is, there is a run that can go on.
+        _write(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
 
 
 def note_epoch(folder: Path, job: Job, result: EpochResult) -> None:
@@ -46,8 +47,11 @@ def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -
 
 
 def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> None:
-    """Leave only the lines of ``history`` in the metrics: a killed run may have written more."""
+    """Leave only the lines of ``history`` in the metrics: a killed run may have written more, and
+    parts of files.
+    """
     if job.accelerator.is_main_process:
+        remove_parts(folder)
         lines = [json.dumps(asdict(result)) + "\n" for result in history]
         _write(folder / "metrics.jsonl", "".join(lines))
 
@@ -60,12 +64,13 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
     result = RunResult(str(folder), best.result, tuple(state.history), seconds)
     if job.accelerator.is_main_process:
         card = _card(job, best.result)
-        save_model(folder / "model.safetensors", job.classifier, card)
         save_head(folder / "head.safetensors", job.classifier, card, _golden_features(job))
         with written_whole(folder / "predictions.csv") as side:
             split = job.splits.eval
             write_csv(side, split.names, best.predictions.probabilities, job.splits.classes,
                       best.predictions.labels)  # fmt: skip
+        # The last one: where it is, the run has ended and everything is there.
+        save_model(folder / "model.safetensors", job.classifier, card)
         discard(folder)
         job.hook.tlf_run_ended(result=result)
     job.accelerator.wait_for_everyone()

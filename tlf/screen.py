@@ -1,7 +1,8 @@
 """What a person sees of a run: a progress bar on a terminal, plain lines in a file."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Protocol
 
 from rich.console import Console
@@ -72,7 +73,7 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
                 markup=False,
                 soft_wrap=True,
             )
-            console.print(stage_table(stage_rows(job.classifier, event.rates)))
+            console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
         case Stored():
             how = "found, computed by an earlier run" if event.reused else "computed once"
             console.print(
@@ -84,7 +85,9 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
         case Notice():
             console.print(f"note: {event.text}", style="yellow", markup=False, soft_wrap=True)
         case EpochResult():
-            console.print(epoch_line(event), markup=False, highlight=False, soft_wrap=True)
+            names = [] if job is None else [len(phase.name) for phase in job.recipe.phases]
+            line = epoch_line(event, max(names, default=0))
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         case RunResult():
             _show_end(event, console)
 
@@ -122,6 +125,24 @@ def show_explanation(
         console.print(str(explanation.classifier), markup=False, highlight=False, soft_wrap=True)
 
 
+def merged(rows: Iterable[StageRow]) -> Iterator[StageRow]:
+    """Make one row of neighbours that do alike; the head keeps its own.
+
+    >>> rows = [StageRow(stage, 10, 0, ()) for stage in ("stem", "layer1", "layer2", "head")]
+    >>> [(row.stage, row.parameters) for row in merged(rows)]
+    [('stem … layer2', 30), ('head', 10)]
+    """
+    for _, group in groupby(rows, key=lambda row: (row.stage == "head", row.state, row.rates)):
+        alike = list(group)
+        ends = dict.fromkeys((alike[0].stage, alike[-1].stage))
+        yield StageRow(
+            stage=" … ".join(ends),
+            parameters=sum(row.parameters for row in alike),
+            learning=sum(row.learning for row in alike),
+            rates=alike[0].rates,
+        )
+
+
 def stage_table(rows: Iterable[StageRow]) -> Table:
     """Stage × parameters × frozen or learning × learning rate."""
     table = Table(box=None, pad_edge=False, padding=(0, 2))
@@ -138,14 +159,29 @@ def stage_table(rows: Iterable[StageRow]) -> Table:
     return table
 
 
-def epoch_line(result: EpochResult) -> str:
-    """The line that stays of an epoch."""
+def epoch_line(result: EpochResult, width: int = 0) -> str:
+    """The line that stays of an epoch. ``width`` is that of the longest name of a phase."""
     return (
-        f"{result.phase} {result.epoch + 1:>3}  "
-        f"train loss {result.train_loss:.4f}  eval loss {result.eval_loss:.4f}  "
-        f"top-1 {result.eval_top1:7.2%}  lr {result.lr:.2e}  "
-        f"{result.images_per_second:6.0f} pictures/s  {result.seconds:6.1f} s"
+        f"{result.phase:<{width}} {result.epoch + 1:>3}  "
+        f"loss {result.train_loss:.4f} train, {result.eval_loss:.4f} eval  "
+        f"top-1 {result.eval_top1:6.2%}  "
+        f"{result.images_per_second:.0f} pictures/s  {result.seconds:.1f} s"
     )
+
+
+def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
+    """Epochs as lines under a header."""
+    history = list(results)
+    width = max([len("phase"), *(len(result.phase) for result in history)])
+    yield (
+        f"{'phase':<{width}}  epoch  train loss  eval loss    top-1        lr  pictures/s  seconds"
+    )
+    for one in history:
+        yield (
+            f"{one.phase:<{width}}  {one.epoch + 1:5}  {one.train_loss:10.4f}  "
+            f"{one.eval_loss:9.4f}  {one.eval_top1:7.2%}  {one.lr:8.2e}  "
+            f"{one.images_per_second:10.0f}  {one.seconds:7.1f}"
+        )
 
 
 def _show_start(event: RunStarted, console: Console) -> None:

@@ -4,9 +4,14 @@ once.
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+ECHO = 2.0
+"""Seconds in which a signal that comes again is the same one: launchers pass on to their processes
+what a terminal or a batch system has sent to all of them already."""
 
 
 class Interrupted:
@@ -15,11 +20,14 @@ class Interrupted:
     def __init__(self) -> None:
         self.by: str | None = None
         """The signal's name."""
+        self._since = 0.0
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.by is not None:
+        now = time.monotonic()
+        if self.by is None:
+            self.by, self._since = signal.Signals(number).name, now
+        elif now - self._since > ECHO:
             raise KeyboardInterrupt
-        self.by = signal.Signals(number).name
 
 
 @contextmanager

@@ -5,9 +5,10 @@ hold.
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
-_TENSOR, _TUPLE = "$tensor", "$tuple"
+_TENSOR, _TUPLE, _DTYPE = "$tensor", "$tuple", "$dtype"
 
 
 def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401 - JSON
@@ -17,15 +18,15 @@ def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: 
         What is left, as JSON has it, with the names in the tensors' places.
 
     Raises:
-        TypeError: there is something that is neither a tensor nor JSON.
+        TypeError: there is something that is neither a tensor, nor a dtype, nor JSON.
 
     >>> import torch
     >>> held = {}
-    >>> left = pack({"step": torch.ones(1), "betas": (0.9, 0.99)}, "a", held)
+    >>> left = pack({"step": torch.ones(1), "betas": (0.9, 0.99), "in": torch.half}, "a", held)
     >>> left
-    {'step': {'$tensor': 'a/step'}, 'betas': {'$tuple': [0.9, 0.99]}}
+    {'step': {'$tensor': 'a/step'}, 'betas': {'$tuple': [0.9, 0.99]}, 'in': {'$dtype': 'float16'}}
     >>> unpack(left, held)
-    {'step': tensor([1.]), 'betas': (0.9, 0.99)}
+    {'step': tensor([1.]), 'betas': (0.9, 0.99), 'in': torch.float16}
     """
     match value:
         case Tensor():
@@ -33,6 +34,8 @@ def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: 
             return {_TENSOR: path}
         case None | bool() | int() | float() | str():
             return value
+        case torch.dtype():
+            return {_DTYPE: str(value).removeprefix("torch.")}
         case Mapping():
             return {str(key): pack(item, f"{path}/{key}", tensors) for key, item in value.items()}
         case list():
@@ -49,6 +52,8 @@ def unpack(value: object, tensors: Mapping[str, Tensor]) -> Any:  # noqa: ANN401
             return tensors[name]
         case {"$tuple": list(items)}:
             return tuple(unpack(item, tensors) for item in items)
+        case {"$dtype": str(name)}:
+            return getattr(torch, name)
         case dict():
             return {key: unpack(item, tensors) for key, item in value.items()}
         case list():

@@ -50,12 +50,16 @@ def save(path: Path, job: Job, state: State) -> None:
 
     Raises:
         OSError: it cannot be written, because the disk is full for example.
+        TrainingError: the optimizer keeps what no file can hold.
     """
     losses = gather_object([0.0 if state.losses is None else float(state.losses.total.item())])
     if not job.accelerator.is_main_process:
         return
     tensors: dict[str, Tensor] = {}
-    text = pack(_contents(job, state) | {"losses": losses}, "state", tensors)
+    try:
+        text = pack(_contents(job, state) | {"losses": losses}, "state", tensors)
+    except TypeError as error:
+        raise _unstorable(job, state, error) from error
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
     path.parent.mkdir(exist_ok=True)
     with written_whole(path) as side:
@@ -219,6 +223,10 @@ def _on(device: torch.device, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
-def unstorable(error: TypeError) -> TrainingError:
-    """The error for an optimizer whose state is neither tensors nor JSON."""
-    return TrainingError(f"the state of the run cannot be stored: {error}; use another optimizer")
+def _unstorable(job: Job, state: State, error: TypeError) -> TrainingError:
+    optimizer = job.recipe.phases[state.phase].optimizer or job.recipe.optimizer
+    kind = job.plan.plugins.catalogue.offer(optimizer).kind
+    return TrainingError(
+        f"the state of the run cannot be stored with the optimizer {kind!r}: {error}; "
+        "use another optimizer"
+    )
