@@ -36,13 +36,13 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
     for kind, component in offered.items():
         if not isinstance(kind, str) or not kind or ":" in kind:
             raise broken(plugin, f"{hook} offers {kind!r}; a kind is a name without ':'")
-        if fault := _fault(hook, component):
-            raise broken(plugin, f"{hook} offers {kind!r}, which {fault}")
+        if wrong := fault(hook, component):
+            raise broken(plugin, f"{hook} offers {kind!r}, which {wrong}")
         prefix = "" if plugin.name == "tlf" else f"{plugin.name}:"
         yield Offer(hook, prefix + kind, component, plugin)
 
 
-def _fault(hook: str, component: object) -> str | None:
+def fault(hook: str, component: object) -> str | None:
     """What keeps a class from being a component, if anything does."""
     if not isinstance(component, type) or not is_dataclass(component):
         return f"is {_article(component)}; write @dataclass(frozen=True) above a class"

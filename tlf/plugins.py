@@ -80,6 +80,11 @@ def survey() -> tuple[Surveyed, ...]:
     return (Surveyed(_own(), offers), *map(_surveyed, _entries()))
 
 
+def installed() -> tuple[Plugin, ...]:
+    """Every installed plugin, whether it works or not, and whether plugins are switched off."""
+    return tuple(_described(entry) for entry in entry_points(group="tlf"))
+
+
 @contextmanager
 def blame(offer: Offer, verb: str) -> Iterator[None]:
     """Name the component, and the plugin behind it, if what happens inside breaks.
