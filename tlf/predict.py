@@ -40,6 +40,7 @@ def load_run(run: Path) -> Trained:
     plan = read_plan(recipe)
     empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
     _, classifier = build_model(replace(plan, recipe=empty), len(card.classes))
+    plan.plugins.hook.tlf_model_trained(model=classifier)
     load_model(weights, classifier)
     return Trained(classifier.eval(), card)
 
