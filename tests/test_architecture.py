@@ -44,7 +44,8 @@ def test_files_and_functions_are_small(path):
 def test_every_module_has_a_test():
     tests = {path.name for path in (ROOT / "tests").glob("test_*.py")}
     packages = {"starter": {"test_starter.py", "test_formula.py"}, "validation": {"test_recipe.py"},
-                "learning": {"test_trainer.py"}, "resuming": {"test_resuming.py"}}  # fmt: skip
+                "learning": {"test_trainer.py"}, "resuming": {"test_resuming.py"},
+                "testing": {"test_testing.py"}}  # fmt: skip
     elsewhere = {
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",
         "results": "test_selection.py", "errors": "test_bad_input.py", "cores": "test_devices.py",

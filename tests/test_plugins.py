@@ -185,7 +185,7 @@ def test_names_that_cannot_be_used(install, name):
         ),
         (
             HEADER + "@hookimpl\ndef tlf_heads():\n    return {'g': Gem, 'h': Gem}",
-            "tlf_heads offers 'sick:h', whose class Gem is 'sick:g' of tlf-sick 1.2 already; write a",
+            "tlf_heads offers 'sick:h', whose class Gem is 'sick:g' of tlf-sick 1.2 already",
         ),
         (
             HEADER + "@hookimpl\ndef tlf_heads():\n    return {'g': Gem}\n"

@@ -1,6 +1,6 @@
 """Small classifiers with random weights, made without a network."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 
@@ -31,15 +31,16 @@ def tiny_classifiers() -> dict[str, Classifier]:
 
 def progresses(model: Classifier, epochs: int = 6) -> list[Progress]:
     """A phase's epochs, with results that get better, stall, and get better again."""
-    history: list[EpochResult] = []
-    found = []
-    for epoch in range(epochs):
-        found.append(Progress(epoch, epochs, updates=4, history=tuple(history)))
-        history.append(_result(epoch, model.stages))
-    return found
+    history = results(epochs, tuple(model.stages))
+    return [Progress(epoch, epochs, updates=4, history=history[:epoch]) for epoch in range(epochs)]
 
 
-def _result(epoch: int, stages: Mapping[str, object]) -> EpochResult:
+def results(epochs: int, stages: Sequence[str]) -> tuple[EpochResult, ...]:
+    """What a phase's epochs gave, with the signals of every stage."""
+    return tuple(_result(epoch, stages) for epoch in range(epochs))
+
+
+def _result(epoch: int, stages: Sequence[str]) -> EpochResult:
     top1 = (0.3, 0.5, 0.5, 0.5, 0.4, 0.7)[epoch % 6]
     names = [*stages, "head"]
     signals = {
