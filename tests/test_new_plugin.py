@@ -53,6 +53,8 @@ def test_it_works_in_a_recipe_at_once(site, recipe, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     stored = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
     assert stored["phases"][1]["freeze"] == [{"kind": "two-ends:ends", "last": 2}]
+    shown = start(site[1], "tlf", "explain", recipe, "phases.0.freeze=two-ends:ends", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
     listed = start(site[1], "tlf", "plugins").stdout
     assert "two-ends  (tlf-two-ends 0.1.0)" in listed
     assert "two-ends:ends" in listed
