@@ -164,4 +164,4 @@ def test_lora_leaves_plain_weights(start, recipe, tmp_path):
     by_name = {Path(row["path"]).parts[-2:]: row for row in stored}
     for row in own:
         before = by_name[Path(row["path"]).parts[-2:]]
-        assert float(row["circles"]) == pytest.approx(float(before["circles"]), abs=1e-3)
+        assert float(row["p_circles"]) == pytest.approx(float(before["p_circles"]), abs=1e-3)

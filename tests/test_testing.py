@@ -124,3 +124,9 @@ class Chatty:
     (tmp_path / "chatty_plugin.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     testing.check_scheduler(importlib.import_module("chatty_plugin").Chatty())
+
+
+def test_a_plugins_backbone_keeps_the_contract(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent / "plugins" / "tlf-mobilenet")
+    network = importlib.import_module("tlf_mobilenet").MobileNetV1
+    testing.check_backbone(network("none"), size=64)
