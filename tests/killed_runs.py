@@ -80,7 +80,7 @@ POINTS = {
     "before-thaw": before_call("tlf.trainer", "begin_segment"),
     "before-audit": before_call("tlf.trainer", "end_segment"),
     "before-evaluation": before_call("tlf.trainer", "classify"),
-    "before-metrics": before_call("tlf.run", "note_epoch"),
+    "before-metrics": before_call("tlf.running", "note_epoch"),
     "before-choice": before_call("tlf.trainer", "newest_is_best"),
     "before-model": before_call("tlf.run_folder", "save_model"),
     "before-head": before_call("tlf.run_folder", "save_head"),
@@ -102,7 +102,7 @@ def serve():
     import timm  # noqa: F401 - for all forks
     import torchvision  # noqa: F401
 
-    import tlf.run  # noqa: F401
+    import tlf.running  # noqa: F401
 
     gc.freeze()  # or every fork would copy all memory as it collects garbage
     for line in sys.stdin:

@@ -19,7 +19,7 @@ from torchvision import models
 from tlf.data import Pictures, order
 from tlf.pictures import normalize
 from tlf.results import EpochResult
-from tlf.run import RunStarted, run
+from tlf.running import RunStarted, run
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = '''

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from tlf import plugins
 from tlf.components import Offer, Plugin
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.hookspecs import hookimpl
 from tlf.offering import VERBS
-from tlf.plugins import blame, load_plugins, survey_plugins
+from tlf.plugins import blame, extend, load_plugins, survey_plugins
 from tlf.results import EpochResult
 
 HEADER = """
@@ -46,7 +47,7 @@ class Plain:
 @pytest.fixture(autouse=True)
 def own(monkeypatch):
     """Stand in for what comes with tlf: one head."""
-    module = SimpleNamespace(tlf_heads=hookimpl(lambda: {"plain": Plain}))
+    module = SimpleNamespace(tlf_heads=hookimpl(lambda: {"plain": Plain}), Plain=Plain)
     monkeypatch.setitem(sys.modules, "fake_builtin", module)
     monkeypatch.setattr(plugins, "BUILT_IN", ("fake_builtin",))
     monkeypatch.delenv("TLF_PLUGINS", raising=False)
@@ -183,6 +184,53 @@ def test_names_that_cannot_be_used(install, name):
             "which has no method augment or mix",
         ),
         (
+            HEADER + "@hookimpl\ndef tlf_heads():\n    return {'g': Gem, 'h': Gem}",
+            "tlf_heads offers 'sick:h', whose class Gem is 'sick:g' of tlf-sick 1.2 already",
+        ),
+        (
+            HEADER + "@hookimpl\ndef tlf_heads():\n    return {'g': Gem}\n"
+            "@hookimpl(specname='tlf_heads')\ndef more():\n    return {'g': Gem}",
+            "tlf_heads offers 'sick:g' twice",
+        ),
+        (
+            HEADER + "from fake_builtin import Plain\n@hookimpl\ndef tlf_heads():\n"
+            "    return {'g': Plain}",
+            "offers 'sick:g', whose class Plain is 'plain' of tlf ",
+        ),
+        (
+            HEADER + "    augment = mix = build\n@hookimpl\ndef tlf_augmentations():\n"
+            "    return {'g': Gem}",
+            "has both augment and mix; write a class for each",
+        ),
+        (
+            HEADER + "@hookimpl\ndef tlf_extensions():\n    return {'g': Gem}",
+            "tlf_extensions offers 'g', which has no method tlf_phase_started or",
+        ),
+        (
+            HEADER + "    def tlf_run_ended(self, result): pass\n"
+            "@hookimpl\ndef tlf_extensions():\n    return {'g': Gem}",
+            "tlf_run_ended is not marked; write @hookimpl above it",
+        ),
+        (
+            HEADER + "    def tlf_run_ended(self, result): pass\n    @hookimpl\n"
+            "    def tlf_epoch_endde(self, result): pass\n"
+            "    tlf_run_ended = hookimpl(tlf_run_ended)\n"
+            "@hookimpl\ndef tlf_extensions():\n    return {'g': Gem}",
+            "there is no hook 'tlf_epoch_endde'; did you mean 'tlf_epoch_ended'?",
+        ),
+        (
+            HEADER + "    @hookimpl\n    def tlf_heads(self): pass\n"
+            "    @hookimpl\n    def tlf_run_ended(self, result): pass\n"
+            "@hookimpl\ndef tlf_extensions():\n    return {'g': Gem}",
+            "'sick:g' has a method tlf_heads; such a hook stands in the module",
+        ),
+        (
+            HEADER + "class Odd:\n    def __getattr__(self, name): raise OSError(name)\n"
+            "    def __dir__(self): return ['tlf_heads']\n"
+            "import sys\nsys.modules[__name__] = Odd()",
+            "cannot be ",
+        ),
+        (
             HEADER.replace("width", "kind") + "@hookimpl\ndef tlf_heads():\n    return {'g': Gem}",
             "has a field 'kind', a name that recipes use themselves",
         ),
@@ -279,8 +327,85 @@ def test_the_plugin_named_last_decides_first(install):
     decision = HEADER + "@hookimpl\ndef tlf_select_best(history):\n    return "
     install("one", decision + "1")
     install("two", decision + "2")
-    assert load_plugins(["one", "two"]).hook.tlf_select_best(history=[RESULT]) == 2
-    assert load_plugins(["two", "one"]).hook.tlf_select_best(history=[RESULT]) == 1
+    assert load_plugins(["one", "two"]).hook.tlf_select_best(history=[RESULT] * 3) == 2
+    assert load_plugins(["two", "one"]).hook.tlf_select_best(history=[RESULT] * 3) == 1
+
+
+EXTENSION = (
+    HEADER
+    + """
+    @hookimpl
+    def tlf_select_best(self, history):
+        if self.width < 0:
+            raise ValueError("negative")
+        return self.width
+
+@hookimpl
+def tlf_extensions():
+    return {"gem": Gem}
+"""
+)
+
+
+def test_extensions_take_part_in_hooks_with_their_options(install):
+    install("one", EXTENSION.replace("Gem", "One"))
+    install("two", HEADER + "@hookimpl\ndef tlf_select_best(history):\n    return 0")
+    loaded = load_plugins(["one", "two"])
+    gem = loaded.catalogue.of("tlf_extensions")["one:gem"].component
+    extend(loaded, (gem(width=1), gem(width=2)))
+    assert loaded.hook.tlf_select_best(history=[RESULT] * 3) == 2  # before plugins, the last first
+    with pytest.raises(
+        PluginError, match=r"'one' \(tlf-one 1.2\): extension 'one:gem' is named tw"
+    ):
+        extend(load_plugins(["one"]), (gem(), gem()))
+
+
+@pytest.mark.parametrize(
+    ("width", "told"), [(-1, "ValueError: negative"), (9, "it chose 9; there are epochs 0 to 2")]
+)
+def test_an_extension_that_fails_names_its_plugin(install, width, told):
+    install("one", EXTENSION)
+    loaded = load_plugins(["one"])
+    extend(loaded, (loaded.catalogue.of("tlf_extensions")["one:gem"].component(width=width),))
+    with pytest.raises(
+        PluginError, match=r"'one' \(tlf-one 1.2\) failed in tlf_select_best: "
+    ) as e:
+        loaded.hook.tlf_select_best(history=[RESULT] * 3)
+    assert told in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("hook", "answer", "told"),
+    [
+        ("tlf_select_best(history)", "3", "it chose 3; there are epochs 0 to 2"),
+        ("tlf_select_best(history)", "-1", "it chose -1; there are"),
+        ("tlf_select_best(history)", "True", "it chose True; there are"),
+        ("tlf_select_best(history)", "0.5", "it chose 0.5; there are"),
+        ("tlf_training_step(model, images)", "1.5", "it gave a float of shape None, not a loss"),
+        ("tlf_training_step(model, images)", "images", "it gave a Tensor of shape torch.Size([2])"),
+        ("tlf_training_step(model, images)", "images.mean()", "it gave a loss without a graph"),
+    ],
+)
+def test_answers_that_are_none_name_their_plugin(install, hook, answer, told):
+    install("loud", HEADER + f"@hookimpl\ndef {hook}:\n    return {answer}")
+    call = getattr(load_plugins(["loud"]).hook, hook.partition("(")[0])
+    step = {"model": None, "images": torch.zeros(2), "labels": None, "loss": None}
+    with pytest.raises(PluginError, match=r"^plugin 'loud' \(tlf-loud 1.2\) failed in tlf_") as e:
+        call(**({"history": [RESULT] * 3} if "history" in hook else step))
+    assert told in str(e.value)
+
+
+def test_right_answers_pass(install):
+    install("calm", HEADER + "@hookimpl\ndef tlf_training_step(images):\n    return images.sum()")
+    step = {"model": None, "images": torch.ones(2, requires_grad=True), "labels": 0, "loss": 0}
+    assert load_plugins(["calm"]).hook.tlf_training_step(**step) == 2
+
+
+def test_one_distribution_that_offers_a_name_twice(install, tmp_path):
+    install("pool", HEADS)
+    info = next((tmp_path / "tlf-pool").glob("*.dist-info")) / "entry_points.txt"
+    info.write_text("[tlf]\npool = tlf_test_pool\npool = tlf_test_other\n")
+    assert failure("pool") == "plugin 'pool' is offered twice by tlf-pool 1.2; tell its author"
 
 
 OWN = Offer("tlf_heads", "plain", Plain, Plugin("tlf", "tlf", "0.1"))
@@ -313,5 +438,5 @@ def test_what_comes_with_tlf_loads(monkeypatch):
     monkeypatch.undo()
     catalogue = load_plugins([]).catalogue
     assert "linear" in catalogue.of("tlf_heads")
-    assert all(catalogue.of(hook) for hook in VERBS)
+    assert all(catalogue.of(hook) for hook in VERBS if hook != "tlf_extensions")
     assert all(":" not in offer.kind for offer in catalogue.offers)

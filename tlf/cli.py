@@ -139,6 +139,21 @@ def plugins() -> None:
     show_survey(tlf.survey_plugins(), Console())
 
 
+@cli.command("new-plugin")
+@click.argument("name")
+def new_plugin(name: str) -> None:
+    """Write the package of a new plugin, which works, into the folder tlf-NAME."""
+    from tlf.new_plugin import new_plugin as write
+
+    folder = write(name, Path())
+    click.echo(
+        f"{folder} holds a plugin that works: a freeze policy, its test, a README. Go on with\n"
+        f"    pip install -e {folder}\n"
+        f"    pytest {folder}\n"
+        f"    tlf explain RECIPE phases.0.freeze={name}:ends"
+    )
+
+
 def _check_is_no_command(recipe: Path) -> None:
     """Tell a misspelt command from a recipe that is not there: ``tlf RECIPE`` needs no command.
 

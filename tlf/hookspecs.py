@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from tlf.model import Classifier
+
 hookspec = pluggy.HookspecMarker("tlf")
 hookimpl = pluggy.HookimplMarker("tlf")
 
@@ -63,6 +65,13 @@ def tlf_optimizers() -> Mapping[str, type]:  # type: ignore[empty-body]
 def tlf_schedulers() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer schedulers: what the learning rate is multiplied by. Named by a phase's
     ``scheduler``.
+    """
+
+
+@hookspec
+def tlf_extensions() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer extensions: frozen dataclasses whose methods are the hooks below, and whose fields are
+    options. Named by ``extensions``.
     """
 
 
@@ -114,6 +123,18 @@ def tlf_select_best(history: Sequence[EpochResult]) -> int | None:
 
     Parameters:
         history: the results of the phase so far, at least one.
+    """
+
+
+@hookspec
+def tlf_model_trained(model: "Classifier") -> None:
+    """Training is over, the best weights are in the model, and it is about to be written.
+
+    A plugin may turn what was trained into what is used: merge adapters, take away what only
+    training needs. It is also called for a fresh model that such a file is about to be read into.
+
+    Parameters:
+        model: backbone and head, unwrapped. What is changed, is changed in place.
     """
 
 

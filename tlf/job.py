@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from tlf.answerable import answerable
 from tlf.cache import Cache
 from tlf.components import (
     Augmentation,
@@ -28,7 +29,7 @@ from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
 from tlf.pictures import Preprocessing
-from tlf.plugins import Plugins, blame, load_plugins
+from tlf.plugins import Plugins, blame, extend, load_plugins
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe import Phase, Recipe, named_plugins, read_table, resolve
 from tlf.results import Progress
@@ -77,8 +78,9 @@ class Job:
         return self.plan.plugins.hook
 
     def augmentations(self, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
-        """What changes the pictures of one phase at random."""
-        return self.recipe.transforms.augment if phase.augment is None else phase.augment
+        """What changes the pictures of one phase at random. A plugin's is named if it breaks."""
+        chosen = self.recipe.transforms.augment if phase.augment is None else phase.augment
+        return tuple(answerable(a, self.plan.plugins.catalogue.offer(a)) for a in chosen)
 
 
 def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
@@ -90,7 +92,9 @@ def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
     """
     table = read_table(path, overrides)
     plugins = load_plugins(named_plugins(table))
-    return Plan(resolve(table, plugins.catalogue, str(path)), plugins, str(path))
+    recipe = resolve(table, plugins.catalogue, str(path))
+    extend(plugins, recipe.extensions)
+    return Plan(recipe, plugins, str(path))
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:

@@ -1,6 +1,6 @@
 """What plugins offer, checked: every kind is a frozen dataclass with its hook's verb."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
 from tlf.components import Offer, Plugin
@@ -15,6 +15,14 @@ VERBS = {
     "tlf_freeze_policies": ("frozen",),
     "tlf_optimizers": ("build",),
     "tlf_schedulers": ("factor",),
+    "tlf_extensions": (
+        "tlf_phase_started",
+        "tlf_training_step",
+        "tlf_epoch_ended",
+        "tlf_select_best",
+        "tlf_model_trained",
+        "tlf_run_ended",
+    ),
 }
 """Hook → the methods of which a component has at least one."""
 
@@ -36,13 +44,13 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
     for kind, component in offered.items():
         if not isinstance(kind, str) or not kind or ":" in kind:
             raise broken(plugin, f"{hook} offers {kind!r}; a kind is a name without ':'")
-        if fault := _fault(hook, component):
-            raise broken(plugin, f"{hook} offers {kind!r}, which {fault}")
+        if wrong := fault(hook, component):
+            raise broken(plugin, f"{hook} offers {kind!r}, which {wrong}")
         prefix = "" if plugin.name == "tlf" else f"{plugin.name}:"
         yield Offer(hook, prefix + kind, component, plugin)
 
 
-def _fault(hook: str, component: object) -> str | None:
+def fault(hook: str, component: object) -> str | None:
     """What keeps a class from being a component, if anything does."""
     if not isinstance(component, type) or not is_dataclass(component):
         return f"is {_article(component)}; write @dataclass(frozen=True) above a class"
@@ -51,10 +59,34 @@ def _fault(hook: str, component: object) -> str | None:
     verbs = VERBS[hook]
     if not any(callable(getattr(component, verb, None)) for verb in verbs):
         return f"has no method {' or '.join(verbs)}"
+    if hook == "tlf_augmentations" and all(hasattr(component, verb) for verb in verbs):
+        return "has both augment and mix; write a class for each"
     # These keys mean something else in the tables where such a component's options stand.
     names = ("kind", "bad_images") if hook == "tlf_datasets" else ("kind",)
     taken = [item.name for item in fields(component) if item.name in names]
     return f"has a field {taken[0]!r}, a name that recipes use themselves" if taken else None
+
+
+def wrong_answer(hook: str, answer: object, arguments: Mapping[str, object]) -> str | None:
+    """What keeps the answer to a decision from being one, if anything does.
+
+    >>> wrong_answer("tlf_select_best", 3, {"history": ["a", "b"]})
+    'it chose 3; there are epochs 0 to 1'
+    """
+    if answer is None:
+        return None
+    if hook == "tlf_select_best":
+        history = arguments["history"]
+        last = len(history) - 1 if isinstance(history, Sequence) else 0
+        known = isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer <= last
+        return None if known else f"it chose {answer!r}; there are epochs 0 to {last}"
+    if hook == "tlf_training_step":
+        shape = getattr(answer, "shape", None)
+        if shape is None or tuple(shape) != ():
+            return f"it gave {_article(answer)} of shape {shape}, not a loss, a single number"
+        if not getattr(answer, "requires_grad", False):
+            return "it gave a loss without a graph, which cannot be back-propagated"
+    return None
 
 
 def _article(thing: object) -> str:

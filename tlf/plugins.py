@@ -16,7 +16,7 @@ import tlf
 from tlf import hookspecs
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, TlfError, nearest
-from tlf.offering import VERBS, broken, checked_offers, reason, version
+from tlf.offering import VERBS, broken, checked_offers, reason, version, wrong_answer
 
 BUILT_IN = (
     "tlf.starter",
@@ -40,11 +40,18 @@ class Plugins:
     """The plugins of one run."""
 
     catalogue: Catalogue
-    hook: pluggy.HookRelay
-    """Calls a hook of every plugin: ``plugins.hook.tlf_epoch_ended(result=result)``."""
+    manager: pluggy.PluginManager
     loaded: tuple[Plugin, ...]
-    replaces_step: bool = False
-    """Whether any of them says how a training step is made."""
+
+    @property
+    def hook(self) -> pluggy.HookRelay:
+        """Calls a hook of every plugin: ``plugins.hook.tlf_epoch_ended(result=result)``."""
+        return self.manager.hook
+
+    @property
+    def replaces_step(self) -> bool:
+        """Whether any of them says how a training step is made."""
+        return bool(self.hook.tlf_training_step.get_hookimpls())
 
 
 @dataclass(frozen=True)
@@ -73,14 +80,33 @@ def load_plugins(names: Sequence[str]) -> Plugins:
         entry = _installed(name)
         loaded[name] = _described(entry)
         offers += _register(manager, _imported(entry, loaded[name]), loaded[name], name)
-    steps = manager.hook.tlf_training_step.get_hookimpls()
-    return Plugins(_catalogue(offers), manager.hook, tuple(loaded.values()), bool(steps))
+    return Plugins(_catalogue(offers), manager, tuple(loaded.values()))
+
+
+def extend(plugins: Plugins, extensions: Sequence[object]) -> None:
+    """Let the extensions of a recipe take part in the hooks of its run.
+
+    Where the first answer decides, they are asked before the plugins, the one named last first.
+
+    Raises:
+        PluginError: the same extension is named twice, with the same options.
+    """
+    for number, extension in enumerate(extensions):
+        offer = plugins.catalogue.offer(extension)
+        if extension in extensions[:number]:
+            raise broken(offer.plugin, f"extension {offer.kind!r} is named twice; name it once")
+        plugins.manager.register(extension, name=f"{offer.kind}:{number}")
 
 
 def survey_plugins() -> tuple[Surveyed, ...]:
     """Try what comes with tlf and every installed plugin, each by itself, and say how it went."""
-    offers = _catalogue(_built_in(_manager({}))).offers
-    return (Surveyed(_own(), offers), *map(_surveyed, _entries()))
+    own = _catalogue(_built_in(_manager({}))).offers
+    return (Surveyed(_own(), own), *(_surveyed(entry, own) for entry in _entries()))
+
+
+def installed() -> tuple[Plugin, ...]:
+    """Every installed plugin, whether it works or not, and whether plugins are switched off."""
+    return tuple(_described(entry) for entry in entry_points(group="tlf"))
 
 
 @contextmanager
@@ -107,15 +133,16 @@ def blame(offer: Offer, verb: str) -> Iterator[None]:
 
 
 def _entries() -> list[EntryPoint]:
-    return [] if _switched_off() else list(entry_points(group="tlf"))
+    return [] if switched_off() else sorted(entry_points(group="tlf"), key=lambda e: e.name)
 
 
-def _switched_off() -> bool:
+def switched_off() -> bool:
+    """Whether the environment says that third parties' plugins are not to be used."""
     return os.environ.get("TLF_PLUGINS") == "0"
 
 
 def _installed(name: str) -> EntryPoint:
-    if _switched_off():
+    if switched_off():
         raise PluginError(
             f"plugin {name!r} is asked for, but TLF_PLUGINS=0 switches plugins off; unset it"
         )
@@ -131,7 +158,9 @@ def _installed(name: str) -> EntryPoint:
 
 
 def _check_name(name: str, found: Sequence[EntryPoint]) -> None:
-    owners = " and ".join(version(_described(entry)) for entry in found)
+    owners = " and ".join(dict.fromkeys(version(_described(entry)) for entry in found))
+    if len(found) > 1 and " and " not in owners:
+        raise PluginError(f"plugin {name!r} is offered twice by {owners}; tell its author")
     if len(found) > 1:
         raise PluginError(f"plugin {name!r} is offered by {owners}; uninstall all but one")
     if name == "tlf" or ":" in name:
@@ -168,19 +197,42 @@ def _register(
 ) -> list[Offer]:
     if twin := manager.get_name(module):
         raise broken(plugin, f"is the same module as plugin {twin!r}; name one of the two")
-    marked = list(_marked(manager, module, plugin))
-    for attribute, hook in marked:
-        _check_hook(plugin, attribute, hook, getattr(module, attribute))
+    marked = _checked_hooks(manager, module, plugin)
     try:
         manager.register(module, name=name)
     except (pluggy.PluginValidationError, ValueError) as error:
         raise broken(plugin, " ".join(str(error).split())) from error
-    return [
+    offers = [
         offer
         for attribute, hook in marked
         if hook in VERBS
         for offer in checked_offers(plugin, hook, getattr(module, attribute))
     ]
+    for extension in (offer for offer in offers if offer.hook == "tlf_extensions"):
+        _check_extension(manager, extension)
+    return offers
+
+
+def _check_extension(manager: pluggy.PluginManager, offer: Offer) -> None:
+    """Its methods are hooks of a run, and hooks that offer components are no methods."""
+    for attribute, hook in _checked_hooks(manager, offer.component, offer.plugin):
+        if hook in VERBS:
+            told = f"{offer.kind!r} has a method {attribute}; such a hook stands in the module"
+            raise broken(offer.plugin, told)
+
+
+def _checked_hooks(
+    manager: pluggy.PluginManager, owner: object, plugin: Plugin
+) -> list[tuple[str, str]]:
+    try:
+        marked = list(_marked(manager, owner, plugin))
+        for attribute, hook in marked:
+            _check_hook(plugin, attribute, hook, getattr(owner, attribute))
+    except PluginError:
+        raise
+    except Exception as error:  # an attribute that cannot be read
+        raise broken(plugin, f"cannot be looked through: {reason(error)}") from error
+    return marked
 
 
 def _marked(
@@ -210,18 +262,28 @@ def _check_hook(plugin: Plugin, attribute: str, hook: str, function: Callable[..
 
 def _catalogue(offers: Sequence[Offer]) -> Catalogue:
     seen: dict[tuple[str, str], Offer] = {}
+    classes: dict[type, Offer] = {}
     for offer in offers:
         if seen.setdefault((offer.hook, offer.kind), offer) is not offer:
             raise broken(offer.plugin, f"{offer.hook} offers {offer.kind!r} twice")
+        # Which kind a component is, and whose, is known by its class.
+        first = classes.setdefault(offer.component, offer)
+        if first is not offer:
+            raise broken(
+                offer.plugin,
+                f"{offer.hook} offers {offer.kind!r}, whose class {offer.component.__name__} is "
+                f"{first.kind!r} of {version(first.plugin)} already; write a class of its own",
+            )
     return Catalogue(tuple(offers))
 
 
-def _surveyed(entry: EntryPoint) -> Surveyed:
+def _surveyed(entry: EntryPoint, own: Sequence[Offer]) -> Surveyed:
     plugin, manager = _described(entry), _manager({})
     try:
         _installed(entry.name)
         module = _imported(entry, plugin)
-        offers = _catalogue(_register(manager, module, plugin, entry.name)).offers
+        offers = tuple(_register(manager, module, plugin, entry.name))
+        _catalogue([*own, *offers])
         hooks = {hook for _, hook in _marked(manager, module, plugin)}
     except PluginError as error:
         return Surveyed(plugin, failure=str(error))
@@ -247,10 +309,15 @@ def _attribute(
     arguments: Mapping[str, object],
 ) -> None:
     error = outcome.exception
+    if error is None:
+        wrong = wrong_answer(hook, outcome.get_result(), arguments)
+        error = TypeError(wrong) if wrong else None
     if not isinstance(error, Exception) or isinstance(error, (TlfError, pluggy.HookCallError)):
         return
     guilty = [item for item in implementations if _raised_in(item, error)] or implementations
-    third = [loaded[item.plugin_name] for item in guilty if item.plugin_name in loaded]
+    # An extension is registered under its kind.
+    names = [item.plugin_name.partition(":")[0] for item in guilty]
+    third = [loaded[name] for name in names if name in loaded]
     if not third:
         return  # a fault of tlf's own keeps its traceback
     who = " or ".join(f"{plugin.name!r} ({version(plugin)})" for plugin in third)

@@ -40,6 +40,7 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     plan = read_plan(recipe)
     empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
     _, model = build_model(replace(plan, recipe=empty), len(card.classes))
+    plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
     return TrainedClassifier(model.eval(), card.classes, card.preprocessing)
 

@@ -143,6 +143,8 @@ class Recipe:
     """The folder that the run's files go to."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks; those that a component is named from load by themselves."""
+    extensions: Annotated[tuple[Any, ...], Kind("tlf_extensions", "extension", many=True)] = ()
+    """Plugins' hooks that take options."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
     """How often the state of the run is stored, to go on from."""
     cache: CacheSettings = CacheSettings()

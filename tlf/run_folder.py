@@ -63,6 +63,7 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
         raise RuntimeError("a run without an epoch")
     result = RunResult(str(folder), best.result, tuple(state.history), seconds)
     if job.accelerator.is_main_process:
+        job.hook.tlf_model_trained(model=job.classifier)
         card = _card(job, best.result)
         save_head(folder / "head.safetensors", job.classifier, card, _golden_features(job))
         with written_whole(folder / "predictions.csv") as side:

@@ -147,14 +147,32 @@ def _kept(stored: dict[str, Any] | None, whole: Mapping[str, Tensor], job: Job) 
     return Kept(epoch_result(stored["result"]), tensors, predictions)
 
 
+def optimizer_contents(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """What an optimizer knows, by the names of its parameters."""
+    names = [name for group in optimizer.param_groups for name in group["names"]]
+    whole = optimizer.state_dict()
+    return {**whole, "state": {names[index]: values for index, values in whole["state"].items()}}
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, stored: Mapping[str, Any], parameters: Mapping[str, Tensor]
+) -> None:
+    """Put what was stored into an optimizer of the same groups, whose ``parameters`` are given."""
+    names = [name for group in optimizer.param_groups for name in group["names"]]
+    by_index = {
+        names.index(name): {
+            key: _laid_out(value, parameters[name]) for key, value in values.items()
+        }
+        for name, values in stored["state"].items()
+    }
+    optimizer.load_state_dict({**stored, "state": by_index})
+
+
 def _segment_contents(segment: Segment) -> dict[str, Any]:
-    names = [name for group in segment.optimizer.param_groups for name in group["names"]]
-    whole = segment.optimizer.state_dict()
-    state = {names[index]: values for index, values in whole["state"].items()}
     return {
         "frozen": sorted(segment.frozen),
         "before": dict(segment.before),
-        "optimizer": {**whole, "state": state},
+        "optimizer": optimizer_contents(segment.optimizer),
     }
 
 
@@ -174,14 +192,8 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
                 f"{name} is not what it was when the run began: the backbone's weights are others. "
                 "Put the old weights back, or start a new run"
             )
-    names = [name for group in segment.optimizer.param_groups for name in group["names"]]
-    saved = stored["segment"]["optimizer"]
     own = dict(job.classifier.named_parameters())
-    by_index = {
-        names.index(name): {key: _laid_out(value, own[name]) for key, value in values.items()}
-        for name, values in saved["state"].items()
-    }
-    segment.optimizer.load_state_dict({**saved, "state": by_index})
+    restore_optimizer(segment.optimizer, stored["segment"]["optimizer"], own)
     if job.accelerator.scaler is not None and stored["scaler"] is not None:
         job.accelerator.scaler.load_state_dict(stored["scaler"])
     state.segment = replace(segment, before=before)

@@ -1,0 +1,65 @@
+"""Surgical fine-tuning keeps tlf's contract and trains the block that it says."""
+
+import csv
+
+import pytest
+from tlf_surgical import Block, Relative, Report
+
+from tlf.results import EpochResult, Progress, StageSignals
+from tlf.testing import check_freeze_policy, tiny_classifiers
+
+MODEL = tiny_classifiers()["resnet18"]
+
+
+def result(**gradients):
+    stages = {stage: StageSignals(norm, 2.0, 0.0) for stage, norm in gradients.items()}
+    return EpochResult("all", 0, 1.0, 1.0, 0.5, 0.1, 1, 1.0, 1.0, stages)
+
+
+def learning(policy, progress):
+    frozen = {*policy.frozen(MODEL, progress)}
+    return [s for s in MODEL.stages if not frozen & {*MODEL.stage(s)}], frozen
+
+
+def test_the_contract():
+    check_freeze_policy(Block("layer1"))
+    check_freeze_policy(Block("blocks.2"))
+    check_freeze_policy(Relative())
+    check_freeze_policy(Relative(stages=2, probe=2))
+
+
+def test_a_block_by_name():
+    stages, frozen = learning(Block("layer2"), Progress(0, 1))
+    assert stages == ["layer2"]
+    assert not frozen & {*MODEL.head_names}
+    with pytest.raises(ValueError, match="no stage 'layer9'"):
+        Block("layer9").frozen(MODEL, Progress(0, 1))
+
+
+def test_the_relatively_longest_gradients_go_on():
+    first = result(stem=1, layer1=9, layer2=2, layer3=8, layer4=0, head=99)
+    second = result(stem=1, layer1=1, layer2=1, layer3=8, layer4=0, head=99)
+    start, later = Progress(0, 4), Progress(3, 4, history=(first, second, second))
+    assert learning(Relative(), start)[0] == [*MODEL.stages]
+    assert learning(Relative(), later)[0] == ["layer1"]
+    assert learning(Relative(probe=2), later)[0] == ["layer3"]
+    assert learning(Relative(stages=2), later)[0] == ["layer1", "layer3"]
+    with pytest.raises(ValueError, match="have no gradients of this backbone's stages"):
+        Relative().frozen(MODEL, Progress(1, 4, history=(result(head=1),)))
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="probe is a whole number from 1 on, not 0"):
+        Relative(probe=0)
+
+
+def test_the_report_is_a_table(tmp_path):
+    report = Report(str(tmp_path / "report.csv"))
+    for _ in range(2):
+        report.tlf_phase_started(phase="all")
+        report.tlf_epoch_ended(result=result(stem=1, head=3))
+    rows = list(csv.reader((tmp_path / "report.csv").read_text().splitlines()))
+    line = [["all", "0", "stem", "0.5"], ["all", "0", "head", "1.5"]]
+    assert rows == [["phase", "epoch", "stage", "relative_gradient"], *line, *line]
+    with pytest.raises(ValueError, match="cannot be written: Is a directory"):
+        Report(str(tmp_path)).tlf_phase_started(phase="all")

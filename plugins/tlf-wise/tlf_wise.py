@@ -1,0 +1,145 @@
+"""WiSE-FT: somewhere between the pretrained and the fine-tuned weights, both kinds of pictures are
+classified well.
+
+Source: Wortsman et al. 2022, arXiv:2109.01903.
+"""
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tlf.checkpoint import Card, backbone_sha256, load_model, read_card, save_model
+from tlf.components import Split
+from tlf.errors import DataError
+from tlf.hookspecs import hookimpl
+from tlf.job import build_model, find_splits, read_plan
+from tlf.model import Classifier
+from tlf.pictures import Preprocessing, center_crop, load, normalize
+from tlf.results import EpochResult, RunResult
+
+BATCH = 32
+TENTHS = tuple(number / 10 for number in range(11))
+
+
+@dataclass(frozen=True)
+class Interpolate:
+    """After a run, mix the backbone's pretrained and fine-tuned weights in several shares, and keep
+    the mixture that classifies the eval split best, in the folder ``wise`` of the run.
+
+    The head is the fine-tuned one throughout. Statistics of norms are mixed as weights are.
+    """
+
+    shares: tuple[float, ...] = TENTHS
+    """Shares of the fine-tuned weights: 0 is the pretrained backbone, 1 what the run gave."""
+    last: bool = False
+    """Mix with the last epoch's weights, as the paper does, instead of the best epoch's."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not self.shares or not all(0 <= share <= 1 for share in self.shares):
+            raise ValueError(f"shares are fractions from 0 to 1, not {self.shares}")
+
+    @hookimpl
+    def tlf_select_best(self, history: Sequence[EpochResult]) -> int | None:
+        """The last epoch, where that is asked for."""
+        return len(history) - 1 if self.last else None
+
+    @hookimpl
+    def tlf_run_ended(self, result: RunResult) -> None:
+        """Try all shares and write the best mixture; nothing, where the backbone did not learn."""
+        run = Path(result.folder)
+        pretrained, model, card, split = _opened(run)
+        tuned = {name: value.clone() for name, value in model.state_dict().items()}
+        if all(torch.equal(value, tuned[name]) for name, value in pretrained.items()):
+            return
+        rows = []
+        for share in self.shares:
+            model.load_state_dict(tuned | mixed(pretrained, tuned, share))
+            rows.append((share, *evaluated(model, split, card.preprocessing)))
+        best = max(rows, key=lambda row: (row[1], -row[2]))
+        model.load_state_dict(tuned | mixed(pretrained, tuned, best[0]))
+        metrics = {"eval_top1": best[1], "eval_loss": best[2], "share": best[0]}
+        backbone = {**card.backbone, "sha256": backbone_sha256(model)}
+        _write(run, model, replace(card, metrics=metrics, backbone=backbone), rows)
+
+
+def mixed(
+    pretrained: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """``share`` of the fine-tuned weights and the rest of the pretrained ones; whole numbers, such
+    as counts of batches, stay those of the run.
+
+    >>> zero, two = {"w": torch.zeros(1)}, {"w": torch.full((1,), 2.0)}
+    >>> mixed(zero, two, 0.25)["w"]
+    tensor([0.5000])
+    """
+    return {
+        name: torch.lerp(value, tuned[name], share) if value.is_floating_point() else tuned[name]
+        for name, value in pretrained.items()
+    }
+
+
+def evaluated(model: Classifier, split: Split, how: Preprocessing) -> tuple[float, float]:
+    """Top-1 and mean cross-entropy over a split, each a mean over pictures."""
+    right, lost, count = 0, 0.0, 0
+    model.eval()
+    for images, labels in _batches(split, how):
+        with torch.inference_mode():
+            logits = model(normalize(images, how))
+        right += int((logits.argmax(1) == labels).sum())
+        lost += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+        count += len(labels)
+    return right / count, lost / count
+
+
+def _opened(run: Path) -> tuple[dict[str, Tensor], Classifier, Card, Split]:
+    """The pretrained backbone's tensors, the run's model, its card, and the pictures it goes by."""
+    weights = run / "model.safetensors"
+    plan, card = read_plan(run / "recipe.toml"), read_card(weights)
+    _, model = build_model(plan, len(card.classes))
+    plan.plugins.hook.tlf_model_trained(model=model)
+    names = [name for name in model.state_dict() if name.startswith("backbone.")]
+    pretrained = {name: model.state_dict()[name].clone() for name in names}
+    load_model(weights, model)
+    return pretrained, model, card, find_splits(plan).eval
+
+
+def _batches(split: Split, how: Preprocessing) -> Iterator[tuple[Tensor, Tensor]]:
+    images, labels = [], []
+    for index, label in enumerate(split.labels):
+        try:
+            images.append(center_crop(load(split.read(index), how), how.size))
+            labels.append(label)
+        except DataError:
+            continue  # the run has left it out, too, or it would not have begun
+        if len(images) == BATCH:
+            yield torch.stack(images), torch.tensor(labels)
+            images, labels = [], []
+    if images:
+        yield torch.stack(images), torch.tensor(labels)
+
+
+def _write(
+    run: Path, model: Classifier, card: Card, rows: Sequence[tuple[float, float, float]]
+) -> None:
+    """Write a folder that ``tlf predict`` takes, to the side, and rename it when it is whole."""
+    with tempfile.TemporaryDirectory(dir=run, prefix=".wise.") as side:
+        whole = Path(side, "wise")
+        whole.mkdir()
+        shutil.copy(run / "recipe.toml", whole)
+        save_model(whole / "model.safetensors", model, card)
+        with (whole / "shares.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("share", "eval_top1", "eval_loss"), *rows])
+        whole.rename(run / "wise")
+
+
+@hookimpl
+def tlf_extensions() -> dict[str, type]:
+    """Offer the extension to recipes."""
+    return {"interpolate": Interpolate}

@@ -1,0 +1,222 @@
+"""What a run relies on in a backbone."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tlf.components import Backbone, BuiltBackbone
+from tlf.freeze import digests, freeze, frozen_tensors
+from tlf.model import Classifier
+from tlf.pictures import Preprocessing
+from tlf.pretrained.stages import RESERVED
+from tlf.pretrained.weights import fingerprint
+from tlf.seeds import seeded
+from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
+from tlf.testing.elsewhere import check_second_process
+from tlf.testing.rest import check_all_learn, check_rest, check_state
+
+HOOK = "tlf_backbones"
+
+
+def check_backbone(backbone: Backbone, size: int | None = None) -> None:
+    """Check that a backbone keeps its contract.
+
+    Its options survive a recipe. Its stages hold every parameter once, from ``stem`` on in the
+    order in which pictures pass them. It gives features (B, F), and maps (B, F, H, W) or tokens (B,
+    N, F) from ``forward_features`` if it has that, also under bfloat16. Its start comes from
+    torch's default generator alone; a gradient reaches every parameter. Wherever it is frozen up
+    to, what the frozen stages give for a picture is the picture's own, does not depend on chance or
+    on what learns above, and writes to no buffer. Safetensors can hold its state.
+
+    Parameters:
+        backbone: it, with its options; with ``weights = "none"`` or the like it stays offline.
+        size: side of the pictures in pixels, if not what its preprocessing says.
+
+    Raises:
+        AssertionError: it does not; says what is wrong and what the contract is.
+    """
+    check_options(backbone, HOOK)
+    built = _built(backbone)
+    model = _check_parts(backbone, built)
+    side = size or built.preprocessing.size
+    with seeded(0, "images"):
+        images = torch.randn(3, built.preprocessing.channels, side, side)
+    _check_start(backbone, built)
+    _check_outputs(backbone, built, images)
+    _check_order(backbone, built, images)
+    check_state(backbone, built.module)
+    module = built.module.train()
+    check_all_learn(backbone, module, module(images), "while training")
+    for count in range(1, len(built.stages) + 1):
+        _check_frozen(backbone, model, images, [*built.stages][:count])
+    check_second_process(backbone, HOOK)
+
+
+def told(backbone: Backbone) -> str:
+    """The weights that it starts with, and its stages."""
+    built = _built(backbone)
+    return f"{fingerprint(built.module.state_dict())} {dict(built.stages)}"
+
+
+def _built(backbone: Backbone) -> BuiltBackbone:
+    with seeded(0, "backbone"), allowed(backbone, "build"):
+        built = backbone.build()
+    rule = "build gives a BuiltBackbone: module, num_features, stages, preprocessing, classifier"
+    hold(isinstance(built, BuiltBackbone), backbone, f"builds a {type(built).__name__}", rule)
+    hold(isinstance(built.module, nn.Module), backbone, "builds no nn.Module", rule)
+    right = isinstance(built.preprocessing, Preprocessing)
+    hold(right, backbone, "says no Preprocessing", rule)
+    own = {name.split(".")[0] for name, _ in built.module.named_parameters()}
+    hold(
+        isinstance(built.classifier, str) and bool(built.classifier),
+        backbone,
+        f"says {built.classifier!r} is its classifier's name",
+        "classifier is the name under which the architecture keeps its last layer, such as fc",
+    )
+    hold(
+        built.classifier not in own,
+        backbone,
+        f"still holds parameters under {built.classifier}, the name of its classifier",
+        "the module comes without its classifier; the head is stored under that name",
+    )
+    return built
+
+
+def _check_parts(backbone: Backbone, built: BuiltBackbone) -> Classifier:
+    names = [*built.stages]
+    hold(
+        names[:1] == ["stem"] and not RESERVED.difference({"stem"}) & {*names},
+        backbone,
+        f"calls its stages {names}",
+        'the first stage is called "stem"; "backbone" and "head" mean something else in recipes',
+    )
+    try:
+        return Classifier(built.module, nn.Linear(built.num_features, 3), built.stages)
+    except ValueError as error:
+        raise AssertionError(
+            f"{backbone!r} cuts its stages wrongly: {error}. The contract: every parameter of the "
+            "module is in exactly one stage"
+        ) from error
+
+
+def _check_start(backbone: Backbone, built: BuiltBackbone) -> None:
+    with drawing_nothing(backbone, "build", but_torch=True):
+        again = _built(backbone)
+    hold(
+        fingerprint(again.module.state_dict()) == fingerprint(built.module.state_dict()),
+        backbone,
+        "starts with other weights under the same seed",
+        "random weights come from torch's default generator alone: every process begins alike",
+    )
+
+
+def _check_outputs(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> None:
+    module, wide = built.module.eval(), built.num_features
+    for pictures in (images, images[:1], images.contiguous(memory_format=torch.channels_last)):
+        with torch.no_grad(), allowed(backbone, f"the forward pass on {tuple(pictures.shape)}"):
+            features = module(pictures)
+        hold(
+            tuple(features.shape) == (len(pictures), wide),
+            backbone,
+            f"gives {tuple(features.shape)} for {len(pictures)} pictures",
+            f"features are (B, F), and num_features says F = {wide}",
+        )
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16), allowed(backbone, "bfloat16"):
+        half = module(images)
+    hold(bool(torch.isfinite(half).all()), backbone, "is not finite under bfloat16", "it is")
+    check_rest(backbone, module, lambda x: {"features": module(x)}, images, "at rest")
+    if hasattr(module, "forward_features"):
+        with torch.no_grad(), allowed(backbone, "forward_features"):
+            maps = module.forward_features(images)  # type: ignore[operator]
+        at = {4: 1, 3: 2}.get(maps.ndim)
+        hold(
+            at is not None and maps.shape[0] == len(images) and maps.shape[at] == wide,
+            backbone,
+            f"gives {tuple(maps.shape)} from forward_features",
+            f"it gives maps (B, F, H, W) or tokens (B, N, F), F = {wide}; or leave it out",
+        )
+
+
+def _check_order(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> None:
+    """Stages are in the order in which their modules are first called."""
+    stage_of = {name: stage for stage, names in built.stages.items() for name in names}
+    met: list[str] = []
+
+    def note(stage: str) -> Any:  # noqa: ANN401 - torch's own type for it is private
+        return lambda *_: met.append(stage)
+
+    hooks = []
+    for name, module in built.module.named_modules():
+        own = [f"{name}.{key}".lstrip(".") for key, _ in module.named_parameters(recurse=False)]
+        inside = {stage_of[f"{name}.{key}".lstrip(".")] for key, _ in module.named_parameters()}
+        # A module around several stages is called before any of them.
+        if own and len(inside) == 1:
+            hooks.append(module.register_forward_pre_hook(note(stage_of[own[0]])))
+    with torch.no_grad():
+        built.module.eval()(images)
+    for hook in hooks:
+        hook.remove()
+    first = [*dict.fromkeys(met)]
+    expected = [stage for stage in built.stages if stage in first]
+    hold(
+        first == expected,
+        backbone,
+        f"lists its stages as {expected}, and pictures pass them as {first}",
+        "stages go from the stem to the top: up-to, gradual and layer_decay rely on the order",
+    )
+
+
+def _check_frozen(backbone: Backbone, model: Classifier, images: Tensor, frozen: list[str]) -> None:
+    """Freeze the first stages, let the others train, and look at what the frozen ones give."""
+    names = [name for stage in frozen for name in model.stage(stage)]
+    freeze(model, names)
+    still, before = frozen_tensors(model, names), digests(model)
+    where = f"with the stages up to {frozen[-1]} frozen and the others training"
+    seen: list[Mapping[str, Tensor]] = []
+    with _watched(model, frozen) as outputs, seeded(0, "above"):
+        # A batch, the same one, and one with the same first picture.
+        others = torch.cat([images[:1], images[1:].flip(0) * 0.5 + 1])
+        for batch in (images, images, others):
+            with allowed(backbone, f"the forward pass {where}"):
+                model(batch).sum().backward()
+            seen.append(dict(outputs))
+            outputs.clear()
+    model.zero_grad(set_to_none=True)
+    after = digests(model)
+    moved = [name for name in still if after[name] != before[name]]
+    rule = "what is frozen stands still to the last bit, buffers too"
+    hold(not moved, backbone, f"writes to {moved[:1]} {where}", rule)
+    for name, output in seen[0].items():
+        again, alone = seen[1][name], seen[2][name]
+        same = torch.equal(output, again)
+        rule = "what frozen stages give is computed once and kept: no chance, no state"
+        hold(same, backbone, f"gives another output of {name} for the same pictures {where}", rule)
+        own = output.shape[0] != len(images) or torch.equal(output[0], alone[0])
+        told = f"lets the other pictures of a batch change a picture's output of {name} {where}"
+        hold(own, backbone, told, "what frozen stages give for a picture is the picture's own")
+
+
+@contextmanager
+def _watched(model: Classifier, frozen: list[str]) -> Iterator[dict[str, Tensor]]:
+    """The outputs of all modules that lie in the frozen stages."""
+    still = {name for stage in frozen for name in model.stage(stage)}
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:  # noqa: ANN401 - torch's own type for it is private
+        def hook(module: nn.Module, given: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim > 1:
+                outputs[name] = output.detach().clone()
+
+        return hook
+
+    hooks = []
+    for name, module in model.named_modules():
+        own = {key for key, _ in module.named_parameters(prefix=name)}
+        if own and own <= still:
+            hooks.append(module.register_forward_hook(keep(name)))
+    yield outputs
+    for hook in hooks:
+        hook.remove()

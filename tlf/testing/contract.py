@@ -1,0 +1,144 @@
+"""What holds for components of every kind: a frozen dataclass whose options survive a recipe, and
+that draws no random numbers but torch's.
+"""
+
+import random
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import torch
+
+from tlf.components import Catalogue, Offer, Plugin
+from tlf.errors import PluginError, RecipeError
+from tlf.offering import fault
+from tlf.plugins import load_plugins
+from tlf.recipe import Recipe, dump, resolve
+
+_BLANK = {
+    "output": "checked",
+    "data": {"kind": "starter"},
+    "backbone": {"kind": "torchvision", "weights": "none"},
+    "phases": [{"name": "all", "epochs": 1, "lr": 0.1}],
+}
+
+_PLACES: dict[str, Callable[[Recipe, Any], Recipe]] = {
+    "tlf_datasets": lambda r, c: replace(r, data=replace(r.data, dataset=c)),
+    "tlf_augmentations": lambda r, c: replace(r, transforms=replace(r.transforms, augment=(c,))),
+    "tlf_backbones": lambda r, c: replace(r, backbone=c),
+    "tlf_heads": lambda r, c: replace(r, head=c),
+    "tlf_losses": lambda r, c: replace(r, loss=c),
+    "tlf_freeze_policies": lambda r, c: replace(r, phases=(replace(r.phases[0], freeze=(c,)),)),
+    "tlf_optimizers": lambda r, c: replace(r, optimizer=c),
+    "tlf_schedulers": lambda r, c: replace(r, phases=(replace(r.phases[0], scheduler=c),)),
+}
+"""Component hook → how a recipe looks that names one such component."""
+
+
+def hold(kept: bool, component: object, wrong: str, contract: str) -> None:
+    """Go on if a rule is kept.
+
+    Raises:
+        AssertionError: it is not; says what is wrong and what the rule is.
+    """
+    if not kept:
+        raise AssertionError(f"{component!r} {wrong}. The contract: {contract}")
+
+
+@contextmanager
+def allowed(component: object, verb: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn an exception inside a component into a broken rule, but for those it may raise."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, (AssertionError, *errors)):
+            raise
+        may = " or ".join(sorted(kind.__name__ for kind in errors)) or "nothing"
+        raise AssertionError(
+            f"{component!r} breaks in {verb}: {type(error).__name__}: {error}. The contract: what "
+            f"a user can mend is a ValueError that says how; here it may raise {may}"
+        ) from error
+
+
+@contextmanager
+def drawing_nothing(component: object, verb: str, *, but_torch: bool = False) -> Iterator[None]:
+    """Make sure that what happens inside draws no random numbers, or none but torch's."""
+    before = _generators()
+    yield
+    drawn = [name for name, state in _generators().items() if state != before.get(name, state)]
+    if but_torch:
+        rule = "chance comes from torch's default generator alone, which the engine seeds"
+        hold(not set(drawn) - {"torch"}, component, f"draws from {drawn[0:1]} in {verb}", rule)
+    else:
+        rule = "it is a function of what it is given, so that a run can stop and go on anywhere"
+        hold(not drawn, component, f"draws random numbers ({', '.join(drawn)}) in {verb}", rule)
+
+
+def check_options(component: object, hook: str) -> None:
+    """Check that it is a component of its hook, and that its options survive a recipe.
+
+    Raises:
+        AssertionError: it is not, or they do not.
+    """
+    wrong = fault(hook, type(component))
+    hold(wrong is None, component, str(wrong), "a component is a frozen dataclass with one verb")
+    rule = "options are what TOML can say, and the stored recipe makes the same component again"
+    try:
+        text = written(component, hook)
+        again = recipe_component(text, hook, type(component))
+    except (RecipeError, PluginError, TypeError, AttributeError) as error:
+        told = " ".join(str(error).split())
+        raise AssertionError(
+            f"{component!r} does not survive a recipe: {told}. The contract: {rule}"
+        ) from error
+    hold(again == component, component, f"comes back from a recipe as {again!r}", rule)
+
+
+def written(component: object, hook: str) -> str:
+    """A whole recipe that names the component."""
+    catalogue = _catalogue(hook, type(component))
+    return dump(_PLACES[hook](resolve(_BLANK, catalogue), component), catalogue)
+
+
+def recipe_component(text: str, hook: str, cls: type) -> object:
+    """The component that a recipe names."""
+    recipe = resolve(tomllib.loads(text), _catalogue(hook, cls))
+    if hook == "tlf_datasets":
+        return recipe.data.dataset
+    if hook == "tlf_augmentations":
+        return recipe.transforms.augment[0]
+    phase = recipe.phases[0]
+    places = {"tlf_freeze_policies": phase.freeze[0], "tlf_schedulers": phase.scheduler}
+    singles = {
+        "tlf_backbones": recipe.backbone,
+        "tlf_heads": recipe.head,
+        "tlf_losses": recipe.loss,
+        "tlf_optimizers": recipe.optimizer,
+    }
+    return {**places, **singles}[hook]
+
+
+@cache
+def own_catalogue() -> Catalogue:
+    """What comes with tlf."""
+    return load_plugins(()).catalogue
+
+
+def _catalogue(hook: str, cls: type) -> Catalogue:
+    checked = Offer(hook, "checked:component", cls, Plugin("checked", "checked", "0"))
+    return Catalogue((*own_catalogue().offers, checked))
+
+
+def _generators() -> dict[str, Any]:
+    states: dict[str, Any] = {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "random": random.getstate(),
+    }
+    if "numpy" in sys.modules:
+        state = sys.modules["numpy"].random.get_state()
+        states["numpy"] = (state[1].tobytes(), *state[2:])
+    return states

@@ -1,0 +1,128 @@
+"""What a run relies on in a dataset."""
+
+import pickle
+from hashlib import sha256
+
+from tlf.components import Dataset, Split, Splits
+from tlf.errors import DataError
+from tlf.pictures import open_picture
+from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
+from tlf.testing.elsewhere import check_second_process
+
+HOOK = "tlf_datasets"
+
+
+def check_dataset(dataset: Dataset, pictures: int = 8) -> None:
+    """Check that a dataset keeps its contract.
+
+    Its options survive a recipe. It builds splits that are not empty, with a label and a name of
+    its own for each picture and a name for each class, in the same order again and in a second
+    process; every class has pictures to learn from; pictures are bytes that can be decoded, the
+    same bytes again; and other processes can be given its ``read`` to load pictures by.
+
+    Parameters:
+        dataset: it, with its options.
+        pictures: how many pictures of each split to read.
+
+    Raises:
+        AssertionError: it does not; says what is wrong and what the contract is.
+    """
+    check_options(dataset, HOOK)
+    with drawing_nothing(dataset, "build", but_torch=True):
+        splits, again = _built(dataset), _built(dataset)
+    same = _listing(splits) == _listing(again)
+    rule = "the same options give the same pictures in the same order: sort what has no order"
+    hold(same, dataset, "lists other pictures, or in another order, when it is built again", rule)
+    _check_classes(dataset, splits)
+    for name, split in {"train": splits.train, "eval": splits.eval}.items():
+        _check_split(dataset, name, split, len(splits.classes))
+        _check_pictures(dataset, name, split, pictures)
+    lacking = {*range(len(splits.classes))} - {*splits.train.labels}
+    hold(
+        not lacking,
+        dataset,
+        f"has no train picture of {[splits.classes[k] for k in sorted(lacking)]}",
+        "the class map comes from the train split",
+    )
+    check_second_process(dataset, HOOK)
+
+
+def told(dataset: Dataset) -> str:
+    """The pictures that it lists, in order."""
+    return _listing(dataset.build())
+
+
+def _built(dataset: Dataset) -> Splits:
+    with allowed(dataset, "build", DataError):
+        splits = dataset.build()
+    right = isinstance(splits, Splits)
+    hold(right, dataset, f"builds a {type(splits).__name__}", "build gives Splits: train, eval …")
+    return splits
+
+
+def _listing(splits: Splits) -> str:
+    parts = [(list(s.names), [int(k) for k in s.labels]) for s in (splits.train, splits.eval)]
+    return sha256(repr((splits.classes, parts)).encode()).hexdigest()
+
+
+def _check_classes(dataset: Dataset, splits: Splits) -> None:
+    names = splits.classes
+    hold(
+        isinstance(names, tuple) and all(isinstance(name, str) and name for name in names),
+        dataset,
+        f"gives classes = {names!r}",
+        "classes is a tuple of names, in the order of the labels",
+    )
+    doubled = [name for name in names if names.count(name) > 1]
+    hold(not doubled, dataset, f"has two classes called {doubled[:1]}", "names tell classes apart")
+    hold(len(names) > 1, dataset, f"has classes = {names}", "there are two classes or more")
+
+
+def _check_split(dataset: Dataset, name: str, split: Split, classes: int) -> None:
+    count = len(split.names)
+    hold(count > 0, dataset, f"has no picture in its {name} split", "each split has some")
+    hold(
+        len(split.labels) == count,
+        dataset,
+        f"has {len(split.labels)} labels for {count} pictures of its {name} split",
+        "names and labels belong together, index by index",
+    )
+    strange = [k for k in split.labels if not isinstance(k, int) or not 0 <= k < classes]
+    hold(
+        not strange,
+        dataset,
+        f"has a label {strange[:1]} in its {name} split",
+        f"a label is a Python int, the index of a class: 0 to {classes - 1}",
+    )
+    doubled = count - len({*split.names})
+    hold(
+        not doubled,
+        dataset,
+        f"has {doubled} names twice in its {name} split",
+        "a person finds a picture by its name",
+    )
+
+
+def _check_pictures(dataset: Dataset, name: str, split: Split, pictures: int) -> None:
+    try:
+        pickle.dumps(split.read)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise AssertionError(
+            f"{dataset!r} gives its {name} split a read that no other process can use: {error}. "
+            "The contract: read is picklable, such as a method of a class at the top of a module"
+        ) from error
+    step = max(1, len(split) // pictures)
+    for index in range(0, len(split), step):
+        with allowed(dataset, f"read({index}) of its {name} split", DataError):
+            data = split.read(index)
+        hold(
+            isinstance(data, bytes),
+            dataset,
+            f"reads a {type(data).__name__} as {split.names[index]}",
+            "read gives the bytes of a picture file; tlf decodes them",
+        )
+        with allowed(dataset, f"decoding {split.names[index]}"):
+            open_picture(data)
+        same = split.read(index) == data
+        rule = "a picture's bytes are always the same; chance is for augmentations"
+        hold(same, dataset, f"reads other bytes as {split.names[index]} again", rule)

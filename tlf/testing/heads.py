@@ -1,0 +1,147 @@
+"""What a run relies on in a head."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tlf.components import Head
+from tlf.pretrained.weights import fingerprint
+from tlf.seeds import seeded
+from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
+from tlf.testing.elsewhere import check_second_process
+from tlf.testing.rest import check_all_learn, check_rest, check_state
+
+HOOK = "tlf_heads"
+SIZES = ((16, 2), (64, 5), (192, 11))
+
+
+def check_head(head: Head, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
+    """Check that a head keeps its contract.
+
+    Its options survive a recipe. For every number of features and classes, it builds a module that
+    gives logits (B, K) for features (B, F), or, where it sets ``pools = True``, for maps (B, F, H,
+    W) and for tokens (B, N, F); also for one picture, and under bfloat16. Its start comes from
+    torch's default generator alone; a gradient reaches every parameter and the features; at rest a
+    picture's logits are its own, and nothing is written; safetensors can hold its state, and
+    another build that loads it gives the same logits.
+
+    Parameters:
+        head: it, with its options.
+        sizes: pairs of F and K. It may refuse some of them with a ``ValueError``, but not all.
+
+    Raises:
+        AssertionError: it does not; says what is wrong and what the contract is.
+    """
+    check_options(head, HOOK)
+    refused = []
+    for features, classes in sizes:
+        try:
+            module = _built(head, features, classes)
+        except ValueError as error:
+            refused.append(f"F = {features}, K = {classes}: {error}")
+            continue
+        _check_start(head, module, features, classes)
+        for name, batch in _inputs(module, features).items():
+            _check_on(head, module, name, batch, classes)
+        check_state(head, module)
+        _check_state_is_all(head, module, features, classes)
+    hold(len(refused) < len(sizes), head, f"refuses every size: {'; '.join(refused)}", "some fit")
+    check_second_process(head, HOOK)
+
+
+def told(head: Head) -> str:
+    """The weights that it starts with, for the first size that it takes."""
+    for features, classes in SIZES:
+        try:
+            return fingerprint(_built(head, features, classes).state_dict())
+        except ValueError:
+            continue
+    return ""
+
+
+def _built(head: Head, features: int, classes: int) -> nn.Module:
+    with seeded(0, "head"), allowed(head, f"build({features}, {classes})", ValueError):
+        module = head.build(features, classes)
+    hold(
+        isinstance(module, nn.Module),
+        head,
+        f"builds a {type(module).__name__}",
+        "build(num_features, num_classes) gives an nn.Module",
+    )
+    return module
+
+
+def _check_start(head: Head, module: nn.Module, features: int, classes: int) -> None:
+    with drawing_nothing(head, "build", but_torch=True):
+        again = _built(head, features, classes)
+    hold(
+        fingerprint(again.state_dict()) == fingerprint(module.state_dict()),
+        head,
+        "starts with other weights under the same seed",
+        "its start comes from torch's default generator alone: every process begins alike",
+    )
+
+
+def _inputs(module: nn.Module, features: int) -> dict[str, Tensor]:
+    with seeded(0, "features"):
+        if getattr(module, "pools", False):
+            maps, tokens = torch.randn(4, features, 3, 5), torch.randn(4, 7, features)
+            return {"maps (B, F, H, W)": maps, "tokens (B, N, F)": tokens}
+        return {"features (B, F)": torch.randn(4, features)}
+
+
+def _check_on(head: Head, module: nn.Module, name: str, batch: Tensor, classes: int) -> None:
+    module.eval()
+    for pictures in (batch, batch[:1]):
+        logits = _logits(head, module, pictures, name)
+        hold(
+            tuple(logits.shape) == (len(pictures), classes) and logits.is_floating_point(),
+            head,
+            f"gives {logits.dtype} {tuple(logits.shape)} for {name} with B = {len(pictures)}",
+            f"logits are (B, K), here ({len(pictures)}, {classes})",
+        )
+    check_rest(head, module, lambda x: {"logits": module(x)}, batch, f"at rest, on {name}")
+    with torch.autocast("cpu", torch.bfloat16):
+        half = _logits(head, module, batch, f"{name} under bfloat16")
+    hold(bool(torch.isfinite(half).all()), head, f"is not finite on {name} under bfloat16", "it is")
+    module.train()
+    watched = batch.clone().requires_grad_()
+    logits = _logits(head, module, watched, f"{name} while training")
+    check_all_learn(head, module, logits, f"while training, on {name}")
+    (gradient,) = torch.autograd.grad(
+        _logits(head, module, watched, name).square().sum(), watched, allow_unused=True
+    )
+    hold(
+        gradient is not None and bool(gradient.any()),
+        head,
+        f"lets no gradient through to {name}",
+        "the backbone below learns through the head",
+    )
+
+
+def _check_state_is_all(head: Head, module: nn.Module, features: int, classes: int) -> None:
+    with seeded(1, "other"), torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    with seeded(2, "another"):
+        other = head.build(features, classes)
+    with allowed(head, "load_state_dict"):
+        other.load_state_dict(module.state_dict())
+    for name, batch in _inputs(module, features).items():
+        hold(
+            torch.equal(module.eval()(batch), other.eval()(batch)),
+            head,
+            "gives other logits when its state is loaded into another build",
+            "all that it has learnt stands in its parameters and buffers: head.safetensors holds "
+            f"nothing else ({name})",
+        )
+
+
+def _logits(head: Head, module: nn.Module, batch: Tensor, name: str) -> Tensor:
+    with allowed(head, f"the forward pass on {name}"):
+        logits = module(batch)
+    shape = getattr(logits, "shape", None)
+    hold(shape is not None, head, f"gives a {type(logits).__name__} for {name}", "it gives logits")
+    tensor: Tensor = logits
+    return tensor

@@ -1,0 +1,65 @@
+"""What a run relies on in a scheduler."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tlf.components import Scheduler
+from tlf.results import EpochResult, Progress
+from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
+from tlf.testing.elsewhere import check_second_process
+from tlf.testing.models import results
+
+HOOK = "tlf_schedulers"
+PURE = "factor(progress) is a pure function of the progress, so that a run can stop and go on"
+
+
+def check_scheduler(scheduler: Scheduler) -> None:
+    """Check that a scheduler keeps its contract.
+
+    Its options survive a recipe. In phases of any length, even of one update, it gives a finite
+    number from 0 on, and lets something learn; it gives the same number again, in another order of
+    updates, and in a second process; it draws no random numbers.
+
+    Raises:
+        AssertionError: it does not; says what is wrong and what the contract is.
+    """
+    check_options(scheduler, HOOK)
+    for epochs, updates in ((1, 1), (2, 3), (5, 7)):
+        series = list(_updates(epochs, updates))
+        with drawing_nothing(scheduler, "factor"):
+            factors = [_factor(scheduler, progress) for progress in series]
+            again = [_factor(scheduler, progress) for progress in reversed(series)]
+        hold(factors == again[::-1], scheduler, "gives another factor when it is asked again", PURE)
+        hold(
+            max(factors) > 0,
+            scheduler,
+            f"gives 0 throughout a phase of {epochs} × {updates} updates",
+            "a factor multiplies the learning rate; some update has to learn",
+        )
+    check_second_process(scheduler, HOOK)
+
+
+def told(scheduler: Scheduler) -> str:
+    """Its factors in one phase."""
+    return str([scheduler.factor(progress) for progress in _updates(5, 7)])
+
+
+def _factor(scheduler: Scheduler, progress: Progress) -> float:
+    with allowed(scheduler, f"factor at epoch {progress.epoch}, update {progress.update}"):
+        factor = scheduler.factor(progress)
+    hold(
+        isinstance(factor, float | int) and math.isfinite(factor) and factor >= 0,
+        scheduler,
+        f"gives {factor!r} at epoch {progress.epoch}, update {progress.update}",
+        "a factor is a finite Python number from 0 on",
+    )
+    return float(factor)
+
+
+def _updates(epochs: int, updates: int) -> Iterator[Progress]:
+    history: list[EpochResult] = []
+    for epoch, result in enumerate(results(epochs, ("stem",))):
+        now = Progress(epoch, epochs, updates=updates, history=tuple(history))
+        yield from (replace(now, update=update) for update in range(updates))
+        history.append(result)
