@@ -158,6 +158,10 @@ def test_ratios_are_those_of_the_medians():
     body = table.rows(results, 400, 2)
     assert body[1][1:5] == ["3", "10.0 [9.0, 99.0]", "3.00", "1.25"]
     assert body[3][2] == "not installed"
+    estimate = table.rows({"plain loop": [measuring.extended(figures, 25)]}, 400, 25)[0]
+    assert estimate[0] == "plain loop (estimated from 2 of 25 epochs)"
+    assert estimate[2] == "260.0"
+    assert estimate[-1] == "–"
     assert "| 10.0 [9.0, 99.0] | 3.00 |" in table.text("job", body, markdown=True)
 
 

@@ -25,7 +25,7 @@ def rows(results: dict[str, list[Figures]], pictures: int, epochs: int) -> list[
         if not each:
             found.append([name, "0", "not installed", *[""] * (len(HEADER) - 3)])
             continue
-        note = f" (estimated from {each[0].epochs} epochs)" if each[0].estimated else ""
+        note = f" (estimated from {each[0].epochs} of {epochs} epochs)" if each[0].estimated else ""
         own = seconds[name]
         found.append([
             name + note, str(len(each)), spread([f.seconds for f in each]),
@@ -33,7 +33,9 @@ def rows(results: dict[str, list[Figures]], pictures: int, epochs: int) -> list[
             spread([f.first_epoch for f in each], 3), spread([f.later_epochs for f in each], 3),
             spread([pictures * epochs / f.seconds for f in each], 0),
             spread([f.cpu_seconds for f in each]), spread([f.peak_mib for f in each], 0),
-            spread([f.stored_mib for f in each], 0), spread([f.top1 for f in each]),
+            spread([f.stored_mib for f in each], 0),
+            # What fewer epochs reach says nothing about more.
+            "–" if each[0].estimated else spread([f.top1 for f in each]),
         ])  # fmt: skip
     return found
 
