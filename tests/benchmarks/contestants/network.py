@@ -32,6 +32,9 @@ def network(task: Task, classes: int) -> models.ResNet:
     model.load_state_dict(load_file(task.weights))
     torch.manual_seed(task.seed)
     model.fc = nn.Linear(512, classes)
+    # tlf's start of a head. With torch's own, accuracy after one or two epochs is another.
+    nn.init.normal_(model.fc.weight, std=0.01)
+    nn.init.zeros_(model.fc.bias)
     for part in frozen_parts(task, model):
         part.requires_grad_(requires_grad=False)
     return model
