@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from torchvision import models
 
-from tlf.data import Pictures, order
+from tlf.data import Decoded, Pictures, order
 from tlf.pictures import normalize
 from tlf.results import EpochResult
 from tlf.running import RunStarted, run
@@ -91,7 +91,7 @@ class PlainLoop:
 
     def __init__(self, job):
         self.split, self.how = job.splits.train, job.how
-        self.pictures = Pictures(self.split, self.how)
+        self.pictures = Pictures(Decoded(self.split, self.how), self.split.labels, self.how.size)
         self.model = models.resnet18()
         self.model.fc = torch.nn.Linear(512, 2)
         head = {f"fc.{name}": value for name, value in job.classifier.head.state_dict().items()}

@@ -2,7 +2,6 @@
 for bit."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from tlf.components import Catalogue, Offer, Plugin
 from tlf.data import order
 from tlf.devices import start_accelerator
 from tlf.errors import FrozenMovedError, PluginError
+from tlf.hookspecs import hookimpl
 from tlf.job import open_job, read_plan
 from tlf.results import EpochResult, Notice, SegmentStarted
 from tlf.seeds import derive
@@ -47,16 +47,17 @@ def open_recipe(tmp_path, pictures, phases, *overrides):
     return open_job(plan, start_accelerator("no"))
 
 
+class LastEpoch:
+    """Selects the last epoch, to see the weights that training ends with."""
+
+    @hookimpl
+    def tlf_select_best(self, history):
+        return len(history) - 1
+
+
 def keeping_the_last(job):
-    """The job, with a plugin that always selects the last epoch, to see the weights training ends
-    with."""
-    hook = SimpleNamespace(
-        tlf_phase_started=lambda phase: None,
-        tlf_training_step=lambda **_: None,
-        tlf_select_best=lambda history: len(history) - 1,
-    )
-    plugins = replace(job.plan.plugins, hook=hook)
-    return replace(job, plan=replace(job.plan, plugins=plugins))
+    job.plan.plugins.manager.register(LastEpoch())
+    return job
 
 
 def train_all(job):

@@ -25,6 +25,12 @@ def answerable(
     return _Batch(augmentation, offer)
 
 
+def original(augmentation: Augmentation | BatchAugmentation) -> Augmentation | BatchAugmentation:
+    """The component as the recipe has it."""
+    known = isinstance(augmentation, _Picture | _Batch)
+    return augmentation.augmentation if known else augmentation  # type: ignore[union-attr]
+
+
 @dataclass(frozen=True)
 class _Picture:
     augmentation: Augmentation

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tlf.answerable import original
 from tlf.cache import Entry, Partial, Wanted
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.cut import Cut, Layout
@@ -199,7 +200,7 @@ def _depends(
 ) -> dict[str, Any]:
     catalogue, backbone = job.plan.plugins.catalogue, job.recipe.backbone
     frozen = {n: d for n, d in segment.before.items() if n in _fixed(segment)}
-    components = [backbone, *pictures.augmentations]
+    components = [backbone, *map(original, pictures.augmentations)]
     modules = [*job.built.module.modules()]
     return {
         "pictures": job.manifests[what],
