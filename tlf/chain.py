@@ -69,6 +69,11 @@ def train_pictures(job: Job, phase: Phase) -> Pictures:
     return Pictures(job.pixels["train"], labels, job.how.size, augmentations, job.recipe.seed)
 
 
+def _random(pictures: Pictures) -> bool:
+    """Whether a picture looks another way in every epoch."""
+    return any(not getattr(original(a), "fixed", False) for a in pictures.augmentations)
+
+
 def eval_pictures(job: Job) -> Pictures:
     """The pictures that every phase is evaluated on."""
     return Pictures(job.pixels["eval"], job.splits.eval.labels, job.how.size)
@@ -77,7 +82,7 @@ def eval_pictures(job: Job) -> Pictures:
 def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
     """Which of its random views a picture shows in an epoch."""
     views = job.recipe.cache.views
-    if not train_pictures(job, phase).augmentations:
+    if not _random(train_pictures(job, phase)):
         return 0
     return run_epoch % views if views and segment.cut else run_epoch
 
@@ -89,11 +94,11 @@ def train_activations(
     epoch or cannot be stored.
     """
     pictures = train_pictures(job, phase)
-    if pictures.augmentations and job.recipe.cache.views is None:
+    if _random(pictures) and job.recipe.cache.views is None:
         return None
     shown = view(job, phase, segment, run_epoch)
     title = f"{len(job.splits.train)} train pictures"
-    if pictures.augmentations:
+    if _random(pictures):
         title += f", view {shown + 1} of {job.recipe.cache.views}"
     return (yield from _activations(job, segment, "train", pictures, shown, title))
 
@@ -210,7 +215,7 @@ def _depends(
             for c in components
             for offer in [catalogue.offer(c)]
         ],
-        "seed": job.recipe.seed if pictures.augmentations else None,
+        "seed": job.recipe.seed if _random(pictures) else None,
         "view": shown,
         "tensors": sha256(repr(sorted(frozen.items())).encode()).hexdigest(),
         "cut": {f.name: str(getattr(at, f.name)) for f in fields(at)},

@@ -3,6 +3,7 @@ runs.
 """
 
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from click_default_group import DefaultGroup
 
 import tlf
 from tlf.errors import StoppedError, TlfError, nearest
+from tlf.process import defer_compiler, keep_memory, leave
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -172,17 +174,27 @@ def _check_is_no_command(recipe: Path) -> None:
 
 def main() -> None:
     """Run a command; print what a user can mend in one message and exit with code 2."""
+    defer_compiler()
+    keep_memory()
+    code = _exit_code()
+    if code == 0 and threading.active_count() == 1:
+        leave()
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        return 2
     except StoppedError as error:
         click.echo(str(error), err=True)
-        sys.exit(143 if error.by == "SIGTERM" else 130)
+        return 143 if error.by == "SIGTERM" else 130
     except TlfError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        return 2
+    return 0

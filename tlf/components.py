@@ -129,6 +129,9 @@ class Dataset(Protocol):
 class Augmentation(Protocol):
     """Changes a picture of the train split at random.
 
+    One that does the same to a picture every time may say so by a class attribute ``fixed = True``:
+    what comes behind it can then be computed once.
+
     Randomness comes from torch's default generator, which the engine seeds from (seed, epoch,
     index): a picture looks the same in the same epoch however many workers and processes there
     are.

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlf.hookspecs import hookimpl
 
@@ -15,6 +15,8 @@ Filling = Literal["nearest", "bilinear"]
 @dataclass(frozen=True)
 class Unchanged:
     """Pictures stay as they are."""
+
+    fixed: ClassVar[bool] = True
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
         """The picture (C, H, W) itself."""

@@ -1,13 +1,16 @@
-"""torch's compiler is imported when something is compiled, and not before.
+"""What the command line does about its own process: how it starts, keeps memory, and ends.
 
-torchvision imports it for one function, and torch's optimizers at their first step for another: a
-second and a half of a short run. Until something asks for more of it than those few, a stand-in
-takes its place, which knows that nothing has been compiled. Whatever else is asked of the stand-in
-is answered by the compiler itself, which is imported then.
+torch's compiler is imported when something is compiled, and not before. torchvision imports it for
+one function, and torch's optimizers at their first step for another: a second and a half of a short
+run. Until something asks for more of it than those few, a stand-in takes its place, which knows
+that nothing has been compiled. Whatever else is asked of the stand-in is answered by the compiler
+itself, which is imported then.
 
-The command line calls this. A library must not change what its user's other code imports.
+None of this is done to a program that uses tlf as a library.
 """
 
+import atexit
+import os
 import sys
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
@@ -52,6 +55,31 @@ def defer_compiler() -> None:
     }
     for name in _PARTS:
         sys.modules[name] = _StandIn(name, known[name])
+
+
+def keep_memory() -> None:
+    """Let freed memory stay with the process, on Linux with glibc.
+
+    A training step frees its large tensors and asks for as many again. By default each goes back
+    to the system in between, which then has to clear every page of it anew.
+    """
+    from ctypes import CDLL
+
+    if sys.platform != "linux" or not hasattr(libc := CDLL(None), "mallopt"):
+        return
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def leave() -> None:
+    """End with success at once, after everything that asked to be told: taking torch apart module
+    by module is the longer part of an ordinary end.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _real(name: str) -> ModuleType:
