@@ -8,6 +8,7 @@ there.
 
 import gc
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -37,7 +38,7 @@ def before(module, name, number):
 
 
 def amid_state(number):
-    """Die when half of the state is written."""
+    """Die when half of the state is written, with a file beside it as safetensors leaves one."""
     from tlf.resuming import state
 
     real, now = state.save_file, count_down(number)
@@ -46,6 +47,7 @@ def amid_state(number):
         real(tensors, side, metadata)
         if now():
             os.truncate(side, os.path.getsize(side) // 2)
+            shutil.copy(side, Path(side).with_name(".tmpabcdef"))
             die()
 
     state.save_file = half

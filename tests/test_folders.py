@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from tlf.errors import RunError
@@ -61,8 +63,11 @@ def test_what_a_killed_program_left_half_written_is_removed_and_nothing_else(tmp
     written = {tmp_path / "x", tmp_path / ".hidden", tmp_path / "resume" / "y.part"}
     for path in written:
         path.write_text("")
-    with pytest.raises(FileNotFoundError), written_whole(tmp_path / "resume" / "y") as side:
-        side.rename(side.with_name(f".again{side.suffix}"))  # as a kill leaves it
-    assert len(list((tmp_path / "resume").iterdir())) == 2
+    with written_whole(tmp_path / "resume" / "y") as side:
+        side.write_text("half")
+        (side.parent / ".tmpabc").write_text("as safetensors does")
+        shutil.copytree(side.parent, side.parent.with_name(".y.killed.part"))
     remove_parts(tmp_path)
+    written.add(tmp_path / "resume" / "y")
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == written
+    assert {path for path in tmp_path.rglob("*") if path.is_dir()} == {tmp_path / "resume"}

@@ -1,6 +1,7 @@
 """Where tlf keeps things: its cache, and the folder of a run."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,9 +100,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     A file is never under its final name before it is whole, whatever stops the program.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
-    os.close(handle)
-    side = Path(name)
+    # A folder to itself: libraries write files beside the one that they are asked for.
+    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
+    side = aside / path.name
     try:
         yield side
         with side.open("rb") as file:
@@ -109,17 +110,17 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.chmod(side, 0o666 & ~_umask())
         os.replace(side, path)
     finally:
-        side.unlink(missing_ok=True)
+        shutil.rmtree(aside)
 
 
 _PART = ".part"
-"""What the names of files end in that are being written."""
+"""What the names of the folders end in that files are written in."""
 
 
 def remove_parts(folder: Path) -> None:
     """Remove what was being written in a folder when the program was killed."""
-    for side in folder.rglob(f".*{_PART}"):
-        side.unlink()
+    for aside in list(folder.rglob(f".*{_PART}")):
+        shutil.rmtree(aside)
 
 
 def _umask() -> int:
