@@ -173,8 +173,6 @@ class Cache:
             OSError: the disk is full, or broke.
         """
         data = partial.folder / "data"
-        with data.open("rb") as file:
-            os.fsync(file.fileno())
         size = data.stat().st_size
         content = {
             "format": FORMAT,

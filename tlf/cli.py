@@ -4,14 +4,16 @@ runs.
 
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from click_default_group import DefaultGroup
 
 import tlf
 from tlf.errors import StoppedError, TlfError, nearest
-from tlf.process import defer_compiler, keep_memory, leave
+from tlf.process import defer_imports, keep_memory, leave, settle
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -47,9 +49,9 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
     """
     _check_is_no_command(recipe)
     if again:
-        tlf.show(tlf.resume_recipe(recipe, overrides, changed=changed))
+        tlf.show(_settled(tlf.resume_recipe(recipe, overrides, changed=changed)))
     else:
-        tlf.show(tlf.run(recipe, overrides))
+        tlf.show(_settled(tlf.run(recipe, overrides)))
 
 
 @cli.command()
@@ -57,7 +59,7 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
 @_changed
 def resume(run: Path, *, changed: bool) -> None:
     """Go on with a run that was stopped."""
-    tlf.show(tlf.resume(run, changed=changed))
+    tlf.show(_settled(tlf.resume(run, changed=changed)))
 
 
 @cli.command()
@@ -172,9 +174,17 @@ def _check_is_no_command(recipe: Path) -> None:
     )
 
 
+def _settled(events: Iterator[Any]) -> Iterator[Any]:
+    """What a run tells; when it has begun, everything is imported that will be."""
+    for number, event in enumerate(events):
+        if number == 0:
+            settle()
+        yield event
+
+
 def main() -> None:
     """Run a command; print what a user can mend in one message and exit with code 2."""
-    defer_compiler()
+    defer_imports()
     keep_memory()
     code = _exit_code()
     if code == 0 and threading.active_count() == 1:

@@ -145,8 +145,8 @@ def find_cut(
     images = images.contiguous(memory_format=torch.channels_last)
     for count in range(leading, 0, -1):
         with computing(), torch.random.fork_rng(devices=[]):
-            cut = _traced(classifier, stages[:count], images)
-            if cut is not None and _proven(classifier, cut, images):
+            cut, values = _traced(classifier, stages[:count], images)
+            if cut is not None and _proven(classifier, cut, images, values):
                 return cut
     return None
 
@@ -188,8 +188,12 @@ class _Trace:
         return [call for calls in self.open for call in calls]
 
 
-def _traced(classifier: Classifier, stages: Collection[str], images: Tensor) -> Cut | None:
-    """Call the network up to its first learning module; None where that is no place to cut."""
+def _traced(
+    classifier: Classifier, stages: Collection[str], images: Tensor
+) -> tuple[Cut | None, Tensor]:
+    """Call the network up to its first learning module, and give what that is called with; None
+    where it is no place to cut.
+    """
     trace = _Trace(frozenset(name for stage in stages for name in classifier.stages[stage]))
     handles = [*_watched(classifier, trace)]
     try:
@@ -198,7 +202,7 @@ def _traced(classifier: Classifier, stages: Collection[str], images: Tensor) -> 
     except _Reached as reached:
         values = reached.values
     else:
-        return None
+        return None, images
     finally:
         for handle in handles:
             handle.remove()
@@ -206,13 +210,14 @@ def _traced(classifier: Classifier, stages: Collection[str], images: Tensor) -> 
     whole = trace.boundary.split(".")[0] == "head"
     # What needs a gradient depends on something that learns, and would not stay the same.
     if not _is_batch(values) or values.requires_grad:
-        return None
+        return None, values
     if not all(_is_batch(output) for _, output in outputs):
-        return None
+        return None, values
     skipped = tuple((name, o.dtype, tuple(o.shape[1:])) for name, o in outputs)  # type: ignore[attr-defined]
-    return Cut(
+    cut = Cut(
         [*stages][-1], whole, trace.boundary, skipped, tuple(images.shape[1:]), _layout(values)
     )
+    return cut, values
 
 
 def _watched(classifier: Classifier, trace: _Trace) -> Iterator[Any]:
@@ -237,9 +242,10 @@ def _layout(values: Tensor) -> Layout:
     return Layout(values.dtype, tuple(values.shape[1:]), tuple(order))
 
 
-def _proven(classifier: Classifier, cut: Cut, images: Tensor) -> bool:
-    """Whether the parts give what the whole gives, and the first part always gives the same."""
-    first, again = (cut.before(classifier, images) for _ in range(2))
+def _proven(classifier: Classifier, cut: Cut, images: Tensor, learning: Tensor) -> bool:
+    """Whether the parts give what the whole gives, and the first part always gives the same:
+    ``learning`` is what it gave while the rest was in training mode.
+    """
     modes = {module: module.training for module in classifier.modules()}
     classifier.eval()
     try:
@@ -251,7 +257,7 @@ def _proven(classifier: Classifier, cut: Cut, images: Tensor) -> bool:
     finally:
         for module, training in modes.items():
             module.training = training
-    return all(map(torch.equal, (first, first, whole), (again, resting, parts)))
+    return torch.equal(resting, learning) and torch.equal(whole, parts)
 
 
 # Entering and leaving

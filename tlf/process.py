@@ -1,18 +1,23 @@
 """What the command line does about its own process: how it starts, keeps memory, and ends.
 
 torch's compiler is imported when something is compiled, and not before. torchvision imports it for
-one function, and torch's optimizers at their first step for another: a second and a half of a short
-run. Until something asks for more of it than those few, a stand-in takes its place, which knows
-that nothing has been compiled. Whatever else is asked of the stand-in is answered by the compiler
-itself, which is imported then.
+one function, and torch's optimizers at their first step for another: more than a second of a short
+run. Until something asks for more of it than that, stand-ins take the place of two of its modules,
+which know that nothing has been compiled. Whatever else is asked of a stand-in is answered by the
+real module, which is imported then.
 
 None of this is done to a program that uses tlf as a library.
 """
 
 import atexit
+import gc
 import os
 import sys
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -25,36 +30,57 @@ class _Nothing:
 
 
 class _StandIn(ModuleType):
-    """Answers what can be answered without the compiler."""
+    """Answers what can be answered without the real module."""
 
     def __init__(self, name: str, known: dict[str, Any]) -> None:
         super().__init__(name)
         self.__dict__.update(known)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything of the compiler's
-        # Imports and inspection ask every module for such names; a package's path is where
-        # ``import torch._dynamo.config`` goes on from.
-        if name.startswith("__") and (self.__name__, name) != (_COMPILER, "__path__"):
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything of the real module's
+        if name.startswith("__"):  # imports and inspection ask every module for such names
             raise AttributeError(name)
         return getattr(_real(self.__name__), name)
 
 
-def defer_compiler() -> None:
-    """Let ``import torch._dynamo`` cost nothing until more of it is needed."""
-    if _COMPILER in sys.modules:
+class _Inside(MetaPathFinder, Loader):
+    """Imports what is inside a deferred package: the real package first, which may import it."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        """Where to find a module, if its package has a stand-in and brings it along."""
+        package = name.rpartition(".")[0]
+        if not isinstance(sys.modules.get(package), _StandIn):
+            return None
+        _real(package)
+        return ModuleSpec(name, self) if name in sys.modules else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module that the package has imported."""
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """It has run already."""
+
+
+def defer_imports() -> None:
+    """Let torch's compiler cost nothing until more of it is needed."""
+    torch = None if "torch" in sys.modules else find_spec("torch")
+    if torch is None or torch.submodule_search_locations is None:
         return
+    root = Path(torch.submodule_search_locations[0])
     known: dict[str, dict[str, Any]] = {
         _COMPILER: {
             "graph_break": lambda: None,
             "disable": lambda function=None, *_, **__: function,
             "eval_frame": SimpleNamespace(OptimizedModule=_Nothing),
+            "__path__": [str(root / "_dynamo")],
         },
         f"{_COMPILER}.utils": {
             "is_compile_supported": lambda device: _real(_PARTS[1]).is_compile_supported(device),
         },
     }
-    for name in _PARTS:
-        sys.modules[name] = _StandIn(name, known[name])
+    for name, answers in known.items():
+        sys.modules[name] = _StandIn(name, answers)
+    sys.meta_path.insert(0, _Inside())
 
 
 def keep_memory() -> None:
@@ -82,8 +108,13 @@ def leave() -> None:
     os._exit(0)
 
 
+def settle() -> None:
+    """Spare the garbage collector what was imported: it stays until the end."""
+    gc.freeze()
+
+
 def _real(name: str) -> ModuleType:
-    """The compiler itself, in place of the stand-ins."""
+    """The real module, in place of the stand-ins that belong to it."""
     for part in _PARTS:
         if isinstance(sys.modules.get(part), _StandIn):
             del sys.modules[part]

@@ -31,6 +31,8 @@ class Signals:
         self.sums: dict[str, list[float]] = {}
         """Stage → sums of the gradient's norm, the weights' norm and the update-to-weight ratio."""
         self._before: dict[str, Tensor] = {}
+        self._still: dict[str, float] = {}
+        """Stage in which nothing learns → the norm of its weights."""
 
     def before(self, classifier: Classifier, learning: Collection[str]) -> None:
         """Look at gradients and weights, before the optimizer's step."""
@@ -38,10 +40,15 @@ class Signals:
         self.count += 1
         self._before = {name: parameters[name].detach().clone() for name in learning}
         for stage, names in _parts(classifier).items():
-            gradients = [parameters[n].grad for n in names]
             sums = self.sums.setdefault(stage, [0.0, 0.0, 0.0])
+            if self._before.keys().isdisjoint(names) and stage in self._still:
+                sums[1] += self._still[stage]
+                continue
+            gradients = [parameters[n].grad for n in names]
+            weights = _norm([parameters[name].detach() for name in names])
             sums[0] += _norm([gradient for gradient in gradients if gradient is not None])
-            sums[1] += _norm([parameters[name].detach() for name in names])
+            sums[1] += weights
+            self._still[stage] = weights
 
     def after(self, classifier: Classifier) -> None:
         """Look at what the optimizer's step changed."""

@@ -78,7 +78,7 @@ def update(
         # Dropout draws from (seed, epoch, update, process, piece), so that no generator has to be
         # stored. Loading draws, too, when it begins: the seed is set after it.
         rank = accelerator.process_index
-        torch.manual_seed(derive(job.recipe.seed, "update", *where, rank, piece))
+        _seed_model(accelerator.device, derive(job.recipe.seed, "update", *where, rank, piece))
         last = piece == job.recipe.accumulate - 1
         with nullcontext() if last else accelerator.no_sync(segment.model):
             loss = _loss(job, phase, segment, batch, where)
@@ -98,6 +98,13 @@ def update(
         signals.after(segment.classifier)
     segment.optimizer.zero_grad(set_to_none=True)
     return total
+
+
+def _seed_model(device: torch.device, seed: int) -> None:
+    # torch.manual_seed also notes the call stack for devices that are not in use.
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
 
 
 def _loss(job: Job, phase: Phase, segment: Segment, batch: Batch, where: tuple[int, int]) -> Tensor:

@@ -1,0 +1,63 @@
+"""Start-up, memory and end of the program, each in a process of its own."""
+
+import subprocess
+import sys
+
+BEGIN = "import sys; from tlf.process import *; defer_imports();\n"
+
+
+def python(program, *flags):
+    done = subprocess.run(
+        [sys.executable, *flags, "-c", BEGIN + program],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_a_plain_training_step_imports_no_compiler():
+    program = """
+import torch, torchvision.models
+from accelerate import Accelerator
+model = torch.nn.Linear(3, 3)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+accelerator = Accelerator()
+model, optimizer = accelerator.prepare(model, optimizer)
+accelerator.backward(model(torch.ones(1, 3)).sum())
+optimizer.step(); optimizer.zero_grad()
+accelerator.unwrap_model(model)
+print(*(name in sys.modules for name in ("torch._inductor", "torch._dynamo.config")))
+"""
+    assert python(program) == ["False"] * 2
+
+
+def test_who_compiles_gets_the_compiler():
+    program = """
+import torch, torchvision.models
+model = torch.compile(torch.nn.Linear(3, 3), backend="eager")
+model(torch.ones(1, 3))
+print(type(sys.modules["torch._dynamo"]).__name__, type(model).__name__)
+from accelerate import Accelerator
+print(type(Accelerator(cpu=True).unwrap_model(model, keep_torch_compile=False)).__name__)
+"""
+    assert python(program) == ["module", "OptimizedModule", "Linear"]
+
+
+def test_what_is_inside_is_there_once():
+    program = """
+import torch
+from importlib import import_module
+first = import_module("torch._dynamo.config")
+print(first is torch._dynamo.config, first is sys.modules["torch._dynamo.config"])
+"""
+    assert python(program) == ["True", "True"]
+
+
+def test_the_end_is_quick_and_whole():
+    program = """
+import atexit
+atexit.register(print, "told")
+print("said", end=" ")
+leave()
+"""
+    assert python(program) == ["said", "told"]
