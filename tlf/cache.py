@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from tlf.cores import usable_cores
+from tlf.folders import cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,6 +251,16 @@ class Partial:
         _remove(self.folder)
         if self.owner is not None:
             self.owner.close()
+
+
+def open_cache(folder: str | None, max_gb: float) -> Cache:
+    """The cache in a folder; in tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``) if None.
+
+    Raises:
+        RunError: tlf's own cannot be made.
+    """
+    place = cache_folder("chain") if folder is None else Path(folder).expanduser()
+    return Cache(place, int(max_gb * 1e9))
 
 
 def megabytes(size: int) -> str:

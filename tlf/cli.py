@@ -143,6 +143,22 @@ def plugins() -> None:
     show_survey(tlf.survey_plugins(), Console())
 
 
+@cli.command("cache")
+@click.option("--clear", is_flag=True, help="Remove everything.")
+@click.option("--dir", "folder", metavar="FOLDER", help="Another folder than tlf's own.")
+def cache_(*, clear: bool, folder: str | None) -> None:
+    """List what runs have computed once and stored, or remove it."""
+    from tlf.cache import megabytes, open_cache
+    from tlf.cached import cache_lines
+
+    cache = open_cache(folder, 0)
+    if clear:
+        click.echo(f"removed {megabytes(cache.clear())} from {cache.folder}")
+        return
+    for line in cache_lines(cache):
+        click.echo(line)
+
+
 @cli.command("new-plugin")
 @click.argument("name")
 def new_plugin(name: str) -> None:

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from tlf.answerable import answerable
-from tlf.cache import Cache
+from tlf.cache import Cache, open_cache
 from tlf.components import (
     Augmentation,
     BatchAugmentation,
@@ -138,8 +138,7 @@ def _cache(recipe: Recipe) -> Cache | None:
     # The cache counts on locks and reads by position, which Windows has not.
     if settings.mode == "off" or sys.platform == "win32":
         return None
-    folder = cache_folder("chain") if settings.dir is None else Path(settings.dir).expanduser()
-    return Cache(folder, int(settings.max_gb * 1e9))
+    return open_cache(settings.dir, settings.max_gb)
 
 
 def find_splits(plan: Plan) -> Splits:

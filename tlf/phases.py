@@ -39,6 +39,8 @@ class Segment:
     """Digests of all tensors at the start."""
     cut: Cut | None = None
     """Where the frozen stages end, if they run by themselves; ``model`` begins behind it."""
+    seconds: list[float] = field(default_factory=list)
+    """How long its first updates took, where it is compiled."""
     stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
     """Split and view → what is stored of the frozen stages' output, as far as anybody asked."""
 
@@ -105,6 +107,8 @@ def begin_segment(
     previous: Segment | None = None,
     before: Mapping[str, str] | None = None,
     picture: tuple[int, int, int] | None = None,
+    *,
+    compiled: bool = False,
 ) -> Segment:
     """Freeze, and wrap the model and a new optimizer; carry over what the optimizer of the segment
     before it in this phase knows about the parameters that go on learning.
@@ -118,6 +122,7 @@ def begin_segment(
         previous: the segment before.
         before: the digests to compare with in the end, where they were taken already.
         picture: (C, S, S) of what the model takes, where the frozen stages may run by themselves.
+        compiled: whether the model is compiled, where it begins with pictures.
     """
     freeze(classifier, frozen)
     built = optimizer.build(parameter_groups(classifier, rates, optimizer))
@@ -127,6 +132,8 @@ def begin_segment(
     compare_processes(accelerator, classifier, before)
     at = picture and find_cut(classifier, frozen, picture, accelerator.autocast)
     learning = Behind(classifier, at) if at else classifier
+    if compiled and at is None:
+        learning.compile()
     model, prepared = accelerator.prepare(learning, built)
     return Segment(classifier, model, prepared, frozen, rates, before, at)
 
@@ -138,6 +145,7 @@ def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
         Names of the parameters that should have learnt and did not move.
     """
     accelerator.unwrap_model(segment.model, keep_fp32_wrapper=False)
+    vars(segment.classifier).pop("_compiled_call_impl", None)  # what ``compile`` has left
     accelerator.free_memory()  # or the Accelerator would keep the old wrapper beside the new one
     freeze(segment.classifier, segment.frozen)
     compare_processes(accelerator, segment.classifier, digests(segment.classifier))

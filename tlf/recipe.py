@@ -130,6 +130,8 @@ class Recipe:
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """``auto`` is what ``accelerate launch`` says."""
+    compile: bool = False
+    """Whether torch.compile compiles what learns from pictures. It pays back in long phases."""
     batch_size: Count = 32
     """Pictures per update, over all processes together."""
     accumulate: Count = 1

@@ -158,7 +158,7 @@ def _segment(
     with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
         segment = begin_segment(
             job.accelerator, job.classifier, frozen, rates, optimizer,
-            current, before, apart(job, phase),
+            current, before, apart(job, phase), compiled=job.recipe.compile,
         )  # fmt: skip
     if phase.ema is not None:
         state.average = state.average or Average(phase.ema)
@@ -169,6 +169,8 @@ def _segment(
     state.segments.append(started)
     state.changed |= changing_tensors(job.classifier, frozen)
     yield started
+    if job.recipe.compile and segment.cut is not None:
+        yield Notice(f"{phase.name} is not compiled: it learns from the {start} alone")
     return segment
 
 
@@ -224,7 +226,10 @@ def _train_epoch(
         # once per process.
         write_rates(segment.optimizer, _factor(job, phase, now))
         signals = state.signals if number in looks(len(batches)) else None
+        began = time.perf_counter()
         loss = update(job, phase, segment, pieces, len(batch), (run_epoch, number), signals)
+        if recipe.compile and segment.cut is None:
+            yield from _compile_time(segment, time.perf_counter() - began)
         losses.add(loss, len(batch), number)
         if state.average is not None:
             state.average.update(job.classifier)
@@ -246,6 +251,14 @@ def _train_epoch(
         seconds=seconds,
         stages=state.signals.means(),
     )
+
+
+def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
+    """Say what compiling cost, as soon as there is an update to compare the first one with."""
+    segment.seconds.append(seconds)
+    if len(segment.seconds) == 2:
+        first, second = segment.seconds
+        yield Notice(f"compiling took {first - second:.1f} s of the first update's {first:.1f} s")
 
 
 def _evaluate(

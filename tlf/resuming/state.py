@@ -184,7 +184,13 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
     rates = learning_rates(job.classifier, phase, frozen)
     optimizer = phase.optimizer or job.recipe.optimizer
     segment = begin_segment(
-        job.accelerator, job.classifier, frozen, rates, optimizer, picture=apart(job, phase)
+        job.accelerator,
+        job.classifier,
+        frozen,
+        rates,
+        optimizer,
+        picture=apart(job, phase),
+        compiled=job.recipe.compile,
     )
     for name, digest in segment.before.items():
         if name not in state.changed and before[name] != digest:
