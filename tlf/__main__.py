@@ -1,6 +1,20 @@
-"""``python -m tlf``: the same as ``tlf``."""
+"""``tlf``, and ``python -m tlf``: a command in a process of its own."""
 
-from tlf.cli import main
+import threading
+
+from tlf.process import defer_imports, keep_memory, leave
+
+
+def program() -> None:
+    """Run a command, with a quick start and a quick end."""
+    defer_imports()
+    keep_memory()
+    from tlf.cli import main
+
+    main()
+    if threading.active_count() == 1:
+        leave()
+
 
 if __name__ == "__main__":  # worker processes import this module under another name
-    main()
+    program()

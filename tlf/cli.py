@@ -3,7 +3,6 @@ runs.
 """
 
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from click_default_group import DefaultGroup
 
 import tlf
 from tlf.errors import StoppedError, TlfError, nearest
-from tlf.process import defer_imports, keep_memory, leave, settle
+from tlf.process import settle
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -200,27 +199,17 @@ def _settled(events: Iterator[Any]) -> Iterator[Any]:
 
 def main() -> None:
     """Run a command; print what a user can mend in one message and exit with code 2."""
-    defer_imports()
-    keep_memory()
-    code = _exit_code()
-    if code == 0 and threading.active_count() == 1:
-        leave()
-    sys.exit(code)
-
-
-def _exit_code() -> int:
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
-        return 130
+        sys.exit(130)
     except click.ClickException as error:
         error.show()
-        return 2
+        sys.exit(2)
     except StoppedError as error:
         click.echo(str(error), err=True)
-        return 143 if error.by == "SIGTERM" else 130
+        sys.exit(143 if error.by == "SIGTERM" else 130)
     except TlfError as error:
         click.echo(f"error: {error}", err=True)
-        return 2
-    return 0
+        sys.exit(2)

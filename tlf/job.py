@@ -23,7 +23,7 @@ from tlf.components import (
 )
 from tlf.data import Decoded, Pixels, worker_count
 from tlf.errors import PluginError, RecipeError
-from tlf.folders import cache_folder, check_writable
+from tlf.folders import check_writable
 from tlf.foresight import foresee
 from tlf.freeze import united
 from tlf.model import Classifier, channels_last

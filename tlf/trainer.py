@@ -228,7 +228,7 @@ def _train_epoch(
         signals = state.signals if number in looks(len(batches)) else None
         began = time.perf_counter()
         loss = update(job, phase, segment, pieces, len(batch), (run_epoch, number), signals)
-        if recipe.compile and segment.cut is None:
+        if recipe.compile and segment.cut is None and len(segment.seconds) < 2:
             yield from _compile_time(segment, time.perf_counter() - began)
         losses.add(loss, len(batch), number)
         if state.average is not None:
