@@ -139,6 +139,10 @@ def test_as_many_views_as_epochs_are_no_cache(tmp_path, pictures):
         same_runs(tmp_path / "off", tmp_path / "two")
 
 
+def test_in_half_precision(tmp_path, pictures):
+    with_and_without(tmp_path, write(tmp_path, pictures, "last"), 'precision="bf16"')
+
+
 def test_accumulation_and_ragged_batches(tmp_path, pictures):
     path = write(tmp_path, pictures)
     with_and_without(tmp_path, path, "batch_size=7", "accumulate=2")

@@ -109,7 +109,7 @@ def test_nothing_is_trained_and_no_picture_is_decoded(recipe, monkeypatch):
 
     monkeypatch.setattr("torch.Tensor.backward", refuse)
     monkeypatch.setattr("tlf.pictures.open_picture", refuse)
-    monkeypatch.setattr("tlf.data_check.open_picture", refuse)
+    monkeypatch.setattr("tlf.pixels.open_picture", refuse)
     assert set(explain(recipe).phases) == {"head", "all"}
 
 

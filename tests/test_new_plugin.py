@@ -12,13 +12,13 @@ from click.testing import CliRunner
 
 from tlf.cli import cli
 from tlf.errors import PluginError
-from tlf.new_plugin import new_plugin
+from tlf.new_plugin import write_plugin
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A folder to install into that holds the new plugin ``two-ends``, and its source."""
-    source = new_plugin("two-ends", tmp_path_factory.mktemp("source"))
+    source = write_plugin("two-ends", tmp_path_factory.mktemp("source"))
     target = tmp_path_factory.mktemp("site")
     install(source, target)
     return source, target
@@ -90,22 +90,22 @@ def test_it_is_formatted_and_typed_as_tlf_is(site):
 )
 def test_bad_names(name, tmp_path):
     with pytest.raises(PluginError, match="cannot be a plugin's name; write small letters"):
-        new_plugin(name, tmp_path)
+        write_plugin(name, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_prefix_comes_by_itself(tmp_path):
     with pytest.raises(PluginError, match="write: tlf new-plugin ends"):
-        new_plugin("tlf-ends", tmp_path)
+        write_plugin("tlf-ends", tmp_path)
 
 
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "tlf-ends").mkdir()
     with pytest.raises(PluginError, match="tlf-ends exists already; take another name"):
-        new_plugin("ends", tmp_path)
+        write_plugin("ends", tmp_path)
     (tmp_path / "tlf-gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(PluginError, match="exists already"):
-        new_plugin("gone", tmp_path)
+        write_plugin("gone", tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["tlf-ends", "tlf-gone"]
 
 
@@ -118,19 +118,19 @@ def test_names_of_installed_plugins_are_taken(name, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setenv("TLF_PLUGINS", "0")  # what is switched off is installed all the same
     with pytest.raises(PluginError, match=f"plugin '{name}' already: other 1.2 offers it"):
-        new_plugin("two-ends", tmp_path)
+        write_plugin("two-ends", tmp_path)
 
 
 def test_names_of_installed_packages_and_modules_are_taken(site, tmp_path, monkeypatch):
     (tmp_path / "tlf_lone.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(PluginError, match="a module called tlf_lone is installed already"):
-        new_plugin("lone", tmp_path)
+        write_plugin("lone", tmp_path)
     info = tmp_path / "tlf_bare-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf_bare\nVersion: 1.2\n")
     with pytest.raises(PluginError, match="a package called tlf-bare is installed already"):
-        new_plugin("bare", tmp_path)
+        write_plugin("bare", tmp_path)
 
 
 def test_a_half_written_package_never_has_its_name(tmp_path, monkeypatch):
@@ -139,7 +139,7 @@ def test_a_half_written_package_never_has_its_name(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_text", fail)
     with pytest.raises(PluginError, match=r"cannot write .*tlf-ends: No space left"):
-        new_plugin("ends", tmp_path)
+        write_plugin("ends", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

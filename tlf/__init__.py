@@ -22,11 +22,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tlf.cache import open_cache
     from tlf.classifying import TrainedClassifier
     from tlf.errors import TlfError
     from tlf.explaining import Explanation, explain
     from tlf.exporting.export import Exported, export
     from tlf.history import read_history
+    from tlf.new_plugin import write_plugin
     from tlf.planning import load_recipe
     from tlf.plugins import survey_plugins
     from tlf.portable import PortableHead, load_head
@@ -55,6 +57,7 @@ __all__ = [
     "load_classifier",
     "load_head",
     "load_recipe",
+    "open_cache",
     "predict",
     "read_history",
     "resume",
@@ -62,14 +65,17 @@ __all__ = [
     "run",
     "show",
     "survey_plugins",
+    "write_plugin",
 ]
 
 _HOMES = {
+    "cache": ("open_cache",),
     "classifying": ("TrainedClassifier",),
     "errors": ("TlfError",),
     "explaining": ("Explanation", "explain"),
     "exporting.export": ("Exported", "export"),
     "history": ("read_history",),
+    "new_plugin": ("write_plugin",),
     "planning": ("load_recipe",),
     "plugins": ("survey_plugins",),
     "portable": ("PortableHead", "load_head"),

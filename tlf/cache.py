@@ -253,7 +253,7 @@ class Partial:
             self.owner.close()
 
 
-def open_cache(folder: str | None, max_gb: float) -> Cache:
+def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
     """The cache in a folder; in tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``) if None.
 
     Raises:

@@ -147,10 +147,10 @@ def plugins() -> None:
 @click.option("--dir", "folder", metavar="FOLDER", help="Another folder than tlf's own.")
 def cache_(*, clear: bool, folder: str | None) -> None:
     """List what runs have computed once and stored, or remove it."""
-    from tlf.cache import megabytes, open_cache
+    from tlf.cache import megabytes
     from tlf.cached import cache_lines
 
-    cache = open_cache(folder, 0)
+    cache = tlf.open_cache(folder)
     if clear:
         click.echo(f"removed {megabytes(cache.clear())} from {cache.folder}")
         return
@@ -162,9 +162,7 @@ def cache_(*, clear: bool, folder: str | None) -> None:
 @click.argument("name")
 def new_plugin(name: str) -> None:
     """Write the package of a new plugin, which works, into the folder tlf-NAME."""
-    from tlf.new_plugin import new_plugin as write
-
-    folder = write(name, Path())
+    folder = tlf.write_plugin(name, Path())
     click.echo(
         f"{folder} holds a plugin that works: a freeze policy, its test, a README. Go on with\n"
         f"    pip install -e {folder}\n"

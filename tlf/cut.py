@@ -244,20 +244,32 @@ def _layout(values: Tensor) -> Layout:
 
 def _proven(classifier: Classifier, cut: Cut, images: Tensor, learning: Tensor) -> bool:
     """Whether the parts give what the whole gives, and the first part always gives the same:
-    ``learning`` is what it gave while the rest was in training mode.
+    ``learning`` is what it gave while the rest was in training mode, and a picture's neighbours
+    in the batch must not matter.
     """
+    moved = [PROBES - 1, PROBES - 1, *range(PROBES - 2)]
+    others = images[moved].contiguous(memory_format=torch.channels_last)
     modes = {module: module.training for module in classifier.modules()}
     classifier.eval()
     try:
         with torch.no_grad():
             whole, resting = classifier(images), cut.before(classifier, images)
-            parts = cut.behind(classifier, resting)
+            parts, among_others = cut.behind(classifier, resting), cut.before(classifier, others)
     except (RuntimeError, TypeError, IndexError, ValueError, AssertionError):
         return False  # it cannot be entered here; an earlier place may do
     finally:
         for module, training in modes.items():
             module.training = training
-    return torch.equal(resting, learning) and torch.equal(whole, parts)
+    constant = torch.equal(resting, learning) and _close(resting[moved], among_others)
+    return constant and torch.equal(whole, parts)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    """Whether two outputs are of the same pictures. In a batch as small as the probe, the last bits
+    may depend on a picture's place.
+    """
+    difference = (one.float() - other.float()).abs().amax()
+    return bool(difference <= 0.01 * one.float().abs().amax())
 
 
 # Entering and leaving

@@ -115,7 +115,7 @@ freeze = "$name:ends"                       # or { kind = "$name:ends", last = 2
 """
 
 
-def new_plugin(name: str, parent: Path) -> Path:
+def write_plugin(name: str, parent: Path) -> Path:
     """Write the package of a plugin called ``name`` into a new folder of ``parent``.
 
     Raises:

@@ -38,6 +38,7 @@ _MOST = 64
 Events = Prepared | Notice | Stored
 Shape = tuple[int, int, int]
 Result = TypeVar("Result")
+Looked = tuple[Inspection, "StoredPixels | None"]
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,16 @@ def look(job: Job) -> Generator[Events, None, Job]:
     """
     seen: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels | None] = {}
+    told: list[Stored] = []
     for what, split in (("train", job.splits.train), ("eval", job.splits.eval)):
         if job.cache is None:
             seen[what] = yield from inspected(split, what, job.accelerator, _decoded)
         else:
-            seen[what], stored[what] = yield from _stored(split, what, job, job.cache)
+            seen[what], stored[what] = yield from _told_later(
+                _stored(split, what, job, job.cache), told
+            )
     checked = check_splits(job.splits, job.recipe.data.bad_images, seen)
+    yield from told
     pixels: dict[str, Pixels] = {}
     for what, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):
         pixels[what] = _left(stored.get(what), seen[what].kept) or Decoded(split, job.how)
@@ -81,6 +86,22 @@ def look(job: Job) -> Generator[Events, None, Job]:
         manifests=checked.manifests,
         pixels=pixels,
     )
+
+
+def _told_later(
+    events: Generator[Events, None, Looked], told: list[Stored]
+) -> Generator[Prepared | Notice, None, Looked]:
+    """Keep back what was stored until it is clear that the pictures are good."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            looked: Looked = end.value
+            return looked
+        if isinstance(event, Stored):
+            told.append(event)
+        else:
+            yield event
 
 
 def inspected(

@@ -1,0 +1,218 @@
+"""Stored pixels are the pixels that decoding gives, and a picture is never taken for another."""
+
+import io
+import os
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tlf.components import Split
+from tlf.data import Decoded
+from tlf.devices import start_accelerator
+from tlf.errors import DataError
+from tlf.job import open_job
+from tlf.pictures import Preprocessing, load, loaded_shape
+from tlf.pixels import StoredPixels, inspected, look
+from tlf.planning import plan_of
+from tlf.results import Notice, Prepared, Stored
+
+
+def looked(recipe, *overrides):
+    """The job after a look at its pictures, and what was told of it."""
+    plan = plan_of(recipe, overrides)
+    generator, told = look(open_job(plan, start_accelerator(plan.recipe.precision))), []
+    while True:
+        try:
+            told.append(next(generator))
+        except StopIteration as end:
+            return end.value, told
+
+
+def reused(told):
+    return [event.reused for event in told if isinstance(event, Stored)]
+
+
+@pytest.fixture
+def places(tmp_path, pictures):
+    """A copy of the pictures, and a cache: overrides of the recipe."""
+    shutil.copytree(pictures, tmp_path / "own")
+    return f"data.root={tmp_path / 'own'}", f"cache.dir={tmp_path / 'cache'}"
+
+
+def assert_pixels_are_what_load_gives(job):
+    for what, split in (("train", job.splits.train), ("eval", job.splits.eval)):
+        assert isinstance(job.pixels[what], StoredPixels)
+        for index in range(len(split)):
+            expected = load(split.read(index), job.how)
+            assert torch.equal(job.pixels[what](index), expected)
+
+
+def test_stored_pixels_are_what_load_gives(recipe, places):
+    for found in (False, True):
+        job, told = looked(recipe, *places)
+        assert reused(told) == [found, found]
+        assert_pixels_are_what_load_gives(job)
+        steps = [(e.title, e.done, e.pictures) for e in told if isinstance(e, Prepared)]
+        assert ("reading train pictures", 20, 20) in steps
+        assert (("decoding train pictures", 20, 20) in steps) is not found
+
+
+def test_a_picture_can_be_changed_by_who_gets_it(recipe, places):
+    job, _ = looked(recipe, *places)
+    job.pixels["train"](3).zero_()
+    assert_pixels_are_what_load_gives(job)
+
+
+def test_loading_processes_are_sent_the_pixels(recipe, places):
+    job, _ = looked(recipe, *places)
+    there = pickle.loads(pickle.dumps(job.pixels["train"]))
+    assert torch.equal(there(7), job.pixels["train"](7))
+
+
+def test_without_a_cache_everything_is_decoded(recipe, places):
+    job, told = looked(recipe, *places, 'cache.mode="off"')
+    assert isinstance(job.pixels["train"], Decoded)
+    assert reused(told) == []
+    stored, _ = looked(recipe, *places)
+    assert job.manifests == stored.manifests
+
+
+@pytest.mark.parametrize("change", ["transforms.resize=40", "transforms.size=24"])
+def test_pixels_are_those_of_the_recipes_size(recipe, places, change):
+    looked(recipe, *places)
+    job, told = looked(recipe, *places, change)
+    assert reused(told) == [False, False]
+    assert_pixels_are_what_load_gives(job)
+
+
+def test_bad_pictures_are_left_out_alike(recipe, places, tmp_path):
+    train = tmp_path / "own" / "train" / "circles"
+    whole = (train / "004.jpg").read_bytes()
+    (train / "002.jpg").write_bytes(b"no picture at all")
+    (train / "004.jpg").write_bytes(whole[: len(whole) // 2])  # begins as one
+    skip = 'data.bad_images="skip"'
+    plain, _ = looked(recipe, *places, skip, 'cache.mode="off"')
+    assert len(plain.splits.train) == 18
+    for found in (False, True):
+        job, told = looked(recipe, *places, skip)
+        assert reused(told) == [found, found]
+        assert job.splits.train.names == plain.splits.train.names
+        assert job.splits.train.labels == plain.splits.train.labels
+        assert job.splits.notes == plain.splits.notes
+        assert job.manifests == plain.manifests
+        assert_pixels_are_what_load_gives(job)
+
+
+def test_bad_pictures_are_told_alike(recipe, places, tmp_path):
+    (tmp_path / "own" / "val" / "squares" / "001.jpg").write_bytes(b"GIF89a")
+    told = []
+    for more in ('cache.mode="off"', 'cache.mode="auto"', 'cache.mode="auto"'):
+        with pytest.raises(DataError, match=r"eval: 1 of 11 pictures cannot be read") as error:
+            looked(recipe, *places, more)
+        told.append(str(error.value))
+    assert told[0] == told[1] == told[2]
+
+
+@pytest.mark.parametrize("shape", ["same", "other"])
+def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
+    recipe, places, tmp_path, monkeypatch, shape
+):
+    folder = tmp_path / "own" / "train" / "circles"
+    with Image.open(folder / "003.jpg") as image:
+        size = image.size if shape == "same" else (90, 30)
+    real = load
+
+    def changing(data, how):
+        if data == first:
+            Image.new("RGB", size).save(folder / "003.jpg")
+        return real(data, how)
+
+    # The first is decoded before the fourth is: one core is used.
+    monkeypatch.setattr("tlf.pixels.usable_cores", lambda: 1)
+    monkeypatch.setattr("tlf.pixels.load", changing)
+    first = (folder / "000.jpg").read_bytes()
+    with pytest.raises(DataError, match=r"003\.jpg: it changed while it was read"):
+        looked(recipe, *places)
+
+
+def test_another_picture_under_the_same_name_size_and_time_is_seen(recipe, places, tmp_path):
+    looked(recipe, *places)
+    one, other = (tmp_path / "own" / "train" / "circles" / f"00{i}.jpg" for i in (0, 1))
+    stamp = one.stat()
+    one.write_bytes(other.read_bytes())
+    os.utime(one, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    job, told = looked(recipe, *places)
+    assert reused(told) == [False, True]
+    assert torch.equal(job.pixels["train"](0), job.pixels["train"](1))
+
+
+def test_what_cannot_be_stored_is_decoded(recipe, places):
+    job, told = looked(recipe, *places, "cache.max_gb=0.000001")
+    notices = [event.text for event in told if isinstance(event, Notice)]
+    assert len(notices) == 2
+    assert all("cache.max_gb allows" in notice for notice in notices)
+    assert isinstance(job.pixels["eval"], Decoded)
+    assert torch.equal(job.pixels["eval"](0), load(job.splits.eval.read(0), job.how))
+
+
+def test_a_look_says_what_it_was_told_of_each_picture():
+    contents = [b"one", b"two", b"three"]
+    split = Split(("a", "b", "c"), (0, 0, 0), contents.__getitem__)
+
+    def no_two(data):
+        if data == b"two":
+            raise DataError("two is bad")
+
+    generator = inspected(split, "train", start_accelerator("auto"), no_two)
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            seen = end.value
+            break
+    assert seen.reasons == {1: "two is bad"}
+    assert seen.kept == (0, 2)
+    assert len({*seen.digests}) == 3
+
+
+def encoded(image, form, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def rotated(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(Image.new("RGB", (61, 40)), "JPEG", exif=exif)
+
+
+FILES = {
+    **{f"EXIF {turn}": rotated(turn) for turn in range(1, 9)},
+    "EXIF of nonsense": rotated(77),
+    "PNG": encoded(Image.new("RGB", (37, 90)), "PNG"),
+    "PNG with alpha": encoded(Image.new("RGBA", (90, 37)), "PNG"),
+    "GIF": encoded(Image.new("P", (50, 51)), "GIF"),
+    "grey JPEG": encoded(Image.new("L", (45, 80)), "JPEG"),
+    "grey PNG of 16 bits": encoded(Image.fromarray(np.zeros((33, 70), np.uint16)), "PNG"),
+    "one pixel": encoded(Image.new("1", (1, 1)), "PNG"),
+    "CMYK": encoded(Image.new("CMYK", (70, 31)), "JPEG"),
+    "WebP": encoded(Image.new("RGB", (31, 32)), "WEBP"),
+}
+
+
+@pytest.mark.parametrize("data", FILES.values(), ids=FILES)
+@pytest.mark.parametrize("crop", ["center", "squash"])
+@pytest.mark.parametrize("mean", [(0.5, 0.5, 0.5), (0.5,)], ids=["colour", "grey"])
+def test_the_shape_is_known_before_a_picture_is_decoded(data, crop, mean):
+    how = Preprocessing(size=24, resize=28, crop=crop, mean=mean, std=mean)
+    assert loaded_shape(data, how) == tuple(load(data, how).shape)
+
+
+def test_no_picture_has_no_shape():
+    with pytest.raises(DataError):
+        loaded_shape(b"no picture", Preprocessing())
