@@ -23,7 +23,7 @@ from tlf.builtin.schedulers import tlf_schedulers
 from tlf.errors import StoppedError, TrainingError
 from tlf.history import read_history
 from tlf.results import Notice, Updated
-from tlf.running import resume, run
+from tlf.running import RunStarted, resume, run
 
 ROOT = Path(__file__).parent.parent
 
@@ -263,7 +263,7 @@ def check_goes_on_in_the_middle(folder, pictures, optimizer='"sgd"', scheduler='
         # The state of an update is stored when the event after it is asked for.
         if isinstance(event, Updated) and position(event) == (1, 3, False):
             shutil.copytree(output, copy)
-    started, *_ = resume(copy)
+    started = next(event for event in [*resume(copy)] if isinstance(event, RunStarted))
     assert started.epochs == 1
     assert_same(output, copy)
 
