@@ -344,7 +344,8 @@ def stop_after(path, updates):
     """Stop at an update as a signal does, and give what is said."""
 
     try:
-        for number, _ in enumerate(run(path)):
+        updated = (event for event in run(path) if isinstance(event, Updated))
+        for number, _ in enumerate(updated):
             if number == updates:
                 os.kill(os.getpid(), signal.SIGTERM)
     except StoppedError as stopped:
