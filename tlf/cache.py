@@ -165,6 +165,7 @@ class Cache:
                 f"it takes {megabytes(size)} and only {megabytes(free)} of the disk are free"
             )
         place = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{os.getpid()}-", dir=self.folder))
+        (place / "data").touch()
         return Partial(place, owner=_locked(place))
 
     def finish(self, partial: "Partial", wanted: Wanted, index: object) -> None:
@@ -254,7 +255,11 @@ class Partial:
 
 
 def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
-    """The cache in a folder; in tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``) if None.
+    """The cache in a folder: what runs have computed once, to list or to clear.
+
+    Parameters:
+        folder: where it is; tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``) if None.
+        max_gb: how much may be stored, in 10⁹ bytes.
 
     Raises:
         RunError: tlf's own cannot be made.

@@ -116,7 +116,11 @@ freeze = "$name:ends"                       # or { kind = "$name:ends", last = 2
 
 
 def write_plugin(name: str, parent: Path) -> Path:
-    """Write the package of a plugin called ``name`` into a new folder of ``parent``.
+    """Write the package of a plugin, which works at once, and give its folder.
+
+    Parameters:
+        name: what recipes name it by.
+        parent: the folder in which its own is made.
 
     Raises:
         PluginError: the name cannot be used or is taken, or the folder exists or cannot be made.
