@@ -139,6 +139,25 @@ def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
         looked(recipe, *places)
 
 
+def test_what_changed_while_it_was_read_is_not_remembered(recipe, places, tmp_path, monkeypatch):
+    """The picture as it was is good, whatever it became for a moment."""
+    victim = tmp_path / "own" / "train" / "circles" / "003.jpg"
+    good, real = victim.read_bytes(), load
+
+    def changing(data, how):
+        victim.write_bytes(b"half of a copy")
+        return real(data, how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tlf.pixels.usable_cores", lambda: 1)
+        patched.setattr("tlf.pixels.load", changing)
+        with pytest.raises(DataError, match=r"003\.jpg: it changed while it was read"):
+            looked(recipe, *places)
+    victim.write_bytes(good)
+    job, _ = looked(recipe, *places)
+    assert len(job.splits.train) == 20
+
+
 def test_another_picture_under_the_same_name_size_and_time_is_seen(recipe, places, tmp_path):
     looked(recipe, *places)
     one, other = (tmp_path / "own" / "train" / "circles" / f"00{i}.jpg" for i in (0, 1))

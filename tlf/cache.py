@@ -130,7 +130,8 @@ class Cache:
         if entry is None or not _whole(entry):
             _remove(folder)
             return None
-        os.utime(folder)
+        with suppress(PermissionError):  # somebody else's cache can be read all the same
+            os.utime(folder)
         self.used.add(wanted.name)
         return entry
 

@@ -184,8 +184,6 @@ def _fill(
     """Compute the output of the frozen stages in batches of ``size``, in order, and write it."""
     count, done = len(pictures.labels), 0
     keys = [[(shown, i) for i in batch] for batch in cut(share(job.accelerator, count, size), size)]
-    modes = {module: module.training for module in segment.classifier.modules()}
-    segment.classifier.eval()
     pin = job.accelerator.device.type == "cuda"
     for batch in batches_of(pictures, keys, job.workers, pin=pin):
         values = model_inputs(job, segment, batch, size)
@@ -193,8 +191,6 @@ def _fill(
         partial.write(int(batch.indices[0]) * at.layout.row, rows.data)
         done += len(rows)
         yield Prepared(title, min(count, done * job.accelerator.num_processes), count)
-    for module, training in modes.items():
-        module.training = training
 
 
 # What the stored bytes depend on
@@ -223,6 +219,7 @@ def _depends(
         "device": describe(job.accelerator),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "versions": {n: version(n) for n in ("torch", "torchvision", "timm", "pillow", "numpy")},
+        "tlf": _sources(Path(__file__).parent),
         "code": sorted({_code(kind) for kind in {type(one) for one in (*modules, *components)}}),
     }
 

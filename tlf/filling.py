@@ -1,6 +1,7 @@
 """Store something once, all processes of a machine together, or say why it cannot be."""
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from accelerate import Accelerator
@@ -48,7 +49,11 @@ def kept(
 
 def found(accelerator: Accelerator, cache: Cache, wanted: Wanted) -> Entry | None:
     """An entry, if every machine has it; one process of each machine checks it."""
-    entry = cache.find(wanted) if accelerator.is_local_main_process else None
+    entry = None
+    if accelerator.is_local_main_process:
+        # Whatever is wrong with the folder, beginning an entry meets it again, and tells.
+        with suppress(OSError):
+            entry = cache.find(wanted)
     if not all(_gathered(accelerator, entry is not None or not accelerator.is_local_main_process)):
         return None
     return entry or cache.open(wanted)

@@ -202,15 +202,15 @@ def _fill(
     starts = [0, *accumulate(map(prod, shapes.values()))][:-1]
 
     def one(index: int) -> str:
+        if not seen.digests[index]:
+            return seen.reasons[index]
+        data = split.read(index)
+        if sha256(data).digest() != seen.digests[index]:
+            raise DataError(f"{split.names[index]}: it changed while it was read; start again")
         try:
-            data = split.read(index)
             pixels = load(data, how)
         except DataError as error:
             return str(error)
-        except OSError as error:
-            return error.strerror or str(error)
-        if sha256(data).digest() != seen.digests[index] or tuple(pixels.shape) != shapes[index]:
-            return "it changed while it was read"
         partial.write(starts[index], pixels.numpy().data)
         return ""
 
@@ -231,11 +231,13 @@ def _mapped(
     mine = share(accelerator, count, chunk)
     chunks = [mine[start : start + chunk] for start in range(0, len(mine), chunk)]
     part: dict[int, Result] = {}
-    with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(lambda indices: [(i, one(i)) for i in indices], chunks)
-        for result in results:
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for result in pool.map(lambda indices: [(i, one(i)) for i in indices], chunks):
             part.update(result)
             yield Prepared(title, min(count, len(part) * local_processes()), count)
+    finally:
+        pool.shutdown(cancel_futures=True)  # whoever stops does not wait for what is queued
     return merged(accelerator, part)
 
 
