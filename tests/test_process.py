@@ -61,3 +61,13 @@ print("said", end=" ")
 leave()
 """
     assert python(program) == ["said", "told"]
+
+
+def test_what_torchvision_tells_the_exporter_can_still_be_had():
+    program = """
+import torchvision
+print("torch.onnx" in sys.modules, end=" ")
+from torchvision.ops._register_onnx_ops import roi_pool
+print(callable(roi_pool), "torch._dynamo.config" in sys.modules)
+"""
+    assert python(program) == ["False", "True", "False"]

@@ -22,7 +22,7 @@ def test_signals_agree_with_figures_by_hand():
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in learning)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    signals = Signals()
+    signals, still = Signals(), {}
     expected = []
     for _ in range(2):
         model(torch.randn(6, 5)).square().sum().backward()
@@ -31,7 +31,7 @@ def test_signals_agree_with_figures_by_hand():
             for stage, names in {**model.stages, "head": model.head_names}.items()
         }
         slopes = torch.cat([p.grad.flatten() for p in backbone[1].parameters()])
-        signals.before(model, learning)
+        signals.before(model, learning, still)
         optimizer.step()
         signals.after(model)
         ratio = 0.1 * slopes.norm() / flat["1"].norm()

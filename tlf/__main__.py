@@ -2,11 +2,12 @@
 
 import threading
 
-from tlf.process import defer_imports, keep_memory, leave
+from tlf.process import collect_rarely, defer_imports, keep_memory, leave
 
 
 def program() -> None:
     """Run a command, with a quick start and a quick end."""
+    collect_rarely()
     defer_imports()
     keep_memory()
     from tlf.cli import main

@@ -4,9 +4,9 @@ held.
 A policy only names parameters. The one function that makes them stand still is ``freeze``.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from tlf.errors import FrozenMovedError
 from tlf.model import Classifier
@@ -52,14 +52,22 @@ def set_modes(classifier: Classifier, frozen: Collection[str]) -> None:
     """
     stage_of = _stages_of_parameters(classifier)
     learning = {stage for name, stage in stage_of.items() if name not in frozen}
+    inside: dict[str, set[str]] = {}
+    owned: dict[str, str] = {}
+    training: set[str] = set()
+    for name, known_as in _parameters(classifier):
+        stage, *around = stage_of[known_as], *_around(name)
+        owned.setdefault(around[0], stage)
+        training.update(() if known_as in frozen else around)
+        for module_name in around:
+            inside.setdefault(module_name, set()).add(stage)
     last = next(iter(classifier.stages))
     for name, module in classifier.named_modules():
-        own = [n for n, _ in module.named_parameters(prefix=name)]
-        if own:
-            module.training = any(n not in frozen for n in own)
-            last = _stage_of_owner(module, name, stage_of) or last
+        if name in inside:
+            module.training = name in training
+            last = owned.get(name, last)
         else:
-            module.training = (_only_stage_around(classifier, name, stage_of) or last) in learning
+            module.training = (_only_stage_around(name, inside) or last) in learning
 
 
 def frozen_tensors(classifier: Classifier, frozen: Collection[str]) -> dict[str, Tensor]:
@@ -113,19 +121,27 @@ def _stages_of_parameters(classifier: Classifier) -> dict[str, str]:
     return stages | dict.fromkeys(classifier.head_names, "head")
 
 
-def _stage_of_owner(module: nn.Module, name: str, stage_of: Mapping[str, str]) -> str | None:
-    direct = [f"{name}.{key}".lstrip(".") for key, _ in module.named_parameters(recurse=False)]
-    return next((stage_of[key] for key in direct if key in stage_of), None)
+def _parameters(classifier: Classifier) -> Iterator[tuple[str, str]]:
+    """Every name that a parameter has, and the one it is known as: modules may share it."""
+    known_as = {parameter: name for name, parameter in classifier.named_parameters()}
+    for name, parameter in classifier.named_parameters(remove_duplicate=False):
+        yield name, known_as[parameter]
 
 
-def _only_stage_around(
-    classifier: Classifier, name: str, stage_of: Mapping[str, str]
-) -> str | None:
-    """The stage of the nearest module around ``name`` that holds parameters, if it is just one."""
-    while "." in name:
+def _around(name: str) -> Iterator[str]:
+    """Names of the modules around a parameter or module, from the inside out; the network's is "".
+
+    >>> [*_around("backbone.layer1.0.weight")]
+    ['backbone.layer1.0', 'backbone.layer1', 'backbone', '']
+    """
+    while name:
         name = name.rpartition(".")[0]
-        around = classifier.get_submodule(name).named_parameters(prefix=name)
-        stages = {stage_of[key] for key, _ in around if key in stage_of}
-        if stages:
-            return stages.pop() if len(stages) == 1 else None
-    return None
+        yield name
+
+
+def _only_stage_around(name: str, inside: Mapping[str, Collection[str]]) -> str | None:
+    """The stage of the nearest module around ``name`` that holds parameters, if it is just one.
+    ``inside``: module → the stages of what it holds.
+    """
+    stages = next((inside[module] for module in _around(name) if module in inside), ())
+    return next(iter(stages)) if len(stages) == 1 else None

@@ -67,7 +67,7 @@ class Classifier(nn.Module):
     @property
     def head_names(self) -> tuple[str, ...]:
         """Names of all parameters of the head."""
-        return tuple(name for name, _ in self.named_parameters() if name.startswith("head."))
+        return tuple(name for name, _ in self.head.named_parameters(prefix="head"))
 
     def _check_stages(self) -> None:
         claimed = list(self.backbone_names)

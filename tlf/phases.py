@@ -1,12 +1,12 @@
 """Begin a segment: freeze, modes, learning rates, parameter groups, optimizer, prepare.
 
 A segment is a stretch of a phase in which the same parameters are frozen; most phases have one.
-At its start the model is unwrapped, frozen anew and wrapped again, because a wrapper that was
-made while a parameter stood still never sends its gradients around.
+At its start the model is frozen anew and wrapped anew, because a wrapper that was made while a
+parameter stood still never sends its gradients around.
 """
 
 from collections.abc import Collection, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,8 @@ class Segment:
     """Where the frozen stages end, if they run by themselves; ``model`` begins behind it."""
     seconds: list[float] = field(default_factory=list)
     """How long its first updates took, where it is compiled."""
+    still: dict[str, float] = field(default_factory=dict)
+    """Stage in which nothing learns → the norm of its weights, as far as anybody asked."""
     stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
     """Split and view → what is stored of the frozen stages' output, as far as anybody asked."""
 
@@ -131,21 +133,23 @@ def begin_segment(
     before = before or digests(classifier)
     compare_processes(accelerator, classifier, before)
     at = picture and find_cut(classifier, frozen, picture, accelerator.autocast)
-    learning = Behind(classifier, at) if at else classifier
+    # Accelerate and the compiler write into the module that they are given. This one has the
+    # classifier's own modules and parameters, and goes when the segment ends.
+    learning = Behind(classifier, at) if at else copy(classifier)
     if compiled and at is None:
         learning.compile()
-    model, prepared = accelerator.prepare(learning, built)
+    # The model is where it belongs. To move it, Accelerate would first look for distributed
+    # tensors, which takes half a second of imports.
+    model, prepared = accelerator.prepare(learning, built, device_placement=[False, True])
     return Segment(classifier, model, prepared, frozen, rates, before, at)
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
-    """Unwrap the model, and prove that what was frozen stood still and that processes agree.
+    """Drop the wrapper, and prove that what was frozen stood still and that processes agree.
 
     Returns:
         Names of the parameters that should have learnt and did not move.
     """
-    accelerator.unwrap_model(segment.model, keep_fp32_wrapper=False)
-    vars(segment.classifier).pop("_compiled_call_impl", None)  # what ``compile`` has left
     accelerator.free_memory()  # or the Accelerator would keep the old wrapper beside the new one
     freeze(segment.classifier, segment.frozen)
     compare_processes(accelerator, segment.classifier, digests(segment.classifier))

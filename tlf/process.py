@@ -3,8 +3,9 @@
 torch's compiler is imported when something is compiled, and not before. torchvision imports it for
 one function, and torch's optimizers at their first step for another: more than a second of a short
 run. Until something asks for more of it than that, stand-ins take the place of two of its modules,
-which know that nothing has been compiled. Whatever else is asked of a stand-in is answered by the
-real module, which is imported then.
+which know that nothing has been compiled. Another one spares torch's older ONNX exporter, which
+torchvision tells about operators of detection networks. Whatever else is asked of a stand-in is
+answered by the real module, which is imported then.
 
 None of this is done to a program that uses tlf as a library.
 """
@@ -23,6 +24,7 @@ from typing import Any
 
 _COMPILER = "torch._dynamo"
 _PARTS = (_COMPILER, f"{_COMPILER}.utils")
+_ONNX = "torchvision.ops._register_onnx_ops"
 
 
 class _Nothing:
@@ -77,6 +79,7 @@ def defer_imports() -> None:
         f"{_COMPILER}.utils": {
             "is_compile_supported": lambda device: _real(_PARTS[1]).is_compile_supported(device),
         },
+        _ONNX: {"_register_custom_op": lambda: None},
     }
     for name, answers in known.items():
         sys.modules[name] = _StandIn(name, answers)
@@ -108,6 +111,13 @@ def leave() -> None:
     os._exit(0)
 
 
+def collect_rarely() -> None:
+    """Let the garbage collector wait for a hundred thousand new objects instead of some hundreds:
+    while torch is imported they are many, and none of them garbage.
+    """
+    gc.set_threshold(100_000)
+
+
 def settle() -> None:
     """Spare the garbage collector what was imported: it stays until the end."""
     gc.freeze()
@@ -115,7 +125,7 @@ def settle() -> None:
 
 def _real(name: str) -> ModuleType:
     """The real module, in place of the stand-ins that belong to it."""
-    for part in _PARTS:
+    for part in _PARTS if name in _PARTS else (name,):
         if isinstance(sys.modules.get(part), _StandIn):
             del sys.modules[part]
     return import_module(name)

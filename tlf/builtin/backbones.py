@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from tlf.components import BuiltBackbone
 from tlf.errors import WeightsError
 from tlf.hookspecs import hookimpl
 from tlf.pretrained import downloads, maps, published, stages
-from tlf.pretrained.weights import StoredWeights, fit, local_file, read, vacated
+from tlf.pretrained.weights import StoredWeights, Unfilled, fit, local_file, read, vacated
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +54,8 @@ class Torchvision:
         own = published.stored_preprocessing(stored.metadata) if stored else None
         entry = entries.get(self.weights, entries["DEFAULT"])
         how = own or published.torchvision_preprocessing(self.model, entry.transforms())
-        module = published.torchvision_module(self.model, how.size)
+        with Unfilled() if stored else nullcontext():
+            module = published.torchvision_module(self.model, how.size)
         classifier, width = _remove_last_layer(module)
         if stored:
             tensors = published.torchvision_names(stored.tensors)
@@ -122,7 +124,8 @@ class Timm:
             config = published.timm_config(self.model)
             own = published.stored_preprocessing(stored.metadata)
             how = own or published.timm_preprocessing(config)
-            module = self._bare(architecture, config, how.size)
+            with Unfilled() if file else nullcontext():
+                module = self._bare(architecture, config, how.size)
             if file:
                 self._fit(module, config, stored.tensors)
         else:

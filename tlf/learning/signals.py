@@ -31,31 +31,38 @@ class Signals:
         self.sums: dict[str, list[float]] = {}
         """Stage → sums of the gradient's norm, the weights' norm and the update-to-weight ratio."""
         self._before: dict[str, Tensor] = {}
-        self._still: dict[str, float] = {}
-        """Stage in which nothing learns → the norm of its weights."""
 
-    def before(self, classifier: Classifier, learning: Collection[str]) -> None:
-        """Look at gradients and weights, before the optimizer's step."""
-        parameters = dict(classifier.named_parameters())
+    def before(
+        self, classifier: Classifier, learning: Collection[str], still: dict[str, float]
+    ) -> None:
+        """Look at gradients and weights, before the optimizer's step.
+
+        Parameters:
+            classifier: the model, with its gradients.
+            learning: names of the parameters that learn.
+            still: stage in which nothing learns → the norm of its weights, as far as it is known;
+                what was missing is added.
+        """
         self.count += 1
-        self._before = {name: parameters[name].detach().clone() for name in learning}
+        parameter = classifier.get_parameter
+        self._before = {name: parameter(name).detach().clone() for name in learning}
         for stage, names in _parts(classifier).items():
             sums = self.sums.setdefault(stage, [0.0, 0.0, 0.0])
-            if self._before.keys().isdisjoint(names) and stage in self._still:
-                sums[1] += self._still[stage]
+            if stage in still:
+                sums[1] += still[stage]
                 continue
-            gradients = [parameters[n].grad for n in names]
-            weights = _norm([parameters[name].detach() for name in names])
+            gradients = [parameter(name).grad for name in names]
+            weights = _norm([parameter(name).detach() for name in names])
             sums[0] += _norm([gradient for gradient in gradients if gradient is not None])
             sums[1] += weights
-            self._still[stage] = weights
+            if self._before.keys().isdisjoint(names):
+                still[stage] = weights
 
     def after(self, classifier: Classifier) -> None:
         """Look at what the optimizer's step changed."""
-        parameters = dict(classifier.named_parameters())
         for stage, names in _parts(classifier).items():
             learnt = [name for name in names if name in self._before]
-            moves = [parameters[name].detach() - self._before[name] for name in learnt]
+            moves = [classifier.get_parameter(n).detach() - self._before[n] for n in learnt]
             weights = _norm([self._before[name] for name in learnt])
             self.sums[stage][2] += _norm(moves) / weights if weights else 0.0
         self._before = {}

@@ -90,7 +90,7 @@ def update(
     if signals is not None or longest is not None:
         accelerator.unscale_gradients(segment.optimizer)
     if signals is not None:
-        signals.before(segment.classifier, segment.rates)
+        signals.before(segment.classifier, segment.rates, segment.still)
     if longest is not None:
         nn.utils.clip_grad_norm_(segment.classifier.parameters(), longest)
     segment.optimizer.step()
