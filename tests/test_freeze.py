@@ -208,7 +208,7 @@ def _check_family(backbone):
     freeze(model, frozen)
     before = digests(model)
     _train_a_little(model, size)
-    still = audit(model, frozen, before)
+    still = audit(model, frozen, before, digests(model))
     learning = [name for name, _ in model.named_parameters() if name not in frozen]
     assert len(still) < len(learning) / 2
     images = torch.randn(2, 3, size, size)
@@ -267,7 +267,7 @@ def test_the_audit_names_a_buffer_that_moved(toy):
     with pytest.raises(
         FrozenMovedError, match=r"backbone\.bn1\.running_mean was frozen and changed"
     ):
-        audit(toy, frozen, before)
+        audit(toy, frozen, before, digests(toy))
 
 
 def test_the_audit_names_a_parameter_that_moved_by_one_bit(toy):
@@ -277,12 +277,12 @@ def test_the_audit_names_a_parameter_that_moved_by_one_bit(toy):
     weight = toy.backbone.conv1.weight.data.view(-1)
     weight[0] = torch.nextafter(weight[0], torch.tensor(10.0))
     with pytest.raises(FrozenMovedError, match=r"backbone\.conv1\.weight"):
-        audit(toy, frozen, before)
+        audit(toy, frozen, before, digests(toy))
 
 
 def test_the_audit_tells_what_should_have_learnt_and_did_not(toy):
     freeze(toy, toy.stage("stem"))
-    assert audit(toy, toy.stage("stem"), digests(toy)) == (
+    assert audit(toy, toy.stage("stem"), digests(toy), digests(toy)) == (
         "backbone.layer1.0.weight", "backbone.layer1.0.bias", "head.weight", "head.bias",
     )  # fmt: skip
 

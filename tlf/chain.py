@@ -2,8 +2,9 @@
 stages. What comes before its first random or learning link is computed once and stored.
 
 Decoded pictures are one place to store at (``tlf.pixels``); the output of the frozen stages is
-another, and it is here. The frozen stages always run in batches of one fixed size, stored or not:
-their last bits depend on how many pictures are in a batch, though not on which.
+another, and it is here. The last bits of what the frozen stages give depend on how many pictures
+are in a batch, though not on which. So they see pictures to learn from in batches of one size, and
+pictures to evaluate on in the same batches in every epoch, stored or not.
 """
 
 import sys
@@ -109,9 +110,9 @@ def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Acti
     return (yield from _activations(job, segment, "eval", eval_pictures(job), 0, title))
 
 
-def model_inputs(job: Job, segment: Segment, batch: Batch, size: int) -> Tensor:
+def model_inputs(job: Job, segment: Segment, batch: Batch, size: int | None = None) -> Tensor:
     """What the learning part is given for a batch: images (B, C, S, S), or what the frozen stages
-    make of them, computed in batches of ``size``.
+    make of them, computed in batches of ``size``, if not in one of B.
     """
     device = job.accelerator.device
     inputs = batch.inputs.to(device, non_blocking=True)
@@ -120,7 +121,7 @@ def model_inputs(job: Job, segment: Segment, batch: Batch, size: int) -> Tensor:
     images = normalize(inputs, job.how).contiguous(memory_format=torch.channels_last)
     if segment.cut is None:
         return images
-    return _before(job, segment, segment.cut, images, size)
+    return _before(job, segment, segment.cut, images, size or len(images))
 
 
 def frozen_batch(job: Job) -> int:
@@ -155,8 +156,8 @@ def _activations(
     if at is None or store is None or what not in job.manifests:
         return None
     if (what, shown) not in segment.stored:
-        size = EVAL_BATCH if what == "eval" else frozen_batch(job)
-        depends = _depends(job, segment, at, what, size, pictures, shown)
+        size = None if what == "eval" else frozen_batch(job)
+        depends = _depends(job, segment, at, what, size or EVAL_BATCH, pictures, shown)
         wanted = Wanted("activations", f"{at.name} of {title}", depends)
         count = len(pictures.labels)
 
@@ -177,13 +178,13 @@ def _fill(
     at: Cut,
     pictures: Pictures,
     shown: int,
-    size: int,
+    size: int | None,
     title: str,
     partial: Partial,
 ) -> Filling:
-    """Compute the output of the frozen stages in batches of ``size``, in order, and write it."""
-    count, done = len(pictures.labels), 0
-    keys = [[(shown, i) for i in batch] for batch in cut(share(job.accelerator, count, size), size)]
+    """Compute the output of the frozen stages, in order, and write it."""
+    count, done, most = len(pictures.labels), 0, size or EVAL_BATCH
+    keys = [[(shown, i) for i in batch] for batch in cut(share(job.accelerator, count, most), most)]
     pin = job.accelerator.device.type == "cuda"
     for batch in batches_of(pictures, keys, job.workers, pin=pin):
         values = model_inputs(job, segment, batch, size)
@@ -219,7 +220,7 @@ def _depends(
         "device": describe(job.accelerator),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "versions": {n: version(n) for n in ("torch", "torchvision", "timm", "pillow", "numpy")},
-        "tlf": _sources(Path(__file__).parent),
+        "tlf": _sources(Path(__file__).parent, "**/*.py"),
         "code": sorted({_code(kind) for kind in {type(one) for one in (*modules, *components)}}),
     }
 
@@ -238,12 +239,12 @@ def _code(kind: type) -> str:
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     if top in ("torch", "torchvision", "timm") or file is None:
         return kind.__module__
-    return _sources(Path(file).parent)
+    return _sources(Path(file).parent, "*.py")
 
 
 @cache
-def _sources(folder: Path) -> str:
+def _sources(folder: Path, pattern: str) -> str:
     digest = sha256()
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.glob(pattern)):
         digest.update(path.read_bytes())
     return digest.hexdigest()

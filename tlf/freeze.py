@@ -94,9 +94,12 @@ def digests(classifier: Classifier) -> dict[str, str]:
 
 
 def audit(
-    classifier: Classifier, frozen: Collection[str], before: Mapping[str, str]
+    classifier: Classifier,
+    frozen: Collection[str],
+    before: Mapping[str, str],
+    after: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Compare the model with its ``digests`` from before it was trained.
+    """Compare the ``digests`` of a model from before and after it was trained.
 
     Returns:
         Names of the parameters that should have learnt and did not move at all.
@@ -104,7 +107,6 @@ def audit(
     Raises:
         FrozenMovedError: a frozen parameter or buffer is not what it was, to the last bit.
     """
-    after = digests(classifier)
     moved = sorted(n for n in frozen_tensors(classifier, frozen) if after[n] != before[n])
     if moved:
         more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""

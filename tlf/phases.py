@@ -152,8 +152,9 @@ def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
     """
     accelerator.free_memory()  # or the Accelerator would keep the old wrapper beside the new one
     freeze(segment.classifier, segment.frozen)
-    compare_processes(accelerator, segment.classifier, digests(segment.classifier))
-    return audit(segment.classifier, segment.frozen, segment.before)
+    after = digests(segment.classifier)
+    compare_processes(accelerator, segment.classifier, after)
+    return audit(segment.classifier, segment.frozen, segment.before, after)
 
 
 def compare_processes(

@@ -13,15 +13,16 @@ sys.path.insert(0, str(HERE / "contestants"))
 
 from task import Task  # noqa: E402
 
+UNSET = ("OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")
 ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"},
+    **{name: value for name, value in os.environ.items() if name not in UNSET},
     "PYTHONPATH": os.pathsep.join(
         filter(None, [str(HERE.parent.parent), os.environ.get("PYTHONPATH")])
     ),
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
 }
-"""tlf from this repository, all cores, no GPU."""
+"""tlf from this repository, compiled as an installed package is, all cores, no GPU."""
 
 
 @dataclass(frozen=True)

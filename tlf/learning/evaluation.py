@@ -41,11 +41,12 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     accelerator, classifier, at = job.accelerator, segment.classifier, segment.cut
     classifier.eval()
     count, device = len(job.splits.eval), accelerator.device
-    mine = range(accelerator.process_index, count, accelerator.num_processes)
-    keys = [[(0, i) for i in batch] for batch in cut(mine, EVAL_BATCH)]
-    parts = []
-    for batch in _batches(job, stored, keys):
-        inputs = model_inputs(job, segment, batch, EVAL_BATCH)
+    nothing = torch.empty(0, len(job.splits.classes), device=device)
+    parts = [(torch.empty(0, dtype=torch.long, device=device), nothing)]
+    # Whole batches are dealt out: whoever evaluates a picture does so among the same others.
+    mine = cut(range(count), EVAL_BATCH)[accelerator.process_index :: accelerator.num_processes]
+    for batch in _batches(job, stored, [[(0, i) for i in batch] for batch in mine]):
+        inputs = model_inputs(job, segment, batch)
         with accelerator.autocast():
             logits = classifier(inputs) if at is None else at.behind(classifier, inputs)
         parts.append((batch.indices.to(device), logits.float()))
@@ -73,7 +74,7 @@ def _joined(
     count = len(labels)
     indices = torch.cat([i for i, _ in parts])
     logits = torch.cat([x for _, x in parts])
-    # Processes may hold one picture fewer than others, and gathering needs equal shapes.
+    # Processes may hold a batch fewer than others, and gathering needs equal shapes.
     indices = accelerator.pad_across_processes(indices, pad_index=-1)
     gathered = accelerator.gather((indices, accelerator.pad_across_processes(logits)))
     indices, logits = (tensor.cpu() for tensor in gathered)
