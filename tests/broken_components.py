@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tlf.components import BuiltBackbone, Split, Splits
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 
 RULES: dict[str, tuple[str, str, Callable[[], object]]] = {}
 """Name → hook, what the sentence says, and how to make the component."""

@@ -13,7 +13,7 @@ from torchvision import models
 from tlf.builtin.backbones import Timm, Torchvision, tlf_backbones
 from tlf.errors import WeightsError
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 from tlf.pretrained import weights
 
 COMMIT = "b" * 40

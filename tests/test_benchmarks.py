@@ -18,6 +18,7 @@ sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / "contestants")]
 
 import limit  # noqa: E402
 import limit_training as by_hand  # noqa: E402
+import loading  # noqa: E402
 import measuring  # noqa: E402
 import network  # noqa: E402
 import table  # noqa: E402
@@ -147,6 +148,26 @@ def test_a_process_is_measured_and_its_failure_shown(tmp_path):
         measuring.measure(
             [sys.executable, "-c", "raise SystemExit('no such luck')"], tmp_path, {}, tmp_path
         )
+
+
+def test_what_loading_a_head_costs_is_told(finished, capsys, monkeypatch):
+    head = str(finished / "head.safetensors")
+    monkeypatch.setattr(sys, "argv", ["loading.py", head, "--repeats", "2"])
+    loading.main()
+    printed = capsys.readouterr().out
+    rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[1:4]}
+    imports, call, both = (float(rows[name][0]) for name in ("imports", "loading", "both"))
+    assert both == pytest.approx(imports + call, abs=0.2)
+    with pytest.raises(SystemExit, match="there is no"):
+        loading.taken(finished / "nothing.safetensors")
+
+
+@pytest.mark.slow
+def test_a_head_loads_within_ten_milliseconds(finished):
+    loading.taken(finished / "head.safetensors")
+    taken = [sum(loading.taken(finished / "head.safetensors")) for _ in range(15)]
+    # The least: what else the machine does can only add to it.
+    assert min(taken) < 0.01
 
 
 def test_ratios_are_those_of_the_medians():

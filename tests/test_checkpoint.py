@@ -9,7 +9,7 @@ from torch import nn
 from tlf.checkpoint import Card, backbone_sha256, load_model, read_card, save_head, save_model
 from tlf.errors import RunError, WeightsError
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 
 
 @pytest.fixture

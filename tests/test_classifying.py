@@ -11,7 +11,8 @@ from torch import nn
 from tlf.classifying import AT_ONCE, TrainedClassifier
 from tlf.errors import DataError
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing, center_crop, load, normalize
+from tlf.pictures import center_crop, load, normalize
+from tlf.preprocessing import Preprocessing
 
 
 @pytest.fixture

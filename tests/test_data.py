@@ -3,7 +3,7 @@ import torch
 
 from tlf.builtin.augmentations import CropFlip
 from tlf.data import Decoded, Pictures, batches_of, cut, deal, order, worker_count
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 
 HOW = Preprocessing(size=24, resize=28)
 

@@ -10,7 +10,8 @@ from PIL import Image, ImageOps, features
 from torchvision import transforms
 
 from tlf.errors import DataError
-from tlf.pictures import Preprocessing, center_crop, decode, fit, load, normalize
+from tlf.pictures import center_crop, decode, fit, load, normalize
+from tlf.preprocessing import Preprocessing
 
 ANTS = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera" / "val" / "ants"
 SIZES = [(97, 61), (61, 97), (64, 64), (33, 200), (500, 333), (31, 29), (1, 7)]

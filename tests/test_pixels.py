@@ -15,9 +15,10 @@ from tlf.data import Decoded
 from tlf.devices import start_accelerator
 from tlf.errors import DataError
 from tlf.job import open_job
-from tlf.pictures import Preprocessing, load, loaded_shape
+from tlf.pictures import load, loaded_shape
 from tlf.pixels import StoredPixels, inspected, look
 from tlf.planning import plan_of
+from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
 
 

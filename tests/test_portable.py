@@ -17,10 +17,14 @@ import tlf as package
 from tlf import plugins, portable
 from tlf.checkpoint import Card, backbone_sha256, save_head
 from tlf.errors import RunError, TlfError, WeightsError
-from tlf.heads import KINDS, AttentionPool, Cosine, Linear, Mlp
+from tlf.heads import KINDS
+from tlf.heads.attention_pool import AttentionPool
+from tlf.heads.cosine import Cosine
+from tlf.heads.linear import Linear
+from tlf.heads.mlp import Mlp
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing
 from tlf.portable import load_head
+from tlf.preprocessing import Preprocessing
 from tlf.sealed import read_sealed, write_sealed
 
 F, K = 16, 3
@@ -111,12 +115,16 @@ head = tlf.load_head({str(path)!r})
 assert head(torch.zeros(2, {F})).shape == (2, {K})
 print(*sorted({{name.partition(".")[0] for name in sys.modules}} - before))
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
+print(*sorted(name.partition(".")[2] for name in sys.modules if name.startswith("tlf.")))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    new, everything = (set(line.split()) for line in done.stdout.splitlines())
+    new, everything, own = (set(line.split()) for line in done.stdout.splitlines())
     assert new == {"safetensors", "tlf"}
+    # Every module more is time that each start of an app takes longer.
+    assert own == {"portable", "checkpoint", "sealed", "errors", "preprocessing", "heads",
+                   "heads.linear", "heads.mlp"}  # fmt: skip
     for name in (
         "timm",
         "accelerate",

@@ -7,7 +7,7 @@ from accelerate import init_empty_weights
 from torchvision import models
 
 from tlf.errors import WeightsError
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 from tlf.pretrained import published
 
 

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from tlf.errors import WeightsError
-from tlf.model import Classifier
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 from tlf.sealed import read_sealed, write_sealed
+
+if TYPE_CHECKING:
+    from tlf.model import Classifier
 
 GOLDEN = ("golden.features", "golden.logits")
 """What the head's file has besides the head's tensors."""
@@ -44,7 +46,7 @@ class Card:
     """The version of tlf that wrote the file."""
 
 
-def save_model(path: Path, classifier: Classifier, card: Card) -> None:
+def save_model(path: Path, classifier: "Classifier", card: Card) -> None:
     """Write backbone and head under the architecture's own names, so that a model with a linear
     head loads into timm's or torchvision's model of that name.
     """
@@ -53,7 +55,7 @@ def save_model(path: Path, classifier: Classifier, card: Card) -> None:
     write_sealed(path, tensors, _told(card))
 
 
-def load_model(path: Path, classifier: Classifier) -> None:
+def load_model(path: Path, classifier: "Classifier") -> None:
     """Read what ``save_model`` wrote into a classifier of the same make.
 
     Raises:
@@ -72,7 +74,7 @@ def load_model(path: Path, classifier: Classifier) -> None:
         raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
 
 
-def save_head(path: Path, classifier: Classifier, card: Card, features: Tensor) -> None:
+def save_head(path: Path, classifier: "Classifier", card: Card, features: Tensor) -> None:
     """Write the head by itself, with what an app needs to know, and a golden pair: ``features``
     of one picture (1, F), or (1, F, H, W) or (1, N, F) for a head that pools, and the logits (1,
     K) that belong to them.
@@ -102,7 +104,7 @@ def read_card(path: Path) -> Card:
         raise WeightsError(f"{path} does not say all of what it is: {error}") from error
 
 
-def backbone_sha256(classifier: Classifier) -> str:
+def backbone_sha256(classifier: "Classifier") -> str:
     """The identity of a backbone: SHA-256 of its tensors."""
     from tlf.pretrained.weights import fingerprint  # loading a head is quicker without
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from tlf.errors import DataError
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing, center_crop, load, load_opened, normalize
+from tlf.pictures import center_crop, load, load_opened, normalize
 from tlf.predictions import Prediction, predictions
+from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 from tlf.results import Progress
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from tlf.components import Augmentation, Split
 from tlf.cores import usable_cores
-from tlf.pictures import Preprocessing, center_crop, load
+from tlf.pictures import center_crop, load
+from tlf.preprocessing import Preprocessing
 from tlf.seeds import derive, seeded
 
 Key = tuple[int, int]

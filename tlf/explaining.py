@@ -7,8 +7,8 @@ from tlf.components import Splits
 from tlf.job import Plan, build_model, find_splits, frozen_in, preprocessing
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
-from tlf.pictures import Preprocessing
 from tlf.planning import RecipeLike, plan_of
+from tlf.preprocessing import Preprocessing
 from tlf.results import Progress
 
 

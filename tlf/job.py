@@ -28,8 +28,8 @@ from tlf.foresight import foresee
 from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
-from tlf.pictures import Preprocessing
 from tlf.plugins import Plugins, blame, extend, load_plugins
+from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe import Phase, Recipe, named_plugins, read_table, resolve
 from tlf.results import Progress

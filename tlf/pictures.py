@@ -9,18 +9,16 @@ with, and the only exact way: on the 397 JPEGs of the ants-and-bees set torchvis
 and torchvision's faster resize of uint8 tensors is one grey level off in 0.2 % of the values.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from tlf.errors import DataError
+from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
     from torch import Tensor
-
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is read, by Pillow's names. Not all that Pillow knows: formats without a signature would
@@ -41,31 +39,6 @@ _HINTS = {
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the real file with `git lfs pull`",
 }
 _HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a picture becomes the tensor that a backbone expects. Comes from the backbone's weights.
-
-    The shorter side is resized to ``resize`` pixels and the centre is cropped to ``size`` ×
-    ``size`` (``crop = "center"``), or the whole picture is squeezed into ``size`` × ``size``
-    (``crop = "squash"``). Values are scaled to 0 … 1, then ``(value - mean) / std`` per channel.
-    """
-
-    size: int = 224
-    """Side of the square input, in pixels."""
-    resize: int = 256
-    """Shorter side before the crop, in pixels."""
-    crop: Literal["center", "squash"] = "center"
-    interpolation: Interpolation = "bilinear"
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    """One figure per channel: three for RGB, one for grey."""
-
-    @property
-    def channels(self) -> int:
-        """C: how many channels the backbone takes."""
-        return len(self.mean)
 
 
 # What the rest of tlf calls

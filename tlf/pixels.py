@@ -26,7 +26,8 @@ from tlf.devices import local_processes
 from tlf.errors import DataError
 from tlf.filling import Filling, kept, merged, share
 from tlf.job import Job
-from tlf.pictures import Preprocessing, load, loaded_shape, open_picture
+from tlf.pictures import load, loaded_shape, open_picture
+from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from tlf.checkpoint import GOLDEN, Card, read_card
 from tlf.errors import PluginError, WeightsError
 from tlf.heads import KINDS
-from tlf.model import Classifier
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from tlf.classifying import TrainedClassifier
@@ -65,6 +64,7 @@ class PortableHead(nn.Module):
             WeightsError: it is another backbone.
         """
         from tlf.classifying import TrainedClassifier
+        from tlf.model import Classifier
         from tlf.pretrained.weights import fingerprint
 
         found = fingerprint(backbone.state_dict())

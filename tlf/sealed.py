@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, WeightsError
-from tlf.folders import written_whole
 
 FORMAT = 1
 """Of the JSON that stands under the key ``tlf`` of the files' metadata."""
@@ -36,6 +35,8 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     Raises:
         RunError: the file cannot be written.
     """
+    from tlf.folders import written_whole  # reading is quicker without
+
     told = {"format": FORMAT, "file_sha256": _BLANK.decode(), **about}
     text = json.dumps(told, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

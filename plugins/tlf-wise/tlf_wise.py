@@ -20,7 +20,8 @@ from tlf.errors import DataError
 from tlf.hookspecs import hookimpl
 from tlf.job import build_model, find_splits, read_plan
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing, center_crop, load, normalize
+from tlf.pictures import center_crop, load, normalize
+from tlf.preprocessing import Preprocessing
 from tlf.results import EpochResult, RunResult
 
 BATCH = 32

@@ -18,7 +18,6 @@ what it makes of them."""
 
 import argparse
 import json
-import platform
 import shutil
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from pathlib import Path
 import material
 import table
 from jobs import ENVIRONMENT, HERE, JOBS, Contestant, Job, contestants, has_cache, installed
-from measuring import Figures, extended, measure
+from measuring import Figures, extended, machine, measure
 from task import Task
 
 
@@ -219,13 +218,6 @@ def agreements(results: dict[str, list[Figures]]) -> str:
 
 def device(asked: argparse.Namespace) -> str:
     """The machine and the versions."""
-    import os
-
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(": ", 1)[1] if names else cpu
     packages = ("torch", "torchvision", "timm", "accelerate", "pillow")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     code = (
@@ -238,9 +230,9 @@ def device(asked: argparse.Namespace) -> str:
         [asked.peers_python, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     return (
-        f"{cpu}, {len(os.sched_getaffinity(0))} cores; Python {platform.python_version()}, "
-        f"{versions}{peers}\nn repeats in turn: median [min, max]; MiB are those of the largest "
-        "process and of everything left on the disk"
+        f"{machine()}, {versions}{peers}\n"
+        "n repeats in turn: median [min, max]; MiB are those of the largest process and of "
+        "everything left on the disk"
     )
 
 

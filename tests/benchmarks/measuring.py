@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -67,6 +68,16 @@ def measure(
         top1=epochs[-1][0],
         epochs=len(epochs),
     )
+
+
+def machine() -> str:
+    """The processor, how many of its cores may be used, and Python's version."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0].split(": ", 1)[1] if names else cpu
+    return f"{cpu}, {len(os.sched_getaffinity(0))} cores; Python {platform.python_version()}"
 
 
 def told(folder: Path, text: str) -> list[tuple[float, float]]:

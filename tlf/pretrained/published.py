@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.errors import WeightsError, nearest
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tlf.components import Backbone, BuiltBackbone
 from tlf.freeze import digests, freeze, frozen_tensors
 from tlf.model import Classifier
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 from tlf.pretrained.stages import RESERVED
 from tlf.pretrained.weights import fingerprint
 from tlf.seeds import seeded

@@ -6,7 +6,7 @@ from tlf_wise import Interpolate, evaluated, mixed
 from torch import nn
 
 from tlf.components import Split
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 from tlf.results import EpochResult
 
 

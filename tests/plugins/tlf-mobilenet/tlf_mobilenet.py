@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlf.components import BuiltBackbone
 from tlf.hookspecs import hookimpl
-from tlf.pictures import Preprocessing
+from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn

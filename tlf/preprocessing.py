@@ -1,0 +1,31 @@
+"""How pictures are prepared for a backbone: a record, which goes with its weights."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes the tensor that a backbone expects. Comes from the backbone's weights.
+
+    The shorter side is resized to ``resize`` pixels and the centre is cropped to ``size`` ×
+    ``size`` (``crop = "center"``), or the whole picture is squeezed into ``size`` × ``size``
+    (``crop = "squash"``). Values are scaled to 0 … 1, then ``(value - mean) / std`` per channel.
+    """
+
+    size: int = 224
+    """Side of the square input, in pixels."""
+    resize: int = 256
+    """Shorter side before the crop, in pixels."""
+    crop: Literal["center", "squash"] = "center"
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    """One figure per channel: three for RGB, one for grey."""
+
+    @property
+    def channels(self) -> int:
+        """C: how many channels the backbone takes."""
+        return len(self.mean)
