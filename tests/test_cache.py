@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
+from run_files import different_tensors
+from small import TWO_PHASES, write_recipe
 from tlf.cache import Cache, Wanted, open_cache
 from tlf.results import Stored
 from tlf.running import run
@@ -278,25 +278,16 @@ def test_the_default_folder_is_tlfs_own(tmp_path, monkeypatch):
 SMALL = ("phases.1.epochs=1",)
 
 
-def results(folder):
-    return load_file(folder / "model.safetensors"), (folder / "predictions.csv").read_bytes()
-
-
 def assert_same(one, other):
-    (first, rows), (second, others) = results(one), results(other)
-    assert first.keys() == second.keys()
-    assert [name for name in first if not torch.equal(first[name], second[name])] == []
-    assert rows == others
+    assert different_tensors(one / "model.safetensors", other / "model.safetensors") == []
+    assert (one / "predictions.csv").read_bytes() == (other / "predictions.csv").read_bytes()
 
 
 @pytest.fixture(scope="module")
 def uncached(tmp_path_factory, pictures):
     """A run without the cache, of the recipe that ``recipe`` gives."""
-    from tests.conftest import RECIPE
-
     folder = tmp_path_factory.mktemp("uncached")
-    path = folder / "recipe.toml"
-    path.write_text(RECIPE.format(output=folder / "run", root=pictures))
+    path = write_recipe(folder / "recipe.toml", pictures, TWO_PHASES)
     for _ in run(path, [*SMALL, 'cache.mode="off"']):
         pass
     return folder / "run"
