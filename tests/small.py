@@ -11,6 +11,17 @@ SMALL: dict[str, Any] = {
     "transforms": {"size": 32, "resize": 36},
     "backbone": {"kind": "timm", "model": "test_resnet.r160_in1k", "weights": "none"},
 }
+RESNET18 = """
+batch_size = 4
+seed = 3
+[transforms]
+size = 48
+resize = 56
+[backbone]
+kind = "torchvision"
+model = "resnet18"
+weights = "none"
+"""
 TWO_PHASES = """
 [[phases]]
 name = "head"

@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 import tlf as package
+from run_files import predictions
+from small import write_recipe
 from tlf import plugins, portable
 from tlf.checkpoint import Card, backbone_sha256, save_head
 from tlf.errors import RunError, TlfError, WeightsError
@@ -243,15 +245,12 @@ def test_a_head_that_pools_needs_maps(path):
 
 def test_a_real_run_on_plain_timm(finished, pictures):
     """The model of the run, loaded by timm alone, and the run's head: the run's predictions."""
-    import csv
-
     head = package.load_head(finished / "head.safetensors")
     tensors = load_file(finished / "model.safetensors")
     module = timm.create_model("test_resnet", num_classes=0)
     module.load_state_dict({n: t for n, t in tensors.items() if not n.startswith("fc.")})
     classifier = head.attach(module)
-    with (finished / "predictions.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = predictions(finished)
     found = classifier.predict(
         [pictures / "val" / Path(row["path"]).relative_to("val") for row in rows]
     )
@@ -262,20 +261,12 @@ def test_a_real_run_on_plain_timm(finished, pictures):
 
 def test_published_weights_stay_what_they_are_under_a_frozen_backbone(tmp_path, pictures):
     """Then an app needs no model.safetensors: the head knows torchvision's own by its hash."""
-    recipe = tmp_path / "probe.toml"
     torch.manual_seed(3)
     published = torchvision.models.resnet18()
     from safetensors.torch import save_file
 
     save_file(published.state_dict(), tmp_path / "resnet18.safetensors")
-    recipe.write_text(f"""
-output = "{tmp_path}/run"
-[data]
-kind = "folder"
-root = "{pictures}"
-[transforms]
-size = 32
-resize = 36
+    text = f"""
 [backbone]
 kind = "torchvision"
 weights = "{tmp_path}/resnet18.safetensors"
@@ -284,8 +275,8 @@ name = "probe"
 freeze = "backbone"
 epochs = 1
 lr = 0.1
-""")
-    *_, result = package.run(recipe)
+"""
+    *_, result = package.run(write_recipe(tmp_path / "probe.toml", pictures, text))
     head = package.load_head(Path(result.folder) / "head.safetensors")
     with pytest.raises(WeightsError, match="in the place of fc"):
         head.attach(published)
