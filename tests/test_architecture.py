@@ -45,7 +45,7 @@ def test_every_module_has_a_test():
     tests = {path.name for path in (ROOT / "tests").glob("test_*.py")}
     packages = {"starter": {"test_starter.py", "test_formula.py"}, "validation": {"test_recipe.py"},
                 "learning": {"test_trainer.py"}, "resuming": {"test_resuming.py"},
-                "exporting": {"test_export.py"},
+                "exporting": {"test_export.py"}, "caching": {"test_cache.py"},
                 "testing": {"test_testing.py"}}  # fmt: skip
     elsewhere = {
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",

@@ -11,7 +11,8 @@ import pytest
 
 from run_files import different_tensors
 from small import TWO_PHASES, write_recipe
-from tlf.cache import Cache, Wanted, open_cache
+from tlf.caching.cache import Cache, open_cache
+from tlf.caching.entry import Wanted
 from tlf.results import Stored
 from tlf.running import run
 
@@ -123,7 +124,7 @@ def test_a_damaged_entry_is_none_and_can_be_written_anew(cache, damage):
 
 
 def test_every_block_is_checked(cache, monkeypatch):
-    monkeypatch.setattr("tlf.cache._BLOCK", 1000)
+    monkeypatch.setattr("tlf.caching.note._BLOCK", 1000)
     folder = store(cache)
     assert cache.find(wanted()) is not None
     for place in range(500, len(DATA), 1000):
@@ -203,7 +204,8 @@ def test_what_is_begun_and_discarded_leaves_nothing(cache):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tlf.cache import Cache, Wanted
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Wanted
 cache = Cache(Path(sys.argv[1]), 10**6)
 wanted = Wanted("pixels", "pictures of one", {"name": "one"})
 partial = cache.begin(wanted, 100_000)
@@ -240,12 +242,19 @@ def test_a_writer_killed_on_its_last_step_leaves_no_entry(cache):
     assert [folder.name for folder in cache.folder.iterdir()] == [wanted().name]
 
 
+CLEARING = """
+import sys
+from pathlib import Path
+from tlf.caching.cache import Cache
+print(Cache(Path(sys.argv[1]), 9).clear())
+"""
+
+
 def test_a_living_writers_part_is_left_alone(cache):
     partial = cache.begin(wanted(), len(DATA))
     partial.write(0, DATA)
     os.utime(partial.folder, (1e9, 1e9))
-    other = "import sys; from tlf.cache import *; print(Cache(Path(sys.argv[1]), 9).clear())"
-    assert python(other, cache.folder).stdout == "0\n"
+    assert python(CLEARING, cache.folder).stdout == "0\n"
     store(cache, "another")
     cache.finish(partial, wanted(), None)
     assert cache.find(wanted()).read(0, len(DATA)).tobytes() == DATA

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from tlf.answerable import answerable
-from tlf.cache import Cache, open_cache
+from tlf.caching.cache import Cache, open_cache
 from tlf.components import (
     Augmentation,
     BatchAugmentation,
