@@ -46,7 +46,7 @@ def test_every_module_has_a_test():
     packages = {"starter": {"test_starter.py", "test_formula.py"}, "validation": {"test_recipe.py"},
                 "learning": {"test_trainer.py"}, "resuming": {"test_resuming.py"},
                 "exporting": {"test_export.py"}, "caching": {"test_cache.py"},
-                "testing": {"test_testing.py"}}  # fmt: skip
+                "hub": {"test_hub.py"}, "testing": {"test_testing.py"}}  # fmt: skip
     elsewhere = {
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",
         "results": "test_selection.py", "errors": "test_bad_input.py", "cores": "test_devices.py",
