@@ -50,7 +50,8 @@ def test_every_module_has_a_test():
     elsewhere = {
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",
         "results": "test_selection.py", "errors": "test_bad_input.py", "cores": "test_devices.py",
-        "job": "test_running.py", "offering": "test_plugins.py",
+        "job": "test_running.py", "offering": "test_plugins.py", "blaming": "test_plugins.py",
+        "installed": "test_plugins.py", "registering": "test_plugins.py",
         "predictions": "test_predicting.py", "provenance": "test_running.py",
         "run_folder": "test_running.py", "history": "test_resuming.py",
         "survey": "test_cli.py", "screen": "test_screen.py",

@@ -108,7 +108,7 @@ def test_managers_share_nothing(install):
 
 
 def test_no_plugin_is_installed(monkeypatch):
-    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: ())
     assert failure("pool").endswith("the package that offers it; no plugins are installed")
 
 

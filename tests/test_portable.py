@@ -16,7 +16,7 @@ from torch import nn
 import tlf as package
 from run_files import predictions
 from small import write_recipe
-from tlf import plugins, portable
+from tlf import portable
 from tlf.checkpoint import Card, backbone_sha256, save_head
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.heads import KINDS, AttentionPool, Cosine, Linear, Mlp
@@ -316,18 +316,18 @@ def test_a_third_partys_head_needs_its_plugin(path, tmp_path, monkeypatch):
     classifier, features = written(
         path, tlf_test_wide.Wide(width=5), "wide:wide", {"wide": "tlf-wide 1.2"}
     )
-    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: ())
     with pytest.raises(WeightsError) as caught:
         load_head(path)
     told = str(caught.value)
     assert "'wide:wide', comes with the plugin 'wide' of tlf-wide 1.2" in told
     assert "is not installed" in told
     entry = EntryPoint("wide", "tlf_test_wide", "tlf")
-    monkeypatch.setattr(plugins, "entry_points", lambda group: (entry,))
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: (entry,))
     assert torch.equal(load_head(path)(features), classifier.head(features))
     (tmp_path / "tlf_test_narrow.py").write_text(PLUGIN.replace('"wide"', '"narrow"'))
     entry = EntryPoint("wide", "tlf_test_narrow", "tlf")
-    monkeypatch.setattr(plugins, "entry_points", lambda group: (entry,))
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: (entry,))
     with pytest.raises(WeightsError, match=r"offers no 'wide:wide'; it was written with tlf-wide"):
         load_head(path)
 
