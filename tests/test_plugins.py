@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from tlf import plugins
+from tlf.blaming import blame
 from tlf.components import Offer, Plugin
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.hookspecs import hookimpl
 from tlf.offering import VERBS
-from tlf.plugins import blame, extend, load_plugins, survey_plugins
+from tlf.plugins import extend, load_plugins, survey_plugins
 from tlf.results import EpochResult
 
 HEADER = """

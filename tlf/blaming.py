@@ -1,20 +1,41 @@
-"""Names the plugin behind an exception in a hook; pluggy does not."""
+"""Names what broke: the component, and the plugin behind it or behind a hook."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pluggy
 
 from tlf import hookspecs
-from tlf.components import Plugin
+from tlf.components import Offer, Plugin
 from tlf.errors import PluginError, TlfError
 from tlf.offering import reason, version, wrong_answer
 
 
+@contextmanager
+def blame(offer: Offer, verb: str) -> Iterator[None]:
+    """Name the component, and the plugin behind it, if what happens inside breaks.
+
+    Raises:
+        PluginError: a component refused its options or its surroundings, or a third party's broke.
+    """
+    who = f"{offer.kind!r} ({version(offer.plugin)})"
+    try:
+        yield
+    except TlfError:
+        raise
+    except ValueError as error:
+        raise PluginError(f"{who}: {error}") from error
+    except Exception as error:
+        if offer.plugin.name == "tlf":
+            raise  # a fault of tlf's own keeps its traceback
+        raise PluginError(f"{who} failed in {verb}: {reason(error)}") from error
+
+
 def blaming_manager(loaded: Mapping[str, Plugin]) -> pluggy.PluginManager:
-    """A manager of hooks that names which of the ``loaded`` plugins broke.
+    """A manager of hooks that names which of the ``loaded`` plugins broke; pluggy does not.
 
     Parameters:
         loaded: name → plugin; plugins that are added to it later are known too.

@@ -1,8 +1,7 @@
 """Load plugins, and survey those that are installed. Nothing here is global."""
 
 import importlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
@@ -11,9 +10,9 @@ import pluggy
 import tlf
 from tlf.blaming import blaming_manager
 from tlf.components import Catalogue, Offer, Plugin
-from tlf.errors import PluginError, TlfError
+from tlf.errors import PluginError
 from tlf.installed import described, find_entry, used_entries
-from tlf.offering import broken, reason, version
+from tlf.offering import broken, version
 from tlf.registering import events, imported, register
 
 BUILT_IN = (
@@ -98,26 +97,6 @@ def survey_plugins() -> tuple[Surveyed, ...]:
     """Try what comes with tlf and every installed plugin, each by itself, and say how it went."""
     own = _catalogue(_built_in(blaming_manager({}))).offers
     return (Surveyed(_own(), own), *(_surveyed(entry, own) for entry in used_entries()))
-
-
-@contextmanager
-def blame(offer: Offer, verb: str) -> Iterator[None]:
-    """Name the component, and the plugin behind it, if what happens inside breaks.
-
-    Raises:
-        PluginError: a component refused its options or its surroundings, or a third party's broke.
-    """
-    who = f"{offer.kind!r} ({version(offer.plugin)})"
-    try:
-        yield
-    except TlfError:
-        raise
-    except ValueError as error:
-        raise PluginError(f"{who}: {error}") from error
-    except Exception as error:
-        if offer.plugin.name == "tlf":
-            raise  # a fault of tlf's own keeps its traceback
-        raise PluginError(f"{who} failed in {verb}: {reason(error)}") from error
 
 
 def _own() -> Plugin:
