@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from small import TWO_PHASES, write_recipe
+
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -61,38 +63,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-RECIPE = """
-batch_size = 8
-output = "{output}"
-[data]
-kind = "folder"
-root = "{root}"
-[transforms]
-size = 32
-resize = 36
-[backbone]
-kind = "timm"
-model = "test_resnet.r160_in1k"
-weights = "none"
-[[phases]]
-name = "head"
-freeze = "backbone"
-epochs = 1
-lr = 0.1
-[[phases]]
-name = "all"
-epochs = 2
-lr = 0.01
-layer_decay = 0.5
-"""
-
-
 @pytest.fixture
 def recipe(tmp_path: Path, pictures: Path) -> Path:
     """A small recipe of two phases, whose run folder is ``run`` beside it."""
-    path = tmp_path / "recipe.toml"
-    path.write_text(RECIPE.format(output=tmp_path / "run", root=pictures))
-    return path
+    return write_recipe(tmp_path / "recipe.toml", pictures, TWO_PHASES)
 
 
 @pytest.fixture(scope="session")
@@ -101,9 +75,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
     from tlf.running import run
 
     root = tmp_path_factory.mktemp("finished")
-    path = root / "recipe.toml"
-    path.write_text(RECIPE.format(output=root / "run", root=pictures))
-    for _ in run(path):
+    for _ in run(write_recipe(root / "recipe.toml", pictures, TWO_PHASES)):
         pass
     return root / "run"
 

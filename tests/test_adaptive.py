@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch.nn import functional
 from torchvision import models
 
+from run_files import different_tensors
+from small import RESNET18, write_recipe
 from tlf.data import Decoded, Pictures, order
 from tlf.pictures import normalize
 from tlf.results import EpochResult
@@ -41,21 +42,9 @@ class Liveliest:
 def tlf_freeze_policies():
     return {"liveliest": Liveliest}
 '''
-RECIPE = """
-batch_size = 4
-seed = 3
-output = "{output}"
+RECIPE = f"""
 checkpoint_every = {{ updates = 1 }}
-[data]
-kind = "folder"
-root = "{root}"
-[transforms]
-size = 48
-resize = 56
-[backbone]
-kind = "torchvision"
-model = "resnet18"
-weights = "none"
+{RESNET18}
 [[phases]]
 name = "thaw"
 freeze = "lively:liveliest"
@@ -78,12 +67,6 @@ def plugin(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "tlf_lively", raising=False)
     return folder
-
-
-def write_recipe(folder, pictures, name):
-    path = folder / f"{name}.toml"
-    path.write_text(RECIPE.format(output=folder / name, root=pictures))
-    return path
 
 
 class PlainLoop:
@@ -139,7 +122,7 @@ def weights(classifier):
 
 def test_it_does_what_a_plain_loop_does_by_hand(tmp_path, pictures, plugin):
     plain, ours, results = None, [], []
-    for event in run(write_recipe(tmp_path, pictures, "run")):
+    for event in run(write_recipe(tmp_path / "recipe.toml", pictures, RECIPE)):
         if isinstance(event, RunStarted):
             job, plain = event.job, PlainLoop(event.job)
         elif isinstance(event, EpochResult):
@@ -160,7 +143,10 @@ def test_it_does_what_a_plain_loop_does_by_hand(tmp_path, pictures, plugin):
 
 
 def test_it_goes_on_after_a_kill(tmp_path, pictures, plugin):
-    whole, killed = (write_recipe(tmp_path, pictures, name) for name in ("whole", "killed"))
+    whole, killed = (
+        write_recipe(tmp_path / f"{name}.toml", pictures, RECIPE, output=name)
+        for name in ("whole", "killed")
+    )
     folder = tmp_path / "killed"
     words = [
         ("run", whole),
@@ -179,8 +165,8 @@ def test_it_goes_on_after_a_kill(tmp_path, pictures, plugin):
         check=True,
     )
     assert done.stdout.split()[1::2] == ["0", "-9", "-9", "0"], done.stderr
-    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
-    assert [name for name in one if not torch.equal(one[name], two[name])] == []
+    one, two = (tmp_path / name / "model.safetensors" for name in ("whole", "killed"))
+    assert different_tensors(one, two) == []
     segments = [(tmp_path / name / "segments.jsonl").read_text() for name in ("whole", "killed")]
     assert segments[0] == segments[1]
     learning = [len(json.loads(line)["rates"]) for line in segments[0].splitlines()]

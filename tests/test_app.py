@@ -1,6 +1,5 @@
 """What somebody builds on a run without tlf: the README's few lines, and a small server."""
 
-import csv
 import json
 import re
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tlf as package
+from run_files import predictions
 
 ROOT = Path(__file__).parent.parent
 
@@ -105,8 +105,7 @@ def server(finished):
 
 
 def test_a_server_says_what_the_run_said(server, finished, pictures):
-    with (finished / "predictions.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = predictions(finished)
     assert len(rows) == 11
     for row in rows:
         body = (pictures / row["path"]).read_bytes()

@@ -46,11 +46,13 @@ def test_every_module_has_a_test():
     packages = {"starter": {"test_starter.py", "test_formula.py"}, "validation": {"test_recipe.py"},
                 "learning": {"test_trainer.py"}, "resuming": {"test_resuming.py"},
                 "exporting": {"test_export.py"}, "heads": {"test_heads.py"},
+                "caching": {"test_cache.py"}, "hub": {"test_hub.py"},
                 "testing": {"test_testing.py"}}  # fmt: skip
     elsewhere = {
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",
         "results": "test_selection.py", "errors": "test_bad_input.py", "cores": "test_devices.py",
-        "job": "test_running.py", "offering": "test_plugins.py",
+        "job": "test_running.py", "offering": "test_plugins.py", "blaming": "test_plugins.py",
+        "installed": "test_plugins.py", "registering": "test_plugins.py",
         "predictions": "test_predicting.py", "provenance": "test_running.py",
         "preprocessing": "test_pictures.py",
         "run_folder": "test_running.py", "history": "test_resuming.py",

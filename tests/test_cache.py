@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
-from tlf.cache import Cache, Wanted, open_cache
+from run_files import different_tensors
+from small import TWO_PHASES, write_recipe
+from tlf.caching.cache import Cache, open_cache
+from tlf.caching.entry import Wanted
 from tlf.results import Stored
 from tlf.running import run
 
@@ -123,7 +124,7 @@ def test_a_damaged_entry_is_none_and_can_be_written_anew(cache, damage):
 
 
 def test_every_block_is_checked(cache, monkeypatch):
-    monkeypatch.setattr("tlf.cache._BLOCK", 1000)
+    monkeypatch.setattr("tlf.caching.note._BLOCK", 1000)
     folder = store(cache)
     assert cache.find(wanted()) is not None
     for place in range(500, len(DATA), 1000):
@@ -203,7 +204,8 @@ def test_what_is_begun_and_discarded_leaves_nothing(cache):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tlf.cache import Cache, Wanted
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Wanted
 cache = Cache(Path(sys.argv[1]), 10**6)
 wanted = Wanted("pixels", "pictures of one", {"name": "one"})
 partial = cache.begin(wanted, 100_000)
@@ -240,12 +242,19 @@ def test_a_writer_killed_on_its_last_step_leaves_no_entry(cache):
     assert [folder.name for folder in cache.folder.iterdir()] == [wanted().name]
 
 
+CLEARING = """
+import sys
+from pathlib import Path
+from tlf.caching.cache import Cache
+print(Cache(Path(sys.argv[1]), 9).clear())
+"""
+
+
 def test_a_living_writers_part_is_left_alone(cache):
     partial = cache.begin(wanted(), len(DATA))
     partial.write(0, DATA)
     os.utime(partial.folder, (1e9, 1e9))
-    other = "import sys; from tlf.cache import *; print(Cache(Path(sys.argv[1]), 9).clear())"
-    assert python(other, cache.folder).stdout == "0\n"
+    assert python(CLEARING, cache.folder).stdout == "0\n"
     store(cache, "another")
     cache.finish(partial, wanted(), None)
     assert cache.find(wanted()).read(0, len(DATA)).tobytes() == DATA
@@ -278,25 +287,16 @@ def test_the_default_folder_is_tlfs_own(tmp_path, monkeypatch):
 SMALL = ("phases.1.epochs=1",)
 
 
-def results(folder):
-    return load_file(folder / "model.safetensors"), (folder / "predictions.csv").read_bytes()
-
-
 def assert_same(one, other):
-    (first, rows), (second, others) = results(one), results(other)
-    assert first.keys() == second.keys()
-    assert [name for name in first if not torch.equal(first[name], second[name])] == []
-    assert rows == others
+    assert different_tensors(one / "model.safetensors", other / "model.safetensors") == []
+    assert (one / "predictions.csv").read_bytes() == (other / "predictions.csv").read_bytes()
 
 
 @pytest.fixture(scope="module")
 def uncached(tmp_path_factory, pictures):
     """A run without the cache, of the recipe that ``recipe`` gives."""
-    from tests.conftest import RECIPE
-
     folder = tmp_path_factory.mktemp("uncached")
-    path = folder / "recipe.toml"
-    path.write_text(RECIPE.format(output=folder / "run", root=pictures))
+    path = write_recipe(folder / "recipe.toml", pictures, TWO_PHASES)
     for _ in run(path, [*SMALL, 'cache.mode="off"']):
         pass
     return folder / "run"

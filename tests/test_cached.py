@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 from click.testing import CliRunner
 
-from tlf.cache import Cache, Wanted
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Wanted
 from tlf.cli import cli
 
 

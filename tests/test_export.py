@@ -1,6 +1,5 @@
 """Exports, each loaded by the library that it is for, without tlf's own readers."""
 
-import csv
 import importlib.util
 import json
 import shutil
@@ -15,6 +14,8 @@ from safetensors.torch import load_file
 from torchvision import models
 
 import tlf as package
+from run_files import predictions
+from small import write_recipe
 from tlf import cli
 from tlf.errors import DataError, RunError, TlfError, WeightsError
 from tlf.exporting import export as module
@@ -35,8 +36,7 @@ def run(finished, tmp_path):
 @pytest.fixture
 def images(finished, pictures):
     """The eval pictures, prepared, and what the run said about them."""
-    with (finished / "predictions.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = predictions(finished)
     classifier = package.load_classifier(finished)
     expected = [[float(row["p_circles"]), float(row["p_squares"])] for row in rows]
     paths = [pictures / row["path"] for row in rows]
@@ -68,15 +68,7 @@ def test_timms_own_loader_takes_it(run, images):
 
 
 def test_torchvisions_own_model_takes_it(tmp_path, pictures):
-    recipe = tmp_path / "tv.toml"
-    recipe.write_text(f"""
-output = "{tmp_path}/run"
-[data]
-kind = "folder"
-root = "{pictures}"
-[transforms]
-size = 32
-resize = 36
+    text = """
 [backbone]
 kind = "torchvision"
 weights = "none"
@@ -84,8 +76,8 @@ weights = "none"
 name = "all"
 epochs = 1
 lr = 0.01
-""")
-    *_, result = package.run(recipe)
+"""
+    *_, result = package.run(write_recipe(tmp_path / "tv.toml", pictures, text))
     found = package.export(result.folder, "torchvision", tmp_path / "mine.safetensors")
     model = models.resnet18(num_classes=2)
     model.load_state_dict(load_file(tmp_path / "mine.safetensors"))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tlf.cache import Cache, Wanted
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Wanted
 from tlf.filling import kept, merged, share
 from tlf.results import Notice, Prepared, Stored
 

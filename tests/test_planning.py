@@ -6,7 +6,6 @@ from importlib.metadata import EntryPoint
 import pytest
 
 import tlf as package
-from tlf import plugins
 from tlf.builtin.heads import tlf_heads
 from tlf.errors import PluginError, RecipeError
 from tlf.job import read_plan
@@ -33,7 +32,7 @@ def installed(tmp_path, monkeypatch):
     (tmp_path / "tlf_test_ends.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint("ends", "tlf_test_ends", "tlf")
-    monkeypatch.setattr(plugins, "entry_points", lambda group: (entry,))
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: (entry,))
 
 
 def test_a_recipe_is_what_the_command_line_reads(recipe):

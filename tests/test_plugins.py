@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from tlf import plugins
+from tlf.blaming import blame
 from tlf.components import Offer, Plugin
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.hookspecs import hookimpl
 from tlf.offering import VERBS
-from tlf.plugins import blame, extend, load_plugins, survey_plugins
+from tlf.plugins import extend, load_plugins, survey_plugins
 from tlf.results import EpochResult
 
 HEADER = """
@@ -108,7 +109,7 @@ def test_managers_share_nothing(install):
 
 
 def test_no_plugin_is_installed(monkeypatch):
-    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: ())
     assert failure("pool").endswith("the package that offers it; no plugins are installed")
 
 

@@ -14,7 +14,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 import tlf as package
-from tlf import plugins, portable
+from run_files import predictions
+from small import write_recipe
+from tlf import portable
 from tlf.checkpoint import Card, backbone_sha256, save_head
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.heads import KINDS
@@ -251,15 +253,12 @@ def test_a_head_that_pools_needs_maps(path):
 
 def test_a_real_run_on_plain_timm(finished, pictures):
     """The model of the run, loaded by timm alone, and the run's head: the run's predictions."""
-    import csv
-
     head = package.load_head(finished / "head.safetensors")
     tensors = load_file(finished / "model.safetensors")
     module = timm.create_model("test_resnet", num_classes=0)
     module.load_state_dict({n: t for n, t in tensors.items() if not n.startswith("fc.")})
     classifier = head.attach(module)
-    with (finished / "predictions.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = predictions(finished)
     found = classifier.predict(
         [pictures / "val" / Path(row["path"]).relative_to("val") for row in rows]
     )
@@ -270,20 +269,12 @@ def test_a_real_run_on_plain_timm(finished, pictures):
 
 def test_published_weights_stay_what_they_are_under_a_frozen_backbone(tmp_path, pictures):
     """Then an app needs no model.safetensors: the head knows torchvision's own by its hash."""
-    recipe = tmp_path / "probe.toml"
     torch.manual_seed(3)
     published = torchvision.models.resnet18()
     from safetensors.torch import save_file
 
     save_file(published.state_dict(), tmp_path / "resnet18.safetensors")
-    recipe.write_text(f"""
-output = "{tmp_path}/run"
-[data]
-kind = "folder"
-root = "{pictures}"
-[transforms]
-size = 32
-resize = 36
+    text = f"""
 [backbone]
 kind = "torchvision"
 weights = "{tmp_path}/resnet18.safetensors"
@@ -292,8 +283,8 @@ name = "probe"
 freeze = "backbone"
 epochs = 1
 lr = 0.1
-""")
-    *_, result = package.run(recipe)
+"""
+    *_, result = package.run(write_recipe(tmp_path / "probe.toml", pictures, text))
     head = package.load_head(Path(result.folder) / "head.safetensors")
     with pytest.raises(WeightsError, match="in the place of fc"):
         head.attach(published)
@@ -333,18 +324,18 @@ def test_a_third_partys_head_needs_its_plugin(path, tmp_path, monkeypatch):
     classifier, features = written(
         path, tlf_test_wide.Wide(width=5), "wide:wide", {"wide": "tlf-wide 1.2"}
     )
-    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: ())
     with pytest.raises(WeightsError) as caught:
         load_head(path)
     told = str(caught.value)
     assert "'wide:wide', comes with the plugin 'wide' of tlf-wide 1.2" in told
     assert "is not installed" in told
     entry = EntryPoint("wide", "tlf_test_wide", "tlf")
-    monkeypatch.setattr(plugins, "entry_points", lambda group: (entry,))
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: (entry,))
     assert torch.equal(load_head(path)(features), classifier.head(features))
     (tmp_path / "tlf_test_narrow.py").write_text(PLUGIN.replace('"wide"', '"narrow"'))
     entry = EntryPoint("wide", "tlf_test_narrow", "tlf")
-    monkeypatch.setattr(plugins, "entry_points", lambda group: (entry,))
+    monkeypatch.setattr("tlf.installed.entry_points", lambda group: (entry,))
     with pytest.raises(WeightsError, match=r"offers no 'wide:wide'; it was written with tlf-wide"):
         load_head(path)
 

@@ -11,51 +11,21 @@ import pytest
 import torch
 from PIL import Image
 
+from run_files import predictions
 from tlf import cli
 from tlf.classifying import AT_ONCE
 from tlf.errors import DataError, WeightsError
 from tlf.predicting import expand, load_classifier
 from tlf.predicting import predict as predict_pictures
-from tlf.running import run as run_recipe
-
-RECIPE = """
-batch_size = 8
-output = "{output}"
-[data]
-kind = "folder"
-root = "{root}"
-[transforms]
-size = 32
-resize = 36
-[backbone]
-kind = "timm"
-model = "test_resnet.r160_in1k"
-weights = "none"
-[[phases]]
-name = "all"
-epochs = 2
-lr = 0.05
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, pictures):
-    """The folder of a run that has ended."""
-    root = tmp_path_factory.mktemp("run")
-    recipe = root / "recipe.toml"
-    recipe.write_text(RECIPE.format(output=root / "run", root=pictures))
-    for _ in run_recipe(recipe):
-        pass
-    return root / "run"
 
 
 @pytest.fixture
-def predict(monkeypatch, capsys, folder):
+def predict(monkeypatch, capsys, finished):
     """Run ``tlf predict`` on the run; give what it prints."""
 
     def predict(*arguments):
         monkeypatch.setenv("COLUMNS", "300")
-        monkeypatch.setattr(sys, "argv", ["tlf", "predict", str(folder), *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["tlf", "predict", str(finished), *map(str, arguments)])
         cli.main()
         out, err = capsys.readouterr()
         assert err == ""
@@ -65,10 +35,9 @@ def predict(monkeypatch, capsys, folder):
 
 
 @pytest.fixture
-def known(folder):
+def known(finished):
     """Path in the dataset → the row of the run's own predictions.csv."""
-    with (folder / "predictions.csv").open(newline="") as file:
-        return {row["path"]: row for row in csv.DictReader(file)}
+    return {row["path"]: row for row in predictions(finished)}
 
 
 def read(text):
@@ -106,18 +75,18 @@ def test_json_lines_and_the_table_hold_the_same(predict, pictures):
     assert [row["path"] for row in rows] == [str(file) for file in files]
 
 
-def test_probabilities_sum_to_one_and_the_highest_is_predicted(folder, pictures):
-    for found in predict_pictures(folder, pictures):
+def test_probabilities_sum_to_one_and_the_highest_is_predicted(finished, pictures):
+    for found in predict_pictures(finished, pictures):
         assert list(found.probabilities) == ["circles", "squares"]
         assert sum(found.probabilities.values()) == pytest.approx(1, abs=2e-6)
         assert found.label == max(found.probabilities, key=found.probabilities.get)
         assert found.probability == found.probabilities[found.label]
 
 
-def test_more_pictures_than_a_batch_in_the_order_given(folder, pictures):
+def test_more_pictures_than_a_batch_in_the_order_given(finished, pictures):
     files = [*expand([pictures / "train", pictures / "val"])] * 2
     assert len(files) > AT_ONCE
-    found = list(predict_pictures(str(folder), files))
+    found = list(predict_pictures(str(finished), files))
     assert [one.path for one in found] == [str(file) for file in files]
     half = len(files) // 2
     for first, second in zip(found[:half], found[half:], strict=True):
@@ -151,7 +120,7 @@ def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path):
     assert expand([tmp_path / ".cache"]) == (tmp_path / ".cache" / "a.jpg",)
 
 
-def test_other_kinds_of_the_same_pixels_are_predicted_alike(folder, pictures, tmp_path):
+def test_other_kinds_of_the_same_pixels_are_predicted_alike(finished, pictures, tmp_path):
     """Upright or turned by EXIF, with or without transparency or a palette: one answer."""
     image = Image.open(pictures / "val/squares/001.jpg").convert("RGB")
     turned = Image.Exif()
@@ -162,7 +131,7 @@ def test_other_kinds_of_the_same_pixels_are_predicted_alike(folder, pictures, tm
     image.convert("RGBA").save(tmp_path / "alpha.png")
     few.save(tmp_path / "palette.png")
     few.convert("RGB").save(tmp_path / "palette_as_rgb.png")
-    classifier = load_classifier(folder)
+    classifier = load_classifier(finished)
     found = {
         Path(one.path).stem: (one.label, one.probabilities)
         for one in classifier.each(expand([tmp_path]))
@@ -174,17 +143,17 @@ def test_other_kinds_of_the_same_pixels_are_predicted_alike(folder, pictures, tm
     assert classifier.predict(sideways).probabilities != found["plain"][1]
 
 
-def test_a_run_folder_can_be_moved_and_its_pictures_deleted(folder, pictures, tmp_path):
-    moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+def test_a_run_folder_can_be_moved_and_its_pictures_deleted(finished, pictures, tmp_path):
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
     text = (moved / "recipe.toml").read_text().replace(str(pictures), "/nowhere")
     (moved / "recipe.toml").write_text(text)
     there = pictures / "val" / "circles"
-    assert list(predict_pictures(moved, there)) == list(predict_pictures(folder, there))
+    assert list(predict_pictures(moved, there)) == list(predict_pictures(finished, there))
 
 
-def test_loading_a_run_fetches_no_weights(folder, tmp_path):
+def test_loading_a_run_fetches_no_weights(finished, tmp_path):
     """The recipe names published weights; the run's own take their place without a look."""
-    moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
     text = (moved / "recipe.toml").read_text()
     assert text.count('\nweights = "none"') == 1
     text = text.replace('\nweights = "none"', '\nweights = "gone.pth"')
@@ -192,17 +161,17 @@ def test_loading_a_run_fetches_no_weights(folder, tmp_path):
     assert load_classifier(moved).labels == ("circles", "squares")
 
 
-def test_a_run_is_named_by_its_folder_or_its_model(folder):
+def test_a_run_is_named_by_its_folder_or_its_model(finished):
     tensors = [
         load_classifier(path).model.state_dict()
-        for path in (folder, str(folder), folder / "model.safetensors")
+        for path in (finished, str(finished), finished / "model.safetensors")
     ]
     for name, tensor in tensors[0].items():
         assert all(torch.equal(other[name], tensor) for other in tensors)
 
 
-def test_a_weight_that_changed_is_seen(folder, tmp_path):
-    moved = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+def test_a_weight_that_changed_is_seen(finished, tmp_path):
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
     file = moved / "model.safetensors"
     data = bytearray(file.read_bytes())
     data[-100] ^= 1

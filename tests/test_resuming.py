@@ -13,11 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from timm.optim import list_optimizers
 
+from run_files import different_tensors
+from small import write_recipe
 from tlf.builtin.optimizers import Sgd, tlf_optimizers
 from tlf.builtin.schedulers import tlf_schedulers
 from tlf.errors import StoppedError, TrainingError
@@ -27,43 +28,38 @@ from tlf.running import RunStarted, resume, run
 
 ROOT = Path(__file__).parent.parent
 
-RECIPE = """
+COMMON = """
 batch_size = 4
 accumulate = 2
 clip_grad_norm = 1.0
-output = "{output}"
-checkpoint_every = {{ updates = 1 }}
-[data]
-kind = "folder"
-root = "{root}"
+checkpoint_every = { updates = 1 }
 [transforms]
 size = 32
 resize = 36
 augment = ["crop-flip", "mixup"]
-[backbone]
-kind = "timm"
-model = "test_resnet"
-weights = "none"
 [head]
 kind = "linear"
 dropout = 0.3
+"""
+PHASES = """
 [[phases]]
 name = "head"
 freeze = "backbone"
 epochs = 1
 lr = 0.01
-optimizer = {optimizer}
+optimizer = "sgd"
 [[phases]]
 name = "thaw"
-freeze = {{ kind = "gradual", thaw = 2 }}
+freeze = { kind = "gradual", thaw = 2 }
 epochs = 3
 lr = 0.003
 layer_decay = 0.8
 ema = 0.9
-optimizer = {optimizer}
-scheduler = {{ kind = "cosine", warmup = 0.2 }}
-early_stopping = {{ patience = 2 }}
+optimizer = "sgd"
+scheduler = { kind = "cosine", warmup = 0.2 }
+early_stopping = { patience = 2 }
 """
+RECIPE = COMMON + PHASES
 
 
 class KilledRuns:
@@ -124,26 +120,17 @@ def timms(name):
     return f'{{ kind = "timm", name = "{name}" }}'
 
 
-def write_recipe(folder, pictures, optimizer='"sgd"', name="recipe"):
-    path = folder / f"{name}.toml"
-    output = folder / name
-    path.write_text(RECIPE.format(output=output, root=pictures, optimizer=optimizer))
-    return path, output
+def write(folder, pictures, name="recipe", text=RECIPE):
+    """A recipe, and the folder of its run, which is called the same."""
+    return write_recipe(folder / f"{name}.toml", pictures, text, output=name), folder / name
 
 
 def assert_same(one: Path, other: Path):
-    first, second = (load_file(folder / "model.safetensors") for folder in (one, other))
-    assert_equal(first, second)
+    for name in ("model.safetensors", "head.safetensors"):
+        assert different_tensors(one / name, other / name) == []
     assert figures(one) == figures(other)
     for name in ("predictions.csv", "segments.jsonl"):
         assert (one / name).read_text() == (other / name).read_text()
-    heads = (load_file(folder / "head.safetensors") for folder in (one, other))
-    assert_equal(*heads)
-
-
-def assert_equal(first, second):
-    assert first.keys() == second.keys()
-    assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
 def figures(folder):
@@ -157,7 +144,7 @@ def figures(folder):
 def whole(tmp_path_factory, pictures):
     """A run that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    path, output = write_recipe(folder, pictures)
+    path, output = write(folder, pictures)
     list(run(path))
     return output
 
@@ -174,7 +161,7 @@ POINTS = [
 @pytest.mark.parametrize(("point", "number"), POINTS)
 def test_killed_at_a_point_and_gone_on(tmp_path, pictures, whole, runs, point, number):
     """In the middle of writing a state, at the edges of epochs, segments and phases, at the end."""
-    path, output = write_recipe(tmp_path, pictures)
+    path, output = write(tmp_path, pictures)
     assert runs.whole("run", path, point, number) == -signal.SIGKILL
     assert go_on(runs, path, output) == 0
     assert_same(whole, output)
@@ -182,7 +169,7 @@ def test_killed_at_a_point_and_gone_on(tmp_path, pictures, whole, runs, point, n
 
 
 def test_killed_when_all_but_the_state_is_written(tmp_path, pictures, whole, runs, tlf):
-    path, output = write_recipe(tmp_path, pictures)
+    path, output = write(tmp_path, pictures)
     assert runs.whole("run", path, "before-discard", 1) == -signal.SIGKILL
     assert_same(whole, output)
     assert "has ended" in tlf("resume", output).stderr
@@ -200,12 +187,12 @@ def go_on(runs, path, output, *more):
 @pytest.mark.slow
 def test_killed_at_thirty_random_moments(tmp_path, pictures, whole, runs):
     """Killed from outside, some of them again and again; only kills that hit a run are counted."""
-    path, output = write_recipe(tmp_path, pictures, name="length")
+    path, output = write(tmp_path, pictures, "length")
     begun = wait_until_written(runs, output, "run", path)
     assert runs.status() == 0
     length, moments, kills, hits = time.monotonic() - begun, random.Random(0), 0, set()
     for number in range(100):
-        path, output = write_recipe(tmp_path, pictures, name=f"r{number}")
+        path, output = write(tmp_path, pictures, f"r{number}")
         words = ("run", path)
         for _ in range(moments.choice((1, 2))):
             if (output / "model.safetensors").exists():
@@ -243,22 +230,17 @@ def wait_until_written(runs, output, *words):
 SHORT = """
 [[phases]]
 name = "thaw"
-freeze = {{ kind = "gradual", thaw = 2 }}
+freeze = { kind = "gradual", thaw = 2 }
 epochs = 3
 lr = 1e-3
 layer_decay = 0.8
-optimizer = {optimizer}
-scheduler = {scheduler}
 """
 
 
 def check_goes_on_in_the_middle(folder, pictures, optimizer='"sgd"', scheduler='"constant"'):
     """Copy the folder of a run in the middle of its second epoch, after a thaw; go on there."""
-    head = RECIPE.split("[[phases]]")[0] + SHORT
-    path, output, copy = folder / "recipe.toml", folder / "run", folder / "copy"
-    path.write_text(
-        head.format(output=output, root=pictures, optimizer=optimizer, scheduler=scheduler)
-    )
+    text = COMMON + SHORT + f"optimizer = {optimizer}\nscheduler = {scheduler}\n"
+    (path, output), copy = write(folder, pictures, text=text), folder / "copy"
     for event in run(path):
         # The state of an update is stored when the event after it is asked for.
         if isinstance(event, Updated) and position(event) == (1, 3, False):
@@ -309,7 +291,7 @@ def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, pictures, 
         return optimizer
 
     monkeypatch.setattr(Sgd, "build", keeping_a_function)
-    path, _ = write_recipe(tmp_path, pictures)
+    path, _ = write(tmp_path, pictures)
     with pytest.raises(TrainingError, match=r"optimizer 'sgd': .*closure holds a builtin_function"):
         list(run(path))
 
@@ -321,17 +303,10 @@ def test_the_schedulers_and_optimizers_tried_are_all_that_there_are():
 
 def test_adaptive_policies_go_on(tmp_path, pictures):
     """A plateau schedule and a plateau thaw are functions of the history, which is stored."""
-    outputs = []
-    for name in ("one", "other"):
-        path, output = write_recipe(tmp_path, pictures, name=name)
-        text = path.read_text().replace(
-            '{ kind = "gradual", thaw = 2 }', '{ kind = "plateau", patience = 1, thaw = 2 }'
-        )
-        text = text.replace(
-            '{ kind = "cosine", warmup = 0.2 }', '{ kind = "plateau", patience = 1 }'
-        )
-        path.write_text(text.replace("patience = 2 }", "patience = 3 }"))
-        outputs.append(output)
+    text = RECIPE.replace('"gradual", thaw = 2 }', '"plateau", patience = 1, thaw = 2 }')
+    text = text.replace('"cosine", warmup = 0.2 }', '"plateau", patience = 1 }')
+    text = text.replace("patience = 2 }", "patience = 3 }")
+    outputs = [write(tmp_path, pictures, name, text)[1] for name in ("one", "other")]
     list(run(tmp_path / "one.toml"))
     stop_after(tmp_path / "other.toml", 20)
     list(resume(outputs[1]))
@@ -354,7 +329,7 @@ def stop_after(path, updates):
 
 
 def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, pictures, whole, tlf):
-    path, output = write_recipe(tmp_path, pictures)
+    path, output = write(tmp_path, pictures)
     process = subprocess.Popen(
         [sys.executable, "-m", "tlf", str(path)],
         cwd=ROOT,
@@ -377,7 +352,7 @@ def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, pictures, whole,
 
 
 def test_the_same_recipe_with_resume(tmp_path, pictures, whole, tlf):
-    path, output = write_recipe(tmp_path, pictures)
+    path, output = write(tmp_path, pictures)
     stop_after(path, 12)
     finished = tlf(path, "--resume")
     assert finished.returncode == 0, finished.stderr
@@ -385,7 +360,7 @@ def test_the_same_recipe_with_resume(tmp_path, pictures, whole, tlf):
 
 
 def test_a_changed_recipe_is_refused_unless_told(tmp_path, pictures, tlf):
-    path, _ = write_recipe(tmp_path, pictures)
+    path, _ = write(tmp_path, pictures)
     stop_after(path, 12)
     refused = tlf(path, "--resume", "phases.thaw.lr=0.1")
     assert refused.returncode == 2
@@ -396,7 +371,7 @@ def test_a_changed_recipe_is_refused_unless_told(tmp_path, pictures, tlf):
 
 def test_changed_pictures_are_refused(tmp_path, drawn, tlf):
     root = drawn(tmp_path / "pictures", 4, 2)
-    path, output = write_recipe(tmp_path, root)
+    path, output = write(tmp_path, root)
     stop_after(path, 4)
     pictures = sorted((root / "train" / "circles").iterdir())
     pictures[0].write_bytes(pictures[1].read_bytes())
@@ -406,7 +381,7 @@ def test_changed_pictures_are_refused(tmp_path, drawn, tlf):
 
 
 def test_a_damaged_state_is_refused(tmp_path, pictures, tlf):
-    path, output = write_recipe(tmp_path, pictures)
+    path, output = write(tmp_path, pictures)
     stop_after(path, 4)
     state = output / "resume" / "state.safetensors"
     state.write_bytes(state.read_bytes()[:5000])
@@ -416,7 +391,7 @@ def test_a_damaged_state_is_refused(tmp_path, pictures, tlf):
 
 
 def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
-    path, output = write_recipe(tmp_path, pictures)
+    path, output = write(tmp_path, pictures)
     stop_after(path, 4)
     names = load_file(output / "resume" / "state.safetensors")
     assert {n.split("/")[2] for n in names if n.startswith("state/model/")} == {
@@ -428,15 +403,15 @@ def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
 def test_a_full_disk_leaves_the_state_before_and_the_run_goes_on(tmp_path, pictures, monkeypatch):
     from tlf.resuming import state as module
 
-    path, output = write_recipe(tmp_path, pictures)
-    write, calls = module.save_file, []
+    path, output = write(tmp_path, pictures)
+    save, calls = module.save_file, []
 
     def fails_once(tensors, side, metadata):
         calls.append(side)
         if len(calls) == 3:
             Path(side).write_bytes(b"half")
             raise OSError(28, "No space left on device")
-        write(tensors, side, metadata)
+        save(tensors, side, metadata)
 
     monkeypatch.setattr(module, "save_file", fails_once)
     notices = [e.text for e in run(path) if isinstance(e, Notice)]

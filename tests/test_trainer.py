@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 from torchvision import models, transforms
 
+from small import RESNET18, write_recipe
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.data import order
 from tlf.devices import start_accelerator
@@ -18,33 +19,17 @@ from tlf.results import EpochResult, Notice, SegmentStarted
 from tlf.seeds import derive
 from tlf.trainer import State, train
 
-RECIPE = """
-batch_size = 4
-seed = 3
-output = "{output}"
-[data]
-kind = "folder"
-root = "{root}"
-[transforms]
-size = 48
-resize = 56
-[backbone]
-kind = "torchvision"
-model = "resnet18"
-weights = "none"
+SGD = """
 [optimizer]
 kind = "sgd"
 momentum = 0.9
-{phases}
 """
 TUTORIAL = 'lr = 1e-3\nscheduler = { kind = "step", every = 1, gamma = 0.1 }'
 
 
 def open_recipe(tmp_path, pictures, phases, *overrides):
-    path = tmp_path / "recipe.toml"
-    path.write_text(RECIPE.format(output=tmp_path / "run", root=pictures, phases=phases))
-    plan = read_plan(path, overrides)
-    return open_job(plan, start_accelerator("no"))
+    path = write_recipe(tmp_path / "recipe.toml", pictures, RESNET18 + SGD + phases)
+    return open_job(read_plan(path, overrides), start_accelerator("no"))
 
 
 class LastEpoch:

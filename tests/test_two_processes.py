@@ -13,38 +13,37 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from run_files import different_tensors, figures, metrics
+from small import write_recipe
+
 ROOT = Path(__file__).parent.parent
 
-RECIPE = """
-batch_size = 8
-output = "{output}"
-[data]
-kind = "folder"
-root = "{root}"
+COMMON = """
 [transforms]
 size = 32
 resize = 36
 augment = ["crop-flip", "mixup"]
-[backbone]
-kind = "timm"
-model = "test_resnet"
-weights = "none"
 [optimizer]
 kind = "sgd"
 weight_decay = 0.01
+"""
+HEAD = """
 [[phases]]
 name = "head"
 freeze = "backbone"
 epochs = 1
 lr = 0.05
+"""
+THAW = """
 [[phases]]
 name = "thaw"
-freeze = [{{ kind = "gradual", thaw = 2 }}, "norms"]
+freeze = [{ kind = "gradual", thaw = 2 }, "norms"]
 epochs = 3
 lr = 0.01
 layer_decay = 0.8
-scheduler = {{ kind = "cosine", warmup = 0.2 }}
+scheduler = { kind = "cosine", warmup = 0.2 }
 """
+RECIPE = COMMON + HEAD + THAW
 
 
 def command(processes, recipe, *overrides):
@@ -60,10 +59,6 @@ def launch(*words):
     )
 
 
-def lines(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
 @pytest.mark.parametrize("count", [10, 9], ids=["even", "uneven"])
 def test_two_processes_equal_one(tmp_path, drawn, count):
     """20 pictures: 8 + 8 + 4; 18: 8 + 8 + 2. Eval of 11 or 10 is shared 6 + 5 or 5 + 5."""
@@ -75,8 +70,7 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
     folders = []
     for processes in (1, 2):
         output = tmp_path / f"run{processes}"
-        recipe = tmp_path / f"{processes}.toml"
-        recipe.write_text(RECIPE.format(output=output, root=root))
+        recipe = write_recipe(tmp_path / f"{processes}.toml", root, RECIPE, output.name)
         done = launch(processes, recipe)
         assert done.returncode == 0, done.stderr
         told = json.loads((output / "provenance.json").read_text())["hardware"]["device"]
@@ -85,7 +79,7 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
         assert ("× 2 processes" in done.stdout) == (processes == 2)
         assert done.stdout.count("best ") == 1, "only one process speaks"
         folders.append(output)
-    one, two = map(lines, folders)
+    one, two = map(metrics, folders)
     for first, second in zip(one, two, strict=True):
         for same in ("phase", "epoch", "updates", "lr"):
             assert first[same] == second[same]
@@ -123,10 +117,8 @@ def whole(tmp_path_factory, pictures):
 
 
 def write_resumable(folder, pictures):
-    path = folder / "recipe.toml"
-    text = RECIPE.format(output=folder / "run", root=pictures)
-    path.write_text("checkpoint_every = { updates = 1 }\naccumulate = 2\n" + text)
-    return path
+    often = "checkpoint_every = { updates = 1 }\naccumulate = 2\n"
+    return write_recipe(folder / "recipe.toml", pictures, often + RECIPE)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +128,8 @@ def write_resumable(folder, pictures):
 def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
     path, folder = write_resumable(tmp_path, pictures), tmp_path / "run"
     launcher = subprocess.Popen(command(2, path), cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    metrics, deadline = folder / "metrics.jsonl", time.monotonic() + 200
-    while not metrics.exists() or len(metrics.read_text().splitlines()) < 2:
+    lines, deadline = folder / "metrics.jsonl", time.monotonic() + 200
+    while not lines.exists() or len(lines.read_text().splitlines()) < 2:
         assert launcher.poll() is None, launcher.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -149,14 +141,8 @@ def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
     again = launch(2, path, "--resume")
     assert again.returncode == 0, again.stderr
     assert "× 2 processes" in again.stdout
-    first, second = (load_file(run / "model.safetensors") for run in (whole, folder))
-    assert first.keys() == second.keys()
-    assert [name for name in first if not torch.equal(first[name], second[name])] == []
-    for one, two in zip(lines(whole), lines(folder), strict=True):
-        timed = {"seconds", "images_per_second"}
-        assert {k: v for k, v in one.items() if k not in timed} == {
-            k: v for k, v in two.items() if k not in timed
-        }
+    assert different_tensors(whole / "model.safetensors", folder / "model.safetensors") == []
+    assert figures(whole) == figures(folder)
     assert (whole / "predictions.csv").read_text() == (folder / "predictions.csv").read_text()
 
 
@@ -187,8 +173,7 @@ except TlfError as error:
     print("ERROR", error)
     sys.exit(2)
 """
-    text = RECIPE.format(output=tmp_path / "run", root=pictures).split("[[phases]]")
-    (tmp_path / "recipe.toml").write_text(text[0] + "[[phases]]" + text[1])
+    write_recipe(tmp_path / "recipe.toml", pictures, COMMON + HEAD)
     script = tmp_path / "thaw.py"
     script.write_text(program)
     words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",

@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tlf.cache import open_cache
+    from tlf.caching.cache import open_cache
     from tlf.classifying import TrainedClassifier
     from tlf.errors import TlfError
     from tlf.explaining import Explanation, explain
@@ -69,7 +69,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cache": ("open_cache",),
+    "caching.cache": ("open_cache",),
     "classifying": ("TrainedClassifier",),
     "errors": ("TlfError",),
     "explaining": ("Explanation", "explain"),

@@ -7,8 +7,8 @@ tlf's own are left as they are: a fault of theirs is tlf's, and keeps its traceb
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tlf.blaming import blame
 from tlf.components import Augmentation, BatchAugmentation, Offer
-from tlf.plugins import blame
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from tlf.cache import Cache, megabytes
+from tlf.caching.cache import Cache, megabytes
 
 
 def cache_lines(cache: Cache) -> Iterator[str]:

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from tlf.answerable import original
-from tlf.cache import Entry, Partial, Wanted
+from tlf.caching.entry import Entry, Wanted
+from tlf.caching.partial import Partial
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.cut import Cut, Layout
 from tlf.data import EVAL_BATCH, Batch, Key, Pictures, batches_of, cut, deal

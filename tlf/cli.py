@@ -147,8 +147,8 @@ def plugins() -> None:
 @click.option("--dir", "folder", metavar="FOLDER", help="Another folder than tlf's own.")
 def cache_(*, clear: bool, folder: str | None) -> None:
     """List what runs have computed once and stored, or remove it."""
-    from tlf.cache import megabytes
     from tlf.cached import cache_lines
+    from tlf.caching.cache import megabytes
 
     cache = tlf.open_cache(folder)
     if clear:

@@ -7,7 +7,9 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from tlf.cache import Cache, Entry, Partial, Wanted
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Entry, Wanted
+from tlf.caching.partial import Partial
 from tlf.devices import local_processes
 from tlf.results import Notice, Prepared, Stored
 

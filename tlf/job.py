@@ -14,7 +14,8 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from tlf.answerable import answerable
-from tlf.cache import Cache, open_cache
+from tlf.blaming import blame
+from tlf.caching.cache import Cache, open_cache
 from tlf.components import (
     Augmentation,
     BatchAugmentation,
@@ -28,7 +29,7 @@ from tlf.foresight import foresee
 from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
-from tlf.plugins import Plugins, blame, extend, load_plugins
+from tlf.plugins import Plugins, extend, load_plugins
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe import Phase, Recipe, named_plugins, read_table, resolve

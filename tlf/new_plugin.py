@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from tlf.errors import PluginError
-from tlf.plugins import installed
+from tlf.installed import installed_plugins
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -159,7 +159,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_free(name: str, folder: Path, module: str) -> None:
-    taken = [plugin for plugin in installed() if _plain(plugin.name) == name]
+    taken = [plugin for plugin in installed_plugins() if _plain(plugin.name) == name]
     if taken:
         owner = f"{taken[0].distribution} {taken[0].version}"
         raise PluginError(f"there is a plugin {taken[0].name!r} already: {owner} offers it")

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
-from tlf.cache import Entry
+from tlf.caching.entry import Entry
 from tlf.components import Optimizer
 from tlf.cut import Behind, Cut, find_cut
 from tlf.errors import TrainingError

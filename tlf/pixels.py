@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 from accelerate import Accelerator
 
 from tlf import pictures
-from tlf.cache import Cache, Entry, Partial, Wanted
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Entry, Wanted
+from tlf.caching.partial import Partial
 from tlf.components import Split
 from tlf.cores import usable_cores
 from tlf.data import Decoded, Pixels

@@ -154,7 +154,8 @@ def _built(path: Path, card: Card) -> nn.Module:
 
 
 def _third_party(path: Path, card: Card, options: Mapping[str, Any]) -> nn.Module:
-    from tlf.plugins import blame, load_plugins
+    from tlf.blaming import blame
+    from tlf.plugins import load_plugins
 
     kind = card.head["kind"]
     name = kind.partition(":")[0]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tlf.cache import megabytes
+from tlf.caching.cache import megabytes
 from tlf.devices import describe
 from tlf.explaining import Explanation, StageRow, stage_rows
 from tlf.job import Job

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
-from tlf.plugins import Surveyed, switched_off
+from tlf.installed import switched_off
+from tlf.plugins import Surveyed
 
 
 def show_survey(surveyed: Iterable[Surveyed], console: Console) -> None:

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch import Tensor
 
+from tlf.blaming import blame
 from tlf.chain import (
     apart,
     eval_activations,
@@ -32,7 +33,6 @@ from tlf.learning.signals import Signals, looks
 from tlf.learning.update import pieces_of, update
 from tlf.model import Classifier, trains_batchnorm
 from tlf.phases import Segment, begin_segment, end_segment, learning_rates
-from tlf.plugins import blame
 from tlf.recipe import Phase
 from tlf.results import (
     EpochResult,

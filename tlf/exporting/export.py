@@ -65,11 +65,7 @@ def export(
         DataError: the run's pictures are no longer there to compare on.
         WeightsError: the format cannot hold the model, or does not give what the run gave.
     """
-    if to not in FORMATS:
-        raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS])}")
-    if int8 and to != "onnx":
-        raise TlfError("8 bits are for ONNX; write --to onnx --int8, or leave --int8 out")
-    folder, form = Path(run), FORMATS[to]
+    folder, form = Path(run), _format(to, int8)
     name = "model.int8.onnx" if int8 else form.file
     path = folder / "exports" / name if output is None else Path(output)
     if path.exists() and not overwrite:
@@ -78,16 +74,32 @@ def export(
     sample = read_sample(folder, source.classifier)
     if output is None:
         path.parent.mkdir(exist_ok=True)
+    found = _written(form, source, sample, path, margin if int8 else None)
+    told = sample.difference(found), sample.top1(found), sample.top1(sample.probabilities)
+    return Exported(str(path), len(sample.labels), *told)
+
+
+def _format(to: str, int8: bool) -> Format:
+    if to not in FORMATS:
+        raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS])}")
+    if int8 and to != "onnx":
+        raise TlfError("8 bits are for ONNX; write --to onnx --int8, or leave --int8 out")
+    return FORMATS[to]
+
+
+def _written(
+    form: Format, source: Source, sample: Sample, path: Path, margin: float | None
+) -> Tensor:
+    """Write a file beside its place and name it once it is checked; its probabilities."""
     try:
         with TemporaryDirectory(dir=path.parent, prefix=".tlf-") as aside:
             side = Path(aside, form.file)  # loaders go by how a name ends
-            found = _checked(form, source, sample, side, margin if int8 else None)
+            found = _checked(form, source, sample, side, margin)
             with written_whole(path) as whole:
                 copyfile(side, whole)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-    told = sample.difference(found), sample.top1(found), sample.top1(sample.probabilities)
-    return Exported(str(path), len(sample.labels), *told)
+    return found
 
 
 def _checked(

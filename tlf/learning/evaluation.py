@@ -41,16 +41,20 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     accelerator, classifier, at = job.accelerator, segment.classifier, segment.cut
     classifier.eval()
     count, device = len(job.splits.eval), accelerator.device
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    # Whole batches are dealt out: whoever evaluates a picture does so among the same others.
+    every = cut(range(count), EVAL_BATCH)
+    keys = [[(0, i) for i in batch] for batch in every[rank::processes]]
     nothing = torch.empty(0, len(job.splits.classes), device=device)
     parts = [(torch.empty(0, dtype=torch.long, device=device), nothing)]
-    # Whole batches are dealt out: whoever evaluates a picture does so among the same others.
-    mine = cut(range(count), EVAL_BATCH)[accelerator.process_index :: accelerator.num_processes]
-    for batch in _batches(job, stored, [[(0, i) for i in batch] for batch in mine]):
+    for batch in _batches(job, stored, keys):
         inputs = model_inputs(job, segment, batch)
         with accelerator.autocast():
             logits = classifier(inputs) if at is None else at.behind(classifier, inputs)
         parts.append((batch.indices.to(device), logits.float()))
-        yield min(count, sum(len(i) for i, _ in parts) * accelerator.num_processes)
+        yield min(count, sum(len(i) for i, _ in parts) * processes)
+    if len(keys) * processes < len(every):
+        yield count  # others have a batch more, and processes agree after each on going on
     yield _joined(accelerator, parts, job.splits.eval.labels)
 
 

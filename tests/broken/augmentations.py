@@ -1,0 +1,76 @@
+"""Augmentations of one picture, and mixes of several."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from broken.rules import Rules, again
+
+RULES = Rules("tlf_augmentations")
+
+
+@dataclass(frozen=True)
+class Augment:
+    fault: str = ""
+
+    def augment(self, image, size):
+        match self.fault:
+            case "float":
+                return image / 255
+            case "place":
+                return image.neg_()
+            case "numpy":
+                return image.clamp_max(int(254 + np.random.rand()))
+            case "clock":
+                return image.roll(again("roll") % 7, 2)
+            case "square":
+                return image + torch.zeros(40, 40, dtype=torch.uint8)
+            case "list":
+                return image.tolist()
+        return image
+
+
+RULES.each(
+    "augment",
+    Augment,
+    float="makes torch.float32 (3, 40, 40) of a picture (3, 40, 40)",
+    place="changes the picture (3, 40, 40) that it was given",
+    numpy="draws from ['numpy'] in augment",
+    clock="makes another picture of (3, 40, 40) under the same seed",
+    square="breaks in augment of a picture (3, 33, 57): RuntimeError",
+    list="gives a list",
+)
+
+
+@dataclass(frozen=True)
+class Mix:
+    fault: str = ""
+
+    def mix(self, images, targets):
+        share = torch.rand(()).item()
+        match self.fault:
+            case "roll":
+                return images * share + images.roll(1, 0) * (1 - share), targets
+            case "sum":
+                return images, targets * 0.5
+            case "half":
+                return images[: len(images) // 2], targets[: len(images) // 2]
+            case "each":
+                shares = torch.rand(len(images), 1, 1, 1)
+                return images * shares + images.flip(0) * (1 - shares), targets
+            case "clock":
+                return images + again("mix"), targets
+        return images, targets
+
+
+RULES.each(
+    "mix",
+    Mix,
+    roll="lets others than picture 6 of 8 into picture 1",
+    sum="gives class probabilities that sum to [0.5",
+    half="makes images torch.float32 (4, 3, 12, 10) of torch.float32 (8, 3, 12, 10)",
+    each="mixes a share of 4 otherwise than the whole batch of 8",
+    clock="mixes otherwise under one seed",
+)
+WHOLES = [Augment(), Mix()]

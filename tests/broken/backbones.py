@@ -1,0 +1,165 @@
+"""Backbones."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from broken.rules import Rules
+from tlf.components import BuiltBackbone
+from tlf.preprocessing import Preprocessing
+
+RULES = Rules("tlf_backbones")
+
+
+class Network(nn.Module):
+    """Three convolutions, with one fault."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+        self.low = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.mid = nn.Sequential(Middle(fault), nn.Conv2d(4, 4, 3))
+        self.top = nn.Conv2d(4, 8, 3)
+        if fault == "unused":
+            self.mid.append(nn.ModuleList([nn.Conv2d(1, 1, 1)])[0])
+            self.mid[2].forward = lambda x: x
+        if fault == "fc":
+            self.fc = nn.Linear(8, 8)
+        if fault == "numpy":
+            self.low[0].bias.data.fill_(time.time_ns() % 1000)
+
+    def forward(self, x):
+        maps = self.top(self.mid(self.low(x)))
+        if self.fault == "maps":
+            return maps
+        if self.fault == "flat":
+            return maps.flatten(1)[:, :8] if len(maps) > 1 else maps.mean((2, 3))[0]
+        if self.fault == "top":
+            maps = maps - maps.mean(0)
+        features = maps.mean((2, 3))
+        return self.fc(features) if self.fault == "fc" else features
+
+
+class Tokens(Network):
+    def forward_features(self, x):
+        return self.mid(self.low(x))
+
+
+class Middle(nn.Module):
+    """What goes wrong inside a stage."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+        self.weight = nn.Parameter(torch.ones(4, 1, 1))
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, x):
+        match self.fault:
+            case "batch":
+                x = x - x.mean(0)
+            case "write":
+                self.mean += 1
+            case "chance":
+                x = x + 0.1 * torch.randn(())
+        return x * self.weight
+
+
+@dataclass(frozen=True)
+class WrongBackbone:
+    fault: str = ""
+
+    def build(self):
+        module = (Tokens if self.fault == "tokens" else Network)(self.fault)
+        names = [name for name, _ in module.named_parameters()]
+        parts = {"stem": "low", "mid": "mid", "top": "top"}
+        if self.fault == "swapped":
+            parts = {"stem": "low", "top": "top", "mid": "mid"}
+        if self.fault == "reserved":
+            parts = {"stem": "low", "mid": "mid", "head": "top"}
+        if self.fault == "stemless":
+            parts = {"low": "low", "mid": "mid", "top": "top"}
+        if self.fault == "left":
+            parts.pop("mid")
+        stages = {
+            stage: tuple(n for n in names if n.split(".")[0] in (part, stage == "top" and "fc"))
+            for stage, part in parts.items()
+        }  # fmt: skip
+        if self.fault == "module":
+            return module
+        wide = 9 if self.fault == "wide" else 8
+        return BuiltBackbone(module, wide, stages, Preprocessing(size=12, resize=14), "fc")
+
+
+RULES.each(
+    "backbone",
+    WrongBackbone,
+    module="builds a Network. The contract: build gives a BuiltBackbone",
+    wide="gives (3, 8) for 3 pictures. The contract: features are (B, F), and num_features says",
+    maps="gives (3, 8, 6, 6) for 3 pictures",
+    flat="gives (8,) for 1 pictures",
+    tokens="gives (3, 4, 8, 8) from forward_features",
+    numpy="starts with other weights under the same seed",
+    unused="has a parameter mid.2.weight that no gradient reaches",
+    fc="still holds parameters under fc, the name of its classifier",
+    swapped="lists its stages as ['stem', 'top', 'mid'], and pictures pass them as ",
+    reserved="calls its stages ['stem', 'mid', 'head']",
+    stemless="calls its stages ['low', 'mid', 'top']",
+    left="cuts its stages wrongly: every parameter of a backbone belongs to exactly one stage",
+    top="gives another features for a picture when the others in its batch change at rest",
+    batch="gives another features for a picture when the others in its batch change at rest",
+    write="writes to mid.0.mean at rest",
+    chance="draws random numbers (torch) in the forward pass at rest",
+)
+
+
+class Leaking(nn.Module):
+    """Looks at rest as long as all of it rests; else its stem writes, draws, or mixes pictures."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.low, self.top = Low(fault), nn.Conv2d(4, 8, 3)
+
+    def forward(self, x):
+        return self.top(self.low(x, self.training)).mean((2, 3))
+
+
+class Low(nn.Module):
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x, learning):
+        x = self.conv(x)
+        match self.fault if learning else None:
+            case "write":
+                self.seen += 1
+            case "chance":
+                x = x + torch.randn(())
+            case "batch":
+                x = x - x.mean(0)
+        return x
+
+
+@dataclass(frozen=True)
+class LeakingBackbone:
+    fault: str = ""
+
+    def build(self):
+        module = Leaking(self.fault)
+        stages = {"stem": ("low.conv.weight", "low.conv.bias"), "top": ("top.weight", "top.bias")}
+        return BuiltBackbone(module, 8, stages, Preprocessing(size=12, resize=14), "fc")
+
+
+RULES.each(
+    "leaking",
+    LeakingBackbone,
+    write="writes to ['backbone.low.seen'] with the stages up to stem frozen",
+    chance="gives another output of backbone.low for the same pictures with the stages up to",
+    batch="lets the other pictures of a batch change a picture's output of backbone.low with",
+)
+WHOLES = [WrongBackbone(), LeakingBackbone()]

@@ -1,0 +1,103 @@
+"""Datasets."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from broken.rules import Rules, again
+from tlf.components import Split, Splits
+
+RULES = Rules("tlf_datasets")
+
+
+def picture(index: int) -> bytes:
+    from io import BytesIO
+
+    from PIL import Image
+
+    held = BytesIO()
+    Image.new("RGB", (8, 8), (index % 256, 0, 0)).save(held, "PNG")
+    return held.getvalue()
+
+
+def noise(index: int) -> bytes:
+    return picture(again("noise"))
+
+
+def text(index: int) -> str:
+    return "picture"
+
+
+def garbage(index: int) -> bytes:
+    return b"picture"
+
+
+@dataclass(frozen=True)
+class Shapes:
+    fault: str = ""
+
+    def build(self):  # noqa: C901 - a fault each
+        names, labels = [f"{i}.png" for i in range(6)], [0, 1, 0, 1, 0, 1]
+        classes: Any = ("circle", "square")
+        read: Any = picture
+        match self.fault:
+            case "order":
+                names = names if again("order") % 2 else names[::-1]
+            case "hash":
+                names = sorted(names, key=hash)
+            case "labels":
+                labels = labels[1:]
+            case "range":
+                labels = [0, 1, 2, 0, 1, 0]
+            case "tensor":
+                labels = torch.tensor(labels)
+            case "absent":
+                labels = [0] * 6
+            case "names":
+                names[1] = names[0]
+            case "classes":
+                classes = ["circle", "square"]
+            case "twins":
+                classes = ("circle", "circle")
+            case "lone":
+                classes, labels = ("circle",), [0] * 6
+            case "local":
+                read = lambda index: picture(index)  # noqa: E731
+            case "noise":
+                read = noise
+            case "text":
+                read = text
+            case "garbage":
+                read = garbage
+            case "key":
+                read = {}.__getitem__
+            case "list":
+                return [names, labels]
+        empty = Split((), (), picture)
+        part = Split(names, labels, read)
+        return Splits(part, empty if self.fault == "empty" else part, classes)
+
+
+RULES.each(
+    "dataset",
+    Shapes,
+    order="lists other pictures, or in another order, when it is built again",
+    hash="gives something else in a second process, where strings are hashed otherwise",
+    labels="has 5 labels for 6 pictures of its train split",
+    range="has a label [2] in its train split",
+    tensor="a label is a Python int",
+    absent="has no train picture of ['square']",
+    names="has 1 names twice in its train split",
+    classes="gives classes = ['circle', 'square']",
+    twins="has two classes called ['circle']",
+    lone="has classes = ('circle',)",
+    local="gives its train split a read that no other process can use",
+    noise="reads other bytes as 0.png again",
+    text="reads a str as 0.png",
+    garbage="breaks in decoding 0.png",
+    key="breaks in read(0) of its train split: KeyError",
+    list="builds a list",
+    empty="has no picture in its eval split",
+)
+WHOLES = [Shapes()]

@@ -1,0 +1,60 @@
+"""Schedulers."""
+
+import os
+import random
+from dataclasses import dataclass
+
+import torch
+
+from broken.rules import Rules, again
+
+RULES = Rules("tlf_schedulers")
+
+
+@RULES.broken("gives nan at epoch 0, update 0. The contract: a factor is a finite")
+@dataclass(frozen=True)
+class NotANumber:
+    def factor(self, progress):
+        return float("nan")
+
+
+@RULES.broken("gives tensor(1.) at epoch 0")
+@dataclass(frozen=True)
+class TensorFactor:
+    def factor(self, progress):
+        return torch.tensor(1.0)
+
+
+@RULES.broken("gives 0 throughout a phase of 1 × 1 updates")
+@dataclass(frozen=True)
+class Zero:
+    def factor(self, progress):
+        return progress.fraction
+
+
+@RULES.broken("gives another factor when it is asked again")
+@dataclass(frozen=True)
+class Counting:
+    def factor(self, progress):
+        return 1 / again("Counting")
+
+
+@RULES.broken("draws random numbers (random) in factor")
+@dataclass(frozen=True)
+class Dice:
+    def factor(self, progress):
+        return 1.0 if random.random() < 2 else 0.0
+
+
+@RULES.broken("breaks in factor at epoch 0, update 0: ZeroDivisionError")
+@dataclass(frozen=True)
+class Divider:
+    def factor(self, progress):
+        return 1 / progress.epoch
+
+
+@RULES.broken("gives something else in a second process")
+@dataclass(frozen=True)
+class Ranked:
+    def factor(self, progress):
+        return 1.0 + int(os.environ.get("RANK", "0"))

@@ -1,0 +1,10 @@
+"""Datasets of the Hugging Face hub, and its file formats on the own disk."""
+
+from tlf.builtin.hub.dataset import Hub
+from tlf.hookspecs import hookimpl
+
+
+@hookimpl
+def tlf_datasets() -> dict[str, type]:
+    """Offer datasets of the Hugging Face hub."""
+    return {"hub": Hub}

@@ -1,0 +1,74 @@
+"""Which columns of a table hold the pictures and the classes, and the rows of each class."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tlf.errors import nearest
+from tlf.splits import failure, listed
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def image_columns(table: "Dataset") -> list[str]:
+    """Columns that may hold pictures: those of that type, else those of bytes."""
+    import datasets
+
+    features = table.features
+    typed = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
+    return typed or [name for name, kind in features.items() if _holds_bytes(kind)]
+
+
+def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - a feature, or a dict of them
+    kind = kind.get("bytes") if isinstance(kind, dict) else kind
+    return getattr(kind, "dtype", None) in ("binary", "large_binary")
+
+
+def label_columns(table: "Dataset") -> list[str]:
+    """Columns that may hold classes: those of named classes, else ``label``."""
+    import datasets
+
+    features = table.features
+    typed = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    return typed or [name for name in ("label",) if name in features]
+
+
+def chosen_column(
+    where: str, option: str, asked: str, found: Sequence[str], known: Sequence[str]
+) -> str:
+    """The column that was asked for, or the only one found.
+
+    Raises:
+        DataError: there is none, or it cannot be told which.
+    """
+    if asked != "auto":
+        if asked in known:
+            return asked
+        raise failure(where, [f"there is no column {asked!r}; {nearest(asked, known)}"])
+    if len(found) == 1:
+        return found[0]
+    columns = listed(found) if found else f"none of {listed(known)}"
+    raise failure(where, [f"which column is the {option}? Found {columns}; set data.{option}"])
+
+
+def rows_by_class(where: str, table: "Dataset", label: str) -> dict[str, list[int]]:
+    """Class → rows. Named classes keep the dataset's order, numbers and other names are sorted.
+
+    Raises:
+        DataError: the column holds something else, or rows have no label.
+    """
+    import datasets
+
+    kind = table.features[label]
+    values: list[Any] = table[label][:]
+    named = isinstance(kind, datasets.ClassLabel)
+    if not named and not all(isinstance(value, str | int | None) for value in values):
+        problem = f"the column {label!r} holds {kind}, neither names nor whole numbers"
+        raise failure(where, [f"{problem}; set data.label"])
+    groups: dict[Any, list[int]] = {}
+    for row, value in enumerate(values):
+        groups.setdefault(value, []).append(row)
+    unknown = sum(len(groups.get(value, ())) for value in ((None, -1) if named else (None,)))
+    if unknown:
+        raise failure(where, [f"{unknown} rows have no label; choose another split"])
+    return {kind.int2str(v) if named else str(v): groups[v] for v in sorted(groups)}

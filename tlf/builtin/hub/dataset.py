@@ -1,0 +1,129 @@
+"""A dataset of the hub, as a recipe names it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tlf.builtin.hub.asking import asked
+from tlf.builtin.hub.columns import chosen_column, image_columns, label_columns, rows_by_class
+from tlf.builtin.hub.fetching import remote_tables
+from tlf.builtin.hub.files import is_local, local_tables
+from tlf.builtin.hub.part import Part
+from tlf.components import Splits
+from tlf.errors import nearest
+from tlf.splits import (
+    EVAL_NAMES,
+    Aside,
+    class_notes,
+    class_problems,
+    failure,
+    listed,
+    untouched,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A dataset of the Hugging Face hub by its name, or its parquet or arrow files on the disk.
+
+    What is fetched is said before. Nothing that a dataset brings along is run as a program.
+    """
+
+    name: str
+    """The dataset's name on the hub (``user/dataset``), or a parquet file, an arrow file, a folder
+    of them, or a folder that ``save_to_disk`` wrote."""
+    train: str = "train"
+    """The split that is learnt from."""
+    eval: str = "auto"
+    """The split that is evaluated on. ``auto``: the first of val, valid, validation, eval and test
+    that is there, else as ``fraction``. ``fraction``: put train pictures aside."""
+    image: str = "auto"
+    """The column of pictures. ``auto``: the only one that there is."""
+    label: str = "auto"
+    """The column of classes, named or numbered. ``auto``: the only one of named classes, else
+    ``label``."""
+    config: str = ""
+    """Which of the dataset's configurations, where it has several."""
+    revision: str = ""
+    """The commit, tag or branch on the hub. A commit keeps a run repeatable."""
+    fraction: float = 0.2
+    """How much of each class is put aside where there is no eval split."""
+    seed: int = 0
+    """Decides which pictures are put aside; the seed of the run has no part in it."""
+
+    def build(self) -> Splits:
+        """Fetch or open the dataset.
+
+        Raises:
+            DataError: it is not to be had, or its columns or splits do not fit together.
+        """
+        tables = self._tables()
+        parts = [self._part(name, tables[name]) for name in self._chosen(list(tables))]
+        notes = untouched(self._evals(list(tables))) if self.eval == "auto" else ()
+        return self._splits(parts[0], parts[1] if len(parts) > 1 else None, notes)
+
+    def _tables(self) -> "dict[str, Dataset]":
+        if is_local(self.name):
+            return local_tables(self.name, self.train, self.eval)
+        return remote_tables(self.name, self.config, self.revision)
+
+    def _chosen(self, known: Sequence[str]) -> tuple[str, ...]:
+        """The name of the train split, and of the eval split if there is one.
+
+        Raises:
+            DataError: there are no such splits.
+        """
+        wanted = {"train": self.train}
+        if self.eval not in ("auto", "fraction"):
+            wanted["eval"] = self.eval
+        problems = [
+            f"there is no split {name!r}; {nearest(name, known)}; set data.{option}"
+            for option, name in wanted.items()
+            if name not in known
+        ]
+        if problems:
+            raise failure(self.name, problems)
+        if self.eval == "auto":
+            return self.train, *self._evals(known)[:1]
+        return (self.train,) if self.eval == "fraction" else (self.train, self.eval)
+
+    def _evals(self, known: Sequence[str]) -> list[str]:
+        return [name for name in EVAL_NAMES if name in known and name != self.train]
+
+    def _part(self, name: str, table: "Dataset") -> "Part":
+        """The pictures of one split by class.
+
+        Raises:
+            DataError: there are no such columns, or rows without a label.
+        """
+        import datasets
+
+        where = f"{self.name}, split {name!r}"
+        image = chosen_column(where, "image", self.image, image_columns(table), table.column_names)
+        label = chosen_column(where, "label", self.label, label_columns(table), table.column_names)
+        pictures = asked(
+            lambda: table.select_columns([image]).cast_column(image, datasets.Image(decode=False)),
+            f"{where}: the column {image!r} does not hold pictures; set data.image",
+        )
+        return Part(name, pictures, image, rows_by_class(where, table, label))
+
+    def _splits(self, train: "Part", evaluated: "Part | None", notes: tuple[str, ...]) -> Splits:
+        if evaluated is None:
+            evaluated = train
+            kept, aside, note = Aside(self.name, self.fraction, self.seed).take(train.groups)
+            notes += (note,)
+        else:
+            kept, aside = train.groups, evaluated.groups
+        problems = class_problems(kept, {*kept, *aside}, train.name, evaluated.name)
+        if problems:
+            raise failure(self.name, problems)
+        # Somebody else's dataset cannot be mended, and a class that is not evaluated does no harm.
+        lacking = [name for name in kept if name not in aside]
+        if lacking:
+            notes += (f"{evaluated.name} has no pictures of {listed(lacking)}",)
+        classes = tuple(kept)
+        notes += tuple(class_notes(classes))
+        return Splits(train.split(kept, classes), evaluated.split(aside, classes), classes, notes)

@@ -1,0 +1,84 @@
+"""Datasets on the own disk: what ``save_to_disk`` wrote, and parquet and arrow files."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlf.builtin.hub.asking import asked
+from tlf.errors import DataError
+from tlf.splits import EVAL_NAMES, failure, listed
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def is_local(name: str) -> bool:
+    """Whether a name means a place on the disk: it exists, or it cannot be a name on the hub."""
+    path = Path(name).expanduser()
+    looks_so = name.startswith((".", "/", "~")) or path.suffix in (".parquet", ".arrow")
+    return path.exists() or looks_so
+
+
+def local_tables(name: str, train: str, evaluated: str) -> "dict[str, Dataset]":
+    """Split → what the disk holds of it.
+
+    Parameters:
+        name: the file or folder.
+        train: the split that is learnt from; what says of no split which it is belongs to it.
+        evaluated: the split that is evaluated on; files may be called after it too.
+
+    Raises:
+        DataError: there is nothing that can be read.
+    """
+    import datasets
+
+    path = Path(name).expanduser()
+    if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        found = asked(lambda: datasets.load_from_disk(str(path)), f"cannot open {path}")
+        return dict(found) if isinstance(found, dict) else {train: found}
+    splits = _files_by_split(path, (train, evaluated))
+    unnamed = splits.pop("", [])
+    if unnamed and splits:
+        known = listed(sorted(splits))
+        problem = f"{listed(unnamed)}: which split is this? Others are named {known}"
+        raise failure(name, [f"{problem}; name it so that it begins with its split"])
+    splits = splits or {train: unnamed}
+    return {split: _open_files(files, split) for split, files in splits.items()}
+
+
+def _files_by_split(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
+    """Split → files of a folder, by what their names or folders begin with; ``""`` where unknown.
+
+    Raises:
+        DataError: there are no parquet or arrow files.
+    """
+    if path.is_file():
+        return {"": [str(path)]}
+    files = sorted(file for kind in ("parquet", "arrow") for file in path.rglob(f"*.{kind}"))
+    if not files:
+        raise DataError(f"{path}: there are no parquet or arrow files here; set data.name")
+    known = "|".join(map(re.escape, dict.fromkeys((*names, "train", *EVAL_NAMES))))
+    begins = re.compile(rf"({known})(?![a-zA-Z])")
+    splits: dict[str, list[str]] = {}
+    for file in files:
+        match = begins.match(file.name) or begins.match(file.relative_to(path).parts[-2:][0])
+        splits.setdefault(match[1] if match else "", []).append(str(file))
+    return splits
+
+
+def _open_files(files: Sequence[str], split: str) -> "Dataset":
+    import datasets
+
+    kinds = {Path(file).suffix for file in files}
+    if len(kinds) > 1:
+        raise DataError(f"split {split!r}: {listed(files)} are of two formats; keep one")
+    # Not load_dataset("parquet"): it reports to a server even for files on the own disk.
+    if kinds == {".parquet"}:
+        return asked(
+            lambda: datasets.Dataset.from_parquet(list(files)), f"cannot read {listed(files)}"
+        )
+    return asked(
+        lambda: datasets.concatenate_datasets([datasets.Dataset.from_file(f) for f in files]),
+        f"cannot read {listed(files)} in Arrow's stream format; parquet is safer",
+    )

@@ -1,0 +1,53 @@
+"""One split of a dataset as it was found, and how its pictures are read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlf.components import Split
+from tlf.errors import DataError
+from tlf.splits import labelled
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split as it was found."""
+
+    name: str
+    pictures: "Dataset"
+    """One column, of encoded pictures."""
+    image: str
+    groups: dict[str, list[int]]
+    """Class → rows, the classes in their order."""
+
+    def split(self, groups: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Split:
+        """The rows of ``groups``, labelled by their place in ``classes``."""
+        rows, labels = labelled(groups, classes)
+        names = tuple(f"{self.name}[{row}]" for row in rows)
+        return Split(names, labels, ReadRow(self.pictures, self.image, rows))
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """Reads a picture of a split that is stored in a table. Picklable, by its files' names."""
+
+    pictures: Any
+    image: str
+    rows: Sequence[int]
+
+    def __call__(self, index: int) -> bytes:
+        """The bytes of one row's picture, or of the file that the row names.
+
+        Raises:
+            DataError: the row is empty.
+        """
+        cell = self.pictures[self.rows[index]][self.image] or {}
+        if cell.get("bytes") is not None:
+            return bytes(cell["bytes"])
+        if not cell.get("path"):
+            raise DataError("the row holds no picture")
+        return Path(cell["path"]).read_bytes()

@@ -1,0 +1,133 @@
+"""The folder of entries: finding them, making room within its budget, clearing it."""
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tlf.caching.entry import Entry, Wanted, open_entry
+from tlf.caching.note import is_as_noted, write_note
+from tlf.caching.partial import Partial, begin_partial, clear_abandoned, remove, size_of
+from tlf.folders import cache_folder
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of entries, which together take at most ``max_bytes``."""
+
+    folder: Path
+    max_bytes: int
+    used: set[str] = field(default_factory=set)
+    """Names of the entries that this process uses: they are not removed to make room."""
+
+    def find(self, wanted: Wanted) -> Entry | None:
+        """The entry, if it is there and every byte of it is as it was written. A damaged one is
+        removed.
+        """
+        folder = self.folder / wanted.name
+        if not folder.is_dir():
+            return None
+        entry = open_entry(folder)
+        if entry is None or not is_as_noted(folder):
+            remove(folder)
+            return None
+        with suppress(PermissionError):  # somebody else's cache can be read all the same
+            os.utime(folder)
+        self.used.add(wanted.name)
+        return entry
+
+    def open(self, wanted: Wanted) -> Entry:
+        """An entry that another process has just checked or written.
+
+        Raises:
+            OSError: it is gone.
+        """
+        entry = open_entry(self.folder / wanted.name)
+        if entry is None:
+            raise OSError(f"{self.folder / wanted.name} is gone")
+        self.used.add(wanted.name)
+        return entry
+
+    def begin(self, wanted: Wanted, size: int) -> Partial:
+        """Make room for an entry of ``size`` bytes and begin it.
+
+        Raises:
+            OSError: it does not fit, or the folder cannot be written to; says why.
+        """
+        clear_abandoned(self.folder)
+        if size > self.max_bytes:
+            raise OSError(
+                f"it takes {megabytes(size)} and cache.max_gb allows {megabytes(self.max_bytes)}"
+            )
+        self._make_room(size)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if size > free // 2:
+            raise OSError(
+                f"it takes {megabytes(size)} and only {megabytes(free)} of the disk are free"
+            )
+        return begin_partial(self.folder)
+
+    def finish(self, partial: Partial, wanted: Wanted, index: object) -> None:
+        """Give a partial entry its name. If another process was faster, its entry stays.
+
+        Raises:
+            OSError: the disk is full, or broke.
+        """
+        write_note(partial.folder, wanted.title, wanted.depends, index)
+        partial.publish(self.folder / wanted.name)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything that is stored, the latest used first; nothing is checked."""
+        found = (open_entry(folder) for folder in self._folders())
+        return tuple(sorted((e for e in found if e), key=lambda entry: -entry.used))
+
+    def clear(self) -> int:
+        """Remove everything, and what killed processes left; give how many bytes that frees."""
+        freed = sum(size_of(folder) for folder in self._folders())
+        for folder in self._folders():
+            remove(folder)
+        return freed + clear_abandoned(self.folder)
+
+    def _folders(self) -> list[Path]:
+        found = self.folder.glob("*-*")
+        return [f for f in found if f.is_dir() and not f.name.startswith(".")]
+
+    def _make_room(self, size: int) -> None:
+        entries = self.entries()
+        total = sum(entry.bytes for entry in entries)
+        for entry in reversed(entries):
+            if total + size <= self.max_bytes:
+                return
+            if entry.folder.name not in self.used:
+                remove(entry.folder)
+                total -= entry.bytes
+        if total + size > self.max_bytes:
+            raise OSError(
+                f"it takes {megabytes(size)}, this run has stored {megabytes(total)}, and "
+                f"cache.max_gb allows {megabytes(self.max_bytes)}"
+            )
+
+
+def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
+    """The cache in a folder: what runs have computed once, to list or to clear.
+
+    Parameters:
+        folder: where it is; tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``) if None.
+        max_gb: how much may be stored, in 10⁹ bytes.
+
+    Raises:
+        RunError: tlf's own cannot be made.
+    """
+    place = cache_folder("chain") if folder is None else Path(folder).expanduser()
+    return Cache(place, int(max_gb * 1e9))
+
+
+def megabytes(size: int) -> str:
+    """Bytes for a person.
+
+    >>> megabytes(512_000), megabytes(2_500_000_000)
+    ('0.5 MB', '2,500.0 MB')
+    """
+    return f"{size / 1e6:,.1f} MB"

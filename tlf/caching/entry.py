@@ -1,0 +1,104 @@
+"""What could be stored, and what is.
+
+Data is read by position into memory of its own rather than mapped: the page cache of the system
+does the same work, but the memory of the process does not grow with what it has read, and a file
+that somebody cuts short is an error and not the end of the process.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+from tlf.caching.note import FORMAT, read_note
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Something that could be stored: what it is called, and all that it depends on."""
+
+    kind: str
+    """``pixels`` or ``activations``."""
+    title: str
+    """For a person: ``features of 245 pictures``."""
+    depends: Mapping[str, Any]
+    """Everything that the bytes depend on, as JSON."""
+
+    @cached_property
+    def name(self) -> str:
+        """The name of the entry's folder."""
+        text = json.dumps({"format": FORMAT, "kind": self.kind, **self.depends}, sort_keys=True)
+        return f"{self.kind}-{sha256(text.encode()).hexdigest()[:40]}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something stored. Picklable; every process opens the file for itself."""
+
+    folder: Path
+    title: str
+    bytes: int
+    index: Any
+    """What its writer noted about it, as JSON."""
+    used: float = field(default=0.0, compare=False)
+    """When it was last used, in seconds since 1970."""
+
+    def read(self, start: int, length: int) -> "NDArray[np.uint8]":
+        """``length`` bytes from ``start`` on, in memory of their own.
+
+        Raises:
+            OSError: the file has been cut short or removed.
+        """
+        import numpy as np
+
+        buffer = np.empty(length, dtype=np.uint8)
+        self._fill(buffer.data, start)
+        return buffer
+
+    def rows(self, numbers: Sequence[int], length: int) -> "NDArray[np.uint8]":
+        """Rows of ``length`` bytes each: (len(numbers), length).
+
+        Raises:
+            OSError: the file has been cut short or removed.
+        """
+        import numpy as np
+
+        buffer = np.empty((len(numbers), length), dtype=np.uint8)
+        for place, number in enumerate(numbers):
+            self._fill(buffer[place].data, number * length)
+        return buffer
+
+    def _fill(self, buffer: memoryview, start: int) -> None:
+        if os.preadv(self._opened, [buffer], start) != len(buffer):
+            raise OSError(f"{self.folder} was cut short while it was in use")
+
+    @cached_property
+    def _opened(self) -> int:
+        """The file stays open as long as the entry is known: it can be read even if removed."""
+        handle = os.open(self.folder / "data", os.O_RDONLY)
+        finalize(self, os.close, handle)
+        return handle
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_opened"}
+
+
+def open_entry(folder: Path) -> Entry | None:
+    """The entry in a folder, its data unchecked; None if it has no note that is whole."""
+    note = read_note(folder)
+    if note is None:
+        return None
+    try:
+        used = folder.stat().st_mtime
+    except FileNotFoundError:  # another process has just removed it
+        return None
+    return Entry(folder, note["title"], note["bytes"], note["index"], used)

@@ -1,0 +1,130 @@
+"""Entries that are not whole: being written, left by a writer that was killed, or being removed."""
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+_PREFIX = ".partial-"
+_GRACE = 60.0
+"""Seconds for which an entry without a lock is taken for one that has just been begun."""
+
+
+@dataclass(frozen=True)
+class Partial:
+    """An entry that is being written, by one process or by several."""
+
+    folder: Path
+    owner: Any = None
+    """The lock that says that its owner lives; None in the processes that only write."""
+
+    @cached_property
+    def _opened(self) -> int:
+        return os.open(self.folder / "data", os.O_WRONLY | os.O_CREAT, 0o644)
+
+    def write(self, start: int, data: "memoryview | bytes") -> None:
+        """Write bytes at a position.
+
+        Raises:
+            OSError: the disk is full, or broke.
+        """
+        view = memoryview(data).cast("B")
+        while view:
+            written = os.pwrite(self._opened, view, start)
+            view, start = view[written:], start + written
+
+    def close(self) -> None:
+        """This process has written its part."""
+        if "_opened" in vars(self):
+            os.close(vars(self).pop("_opened"))
+
+    def publish(self, final: Path) -> None:
+        """Give it its name. If another process was faster, its entry stays.
+
+        Raises:
+            OSError: the disk broke.
+        """
+        (self.folder / "lock").unlink()
+        with suppress(FileExistsError, NotADirectoryError):
+            _rename(self.folder, final)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what is left of it."""
+        self.close()
+        remove(self.folder)
+        if self.owner is not None:
+            self.owner.close()
+
+
+def begin_partial(root: Path) -> Partial:
+    """An empty one, owned by this process.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
+    (folder / "data").touch()
+    return Partial(folder, owner=_locked(folder))
+
+
+def remove(folder: Path) -> None:
+    """Take an entry away: by its name first, so that nobody finds half of it."""
+    grave = folder.with_name(f"{_PREFIX}removed-{os.getpid()}-{folder.name}")
+    with suppress(FileNotFoundError, FileExistsError):
+        folder.rename(grave)
+        folder = grave
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_abandoned(root: Path) -> int:
+    """Remove what processes left behind that were killed; give how many bytes that frees."""
+    freed = 0
+    for folder in root.glob(f"{_PREFIX}*"):
+        if not _is_locked(folder):
+            freed += size_of(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files of an entry."""
+    return sum(file.stat().st_size for file in folder.glob("*"))
+
+
+def _locked(folder: Path) -> Any:  # noqa: ANN401 - a file
+    """Lock a partial entry for as long as this process lives."""
+    import fcntl
+
+    file = (folder / "lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file
+
+
+def _is_locked(folder: Path) -> bool:
+    import fcntl
+
+    try:
+        with (folder / "lock").open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        # It is being removed, or its owner has not come to lock it.
+        return folder.is_dir() and time.time() - folder.stat().st_mtime < _GRACE
+    return False
+
+
+def _rename(partial: Path, final: Path) -> None:
+    try:
+        partial.rename(final)
+    except OSError as error:
+        # What a folder that is already there gives: ENOTEMPTY or EEXIST, by file system.
+        if final.is_dir():
+            raise FileExistsError(str(final)) from error
+        raise
