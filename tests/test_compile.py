@@ -1,0 +1,37 @@
+"""torch.compile on request."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from run_files import metrics
+from small import write_recipe
+
+PHASE = """
+seed = 0
+[optimizer]
+kind = "sgd"
+[[phases]]
+name = "all"
+epochs = 2
+lr = 0.01
+"""
+
+
+@pytest.mark.slow
+def test_compiled_training_learns_the_same_and_says_what_compiling_took(tmp_path, pictures):
+    told, losses = {}, {}
+    for compiled in ("true", "false"):
+        path = write_recipe(tmp_path / "recipe.toml", pictures, PHASE, compiled)
+        done = subprocess.run(
+            [sys.executable, "-m", "tlf", str(path), f"compile={compiled}", "cache.mode=off"],
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        told[compiled] = re.findall(r"note: compiling took ([\d.]+) s of the first", done.stdout)
+        losses[compiled] = [line["train_loss"] for line in metrics(tmp_path / compiled)]
+    assert told["false"] == []
+    assert [float(seconds) > 1 for seconds in told["true"]] == [True]
+    assert losses["true"] == pytest.approx(losses["false"], rel=1e-3)
+    assert losses["true"][0] != losses["true"][1]
