@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from run_files import metrics
 from small import write_recipe
 

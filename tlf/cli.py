@@ -12,7 +12,8 @@ from click_default_group import DefaultGroup
 
 import tlf
 from tlf.errors import StoppedError, TlfError, nearest
-from tlf.process import settle
+from tlf.process import keep_memory, settle
+from tlf.results import SegmentStarted
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -188,10 +189,14 @@ def _check_is_no_command(recipe: Path) -> None:
 
 
 def _settled(events: Iterator[Any]) -> Iterator[Any]:
-    """What a run tells; when it has begun, everything is imported that will be."""
+    """What a run tells; meanwhile, the process goes by what the run is about to do."""
     for number, event in enumerate(events):
         if number == 0:
-            settle()
+            settle()  # everything is imported that will be
+        if isinstance(event, SegmentStarted):
+            # What a whole network keeps for its backward pass leaves gaps between large blocks,
+            # which would cost memory; what only passes through frozen stages leaves none.
+            keep_memory(large=event.start != "pictures")
         yield event
 
 

@@ -86,23 +86,21 @@ def defer_imports() -> None:
     sys.meta_path.insert(0, _Inside())
 
 
-def keep_memory() -> None:
-    """Let freed memory stay with the process, on Linux with glibc.
+def keep_memory(*, large: bool = True) -> None:
+    """Let freed memory stay with the process, on Linux with glibc; ``large`` blocks above 32 MiB,
+    too.
 
-    A training step frees its large tensors and asks for as many again. By default each goes back
-    to the system in between, which then has to clear every page of it anew. Blocks above 32 MiB,
-    the most that glibc lets stay, still go back: kept, they would leave gaps, and cost memory. The
-    backward pass runs in a thread of its own; with one arena for all it gets what the forward pass
-    has freed.
+    A batch takes large tensors and frees them, and the next one asks for as many again. By default
+    each goes back to the system in between, which then has to clear every page of it anew.
     """
     from ctypes import CDLL
 
     if sys.platform != "linux" or not hasattr(libc := CDLL(None), "mallopt"):
         return
-    trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # of glibc's malloc.h
-    libc.mallopt(mmap_threshold, 32 * 2**20)
+    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # of glibc's malloc.h
     libc.mallopt(trim_threshold, 2**31 - 1)
-    libc.mallopt(arena_max, 1)
+    libc.mallopt(mmap_threshold, 32 * 2**20)
+    libc.mallopt(mmap_max, 0 if large else 2**16)
 
 
 def leave() -> None:
