@@ -51,6 +51,8 @@ def test_every_module_has_a_test():
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",
         "results": "test_selection.py", "errors": "test_bad_input.py", "cores": "test_devices.py",
         "job": "test_running.py", "offering": "test_plugins.py",
+        "card": "test_checkpoint.py", "sealing": "test_sealed.py",
+        "attaching": "test_portable.py", "plugin_heads": "test_portable.py",
         "predictions": "test_predicting.py", "provenance": "test_running.py",
         "preprocessing": "test_pictures.py",
         "run_folder": "test_running.py", "history": "test_resuming.py",
