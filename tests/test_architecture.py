@@ -53,6 +53,8 @@ def test_every_module_has_a_test():
         "results": "test_selection.py", "errors": "test_bad_input.py", "cores": "test_devices.py",
         "job": "test_running.py", "offering": "test_plugins.py", "blaming": "test_plugins.py",
         "installed": "test_plugins.py", "registering": "test_plugins.py",
+        "card": "test_checkpoint.py", "sealing": "test_sealed.py",
+        "attaching": "test_portable.py", "plugin_heads": "test_portable.py",
         "predictions": "test_predicting.py", "provenance": "test_running.py",
         "preprocessing": "test_pictures.py",
         "run_folder": "test_running.py", "history": "test_resuming.py",

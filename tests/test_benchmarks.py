@@ -150,9 +150,10 @@ def test_a_process_is_measured_and_its_failure_shown(tmp_path):
         )
 
 
-def test_what_loading_a_head_costs_is_told(finished, capsys, monkeypatch):
+@pytest.mark.parametrize("option", [[], ["--uncompiled"]])
+def test_what_loading_a_head_costs_is_told(finished, capsys, monkeypatch, option):
     head = str(finished / "head.safetensors")
-    monkeypatch.setattr(sys, "argv", ["loading.py", head, "--repeats", "2"])
+    monkeypatch.setattr(sys, "argv", ["loading.py", head, "--repeats", "2", *option])
     loading.main()
     printed = capsys.readouterr().out
     rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[1:4]}
@@ -163,9 +164,12 @@ def test_what_loading_a_head_costs_is_told(finished, capsys, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_head_loads_within_ten_milliseconds(finished):
-    loading.taken(finished / "head.safetensors")
-    taken = [sum(loading.taken(finished / "head.safetensors")) for _ in range(15)]
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_head_loads_within_ten_milliseconds(finished, tmp_path, compiled):
+    environment = loading.COMPILED if compiled else loading.uncompiled(tmp_path)
+    head = finished / "head.safetensors"
+    loading.taken(head, environment)
+    taken = [sum(loading.taken(head, environment)) for _ in range(15)]
     # The least: what else the machine does can only add to it.
     assert min(taken) < 0.01
 

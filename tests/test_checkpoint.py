@@ -6,7 +6,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tlf.checkpoint import Card, backbone_sha256, load_model, read_card, save_head, save_model
+from tlf.card import Card, read_card
+from tlf.checkpoint import backbone_sha256, load_model, save_head, save_model
 from tlf.errors import RunError, WeightsError
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing

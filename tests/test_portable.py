@@ -10,14 +10,15 @@ import pytest
 import timm
 import torch
 import torchvision
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import nn
 
 import tlf as package
 from run_files import predictions
 from small import write_recipe
-from tlf import portable
-from tlf.checkpoint import Card, backbone_sha256, save_head
+from tlf.attaching import described
+from tlf.card import Card
+from tlf.checkpoint import backbone_sha256, save_head
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.heads import KINDS
 from tlf.heads.attention_pool import AttentionPool
@@ -27,7 +28,8 @@ from tlf.heads.mlp import Mlp
 from tlf.model import Classifier
 from tlf.portable import load_head
 from tlf.preprocessing import Preprocessing
-from tlf.sealed import read_sealed, write_sealed
+from tlf.sealed import read_sealed
+from tlf.sealing import write_sealed
 
 F, K = 16, 3
 HEADS = [
@@ -125,7 +127,7 @@ print(*sorted(name.partition(".")[2] for name in sys.modules if name.startswith(
     new, everything, own = (set(line.split()) for line in done.stdout.splitlines())
     assert new == {"safetensors", "tlf"}
     # Every module more is time that each start of an app takes longer.
-    assert own == {"portable", "checkpoint", "sealed", "errors", "preprocessing", "heads",
+    assert own == {"portable", "card", "sealed", "errors", "preprocessing", "heads",
                    "heads.linear", "heads.mlp"}  # fmt: skip
     for name in (
         "timm",
@@ -177,7 +179,8 @@ def test_a_head_that_computes_something_else_is_refused(path, monkeypatch):
 
 def rewritten(path, change):
     """The same file, whole, with something else in it."""
-    tensors, about = load_file(path), read_sealed(path)
+    about, data = read_sealed(path)
+    tensors = load(data)
     change(tensors, about)
     write_sealed(path, tensors, about)
 
@@ -205,7 +208,7 @@ def test_files_that_are_whole_and_make_no_sense(path, change, told):
 def test_a_newer_format_and_no_file(path, monkeypatch):
     with pytest.raises(RunError, match="there is no"):
         load_head(path)
-    monkeypatch.setattr("tlf.sealed.FORMAT", 2)
+    monkeypatch.setattr("tlf.sealing.FORMAT", 2)
     written(path, Linear())
     monkeypatch.undo()
     with pytest.raises(RunError, match="upgrade"):
@@ -341,11 +344,11 @@ def test_a_third_partys_head_needs_its_plugin(path, tmp_path, monkeypatch):
 
 
 def test_described_names_what_there_is():
-    assert portable.described({"kind": "mine:net", "sha256": "c" * 64}).startswith("mine:net (SHA")
+    assert described({"kind": "mine:net", "sha256": "c" * 64}).startswith("mine:net (SHA")
 
 
 def test_the_file_says_all_that_an_app_needs(finished):
-    about = read_sealed(finished / "head.safetensors")
+    about, _ = read_sealed(finished / "head.safetensors")
     assert about["classes"] == ["circles", "squares"]
     assert {*about["preprocessing"]} == {
         "size", "resize", "crop", "interpolation", "mean", "std", "mode"

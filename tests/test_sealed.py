@@ -11,7 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tlf.errors import RunError, TlfError, WeightsError
-from tlf.sealed import read_sealed, write_sealed
+from tlf.sealed import read_sealed
+from tlf.sealing import write_sealed
 
 ABOUT = {"classes": ["ant", 'file_sha256": "bee', "Ω"], "tlf": "0.1.0"}
 
@@ -29,7 +30,7 @@ def header_length(data):
 
 
 def test_what_was_written_is_read(path):
-    assert read_sealed(path) == ABOUT
+    assert read_sealed(path) == (ABOUT, path.read_bytes())
 
 
 def test_the_digest_is_of_the_file_with_zeros_in_its_place(path):
@@ -61,7 +62,7 @@ def test_every_single_byte_that_changes_is_noticed(path):
                 read_sealed(path)
             assert str(path) in str(caught.value)
     path.write_bytes(whole)
-    assert read_sealed(path) == ABOUT
+    assert read_sealed(path) == (ABOUT, path.read_bytes())
 
 
 def test_a_file_that_is_cut_or_goes_on_is_refused(path):

@@ -2,51 +2,23 @@
 only.
 """
 
-from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tlf.card import GOLDEN, Card, read_card
 from tlf.errors import WeightsError
-from tlf.preprocessing import Preprocessing
-from tlf.sealed import read_sealed, write_sealed
-
-if TYPE_CHECKING:
-    from tlf.model import Classifier
-
-GOLDEN = ("golden.features", "golden.logits")
-"""What the head's file has besides the head's tensors."""
+from tlf.model import Classifier
+from tlf.pretrained.weights import fingerprint
+from tlf.sealing import write_sealed
 
 
-@dataclass(frozen=True)
-class Card:
-    """What a file of weights says about itself."""
-
-    classes: tuple[str, ...]
-    """Class names in the order of the logits."""
-    preprocessing: Preprocessing
-    head: Mapping[str, Any]
-    """Kind and options."""
-    backbone: Mapping[str, Any]
-    """Kind and options, and ``sha256`` of its tensors."""
-    num_features: int
-    """F."""
-    classifier: str
-    """The name under which the architecture keeps its classifier; the head's tensors stand under
-    it."""
-    metrics: Mapping[str, float]
-    plugins: Mapping[str, str]
-    """Plugin → distribution and version, where head or backbone are a third party's."""
-    tlf: str
-    """The version of tlf that wrote the file."""
-
-
-def save_model(path: Path, classifier: "Classifier", card: Card) -> None:
+def save_model(path: Path, classifier: Classifier, card: Card) -> None:
     """Write backbone and head under the architecture's own names, so that a model with a linear
     head loads into timm's or torchvision's model of that name.
     """
@@ -55,7 +27,7 @@ def save_model(path: Path, classifier: "Classifier", card: Card) -> None:
     write_sealed(path, tensors, _told(card))
 
 
-def load_model(path: Path, classifier: "Classifier") -> None:
+def load_model(path: Path, classifier: Classifier) -> None:
     """Read what ``save_model`` wrote into a classifier of the same make.
 
     Raises:
@@ -74,7 +46,7 @@ def load_model(path: Path, classifier: "Classifier") -> None:
         raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
 
 
-def save_head(path: Path, classifier: "Classifier", card: Card, features: Tensor) -> None:
+def save_head(path: Path, classifier: Classifier, card: Card, features: Tensor) -> None:
     """Write the head by itself, with what an app needs to know, and a golden pair: ``features``
     of one picture (1, F), or (1, F, H, W) or (1, N, F) for a head that pools, and the logits (1,
     K) that belong to them.
@@ -86,28 +58,8 @@ def save_head(path: Path, classifier: "Classifier", card: Card, features: Tensor
     write_sealed(path, head.state_dict() | golden, _told(card))
 
 
-def read_card(path: Path) -> Card:
-    """Read what a file that tlf wrote says about itself.
-
-    Raises:
-        RunError: there is no such file, or it is of a newer format.
-        WeightsError: it is damaged, or tlf did not write it.
-    """
-    told = read_sealed(path)
-    try:
-        how = told["preprocessing"]
-        how |= {"mean": tuple(how["mean"]), "std": tuple(how["std"])}
-        del how["mode"]  # mean and std say it by their number
-        return Card(**{**told, "classes": tuple(told["classes"]),
-                       "preprocessing": Preprocessing(**how)})  # fmt: skip
-    except (KeyError, TypeError) as error:
-        raise WeightsError(f"{path} does not say all of what it is: {error}") from error
-
-
-def backbone_sha256(classifier: "Classifier") -> str:
+def backbone_sha256(classifier: Classifier) -> str:
     """The identity of a backbone: SHA-256 of its tensors."""
-    from tlf.pretrained.weights import fingerprint  # loading a head is quicker without
-
     return fingerprint(classifier.backbone.state_dict())
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
-from tlf.checkpoint import GOLDEN, Card, read_card
-from tlf.errors import PluginError, WeightsError
+from tlf.card import GOLDEN, Card, read_with_card
+from tlf.errors import WeightsError
 from tlf.heads import KINDS
 from tlf.preprocessing import Preprocessing
 
@@ -63,34 +63,9 @@ class PortableHead(nn.Module):
         Raises:
             WeightsError: it is another backbone.
         """
-        from tlf.classifying import TrainedClassifier
-        from tlf.model import Classifier
-        from tlf.pretrained.weights import fingerprint
+        from tlf.attaching import attached
 
-        found = fingerprint(backbone.state_dict())
-        if found != self.backbone["sha256"]:
-            raise WeightsError(self._other(backbone, found))
-        if getattr(self.module, "pools", False) and not hasattr(backbone, "forward_features"):
-            raise WeightsError(
-                f"this head pools maps or tokens, and a {type(backbone).__name__} has no "
-                "forward_features that gives them; load the whole model: tlf.load_classifier"
-            )
-        stages = {"backbone": [name for name, _ in backbone.named_parameters()]}
-        model = Classifier(backbone, self.module, stages).eval()
-        return TrainedClassifier(model, self.labels, self.preprocessing)
-
-    def _other(self, backbone: nn.Module, found: str) -> str:
-        own = self.card.classifier
-        left = any(name.startswith(f"{own}.") for name in backbone.state_dict())
-        advice = (
-            f"it still has a classifier of its own: put torch.nn.Identity() in the place of {own}"
-            if left
-            else "load the weights of the run, model.safetensors, into it"
-        )
-        return (
-            f"this head was trained on {described(self.backbone)}, not on this "
-            f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {advice}"
-        )
+        return attached(self.module, self.card, backbone)
 
 
 def load_head(path: str | PathLike[str]) -> PortableHead:
@@ -109,8 +84,8 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
         WeightsError: it is damaged, or holds no head, or one that is not to be had here.
     """
     file = Path(path)
-    card = read_card(file)
-    tensors = load_file(file)
+    card, data = read_with_card(file)
+    tensors = load(data)
     if not tensors.keys() >= {*GOLDEN}:
         raise WeightsError(f"{file} is no head by itself; name a head.safetensors")
     features, logits = (tensors.pop(name) for name in GOLDEN)
@@ -124,17 +99,6 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     return head
 
 
-def described(backbone: Mapping[str, Any]) -> str:
-    """A backbone in a few words.
-
-    >>> described({"kind": "timm", "model": "vit_tiny", "weights": "none", "sha256": "ab" * 32})
-    'timm vit_tiny with weights none (SHA-256 abababababab…)'
-    """
-    model = f" {backbone['model']}" if "model" in backbone else ""
-    weights = f" with weights {backbone['weights']}" if "weights" in backbone else ""
-    return f"{backbone['kind']}{model}{weights} (SHA-256 {backbone['sha256'][:12]}…)"
-
-
 def _built(path: Path, card: Card) -> nn.Module:
     kind = card.head["kind"]
     options: dict[str, Any] = {
@@ -145,31 +109,14 @@ def _built(path: Path, card: Card) -> nn.Module:
     # What weights start from is drawn and thrown away; the caller's random numbers stay his.
     with torch.random.fork_rng(devices=[]):
         if ":" in kind:
-            return _third_party(path, card, options)
+            from tlf.plugin_heads import build_plugin_head
+
+            return build_plugin_head(path, card, options)
         try:
             return KINDS[kind](**options).build(card.num_features, len(card.classes))
         except (KeyError, TypeError, ValueError) as error:
             told = f"{path}: tlf {card.tlf} wrote a {kind!r} head that this tlf cannot build"
             raise WeightsError(f"{told}: {error}") from error
-
-
-def _third_party(path: Path, card: Card, options: Mapping[str, Any]) -> nn.Module:
-    from tlf.blaming import blame
-    from tlf.plugins import load_plugins
-
-    kind = card.head["kind"]
-    name = kind.partition(":")[0]
-    try:
-        offer = load_plugins([name]).catalogue.of("tlf_heads").get(kind)
-    except PluginError as error:
-        wanted = f"its head, {kind!r}, comes with the plugin {name!r} of {card.plugins[name]}"
-        raise WeightsError(f"{path}: {wanted}: {error}") from error
-    if offer is None:
-        raise WeightsError(f"{path}: the plugin {name!r} that is installed offers no {kind!r}; "
-                           f"it was written with {card.plugins[name]}")  # fmt: skip
-    with blame(offer, "build"):
-        module: nn.Module = offer.component(**options).build(card.num_features, len(card.classes))
-    return module
 
 
 def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:

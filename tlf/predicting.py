@@ -7,7 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tlf.checkpoint import load_model, read_card
+from tlf.card import read_card
+from tlf.checkpoint import load_model
 from tlf.classifying import TrainedClassifier
 from tlf.errors import DataError, RunError
 from tlf.job import build_model, read_plan

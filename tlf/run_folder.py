@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 import tlf
+from tlf.card import Card
 from tlf.chain import eval_pictures
-from tlf.checkpoint import Card, backbone_sha256, save_head, save_model
+from tlf.checkpoint import backbone_sha256, save_head, save_model
 from tlf.folders import remove_parts, written_whole
 from tlf.job import Job
 from tlf.pictures import normalize

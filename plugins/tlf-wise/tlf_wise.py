@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tlf.checkpoint import Card, backbone_sha256, load_model, read_card, save_model
+from tlf.card import Card, read_card
+from tlf.checkpoint import backbone_sha256, load_model, save_model
 from tlf.components import Split
 from tlf.errors import DataError
 from tlf.hookspecs import hookimpl

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from tlf.checkpoint import read_card
+from tlf.card import read_card
 from tlf.classifying import AT_ONCE
 from tlf.errors import RunError, TlfError, WeightsError, nearest
 from tlf.exporting.eight_bits import quantize

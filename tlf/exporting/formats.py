@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tlf.checkpoint import Card, save_model
+from tlf.card import Card
+from tlf.checkpoint import save_model
 from tlf.classifying import TrainedClassifier
 from tlf.errors import RunError, WeightsError
 from tlf.portable import load_head
