@@ -58,7 +58,7 @@ def test_every_module_has_a_test():
         "predictions": "test_predicting.py", "provenance": "test_running.py",
         "preprocessing": "test_pictures.py",
         "run_folder": "test_running.py", "history": "test_resuming.py",
-        "survey": "test_cli.py", "screen": "test_screen.py",
+        "survey": "test_cli.py", "epochs": "test_screen.py",
     }  # fmt: skip
     for path in SOURCES:
         if path.name.startswith("__") or path.name == "pack.py":

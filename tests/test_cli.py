@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import tlf as package
+from tlf.results import EpochResult
 
 BIN = Path(sys.executable).parent
 TIMES = ("seconds", "images_per_second")
@@ -37,16 +39,59 @@ def test_help_takes_less_than_a_fifth_of_a_second():
     pytest.fail(f"the fastest of 20 took {best:.2f} s")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["explian"]])
-def test_what_needs_no_model_imports_no_torch(arguments):
+HEAVY = {"torch", "torchvision", "timm", "accelerate", "datasets", "numpy", "PIL"}
+"""Modules that take long to import."""
+
+
+def profile(*arguments):
+    """What a command said, and the modules that it imported."""
     program = (
         "import sys, atexit; from tlf.cli import main; sys.argv = ['tlf', *sys.argv[1:]]; "
         "atexit.register(lambda: sys.stderr.write(' '.join(['loaded:', *sys.modules]))); main()"
     )
     done = start(sys.executable, "-c", program, *arguments)
-    loaded = set(done.stderr.partition("loaded:")[2].split())
-    assert "click" in loaded
-    assert not loaded & {"torch", "torchvision", "timm", "accelerate", "numpy", "PIL", "rich"}
+    told, _, loaded = done.stderr.partition("loaded:")
+    assert "click" in loaded.split()
+    return done.stdout + told, set(loaded.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["explian"]])
+def test_what_needs_no_model_imports_no_torch(arguments):
+    _, loaded = profile(*arguments)
+    assert not loaded & {*HEAVY, "rich", "pydantic"}
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["explain"]])
+@pytest.mark.parametrize(
+    ("text", "arguments", "told"),
+    [
+        (None, [], "no such file"),
+        ("phases = [", [], "line 1, column 11"),
+        ("seed = 1", ["seed"], "not an override"),
+    ],
+)
+def test_a_recipe_that_cannot_be_read_is_told_before_torch_is_imported(
+    tmp_path, command, text, arguments, told
+):
+    recipe = tmp_path / "my.toml"
+    if text is not None:
+        recipe.write_text(text)
+    said, loaded = profile(*command, recipe, *arguments)
+    assert told in said
+    assert not loaded & HEAVY
+
+
+def test_what_was_stored_and_what_is_over_is_told_without_torch(tmp_path):
+    epoch = EpochResult("head", 0, 0.5, 0.25, 0.875, 0.01, 8, 1.5, 160.0)
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
+    for arguments, told in (
+        (["history", tmp_path], "87.50%"),
+        (["history", tmp_path / "none"], "name the folder of a run"),
+        (["cache", "--dir", tmp_path], "0 entries"),
+    ):
+        said, loaded = profile(*arguments)
+        assert told in said
+        assert not loaded & HEAVY
 
 
 def test_help_lists_every_command():

@@ -11,8 +11,9 @@ from tlf.builtin.freezing import Alternate, Backbone, Gradual, Plateau
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
 from tlf.foresight import foresee
-from tlf.job import Plan, check_phases
+from tlf.job import check_phases
 from tlf.model import Classifier
+from tlf.planning import Plan
 from tlf.plugins import load_plugins
 from tlf.recipe import resolve
 from tlf.results import Progress

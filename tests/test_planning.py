@@ -8,8 +8,7 @@ import pytest
 import tlf as package
 from tlf.builtin.heads import tlf_heads
 from tlf.errors import PluginError, RecipeError
-from tlf.job import read_plan
-from tlf.planning import load_recipe, plan_of
+from tlf.planning import load_recipe, plan_of, read_plan
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -21,9 +20,19 @@ class Ends:
     def frozen(self, model, progress):
         return [name for stage in list(model.stages)[1:] for name in model.stage(stage)]
 
+@dataclass(frozen=True)
+class Last:
+    @hookimpl
+    def tlf_select_best(self, history):
+        return len(history) - 1
+
 @hookimpl
 def tlf_freeze_policies():
     return {"ends": Ends}
+
+@hookimpl
+def tlf_extensions():
+    return {"last": Last}
 """
 
 
@@ -76,6 +85,22 @@ def test_a_third_partys_component_stays_with_its_recipe(recipe, installed):
     assert (
         plan_of(load_recipe(recipe), ["phases.0.freeze=ends:ends"]).recipe.phases == loaded.phases
     )
+
+
+def test_a_plan_is_taken_as_it_is_or_changed(recipe, installed):
+    plan = read_plan(recipe, ["phases.0.freeze=ends:ends"])
+    assert plan_of(plan) is plan
+    changed = plan_of(plan, ["seed=7"])
+    assert changed.recipe == dataclasses.replace(plan.recipe, seed=7)
+    assert changed.source == str(recipe)
+    with pytest.raises(RecipeError, match=r"^.*recipe\.toml: 1 problem\n  seed: has to be"):
+        plan_of(plan, ["seed=-1"])
+
+
+def test_the_extensions_of_a_recipe_that_a_program_changed_take_part(recipe, installed):
+    loaded = load_recipe(recipe, ["extensions=['ends:last']"])
+    changed = dataclasses.replace(loaded, seed=7)
+    assert plan_of(changed).plugins.hook.tlf_select_best(history=[None, None]) == 1
 
 
 def test_a_changed_recipe_trains_what_it_says(recipe, tmp_path):

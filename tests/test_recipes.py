@@ -8,7 +8,7 @@ import pytest
 import timm
 
 from tlf.builtin.backbones import Timm
-from tlf.job import read_plan
+from tlf.planning import read_plan
 from tlf.recipe import Recipe, dump, resolve
 from tlf.results import RunResult
 from tlf.running import run

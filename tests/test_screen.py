@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 from rich.console import Console
 
+from tlf.epochs import epoch_line, history_lines
 from tlf.explaining import StageRow
 from tlf.results import EpochResult, Notice, Progress, Updated
 from tlf.running import RunStarted
-from tlf.screen import epoch_line, history_lines, merged, show, stage_table
+from tlf.screen import merged, show, stage_table
 
 RESULT = EpochResult("head", 0, 0.5, 0.25, 0.875, 0.01, 8, 1.5, 160.0)
 

@@ -14,7 +14,8 @@ from tlf.data import order
 from tlf.devices import start_accelerator
 from tlf.errors import FrozenMovedError, PluginError
 from tlf.hookspecs import hookimpl
-from tlf.job import open_job, read_plan
+from tlf.job import open_job
+from tlf.planning import read_plan
 from tlf.results import EpochResult, Notice, SegmentStarted
 from tlf.seeds import derive
 from tlf.trainer import State, train

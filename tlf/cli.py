@@ -5,7 +5,7 @@ runs.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click_default_group import DefaultGroup
@@ -14,6 +14,9 @@ import tlf
 from tlf.errors import StoppedError, TlfError, nearest
 from tlf.process import keep_memory, settle
 from tlf.results import SegmentStarted
+
+if TYPE_CHECKING:
+    from tlf.planning import Plan
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -48,10 +51,11 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
     KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
     """
     _check_is_no_command(recipe)
+    plan = _plan(recipe, overrides)
     if again:
-        tlf.show(_settled(tlf.resume_recipe(recipe, overrides, changed=changed)))
+        tlf.show(_settled(tlf.resume_recipe(plan, changed=changed)))
     else:
-        tlf.show(_settled(tlf.run(recipe, overrides)))
+        tlf.show(_settled(tlf.run(plan)))
 
 
 @cli.command()
@@ -68,7 +72,7 @@ def history(run: Path) -> None:
     """Print the epochs of a run."""
     from rich.console import Console
 
-    from tlf.screen import history_lines
+    from tlf.epochs import history_lines
 
     for line in history_lines(tlf.read_history(run)):
         Console().print(line, markup=False, highlight=False, soft_wrap=True)
@@ -83,9 +87,10 @@ def explain(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
     """Show what RECIPE would do, and train nothing."""
     from rich.console import Console
 
+    plan = _plan(recipe, overrides)
     from tlf.screen import show_explanation
 
-    show_explanation(tlf.explain(recipe, overrides), Console(), names=names, model=model)
+    show_explanation(tlf.explain(plan), Console(), names=names, model=model)
 
 
 @cli.command()
@@ -170,6 +175,18 @@ def new_plugin(name: str) -> None:
         f"    pytest {folder}\n"
         f"    tlf explain RECIPE phases.0.freeze={name}:ends"
     )
+
+
+def _plan(recipe: Path, overrides: tuple[str, ...]) -> "Plan":
+    """Read a recipe before what trains is imported, which takes seconds, and tell what is wrong.
+
+    Raises:
+        RecipeError: anything in the recipe or the overrides is wrong.
+        PluginError: a plugin that it names cannot be loaded.
+    """
+    from tlf.planning import read_plan
+
+    return read_plan(recipe, overrides)
 
 
 def _check_is_no_command(recipe: Path) -> None:

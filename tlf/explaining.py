@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tlf.components import Splits
-from tlf.job import Plan, build_model, find_splits, frozen_in, preprocessing
+from tlf.job import build_model, find_splits, frozen_in, preprocessing
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
-from tlf.planning import RecipeLike, plan_of
+from tlf.planning import Plan, RecipeLike, plan_of
 from tlf.preprocessing import Preprocessing
 from tlf.results import Progress
 

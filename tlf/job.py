@@ -1,12 +1,9 @@
-"""A recipe made real: plugins loaded, pictures found, the model built. Nothing is trained or
-written.
-"""
+"""A recipe made real: pictures found, the model built. Nothing is trained or written."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,21 +26,12 @@ from tlf.foresight import foresee
 from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
-from tlf.plugins import Plugins, extend, load_plugins
+from tlf.planning import Plan
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
-from tlf.recipe import Phase, Recipe, named_plugins, read_table, resolve
+from tlf.recipe import Phase, Recipe
 from tlf.results import Progress
 from tlf.seeds import seeded
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A recipe with the plugins that it names."""
-
-    recipe: Recipe
-    plugins: Plugins
-    source: str
 
 
 @dataclass(frozen=True)
@@ -82,20 +70,6 @@ class Job:
         """What changes the pictures of one phase at random. A plugin's is named if it breaks."""
         chosen = self.recipe.transforms.augment if phase.augment is None else phase.augment
         return tuple(answerable(a, self.plan.plugins.catalogue.offer(a)) for a in chosen)
-
-
-def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
-    """Read and check a recipe and load the plugins that it names.
-
-    Raises:
-        RecipeError: anything in the recipe or the overrides is wrong.
-        PluginError: a plugin that it names cannot be loaded.
-    """
-    table = read_table(path, overrides)
-    plugins = load_plugins(named_plugins(table))
-    recipe = resolve(table, plugins.catalogue, str(path))
-    extend(plugins, recipe.extensions)
-    return Plan(recipe, plugins, str(path))
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:

@@ -11,8 +11,9 @@ from tlf.card import read_card
 from tlf.checkpoint import load_model
 from tlf.classifying import TrainedClassifier
 from tlf.errors import DataError, RunError
-from tlf.job import build_model, read_plan
+from tlf.job import build_model
 from tlf.pictures import SUFFIXES
+from tlf.planning import read_plan
 from tlf.predictions import Prediction
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]

@@ -122,11 +122,11 @@ def resume_recipe(
     Raises:
         RunError: there is nothing to go on from, or recipe or pictures have changed.
     """
-    output = plan_of(recipe, overrides).recipe.output
-    folder = latest_run_folder(output)
+    plan = plan_of(recipe, overrides)
+    folder = latest_run_folder(plan.recipe.output)
     if folder is None:
-        raise RunError(f"there is no run in {output} to go on with; leave --resume out")
-    yield from resume(folder, recipe, overrides, changed=changed)
+        raise RunError(f"there is no run in {plan.recipe.output} to go on with; leave --resume out")
+    yield from resume(folder, plan, changed=changed)
 
 
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:

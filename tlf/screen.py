@@ -11,6 +11,7 @@ from rich.table import Table
 
 from tlf.caching.cache import megabytes
 from tlf.devices import describe
+from tlf.epochs import epoch_line
 from tlf.explaining import Explanation, StageRow, stage_rows
 from tlf.job import Job
 from tlf.recipe import dump
@@ -157,31 +158,6 @@ def stage_table(rows: Iterable[StageRow]) -> Table:
         style = "dim" if row.state == "frozen" else ""
         table.add_row(row.stage, f"{row.parameters:,}", row.state, rates or "–", style=style)
     return table
-
-
-def epoch_line(result: EpochResult, width: int = 0) -> str:
-    """The line that stays of an epoch. ``width`` is that of the longest name of a phase."""
-    return (
-        f"{result.phase:<{width}} {result.epoch + 1:>3}  "
-        f"loss {result.train_loss:.4f} train, {result.eval_loss:.4f} eval  "
-        f"top-1 {result.eval_top1:6.2%}  "
-        f"{result.images_per_second:.0f} pictures/s  {result.seconds:.1f} s"
-    )
-
-
-def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
-    """Epochs as lines under a header."""
-    history = list(results)
-    width = max([len("phase"), *(len(result.phase) for result in history)])
-    yield (
-        f"{'phase':<{width}}  epoch  train loss  eval loss    top-1        lr  pictures/s  seconds"
-    )
-    for one in history:
-        yield (
-            f"{one.phase:<{width}}  {one.epoch + 1:5}  {one.train_loss:10.4f}  "
-            f"{one.eval_loss:9.4f}  {one.eval_top1:7.2%}  {one.lr:8.2e}  "
-            f"{one.images_per_second:10.0f}  {one.seconds:7.1f}"
-        )
 
 
 def _show_start(event: RunStarted, console: Console) -> None:
