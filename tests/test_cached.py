@@ -40,13 +40,13 @@ def test_entries_are_listed_the_latest_used_first(cache):
 def test_clearing_removes_all_and_says_how_much(cache):
     assert told("--clear", "--dir", cache.folder) == [f"removed 2.0 MB from {cache.folder}"]
     assert list(cache.folder.iterdir()) == []
-    assert told("--dir", cache.folder) == [f"0.0 MB in 0 entries in {cache.folder}"]
+    assert told("--dir", cache.folder) == [f"0 kB in 0 entries in {cache.folder}"]
 
 
 def test_the_folder_is_tlfs_own_unless_another_is_named(tmp_path):
-    assert told(TLF_CACHE=str(tmp_path)) == [f"0.0 MB in 0 entries in {tmp_path / 'chain'}"]
+    assert told(TLF_CACHE=str(tmp_path)) == [f"0 kB in 0 entries in {tmp_path / 'chain'}"]
 
 
 def test_a_folder_that_is_not_there_is_not_made(tmp_path):
-    assert told("--dir", tmp_path / "no") == [f"0.0 MB in 0 entries in {tmp_path / 'no'}"]
+    assert told("--dir", tmp_path / "no") == [f"0 kB in 0 entries in {tmp_path / 'no'}"]
     assert not (tmp_path / "no").exists()

@@ -211,4 +211,4 @@ def test_what_does_not_fit_is_computed_anew(tmp_path, pictures):
     run(path, 'cache.mode="off"', f"output={tmp_path}/off")
     _, notices = run(path, f"cache.dir={tmp_path}/cache", "cache.max_gb=0.00001")
     same_runs(tmp_path / "off", tmp_path / "run")
-    assert sum("cache.max_gb allows 0.0 MB" in notice for notice in notices) == 3
+    assert sum("cache.max_gb allows 10 kB" in notice for notice in notices) == 3

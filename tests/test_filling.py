@@ -35,9 +35,9 @@ def never(*_):
     raise AssertionError("nothing should be computed")
 
 
-def told(cache, size, filling):
+def told(cache, size, filling, titled=None):
     """What ``kept`` gives, and what it tells on the way."""
-    generator, events = kept(Alone(), cache, WANTED, size, filling), []
+    generator, events = kept(Alone(), cache, WANTED, size, filling, titled), []
     while True:
         try:
             events.append(next(generator))
@@ -54,6 +54,16 @@ def test_what_is_missing_is_computed_and_then_found(cache):
     again, events = told(cache, never, never)
     assert again == entry
     assert events == [Stored(WANTED.title, 4, reused=True)]
+
+
+def test_it_is_called_what_it_turned_out_to_be(cache):
+    def titled(note):
+        return f"{note['pictures']} of 5 pictures"
+
+    for filling, reused in ((fill, False), (never, True)):
+        entry, events = told(cache, lambda: 4, filling, titled)
+        assert events[-1] == Stored("4 of 5 pictures", 4, reused=reused)
+        assert entry.title == "4 of 5 pictures"
 
 
 def test_what_is_damaged_is_computed_again(cache):

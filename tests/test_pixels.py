@@ -101,6 +101,8 @@ def test_bad_pictures_are_left_out_alike(recipe, places, tmp_path):
     for found in (False, True):
         job, told = looked(recipe, *places, skip)
         assert reused(told) == [found, found]
+        titles = [event.title for event in told if isinstance(event, Stored)]
+        assert titles == ["18 decoded train pictures", "11 decoded eval pictures"]
         assert job.splits.train.names == plain.splits.train.names
         assert job.splits.train.labels == plain.splits.train.labels
         assert job.splits.notes == plain.splits.notes

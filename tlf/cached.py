@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from tlf.caching.cache import Cache, megabytes
+from tlf.caching.cache import Cache, readable_size
 
 
 def cache_lines(cache: Cache) -> Iterator[str]:
@@ -11,10 +11,10 @@ def cache_lines(cache: Cache) -> Iterator[str]:
     last line is the total, and the folder.
     """
     entries = cache.entries()
-    sizes = [megabytes(entry.bytes) for entry in entries]
+    sizes = [readable_size(entry.bytes) for entry in entries]
     width = max(map(len, sizes), default=0)
     for entry, size in zip(entries, sizes, strict=True):
         used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
         yield f"{used}  {size:>{width}}  {entry.title}"
     count = f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'}"
-    yield f"{megabytes(sum(entry.bytes for entry in entries))} in {count} in {cache.folder}"
+    yield f"{readable_size(sum(entry.bytes for entry in entries))} in {count} in {cache.folder}"

@@ -154,11 +154,11 @@ def plugins() -> None:
 def cache_(*, clear: bool, folder: str | None) -> None:
     """List what runs have computed once and stored, or remove it."""
     from tlf.cached import cache_lines
-    from tlf.caching.cache import megabytes
+    from tlf.caching.cache import readable_size
 
     cache = tlf.open_cache(folder)
     if clear:
-        click.echo(f"removed {megabytes(cache.clear())} from {cache.folder}")
+        click.echo(f"removed {readable_size(cache.clear())} from {cache.folder}")
         return
     for line in cache_lines(cache):
         click.echo(line)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from accelerate import Accelerator
@@ -23,6 +24,7 @@ def kept(
     wanted: Wanted,
     size: Callable[[], int],
     fill: Callable[[Partial], Filling],
+    titled: Callable[[Any], str] | None = None,
 ) -> Generator[Prepared | Notice | Stored, None, Entry | None]:
     """Find an entry, or compute and store it; None where it cannot be stored, after a word on why.
 
@@ -32,14 +34,17 @@ def kept(
         wanted: what.
         size: says how many bytes it will take; asked only where it is not there yet.
         fill: computes it. Gives the same note in every process.
+        titled: says by the note what it turned out to be; what was wanted, if None.
     """
     entry = found(accelerator, cache, wanted)
     if entry is not None:
-        yield Stored(wanted.title, entry.bytes, reused=True)
+        yield Stored(titled(entry.index) if titled else wanted.title, entry.bytes, reused=True)
         return entry
     try:
         partial = _begun(accelerator, cache, wanted, size())
         note = yield from _filled(accelerator, partial, fill)
+        if titled:
+            wanted = replace(wanted, title=titled(note))
         _finished(accelerator, cache, partial, wanted, note)
         entry = cache.open(wanted)
     except OSError as error:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from itertools import accumulate
 from math import prod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from accelerate import Accelerator
 
@@ -151,7 +151,10 @@ def _stored(
     def fill(partial: Partial) -> Filling:
         return _fill(job, split, what, seen, shapes, partial)
 
-    entry = yield from kept(accelerator, cache, wanted, size, fill)
+    def titled(note: Mapping[str, Any]) -> str:
+        return _title(len(seen.digests) - len(note["reasons"]), what)
+
+    entry = yield from kept(accelerator, cache, wanted, size, fill, titled)
     if entry is None:
         return (yield from inspected(split, what, accelerator, _decoded)), None
     starts, shape_of = entry.index["starts"], entry.index["shapes"]
@@ -173,7 +176,11 @@ def _wanted(seen: Inspection, what: str, how: Preprocessing) -> Wanted:
         "pillow": version("pillow"),
         "numpy": version("numpy"),
     }
-    return Wanted("pixels", f"{len(seen.digests)} decoded {what} pictures", depends)
+    return Wanted("pixels", _title(len(seen.kept), what), depends)
+
+
+def _title(count: int, what: str) -> str:
+    return f"{count} decoded {what} pictures"
 
 
 def _shapes(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tlf.caching.cache import megabytes
+from tlf.caching.cache import readable_size
 from tlf.devices import describe
 from tlf.epochs import epoch_line
 from tlf.explaining import Explanation, StageRow, stage_rows
@@ -78,7 +78,7 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
         case Stored():
             how = "found, computed by an earlier run" if event.reused else "computed once"
             console.print(
-                f"stored    {event.title}: {how}, {megabytes(event.bytes)}",
+                f"stored    {event.title}: {how}, {readable_size(event.bytes)}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,

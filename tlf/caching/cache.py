@@ -4,6 +4,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 
 from tlf.caching.entry import Entry, Wanted, open_entry
@@ -58,14 +59,16 @@ class Cache:
         clear_abandoned(self.folder)
         if size > self.max_bytes:
             raise OSError(
-                f"it takes {megabytes(size)} and cache.max_gb allows {megabytes(self.max_bytes)}"
+                f"it takes {readable_size(size)} and cache.max_gb allows "
+                f"{readable_size(self.max_bytes)}"
             )
         self._make_room(size)
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if size > free // 2:
             raise OSError(
-                f"it takes {megabytes(size)} and only {megabytes(free)} of the disk are free"
+                f"it takes {readable_size(size)} and only {readable_size(free)} of the disk "
+                "are free"
             )
         return begin_partial(self.folder)
 
@@ -105,8 +108,8 @@ class Cache:
                 total -= entry.bytes
         if total + size > self.max_bytes:
             raise OSError(
-                f"it takes {megabytes(size)}, this run has stored {megabytes(total)}, and "
-                f"cache.max_gb allows {megabytes(self.max_bytes)}"
+                f"it takes {readable_size(size)}, this run has stored {readable_size(total)}, and "
+                f"cache.max_gb allows {readable_size(self.max_bytes)}"
             )
 
 
@@ -124,10 +127,12 @@ def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
     return Cache(place, int(max_gb * 1e9))
 
 
-def megabytes(size: int) -> str:
-    """Bytes for a person.
+def readable_size(size: int) -> str:
+    """Bytes for a person: in MB, and in whole kB where a tenth of a MB would be too coarse.
 
-    >>> megabytes(512_000), megabytes(2_500_000_000)
+    >>> readable_size(512_000), readable_size(2_500_000_000)
     ('0.5 MB', '2,500.0 MB')
+    >>> readable_size(20_480), readable_size(4), readable_size(0)
+    ('21 kB', '1 kB', '0 kB')
     """
-    return f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{ceil(size / 1e3)} kB"
