@@ -68,6 +68,7 @@ def test_what_needs_no_model_imports_no_torch(arguments):
         (None, [], "no such file"),
         ("phases = [", [], "line 1, column 11"),
         ("seed = 1", ["seed"], "not an override"),
+        ("seed = 1", ["head=gem:gem"], "plugin 'gem' is not installed"),
     ],
 )
 def test_a_recipe_that_cannot_be_read_is_told_before_torch_is_imported(

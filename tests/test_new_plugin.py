@@ -86,10 +86,29 @@ def test_it_is_formatted_and_typed_as_tlf_is(site):
 
 
 @pytest.mark.parametrize(
-    "name", ["Ends", "2ends", "my_ends", "ends-", "a--b", "ä", "", "tlf", "../x"]
+    ("name", "example"),
+    [
+        ("Ends", "ends"),
+        ("2ends", "ends"),
+        ("my_ends", "my-ends"),
+        ("tlf_ends", "ends"),
+        ("ends-", "ends"),
+        ("a--b", "a-b"),
+        ("ä", "my-freezing"),
+        ("", "my-freezing"),
+        ("../x", "x"),
+    ],
 )
-def test_bad_names(name, tmp_path):
-    with pytest.raises(PluginError, match="cannot be a plugin's name; write small letters"):
+def test_bad_names(name, example, tmp_path):
+    with pytest.raises(PluginError, match="cannot be a plugin's name; write small letters") as bad:
+        write_plugin(name, tmp_path)
+    assert str(bad.value).endswith(f", such as {example}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["tlf", "tlf-tlf"])
+def test_the_name_of_tlfs_own_is_taken(name, tmp_path):
+    with pytest.raises(PluginError, match=r"'tlf' is the name of what .* such as my-freezing$"):
         write_plugin(name, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -101,7 +120,7 @@ def test_the_prefix_comes_by_itself(tmp_path):
 
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "tlf-ends").mkdir()
-    with pytest.raises(PluginError, match="tlf-ends exists already; take another name"):
+    with pytest.raises(PluginError, match="exists already; take another name, such as my-ends,"):
         write_plugin("ends", tmp_path)
     (tmp_path / "tlf-gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(PluginError, match="exists already"):
@@ -117,14 +136,14 @@ def test_names_of_installed_plugins_are_taken(name, tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text(f"[tlf]\n{name} = nothing\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setenv("TLF_PLUGINS", "0")  # what is switched off is installed all the same
-    with pytest.raises(PluginError, match=f"plugin '{name}' already: other 1.2 offers it"):
+    with pytest.raises(PluginError, match=f"plugin '{name}' already: other 1.2 offers it; take"):
         write_plugin("two-ends", tmp_path)
 
 
 def test_names_of_installed_packages_and_modules_are_taken(site, tmp_path, monkeypatch):
     (tmp_path / "tlf_lone.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PluginError, match="a module called tlf_lone is installed already"):
+    with pytest.raises(PluginError, match=r"tlf_lone is installed already; .* such as my-lone$"):
         write_plugin("lone", tmp_path)
     info = tmp_path / "tlf_bare-1.2.dist-info"
     info.mkdir()

@@ -120,6 +120,20 @@ def test_a_plugin_that_is_not_installed(install):
     assert "did you mean 'pool'?" in message
 
 
+def test_every_plugin_that_is_missing_or_broken_is_told(install):
+    install("pool", HEADS)
+    install("first", "raise RuntimeError('boom')")
+    install("second", HEADER + "@hookimpl\ndef tlf_heds():\n    return {}")
+    missing = failure("pol", "first", "pool", "poool", "pol").splitlines()
+    assert missing[0] == "2 plugins cannot be used"
+    assert [line.split(" is")[0] for line in missing[1:]] == ["  plugin 'pol'", "  plugin 'poool'"]
+    assert "tlf_test_first" not in sys.modules
+    told = failure("first", "pool", "second").splitlines()
+    assert told[0] == "2 plugins cannot be used"
+    assert "boom" in told[1]
+    assert "tlf_heds" in told[2]
+
+
 def test_two_distributions_of_one_name_matter_only_if_it_is_named(install):
     install("pool", HEADS, "tlf-pool", "tlf_test_pool_a")
     install("pool", HEADS, "other-pool", "tlf_test_pool_b")

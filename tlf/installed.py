@@ -1,7 +1,7 @@
 """Which plugins are installed, and whose they are."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from tlf.components import Plugin
@@ -22,6 +22,35 @@ def switched_off() -> bool:
 def used_entries() -> list[EntryPoint]:
     """Every installed plugin, by name; none where plugins are switched off."""
     return [] if switched_off() else sorted(entry_points(group="tlf"), key=lambda e: e.name)
+
+
+def find_entries(names: Iterable[str]) -> list[EntryPoint]:
+    """The installed plugins called ``names``, each once.
+
+    Raises:
+        PluginError: tells each that is not there, or is there twice.
+    """
+    found, problems = [], []
+    for name in dict.fromkeys(names):
+        try:
+            found.append(find_entry(name))
+        except PluginError as error:
+            problems.append(error)
+    check_none(problems)
+    return found
+
+
+def check_none(problems: Sequence[PluginError]) -> None:
+    """Make one error of what is wrong with several plugins.
+
+    Raises:
+        PluginError: there are problems; tells all of them.
+    """
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise PluginError(f"{len(problems)} plugins cannot be used\n{lines}")
 
 
 def find_entry(name: str) -> EntryPoint:

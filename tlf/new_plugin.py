@@ -148,27 +148,45 @@ def write_plugin(name: str, parent: Path) -> Path:
 
 
 def _check_name(name: str) -> None:
-    if name.startswith("tlf-") and _NAME.fullmatch(name):
-        short = name.removeprefix("tlf-")
+    short = name.removeprefix("tlf-")
+    if short == "tlf":
+        raise PluginError(
+            "'tlf' is the name of what comes with tlf; write another, such as my-freezing"
+        )
+    if short != name and _NAME.fullmatch(short):
         raise PluginError(f"the package is called tlf-… by itself; write: tlf new-plugin {short}")
-    if not _NAME.fullmatch(name) or name == "tlf":
+    if not _NAME.fullmatch(name):
         raise PluginError(
             f"{name!r} cannot be a plugin's name; write small letters and digits, words joined by "
-            "hyphens, such as my-freezing"
+            f"hyphens, a letter first, such as {_mended(name)}"
         )
+
+
+def _mended(name: str) -> str:
+    """A name that could be a plugin's, as near as can be.
+
+    >>> _mended("My_Ends"), _mended("2 ends"), _mended("tlf_ends"), _mended("ä")
+    ('my-ends', 'ends', 'ends', 'my-freezing')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("0123456789-").rstrip("-")
+    short = plain.removeprefix("tlf-")
+    return short if _NAME.fullmatch(short) and short != "tlf" else "my-freezing"
 
 
 def _check_free(name: str, folder: Path, module: str) -> None:
     taken = [plugin for plugin in installed_plugins() if _plain(plugin.name) == name]
+    other = f"take another name, such as my-{name}"
     if taken:
         owner = f"{taken[0].distribution} {taken[0].version}"
-        raise PluginError(f"there is a plugin {taken[0].name!r} already: {owner} offers it")
+        raise PluginError(
+            f"there is a plugin {taken[0].name!r} already: {owner} offers it; {other}"
+        )
     if any(_plain(found.name) == folder.name for found in distributions() if found.name):
-        raise PluginError(f"a package called {folder.name} is installed already; take another name")
+        raise PluginError(f"a package called {folder.name} is installed already; {other}")
     if importlib.util.find_spec(module):
-        raise PluginError(f"a module called {module} is installed already; take another name")
+        raise PluginError(f"a module called {module} is installed already; {other}")
     if os.path.lexists(folder):
-        raise PluginError(f"{folder} exists already; take another name, or go to another folder")
+        raise PluginError(f"{folder} exists already; {other}, or go to another folder")
 
 
 def _plain(name: str) -> str:

@@ -11,7 +11,7 @@ import tlf
 from tlf.blaming import blaming_manager
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError
-from tlf.installed import described, find_entry, used_entries
+from tlf.installed import check_none, described, find_entries, find_entry, used_entries
 from tlf.offering import broken, version
 from tlf.registering import events, imported, register
 
@@ -66,15 +66,20 @@ def load_plugins(names: Sequence[str]) -> Plugins:
     Where the first answer decides, the plugin named last is asked first.
 
     Raises:
-        PluginError: a plugin is missing, offered twice, broken, or offers what tlf cannot use.
+        PluginError: plugins are missing, offered twice, broken, or offer what tlf cannot use; tells
+            everything that is missing or broken.
     """
-    loaded = {"tlf": _own()}
+    entries = find_entries(names)  # before what comes with tlf, which takes seconds to import
+    loaded, problems = {"tlf": _own()}, []
     manager = blaming_manager(loaded)
     offers = _built_in(manager)
-    for name in dict.fromkeys(names):
-        entry = find_entry(name)
-        loaded[name] = described(entry)
-        offers += register(manager, imported(entry, loaded[name]), loaded[name], name)
+    for entry in entries:
+        plugin = loaded[entry.name] = described(entry)
+        try:
+            offers += register(manager, imported(entry, plugin), plugin, entry.name)
+        except PluginError as error:
+            problems.append(error)
+    check_none(problems)
     return Plugins(_catalogue(offers), manager, tuple(loaded.values()))
 
 
