@@ -225,7 +225,10 @@ def bare(root):
     [
         (lack, ["val lacks the class 'squares' of train"]),
         (lone, ["train has the class 'circles' only"]),
-        (hollow, ["train/triangles holds no pictures", "val/triangles holds no pictures"]),
+        (
+            hollow,
+            ["train/triangles holds no pictures; add pictures", "val/triangles holds no pictures"],
+        ),
         (bare, ["train has no class folders", "root/train/ants/a.jpg"]),
     ],
 )

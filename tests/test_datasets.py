@@ -191,10 +191,18 @@ def test_a_single_class(tmp_path):
 def test_everything_wrong_is_named_at_once(root):
     plant(root, "val/wasps/1.jpg", "train/flies/1.jpg", "train/midges/x.txt", "val/midges/1.jpg")
     assert problem(root=root).splitlines()[1:] == [
-        "  train/midges holds no pictures",
+        "  train/midges holds no pictures; add pictures, or remove the folder",
         "  val lacks the class 'flies' of train",
         "  train lacks the class 'wasps' of val",
     ]
+
+
+def test_a_class_of_a_single_picture_cannot_be_divided(tmp_path):
+    plant(tmp_path, "ants/1.jpg", "ants/2.jpg", "bees/1.jpg", "wasps/1.jpg")
+    assert problem(root=tmp_path) == (
+        f"{tmp_path}: a single picture of 'bees', 'wasps': it cannot be in both splits; add more "
+        "pictures of such a class, or leave it out"
+    )
 
 
 def test_an_empty_class_folder_of_the_eval_split(root):

@@ -51,7 +51,10 @@ class Aside:
             ValueError: the fraction is not between 0 and 1.
             DataError: a class has a single picture.
         """
-        train, aside = hold_out(groups, self.fraction, self.seed)
+        try:
+            train, aside = hold_out(groups, self.fraction, self.seed)
+        except DataError as error:
+            raise failure(self.where, [str(error)]) from error
         count = sum(map(len, aside.values()))
         return (
             train,
@@ -83,7 +86,8 @@ def hold_out(
     lone = [name for name, pictures in groups.items() if len(pictures) == 1]
     if lone:
         raise DataError(
-            f"a single picture of {listed(lone)}: it cannot be in both splits; add more pictures"
+            f"a single picture of {listed(lone)}: it cannot be in both splits; add more pictures "
+            "of such a class, or leave it out"
         )
     train: dict[str, list[Picture]] = {}
     aside: dict[str, list[Picture]] = {}

@@ -138,7 +138,8 @@ class _Scan:
             loose = f" (loose pictures: {len(self.loose)})" if self.loose else ""
             return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}"]
         empty = [name for name, pictures in self.groups.items() if not pictures]
-        return [f"{_join(self.name, name)} holds no pictures" for name in empty]
+        advice = "add pictures, or remove the folder"
+        return [f"{_join(self.name, name)} holds no pictures; {advice}" for name in empty]
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, if anything."""
