@@ -7,6 +7,8 @@ import timm
 
 from tlf import cli
 from tlf.explaining import StageRow, explain, stage_rows
+from tlf.results import SegmentStarted
+from tlf.running import run
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def tables(lines):
     found, phase = {}, ""
     for line in lines:
         if line.startswith("phase "):
-            phase = line.split()[1].rstrip(":")
+            phase = line.split()[1].rstrip(",")
             found[phase] = {}
         elif phase and line and not line.startswith(("stage ", " ")):
             stage, *columns = line.split()
@@ -70,8 +72,28 @@ def test_how_much_learns(explained, recipe):
     expected = counts()
     lines = explained(recipe)
     total = sum(expected.values())
-    assert f"phase head: {expected['head']:,} of {total:,} parameters learn" in lines
-    assert f"phase all: {total:,} of {total:,} parameters learn" in lines
+    learns = f"{expected['head']:,} of {total:,} parameters learn"
+    assert f"phase head, 1 epoch: {learns}, from features" in lines
+    assert f"phase all, 2 epochs: {total:,} of {total:,} parameters learn, from pictures" in lines
+    stopped = explained(recipe, "phases.1.early_stopping={patience=1}")
+    assert any(line.startswith("phase all, at most 2 epochs: ") for line in stopped)
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        ("phases.0.freeze={kind='up-to', stage='layer2'}", "output of layer2"),
+        ("transforms.augment=crop-flip", "features"),
+        ("transforms.augment=mixup", "pictures"),  # batches are mixed before the frozen stages
+        ("phases.0.freeze=norms", "pictures"),
+    ],
+)
+def test_a_phase_learns_from_what_a_run_says_it_learns_from(recipe, change, start):
+    told = explain(recipe, [change]).starts
+    assert told == {"head": start, "all": "pictures"}
+    events = run(recipe, [change, "phases.all.epochs=1"])
+    started = {e.phase: e.start for e in events if isinstance(e, SegmentStarted)}
+    assert started == told
 
 
 def test_the_resolved_recipe_pictures_and_input(explained, recipe):
@@ -79,6 +101,9 @@ def test_the_resolved_recipe_pictures_and_input(explained, recipe):
     assert "dropout = 0.25" in lines
     assert 'optimizer = "sgd"' in lines or 'kind = "sgd"' in lines
     assert "pictures  20 to learn from, 11 to evaluate on, 2 classes" in lines
+    assert any(line.startswith("          none was opened; a run opens them all") for line in lines)
+    assert lines.index("seed = 0") < lines.index("[data]")
+    assert lines[-1].startswith("head ")  # what is looked for stays on the terminal
     assert any(line.startswith("input     3 × 32 × 32, shorter side 36, ") for line in lines)
 
 

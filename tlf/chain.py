@@ -27,9 +27,11 @@ from tlf.cut import Cut, Layout
 from tlf.data import EVAL_BATCH, Batch, Key, Pictures, batches_of, cut, deal
 from tlf.devices import describe
 from tlf.filling import Filling, kept, share
-from tlf.job import Job
+from tlf.job import Job, augmentations
 from tlf.phases import Segment
 from tlf.pictures import normalize
+from tlf.planning import Plan
+from tlf.preprocessing import Preprocessing
 from tlf.recipe import Phase
 from tlf.results import Notice, Prepared, Stored
 
@@ -54,14 +56,14 @@ class Activations:
             yield Batch(numbers, self.layout.shaped(rows), self.labels[numbers], stored=True)
 
 
-def apart(job: Job, phase: Phase) -> tuple[int, int, int] | None:
+def apart(plan: Plan, phase: Phase, how: Preprocessing) -> tuple[int, int, int] | None:
     """(C, S, S) of the pictures, where the frozen stages of a phase may run by themselves: not
     where batches are mixed before them, or a plugin's training step has to see the whole model.
     """
-    mixing = any(isinstance(a, BatchAugmentation) for a in job.augmentations(phase))
-    if mixing or job.plan.plugins.replaces_step:
+    mixing = any(isinstance(a, BatchAugmentation) for a in augmentations(plan, phase))
+    if mixing or plan.plugins.replaces_step:
         return None
-    return job.how.channels, job.how.size, job.how.size
+    return how.channels, how.size, how.size
 
 
 def train_pictures(job: Job, phase: Phase) -> Pictures:

@@ -107,6 +107,11 @@ class Cut:
         return outputs
 
 
+def begins_with(cut: Cut | None) -> str:
+    """What the learning part of a network begins with, for a person."""
+    return "pictures" if cut is None else cut.name
+
+
 class Behind(nn.Module):
     """What learns, as a module by itself: output of the frozen stages → logits (B, K)."""
 

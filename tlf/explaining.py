@@ -1,9 +1,15 @@
-"""What a recipe would do, without training: what each phase freezes, what learns, and how fast."""
+"""What a recipe would do, without training: what each phase freezes, what learns, from what, and
+how fast.
+"""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
+from tlf.chain import apart
 from tlf.components import Splits
+from tlf.cut import begins_with, find_cut
+from tlf.freeze import freeze
 from tlf.job import build_model, find_splits, frozen_in, preprocessing
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
@@ -45,6 +51,9 @@ class Explanation:
     """Phase → its stages from the stem to the head, as the phase begins."""
     learning: Mapping[str, tuple[str, ...]]
     """Phase → names of the parameters that learn as it begins."""
+    starts: Mapping[str, str]
+    """Phase → what its learning part begins with: pictures, or what the frozen stages make of
+    them. Proven in float32 on the CPU; a run proves it again where it computes."""
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
@@ -66,18 +75,23 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     plan = plan_of(recipe, overrides)
     splits = find_splits(plan)
     built, classifier = build_model(plan, len(splits.classes))
-    rates = {}
+    how, rates, starts = preprocessing(plan.recipe, built, plan.source), {}, {}
     for phase in plan.recipe.phases:
         start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
         frozen = frozen_in(plan, classifier, phase, start)
         rates[phase.name] = learning_rates(classifier, phase, frozen)
+        freeze(classifier, frozen)
+        picture = apart(plan, phase, how)
+        cut = picture and find_cut(classifier, frozen, picture, nullcontext)
+        starts[phase.name] = begins_with(cut or None)
     return Explanation(
         plan=plan,
         splits=splits,
         classifier=classifier,
-        preprocessing=preprocessing(plan.recipe, built, plan.source),
+        preprocessing=how,
         phases={name: stage_rows(classifier, table) for name, table in rates.items()},
         learning={name: tuple(table) for name, table in rates.items()},
+        starts=starts,
     )
 
 

@@ -68,8 +68,13 @@ class Job:
 
     def augmentations(self, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
         """What changes the pictures of one phase at random. A plugin's is named if it breaks."""
-        chosen = self.recipe.transforms.augment if phase.augment is None else phase.augment
-        return tuple(answerable(a, self.plan.plugins.catalogue.offer(a)) for a in chosen)
+        return augmentations(self.plan, phase)
+
+
+def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
+    """What changes the pictures of one phase at random. A plugin's is named if it breaks."""
+    chosen = plan.recipe.transforms.augment if phase.augment is None else phase.augment
+    return tuple(answerable(a, plan.plugins.catalogue.offer(a)) for a in chosen)
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:

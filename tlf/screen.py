@@ -1,7 +1,7 @@
 """What a person sees of a run: a progress bar on a terminal, plain lines in a file."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from tlf.devices import describe
 from tlf.epochs import epoch_line
 from tlf.explaining import Explanation, StageRow, stage_rows
 from tlf.job import Job
-from tlf.recipe import dump
+from tlf.recipe import Phase, dump
 from tlf.results import (
     EpochResult,
     Notice,
@@ -96,7 +96,10 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
 def show_explanation(
     explanation: Explanation, console: Console, *, names: bool, model: bool
 ) -> None:
-    """Show the resolved recipe and the table of every phase; more on request."""
+    """Show the resolved recipe and the table of every phase; more on request.
+
+    The recipe comes first: it is long, and what a person looks for stays on the terminal.
+    """
     plan = explanation.plan
     console.print(
         dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
@@ -105,25 +108,34 @@ def show_explanation(
     console.print(
         f"pictures  {len(splits.train)} to learn from, {len(splits.eval)} to evaluate on, "
         f"{len(splits.classes)} classes\n"
+        "          none was opened; a run opens them all before it trains, and names what it "
+        "cannot read\n"
         f"input     {how.channels} × {how.size} × {how.size}, shorter side {how.resize}, "
         f"{how.interpolation}, mean {how.mean}, std {how.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
     for note in splits.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
-    for phase, rows in explanation.phases.items():
-        learning = sum(row.learning for row in rows)
-        total = sum(row.parameters for row in rows)
+    for phase in plan.recipe.phases:
+        rows = explanation.phases[phase.name]
         console.print(
-            f"\nphase {phase}: {learning:,} of {total:,} parameters learn",
+            f"\n{_phase_line(phase, rows, explanation.starts[phase.name])}",
             markup=False,
             soft_wrap=True,
         )
         console.print(stage_table(rows))
-        for name in explanation.learning[phase] if names else ():
+        for name in explanation.learning[phase.name] if names else ():
             console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
     if model:
         console.print(str(explanation.classifier), markup=False, highlight=False, soft_wrap=True)
+
+
+def _phase_line(phase: Phase, rows: Sequence[StageRow], start: str) -> str:
+    learning = sum(row.learning for row in rows)
+    total = sum(row.parameters for row in rows)
+    most = "at most " if phase.early_stopping else ""
+    epochs = f"{most}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
+    return f"phase {phase.name}, {epochs}: {learning:,} of {total:,} parameters learn, from {start}"
 
 
 def merged(rows: Iterable[StageRow]) -> Iterator[StageRow]:

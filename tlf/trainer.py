@@ -21,6 +21,7 @@ from tlf.chain import (
     train_activations,
     view,
 )
+from tlf.cut import begins_with
 from tlf.data import cut, order
 from tlf.errors import FrozenMovedError, TrainingError
 from tlf.freeze import changing_tensors, digests, freeze
@@ -158,13 +159,13 @@ def _segment(
     with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
         segment = begin_segment(
             job.accelerator, job.classifier, frozen, rates, optimizer,
-            current, before, apart(job, phase), compiled=job.recipe.compile,
+            current, before, apart(job.plan, phase, job.how), compiled=job.recipe.compile,
         )  # fmt: skip
     if phase.ema is not None:
         state.average = state.average or Average(phase.ema)
         state.average.follow(job.classifier, rates)
     state.segment = segment
-    start = "pictures" if segment.cut is None else segment.cut.name
+    start = begins_with(segment.cut)
     started = SegmentStarted(phase.name, progress.epoch, rates, start)
     state.segments.append(started)
     state.changed |= changing_tensors(job.classifier, frozen)

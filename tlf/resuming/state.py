@@ -189,7 +189,7 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         frozen,
         rates,
         optimizer,
-        picture=apart(job, phase),
+        picture=apart(job.plan, phase, job.how),
         compiled=job.recipe.compile,
     )
     for name, digest in segment.before.items():
