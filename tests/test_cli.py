@@ -84,10 +84,14 @@ def test_a_recipe_that_cannot_be_read_is_told_before_torch_is_imported(
 
 def test_what_was_stored_and_what_is_over_is_told_without_torch(tmp_path):
     epoch = EpochResult("head", 0, 0.5, 0.25, 0.875, 0.01, 8, 1.5, 160.0)
-    (tmp_path / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
+    run = tmp_path / "runs" / "one"
+    run.mkdir(parents=True)
+    (run / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
     for arguments, told in (
-        (["history", tmp_path], "87.50%"),
-        (["history", tmp_path / "none"], "name the folder of a run"),
+        (["history", run], "87.50%"),
+        (["history", tmp_path / "none"], "name the folder of a run that has ended an epoch\n"),
+        (["history", run.parent], f"Known: {run}"),
+        (["history", f"{run}s"], f"did you mean '{run}'?"),
         (["cache", "--dir", tmp_path], "0 entries"),
     ):
         said, loaded = profile(*arguments)

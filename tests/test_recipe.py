@@ -294,6 +294,11 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
         ("data=folder", "data.root: missing; 'folder' (tlf 0.1.0) needs it, a string"),
         ("data.kind=foldr", "data.kind: no dataset is called 'foldr'; did you mean 'folder'?"),
         ("data.bad_image=skip", "data.bad_image: unknown option of 'starter' (tlf 0.1.0); did you"),
+        (
+            "data.root=my/pictures",
+            "data.root: unknown option of 'starter' (tlf 0.1.0); Known: bad_images; "
+            "it is an option of 'folder'",
+        ),
         ("data.bad_images=keep", 'data.bad_images: "keep" is not a choice here; Known: error, sk'),
         ("data={kind='folder', root='x', split=[1]}", "data.split: expected a list of 2 numbers"),
         ("data={kind='folder', root='x', split=[1, 'y']}", "data.split.1: expected a number, got"),
@@ -532,7 +537,13 @@ def test_files_that_cannot_be_read(tmp_path):
         "did you mean 'flowers.toml'? Known: flowers.toml"
     )
     assert unread(Path(tmp_path, "no", "x.toml")).endswith("a file that ends in .toml")
-    assert unread(tmp_path).startswith("is a folder; write the path of a recipe, such as")
+    (tmp_path / "pyproject.toml").write_text("")  # is none
+    assert unread(tmp_path) == (
+        f"is a folder; write the path of a recipe, such as {tmp_path}/flowers.toml; "
+        "Known: flowers.toml"
+    )
+    (tmp_path / "empty").mkdir()
+    assert unread(tmp_path / "empty").endswith("such as " + str(tmp_path / "empty/my_recipe.toml"))
     latin = tmp_path / "latin.toml"
     latin.write_bytes('output = "\xe4"'.encode("latin-1"))
     assert unread(latin) == "byte 10 is not UTF-8; save the file as UTF-8 text"

@@ -218,10 +218,12 @@ def _text(path: Path) -> str:
 
 def _unreadable(path: Path, error: OSError) -> str:
     folder = path if path.is_dir() else path.parent
-    recipes = [file.name for file in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
+    files = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    recipes = [file.name for file in files if file.name != "pyproject.toml"]
     others = f"; {nearest(path.name, recipes)}" if recipes else ""
     if path.is_dir():
-        return f"is a folder; write the path of a recipe, such as {folder}/my_recipe.toml{others}"
+        example = folder / (recipes[0] if recipes else "my_recipe.toml")
+        return f"is a folder; write the path of a recipe, such as {example}{others}"
     if isinstance(error, FileNotFoundError):
         return f"no such file; write the path of a recipe, a file that ends in .toml{others}"
     return f"cannot be read: {error.strerror}"

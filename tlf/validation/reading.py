@@ -1,7 +1,7 @@
 """Makes frozen dataclasses from the tables of a recipe, and notes every problem on the way."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import NoneType
 from typing import Any, get_args, get_origin
 
@@ -68,12 +68,19 @@ class Reader:
             if name not in known:
                 names = [*known, *source.beside]
                 guess = nearest(name, names) if names else "it has none"
+                guess += self._elsewhere(name, source)
                 self._note(Problem(join(path, name), f"unknown {source.owned}; {guess}"))
         for name, (item, hint) in known.items():
             kind = kind_of(hint)
             optional = item.default is not MISSING or item.default_factory is not MISSING
             if name not in given and not optional and not (kind and kind.default):
                 self._note(Problem(join(path, name), self._missing(hint, source)))
+
+    def _elsewhere(self, name: str, source: "_Source") -> str:
+        """Which components of the same sort have an option that this one has not."""
+        offers = self.catalogue.of(source.offer.hook).values() if source.offer else ()
+        kinds = [o.kind for o in offers if name in (item.name for item in fields(o.component))]
+        return f"; it is an option of {', '.join(map(repr, kinds))}" if kinds else ""
 
     def _missing(self, hint: object, source: "_Source") -> str:
         inner = dataclass_in(hint)
