@@ -215,6 +215,25 @@ def test_a_newer_format_and_no_file(path, monkeypatch):
         load_head(path)
 
 
+def test_what_is_no_head_is_called_what_it_is(finished, pictures, tmp_path):
+    head, text = finished / "head.safetensors", tmp_path / "notes.txt"
+    text.write_text("the head is in the run's folder")
+    photo = pictures / "val" / "circles" / "000.jpg"
+    wanted = "name a run's head.safetensors or model.safetensors"
+    ended = "name the head.safetensors of a run that has ended"
+    for path, error, told in (
+        (finished, RunError, f"{finished} is a folder; name the head in it: {head}"),
+        (tmp_path, RunError,
+         f"{tmp_path} is a folder, and there is no {tmp_path}/head.safetensors; {ended}"),
+        (tmp_path / "gone", RunError, f"there is no {tmp_path}/gone; {ended}"),
+        (text, WeightsError, f"{text} is not a safetensors file; {wanted}"),
+        (photo, WeightsError, f"{photo} is not a safetensors file; {wanted}"),
+    ):  # fmt: skip
+        with pytest.raises(error) as caught:
+            load_head(path)
+        assert str(caught.value) == told
+
+
 def test_it_sits_on_its_own_backbone_and_on_no_other(path):
     classifier, _ = written(path, Linear())
     head = load_head(path)

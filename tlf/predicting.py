@@ -14,6 +14,7 @@ from tlf.errors import DataError, RunError
 from tlf.job import build_model, read_plan
 from tlf.pictures import SUFFIXES
 from tlf.predictions import Prediction
+from tlf.sealed import absent
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -35,6 +36,8 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     given = Path(run)
     folder = given.parent if given.name == "model.safetensors" else given
     weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
+    if not weights.is_file():
+        raise absent(weights, "the folder of a run that has ended")
     card = read_card(weights)
     if not recipe.is_file():
         raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
