@@ -257,6 +257,15 @@ def test_it_sits_on_its_own_backbone_and_on_no_other(path):
         head.attach(moved)
 
 
+@pytest.mark.parametrize("thing", [3, None, "resnet18"], ids=repr)
+def test_what_is_no_backbone_is_told_what_is_taken(path, thing):
+    written(path, Linear())
+    with pytest.raises(WeightsError) as caught:
+        load_head(path).attach(thing)
+    told = f"{type(thing).__name__} is no backbone; give a torch.nn.Module: timm tiny (SHA-256 "
+    assert str(caught.value).startswith(told)
+
+
 def test_a_backbone_that_kept_its_classifier(path):
     written(path, Linear())
     whole = nn.Sequential()

@@ -16,8 +16,13 @@ def attached(head: nn.Module, card: Card, backbone: nn.Module) -> TrainedClassif
     """Join a head and the backbone that it was trained on, which is put into evaluation mode.
 
     Raises:
-        WeightsError: it is another backbone.
+        WeightsError: it is another backbone, or none.
     """
+    if not isinstance(backbone, nn.Module):
+        raise WeightsError(
+            f"{type(backbone).__name__} is no backbone; give a torch.nn.Module: "
+            f"{described(card.backbone)}, without its classifier"
+        )
     found = fingerprint(backbone.state_dict())
     if found != card.backbone["sha256"]:
         raise WeightsError(_other(card, backbone, found))

@@ -11,15 +11,18 @@ from torch import Tensor
 
 from tlf.errors import DataError
 from tlf.model import Classifier
-from tlf.pictures import center_crop, load, load_opened, normalize
+from tlf.pictures import center_crop, from_array, load, load_opened, normalize
 from tlf.predictions import Prediction, predictions
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
-Picture: TypeAlias = "str | PathLike[str] | bytes | Image.Image"
-"""A picture file's path, its bytes, or a Pillow picture."""
+Picture: TypeAlias = "str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
+"""A picture file's path, its bytes, a Pillow picture, or a NumPy array of uint8: RGB (H, W, 3),
+RGBA (H, W, 4) or grey (H, W)."""
 
 AT_ONCE = 32
 """Pictures that go through the model together."""
@@ -43,8 +46,13 @@ class TrainedClassifier:
     def predict(self, pictures: "Picture | Sequence[Picture]") -> Prediction | list[Prediction]:
         """Classify a picture, or a list of them.
 
+        Parameters:
+            pictures: each a path, the bytes of a file, a Pillow picture, or a NumPy array of uint8
+                values: RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W). OpenCV reads BGR: give
+                ``array[..., ::-1]``.
+
         Raises:
-            DataError: a picture is missing or cannot be read; says which.
+            DataError: a picture is missing, cannot be read, or is none; says which.
         """
         if isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes):
             return list(self.each(pictures))
@@ -84,17 +92,31 @@ def _pixels(picture: Picture, how: Preprocessing, number: int) -> Tensor:
     """A picture → uint8 pixels (C, S, S)."""
     name = _path(picture) or f"picture {number}"
     try:
-        if isinstance(picture, bytes):
-            pixels = load(picture, how)
-        elif isinstance(picture, str | PathLike):
-            pixels = load(Path(picture).read_bytes(), how)
-        else:
-            pixels = load_opened(picture, how)
+        pixels = _loaded(picture, how)
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}; name a picture file") from error
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     return center_crop(pixels, how.size)
+
+
+def _loaded(picture: Picture, how: Preprocessing) -> Tensor:
+    """A picture in any of its forms → uint8 pixels (C, H, W), resized."""
+    import numpy as np
+    from PIL import Image
+
+    if isinstance(picture, str | PathLike):
+        picture = Path(picture).read_bytes()
+    if isinstance(picture, bytes):
+        return load(picture, how)
+    if isinstance(picture, np.ndarray):
+        picture = from_array(picture)
+    if not isinstance(picture, Image.Image):
+        raise DataError(
+            f"{type(picture).__name__} is no picture; "
+            "give a path, the bytes of a file, a Pillow picture, a NumPy array, or a list of these"
+        )
+    return load_opened(picture, how)
 
 
 def _path(picture: Picture) -> str | None:

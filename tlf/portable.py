@@ -62,7 +62,7 @@ class PortableHead(nn.Module):
                 it frozen. It is put into evaluation mode.
 
         Raises:
-            WeightsError: it is another backbone.
+            WeightsError: it is another backbone, or none; says which it has to be.
         """
         from tlf.attaching import attached
 
