@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -274,6 +274,43 @@ def test_a_backbone_that_kept_its_classifier(path):
     whole.add_module("fc", nn.Linear(F, 10))
     with pytest.raises(WeightsError, match=r"put torch.nn.Identity\(\) in the place of fc"):
         load_head(path).attach(whole)
+
+
+def test_another_architecture_is_told_so_and_which_one_to_build(tmp_path):
+    """What its weights cannot fit is not told to load them."""
+    resnet = torchvision.models.resnet18()
+    published = resnet.fc
+    resnet.fc = nn.Identity()
+    named = [name for name, _ in resnet.named_parameters()]
+    torch.manual_seed(1)
+    classifier = Classifier(resnet, nn.Linear(512, K), {"all": named})
+    about = card(classifier, Linear(), "linear")
+    backbone_told = {**about.backbone, "kind": "torchvision", "model": "resnet18"}
+    about = replace(about, num_features=512, backbone=backbone_told)
+    save_head(tmp_path / "head.safetensors", classifier, about, torch.randn(1, 512))
+    head = load_head(tmp_path / "head.safetensors")
+    instead = "build resnet18, and load the run's model.safetensors into it"
+
+    def told(module):
+        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        training = [part.training for part in module.modules()]
+        with pytest.raises(WeightsError, match="trained on torchvision resnet18 ") as caught:
+            head.attach(module)
+        assert training == [part.training for part in module.modules()]
+        assert all(torch.equal(before[name], t) for name, t in module.state_dict().items())
+        return str(caught.value).partition("; ")[2]
+
+    whole = torchvision.models.resnet50()
+    for wider in (whole, timm.create_model("resnet50", num_classes=0)):
+        assert told(wider) == (
+            f"this is another architecture, of 2048 features where the head takes 512: {instead}"
+        )
+    vit = timm.create_model("vit_tiny_patch16_224", num_classes=0)
+    unknown = "if it is resnet18, load the weights of the run, model.safetensors, into it; "
+    assert told(vit).startswith(unknown)  # which takes no pictures of 8 × 8
+    assert told(timm.create_model("resnet34", num_classes=0)).startswith(unknown)
+    resnet.fc = published
+    assert "in the place of fc" in told(resnet)
 
 
 def test_a_head_that_pools_needs_maps(path):
