@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import tlf as package
 from tlf import cli
+from tlf.errors import RunError
 
 HEAD = """
 from dataclasses import dataclass
@@ -384,6 +386,24 @@ def test_predicting_without_a_run(refused, recipe, pictures, tmp_path):
     (tmp_path / "empty").mkdir()
     refused("predict", "empty", picture, told=["there is no empty/model.safetensors"])
     refused("predict", recipe, picture, told=["name the folder of a run"])
+
+
+def test_predicting_with_a_run_that_was_stopped(refused, recipe, pictures, tmp_path):
+    events = package.run(recipe)
+    for event in events:
+        if isinstance(event, package.EpochResult):
+            break
+    events.close()
+    told = ["there is no run/model.safetensors", "has not ended", "go on with: tlf resume run\n"]
+    refused("predict", "run", pictures / "val", told=told)
+    refused("export", "run", "--to", "timm", told=told)
+    head = tmp_path / "run" / "head.safetensors"
+    for path in (head, head.parent):
+        with pytest.raises(RunError, match=f"no {head}: .* go on with: tlf resume {head.parent}$"):
+            package.load_head(path)
+    for _ in package.resume(tmp_path / "run"):
+        pass
+    assert package.load_head(head).labels == ("circles", "squares")
 
 
 def test_predicting_what_is_no_picture(main, refused, recipe, pictures, tmp_path):

@@ -30,7 +30,7 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     'ants'
 
     Raises:
-        RunError: the folder holds no finished run.
+        RunError: the folder holds no finished run; says how to go on with one that was stopped.
         WeightsError: its weights are damaged.
     """
     given = Path(run)
@@ -61,7 +61,7 @@ def predict(run: str | PathLike[str], pictures: Paths) -> Iterator[Prediction]:
         it, come sorted by path.
 
     Raises:
-        RunError: the folder holds no finished run.
+        RunError: the folder holds no finished run; says how to go on with one that was stopped.
         WeightsError: its weights are damaged.
         DataError: names the path that is not there, or the picture that cannot be read.
     """

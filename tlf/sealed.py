@@ -56,6 +56,12 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
 
 def absent(path: Path, wanted: str = WANTED) -> RunError:
     """The error for a file of weights that is not there; ``wanted`` is what to name instead."""
+    run = path.parent
+    if (run / "recipe.toml").is_file() and not (run / "model.safetensors").is_file():
+        return RunError(
+            f"there is no {path}: the run in {run} has not ended; "
+            f"if it was stopped, go on with: tlf resume {run}"
+        )
     return RunError(f"there is no {path}; name {wanted}")
 
 
