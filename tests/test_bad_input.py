@@ -412,7 +412,7 @@ def test_predicting_what_is_no_picture(main, refused, recipe, pictures, tmp_path
     (tmp_path / "empty").mkdir()
     (tmp_path / "cut.jpg").write_bytes(picture.read_bytes()[:300])
     refused("predict", "run", picture, "nowhere.jpg", told=["nowhere.jpg: there is no such file"])
-    refused("predict", "run", picture, "cut.jpg", "--format=csv", told=["cut.jpg: "])
+    refused("predict", "run", "cut.jpg", "--format=csv", told=["cut.jpg: "])
     refused("predict", "run", recipe, told=["recipe.toml: not a picture in a known format"])
     refused("predict", "run", "empty", told=["empty: no pictures in this folder"])
     model = tmp_path / "run" / "model.safetensors"

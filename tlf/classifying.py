@@ -1,6 +1,6 @@
 """Pictures of any kind in, labels and probabilities out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -58,34 +58,67 @@ class TrainedClassifier:
             return list(self.each(pictures))
         return next(self.each([pictures]))
 
-    def each(self, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+    def each(
+        self,
+        pictures: Sequence[Picture],
+        unreadable: Callable[[DataError], object] | None = None,
+    ) -> Iterator[Prediction]:
         """Classify pictures, and yield what each is as soon as it is known.
+
+        Parameters:
+            pictures: any number of them.
+            unreadable: called with the error of each picture that cannot be read, which is left
+                out. Without it, the first such picture ends all.
 
         Raises:
             DataError: a picture is missing or cannot be read; says which.
         """
         for start in range(0, len(pictures), AT_ONCE):
             batch = pictures[start : start + AT_ONCE]
-            images = self.prepare(batch, first=start)
-            with torch.inference_mode():
-                probabilities = self.model(images).softmax(1)
-            yield from predictions([_path(p) for p in batch], probabilities, self.labels)
+            read = [*_read(batch, self.preprocessing, start, unreadable)]
+            if read:
+                with torch.inference_mode():
+                    probabilities = self.model(self._scaled([p for _, p in read])).softmax(1)
+                yield from predictions([path for path, _ in read], probabilities, self.labels)
 
-    def prepare(self, pictures: Sequence[Picture], first: int = 0) -> Tensor:
+    def prepare(self, pictures: Sequence[Picture]) -> Tensor:
         """Pictures → what the model takes (B, C, H, W), on its device.
-
-        Parameters:
-            pictures: B of them.
-            first: the place of the first of them in a longer list, which errors name it by.
 
         Raises:
             DataError: a picture is missing or cannot be read; says which.
         """
+        return self._scaled([pixels for _, pixels in _read(pictures, self.preprocessing)])
+
+    def _scaled(self, pixels: list[Tensor]) -> Tensor:
         device = next(self.model.parameters()).device
-        named = enumerate(pictures, start=first)
-        images = torch.stack([_pixels(p, self.preprocessing, number) for number, p in named])
-        scaled = normalize(images.to(device), self.preprocessing)
+        scaled = normalize(torch.stack(pixels).to(device), self.preprocessing)
         return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def _read(
+    pictures: Sequence[Picture],
+    how: Preprocessing,
+    first: int = 0,
+    unreadable: Callable[[DataError], object] | None = None,
+) -> Iterator[tuple[str | None, Tensor]]:
+    """The path, where there is one, and the uint8 pixels (C, S, S) of each picture.
+
+    Parameters:
+        pictures: any number of them.
+        how: the preprocessing.
+        first: the place of the first of them in a longer list, which errors name it by.
+        unreadable: called instead of raising.
+
+    Raises:
+        DataError: a picture is missing or cannot be read; says which.
+    """
+    for number, picture in enumerate(pictures, start=first):
+        try:
+            yield _path(picture), _pixels(picture, how, number)
+        except DataError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
 
 
 def _pixels(picture: Picture, how: Preprocessing, number: int) -> Tensor:

@@ -3,17 +3,20 @@ runs.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click_default_group import DefaultGroup
 
 import tlf
-from tlf.errors import StoppedError, TlfError, nearest
+from tlf.errors import DataError, StoppedError, TlfError, nearest
 from tlf.process import keep_memory, settle
 from tlf.results import SegmentStarted
+
+if TYPE_CHECKING:
+    from tlf.predictions import Prediction
 
 _RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
 """``tlf RECIPE`` is ``tlf run RECIPE``."""
@@ -100,11 +103,17 @@ def explain(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
 def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
     """Classify pictures with the best model of a run.
 
-    PICTURE is a file, or a folder of them.
+    PICTURE is a file, or a folder of them. Those that cannot be read are left out and named in the
+    end, on stderr; the exit code is 1 then, and 2 where none can be read.
     """
     from tlf.predictions import PRINTERS
 
-    PRINTERS[form](tlf.predict(run, pictures))
+    problems: list[DataError] = []
+    PRINTERS[form](_some(tlf.predict(run, pictures, problems.append), problems))
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    if problems:
+        sys.exit(1)
 
 
 @cli.command()
@@ -186,6 +195,19 @@ def _check_is_no_command(recipe: Path) -> None:
         f"{recipe} is neither a command nor a recipe, a file that ends in .toml; "
         f"{nearest(str(recipe), known)}"
     )
+
+
+def _some(found: "Iterator[Prediction]", problems: Sequence[DataError]) -> "Iterator[Prediction]":
+    """The same predictions, of which there has to be one.
+
+    Raises:
+        DataError: there is none; says what is wrong with every picture.
+    """
+    first = next(found, None)
+    if first is None:
+        raise DataError("\n  ".join(["no picture can be read:", *map(str, problems)]))
+    yield first
+    yield from found
 
 
 def _settled(events: Iterator[Any]) -> Iterator[Any]:

@@ -1,7 +1,7 @@
 """Classify pictures with what a run left, prepared as the run prepared them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
@@ -49,12 +49,18 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     return TrainedClassifier(model.eval(), card.classes, card.preprocessing)
 
 
-def predict(run: str | PathLike[str], pictures: Paths) -> Iterator[Prediction]:
+def predict(
+    run: str | PathLike[str],
+    pictures: Paths,
+    unreadable: Callable[[DataError], object] | None = None,
+) -> Iterator[Prediction]:
     """Classify pictures with the best model of a run: what ``tlf predict RUN PICTURE...`` prints.
 
     Parameters:
         run: its folder.
         pictures: a picture file, a folder of them, or a list of such paths.
+        unreadable: called with the error of each picture that cannot be read, which is left out;
+            a list's ``append``, for example. Without it, the first such picture ends all.
 
     Yields:
         A prediction for each picture, as soon as it is known. Those of a folder, and of folders in
@@ -67,7 +73,7 @@ def predict(run: str | PathLike[str], pictures: Paths) -> Iterator[Prediction]:
     """
     paths = [pictures] if isinstance(pictures, str | PathLike) else pictures
     found = expand([Path(path) for path in paths])
-    return load_classifier(run).each(found)
+    return load_classifier(run).each(found, unreadable)
 
 
 def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
