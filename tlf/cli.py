@@ -8,22 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click_default_group import DefaultGroup
 
 import tlf
 from tlf.errors import DataError, StoppedError, TlfError, nearest
 from tlf.process import keep_memory, settle
 from tlf.results import SegmentStarted
+from tlf.usage import Commands, missing
 
 if TYPE_CHECKING:
     from tlf.predictions import Prediction
 
-_RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
-"""``tlf RECIPE`` is ``tlf run RECIPE``."""
-
 
 @click.group(
-    cls=_RUNS_BY_DEFAULT,
+    cls=Commands,
     default="run",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -46,7 +43,7 @@ _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--resume", "again", is_flag=True, help="Go on with the run that was stopped.")
 @_changed
 def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool) -> None:
-    """Train what RECIPE describes.
+    """Train what RECIPE describes; tlf RECIPE does the same.
 
     KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
     """
@@ -229,6 +226,9 @@ def main() -> None:
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
+    except click.MissingParameter as error:
+        click.echo(f"error: {missing(error)}", err=True)
+        sys.exit(2)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
