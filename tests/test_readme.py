@@ -54,8 +54,9 @@ def defined(module):
 
 
 def example(name):
-    """The example of a hook, of which there is one."""
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PARTS[name], re.MULTILINE | re.DOTALL)
+    """The example of a hook, of which there is one, or the one below a title."""
+    part = PARTS.get(name) or SECTION.partition(f"##### {name}\n")[2].split("\n##")[0]
+    (code,) = re.findall(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
     return code
 
 
@@ -148,11 +149,12 @@ def install(tmp_path, monkeypatch):
         info = tmp_path / "site" / "tlf_example-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf-example\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[tlf]\nexample = readme_{name}\n")
-        (tmp_path / "site" / f"readme_{name}.py").write_text(example(name), encoding="utf-8")
+        module = "readme_" + name.replace(" ", "_")
+        (info / "entry_points.txt").write_text(f"[tlf]\nexample = {module}\n")
+        (tmp_path / "site" / f"{module}.py").write_text(example(name), encoding="utf-8")
         monkeypatch.syspath_prepend(tmp_path / "site")
-        monkeypatch.setitem(sys.modules, f"readme_{name}", None)
-        del sys.modules[f"readme_{name}"]
+        monkeypatch.setitem(sys.modules, module, None)
+        del sys.modules[module]
         importlib.invalidate_caches()
 
     return install
@@ -162,11 +164,11 @@ def install(tmp_path, monkeypatch):
 def offered(install):
     """What the example of a hook offers, with its defaults."""
 
-    def offered(name):
-        install(name)
+    def offered(hook, title=None):
+        install(title or hook)
         catalogue = load_plugins(["example"]).catalogue
-        (kind,) = [kind for kind in catalogue.of(name) if kind.startswith("example:")]
-        return kind, catalogue.of(name)[kind].component()
+        (kind,) = [kind for kind in catalogue.of(hook) if kind.startswith("example:")]
+        return kind, catalogue.of(hook)[kind].component()
 
     return offered
 
@@ -206,6 +208,16 @@ def test_tlf_backbones(offered, trained, tmp_path):
     again = dataclasses.replace(backbone, weights=str(weights)).build().module.state_dict()
     stored = load_file(weights)
     assert all(torch.equal(value, stored[name]) for name, value in again.items())
+
+
+def test_a_network_of_your_own(offered, trained):
+    kind, backbone = offered("tlf_backbones", "A network of your own")
+    testing.check_backbone(backbone)
+    told = re.search(r"cut\(module\)  # (.+)", example("A network of your own"))[1]
+    assert [*backbone.build().stages] == told.split(", ")
+    folder, _ = trained(f"backbone={{kind = '{kind}'}}", "phases.0.freeze=all-but-last")
+    first = json.loads((folder / "segments.jsonl").read_text().splitlines()[0])["rates"]
+    assert {name.split(".")[1] for name in first if name.startswith("backbone.")} == {"top"}
 
 
 def test_tlf_heads(offered, trained):
