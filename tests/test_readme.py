@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from tlf import testing
+from tlf.model import Classifier
 from tlf.plugins import load_plugins
+from tlf.results import EpochResult, Progress, RunResult, StageSignals
 from tlf.running import run
 
 ROOT = Path(__file__).parent.parent
@@ -115,6 +117,19 @@ def test_what_authors_of_backbones_use_is_there():
     assert len(shown) == 4
     for module, name, rest in shown:
         assert signature(defined(module)[name]) == name + rest
+
+
+@pytest.mark.parametrize("cls", [Classifier, Progress, EpochResult, StageSignals, RunResult])
+def test_what_plugins_are_given_has_a_table_with_every_field(cls):
+    table = rf"^\| `{cls.__name__}` \|.*\n\|.*\n((?:\|.*\n)+)"
+    rows = re.search(table, SECTION, re.MULTILINE)[1].splitlines()
+    shown = [name for row in rows for name in re.findall(r"`(\w+)[^`]*`", row.split("|")[1])]
+    own = [name for name in vars(cls) if not name.startswith("_") and name != "forward"]
+    if cls is Classifier:
+        assert sorted(shown) == sorted([*own, "backbone", "head", "stages"])
+    else:
+        fields = [field.name for field in dataclasses.fields(cls)]
+        assert shown == [*fields, *(name for name in own if name not in fields)]
 
 
 def test_links_lead_somewhere():
