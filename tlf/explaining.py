@@ -11,6 +11,11 @@ from tlf.planning import RecipeLike, plan_of
 from tlf.preprocessing import Preprocessing
 from tlf.results import Progress
 
+ONE_STAGE = (
+    "the whole backbone is one stage, stem: policies and rates that go by stages, such as up-to, "
+    "gradual and layer_decay, take it as a whole"
+)
+
 
 @dataclass(frozen=True)
 class StageRow:
@@ -45,6 +50,12 @@ class Explanation:
     """Phase → its stages from the stem to the head, as the phase begins."""
     learning: Mapping[str, tuple[str, ...]]
     """Phase → names of the parameters that learn as it begins."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about splits and stages: one sentence each."""
+        whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
+        return (*self.splits.notes, *whole)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:

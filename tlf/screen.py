@@ -108,7 +108,7 @@ def show_explanation(
         f"{how.interpolation}, mean {how.mean}, std {how.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
-    for note in splits.notes:
+    for note in explanation.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
     for phase, rows in explanation.phases.items():
         learning = sum(row.learning for row in rows)
