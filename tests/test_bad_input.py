@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import tlf as package
 from tlf import cli
+from tlf.errors import RunError
 
 HEAD = """
 from dataclasses import dataclass
@@ -389,13 +391,31 @@ def test_predicting_without_a_run(refused, recipe, pictures, tmp_path):
     refused("predict", recipe, picture, told=["name the folder of a run"])
 
 
+def test_predicting_with_a_run_that_was_stopped(refused, recipe, pictures, tmp_path):
+    events = package.run(recipe)
+    for event in events:
+        if isinstance(event, package.EpochResult):
+            break
+    events.close()
+    told = ["there is no run/model.safetensors", "has not ended", "go on with: tlf resume run\n"]
+    refused("predict", "run", pictures / "val", told=told)
+    refused("export", "run", "--to", "timm", told=told)
+    head = tmp_path / "run" / "head.safetensors"
+    for path in (head, head.parent):
+        with pytest.raises(RunError, match=f"no {head}: .* go on with: tlf resume {head.parent}$"):
+            package.load_head(path)
+    for _ in package.resume(tmp_path / "run"):
+        pass
+    assert package.load_head(head).labels == ("circles", "squares")
+
+
 def test_predicting_what_is_no_picture(main, refused, recipe, pictures, tmp_path):
     assert main(recipe, "phases.1.epochs=1")[0] == 0
     picture = pictures / "val" / "circles" / "000.jpg"
     (tmp_path / "empty").mkdir()
     (tmp_path / "cut.jpg").write_bytes(picture.read_bytes()[:300])
     refused("predict", "run", picture, "nowhere.jpg", told=["nowhere.jpg: there is no such file"])
-    refused("predict", "run", picture, "cut.jpg", "--format=csv", told=["cut.jpg: "])
+    refused("predict", "run", "cut.jpg", "--format=csv", told=["cut.jpg: "])
     refused("predict", "run", recipe, told=["recipe.toml: not a picture in a known format"])
     refused("predict", "run", "empty", told=["empty: no pictures in this folder"])
     model = tmp_path / "run" / "model.safetensors"

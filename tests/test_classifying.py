@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -62,6 +63,43 @@ def test_pictures_that_pillow_made_are_treated_as_files_are(classifier, tmp_path
         assert classifier.predict(image).probabilities == classifier.predict(file).probabilities, (
             mode
         )
+
+
+def test_an_array_is_the_picture_with_its_pixels(classifier, path, tmp_path):
+    array = np.array(Image.open(path))
+    alpha = np.dstack([array, np.full(array.shape[:2], 90, np.uint8)])
+    for pixels in (array, array[:, :, 0], alpha):
+        Image.fromarray(pixels).save(tmp_path / "same.png")
+        expected = classifier.predict(tmp_path / "same.png").probabilities
+        assert classifier.predict(pixels).probabilities == expected
+    by_path = classifier.predict(path).probabilities
+    as_opencv = np.ascontiguousarray(array[..., ::-1])
+    assert classifier.predict(as_opencv[..., ::-1]).probabilities == by_path
+    assert classifier.predict(as_opencv).probabilities != by_path
+    together = classifier.predict([array, path, array])
+    assert [one.path for one in together] == [None, str(path), None]
+
+
+@pytest.mark.parametrize(
+    ("thing", "told"),
+    [
+        (None, "NoneType is no picture; give a path, the bytes of a file, a Pillow picture, a"),
+        (3, "int is no picture"),
+        (torch.zeros(3, 8, 8), "Tensor is no picture"),
+        ((path for path in ("a.jpg",)), "generator is no picture; .* or a list of these"),
+        (np.zeros((8, 8, 3)), r"an array of float64 \(8, 8, 3\) is no picture; give uint8, RGB"),
+        (np.zeros((2, 8, 8, 3), np.uint8), r"an array of uint8 \(2, 8, 8, 3\) is no picture"),
+        (np.zeros((3, 8, 8), np.uint8), r"an array of uint8 \(3, 8, 8\) is no picture"),
+        (np.zeros(8, np.uint8), r"an array of uint8 \(8,\) is no picture"),
+        (np.zeros((0, 8, 3), np.uint8), r"an array of \(0, 8, 3\) has no pixels"),
+    ],
+    ids=["none", "number", "tensor", "generator", "floats", "batch", "channels", "line", "empty"],
+)
+def test_what_is_no_picture_is_told_what_is_taken(classifier, path, thing, told):
+    with pytest.raises(DataError, match=f"picture 0: {told}"):
+        classifier.predict(thing)
+    with pytest.raises(DataError, match=f"picture 1: {told}"):
+        classifier.predict([path, thing])
 
 
 def test_more_than_go_through_at_once(classifier, path):

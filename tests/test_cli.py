@@ -102,11 +102,7 @@ def test_what_was_stored_and_what_is_over_is_told_without_torch(tmp_path):
 def test_help_lists_every_command():
     done = start(BIN / "tlf", "--help")
     assert done.returncode == 0
-    listed = {
-        line.split()[0].rstrip("*")
-        for line in done.stdout.partition("Commands:")[2].split("\n")
-        if line
-    }
+    listed = {line.split()[0] for line in done.stdout.partition("Commands:")[2].split("\n") if line}
     assert listed >= {"run", "explain", "predict", "plugins"}
     assert start(BIN / "tlf", "-h").stdout == done.stdout
     for command in listed:
@@ -141,9 +137,7 @@ def test_all_ways_in_give_the_same_figures(recipe, tmp_path):
 def test_a_mistake_in_using_the_command_line_exits_with_2():
     for arguments, told in (
         ([], "Commands:"),
-        (["run"], "Missing argument 'RECIPE'"),
         (["run", "x.toml", "--foo"], "No such option"),
-        (["predict", "runs/x"], "Missing argument 'PICTURE...'"),
         (["predict", "runs/x", "a.jpg", "--format", "xml"], "'xml' is not one of"),
     ):
         done = start(BIN / "tlf", *arguments)

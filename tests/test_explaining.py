@@ -7,6 +7,7 @@ import timm
 
 from tlf import cli
 from tlf.explaining import StageRow, explain, stage_rows
+from tlf.pretrained import stages
 from tlf.results import SegmentStarted
 from tlf.running import run
 
@@ -153,3 +154,14 @@ def test_a_row_holds_every_rate_once_ascending(recipe):
     assert rows[0].rates == (0.1, 0.2)
     assert rows[1] == StageRow("layer1", rows[1].parameters, 0, ())
     assert rows[-1].learning == 2
+
+
+def test_a_backbone_in_one_stage_is_noted(explained, recipe, monkeypatch):
+    assert not [line for line in explained(recipe) if line.startswith("note: the whole backbone")]
+    monkeypatch.setattr(stages, "cut_timm", in_one_stage)
+    (note,) = [line for line in explained(recipe) if line.startswith("note: ")]
+    assert note.startswith("note: the whole backbone is one stage, stem: policies and rates")
+
+
+def in_one_stage(module):
+    return {"stem": tuple(name for name, _ in module.named_parameters())}

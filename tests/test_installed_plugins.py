@@ -101,7 +101,7 @@ def test_the_list_shows_each_and_why_it_failed(start):
     told = {title: shown[shown.index(title) + 1].strip() for title in titles[1:]}
     assert told["film  (tlf-film 1.2)"] == "augmentations   film:grain, film:blend"
     expected = {
-        "boom": "cannot be imported: RuntimeError: boom",
+        "boom": "cannot be imported: RuntimeError: boom (boom_plugin.py, line 1)",
         "exit": "cannot be imported: SystemExit: 0",
         "typo": "there is no hook 'tlf_hedas'; did you mean 'tlf_heads'?",
         "given": "tlf_epoch_ended gives 'result' a default; leave it out",
@@ -136,8 +136,16 @@ def test_a_run_that_names_none_of_them_is_not_disturbed(start, recipe, tmp_path)
     [
         ("phases.0.freeze=boom:x", "plugin 'boom' (tlf-boom 1.2): cannot be imported: RuntimeErr"),
         ("plugins=['given']", "plugin 'given' (tlf-given 1.2): tlf_epoch_ended gives 'result' a"),
-        ("transforms.augment=film:grain", "'film:grain' (tlf-film 1.2) failed in augment: Lookup"),
-        ("transforms.augment=film:blend", "'film:blend' (tlf-film 1.2) failed in mix: LookupError"),
+        (
+            "transforms.augment=film:grain",
+            "'film:grain' (tlf-film 1.2) failed in augment: LookupError: no grain for 32 pixels "
+            "(film_plugin.py, line 9)",
+        ),
+        (
+            "transforms.augment=film:blend",
+            "'film:blend' (tlf-film 1.2) failed in mix: LookupError: no partner "
+            "(film_plugin.py, line 14)",
+        ),
     ],
 )
 def test_a_run_that_names_one_says_whose_fault_it_is(start, recipe, change, told):

@@ -154,8 +154,12 @@ def test_names_that_cannot_be_used(install, name):
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("raise RuntimeError('boom')", "cannot be imported: RuntimeError: boom"),
-        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
+        (
+            "raise RuntimeError('boom')",
+            "cannot be imported: RuntimeError: boom (tlf_test_sick.py, line 1)",
+        ),
+        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3 (tlf_test_sick.py, line 1)"),
+        ("\n1 +", "cannot be imported: SyntaxError: invalid syntax (tlf_test_sick.py, line 2)"),
         ("import no_such_module", "cannot be imported: ModuleNotFoundError: No module named"),
         ("x = 1", "implements no hook; write @hookimpl"),
         (HEADER + "@hookimpl\ndef tlf_head():\n    return {}", "did you mean 'tlf_heads'?"),
@@ -174,7 +178,7 @@ def test_names_that_cannot_be_used(install, name):
         ),
         (
             HEADER + "@hookimpl\ndef tlf_heads():\n    raise OSError('no disk')",
-            "tlf_heads failed: OSError: no disk",
+            "tlf_heads failed: OSError: no disk (tlf_test_sick.py, line 12)",
         ),
         (HEADER + "@hookimpl\ndef tlf_heads():\n    return [Gem]", "returns a list, not a mapping"),
         (
@@ -311,7 +315,7 @@ def test_a_hook_that_fails_in_a_run_names_its_plugin(install):
     with pytest.raises(PluginError) as caught:
         load_plugins(["calm", "loud"]).hook.tlf_epoch_ended(result=RESULT)
     expected = "plugin 'loud' (tlf-loud 1.2) failed in tlf_epoch_ended: ValueError: no head"
-    assert str(caught.value) == expected
+    assert str(caught.value) == f"{expected} (tlf_test_loud.py, line 12)"
     assert isinstance(caught.value.__cause__, ValueError)
 
 
@@ -431,14 +435,15 @@ THIRD = Offer("tlf_heads", "pool:gem", Plain, Plugin("pool", "tlf-pool", "1.2"))
     ("offer", "error", "told"),
     [
         (OWN, ValueError("no stage 'x'"), "'plain' (tlf 0.1): no stage 'x'"),
-        (THIRD, ValueError("no stage 'x'"), "'pool:gem' (tlf-pool 1.2): no stage 'x'"),
-        (THIRD, KeyError("x"), "'pool:gem' (tlf-pool 1.2) failed in build: KeyError: 'x'"),
+        (THIRD, ValueError("no stage 'x'"), "'pool:gem' (tlf-pool 1.2): no stage 'x'{}"),
+        (THIRD, KeyError("x"), "'pool:gem' (tlf-pool 1.2) failed in build: KeyError: 'x'{}"),
     ],
 )
-def test_blame_names_the_component(offer, error, told):
+def test_blame_names_the_component_and_the_line_of_a_third_partys(offer, error, told):
     with pytest.raises(PluginError) as caught, blame(offer, "build"):
         raise error
-    assert str(caught.value) == told
+    line = error.__traceback__.tb_next.tb_lineno
+    assert str(caught.value) == told.format(f" (test_plugins.py, line {line})")
     assert caught.value.__cause__ is error
 
 

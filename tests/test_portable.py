@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -215,6 +215,25 @@ def test_a_newer_format_and_no_file(path, monkeypatch):
         load_head(path)
 
 
+def test_what_is_no_head_is_called_what_it_is(finished, pictures, tmp_path):
+    head, text = finished / "head.safetensors", tmp_path / "notes.txt"
+    text.write_text("the head is in the run's folder")
+    photo = pictures / "val" / "circles" / "000.jpg"
+    wanted = "name a run's head.safetensors or model.safetensors"
+    ended = "name the head.safetensors of a run that has ended"
+    for path, error, told in (
+        (finished, RunError, f"{finished} is a folder; name the head in it: {head}"),
+        (tmp_path, RunError,
+         f"{tmp_path} is a folder, and there is no {tmp_path}/head.safetensors; {ended}"),
+        (tmp_path / "gone", RunError, f"there is no {tmp_path}/gone; {ended}"),
+        (text, WeightsError, f"{text} is not a safetensors file; {wanted}"),
+        (photo, WeightsError, f"{photo} is not a safetensors file; {wanted}"),
+    ):  # fmt: skip
+        with pytest.raises(error) as caught:
+            load_head(path)
+        assert str(caught.value) == told
+
+
 def test_it_sits_on_its_own_backbone_and_on_no_other(path):
     classifier, _ = written(path, Linear())
     head = load_head(path)
@@ -238,6 +257,15 @@ def test_it_sits_on_its_own_backbone_and_on_no_other(path):
         head.attach(moved)
 
 
+@pytest.mark.parametrize("thing", [3, None, "resnet18"], ids=repr)
+def test_what_is_no_backbone_is_told_what_is_taken(path, thing):
+    written(path, Linear())
+    with pytest.raises(WeightsError) as caught:
+        load_head(path).attach(thing)
+    told = f"{type(thing).__name__} is no backbone; give a torch.nn.Module: timm tiny (SHA-256 "
+    assert str(caught.value).startswith(told)
+
+
 def test_a_backbone_that_kept_its_classifier(path):
     written(path, Linear())
     whole = nn.Sequential()
@@ -246,6 +274,43 @@ def test_a_backbone_that_kept_its_classifier(path):
     whole.add_module("fc", nn.Linear(F, 10))
     with pytest.raises(WeightsError, match=r"put torch.nn.Identity\(\) in the place of fc"):
         load_head(path).attach(whole)
+
+
+def test_another_architecture_is_told_so_and_which_one_to_build(tmp_path):
+    """What its weights cannot fit is not told to load them."""
+    resnet = torchvision.models.resnet18()
+    published = resnet.fc
+    resnet.fc = nn.Identity()
+    named = [name for name, _ in resnet.named_parameters()]
+    torch.manual_seed(1)
+    classifier = Classifier(resnet, nn.Linear(512, K), {"all": named})
+    about = card(classifier, Linear(), "linear")
+    backbone_told = {**about.backbone, "kind": "torchvision", "model": "resnet18"}
+    about = replace(about, num_features=512, backbone=backbone_told)
+    save_head(tmp_path / "head.safetensors", classifier, about, torch.randn(1, 512))
+    head = load_head(tmp_path / "head.safetensors")
+    instead = "build resnet18, and load the run's model.safetensors into it"
+
+    def told(module):
+        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        training = [part.training for part in module.modules()]
+        with pytest.raises(WeightsError, match="trained on torchvision resnet18 ") as caught:
+            head.attach(module)
+        assert training == [part.training for part in module.modules()]
+        assert all(torch.equal(before[name], t) for name, t in module.state_dict().items())
+        return str(caught.value).partition("; ")[2]
+
+    whole = torchvision.models.resnet50()
+    for wider in (whole, timm.create_model("resnet50", num_classes=0)):
+        assert told(wider) == (
+            f"this is another architecture, of 2048 features where the head takes 512: {instead}"
+        )
+    vit = timm.create_model("vit_tiny_patch16_224", num_classes=0)
+    unknown = "if it is resnet18, load the weights of the run, model.safetensors, into it; "
+    assert told(vit).startswith(unknown)  # which takes no pictures of 8 × 8
+    assert told(timm.create_model("resnet34", num_classes=0)).startswith(unknown)
+    resnet.fc = published
+    assert "in the place of fc" in told(resnet)
 
 
 def test_a_head_that_pools_needs_maps(path):

@@ -120,6 +120,78 @@ def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path):
     assert expand([tmp_path / ".cache"]) == (tmp_path / ".cache" / "a.jpg",)
 
 
+@pytest.fixture
+def spoilt(pictures, tmp_path):
+    """More pictures than a batch, of which four cannot be read: the first, and one at the end."""
+    folder = Path(shutil.copytree(pictures, tmp_path / "spoilt"))
+    shutil.copytree(pictures / "val", folder / "more")
+    cut = (folder / "val/circles/000.jpg").read_bytes()[:300]
+    (folder / "train/circles/000.jpg").write_bytes(b"")
+    (folder / "train/squares/004.jpg").write_text("no picture")
+    (folder / "val/squares/004.jpg").write_bytes(cut)
+    (folder / "val/squares/gone.jpg").write_bytes(b"<svg></svg>")
+    return folder
+
+
+REASONS = {
+    "train/circles/000.jpg": "the file is empty",
+    "train/squares/004.jpg": "not a picture in a known format",
+    "val/squares/004.jpg": "truncated",
+    "val/squares/gone.jpg": "it holds a web page, SVG or XML, not pixels",
+}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "table"])
+def test_what_cannot_be_read_is_named_and_the_others_are_classified(tlf, finished, spoilt, form):
+    bad = [spoilt / name for name in REASONS]
+    good = [path for path in expand([spoilt]) if path not in bad]
+    done = tlf("predict", finished, spoilt, "--format", form, COLUMNS="300")
+    assert done.returncode == 1
+    told = done.stderr.splitlines()
+    for line, path, reason in zip(told, bad, REASONS.values(), strict=True):
+        assert line.startswith(f"error: {path}: ")
+        assert reason.lower() in line.lower()
+    found = done.stdout.splitlines()
+    listed = found if form == "jsonl" else found[1:]
+    assert len(listed) == len(good) > AT_ONCE
+    for line, path in zip(listed, good, strict=True):
+        assert str(path) in line
+    whole = tlf("predict", finished, *good, "--format", form, COLUMNS="300")
+    assert (whole.returncode, whole.stderr) == (0, "")
+    if form == "csv":
+        for row, expected in zip(read(done.stdout), read(whole.stdout), strict=True):
+            assert row["predicted"] == expected["predicted"]
+            torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "table"])
+def test_where_none_can_be_read_nothing_is_printed(tlf, finished, spoilt, form):
+    bad = [spoilt / name for name in REASONS]
+    for path in expand([spoilt]):
+        if path not in bad:
+            path.unlink()
+    done = tlf("predict", finished, spoilt, "--format", form)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, *lines = done.stderr.splitlines()
+    assert first == "error: no picture can be read:"
+    assert [line.partition(": ")[0] for line in lines] == [f"  {path}" for path in bad]
+
+
+def test_a_program_says_what_becomes_of_what_cannot_be_read(finished, spoilt):
+    bad = [spoilt / name for name in REASONS]
+    good = [path for path in expand([spoilt]) if path not in bad]
+    problems = []
+    found = list(predict_pictures(finished, spoilt, problems.append))
+    assert [one.path for one in found] == [str(path) for path in good]
+    assert [str(problem).partition(": ")[0] for problem in problems] == [str(path) for path in bad]
+    assert all(isinstance(problem, DataError) for problem in problems)
+    with pytest.raises(DataError, match=r"train/circles/000\.jpg: the file is empty"):
+        list(predict_pictures(finished, spoilt))
+    problems.clear()
+    assert list(predict_pictures(finished, bad, problems.append)) == []
+    assert len(problems) == len(bad)
+
+
 def test_other_kinds_of_the_same_pixels_are_predicted_alike(finished, pictures, tmp_path):
     """Upright or turned by EXIF, with or without transparency or a palette: one answer."""
     image = Image.open(pictures / "val/squares/001.jpg").convert("RGB")

@@ -15,7 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from tlf import testing
+from tlf.model import Classifier
 from tlf.plugins import load_plugins
+from tlf.results import EpochResult, Progress, RunResult, StageSignals
 from tlf.running import run
 
 ROOT = Path(__file__).parent.parent
@@ -54,8 +56,9 @@ def defined(module):
 
 
 def example(name):
-    """The example of a hook, of which there is one."""
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PARTS[name], re.MULTILINE | re.DOTALL)
+    """The example of a hook, of which there is one, or the one below a title."""
+    part = PARTS.get(name) or SECTION.partition(f"##### {name}\n")[2].split("\n##")[0]
+    (code,) = re.findall(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
     return code
 
 
@@ -116,6 +119,19 @@ def test_what_authors_of_backbones_use_is_there():
         assert signature(defined(module)[name]) == name + rest
 
 
+@pytest.mark.parametrize("cls", [Classifier, Progress, EpochResult, StageSignals, RunResult])
+def test_what_plugins_are_given_has_a_table_with_every_field(cls):
+    table = rf"^\| `{cls.__name__}` \|.*\n\|.*\n((?:\|.*\n)+)"
+    rows = re.search(table, SECTION, re.MULTILINE)[1].splitlines()
+    shown = [name for row in rows for name in re.findall(r"`(\w+)[^`]*`", row.split("|")[1])]
+    own = [name for name in vars(cls) if not name.startswith("_") and name != "forward"]
+    if cls is Classifier:
+        assert sorted(shown) == sorted([*own, "backbone", "head", "stages"])
+    else:
+        fields = [field.name for field in dataclasses.fields(cls)]
+        assert shown == [*fields, *(name for name in own if name not in fields)]
+
+
 def test_links_lead_somewhere():
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert links
@@ -148,11 +164,12 @@ def install(tmp_path, monkeypatch):
         info = tmp_path / "site" / "tlf_example-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf-example\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[tlf]\nexample = readme_{name}\n")
-        (tmp_path / "site" / f"readme_{name}.py").write_text(example(name), encoding="utf-8")
+        module = "readme_" + name.replace(" ", "_")
+        (info / "entry_points.txt").write_text(f"[tlf]\nexample = {module}\n")
+        (tmp_path / "site" / f"{module}.py").write_text(example(name), encoding="utf-8")
         monkeypatch.syspath_prepend(tmp_path / "site")
-        monkeypatch.setitem(sys.modules, f"readme_{name}", None)
-        del sys.modules[f"readme_{name}"]
+        monkeypatch.setitem(sys.modules, module, None)
+        del sys.modules[module]
         importlib.invalidate_caches()
 
     return install
@@ -162,11 +179,11 @@ def install(tmp_path, monkeypatch):
 def offered(install):
     """What the example of a hook offers, with its defaults."""
 
-    def offered(name):
-        install(name)
+    def offered(hook, title=None):
+        install(title or hook)
         catalogue = load_plugins(["example"]).catalogue
-        (kind,) = [kind for kind in catalogue.of(name) if kind.startswith("example:")]
-        return kind, catalogue.of(name)[kind].component()
+        (kind,) = [kind for kind in catalogue.of(hook) if kind.startswith("example:")]
+        return kind, catalogue.of(hook)[kind].component()
 
     return offered
 
@@ -206,6 +223,16 @@ def test_tlf_backbones(offered, trained, tmp_path):
     again = dataclasses.replace(backbone, weights=str(weights)).build().module.state_dict()
     stored = load_file(weights)
     assert all(torch.equal(value, stored[name]) for name, value in again.items())
+
+
+def test_a_network_of_your_own(offered, trained):
+    kind, backbone = offered("tlf_backbones", "A network of your own")
+    testing.check_backbone(backbone)
+    told = re.search(r"cut\(module\)  # (.+)", example("A network of your own"))[1]
+    assert [*backbone.build().stages] == told.split(", ")
+    folder, _ = trained(f"backbone={{kind = '{kind}'}}", "phases.0.freeze=all-but-last")
+    first = json.loads((folder / "segments.jsonl").read_text().splitlines()[0])["rates"]
+    assert {name.split(".")[1] for name in first if name.startswith("backbone.")} == {"top"}
 
 
 def test_tlf_heads(offered, trained):

@@ -397,7 +397,11 @@ def test_a_component_that_breaks_is_blamed_by_name():
             raise KeyError("x")
 
     catalogue = Catalogue((*CATALOGUE.offers, Offer("tlf_heads", "gem:fragile", Fragile, GEM)))
-    with pytest.raises(PluginError, match=r"^head: 'gem:fragile' \(tlf-gem 2.0\) could not be"):
+    told = (
+        r"^head: 'gem:fragile' \(tlf-gem 2.0\) could not be made: KeyError: 'x' "
+        r"\(test_recipe.py, line \d+\)$"
+    )
+    with pytest.raises(PluginError, match=told):
         resolve(tomllib.loads(MINIMAL) | {"head": "gem:fragile"}, catalogue)
 
 

@@ -91,7 +91,8 @@ def test_blanks_between_the_lines_of_the_header_count(path):
 def test_files_of_others(tmp_path):
     path = tmp_path / "a.safetensors"
     save_file({"a": torch.ones(1)}, path)
-    with pytest.raises(WeightsError, match="was not written by tlf"):
+    told = "is a safetensors file that was not written by tlf: .* name a run's head.safetensors"
+    with pytest.raises(WeightsError, match=told):
         read_sealed(path)
     save_file({"a": torch.ones(1)}, path, metadata={"tlf": json.dumps({"format": 99, "tlf": "9"})})
     with pytest.raises(RunError, match="written by tlf 9; upgrade"):
@@ -105,6 +106,20 @@ def test_files_of_others(tmp_path):
         read_sealed(path)
     with pytest.raises(RunError, match="there is no"):
         read_sealed(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"hello", b"a text, no tensors\n", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"PK\3\4\0\0\0\0\0\0\x80"],
+    ids=["word", "text", "jpeg", "pth"],
+)
+def test_files_that_hold_no_tensors(tmp_path, data):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(WeightsError) as caught:
+        read_sealed(path)
+    wanted = "name a run's head.safetensors or model.safetensors"
+    assert str(caught.value) == f"{path} is not a safetensors file; {wanted}"
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path):

@@ -10,6 +10,12 @@ def block(width):
     )
 
 
+def layer(*after, stride=1):
+    """Convolution, norm, activation, and what comes after them."""
+    conv = nn.Conv2d(4, 4, 3, stride=stride)
+    return nn.Sequential(conv, nn.BatchNorm2d(4), nn.ReLU(), *after)
+
+
 class Grouped(nn.Sequential):
     """A network that says itself how it is grouped, as timm's do."""
 
@@ -29,6 +35,51 @@ def test_layers_share_a_stage_until_a_pooling_layer_comes():
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
     )
     assert {name: len(own) for name, own in cut(net).items()} == {"stem": 2, "3": 4}
+
+
+def test_a_block_with_pooling_at_its_end_is_the_last_of_its_stage():
+    net = nn.Sequential()
+    net.low, net.mid = layer(nn.MaxPool2d(2)), layer(nn.MaxPool2d(2))
+    net.more, net.top = layer(), layer(nn.MaxPool2d(2))
+    stages = cut(net)
+    assert list(stages) == ["stem", "mid", "more"]
+    assert {name.split(".")[0] for name in stages["more"]} == {"more", "top"}
+
+
+def test_a_block_with_pooling_at_its_beginning_begins_a_stage():
+    blocks = [nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(4, 4, 3)) for _ in range(2)]
+    assert list(cut(nn.Sequential(layer(), *blocks))) == ["stem", "1", "2"]
+
+
+def test_a_stride_begins_a_stage():
+    net = nn.Sequential(layer(stride=2), layer(), layer(stride=2), layer(), nn.Conv2d(4, 4, 3, 2))
+    assert list(cut(net)) == ["stem", "2", "4"]
+
+
+def test_patches_are_cut_out_in_the_stem_also_behind_a_token():
+    net = nn.Sequential()
+    net.token = nn.Parameter(nn.Linear(2, 2).weight.data)
+    net.patches, net.norm, net.layer1 = nn.Conv2d(3, 4, 8, 8), nn.BatchNorm2d(4), block(4)
+    assert list(cut(net)) == ["stem", "layer1"]
+
+
+def test_where_nothing_is_seen_to_pool_each_layer_is_a_stage():
+    net = nn.Sequential(nn.BatchNorm2d(4), layer(), layer(), nn.BatchNorm2d(4), nn.Linear(4, 4))
+    stages = cut(net)
+    assert list(stages) == ["stem", "2", "4"]
+    assert stages["stem"][:3] == ("0.weight", "0.bias", "1.0.weight")
+    assert stages["2"][-2:] == ("3.weight", "3.bias")
+
+
+def test_what_wraps_the_layers_is_no_stage():
+    net, body = nn.Sequential(), nn.Sequential(block(4), block(4))
+    net.body, net.pool = nn.Sequential(body), nn.AdaptiveAvgPool2d(1)
+    assert list(cut(net)) == ["stem", "body.0.1"]
+
+
+def test_one_layer_is_one_stage():
+    assert cut(nn.Sequential(nn.Flatten(), nn.Linear(4, 4))) == {"stem": ("1.weight", "1.bias")}
+    assert cut(nn.Sequential(nn.Flatten())) == {}
 
 
 def test_a_block_is_a_stage_and_the_norm_after_it_belongs_to_it():

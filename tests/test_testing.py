@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import broken
+from broken.backbones import OneStage
 from tlf import testing
 from tlf.plugins import load_plugins
 
@@ -87,6 +88,12 @@ def test_a_broken_rule_is_told(name):
 @pytest.mark.parametrize(("hook", "component"), broken.WHOLES, ids=str)
 def test_without_their_fault_they_pass(hook, component):
     CHECKS[hook](component)
+
+
+def test_a_backbone_in_one_stage_passes_with_a_warning():
+    with pytest.warns(UserWarning, match=r"^OneStage\(\) has 4 layers in one stage") as told:
+        testing.check_backbone(OneStage())
+    assert [Path(one.filename) for one in told] == [Path(__file__)]
 
 
 def test_no_test_framework_is_needed():

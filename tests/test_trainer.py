@@ -151,6 +151,25 @@ def test_the_best_epoch_is_what_is_left(tmp_path, pictures):
         assert torch.equal(tensor, state.best.tensors[name])
 
 
+HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 1\nlr = 1e-3\n'
+THAWED = '[[phases]]\nname = "all"\nepochs = 2\nlr = { head = 10.0, backbone = 10.0 }\n'
+GRADUAL = (
+    '[[phases]]\nname = "p"\nfreeze = { kind = "gradual", thaw = 2 }\nepochs = 3\n'
+    "lr = { head = 1e-3, layer4 = 10.0, layer3 = 10.0, backbone = 10.0 }\n"
+)
+
+
+@pytest.mark.parametrize("phases", [HEAD + THAWED, GRADUAL], ids=["next-phase", "same-phase"])
+def test_what_thaws_after_the_best_epoch_is_put_back(tmp_path, pictures, phases):
+    job = open_recipe(tmp_path, pictures, phases, "monitor=eval_loss")
+    loaded = {name: tensor.clone() for name, tensor in job.classifier.state_dict().items()}
+    _, events, state = train_all(job)
+    assert state.best.result.epoch == 0
+    assert len({frozenset(e.rates) for e in events if isinstance(e, SegmentStarted)}) > 1
+    for name, tensor in job.classifier.state_dict().items():
+        assert torch.equal(tensor, loaded[name]) == (not name.startswith("head.")), name
+
+
 def test_early_stopping_ends_the_phase_and_the_next_one_begins(tmp_path, pictures):
     phases = (
         '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 9\nlr = 1e-12\n'

@@ -1,14 +1,17 @@
 """A trained head on the backbone that it was trained on, and on no other."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import nn
 
 from tlf.card import Card
 from tlf.classifying import TrainedClassifier
 from tlf.errors import WeightsError
 from tlf.model import Classifier
+from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 
 
@@ -16,8 +19,13 @@ def attached(head: nn.Module, card: Card, backbone: nn.Module) -> TrainedClassif
     """Join a head and the backbone that it was trained on, which is put into evaluation mode.
 
     Raises:
-        WeightsError: it is another backbone.
+        WeightsError: it is another backbone, or none.
     """
+    if not isinstance(backbone, nn.Module):
+        raise WeightsError(
+            f"{type(backbone).__name__} is no backbone; give a torch.nn.Module: "
+            f"{described(card.backbone)}, without its classifier"
+        )
     found = fingerprint(backbone.state_dict())
     if found != card.backbone["sha256"]:
         raise WeightsError(_other(card, backbone, found))
@@ -43,14 +51,43 @@ def described(backbone: Mapping[str, Any]) -> str:
 
 
 def _other(card: Card, backbone: nn.Module, found: str) -> str:
-    own = card.classifier
-    left = any(name.startswith(f"{own}.") for name in backbone.state_dict())
-    advice = (
-        f"it still has a classifier of its own: put torch.nn.Identity() in the place of {own}"
-        if left
-        else "load the weights of the run, model.safetensors, into it"
-    )
     return (
         f"this head was trained on {described(card.backbone)}, not on this "
-        f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {advice}"
+        f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {_advice(card, backbone)}"
     )
+
+
+def _advice(card: Card, backbone: nn.Module) -> str:
+    own, tensors = card.classifier, backbone.state_dict()
+    model = card.backbone.get("model", card.backbone["kind"])
+    kept = any(name.startswith(f"{own}.") for name in tensors)
+    weight = tensors.get(f"{own}.weight")
+    if weight is None or weight.ndim < 2:
+        width = _width(backbone, card.preprocessing)
+    else:
+        width = weight.shape[1]
+    if width not in (card.num_features, None):
+        return (
+            f"this is another architecture, of {width} features where the head takes "
+            f"{card.num_features}: build {model}, and load the run's model.safetensors into it"
+        )
+    if kept:
+        instead = f"put torch.nn.Identity() in the place of {own}"
+        return f"it still has a classifier of its own: {instead}"
+    return (
+        f"if it is {model}, load the weights of the run, model.safetensors, into it; "
+        "they fit no other architecture"
+    )
+
+
+def _width(backbone: nn.Module, how: Preprocessing) -> int | None:
+    """How many numbers it makes of a picture; None where it cannot take one of this size."""
+    trial = deepcopy(backbone).eval()
+    picture = torch.zeros(1, how.channels, how.size, how.size)
+    if (own := next(trial.parameters(), None)) is not None:
+        picture = picture.to(own)
+    try:
+        with torch.inference_mode():
+            return int(trial(picture).shape[-1])
+    except Exception:  # a module of anybody's, given a picture that it may not be made for
+        return None

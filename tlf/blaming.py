@@ -11,7 +11,8 @@ import pluggy
 from tlf import hookspecs
 from tlf.components import Offer, Plugin
 from tlf.errors import PluginError, TlfError
-from tlf.offering import reason, version, wrong_answer
+from tlf.offering import version, wrong_answer
+from tlf.reasons import place, reason
 
 
 @contextmanager
@@ -21,17 +22,18 @@ def blame(offer: Offer, verb: str) -> Iterator[None]:
     Raises:
         PluginError: a component refused its options or its surroundings, or a third party's broke.
     """
-    who = f"{offer.kind!r} ({version(offer.plugin)})"
+    who, module = f"{offer.kind!r} ({version(offer.plugin)})", offer.component.__module__
     try:
         yield
     except TlfError:
         raise
     except ValueError as error:
-        raise PluginError(f"{who}: {error}") from error
+        where = "" if offer.plugin.name == "tlf" else place(error, module)
+        raise PluginError(f"{who}: {error}{where}") from error
     except Exception as error:
         if offer.plugin.name == "tlf":
             raise  # a fault of tlf's own keeps its traceback
-        raise PluginError(f"{who} failed in {verb}: {reason(error)}") from error
+        raise PluginError(f"{who} failed in {verb}: {reason(error, module)}") from error
 
 
 def blaming_manager(loaded: Mapping[str, Plugin]) -> pluggy.PluginManager:
@@ -66,7 +68,8 @@ def _attribute(
     if not third:
         return  # a fault of tlf's own keeps its traceback
     who = " or ".join(f"{plugin.name!r} ({version(plugin)})" for plugin in third)
-    blamed = PluginError(f"plugin {who} failed in {hook}: {reason(error)}")
+    module = inspect.unwrap(guilty[0].function).__module__
+    blamed = PluginError(f"plugin {who} failed in {hook}: {reason(error, module)}")
     blamed.__cause__ = error
     outcome.force_exception(blamed)
 

@@ -3,27 +3,25 @@ runs.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click_default_group import DefaultGroup
 
 import tlf
-from tlf.errors import StoppedError, TlfError, nearest
+from tlf.errors import DataError, StoppedError, TlfError, nearest
 from tlf.process import keep_memory, settle
 from tlf.results import SegmentStarted
+from tlf.usage import Commands, missing
 
 if TYPE_CHECKING:
     from tlf.planning import Plan
-
-_RUNS_BY_DEFAULT: type[click.Group] = DefaultGroup
-"""``tlf RECIPE`` is ``tlf run RECIPE``."""
+    from tlf.predictions import Prediction
 
 
 @click.group(
-    cls=_RUNS_BY_DEFAULT,
+    cls=Commands,
     default="run",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -46,7 +44,7 @@ _overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--resume", "again", is_flag=True, help="Go on with the run that was stopped.")
 @_changed
 def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool) -> None:
-    """Train what RECIPE describes.
+    """Train what RECIPE describes; tlf RECIPE does the same.
 
     KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
     """
@@ -105,11 +103,17 @@ def explain(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
 def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
     """Classify pictures with the best model of a run.
 
-    PICTURE is a file, or a folder of them.
+    PICTURE is a file, or a folder of them. Those that cannot be read are left out and named in the
+    end, on stderr; the exit code is 1 then, and 2 where none can be read.
     """
     from tlf.predictions import PRINTERS
 
-    PRINTERS[form](tlf.predict(run, pictures))
+    problems: list[DataError] = []
+    PRINTERS[form](_some(tlf.predict(run, pictures, problems.append), problems))
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    if problems:
+        sys.exit(1)
 
 
 @cli.command()
@@ -205,6 +209,19 @@ def _check_is_no_command(recipe: Path) -> None:
     )
 
 
+def _some(found: "Iterator[Prediction]", problems: Sequence[DataError]) -> "Iterator[Prediction]":
+    """The same predictions, of which there has to be one.
+
+    Raises:
+        DataError: there is none; says what is wrong with every picture.
+    """
+    first = next(found, None)
+    if first is None:
+        raise DataError("\n  ".join(["no picture can be read:", *map(str, problems)]))
+    yield first
+    yield from found
+
+
 def _settled(events: Iterator[Any]) -> Iterator[Any]:
     """What a run tells; meanwhile, the process goes by what the run is about to do."""
     for number, event in enumerate(events):
@@ -224,6 +241,9 @@ def main() -> None:
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
+    except click.MissingParameter as error:
+        click.echo(f"error: {missing(error)}", err=True)
+        sys.exit(2)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

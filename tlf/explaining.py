@@ -17,6 +17,11 @@ from tlf.planning import Plan, RecipeLike, plan_of
 from tlf.preprocessing import Preprocessing
 from tlf.results import Progress
 
+ONE_STAGE = (
+    "the whole backbone is one stage, stem: policies and rates that go by stages, such as up-to, "
+    "gradual and layer_decay, take it as a whole"
+)
+
 
 @dataclass(frozen=True)
 class StageRow:
@@ -54,6 +59,12 @@ class Explanation:
     starts: Mapping[str, str]
     """Phase → what its learning part begins with: pictures, or what the frozen stages make of
     them. Proven in float32 on the CPU; a run proves it again where it computes."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about splits and stages: one sentence each."""
+        whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
+        return (*self.splits.notes, *whole)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:

@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 
 from tlf.components import Offer, Plugin
 from tlf.errors import PluginError
+from tlf.reasons import reason
 
 VERBS = {
     "tlf_datasets": ("build",),
@@ -36,7 +37,8 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
     try:
         offered = function()
     except (Exception, SystemExit) as error:
-        raise broken(plugin, f"{hook} failed: {reason(error)}") from error
+        told = reason(error, function.__module__)
+        raise broken(plugin, f"{hook} failed: {told}") from error
     if not isinstance(offered, Mapping):
         raise broken(
             plugin, f"{hook} returns {_article(offered)}, not a mapping from kind to class"
@@ -101,12 +103,3 @@ def version(plugin: Plugin) -> str:
 def broken(plugin: Plugin, fault: str) -> PluginError:
     """The error for a plugin that cannot be used."""
     return PluginError(f"plugin {plugin.name!r} ({version(plugin)}): {fault}")
-
-
-def reason(error: BaseException) -> str:
-    """What an exception says, in one line.
-
-    >>> reason(KeyError("x"))
-    "KeyError: 'x'"
-    """
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -16,7 +16,9 @@ from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
 
@@ -82,6 +84,26 @@ def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
         DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
     """
     return _to_tensor(_resize(_convert(_upright(image), _mode(how.channels)), how))
+
+
+def from_array(pixels: "NDArray[np.uint8]") -> "Image.Image":
+    """Uint8 values, RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W), as a Pillow picture.
+
+    Raises:
+        DataError: they are of another type or shape.
+    """
+    import numpy as np
+    from PIL import Image
+
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or len(shape) < 2 or shape[2:] not in ((), (3,), (4,)):
+        raise DataError(
+            f"an array of {pixels.dtype} {shape} is no picture; "
+            "give uint8, RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W)"
+        )
+    if not pixels.size:
+        raise DataError(f"an array of {shape} has no pixels")
+    return Image.fromarray(pixels)
 
 
 def decode(data: bytes, channels: int = 3) -> "Tensor":

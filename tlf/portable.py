@@ -12,9 +12,10 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from tlf.card import GOLDEN, Card, read_with_card
-from tlf.errors import WeightsError
+from tlf.errors import RunError, WeightsError
 from tlf.heads import KINDS
 from tlf.preprocessing import Preprocessing
+from tlf.sealed import absent
 
 if TYPE_CHECKING:
     from tlf.classifying import TrainedClassifier
@@ -61,7 +62,7 @@ class PortableHead(nn.Module):
                 it frozen. It is put into evaluation mode.
 
         Raises:
-            WeightsError: it is another backbone.
+            WeightsError: it is another backbone, or none; says which it has to be.
         """
         from tlf.attaching import attached
 
@@ -75,15 +76,17 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     A head that a plugin offers needs that plugin, and tlf with all that it needs.
 
     >>> import tlf
-    >>> tlf.load_head("a.safetensors")
+    >>> tlf.load_head("runs/a")
     Traceback (most recent call last):
-    tlf.errors.RunError: there is no a.safetensors; name the folder of a run that has ended
+    tlf.errors.RunError: there is no runs/a; name the head.safetensors of a run that has ended
 
     Raises:
-        RunError: there is no such file, or a newer tlf wrote it.
+        RunError: there is no such file, it is a folder, or a newer tlf wrote it.
         WeightsError: it is damaged, or holds no head, or one that is not to be had here.
     """
     file = Path(path)
+    if not file.is_file():
+        raise _no_file(file)
     card, data = read_with_card(file)
     tensors = load(data)
     if not tensors.keys() >= {*GOLDEN}:
@@ -97,6 +100,15 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     head = PortableHead(module, card)
     _check_golden(file, head, features, logits)
     return head
+
+
+def _no_file(path: Path) -> RunError:
+    head, wanted = path / "head.safetensors", "the head.safetensors of a run that has ended"
+    if head.is_file():
+        return RunError(f"{path} is a folder; name the head in it: {head}")
+    if path.is_dir():
+        return RunError(f"{path} is a folder, and {absent(head, wanted)}")
+    return absent(path, wanted)
 
 
 def _built(path: Path, card: Card) -> nn.Module:

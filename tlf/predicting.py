@@ -1,7 +1,7 @@
 """Classify pictures with what a run left, prepared as the run prepared them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ from tlf.job import build_model
 from tlf.pictures import SUFFIXES
 from tlf.planning import read_plan
 from tlf.predictions import Prediction
+from tlf.sealed import absent
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
@@ -30,12 +31,14 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     'ants'
 
     Raises:
-        RunError: the folder holds no finished run.
+        RunError: the folder holds no finished run; says how to go on with one that was stopped.
         WeightsError: its weights are damaged.
     """
     given = Path(run)
     folder = given.parent if given.name == "model.safetensors" else given
     weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
+    if not weights.is_file():
+        raise absent(weights, "the folder of a run that has ended")
     card = read_card(weights)
     if not recipe.is_file():
         raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
@@ -47,25 +50,31 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     return TrainedClassifier(model.eval(), card.classes, card.preprocessing)
 
 
-def predict(run: str | PathLike[str], pictures: Paths) -> Iterator[Prediction]:
+def predict(
+    run: str | PathLike[str],
+    pictures: Paths,
+    unreadable: Callable[[DataError], object] | None = None,
+) -> Iterator[Prediction]:
     """Classify pictures with the best model of a run: what ``tlf predict RUN PICTURE...`` prints.
 
     Parameters:
         run: its folder.
         pictures: a picture file, a folder of them, or a list of such paths.
+        unreadable: called with the error of each picture that cannot be read, which is left out;
+            a list's ``append``, for example. Without it, the first such picture ends all.
 
     Yields:
         A prediction for each picture, as soon as it is known. Those of a folder, and of folders in
         it, come sorted by path.
 
     Raises:
-        RunError: the folder holds no finished run.
+        RunError: the folder holds no finished run; says how to go on with one that was stopped.
         WeightsError: its weights are damaged.
         DataError: names the path that is not there, or the picture that cannot be read.
     """
     paths = [pictures] if isinstance(pictures, str | PathLike) else pictures
     found = expand([Path(path) for path in paths])
-    return load_classifier(run).each(found)
+    return load_classifier(run).each(found, unreadable)
 
 
 def expand(paths: Sequence[Path]) -> tuple[Path, ...]:

@@ -10,7 +10,8 @@ import pluggy
 from tlf import hookspecs
 from tlf.components import Offer, Plugin
 from tlf.errors import PluginError, nearest
-from tlf.offering import VERBS, broken, checked_offers, reason
+from tlf.offering import VERBS, broken, checked_offers
+from tlf.reasons import reason
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("tlf_"))
 
@@ -24,7 +25,7 @@ def imported(entry: EntryPoint, plugin: Plugin) -> object:
     try:
         return entry.load()
     except (Exception, SystemExit) as error:
-        raise broken(plugin, f"cannot be imported: {reason(error)}") from error
+        raise broken(plugin, f"cannot be imported: {reason(error, entry.module)}") from error
 
 
 def register(

@@ -9,7 +9,7 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 
 from tlf.devices import start_accelerator
-from tlf.errors import RunError
+from tlf.errors import PluginError, RunError
 from tlf.folders import latest_run_folder, new_run_folder
 from tlf.job import Job, open_job
 from tlf.pixels import look
@@ -130,6 +130,20 @@ def resume_recipe(
 
 
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
+    try:
+        yield from _train_and_write(job, folder, state, started)
+    except PluginError as error:
+        # Nothing is stored here: the plugin may have broken amid an update. What it was told since
+        # the last state, it is told again.
+        if not state_file(folder).is_file():
+            raise
+        raise PluginError(
+            f"{error}; the last state before that is stored: once this is mended, go on with: "
+            f"tlf resume {folder}"
+        ) from error
+
+
+def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     with Keeper(folder, job, state) as keeper:
         for event in train(job, state):
             if isinstance(event, EpochResult):

@@ -114,7 +114,7 @@ def show_explanation(
         f"{how.interpolation}, mean {how.mean}, std {how.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
-    for note in splits.notes:
+    for note in explanation.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
     for phase in plan.recipe.phases:
         rows = explanation.phases[phase.name]

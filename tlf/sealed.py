@@ -18,6 +18,9 @@ FORMAT = 1
 BLANK = b"0" * 64
 """What stands in the digest's place when it is computed."""
 
+WANTED = "a run's head.safetensors or model.safetensors"
+"""What to name instead of a file that is none of tlf's."""
+
 _MARK = rb"file_sha256\": \""
 """What stands before the digest in the header: JSON within a string of JSON. No text that a user
 chose can look like it, because its quotes would be escaped once more."""
@@ -34,11 +37,13 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
         WeightsError: it is damaged, or tlf did not write it.
     """
     if not path.is_file():
-        raise RunError(f"there is no {path}; name the folder of a run that has ended")
+        raise absent(path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
+    if not _is_safetensors(data):
+        raise WeightsError(f"{path} is not a safetensors file; name {WANTED}")
     try:
         about = _about(path, header(data))
     # A header whose bytes have changed can fail in any of these ways.
@@ -47,6 +52,17 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
     if about.pop("file_sha256", None) != digest(data):
         raise _damaged(path, "its bytes are not those that were written (SHA-256)")
     return about, data
+
+
+def absent(path: Path, wanted: str = WANTED) -> RunError:
+    """The error for a file of weights that is not there; ``wanted`` is what to name instead."""
+    run = path.parent
+    if (run / "recipe.toml").is_file() and not (run / "model.safetensors").is_file():
+        return RunError(
+            f"there is no {path}: the run in {run} has not ended; "
+            f"if it was stopped, go on with: tlf resume {run}"
+        )
+    return RunError(f"there is no {path}; name {wanted}")
 
 
 def header(data: bytes) -> bytes:
@@ -79,11 +95,21 @@ def digest_place(header: bytes) -> int:
 def _about(path: Path, header: bytes) -> dict[str, Any]:
     metadata = json.loads(header[8:].decode()).get("__metadata__") or {}
     if "tlf" not in metadata:
-        raise WeightsError(f"{path} was not written by tlf: it does not say what it is")
+        raise WeightsError(
+            f"{path} is a safetensors file that was not written by tlf: "
+            f"it does not say what it is; name {WANTED}"
+        )
     about: dict[str, Any] = json.loads(metadata["tlf"])
     if about.pop("format") > FORMAT:
         raise RunError(f"{path} was written by tlf {about['tlf']}; upgrade: pip install -U tlf")
     return about
+
+
+def _is_safetensors(data: bytes) -> bool:
+    """Whether they begin as such a file does, be it damaged or cut: with the length of the header
+    in 8 bytes, of which the last are 0, and the ``{`` of its JSON.
+    """
+    return data[8:9] == b"{" if len(data) > 8 else not any(data[4:])
 
 
 def _damaged(path: Path, how: str) -> WeightsError:

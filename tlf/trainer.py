@@ -55,6 +55,7 @@ class Kept:
 
     result: EpochResult
     tensors: dict[str, Tensor]
+    """Those that may differ from what was loaded; all others never did."""
     predictions: Predictions
 
 
@@ -105,12 +106,12 @@ def train(job: Job, state: State) -> Iterator[Event]:
         if state.segment is None and job.accelerator.is_main_process:
             job.hook.tlf_phase_started(phase=phase.name)
         best = yield from _train_phase(job, phase, state)
-        job.classifier.load_state_dict(best.tensors)  # what the next phase starts from
+        _put(best, job.classifier)  # what the next phase starts from
         if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
             state.best = best
         state.phase, state.phase_best, state.epoch = state.phase + 1, None, 0
     if state.best is not None:
-        job.classifier.load_state_dict(state.best.tensors)
+        _put(state.best, job.classifier)
 
 
 def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, Kept]:
@@ -129,7 +130,8 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
             history = (*history, result)
             chosen = job.hook.tlf_select_best(history=history)
             if newest_is_best(monitor, history, chosen) or state.phase_best is None:
-                state.phase_best = Kept(result, _copy(job.classifier), predictions)
+                state.phase_best = None  # its memory serves the next one
+                state.phase_best = Kept(result, _copy(job.classifier, state.changed), predictions)
         state.history.append(result)
         state.epoch, state.update, state.losses = state.epoch + 1, 0, None
         state.signals = Signals()
@@ -168,7 +170,7 @@ def _segment(
     start = begins_with(segment.cut)
     started = SegmentStarted(phase.name, progress.epoch, rates, start)
     state.segments.append(started)
-    state.changed |= changing_tensors(job.classifier, frozen)
+    _let_change(state, job.classifier, changing_tensors(job.classifier, frozen))
     yield started
     if job.recipe.compile and segment.cut is not None:
         yield Notice(f"{phase.name} is not compiled: it learns from the {start} alone")
@@ -316,5 +318,21 @@ def _share_buffers(accelerator: Accelerator, classifier: Classifier) -> None:
             buffer.copy_(broadcast(buffer.clone()))
 
 
-def _copy(classifier: Classifier) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in classifier.state_dict().items()}
+def _let_change(state: State, classifier: Classifier, names: set[str]) -> None:
+    """Note what may change from now on. It is as it was loaded still, and as it was in the best
+    epochs so far, which did not have to keep it.
+    """
+    kept = [best for best in (state.best, state.phase_best) if best is not None]
+    loaded = _copy(classifier, names - state.changed) if kept else {}
+    for best in kept:
+        best.tensors.update(loaded)
+    state.changed |= names
+
+
+def _copy(classifier: Classifier, names: set[str]) -> dict[str, Tensor]:
+    own = classifier.state_dict()
+    return {name: tensor.detach().clone() for name, tensor in own.items() if name in names}
+
+
+def _put(kept: Kept, classifier: Classifier) -> None:
+    classifier.load_state_dict(kept.tensors, strict=False)

@@ -47,12 +47,14 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     keys = [[(0, i) for i in batch] for batch in every[rank::processes]]
     nothing = torch.empty(0, len(job.splits.classes), device=device)
     parts = [(torch.empty(0, dtype=torch.long, device=device), nothing)]
+    done = 0
     for batch in _batches(job, stored, keys):
         inputs = model_inputs(job, segment, batch)
         with accelerator.autocast():
             logits = classifier(inputs) if at is None else at.behind(classifier, inputs)
         parts.append((batch.indices.to(device), logits.float()))
-        yield min(count, sum(len(i) for i, _ in parts) * processes)
+        done += len(logits)
+        yield min(count, done * processes)
     if len(keys) * processes < len(every):
         yield count  # others have a batch more, and processes agree after each on going on
     yield _joined(accelerator, parts, job.splits.eval.labels)

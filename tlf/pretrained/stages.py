@@ -5,6 +5,7 @@ A stage is a name and the names of its parameters. Every parameter is in exactly
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -35,28 +36,17 @@ def cut(module: nn.Module) -> Stages:
 
     Matrices are parameters of two or more dimensions: kernels, linear layers, position tables.
     A module with two or more of them is a stage. Neighbours with one each make a stage together,
-    until a pooling layer comes between them. Norms belong to the stage before them. The first
-    stage is the stem; the others are named after their first module.
+    until pictures get smaller: by a stride, or by a pooling layer between them or in one of them.
+    Norms belong to the stage before them. The first stage is the stem; the others are named after
+    their first module. Where only one stage comes of it, as where pooling is a function instead of
+    a module, each module with a matrix is one.
 
     >>> cut(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.MaxPool2d(2), nn.Linear(8, 8)))
     {'stem': ('0.weight', '0.bias', '1.weight', '1.bias'), '3': ('3.weight', '3.bias')}
     """
-    stages: dict[str, list[str]] = {}
-    # Whether the stage being filled takes another layer.
-    takes = False
-    for name, unit, names in _units(module):
-        matrices = _matrices(unit, names, name)
-        if not names:
-            takes = takes and not _pools(unit)
-        elif not stages:
-            stages["stem"] = [*names]
-            takes = True
-        elif matrices == 0 or (matrices == 1 and takes):
-            stages[[*stages][-1]].extend(names)
-        else:
-            stages[name] = [*names]
-            takes = matrices == 1
-    return {name: tuple(names) for name, names in stages.items()}
+    units = [*_units(*_unwrapped(module))]
+    stages = _filled(units, sharing=True)
+    return stages if len(stages) > 1 else _filled(units, sharing=False)
 
 
 def cut_timm(module: nn.Module) -> Stages:
@@ -75,30 +65,81 @@ def cut_timm(module: nn.Module) -> Stages:
     return {name: tuple(group) for name, group in zip(names, groups, strict=True)}
 
 
-def _units(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, list[str]]]:
-    """Name, module and parameter names of all that a stage can be made of, in order."""
+@dataclass(frozen=True)
+class _Unit:
+    """Something that belongs to one stage as a whole."""
+
+    name: str
+    parameters: tuple[str, ...]
+    matrices: int = 0
+    begins: bool = False
+    """Whether pictures get smaller on the way to its first matrix."""
+    ends: bool = False
+    """Whether pictures get smaller after that."""
+
+
+def _unwrapped(module: nn.Module, prefix: str = "") -> tuple[nn.Module, str]:
+    """The module that holds all layers side by side, and the prefix of its names."""
+    holders = [pair for pair in module.named_children() if any(True for _ in pair[1].parameters())]
+    if len(holders) != 1 or any(True for _ in module.parameters(recurse=False)):
+        return module, prefix
+    ((name, child),) = holders
+    whole = not any(True for _ in child.children())
+    return (module, prefix) if whole else _unwrapped(child, f"{prefix}{name}.")
+
+
+def _units(module: nn.Module, prefix: str = "") -> Iterator[_Unit]:
+    """All that a stage can be made of, in order."""
     for name, _ in module.named_parameters(recurse=False):
-        yield prefix + name, module, [prefix + name]
+        # What the network holds itself, such as a class token, joins what is around it.
+        yield _Unit(prefix + name, (prefix + name,))
     for name, child in module.named_children():
         if name in TRUNKS and any(True for _ in child.children()):
             yield from _units(child, f"{prefix}{name}.")
         else:
-            yield (
-                prefix + name,
-                child,
-                [f"{prefix}{name}.{own}" for own, _ in child.named_parameters()],
-            )
+            yield _unit(child, prefix + name)
 
 
-def _matrices(unit: nn.Module, names: Sequence[str], prefix: str) -> int:
-    if names == [prefix]:
-        # A parameter that the network holds itself, such as a class token, joins what is around it.
-        return 1
-    return sum(parameter.ndim > 1 for parameter in unit.parameters())
+def _unit(module: nn.Module, name: str) -> _Unit:
+    parts = [*module.modules()]
+    holding = [number for number, part in enumerate(parts) if _matrices(part, inside=False)]
+    first = holding[0] if holding else 0
+    return _Unit(
+        name,
+        tuple(f"{name}.{own}" for own, _ in module.named_parameters()),
+        _matrices(module),
+        begins=_strides(parts[first]) or any(_pools(part) for part in parts[:first]),
+        ends=any(_pools(part) for part in parts[first:]),
+    )
 
 
-def _pools(unit: nn.Module) -> bool:
-    return "pool" in type(unit).__name__.lower()
+def _filled(units: Sequence[_Unit], *, sharing: bool) -> Stages:
+    """Fill one stage after the other; ``sharing`` is whether several layers can be in one."""
+    stages: dict[str, list[str]] = {"stem": []}
+    # Whether the stem has no layer yet, and whether the stage being filled takes another one.
+    bare, takes = True, True
+    for unit in units:
+        joins = takes and unit.matrices == 1 and not unit.begins
+        if not (joins or bare or unit.matrices == 0):
+            stages[unit.name] = []
+        stages[[*stages][-1]].extend(unit.parameters)
+        if unit.matrices:
+            takes, bare = sharing and (unit.matrices == 1 or bare), False
+        takes = takes and not unit.ends
+    return {name: tuple(names) for name, names in stages.items() if names}
+
+
+def _matrices(module: nn.Module, *, inside: bool = True) -> int:
+    return sum(parameter.ndim > 1 for parameter in module.parameters(recurse=inside))
+
+
+def _pools(module: nn.Module) -> bool:
+    named = "pool" in type(module).__name__.lower()
+    return named and not any(True for _ in module.parameters())
+
+
+def _strides(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and max(module.stride) > 1
 
 
 def _groups(module: nn.Module) -> list[list[str]] | None:

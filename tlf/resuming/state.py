@@ -90,10 +90,8 @@ def restore(path: Path, job: Job) -> State:
         changed=names,
     )
     state.signals.count, state.signals.sums = stored["signals"]["count"], stored["signals"]["sums"]
-    whole = {name: tensor.clone() for name, tensor in job.classifier.state_dict().items()}
-    state.phase_best = _kept(stored["phase_best"], whole, job)
-    same = stored["best"] == "phase_best"
-    state.best = state.phase_best if same else _kept(stored["best"], whole, job)
+    state.phase_best = _kept(stored["phase_best"], device)
+    state.best = _kept(stored["best"], device)
     if stored["done"]:
         where = f"phase {job.recipe.phases[state.phase].name}, epoch {state.epoch + 1}"
         state.losses = Losses(device, where)
@@ -108,7 +106,6 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
     average = {} if state.average is None else dict(state.average.tensors)
     if state.average is not None and state.average.is_inside:
         average, model = {n: model[n] for n in average}, {**model, **average}
-    same = state.best is not None and state.best is state.phase_best
     return {
         "format": FORMAT,
         "phase": state.phase,
@@ -121,30 +118,29 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
         "average": average,
-        "phase_best": _kept_contents(state.phase_best, state.changed),
-        "best": "phase_best" if same else _kept_contents(state.best, state.changed),
+        "phase_best": _kept_contents(state.phase_best),
+        "best": _kept_contents(state.best),
         "segment": None if state.segment is None else _segment_contents(state.segment),
         "scaler": None if job.accelerator.scaler is None else job.accelerator.scaler.state_dict(),
     }
 
 
-def _kept_contents(kept: Kept | None, changed: set[str]) -> dict[str, Any] | None:
+def _kept_contents(kept: Kept | None) -> dict[str, Any] | None:
     if kept is None:
         return None
     return {
         "result": asdict(kept.result),
-        "tensors": {n: t for n, t in kept.tensors.items() if n in changed},
+        "tensors": kept.tensors,
         "logits": kept.predictions.logits,
         "labels": kept.predictions.labels,
     }
 
 
-def _kept(stored: dict[str, Any] | None, whole: Mapping[str, Tensor], job: Job) -> Kept | None:
+def _kept(stored: dict[str, Any] | None, device: torch.device) -> Kept | None:
     if stored is None:
         return None
-    tensors = {**whole, **_on(job.accelerator.device, stored["tensors"])}
     predictions = Predictions(stored["logits"], stored["labels"])
-    return Kept(epoch_result(stored["result"]), tensors, predictions)
+    return Kept(epoch_result(stored["result"]), _on(device, stored["tensors"]), predictions)
 
 
 def optimizer_contents(optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a run relies on in a backbone."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,8 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     to, what the frozen stages give for a picture is the picture's own, does not depend on chance or
     on what learns above, and writes to no buffer. Safetensors can hold its state.
 
+    A network that is one stage altogether keeps the contract, too; a warning says what it misses.
+
     Parameters:
         backbone: it, with its options; with ``weights = "none"`` or the like it stays offline.
         size: side of the pictures in pixels, if not what its preprocessing says.
@@ -53,6 +56,7 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     for count in range(1, len(built.stages) + 1):
         _check_frozen(backbone, model, images, [*built.stages][:count])
     check_second_process(backbone, HOOK)
+    _warn_of_one_stage(backbone, built)
 
 
 def told(backbone: Backbone) -> str:
@@ -100,6 +104,17 @@ def _check_parts(backbone: Backbone, built: BuiltBackbone) -> Classifier:
             f"{backbone!r} cuts its stages wrongly: {error}. The contract: every parameter of the "
             "module is in exactly one stage"
         ) from error
+
+
+def _warn_of_one_stage(backbone: Backbone, built: BuiltBackbone) -> None:
+    layers = sum(parameter.ndim > 1 for parameter in built.module.parameters())
+    if len(built.stages) == 1 and layers > 1:
+        warnings.warn(
+            f"{backbone!r} has {layers} layers in one stage, stem: recipes can freeze all of them "
+            "or none by stage, and layer_decay has no effect in it. Where it should have more, "
+            "give a dict of stage → names of parameters",
+            stacklevel=3,
+        )
 
 
 def _check_start(backbone: Backbone, built: BuiltBackbone) -> None:

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, nearest
+from tlf.reasons import reason
 from tlf.validation.tables import Kind, dataclass_in, folded, inline_kind, kind_of, options
 from tlf.validation.values import TABLES, UNIONS, Problem, expected, fit, join, misfit, shown
 
@@ -98,8 +99,8 @@ class Reader:
         except ValueError as error:
             return self._note(Problem(path, str(error)))
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise PluginError(f"{path}: {source.name} could not be made: {reason}") from error
+            told = reason(error, cls.__module__)
+            raise PluginError(f"{path}: {source.name} could not be made: {told}") from error
 
     def _components(self, kind: Kind, raw: object, path: str) -> tuple[Any, ...]:
         if isinstance(raw, list):

@@ -1,0 +1,72 @@
+"""A plugin that breaks while a run trains, is mended, and the run goes on: real processes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+STEP = """
+from tlf.hookspecs import hookimpl
+
+@hookimpl
+def tlf_training_step(model, images, labels, loss):
+    logits = model(images)  # BatchNorm has moved when it breaks
+    return loss(logits, labels).mean()
+"""
+BREAKS = STEP.replace(
+    "    return",
+    """    global calls
+    calls += 1
+    if calls == 5:
+        labels["fifth"]
+    return""",
+).replace("@hookimpl", "calls = 0\n\n@hookimpl")
+TOLD = "error: plugin 'frail' (tlf-frail 1.0) failed in tlf_training_step: "
+
+
+@pytest.fixture
+def start(tmp_path, recipe):
+    """Run tlf in a process of its own, with this source as the plugin ``frail``."""
+    site = tmp_path / "site"
+    info = site / "tlf_frail-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf-frail\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tlf]\nfrail = tlf_frail\n")
+
+    def start(source, *arguments):
+        (site / "tlf_frail.py").write_text(source)
+        path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+        # A compiled module that is as old to the second and as long as the new one would be taken.
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "tlf", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    return start
+
+
+def test_the_error_says_how_to_go_on_and_the_run_ends_as_if_nothing_had_been(
+    start, recipe, tmp_path
+):
+    named = [recipe, "plugins=['frail']", "checkpoint_every={updates=1}"]
+    done = start(BREAKS, *named)
+    line = BREAKS.split("\n").index('        labels["fifth"]') + 1
+    assert done.returncode == 2
+    assert TOLD in done.stderr
+    folder = tmp_path / "run"
+    assert f" (tlf_frail.py, line {line}); the last state before that is stored" in done.stderr
+    assert done.stderr.endswith(f"once this is mended, go on with: tlf resume {folder}\n")
+    assert "Traceback" not in done.stderr
+    again = start(STEP, "resume", folder)
+    assert again.returncode == 0, again.stderr
+    whole = start(STEP, *named, f"output={tmp_path / 'whole'}")
+    assert whole.returncode == 0, whole.stderr
+    for name in ("model.safetensors", "predictions.csv"):
+        assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_where_no_state_is_stored_the_error_does_not_speak_of_one(start, recipe):
+    done = start(BREAKS, recipe, "plugins=['frail']")
+    assert done.returncode == 2
+    assert TOLD in done.stderr
+    assert "resume" not in done.stderr
