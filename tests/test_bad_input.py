@@ -158,6 +158,10 @@ def install(folder, source, name="gem", distribution="tlf-gem"):
             ["phases.0.freeze: everything is frozen: the phase would train nothing"],
         ),
         (["head=attention-pool", "head.heads=7"], ["attention heads; write heads ="]),
+        (
+            ["backbone.model=test_vit.r160_in1k", "transforms.size=100", "transforms.resize=100"],
+            ["transforms.size: the model cannot take pictures of 100 × 100 pixels"],
+        ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) and "=" in value[0] else "",
 )
@@ -389,6 +393,10 @@ def test_predicting_without_a_run(refused, recipe, pictures, tmp_path):
     (tmp_path / "empty").mkdir()
     refused("predict", "empty", picture, told=["there is no empty/model.safetensors"])
     refused("predict", recipe, picture, told=["name the folder of a run"])
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "recipe.toml").write_bytes(recipe.read_bytes())  # no run has written it
+    refused("predict", "own", picture, told=["name the folder of a run that has ended"])
+    refused("resume", "own", told=["own is not the folder of a run; name one"])
 
 
 def test_predicting_with_a_run_that_was_stopped(refused, recipe, pictures, tmp_path):

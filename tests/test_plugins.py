@@ -127,7 +127,7 @@ def test_every_plugin_that_is_missing_or_broken_is_told(install):
     missing = failure("pol", "first", "pool", "poool", "pol").splitlines()
     assert missing[0] == "2 plugins cannot be used"
     assert [line.split(" is")[0] for line in missing[1:]] == ["  plugin 'pol'", "  plugin 'poool'"]
-    assert "tlf_test_first" not in sys.modules
+    assert "tlf_test_pool" not in sys.modules
     told = failure("first", "pool", "second").splitlines()
     assert told[0] == "2 plugins cannot be used"
     assert "boom" in told[1]

@@ -309,8 +309,9 @@ def test_another_architecture_is_told_so_and_which_one_to_build(tmp_path):
     unknown = "if it is resnet18, load the weights of the run, model.safetensors, into it; "
     assert told(vit).startswith(unknown)  # which takes no pictures of 8 × 8
     assert told(timm.create_model("resnet34", num_classes=0)).startswith(unknown)
-    resnet.fc = published
-    assert "in the place of fc" in told(resnet)
+    for own in (published, nn.Sequential(nn.Dropout(), nn.Linear(512, 2))):
+        resnet.fc = own
+        assert "in the place of fc" in told(resnet)
 
 
 def test_a_head_that_pools_needs_maps(path):

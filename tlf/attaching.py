@@ -62,10 +62,11 @@ def _advice(card: Card, backbone: nn.Module) -> str:
     model = card.backbone.get("model", card.backbone["kind"])
     kept = any(name.startswith(f"{own}.") for name in tensors)
     weight = tensors.get(f"{own}.weight")
-    if weight is None or weight.ndim < 2:
-        width = _width(backbone, card.preprocessing)
-    else:
+    if weight is not None and weight.ndim > 1:
         width = weight.shape[1]
+    else:
+        # With a classifier of the user's own in it, a trial would measure that one.
+        width = None if kept else _width(backbone, card.preprocessing)
     if width not in (card.num_features, None):
         return (
             f"this is another architecture, of {width} features where the head takes "
@@ -82,11 +83,11 @@ def _advice(card: Card, backbone: nn.Module) -> str:
 
 def _width(backbone: nn.Module, how: Preprocessing) -> int | None:
     """How many numbers it makes of a picture; None where it cannot take one of this size."""
-    trial = deepcopy(backbone).eval()
     picture = torch.zeros(1, how.channels, how.size, how.size)
-    if (own := next(trial.parameters(), None)) is not None:
-        picture = picture.to(own)
     try:
+        trial = deepcopy(backbone).eval()  # the caller's keeps its mode
+        if (own := next(trial.parameters(), None)) is not None:
+            picture = picture.to(own)
         with torch.inference_mode():
             return int(trial(picture).shape[-1])
     except Exception:  # a module of anybody's, given a picture that it may not be made for

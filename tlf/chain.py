@@ -68,9 +68,9 @@ def apart(plan: Plan, phase: Phase, how: Preprocessing) -> tuple[int, int, int] 
 
 def train_pictures(job: Job, phase: Phase) -> Pictures:
     """The pictures that a phase learns from."""
-    augmentations = tuple(a for a in job.augmentations(phase) if isinstance(a, Augmentation))
+    each = tuple(a for a in augmentations(job.plan, phase) if isinstance(a, Augmentation))
     labels = job.splits.train.labels
-    return Pictures(job.pixels["train"], labels, job.how.size, augmentations, job.recipe.seed)
+    return Pictures(job.pixels["train"], labels, job.how.size, each, job.recipe.seed)
 
 
 def _random(pictures: Pictures) -> bool:

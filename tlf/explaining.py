@@ -10,7 +10,7 @@ from tlf.chain import apart
 from tlf.components import Splits
 from tlf.cut import begins_with, find_cut
 from tlf.freeze import freeze
-from tlf.job import build_model, find_splits, frozen_in, preprocessing
+from tlf.job import build_model, check_input, find_splits, frozen_in, preprocessing
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
 from tlf.planning import Plan, RecipeLike, plan_of
@@ -21,6 +21,7 @@ ONE_STAGE = (
     "the whole backbone is one stage, stem: policies and rates that go by stages, such as up-to, "
     "gradual and layer_decay, take it as a whole"
 )
+"""The note on a backbone that cannot be frozen in parts."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     [('layer4', 'frozen'), ('head', 'learning')]
 
     Parameters:
-        recipe: the path of one, or what ``load_recipe`` made of it.
+        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
 
     Raises:
@@ -86,7 +87,9 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     plan = plan_of(recipe, overrides)
     splits = find_splits(plan)
     built, classifier = build_model(plan, len(splits.classes))
-    how, rates, starts = preprocessing(plan.recipe, built, plan.source), {}, {}
+    how = preprocessing(plan.recipe, built, plan.source)
+    check_input(plan, classifier, how)
+    rates, starts = {}, {}
     for phase in plan.recipe.phases:
         start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
         frozen = frozen_in(plan, classifier, phase, start)
@@ -94,7 +97,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         freeze(classifier, frozen)
         picture = apart(plan, phase, how)
         cut = picture and find_cut(classifier, frozen, picture, nullcontext)
-        starts[phase.name] = begins_with(cut or None)
+        starts[phase.name] = begins_with(cut)
     return Explanation(
         plan=plan,
         splits=splits,

@@ -10,6 +10,11 @@ from pathlib import Path
 from tlf.errors import RunError
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a run has begun in a folder. A recipe alone may be anybody's."""
+    return all((folder / name).is_file() for name in ("provenance.json", "recipe.toml"))
+
+
 def cache_folder(name: str) -> Path:
     """The folder ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
 

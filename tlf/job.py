@@ -66,10 +66,6 @@ class Job:
         """Calls the hooks of the plugins in use."""
         return self.plan.plugins.hook
 
-    def augmentations(self, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
-        """What changes the pictures of one phase at random. A plugin's is named if it breaks."""
-        return augmentations(self.plan, phase)
-
 
 def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
     """What changes the pictures of one phase at random. A plugin's is named if it breaks."""

@@ -10,7 +10,7 @@ from accelerate.utils import broadcast_object_list
 
 from tlf.devices import start_accelerator
 from tlf.errors import PluginError, RunError
-from tlf.folders import latest_run_folder, new_run_folder
+from tlf.folders import is_run, latest_run_folder, new_run_folder
 from tlf.job import Job, open_job
 from tlf.pixels import look
 from tlf.planning import RecipeLike, plan_of
@@ -52,7 +52,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     ['head', 'all', 'all']
 
     Parameters:
-        recipe: the path of one, or what ``load_recipe`` made of it.
+        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
 
     Raises:
@@ -89,8 +89,8 @@ def resume(
         RunError: there is nothing to go on from, or recipe or pictures have changed.
     """
     started, folder = time.perf_counter(), Path(run)
-    if not (folder / "recipe.toml").is_file():
-        raise RunError(f"{folder} is not the folder of a run: it holds no recipe.toml")
+    if not is_run(folder):
+        raise RunError(f"{folder} is not the folder of a run; name one, such as runs/mine")
     if (folder / "model.safetensors").is_file():
         raise RunError(f"the run in {folder} has ended; there is nothing to go on with")
     plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
@@ -115,7 +115,7 @@ def resume_recipe(
     """Go on with the latest run of a recipe, which was stopped: ``tlf RECIPE --resume``.
 
     Parameters:
-        recipe: the path of one, or what ``load_recipe`` made of it.
+        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
         changed: go on although recipe or pictures are others than before.
 
@@ -139,7 +139,7 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
             raise
         raise PluginError(
             f"{error}; the last state before that is stored: once this is mended, go on with: "
-            f"tlf resume {folder}"
+            f"tlf resume {folder}, or with a mended recipe: tlf RECIPE --resume --changed"
         ) from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError, WeightsError
+from tlf.folders import is_run
 
 FORMAT = 1
 """Of the JSON that stands under the key ``tlf`` of the files' metadata."""
@@ -57,7 +58,7 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
 def absent(path: Path, wanted: str = WANTED) -> RunError:
     """The error for a file of weights that is not there; ``wanted`` is what to name instead."""
     run = path.parent
-    if (run / "recipe.toml").is_file() and not (run / "model.safetensors").is_file():
+    if is_run(run) and not (run / "model.safetensors").is_file():
         return RunError(
             f"there is no {path}: the run in {run} has not ended; "
             f"if it was stopped, go on with: tlf resume {run}"
@@ -106,8 +107,8 @@ def _about(path: Path, header: bytes) -> dict[str, Any]:
 
 
 def _is_safetensors(data: bytes) -> bool:
-    """Whether they begin as such a file does, be it damaged or cut: with the length of the header
-    in 8 bytes, of which the last are 0, and the ``{`` of its JSON.
+    """Whether they begin as such a file does: with the ``{`` of its JSON after the 8 bytes that
+    hold the header's length; of a file cut before that, whether the length's upper bytes are 0.
     """
     return data[8:9] == b"{" if len(data) > 8 else not any(data[4:])
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tlf.chain import Activations, frozen_batch, model_inputs, train_pictures
 from tlf.components import BatchAugmentation
 from tlf.data import Batch, batches_of, deal
-from tlf.job import Job
+from tlf.job import Job, augmentations
 from tlf.learning.signals import Signals
 from tlf.phases import Segment
 from tlf.recipe import Phase
@@ -112,7 +112,7 @@ def _loss(job: Job, phase: Phase, segment: Segment, batch: Batch, where: tuple[i
     model = segment.model
     images = model_inputs(job, segment, batch, frozen_batch(job))
     labels = batch.labels.to(job.accelerator.device, non_blocking=True)
-    for mixing in (a for a in job.augmentations(phase) if isinstance(a, BatchAugmentation)):
+    for mixing in (a for a in augmentations(job.plan, phase) if isinstance(a, BatchAugmentation)):
         if labels.ndim == 1:
             classes = len(job.splits.classes)
             labels = nn.functional.one_hot(labels, classes).to(images.dtype)

@@ -34,12 +34,14 @@ Stages = dict[str, tuple[str, ...]]
 def cut(module: nn.Module) -> Stages:
     """Cut by one rule, in the order in which the network's modules were registered.
 
-    Matrices are parameters of two or more dimensions: kernels, linear layers, position tables.
-    A module with two or more of them is a stage. Neighbours with one each make a stage together,
-    until pictures get smaller: by a stride, or by a pooling layer between them or in one of them.
-    Norms belong to the stage before them. The first stage is the stem; the others are named after
-    their first module. Where only one stage comes of it, as where pooling is a function instead of
-    a module, each module with a matrix is one.
+    Matrices are parameters of two or more dimensions: kernels and linear layers. A module with two
+    or more of them is a stage. Neighbours with one each make a stage together, until pictures get
+    smaller: by a stride, or by a pooling layer between them or in one of them. Norms belong to the
+    stage before them, and what the network holds itself, such as a position table, to what it
+    stands beside. The first stage is the stem, which takes such single layers after its first
+    module, whatever that is; the others are named after their first module. Where only one stage
+    comes of it, as where pooling is a function instead of a module, each module with a matrix is
+    one.
 
     >>> cut(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.MaxPool2d(2), nn.Linear(8, 8)))
     {'stem': ('0.weight', '0.bias', '1.weight', '1.bias'), '3': ('3.weight', '3.bias')}

@@ -177,8 +177,10 @@ class _Source:
         try:
             return options(cls)
         except (NameError, AttributeError, TypeError) as error:
-            reason = f"the types of its options cannot be read ({error})"
-            raise PluginError(f"{self.name}: {reason}; import them at the top") from error
+            raise PluginError(
+                f"{self.name}: the types of its options cannot be read ({error}); "
+                "import them at the top"
+            ) from error
 
 
 def _version(plugin: Plugin) -> str:
