@@ -49,6 +49,11 @@ PHASES = {
         '[[phases]]\nname = "all"\nfreeze = "norms"\nepochs = 1\nlr = 0.01\n'
         '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05'
     ),
+    # Frozen again, the backbone is evaluated with its average, which goes on moving.
+    "averaged-then-frozen": (
+        '[[phases]]\nname = "p"\nfreeze = { kind = "alternate", every = 2 }\n'
+        "epochs = 6\nlr = 0.01\nema = 0.9"
+    ),
 }
 
 

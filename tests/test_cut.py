@@ -87,6 +87,38 @@ def test_nothing_is_cut_where_the_stem_learns():
     assert found(classifier, frozenset(classifier.stages[stages[1]]), 32) is None
 
 
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("network", "piece", "count"),
+    [
+        ("timm:efficientnet_b0", 32, 1),
+        ("timm:efficientnet_b0", 32, 3),
+        ("timm:efficientnet_b0", 4, 3),
+        ("torchvision:resnet18", 4, 2),
+    ],
+)
+def test_the_frozen_stages_run_in_batches_in_which_every_place_is_alike(
+    threads, network, piece, count
+):
+    """In batches of other sizes, a picture's place decides its last bits."""
+    threads(count)
+    classifier = classifier_of(network)
+    frozen = frozenset(classifier.backbone_names)
+    freeze(classifier, frozen)
+    cut = find_cut(classifier, frozen, (3, 64, 64), nullcontext, piece)
+    images = torch.randn(cut.batch, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    values = cut.before(classifier, images)
+    for place in range(1, cut.batch):
+        moved = images.roll(place, 0).contiguous(memory_format=torch.channels_last)
+        assert torch.equal(cut.before(classifier, moved), values.roll(place, 0))
+
+
 def test_a_network_is_afterwards_as_before():
     classifier = classifier_of("timm:test_efficientnet")
     frozen = below(classifier, 3)

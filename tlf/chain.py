@@ -3,29 +3,27 @@ stages. What comes before its first random or learning link is computed once and
 
 Decoded pictures are one place to store at (``tlf.pixels``); the output of the frozen stages is
 another, and it is here. The last bits of what the frozen stages give depend on how many pictures
-are in a batch, though not on which. So they see pictures to learn from in batches of one size, and
-pictures to evaluate on in the same batches in every epoch, stored or not.
+are in a batch, and with some sizes on a picture's place in it. So they see all pictures in batches
+of one size, stored or not, for which a probe has shown that places are alike (see ``tlf.cut``).
 """
 
-import sys
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tlf.answerable import original
 from tlf.caching.entry import Entry, Wanted
 from tlf.caching.partial import Partial
 from tlf.components import Augmentation, BatchAugmentation
+from tlf.computing import computed
 from tlf.cut import Cut, Layout
 from tlf.data import EVAL_BATCH, Batch, Key, Pictures, batches_of, cut, deal
-from tlf.devices import describe
 from tlf.filling import Filling, kept, share
 from tlf.job import Job, augmentations
 from tlf.phases import Segment
@@ -34,6 +32,7 @@ from tlf.planning import Plan
 from tlf.preprocessing import Preprocessing
 from tlf.recipe import Phase
 from tlf.results import Notice, Prepared, Stored
+from tlf.sources import code_of, sources
 
 Events = Prepared | Notice | Stored
 
@@ -113,9 +112,9 @@ def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Acti
     return (yield from _activations(job, segment, "eval", eval_pictures(job), 0, title))
 
 
-def model_inputs(job: Job, segment: Segment, batch: Batch, size: int | None = None) -> Tensor:
+def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
     """What the learning part is given for a batch: images (B, C, S, S), or what the frozen stages
-    make of them, computed in batches of ``size``, if not in one of B.
+    make of them.
     """
     device = job.accelerator.device
     inputs = batch.inputs.to(device, non_blocking=True)
@@ -124,23 +123,21 @@ def model_inputs(job: Job, segment: Segment, batch: Batch, size: int | None = No
     images = normalize(inputs, job.how).contiguous(memory_format=torch.channels_last)
     if segment.cut is None:
         return images
-    return _before(job, segment, segment.cut, images, size or len(images))
+    return _before(job, segment, segment.cut, images)
 
 
-def frozen_batch(job: Job) -> int:
-    """In batches of how many pictures the frozen stages run while the rest learns: the largest
-    piece of a batch that a process is dealt.
-    """
+def largest_piece(job: Job) -> int:
+    """How many pictures of a batch a process is dealt at once, at most."""
     recipe = job.recipe
     shares = job.accelerator.num_processes * recipe.accumulate
     return max(len(deal(range(recipe.batch_size), i, shares)) for i in range(shares))
 
 
-def _before(job: Job, segment: Segment, at: Cut, images: Tensor, size: int) -> Tensor:
+def _before(job: Job, segment: Segment, at: Cut, images: Tensor) -> Tensor:
     parts = []
     with job.accelerator.autocast():
-        for chunk in torch.split(images, size):
-            missing = size - len(chunk)
+        for chunk in torch.split(images, at.batch):
+            missing = at.batch - len(chunk)
             # The last ones are filled up with copies, which are thrown away.
             filler = [chunk[:1].expand(missing, -1, -1, -1)] if missing else []
             whole = torch.cat([chunk, *filler]).contiguous(memory_format=torch.channels_last)
@@ -159,13 +156,12 @@ def _activations(
     if at is None or store is None or what not in job.manifests:
         return None
     if (what, shown) not in segment.stored:
-        size = None if what == "eval" else frozen_batch(job)
-        depends = _depends(job, segment, at, what, size or EVAL_BATCH, pictures, shown)
+        depends = _depends(job, segment, at, what, pictures, shown)
         wanted = Wanted("activations", f"{at.name} of {title}", depends)
         count = len(pictures.labels)
 
         def fill(partial: Partial) -> Filling:
-            return _fill(job, segment, at, pictures, shown, size, wanted.title, partial)
+            return _fill(job, segment, at, pictures, shown, wanted.title, partial)
 
         segment.stored[what, shown] = yield from kept(
             job.accelerator, store, wanted, lambda: count * at.layout.row, fill
@@ -181,16 +177,16 @@ def _fill(
     at: Cut,
     pictures: Pictures,
     shown: int,
-    size: int | None,
     title: str,
     partial: Partial,
 ) -> Filling:
     """Compute the output of the frozen stages, in order, and write it."""
-    count, done, most = len(pictures.labels), 0, size or EVAL_BATCH
-    keys = [[(shown, i) for i in batch] for batch in cut(share(job.accelerator, count, most), most)]
+    count, done = len(pictures.labels), 0
+    mine = share(job.accelerator, count, EVAL_BATCH)
+    keys = [[(shown, i) for i in batch] for batch in cut(mine, EVAL_BATCH)]
     pin = job.accelerator.device.type == "cuda"
     for batch in batches_of(pictures, keys, job.workers, pin=pin):
-        values = model_inputs(job, segment, batch, size)
+        values = model_inputs(job, segment, batch)
         rows = at.layout.flat(values).cpu().numpy()
         partial.write(int(batch.indices[0]) * at.layout.row, rows.data)
         done += len(rows)
@@ -201,7 +197,7 @@ def _fill(
 
 
 def _depends(
-    job: Job, segment: Segment, at: Cut, what: str, size: int, pictures: Pictures, shown: int
+    job: Job, segment: Segment, at: Cut, what: str, pictures: Pictures, shown: int
 ) -> dict[str, Any]:
     catalogue, backbone = job.plan.plugins.catalogue, job.recipe.backbone
     frozen = {n: d for n, d in segment.before.items() if n in _fixed(segment)}
@@ -219,12 +215,11 @@ def _depends(
         "view": shown,
         "tensors": sha256(repr(sorted(frozen.items())).encode()).hexdigest(),
         "cut": {f.name: str(getattr(at, f.name)) for f in fields(at)},
-        "batch": size,
-        "device": describe(job.accelerator),
-        "capability": torch.backends.cpu.get_cpu_capability(),
+        "computed": computed(job.accelerator),
+        "settings": _settings(job.built.module),
         "versions": {n: version(n) for n in ("torch", "torchvision", "timm", "pillow", "numpy")},
-        "tlf": _sources(Path(__file__).parent, "**/*.py"),
-        "code": sorted({_code(kind) for kind in {type(one) for one in (*modules, *components)}}),
+        "tlf": sources(Path(__file__).parent, "**/*.py"),
+        "code": code_of({type(one) for one in (*modules, *components)}),
     }
 
 
@@ -234,20 +229,13 @@ def _fixed(segment: Segment) -> set[str]:
     return {n for n in segment.before if n.startswith("backbone.") and n not in learning}
 
 
-def _code(kind: type) -> str:
-    """SHA-256 of the source files beside the one that defines a class; the versions of the large
-    libraries stand for theirs.
+def _settings(module: nn.Module) -> str:
+    """SHA-256 of what the modules of a network were made with: numbers and words, such as a norm's
+    epsilon, which no tensor shows.
     """
-    top = kind.__module__.partition(".")[0]
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    if top in ("torch", "torchvision", "timm") or file is None:
-        return kind.__module__
-    return _sources(Path(file).parent, "*.py")
-
-
-@cache
-def _sources(folder: Path, pattern: str) -> str:
-    digest = sha256()
-    for path in sorted(folder.glob(pattern)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    plain = (bool, int, float, str, tuple)
+    made = {
+        name: {k: v for k, v in vars(part).items() if k != "training" and isinstance(v, plain)}
+        for name, part in module.named_modules()
+    }
+    return sha256(repr(made).encode()).hexdigest()

@@ -46,7 +46,9 @@ def kept(
         if titled:
             wanted = replace(wanted, title=titled(note))
         _finished(accelerator, cache, partial, wanted, note)
-        entry = cache.open(wanted)
+        entry = _opened(accelerator, cache, wanted)
+        if entry is None:
+            raise OSError("it was removed meanwhile")
     except OSError as error:
         yield Notice(f"{wanted.title}: not stored, {_why(error)}; computed anew in every epoch")
         return None
@@ -63,7 +65,15 @@ def found(accelerator: Accelerator, cache: Cache, wanted: Wanted) -> Entry | Non
             entry = cache.find(wanted)
     if not all(_gathered(accelerator, entry is not None or not accelerator.is_local_main_process)):
         return None
-    return entry or cache.open(wanted)
+    return _opened(accelerator, cache, wanted)
+
+
+def _opened(accelerator: Accelerator, cache: Cache, wanted: Wanted) -> Entry | None:
+    """What one process of each machine has just checked or written, in all processes or in none."""
+    entry = None
+    with suppress(OSError):
+        entry = cache.open(wanted)
+    return entry if all(_gathered(accelerator, entry is not None)) else None
 
 
 def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[int]:

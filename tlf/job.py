@@ -1,6 +1,7 @@
 """A recipe made real: pictures found, the model built. Nothing is trained or written."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -88,7 +89,8 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         splits = find_splits(plan)
     with accelerator.main_process_first():
         built, classifier = build_model(plan, len(splits.classes))
-    counts = [splits.train.labels.count(k) for k in range(len(splits.classes))]
+    count = Counter(splits.train.labels)
+    counts = [count[k] for k in range(len(splits.classes))]
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
         loss = recipe.loss.build(counts)
     how = preprocessing(recipe, built, plan.source)

@@ -109,6 +109,7 @@ def begin_segment(
     previous: Segment | None = None,
     before: Mapping[str, str] | None = None,
     picture: tuple[int, int, int] | None = None,
+    piece: int = 1,
     *,
     compiled: bool = False,
 ) -> Segment:
@@ -124,6 +125,7 @@ def begin_segment(
         previous: the segment before.
         before: the digests to compare with in the end, where they were taken already.
         picture: (C, S, S) of what the model takes, where the frozen stages may run by themselves.
+        piece: how many pictures a process learns from at once.
         compiled: whether the model is compiled, where it begins with pictures.
     """
     freeze(classifier, frozen)
@@ -132,7 +134,8 @@ def begin_segment(
         _carry_over(previous.optimizer, built)
     before = before or digests(classifier)
     compare_processes(accelerator, classifier, before)
-    at = picture and find_cut(classifier, frozen, picture, accelerator.autocast)
+    at = picture and find_cut(classifier, frozen, picture, accelerator.autocast, piece)
+    at = _agreed(accelerator, at)
     # Accelerate and the compiler write into the module that they are given. This one has the
     # classifier's own modules and parameters, and goes when the segment ends.
     learning = Behind(classifier, at) if at else copy(classifier)
@@ -175,6 +178,14 @@ def compare_processes(
                 f"{name} differs between processes: gradients were not sent around. Something "
                 "changed requires_grad or the weights outside the freeze policy"
             )
+
+
+def _agreed(accelerator: Accelerator, at: Cut | None) -> Cut | None:
+    """The place where all processes enter the network, if it is the same in all."""
+    if accelerator.num_processes == 1:
+        return at
+    everywhere: list[Cut | None] = gather_object([at])
+    return at if all(other == at for other in everywhere) else None
 
 
 def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:

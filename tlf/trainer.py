@@ -18,6 +18,7 @@ from tlf.blaming import blame
 from tlf.chain import (
     apart,
     eval_activations,
+    largest_piece,
     train_activations,
     view,
 )
@@ -126,7 +127,9 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         segment = yield from _segment(job, phase, progress, state)
         trained = yield from _train_epoch(job, phase, segment, progress, state)
         with state.average.inside(job.classifier) if state.average else nullcontext():
-            result, predictions = yield from _evaluate(job, phase, segment, progress, trained)
+            result, predictions = yield from _evaluate(
+                job, phase, segment, progress, trained, state.average
+            )
             history = (*history, result)
             chosen = job.hook.tlf_select_best(history=history)
             if newest_is_best(monitor, history, chosen) or state.phase_best is None:
@@ -161,7 +164,8 @@ def _segment(
     with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
         segment = begin_segment(
             job.accelerator, job.classifier, frozen, rates, optimizer,
-            current, before, apart(job.plan, phase, job.how), compiled=job.recipe.compile,
+            current, before, apart(job.plan, phase, job.how), largest_piece(job),
+            compiled=job.recipe.compile,
         )  # fmt: skip
     if phase.ema is not None:
         state.average = state.average or Average(phase.ema)
@@ -265,10 +269,17 @@ def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
 
 
 def _evaluate(
-    job: Job, phase: Phase, segment: Segment, progress: Progress, trained: Trained
+    job: Job,
+    phase: Phase,
+    segment: Segment,
+    progress: Progress,
+    trained: Trained,
+    average: Average | None,
 ) -> Generator[Event, None, tuple[EpochResult, Predictions]]:
     """Classify the eval split, and sum the epoch up."""
-    stored = yield from eval_activations(job, segment)
+    stored = None
+    if average is None or average.all_learn(segment.rates):
+        stored = yield from eval_activations(job, segment)
     started = time.perf_counter()
     predictions: Predictions | None = None
     count = len(job.splits.eval)

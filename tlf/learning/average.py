@@ -31,6 +31,12 @@ class Average:
             if name in learning and name not in self.tensors:
                 self.tensors[name] = parameter.detach().clone()
 
+    def all_learn(self, learning: Collection[str]) -> bool:
+        """Whether all that is averaged learns. The average of what was frozen again goes on moving
+        towards it, so that the frozen stages give something else after every epoch.
+        """
+        return all(name in learning for name in self.tensors)
+
     @torch.no_grad()
     def update(self, classifier: Classifier) -> None:
         """Take in the weights after an update."""

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from tlf.chain import Activations, frozen_batch, model_inputs, train_pictures
+from tlf.chain import Activations, model_inputs, train_pictures
 from tlf.components import BatchAugmentation
 from tlf.data import Batch, batches_of, deal
 from tlf.job import Job, augmentations
@@ -110,7 +110,7 @@ def _seed_model(device: torch.device, seed: int) -> None:
 def _loss(job: Job, phase: Phase, segment: Segment, batch: Batch, where: tuple[int, int]) -> Tensor:
     """The mean loss of a piece of a batch."""
     model = segment.model
-    images = model_inputs(job, segment, batch, frozen_batch(job))
+    images = model_inputs(job, segment, batch)
     labels = batch.labels.to(job.accelerator.device, non_blocking=True)
     for mixing in (a for a in augmentations(job.plan, phase) if isinstance(a, BatchAugmentation)):
         if labels.ndim == 1:

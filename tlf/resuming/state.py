@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tlf.chain import apart
+from tlf.chain import apart, largest_piece
 from tlf.errors import RunError, TrainingError
 from tlf.folders import written_whole
 from tlf.job import Job
@@ -186,6 +186,7 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         rates,
         optimizer,
         picture=apart(job.plan, phase, job.how),
+        piece=largest_piece(job),
         compiled=job.recipe.compile,
     )
     for name, digest in segment.before.items():
