@@ -1,5 +1,6 @@
 """Entries are whole or absent, whatever is killed, damaged or full."""
 
+import multiprocessing
 import os
 import pickle
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from run_files import different_tensors
@@ -78,6 +80,51 @@ def test_an_entry_travels_to_another_process_and_outlives_its_removal(cache):
     assert there.read(100, 10).tobytes() == DATA[100:110]
     cache.clear()
     assert entry.read(0, 10).tobytes() == there.read(0, 10).tobytes() == DATA[:10]
+
+
+@pytest.mark.parametrize("get", [Cache.find, Cache.open])
+def test_what_was_got_can_be_read_for_the_first_time_after_its_removal(cache, get):
+    store(cache)
+    entry = get(cache, wanted())
+    cache.clear()
+    assert entry.read(100, 10).tobytes() == DATA[100:110]
+
+
+def send(entry, pipe):
+    pipe.send(entry.read(100, 10).tobytes())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes_that_are_started_after_its_removal_can_read_it(cache, method):
+    store(cache)
+    entry = cache.find(wanted())
+    cache.clear()
+    context = multiprocessing.get_context(method)
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=send, args=(entry, theirs))
+    process.start()
+    theirs.close()
+    assert ours.recv() == DATA[100:110]
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def test_listing_opens_no_data(cache):
+    folder = store(cache)
+    (folder / "data").unlink()
+    assert [entry.title for entry in cache.entries()] == ["pictures of one"]
+
+
+def test_an_entry_that_is_let_go_is_closed(cache):
+    folder = store(cache)
+    entry = cache.find(wanted())
+    assert is_open(folder / "data")
+    del entry
+    assert not is_open(folder / "data")
+
+
+def is_open(path):
+    return str(path.resolve()) in {file.path for file in psutil.Process().open_files()}
 
 
 def test_an_entry_that_is_cut_short_while_in_use_is_an_error(cache):

@@ -23,8 +23,8 @@ class Cache:
     """Names of the entries that this process uses: they are not removed to make room."""
 
     def find(self, wanted: Wanted) -> Entry | None:
-        """The entry, if it is there and every byte of it is as it was written. A damaged one is
-        removed.
+        """The entry, opened, if it is there and every byte of it is as it was written. A damaged
+        one is removed.
         """
         folder = self.folder / wanted.name
         if not folder.is_dir():
@@ -33,13 +33,17 @@ class Cache:
         if entry is None or not is_as_noted(folder):
             remove(folder)
             return None
+        try:
+            entry.opened()  # after its bytes were checked: it may have been written anew before
+        except FileNotFoundError:  # another process has just removed it
+            return None
         with suppress(PermissionError):  # somebody else's cache can be read all the same
             os.utime(folder)
         self.used.add(wanted.name)
         return entry
 
     def open(self, wanted: Wanted) -> Entry:
-        """An entry that another process has just checked or written.
+        """An entry that another process has just checked or written, opened.
 
         Raises:
             OSError: it is gone.
@@ -47,6 +51,7 @@ class Cache:
         entry = open_entry(self.folder / wanted.name)
         if entry is None:
             raise OSError(f"{self.folder / wanted.name} is gone")
+        entry.opened()
         self.used.add(wanted.name)
         return entry
 

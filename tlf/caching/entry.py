@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from multiprocessing.context import get_spawning_popen
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
 from tlf.caching.note import FORMAT, read_note
@@ -42,7 +43,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Entry:
-    """Something stored. Picklable; every process opens the file for itself."""
+    """Something stored. Picklable.
+
+    A process that starts another hands it the open file, whether it forks or not; whoever gets an
+    entry in another way, such as through a queue, opens the file anew.
+    """
 
     folder: Path
     title: str
@@ -81,19 +86,43 @@ class Entry:
         if os.preadv(self._opened, [buffer], start) != len(buffer):
             raise OSError(f"{self.folder} was cut short while it was in use")
 
+    def opened(self) -> Self:
+        """The same, which can be read from now on, even after it has been removed.
+
+        Raises:
+            OSError: its data is gone, or cannot be read.
+        """
+        _ = self._opened
+        return self
+
     @cached_property
     def _opened(self) -> int:
-        """The file stays open as long as the entry is known: it can be read even if removed."""
-        handle = os.open(self.folder / "data", os.O_RDONLY)
+        """The file stays open as long as the entry is known."""
+        return self._closed_at_last(os.open(self.folder / "data", os.O_RDONLY))
+
+    def _closed_at_last(self, handle: int) -> int:
         finalize(self, os.close, handle)
         return handle
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_opened"}
+        state = {name: value for name, value in vars(self).items() if name != "_opened"}
+        if "_opened" in vars(self) and get_spawning_popen() is not None:
+            from multiprocessing.reduction import DupFd  # which Windows has not
+
+            state["_opened"] = DupFd(self._opened)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        sent = state.pop("_opened", None)
+        vars(self).update(state)
+        if sent is not None:
+            vars(self)["_opened"] = self._closed_at_last(sent.detach())
 
 
 def open_entry(folder: Path) -> Entry | None:
-    """The entry in a folder, its data unchecked; None if it has no note that is whole."""
+    """The entry in a folder, its data neither checked nor opened; None if it has no note that is
+    whole.
+    """
     note = read_note(folder)
     if note is None:
         return None
