@@ -27,6 +27,15 @@ class Partial:
     def _opened(self) -> int:
         return os.open(self.folder / "data", os.O_WRONLY | os.O_CREAT, 0o644)
 
+    def open(self) -> None:
+        """This process begins to write. Threads that do are started later: each could open a file
+        of its own otherwise.
+
+        Raises:
+            OSError: it is gone, or cannot be written to.
+        """
+        _ = self._opened
+
     def write(self, start: int, data: "memoryview | bytes") -> None:
         """Write bytes at a position.
 
@@ -69,8 +78,9 @@ def begin_partial(root: Path) -> Partial:
         OSError: the folder cannot be written to.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
-    (folder / "data").touch()
-    return Partial(folder, owner=_locked(folder))
+    partial = Partial(folder, owner=_locked(folder))
+    partial.open()
+    return partial
 
 
 def remove(folder: Path) -> None:
