@@ -1,11 +1,14 @@
 """Entries are whole or absent, whatever is killed, damaged or full."""
 
+import errno
 import multiprocessing
 import os
 import pickle
 import signal
+import stat
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -191,6 +194,95 @@ def test_entries_come_the_latest_used_first_and_use_counts(cache):
     assert [e.title[12:] for e in cache.entries()] == ["newest", "new", "old"]
     cache.find(wanted("old"))
     assert [e.title[12:] for e in cache.entries()] == ["old", "newest", "new"]
+
+
+@contextmanager
+def somebody_else(monkeypatch, cache):
+    """The cache as another user has it: root may do everything, so become one who may not."""
+    if os.getuid():
+        yield Cache(cache.folder, 15_000)
+        return
+    cache.folder.parent.chmod(0o755)
+    cache.folder.chmod(0o777)
+    monkeypatch.chdir(cache.folder.parent)  # root alone can come to it by its whole path
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield Cache(Path(cache.folder.name), 15_000)
+    finally:
+        os.setresuid(0, 0, 0)
+        monkeypatch.undo()
+
+
+@pytest.fixture
+def locked_up(cache):
+    """An entry and a partial entry whose folders cannot be looked into."""
+    folders = (store(cache, "secret", used=1e9), cache.folder / ".partial-1-abc")
+    folders[1].mkdir()
+    for folder in folders:
+        folder.chmod(0)
+    yield folders
+    for folder in folders:
+        if folder.exists():
+            folder.chmod(0o700)
+
+
+def test_what_cannot_be_looked_into_is_left_out_and_the_rest_goes_on(cache, locked_up, monkeypatch):
+    store(cache, "known")
+    with somebody_else(monkeypatch, cache) as theirs:
+        assert [entry.title for entry in theirs.entries()] == ["pictures of known"]
+        store(theirs, "one", bytes(2000))
+        assert theirs.find(wanted("one")).read(0, 4).tobytes() == bytes(4)
+        theirs.clear()
+        assert theirs.find(wanted("one")) is None
+    assert all(folder.is_dir() for folder in locked_up)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
+def test_what_others_stored_is_used_and_stays(cache, monkeypatch):
+    store(cache, used=1e9)
+    with somebody_else(monkeypatch, cache) as theirs:
+        assert theirs.find(wanted()).read(0, len(DATA)).tobytes() == DATA
+        with pytest.raises(OSError, match=r"takes 10 kB, this run has stored 0 kB, others 11 kB, "):
+            Cache(theirs.folder, 15_000).begin(wanted("two"), 10_000)
+        assert theirs.clear() == 0
+    assert cache.find(wanted()).read(0, len(DATA)).tobytes() == DATA
+    assert [folder.name for folder in cache.folder.iterdir()] == [wanted().name]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
+def test_what_others_stored_and_is_damaged_is_neither_used_nor_replaced(cache, monkeypatch):
+    flip(store(cache, data=bytes(100)) / "data", 7)
+    with somebody_else(monkeypatch, cache) as theirs:
+        assert theirs.find(wanted()) is None
+        with pytest.raises(OSError, match="what is in its place is damaged"):
+            store(theirs)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o755), (0o002, 0o775), (0o077, 0o700)])
+def test_who_may_read_an_entry_is_as_with_other_files(cache, mask, mode):
+    before = os.umask(mask)
+    try:
+        partial = cache.begin(wanted(), 4)
+        writing = stat.S_IMODE(partial.folder.stat().st_mode)
+        partial.write(0, b"ones")
+        cache.finish(partial, wanted(), None)
+    finally:
+        os.umask(before)
+    folder = cache.folder / wanted().name
+    assert writing == stat.S_IMODE(folder.stat().st_mode) == mode
+    for file in folder.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) & 0o444 == mode & 0o444
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EPERM, errno.EACCES])
+def test_a_cache_that_cannot_be_written_to_is_read(cache, monkeypatch, number):
+    store(cache)
+
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert cache.find(wanted()).read(0, len(DATA)).tobytes() == DATA
 
 
 def test_what_exceeds_the_budget_is_refused(cache):

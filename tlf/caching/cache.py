@@ -37,7 +37,7 @@ class Cache:
             entry.opened()  # after its bytes were checked: it may have been written anew before
         except FileNotFoundError:  # another process has just removed it
             return None
-        with suppress(PermissionError):  # somebody else's cache can be read all the same
+        with suppress(OSError):  # somebody else's can be read all the same, or what is read-only
             os.utime(folder)
         self.used.add(wanted.name)
         return entry
@@ -81,21 +81,27 @@ class Cache:
         """Give a partial entry its name. If another process was faster, its entry stays.
 
         Raises:
-            OSError: the disk is full, or broke.
+            OSError: the disk is full, or broke, or what is there is damaged and somebody else's.
         """
         write_note(partial.folder, wanted.title, wanted.depends, index)
-        partial.publish(self.folder / wanted.name)
+        place = self.folder / wanted.name
+        if not partial.publish(place) and not is_as_noted(place):
+            raise OSError("what is in its place is damaged")
 
     def entries(self) -> tuple[Entry, ...]:
-        """Everything that is stored, the latest used first; nothing is checked."""
-        found = (open_entry(folder) for folder in self._folders())
+        """Everything that is stored and can be read, the latest used first; nothing is checked."""
+        found = []
+        for folder in self._folders():
+            with suppress(PermissionError):  # somebody else's
+                found.append(open_entry(folder))
         return tuple(sorted((e for e in found if e), key=lambda entry: -entry.used))
 
     def clear(self) -> int:
-        """Remove everything, and what killed processes left; give how many bytes that frees."""
-        freed = sum(size_of(folder) for folder in self._folders())
-        for folder in self._folders():
-            remove(folder)
+        """Remove everything but what is somebody else's, and what killed processes left; give how
+        many bytes that frees.
+        """
+        sizes = [(folder, size_of(folder)) for folder in self._folders()]
+        freed = sum(size for folder, size in sizes if remove(folder))
         return freed + clear_abandoned(self.folder)
 
     def _folders(self) -> list[Path]:
@@ -103,18 +109,23 @@ class Cache:
         return [f for f in found if f.is_dir() and not f.name.startswith(".")]
 
     def _make_room(self, size: int) -> None:
+        ours = others = 0
         entries = self.entries()
         total = sum(entry.bytes for entry in entries)
         for entry in reversed(entries):
             if total + size <= self.max_bytes:
                 return
-            if entry.folder.name not in self.used:
-                remove(entry.folder)
+            if entry.folder.name in self.used:
+                ours += entry.bytes
+            elif remove(entry.folder):
                 total -= entry.bytes
+            else:
+                others += entry.bytes
         if total + size > self.max_bytes:
+            by_others = f", others {readable_size(others)}" if others else ""
             raise OSError(
-                f"it takes {readable_size(size)}, this run has stored {readable_size(total)}, and "
-                f"cache.max_gb allows {readable_size(self.max_bytes)}"
+                f"it takes {readable_size(size)}, this run has stored {readable_size(ours)}"
+                f"{by_others}, and cache.max_gb allows {readable_size(self.max_bytes)}"
             )
 
 

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 _PREFIX = ".partial-"
@@ -52,16 +52,20 @@ class Partial:
         if "_opened" in vars(self):
             os.close(vars(self).pop("_opened"))
 
-    def publish(self, final: Path) -> None:
-        """Give it its name. If another process was faster, its entry stays.
+    def publish(self, final: Path) -> bool:
+        """Give it its name. If another process was faster, its entry stays: False.
 
         Raises:
             OSError: the disk broke.
         """
         (self.folder / "lock").unlink()
-        with suppress(FileExistsError, NotADirectoryError):
+        try:
             _rename(self.folder, final)
-        self.discard()
+        except (FileExistsError, NotADirectoryError):
+            return False
+        finally:
+            self.discard()
+        return True
 
     def discard(self) -> None:
         """Remove what is left of it."""
@@ -77,19 +81,28 @@ def begin_partial(root: Path) -> Partial:
     Raises:
         OSError: the folder cannot be written to.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
+    folder = root / f"{_PREFIX}{os.getpid()}-{token_hex(8)}"
+    folder.mkdir()  # others may look into it as into other folders, which mkdtemp denies them
     partial = Partial(folder, owner=_locked(folder))
     partial.open()
     return partial
 
 
-def remove(folder: Path) -> None:
-    """Take an entry away: by its name first, so that nobody finds half of it."""
+def remove(folder: Path) -> bool:
+    """Take an entry away: by its name first, so that nobody finds half of it. Give whether it is
+    gone: somebody else's stays as it is.
+    """
     grave = folder.with_name(f"{_PREFIX}removed-{os.getpid()}-{folder.name}")
-    with suppress(FileNotFoundError, FileExistsError):
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        return False
+    try:
         folder.rename(grave)
-        folder = grave
-    shutil.rmtree(folder, ignore_errors=True)
+    except (FileNotFoundError, FileExistsError):
+        grave = folder
+    except PermissionError:
+        return False
+    shutil.rmtree(grave, ignore_errors=True)
+    return not folder.exists()
 
 
 def clear_abandoned(root: Path) -> int:
@@ -97,14 +110,19 @@ def clear_abandoned(root: Path) -> int:
     freed = 0
     for folder in root.glob(f"{_PREFIX}*"):
         if not _is_locked(folder):
-            freed += size_of(folder)
+            size = size_of(folder)
             shutil.rmtree(folder, ignore_errors=True)
+            freed += 0 if folder.exists() else size
     return freed
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files of an entry."""
-    return sum(file.stat().st_size for file in folder.glob("*"))
+    """Bytes of all files of an entry, as far as they can be seen."""
+    size = 0
+    for file in folder.glob("*"):
+        with suppress(PermissionError, FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 def _locked(folder: Path) -> Any:  # noqa: ANN401 - a file
@@ -122,7 +140,7 @@ def _is_locked(folder: Path) -> bool:
     try:
         with (folder / "lock").open("r") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # at work, or somebody else's to know
         return True
     except FileNotFoundError:
         # It is being removed, or its owner has not come to lock it.
