@@ -8,6 +8,8 @@ import signal
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from run_files import different_tensors
 from small import TWO_PHASES, write_recipe
 from tlf.caching.cache import Cache, open_cache
 from tlf.caching.entry import Wanted
+from tlf.caching.partial import begin_partial
 from tlf.results import Stored
 from tlf.running import run
 
@@ -308,6 +311,54 @@ def test_what_is_in_use_does_not_make_room(tmp_path):
     with pytest.raises(OSError, match=r"it takes 10 kB, this run has stored 30 kB, and "):
         cache.begin(wanted("d"), 10_000)
     assert len(cache.entries()) == 3
+
+
+def test_what_is_being_written_counts(cache):
+    store(cache, "old", used=1e9)
+    first = cache.begin(wanted("first"), 600_000)
+    with pytest.raises(
+        OSError, match=r"it takes 0\.6 MB, this run has .* 0 kB, others 0\.6 MB, and"
+    ):
+        cache.begin(wanted("second"), 600_000)
+    assert [entry.title[12:] for entry in cache.entries()] == ["old"], "removed, and for nothing"
+    cache.begin(wanted("second"), 300_000).discard()
+    first.discard()
+    cache.begin(wanted("second"), 600_000).discard()
+
+
+BEGINNING = """
+import sys
+from pathlib import Path
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Wanted
+Cache(Path(sys.argv[1]), 10**6).begin(Wanted("pixels", "other", {}), 600_000)
+"""
+
+
+def test_what_another_process_writes_counts(cache):
+    partial = cache.begin(wanted(), 600_000)
+    assert "this run has stored 0 kB, others 0.6 MB" in python(BEGINNING, cache.folder).stderr
+    partial.discard()
+    assert python(BEGINNING, cache.folder).stderr == ""
+
+
+def test_of_those_that_begin_at_the_same_moment_as_many_begin_as_fit(cache, monkeypatch):
+    def slow(*arguments, begin_partial=begin_partial):
+        time.sleep(0.1)
+        return begin_partial(*arguments)
+
+    def begun(name):
+        try:
+            return Cache(cache.folder, 10**6).begin(wanted(name), 400_000)
+        except OSError:
+            return None
+
+    monkeypatch.setattr("tlf.caching.cache.begin_partial", slow)
+    with ThreadPoolExecutor(4) as threads:
+        partials = [partial for partial in threads.map(begun, "abcd") if partial]
+    assert len(partials) == 2
+    for partial in partials:
+        partial.discard()
 
 
 def test_half_of_the_disk_stays_free(cache, monkeypatch):

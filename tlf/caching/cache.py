@@ -9,13 +9,24 @@ from pathlib import Path
 
 from tlf.caching.entry import Entry, Wanted, open_entry
 from tlf.caching.note import is_as_noted, write_note
-from tlf.caching.partial import Partial, begin_partial, clear_abandoned, remove, size_of
+from tlf.caching.partial import (
+    Partial,
+    begin_partial,
+    being_written,
+    clear_abandoned,
+    is_ours,
+    one_at_a_time,
+    remove,
+    size_of,
+)
 from tlf.folders import cache_folder
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of entries, which together take at most ``max_bytes``."""
+    """A folder of entries, which together take at most ``max_bytes``, what is being written
+    included. What somebody else keeps to himself cannot be counted.
+    """
 
     folder: Path
     max_bytes: int
@@ -61,21 +72,22 @@ class Cache:
         Raises:
             OSError: it does not fit, or the folder cannot be written to; says why.
         """
-        clear_abandoned(self.folder)
         if size > self.max_bytes:
             raise OSError(
                 f"it takes {readable_size(size)} and cache.max_gb allows "
                 f"{readable_size(self.max_bytes)}"
             )
-        self._make_room(size)
         self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if size > free // 2:
-            raise OSError(
-                f"it takes {readable_size(size)} and only {readable_size(free)} of the disk "
-                "are free"
-            )
-        return begin_partial(self.folder)
+        with one_at_a_time(self.folder):
+            clear_abandoned(self.folder)
+            self._make_room(size)
+            free = shutil.disk_usage(self.folder).free
+            if size > free // 2:
+                raise OSError(
+                    f"it takes {readable_size(size)} and only {readable_size(free)} of the disk "
+                    "are free"
+                )
+            return begin_partial(self.folder, size)
 
     def finish(self, partial: Partial, wanted: Wanted, index: object) -> None:
         """Give a partial entry its name. If another process was faster, its entry stays.
@@ -85,7 +97,9 @@ class Cache:
         """
         write_note(partial.folder, wanted.title, wanted.depends, index)
         place = self.folder / wanted.name
-        if not partial.publish(place) and not is_as_noted(place):
+        with one_at_a_time(self.folder):
+            published = partial.publish(place)
+        if not published and not is_as_noted(place):
             raise OSError("what is in its place is damaged")
 
     def entries(self) -> tuple[Entry, ...]:
@@ -102,26 +116,32 @@ class Cache:
         """
         sizes = [(folder, size_of(folder)) for folder in self._folders()]
         freed = sum(size for folder, size in sizes if remove(folder))
-        return freed + clear_abandoned(self.folder)
+        if self.folder.is_dir():
+            with one_at_a_time(self.folder):
+                freed += clear_abandoned(self.folder)
+        return freed
 
     def _folders(self) -> list[Path]:
         found = self.folder.glob("*-*")
         return [f for f in found if f.is_dir() and not f.name.startswith(".")]
 
     def _make_room(self, size: int) -> None:
-        ours = others = 0
+        """Remove what was used longest ago, as much as it takes; nothing, if that is not enough."""
         entries = self.entries()
-        total = sum(entry.bytes for entry in entries)
-        for entry in reversed(entries):
-            if total + size <= self.max_bytes:
-                return
-            if entry.folder.name in self.used:
-                ours += entry.bytes
-            elif remove(entry.folder):
+        total = sum(entry.bytes for entry in entries) + being_written(self.folder)
+        ours = sum(entry.bytes for entry in entries if entry.folder.name in self.used)
+        can_go = [entry for entry in reversed(entries) if self._can_go(entry)]
+        self._check_room(size, ours, total - ours - sum(entry.bytes for entry in can_go))
+        for entry in can_go:
+            if total + size > self.max_bytes and remove(entry.folder):
                 total -= entry.bytes
-            else:
-                others += entry.bytes
-        if total + size > self.max_bytes:
+        self._check_room(size, ours, total - ours)
+
+    def _can_go(self, entry: Entry) -> bool:
+        return entry.folder.name not in self.used and is_ours(entry.folder)
+
+    def _check_room(self, size: int, ours: int, others: int) -> None:
+        if ours + others + size > self.max_bytes:
             by_others = f", others {readable_size(others)}" if others else ""
             raise OSError(
                 f"it takes {readable_size(size)}, this run has stored {readable_size(ours)}"

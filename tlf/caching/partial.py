@@ -3,7 +3,8 @@
 import os
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,15 +76,29 @@ class Partial:
             self.owner.close()
 
 
-def begin_partial(root: Path) -> Partial:
-    """An empty one, owned by this process.
+@contextmanager
+def one_at_a_time(root: Path) -> Iterator[None]:
+    """Wait until no other process plans what is in the folder, and keep it from doing so."""
+    import fcntl
+
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def begin_partial(root: Path, size: int) -> Partial:
+    """An empty one that is to take ``size`` bytes, owned by this process.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     folder = root / f"{_PREFIX}{os.getpid()}-{token_hex(8)}"
     folder.mkdir()  # others may look into it as into other folders, which mkdtemp denies them
-    partial = Partial(folder, owner=_locked(folder))
+    partial = Partial(folder, owner=_locked(folder, size))
     partial.open()
     return partial
 
@@ -93,7 +108,7 @@ def remove(folder: Path) -> bool:
     gone: somebody else's stays as it is.
     """
     grave = folder.with_name(f"{_PREFIX}removed-{os.getpid()}-{folder.name}")
-    if folder.is_dir() and not os.access(folder, os.W_OK):
+    if folder.is_dir() and not is_ours(folder):
         return False
     try:
         folder.rename(grave)
@@ -103,6 +118,11 @@ def remove(folder: Path) -> bool:
         return False
     shutil.rmtree(grave, ignore_errors=True)
     return not folder.exists()
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether the files in a folder are this user's to remove."""
+    return os.access(folder, os.W_OK)
 
 
 def clear_abandoned(root: Path) -> int:
@@ -116,22 +136,36 @@ def clear_abandoned(root: Path) -> int:
     return freed
 
 
+def being_written(root: Path) -> int:
+    """Bytes that living processes have begun to write, as far as they can be seen."""
+    return sum(_announced(folder) for folder in root.glob(f"{_PREFIX}*") if _is_locked(folder))
+
+
 def size_of(folder: Path) -> int:
-    """Bytes of all files of an entry, as far as they can be seen."""
+    """Bytes of all files of an entry but a lock, as far as they can be seen."""
     size = 0
     for file in folder.glob("*"):
         with suppress(PermissionError, FileNotFoundError):
-            size += file.stat().st_size
+            size += file.stat().st_size if file.name != "lock" else 0
     return size
 
 
-def _locked(folder: Path) -> Any:  # noqa: ANN401 - a file
-    """Lock a partial entry for as long as this process lives."""
+def _locked(folder: Path, size: int) -> Any:  # noqa: ANN401 - a file
+    """Lock a partial entry for as long as this process lives, and say how large it will be."""
     import fcntl
 
     file = (folder / "lock").open("w")
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    file.write(str(size))
+    file.flush()
     return file
+
+
+def _announced(folder: Path) -> int:
+    try:
+        return int((folder / "lock").read_text())
+    except (OSError, ValueError):  # it has just been removed, or is somebody else's to know
+        return 0
 
 
 def _is_locked(folder: Path) -> bool:
