@@ -313,6 +313,26 @@ def test_what_is_in_use_does_not_make_room(tmp_path):
     assert len(cache.entries()) == 3
 
 
+def test_what_another_run_reads_does_not_make_room_and_is_cleared_all_the_same(tmp_path):
+    """Removed, it would take its place on the disk until that run ends, and be lost to the next."""
+    for number, name in enumerate("abc"):
+        store(Cache(tmp_path, 30_000), name, bytes(10_000), used=1e9 + number)
+    reading = Cache(tmp_path, 30_000).find(wanted("a"))
+    os.utime(reading.folder, (1e9, 1e9))  # the run goes on for long
+    other = Cache(tmp_path, 30_000)
+    store(other, "d", bytes(10_000))
+    assert {e.title[12:] for e in other.entries()} == {"a", "c", "d"}
+    with pytest.raises(OSError, match="this run has stored 0 kB, others 10 kB, and"):
+        Cache(tmp_path, 30_000).begin(wanted("e"), 25_000)
+    del reading
+    Cache(tmp_path, 30_000).begin(wanted("e"), 25_000).discard()
+    store(other, "f", bytes(10_000))
+    reading = other.find(wanted("f"))
+    Cache(tmp_path, 0).clear()
+    assert other.entries() == ()
+    assert reading.read(0, 10).tobytes() == bytes(10)
+
+
 def test_what_is_being_written_counts(cache):
     store(cache, "old", used=1e9)
     first = cache.begin(wanted("first"), 600_000)

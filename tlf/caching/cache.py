@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-from tlf.caching.entry import Entry, Wanted, open_entry
+from tlf.caching.entry import Entry, Wanted, is_in_use, open_entry
 from tlf.caching.note import is_as_noted, write_note
 from tlf.caching.partial import (
     Partial,
@@ -138,7 +138,8 @@ class Cache:
         self._check_room(size, ours, total - ours)
 
     def _can_go(self, entry: Entry) -> bool:
-        return entry.folder.name not in self.used and is_ours(entry.folder)
+        folder = entry.folder
+        return folder.name not in self.used and is_ours(folder) and not is_in_use(folder)
 
     def _check_room(self, size: int, ours: int, others: int) -> None:
         if ours + others + size > self.max_bytes:

@@ -8,6 +8,7 @@ that somebody cuts short is an error and not the end of the process.
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -97,8 +98,13 @@ class Entry:
 
     @cached_property
     def _opened(self) -> int:
-        """The file stays open as long as the entry is known."""
-        return self._closed_at_last(os.open(self.folder / "data", os.O_RDONLY))
+        """The file stays open, and known to be in use, as long as the entry is known."""
+        import fcntl
+
+        handle = self._closed_at_last(os.open(self.folder / "data", os.O_RDONLY))
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        return handle
 
     def _closed_at_last(self, handle: int) -> int:
         finalize(self, os.close, handle)
@@ -117,6 +123,20 @@ class Entry:
         vars(self).update(state)
         if sent is not None:
             vars(self)["_opened"] = self._closed_at_last(sent.detach())
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether any process has the entry in a folder open."""
+    import fcntl
+
+    try:
+        with (folder / "data").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it is gone, or cannot be locked
+        return False
+    return False
 
 
 def open_entry(folder: Path) -> Entry | None:
