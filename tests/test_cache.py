@@ -1,18 +1,26 @@
 """Entries are whole or absent, whatever is killed, damaged or full."""
 
+import errno
+import multiprocessing
 import os
 import pickle
 import signal
+import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from run_files import different_tensors
 from small import TWO_PHASES, write_recipe
 from tlf.caching.cache import Cache, open_cache
 from tlf.caching.entry import Wanted
+from tlf.caching.partial import begin_partial
 from tlf.results import Stored
 from tlf.running import run
 
@@ -78,6 +86,51 @@ def test_an_entry_travels_to_another_process_and_outlives_its_removal(cache):
     assert there.read(100, 10).tobytes() == DATA[100:110]
     cache.clear()
     assert entry.read(0, 10).tobytes() == there.read(0, 10).tobytes() == DATA[:10]
+
+
+@pytest.mark.parametrize("get", [Cache.find, Cache.open])
+def test_what_was_got_can_be_read_for_the_first_time_after_its_removal(cache, get):
+    store(cache)
+    entry = get(cache, wanted())
+    cache.clear()
+    assert entry.read(100, 10).tobytes() == DATA[100:110]
+
+
+def send(entry, pipe):
+    pipe.send(entry.read(100, 10).tobytes())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes_that_are_started_after_its_removal_can_read_it(cache, method):
+    store(cache)
+    entry = cache.find(wanted())
+    cache.clear()
+    context = multiprocessing.get_context(method)
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=send, args=(entry, theirs))
+    process.start()
+    theirs.close()
+    assert ours.recv() == DATA[100:110]
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def test_listing_opens_no_data(cache):
+    folder = store(cache)
+    (folder / "data").unlink()
+    assert [entry.title for entry in cache.entries()] == ["pictures of one"]
+
+
+def test_an_entry_that_is_let_go_is_closed(cache):
+    folder = store(cache)
+    entry = cache.find(wanted())
+    assert is_open(folder / "data")
+    del entry
+    assert not is_open(folder / "data")
+
+
+def is_open(path):
+    return str(path.resolve()) in {file.path for file in psutil.Process().open_files()}
 
 
 def test_an_entry_that_is_cut_short_while_in_use_is_an_error(cache):
@@ -146,6 +199,95 @@ def test_entries_come_the_latest_used_first_and_use_counts(cache):
     assert [e.title[12:] for e in cache.entries()] == ["old", "newest", "new"]
 
 
+@contextmanager
+def somebody_else(monkeypatch, cache):
+    """The cache as another user has it: root may do everything, so become one who may not."""
+    if os.getuid():
+        yield Cache(cache.folder, 15_000)
+        return
+    cache.folder.parent.chmod(0o755)
+    cache.folder.chmod(0o777)
+    monkeypatch.chdir(cache.folder.parent)  # root alone can come to it by its whole path
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield Cache(Path(cache.folder.name), 15_000)
+    finally:
+        os.setresuid(0, 0, 0)
+        monkeypatch.undo()
+
+
+@pytest.fixture
+def locked_up(cache):
+    """An entry and a partial entry whose folders cannot be looked into."""
+    folders = (store(cache, "secret", used=1e9), cache.folder / ".partial-1-abc")
+    folders[1].mkdir()
+    for folder in folders:
+        folder.chmod(0)
+    yield folders
+    for folder in folders:
+        if folder.exists():
+            folder.chmod(0o700)
+
+
+def test_what_cannot_be_looked_into_is_left_out_and_the_rest_goes_on(cache, locked_up, monkeypatch):
+    store(cache, "known")
+    with somebody_else(monkeypatch, cache) as theirs:
+        assert [entry.title for entry in theirs.entries()] == ["pictures of known"]
+        store(theirs, "one", bytes(2000))
+        assert theirs.find(wanted("one")).read(0, 4).tobytes() == bytes(4)
+        theirs.clear()
+        assert theirs.find(wanted("one")) is None
+    assert all(folder.is_dir() for folder in locked_up)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
+def test_what_others_stored_is_used_and_stays(cache, monkeypatch):
+    store(cache, used=1e9)
+    with somebody_else(monkeypatch, cache) as theirs:
+        assert theirs.find(wanted()).read(0, len(DATA)).tobytes() == DATA
+        with pytest.raises(OSError, match=r"takes 10 kB, this run has stored 0 kB, others 11 kB, "):
+            Cache(theirs.folder, 15_000).begin(wanted("two"), 10_000)
+        assert theirs.clear() == 0
+    assert cache.find(wanted()).read(0, len(DATA)).tobytes() == DATA
+    assert [folder.name for folder in cache.folder.iterdir()] == [wanted().name]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
+def test_what_others_stored_and_is_damaged_is_neither_used_nor_replaced(cache, monkeypatch):
+    flip(store(cache, data=bytes(100)) / "data", 7)
+    with somebody_else(monkeypatch, cache) as theirs:
+        assert theirs.find(wanted()) is None
+        with pytest.raises(OSError, match="what is in its place is damaged"):
+            store(theirs)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o755), (0o002, 0o775), (0o077, 0o700)])
+def test_who_may_read_an_entry_is_as_with_other_files(cache, mask, mode):
+    before = os.umask(mask)
+    try:
+        partial = cache.begin(wanted(), 4)
+        writing = stat.S_IMODE(partial.folder.stat().st_mode)
+        partial.write(0, b"ones")
+        cache.finish(partial, wanted(), None)
+    finally:
+        os.umask(before)
+    folder = cache.folder / wanted().name
+    assert writing == stat.S_IMODE(folder.stat().st_mode) == mode
+    for file in folder.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) & 0o444 == mode & 0o444
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EPERM, errno.EACCES])
+def test_a_cache_that_cannot_be_written_to_is_read(cache, monkeypatch, number):
+    store(cache)
+
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert cache.find(wanted()).read(0, len(DATA)).tobytes() == DATA
+
+
 def test_what_exceeds_the_budget_is_refused(cache):
     with pytest.raises(OSError, match=r"^it takes 1\.1 MB and cache\.max_gb allows 1\.0 MB$"):
         cache.begin(wanted(), 1_100_000)
@@ -169,6 +311,74 @@ def test_what_is_in_use_does_not_make_room(tmp_path):
     with pytest.raises(OSError, match=r"it takes 10 kB, this run has stored 30 kB, and "):
         cache.begin(wanted("d"), 10_000)
     assert len(cache.entries()) == 3
+
+
+def test_what_another_run_reads_does_not_make_room_and_is_cleared_all_the_same(tmp_path):
+    """Removed, it would take its place on the disk until that run ends, and be lost to the next."""
+    for number, name in enumerate("abc"):
+        store(Cache(tmp_path, 30_000), name, bytes(10_000), used=1e9 + number)
+    reading = Cache(tmp_path, 30_000).find(wanted("a"))
+    os.utime(reading.folder, (1e9, 1e9))  # the run goes on for long
+    other = Cache(tmp_path, 30_000)
+    store(other, "d", bytes(10_000))
+    assert {e.title[12:] for e in other.entries()} == {"a", "c", "d"}
+    with pytest.raises(OSError, match="this run has stored 0 kB, others 10 kB, and"):
+        Cache(tmp_path, 30_000).begin(wanted("e"), 25_000)
+    del reading
+    Cache(tmp_path, 30_000).begin(wanted("e"), 25_000).discard()
+    store(other, "f", bytes(10_000))
+    reading = other.find(wanted("f"))
+    Cache(tmp_path, 0).clear()
+    assert other.entries() == ()
+    assert reading.read(0, 10).tobytes() == bytes(10)
+
+
+def test_what_is_being_written_counts(cache):
+    store(cache, "old", used=1e9)
+    first = cache.begin(wanted("first"), 600_000)
+    with pytest.raises(
+        OSError, match=r"it takes 0\.6 MB, this run has .* 0 kB, others 0\.6 MB, and"
+    ):
+        cache.begin(wanted("second"), 600_000)
+    assert [entry.title[12:] for entry in cache.entries()] == ["old"], "removed, and for nothing"
+    cache.begin(wanted("second"), 300_000).discard()
+    first.discard()
+    cache.begin(wanted("second"), 600_000).discard()
+
+
+BEGINNING = """
+import sys
+from pathlib import Path
+from tlf.caching.cache import Cache
+from tlf.caching.entry import Wanted
+Cache(Path(sys.argv[1]), 10**6).begin(Wanted("pixels", "other", {}), 600_000)
+"""
+
+
+def test_what_another_process_writes_counts(cache):
+    partial = cache.begin(wanted(), 600_000)
+    assert "this run has stored 0 kB, others 0.6 MB" in python(BEGINNING, cache.folder).stderr
+    partial.discard()
+    assert python(BEGINNING, cache.folder).stderr == ""
+
+
+def test_of_those_that_begin_at_the_same_moment_as_many_begin_as_fit(cache, monkeypatch):
+    def slow(*arguments, begin_partial=begin_partial):
+        time.sleep(0.1)
+        return begin_partial(*arguments)
+
+    def begun(name):
+        try:
+            return Cache(cache.folder, 10**6).begin(wanted(name), 400_000)
+        except OSError:
+            return None
+
+    monkeypatch.setattr("tlf.caching.cache.begin_partial", slow)
+    with ThreadPoolExecutor(4) as threads:
+        partials = [partial for partial in threads.map(begun, "abcd") if partial]
+    assert len(partials) == 2
+    for partial in partials:
+        partial.discard()
 
 
 def test_half_of_the_disk_stays_free(cache, monkeypatch):

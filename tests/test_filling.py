@@ -1,10 +1,14 @@
 """What is stored once is found later, and what cannot be stored stops nothing."""
 
+import os
+
+import psutil
 import pytest
 
 from tlf.caching.cache import Cache
 from tlf.caching.entry import Wanted
-from tlf.filling import kept, merged, share
+from tlf.caching.partial import Partial
+from tlf.filling import _filled, kept, merged, share
 from tlf.results import Notice, Prepared, Stored
 
 WANTED = Wanted("activations", "features of 4 pictures", {"of": 4})
@@ -37,12 +41,19 @@ def never(*_):
 
 def told(cache, size, filling, titled=None):
     """What ``kept`` gives, and what it tells on the way."""
-    generator, events = kept(Alone(), cache, WANTED, size, filling, titled), []
+    events = []
+    return returned(kept(Alone(), cache, WANTED, size, filling, titled), events), events
+
+
+def returned(generator, events=None):
+    """What a generator returns in the end; what it yields is added to ``events``."""
     while True:
         try:
-            events.append(next(generator))
+            event = next(generator)
         except StopIteration as end:
-            return end.value, events
+            return end.value
+        if events is not None:
+            events.append(event)
 
 
 def test_what_is_missing_is_computed_and_then_found(cache):
@@ -103,6 +114,54 @@ def test_a_disk_that_breaks_leaves_nothing_behind(cache):
     assert isinstance(events[-1], Notice)
     assert ": not stored, No space left on device; " in events[-1].text
     assert [*cache.folder.iterdir()] == []
+
+
+class Another(Alone):
+    """A second process of the machine, which only writes."""
+
+    process_index = local_process_index = 1
+    is_main_process = is_local_main_process = False
+
+
+@pytest.mark.parametrize("process", [Alone, Another])
+def test_a_full_disk_is_let_go_by_every_process(cache, process):
+    """What is removed takes its place on the disk for as long as anybody has it open."""
+
+    def full(partial):
+        partial.write(0, b"ab")
+        yield Prepared("features", 2, 4)
+        raise OSError(28, "No space left on device")
+
+    before = psutil.Process().num_fds()
+    begun = cache.begin(WANTED, 4)
+    written = begun if process is Alone else Partial(begun.folder)
+    with pytest.raises(OSError, match="No space left on device"):
+        list(_filled(process(), written, full))
+    begun.discard()
+    assert psutil.Process().num_fds() == before
+
+
+@pytest.mark.parametrize("process", [Alone, Another])
+def test_the_file_is_open_before_threads_write_to_it(cache, monkeypatch, process):
+    """Two that write first at the same moment could each open it, and one would stay open."""
+    opened = []
+
+    def counted(path, *arguments, os_open=os.open):
+        opened.append(path)
+        return os_open(path, *arguments)
+
+    def fill(partial):
+        before = len(opened)
+        partial.write(0, b"abcd")
+        yield Prepared("features", 4, 4)
+        return len(opened) - before
+
+    begun = cache.begin(WANTED, 4)
+    monkeypatch.setattr(os, "open", counted)
+    written = begun if process is Alone else Partial(begun.folder)
+    in_threads = returned(_filled(process(), written, fill))
+    begun.discard()
+    assert in_threads == 0
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])

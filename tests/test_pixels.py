@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from tlf.caching.cache import Cache
 from tlf.components import Split
-from tlf.data import Decoded
+from tlf.data import Decoded, Pictures, batches_of
 from tlf.devices import start_accelerator
 from tlf.errors import DataError
 from tlf.job import open_job
-from tlf.pictures import load, loaded_shape
+from tlf.pictures import center_crop, load, loaded_shape
 from tlf.pixels import StoredPixels, inspected, look
 from tlf.planning import plan_of
 from tlf.preprocessing import Preprocessing
@@ -72,6 +73,20 @@ def test_loading_processes_are_sent_the_pixels(recipe, places):
     job, _ = looked(recipe, *places)
     there = pickle.loads(pickle.dumps(job.pixels["train"]))
     assert torch.equal(there(7), job.pixels["train"](7))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pixels_that_are_removed_before_they_are_first_loaded_are_loaded(
+    recipe, places, tmp_path, workers
+):
+    job, _ = looked(recipe, *places)
+    split = job.splits.eval
+    expected = [center_crop(load(split.read(i), job.how), job.how.size) for i in range(4)]
+    assert Cache(tmp_path / "cache", 0).clear() > 0
+    pictures = Pictures(job.pixels["eval"], split.labels, job.how.size)
+    for _ in range(2):
+        batches = batches_of(pictures, [[(1, 0), (1, 1)], [(1, 2), (1, 3)]], workers, pin=False)
+        assert torch.equal(torch.cat([batch.inputs for batch in batches]), torch.stack(expected))
 
 
 def test_without_a_cache_everything_is_decoded(recipe, places):

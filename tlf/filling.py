@@ -113,10 +113,13 @@ def _begun(accelerator: Accelerator, cache: Cache, wanted: Wanted, size: int) ->
 def _filled(accelerator: Accelerator, partial: Partial, fill: Callable[[Partial], Filling]) -> Any:  # noqa: ANN401 - JSON
     note, problem = None, ""
     try:
+        partial.open()
         note = yield from fill(partial)
         partial.close()
     except OSError as error:
         problem = _why(error)
+        with suppress(OSError):  # one reason is enough
+            partial.close()  # or this process would keep its place on the disk, when it is removed
     except BaseException:
         partial.discard()
         raise

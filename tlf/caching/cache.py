@@ -7,15 +7,26 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-from tlf.caching.entry import Entry, Wanted, open_entry
+from tlf.caching.entry import Entry, Wanted, is_in_use, open_entry
 from tlf.caching.note import is_as_noted, write_note
-from tlf.caching.partial import Partial, begin_partial, clear_abandoned, remove, size_of
+from tlf.caching.partial import (
+    Partial,
+    begin_partial,
+    being_written,
+    clear_abandoned,
+    is_ours,
+    one_at_a_time,
+    remove,
+    size_of,
+)
 from tlf.folders import cache_folder
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of entries, which together take at most ``max_bytes``."""
+    """A folder of entries, which together take at most ``max_bytes``, what is being written
+    included. What somebody else keeps to himself cannot be counted.
+    """
 
     folder: Path
     max_bytes: int
@@ -23,8 +34,8 @@ class Cache:
     """Names of the entries that this process uses: they are not removed to make room."""
 
     def find(self, wanted: Wanted) -> Entry | None:
-        """The entry, if it is there and every byte of it is as it was written. A damaged one is
-        removed.
+        """The entry, opened, if it is there and every byte of it is as it was written. A damaged
+        one is removed.
         """
         folder = self.folder / wanted.name
         if not folder.is_dir():
@@ -33,13 +44,17 @@ class Cache:
         if entry is None or not is_as_noted(folder):
             remove(folder)
             return None
-        with suppress(PermissionError):  # somebody else's cache can be read all the same
+        try:
+            entry.opened()  # after its bytes were checked: it may have been written anew before
+        except FileNotFoundError:  # another process has just removed it
+            return None
+        with suppress(OSError):  # somebody else's can be read all the same, or what is read-only
             os.utime(folder)
         self.used.add(wanted.name)
         return entry
 
     def open(self, wanted: Wanted) -> Entry:
-        """An entry that another process has just checked or written.
+        """An entry that another process has just checked or written, opened.
 
         Raises:
             OSError: it is gone.
@@ -47,6 +62,7 @@ class Cache:
         entry = open_entry(self.folder / wanted.name)
         if entry is None:
             raise OSError(f"{self.folder / wanted.name} is gone")
+        entry.opened()
         self.used.add(wanted.name)
         return entry
 
@@ -56,60 +72,81 @@ class Cache:
         Raises:
             OSError: it does not fit, or the folder cannot be written to; says why.
         """
-        clear_abandoned(self.folder)
         if size > self.max_bytes:
             raise OSError(
                 f"it takes {readable_size(size)} and cache.max_gb allows "
                 f"{readable_size(self.max_bytes)}"
             )
-        self._make_room(size)
         self.folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
-        if size > free // 2:
-            raise OSError(
-                f"it takes {readable_size(size)} and only {readable_size(free)} of the disk "
-                "are free"
-            )
-        return begin_partial(self.folder)
+        with one_at_a_time(self.folder):
+            clear_abandoned(self.folder)
+            self._make_room(size)
+            free = shutil.disk_usage(self.folder).free
+            if size > free // 2:
+                raise OSError(
+                    f"it takes {readable_size(size)} and only {readable_size(free)} of the disk "
+                    "are free"
+                )
+            return begin_partial(self.folder, size)
 
     def finish(self, partial: Partial, wanted: Wanted, index: object) -> None:
         """Give a partial entry its name. If another process was faster, its entry stays.
 
         Raises:
-            OSError: the disk is full, or broke.
+            OSError: the disk is full, or broke, or what is there is damaged and somebody else's.
         """
         write_note(partial.folder, wanted.title, wanted.depends, index)
-        partial.publish(self.folder / wanted.name)
+        place = self.folder / wanted.name
+        with one_at_a_time(self.folder):
+            published = partial.publish(place)
+        if not published and not is_as_noted(place):
+            raise OSError("what is in its place is damaged")
 
     def entries(self) -> tuple[Entry, ...]:
-        """Everything that is stored, the latest used first; nothing is checked."""
-        found = (open_entry(folder) for folder in self._folders())
+        """Everything that is stored and can be read, the latest used first; nothing is checked."""
+        found = []
+        for folder in self._folders():
+            with suppress(PermissionError):  # somebody else's
+                found.append(open_entry(folder))
         return tuple(sorted((e for e in found if e), key=lambda entry: -entry.used))
 
     def clear(self) -> int:
-        """Remove everything, and what killed processes left; give how many bytes that frees."""
-        freed = sum(size_of(folder) for folder in self._folders())
-        for folder in self._folders():
-            remove(folder)
-        return freed + clear_abandoned(self.folder)
+        """Remove everything but what is somebody else's, and what killed processes left; give how
+        many bytes that frees.
+        """
+        sizes = [(folder, size_of(folder)) for folder in self._folders()]
+        freed = sum(size for folder, size in sizes if remove(folder))
+        if self.folder.is_dir():
+            with one_at_a_time(self.folder):
+                freed += clear_abandoned(self.folder)
+        return freed
 
     def _folders(self) -> list[Path]:
         found = self.folder.glob("*-*")
         return [f for f in found if f.is_dir() and not f.name.startswith(".")]
 
     def _make_room(self, size: int) -> None:
+        """Remove what was used longest ago, as much as it takes; nothing, if that is not enough."""
         entries = self.entries()
-        total = sum(entry.bytes for entry in entries)
-        for entry in reversed(entries):
-            if total + size <= self.max_bytes:
-                return
-            if entry.folder.name not in self.used:
-                remove(entry.folder)
+        total = sum(entry.bytes for entry in entries) + being_written(self.folder)
+        ours = sum(entry.bytes for entry in entries if entry.folder.name in self.used)
+        can_go = [entry for entry in reversed(entries) if self._can_go(entry)]
+        self._check_room(size, ours, total - ours - sum(entry.bytes for entry in can_go))
+        for entry in can_go:
+            if total + size > self.max_bytes and remove(entry.folder):
                 total -= entry.bytes
-        if total + size > self.max_bytes:
+        self._check_room(size, ours, total - ours)
+
+    def _can_go(self, entry: Entry) -> bool:
+        folder = entry.folder
+        return folder.name not in self.used and is_ours(folder) and not is_in_use(folder)
+
+    def _check_room(self, size: int, ours: int, others: int) -> None:
+        if ours + others + size > self.max_bytes:
+            by_others = f", others {readable_size(others)}" if others else ""
             raise OSError(
-                f"it takes {readable_size(size)}, this run has stored {readable_size(total)}, and "
-                f"cache.max_gb allows {readable_size(self.max_bytes)}"
+                f"it takes {readable_size(size)}, this run has stored {readable_size(ours)}"
+                f"{by_others}, and cache.max_gb allows {readable_size(self.max_bytes)}"
             )
 
 

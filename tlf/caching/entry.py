@@ -8,11 +8,13 @@ that somebody cuts short is an error and not the end of the process.
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from multiprocessing.context import get_spawning_popen
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
 from tlf.caching.note import FORMAT, read_note
@@ -42,7 +44,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Entry:
-    """Something stored. Picklable; every process opens the file for itself."""
+    """Something stored. Picklable.
+
+    A process that starts another hands it the open file, whether it forks or not; whoever gets an
+    entry in another way, such as through a queue, opens the file anew.
+    """
 
     folder: Path
     title: str
@@ -81,19 +87,62 @@ class Entry:
         if os.preadv(self._opened, [buffer], start) != len(buffer):
             raise OSError(f"{self.folder} was cut short while it was in use")
 
+    def opened(self) -> Self:
+        """The same, which can be read from now on, even after it has been removed.
+
+        Raises:
+            OSError: its data is gone, or cannot be read.
+        """
+        _ = self._opened
+        return self
+
     @cached_property
     def _opened(self) -> int:
-        """The file stays open as long as the entry is known: it can be read even if removed."""
-        handle = os.open(self.folder / "data", os.O_RDONLY)
+        """The file stays open, and known to be in use, as long as the entry is known."""
+        import fcntl
+
+        handle = self._closed_at_last(os.open(self.folder / "data", os.O_RDONLY))
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        return handle
+
+    def _closed_at_last(self, handle: int) -> int:
         finalize(self, os.close, handle)
         return handle
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_opened"}
+        state = {name: value for name, value in vars(self).items() if name != "_opened"}
+        if "_opened" in vars(self) and get_spawning_popen() is not None:
+            from multiprocessing.reduction import DupFd  # which Windows has not
+
+            state["_opened"] = DupFd(self._opened)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        sent = state.pop("_opened", None)
+        vars(self).update(state)
+        if sent is not None:
+            vars(self)["_opened"] = self._closed_at_last(sent.detach())
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether any process has the entry in a folder open."""
+    import fcntl
+
+    try:
+        with (folder / "data").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it is gone, or cannot be locked
+        return False
+    return False
 
 
 def open_entry(folder: Path) -> Entry | None:
-    """The entry in a folder, its data unchecked; None if it has no note that is whole."""
+    """The entry in a folder, its data neither checked nor opened; None if it has no note that is
+    whole.
+    """
     note = read_note(folder)
     if note is None:
         return None
