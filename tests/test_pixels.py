@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from tlf.components import Split
 from tlf.data import Decoded
@@ -20,6 +20,52 @@ from tlf.pixels import StoredPixels, inspected, look
 from tlf.planning import plan_of
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
+
+
+def encoded(image, form, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def rotated(orientation, form="JPEG", **options):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = noise(61, 40)
+    if form == "TIFF":
+        return encoded(image, form, tiffinfo={0x0112: orientation}, **options)
+    return encoded(image, form, exif=exif, **options)
+
+
+def noise(width, height):
+    rng = np.random.default_rng(0)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def xmp(orientation):
+    return f'<x:xmpmeta><rdf:li tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode()
+
+
+TURNING = ["JPEG", "PNG", "TIFF", "WEBP", *(["AVIF"] if features.version("avif") else [])]
+"""The formats whose files say which way is up."""
+FILES = {
+    **{f"{form} turned {turn}": rotated(turn, form) for form in TURNING for turn in range(1, 9)},
+    **{
+        f"compressed TIFF turned {turn}": rotated(turn, "TIFF", compression="tiff_lzw")
+        for turn in range(1, 9)
+    },
+    "TIFF turned by XMP": encoded(noise(61, 40), "TIFF", tiffinfo={700: xmp(6)}),
+    "EXIF of nonsense": rotated(77),
+    "TIFF of nonsense": rotated(77, "TIFF"),
+    "PNG": encoded(Image.new("RGB", (37, 90)), "PNG"),
+    "PNG with alpha": encoded(Image.new("RGBA", (90, 37)), "PNG"),
+    "GIF": encoded(Image.new("P", (50, 51)), "GIF"),
+    "grey JPEG": encoded(Image.new("L", (45, 80)), "JPEG"),
+    "grey PNG of 16 bits": encoded(Image.fromarray(np.zeros((33, 70), np.uint16)), "PNG"),
+    "one pixel": encoded(Image.new("1", (1, 1)), "PNG"),
+    "CMYK": encoded(Image.new("CMYK", (70, 31)), "JPEG"),
+    "WebP": encoded(Image.new("RGB", (31, 32)), "WEBP"),
+}
 
 
 def looked(recipe, *overrides):
@@ -161,6 +207,38 @@ def test_what_changed_while_it_was_read_is_not_remembered(recipe, places, tmp_pa
     assert len(job.splits.train) == 20
 
 
+@pytest.mark.parametrize("form", TURNING)
+def test_turned_pictures_are_stored_the_right_way_up(recipe, places, tmp_path, form):
+    circles = tmp_path / "own" / "train" / "circles"
+    for turn in range(1, 9):
+        (circles / f"turned {turn}.{form.lower()}").write_bytes(rotated(turn, form))
+    job, told = looked(recipe, *places)
+    assert reused(told) == [False, False]
+    assert len(job.splits.train) == 28
+    assert_pixels_are_what_load_gives(job)
+
+
+@pytest.mark.parametrize("foreseen", [(3, 1, 1), (0, 0, 0), "exchanged"])
+def test_pixels_of_another_shape_than_foreseen_are_not_stored(
+    recipe, places, monkeypatch, tmp_path, foreseen
+):
+    """As many bytes or not: nothing is written over what is another picture's."""
+    victim = (tmp_path / "own" / "train" / "circles" / "003.jpg").read_bytes()
+
+    def wrong(data, how):
+        channels, height, width = loaded_shape(data, how)
+        if data != victim:
+            return channels, height, width
+        return (channels, width, height) if foreseen == "exchanged" else foreseen
+
+    monkeypatch.setattr("tlf.pixels.loaded_shape", wrong)
+    job, told = looked(recipe, *places)
+    (notice,) = [event.text for event in told if isinstance(event, Notice)]
+    assert notice.startswith("20 decoded train pictures: not stored, train/circles/003.jpg is 3 × ")
+    assert isinstance(job.pixels["train"], Decoded)
+    assert isinstance(job.pixels["eval"], StoredPixels)
+
+
 def test_another_picture_under_the_same_name_size_and_time_is_seen(recipe, places, tmp_path):
     looked(recipe, *places)
     one, other = (tmp_path / "own" / "train" / "circles" / f"00{i}.jpg" for i in (0, 1))
@@ -199,32 +277,6 @@ def test_a_look_says_what_it_was_told_of_each_picture():
     assert seen.reasons == {1: "two is bad"}
     assert seen.kept == (0, 2)
     assert len({*seen.digests}) == 3
-
-
-def encoded(image, form, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def rotated(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return encoded(Image.new("RGB", (61, 40)), "JPEG", exif=exif)
-
-
-FILES = {
-    **{f"EXIF {turn}": rotated(turn) for turn in range(1, 9)},
-    "EXIF of nonsense": rotated(77),
-    "PNG": encoded(Image.new("RGB", (37, 90)), "PNG"),
-    "PNG with alpha": encoded(Image.new("RGBA", (90, 37)), "PNG"),
-    "GIF": encoded(Image.new("P", (50, 51)), "GIF"),
-    "grey JPEG": encoded(Image.new("L", (45, 80)), "JPEG"),
-    "grey PNG of 16 bits": encoded(Image.fromarray(np.zeros((33, 70), np.uint16)), "PNG"),
-    "one pixel": encoded(Image.new("1", (1, 1)), "PNG"),
-    "CMYK": encoded(Image.new("CMYK", (70, 31)), "JPEG"),
-    "WebP": encoded(Image.new("RGB", (31, 32)), "WEBP"),
-}
 
 
 @pytest.mark.parametrize("data", FILES.values(), ids=FILES)

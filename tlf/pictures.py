@@ -69,7 +69,7 @@ def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
 
     try:
         image = Image.open(BytesIO(data), formats=_formats())
-        width, height = image.size
+        width, height = _lying(image)
         turned = _orientation(image) in (5, 6, 7, 8)
     except Exception as error:  # whatever Pillow's readers stumble over; ``load`` says what
         raise DataError(str(error)) from error
@@ -257,6 +257,16 @@ def _upright(image: "Image.Image") -> "Image.Image":
     }
     turn = turns.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
+
+
+def _lying(image: "Image.Image") -> tuple[int, int]:
+    """Width and height of an opened picture before it is turned the right way up."""
+    from PIL.ExifTags import Base
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    if isinstance(image, TiffImageFile):  # newer Pillows turn its ``size``, not yet its pixels
+        return image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
+    return image.size
 
 
 def _orientation(image: "Image.Image") -> int:

@@ -221,6 +221,9 @@ def _fill(
             pixels = load(data, how)
         except DataError as error:
             return str(error)
+        if tuple(pixels.shape) != shapes[index]:
+            found, foreseen = _readable(tuple(pixels.shape)), _readable(shapes[index])
+            raise OSError(f"{split.names[index]} is {found} where {foreseen} was expected")
         partial.write(starts[index], pixels.numpy().data)
         return ""
 
@@ -230,6 +233,10 @@ def _fill(
         "starts": starts,
         "reasons": {str(i): why for i, why in sorted(reasons.items()) if why},
     }
+
+
+def _readable(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
 
 
 def _mapped(
