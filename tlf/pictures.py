@@ -83,6 +83,7 @@ def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
     Raises:
         DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
     """
+    image.load()  # a TIFF says that it is turned until this turns it
     return _to_tensor(_resize(_convert(_upright(image), _mode(how.channels)), how))
 
 
