@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, features
 from torchvision import transforms
 
 from tlf.errors import DataError
-from tlf.pictures import center_crop, decode, fit, load, load_opened, normalize
+from tlf.pictures import center_crop, decode, fit, load, load_opened, loaded_shape, normalize
 from tlf.preprocessing import Preprocessing
 
 ANTS = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera" / "val" / "ants"
@@ -313,6 +313,16 @@ def test_decompression_bombs_are_errors(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(DataError, match="too large"):
         decode(data)
+
+
+@pytest.mark.parametrize("call", [decode, lambda data: loaded_shape(data, Preprocessing())])
+def test_too_little_memory_is_no_fault_of_a_picture(monkeypatch, call):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", full)
+    with pytest.raises(MemoryError):
+        call(encoded(noise(4, 4)))
 
 
 def test_a_picture_too_thin_to_resize_is_an_error():

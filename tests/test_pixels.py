@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
 from tlf.components import Split
 from tlf.data import Decoded
@@ -248,6 +248,53 @@ def test_another_picture_under_the_same_name_size_and_time_is_seen(recipe, place
     job, told = looked(recipe, *places)
     assert reused(told) == [False, True]
     assert torch.equal(job.pixels["train"](0), job.pixels["train"](1))
+
+
+def test_pictures_that_found_no_memory_are_not_remembered_as_broken(recipe, places, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tlf.pictures._loaded", full)
+        with pytest.raises(MemoryError):
+            looked(recipe, *places)
+    job, told = looked(recipe, *places)
+    assert reused(told) == [False, False]
+    assert len(job.splits.train) == 20
+
+
+def test_pictures_that_were_too_large_are_decoded_once_they_are_not(recipe, places, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+        with pytest.raises(DataError, match=r"too large to be safe"):
+            looked(recipe, *places)
+    assert_decoded_anew(recipe, places)
+
+
+def test_half_pictures_are_reported_once_they_are_no_longer_let_pass(
+    recipe, places, tmp_path, monkeypatch
+):
+    whole = encoded(noise(200, 100), "JPEG")
+    (tmp_path / "own" / "train" / "circles" / "003.jpg").write_bytes(whole[: len(whole) // 2])
+    with monkeypatch.context() as patched:
+        patched.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+        looked(recipe, *places)
+    with pytest.raises(DataError, match=r"003\.jpg: .*truncated"):
+        looked(recipe, *places)
+
+
+@pytest.mark.parametrize("codec", ["jpg", "libjpeg_turbo", "webp", "avif", "libtiff", "jpg_2000"])
+def test_another_codec_decodes_anew(recipe, places, monkeypatch, codec):
+    looked(recipe, *places)
+    real = features.version
+    monkeypatch.setattr(features, "version", lambda name: "0" if name == codec else real(name))
+    assert_decoded_anew(recipe, places)
+
+
+def assert_decoded_anew(recipe, places):
+    job, told = looked(recipe, *places)
+    assert reused(told) == [False, False]
+    assert len(job.splits.train) == 20
 
 
 def test_what_cannot_be_stored_is_decoded(recipe, places):

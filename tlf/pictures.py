@@ -41,6 +41,8 @@ _HINTS = {
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the real file with `git lfs pull`",
 }
 _HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
+_CODECS = ("jpg", "libjpeg_turbo", "jpg_2000", "libtiff", "webp", "avif", "zlib", "zlib_ng")
+"""The libraries that Pillow decodes with, by its names; it may have been built with any version."""
 
 
 # What the rest of tlf calls
@@ -71,10 +73,29 @@ def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
         image = Image.open(BytesIO(data), formats=_formats())
         width, height = _lying(image)
         turned = _orientation(image) in (5, 6, 7, 8)
+    except MemoryError:
+        raise
     except Exception as error:  # whatever Pillow's readers stumble over; ``load`` says what
         raise DataError(str(error)) from error
     width, height = target_size(*((height, width) if turned else (width, height)), how)
     return how.channels, height, width
+
+
+def decoders() -> dict[str, object]:
+    """What ``load`` depends on beside its arguments and this file, as JSON: what decodes, and what
+    whoever calls tlf may have told Pillow to refuse or to let pass.
+    """
+    from importlib.metadata import version
+
+    from PIL import Image, ImageFile, features
+
+    return {
+        "pillow": version("pillow"),
+        "numpy": version("numpy"),
+        "codecs": {name: features.version(name) for name in _CODECS},
+        "most pixels": Image.MAX_IMAGE_PIXELS,
+        "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
+    }
 
 
 def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
@@ -199,7 +220,7 @@ def open_picture(data: bytes, channels: int = 3) -> "Image.Image":
         return _convert(_upright(_loaded(data)), mode)
     except UnidentifiedImageError as error:
         raise DataError(_unknown(data)) from error
-    except DataError:
+    except (DataError, MemoryError):  # too little memory is no fault of a picture
         raise
     except Image.DecompressionBombError as error:
         raise DataError(f"too large to be safe: {error}") from error

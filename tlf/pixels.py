@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from importlib.metadata import version
 from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -173,8 +172,7 @@ def _wanted(seen: Inspection, what: str, how: Preprocessing) -> Wanted:
         "pictures": sha256(b"".join(d or bytes(32) for d in seen.digests)).hexdigest(),
         "resizing": resizing | {"channels": how.channels},
         "code": code,
-        "pillow": version("pillow"),
-        "numpy": version("numpy"),
+        "decoders": pictures.decoders(),
     }
     return Wanted("pixels", _title(len(seen.kept), what), depends)
 
