@@ -3,7 +3,10 @@
 import io
 import os
 import pickle
+import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -304,6 +307,90 @@ def test_what_cannot_be_stored_is_decoded(recipe, places):
     assert all("cache.max_gb allows" in notice for notice in notices)
     assert isinstance(job.pixels["eval"], Decoded)
     assert torch.equal(job.pixels["eval"](0), load(job.splits.eval.read(0), job.how))
+
+
+BREAKING = """
+import os, sys
+from dataclasses import replace
+from tlf import pixels
+from tlf.caching.partial import Partial
+from tlf.devices import start_accelerator
+from tlf.errors import DataError
+from tlf.job import open_job
+from tlf.planning import plan_of
+
+def fails(*_):
+    raise OSError(5, "the disk broke")
+
+def changes(_):
+    return b"another picture"
+
+def filling(job, split, what, *rest):
+    if what == "eval" or broken == "write":
+        return fill(job, split, what, *rest)
+    read = split.read
+    split = replace(split, read=lambda index: read(index) if index < 6 else later(index))
+    return fill(job, split, what, *rest)
+
+broken, recipe, *overrides = sys.argv[1:]
+fill, rank = pixels._fill, os.environ["LOCAL_RANK"]
+said = open(f"{__file__}.{rank}", "w")
+if rank == "1":
+    if broken == "write":
+        Partial.write = fails
+    later = changes if broken == "changed" else fails
+    pixels._fill = filling
+plan = plan_of(recipe, overrides)
+try:
+    looking = pixels.look(open_job(plan, start_accelerator(plan.recipe.precision)))
+    while True:
+        event = next(looking)
+        if hasattr(event, "text"):
+            print("told", event.text, file=said)
+except StopIteration as end:
+    print("used", *[type(one).__name__ for one in end.value.pixels.values()], file=said)
+except DataError as error:
+    print("refused", error, file=said)
+"""
+
+
+@pytest.fixture
+def in_two(recipe, places, tmp_path):
+    """Look in two processes, of which one meets something broken; what both say."""
+    (tmp_path / "look.py").write_text(BREAKING)
+
+    def both(broken):
+        start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        words = ["--nproc_per_node", "2", tmp_path / "look.py", broken, recipe, *places]
+        launcher = subprocess.Popen([*start, *map(str, words)], stderr=subprocess.PIPE, text=True)
+        try:
+            error = launcher.communicate(timeout=100)[1]
+        finally:
+            launcher.terminate()  # it ends the processes that wait for each other
+            launcher.communicate()
+        assert launcher.returncode == 0, error
+        first, second = (tmp_path / f"look.py.{rank}" for rank in (0, 1))
+        assert first.read_text() == second.read_text()
+        return first.read_text().splitlines()
+
+    return both
+
+
+NOT_STORED = "told {} decoded {} pictures: not stored, the disk broke; computed anew in every epoch"
+
+
+def test_a_read_that_fails_in_one_process_stops_the_storing_in_both(in_two):
+    assert in_two("read") == [NOT_STORED.format(20, "train"), "used Decoded StoredPixels"]
+
+
+def test_a_write_that_fails_in_one_process_stops_the_storing_in_both(in_two):
+    train, evaluated = NOT_STORED.format(20, "train"), NOT_STORED.format(11, "eval")
+    assert in_two("write") == [train, evaluated, "used Decoded Decoded"]
+
+
+def test_a_picture_that_one_process_saw_change_is_told_by_both(in_two):
+    (line,) = in_two("changed")
+    assert re.fullmatch(r"refused train/\S+: it changed while it was read; start again", line)
 
 
 def test_a_look_says_what_it_was_told_of_each_picture():
