@@ -5,8 +5,10 @@ import os
 import pickle
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -419,6 +421,60 @@ def test_a_look_says_what_it_was_told_of_each_picture():
 def test_the_shape_is_known_before_a_picture_is_decoded(data, crop, mean):
     how = Preprocessing(size=24, resize=28, crop=crop, mean=mean, std=mean)
     assert loaded_shape(data, how) == tuple(load(data, how).shape)
+
+
+def late(chunk, content):
+    """A PNG with a chunk after its pixels, where Pillow reads it too."""
+    whole = encoded(noise(61, 40), "PNG")
+    body = chunk + content
+    end = len(whole) - 12
+    piece = struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+    return whole[:end] + piece + whole[end:]
+
+
+def turned_six():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif.tobytes()
+
+
+RAW = b"\nexif\n" + b"%8d\n" % len(turned_six()) + turned_six().hex().encode()
+LATE = {
+    "eXIf": late(b"eXIf", turned_six().removeprefix(b"Exif\0\0")),
+    "text": late(b"tEXt", b"Raw profile type exif\0" + RAW),
+    "packed text": late(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(RAW)),
+    "XMP": late(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(6)),
+    "packed XMP": late(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp(6))),
+}
+
+
+@pytest.mark.parametrize("data", LATE.values(), ids=LATE)
+def test_a_png_may_say_after_its_pixels_which_way_is_up(data):
+    how = Preprocessing(size=24, resize=28)
+    assert loaded_shape(data, how) == tuple(load(data, how).shape) == (3, 42, 28)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
+def test_nothing_is_decoded_to_know_a_shape(monkeypatch, form):
+    data = encoded(noise(61, 40), form)
+
+    def refuse(*_):
+        raise AssertionError("it is decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", refuse)
+    assert loaded_shape(data, Preprocessing(size=24, resize=28)) == (3, 28, 42)
+
+
+def test_a_picture_too_thin_to_resize_takes_no_place(recipe, places, tmp_path):
+    thin = encoded(Image.new("RGB", (1, 65_000)), "PNG")
+    with pytest.raises(DataError, match="1 × 65000 pixels: too long and thin"):
+        loaded_shape(thin, Preprocessing())
+    (tmp_path / "own" / "train" / "circles" / "thin.png").write_bytes(thin)
+    # The recipe's size is small: make it one at which the picture is too large.
+    big = ("transforms.resize=256", "transforms.size=224", "cache.max_gb=0.1")
+    job, told = looked(recipe, *places, *big, 'data.bad_images="skip"')
+    assert reused(told) == [False, False]
+    assert len(job.splits.train) == 20
 
 
 def test_no_picture_has_no_shape():

@@ -43,6 +43,8 @@ _HINTS = {
 _HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 _CODECS = ("jpg", "libjpeg_turbo", "jpg_2000", "libtiff", "webp", "avif", "zlib", "zlib_ng")
 """The libraries that Pillow decodes with, by its names; it may have been built with any version."""
+_TURNING = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
+"""A PNG that says which way is up holds one of these, plain even where what follows is packed."""
 
 
 # What the rest of tlf calls
@@ -60,10 +62,12 @@ def load(data: bytes, how: Preprocessing) -> "Tensor":
 
 
 def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
-    """The shape (C, H, W) of what ``load`` gives for a file that it can read; decodes nothing.
+    """The shape (C, H, W) of what ``load`` gives for a file that it can read.
+
+    Nothing is decoded but a PNG that may say after its pixels which way is up.
 
     Raises:
-        DataError: these bytes do not begin as a picture does.
+        DataError: these bytes do not begin as a picture does, or the picture is too long and thin.
     """
     from io import BytesIO
 
@@ -72,12 +76,12 @@ def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
     try:
         image = Image.open(BytesIO(data), formats=_formats())
         width, height = _lying(image)
-        turned = _orientation(image) in (5, 6, 7, 8)
+        turned = _may_be_turned(image, data) and _orientation(image) in (5, 6, 7, 8)
     except MemoryError:
         raise
     except Exception as error:  # whatever Pillow's readers stumble over; ``load`` says what
         raise DataError(str(error)) from error
-    width, height = target_size(*((height, width) if turned else (width, height)), how)
+    width, height = _fitted(*((height, width) if turned else (width, height)), how)
     return how.channels, height, width
 
 
@@ -291,6 +295,11 @@ def _lying(image: "Image.Image") -> tuple[int, int]:
     return image.size
 
 
+def _may_be_turned(image: "Image.Image", data: bytes) -> bool:
+    # Asked for its EXIF data, Pillow decodes a PNG to look behind the pixels too.
+    return image.format != "PNG" or any(word in data for word in _TURNING)
+
+
 def _orientation(image: "Image.Image") -> int:
     import struct
 
@@ -337,14 +346,20 @@ def _on_white(image: "Image.Image") -> "Image.Image":
 def _resize(image: "Image.Image", how: Preprocessing) -> "Image.Image":
     from PIL import Image
 
-    width, height = target_size(*image.size, how)
+    size = _fitted(*image.size, how)
+    return image.resize(size, Image.Resampling[how.interpolation.upper()])
+
+
+def _fitted(width: int, height: int, how: Preprocessing) -> tuple[int, int]:
+    from PIL import Image
+
+    across, down = target_size(width, height, how)
     limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > 2 * limit:
+    if limit is not None and across * down > 2 * limit:
         raise DataError(
-            f"{image.width} × {image.height} pixels: too long and thin, it would become "
-            f"{width} × {height}"
+            f"{width} × {height} pixels: too long and thin, it would become {across} × {down}"
         )
-    return image.resize((width, height), Image.Resampling[how.interpolation.upper()])
+    return across, down
 
 
 def _to_tensor(image: "Image.Image") -> "Tensor":
