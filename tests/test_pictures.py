@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, features
 from torchvision import transforms
 
 from tlf.errors import DataError
-from tlf.pictures import center_crop, decode, fit, load, normalize
+from tlf.pictures import center_crop, decode, fit, load, load_opened, loaded_shape, normalize
 from tlf.preprocessing import Preprocessing
 
 ANTS = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera" / "val" / "ants"
@@ -152,6 +152,17 @@ def test_pictures_are_turned_as_exif_says(orientation):
     upright = {6: image.rotate(-90, expand=True), 3: image.rotate(180), 1: image}
     if orientation in upright:
         assert torch.equal(decode(data), pixels(upright[orientation]))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_opened_picture_is_turned_once(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    how, data = Preprocessing(size=24, resize=28), encoded(noise(61, 40), kind, exif=exif)
+    with Image.open(io.BytesIO(data)) as image:  # its pixels are not loaded yet
+        assert torch.equal(load_opened(image, how), load(data, how))
+        assert torch.equal(load_opened(image, how), load(data, how))  # and now they are
 
 
 @pytest.mark.parametrize(
@@ -302,6 +313,16 @@ def test_decompression_bombs_are_errors(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(DataError, match="too large"):
         decode(data)
+
+
+@pytest.mark.parametrize("call", [decode, lambda data: loaded_shape(data, Preprocessing())])
+def test_too_little_memory_is_no_fault_of_a_picture(monkeypatch, call):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", full)
+    with pytest.raises(MemoryError):
+        call(encoded(noise(4, 4)))
 
 
 def test_a_picture_too_thin_to_resize_is_an_error():

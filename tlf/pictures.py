@@ -41,6 +41,10 @@ _HINTS = {
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the real file with `git lfs pull`",
 }
 _HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
+_CODECS = ("jpg", "libjpeg_turbo", "jpg_2000", "libtiff", "webp", "avif", "zlib", "zlib_ng")
+"""The libraries that Pillow decodes with, by its names; it may have been built with any version."""
+_TURNING = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
+"""A PNG that says which way is up holds one of these, plain even where what follows is packed."""
 
 
 # What the rest of tlf calls
@@ -58,10 +62,12 @@ def load(data: bytes, how: Preprocessing) -> "Tensor":
 
 
 def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
-    """The shape (C, H, W) of what ``load`` gives for a file that it can read; decodes nothing.
+    """The shape (C, H, W) of what ``load`` gives for a file that it can read.
+
+    Nothing is decoded but a PNG that may say after its pixels which way is up.
 
     Raises:
-        DataError: these bytes do not begin as a picture does.
+        DataError: these bytes do not begin as a picture does, or the picture is too long and thin.
     """
     from io import BytesIO
 
@@ -69,12 +75,31 @@ def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
 
     try:
         image = Image.open(BytesIO(data), formats=_formats())
-        width, height = image.size
-        turned = _orientation(image) in (5, 6, 7, 8)
+        width, height = _lying(image)
+        turned = _may_be_turned(image, data) and _orientation(image) in (5, 6, 7, 8)
+    except MemoryError:
+        raise
     except Exception as error:  # whatever Pillow's readers stumble over; ``load`` says what
         raise DataError(str(error)) from error
-    width, height = target_size(*((height, width) if turned else (width, height)), how)
+    width, height = _fitted(*((height, width) if turned else (width, height)), how)
     return how.channels, height, width
+
+
+def decoders() -> dict[str, object]:
+    """What ``load`` depends on beside its arguments and this file, as JSON: what decodes, and what
+    whoever calls tlf may have told Pillow to refuse or to let pass.
+    """
+    from importlib.metadata import version
+
+    from PIL import Image, ImageFile, features
+
+    return {
+        "pillow": version("pillow"),
+        "numpy": version("numpy"),
+        "codecs": {name: features.version(name) for name in _CODECS},
+        "most pixels": Image.MAX_IMAGE_PIXELS,
+        "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
+    }
 
 
 def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
@@ -83,6 +108,7 @@ def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
     Raises:
         DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
     """
+    image.load()  # a TIFF says that it is turned until this turns it
     return _to_tensor(_resize(_convert(_upright(image), _mode(how.channels)), how))
 
 
@@ -198,7 +224,7 @@ def open_picture(data: bytes, channels: int = 3) -> "Image.Image":
         return _convert(_upright(_loaded(data)), mode)
     except UnidentifiedImageError as error:
         raise DataError(_unknown(data)) from error
-    except DataError:
+    except (DataError, MemoryError):  # too little memory is no fault of a picture
         raise
     except Image.DecompressionBombError as error:
         raise DataError(f"too large to be safe: {error}") from error
@@ -259,6 +285,21 @@ def _upright(image: "Image.Image") -> "Image.Image":
     return image if turn is None else image.transpose(turn)
 
 
+def _lying(image: "Image.Image") -> tuple[int, int]:
+    """Width and height of an opened picture before it is turned the right way up."""
+    from PIL.ExifTags import Base
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    if isinstance(image, TiffImageFile):  # newer Pillows turn its ``size``, not yet its pixels
+        return image.tag_v2[Base.ImageWidth], image.tag_v2[Base.ImageLength]
+    return image.size
+
+
+def _may_be_turned(image: "Image.Image", data: bytes) -> bool:
+    # Asked for its EXIF data, Pillow decodes a PNG to look behind the pixels too.
+    return image.format != "PNG" or any(word in data for word in _TURNING)
+
+
 def _orientation(image: "Image.Image") -> int:
     import struct
 
@@ -305,14 +346,20 @@ def _on_white(image: "Image.Image") -> "Image.Image":
 def _resize(image: "Image.Image", how: Preprocessing) -> "Image.Image":
     from PIL import Image
 
-    width, height = target_size(*image.size, how)
+    size = _fitted(*image.size, how)
+    return image.resize(size, Image.Resampling[how.interpolation.upper()])
+
+
+def _fitted(width: int, height: int, how: Preprocessing) -> tuple[int, int]:
+    from PIL import Image
+
+    across, down = target_size(width, height, how)
     limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > 2 * limit:
+    if limit is not None and across * down > 2 * limit:
         raise DataError(
-            f"{image.width} × {image.height} pixels: too long and thin, it would become "
-            f"{width} × {height}"
+            f"{width} × {height} pixels: too long and thin, it would become {across} × {down}"
         )
-    return image.resize((width, height), Image.Resampling[how.interpolation.upper()])
+    return across, down
 
 
 def _to_tensor(image: "Image.Image") -> "Tensor":

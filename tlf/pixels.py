@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from importlib.metadata import version
 from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -173,8 +172,7 @@ def _wanted(seen: Inspection, what: str, how: Preprocessing) -> Wanted:
         "pictures": sha256(b"".join(d or bytes(32) for d in seen.digests)).hexdigest(),
         "resizing": resizing | {"channels": how.channels},
         "code": code,
-        "pillow": version("pillow"),
-        "numpy": version("numpy"),
+        "decoders": pictures.decoders(),
     }
     return Wanted("pixels", _title(len(seen.kept), what), depends)
 
@@ -221,6 +219,9 @@ def _fill(
             pixels = load(data, how)
         except DataError as error:
             return str(error)
+        if tuple(pixels.shape) != shapes[index]:
+            found, foreseen = _readable(tuple(pixels.shape)), _readable(shapes[index])
+            raise OSError(f"{split.names[index]} is {found} where {foreseen} was expected")
         partial.write(starts[index], pixels.numpy().data)
         return ""
 
@@ -232,23 +233,47 @@ def _fill(
     }
 
 
+def _readable(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
 def _mapped(
     accelerator: Accelerator, count: int, title: str, one: Callable[[int], Result]
 ) -> Generator[Prepared, None, dict[int, Result]]:
-    """Index → result, computed by all processes and threads."""
+    """Index → result, computed by all processes and threads.
+
+    Whoever meets an error does not leave before all processes have met: they would wait for it.
+
+    Raises:
+        DataError: ``one`` raised it, in whichever process.
+        OSError: ``one`` raised it in this process; the others are not told.
+    """
     threads = usable_cores() if local_processes() == 1 else 1
     chunk = max(1, min(_MOST, count // (16 * threads)))
     mine = share(accelerator, count, chunk)
     chunks = [mine[start : start + chunk] for start in range(0, len(mine), chunk)]
     part: dict[int, Result] = {}
+    problem: DataError | OSError | None = None
     pool = ThreadPoolExecutor(threads)
     try:
         for result in pool.map(lambda indices: [(i, one(i)) for i in indices], chunks):
             part.update(result)
             yield Prepared(title, min(count, len(part) * local_processes()), count)
+    except (DataError, OSError) as error:
+        problem = error
     finally:
         pool.shutdown(cancel_futures=True)  # whoever stops does not wait for what is queued
-    return merged(accelerator, part)
+    results = merged(accelerator, part)
+    _raise_together(accelerator, problem)
+    return results
+
+
+def _raise_together(accelerator: Accelerator, problem: DataError | OSError | None) -> None:
+    bad = {accelerator.process_index: str(problem)} if isinstance(problem, DataError) else {}
+    if bad := merged(accelerator, bad):
+        raise DataError(bad[min(bad)]) from problem
+    if problem is not None:
+        raise problem
 
 
 def _left(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:
