@@ -8,7 +8,7 @@ from tlf.devices import start_accelerator
 
 
 @pytest.fixture
-def changed(monkeypatch):
+def changed():
     """Whether something changes what is computed by; it is undone in the end."""
 
     def changed(change):
@@ -42,8 +42,12 @@ def test_other_environment_variables_change_nothing(changed, monkeypatch):
         (torch.backends.cudnn, "deterministic", True),
     ],
 )
-def test_switches_of_torch(changed, monkeypatch, owner, name, value):
-    assert changed(lambda: monkeypatch.setattr(owner, name, value))
+def test_switches_of_torch(changed, owner, name, value):
+    before = getattr(owner, name)
+    try:
+        assert changed(lambda: setattr(owner, name, value))
+    finally:
+        setattr(owner, name, before)
 
 
 def test_threads(changed):

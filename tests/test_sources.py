@@ -5,7 +5,7 @@ import sys
 import pytest
 from torch import nn
 
-from tlf.builtin.heads import Linear
+from tlf.heads.linear import Linear
 from tlf.sources import code_of, installed, sources
 
 

@@ -27,7 +27,7 @@ from tlf.data import EVAL_BATCH, Batch, Key, Pictures, batches_of, cut, deal
 from tlf.filling import Filling, kept, share
 from tlf.job import Job, augmentations
 from tlf.phases import Segment
-from tlf.pictures import normalize
+from tlf.pictures import decoders, normalize
 from tlf.planning import Plan
 from tlf.preprocessing import Preprocessing
 from tlf.recipe import Phase
@@ -217,7 +217,8 @@ def _depends(
         "cut": {f.name: str(getattr(at, f.name)) for f in fields(at)},
         "computed": computed(job.accelerator),
         "settings": _settings(job.built.module),
-        "versions": {n: version(n) for n in ("torch", "torchvision", "timm", "pillow", "numpy")},
+        "decoders": decoders(),
+        "versions": {name: version(name) for name in ("torch", "torchvision", "timm")},
         "tlf": sources(Path(__file__).parent, "**/*.py"),
         "code": code_of({type(one) for one in (*modules, *components)}),
     }

@@ -33,11 +33,12 @@ def _code(module: str) -> str:
 
 @cache
 def sources(folder: Path, pattern: str) -> str:
-    """SHA-256 of the files in a folder whose names fit a pattern, one after the other."""
-    digest = sha256()
-    for path in sorted(folder.glob(pattern)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """SHA-256 of the files in a folder whose names fit a pattern, and of the names."""
+    found = {
+        str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
+        for path in folder.glob(pattern)
+    }
+    return sha256(repr(sorted(found.items())).encode()).hexdigest()
 
 
 @cache

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 Labelled = list[tuple[Future[tuple[bytes, int, int]], int]]
-FROZEN_BATCH = 32
-"""Pictures that the frozen part sees at once."""
+FROZEN_BATCH = 8
+"""Pictures that the frozen part sees at once: what passes between layers stays in the caches."""
 
 
 def run(
@@ -119,7 +119,10 @@ def probe(task, epochs, net, train, val, head, pool) -> None:
         for chosen in torch.randperm(len(labels)).split(task.batch_size):
             if fresh:
                 batch = random_batch(images, chosen.tolist(), task, pool)
-                x = net.features(normalized(batch, net.kind)).float()
+                x = torch.cat([
+                    net.features(normalized(part, net.kind)).float()
+                    for part in batch.split(FROZEN_BATCH)
+                ])  # fmt: skip
             else:
                 x = features[chosen]
             sgd([*head], head_gradient(*head, x, labels[chosen]), momenta, task.lr)
