@@ -400,11 +400,13 @@ def test_a_read_that_fails_in_one_process_stops_the_storing_in_both(in_two):
     assert in_two("read") == [NOT_STORED.format(20, "train"), "used Decoded StoredPixels"]
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_in_one_process_stops_the_storing_in_both(in_two):
     train, evaluated = NOT_STORED.format(20, "train"), NOT_STORED.format(11, "eval")
     assert in_two("write") == [train, evaluated, "used Decoded Decoded"]
 
 
+@pytest.mark.slow
 def test_a_picture_that_one_process_saw_change_is_told_by_both(in_two):
     (line,) = in_two("changed")
     assert re.fullmatch(r"refused train/\S+: it changed while it was read; start again", line)

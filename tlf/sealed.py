@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError, WeightsError
-from tlf.folders import is_run
 
 FORMAT = 1
 """Of the JSON that stands under the key ``tlf`` of the files' metadata."""
@@ -57,6 +56,8 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
 
 def absent(path: Path, wanted: str = WANTED) -> RunError:
     """The error for a file of weights that is not there; ``wanted`` is what to name instead."""
+    from tlf.folders import is_run  # which files that are there do not need
+
     run = path.parent
     if is_run(run) and not (run / "model.safetensors").is_file():
         return RunError(
