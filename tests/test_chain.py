@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tlf.builtin.freezing import tlf_freeze_policies
 from tlf.results import Notice, Stored
 from tlf.running import run as run_recipe
 
@@ -53,6 +54,18 @@ PHASES = {
     "averaged-then-frozen": (
         '[[phases]]\nname = "p"\nfreeze = { kind = "alternate", every = 2 }\n'
         "epochs = 6\nlr = 0.01\nema = 0.9"
+    ),
+    "one-after-the-other": "\n".join(
+        f'[[phases]]\nname = "{number}"\nfreeze = {policy}\nepochs = {epochs}\nlr = 0.01'
+        for number, (policy, epochs) in enumerate(
+            [
+                ('{ kind = "plateau", patience = 1 }', 3),
+                ('"nothing"', 1),
+                ('{ kind = "up-to", stage = "stem" }', 1),
+                ('{ kind = "only", stages = ["stem"] }', 1),
+                ("{ kind = \"matching\", pattern = '^backbone.*weight' }", 1),
+            ]
+        )
     ),
 }
 
@@ -105,6 +118,11 @@ def with_and_without(tmp_path, path, *overrides):
     assert not any(told[0].values())
     assert all(told[1].values())
     return [*told[0]]
+
+
+def test_every_policy_is_among_the_phases():
+    phases = "".join(PHASES.values())
+    assert [kind for kind in tlf_freeze_policies() if f'"{kind}"' not in phases] == []
 
 
 @pytest.mark.parametrize("augment", ["[]", '["crop-flip"]'], ids=["fixed", "random"])

@@ -25,7 +25,10 @@ PROBES = 3
 """Pictures in the probe: a number that hardly any other dimension of a tensor has."""
 
 _BLOCK = 8
-"""Pictures that go through the frozen stages together on two cores of a CPU."""
+"""Pictures that go through the frozen stages together on two cores of a CPU, ..."""
+
+_SIDE = 224
+"""... if they have this side, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -287,16 +290,17 @@ def _close(one: Tensor, other: Tensor) -> bool:
 def _batch(classifier: Classifier, cut: Cut, piece: int) -> int:
     """In batches of how many pictures the frozen stages run.
 
-    On a CPU small ones are the fastest: what passes from layer to layer stays in its caches. But
-    the last bits of a picture may depend on its place, by how the rows of a batch are dealt to
-    threads and blocks of 8 (an EfficientNet's, with 12 pictures on 2 threads and 32 on 3). A size
-    is taken when a probe shows no such thing; in a batch of one there is one place. A GPU is given
-    whole pieces.
+    On a CPU small ones are the fastest: what passes from layer to layer stays in its caches. Of
+    small pictures, more fit. But the last bits of a picture may depend on its place, by how the
+    rows of a batch are dealt to threads and blocks of 8 (an EfficientNet's, with 12 pictures on 2
+    threads and 32 on 3). A size is taken when a probe shows no such thing; in a batch of one there
+    is one place. A GPU is given whole pieces.
     """
     if next(classifier.parameters()).device.type != "cpu":
         return piece
     threads = torch.get_num_threads()
-    fast = _BLOCK * ((threads + 1) // 2)
+    smaller = max(1, round(_SIDE**2 / (cut.picture[1] * cut.picture[2])))
+    fast = _BLOCK * min(8, (threads + 1) // 2 * smaller)
     sizes = dict.fromkeys((min(piece, fast), fast, _BLOCK * threads))
     return next((size for size in sizes if _places_alike(classifier, cut, size)), 1)
 
