@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
+from tlf import chain
 from tlf.builtin.freezing import tlf_freeze_policies
 from tlf.results import Notice, Stored
 from tlf.running import run as run_recipe
@@ -118,6 +120,20 @@ def with_and_without(tmp_path, path, *overrides):
     assert not any(told[0].values())
     assert all(told[1].values())
     return [*told[0]]
+
+
+def test_settings_are_the_same_in_every_process_and_tell_what_no_tensor_shows():
+    def network(eps, size):
+        norm = nn.BatchNorm2d(2, eps=eps)
+        norm.layers = (nn.ReLU(), lambda x: x)  # whose texts say where they lie in memory
+        norm.sizes = (size, size)
+        return nn.Sequential(norm)
+
+    one, same = network(1e-5, 2), network(1e-5, 2).eval()
+    settings = chain._settings(one)
+    assert chain._settings(same) == settings
+    assert chain._settings(network(1e-3, 2)) != settings
+    assert chain._settings(network(1e-5, 3)) != settings
 
 
 def test_every_policy_is_among_the_phases():

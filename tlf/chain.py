@@ -234,9 +234,15 @@ def _settings(module: nn.Module) -> str:
     """SHA-256 of what the modules of a network were made with: numbers and words, such as a norm's
     epsilon, which no tensor shows.
     """
-    plain = (bool, int, float, str, tuple)
     made = {
-        name: {k: v for k, v in vars(part).items() if k != "training" and isinstance(v, plain)}
+        name: {k: v for k, v in vars(part).items() if k != "training" and _is_plain(v)}
         for name, part in module.named_modules()
     }
     return sha256(repr(made).encode()).hexdigest()
+
+
+def _is_plain(value: object) -> bool:
+    """Whether its text is the same in every process; that of a function tells where it lies."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | float | str)
