@@ -69,6 +69,9 @@ def test_what_needs_no_model_imports_no_torch(arguments):
         ("phases = [", [], "line 1, column 11"),
         ("seed = 1", ["seed"], "not an override"),
         ("seed = 1", ["head=gem:gem"], "plugin 'gem' is not installed"),
+        ("sead = 1", [], "sead: no such key; did you mean 'seed'?"),
+        ("seed = 1", ["head={kind='linear', dropout=2}"], "dropout is a probability"),
+        ("seed = 1", ["backbone.model=resnet18"], "data: missing"),
     ],
 )
 def test_a_recipe_that_cannot_be_read_is_told_before_torch_is_imported(

@@ -11,7 +11,7 @@ from tlf.components import Split, Splits
 from tlf.data_check import check_splits
 from tlf.devices import start_accelerator
 from tlf.errors import DataError
-from tlf.pictures import open_picture
+from tlf.opening import open_picture
 from tlf.pixels import inspected
 from tlf.splits import ReadFile, file_splits
 

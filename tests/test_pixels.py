@@ -21,7 +21,7 @@ from tlf.data import Decoded, Pictures, batches_of
 from tlf.devices import start_accelerator
 from tlf.errors import DataError
 from tlf.job import open_job
-from tlf.pictures import center_crop, load, loaded_shape
+from tlf.pictures import center_crop, load, load_pixels, loaded_shape
 from tlf.pixels import StoredPixels, inspected, look
 from tlf.planning import plan_of
 from tlf.preprocessing import Preprocessing
@@ -193,7 +193,7 @@ def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
     folder = tmp_path / "own" / "train" / "circles"
     with Image.open(folder / "003.jpg") as image:
         size = image.size if shape == "same" else (90, 30)
-    real = load
+    real = load_pixels
 
     def changing(data, how):
         if data == first:
@@ -202,7 +202,7 @@ def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
 
     # The first is decoded before the fourth is: one core is used.
     monkeypatch.setattr("tlf.pixels.usable_cores", lambda: 1)
-    monkeypatch.setattr("tlf.pixels.load", changing)
+    monkeypatch.setattr("tlf.pixels.load_pixels", changing)
     first = (folder / "000.jpg").read_bytes()
     with pytest.raises(DataError, match=r"003\.jpg: it changed while it was read"):
         looked(recipe, *places)
@@ -211,7 +211,7 @@ def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
 def test_what_changed_while_it_was_read_is_not_remembered(recipe, places, tmp_path, monkeypatch):
     """The picture as it was is good, whatever it became for a moment."""
     victim = tmp_path / "own" / "train" / "circles" / "003.jpg"
-    good, real = victim.read_bytes(), load
+    good, real = victim.read_bytes(), load_pixels
 
     def changing(data, how):
         victim.write_bytes(b"half of a copy")
@@ -219,7 +219,7 @@ def test_what_changed_while_it_was_read_is_not_remembered(recipe, places, tmp_pa
 
     with monkeypatch.context() as patched:
         patched.setattr("tlf.pixels.usable_cores", lambda: 1)
-        patched.setattr("tlf.pixels.load", changing)
+        patched.setattr("tlf.pixels.load_pixels", changing)
         with pytest.raises(DataError, match=r"003\.jpg: it changed while it was read"):
             looked(recipe, *places)
     victim.write_bytes(good)
@@ -275,7 +275,7 @@ def test_pictures_that_found_no_memory_are_not_remembered_as_broken(recipe, plac
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("tlf.pictures._loaded", full)
+        patched.setattr("tlf.opening._loaded", full)
         with pytest.raises(MemoryError):
             looked(recipe, *places)
     job, told = looked(recipe, *places)

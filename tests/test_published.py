@@ -138,3 +138,14 @@ def test_grey_pictures_get_the_mean_of_the_colours_figures():
     assert grey.std == pytest.approx((0.226,))
     assert published.with_channels(grey, 1) is grey
     assert replace(grey, mean=(0.0,) * 3, std=(1.0,) * 3).channels == 3
+
+
+def test_what_is_expected_of_a_network_of_torchvision_is_so():
+    """It only costs time where it is not; but then it gains nothing."""
+    names = models.list_models(module=models)
+    expected = {name: published.expected_preprocessing(name) for name in names}
+    for name, how in expected.items():
+        if how is not None:
+            entry = published.torchvision_weights(name)["DEFAULT"]
+            assert how == published.torchvision_preprocessing(name, entry.transforms()), name
+    assert sum(how is not None for how in expected.values()) > 30

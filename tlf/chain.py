@@ -26,8 +26,9 @@ from tlf.cut import Cut, Layout
 from tlf.data import EVAL_BATCH, Batch, Key, Pictures, batches_of, cut, deal
 from tlf.filling import Filling, kept, share
 from tlf.job import Job, augmentations
+from tlf.opening import decoders
 from tlf.phases import Segment
-from tlf.pictures import decoders, normalize
+from tlf.pictures import normalize
 from tlf.planning import Plan
 from tlf.preprocessing import Preprocessing
 from tlf.recipe import Phase

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from tlf.errors import DataError
 from tlf.model import Classifier
-from tlf.pictures import center_crop, from_array, load, load_opened, normalize
+from tlf.opening import from_array
+from tlf.pictures import center_crop, load, load_opened, normalize
 from tlf.predictions import Prediction, predictions
 from tlf.preprocessing import Preprocessing
 

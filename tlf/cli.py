@@ -52,8 +52,11 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
     plan = _plan(recipe, overrides)
     if again:
         tlf.show(_settled(tlf.resume_recipe(plan, changed=changed)))
-    else:
-        tlf.show(_settled(tlf.run(plan)))
+        return
+    from tlf.planning import looking_ahead
+
+    with looking_ahead(plan) as ready:
+        tlf.show(_settled(tlf.run(ready)))
 
 
 @cli.command()

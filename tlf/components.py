@@ -72,7 +72,12 @@ class BuiltBackbone:
 
 
 class Backbone(Protocol):
-    """A pretrained network that turns pictures into features."""
+    """A pretrained network that turns pictures into features.
+
+    It may also have ``expected_preprocessing() -> Preprocessing | None``: how pictures are prepared
+    for it, if that is known without importing torch. They are then decoded while torch is imported.
+    What is built decides: where it says otherwise, that work was in vain.
+    """
 
     def build(self) -> BuiltBackbone:
         """Build the network and load its weights."""

@@ -10,10 +10,10 @@ from tlf.chain import apart
 from tlf.components import Splits
 from tlf.cut import begins_with, find_cut
 from tlf.freeze import freeze
-from tlf.job import build_model, check_input, find_splits, frozen_in, preprocessing
+from tlf.job import build_model, check_input, frozen_in, preprocessing
 from tlf.model import Classifier, parameter_count
 from tlf.phases import learning_rates
-from tlf.planning import Plan, RecipeLike, plan_of
+from tlf.planning import Plan, RecipeLike, find_splits, plan_of
 from tlf.preprocessing import Preprocessing
 from tlf.results import Progress
 

@@ -1,9 +1,8 @@
 """A recipe made real: pictures found, the model built. Nothing is trained or written."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from tlf.answerable import answerable
 from tlf.blaming import blame
-from tlf.caching.cache import Cache, open_cache
+from tlf.caching.cache import Cache
 from tlf.components import (
     Augmentation,
     BatchAugmentation,
@@ -27,7 +26,7 @@ from tlf.foresight import foresee
 from tlf.freeze import united
 from tlf.model import Classifier, channels_last
 from tlf.phases import learning_rates
-from tlf.planning import Plan
+from tlf.planning import Plan, cache_of, find_splits
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe import Phase, Recipe
@@ -101,7 +100,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         accelerator=accelerator,
         splits=splits,
         pixels={"train": Decoded(splits.train, how), "eval": Decoded(splits.eval, how)},
-        cache=_cache(recipe),
+        cache=cache_of(recipe),
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
@@ -109,26 +108,6 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         loss=loss,
         workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
     )
-
-
-def _cache(recipe: Recipe) -> Cache | None:
-    settings = recipe.cache
-    # The cache counts on locks and reads by position, which Windows has not.
-    if settings.mode == "off" or sys.platform == "win32":
-        return None
-    return open_cache(settings.dir, settings.max_gb)
-
-
-def find_splits(plan: Plan) -> Splits:
-    """Find the pictures and their classes; decode nothing.
-
-    Raises:
-        DataError: pictures are missing or do not fit together.
-        PluginError: the dataset broke.
-    """
-    dataset = plan.recipe.data.dataset
-    with blame(plan.plugins.catalogue.offer(dataset), "build"):
-        return dataset.build()
 
 
 def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
@@ -156,18 +135,18 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
 def preprocessing(recipe: Recipe, built: BuiltBackbone, source: str = "recipe") -> Preprocessing:
     """What the backbone's weights ask for, with what the recipe says otherwise.
 
-    ``transforms.size`` alone keeps the proportion of the crop.
+    Raises:
+        RecipeError: pictures would be resized to less than what is cropped from them.
     """
-    how, wanted = built.preprocessing, recipe.transforms
-    size = wanted.size or how.size
-    resize = wanted.resize or round(how.resize * size / how.size)
-    if resize < size:
+    wanted = recipe.transforms
+    how = built.preprocessing.sized(wanted.size, wanted.resize)
+    if how.resize < how.size:
         problem = (
-            f"transforms.resize: {resize} is below the size of the crop, {size}, which the "
+            f"transforms.resize: {how.resize} is below the size of the crop, {how.size}, which the "
             "backbone's weights come with; write transforms.size, too"
         )
         raise RecipeError([problem], source)
-    return replace(how, size=size, resize=resize)
+    return how
 
 
 def check_input(plan: Plan, classifier: Classifier, how: Preprocessing) -> None:

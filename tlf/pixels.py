@@ -7,17 +7,16 @@ Threads do it, as many as there are cores: Pillow decodes outside Python's lock.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from itertools import accumulate
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from accelerate import Accelerator
 
-from tlf import pictures
+from tlf.ahead import Ready, decoded_ahead
 from tlf.caching.cache import Cache
-from tlf.caching.entry import Entry, Wanted
 from tlf.caching.partial import Partial
 from tlf.components import Split
 from tlf.cores import usable_cores
@@ -27,38 +26,18 @@ from tlf.devices import local_processes
 from tlf.errors import DataError
 from tlf.filling import Filling, kept, merged, share
 from tlf.job import Job
-from tlf.pictures import load, loaded_shape, open_picture
+from tlf.opening import open_picture
+from tlf.pictures import load_pixels, loaded_shape
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from tlf.stored_pixels import Shape, StoredPixels, pixels_title, wanted_pixels
 
 _MOST = 64
 """Pictures that a thread takes at a time: a queue entry for each would outweigh a large set."""
 
 Events = Prepared | Notice | Stored
-Shape = tuple[int, int, int]
 Result = TypeVar("Result")
 Looked = tuple[Inspection, "StoredPixels | None"]
-
-
-@dataclass(frozen=True)
-class StoredPixels:
-    """Resized pictures as they were decoded once."""
-
-    entry: Entry
-    shapes: Sequence[Shape]
-    """(C, H, W) of each."""
-    starts: Sequence[int]
-    """Where the bytes of each begin."""
-
-    def __call__(self, index: int) -> "Tensor":
-        """A uint8 picture (C, H, W)."""
-        import torch
-
-        shape = self.shapes[index]
-        return torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
 
 
 def look(job: Job) -> Generator[Events, None, Job]:
@@ -70,13 +49,14 @@ def look(job: Job) -> Generator[Events, None, Job]:
     seen: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels | None] = {}
     told: list[Stored] = []
-    for what, split in (("train", job.splits.train), ("eval", job.splits.eval)):
-        if job.cache is None:
-            seen[what] = yield from inspected(split, what, job.accelerator, _decoded)
-        else:
-            seen[what], stored[what] = yield from _told_later(
-                _stored(split, what, job, job.cache), told
-            )
+    with decoded_ahead(job.plan.ahead, job.how) as ready:
+        for what, split in (("train", job.splits.train), ("eval", job.splits.eval)):
+            if job.cache is None:
+                seen[what] = yield from inspected(split, what, job.accelerator, _decoded)
+            else:
+                seen[what], stored[what] = yield from _told_later(
+                    _stored(split, what, job, job.cache, ready), told
+                )
     checked = check_splits(job.splits, job.recipe.data.bad_images, seen)
     yield from told
     pixels: dict[str, Pixels] = {}
@@ -135,12 +115,12 @@ def _hashed(data: bytes) -> None:
 
 
 def _stored(
-    split: Split, what: str, job: Job, cache: Cache
+    split: Split, what: str, job: Job, cache: Cache, ready: Ready
 ) -> Generator[Events, None, tuple[Inspection, StoredPixels | None]]:
     """Read and hash every picture, and decode those that were never decoded before."""
     accelerator, how = job.accelerator, job.how
     seen = yield from inspected(split, what, accelerator, _hashed)
-    wanted = _wanted(seen, what, how)
+    wanted = wanted_pixels(seen.digests, what, how)
     shapes: dict[int, Shape] = {}
 
     def size() -> int:
@@ -148,10 +128,10 @@ def _stored(
         return sum(map(prod, shapes.values()))
 
     def fill(partial: Partial) -> Filling:
-        return _fill(job, split, what, seen, shapes, partial)
+        return _fill(job, split, what, seen, shapes, ready, partial)
 
     def titled(note: Mapping[str, Any]) -> str:
-        return _title(len(seen.digests) - len(note["reasons"]), what)
+        return pixels_title(len(seen.digests) - len(note["reasons"]), what)
 
     entry = yield from kept(accelerator, cache, wanted, size, fill, titled)
     if entry is None:
@@ -161,24 +141,6 @@ def _stored(
     reasons = dict(sorted({**seen.reasons, **broken}.items()))
     digests = [b"" if i in reasons else d for i, d in enumerate(seen.digests)]
     return Inspection(digests, reasons), StoredPixels(entry, shape_of, starts)
-
-
-def _wanted(seen: Inspection, what: str, how: Preprocessing) -> Wanted:
-    from pathlib import Path
-
-    resizing = {k: v for k, v in asdict(how).items() if k not in ("mean", "std")}
-    code = sha256(Path(str(pictures.__file__)).read_bytes()).hexdigest()
-    depends = {
-        "pictures": sha256(b"".join(d or bytes(32) for d in seen.digests)).hexdigest(),
-        "resizing": resizing | {"channels": how.channels},
-        "code": code,
-        "decoders": pictures.decoders(),
-    }
-    return Wanted("pixels", _title(len(seen.kept), what), depends)
-
-
-def _title(count: int, what: str) -> str:
-    return f"{count} decoded {what} pictures"
 
 
 def _shapes(
@@ -204,25 +166,29 @@ def _fill(
     what: str,
     seen: Inspection,
     shapes: Mapping[int, Shape],
+    ready: Ready,
     partial: Partial,
 ) -> Filling:
     how = job.how
     starts = [0, *accumulate(map(prod, shapes.values()))][:-1]
 
     def one(index: int) -> str:
-        if not seen.digests[index]:
+        digest = seen.digests[index]
+        if not digest:
             return seen.reasons[index]
-        data = split.read(index)
-        if sha256(data).digest() != seen.digests[index]:
-            raise DataError(f"{split.names[index]}: it changed while it was read; start again")
-        try:
-            pixels = load(data, how)
-        except DataError as error:
-            return str(error)
-        if tuple(pixels.shape) != shapes[index]:
-            found, foreseen = _readable(tuple(pixels.shape)), _readable(shapes[index])
+        pixels = ready(digest)
+        if pixels is None:
+            data = split.read(index)
+            if sha256(data).digest() != digest:
+                raise DataError(f"{split.names[index]}: it changed while it was read; start again")
+            try:
+                pixels = load_pixels(data, how)
+            except DataError as error:
+                return str(error)
+        if pixels.shape != shapes[index]:
+            found, foreseen = _readable(pixels.shape), _readable(shapes[index])
             raise OSError(f"{split.names[index]} is {found} where {foreseen} was expected")
-        partial.write(starts[index], pixels.numpy().data)
+        partial.write(starts[index], pixels.data)
         return ""
 
     reasons = yield from _mapped(job.accelerator, len(split), f"decoding {what} pictures", one)

@@ -3,14 +3,22 @@
 Nothing here imports torch before the plugins do: a recipe that cannot be read is told at once.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from tlf.ahead import Ahead, begin
+from tlf.blaming import blame
+from tlf.caching.cache import Cache, open_cache
+from tlf.components import Splits
 from tlf.errors import RecipeError
 from tlf.plugins import Plugins, extend, load_plugins
+from tlf.preprocessing import Preprocessing
 from tlf.recipe import Recipe, named_plugins, read_table, resolve
 from tlf.validation.overrides import override
 from tlf.validation.tables import table
@@ -23,6 +31,10 @@ class Plan:
     recipe: Recipe
     plugins: Plugins
     source: str
+    splits: Splits | None = None
+    """Its pictures, if they are found already."""
+    ahead: Ahead | None = None
+    """What decodes them meanwhile."""
 
 
 RecipeLike = str | PathLike[str] | Recipe | Plan
@@ -78,6 +90,58 @@ def plan_of(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
     if isinstance(recipe, Recipe):
         return _changed(Plan(recipe, load_plugins(recipe.plugins), "recipe"), overrides)
     return read_plan(Path(recipe), overrides)
+
+
+def find_splits(plan: Plan) -> Splits:
+    """Find the pictures and their classes, if they are not found yet; decode nothing.
+
+    Raises:
+        DataError: pictures are missing or do not fit together.
+        PluginError: the dataset broke.
+    """
+    if plan.splits is not None:
+        return plan.splits
+    dataset = plan.recipe.data.dataset
+    with blame(plan.plugins.catalogue.offer(dataset), "build"):
+        return dataset.build()
+
+
+@contextmanager
+def looking_ahead(plan: Plan) -> Iterator[Plan]:
+    """Find the pictures of a plan, and have them decoded where that gains anything.
+
+    Raises:
+        DataError: pictures are missing or do not fit together.
+        PluginError: the dataset broke.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        yield plan  # one process has to find them first, and every core has a process
+        return
+    splits = find_splits(plan)
+    cache, how = cache_of(plan.recipe), _expected(plan.recipe)
+    ahead = begin(splits, how, cache) if cache and how else None
+    try:
+        yield replace(plan, splits=splits, ahead=ahead)
+    finally:
+        if ahead is not None:
+            ahead.stop()
+
+
+def cache_of(recipe: Recipe) -> Cache | None:
+    """Where a run stores what it computes once; None where it stores nothing."""
+    settings = recipe.cache
+    # The cache counts on locks and reads by position, which Windows has not.
+    if settings.mode == "off" or sys.platform == "win32":
+        return None
+    return open_cache(settings.dir, settings.max_gb)
+
+
+def _expected(recipe: Recipe) -> Preprocessing | None:
+    """How pictures will be resized, as far as that is known before the backbone is built."""
+    expected: Preprocessing | None = getattr(
+        recipe.backbone, "expected_preprocessing", lambda: None
+    )()
+    return expected and expected.sized(recipe.transforms.size, recipe.transforms.resize)
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:

@@ -12,7 +12,7 @@ from tlf.checkpoint import load_model
 from tlf.classifying import TrainedClassifier
 from tlf.errors import DataError, RunError
 from tlf.job import build_model
-from tlf.pictures import SUFFIXES
+from tlf.opening import SUFFIXES
 from tlf.planning import read_plan
 from tlf.predictions import Prediction
 from tlf.sealed import absent

@@ -1,6 +1,6 @@
 """How pictures are prepared for a backbone: a record, which goes with its weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -29,3 +29,12 @@ class Preprocessing:
     def channels(self) -> int:
         """C: how many channels the backbone takes."""
         return len(self.mean)
+
+    def sized(self, size: int | None = None, resize: int | None = None) -> "Preprocessing":
+        """The same at another size; ``size`` alone keeps the proportion of the crop.
+
+        >>> Preprocessing().sized(112).resize
+        128
+        """
+        crop = size or self.size
+        return replace(self, size=crop, resize=resize or round(self.resize * crop / self.size))

@@ -19,10 +19,10 @@ from tlf.checkpoint import backbone_sha256, load_model, save_model
 from tlf.components import Split
 from tlf.errors import DataError
 from tlf.hookspecs import hookimpl
-from tlf.job import build_model, find_splits
+from tlf.job import build_model
 from tlf.model import Classifier
 from tlf.pictures import center_crop, load, normalize
-from tlf.planning import read_plan
+from tlf.planning import find_splits, read_plan
 from tlf.preprocessing import Preprocessing
 from tlf.results import EpochResult, RunResult
 

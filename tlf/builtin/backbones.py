@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tlf.components import BuiltBackbone
 from tlf.errors import WeightsError
 from tlf.hookspecs import hookimpl
+from tlf.preprocessing import Preprocessing
 from tlf.pretrained import downloads, maps, published, stages
-from tlf.pretrained.weights import StoredWeights, Unfilled, fit, local_file, read, vacated
+from tlf.pretrained.weights import StoredWeights, fit, local_file, read, vacated
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,6 +43,13 @@ class Torchvision:
     """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt),
     ``starter`` (ResNet-18 weights that come with tlf), or ``none``: start at random."""
 
+    def expected_preprocessing(self) -> Preprocessing | None:
+        """How pictures are prepared for it, as far as that is known without torchvision."""
+        file = local_file(self.weights, self.model)
+        own = file and published.preprocessing_in(file)
+        known = file or self.weights in ("DEFAULT", "none")
+        return own or (published.expected_preprocessing(self.model) if known else None)
+
     def build(self) -> BuiltBackbone:
         """Build the network and load its weights.
 
@@ -49,6 +57,8 @@ class Torchvision:
             ValueError: torchvision has no such model.
             WeightsError: there are no such weights, or they cannot be fetched or do not fit.
         """
+        from tlf.pretrained.unfilled import Unfilled
+
         entries = published.torchvision_weights(self.model)
         stored = self._stored(entries)
         own = published.stored_preprocessing(stored.metadata) if stored else None
@@ -117,6 +127,8 @@ class Timm:
             ValueError: timm has no such model, or it has no drop-path.
             WeightsError: there are no such weights, or they cannot be fetched or do not fit.
         """
+        from tlf.pretrained.unfilled import Unfilled
+
         architecture = published.timm_architecture(self.model)
         file = local_file(self.weights, architecture)
         if file or self.weights == "none":

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from tlf.components import Splits
 from tlf.errors import DataError, nearest
 from tlf.hookspecs import hookimpl
-from tlf.pictures import SUFFIXES
+from tlf.opening import SUFFIXES
 from tlf.splits import (
     EVAL_NAMES,
     Aside,

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from tlf.classifying import TrainedClassifier
 from tlf.errors import DataError, RunError
-from tlf.job import find_splits
-from tlf.planning import read_plan
+from tlf.planning import find_splits, read_plan
 
 AT_MOST = 256
 """Pictures that an export is compared on; they are spread over the eval split."""

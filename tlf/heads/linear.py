@@ -1,9 +1,10 @@
 """One linear layer: the linear probe."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
-from torch.nn import functional
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -25,33 +26,11 @@ class Linear:
         """Check the options."""
         check_dropout(self.dropout)
 
-    def build(self, num_features: int, num_classes: int) -> nn.Module:
+    def build(self, num_features: int, num_classes: int) -> "nn.Module":
         """Build the layer. Its state is ``weight`` (K, F) and ``bias`` (K), as ``nn.Linear``'s."""
+        from tlf.heads.modules.linear import LinearHead
+
         return LinearHead(num_features, num_classes, self.dropout, self.bias)
-
-
-class LinearHead(nn.Linear):
-    """A linear layer with dropout before it: features (B, F) → logits (B, K)."""
-
-    def __init__(
-        self, num_features: int, num_classes: int, dropout: float = 0.0, bias: bool = True
-    ) -> None:
-        super().__init__(num_features, num_classes, bias=bias)
-        self.dropout = dropout
-
-    def reset_parameters(self) -> None:
-        """Start with small weights and no bias."""
-        nn.init.normal_(self.weight, std=0.01)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Features (B, F) → logits (B, K)."""
-        return super().forward(functional.dropout(input, self.dropout, self.training))
-
-    def extra_repr(self) -> str:
-        """What ``print`` shows of it."""
-        return f"{super().extra_repr()}, dropout={self.dropout}"
 
 
 def check_dropout(dropout: float) -> None:

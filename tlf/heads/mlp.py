@@ -2,11 +2,12 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from torch import nn
+from tlf.heads.linear import check_dropout
 
-from tlf.heads.linear import LinearHead, check_dropout
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,19 @@ class Mlp:
         if min(self.hidden) < 1:
             raise ValueError(f"hidden holds widths from 1 on, not {min(self.hidden)}")
 
-    def build(self, num_features: int, num_classes: int) -> nn.Module:
+    def build(self, num_features: int, num_classes: int) -> "nn.Module":
         """Build the layers, called ``linear1``, ``norm1``, ``relu1``, ``dropout1`` and so on."""
+        from torch import nn
+
+        from tlf.heads.modules.linear import LinearHead
+
+        norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         width = num_features
         for number, wider in enumerate(self.hidden, start=1):
             layers[f"linear{number}"] = _hidden_layer(width, wider)
             if self.norm != "none":
-                layers[f"norm{number}"] = _NORMS[self.norm](wider)
+                layers[f"norm{number}"] = norms[self.norm](wider)
             layers[f"relu{number}"] = nn.ReLU()
             if self.dropout:
                 layers[f"dropout{number}"] = nn.Dropout(self.dropout)
@@ -50,10 +56,9 @@ class Mlp:
         return nn.Sequential(layers)
 
 
-_NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+def _hidden_layer(width: int, wider: int) -> "nn.Linear":
+    from torch import nn
 
-
-def _hidden_layer(width: int, wider: int) -> nn.Linear:
     layer = nn.Linear(width, wider)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     nn.init.zeros_(layer.bias)

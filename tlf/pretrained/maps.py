@@ -7,18 +7,18 @@ subclass made for it, so that its parameters keep their names and copies of it s
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 LISTS = frozenset({"CoaT", "CrossVit", "EfficientViM", "EfficientViMDistilled"})
 """timm's classes whose ``forward_features`` gives several tensors: nothing to pool as one."""
 
-Forward = Callable[[nn.Module, Tensor], Tensor]
+Forward = Callable[["nn.Module", "Tensor"], "Tensor"]
 
 
-def top(module: nn.Module, classifier: str) -> str:
+def top(module: "nn.Module", classifier: str) -> str:
     """The child of a torchvision network whose output are the maps; empty where there is none.
 
     There is none where hidden layers come between pooling and the removed classifier.
@@ -35,7 +35,7 @@ def top(module: nn.Module, classifier: str) -> str:
     ][-1]
 
 
-def offer_torchvision(module: nn.Module, top: str) -> None:
+def offer_torchvision(module: "nn.Module", top: str) -> None:
     """Give a torchvision network a ``forward_features``.
 
     Parameters:
@@ -46,7 +46,7 @@ def offer_torchvision(module: nn.Module, top: str) -> None:
     _become(module, forward_features=special.get(type(module).__name__, _maps_of(top)))
 
 
-def offer_timm(module: nn.Module) -> int:
+def offer_timm(module: "nn.Module") -> int:
     """Bring a timm network without classifier to the contract, and say its number of features F.
 
     - Networks whose maps are (B, H, W, F), such as Swin, give tokens (B, H · W, F) instead.
@@ -67,13 +67,13 @@ def offer_timm(module: nn.Module) -> int:
     return width
 
 
-def _become(module: nn.Module, **members: object) -> None:
+def _become(module: "nn.Module", **members: object) -> None:
     kind = type(module)
     module.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, **members})
 
 
 def _maps_of(top: str) -> Forward:
-    def forward_features(self: nn.Module, images: Tensor) -> Tensor:
+    def forward_features(self: "nn.Module", images: "Tensor") -> "Tensor":
         """Images (B, C, H, W) → the maps that are pooled (B, F, H, W)."""
         maps = images
         for name, child in self.named_children():
@@ -85,13 +85,16 @@ def _maps_of(top: str) -> Forward:
     return forward_features
 
 
-def _rectified_maps(self: nn.Module, images: Tensor) -> Tensor:
+def _rectified_maps(self: "nn.Module", images: "Tensor") -> "Tensor":
     """Images (B, C, H, W) → the maps that are pooled (B, F, H, W)."""
-    return functional.relu(self.features(images))  # type: ignore[operator]
+    maps: Tensor = self.features(images).relu()  # type: ignore[operator]
+    return maps
 
 
-def _vit_tokens(self: nn.Module, images: Tensor) -> Tensor:
+def _vit_tokens(self: "nn.Module", images: "Tensor") -> "Tensor":
     """Images (B, C, H, W) → tokens (B, N, F), the class token first."""
+    import torch
+
     patches: Tensor = self._process_input(images)  # type: ignore[operator]
     first = self.class_token.expand(len(patches), -1, -1)  # type: ignore[operator]
     tokens: Tensor = self.encoder(torch.cat([first, patches], dim=1))  # type: ignore[operator]
@@ -99,7 +102,7 @@ def _vit_tokens(self: nn.Module, images: Tensor) -> Tensor:
 
 
 def _whole(kind: type) -> Forward:
-    def forward(self: nn.Module, images: Tensor) -> Tensor:
+    def forward(self: "nn.Module", images: "Tensor") -> "Tensor":
         """Images (B, C, H, W) → features (B, F)."""
         # kind's own forward would meet the forward_features that takes its place here.
         features: Tensor = self.forward_head(kind.forward_features(self, images))  # type: ignore[operator,attr-defined]
@@ -109,7 +112,7 @@ def _whole(kind: type) -> Forward:
 
 
 def _flattened(kind: type) -> Forward:
-    def forward_features(self: nn.Module, images: Tensor) -> Tensor:
+    def forward_features(self: "nn.Module", images: "Tensor") -> "Tensor":
         """Images (B, C, H, W) → tokens (B, N, F), row by row."""
         maps: Tensor = kind.forward_features(self, images)  # type: ignore[attr-defined]
         return maps.flatten(1, 2) if maps.ndim == 4 else maps
@@ -118,7 +121,7 @@ def _flattened(kind: type) -> Forward:
 
 
 def _averaged(kind: type) -> Forward:
-    def forward(self: nn.Module, images: Tensor) -> Tensor:
+    def forward(self: "nn.Module", images: "Tensor") -> "Tensor":
         """Images (B, C, H, W) → features (B, F): the mean over all places."""
         places = _encoded(kind)(self, images)
         return places.mean((2, 3)) if places.ndim == 4 else places.mean(1)
@@ -127,7 +130,7 @@ def _averaged(kind: type) -> Forward:
 
 
 def _encoded(kind: type) -> Forward:
-    def forward_features(self: nn.Module, images: Tensor) -> Tensor:
+    def forward_features(self: "nn.Module", images: "Tensor") -> "Tensor":
         """Images (B, C, H, W) → maps (B, F, H, W) or tokens (B, N, F)."""
         # The same network seen as kind: its forward may call its own forward_features.
         native: nn.Module = object.__new__(kind)
@@ -138,5 +141,5 @@ def _encoded(kind: type) -> Forward:
     return forward_features
 
 
-def _absent(self: nn.Module) -> None:
+def _absent(self: "nn.Module") -> None:
     raise AttributeError("its maps are not as wide as its features")

@@ -26,6 +26,13 @@ RENORMALISED = ("inception_v3", "googlenet")
 SIZED = {"vit": "image_size", "maxvit": "input_size"}
 """torchvision's networks that are built for one size of picture, and the option that says which."""
 
+RESIZED: Mapping[tuple[str, ...], int] = {
+    ("alexnet", "densenet", "resnet18", "resnet34", "squeezenet", "vgg", "vit_b"): 256,
+    ("mobilenet_v2", "regnet_x", "resnet", "resnext", "wide_resnet"): 232,
+}
+"""Beginnings of the names of torchvision's networks, the first that fits counts → to what the
+shorter side is resized for their latest weights. All of them take 224 pixels of it, bilinear."""
+
 OLD_NAMES = (
     (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
     (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
@@ -73,6 +80,15 @@ def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # 
         mean=half if model in RENORMALISED else tuple(transforms.mean),
         std=half if model in RENORMALISED else tuple(transforms.std),
     )
+
+
+def expected_preprocessing(model: str) -> Preprocessing | None:
+    """How torchvision prepares pictures for its latest weights, known without importing it; None
+    where it is not.
+    """
+    sizes = (resize for names, resize in RESIZED.items() if model.startswith(names))
+    resize = next(sizes, None)
+    return None if resize is None else Preprocessing(resize=resize)
 
 
 def torchvision_names(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
@@ -198,6 +214,21 @@ def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
         return Preprocessing(**values)
     except (TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"the file's own preprocessing cannot be read: {error}") from error
+
+
+def preprocessing_in(file: Path) -> Preprocessing | None:
+    """What a file of weights says about how pictures are prepared, or None where it says nothing,
+    or cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if file.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(file, framework="numpy") as weights:
+            return stored_preprocessing(weights.metadata() or {})
+    except (OSError, SafetensorError, WeightsError):
+        return None
 
 
 def with_channels(how: Preprocessing, channels: int) -> Preprocessing:

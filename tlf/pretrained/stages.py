@@ -6,8 +6,10 @@ A stage is a name and the names of its parameters. Every parameter is in exactly
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 TRUNKS = frozenset(
     [
@@ -31,7 +33,7 @@ RESERVED = frozenset({"stem", "backbone", "head"})
 Stages = dict[str, tuple[str, ...]]
 
 
-def cut(module: nn.Module) -> Stages:
+def cut(module: "nn.Module") -> Stages:
     """Cut by one rule, in the order in which the network's modules were registered.
 
     Matrices are parameters of two or more dimensions: kernels and linear layers. A module with two
@@ -43,6 +45,7 @@ def cut(module: nn.Module) -> Stages:
     comes of it, as where pooling is a function instead of a module, each module with a matrix is
     one.
 
+    >>> from torch import nn
     >>> cut(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.MaxPool2d(2), nn.Linear(8, 8)))
     {'stem': ('0.weight', '0.bias', '1.weight', '1.bias'), '3': ('3.weight', '3.bias')}
     """
@@ -51,7 +54,7 @@ def cut(module: nn.Module) -> Stages:
     return stages if len(stages) > 1 else _filled(units, sharing=False)
 
 
-def cut_timm(module: nn.Module) -> Stages:
+def cut_timm(module: "nn.Module") -> Stages:
     """Cut a timm network by its own ``group_matcher``, and by ``cut`` where it has none.
 
     A last group that holds nothing but norms belongs to the stage before it. The first stage is the
@@ -80,7 +83,7 @@ class _Unit:
     """Whether pictures get smaller after that."""
 
 
-def _unwrapped(module: nn.Module, prefix: str = "") -> tuple[nn.Module, str]:
+def _unwrapped(module: "nn.Module", prefix: str = "") -> "tuple[nn.Module, str]":
     """The module that holds all layers side by side, and the prefix of its names."""
     holders = [pair for pair in module.named_children() if any(True for _ in pair[1].parameters())]
     if len(holders) != 1 or any(True for _ in module.parameters(recurse=False)):
@@ -90,7 +93,7 @@ def _unwrapped(module: nn.Module, prefix: str = "") -> tuple[nn.Module, str]:
     return (module, prefix) if whole else _unwrapped(child, f"{prefix}{name}.")
 
 
-def _units(module: nn.Module, prefix: str = "") -> Iterator[_Unit]:
+def _units(module: "nn.Module", prefix: str = "") -> Iterator[_Unit]:
     """All that a stage can be made of, in order."""
     for name, _ in module.named_parameters(recurse=False):
         # What the network holds itself, such as a class token, joins what is around it.
@@ -102,7 +105,7 @@ def _units(module: nn.Module, prefix: str = "") -> Iterator[_Unit]:
             yield _unit(child, prefix + name)
 
 
-def _unit(module: nn.Module, name: str) -> _Unit:
+def _unit(module: "nn.Module", name: str) -> _Unit:
     parts = [*module.modules()]
     holding = [number for number, part in enumerate(parts) if _matrices(part, inside=False)]
     first = holding[0] if holding else 0
@@ -131,20 +134,22 @@ def _filled(units: Sequence[_Unit], *, sharing: bool) -> Stages:
     return {name: tuple(names) for name, names in stages.items() if names}
 
 
-def _matrices(module: nn.Module, *, inside: bool = True) -> int:
+def _matrices(module: "nn.Module", *, inside: bool = True) -> int:
     return sum(parameter.ndim > 1 for parameter in module.parameters(recurse=inside))
 
 
-def _pools(module: nn.Module) -> bool:
+def _pools(module: "nn.Module") -> bool:
     named = "pool" in type(module).__name__.lower()
     return named and not any(True for _ in module.parameters())
 
 
-def _strides(module: nn.Module) -> bool:
+def _strides(module: "nn.Module") -> bool:
+    from torch import nn
+
     return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and max(module.stride) > 1
 
 
-def _groups(module: nn.Module) -> list[list[str]] | None:
+def _groups(module: "nn.Module") -> list[list[str]] | None:
     """Parameter names as timm groups them, or None where it has no such groups."""
     from timm.models import group_parameters
 

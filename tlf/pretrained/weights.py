@@ -2,18 +2,17 @@
 
 import re
 import zipfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
-
-import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from typing import TYPE_CHECKING
 
 from tlf.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 STARTER = Path(__file__).parent.parent / "starter" / "resnet18.safetensors"
 """The weights that come with tlf."""
@@ -29,31 +28,9 @@ SHOWN = 5
 class StoredWeights:
     """What a file of weights holds."""
 
-    tensors: dict[str, Tensor]
+    tensors: "dict[str, Tensor]"
     metadata: Mapping[str, str]
     """What a safetensors file says about itself; empty for other files."""
-
-
-class Unfilled(TorchFunctionMode):
-    """Where a network is built that ``fit`` will fill: its parameters are not drawn at random
-    first, which takes longer than reading them.
-    """
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Collection[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever torch's function gives
-        """Call torch's function, unless it draws a parameter."""
-        if function in _DRAWS and isinstance(args[0], nn.Parameter):
-            return args[0]
-        return function(*args, **(kwargs or {}))
-
-
-_DRAWS = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
-"""A truncated normal is the inverse error function of a uniform one, in place."""
 
 
 def local_file(weights: str, architecture: str) -> Path | None:
@@ -90,7 +67,9 @@ def read(path: Path) -> StoredWeights:
     return StoredWeights(_unwrapped(_read_torch(path), path), {})
 
 
-def fit(module: nn.Module, tensors: Mapping[str, Tensor], ignored: Collection[str] = ()) -> None:
+def fit(
+    module: "nn.Module", tensors: "Mapping[str, Tensor]", ignored: Collection[str] = ()
+) -> None:
     """Copy weights into a network, every one of its tensors, and convert them to its dtypes.
 
     A missing ``num_batches_tracked`` is left alone, as torch does for files older than it.
@@ -104,6 +83,8 @@ def fit(module: nn.Module, tensors: Mapping[str, Tensor], ignored: Collection[st
         WeightsError: a tensor is missing, left over, or of another shape or kind of number. Nothing
             was copied.
     """
+    import torch
+
     own = module.state_dict()
     given = {name: tensor for name, tensor in tensors.items() if not _below(name, ignored)}
     missing = [n for n in own if n not in given and not n.endswith("num_batches_tracked")]
@@ -122,11 +103,12 @@ def fit(module: nn.Module, tensors: Mapping[str, Tensor], ignored: Collection[st
             own[name].copy_(tensor)
 
 
-def vacated(module: nn.Module, classifier: str) -> str:
+def vacated(module: "nn.Module", classifier: str) -> str:
     """The outermost module around a removed classifier that has no tensor left.
 
     Files may have tensors of its own below that name: ``head`` if ``head.linear`` came with a norm.
 
+    >>> from torch import nn
     >>> vacated(nn.ModuleDict({"stem": nn.Linear(1, 1), "head": nn.Identity()}), "head.linear")
     'head'
     """
@@ -136,15 +118,18 @@ def vacated(module: nn.Module, classifier: str) -> str:
     return next((p for p in prefixes if not any(_below(n, [p]) for n in left)), classifier)
 
 
-def fingerprint(state: Mapping[str, Tensor]) -> str:
+def fingerprint(state: "Mapping[str, Tensor]") -> str:
     """SHA-256 over the names, dtypes, shapes and bytes of tensors; their order does not matter.
 
+    >>> import torch
     >>> a, b = torch.zeros(2), torch.ones(3, dtype=torch.bfloat16)
     >>> fingerprint({"a": a, "b": b}) == fingerprint({"b": b, "a": a})
     True
     >>> fingerprint({"a": a}) == fingerprint({"a": a.reshape(2, 1)})
     False
     """
+    import torch
+
     digest = sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
@@ -165,6 +150,8 @@ def _read_safetensors(path: Path) -> StoredWeights:
 
 
 def _read_torch(path: Path) -> object:
+    import torch
+
     try:
         # Files from before 2020 are no zip archives, and cannot be mapped into memory.
         mapped = zipfile.is_zipfile(path)
@@ -178,7 +165,9 @@ def _read_torch(path: Path) -> object:
         raise WeightsError(f"{path} cannot be read as torch weights: {error}") from error
 
 
-def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
+def _unwrapped(content: object, path: Path) -> "dict[str, Tensor]":
+    from torch import Tensor
+
     for wrapper in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -187,7 +176,7 @@ def _unwrapped(content: object, path: Path) -> dict[str, Tensor]:
     return _unprefixed({str(n): t for n, t in content.items() if isinstance(t, Tensor)})
 
 
-def _unprefixed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _unprefixed(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     whole = all(name.startswith("module.") for name in tensors)
     return {name.removeprefix("module.") if whole else name: t for name, t in tensors.items()}
 
@@ -196,7 +185,7 @@ def _below(name: str, modules: Collection[str]) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-def _misfit(name: str, own: Tensor, given: Tensor | None) -> str:
+def _misfit(name: str, own: "Tensor", given: "Tensor | None") -> str:
     if given is None:
         return ""
     if own.shape != given.shape:
@@ -206,7 +195,7 @@ def _misfit(name: str, own: Tensor, given: Tensor | None) -> str:
     return ""
 
 
-def _shape(tensor: Tensor) -> str:
+def _shape(tensor: "Tensor") -> str:
     return re.sub(r",\)", ")", str(tuple(tensor.shape)))
 
 

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from tlf.components import Dataset, Split, Splits
 from tlf.errors import DataError
-from tlf.pictures import open_picture
+from tlf.opening import open_picture
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
 from tlf.testing.elsewhere import check_second_process
 
