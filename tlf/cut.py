@@ -24,11 +24,14 @@ from tlf.model import Classifier
 PROBES = 3
 """Pictures in the probe: a number that hardly any other dimension of a tensor has."""
 
-_BLOCK = 8
+_BLOCK = 16
 """Pictures that go through the frozen stages together on two cores of a CPU, ..."""
 
 _SIDE = 224
 """... if they have this side, in pixels."""
+
+_MOST = 64
+"""Pictures that go through them together at most on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def find_cut(
         with computing(), torch.random.fork_rng(devices=[]):
             cut, values = _traced(classifier, stages[:count], images)
             if cut is not None and _proven(classifier, cut, images, values):
-                return replace(cut, batch=_batch(classifier, cut, piece))
+                return replace(cut, batch=_batch(classifier, cut, images, piece))
     return None
 
 
@@ -268,8 +271,9 @@ def _proven(classifier: Classifier, cut: Cut, images: Tensor, learning: Tensor) 
     classifier.eval()
     try:
         with torch.no_grad():
-            whole, resting = classifier(images), cut.before(classifier, images)
-            parts, among_others = cut.behind(classifier, resting), cut.before(classifier, others)
+            whole, resting = _passed(classifier, cut, images)
+            parts = cut.behind(classifier, cut.layout.shaped(cut.layout.flat(resting)))
+            among_others = cut.before(classifier, others)
     except (RuntimeError, TypeError, IndexError, ValueError, AssertionError):
         return False  # it cannot be entered here; an earlier place may do
     finally:
@@ -277,6 +281,20 @@ def _proven(classifier: Classifier, cut: Cut, images: Tensor, learning: Tensor) 
             module.training = training
     constant = torch.equal(resting, learning) and _close(resting[moved], among_others)
     return constant and torch.equal(whole, parts)
+
+
+def _passed(classifier: Classifier, cut: Cut, images: Tensor) -> tuple[Tensor, Tensor]:
+    """What the whole gives, and what passes the cut on the way."""
+    module, passed = classifier.get_submodule(cut.boundary), []
+    forward = module.forward
+
+    def passing(given: Tensor, *more: object, **named: object) -> object:
+        passed.append(given)
+        return forward(given, *more, **named)
+
+    with _replaced([(module, passing)]):
+        logits: Tensor = classifier(images)
+    return logits, passed[0]
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
@@ -287,7 +305,7 @@ def _close(one: Tensor, other: Tensor) -> bool:
     return bool(difference <= 0.01 * one.float().abs().amax())
 
 
-def _batch(classifier: Classifier, cut: Cut, piece: int) -> int:
+def _batch(classifier: Classifier, cut: Cut, images: Tensor, piece: int) -> int:
     """In batches of how many pictures the frozen stages run.
 
     On a CPU small ones are the fastest: what passes from layer to layer stays in its caches. Of
@@ -296,25 +314,24 @@ def _batch(classifier: Classifier, cut: Cut, piece: int) -> int:
     threads and 32 on 3). A size is taken when a probe shows no such thing; in a batch of one there
     is one place. A GPU is given whole pieces.
     """
-    if next(classifier.parameters()).device.type != "cpu":
+    if images.device.type != "cpu":
         return piece
     threads = torch.get_num_threads()
     smaller = max(1, round(_SIDE**2 / (cut.picture[1] * cut.picture[2])))
-    fast = _BLOCK * min(8, (threads + 1) // 2 * smaller)
+    fast = min(_MOST, _BLOCK * ((threads + 1) // 2) * smaller)
     sizes = dict.fromkeys((min(piece, fast), fast, _BLOCK * threads))
-    return next((size for size in sizes if _places_alike(classifier, cut, size)), 1)
+    return next((size for size in sizes if _places_alike(classifier, cut, images, size)), 1)
 
 
-def _places_alike(classifier: Classifier, cut: Cut, size: int) -> bool:
-    """Whether a picture gives the same bits at every place in a batch of ``size``."""
-    if size == 1:
-        return True
-    for picture in torch.randn(2, 1, *cut.picture, generator=torch.Generator().manual_seed(0)):
-        images = picture.expand(size, -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        values = cut.before(classifier, images)
-        if not torch.equal(values, values[:1].expand_as(values)):
-            return False
-    return True
+def _places_alike(classifier: Classifier, cut: Cut, images: Tensor, size: int) -> bool:
+    """Whether a picture gives the same bits at every place in a batch of ``size``. The probe's
+    pictures are dealt over the batch, so that each has many places, and others beside it.
+    """
+    different = min(PROBES, (size + 1) // 2)
+    dealt = [place % different for place in range(size)]
+    whole = images[dealt].contiguous(memory_format=torch.channels_last)
+    values = cut.before(classifier, whole)
+    return torch.equal(values, values[dealt])
 
 
 # Entering and leaving

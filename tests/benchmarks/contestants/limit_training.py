@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Labelled = list[tuple[Future[tuple[bytes, int, int]], int]]
-FROZEN_BATCH = 8
+FROZEN_BATCH = 16
 """Pictures that the frozen part sees at once: what passes between layers stays in the caches."""
 
 
