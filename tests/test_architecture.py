@@ -45,8 +45,8 @@ def test_every_module_has_a_test():
     tests = {path.name for path in (ROOT / "tests").glob("test_*.py")}
     packages = {"starter": {"test_starter.py", "test_formula.py"}, "validation": {"test_recipe.py"},
                 "learning": {"test_trainer.py"}, "resuming": {"test_resuming.py"},
-                "exporting": {"test_export.py"}, "heads": {"test_heads.py"}, "modules": {"test_heads.py"},
-                "caching": {"test_cache.py"}, "hub": {"test_hub.py"},
+                "exporting": {"test_export.py"}, "heads": {"test_heads.py"},
+                "modules": {"test_heads.py"}, "caching": {"test_cache.py"}, "hub": {"test_hub.py"},
                 "testing": {"test_testing.py"}}  # fmt: skip
     elsewhere = {
         "components": "test_plugins.py", "hookspecs": "test_plugins.py", "model": "test_freeze.py",
@@ -56,8 +56,8 @@ def test_every_module_has_a_test():
         "card": "test_checkpoint.py", "sealing": "test_sealed.py",
         "attaching": "test_portable.py", "plugin_heads": "test_portable.py",
         "predictions": "test_predicting.py", "provenance": "test_running.py",
-        "preprocessing": "test_pictures.py", "opening": "test_pictures.py", "unfilled": "test_weights.py",
-        "stored_pixels": "test_pixels.py",
+        "preprocessing": "test_pictures.py", "opening": "test_pictures.py",
+        "unfilled": "test_weights.py", "stored_pixels": "test_pixels.py",
         "run_folder": "test_running.py", "history": "test_resuming.py",
         "survey": "test_cli.py", "epochs": "test_screen.py",
     }  # fmt: skip
