@@ -37,7 +37,7 @@ def compare(begun, splits, how):
         for split in (splits.train, splits.eval):
             for index in range(len(split)):
                 data = split.read(index)
-                found = ready(sha256(data).digest())
+                found = ready.pixels(sha256(data).digest())
                 same.append(found is not None and np.array_equal(found, load_pixels(data, how)))
     print(sum(same), len(same), "torch" in sys.modules)
 """

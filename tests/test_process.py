@@ -71,3 +71,24 @@ from torchvision.ops._register_onnx_ops import roi_pool
 print(callable(roi_pool), "torch._dynamo.config" in sys.modules)
 """
     assert python(program) == ["False", "True", "False"]
+
+
+def test_torchvisions_own_datasets_can_still_be_had():
+    program = """
+import torchvision.models
+print("torchvision.datasets.folder" in sys.modules, end=" ")
+from torchvision.datasets import ImageFolder
+import torchvision.datasets.mnist
+print(ImageFolder.__name__, torchvision.datasets is sys.modules["torchvision.datasets"])
+"""
+    assert python(program) == ["False", "ImageFolder", "True"]
+
+
+def test_a_module_inside_torchvisions_datasets_can_be_imported_first():
+    program = """
+import torchvision
+from torchvision.datasets.folder import ImageFolder
+print(torchvision.datasets.ImageFolder is ImageFolder)
+print(sys.modules["torchvision.datasets.folder"].__spec__.origin.endswith("folder.py"))
+"""
+    assert python(program) == ["True", "True"]

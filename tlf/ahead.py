@@ -12,7 +12,7 @@ import signal
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,7 +26,7 @@ from tlf.cores import usable_cores
 from tlf.errors import DataError
 from tlf.pictures import load_pixels
 from tlf.preprocessing import Preprocessing
-from tlf.stored_pixels import resizing, wanted_pixels
+from tlf.stored_pixels import Shape, resizing, wanted_pixels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,26 @@ class Ahead:
             pass  # it was ended before
 
 
-Ready = Callable[[bytes], "NDArray[np.uint8] | None"]
-"""The hash of a picture's file → its pixels (C, H, W), if they were decoded ahead."""
+@dataclass(frozen=True)
+class Ready:
+    """Pictures that were decoded ahead."""
+
+    places: Mapping[bytes, tuple[int, Shape]]
+    """The hash of a file → where its pixels begin, and their shape (C, H, W)."""
+    shared: mmap | None = None
+
+    def shape(self, digest: bytes) -> Shape | None:
+        """(C, H, W) of a picture's pixels, if they are here."""
+        return self.places[digest][1] if digest in self.places else None
+
+    def pixels(self, digest: bytes) -> "NDArray[np.uint8] | None":
+        """A picture's pixels (C, H, W), if they are here."""
+        import numpy as np
+
+        if digest not in self.places or self.shared is None:
+            return None
+        start, shape = self.places[digest]
+        return np.frombuffer(self.shared[start : start + prod(shape)], np.uint8).reshape(shape)
 
 
 def begin(splits: Splits, how: Preprocessing, cache: Cache) -> Ahead | None:
@@ -84,30 +102,21 @@ def decoded_ahead(ahead: Ahead | None, how: Preprocessing) -> Iterator[Ready]:
     pictures are resized in another way than was expected.
     """
     if ahead is None:
-        yield lambda digest: None
+        yield Ready({})
         return
     ahead.stop()
-    places = dict(_notes(ahead)) if resizing(how) == resizing(ahead.how) else {}
-
-    def ready(digest: bytes) -> "NDArray[np.uint8] | None":
-        import numpy as np
-
-        if digest not in places:
-            return None
-        start, *shape = places[digest]
-        return np.frombuffer(ahead.shared[start : start + prod(shape)], np.uint8).reshape(shape)
-
+    alike = resizing(how) == resizing(ahead.how)
     try:
-        yield ready
+        yield Ready(dict(_notes(ahead)) if alike else {}, ahead.shared)
     finally:
         ahead.shared.close()
 
 
-def _notes(ahead: Ahead) -> Iterator[tuple[bytes, list[int]]]:
+def _notes(ahead: Ahead) -> Iterator[tuple[bytes, tuple[int, Shape]]]:
     for number in range(ahead.count):
-        *place, digest = _NOTE.unpack_from(ahead.shared, number * _NOTE.size)
+        start, *shape, digest = _NOTE.unpack_from(ahead.shared, number * _NOTE.size)
         if any(digest):
-            yield digest, place
+            yield digest, (start, (shape[0], shape[1], shape[2]))
 
 
 def _can_fork() -> bool:

@@ -5,9 +5,11 @@ A policy only names parameters. The one function that makes them stand still is 
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from torch import Tensor
 
+from tlf.cores import usable_cores
 from tlf.errors import FrozenMovedError
 from tlf.model import Classifier
 from tlf.pretrained.weights import fingerprint
@@ -89,8 +91,10 @@ def changing_tensors(classifier: Classifier, frozen: Collection[str]) -> set[str
 
 def digests(classifier: Classifier) -> dict[str, str]:
     """Name → SHA-256 of every parameter and buffer."""
-    tensors = [*classifier.named_parameters(), *classifier.named_buffers()]
-    return {name: fingerprint({name: tensor}) for name, tensor in tensors}
+    tensors = dict([*classifier.named_parameters(), *classifier.named_buffers()])
+    with ThreadPoolExecutor(usable_cores()) as threads:  # hashing lets other threads run
+        found = threads.map(lambda pair: fingerprint(dict([pair])), tensors.items())
+        return dict(zip(tensors, found, strict=True))
 
 
 def audit(

@@ -124,7 +124,7 @@ def _stored(
     shapes: dict[int, Shape] = {}
 
     def size() -> int:
-        shapes.update(_shapes(accelerator, split, seen, how))
+        shapes.update(_shapes(accelerator, split, seen, how, ready))
         return sum(map(prod, shapes.values()))
 
     def fill(partial: Partial) -> Filling:
@@ -144,9 +144,12 @@ def _stored(
 
 
 def _shapes(
-    accelerator: Accelerator, split: Split, seen: Inspection, how: Preprocessing
+    accelerator: Accelerator, split: Split, seen: Inspection, how: Preprocessing, ready: Ready
 ) -> dict[int, Shape]:
     def one(index: int) -> Shape:
+        known = ready.shape(seen.digests[index])
+        if known:
+            return known
         try:
             return loaded_shape(split.read(index), how) if seen.digests[index] else (0, 0, 0)
         except (DataError, OSError):
@@ -176,7 +179,7 @@ def _fill(
         digest = seen.digests[index]
         if not digest:
             return seen.reasons[index]
-        pixels = ready(digest)
+        pixels = ready.pixels(digest)
         if pixels is None:
             data = split.read(index)
             if sha256(data).digest() != digest:

@@ -4,7 +4,8 @@ torch's compiler is imported when something is compiled, and not before. torchvi
 one function, and torch's optimizers at their first step for another: more than a second of a short
 run. Until something asks for more of it than that, stand-ins take the place of two of its modules,
 which know that nothing has been compiled. Another one spares torch's older ONNX exporter, which
-torchvision tells about operators of detection networks. Whatever else is asked of a stand-in is
+torchvision tells about operators of detection networks, and one torchvision's own datasets.
+Whatever else is asked of a stand-in is
 answered by the real module, which is imported then.
 
 None of this is done to a program that uses tlf as a library.
@@ -25,6 +26,7 @@ from typing import Any
 _COMPILER = "torch._dynamo"
 _PARTS = (_COMPILER, f"{_COMPILER}.utils")
 _ONNX = "torchvision.ops._register_onnx_ops"
+_DATASETS = "torchvision.datasets"
 
 
 class _Nothing:
@@ -44,7 +46,7 @@ class _StandIn(ModuleType):
         return getattr(_real(self.__name__), name)
 
 
-class _Inside(MetaPathFinder, Loader):
+class _Inside(MetaPathFinder):
     """Imports what is inside a deferred package: the real package first, which may import it."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
@@ -53,14 +55,24 @@ class _Inside(MetaPathFinder, Loader):
         if not isinstance(sys.modules.get(package), _StandIn):
             return None
         _real(package)
-        return ModuleSpec(name, self) if name in sys.modules else None
+        # Found among the modules, it would be loaded once more by its own spec.
+        module = sys.modules.pop(name, None)
+        return None if module is None else ModuleSpec(name, _Loaded(module))
+
+
+class _Loaded(Loader):
+    """Gives a module that was loaded while somebody looked for it."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.spec = module, module.__spec__
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The module that the package has imported."""
-        return sys.modules[spec.name]
+        """The module."""
+        return self.module
 
     def exec_module(self, module: ModuleType) -> None:
         """It has run already."""
+        vars(module)["__spec__"] = self.spec  # torch's modules of settings refuse to be written to
 
 
 def defer_imports() -> None:
@@ -80,6 +92,7 @@ def defer_imports() -> None:
             "is_compile_supported": lambda device: _real(_PARTS[1]).is_compile_supported(device),
         },
         _ONNX: {"_register_custom_op": lambda: None},
+        _DATASETS: {"__path__": []},
     }
     for name, answers in known.items():
         sys.modules[name] = _StandIn(name, answers)

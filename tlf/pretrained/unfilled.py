@@ -20,10 +20,17 @@ class Unfilled(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever torch's function gives
         """Call torch's function, unless it draws a parameter."""
-        if function in _DRAWS and isinstance(args[0], nn.Parameter):
-            return args[0]
-        return function(*args, **(kwargs or {}))
+        named = kwargs or {}
+        if function in _DRAWS:
+            drawn = args[0] if args else named["tensor"]
+            if isinstance(drawn, nn.Parameter):
+                return drawn
+        return function(*args, **named)
 
 
-_DRAWS = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)
-"""A truncated normal is the inverse error function of a uniform one, in place."""
+_DRAWS = (
+    *(Tensor.normal_, Tensor.uniform_, Tensor.erfinv_),
+    *(nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_),
+)
+"""A truncated normal is the inverse error function of a uniform one, in place. torch hands those of
+``nn.init`` over as a whole: what they call is not seen here."""
