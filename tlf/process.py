@@ -100,7 +100,7 @@ def defer_imports() -> None:
 
 
 def keep_memory(*, large: bool = True) -> None:
-    """Let freed memory stay with the process, on Linux with glibc; ``large`` blocks above 32 MiB,
+    """Let freed memory stay with the process, on Linux with glibc; ``large`` blocks above 16 MiB,
     too.
 
     A batch takes large tensors and frees them, and the next one asks for as many again. By default
@@ -112,7 +112,7 @@ def keep_memory(*, large: bool = True) -> None:
         return
     trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # of glibc's malloc.h
     libc.mallopt(trim_threshold, 2**31 - 1)
-    libc.mallopt(mmap_threshold, 32 * 2**20)
+    libc.mallopt(mmap_threshold, 16 * 2**20)
     libc.mallopt(mmap_max, 0 if large else 2**16)
 
 
