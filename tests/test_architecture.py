@@ -58,6 +58,7 @@ def test_every_module_has_a_test():
         "predictions": "test_predicting.py", "provenance": "test_running.py",
         "preprocessing": "test_pictures.py", "opening": "test_pictures.py",
         "unfilled": "test_weights.py", "stored_pixels": "test_pixels.py",
+        "cutting": "test_cut.py",
         "run_folder": "test_running.py", "history": "test_resuming.py",
         "survey": "test_cli.py", "epochs": "test_screen.py",
     }  # fmt: skip

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from tlf.builtin.backbones import Timm, Torchvision
-from tlf.cut import Behind, Layout, find_cut
+from tlf.cut import Behind, Layout
+from tlf.cutting import find_cut
 from tlf.freeze import freeze
 from tlf.model import Classifier
 

@@ -4,7 +4,7 @@ stages. What comes before its first random or learning link is computed once and
 Decoded pictures are one place to store at (``tlf.pixels``); the output of the frozen stages is
 another, and it is here. The last bits of what the frozen stages give depend on how many pictures
 are in a batch, and with some sizes on a picture's place in it. So they see all pictures in batches
-of one size, stored or not, for which a probe has shown that places are alike (see ``tlf.cut``).
+of one size, stored or not, for which a probe has shown that places are alike (see ``tlf.cutting``).
 """
 
 from collections.abc import Generator, Iterator, Sequence

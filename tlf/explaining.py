@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tlf.chain import apart
 from tlf.components import Splits
-from tlf.cut import begins_with, find_cut
+from tlf.cut import begins_with
+from tlf.cutting import find_cut
 from tlf.freeze import freeze
 from tlf.job import build_model, check_input, frozen_in, preprocessing
 from tlf.model import Classifier, parameter_count

@@ -17,7 +17,8 @@ from torch import nn
 
 from tlf.caching.entry import Entry
 from tlf.components import Optimizer
-from tlf.cut import Behind, Cut, find_cut
+from tlf.cut import Behind, Cut
+from tlf.cutting import find_cut
 from tlf.errors import TrainingError
 from tlf.freeze import audit, digests, freeze
 from tlf.model import Classifier, normalisation_modules
