@@ -23,7 +23,6 @@ BEGIN = """
 import os, sys, time
 from dataclasses import replace
 from hashlib import sha256
-import numpy as np
 from tlf import ahead
 from tlf.caching.cache import open_cache
 from tlf.components import Split, Splits
@@ -32,6 +31,7 @@ from tlf.planning import looking_ahead, plan_of
 from tlf.preprocessing import Preprocessing
 
 def compare(begun, splits, how):
+    import numpy as np
     same = []
     with ahead.decoded_ahead(begun, how) as ready:
         for split in (splits.train, splits.eval):
@@ -146,8 +146,9 @@ def test_it_ends_when_nobody_waits_any_longer(tmp_path, pictures):
     picture = next(pictures.glob("train/*/*.jpg"))
     command = [sys.executable, "-c", f"{BEGIN}{SLOW}time.sleep(60)", picture, tmp_path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        child = Path(f"/proc/{parent.stdout.readline().strip()}")
-        assert child.exists()
+        number = parent.stdout.readline().strip()
+        assert number.isdigit()
+        child = Path(f"/proc/{number}")
         parent.send_signal(signal.SIGKILL)
     until = time.monotonic() + 2  # by itself it would take more than 4 seconds
     while child.exists() and "Z" not in (child / "stat").read_text().split():

@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 import timm
+import torch
 from accelerate import init_empty_weights
+from safetensors.torch import save_file
 from torchvision import models
 
 from tlf.errors import WeightsError
@@ -149,3 +151,18 @@ def test_what_is_expected_of_a_network_of_torchvision_is_so():
             entry = published.torchvision_weights(name)["DEFAULT"]
             assert how == published.torchvision_preprocessing(name, entry.transforms()), name
     assert sum(how is not None for how in expected.values()) > 30
+
+
+def test_what_a_file_says_is_read_without_its_tensors(tmp_path):
+    told = {"preprocessing": '{"size": 64, "resize": 72, "interpolation": "bicubic"}'}
+    save_file({"a": torch.zeros(2)}, tmp_path / "told.safetensors", metadata=told)
+    found = published.preprocessing_in(tmp_path / "told.safetensors")
+    assert found == Preprocessing(size=64, resize=72, interpolation="bicubic")
+    save_file({"a": torch.zeros(2)}, tmp_path / "silent.safetensors")
+    (tmp_path / "short.safetensors").write_bytes(b"\x08")
+    (tmp_path / "long.safetensors").write_bytes(b"\xff" * 8 + b"{}")
+    (tmp_path / "list.safetensors").write_bytes((2).to_bytes(8, "little") + b"[]")
+    (tmp_path / "other.pth").write_bytes(b"")
+    for name in ("silent.safetensors", "short.safetensors", "long.safetensors",
+                 "list.safetensors", "none.safetensors", "other.pth"):  # fmt: skip
+        assert published.preprocessing_in(tmp_path / name) is None

@@ -11,7 +11,6 @@ import os
 import signal
 import struct
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,8 +120,9 @@ def _notes(ahead: Ahead) -> Iterator[tuple[bytes, tuple[int, Shape]]]:
 
 def _can_fork() -> bool:
     """Whether a child gains anything, and begins with nothing that threads have left half done."""
-    bare = "torch" not in sys.modules and threading.active_count() == 1
-    return sys.platform == "linux" and usable_cores() > 1 and bare
+    if sys.platform != "linux" or usable_cores() == 1 or "torch" in sys.modules:
+        return False
+    return len(os.listdir("/proc/self/task")) == 1
 
 
 def _work(splits: Splits, how: Preprocessing, cache: Cache, shared: mmap, parent: int) -> NoReturn:
