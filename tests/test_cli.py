@@ -69,7 +69,7 @@ def test_what_needs_no_model_imports_no_torch(arguments):
         ("phases = [", [], "line 1, column 11"),
         ("seed = 1", ["seed"], "not an override"),
         ("seed = 1", ["head=gem:gem"], "plugin 'gem' is not installed"),
-        ("sead = 1", [], "sead: no such key; did you mean 'seed'?"),
+        ("sead = 1", [], "sead: unknown key; did you mean 'seed'?"),
         ("seed = 1", ["head={kind='linear', dropout=2}"], "dropout is a probability"),
         ("seed = 1", ["backbone.model=resnet18"], "data: missing"),
     ],
@@ -96,6 +96,7 @@ def test_what_was_stored_and_what_is_over_is_told_without_torch(tmp_path):
         (["history", run.parent], f"Known: {run}"),
         (["history", f"{run}s"], f"did you mean '{run}'?"),
         (["cache", "--dir", tmp_path], "0 entries"),
+        (["resume", run], "is not the folder of a run; name one"),
     ):
         said, loaded = profile(*arguments)
         assert told in said

@@ -64,7 +64,10 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
 @_changed
 def resume(run: Path, *, changed: bool) -> None:
     """Go on with a run that was stopped."""
-    tlf.show(_settled(tlf.resume(run, changed=changed)))
+    from tlf.folders import unfinished_run
+
+    folder = unfinished_run(run)  # told before torch is imported
+    tlf.show(_settled(tlf.resume(folder, changed=changed)))
 
 
 @cli.command()

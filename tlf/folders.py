@@ -15,6 +15,19 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("provenance.json", "recipe.toml"))
 
 
+def unfinished_run(folder: Path) -> Path:
+    """The same folder, if it is one of a run that has not ended.
+
+    Raises:
+        RunError: it is not.
+    """
+    if not is_run(folder):
+        raise RunError(f"{folder} is not the folder of a run; name one, such as runs/mine")
+    if (folder / "model.safetensors").is_file():
+        raise RunError(f"the run in {folder} has ended; there is nothing to go on with")
+    return folder
+
+
 def cache_folder(name: str) -> Path:
     """The folder ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
 

@@ -10,7 +10,7 @@ from accelerate.utils import broadcast_object_list
 
 from tlf.devices import start_accelerator
 from tlf.errors import PluginError, RunError
-from tlf.folders import is_run, latest_run_folder, new_run_folder
+from tlf.folders import latest_run_folder, new_run_folder, unfinished_run
 from tlf.job import Job, open_job
 from tlf.pixels import look
 from tlf.planning import RecipeLike, plan_of
@@ -88,11 +88,7 @@ def resume(
     Raises:
         RunError: there is nothing to go on from, or recipe or pictures have changed.
     """
-    started, folder = time.perf_counter(), Path(run)
-    if not is_run(folder):
-        raise RunError(f"{folder} is not the folder of a run; name one, such as runs/mine")
-    if (folder / "model.safetensors").is_file():
-        raise RunError(f"the run in {folder} has ended; there is nothing to go on with")
+    started, folder = time.perf_counter(), unfinished_run(Path(run))
     plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
     job = yield from look(open_job(plan, start_accelerator(plan.recipe.precision)))
     if not changed:
