@@ -92,3 +92,11 @@ print(torchvision.datasets.ImageFolder is ImageFolder)
 print(sys.modules["torchvision.datasets.folder"].__spec__.origin.endswith("folder.py"))
 """
     assert python(program) == ["True", "True"]
+
+
+def test_what_is_not_installed_is_not_looked_for_in_every_update():
+    program = """
+from accelerate.utils import is_lomo_available
+print(bool(is_lomo_available()), sys.modules["lomo_optim"])
+"""
+    assert python(program) == ["False", "None"]

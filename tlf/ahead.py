@@ -86,10 +86,12 @@ def begin(splits: Splits, how: Preprocessing, cache: Cache) -> Ahead | None:
     """Have pictures decoded that are not in the cache, where that gains anything."""
     if not _can_fork():
         return None
-    count = len(splits.train) + len(splits.eval)
-    shared = mmap(-1, count * _NOTE.size + _ROOM)
-    parent = os.getpid()
-    child = os.fork()
+    count, parent = len(splits.train) + len(splits.eval), os.getpid()
+    try:
+        shared = mmap(-1, count * _NOTE.size + _ROOM)
+        child = os.fork()
+    except OSError:  # too little memory or too many processes: it can do without
+        return None
     if child == 0:
         _work(splits, how, cache, shared, parent)
     return Ahead(child, shared, count, how)

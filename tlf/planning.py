@@ -20,6 +20,7 @@ from tlf.errors import RecipeError
 from tlf.plugins import Plugins, extend, load_plugins
 from tlf.preprocessing import Preprocessing
 from tlf.recipe import Recipe, named_plugins, read_table, resolve
+from tlf.splits import ReadFile
 from tlf.validation.overrides import override
 from tlf.validation.tables import table
 
@@ -118,8 +119,10 @@ def looking_ahead(plan: Plan) -> Iterator[Plan]:
         yield plan  # one process has to find them first, and every core has a process
         return
     splits = find_splits(plan)
-    cache, how = cache_of(plan.recipe), _expected(plan.recipe)
-    ahead = begin(splits, how, cache) if cache and how else None
+    cache, how = cache_of(plan.recipe), _expected(plan)
+    # What a child reads from an open file moves its parent's place in it: files of their own only.
+    files = isinstance(splits.train.read, ReadFile) and isinstance(splits.eval.read, ReadFile)
+    ahead = begin(splits, how, cache) if cache and how and files else None
     try:
         yield replace(plan, splits=splits, ahead=ahead)
     finally:
@@ -136,12 +139,14 @@ def cache_of(recipe: Recipe) -> Cache | None:
     return open_cache(settings.dir, settings.max_gb)
 
 
-def _expected(recipe: Recipe) -> Preprocessing | None:
+def _expected(plan: Plan) -> Preprocessing | None:
     """How pictures will be resized, as far as that is known before the backbone is built."""
-    expected: Preprocessing | None = getattr(
-        recipe.backbone, "expected_preprocessing", lambda: None
-    )()
-    return expected and expected.sized(recipe.transforms.size, recipe.transforms.resize)
+    backbone, wanted = plan.recipe.backbone, plan.recipe.transforms
+    if not hasattr(backbone, "expected_preprocessing"):
+        return None
+    with blame(plan.plugins.catalogue.offer(backbone), "expected_preprocessing"):
+        expected: Preprocessing | None = backbone.expected_preprocessing()
+        return expected and expected.sized(wanted.size, wanted.resize)
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:

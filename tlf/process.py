@@ -27,6 +27,8 @@ _COMPILER = "torch._dynamo"
 _PARTS = (_COMPILER, f"{_COMPILER}.utils")
 _ONNX = "torchvision.ops._register_onnx_ops"
 _DATASETS = "torchvision.datasets"
+_LOMO = "lomo_optim"
+"""An optimizer's package, for which Accelerate looks on the disk twice in every update."""
 
 
 class _Nothing:
@@ -94,6 +96,8 @@ def defer_imports() -> None:
         _ONNX: {"_register_custom_op": lambda: None},
         _DATASETS: {"__path__": []},
     }
+    if find_spec(_LOMO) is None:
+        sys.modules[_LOMO] = None  # type: ignore[assignment]  # Python's word for: there is none
     for name, answers in known.items():
         sys.modules[name] = _StandIn(name, answers)
     sys.meta_path.insert(0, _Inside())
