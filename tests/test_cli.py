@@ -190,3 +190,20 @@ def test_a_run_that_is_interrupted_says_so_in_one_line(recipe, tmp_path):
     assert len(err.strip().splitlines()) == 1
     assert "Traceback" not in err
     assert str(tmp_path / "run") in err
+
+
+def test_a_run_that_is_interrupted_amid_its_imports_says_so_in_one_line(recipe):
+    program = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name in ("numpy.dtypes", "torch._tensor"):
+            os.kill(os.getpid(), signal.SIGINT)
+from tlf.cli import main
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["tlf", *sys.argv[1:]]
+main()
+"""
+    done = start(sys.executable, "-c", program, recipe)
+    assert (done.returncode, done.stderr.strip()) == (130, "interrupted")

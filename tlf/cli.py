@@ -11,7 +11,7 @@ import click
 
 import tlf
 from tlf.errors import DataError, StoppedError, TlfError, nearest
-from tlf.process import keep_memory, settle
+from tlf.process import importing, keep_memory, settle
 from tlf.results import SegmentStarted
 from tlf.usage import Commands, missing
 
@@ -56,7 +56,9 @@ def run(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool)
     from tlf.planning import looking_ahead
 
     with looking_ahead(plan) as ready:
-        tlf.show(_settled(tlf.run(ready)))
+        with importing():
+            show, events = tlf.show, tlf.run(ready)
+        show(_settled(events))
 
 
 @cli.command()

@@ -14,7 +14,10 @@ None of this is done to a program that uses tlf as a library.
 import atexit
 import gc
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -118,6 +121,21 @@ def keep_memory(*, large: bool = True) -> None:
     libc.mallopt(trim_threshold, 2**31 - 1)
     libc.mallopt(mmap_threshold, 16 * 2**20)
     libc.mallopt(mmap_max, 0 if large else 2**16)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Let Ctrl-C end the process on the spot: numpy and torch do not survive it half imported."""
+
+    def quit_at_once(*_: object) -> None:
+        os.write(2, b"\ninterrupted\n")
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, quit_at_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def leave() -> None:
