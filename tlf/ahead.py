@@ -12,7 +12,7 @@ import signal
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
@@ -39,7 +39,7 @@ _NOTE = struct.Struct("<QIII32s")
 is written last: it is there when everything is."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ahead:
     """Pictures that another process is decoding."""
 
@@ -50,14 +50,18 @@ class Ahead:
     count: int
     """How many pictures there are."""
     how: Preprocessing
+    waited_for: bool = False
+    """Whether the process is gone for good: its id may be somebody else's by now."""
 
     def stop(self) -> None:
         """End the process, if nobody has."""
-        try:
+        if self.waited_for:
+            return
+        self.waited_for = True
+        # Where whoever started this process ignores the end of children, the system forgets them.
+        with suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.child, signal.SIGKILL)
             os.waitpid(self.child, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass  # it was ended before
 
 
 @dataclass(frozen=True)
