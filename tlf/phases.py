@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import gather_object
 from torch import nn
 
@@ -32,7 +33,7 @@ class Segment:
     classifier: Classifier
     model: nn.Module
     """The classifier as Accelerate wrapped it."""
-    optimizer: torch.optim.Optimizer
+    optimizer: AcceleratedOptimizer
     frozen: frozenset[str]
     rates: Mapping[str, float]
     """Learning parameter → learning rate before the scheduler."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from torch import Tensor
 
 from tlf.blaming import blame
 from tlf.chain import (
@@ -29,10 +28,11 @@ from tlf.freeze import changing_tensors, digests, freeze
 from tlf.job import Job, frozen_in
 from tlf.learning.average import Average
 from tlf.learning.evaluation import Predictions, classify
+from tlf.learning.kept import Kept, copied
 from tlf.learning.losses import Losses
 from tlf.learning.selection import better, newest_is_best, stalled
 from tlf.learning.signals import Signals, looks
-from tlf.learning.update import pieces_of, update
+from tlf.learning.update import Updates, pieces_of
 from tlf.model import Classifier, trains_batchnorm
 from tlf.phases import Segment, begin_segment, end_segment, learning_rates
 from tlf.recipe import Phase
@@ -48,16 +48,6 @@ from tlf.results import (
 )
 
 Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult
-
-
-@dataclass(frozen=True)
-class Kept:
-    """An epoch that was the best so far, and the model as it was then."""
-
-    result: EpochResult
-    tensors: dict[str, Tensor]
-    """Those that may differ from what was loaded; all others never did."""
-    predictions: Predictions
 
 
 @dataclass(frozen=True)
@@ -107,12 +97,12 @@ def train(job: Job, state: State) -> Iterator[Event]:
         if state.segment is None and job.accelerator.is_main_process:
             job.hook.tlf_phase_started(phase=phase.name)
         best = yield from _train_phase(job, phase, state)
-        _put(best, job.classifier)  # what the next phase starts from
+        best.put_back(job.classifier)  # what the next phase starts from
         if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
             state.best = best
         state.phase, state.phase_best, state.epoch = state.phase + 1, None, 0
     if state.best is not None:
-        _put(state.best, job.classifier)
+        state.best.put_back(job.classifier)
 
 
 def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, Kept]:
@@ -134,7 +124,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
             chosen = job.hook.tlf_select_best(history=history)
             if newest_is_best(monitor, history, chosen) or state.phase_best is None:
                 state.phase_best = None  # its memory serves the next one
-                state.phase_best = Kept(result, _copy(job.classifier, state.changed), predictions)
+                state.phase_best = Kept(result, copied(job.classifier, state.changed), predictions)
         state.history.append(result)
         state.epoch, state.update, state.losses = state.epoch + 1, 0, None
         state.signals = Signals()
@@ -224,17 +214,18 @@ def _train_epoch(
     batches = cut(order(recipe.seed, run_epoch, count), recipe.batch_size, lone=not statistics)
     shown = view(job, phase, segment, run_epoch)
     pieces = pieces_of(job, phase, batches[state.update :], shown, stored)
+    updates = Updates(job, phase, segment, run_epoch, pieces)
     where = f"phase {phase.name}, epoch {progress.epoch + 1}"
     losses = state.losses = state.losses or Losses(accelerator.device, where)
-    before = losses.done
+    before, looked_at = losses.done, looks(len(batches))
     for number, batch in enumerate(batches[state.update :], start=state.update):
         now = replace(progress, update=number, updates=len(batches))
         # The rate is computed and written here: a scheduler that Accelerate prepared would step
         # once per process.
         write_rates(segment.optimizer, _factor(job, phase, now))
-        signals = state.signals if number in looks(len(batches)) else None
         began = time.perf_counter()
-        loss = update(job, phase, segment, pieces, len(batch), (run_epoch, number), signals)
+        signals = state.signals if number in looked_at else None
+        loss = updates.make(number, len(batch), signals)
         if recipe.compile and segment.cut is None and len(segment.seconds) < 2:
             yield from _compile_time(segment, time.perf_counter() - began)
         losses.add(loss, len(batch), number)
@@ -334,16 +325,7 @@ def _let_change(state: State, classifier: Classifier, names: set[str]) -> None:
     epochs so far, which did not have to keep it.
     """
     kept = [best for best in (state.best, state.phase_best) if best is not None]
-    loaded = _copy(classifier, names - state.changed) if kept else {}
+    loaded = copied(classifier, names - state.changed) if kept else {}
     for best in kept:
         best.tensors.update(loaded)
     state.changed |= names
-
-
-def _copy(classifier: Classifier, names: set[str]) -> dict[str, Tensor]:
-    own = classifier.state_dict()
-    return {name: tensor.detach().clone() for name, tensor in own.items() if name in names}
-
-
-def _put(kept: Kept, classifier: Classifier) -> None:
-    classifier.load_state_dict(kept.tensors, strict=False)

@@ -1,77 +1,101 @@
 """How feature extraction with a cache grows with the number of pictures: 400, 4,000 and 40,000
 JPEGs of 64 × 64, or as many as are asked for.
 
-    python tests/benchmarks/scaling.py [--counts 400,4000] [--epochs 5] [--bf16]
+    python tests/benchmarks/scaling.py [--counts 400,4000] [--epochs 5] [--repeats 5] [--bf16]
 
-Prints seconds of the first epoch, of a cached one, of the whole process and of a second run, which
-finds the cache; peak memory, and what the cache and the run store. Where this tlf has no cache,
-every epoch computes everything, and it says so."""
+One run for each count computes and stores; more of them, in turn, find what is stored. Prints
+seconds of the whole process, of the first epoch and of a cached one, how many times those of the
+next smaller set that is, peak memory, and what the cache and the run store: median [min, max].
+Where this tlf has no cache, every epoch computes everything, and it says so."""
 
 import argparse
+import statistics
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import material
 from compare import device, make
 from jobs import ENVIRONMENT, contestants, has_cache
 from measuring import Figures, measure, stored
+from table import aligned, spread
 from task import Task
 
 HEADER = (
-    "pictures", "run", "seconds", "epoch 1 s", "epoch s", "pictures/s", "peak MiB", "run MiB",
-    "cache MiB",
+    "pictures", "run", "n", "seconds", "epoch 1 s", "epoch s", "× before", "peak MiB", "× before",
+    "run MiB", "cache MiB",
 )  # fmt: skip
 
 
 def main() -> None:
-    """Measure and print, line by line."""
+    """Measure, and print a table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--counts", default="400,4000,40000")
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=1, help="of the run that finds the cache")
     parser.add_argument("--bf16", action="store_true")
     asked = parser.parse_args()
     asked.peers_python = sys.executable
-    print("".join(f"{cell:>12}" for cell in HEADER))
     with tempfile.TemporaryDirectory() as folder:
-        for count in map(int, asked.counts.split(",")):
-            grown(count, asked, Path(folder))
+        work = Path(folder)
+        make("weights", work / "resnet18.safetensors")
+        tasks = {count: task(count, asked, work) for count in map(int, asked.counts.split(","))}
+        first = {count: [run(one, count, work)] for count, one in tasks.items()}
+        runs = {"first": first}
+        if has_cache(sys.executable, next(iter(tasks.values()))):
+            second: dict[int, list[Figures]] = {count: [] for count in tasks}
+            for _ in range(asked.repeats):
+                for count, one in tasks.items():
+                    second[count].append(run(one, count, work))
+            runs["second"] = second
+        else:
+            runs = {"no cache": first}
+        lines = [line for name, found in runs.items() for line in rows(name, found, work)]
+    print("\n".join(aligned([HEADER, *lines])))
     print(device(asked))
 
 
-def grown(count: int, asked: argparse.Namespace, work: Path) -> None:
-    """Two runs on ``count`` pictures: without a cache, and with the one that the first left."""
-    data, weights, cache = work / f"{count}", work / "resnet18.safetensors", work / f"cache-{count}"
+def task(count: int, asked: argparse.Namespace, work: Path) -> Task:
+    """Feature extraction from ``count`` pictures, which are made."""
+    data = work / f"{count}"
     make("small", data, str(count))
-    if not weights.exists():
-        make("weights", weights)
-    task = Task(
-        data=data, weights=weights, out=Path(), frozen="backbone", augment="none",
-        epochs=asked.epochs, lr=1e-2, bf16=int(asked.bf16), size=64,
+    return Task(
+        data=data, weights=work / "resnet18.safetensors", out=Path(), frozen="backbone",
+        augment="none", epochs=asked.epochs, lr=1e-2, bf16=int(asked.bf16), size=64,
     )  # fmt: skip
-    for run in ("first", "second"):
-        out = work / f"{count}-{run}"
-        out.mkdir()
-        task = replace(task, out=out)
-        cached = has_cache(sys.executable, task)
-        tlf = contestants(sys.executable, sys.executable, cached)["tlf"]
-        figures = measure(tlf.command(task, cache), out, ENVIRONMENT, work / "none")
-        print(row(sum(material.count(data)), run if cached else "no cache", figures, cache))
-        if not cached:
-            return
 
 
-def row(count: int, run: str, figures: Figures, cache: Path) -> str:
-    """One line of the table."""
-    cells = (
-        f"{count:,}", run, f"{figures.seconds:.1f}", f"{figures.first_epoch:.2f}",
-        f"{figures.later_epochs:.3f}", f"{count * figures.epochs / figures.seconds:.0f}",
-        f"{figures.peak_mib:.0f}", f"{figures.stored_mib:.0f}", f"{stored(cache) / 2**20:.0f}",
-    )  # fmt: skip
-    return "".join(f"{cell:>12}" for cell in cells)
+def run(one: Task, count: int, work: Path) -> Figures:
+    """One run in a new folder, with the cache of its number of pictures."""
+    print(f"{count:,} pictures", file=sys.stderr)
+    one = replace(one, out=Path(tempfile.mkdtemp(dir=work)))
+    cached = has_cache(sys.executable, one)
+    tlf = contestants(sys.executable, sys.executable, cached)["tlf"]
+    return measure(tlf.command(one, cache(count, work)), one.out, ENVIRONMENT, work / "none")
+
+
+def cache(count: int, work: Path) -> Path:
+    """Where the runs on so many pictures store what they compute once."""
+    return work / f"cache-{count}"
+
+
+def rows(name: str, found: dict[int, list[Figures]], work: Path) -> list[list[str]]:
+    """A line for each number of pictures."""
+    lines, before = [], None
+    for count, each in found.items():
+        epoch = statistics.median(f.later_epochs for f in each)
+        peak = statistics.median(f.peak_mib for f in each)
+        lines.append([
+            f"{count:,}", name, str(len(each)), spread([f.seconds for f in each]),
+            spread([f.first_epoch for f in each], 3), spread([f.later_epochs for f in each], 3),
+            f"{epoch / before[0]:.1f}" if before else "–", spread([f.peak_mib for f in each], 0),
+            f"{peak / before[1]:.2f}" if before else "–", f"{each[0].stored_mib:.0f}",
+            f"{stored(cache(count, work)) / 2**20:.0f}",
+        ])  # fmt: skip
+        before = epoch, peak
+    return lines
 
 
 if __name__ == "__main__":

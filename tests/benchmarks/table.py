@@ -58,17 +58,23 @@ def text(title: str, body: list[list[str]], *, markdown: bool) -> str:
     >>> print(text("a job", [["x"] * len(HEADER)], markdown=False).splitlines()[0])
     a job
     """
-    lines = [HEADER, *body]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
-
-    def row(line: list[str]) -> list[str]:
-        first, *others = zip(line, widths, strict=True)
-        return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-
     if markdown:
         ruled = [HEADER, ["---", *["--:"] * (len(HEADER) - 1)], *body]
         return "\n".join([f"**{title}**", "", *("| " + " | ".join(line) + " |" for line in ruled)])
-    return "\n".join([title, *("  ".join(row(line)).rstrip() for line in lines)])
+    return "\n".join([title, *aligned([HEADER, *body])])
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of one width each: the first reads from the left, the others to the right.
+
+    >>> aligned([["a", "10"], ["bc", "2"]])
+    ['a   10', 'bc   2']
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    ]
 
 
 def agreement(one: str, other: str, results: dict[str, list[Figures]]) -> str:

@@ -1,5 +1,7 @@
 """The losses of an epoch, summed without waiting for a GPU at every update."""
 
+from math import isfinite
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -46,9 +48,9 @@ class Losses:
 
     def _look(self) -> None:
         for update, loss in self._unseen:
-            if not torch.isfinite(loss):
+            if not isfinite(value := loss.item()):
                 raise NotFiniteError(
-                    f"the loss became {loss.item()} in {self.where}, update {update + 1}. Lower "
+                    f"the loss became {value} in {self.where}, update {update + 1}. Lower "
                     'the lr, add warmup or clip_grad_norm, or write precision = "no"'
                 )
         self._unseen = []

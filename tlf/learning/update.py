@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -54,73 +56,93 @@ def pieces_of(
     return ((batch, len(share)) for batch, share in zip(loaded, mine, strict=True))
 
 
-def update(
-    job: Job,
-    phase: Phase,
-    segment: Segment,
-    pieces: Iterator[Piece],
-    size: int,
-    where: tuple[int, int],
-    signals: Signals | None,
-) -> Tensor:
-    """Make one optimizer step over a batch of ``size`` pictures, all processes together.
+@dataclass(frozen=True)
+class Updates:
+    """The optimizer steps of an epoch, each over one batch, all processes together."""
 
-    ``where`` is the epoch of the run and the update in it: what randomness is drawn from.
-    ``signals`` takes a look at this update.
+    job: Job
+    phase: Phase
+    segment: Segment
+    run_epoch: int
+    """What randomness is drawn from, with the number of the update."""
+    pieces: Iterator[Piece]
+    """This process's shares of the batches that are left."""
 
-    Returns:
-        The sum of this process's losses.
-    """
-    accelerator = job.accelerator
-    total = torch.zeros((), device=accelerator.device)
-    for piece in range(job.recipe.accumulate):
-        batch, real = next(pieces)
-        # Dropout draws from (seed, epoch, update, process, piece), so that no generator has to be
-        # stored. Loading draws, too, when it begins: the seed is set after it.
-        rank = accelerator.process_index
-        _seed_model(accelerator.device, derive(job.recipe.seed, "update", *where, rank, piece))
-        last = piece == job.recipe.accumulate - 1
-        with nullcontext() if last else accelerator.no_sync(segment.model):
-            loss = _loss(job, phase, segment, batch, where)
-            # Each picture weighs 1 / size, in the last, smaller batch too. The wrapper averages
-            # over processes, which their number undoes.
-            accelerator.backward(loss * (real * accelerator.num_processes / size))
-        total += loss.detach() * real
-    longest = job.recipe.clip_grad_norm
-    if signals is not None or longest is not None:
-        accelerator.unscale_gradients(segment.optimizer)
-    if signals is not None:
-        signals.before(segment.classifier, segment.rates, segment.still)
-    if longest is not None:
-        nn.utils.clip_grad_norm_(segment.classifier.parameters(), longest)
-    segment.optimizer.step()
-    if signals is not None:
-        signals.after(segment.classifier)
-    segment.optimizer.zero_grad(set_to_none=True)
-    return total
+    def make(self, number: int, size: int, signals: Signals | None) -> Tensor:
+        """Make one optimizer step over the next batch, of ``size`` pictures.
 
+        Parameters:
+            number: of the update in its epoch.
+            size: pictures that all processes learn from.
+            signals: takes a look at this update.
 
-def _seed_model(device: torch.device, seed: int) -> None:
-    # torch.manual_seed also notes the call stack for devices that are not in use.
-    torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(seed)
+        Returns:
+            The sum of this process's losses.
+        """
+        accelerator, segment = self.job.accelerator, self.segment
+        total = torch.zeros((), device=accelerator.device)
+        for piece in range(self.job.recipe.accumulate):
+            batch, real = next(self.pieces)
+            self._seed(number, piece)
+            last = piece == self.job.recipe.accumulate - 1
+            with nullcontext() if last else accelerator.no_sync(segment.model):
+                loss = self._loss(batch, number)
+                # Each picture weighs 1 / size, in the last, smaller batch too. The wrapper averages
+                # over processes, which their number undoes.
+                accelerator.backward(loss * (real * accelerator.num_processes / size))
+            total += loss.detach() * real
+        self._step(signals)
+        return total
 
+    def _seed(self, number: int, piece: int) -> None:
+        """Dropout draws from (seed, epoch, update, process, piece), so that no generator has to be
+        stored. Loading draws, too, when it begins: the seed is set after it.
+        """
+        device, rank = self.job.accelerator.device, self.job.accelerator.process_index
+        seed = derive(self.job.recipe.seed, "update", self.run_epoch, number, rank, piece)
+        # torch.manual_seed also notes the call stack for devices that are not in use.
+        torch.default_generator.manual_seed(seed)
+        if device.type != "cpu":
+            torch.get_device_module(device).manual_seed(seed)
 
-def _loss(job: Job, phase: Phase, segment: Segment, batch: Batch, where: tuple[int, int]) -> Tensor:
-    """The mean loss of a piece of a batch."""
-    model = segment.model
-    images = model_inputs(job, segment, batch)
-    labels = batch.labels.to(job.accelerator.device, non_blocking=True)
-    for mixing in (a for a in augmentations(job.plan, phase) if isinstance(a, BatchAugmentation)):
-        if labels.ndim == 1:
-            classes = len(job.splits.classes)
-            labels = nn.functional.one_hot(labels, classes).to(images.dtype)
-        # Every process and piece mixes alike: the same seed, whichever its share of the batch is.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(derive(job.recipe.seed, "mix", *where))
-            images, labels = mixing.mix(images, labels)
-    replaced: Tensor | None = job.hook.tlf_training_step(
-        model=model, images=images, labels=labels, loss=job.loss
-    )
-    return job.loss(model(images), labels).mean() if replaced is None else replaced
+    def _step(self, signals: Signals | None) -> None:
+        accelerator, segment = self.job.accelerator, self.segment
+        longest = self.job.recipe.clip_grad_norm
+        if signals is not None or longest is not None:
+            accelerator.unscale_gradients(segment.optimizer)
+        if signals is not None:
+            signals.before(segment.classifier, segment.rates, segment.still)
+        if longest is not None:
+            nn.utils.clip_grad_norm_(segment.classifier.parameters(), longest)
+        segment.optimizer.step()
+        if signals is not None:
+            signals.after(segment.classifier)
+        # Accelerate's own zero_grad looks at the signature of this one first, every time.
+        segment.optimizer.optimizer.zero_grad(set_to_none=True)
+
+    def _loss(self, batch: Batch, number: int) -> Tensor:
+        """The mean loss of a piece of a batch."""
+        job, model = self.job, self.segment.model
+        images = model_inputs(job, self.segment, batch)
+        labels = batch.labels.to(job.accelerator.device, non_blocking=True)
+        if self._mixing:
+            images, labels = self._mixed(images, labels, number)
+        replaced: Tensor | None = job.hook.tlf_training_step(
+            model=model, images=images, labels=labels, loss=job.loss
+        )
+        return job.loss(model(images), labels).mean() if replaced is None else replaced
+
+    @cached_property
+    def _mixing(self) -> tuple[BatchAugmentation, ...]:
+        every = augmentations(self.job.plan, self.phase)
+        return tuple(a for a in every if isinstance(a, BatchAugmentation))
+
+    def _mixed(self, images: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Every process and piece mixes alike: the same seed, whichever its share is."""
+        seed = derive(self.job.recipe.seed, "mix", self.run_epoch, number)
+        labels = nn.functional.one_hot(labels, len(self.job.splits.classes)).to(images.dtype)
+        for mixing in self._mixing:
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(seed)
+                images, labels = mixing.mix(images, labels)
+        return images, labels

@@ -24,11 +24,12 @@ from tlf.folders import written_whole
 from tlf.job import Job
 from tlf.learning.average import Average
 from tlf.learning.evaluation import Predictions
+from tlf.learning.kept import Kept
 from tlf.learning.losses import Losses
 from tlf.phases import Segment, begin_segment, learning_rates
 from tlf.results import SegmentStarted, epoch_result
 from tlf.resuming.packing import pack, unpack
-from tlf.trainer import Kept, State
+from tlf.trainer import State
 
 FORMAT = 1
 
