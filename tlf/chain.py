@@ -7,7 +7,7 @@ are in a batch, and with some sizes on a picture's place in it. So they see all 
 of one size, stored or not, for which a probe has shown that places are alike (see ``tlf.cutting``).
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from importlib.metadata import version
@@ -47,7 +47,7 @@ class Activations:
     labels: Tensor
     """(N,)."""
 
-    def batches(self, keys: Sequence[Sequence[Key]]) -> Iterator[Batch]:
+    def batches(self, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
         """One batch for each list of keys."""
         for batch in keys:
             indices = [index for _, index in batch]
@@ -184,7 +184,7 @@ def _fill(
     """Compute the output of the frozen stages, in order, and write it."""
     count, done = len(pictures.labels), 0
     mine = share(job.accelerator, count, EVAL_BATCH)
-    keys = [[(shown, i) for i in batch] for batch in cut(mine, EVAL_BATCH)]
+    keys = ([(shown, i) for i in batch] for batch in cut(mine, EVAL_BATCH))
     pin = job.accelerator.device.type == "cuda"
     for batch in batches_of(pictures, keys, job.workers, pin=pin):
         values = model_inputs(job, segment, batch)

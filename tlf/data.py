@@ -5,7 +5,7 @@ so that picture i and picture B - 1 - i come to the same one: batch augmentation
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -121,7 +121,7 @@ def deal(batch: Sequence[int], share: int, shares: int) -> list[int]:
 
 
 def batches_of(
-    pictures: Pictures, keys: Sequence[Sequence[Key]], workers: int, *, pin: bool
+    pictures: Pictures, keys: Iterable[Sequence[Key]], workers: int, *, pin: bool
 ) -> Iterator[Batch]:
     """Load one batch for each list of keys, ``workers`` processes ahead of time."""
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """Classify a split exactly: every picture counts once, however many processes share the work."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from tlf.chain import Activations, eval_pictures, model_inputs
-from tlf.data import EVAL_BATCH, Batch, Key, batches_of, cut
+from tlf.data import EVAL_BATCH, Batch, batches_of, cut
 from tlf.job import Job
 from tlf.phases import Segment
 
@@ -44,25 +44,26 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     rank, processes = accelerator.process_index, accelerator.num_processes
     # Whole batches are dealt out: whoever evaluates a picture does so among the same others.
     every = cut(range(count), EVAL_BATCH)
-    keys = [[(0, i) for i in batch] for batch in every[rank::processes]]
+    mine = every[rank::processes]
     nothing = torch.empty(0, len(job.splits.classes), device=device)
     parts = [(torch.empty(0, dtype=torch.long, device=device), nothing)]
     done = 0
-    for batch in _batches(job, stored, keys):
+    for batch in _batches(job, stored, mine):
         inputs = model_inputs(job, segment, batch)
         with accelerator.autocast():
             logits = classifier(inputs) if at is None else at.behind(classifier, inputs)
         parts.append((batch.indices.to(device), logits.float()))
         done += len(logits)
         yield min(count, done * processes)
-    if len(keys) * processes < len(every):
+    if len(mine) * processes < len(every):
         yield count  # others have a batch more, and processes agree after each on going on
     yield _joined(accelerator, parts, job.splits.eval.labels)
 
 
 def _batches(
-    job: Job, stored: Activations | None, keys: Sequence[Sequence[Key]]
+    job: Job, stored: Activations | None, indices: Iterable[Sequence[int]]
 ) -> Iterator[Batch]:
+    keys = ([(0, i) for i in batch] for batch in indices)
     if stored is not None:
         return stored.batches(keys)
     pin = job.accelerator.device.type == "cuda"

@@ -1,9 +1,10 @@
 """One optimizer step over one batch, however many processes and pieces it is dealt to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import tee
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ Piece = tuple[Batch, int]
 def pieces_of(
     job: Job,
     phase: Phase,
-    batches: Sequence[Sequence[int]],
+    batches: Iterable[Sequence[int]],
     shown: int,
     stored: Activations | None,
 ) -> Iterator[Piece]:
@@ -37,23 +38,29 @@ def pieces_of(
         shown: which view of the pictures is drawn.
         stored: what the frozen stages make of the pictures, if it is stored.
     """
-    recipe, accelerator = job.recipe, job.accelerator
-    first = accelerator.process_index * recipe.accumulate
-    shares = accelerator.num_processes * recipe.accumulate
-    mine = [deal(b, first + i, shares) for b in batches for i in range(recipe.accumulate)]
-    # A batch smaller than the shares leaves some empty. Their owners take part in the update with a
-    # picture that does not count, or the others would wait for their gradients for ever.
-    keys = [
-        [(shown, i) for i in share or batches[n // recipe.accumulate][:1]]
-        for n, share in enumerate(mine)
-    ]
-    pin = accelerator.device.type == "cuda"
+    ours, counted = tee(_shares(job, batches))
+    keys = ([(shown, i) for i in share] for share, _ in ours)
+    pin = job.accelerator.device.type == "cuda"
     loaded = (
         batches_of(train_pictures(job, phase), keys, job.workers, pin=pin)
         if stored is None
         else stored.batches(keys)
     )
-    return ((batch, len(share)) for batch, share in zip(loaded, mine, strict=True))
+    return ((batch, real) for batch, (_, real) in zip(loaded, counted, strict=True))
+
+
+def _shares(job: Job, batches: Iterable[Sequence[int]]) -> Iterator[tuple[list[int], int]]:
+    """Deal batches: this process's share of each, piece by piece, and how many of it count."""
+    accumulate = job.recipe.accumulate
+    first = job.accelerator.process_index * accumulate
+    shares = job.accelerator.num_processes * accumulate
+    for batch in batches:
+        for piece in range(first, first + accumulate):
+            share = deal(batch, piece, shares)
+            # A batch smaller than the shares leaves some empty. Their owners take part in the
+            # update with a picture that does not count, or the others would wait for their
+            # gradients for ever.
+            yield share or [batch[0]], len(share)
 
 
 @dataclass(frozen=True)
