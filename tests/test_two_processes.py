@@ -151,12 +151,12 @@ def test_a_thaw_behind_the_engines_back_fails_the_run(tmp_path, pictures):
     program = f"""
 import sys
 from pathlib import Path
-import tlf.trainer as trainer
-from tlf.results import Updated
 from tlf.running import run
 
-real = trainer.update
-def thawing(job, phase, segment, *rest):
+from tlf.learning.update import Updates
+real = Updates.make
+def thawing(updates, *rest):
+    segment = updates.segment
     backbone = [*segment.classifier.backbone.parameters()]
     known = {{id(p) for group in segment.optimizer.param_groups for p in group["params"]}}
     for parameter in backbone:
@@ -164,8 +164,8 @@ def thawing(job, phase, segment, *rest):
     if id(backbone[0]) not in known:
         group = {{"params": backbone, "names": [], "lr": 0.1, "base_lr": 0.1}}
         segment.optimizer.optimizer.add_param_group(group)
-    return real(job, phase, segment, *rest)
-trainer.update = thawing
+    return real(updates, *rest)
+Updates.make = thawing
 from tlf.errors import TlfError
 try:
     list(run(Path({str(tmp_path / "recipe.toml")!r})))
