@@ -175,7 +175,7 @@ def test_a_head_loads_within_ten_milliseconds(finished, tmp_path, compiled):
 
 
 def test_ratios_are_those_of_the_medians():
-    figures = measuring.Figures(30.0, 50.0, 900.0, 0.0, 12.0, 10.0, 90.0, 2)
+    figures = measuring.Figures(30.0, 50.0, 900.0, 0.0, 12.0, 10.0, 10.0, 90.0, 2)
     results = {
         "plain loop": [figures], "tlf": [replace(figures, seconds=s) for s in (9.0, 10.0, 99.0)],
         "the limit": [replace(figures, seconds=8.0)], "fastai": [],
@@ -192,7 +192,7 @@ def test_ratios_are_those_of_the_medians():
 
 def test_accuracy_is_compared_with_chance():
     def each(*top1):
-        return [measuring.Figures(1, 1, 1, 1, 1, 1, t, 1) for t in top1]
+        return [measuring.Figures(1, 1, 1, 1, 1, 1, 1, t, 1) for t in top1]
 
     results = {"a": each(90, 92, 94), "b": each(91, 92, 95), "c": each(60, 61, 62)}
     assert "within" in table.agreement("a", "b", results)

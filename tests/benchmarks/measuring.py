@@ -28,6 +28,8 @@ class Figures:
     first_epoch: float
     later_epochs: float
     """Median seconds of the epochs after the first, as told by itself; with evaluation."""
+    mean_epoch: float
+    """Mean seconds of the same epochs."""
     top1: float
     """Of the last epoch, in percent."""
     epochs: int
@@ -65,6 +67,7 @@ def measure(
         stored_mib=(stored(folder) + stored(cache)) / 2**20,
         first_epoch=times[0],
         later_epochs=statistics.median(times[1:] or times),
+        mean_epoch=statistics.mean(times[1:] or times),
         top1=epochs[-1][0],
         epochs=len(epochs),
     )
@@ -102,7 +105,7 @@ def stored(folder: Path) -> int:
 def extended(figures: Figures, epochs: int) -> Figures:
     """What ``epochs`` epochs would have taken: everything else, and ``epochs`` × one epoch.
 
-    >>> few = Figures(30.0, 50.0, 900.0, 0.0, 12.0, 10.0, 90.0, 2)
+    >>> few = Figures(30.0, 50.0, 900.0, 0.0, 12.0, 10.0, 10.0, 90.0, 2)
     >>> many = extended(few, 25)
     >>> many.seconds, many.estimated
     (260.0, True)
@@ -114,6 +117,6 @@ def extended(figures: Figures, epochs: int) -> Figures:
     longer = more * figures.later_epochs
     return Figures(
         figures.seconds + longer, figures.cpu_seconds + share * longer, figures.peak_mib,
-        figures.stored_mib, figures.first_epoch, figures.later_epochs, figures.top1,
-        figures.epochs, estimated=True,
+        figures.stored_mib, figures.first_epoch, figures.later_epochs, figures.mean_epoch,
+        figures.top1, figures.epochs, estimated=True,
     )  # fmt: skip

@@ -4,8 +4,9 @@ JPEGs of 64 × 64, or as many as are asked for.
     python tests/benchmarks/scaling.py [--counts 400,4000] [--epochs 5] [--repeats 5] [--bf16]
 
 One run for each count computes and stores; more of them, in turn, find what is stored. Prints
-seconds of the whole process, of the first epoch and of a cached one, how many times those of the
-next smaller set that is, peak memory, and what the cache and the run store: median [min, max].
+seconds of the whole process, of the first epoch and of a cached one (the mean of a run's: a long
+epoch is a mean over quiet and busy moments already), how many times those of the next smaller set
+that is, peak memory, and what the cache and the run store: median [min, max] of the runs.
 Where this tlf has no cache, every epoch computes everything, and it says so."""
 
 import argparse
@@ -85,11 +86,11 @@ def rows(name: str, found: dict[int, list[Figures]], work: Path) -> list[list[st
     """A line for each number of pictures."""
     lines, before = [], None
     for count, each in found.items():
-        epoch = statistics.median(f.later_epochs for f in each)
+        epoch = statistics.median(f.mean_epoch for f in each)
         peak = statistics.median(f.peak_mib for f in each)
         lines.append([
             f"{count:,}", name, str(len(each)), spread([f.seconds for f in each]),
-            spread([f.first_epoch for f in each], 3), spread([f.later_epochs for f in each], 3),
+            spread([f.first_epoch for f in each], 3), spread([f.mean_epoch for f in each], 3),
             f"{epoch / before[0]:.1f}" if before else "–", spread([f.peak_mib for f in each], 0),
             f"{peak / before[1]:.2f}" if before else "–", f"{each[0].stored_mib:.0f}",
             f"{stored(cache(count, work)) / 2**20:.0f}",
