@@ -10,7 +10,8 @@ from PIL import Image, ImageOps, features
 from torchvision import transforms
 
 from tlf.errors import DataError
-from tlf.pictures import center_crop, decode, fit, load, load_opened, loaded_shape, normalize
+from tlf.opening import open_picture
+from tlf.pictures import center_crop, load, load_opened, loaded_shape, normalize
 from tlf.preprocessing import Preprocessing
 
 ANTS = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera" / "val" / "ants"
@@ -31,6 +32,10 @@ def encoded(image, kind="PNG", **options):
 
 def pixels(image):
     return transforms.functional.pil_to_tensor(image)
+
+
+def decode(data, channels=3):
+    return pixels(open_picture(data, channels))
 
 
 def reference(how):
@@ -68,10 +73,11 @@ def test_grey_pictures_take_the_same_way():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_load_is_decode_then_fit(channels):
+def test_load_opens_then_resizes_as_torchvision_does(channels):
     how = Preprocessing(size=20, resize=25, mean=(0.5,) * channels, std=(0.5,) * channels)
     data = encoded(noise(50, 41), "JPEG")
-    assert torch.equal(load(data, how), fit(decode(data, channels), how))
+    resized = transforms.Resize(how.resize)(open_picture(data, channels))
+    assert torch.equal(load(data, how), pixels(resized))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from tlf.cores import usable_cores
+from tlf.cores import local_processes, processes, usable_cores
 from tlf.errors import RunError
 
 
@@ -42,8 +42,8 @@ def describe(accelerator: Accelerator) -> str:
     """One line for a person: device, processes, threads, precision."""
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
-    processes = accelerator.num_processes
-    several = f" × {processes} processes" if processes > 1 else ""
+    count = accelerator.num_processes
+    several = f" × {count} processes" if count > 1 else ""
     threads = torch.get_num_threads()
     cores = f", {threads} thread{'s' if threads > 1 else ''} each" if device.type == "cpu" else ""
     precision = {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
@@ -55,21 +55,12 @@ def _launched() -> bool:
     return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
 
 
-def _processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 def _check_processes(found: int) -> None:
-    if found != _processes():
+    if found != processes():
         raise RunError(
-            f"WORLD_SIZE says that {_processes()} processes train together, and there is {found}; "
+            f"WORLD_SIZE says that {processes()} processes train together, and there is {found}; "
             "start them by accelerate launch or torchrun, or unset WORLD_SIZE"
         )
-
-
-def local_processes() -> int:
-    """How many processes of this run there are on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _check_launch() -> None:

@@ -11,7 +11,7 @@ from accelerate.utils import gather_object
 from tlf.caching.cache import Cache
 from tlf.caching.entry import Entry, Wanted
 from tlf.caching.partial import Partial
-from tlf.devices import local_processes
+from tlf.cores import local_processes
 from tlf.results import Notice, Prepared, Stored
 
 Filling = Generator[Prepared | Notice, None, Any]

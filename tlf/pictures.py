@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def load(data: bytes, how: Preprocessing) -> "Tensor":
     """The fixed part of the chain in one go: a picture file → a uint8 picture (C, H, W).
 
-    The very pixels of ``fit(decode(data, how.channels), how)``, with one copy less.
+    Bit-equal to ``Resize`` of torchvision's transforms on a Pillow picture, antialiased; see
+    ``open_picture`` and ``target_size``.
 
     Raises:
         DataError: these bytes are no picture that can be read.
@@ -63,27 +64,9 @@ def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
     Raises:
         DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
     """
-    return _to_tensor(_resize(standard(image, how.channels), how))
+    import torch
 
-
-def decode(data: bytes, channels: int = 3) -> "Tensor":
-    """A picture file → a uint8 picture (C, H, W) in full size; see ``open_picture``.
-
-    Raises:
-        DataError: these bytes are no picture that can be read.
-    """
-    return _to_tensor(open_picture(data, channels))
-
-
-def fit(image: "Tensor", how: Preprocessing) -> "Tensor":
-    """A uint8 picture (C, H, W) → the size that is cropped from: see ``target_size``.
-
-    Bit-equal to ``Resize`` of torchvision's transforms on a Pillow picture, antialiased.
-
-    Raises:
-        DataError: the picture is so long and thin that it would fill the memory.
-    """
-    return _to_tensor(_resize(_from_tensor(image), how))
+    return torch.from_numpy(_pixels(_resize(standard(image, how.channels), how)))
 
 
 def center_crop(image: "Tensor", size: int) -> "Tensor":
@@ -162,25 +145,12 @@ def _fitted(width: int, height: int, how: Preprocessing) -> tuple[int, int]:
     return across, down
 
 
-def _to_tensor(image: "Image.Image") -> "Tensor":
-    import torch
-
-    return torch.from_numpy(_pixels(image))
-
-
 def _pixels(image: "Image.Image") -> "NDArray[np.uint8]":
     import numpy as np
 
     pixels = np.atleast_3d(np.array(image)).transpose(2, 0, 1)
     # numpy reorders in this thread; torch would wake all its threads for each picture.
     return np.ascontiguousarray(pixels)
-
-
-def _from_tensor(image: "Tensor") -> "Image.Image":
-    from PIL import Image
-
-    pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
-    return Image.fromarray(pixels.contiguous().numpy())
 
 
 def _margin(side: int, size: int) -> int:

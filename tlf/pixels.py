@@ -19,10 +19,9 @@ from tlf.ahead import Ready, decoded_ahead
 from tlf.caching.cache import Cache
 from tlf.caching.partial import Partial
 from tlf.components import Split
-from tlf.cores import usable_cores
+from tlf.cores import local_processes, usable_cores
 from tlf.data import Decoded, Pixels
 from tlf.data_check import Inspection, check_splits
-from tlf.devices import local_processes
 from tlf.errors import DataError
 from tlf.filling import Filling, kept, merged, share
 from tlf.job import Job

@@ -3,7 +3,6 @@
 Nothing here imports torch before the plugins do: a recipe that cannot be read is told at once.
 """
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from tlf.ahead import Ahead, begin
 from tlf.blaming import blame
 from tlf.caching.cache import Cache, open_cache
 from tlf.components import Splits
+from tlf.cores import processes
 from tlf.errors import RecipeError
 from tlf.plugins import Plugins, extend, load_plugins
 from tlf.preprocessing import Preprocessing
@@ -115,7 +115,7 @@ def looking_ahead(plan: Plan) -> Iterator[Plan]:
         DataError: pictures are missing or do not fit together.
         PluginError: the dataset broke.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes() > 1:
         yield plan  # one process has to find them first, and every core has a process
         return
     splits = find_splits(plan)
