@@ -25,16 +25,16 @@ def count_down(number):
     return lambda: next(calls, None) == number
 
 
-def before(module, name, number):
-    """Die instead of the ``number``-th call of a function."""
-    real, now = getattr(module, name), count_down(number)
+def before(owner, name, number):
+    """Die instead of the ``number``-th call of a function or method."""
+    real, now = getattr(owner, name), count_down(number)
 
     def replaced(*arguments, **options):
         if now():
             die()
         return real(*arguments, **options)
 
-    setattr(module, name, replaced)
+    setattr(owner, name, replaced)
 
 
 def amid_state(number):
@@ -74,11 +74,17 @@ def before_call(module, name):
     return point
 
 
+def before_update(number):
+    from tlf.learning.update import Updates
+
+    before(Updates, "make", number)
+
+
 POINTS = {
     "amid-state": amid_state,
     "before-rename": before_rename,
     "before-recipe": before_call("tlf.run_folder", "dump"),
-    "before-update": before_call("tlf.trainer", "update"),
+    "before-update": before_update,
     "before-thaw": before_call("tlf.trainer", "begin_segment"),
     "before-audit": before_call("tlf.trainer", "end_segment"),
     "before-evaluation": before_call("tlf.trainer", "classify"),
