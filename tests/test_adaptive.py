@@ -142,6 +142,7 @@ def test_it_does_what_a_plain_loop_does_by_hand(tmp_path, pictures, plugin):
         assert not different, f"epoch {number + 1}"
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_a_kill(tmp_path, pictures, plugin):
     whole, killed = (
         write_recipe(tmp_path / f"{name}.toml", pictures, RECIPE, output=name)

@@ -176,7 +176,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_it_runs_under_accelerates_notebook_launcher(recipe, tmp_path, processes):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -100,7 +100,7 @@ def threads():
     [
         ("timm:efficientnet_b0", 32, 1),
         ("timm:efficientnet_b0", 32, 3),
-        ("timm:efficientnet_b0", 4, 3),
+        pytest.param("timm:efficientnet_b0", 4, 3, marks=pytest.mark.slow),
         ("torchvision:resnet18", 4, 2),
     ],
 )

@@ -79,7 +79,7 @@ def test_it_is_formatted_and_typed_as_tlf_is(site):
         done = subprocess.run([*command, str(site[0])], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
     done = subprocess.run(
-        [mypy, "--strict", "--follow-imports=silent", str(site[0] / "tlf_two_ends.py")],
+        [mypy, "--strict", str(site[0] / "tlf_two_ends.py")],
         capture_output=True, text=True, check=False, cwd=style.parent,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

@@ -141,7 +141,7 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "table"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", pytest.param("table", marks=pytest.mark.slow)])
 def test_what_cannot_be_read_is_named_and_the_others_are_classified(tlf, finished, spoilt, form):
     bad = [spoilt / name for name in REASONS]
     good = [path for path in expand([spoilt]) if path not in bad]
@@ -164,7 +164,9 @@ def test_what_cannot_be_read_is_named_and_the_others_are_classified(tlf, finishe
             torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "table"])
+@pytest.mark.parametrize(
+    "form", ["csv", *(pytest.param(form, marks=pytest.mark.slow) for form in ("jsonl", "table"))]
+)
 def test_where_none_can_be_read_nothing_is_printed(tlf, finished, spoilt, form):
     bad = [spoilt / name for name in REASONS]
     for path in expand([spoilt]):

@@ -59,7 +59,9 @@ def launch(*words):
     )
 
 
-@pytest.mark.parametrize("count", [10, 9], ids=["even", "uneven"])
+@pytest.mark.parametrize(
+    "count", [pytest.param(10, id="even", marks=pytest.mark.slow), pytest.param(9, id="uneven")]
+)
 def test_two_processes_equal_one(tmp_path, drawn, count):
     """20 pictures: 8 + 8 + 4; 18: 8 + 8 + 2. Eval of 11 or 10 is shared 6 + 5 or 5 + 5."""
     root = drawn(tmp_path / "pictures", count, 5)
