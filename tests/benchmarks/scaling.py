@@ -43,16 +43,15 @@ def main() -> None:
         work = Path(folder)
         make("weights", work / "resnet18.safetensors")
         tasks = {count: task(count, asked, work) for count in map(int, asked.counts.split(","))}
-        first = {count: [run(one, count, work)] for count, one in tasks.items()}
-        runs = {"first": first}
-        if has_cache(sys.executable, next(iter(tasks.values()))):
+        cached = has_cache(sys.executable, next(iter(tasks.values())))
+        first = {count: [run(one, count, work, cached)] for count, one in tasks.items()}
+        runs = {"first" if cached else "no cache": first}
+        if cached:
             second: dict[int, list[Figures]] = {count: [] for count in tasks}
             for _ in range(asked.repeats):
                 for count, one in tasks.items():
-                    second[count].append(run(one, count, work))
+                    second[count].append(run(one, count, work, cached))
             runs["second"] = second
-        else:
-            runs = {"no cache": first}
         lines = [line for name, found in runs.items() for line in rows(name, found, work)]
     print("\n".join(aligned([HEADER, *lines])))
     print(device(asked))
@@ -63,16 +62,15 @@ def task(count: int, asked: argparse.Namespace, work: Path) -> Task:
     data = work / f"{count}"
     make("small", data, str(count))
     return Task(
-        data=data, weights=work / "resnet18.safetensors", out=Path(), frozen="backbone",
+        data=data, weights=work / "resnet18.safetensors", out=work, frozen="backbone",
         augment="none", epochs=asked.epochs, lr=1e-2, bf16=int(asked.bf16), size=64,
     )  # fmt: skip
 
 
-def run(one: Task, count: int, work: Path) -> Figures:
+def run(one: Task, count: int, work: Path, cached: bool) -> Figures:
     """One run in a new folder, with the cache of its number of pictures."""
     print(f"{count:,} pictures", file=sys.stderr)
     one = replace(one, out=Path(tempfile.mkdtemp(dir=work)))
-    cached = has_cache(sys.executable, one)
     tlf = contestants(sys.executable, sys.executable, cached)["tlf"]
     return measure(tlf.command(one, cache(count, work)), one.out, ENVIRONMENT, work / "none")
 

@@ -1,4 +1,4 @@
-"""One optimizer step over one batch, however many processes and pieces it is dealt to."""
+"""The optimizer steps of an epoch, however many processes and pieces a batch is dealt to."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
