@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from tlf import chain
 from tlf.builtin.freezing import tlf_freeze_policies
-from tlf.results import Notice, Stored
+from tlf.results import EpochResult, Notice, SegmentStarted, Stored
 from tlf.running import run as run_recipe
 
 ROOT = Path(__file__).parent.parent
@@ -134,6 +135,37 @@ def test_settings_are_the_same_in_every_process_and_tell_what_no_tensor_shows():
     assert chain._settings(same) == settings
     assert chain._settings(network(1e-3, 2)) != settings
     assert chain._settings(network(1e-5, 3)) != settings
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("hidden", [8, 2**15])
+def test_a_light_head_learns_on_one_thread_and_all_else_computes_on_all(
+    tmp_path, pictures, two_threads, hidden
+):
+    seen = set()
+
+    def look(module, given):
+        seen.add((type(module).__name__, torch.get_num_threads()))
+
+    path = write(tmp_path, pictures)
+    events = run_recipe(
+        path, (f"head.hidden=[{hidden}]", 'cache.mode="off"', "phases.head.epochs=1")
+    )
+    for event in events:
+        if isinstance(event, SegmentStarted):  # the probes before it compute on all threads
+            watch = register_module_forward_pre_hook(look)
+        if isinstance(event, EpochResult):
+            watch.remove()
+    assert {threads for kind, threads in seen if kind == "Conv2d"} == {2}
+    assert {threads for kind, threads in seen if kind == "Linear"} == {1 if hidden == 8 else 2}
+    assert torch.get_num_threads() == 2
 
 
 def test_every_policy_is_among_the_phases():

@@ -3,6 +3,8 @@ closed.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
@@ -32,10 +34,22 @@ def start_accelerator(precision: str) -> Accelerator:
     _check_processes(accelerator.num_processes)
     if accelerator.device.type == "cpu":
         _check_cpu_precision(accelerator.mixed_precision)
-        if _launched():
-            # Launchers export OMP_NUM_THREADS=1 on a CPU, which would halve the speed and more.
-            torch.set_num_threads(max(1, usable_cores() // local_processes()))
+        # Launchers export OMP_NUM_THREADS=1 on a CPU, which would halve the speed and more. A
+        # person's word stands; it is said again, since MKL computes otherwise once it is told.
+        told = max(1, usable_cores() // local_processes())
+        torch.set_num_threads(told if _launched() else torch.get_num_threads())
     return accelerator
+
+
+@contextmanager
+def on_threads(count: int | None) -> Iterator[None]:
+    """Compute on ``count`` threads of the CPU for a while; on as many as before, if None."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def describe(accelerator: Accelerator) -> str:

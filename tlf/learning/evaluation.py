@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tlf.chain import Activations, eval_pictures, model_inputs
 from tlf.data import EVAL_BATCH, Batch, batches_of, cut
+from tlf.devices import on_threads
 from tlf.job import Job
 from tlf.phases import Segment
 
@@ -50,7 +51,7 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     done = 0
     for batch in _batches(job, stored, mine):
         inputs = model_inputs(job, segment, batch)
-        with accelerator.autocast():
+        with accelerator.autocast(), on_threads(segment.threads):
             logits = classifier(inputs) if at is None else at.behind(classifier, inputs)
         parts.append((batch.indices.to(device), logits.float()))
         done += len(logits)

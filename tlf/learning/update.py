@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tlf.chain import Activations, model_inputs, train_pictures
 from tlf.components import BatchAugmentation
 from tlf.data import Batch, batches_of, deal
+from tlf.devices import on_threads
 from tlf.job import Job, augmentations
 from tlf.learning.signals import Signals
 from tlf.phases import Segment
@@ -91,14 +92,17 @@ class Updates:
         for piece in range(self.job.recipe.accumulate):
             batch, real = next(self.pieces)
             self._seed(number, piece)
+            images, labels = self._given(batch, number)
             last = piece == self.job.recipe.accumulate - 1
-            with nullcontext() if last else accelerator.no_sync(segment.model):
-                loss = self._loss(batch, number)
+            alone = nullcontext() if last else accelerator.no_sync(segment.model)
+            with on_threads(segment.threads), alone:
+                loss = self._loss(images, labels)
                 # Each picture weighs 1 / size, in the last, smaller batch too. The wrapper averages
                 # over processes, which their number undoes.
                 accelerator.backward(loss * (real * accelerator.num_processes / size))
             total += loss.detach() * real
-        self._step(signals)
+        with on_threads(segment.threads):
+            self._step(signals)
         return total
 
     def _seed(self, number: int, piece: int) -> None:
@@ -127,13 +131,15 @@ class Updates:
         # Accelerate's own zero_grad looks at the signature of this one first, every time.
         segment.optimizer.optimizer.zero_grad(set_to_none=True)
 
-    def _loss(self, batch: Batch, number: int) -> Tensor:
+    def _given(self, batch: Batch, number: int) -> tuple[Tensor, Tensor]:
+        """What the learning part is given for a piece of a batch, and the labels."""
+        images = model_inputs(self.job, self.segment, batch)
+        labels = batch.labels.to(self.job.accelerator.device, non_blocking=True)
+        return self._mixed(images, labels, number) if self._mixing else (images, labels)
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """The mean loss of a piece of a batch."""
         job, model = self.job, self.segment.model
-        images = model_inputs(job, self.segment, batch)
-        labels = batch.labels.to(job.accelerator.device, non_blocking=True)
-        if self._mixing:
-            images, labels = self._mixed(images, labels, number)
         replaced: Tensor | None = job.hook.tlf_training_step(
             model=model, images=images, labels=labels, loss=job.loss
         )
