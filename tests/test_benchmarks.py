@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ import loading  # noqa: E402
 import measuring  # noqa: E402
 import network  # noqa: E402
 import table  # noqa: E402
+import turns  # noqa: E402
 from limit_network import Folded, Net  # noqa: E402
 from task import Task  # noqa: E402
 
@@ -199,7 +201,7 @@ def test_accuracy_is_compared_with_chance():
     assert "beyond" in table.agreement("a", "c", results)
 
 
-@pytest.mark.parametrize("module", [measuring, table])
+@pytest.mark.parametrize("module", [measuring, table, turns])
 def test_the_examples_hold(module):
     failed, tried = doctest.testmod(module)
     assert not failed
@@ -218,3 +220,16 @@ def test_one_command_gives_the_table(pictures, tmp_path):
     for row in ("plain loop, 0 workers", "tlf", "the limit"):
         assert done.stdout.count(f"\n{row}  ") == 2
     assert json.loads(raw.read_text())["jobs"]["full"]["tlf"][0]["epochs"] == 2
+
+
+@pytest.mark.slow
+def test_one_command_tells_how_cached_epochs_grow(tmp_path):
+    command = [
+        sys.executable, str(BENCHMARKS / "scaling.py"), "--counts", "20,80", "--epochs", "2",
+        "--turns", "2",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.count("\n80 ") == 2
+    told = r"^20 → 80 pictures: cached epochs .* times as long \(2 turns\)"
+    assert re.search(told, done.stdout, re.MULTILINE)
+    assert not [*tmp_path.iterdir()]
