@@ -15,10 +15,11 @@ from tlf.devices import start_accelerator
 from tlf.errors import FrozenMovedError, PluginError
 from tlf.hookspecs import hookimpl
 from tlf.job import open_job
+from tlf.learning.state import State
 from tlf.planning import read_plan
 from tlf.results import EpochResult, Notice, SegmentStarted
 from tlf.seeds import derive
-from tlf.trainer import State, train
+from tlf.trainer import train
 
 SGD = """
 [optimizer]

@@ -15,13 +15,13 @@ from tlf.chain import eval_pictures
 from tlf.checkpoint import backbone_sha256, save_head, save_model
 from tlf.folders import remove_parts, written_whole
 from tlf.job import Job
+from tlf.learning.state import State
 from tlf.pictures import normalize
 from tlf.predictions import write_csv
 from tlf.provenance import provenance
 from tlf.recipe import dump
 from tlf.results import EpochResult, RunResult, SegmentStarted
 from tlf.resuming.state import discard
-from tlf.trainer import State
 
 
 def write_beginning(folder: Path, job: Job) -> None:

@@ -12,6 +12,7 @@ from tlf.devices import start_accelerator
 from tlf.errors import PluginError, RunError
 from tlf.folders import latest_run_folder, new_run_folder, unfinished_run
 from tlf.job import Job, open_job
+from tlf.learning.state import State
 from tlf.pixels import look
 from tlf.planning import RecipeLike, plan_of
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
@@ -19,7 +20,7 @@ from tlf.resuming.changes import check_unchanged
 from tlf.resuming.keeping import Keeper
 from tlf.resuming.state import restore, state_file
 from tlf.run_folder import note_epoch, rewrite_epochs, write_beginning, write_end, write_segments
-from tlf.trainer import Event, State, train
+from tlf.trainer import Event, train
 
 
 @dataclass(frozen=True)

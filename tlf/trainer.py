@@ -5,35 +5,22 @@ never stopped. Randomness is no part of it (see ``tlf.seeds``).
 """
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-
-import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast
 
 from tlf.blaming import blame
-from tlf.chain import (
-    apart,
-    eval_activations,
-    largest_piece,
-    train_activations,
-    view,
-)
+from tlf.chain import apart, eval_activations, largest_piece
 from tlf.cut import begins_with
-from tlf.data import cut, order
 from tlf.errors import FrozenMovedError, TrainingError
-from tlf.freeze import changing_tensors, digests, freeze
+from tlf.freeze import changing_tensors, digests
 from tlf.job import Job, frozen_in
 from tlf.learning.average import Average
+from tlf.learning.epoch import Trained, train_epoch
 from tlf.learning.evaluation import Predictions, classify
 from tlf.learning.kept import Kept, copied
-from tlf.learning.losses import Losses
 from tlf.learning.selection import better, newest_is_best, stalled
-from tlf.learning.signals import Signals, looks
-from tlf.learning.update import Updates, pieces_of
-from tlf.model import Classifier, trains_batchnorm
+from tlf.learning.signals import Signals
+from tlf.learning.state import State
 from tlf.phases import Segment, begin_segment, end_segment, learning_rates
 from tlf.recipe import Phase
 from tlf.results import (
@@ -42,52 +29,11 @@ from tlf.results import (
     Prepared,
     Progress,
     SegmentStarted,
-    StageSignals,
     Stored,
     Updated,
 )
 
 Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What the training part of an epoch gave."""
-
-    loss: float
-    lr: float
-    updates: int
-    pictures: int
-    """Learnt from since the epoch began, or since the run went on in its middle."""
-    seconds: float
-    stages: Mapping[str, StageSignals]
-
-
-@dataclass
-class State:
-    """What a run has reached, besides the tensors of its model."""
-
-    history: list[EpochResult] = field(default_factory=list)
-    segments: list[SegmentStarted] = field(default_factory=list)
-    """Every segment that has begun, with its learning rates."""
-    best: Kept | None = None
-    """The best epoch of the phases that are over."""
-    phase: int = 0
-    """Position of the phase in the recipe."""
-    phase_best: Kept | None = None
-    """The best epoch of this phase."""
-    epoch: int = 0
-    """Position of the epoch in its phase."""
-    update: int = 0
-    """Updates of this epoch that are done."""
-    losses: Losses | None = None
-    """Of this epoch."""
-    signals: Signals = field(default_factory=Signals)
-    """Of this epoch."""
-    segment: Segment | None = None
-    average: Average | None = None
-    changed: set[str] = field(default_factory=set)
-    """Names of the tensors of the model that may differ from what was loaded."""
 
 
 def train(job: Job, state: State) -> Iterator[Event]:
@@ -115,7 +61,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
             break
         progress = Progress(state.epoch, phase.epochs, history=history, monitor=monitor)
         segment = yield from _segment(job, phase, progress, state)
-        trained = yield from _train_epoch(job, phase, segment, progress, state)
+        trained = yield from train_epoch(job, phase, segment, progress, state)
         with state.average.inside(job.classifier) if state.average else nullcontext():
             result, predictions = yield from _evaluate(
                 job, phase, segment, progress, trained, state.average
@@ -164,7 +110,7 @@ def _segment(
     start = begins_with(segment.cut)
     started = SegmentStarted(phase.name, progress.epoch, rates, start)
     state.segments.append(started)
-    _let_change(state, job.classifier, changing_tensors(job.classifier, frozen))
+    state.let_change(job.classifier, changing_tensors(job.classifier, frozen))
     yield started
     if job.recipe.compile and segment.cut is not None:
         yield Notice(f"{phase.name} is not compiled: it learns from the {start} alone")
@@ -198,65 +144,6 @@ def _end(job: Job, phase: Phase, segment: Segment) -> Iterator[Notice]:
     if still:
         more = f" and {len(still) - 1} more" if len(still) > 1 else ""
         yield Notice(f"{still[0]}{more} should have learnt and did not move")
-
-
-def _train_epoch(
-    job: Job, phase: Phase, segment: Segment, progress: Progress, state: State
-) -> Generator[Event, None, Trained]:
-    """Go through the train split once, or through what is left of it."""
-    recipe, accelerator, count = job.recipe, job.accelerator, len(job.splits.train)
-    run_epoch = len(state.history)
-    stored = yield from train_activations(job, phase, segment, run_epoch)
-    started = time.perf_counter()
-    # Evaluation put everything to rest, what is frozen and what is not.
-    freeze(segment.classifier, segment.frozen)
-    statistics = trains_batchnorm(segment.classifier)
-    batches = cut(order(recipe.seed, run_epoch, count), recipe.batch_size, lone=not statistics)
-    shown = view(job, phase, segment, run_epoch)
-    pieces = pieces_of(job, phase, batches[state.update :], shown, stored)
-    updates = Updates(job, phase, segment, run_epoch, pieces)
-    where = f"phase {phase.name}, epoch {progress.epoch + 1}"
-    losses = state.losses = state.losses or Losses(accelerator.device, where)
-    before, looked_at = losses.done, looks(len(batches))
-    for number, batch in enumerate(batches[state.update :], start=state.update):
-        now = replace(progress, update=number, updates=len(batches))
-        # The rate is computed and written here: a scheduler that Accelerate prepared would step
-        # once per process.
-        write_rates(segment.optimizer, _factor(job, phase, now))
-        began = time.perf_counter()
-        signals = state.signals if number in looked_at else None
-        loss = updates.make(number, len(batch), signals)
-        if recipe.compile and segment.cut is None and len(segment.seconds) < 2:
-            yield from _compile_time(segment, time.perf_counter() - began)
-        losses.add(loss, len(batch), number)
-        if state.average is not None:
-            state.average.update(job.classifier)
-        state.update = number + 1
-        yield Updated(
-            phase.name, now, evaluating=False, done=losses.done, pictures=count,
-            loss=losses.so_far(),
-        )  # fmt: skip
-    if statistics:
-        _share_buffers(accelerator, segment.classifier)
-    seconds = time.perf_counter() - started
-    last = replace(progress, update=len(batches) - 1, updates=len(batches))
-    lr = max(segment.rates.values()) * _factor(job, phase, last)
-    return Trained(
-        loss=losses.mean(accelerator),
-        lr=lr,
-        updates=len(batches),
-        pictures=losses.done - before,
-        seconds=seconds,
-        stages=state.signals.means(),
-    )
-
-
-def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
-    """Say what compiling cost, as soon as there is an update to compare the first one with."""
-    segment.seconds.append(seconds)
-    if len(segment.seconds) == 2:
-        first, second = segment.seconds
-        yield Notice(f"compiling took {first - second:.1f} s of the first update's {first:.1f} s")
 
 
 def _evaluate(
@@ -300,32 +187,3 @@ def _mean_loss(job: Job, predictions: Predictions) -> float:
     device = job.accelerator.device
     losses = job.loss(predictions.logits.to(device), predictions.labels.to(device))
     return float(losses.double().mean().item())
-
-
-def _factor(job: Job, phase: Phase, progress: Progress) -> float:
-    with blame(job.plan.plugins.catalogue.offer(phase.scheduler), "factor"):
-        return phase.scheduler.factor(progress)
-
-
-def write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Write the learning rate of the next update into every group."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["base_lr"] * factor
-
-
-def _share_buffers(accelerator: Accelerator, classifier: Classifier) -> None:
-    """Give every process the first one's BatchNorm statistics: all evaluate the same model."""
-    if accelerator.num_processes > 1:
-        for buffer in classifier.buffers():
-            buffer.copy_(broadcast(buffer.clone()))
-
-
-def _let_change(state: State, classifier: Classifier, names: set[str]) -> None:
-    """Note what may change from now on. It is as it was loaded still, and as it was in the best
-    epochs so far, which did not have to keep it.
-    """
-    kept = [best for best in (state.best, state.phase_best) if best is not None]
-    loaded = copied(classifier, names - state.changed) if kept else {}
-    for best in kept:
-        best.tensors.update(loaded)
-    state.changed |= names

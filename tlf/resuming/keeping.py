@@ -10,10 +10,11 @@ from safetensors import SafetensorError
 
 from tlf.errors import StoppedError
 from tlf.job import Job
+from tlf.learning.state import State
 from tlf.results import EpochResult, Notice, Prepared, Updated
 from tlf.resuming.interrupts import watching
 from tlf.resuming.state import save, state_file
-from tlf.trainer import Event, State
+from tlf.trainer import Event
 
 
 class Keeper:

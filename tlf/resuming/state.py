@@ -26,10 +26,10 @@ from tlf.learning.average import Average
 from tlf.learning.evaluation import Predictions
 from tlf.learning.kept import Kept
 from tlf.learning.losses import Losses
+from tlf.learning.state import State
 from tlf.phases import Segment, begin_segment, learning_rates
 from tlf.results import SegmentStarted, epoch_result
 from tlf.resuming.packing import pack, unpack
-from tlf.trainer import State
 
 FORMAT = 1
 
