@@ -336,6 +336,29 @@ def test_backbones_and_weights_that_nobody_has(refused, recipe, command, overrid
     refused(*command, recipe, *overrides, told=told)
 
 
+@pytest.mark.parametrize("command", [(), ("explain",)])
+def test_a_head_that_no_memory_holds(refused, recipe, command):
+    told = ["the machine has too little memory", "more were asked for; write a smaller batch_size"]
+    refused(*command, recipe, "head={kind='mlp',hidden=[4000000000]}", told=told)
+
+
+def test_pictures_that_no_memory_holds(refused, recipe, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("tlf.opening._loaded", full)
+    refused(recipe, told=["the machine has too little memory; write a smaller batch_size"])
+
+
+def test_a_fault_of_our_own_keeps_its_traceback(main, recipe, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("it broke")
+
+    monkeypatch.setattr("tlf.opening._loaded", broken)
+    with pytest.raises(RuntimeError, match="it broke"):
+        main(recipe)
+
+
 def test_damaged_weights(refused, recipe, tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"garbage" * 20)
     (tmp_path / "bad.pth").write_bytes(b"garbage" * 20)

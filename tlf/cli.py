@@ -13,6 +13,7 @@ import tlf
 from tlf.errors import DataError, StoppedError, TlfError, nearest
 from tlf.process import importing, keep_memory, settle
 from tlf.results import SegmentStarted
+from tlf.shortage import shortage
 from tlf.usage import Commands, missing
 
 if TYPE_CHECKING:
@@ -260,4 +261,9 @@ def main() -> None:
         sys.exit(143 if error.by == "SIGTERM" else 130)
     except TlfError as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if (short := shortage(error)) is None:
+            raise
+        click.echo(f"error: {short}", err=True)
         sys.exit(2)

@@ -59,6 +59,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     Raises:
         TlfError: anything that the user can cause; nothing is written if it is found before
             training begins.
+        MemoryError, RuntimeError: too little memory, in Python's or torch's own words.
     """
     started = time.perf_counter()
     plan = plan_of(recipe, overrides)
