@@ -354,7 +354,7 @@ def test_a_fault_of_our_own_keeps_its_traceback(main, recipe, monkeypatch):
     def broken(*_):
         raise RuntimeError("it broke")
 
-    monkeypatch.setattr("tlf.opening._loaded", broken)
+    monkeypatch.setattr("tlf.running.write_beginning", broken)
     with pytest.raises(RuntimeError, match="it broke"):
         main(recipe)
 

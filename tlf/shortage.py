@@ -45,5 +45,10 @@ def _told(error: BaseException | None) -> str:
 
 
 def _asked(text: str) -> str:
-    found = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", text)
-    return f", {found[1]} more were asked for" if found else ""
+    found = re.search(r"[Tt]ried to allocate ([\d.]+) (\w+)", text)
+    if not found:
+        return ""
+    amount, unit = found.groups()
+    if unit == "bytes":  # of the machine's memory; a GPU's is told for a person
+        amount, unit = f"{int(amount) / 2**30:,.2f}", "GiB"
+    return f", {amount} {unit} more were asked for"
