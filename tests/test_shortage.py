@@ -42,7 +42,7 @@ def test_what_torch_cannot_allocate():
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**50)
     found = shortage(raised.value)
-    assert found.startswith("the machine has too little memory, 1,048,576.00 GiB more were")
+    assert found.startswith("the machine has too little memory, 4,194,304.00 GiB more were")
 
 
 def test_what_python_cannot_allocate():
