@@ -347,7 +347,8 @@ def test_pictures_that_no_memory_holds(refused, recipe, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr("tlf.opening._loaded", full)
-    refused(recipe, told=["the machine has too little memory; write a smaller batch_size"])
+    told = ["the machine has too little memory; write a smaller batch_size"]
+    refused(recipe, 'cache.mode="off"', told=told)
 
 
 def test_a_fault_of_our_own_keeps_its_traceback(main, recipe, monkeypatch):
