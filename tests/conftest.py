@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,16 @@ TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Draw the starter set once for all tests, and leave the user's own cache alone."""
     os.environ.setdefault("TLF_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Set the number of threads, which is as before after the test."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 def draw_pictures(root: Path, train: int, val: int) -> Path:

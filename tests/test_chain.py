@@ -137,18 +137,11 @@ def test_settings_are_the_same_in_every_process_and_tell_what_no_tensor_shows():
     assert chain._settings(network(1e-5, 3)) != settings
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("hidden", [8, 2**15])
 def test_a_light_head_learns_on_one_thread_and_all_else_computes_on_all(
-    tmp_path, pictures, two_threads, hidden
+    tmp_path, pictures, threads, hidden
 ):
+    threads(2)
     seen = set()
 
     def look(module, given):

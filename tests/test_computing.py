@@ -50,9 +50,5 @@ def test_switches_of_torch(changed, owner, name, value):
         setattr(owner, name, before)
 
 
-def test_threads(changed):
-    threads = torch.get_num_threads()
-    try:
-        assert changed(lambda: torch.set_num_threads(threads + 1))
-    finally:
-        torch.set_num_threads(threads)
+def test_threads(changed, threads):
+    assert changed(lambda: threads(torch.get_num_threads() + 1))

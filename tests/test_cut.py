@@ -88,13 +88,6 @@ def test_nothing_is_cut_where_the_stem_learns():
     assert found(classifier, frozenset(classifier.stages[stages[1]]), 32) is None
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(
     ("network", "piece", "count"),
     [

@@ -25,18 +25,14 @@ def test_a_process_that_was_told_of_others_and_is_alone_is_an_error(plain, monke
         start_accelerator("auto")
 
 
-def test_a_launched_process_takes_the_cores_that_are_there(plain, monkeypatch):
-    threads = torch.get_num_threads()
+def test_a_launched_process_takes_the_cores_that_are_there(plain, threads, monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     monkeypatch.setattr("tlf.devices.usable_cores", lambda: 6)
-    try:
-        start_accelerator("auto")
-        assert torch.get_num_threads() == 6
-        monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-        start_accelerator("auto")
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(threads)
+    start_accelerator("auto")
+    assert torch.get_num_threads() == 6
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    start_accelerator("auto")
+    assert torch.get_num_threads() == 3
 
 
 def test_a_persons_own_number_of_threads_is_kept(plain, monkeypatch):

@@ -35,17 +35,18 @@ def start_accelerator(precision: str) -> Accelerator:
     if accelerator.device.type == "cpu":
         _check_cpu_precision(accelerator.mixed_precision)
         # Launchers export OMP_NUM_THREADS=1 on a CPU, which would halve the speed and more. A
-        # person's word stands; it is said again, since MKL computes otherwise once it is told.
-        told = max(1, usable_cores() // local_processes())
-        torch.set_num_threads(told if _launched() else torch.get_num_threads())
+        # person's number stands. It is set all the same: that also stops MKL from choosing fewer
+        # threads by itself, which would otherwise depend on who set a number before.
+        share = max(1, usable_cores() // local_processes())
+        torch.set_num_threads(share if _launched() else torch.get_num_threads())
     return accelerator
 
 
 @contextmanager
-def on_threads(count: int | None) -> Iterator[None]:
-    """Compute on ``count`` threads of the CPU for a while; on as many as before, if None."""
+def on_threads(count: int) -> Iterator[None]:
+    """Compute on ``count`` threads of the CPU for a while."""
     before = torch.get_num_threads()
-    torch.set_num_threads(before if count is None else count)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

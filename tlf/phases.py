@@ -43,10 +43,10 @@ class Segment:
     """Learning parameter → learning rate before the scheduler."""
     before: Mapping[str, str]
     """Digests of all tensors at the start."""
-    cut: Cut | None = None
+    cut: Cut | None
     """Where the frozen stages end, if they run by themselves; ``model`` begins behind it."""
-    threads: int | None = None
-    """On how many threads of a CPU ``model`` computes; on all, if None."""
+    threads: int
+    """On how many threads of the CPU what learns computes."""
     seconds: list[float] = field(default_factory=list)
     """How long its first updates took, where it is compiled."""
     still: dict[str, float] = field(default_factory=dict)
@@ -152,7 +152,7 @@ def begin_segment(
     # The model is where it belongs. To move it, Accelerate would first look for distributed
     # tensors, which takes half a second of imports.
     model, prepared = accelerator.prepare(learning, built, device_placement=[False, True])
-    threads = 1 if at and _is_light(classifier, at, piece) else None
+    threads = 1 if at and _is_light(classifier, at, piece) else torch.get_num_threads()
     return Segment(classifier, model, prepared, frozen, rates, before, at, threads)
 
 

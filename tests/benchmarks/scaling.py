@@ -24,7 +24,7 @@ from jobs import ENVIRONMENT, contestants, has_cache, recipe
 from measuring import Figures, measure, stored
 from table import aligned, spread
 from task import Task
-from turns import Trainee, compare
+from turns import Trainee, train_in_turn
 
 HEADER = (
     "pictures", "run", "n", "seconds", "epoch 1 s", "epoch s", "× before", "peak MiB", "× before",
@@ -40,9 +40,13 @@ def main() -> None:
     parser.add_argument("--counts", default="400,4000,40000")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=1, help="of the run that finds the cache")
-    parser.add_argument("--turns", type=int, default=10, help="of cached epochs of two counts")
+    parser.add_argument(
+        "--turns", type=int, default=10, help="of cached epochs of two counts: 2 or more"
+    )
     parser.add_argument("--bf16", action="store_true")
     asked = parser.parse_args()
+    if asked.turns < 2:
+        parser.error("--turns is 2 or more: one tells no spread")
     asked.peers_python = sys.executable
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -85,13 +89,14 @@ def run(one: Task, count: int, work: Path, cached: bool) -> Figures:
 
 def in_turn(tasks: dict[int, Task], few: int, many: int, turns: int, work: Path) -> str:
     """Cached epochs of two counts in turn, as many pictures of each."""
+    print(f"{few:,} and {many:,} pictures in turn", file=sys.stderr)
     trainees = []
     # One before and one after each of the other's.
     for count, epochs in ((few, max(1, round(many / few / 2))), (many, 1)):
         out, most = Path(tempfile.mkdtemp(dir=work)), epochs * (2 * turns + 1)
         task = replace(tasks[count], out=out, epochs=most)
         trainees.append(Trainee(recipe(task, cache(count, work)), epochs, ENVIRONMENT))
-    return f"{few:,} → {many:,} pictures: cached epochs {compare(*trainees, turns).told()}"
+    return f"{few:,} → {many:,} pictures: cached epochs {train_in_turn(*trainees, turns).told()}"
 
 
 def cache(count: int, work: Path) -> Path:

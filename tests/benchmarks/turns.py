@@ -70,7 +70,7 @@ class Trainee:
         return float(line)
 
 
-def compare(one: Trainee, other: Trainee, turns: int) -> Compared:
+def train_in_turn(one: Trainee, other: Trainee, turns: int) -> Compared:
     """Let two runs train in turn: the first before and after each turn of the other's."""
     found = Compared([], [])
     for _ in range(turns):

@@ -54,7 +54,7 @@ def train_epoch(
     where = f"phase {phase.name}, epoch {progress.epoch + 1}"
     losses = state.losses = state.losses or Losses(job.accelerator.device, where)
     before, progress = losses.done, replace(progress, updates=len(batches))
-    yield from _all_made(updates, batches, progress, state, losses)
+    yield from _go_through(updates, batches, progress, state, losses)
     if statistics:
         _share_buffers(job.accelerator, segment.classifier)
     seconds = time.perf_counter() - started
@@ -69,7 +69,7 @@ def train_epoch(
     )
 
 
-def _all_made(
+def _go_through(
     updates: Updates,
     batches: Sequence[Sequence[int]],
     progress: Progress,
