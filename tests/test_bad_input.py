@@ -69,12 +69,7 @@ def main(monkeypatch, capsys):
 
     def main(*arguments):
         monkeypatch.setattr(sys, "argv", ["tlf", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        return code, *capsys.readouterr()
+        return cli.main(), *capsys.readouterr()
 
     return main
 

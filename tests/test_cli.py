@@ -161,7 +161,7 @@ def test_a_command_that_is_interrupted_says_so_in_one_line():
         "    import time\n"
         "    time.sleep(60)\n"
         "sys.argv = ['tlf', 'wait']\n"
-        "cli.main()\n"
+        "sys.exit(cli.main())\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program],
@@ -203,7 +203,7 @@ class Interrupting(MetaPathFinder):
 from tlf.cli import main
 sys.meta_path.insert(0, Interrupting())
 sys.argv = ["tlf", *sys.argv[1:]]
-main()
+sys.exit(main())
 """
     done = start(sys.executable, "-c", program, recipe)
     assert (done.returncode, done.stderr.strip()) == (130, "interrupted")

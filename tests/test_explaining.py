@@ -21,7 +21,7 @@ def explained(monkeypatch, capsys, tmp_path):
     def explained(*arguments):
         before = sorted(tmp_path.rglob("*"))
         monkeypatch.setattr(sys, "argv", ["tlf", "explain", *map(str, arguments)])
-        cli.main()
+        assert cli.main() == 0
         out, err = capsys.readouterr()
         assert err == ""
         assert sorted(tmp_path.rglob("*")) == before  # writes nothing

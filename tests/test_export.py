@@ -208,6 +208,6 @@ def test_heads_that_the_library_has_no_place_for(recipe):
 
 def test_the_command_prints_the_difference(run, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tlf", "export", str(run), "--to", "timm"])
-    cli.main()
+    assert cli.main() == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{run}/exports/timm.safetensors\n11 pictures of the run: probabilities")

@@ -358,8 +358,9 @@ if rank == "1":
     later = changes if broken == "changed" else fails
     pixels._fill = filling
 plan = plan_of(recipe, overrides)
+accelerator = start_accelerator(plan.recipe.precision)
 try:
-    looking = pixels.look(open_job(plan, start_accelerator(plan.recipe.precision)))
+    looking = pixels.look(open_job(plan, accelerator))
     while True:
         event = next(looking)
         if hasattr(event, "text"):
@@ -368,6 +369,7 @@ except StopIteration as end:
     print("used", *[type(one).__name__ for one in end.value.pixels.values()], file=said)
 except DataError as error:
     print("refused", error, file=said)
+accelerator.end_training()
 """
 
 

@@ -26,7 +26,7 @@ def predict(monkeypatch, capsys, finished):
     def predict(*arguments):
         monkeypatch.setenv("COLUMNS", "300")
         monkeypatch.setattr(sys, "argv", ["tlf", "predict", str(finished), *map(str, arguments)])
-        cli.main()
+        assert cli.main() == 0
         out, err = capsys.readouterr()
         assert err == ""
         return out

@@ -58,7 +58,7 @@ def test_the_end_is_quick_and_whole():
 import atexit
 atexit.register(print, "told")
 print("said", end=" ")
-leave()
+leave(0)
 """
     assert python(program) == ["said", "told"]
 

@@ -244,7 +244,7 @@ def test_what_a_person_sees(recipe, tmp_path, monkeypatch, capsys):
     output = tmp_path / "seen"
     arguments = [recipe, f"output={output}", "phases.1.epochs=1"]
     monkeypatch.setattr(sys, "argv", ["tlf", *map(str, arguments)])
-    cli.main()
+    assert cli.main() == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert f"run       {output}" in out

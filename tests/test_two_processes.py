@@ -1,7 +1,9 @@
 """Two real gloo processes do what one does."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -46,17 +48,23 @@ scheduler = { kind = "cosine", warmup = 0.2 }
 RECIPE = COMMON + HEAD + THAW
 
 
-def command(processes, recipe, *overrides):
+def launched(processes, *words):
     return [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
-        "--standalone", "-m", "tlf", str(recipe), *overrides,
+        "--standalone", *map(str, words),
     ]  # fmt: skip
 
 
+def command(processes, recipe, *overrides):
+    return launched(processes, "-m", "tlf", recipe, *overrides)
+
+
+def run_to_end(words):
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
 def launch(*words):
-    return subprocess.run(
-        command(*words), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
+    return run_to_end(command(*words))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +156,58 @@ def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
     assert (whole / "predictions.csv").read_text() == (folder / "predictions.csv").read_text()
 
 
+def test_two_processes_refuse_and_say_nothing_else(tmp_path, drawn):
+    """Elsewhere, libraries count what they leak, and gloo's threads abort the interpreter's end."""
+    root = drawn(tmp_path / "pictures", 4, 2)
+    (root / "train" / "circles" / "000.jpg").write_bytes(b"no picture")
+    recipe = write_recipe(tmp_path / "recipe.toml", root, RECIPE)
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    # What a launcher sets; but it would end the second process once the first has left.
+    environment = os.environ | {
+        "MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+        "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+    }  # fmt: skip
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tlf", recipe], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            env=environment | {"RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    told = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2], told
+    for said in told:
+        refused, picture, instead = said.splitlines()
+        assert refused == "error: train: 1 of 8 pictures cannot be read"
+        assert "circles/000.jpg" in picture
+        assert "data.bad_images" in instead
+
+
+def test_no_thread_of_theirs_outlives_a_run(tmp_path, pictures):
+    """Those of gloo can abort the interpreter's end: exit code -6 after a run that went well."""
+    write_recipe(tmp_path / "recipe.toml", pictures, HEAD)
+    script = tmp_path / "train.py"
+    script.write_text(f"""
+import os
+from pathlib import Path
+import tlf
+
+for _ in tlf.run({str(tmp_path / "recipe.toml")!r}):
+    pass
+threads = Path("/proc/self/task").glob("*/comm")
+Path(__file__).with_suffix("." + os.environ["RANK"]).write_text(
+    " ".join(thread.read_text().strip() for thread in threads)
+)
+""")
+    done = run_to_end(launched(2, script))
+    assert done.returncode == 0, done.stderr
+    for rank in "01":
+        threads = script.with_suffix(f".{rank}").read_text()
+        assert "python" in threads
+        assert "gloo" not in threads
+
+
 def test_a_thaw_behind_the_engines_back_fails_the_run(tmp_path, pictures):
     """What happens elsewhere in silence: replicas drift when something is thawed after wrapping."""
     program = f"""
@@ -178,9 +238,7 @@ except TlfError as error:
     write_recipe(tmp_path / "recipe.toml", pictures, COMMON + HEAD)
     script = tmp_path / "thaw.py"
     script.write_text(program)
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-               "--standalone", str(script)]  # fmt: skip
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = run_to_end(launched(2, script))
     assert done.returncode != 0
     assert "differs between processes" in done.stdout or "was frozen and changed" in done.stdout
     assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -1,5 +1,6 @@
 """``tlf``, and ``python -m tlf``: a command in a process of its own."""
 
+import sys
 import threading
 
 from tlf.process import collect_rarely, defer_imports, keep_memory, leave
@@ -12,9 +13,10 @@ def program() -> None:
     keep_memory()
     from tlf.cli import main
 
-    main()
+    status = main()
     if threading.active_count() == 1:
-        leave()
+        leave(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":  # worker processes import this module under another name

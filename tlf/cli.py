@@ -2,7 +2,6 @@
 runs.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +121,7 @@ def predict(run: Path, pictures: tuple[Path, ...], form: str) -> None:
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     if problems:
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 @cli.command()
@@ -243,27 +242,24 @@ def _settled(events: Iterator[Any]) -> Iterator[Any]:
         yield event
 
 
-def main() -> None:
-    """Run a command; print what a user can mend in one message and exit with code 2."""
+def main() -> int:
+    """Run a command and give its exit code; what a user can mend is told in one message: 2."""
     try:
-        cli(standalone_mode=False)
+        return cli(standalone_mode=False) or 0
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        return 130
     except click.MissingParameter as error:
         click.echo(f"error: {missing(error)}", err=True)
-        sys.exit(2)
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
     except StoppedError as error:
         click.echo(str(error), err=True)
-        sys.exit(143 if error.by == "SIGTERM" else 130)
+        return 143 if error.by == "SIGTERM" else 130
     except TlfError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if (short := shortage(error)) is None:
             raise
         click.echo(f"error: {short}", err=True)
-        sys.exit(2)
+    return 2

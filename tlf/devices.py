@@ -5,6 +5,7 @@ closed.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import torch
 from accelerate import Accelerator
@@ -23,6 +24,10 @@ def start_accelerator(precision: str) -> Accelerator:
     _check_launch()
     # What an earlier run in this process computed with must not decide for this one.
     AcceleratorState._reset_state()
+    if "LOCAL_RANK" in os.environ:
+        # Imported once the processes have met, its functions hold their group as a default, and
+        # gloo's threads live on until the interpreter's end, which they can abort.
+        import_module("torch.distributed.nn.functional")
     # Without a word, Accelerate takes each of several CPU processes for the only one.
     joined = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
     try:

@@ -138,14 +138,16 @@ def importing() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def leave() -> None:
-    """End with success at once, after everything that asked to be told: taking torch apart module
-    by module is the longer part of an ordinary end.
+def leave(status: int) -> None:
+    """End at once, after everything that asked to be told: taking torch apart module by module is
+    the longer part of an ordinary end. Libraries count what they leak meanwhile, on stderr, and
+    gloo's threads, which other processes keep awake, can turn any exit code into SIGABRT
+    (pytorch/pytorch#179291).
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 def collect_rarely() -> None:
