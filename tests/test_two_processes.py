@@ -48,7 +48,7 @@ scheduler = { kind = "cosine", warmup = 0.2 }
 RECIPE = COMMON + HEAD + THAW
 
 
-def launched(processes, *words):
+def torchrun(processes, *words):
     return [
         sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes),
         "--standalone", *map(str, words),
@@ -56,7 +56,7 @@ def launched(processes, *words):
 
 
 def command(processes, recipe, *overrides):
-    return launched(processes, "-m", "tlf", recipe, *overrides)
+    return torchrun(processes, "-m", "tlf", recipe, *overrides)
 
 
 def run_to_end(words):
@@ -200,7 +200,7 @@ Path(__file__).with_suffix("." + os.environ["RANK"]).write_text(
     " ".join(thread.read_text().strip() for thread in threads)
 )
 """)
-    done = run_to_end(launched(2, script))
+    done = run_to_end(torchrun(2, script))
     assert done.returncode == 0, done.stderr
     for rank in "01":
         threads = script.with_suffix(f".{rank}").read_text()
@@ -238,7 +238,7 @@ except TlfError as error:
     write_recipe(tmp_path / "recipe.toml", pictures, COMMON + HEAD)
     script = tmp_path / "thaw.py"
     script.write_text(program)
-    done = run_to_end(launched(2, script))
+    done = run_to_end(torchrun(2, script))
     assert done.returncode != 0
     assert "differs between processes" in done.stdout or "was frozen and changed" in done.stdout
     assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -141,8 +141,7 @@ def importing() -> Iterator[None]:
 def leave(status: int) -> None:
     """End at once, after everything that asked to be told: taking torch apart module by module is
     the longer part of an ordinary end. Libraries count what they leak meanwhile, on stderr, and
-    gloo's threads, which other processes keep awake, can turn any exit code into SIGABRT
-    (pytorch/pytorch#179291).
+    threads of gloo's that are left can turn any exit code into SIGABRT (pytorch/pytorch#179291).
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()
