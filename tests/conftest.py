@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from places import ROOT
 from small import TWO_PHASES, write_recipe
-
-ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared"
 
 TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -82,7 +80,7 @@ def recipe(tmp_path: Path, pictures: Path) -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
     """The folder of a run of that recipe which has ended. Nobody may change it."""
-    from tlf.running import run
+    from tlf.runs.run import run
 
     root = tmp_path_factory.mktemp("finished")
     for _ in run(write_recipe(root / "recipe.toml", pictures, TWO_PHASES)):

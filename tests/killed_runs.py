@@ -39,7 +39,7 @@ def before(owner, name, number):
 
 def amid_state(number):
     """Die when half of the state is written, with a file beside it as safetensors leaves one."""
-    from tlf.resuming import state
+    from tlf.training.checkpoint import state_file as state
 
     real, now = state.save_file, count_down(number)
 
@@ -55,7 +55,7 @@ def amid_state(number):
 
 def before_rename(number):
     """Die when a state is written whole and not yet under its name."""
-    from tlf import folders
+    from tlf.runtime import files as folders
 
     real, now = folders.os.replace, count_down(number)
 
@@ -75,7 +75,7 @@ def before_call(module, name):
 
 
 def before_update(number):
-    from tlf.learning.update import Updates
+    from tlf.training.step import Updates
 
     before(Updates, "make", number)
 
@@ -83,22 +83,22 @@ def before_update(number):
 POINTS = {
     "amid-state": amid_state,
     "before-rename": before_rename,
-    "before-recipe": before_call("tlf.run_folder", "dump"),
+    "before-recipe": before_call("tlf.runs.files", "dump"),
     "before-update": before_update,
-    "before-thaw": before_call("tlf.trainer", "begin_segment"),
-    "before-audit": before_call("tlf.trainer", "end_segment"),
-    "before-evaluation": before_call("tlf.trainer", "classify"),
-    "before-metrics": before_call("tlf.running", "note_epoch"),
-    "before-choice": before_call("tlf.trainer", "newest_is_best"),
-    "before-model": before_call("tlf.run_folder", "save_model"),
-    "before-head": before_call("tlf.run_folder", "save_head"),
-    "before-predictions": before_call("tlf.run_folder", "write_csv"),
-    "before-discard": before_call("tlf.run_folder", "discard"),
+    "before-thaw": before_call("tlf.training.trainer", "begin_segment"),
+    "before-audit": before_call("tlf.training.trainer", "end_segment"),
+    "before-evaluation": before_call("tlf.training.trainer", "classify"),
+    "before-metrics": before_call("tlf.runs.run", "note_epoch"),
+    "before-choice": before_call("tlf.training.trainer", "newest_is_best"),
+    "before-model": before_call("tlf.runs.files", "save_model"),
+    "before-head": before_call("tlf.runs.files", "save_head"),
+    "before-predictions": before_call("tlf.runs.files", "write_csv"),
+    "before-discard": before_call("tlf.runs.files", "discard"),
 }
 
 
 def work(verb, path, point="", number="1"):
-    from tlf.running import resume, run
+    from tlf.runs.run import resume, run
 
     if point:
         POINTS[point](int(number))
@@ -110,7 +110,7 @@ def serve():
     import timm  # noqa: F401 - for all forks
     import torchvision  # noqa: F401
 
-    import tlf.running  # noqa: F401
+    import tlf.runs.run  # noqa: F401
 
     gc.freeze()  # or every fork would copy all memory as it collects garbage
     for line in sys.stdin:

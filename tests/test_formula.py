@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tlf.builtin.starter import formula
+from tlf.builtin.starter.catalogue import catalogue
+from tlf.builtin.starter.formula import CLASSES, Formula, class_names, draw_all, draw_pictures
+from tlf.builtin.starter.scene import Figure, Surface
 from tlf.errors import DataError
-from tlf.starter import formula
-from tlf.starter.catalogue import catalogue
-from tlf.starter.formula import CLASSES, Formula, class_names, draw_all, draw_pictures
-from tlf.starter.scene import Figure, Surface
 
 SMALL = Formula(classes=6, train_per_class=4, eval_per_class=3, size=32, seed=5)
 
@@ -70,7 +70,7 @@ def test_a_picture_depends_on_nothing_but_seed_split_class_and_number():
 
 def test_pictures_are_the_same_in_another_process():
     code = (
-        "import hashlib; from tlf.starter.formula import *;"
+        "import hashlib; from tlf.builtin.starter.formula import *;"
         "f = Formula(classes=6, train_per_class=4, eval_per_class=3, size=32, seed=5);"
         "print(hashlib.sha256(b''.join(draw_pictures(f, 'train', range(24)))).hexdigest())"
     )

@@ -8,10 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from tlf.builtin.heads import tlf_heads
-from tlf.heads.attention_pool import AttentionPool
-from tlf.heads.cosine import Cosine
-from tlf.heads.linear import Linear
-from tlf.heads.mlp import Mlp
+from tlf.heads import AttentionPool, Cosine, Linear, Mlp
 
 B, F, K = 5, 12, 4
 

@@ -3,7 +3,8 @@
 import sys
 import threading
 
-from tlf.process import collect_rarely, defer_imports, keep_memory, leave
+from tlf.cli.lazy_torch import defer_imports
+from tlf.cli.process import collect_rarely, keep_memory, leave
 
 
 def program() -> None:
@@ -11,7 +12,7 @@ def program() -> None:
     collect_rarely()
     defer_imports()
     keep_memory()
-    from tlf.cli import main
+    from tlf.cli.main import main
 
     status = main()
     if threading.active_count() == 1:

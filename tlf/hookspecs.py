@@ -15,6 +15,7 @@ from tlf.results import EpochResult, RunResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import click
     from torch import Tensor, nn
 
     from tlf.model import Classifier
@@ -73,6 +74,14 @@ def tlf_extensions() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer extensions: frozen dataclasses whose methods are the hooks below, and whose fields are
     options. Named by ``extensions``.
     """
+
+
+# What the command line offers
+
+
+@hookspec
+def tlf_commands() -> "Mapping[str, click.Command]":  # type: ignore[empty-body]
+    """Offer commands, each called ``tlf PLUGIN:COMMAND``."""
 
 
 # What happens during a run

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tlf.components import BuiltBackbone
 from tlf.hookspecs import hookimpl
 from tlf.model import Classifier
-from tlf.plugins import load_plugins
+from tlf.plugins.loading import load_plugins
 from tlf.results import Progress
 
 if TYPE_CHECKING:

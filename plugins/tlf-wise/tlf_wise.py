@@ -11,19 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import click
 import torch
 from torch import Tensor
 
-from tlf.card import Card, read_card
-from tlf.checkpoint import backbone_sha256, load_model, save_model
 from tlf.components import Split
-from tlf.errors import DataError
+from tlf.data.transforms import center_crop, load, normalize
+from tlf.errors import DataError, RunError
 from tlf.hookspecs import hookimpl
-from tlf.job import build_model
+from tlf.inference.metadata import Card, read_card
+from tlf.inference.model_files import backbone_sha256, load_model, save_model
 from tlf.model import Classifier
-from tlf.pictures import center_crop, load, normalize
-from tlf.planning import find_splits, read_plan
 from tlf.preprocessing import Preprocessing
+from tlf.recipe.build import build_model
+from tlf.recipe.plan import find_splits, read_plan
 from tlf.results import EpochResult, RunResult
 
 BATCH = 32
@@ -140,6 +141,23 @@ def _write(
         with (whole / "shares.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("share", "eval_top1", "eval_loss"), *rows])
         whole.rename(run / "wise")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def shares(run: Path) -> None:
+    """Print how well each mixture of a run classified the eval split."""
+    file = run / "wise" / "shares.csv"
+    if not file.is_file():
+        advice = 'extensions = ["wise:interpolate"] in a recipe writes it'
+        raise RunError(f"there is no {file}; {advice}")
+    click.echo(file.read_text(encoding="utf-8"), nl=False)
+
+
+@hookimpl
+def tlf_commands() -> dict[str, click.Command]:
+    """Offer the command ``tlf wise:shares``."""
+    return {"shares": shares}
 
 
 @hookimpl

@@ -13,7 +13,7 @@ def make_pictures(root: Path, train: int = 250, val: int = 150) -> Path:
     import numpy as np
     from PIL import Image
 
-    from tlf.starter.portrait import portrait
+    from tlf.builtin.starter.portrait import portrait
 
     rng = np.random.default_rng(0)
     for split, count in {"train": train, "val": val}.items():

@@ -10,7 +10,8 @@ from tlf.components import BuiltBackbone
 from tlf.errors import WeightsError
 from tlf.hookspecs import hookimpl
 from tlf.preprocessing import Preprocessing
-from tlf.pretrained import downloads, maps, published, stages
+from tlf.pretrained import downloads, published, stages
+from tlf.pretrained import feature_maps as maps
 from tlf.pretrained.weights import StoredWeights, fit, local_file, read, vacated
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Torchvision:
             ValueError: torchvision has no such model.
             WeightsError: there are no such weights, or they cannot be fetched or do not fit.
         """
-        from tlf.pretrained.unfilled import Unfilled
+        from tlf.pretrained.skip_init import Unfilled
 
         entries = published.torchvision_weights(self.model)
         stored = self._stored(entries)
@@ -127,7 +128,7 @@ class Timm:
             ValueError: timm has no such model, or it has no drop-path.
             WeightsError: there are no such weights, or they cannot be fetched or do not fit.
         """
-        from tlf.pretrained.unfilled import Unfilled
+        from tlf.pretrained.skip_init import Unfilled
 
         architecture = published.timm_architecture(self.model)
         file = local_file(self.weights, architecture)

@@ -1,1 +1,3 @@
-"""Pretrained networks: find, fetch and read weights, and cut architectures into stages."""
+"""Pretrained networks: find, fetch and read weights, and divide architectures into stages. It knows
+nothing of recipes, data or freezing.
+"""

@@ -14,7 +14,7 @@ from tlf.errors import WeightsError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-STARTER = Path(__file__).parent.parent / "starter" / "resnet18.safetensors"
+STARTER = Path(__file__).with_name("starter_resnet18.safetensors")
 """The weights that come with tlf."""
 
 SUFFIXES = (".safetensors", ".pth", ".pt")

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from tlf.components import Augmentation, BatchAugmentation
-from tlf.data import deal
-from tlf.seeds import seeded
+from tlf.data.loading import deal
+from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.elsewhere import check_second_process
+from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_augmentations"
 DRAWS = 6

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from tlf.components import Backbone, BuiltBackbone
-from tlf.freeze import digests, freeze, frozen_tensors
+from tlf.freezing.freeze import digests, freeze, frozen_tensors
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.stages import RESERVED
 from tlf.pretrained.weights import fingerprint
-from tlf.seeds import seeded
+from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.elsewhere import check_second_process
-from tlf.testing.rest import check_all_learn, check_rest, check_state
+from tlf.testing.eval_mode import check_all_learn, check_rest, check_state
+from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_backbones"
 

@@ -15,9 +15,10 @@ import torch
 
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
-from tlf.offering import fault
-from tlf.plugins import load_plugins
-from tlf.recipe import Recipe, dump, resolve
+from tlf.plugins.loading import load_plugins
+from tlf.plugins.validation import fault
+from tlf.recipe.files import dump, resolve
+from tlf.recipe.schema import Recipe
 
 _BLANK = {
     "output": "checked",

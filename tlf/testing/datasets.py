@@ -4,10 +4,10 @@ import pickle
 from hashlib import sha256
 
 from tlf.components import Dataset, Split, Splits
+from tlf.data.decode import open_picture
 from tlf.errors import DataError
-from tlf.opening import open_picture
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.elsewhere import check_second_process
+from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_datasets"
 

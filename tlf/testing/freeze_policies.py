@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping
 
 from tlf.components import FreezePolicy
-from tlf.freeze import digests
+from tlf.freezing.freeze import digests
 from tlf.model import Classifier
 from tlf.results import Progress
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.elsewhere import check_second_process
 from tlf.testing.models import progresses, tiny_classifiers
+from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_freeze_policies"
 PURE = "frozen(model, progress) is a pure function: it only names parameters, the engine freezes"

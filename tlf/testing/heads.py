@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from tlf.components import Head
 from tlf.pretrained.weights import fingerprint
-from tlf.seeds import seeded
+from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.elsewhere import check_second_process
-from tlf.testing.rest import check_all_learn, check_rest, check_state
+from tlf.testing.eval_mode import check_all_learn, check_rest, check_state
+from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_heads"
 SIZES = ((16, 2), (64, 5), (192, 11))

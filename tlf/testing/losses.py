@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from tlf.components import Loss
-from tlf.seeds import seeded
+from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.elsewhere import check_second_process
+from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_losses"
 COUNTS = (5, 2, 9)

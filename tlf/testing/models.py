@@ -9,7 +9,7 @@ from torch import nn
 from tlf.components import Backbone, BuiltBackbone
 from tlf.model import Classifier
 from tlf.results import EpochResult, Progress, StageSignals
-from tlf.seeds import seeded
+from tlf.runtime.seeds import seeded
 from tlf.testing.contract import own_catalogue
 
 CLASSES = 3

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from tlf.components import Optimizer
 from tlf.pretrained.weights import fingerprint
-from tlf.resuming.packing import pack, unpack
-from tlf.resuming.state import optimizer_contents, restore_optimizer
-from tlf.seeds import seeded
+from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, hold
-from tlf.testing.elsewhere import check_second_process
+from tlf.testing.second_process import check_second_process
+from tlf.training.checkpoint.optimizer import optimizer_contents, restore_optimizer
+from tlf.training.checkpoint.packing import pack, unpack
 
 HOOK = "tlf_optimizers"
 STEPS = 6

@@ -7,8 +7,8 @@ from dataclasses import replace
 from tlf.components import Scheduler
 from tlf.results import EpochResult, Progress
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.elsewhere import check_second_process
 from tlf.testing.models import results
+from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_schedulers"
 PURE = "factor(progress) is a pure function of the progress, so that a run can stop and go on"

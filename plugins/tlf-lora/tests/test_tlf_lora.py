@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tlf.model import Classifier
-from tlf.plugins import load_plugins
+from tlf.plugins.loading import load_plugins
 from tlf.results import Progress
 from tlf.testing import check_backbone, check_freeze_policy, tiny_classifiers
 

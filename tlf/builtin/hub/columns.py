@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tlf.data.splits import failure, listed
 from tlf.errors import nearest
-from tlf.splits import failure, listed
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -10,8 +10,7 @@ from tlf.builtin.hub.fetching import remote_tables
 from tlf.builtin.hub.files import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.components import Splits
-from tlf.errors import nearest
-from tlf.splits import (
+from tlf.data.splits import (
     EVAL_NAMES,
     Aside,
     class_notes,
@@ -20,6 +19,7 @@ from tlf.splits import (
     listed,
     untouched,
 )
+from tlf.errors import nearest
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.builtin.hub.asking import asked
+from tlf.data.splits import EVAL_NAMES, failure, listed
 from tlf.errors import DataError
-from tlf.splits import EVAL_NAMES, failure, listed
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.components import Split
+from tlf.data.splits import labelled
 from tlf.errors import DataError
-from tlf.splits import labelled
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -1,0 +1,162 @@
+import pickle
+
+import pytest
+
+from tlf.builtin.csv_file import Csv, tlf_datasets
+from tlf.errors import DataError
+
+PATHS = ("a/1.jpg", "a/2.jpg", "b/1.jpg", "b/2.jpg", "b/3.jpg")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in PATHS:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def write(folder, text, encoding="utf-8"):
+    file = folder / "list.csv"
+    file.write_text(text, encoding=encoding)
+    return str(file)
+
+
+SPLIT = """path,label,split
+a/1.jpg,ant,train
+b/1.jpg,bee,train
+b/2.jpg,bee,train
+a/2.jpg,ant,val
+b/3.jpg,bee,val
+"""
+
+
+def problem(**options):
+    with pytest.raises(DataError) as caught:
+        Csv(**options).build()
+    return str(caught.value)
+
+
+def test_tlf_datasets():
+    assert tlf_datasets() == {"csv": Csv}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", ", "])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_column_says_the_split(folder, separator, encoding):
+    splits = Csv(write(folder, SPLIT.replace(",", separator), encoding)).build()
+    assert splits.classes == ("ant", "bee")
+    assert splits.train.names == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    assert splits.train.labels == (0, 1, 1)
+    assert splits.eval.names == ("a/2.jpg", "b/3.jpg")
+    assert splits.notes == ()
+    assert pickle.loads(pickle.dumps(splits.train)).read(1) == b"b/1.jpg"
+
+
+def test_the_order_of_lines_has_no_say(folder):
+    heading, *lines = SPLIT.splitlines()
+    turned = "\n".join([heading, *reversed(lines)])
+    first, second = (Csv(write(folder, text)).build() for text in (SPLIT, turned))
+    assert first.train.names == second.train.names
+    assert first.train.labels == second.train.labels
+
+
+def test_without_a_split_column_some_are_put_aside(folder):
+    text = "path,label\n" + "".join(f"{path},{path[0]}\n" for path in PATHS)
+    splits = Csv(write(folder, text), fraction=0.5).build()
+    assert (len(splits.train), len(splits.eval)) == (2, 3)
+    assert sorted(set(splits.eval.labels)) == [0, 1]
+    assert "50% of each class" in splits.notes[0]
+
+
+def test_a_split_column_can_be_left_aside(folder):
+    splits = Csv(write(folder, SPLIT), split="").build()
+    assert "were put aside" in splits.notes[0]
+    assert len(splits.train) + len(splits.eval) == 5
+
+
+def test_val_comes_before_test(folder):
+    text = SPLIT.replace("b/2.jpg,bee,train", "b/2.jpg,bee,test")
+    splits = Csv(write(folder, text)).build()
+    assert len(splits.eval) == 2
+    assert splits.notes == ("'test' is left alone: the eval split is 'val'",)
+
+
+def test_other_columns_and_another_root(folder, tmp_path_factory):
+    text = SPLIT.replace("path,label,split", "file,kind,part")
+    file = write(tmp_path_factory.mktemp("lists"), text)
+    splits = Csv(file, root=str(folder), path="file", label="kind", split="part").build()
+    assert splits.eval.read(0) == b"a/2.jpg"
+
+
+def test_absolute_paths(folder):
+    text = SPLIT.replace("a/1.jpg", str(folder / "a" / "1.jpg"))
+    assert Csv(write(folder, text)).build().train.read(0) == b"a/1.jpg"
+
+
+def test_quoted_labels_may_hold_separators(folder):
+    splits = Csv(write(folder, SPLIT.replace(",ant,", ',"ant, red",'))).build()
+    assert splits.classes == ("ant, red", "bee")
+
+
+# What is wrong
+
+
+def test_a_missing_file():
+    assert "cannot read no/list.csv: No such file" in problem(file="no/list.csv")
+
+
+def test_an_empty_file(folder):
+    assert "has to name the columns" in problem(file=write(folder, ""))
+
+
+def test_a_file_in_another_encoding(folder):
+    file = write(folder, SPLIT.replace("ant", "Müller"), "latin-1")
+    assert "not UTF-8" in problem(file=file)
+
+
+def test_missing_columns_are_named_all_at_once(folder):
+    message = problem(file=write(folder, SPLIT), path="paht", label="class", split="part")
+    assert "no column 'paht'; did you mean 'path'? Known: label, path, split" in message
+    assert "no column 'class'" in message
+    assert "no column 'part'" in message
+
+
+def test_missing_files_are_listed(folder):
+    message = problem(file=write(folder, SPLIT.replace("a/1", "a/9").replace("b/3", "b/9")))
+    assert f"line 2: there is no file {folder / 'a/9.jpg'}" in message
+    assert f"line 6: there is no file {folder / 'b/9.jpg'}" in message
+    assert "data.root" in message
+
+
+def test_many_missing_files_are_counted(folder):
+    text = SPLIT + "".join(f"c/{i}.jpg,ant,train\n" for i in range(25))
+    message = problem(file=write(folder, text))
+    assert message.count("there is no file") == 20
+    assert "5 more files are missing" in message
+
+
+def test_wrong_lines_are_named(folder):
+    text = SPLIT + "a/1.jpg,ant,train\n,ant,train\nb/1.jpg,,train\na/2.jpg\na/2.jpg,ant,vel\n"
+    message = problem(file=write(folder, text))
+    assert "a/1.jpg is in line 2 and again in line 7" in message
+    assert "line 8 lacks its path" in message
+    assert "line 9 lacks its label" in message
+    assert "line 10 has only 1 columns" in message
+    assert "line 11: 'vel' is no split; write train or val" in message
+
+
+def test_a_class_that_is_in_one_split_only(folder):
+    message = problem(file=write(folder, SPLIT.replace("a/2.jpg,ant", "a/2.jpg,wasp")))
+    assert "val lacks the class 'ant' of train" in message
+    assert "train lacks the class 'wasp' of val" in message
+
+
+def test_a_column_with_one_split_only(folder):
+    message = problem(file=write(folder, SPLIT.replace(",val", ",train")))
+    assert "says 'train' only; train and val are needed" in message
+
+
+def test_a_single_class(folder):
+    text = "path,label\na/1.jpg,ant\na/2.jpg,ant\n"
+    assert "the class 'ant' only" in problem(file=write(folder, text))

@@ -1,0 +1,251 @@
+import os
+import pickle
+
+import pytest
+
+from places import HYMENOPTERA
+from tlf.builtin.folder import Folder, tlf_datasets
+from tlf.errors import DataError
+
+
+def plant(root, *names):
+    """Empty files: a dataset decodes nothing."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return root
+
+
+@pytest.fixture
+def root(tmp_path):
+    return plant(
+        tmp_path,
+        *("train/bees/2.jpg", "train/bees/1.PNG", "train/ants/1.jpg"),
+        *("val/ants/9.gif", "val/bees/8.jpg"),
+    )
+
+
+def problem(**options):
+    with pytest.raises(DataError) as caught:
+        Folder(**{name: str(value) for name, value in options.items()}).build()
+    return str(caught.value)
+
+
+def test_tlf_datasets():
+    assert tlf_datasets() == {"folder": Folder}
+
+
+def test_two_splits(root):
+    splits = Folder(str(root)).build()
+    assert splits.classes == ("ants", "bees")
+    assert splits.train.names == ("train/ants/1.jpg", "train/bees/1.PNG", "train/bees/2.jpg")
+    assert splits.train.labels == (0, 1, 1)
+    assert splits.eval.names == ("val/ants/9.gif", "val/bees/8.jpg")
+    assert splits.notes == ()
+    assert splits.train.read(2) == b"train/bees/2.jpg"
+    assert pickle.loads(pickle.dumps(splits.eval)).read(0) == b"val/ants/9.gif"
+
+
+@pytest.mark.parametrize("name", ["valid", "validation", "eval", "test"])
+def test_the_eval_folder_is_found_by_its_usual_names(root, name):
+    (root / "val").rename(root / name)
+    assert Folder(str(root)).build().eval.names[0] == f"{name}/ants/9.gif"
+
+
+def test_val_comes_before_test_and_that_is_said(root):
+    plant(root, "test/ants/5.jpg", "test/bees/5.jpg")
+    splits = Folder(str(root)).build()
+    assert splits.eval.names[0] == "val/ants/9.gif"
+    assert splits.notes == ("'test' is left alone: the eval split is 'val'",)
+    assert Folder(str(root), eval="test").build().eval.names[0] == "test/ants/5.jpg"
+
+
+def test_other_names_are_set_in_the_recipe(root):
+    (root / "train").rename(root / "learn")
+    (root / "val").rename(root / "look")
+    splits = Folder(str(root), train="learn", eval="look").build()
+    assert (len(splits.train), len(splits.eval)) == (3, 2)
+
+
+def test_class_folders_alone_are_divided(tmp_path):
+    plant(tmp_path, *(f"{kind}/{i}.jpg" for kind in ("ants", "bees") for i in range(10)))
+    splits = Folder(str(tmp_path), fraction=0.3, seed=1).build()
+    assert (len(splits.train), len(splits.eval)) == (14, 6)
+    assert sorted(splits.eval.labels) == [0, 0, 0, 1, 1, 1]
+    assert not {*splits.train.names} & {*splits.eval.names}
+    assert "30% of each class, 6 pictures" in splits.notes[0]
+    assert "data.seed = 1" in splits.notes[0]
+
+
+def test_the_division_does_not_depend_on_where_the_folder_is(tmp_path):
+    names = [f"{kind}/{i}.jpg" for kind in ("ants", "bees") for i in range(10)]
+    here, there = plant(tmp_path / "a", *names), plant(tmp_path / "b" / "c", *reversed(names))
+    first, second = Folder(str(here)).build(), Folder(str(there)).build()
+    assert first.eval.names == second.eval.names
+
+
+def test_a_train_folder_alone_is_divided(tmp_path):
+    plant(tmp_path, *(f"train/{kind}/{i}.jpg" for kind in ("ants", "bees") for i in range(5)))
+    splits = Folder(str(tmp_path)).build()
+    assert (len(splits.train), len(splits.eval)) == (8, 2)
+
+
+def test_a_train_folder_can_be_divided_on_demand(root):
+    plant(root, "train/ants/2.jpg")
+    splits = Folder(str(root), eval="fraction", fraction=0.5).build()
+    assert all(name.startswith("train/") for name in splits.eval.names)
+
+
+def test_folders_in_a_class_belong_to_it(root):
+    plant(root, "train/ants/red/deep/7.webp")
+    assert "train/ants/red/deep/7.webp" in Folder(str(root)).build().train.names
+
+
+def test_hidden_files_and_what_systems_leave_is_ignored(root):
+    before = Folder(str(root)).build()
+    plant(
+        root,
+        *(".ipynb_checkpoints/x/a.jpg", "train/.ipynb_checkpoints/a.jpg", "train/ants/._1.jpg"),
+        *("__MACOSX/a.jpg", "train/__MACOSX/b.jpg", "val/bees/@eaDir/8.jpg"),
+    )
+    after = Folder(str(root)).build()
+    assert (after.train.names, after.eval.names, after.notes, after.classes) == (
+        (before.train.names, before.eval.names, (), before.classes)
+    )
+
+
+def test_files_that_are_no_pictures_are_left_out_and_counted(root):
+    plant(root, "train/ants/Thumbs.db", "train/ants/a.txt", "train/bees/b.txt", "train/LICENSE")
+    plant(root, "val/x.jpg", "readme.md")
+    splits = Folder(str(root)).build()
+    assert len(splits.train) == 3
+    assert splits.notes == (
+        "train: left out files that are not pictures by their suffix: "
+        "1 .db, 2 .txt, 1 without a suffix",
+        "val: left out 1 in no class folder: 'val/x.jpg'",
+    )
+
+
+def test_heic_is_kept_so_that_the_picture_check_reports_it(root):
+    plant(root, "train/ants/IMG_1.HEIC")
+    assert "train/ants/IMG_1.HEIC" in Folder(str(root)).build().train.names
+
+
+def test_links_are_followed_but_not_in_circles(root, tmp_path_factory):
+    elsewhere = plant(tmp_path_factory.mktemp("elsewhere"), "far/5.jpg", "6.jpg")
+    os.symlink(elsewhere / "6.jpg", root / "train" / "ants" / "6.jpg")
+    os.symlink(elsewhere / "far", root / "train" / "bees" / "far")
+    os.symlink(root / "train" / "bees", root / "train" / "bees" / "circle")
+    names = Folder(str(root)).build().train.names
+    assert "train/ants/6.jpg" in names
+    assert "train/bees/far/5.jpg" in names
+    assert not [name for name in names if "circle" in name]
+
+
+def test_names_that_differ_by_case_only_are_pointed_out(root):
+    if (root / "TRAIN").exists():
+        pytest.skip("this file system does not tell cases apart")
+    plant(root, "train/Ants/1.jpg", "val/Ants/1.jpg")
+    splits = Folder(str(root)).build()
+    assert splits.classes == ("Ants", "ants", "bees")
+    assert "'Ants', 'ants'" in splits.notes[0]
+
+
+# What is wrong
+
+
+def test_a_missing_root():
+    assert "there is no folder nowhere/at/all" in problem(root="nowhere/at/all")
+
+
+def test_a_root_that_is_a_file(root):
+    assert "is a file, not a folder" in problem(root=root / "train/ants/1.jpg")
+
+
+def test_a_root_that_is_empty(tmp_path):
+    assert "no class folders" in problem(root=tmp_path)
+
+
+def test_pictures_without_class_folders_are_told_the_layout(tmp_path):
+    plant(tmp_path, "a.jpg", "b.jpg")
+    message = problem(root=tmp_path)
+    assert "it has no class folders (loose pictures: 2); a folder for each class" in message
+    assert "root/train/ants/a.jpg" in message
+
+
+def test_an_eval_folder_without_class_folders(root):
+    plant(root, "test/1.jpg")
+    assert "test has no class folders (loose pictures: 1)" in problem(root=root, eval="test")
+
+
+def test_a_single_class(tmp_path):
+    plant(tmp_path, "train/ants/1.jpg", "val/ants/2.jpg")
+    assert "train has the class 'ants' only" in problem(root=tmp_path)
+    plant(tmp_path / "flat", "ants/1.jpg")
+    assert "it has the class 'ants' only" in problem(root=tmp_path / "flat")
+
+
+def test_everything_wrong_is_named_at_once(root):
+    plant(root, "val/wasps/1.jpg", "train/flies/1.jpg", "train/midges/x.txt", "val/midges/1.jpg")
+    assert problem(root=root).splitlines()[1:] == [
+        "  train/midges holds no pictures; add pictures, or remove the folder",
+        "  val lacks the class 'flies' of train",
+        "  train lacks the class 'wasps' of val",
+    ]
+
+
+def test_a_class_of_a_single_picture_cannot_be_divided(tmp_path):
+    plant(tmp_path, "ants/1.jpg", "ants/2.jpg", "bees/1.jpg", "wasps/1.jpg")
+    assert problem(root=tmp_path) == (
+        f"{tmp_path}: a single picture of 'bees', 'wasps': it cannot be in both splits; add more "
+        "pictures of such a class, or leave it out"
+    )
+
+
+def test_an_empty_class_folder_of_the_eval_split(root):
+    (root / "val" / "ants" / "9.gif").unlink()
+    assert "val/ants holds no pictures" in problem(root=root)
+
+
+def test_a_train_folder_that_is_not_there(root):
+    assert "did you mean 'train'?" in problem(root=root, train="trian")
+
+
+@pytest.mark.parametrize("name", ["Train", "training"])
+def test_a_train_folder_by_another_name_is_not_taken_for_a_class(root, name):
+    (root / "train").rename(root / name)
+    if (root / "train").exists():
+        pytest.skip("this file system does not tell cases apart")
+    assert "there is no folder 'train'" in problem(root=root)
+
+
+def test_an_eval_folder_that_is_not_there(root):
+    assert "there is no folder 'vla'; did you mean 'val'?" in problem(root=root, eval="vla")
+
+
+def test_an_eval_folder_that_cannot_be_told(root):
+    (root / "val").rename(root / "holdout")
+    message = problem(root=root)
+    assert "which folder is the eval split? There is 'holdout'" in message
+    assert "data.eval" in message
+
+
+def test_a_dataset_in_a_folder_of_its_own(root, tmp_path_factory):
+    outer = tmp_path_factory.mktemp("outer")
+    root.rename(outer / "hymenoptera_data")
+    assert f"set data.root={outer / 'hymenoptera_data'}" in problem(root=outer)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read(root):
+    (root / "train" / "ants").chmod(0)
+    assert "cannot read the folder" in problem(root=root)
+
+
+@pytest.mark.skipif(not HYMENOPTERA.exists(), reason="needs shared/data/hymenoptera")
+def test_ants_and_bees_as_published():
+    splits = Folder(str(HYMENOPTERA)).build()
+    assert (len(splits.train), len(splits.eval)) == (245, 153)
+    assert (splits.train.labels.count(0), splits.eval.labels.count(0)) == (124, 70)
+    assert "train/ants/imageNotFound.gif" in splits.train.names

@@ -1,0 +1,202 @@
+"""What is stored once is found later, and what cannot be stored stops nothing."""
+
+import os
+
+import psutil
+import pytest
+
+from tlf.cache.entry import Wanted
+from tlf.cache.find_or_compute import _filled, compute, find_or_compute, merged, share
+from tlf.cache.partial import Partial
+from tlf.cache.store import Cache
+from tlf.results import Notice, Prepared, Stored
+
+WANTED = Wanted("activations", "features of 4 pictures", {"of": 4})
+
+
+class Alone:
+    """What an Accelerator says where there is one process."""
+
+    num_processes = 1
+    process_index = local_process_index = 0
+    is_main_process = is_local_main_process = True
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "cache", 10**6)
+
+
+def fill(partial):
+    partial.write(0, b"ab")
+    yield Prepared("features", 2, 4)
+    partial.write(2, b"cd")
+    yield Prepared("features", 4, 4)
+    return {"pictures": 4}
+
+
+def never(*_):
+    raise AssertionError("nothing should be computed")
+
+
+def told(cache, size, filling):
+    """What ``find_or_compute`` gives, and what it tells on the way."""
+    events = []
+    return returned(find_or_compute(Alone(), cache, WANTED, size, filling), events), events
+
+
+def returned(generator, events=None):
+    """What a generator returns in the end; what it yields is added to ``events``."""
+    while True:
+        try:
+            event = next(generator)
+        except StopIteration as end:
+            return end.value
+        if events is not None:
+            events.append(event)
+
+
+def test_what_is_missing_is_computed_and_then_found(cache):
+    entry, events = told(cache, 4, fill)
+    assert entry.read(0, 4).tobytes() == b"abcd"
+    assert entry.index == {"pictures": 4}
+    progress = [Prepared("features", 2, 4), Prepared("features", 4, 4)]
+    assert events == [*progress, Stored(WANTED.title, 4, reused=False)]
+    again, events = told(cache, 4, never)
+    assert again == entry
+    assert events == [Stored(WANTED.title, 4, reused=True)]
+
+
+def test_it_is_called_what_it_turned_out_to_be(cache):
+    def titled(note):
+        return f"{note['pictures']} of 5 pictures"
+
+    entry, outcome = returned(compute(Alone(), cache, WANTED, 4, fill, titled))
+    assert outcome == Stored("4 of 5 pictures", 4, reused=False)
+    assert entry.title == "4 of 5 pictures"
+    found, _ = told(cache, 4, never)
+    assert found.title == "4 of 5 pictures"
+
+
+def test_what_is_damaged_is_computed_again(cache):
+    told(cache, 4, fill)
+    (cache.folder / WANTED.name / "data").write_bytes(b"abce")
+    entry, events = told(cache, 4, fill)
+    assert entry.read(0, 4).tobytes() == b"abcd"
+    assert events[-1] == Stored(WANTED.title, 4, reused=False)
+
+
+def test_what_does_not_fit_is_not_computed(cache):
+    entry, events = told(cache, 2 * 10**6, never)
+    assert entry is None
+    assert events == [
+        Notice(
+            "features of 4 pictures: not stored, it takes 2.0 MB and cache.max_gb allows 1.0 MB; "
+            "computed anew in every epoch"
+        )
+    ]
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    entry, (notice,) = told(Cache(tmp_path / "file", 10**6), 4, never)
+    assert entry is None
+    assert notice.text.startswith("features of 4 pictures: not stored, ")
+
+
+def test_a_disk_that_breaks_leaves_nothing_behind(cache):
+    def broken(partial):
+        partial.write(0, b"ab")
+        yield Prepared("features", 2, 4)
+        raise OSError(28, "No space left on device")
+
+    entry, events = told(cache, 4, broken)
+    assert entry is None
+    assert isinstance(events[-1], Notice)
+    assert ": not stored, No space left on device; " in events[-1].text
+    assert [*cache.folder.iterdir()] == []
+
+
+class Another(Alone):
+    """A second process of the machine, which only writes."""
+
+    process_index = local_process_index = 1
+    is_main_process = is_local_main_process = False
+
+
+@pytest.mark.parametrize("process", [Alone, Another])
+def test_a_full_disk_is_let_go_by_every_process(cache, process):
+    """What is removed takes its place on the disk for as long as anybody has it open."""
+
+    def full(partial):
+        partial.write(0, b"ab")
+        yield Prepared("features", 2, 4)
+        raise OSError(28, "No space left on device")
+
+    before = psutil.Process().num_fds()
+    begun = cache.begin(WANTED, 4)
+    written = begun if process is Alone else Partial(begun.folder)
+    with pytest.raises(OSError, match="No space left on device"):
+        list(_filled(process(), written, full))
+    begun.discard()
+    assert psutil.Process().num_fds() == before
+
+
+@pytest.mark.parametrize("process", [Alone, Another])
+def test_the_file_is_open_before_threads_write_to_it(cache, monkeypatch, process):
+    """Two that write first at the same moment could each open it, and one would stay open."""
+    opened = []
+
+    def counted(path, *arguments, os_open=os.open):
+        opened.append(path)
+        return os_open(path, *arguments)
+
+    def fill(partial):
+        before = len(opened)
+        partial.write(0, b"abcd")
+        yield Prepared("features", 4, 4)
+        return len(opened) - before
+
+    begun = cache.begin(WANTED, 4)
+    monkeypatch.setattr(os, "open", counted)
+    written = begun if process is Alone else Partial(begun.folder)
+    in_threads = returned(_filled(process(), written, fill))
+    begun.discard()
+    assert in_threads == 0
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])
+def test_other_errors_are_nobodys_to_swallow_and_leave_nothing_behind(cache, kind):
+    def broken(partial):
+        partial.write(0, b"ab")
+        yield Prepared("features", 2, 4)
+        raise kind("stop")
+
+    with pytest.raises(kind, match="stop"):
+        told(cache, 4, broken)
+    assert [*cache.folder.iterdir()] == []
+
+
+def test_who_stops_listening_leaves_nothing_behind(cache):
+    generator = find_or_compute(Alone(), cache, WANTED, 4, fill)
+    assert next(generator) == Prepared("features", 2, 4)
+    generator.close()
+    assert [*cache.folder.iterdir()] == []
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_shares_are_whole_chunks_and_everything_together(monkeypatch, processes, chunk):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    shares = []
+    for rank in range(processes):
+        one = Alone()
+        one.local_process_index = rank
+        shares.append(share(one, 18, chunk))
+    assert sorted(i for part in shares for i in part) == [*range(18)]
+    chunks = [{i // chunk for i in part} for part in shares]
+    assert sum(map(len, chunks)) == len(set().union(*chunks))
+
+
+def test_one_process_has_found_out_everything():
+    assert merged(Alone(), {2: "b", 0: "a"}) == {0: "a", 2: "b"}

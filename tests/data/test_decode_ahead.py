@@ -1,0 +1,188 @@
+"""What is decoded while torch is imported is what would be decoded after it, or is not used."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import tlf
+from small import write_recipe
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is decoded ahead")
+
+PHASES = "[[phases]]\nname = 'head'\nfreeze = 'backbone'\nepochs = 2\nlr = 0.1\n"
+
+BEGIN = """
+import os, sys, time
+from dataclasses import replace
+from hashlib import sha256
+from tlf.data import decode_ahead as ahead
+from tlf.cache.store import open_cache
+from tlf.components import Split, Splits
+from tlf.data.transforms import load_pixels
+from tlf.recipe.plan import looking_ahead, plan_of
+from tlf.preprocessing import Preprocessing
+
+def compare(begun, splits, how):
+    import numpy as np
+    same = []
+    with ahead.decoded_ahead(begun, how) as ready:
+        for split in (splits.train, splits.eval):
+            for index in range(len(split)):
+                data = split.read(index)
+                found = ready.pixels(sha256(data).digest())
+                same.append(found is not None and np.array_equal(found, load_pixels(data, how)))
+    print(sum(same), len(same), "torch" in sys.modules)
+"""
+
+WHOLE = """
+with looking_ahead(plan_of(sys.argv[1], sys.argv[2:])) as plan:
+    begun = plan.ahead
+    os.waitid(os.P_PID, begun.child, os.WEXITED | os.WNOWAIT)
+    compare(begun, plan.splits, begun.how)
+"""
+
+SLOW = """
+def read(index):
+    time.sleep(0.02)
+    return open(sys.argv[1], "rb").read() + bytes([index])
+
+splits = Splits(Split(range(100), [0] * 100, read), Split(range(10), [0] * 10, read), ("a",))
+begun = ahead.begin(splits, Preprocessing(), open_cache(sys.argv[2]))
+print(begun.child, flush=True)
+"""
+
+
+def program(text, *arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + text, *map(str, arguments)],
+        capture_output=True, text=True, check=True, env={**os.environ, **environment},
+    )  # fmt: skip
+    return done.stdout.split("\n")[:-1]
+
+
+@pytest.fixture
+def starter(tmp_path, pictures):
+    """A recipe whose weights say how pictures are prepared; its own pictures and cache."""
+    shutil.copytree(pictures, tmp_path / "own")
+    recipe = write_recipe(tmp_path / "recipe.toml", tmp_path / "own", PHASES)
+    return (
+        recipe,
+        "transforms={augment='none', size=112, resize=128}",
+        "backbone={kind='torchvision', model='resnet18', weights='starter'}",
+        f"cache.dir={tmp_path / 'cache'}",
+    )
+
+
+def entries(folder):
+    """Kind → the bytes that are stored of it."""
+    return sorted((path.parent.name, path.read_bytes()) for path in folder.glob("*/data"))
+
+
+def test_every_picture_is_decoded_without_torch(starter):
+    assert program(WHOLE, *starter) == ["31 31 False"]
+
+
+def test_pictures_that_are_resized_in_another_way_are_decoded_anew(starter):
+    other = WHOLE.replace("begun.how)", "replace(begun.how, resize=130))")
+    assert program(other, *starter) == ["0 31 False"]
+    other = WHOLE.replace("begun.how)", "replace(begun.how, mean=(0.5, 0.5, 0.5)))")
+    assert program(other, *starter) == ["31 31 False"]
+
+
+def test_what_is_decoded_has_a_limit(starter):
+    small = WHOLE.replace("with looking", "ahead._ROOM = 10 * 3 * 150 * 150\nwith looking", 1)
+    (line,) = program(small, *starter)
+    assert 0 < int(line.split()[0]) < 31
+
+
+def test_a_run_is_the_same_run_and_finds_what_another_stored(starter, tmp_path):
+    recipe, *overrides = starter
+    subprocess.run(
+        [sys.executable, "-m", "tlf", str(recipe), *overrides, f"output={tmp_path}/ahead"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    before = entries(tmp_path / "cache")
+    assert program(WHOLE, *starter) == ["0 31 False"]  # what is stored is not decoded again
+    shutil.rmtree(tmp_path / "cache")
+    for _ in tlf.run(recipe, [*overrides, f"output={tmp_path}/after"]):  # torch is imported here
+        pass
+    assert entries(tmp_path / "cache") == before
+    assert len(before) == 4
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("ahead", "after"))
+    assert all(one[name].equal(other[name]) for name in one)
+
+
+def test_what_cannot_be_read_or_changes_is_told_all_the_same(starter, tmp_path):
+    recipe, *overrides = starter
+    (tmp_path / "own" / "train" / "circles" / "003.jpg").write_bytes(b"no picture")
+    assert program(WHOLE, *starter) == ["30 31 False"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tlf", str(recipe), *overrides],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "train/circles/003.jpg: not a picture in a known format" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_is_stopped_amid_its_work_and_what_is_done_counts(tmp_path, pictures):
+    picture = next(pictures.glob("train/*/*.jpg"))
+    # In the end its id may be another process's.
+    twice = "time.sleep(3.5)\ncompare(begun, splits, Preprocessing())\nos.kill = None\nbegun.stop()"
+    child, line = program(SLOW + twice, picture, tmp_path)
+    done, count, _ = line.split()
+    assert 0 < int(done) < int(count) == 110
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_it_ends_when_nobody_waits_any_longer(tmp_path, pictures):
+    picture = next(pictures.glob("train/*/*.jpg"))
+    command = [sys.executable, "-c", f"{BEGIN}{SLOW}time.sleep(60)", picture, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        number = parent.stdout.readline().strip()
+        assert number.isdigit()
+        child = Path(f"/proc/{number}")
+        parent.send_signal(signal.SIGKILL)
+    until = time.monotonic() + 2  # by itself it would take more than 4 seconds
+    while child.exists() and "Z" not in (child / "stat").read_text().split():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("override", "environment"),
+    [
+        ("cache.mode=off", {}),
+        ("backbone={kind='timm', model='test_resnet', weights='none'}", {}),
+        ("data={kind='formula', classes=2, train_per_class=2, eval_per_class=2, size=32}", {}),
+        ("seed=1", {"WORLD_SIZE": "2"}),
+    ],
+    ids=["without a cache", "unknown preprocessing", "one file of all", "several processes"],
+)
+def test_where_nothing_is_gained_there_is_no_process(starter, override, environment):
+    asked = """
+with looking_ahead(plan_of(sys.argv[1], sys.argv[2:])) as plan:
+    print(plan.ahead, plan.splits is None)
+"""
+    several = "WORLD_SIZE" in environment
+    assert program(asked, *starter, override, **environment) == [f"None {several}"]
+
+
+def test_missing_pictures_are_told_before_torch_is_imported(starter):
+    recipe, *overrides = starter
+    text = """
+import json
+from tlf.cli.main import main
+sys.argv = ["tlf", *sys.argv[1:], "data.root=nowhere"]
+print(json.dumps([main(), "torch" in sys.modules]))
+"""
+    (line,) = program(text, recipe, *overrides)
+    assert json.loads(line) == [2, False]

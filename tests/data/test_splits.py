@@ -1,0 +1,99 @@
+import pickle
+
+import pytest
+
+from tlf.components import Splits
+from tlf.data.splits import Aside, ReadFile, class_problems, failure, file_splits, hold_out, listed
+from tlf.errors import DataError
+
+GROUPS = {"ant": [f"ant/{i}" for i in range(10)], "bee": [f"bee/{i}" for i in range(30)]}
+
+
+def test_every_class_gives_its_share_and_nothing_is_lost_or_doubled():
+    train, aside = hold_out(GROUPS, 0.2, seed=0)
+    assert {name: len(pictures) for name, pictures in aside.items()} == {"ant": 2, "bee": 6}
+    for name, pictures in GROUPS.items():
+        assert sorted(train[name] + aside[name]) == sorted(pictures)
+
+
+def test_the_draw_is_the_same_everywhere():
+    """Held as literals: another answer is another split in the runs of everybody."""
+    assert hold_out(GROUPS, 0.2, seed=0)[1]["ant"] == ["ant/1", "ant/4"]
+
+
+def test_the_draw_depends_on_the_seed_but_not_on_the_order_of_files():
+    backwards = {name: pictures[::-1] for name, pictures in GROUPS.items()}
+    first, again, other = (
+        hold_out(groups, 0.2, seed)[1]
+        for groups, seed in ((GROUPS, 0), (backwards, 0), (GROUPS, 1))
+    )
+    assert {name: set(v) for name, v in first.items()} == {
+        name: set(v) for name, v in again.items()
+    }
+    assert first != other
+
+
+def test_a_class_added_later_moves_nothing_of_the_others():
+    more = GROUPS | {"wasp": ["wasp/0", "wasp/1"]}
+    assert hold_out(more, 0.2, 0)[1]["bee"] == hold_out(GROUPS, 0.2, 0)[1]["bee"]
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
+def test_both_splits_get_at_least_one(fraction):
+    for part in hold_out({"ant": ["a", "b"]}, fraction, 0):
+        assert len(part["ant"]) == 1
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, 20])
+def test_a_fraction_lies_between_0_and_1(fraction):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        hold_out(GROUPS, fraction, 0)
+
+
+def test_a_class_of_one_cannot_be_divided():
+    with pytest.raises(DataError, match=r"single picture of 'wasp': it cannot be in both"):
+        hold_out(GROUPS | {"wasp": ["w"]}, 0.2, 0)
+
+
+def test_class_problems_names_both_directions_at_once():
+    problems = class_problems(["ant", "bee", "fly"], ["ant", "wasp"], "train", "val")
+    assert problems == [
+        "val lacks the classes 'bee', 'fly' of train",
+        "train lacks the class 'wasp' of val",
+    ]
+
+
+def test_one_class_is_nothing_to_learn():
+    assert "nothing to tell apart" in class_problems(["ant"], ["ant"], "train", "val")[0]
+
+
+def test_file_splits_sorts_classes_and_paths(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "1").write_bytes(b"one")
+    splits = file_splits(str(tmp_path), {"b": ["b/2", "b/1"], "B": ["B/1"]}, {"b": ["b/3"]})
+    assert isinstance(splits, Splits)
+    assert splits.classes == ("B", "b")
+    assert splits.train.names == ("B/1", "b/1", "b/2")
+    assert splits.train.labels == (0, 1, 1)
+    assert splits.eval.labels == (1,)
+    assert splits.train.read(1) == b"one"
+    assert splits.notes == ("classes that differ by upper and lower case only: 'B', 'b'",)
+
+
+def test_putting_aside_is_noted():
+    notes = file_splits("root", GROUPS, Aside("my/pictures", 0.2, 5)).notes
+    assert notes == (
+        "my/pictures has no eval split of its own: 20% of each class, 8 pictures in all, "
+        "were put aside as one (drawn by data.seed = 5)",
+    )
+
+
+def test_read_file_can_be_pickled(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"bytes")
+    assert pickle.loads(pickle.dumps(ReadFile(str(tmp_path), ("a.jpg",))))(0) == b"bytes"
+
+
+def test_failure_lists_problems_and_listed_stops():
+    assert str(failure("x", ["one"])) == "x: one"
+    assert str(failure("x", ["one", "two"])) == "x: 2 problems\n  one\n  two"
+    assert listed(map(str, range(30))).endswith("'19' and 10 more")

@@ -1,0 +1,193 @@
+"""What a program can do with tlf: the public names, and runs from a notebook."""
+
+import ast
+import inspect
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import types
+
+import pytest
+from rich.console import Console
+
+import tlf as package
+from places import ROOT
+from tlf.cli.progress import show
+from tlf.commands import COMMANDS, NAMES
+
+
+def python(program, **options):
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, timeout=300, check=False, **options,
+    )  # fmt: skip
+
+
+def test_public_names_are_sorted_and_there_and_documented():
+    assert package.__all__ == sorted(package.__all__)
+    for name in package.__all__:
+        thing = getattr(package, name)
+        assert name in dir(package)
+        if name != "__version__":
+            assert thing.__name__ == name
+            assert thing.__module__.startswith("tlf.")
+            assert inspect.getdoc(thing)
+
+
+def test_type_checkers_see_what_programs_see():
+    tree = ast.parse((ROOT / "tlf" / "commands.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname: node.module for node in block.body for alias in node.names}
+    assert seen == {name: f"tlf.{module}" for name, module in NAMES.items()}
+
+
+def test_public_functions_are_typed_and_say_what_goes_wrong():
+    functions = [getattr(package, name) for name in package.__all__ if name.islower()]
+    functions = [thing for thing in functions if inspect.isfunction(thing)]
+    assert len(functions) == 14
+    for function in functions:
+        signature = inspect.signature(function)
+        assert signature.return_annotation is not inspect.Signature.empty
+        for parameter in signature.parameters.values():
+            assert parameter.annotation is not inspect.Parameter.empty
+            if len(signature.parameters) > 1:
+                assert f"{parameter.name}: " in function.__doc__, function.__name__
+
+
+def test_the_readme_lists_every_function():
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Python API")[2]
+    for name in package.__all__:
+        if inspect.isfunction(getattr(package, name)):
+            assert f"`{name}(" in section, name
+
+
+def test_every_command_is_a_function():
+    for command, names in COMMANDS.items():
+        assert any(inspect.isfunction(getattr(package, name)) for name in names), command
+
+
+def test_no_module_takes_the_place_of_a_name():
+    modules = {path.stem for path in (ROOT / "tlf").iterdir()}
+    assert not modules & set(package.__all__) - {"__init__"}
+    done = python(
+        "import tlf.cli.main, tlf.exports.export, tlf.runs.run, tlf.runs.explain\n"
+        "from tlf import run, explain, predict, resume\n"
+        "import tlf\n"
+        "assert callable(run) and tlf.run is run and callable(explain) and callable(predict)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_it_imports_nothing_large():
+    done = python(
+        "import sys; before = set(sys.modules); import tlf; dir(tlf)\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    assert set(done.stdout.split()) <= {"tlf", "typing", "importlib", "collections", "functools",
+                                        "operator", "re", "contextlib", "copyreg", "enum", "types",
+                                        "keyword", "reprlib", "itertools", "warnings",
+                                        "_collections", "_functools", "_operator", "_typing",
+                                        "_sre", "_abc"}  # fmt: skip
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
+def test_a_program_trains_explains_and_predicts(recipe, pictures):
+    loaded = package.load_recipe(recipe)
+    told = package.explain(loaded)
+    assert [row.state for row in told.phases["head"]] == ["frozen"] * 5 + ["learning"]
+    events = list(package.run(loaded))
+    epochs = [event for event in events if isinstance(event, package.EpochResult)]
+    result = events[-1]
+    assert isinstance(result, package.RunResult)
+    assert result.history == tuple(epochs) == tuple(package.read_history(result.folder))
+    found = list(package.predict(result.folder, str(pictures / "val")))
+    assert len(found) == 11
+    one = package.load_classifier(result.folder).predict(found[3].path)
+    assert one.label == found[3].label
+    assert one.probabilities == pytest.approx(found[3].probabilities, abs=1e-6)
+
+
+def test_a_run_that_was_left_goes_on(recipe, tmp_path):
+    events = package.run(recipe, ["checkpoint_every={updates=1}"])
+    folder = next(event.folder for event in events if hasattr(event, "folder"))
+    for event in events:
+        if isinstance(event, package.EpochResult):
+            break
+    events.close()
+    *_, result = package.resume(str(folder))
+    assert result.folder == str(folder)
+    *_, again = package.run(recipe, [f"output={tmp_path}/b"])
+    keys = ("train_loss", "eval_loss", "eval_top1")
+    for first, second in zip(result.history, again.history, strict=True):
+        assert [getattr(first, key) for key in keys] == [getattr(second, key) for key in keys]
+    with pytest.raises(package.TlfError, match="has ended"):
+        list(package.resume_recipe(recipe))
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """What a notebook's cells are given to show."""
+    shown = []
+    module = types.ModuleType("IPython.display")
+    module.display = shown.append
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return shown
+
+
+def test_a_notebook_shows_a_run(recipe, notebook):
+    console = Console(force_jupyter=True, width=100)
+    assert console.is_jupyter
+    result = show(package.run(recipe), console)
+    assert isinstance(result, package.RunResult)
+    text = "\n".join(
+        str(piece) for cell in notebook for piece in cell._repr_mimebundle_({}, {}).values()
+    )
+    assert "layer4" in text
+    for epoch in result.history:
+        assert f"{epoch.eval_loss:.4f}" in text
+    assert f"{result.folder}/head.safetensors" in text
+
+
+def test_show_prints_by_default_and_gives_the_result(recipe, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = package.show(package.run(recipe))
+    assert f"tlf predict {result.folder}" in capsys.readouterr().out
+    assert package.show(iter(()), Console(file=io.StringIO())) is None
+
+
+LAUNCH = """
+import sys
+from accelerate import notebook_launcher
+import tlf
+
+def train():
+    result = tlf.show(tlf.run({recipe!r}))
+    sys.stdout.write(f"result of {{result.folder}}\\n")
+
+if __name__ == "__main__":
+    notebook_launcher(train, num_processes={processes}, use_port="{port}")
+"""
+
+
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_it_runs_under_accelerates_notebook_launcher(recipe, tmp_path, processes):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    done = python(
+        LAUNCH.format(recipe=str(recipe), processes=processes, port=port),
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("run       ") == 1  # one process speaks for all
+    assert done.stdout.count("result of") == processes
+    told = json.loads((tmp_path / "run" / "provenance.json").read_text())["hardware"]["device"]
+    assert ("× 2 processes" in told) == (processes == 2)
+    assert len(list(package.read_history(tmp_path / "run"))) == 3
+    assert (tmp_path / "run" / "head.safetensors").is_file()
+    assert not (tmp_path / "run-2").exists()

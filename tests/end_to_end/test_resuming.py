@@ -1,0 +1,418 @@
+"""A run that was stopped ends as if it had not been: bit for bit, wherever it was stopped."""
+
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file
+from timm.optim import list_optimizers
+
+from places import ROOT
+from run_files import different_tensors
+from small import write_recipe
+from tlf.builtin.optimizers import Sgd, tlf_optimizers
+from tlf.builtin.schedulers import tlf_schedulers
+from tlf.errors import StoppedError, TrainingError
+from tlf.results import Notice, Updated
+from tlf.runs.history import read_history
+from tlf.runs.run import RunStarted, resume, run
+
+COMMON = """
+batch_size = 4
+accumulate = 2
+clip_grad_norm = 1.0
+checkpoint_every = { updates = 1 }
+[transforms]
+size = 32
+resize = 36
+augment = ["crop-flip", "mixup"]
+[head]
+kind = "linear"
+dropout = 0.3
+"""
+PHASES = """
+[[phases]]
+name = "head"
+freeze = "backbone"
+epochs = 1
+lr = 0.01
+optimizer = "sgd"
+[[phases]]
+name = "thaw"
+freeze = { kind = "gradual", thaw = 2 }
+epochs = 3
+lr = 0.003
+layer_decay = 0.8
+ema = 0.9
+optimizer = "sgd"
+scheduler = { kind = "cosine", warmup = 0.2 }
+early_stopping = { patience = 2 }
+"""
+RECIPE = COMMON + PHASES
+
+
+class KilledRuns:
+    """Starts runs in processes that begin at once, and kills them."""
+
+    def __init__(self):
+        program = [sys.executable, str(ROOT / "tests" / "killed_runs.py")]
+        self.server = subprocess.Popen(
+            program, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def start(self, *words):
+        """Begin, and give the process id."""
+        self.server.stdin.write(" ".join(map(str, words)) + "\n")
+        self.server.stdin.flush()
+        return int(self.server.stdout.readline())
+
+    def status(self):
+        return int(self.server.stdout.readline())
+
+    def whole(self, *words):
+        """Run to the end, or to where it kills itself."""
+        self.start(*words)
+        return self.status()
+
+    def killed_at(self, moment, folder, *words):
+        """Kill it so many seconds after it has begun to write, if it still runs then."""
+        process = self.start(*words)
+        wait_for(folder / "recipe.toml")
+        ended = select.select([self.server.stdout], [], [], moment)[0]
+        if not ended:
+            with suppress(ProcessLookupError):  # it may have ended at this very moment
+                os.kill(process, signal.SIGKILL)
+        return self.status()
+
+    def end(self):
+        self.server.stdin.close()
+        self.server.stdout.close()
+        assert self.server.wait(timeout=60) == 0
+
+
+def wait_for(path):
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.002)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    runs = KilledRuns()
+    yield runs
+    runs.end()
+
+
+def timms(name):
+    """The optimizer as a recipe has it."""
+    return f'{{ kind = "timm", name = "{name}" }}'
+
+
+def write(folder, pictures, name="recipe", text=RECIPE):
+    """A recipe, and the folder of its run, which is called the same."""
+    return write_recipe(folder / f"{name}.toml", pictures, text, output=name), folder / name
+
+
+def assert_same(one: Path, other: Path):
+    for name in ("model.safetensors", "head.safetensors"):
+        assert different_tensors(one / name, other / name) == []
+    assert figures(one) == figures(other)
+    for name in ("predictions.csv", "segments.jsonl"):
+        assert (one / name).read_text() == (other / name).read_text()
+
+
+def figures(folder):
+    return [
+        (r.phase, r.epoch, r.train_loss, r.eval_loss, r.eval_top1, r.lr)
+        for r in read_history(folder)
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, pictures):
+    """A run that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    path, output = write(folder, pictures)
+    list(run(path))
+    return output
+
+
+POINTS = [
+    ("before-recipe", 1), ("before-update", 1), ("before-update", 4), ("before-evaluation", 1),
+    ("before-choice", 1), ("before-metrics", 1), ("before-audit", 1), ("before-thaw", 2),
+    ("before-update", 8), ("amid-state", 1), ("amid-state", 7), ("before-rename", 12),
+    ("before-thaw", 3), ("before-audit", 3), ("before-evaluation", 4), ("before-metrics", 4),
+    ("before-audit", 4), ("before-head", 1), ("before-predictions", 1), ("before-model", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("point", "number"), POINTS)
+def test_killed_at_a_point_and_gone_on(tmp_path, pictures, whole, runs, point, number):
+    """In the middle of writing a state, at the edges of epochs, segments and phases, at the end."""
+    path, output = write(tmp_path, pictures)
+    assert runs.whole("run", path, point, number) == -signal.SIGKILL
+    assert go_on(runs, path, output) == 0
+    assert_same(whole, output)
+    assert {file.name for file in output.iterdir()} == {file.name for file in whole.iterdir()}
+
+
+def test_killed_when_all_but_the_state_is_written(tmp_path, pictures, whole, runs, tlf):
+    path, output = write(tmp_path, pictures)
+    assert runs.whole("run", path, "before-discard", 1) == -signal.SIGKILL
+    assert_same(whole, output)
+    assert "has ended" in tlf("resume", output).stderr
+
+
+def go_on(runs, path, output, *more):
+    """Resume the run, or begin anew where it was killed before it had begun."""
+    if (output / "recipe.toml").exists():
+        return runs.whole("resume", output, *more)
+    if output.exists():
+        shutil.rmtree(output)
+    return runs.whole("run", path, *more)
+
+
+@pytest.mark.slow
+def test_killed_at_thirty_random_moments(tmp_path, pictures, whole, runs):
+    """Killed from outside, some of them again and again; only kills that hit a run are counted."""
+    path, output = write(tmp_path, pictures, "length")
+    begun = wait_until_written(runs, output, "run", path)
+    assert runs.status() == 0
+    length, moments, kills, hits = time.monotonic() - begun, random.Random(0), 0, set()
+    for number in range(100):
+        path, output = write(tmp_path, pictures, f"r{number}")
+        words = ("run", path)
+        for _ in range(moments.choice((1, 2))):
+            if (output / "model.safetensors").exists():
+                break
+            status = runs.killed_at(moments.uniform(0, length), output, *words)
+            assert status in (0, -signal.SIGKILL)
+            kills += status != 0
+            hits.add(stored(output))
+            words = ("resume", output)
+        if not (output / "model.safetensors").exists():
+            assert runs.whole(*words) == 0
+        assert_same(whole, output)
+        if kills >= 30:
+            assert len(hits) >= 5, "all hit at the same places"
+            return
+    raise AssertionError(f"only {kills} kills hit")
+
+
+def stored(output):
+    """Phase, epoch and update of the state that a killed run has left."""
+    path = output / "resume" / "state.safetensors"
+    if not path.exists():
+        return None
+    with safe_open(path, framework="pt") as file:
+        text = json.loads(file.metadata()["tlf"])
+    return text["phase"], text["epoch"], text["update"]
+
+
+def wait_until_written(runs, output, *words):
+    runs.start(*words)
+    wait_for(output / "recipe.toml")
+    return time.monotonic()
+
+
+SHORT = """
+[[phases]]
+name = "thaw"
+freeze = { kind = "gradual", thaw = 2 }
+epochs = 3
+lr = 1e-3
+layer_decay = 0.8
+"""
+
+
+def check_goes_on_in_the_middle(folder, pictures, optimizer='"sgd"', scheduler='"constant"'):
+    """Copy the folder of a run in the middle of its second epoch, after a thaw; go on there."""
+    text = COMMON + SHORT + f"optimizer = {optimizer}\nscheduler = {scheduler}\n"
+    (path, output), copy = write(folder, pictures, text=text), folder / "copy"
+    for event in run(path):
+        # The state of an update is stored when the event after it is asked for.
+        if isinstance(event, Updated) and position(event) == (1, 3, False):
+            shutil.copytree(output, copy)
+    started = next(event for event in [*resume(copy)] if isinstance(event, RunStarted))
+    assert started.epochs == 1
+    assert_same(output, copy)
+
+
+def position(event):
+    return event.progress.epoch, event.progress.update, event.evaluating
+
+
+KINDS = ['{ kind = "sgd", nesterov = true, weight_decay = 0.1 }', '"adam"', '"adamw"']
+# What a name of timm's needs that others do not: a GPU or another package, second derivatives, a
+# compiler.
+APART = ("bnb", "fused", "adahessian", "kron")
+
+
+@pytest.mark.parametrize(
+    "optimizer", [*KINDS, *(timms(name) for name in ("lamb", "adan", "muon", "adafactorbv"))]
+)
+def test_every_optimizer_goes_on(tmp_path, pictures, optimizer):
+    check_goes_on_in_the_middle(tmp_path, pictures, optimizer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in list_optimizers() if not n.startswith(APART)])
+def test_every_optimizer_of_timms_goes_on(tmp_path, pictures, name):
+    check_goes_on_in_the_middle(tmp_path, pictures, timms(name))
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    ['"constant"', '{ kind = "linear", warmup = 0.5 }', '"cosine"', '"step"', '"one-cycle"',
+     '{ kind = "plateau", patience = 1 }'],
+)  # fmt: skip
+def test_every_scheduler_goes_on(tmp_path, pictures, scheduler):
+    check_goes_on_in_the_middle(tmp_path, pictures, scheduler=scheduler)
+
+
+def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, pictures, monkeypatch):
+    build = Sgd.build
+
+    def keeping_a_function(self, groups):
+        optimizer = build(self, groups)
+        optimizer.param_groups[0]["closure"] = print
+        return optimizer
+
+    monkeypatch.setattr(Sgd, "build", keeping_a_function)
+    path, _ = write(tmp_path, pictures)
+    with pytest.raises(TrainingError, match=r"optimizer 'sgd': .*closure holds a builtin_function"):
+        list(run(path))
+
+
+def test_the_schedulers_and_optimizers_tried_are_all_that_there_are():
+    assert {*tlf_schedulers()} == {"constant", "linear", "cosine", "step", "one-cycle", "plateau"}
+    assert {*tlf_optimizers()} == {"sgd", "adam", "adamw", "timm"}
+
+
+def test_adaptive_policies_go_on(tmp_path, pictures):
+    """A plateau schedule and a plateau thaw are functions of the history, which is stored."""
+    text = RECIPE.replace('"gradual", thaw = 2 }', '"plateau", patience = 1, thaw = 2 }')
+    text = text.replace('"cosine", warmup = 0.2 }', '"plateau", patience = 1 }')
+    text = text.replace("patience = 2 }", "patience = 3 }")
+    outputs = [write(tmp_path, pictures, name, text)[1] for name in ("one", "other")]
+    list(run(tmp_path / "one.toml"))
+    stop_after(tmp_path / "other.toml", 20)
+    list(resume(outputs[1]))
+    assert_same(*outputs)
+    segments = [(output / "segments.jsonl").read_text() for output in outputs]
+    assert segments[0] == segments[1]
+
+
+def stop_after(path, updates):
+    """Stop at an update as a signal does, and give what is said."""
+
+    try:
+        updated = (event for event in run(path) if isinstance(event, Updated))
+        for number, _ in enumerate(updated):
+            if number == updates:
+                os.kill(os.getpid(), signal.SIGTERM)
+    except StoppedError as stopped:
+        return str(stopped)
+    raise AssertionError("the run was not stopped")
+
+
+def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, pictures, whole, tlf):
+    path, output = write(tmp_path, pictures)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tlf", str(path)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not (output / "resume").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip() == f"stopped by SIGINT; go on with: tlf resume {output}"
+    finished = tlf("resume", output)
+    assert finished.returncode == 0, finished.stderr
+    assert_same(whole, output)
+    again = tlf("resume", output)
+    assert again.returncode == 2
+    assert "has ended" in again.stderr
+
+
+def test_the_same_recipe_with_resume(tmp_path, pictures, whole, tlf):
+    path, output = write(tmp_path, pictures)
+    stop_after(path, 12)
+    finished = tlf(path, "--resume")
+    assert finished.returncode == 0, finished.stderr
+    assert_same(whole, output)
+
+
+def test_a_changed_recipe_is_refused_unless_told(tmp_path, pictures, tlf):
+    path, _ = write(tmp_path, pictures)
+    stop_after(path, 12)
+    refused = tlf(path, "--resume", "phases.thaw.lr=0.1")
+    assert refused.returncode == 2
+    assert "phases.1.lr was 0.003 and is 0.1" in refused.stderr
+    assert "--changed" in refused.stderr
+    assert tlf(path, "--resume", "--changed", "phases.thaw.lr=0.1").returncode == 0
+
+
+def test_changed_pictures_are_refused(tmp_path, drawn, tlf):
+    root = drawn(tmp_path / "pictures", 4, 2)
+    path, output = write(tmp_path, root)
+    stop_after(path, 4)
+    pictures = sorted((root / "train" / "circles").iterdir())
+    pictures[0].write_bytes(pictures[1].read_bytes())
+    refused = tlf("resume", output)
+    assert refused.returncode == 2
+    assert "the pictures of the train split" in refused.stderr
+
+
+def test_a_damaged_state_is_refused(tmp_path, pictures, tlf):
+    path, output = write(tmp_path, pictures)
+    stop_after(path, 4)
+    state = output / "resume" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:5000])
+    refused = tlf("resume", output)
+    assert refused.returncode == 2
+    assert "is damaged" in refused.stderr
+
+
+def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
+    path, output = write(tmp_path, pictures)
+    stop_after(path, 4)
+    names = load_file(output / "resume" / "state.safetensors")
+    assert {n.split("/")[2] for n in names if n.startswith("state/model/")} == {
+        "head.weight",
+        "head.bias",
+    }
+
+
+def test_a_full_disk_leaves_the_state_before_and_the_run_goes_on(tmp_path, pictures, monkeypatch):
+    from tlf.training.checkpoint import state_file as module
+
+    path, output = write(tmp_path, pictures)
+    save, calls = module.save_file, []
+
+    def fails_once(tensors, side, metadata):
+        calls.append(side)
+        if len(calls) == 3:
+            Path(side).write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        save(tensors, side, metadata)
+
+    monkeypatch.setattr(module, "save_file", fails_once)
+    notices = [e.text for e in run(path) if isinstance(e, Notice)]
+    assert any("No space left on device" in text for text in notices)
+    assert (output / "model.safetensors").exists()

@@ -1,0 +1,254 @@
+"""Classifying pictures with what a run left."""
+
+import csv
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from run_files import predictions
+from tlf.cli import main as cli
+from tlf.errors import DataError, WeightsError
+from tlf.inference.classifier import AT_ONCE
+from tlf.inference.predict import expand, load_classifier
+from tlf.inference.predict import predict as predict_pictures
+
+
+@pytest.fixture
+def predict(monkeypatch, capsys, finished):
+    """Run ``tlf predict`` on the run; give what it prints."""
+
+    def predict(*arguments):
+        monkeypatch.setenv("COLUMNS", "300")
+        monkeypatch.setattr(sys, "argv", ["tlf", "predict", str(finished), *map(str, arguments)])
+        assert cli.main() == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    return predict
+
+
+@pytest.fixture
+def known(finished):
+    """Path in the dataset → the row of the run's own predictions.csv."""
+    return {row["path"]: row for row in predictions(finished)}
+
+
+def read(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def figures(row):
+    return torch.tensor([float(row[name]) for name in sorted(row) if name.startswith("p_")])
+
+
+def test_csv_equals_what_the_run_said(predict, known, pictures):
+    found = read(predict(pictures / "val", "--format", "csv"))
+    assert [row["path"] for row in found] == [str(pictures / name) for name in known]
+    assert list(found[0]) == ["path", "predicted", "p_circles", "p_squares"]
+    for row, expected in zip(found, known.values(), strict=True):
+        assert row["predicted"] == expected["predicted"]
+        torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
+
+
+def test_json_lines_and_the_table_hold_the_same(predict, pictures):
+    files = [pictures / "val/squares/001.jpg", pictures / "val/circles/odd.jpg"]
+    rows = read(predict(*files, "--format=csv"))
+    lines = [json.loads(line) for line in predict(*files, "--format=jsonl").splitlines()]
+    table = [line.split() for line in predict(*files).splitlines()]
+    assert table[0] == ["path", "predicted", "p_circles", "p_squares"]
+    assert table[1:] == [list(row.values()) for row in rows]
+    assert lines == [
+        {
+            "path": row["path"],
+            "predicted": row["predicted"],
+            "probabilities": {n: float(row[f"p_{n}"]) for n in ("circles", "squares")},
+        }
+        for row in rows
+    ]
+    assert [row["path"] for row in rows] == [str(file) for file in files]
+
+
+def test_probabilities_sum_to_one_and_the_highest_is_predicted(finished, pictures):
+    for found in predict_pictures(finished, pictures):
+        assert list(found.probabilities) == ["circles", "squares"]
+        assert sum(found.probabilities.values()) == pytest.approx(1, abs=2e-6)
+        assert found.label == max(found.probabilities, key=found.probabilities.get)
+        assert found.probability == found.probabilities[found.label]
+
+
+def test_more_pictures_than_a_batch_in_the_order_given(finished, pictures):
+    files = [*expand([pictures / "train", pictures / "val"])] * 2
+    assert len(files) > AT_ONCE
+    found = list(predict_pictures(str(finished), files))
+    assert [one.path for one in found] == [str(file) for file in files]
+    half = len(files) // 2
+    for first, second in zip(found[:half], found[half:], strict=True):
+        assert first.probabilities == pytest.approx(second.probabilities, abs=2e-6)
+
+
+def test_folders_stand_for_the_pictures_in_them(tmp_path):
+    names = ("b.jpg", "a.PNG", "deep/er/c.webp", "notes.txt", ".hidden.jpg", ".trash/d.jpg")
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"")
+    (tmp_path / "in" / "folder.jpg").mkdir()
+    lone = tmp_path / "in" / "notes.txt"
+    found = expand([lone, tmp_path / "in"])
+    assert [str(path.relative_to(tmp_path / "in")) for path in found] == [
+        "notes.txt",
+        "a.PNG",
+        "b.jpg",
+        "deep/er/c.webp",
+    ]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="no pictures in this folder"):
+        expand([tmp_path / "none"])
+    with pytest.raises(DataError, match="there is no such file or folder"):
+        expand([tmp_path / "in", tmp_path / ("x" * 300)])
+
+
+def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path):
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "a.jpg").write_bytes(b"")
+    assert expand([tmp_path / ".cache"]) == (tmp_path / ".cache" / "a.jpg",)
+
+
+@pytest.fixture
+def spoilt(pictures, tmp_path):
+    """More pictures than a batch, of which four cannot be read: the first, and one at the end."""
+    folder = Path(shutil.copytree(pictures, tmp_path / "spoilt"))
+    shutil.copytree(pictures / "val", folder / "more")
+    cut = (folder / "val/circles/000.jpg").read_bytes()[:300]
+    (folder / "train/circles/000.jpg").write_bytes(b"")
+    (folder / "train/squares/004.jpg").write_text("no picture")
+    (folder / "val/squares/004.jpg").write_bytes(cut)
+    (folder / "val/squares/gone.jpg").write_bytes(b"<svg></svg>")
+    return folder
+
+
+REASONS = {
+    "train/circles/000.jpg": "the file is empty",
+    "train/squares/004.jpg": "not a picture in a known format",
+    "val/squares/004.jpg": "truncated",
+    "val/squares/gone.jpg": "it holds a web page, SVG or XML, not pixels",
+}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", pytest.param("table", marks=pytest.mark.slow)])
+def test_what_cannot_be_read_is_named_and_the_others_are_classified(tlf, finished, spoilt, form):
+    bad = [spoilt / name for name in REASONS]
+    good = [path for path in expand([spoilt]) if path not in bad]
+    done = tlf("predict", finished, spoilt, "--format", form, COLUMNS="300")
+    assert done.returncode == 1
+    told = done.stderr.splitlines()
+    for line, path, reason in zip(told, bad, REASONS.values(), strict=True):
+        assert line.startswith(f"error: {path}: ")
+        assert reason.lower() in line.lower()
+    found = done.stdout.splitlines()
+    listed = found if form == "jsonl" else found[1:]
+    assert len(listed) == len(good) > AT_ONCE
+    for line, path in zip(listed, good, strict=True):
+        assert str(path) in line
+    whole = tlf("predict", finished, *good, "--format", form, COLUMNS="300")
+    assert (whole.returncode, whole.stderr) == (0, "")
+    if form == "csv":
+        for row, expected in zip(read(done.stdout), read(whole.stdout), strict=True):
+            assert row["predicted"] == expected["predicted"]
+            torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "form", ["csv", *(pytest.param(form, marks=pytest.mark.slow) for form in ("jsonl", "table"))]
+)
+def test_where_none_can_be_read_nothing_is_printed(tlf, finished, spoilt, form):
+    bad = [spoilt / name for name in REASONS]
+    for path in expand([spoilt]):
+        if path not in bad:
+            path.unlink()
+    done = tlf("predict", finished, spoilt, "--format", form)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, *lines = done.stderr.splitlines()
+    assert first == "error: no picture can be read:"
+    assert [line.partition(": ")[0] for line in lines] == [f"  {path}" for path in bad]
+
+
+def test_a_program_says_what_becomes_of_what_cannot_be_read(finished, spoilt):
+    bad = [spoilt / name for name in REASONS]
+    good = [path for path in expand([spoilt]) if path not in bad]
+    problems = []
+    found = list(predict_pictures(finished, spoilt, problems.append))
+    assert [one.path for one in found] == [str(path) for path in good]
+    assert [str(problem).partition(": ")[0] for problem in problems] == [str(path) for path in bad]
+    assert all(isinstance(problem, DataError) for problem in problems)
+    with pytest.raises(DataError, match=r"train/circles/000\.jpg: the file is empty"):
+        list(predict_pictures(finished, spoilt))
+    problems.clear()
+    assert list(predict_pictures(finished, bad, problems.append)) == []
+    assert len(problems) == len(bad)
+
+
+def test_other_kinds_of_the_same_pixels_are_predicted_alike(finished, pictures, tmp_path):
+    """Upright or turned by EXIF, with or without transparency or a palette: one answer."""
+    image = Image.open(pictures / "val/squares/001.jpg").convert("RGB")
+    turned = Image.Exif()
+    turned[274] = 6  # to be turned a quarter clockwise when shown
+    few = image.quantize(64)
+    image.save(tmp_path / "plain.png")
+    image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=turned)
+    image.convert("RGBA").save(tmp_path / "alpha.png")
+    few.save(tmp_path / "palette.png")
+    few.convert("RGB").save(tmp_path / "palette_as_rgb.png")
+    classifier = load_classifier(finished)
+    found = {
+        Path(one.path).stem: (one.label, one.probabilities)
+        for one in classifier.each(expand([tmp_path]))
+    }
+    assert found["turned"] == found["alpha"] == found["plain"]
+    assert found["palette"] == found["palette_as_rgb"]
+    sideways = tmp_path / "sideways.png"
+    image.transpose(Image.Transpose.ROTATE_90).save(sideways)
+    assert classifier.predict(sideways).probabilities != found["plain"][1]
+
+
+def test_a_run_folder_can_be_moved_and_its_pictures_deleted(finished, pictures, tmp_path):
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
+    text = (moved / "recipe.toml").read_text().replace(str(pictures), "/nowhere")
+    (moved / "recipe.toml").write_text(text)
+    there = pictures / "val" / "circles"
+    assert list(predict_pictures(moved, there)) == list(predict_pictures(finished, there))
+
+
+def test_loading_a_run_fetches_no_weights(finished, tmp_path):
+    """The recipe names published weights; the run's own take their place without a look."""
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
+    text = (moved / "recipe.toml").read_text()
+    assert text.count('\nweights = "none"') == 1
+    text = text.replace('\nweights = "none"', '\nweights = "gone.pth"')
+    (moved / "recipe.toml").write_text(text)
+    assert load_classifier(moved).labels == ("circles", "squares")
+
+
+def test_a_run_is_named_by_its_folder_or_its_model(finished):
+    tensors = [
+        load_classifier(path).model.state_dict()
+        for path in (finished, str(finished), finished / "model.safetensors")
+    ]
+    for name, tensor in tensors[0].items():
+        assert all(torch.equal(other[name], tensor) for other in tensors)
+
+
+def test_a_weight_that_changed_is_seen(finished, tmp_path):
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
+    file = moved / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match="damaged: its bytes are not those that were written"):
+        load_classifier(moved)

@@ -1,0 +1,116 @@
+"""Commands of plugins, as they are really installed: found, listed, and named when they break."""
+
+import sys
+import textwrap
+
+import pytest
+
+from tlf.cli import main as cli
+
+COMMANDS = """
+import click
+from tlf.errors import DataError
+from tlf.hookspecs import hookimpl
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--twice", is_flag=True)
+def count(number, twice):
+    "Count."
+    if number == 0:
+        raise DataError("nothing to count")
+    if number < 0:
+        raise KeyError(number)
+    click.echo(number * (1 + twice))
+
+@hookimpl
+def tlf_commands():
+    return {"count": count, **OTHERS}
+"""
+
+
+@pytest.fixture
+def tlf(tmp_path, monkeypatch, capsys):
+    """Install the plugin ``sum``, run a command, and give exit code, output and errors."""
+
+    def run(*arguments, others="{}", text=COMMANDS):
+        info = tmp_path / "site" / "tlf_sum-1.0.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf-sum\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[tlf]\nsum = tlf_sum_commands\n")
+        source = textwrap.dedent(text).replace("OTHERS", others)
+        (tmp_path / "site" / "tlf_sum_commands.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        sys.modules.pop("tlf_sum_commands", None)
+        monkeypatch.setattr(sys, "argv", ["tlf", *arguments])
+        return cli.main(), *capsys.readouterr()
+
+    return run
+
+
+def test_it_takes_arguments_and_options(tlf):
+    assert tlf("sum:count", "4") == (0, "4\n", "")
+    assert tlf("sum:count", "4", "--twice") == (0, "8\n", "")
+
+
+def test_its_help_is_its_own(tlf):
+    status, out, _ = tlf("sum:count", "--help")
+    assert status == 0
+    assert "sum:count [OPTIONS] NUMBER" in out
+    assert "Count." in out
+
+
+def test_a_file_of_that_name_is_a_recipe(tlf, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sum:count").write_text("sead = 1")
+    status, _, err = tlf("sum:count")
+    assert status == 2
+    assert "sead: unknown key" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "reported"),
+    [
+        ("sum:cuont", "there is no command 'cuont'; did you mean 'sum:count'?"),
+        ("sam:count", "plugin 'sam' is not installed"),
+    ],
+)
+def test_a_misspelt_name_is_reported_with_the_nearest(tlf, command, reported):
+    status, out, err = tlf(command)
+    assert (status, out) == (2, "")
+    assert reported in err
+
+
+@pytest.mark.parametrize(
+    ("others", "reported"),
+    [
+        ("{'a:b': count}", "tlf_commands offers 'a:b'; write a name without ':'"),
+        ("{'f': print}", "tlf_commands offers 'f', which must be a click command"),
+    ],
+)
+def test_what_is_no_command_is_reported_with_its_plugin(tlf, others, reported):
+    status, _, err = tlf("sum:count", "1", others=others)
+    assert status == 2
+    assert err.startswith("error: plugin 'sum' (tlf-sum 1.0): ")
+    assert reported in err
+
+
+def test_what_it_raises_is_one_message(tlf):
+    assert tlf("sum:count", "0") == (2, "", "error: nothing to count\n")
+    status, _, err = tlf("sum:count", "--", "-1")
+    assert status == 2
+    assert err.startswith("error: plugin 'sum' (tlf-sum 1.0) failed in sum:count: KeyError: -1")
+    assert "tlf_sum_commands.py, line" in err
+    assert "Traceback" not in err
+
+
+def test_help_names_the_plugin_and_imports_it_not(tlf):
+    status, out, _ = tlf("--help", text="raise RuntimeError")
+    assert status == 0
+    assert out.rstrip().endswith("Plugins: sum. tlf plugins shows their commands.")
+    assert "tlf_sum_commands" not in sys.modules
+
+
+def test_the_survey_lists_its_commands(tlf):
+    _, out, _ = tlf("plugins")
+    assert "tlf sum:count" in out

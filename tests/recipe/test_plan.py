@@ -1,0 +1,112 @@
+"""Recipes that a program reads, changes and hands on."""
+
+import dataclasses
+from importlib.metadata import EntryPoint
+
+import pytest
+
+import tlf as package
+from tlf.builtin.heads import tlf_heads
+from tlf.errors import PluginError, RecipeError
+from tlf.recipe.plan import load_recipe, plan_of, read_plan
+
+PLUGIN = """
+from dataclasses import dataclass
+from tlf.hookspecs import hookimpl
+
+@dataclass(frozen=True)
+class Ends:
+    odd: bool = True
+    def frozen(self, model, progress):
+        return [name for stage in list(model.stages)[1:] for name in model.stage(stage)]
+
+@dataclass(frozen=True)
+class Last:
+    @hookimpl
+    def tlf_select_best(self, history):
+        return len(history) - 1
+
+@hookimpl
+def tlf_freeze_policies():
+    return {"ends": Ends}
+
+@hookimpl
+def tlf_extensions():
+    return {"last": Last}
+"""
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    (tmp_path / "tlf_test_ends.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("ends", "tlf_test_ends", "tlf")
+    monkeypatch.setattr("tlf.plugins.discovery.entry_points", lambda group: (entry,))
+
+
+def test_a_recipe_is_what_the_command_line_reads(recipe):
+    overrides = ["seed=7", "phases.all.freeze=norms"]
+    assert load_recipe(recipe, overrides) == read_plan(recipe, overrides).recipe
+    assert load_recipe(str(recipe)).seed == 0
+
+
+def test_a_recipe_can_be_changed_and_handed_on(recipe):
+    changed = dataclasses.replace(load_recipe(recipe), seed=7, head=tlf_heads()["mlp"](hidden=(9,)))
+    plan = plan_of(changed)
+    assert plan.recipe == changed
+    assert plan.recipe == read_plan(recipe, ["seed=7", "head={kind='mlp',hidden=[9]}"]).recipe
+
+
+def test_overrides_hold_for_a_recipe_too(recipe):
+    loaded = load_recipe(recipe)
+    assert plan_of(loaded, ["seed=7"]).recipe == dataclasses.replace(loaded, seed=7)
+    with pytest.raises(RecipeError, match="not an override"):
+        plan_of(loaded, ["seed"])
+
+
+def test_a_changed_recipe_is_checked_again(recipe):
+    loaded = load_recipe(recipe)
+    wrong = dataclasses.replace(loaded, seed=-1, batch_size="many")
+    with pytest.raises(RecipeError) as caught:
+        plan_of(wrong)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["seed", "batch_size"]
+    with pytest.raises(PluginError, match="no plugin of this recipe offers int as a head"):
+        plan_of(dataclasses.replace(loaded, head=3))
+
+
+def test_a_third_partys_component_stays_with_its_recipe(recipe, installed):
+    loaded = load_recipe(recipe, ["phases.0.freeze=ends:ends"])
+    assert loaded.plugins == ("ends",)
+    plan = plan_of(loaded)
+    assert plan.recipe == loaded
+    assert plan.plugins.catalogue.offer(loaded.phases[0].freeze[0]).kind == "ends:ends"
+    with pytest.raises(PluginError, match="offers Ends as a freeze policy; name the plugin"):
+        plan_of(dataclasses.replace(loaded, plugins=()))
+    assert (
+        plan_of(load_recipe(recipe), ["phases.0.freeze=ends:ends"]).recipe.phases == loaded.phases
+    )
+
+
+def test_a_plan_is_taken_as_it_is_or_changed(recipe, installed):
+    plan = read_plan(recipe, ["phases.0.freeze=ends:ends"])
+    assert plan_of(plan) is plan
+    changed = plan_of(plan, ["seed=7"])
+    assert changed.recipe == dataclasses.replace(plan.recipe, seed=7)
+    assert changed.source == str(recipe)
+    with pytest.raises(RecipeError, match=r"^.*recipe\.toml: 1 problem\n  seed: has to be"):
+        plan_of(plan, ["seed=-1"])
+
+
+def test_the_extensions_of_a_recipe_that_a_program_changed_take_part(recipe, installed):
+    loaded = load_recipe(recipe, ["extensions=['ends:last']"])
+    changed = dataclasses.replace(loaded, seed=7)
+    assert plan_of(changed).plugins.hook.tlf_select_best(history=[None, None]) == 1
+
+
+def test_a_changed_recipe_trains_what_it_says(recipe, tmp_path):
+    loaded = load_recipe(recipe, ["phases.all.epochs=1"])
+    (head, _) = loaded.phases
+    short = dataclasses.replace(loaded, phases=(head,), output=str(tmp_path / "short"))
+    epochs = [e for e in package.run(short) if isinstance(e, package.EpochResult)]
+    assert [(epoch.phase, epoch.epoch) for epoch in epochs] == [("head", 0)]
+    assert read_plan(tmp_path / "short" / "recipe.toml").recipe == short

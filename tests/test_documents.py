@@ -1,0 +1,334 @@
+"""README's words about plugins, held to the code: signatures, parameters, defaults, links; and
+every example runs, installed as a plugin.
+"""
+
+import ast
+import dataclasses
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from places import ROOT
+from tlf import testing
+from tlf.cli.main import cli
+from tlf.model import Classifier
+from tlf.plugins.loading import load_plugins
+from tlf.results import EpochResult, Progress, RunResult, StageSignals
+from tlf.runs.run import run
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## Write a plugin\n")[2].partition("\n## ")[0]
+HOOKS = {
+    node.name: node
+    for node in ast.parse((ROOT / "tlf" / "hookspecs.py").read_text(encoding="utf-8")).body
+    if isinstance(node, ast.FunctionDef)
+}
+HEADINGS = re.findall(r"^#### `(.+)`$", SECTION, re.MULTILINE)
+PARTS = {heading.partition("(")[0]: SECTION.partition(f"#### `{heading}`\n")[2].split("\n##")[0]
+         for heading in HEADINGS}  # fmt: skip
+
+
+class Unquoted(ast.NodeTransformer):
+    """Annotations that are strings, for the sake of imports, are what they say."""
+
+    def visit_Constant(self, node):
+        return ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
+
+
+def signature(function, leave_out=()):
+    """What stands behind ``def``, in one line, with annotations unquoted."""
+    arguments = function.args
+    for argument in arguments.args:
+        argument.annotation = argument.annotation and Unquoted().visit(argument.annotation)
+    arguments.args = [argument for argument in arguments.args if argument.arg not in leave_out]
+    returns = ast.unparse(Unquoted().visit(function.returns))
+    return f"{function.name}({ast.unparse(arguments)}) -> {returns}".replace("=", " = ")
+
+
+def defined(module):
+    tree = ast.parse(Path(importlib.import_module(module).__file__).read_text(encoding="utf-8"))
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def example(name):
+    """The example of a hook, of which there is one, or the one below a title."""
+    part = PARTS.get(name) or SECTION.partition(f"##### {name}\n")[2].split("\n##")[0]
+    (code,) = re.findall(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    return code
+
+
+# Words
+
+
+def test_every_hook_is_documented_with_its_exact_signature_in_the_order_of_a_run():
+    assert [signature(node) for node in HOOKS.values()] == HEADINGS
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_parameter_is_explained_as_in_the_docstring(name):
+    told = dict(re.findall(r"^- `(\w+)`: (.+)$", PARTS[name], re.MULTILINE))
+    arguments = [argument.arg for argument in HOOKS[name].args.args]
+    assert list(told) == arguments
+    docstring = ast.get_docstring(HOOKS[name])
+    for argument, words in told.items():
+        assert f"{argument}: {words.partition(':')[0].rstrip('.')}" in docstring
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_links_to_something_that_uses_it(name):
+    (path,) = re.findall(r"^Used by \[[^\]]+\]\(([^)]+)\)\.$", PARTS[name], re.MULTILINE)
+    assert re.search(rf"@hookimpl\n *def {name}\(", (ROOT / path).read_text(encoding="utf-8"))
+
+
+def test_verbs_are_the_protocols():
+    source = (ROOT / "tlf" / "components.py").read_text(encoding="utf-8")
+    protocols = [
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and [ast.unparse(b) for b in node.bases] == ["Protocol"]
+    ]
+    verbs = [signature(f, ("self",)) for p in protocols for f in p.body
+             if isinstance(f, ast.FunctionDef)]  # fmt: skip
+    assert len(verbs) == 9
+    words = " ".join(SECTION.split())
+    assert [verb for verb in verbs if f"`{verb}`" not in words] == []
+
+
+def test_checks_are_shown_with_their_defaults():
+    shown = re.findall(r"^\| `(check_.+?)` \|", SECTION, re.MULTILINE)
+    functions = {
+        name: node
+        for kind in ("datasets", "augmentations", "backbones", "heads", "losses",
+                     "freeze_policies", "optimizers", "schedulers")
+        for name, node in defined(f"tlf.testing.{kind}").items()
+        if name.startswith("check_")
+    }  # fmt: skip
+    assert [one.replace("\\|", "|") for one in shown] == [signature(f) for f in functions.values()]
+    assert {*functions} | {"tiny_classifiers"} == {*testing.__all__}
+
+
+def test_what_authors_of_backbones_use_is_there():
+    shown = re.findall(r"^- `(tlf\.pretrained\.\w+)\.(\w+)(\(.+?)`", SECTION, re.MULTILINE)
+    assert len(shown) == 4
+    for module, name, rest in shown:
+        assert signature(defined(module)[name]) == name + rest
+
+
+@pytest.mark.parametrize("cls", [Classifier, Progress, EpochResult, StageSignals, RunResult])
+def test_what_plugins_are_given_has_a_table_with_every_field(cls):
+    table = rf"^\| `{cls.__name__}` \|.*\n\|.*\n((?:\|.*\n)+)"
+    rows = re.search(table, SECTION, re.MULTILINE)[1].splitlines()
+    shown = [name for row in rows for name in re.findall(r"`(\w+)[^`]*`", row.split("|")[1])]
+    own = [name for name in vars(cls) if not name.startswith("_") and name != "forward"]
+    if cls is Classifier:
+        assert sorted(shown) == sorted([*own, "backbone", "head", "stages"])
+    else:
+        fields = [field.name for field in dataclasses.fields(cls)]
+        assert shown == [*fields, *(name for name in own if name not in fields)]
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_hook_has_its_test():
+    assert [name for name in HOOKS if f"test_{name}" not in globals()] == []
+
+
+def test_the_first_lines_are_those_that_test_new_plugin_runs():
+    block = SECTION.strip().partition("```sh\n")[2].partition("```")[0]
+    lines = [line.partition("#")[0].strip() for line in block.strip().split("\n")]
+    assert len(lines) <= 10
+    assert SECTION.strip().startswith("```sh")
+    assert lines == [
+        "tlf new-plugin ends", "pip install -e tlf-ends", "pytest -q tlf-ends",
+        "tlf explain recipes/resnet18_finetune.toml phases.0.freeze=ends:ends",
+    ]  # fmt: skip
+
+
+# Examples
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install the example of a hook as the plugin ``example``."""
+
+    def install(name):
+        info = tmp_path / "site" / "tlf_example-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf-example\nVersion: 1.0\n")
+        module = "readme_" + name.replace(" ", "_")
+        (info / "entry_points.txt").write_text(f"[tlf]\nexample = {module}\n")
+        (tmp_path / "site" / f"{module}.py").write_text(example(name), encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        monkeypatch.setitem(sys.modules, module, None)
+        del sys.modules[module]
+        importlib.invalidate_caches()
+
+    return install
+
+
+@pytest.fixture
+def offered(install):
+    """What the example of a hook offers, with its defaults."""
+
+    def offered(hook, title=None):
+        install(title or hook)
+        catalogue = load_plugins(["example"]).catalogue
+        (kind,) = [kind for kind in catalogue.of(hook) if kind.startswith("example:")]
+        return kind, catalogue.of(hook)[kind].component()
+
+    return offered
+
+
+@pytest.fixture
+def trained(recipe, tmp_path):
+    """Run the small recipe with some changes; its folder and the last thing that happened."""
+
+    def trained(*changes):
+        *_, result = run(recipe, ["phases.0.epochs=2", "phases.1.epochs=1", *changes])
+        return tmp_path / "run", result
+
+    return trained
+
+
+def test_tlf_datasets(offered, trained):
+    kind, dataset = offered("tlf_datasets")
+    testing.check_dataset(dataset)
+    _, result = trained(f"data={{kind = '{kind}', count = 4}}")
+    assert len(result.history) == 3
+
+
+def test_tlf_augmentations(offered, trained):
+    kind, grey = offered("tlf_augmentations")
+    testing.check_augmentation(grey)
+    picture = torch.randint(256, (3, 9, 9), dtype=torch.uint8)
+    changed = dataclasses.replace(grey, chance=1.0).augment(picture, 8)
+    assert torch.equal(changed[0], changed[2])
+    trained(f"transforms.augment={kind}")
+
+
+def test_tlf_backbones(offered, trained, tmp_path):
+    kind, backbone = offered("tlf_backbones")
+    testing.check_backbone(backbone)
+    folder, _ = trained(f"backbone={{kind = '{kind}'}}")
+    weights = folder / "model.safetensors"
+    again = dataclasses.replace(backbone, weights=str(weights)).build().module.state_dict()
+    stored = load_file(weights)
+    assert all(torch.equal(value, stored[name]) for name, value in again.items())
+
+
+def test_a_network_of_your_own(offered, trained):
+    kind, backbone = offered("tlf_backbones", "A network of your own")
+    testing.check_backbone(backbone)
+    told = re.search(r"cut\(module\)  # (.+)", example("A network of your own"))[1]
+    assert [*backbone.build().stages] == told.split(", ")
+    folder, _ = trained(f"backbone={{kind = '{kind}'}}", "phases.0.freeze=all-but-last")
+    first = json.loads((folder / "segments.jsonl").read_text().splitlines()[0])["rates"]
+    assert {name.split(".")[1] for name in first if name.startswith("backbone.")} == {"top"}
+
+
+def test_tlf_heads(offered, trained):
+    kind, head = offered("tlf_heads")
+    testing.check_head(head)
+    folder, _ = trained(f"head={kind}")
+    assert "1.weight" in load_file(folder / "head.safetensors")
+
+
+def test_tlf_losses(offered, trained):
+    kind, loss = offered("tlf_losses")
+    testing.check_loss(loss)
+    _, result = trained(f"loss={kind}")
+    assert all(0 < epoch.train_loss < 2 for epoch in result.history)
+
+
+def test_tlf_freeze_policies(offered, trained):
+    kind, policy = offered("tlf_freeze_policies")
+    testing.check_freeze_policy(policy)
+    folder, _ = trained(f"phases.0.freeze={kind}")
+    lines = (folder / "segments.jsonl").read_text().splitlines()
+    first, second, _ = (set(json.loads(line)["rates"]) for line in lines)
+    assert {name.split(".")[0] for name in first} == {"head"}
+    assert any("layer1" in name for name in second - first)
+
+
+def test_tlf_optimizers(offered, trained):
+    kind, optimizer = offered("tlf_optimizers")
+    testing.check_optimizer(optimizer)
+    trained(f"optimizer={kind}")
+
+
+def test_tlf_schedulers(offered, trained):
+    kind, scheduler = offered("tlf_schedulers")
+    testing.check_scheduler(scheduler)
+    _, result = trained(f"phases.0.scheduler={kind}")
+    updates = result.history[0].updates
+    assert result.history[1].lr == pytest.approx(0.1 * (2 * updates) ** -0.5)
+
+
+def test_tlf_extensions(offered, trained, tmp_path):
+    kind, _ = offered("tlf_extensions")
+    trained(f"extensions=[{{kind = '{kind}', file = '{tmp_path / 'log.txt'}'}}]")
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    assert [line.split()[:2] for line in lines] == [["head", "0"], ["head", "1"], ["all", "0"]]
+    stored = (tmp_path / "run" / "recipe.toml").read_text()
+    assert f'kind = "{kind}"' in stored
+
+
+def test_tlf_commands(install, finished):
+    install("tlf_commands")
+    done = CliRunner().invoke(cli, ["example:epochs", str(finished)])
+    assert (done.exit_code, done.output) == (0, "3\n")
+
+
+def test_tlf_phase_started(install, trained, capsys):
+    install("tlf_phase_started")
+    trained("plugins=['example']")
+    assert capsys.readouterr().out == "now: head\nnow: all\n"
+
+
+def test_tlf_training_step(install, trained):
+    _, plain = trained("phases.0.lr=1e-9")
+    install("tlf_training_step")
+    _, result = trained("phases.0.lr=1e-9", "plugins=['example']", "head.dropout=0.0")
+    assert result.history[0].train_loss > plain.history[0].train_loss
+
+
+def test_tlf_epoch_ended(install, trained, capsys):
+    install("tlf_epoch_ended")
+    trained("plugins=['example']")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "head, epoch 0", "head, epoch 1", "all, epoch 0",
+    ]  # fmt: skip
+
+
+def test_tlf_select_best(install, trained):
+    still = ["phases.0.lr=1e-9", "phases.1.lr=1e-9", "phases.1.freeze=backbone"]
+    _, plain = trained(*still)  # nothing gets better, and ties go to the earlier epoch
+    assert (plain.best.phase, plain.best.epoch) == ("head", 0)
+    install("tlf_select_best")
+    _, result = trained(*still, "plugins=['example']")
+    assert (result.best.phase, result.best.epoch) == ("head", 1)
+
+
+def test_tlf_model_trained(install, trained):
+    install("tlf_model_trained")
+    folder, _ = trained("plugins=['example']")
+    weight = load_file(folder / "head.safetensors")["weight"]
+    torch.testing.assert_close(weight.sum(0), torch.zeros(weight.shape[1]))
+
+
+def test_tlf_run_ended(install, trained):
+    install("tlf_run_ended")
+    folder, result = trained("plugins=['example']")
+    assert (folder / "done.txt").read_text() == f"{result.best.eval_top1:.1%}\n"

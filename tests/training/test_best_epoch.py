@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import pytest
+
+from tlf.recipe.schema import EarlyStopping
+from tlf.results import EpochResult
+from tlf.training.best_epoch import better, newest_is_best, stalled
+
+ZERO = EpochResult("p", 0, 0.0, 0.0, 0.0, 0.1, 1, 1.0, 1.0)
+
+
+def _history(values, monitor="eval_top1"):
+    return [replace(ZERO, epoch=n, **{monitor: value}) for n, value in enumerate(values)]
+
+
+def test_higher_top1_and_lower_loss_are_better_and_a_tie_is_not():
+    low, high = _history([0.2, 0.3])
+    assert better("eval_top1", high, low)
+    assert not better("eval_top1", low, low)
+    low, high = _history([0.2, 0.3], "eval_loss")
+    assert better("eval_loss", low, high)
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [([0.1], True), ([0.1, 0.2], True), ([0.2, 0.2], False), ([0.2, 0.1], False)],
+)
+def test_the_newest_epoch_is_best_only_if_it_beats_all(values, best):
+    assert newest_is_best("eval_top1", _history(values), None) is best
+
+
+def test_a_plugin_that_selects_decides():
+    assert newest_is_best("eval_top1", _history([0.9, 0.1]), 1)
+    assert not newest_is_best("eval_top1", _history([0.1, 0.9]), 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ([0.5, 0.4], False),
+        ([0.5, 0.4, 0.5], True),
+        ([0.5, 0.4, 0.6], False),
+        ([0.5, 0.6, 0.6, 0.6], True),
+        ([0.1, 0.2, 0.3, 0.4], False),
+    ],
+)
+def test_a_phase_ends_when_patience_runs_out(values, ends):
+    assert stalled(EarlyStopping(patience=2), "eval_top1", _history(values)) is ends
+
+
+def test_min_delta_is_how_much_counts():
+    history = _history([0.5, 0.505])
+    assert stalled(EarlyStopping(patience=1, min_delta=0.01), "eval_top1", history)
+    assert not stalled(EarlyStopping(patience=1, min_delta=0.001), "eval_top1", history)

@@ -1,0 +1,51 @@
+import torch
+from timm.utils import ModelEmaV3
+from torch import nn
+
+from tlf.model import Classifier
+from tlf.training.ema import Average
+
+
+def model():
+    torch.manual_seed(0)
+    stages = {"stem": ("0.weight", "0.bias"), "1": ("1.weight", "1.bias")}
+    return Classifier(nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3)), nn.Linear(3, 2), stages)
+
+
+def test_the_average_is_timms():
+    classifier = model()
+    average, theirs = Average(0.9), ModelEmaV3(classifier, decay=0.9)
+    average.follow(classifier, [name for name, _ in classifier.named_parameters()])
+    optimizer = torch.optim.SGD(classifier.parameters(), lr=0.1)
+    for _ in range(5):
+        classifier(torch.randn(3, 5)).square().sum().backward()
+        optimizer.step()
+        average.update(classifier)
+        theirs.update(classifier)
+    for name, tensor in theirs.module.state_dict().items():
+        assert torch.equal(average.tensors[name], tensor), name
+
+
+def test_the_average_goes_in_and_out_of_the_model():
+    classifier = model()
+    average = Average(0.5)
+    average.follow(classifier, classifier.head_names)
+    start = classifier.head.weight.detach().clone()
+    with torch.no_grad():
+        classifier.head.weight += 1
+    average.update(classifier)
+    with average.inside(classifier):
+        assert average.is_inside
+        assert torch.allclose(classifier.head.weight, start + 0.5)
+    assert not average.is_inside
+    assert torch.equal(classifier.head.weight, start + 1)
+
+
+def test_a_stage_that_thaws_is_averaged_from_then_on():
+    classifier = model()
+    average = Average(0.5)
+    average.follow(classifier, classifier.head_names)
+    with torch.no_grad():
+        classifier.backbone[1].weight += 1
+    average.follow(classifier, [*classifier.head_names, "backbone.1.weight"])
+    assert torch.equal(average.tensors["backbone.1.weight"], classifier.backbone[1].weight)

@@ -1,0 +1,155 @@
+"""What would stop a phase at a later epoch is told before training begins."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from small import TWO_PHASES, write_recipe
+from tlf.builtin.freeze_policies import Alternate, Backbone, Gradual, Plateau
+from tlf.components import Catalogue, Offer, Plugin
+from tlf.errors import PluginError, RecipeError
+from tlf.model import Classifier
+from tlf.plugins.loading import load_plugins
+from tlf.recipe.files import resolve
+from tlf.recipe.plan import Plan
+from tlf.results import Progress
+from tlf.training.phases import check_phases, foresee
+
+STAGES = {"stem": ["0.weight"], "low": ["1.weight"], "top": ["2.weight"]}
+HEAD_ONLY, HEAD_AND_TOP = {"head": 0.1}, {"head": 0.1, "top": 0.01}
+
+
+@pytest.fixture(scope="module")
+def model():
+    backbone = nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(3)))
+    return Classifier(backbone, nn.Linear(2, 2, bias=False), STAGES)
+
+
+def check(model, policies, *, lr=HEAD_ONLY, epochs=3, offers=()):
+    """Check a phase with these policies, as a run does before it trains."""
+    plugins = load_plugins(())
+    table = {
+        "data": {"kind": "starter"},
+        "backbone": {"kind": "timm", "model": "test_resnet", "weights": "none"},
+        "phases": [
+            {"name": "fits", "freeze": "backbone", "epochs": 1, "lr": 0.1},
+            {"name": "thaw", "freeze": "backbone", "epochs": epochs, "lr": lr},
+        ],
+    }
+    recipe = resolve(table, plugins.catalogue)
+    object.__setattr__(recipe.phases[1], "freeze", tuple(policies))
+    catalogue = Catalogue((*plugins.catalogue.offers, *offers))
+    object.__setattr__(plugins, "catalogue", catalogue)
+    check_phases(Plan(recipe, plugins, "my.toml"), model)
+
+
+def problems(model, policies, **more):
+    with pytest.raises(RecipeError) as raised:
+        check(model, policies, **more)
+    return raised.value.problems
+
+
+@pytest.mark.parametrize(
+    ("policy", "lr", "epoch", "name"),
+    [
+        (Gradual(), HEAD_ONLY, 2, "backbone.2.weight"),
+        (Gradual(every=2), HEAD_AND_TOP, 5, "backbone.1.weight"),
+        (Gradual(start=1, thaw=3), HEAD_AND_TOP, 3, "backbone.0.weight"),
+        (Plateau(patience=2), HEAD_ONLY, 4, "backbone.2.weight"),
+        (Plateau(patience=1), HEAD_AND_TOP, 4, "backbone.1.weight"),
+        (Alternate(every=2), HEAD_AND_TOP, 3, "backbone.0.weight"),
+    ],
+)
+def test_a_stage_that_thaws_later_needs_a_rate(model, policy, lr, epoch, name):
+    (problem,) = problems(model, [policy], lr=lr, epochs=epoch)
+    assert problem == (
+        f"phases.1.lr: by epoch {epoch}, {name} learns but has no learning rate; add backbone = …"
+    )
+    check(model, [policy], lr=lr, epochs=epoch - 1)
+    check(model, [policy], lr={**lr, "backbone": 0.01}, epochs=epoch)
+
+
+def test_what_another_policy_keeps_frozen_needs_none(model):
+    check(model, [Gradual(), Backbone()], epochs=9)
+
+
+def test_a_phase_that_would_train_nothing_later(model):
+    (problem,) = problems(model, [Backbone(), Alternate()])
+    assert problem == (
+        "phases.1.freeze: in epoch 2, everything is frozen: the phase would train nothing"
+    )
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """A third party's policy that reads what it likes from the history."""
+
+    rule: str
+
+    def frozen(self, model, progress):
+        if self.rule == "improves" and progress.epoch and progress.history[-1].eval_top1 > 0.6:
+            return ()
+        if self.rule == "signals" and progress.epoch:
+            assert {*progress.history[-1].stages} == {*model.stages, "head"}
+            assert [result.epoch for result in progress.history] == [*range(progress.epoch)]
+        if self.rule == "breaks" and progress.epoch:
+            raise ZeroDivisionError
+        if self.rule == "refuses" and progress.epoch:
+            raise ValueError("no stage has learnt enough")
+        if self.rule == "stalls" and progress.epoch and progress.history[-1].train_loss > 0.9:
+            return (*model.backbone_names, *model.head_names)
+        return model.backbone_names
+
+
+ADAPTIVE = Offer("tlf_freeze_policies", "p:adaptive", Adaptive, Plugin("p", "p", "1"))
+
+
+@pytest.mark.parametrize("rule", ["signals", "breaks", "refuses", "stalls"])
+def test_no_policy_is_blamed_for_a_history_that_nobody_measured(model, rule):
+    check(model, [Adaptive(rule)], offers=[ADAPTIVE])
+
+
+def test_a_thaw_that_only_success_brings_is_foreseen(model):
+    (problem,) = problems(model, [Adaptive("improves")], offers=[ADAPTIVE])
+    assert problem.startswith("phases.1.lr: by epoch 3, backbone.0.weight learns")
+
+
+def test_foreseeing_asks_for_every_epoch_but_the_first():
+    asked = []
+
+    def ask(progress):
+        asked.append(progress)
+        if progress.epoch == 2:
+            raise PluginError("broke")
+        return frozenset()
+
+    answers = dict(foresee(ask, Progress(0, 4, monitor="eval_loss"), ["stem"]))
+    assert answers == {1: (frozenset(),) * 2, 2: (None, None), 3: (frozenset(),) * 2}
+    assert [len(p.history) for p in asked] == [1, 1, 2, 2, 3, 3]
+    assert {p.monitor for p in asked} == {"eval_loss"}
+    stalled, improving = asked[-2:]
+    assert len({(r.train_loss, r.eval_loss, r.eval_top1) for r in stalled.history}) == 1
+    losses = [result.eval_loss for result in improving.history]
+    assert losses == sorted(losses, reverse=True)
+    assert len({*losses}) == 3
+
+
+def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long(model):
+    asked = []
+    found = foresee(lambda p: asked.append(p) or frozenset(), Progress(0, 20_000), ["stem"])
+    assert [epoch for epoch, _ in found] == [*range(1, 51), 19_999]
+    assert len(asked[-1].history) == 19_999
+    (problem,) = problems(model, [Gradual(every=100)], epochs=20_000)
+    assert problem.startswith("phases.1.lr: by epoch 20000, backbone.0.weight learns")
+
+
+def test_it_is_told_by_the_command_line_before_anything_is_written(tmp_path, pictures, tlf):
+    thaw = 'freeze = "gradual"\nepochs = 3\nlr = { head = 0.1, layer4 = 0.01 }'
+    text = TWO_PHASES.replace("epochs = 2\nlr = 0.01\nlayer_decay = 0.5", thaw)
+    done = tlf(write_recipe(tmp_path / "recipe.toml", pictures, text))
+    assert done.returncode == 2
+    assert "phases.1.lr: by epoch 3, backbone.layer3" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path(tmp_path / "run").exists()

@@ -1,0 +1,182 @@
+"""Pictures listed in a CSV file."""
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tlf.components import Splits
+from tlf.data.splits import (
+    EVAL_NAMES,
+    Aside,
+    class_problems,
+    failure,
+    file_splits,
+    listed,
+    untouched,
+)
+from tlf.errors import DataError, nearest
+from tlf.hookspecs import hookimpl
+
+_MOST = 20
+"""How many lines a message names."""
+
+
+@hookimpl
+def tlf_datasets() -> dict[str, type]:
+    """Offer pictures listed in a CSV file."""
+    return {"csv": Csv}
+
+
+@dataclass(frozen=True)
+class Csv:
+    """Pictures listed in a CSV file, a line for each, under a heading.
+
+    The file is UTF-8; its columns are separated by commas, semicolons or tabs.
+    """
+
+    file: str
+    """The CSV file."""
+    root: str = ""
+    """The folder that the paths start from. Empty: the CSV file's own."""
+    path: str = "path"
+    """The column of paths."""
+    label: str = "label"
+    """The column of class names."""
+    split: str = "split"
+    """The column that says train or val (or valid, validation, eval, test). Where the file has no
+    column ``split``, or this is empty, a fraction of each class is put aside as the eval split."""
+    fraction: float = 0.2
+    """How much of each class is put aside where no column says it."""
+    seed: int = 0
+    """Decides which pictures are put aside; the seed of the run has no part in it."""
+
+    def build(self) -> Splits:
+        """Read the list and see that every file is there.
+
+        Raises:
+            DataError: names everything that is missing or does not fit together.
+        """
+        columns, lines = _read(os.path.expanduser(self.file))
+        self._check_columns(columns)
+        root = os.path.expanduser(self.root or os.path.dirname(self.file))
+        split = columns.index(self.split) if self.split in columns else None
+        rows, problems = _rows(lines, columns.index(self.path), columns.index(self.label), split)
+        problems += _twice(rows) + _missing(rows, root)
+        if problems:
+            raise failure(self.file, problems)
+        return self._splits(root, _grouped(rows), split is not None)
+
+    def _check_columns(self, columns: Sequence[str]) -> None:
+        wanted = {"path": self.path, "label": self.label, "split": self.split}
+        if self.split in ("", "split"):
+            del wanted["split"]
+        problems = [
+            f"there is no column {column!r}; {nearest(column, columns)}; set data.{option}"
+            for option, column in wanted.items()
+            if column not in columns
+        ]
+        if problems:
+            raise failure(self.file, problems)
+
+    def _splits(
+        self, root: str, groups: Mapping[str, Mapping[str, Sequence[str]]], by_column: bool
+    ) -> Splits:
+        train = groups.get("train", {})
+        found = [name for name in EVAL_NAMES if name in groups]
+        if by_column and not (train and found):
+            said = listed(sorted(groups))
+            problem = f"the column {self.split!r} says {said} only; train and val are needed"
+            raise failure(self.file, [f'{problem}, or data.split = "" to have pictures put aside'])
+        seen = groups[found[0]] if found else train
+        problems = class_problems(train, seen, "train" if found else "it", "".join(found[:1]))
+        if problems:
+            raise failure(self.file, problems)
+        evaluated = seen if found else Aside(self.file, self.fraction, self.seed)
+        return file_splits(root, train, evaluated, untouched(found))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One picture of the list."""
+
+    line: int
+    path: str
+    label: str
+    split: str
+
+
+def _read(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The heading, and each line's number and cells.
+
+    Raises:
+        DataError: the file is missing, empty, or not UTF-8.
+    """
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as stream:
+            heading = stream.readline()
+            separator = max(",;\t", key=heading.count)
+            stream.seek(0)
+            reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
+            lines = [(reader.line_num, cells) for cells in reader if any(cells)]
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}; set data.file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not UTF-8: save it as such ({error})") from error
+    except csv.Error as error:
+        raise DataError(f"{file} is no CSV file: {error}") from error
+    if not lines:
+        raise DataError(f"{file} is empty; its first line has to name the columns")
+    return [cell.strip() for cell in lines[0][1]], lines[1:]
+
+
+def _rows(
+    lines: Sequence[tuple[int, list[str]]], path: int, label: int, split: int | None
+) -> tuple[list[_Row], list[str]]:
+    """The pictures, and what is wrong with single lines. Without a column, all are in ``train``."""
+    rows, problems = [], []
+    for line, cells in lines:
+        if len(cells) <= max(path, label, split or 0):
+            problems.append(f"line {line} has only {len(cells)} columns")
+            continue
+        where = "train" if split is None else cells[split].strip()
+        row = _Row(line, cells[path], cells[label].strip(), where)
+        rows.append(row)
+        if not row.path or not row.label:
+            problems.append(f"line {line} lacks its {'label' if row.path else 'path'}")
+        if where not in ("train", *EVAL_NAMES):
+            problems.append(f"line {line}: {where!r} is no split; write train or val")
+    return rows, _capped(problems, "lines are wrong")
+
+
+def _twice(rows: Sequence[_Row]) -> list[str]:
+    first: dict[str, int] = {}
+    problems = [
+        f"{row.path} is in line {first[row.path]} and again in line {row.line}"
+        for row in rows
+        if first.setdefault(row.path, row.line) != row.line
+    ]
+    return _capped(problems, "are listed again")
+
+
+def _missing(rows: Sequence[_Row], root: str) -> list[str]:
+    problems = [
+        f"line {row.line}: there is no file {os.path.join(root, row.path)}"
+        for row in rows
+        if row.path and not os.path.isfile(os.path.join(root, row.path))
+    ]
+    problems = _capped(problems, "files are missing")
+    return [*problems, "paths start from data.root"] if problems else []
+
+
+def _capped(problems: list[str], rest: str) -> list[str]:
+    more = len(problems) - _MOST
+    return [*problems[:_MOST], f"{more} more {rest}"] if more > 0 else problems
+
+
+def _grouped(rows: Sequence[_Row]) -> dict[str, dict[str, list[str]]]:
+    """Split → class → pictures."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        groups.setdefault(row.split, {}).setdefault(row.label, []).append(row.path)
+    return groups

@@ -1,0 +1,223 @@
+"""Pictures in folders, one for each class."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from tlf.components import Splits
+from tlf.data.decode import SUFFIXES
+from tlf.data.splits import (
+    EVAL_NAMES,
+    Aside,
+    class_problems,
+    failure,
+    file_splits,
+    listed,
+    untouched,
+)
+from tlf.errors import DataError, nearest
+from tlf.hookspecs import hookimpl
+
+_CLUTTER = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
+"""Folders that systems leave behind. Hidden ones (.ipynb_checkpoints, .Trash) go without saying."""
+
+_LAYOUT = """a folder for each class is expected, the same ones in both splits,
+      root/train/ants/a.jpg   root/train/bees/b.jpg
+      root/val/ants/c.jpg     root/val/bees/d.jpg
+    or one for each class alone, to have the eval split put aside:
+      root/ants/a.jpg         root/bees/b.jpg"""
+
+
+@hookimpl
+def tlf_datasets() -> dict[str, type]:
+    """Offer pictures in folders."""
+    return {"folder": Folder}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of pictures, with a folder for each class: ``root/train/ants/a.jpg``.
+
+    Where ``root`` has no train folder, its own folders are the classes (``root/ants/a.jpg``) and a
+    fraction of each is put aside as the eval split. Folders inside a class folder belong to the
+    class. Hidden files and folders, and files that are not pictures by their suffix, are left out.
+    """
+
+    root: str
+    """The folder."""
+    train: str = "train"
+    """The folder in it that is learnt from."""
+    eval: str = "auto"
+    """The folder in it that is evaluated on. ``auto``: the first of val, valid, validation, eval
+    and test that is there, else as ``fraction``. ``fraction``: put train pictures aside."""
+    fraction: float = 0.2
+    """How much of each class is put aside where there is no eval folder."""
+    seed: int = 0
+    """Decides which pictures are put aside; the seed of the run has no part in it."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not 0 < self.fraction < 1:
+            raise ValueError(f"fraction lies between 0 and 1, such as 0.2, not at {self.fraction}")
+
+    def build(self) -> Splits:
+        """Find the pictures.
+
+        Raises:
+            DataError: names everything that is missing or does not fit together.
+        """
+        root = Path(self.root).expanduser()
+        train_name, eval_name, notes = self._layout(root)
+        train = _scan(root, train_name)
+        evaluated = None if eval_name is None else _scan(root, eval_name)
+        problems = _problems(train, evaluated)
+        if problems:
+            raise failure(self.root, problems)
+        notes += train.notes() + (evaluated.notes() if evaluated else ())
+        return file_splits(
+            str(root),
+            train.groups,
+            evaluated.groups if evaluated else Aside(self.root, self.fraction, self.seed),
+            notes,
+        )
+
+    def _layout(self, root: Path) -> tuple[str, str | None, tuple[str, ...]]:
+        """The folder of each split, and notes. No train folder: ``""``, the root is one split."""
+        folders = _folders(root)
+        if (root / self.train).is_dir():
+            return self._eval_layout(root, folders)
+        known = {"train", "training", *EVAL_NAMES}
+        alike = [name for name in folders if name.casefold() in known]
+        if self.train != "train" or self.eval not in ("auto", "fraction") or alike:
+            problem = f"there is no folder {self.train!r}; {nearest(self.train, folders)}"
+            raise failure(self.root, [f"{problem}; set data.train"])
+        inner = [name for name in folders if (root / name / "train").is_dir()]
+        if inner:
+            problem = f"it holds a dataset, {inner[0]!r}, not classes"
+            raise failure(self.root, [f"{problem}; set data.root={root / inner[0]}"])
+        return "", None, ()
+
+    def _eval_layout(
+        self, root: Path, folders: Sequence[str]
+    ) -> tuple[str, str | None, tuple[str, ...]]:
+        if self.eval == "fraction":
+            return self.train, None, ()
+        if self.eval != "auto":
+            if (root / self.eval).is_dir():
+                return self.train, self.eval, ()
+            problem = f"there is no folder {self.eval!r}; {nearest(self.eval, folders)}"
+            raise failure(self.root, [f"{problem}; set data.eval"])
+        others = [name for name in folders if name != PurePath(self.train).parts[0]]
+        found = [name for name in EVAL_NAMES if name in others]
+        if others and not found:
+            problem = (
+                f"which folder is the eval split? There is {listed(others)}; set data.eval to its "
+                f'name, or to "fraction" to have some of {self.train!r} put aside'
+            )
+            raise failure(self.root, [problem])
+        return self.train, found[0] if found else None, untouched(found)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What lies in the folder of one split."""
+
+    name: str
+    groups: dict[str, list[str]]
+    """Class → its pictures, relative to the root. Empty class folders are among them."""
+    loose: list[str]
+    """Pictures in no class folder."""
+    others: Counter[str]
+    """Suffix → how many files that are not pictures."""
+
+    def problems(self) -> list[str]:
+        """What keeps this from being a split."""
+        if not self.groups:
+            loose = f" (loose pictures: {len(self.loose)})" if self.loose else ""
+            return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}"]
+        empty = [name for name, pictures in self.groups.items() if not pictures]
+        advice = "add pictures, or remove the folder"
+        return [f"{_join(self.name, name)} holds no pictures; {advice}" for name in empty]
+
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, if anything."""
+        where = f"{self.name}: " if self.name else ""
+        notes = []
+        if self.loose:
+            count = f"{len(self.loose)} in no class folder"
+            notes.append(f"{where}left out {count}: {listed(self.loose, 3)}")
+        if self.others:
+            kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.others.items()))
+            notes.append(f"{where}left out files that are not pictures by their suffix: {kinds}")
+        return tuple(notes)
+
+
+def _problems(train: _Scan, evaluated: _Scan | None) -> list[str]:
+    seen = evaluated or train
+    problems = train.problems() + (evaluated.problems() if evaluated else [])
+    if train.groups and seen.groups:
+        problems += class_problems(train.groups, seen.groups, train.name or "it", seen.name)
+    return problems
+
+
+def _scan(root: Path, name: str) -> _Scan:
+    found = _Scan(name, {}, [], Counter())
+    for entry in _entries(root / name):
+        prefix = _join(name, entry.name)
+        if entry.is_dir():
+            files = list(_files(entry.path, prefix, frozenset()))
+            found.groups[entry.name] = sorted(filter(_is_picture, files))
+            found.others.update(_kind(file) for file in files if not _is_picture(file))
+        elif _is_picture(prefix):
+            found.loose.append(prefix)
+        else:
+            found.others[_kind(prefix)] += 1
+    return found
+
+
+def _files(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
+    here = os.path.realpath(folder)
+    if here in above:  # a link to a folder that it lies in
+        return
+    for entry in _entries(folder):
+        name = _join(prefix, entry.name)
+        if entry.is_dir():
+            yield from _files(entry.path, name, above | {here})
+        else:
+            yield name
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What lies in a folder and is not hidden, sorted by name.
+
+    Raises:
+        DataError: it is missing, is no folder, or may not be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = [e for e in found if not e.name.startswith(".") and e.name not in _CLUTTER]
+    except FileNotFoundError as error:
+        raise DataError(f"there is no folder {folder}; set data.root to where it is") from error
+    except NotADirectoryError as error:
+        raise DataError(f"{folder} is a file, not a folder; set data.root to a folder") from error
+    except OSError as error:
+        raise DataError(f"cannot read the folder {folder}: {error.strerror}") from error
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def _folders(root: Path) -> list[str]:
+    return [entry.name for entry in _entries(root) if entry.is_dir()]
+
+
+def _is_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _kind(name: str) -> str:
+    return os.path.splitext(name)[1].lower() or "without a suffix"
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

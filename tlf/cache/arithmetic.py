@@ -1,0 +1,53 @@
+"""What the last bits of a result depend on beside code and inputs: hardware, threads, and the
+switches of the libraries that compute.
+"""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from tlf.runtime.devices import describe
+
+_NAMES = ("ATEN_", "DNNL_", "MKL_", "NVIDIA_TF32_", "ONEDNN_", "TIMM_", "TORCH_ALLOW_")
+"""How environment variables begin that torch, its libraries and timm compute by."""
+
+
+def computed(accelerator: Accelerator) -> list[str]:
+    """What all processes together compute by; the same in each of them."""
+    own = repr(_own(accelerator))
+    return sorted(set(gather_object([own]))) if accelerator.num_processes > 1 else [own]
+
+
+def _own(accelerator: Accelerator) -> dict[str, Any]:
+    cuda = torch.backends.cuda.matmul
+    # torch's types leave parts of these out.
+    cudnn: Any = torch.backends.cudnn
+    mkldnn: Any = torch.backends.mkldnn
+    # What float32 is rounded to on the way; older switches show here, too.
+    rounding = (torch.backends, mkldnn, mkldnn.conv, mkldnn.matmul, cudnn, cudnn.conv, cuda)
+    return {
+        "device": describe(accelerator),
+        "processor": _processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "float32": [each.fp32_precision for each in rounding],
+        "half": [
+            cuda.allow_fp16_reduced_precision_reduction,
+            cuda.allow_bf16_reduced_precision_reduction,
+        ],
+        "kernels": [mkldnn.enabled, cudnn.enabled, cudnn.benchmark, cudnn.deterministic],
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "environment": sorted(item for item in os.environ.items() if item[0].startswith(_NAMES)),
+    }
+
+
+def _processor() -> str:
+    """The model of the processor, which the libraries choose their kernels by."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

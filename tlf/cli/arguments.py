@@ -1,0 +1,12 @@
+"""Arguments and options that several commands take."""
+
+from pathlib import Path
+
+import click
+
+recipe = click.argument("recipe", type=click.Path(path_type=Path))
+run_folder = click.argument("run", type=click.Path(path_type=Path))
+overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+changed = click.option(
+    "--changed", is_flag=True, help="Go on although the recipe or the pictures are others."
+)

@@ -1,0 +1,79 @@
+"""``tlf explain RECIPE``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import tlf
+from tlf.cli import arguments
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tlf.recipe.schema import Phase
+    from tlf.runs.explain import Explanation, StageRow
+
+
+@click.command()
+@arguments.recipe
+@arguments.overrides
+@click.option("--names", is_flag=True, help="List the parameters that learn in each phase.")
+@click.option("--model", is_flag=True, help="Print the model's architecture.")
+def command(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: bool) -> None:
+    """Show what RECIPE would do, and train nothing."""
+    from rich.console import Console
+
+    from tlf.recipe.plan import read_plan
+
+    plan = read_plan(recipe, overrides)
+    show_explanation(tlf.explain(plan), Console(), names=names, model=model)
+
+
+def show_explanation(
+    explanation: "Explanation", console: "Console", *, names: bool, model: bool
+) -> None:
+    """Show the resolved recipe and the table of every phase; more on request.
+
+    The recipe comes first: it is long, and what a person looks for stays on the terminal.
+    """
+    from tlf.cli.tables import stage_table
+    from tlf.recipe.files import dump
+
+    plan = explanation.plan
+    console.print(
+        dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
+    )
+    how, splits = explanation.preprocessing, explanation.splits
+    console.print(
+        f"pictures  {len(splits.train)} to learn from, {len(splits.eval)} to evaluate on, "
+        f"{len(splits.classes)} classes\n"
+        "          none was opened; a run opens them all before it trains, and names what it "
+        "cannot read\n"
+        f"input     {how.channels} × {how.size} × {how.size}, shorter side {how.resize}, "
+        f"{how.interpolation}, mean {how.mean}, std {how.std}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for note in explanation.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+    for phase in plan.recipe.phases:
+        rows = explanation.phases[phase.name]
+        console.print(
+            f"\n{_phase_line(phase, rows, explanation.starts[phase.name])}",
+            markup=False,
+            soft_wrap=True,
+        )
+        console.print(stage_table(rows))
+        for name in explanation.learning[phase.name] if names else ():
+            console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
+    if model:
+        console.print(str(explanation.classifier), markup=False, highlight=False, soft_wrap=True)
+
+
+def _phase_line(phase: "Phase", rows: "Sequence[StageRow]", start: str) -> str:
+    learning = sum(row.learning for row in rows)
+    total = sum(row.parameters for row in rows)
+    most = "at most " if phase.early_stopping else ""
+    epochs = f"{most}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
+    return f"phase {phase.name}, {epochs}: {learning:,} of {total:,} parameters learn, from {start}"

@@ -1,0 +1,34 @@
+"""``tlf export RUN --to FORMAT``."""
+
+from pathlib import Path
+
+import click
+
+import tlf
+from tlf.cli import arguments
+
+
+@click.command()
+@arguments.run_folder
+@click.option(
+    "--to",
+    required=True,
+    metavar="FORMAT",
+    help="head, model, timm, torchvision, torch-export or onnx.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option("--int8", is_flag=True, help="With onnx: 8-bit weights and activations.")
+@click.option(
+    "--margin", type=float, default=0.01, show_default=True,
+    help="The fraction of top-1 that 8 bits may cost.",
+)  # fmt: skip
+def command(
+    run: Path, to: str, output: Path | None, *, overwrite: bool, int8: bool, margin: float
+) -> None:
+    """Write a run's best model for another library, if it gives what the run gave."""
+    found = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
+    click.echo(
+        f"{found.path}\n{found.pictures} pictures of the run: probabilities differ by "
+        f"{found.difference:.1g} at most, top-1 {found.top1:.2%}, of the run {found.run_top1:.2%}"
+    )

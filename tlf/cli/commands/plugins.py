@@ -1,0 +1,51 @@
+"""``tlf plugins``."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+import tlf
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tlf.plugins.loading import Surveyed
+
+
+@click.command()
+def command() -> None:
+    """List plugins, what they offer, and what failed to load."""
+    from rich.console import Console
+
+    show_survey(tlf.survey_plugins(), Console())
+
+
+def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:
+    """Print tlf's own and the other plugins by name, and in which order a run loads them."""
+    from tlf.plugins.discovery import switched_off
+
+    for one in surveyed:
+        plugin = one.plugin
+        name = f"{plugin.name}  ({plugin.distribution} {plugin.version})"
+        console.print(name, style="bold", highlight=False, markup=False, soft_wrap=True)
+        if one.failure is not None:
+            console.print(f"  failed to load: {one.failure}", style="red", markup=False,
+                          soft_wrap=True)  # fmt: skip
+        for hook in dict.fromkeys(offer.hook for offer in one.offers):
+            kinds = ", ".join(offer.kind for offer in one.offers if offer.hook == hook)
+            title = hook.removeprefix("tlf_").replace("_", " ")
+            console.print(f"  {title:<16}{kinds}", markup=False, highlight=False, soft_wrap=True)
+        if one.commands:
+            commands = ", ".join(f"tlf {command}" for command in one.commands)
+            console.print(f"  {'commands':<16}{commands}", markup=False, highlight=False)
+        if one.hooks:
+            console.print(f"  {'hooks':<16}{', '.join(one.hooks)}", markup=False, highlight=False)
+    if switched_off():
+        console.print("TLF_PLUGINS=0 switches all others off", highlight=False)
+    else:
+        console.print(
+            "A run loads tlf first, then the plugins that its recipe names, in its order; where "
+            "the first answer decides, the last one is asked first.",
+            highlight=False,
+        )

@@ -1,0 +1,51 @@
+"""``tlf run RECIPE``, and ``tlf RECIPE``."""
+
+from pathlib import Path
+
+import click
+
+import tlf
+from tlf.cli import arguments
+from tlf.cli.process import importing, settled
+from tlf.commands import COMMANDS
+from tlf.errors import TlfError, nearest
+
+
+@click.command()
+@arguments.recipe
+@arguments.overrides
+@click.option("--resume", "again", is_flag=True, help="Go on with the run that was stopped.")
+@arguments.changed
+def command(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool) -> None:
+    """Train what RECIPE describes; tlf RECIPE does the same.
+
+    KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
+    """
+    _check_is_no_command(recipe)
+    # Before what trains is imported, which takes seconds: a mistake is reported at once.
+    from tlf.recipe.plan import looking_ahead, read_plan
+
+    plan = read_plan(recipe, overrides)
+    if again:
+        tlf.show(settled(tlf.resume_recipe(plan, changed=changed)))
+        return
+    with looking_ahead(plan) as ready:
+        with importing():
+            show, events = tlf.show, tlf.run(ready)
+        show(settled(events))
+
+
+def _check_is_no_command(recipe: Path) -> None:
+    """Tell a misspelt command from a recipe that is not there: ``tlf RECIPE`` needs no command.
+
+    Raises:
+        TlfError: there is no such file, and it is not called like one.
+    """
+    if recipe.suffix or recipe.exists():
+        return
+    file = recipe.with_name(f"{recipe.name}.toml")
+    known = [*COMMANDS, *([str(file)] if file.exists() else [])]
+    raise TlfError(
+        f"{recipe} is neither a command nor a recipe, a file that ends in .toml; "
+        f"{nearest(str(recipe), known)}"
+    )

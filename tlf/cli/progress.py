@@ -1,0 +1,197 @@
+"""What a person sees of a run: a progress bar on a terminal, plain lines in a file."""
+
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from tlf.cache.store import readable_size
+from tlf.cli.tables import epoch_line, merged, stage_table
+from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored, Updated
+from tlf.runs.explain import stage_rows
+from tlf.runs.run import RunStarted
+from tlf.runtime.devices import describe
+from tlf.training.job import Job
+from tlf.training.trainer import Event
+
+SECONDS_BETWEEN_LINES = 10.0
+"""Between two lines about the same epoch, where no terminal shows a bar."""
+
+
+def show(
+    events: Iterable[RunStarted | Event | RunResult], console: Console | None = None
+) -> RunResult | None:
+    """Show everything that happens in a run, until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
+
+    On a terminal with a bar; in a file and in a notebook with a plain line now and then.
+
+    Parameters:
+        events: what ``run`` or ``resume`` yields.
+        console: where to show it; by default where this program prints.
+
+    Returns:
+        What the run gave.
+    """
+    console, job, event = console or Console(), None, None
+    with _Bar(console) if _has_bar(console) else _Lines(console) as within:
+        for event in events:
+            job = event.job if isinstance(event, RunStarted) else job
+            if job is not None and not job.accelerator.is_main_process:
+                continue
+            if isinstance(event, Updated | Prepared):
+                within.update(event)
+                continue
+            within.clear()
+            _show_one(event, job, console)
+    return event if isinstance(event, RunResult) else None
+
+
+def _has_bar(console: Console) -> bool:
+    # A notebook would need another library, ipywidgets, for a bar that moves.
+    return console.is_terminal and not console.is_jupyter
+
+
+def _show_one(event: object, job: Job | None, console: Console) -> None:
+    match event:
+        case RunStarted():
+            _show_start(event, console)
+        case SegmentStarted() if job is not None:
+            console.print(
+                f"\nphase {event.phase}, from epoch {event.epoch + 1}, learns from {event.start}",
+                markup=False,
+                soft_wrap=True,
+            )
+            console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
+        case Stored():
+            how = "found, computed by an earlier run" if event.reused else "computed once"
+            console.print(
+                f"stored    {event.title}: {how}, {readable_size(event.bytes)}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+        case Notice():
+            console.print(f"note: {event.text}", style="yellow", markup=False, soft_wrap=True)
+        case EpochResult():
+            names = [] if job is None else [len(phase.name) for phase in job.recipe.phases]
+            line = epoch_line(event, max(names, default=0))
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        case RunResult():
+            _show_end(event, console)
+
+
+def _show_start(event: RunStarted, console: Console) -> None:
+    job = event.job
+    train, seen = len(job.splits.train), len(job.splits.eval)
+    classes = ", ".join(job.splits.classes[:8]) + (" …" if len(job.splits.classes) > 8 else "")
+    going_on = f", going on after {event.epochs} epochs" if event.epochs else ""
+    console.print(
+        f"run       {event.folder}{going_on}", markup=False, highlight=False, soft_wrap=True
+    )
+    console.print(
+        f"pictures  {train} to learn from, {seen} to evaluate on: {classes}", markup=False
+    )
+    console.print(
+        f"device    {describe(job.accelerator)}", markup=False, highlight=False, soft_wrap=True
+    )
+
+
+def _show_end(result: RunResult, console: Console) -> None:
+    best = result.best
+    console.print(
+        f"\nbest      {best.phase} {best.epoch + 1}: top-1 {best.eval_top1:.2%}, "
+        f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s altogether\n"
+        f"model     {result.folder}/model.safetensors\n"
+        f"head      {result.folder}/head.safetensors\n"
+        f"try it    tlf predict {result.folder} PICTURE…",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+class _Within(Protocol):
+    """Shows how an epoch gets on."""
+
+    def update(self, event: Updated | Prepared) -> None: ...
+    def clear(self) -> None: ...
+
+
+class _Bar:
+    """A bar at the bottom of a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(), console=console, transient=True,
+        )  # fmt: skip
+        self.task: TaskID | None = None
+        self.title = ""
+        self.started = 0.0
+
+    def __enter__(self) -> "_Bar":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def update(self, event: Updated | Prepared) -> None:
+        """Move the bar; begin a new one where another stretch of work begins."""
+        title = _title(event)
+        if self.task is None or title != self.title:
+            self.clear()
+            self.title, self.started = title, time.perf_counter()
+            self.task = self.progress.add_task(title, total=event.pictures, figures="")
+        self.progress.update(self.task, completed=event.done, figures=_figures(event, self.started))
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
+
+
+class _Lines:
+    """A plain line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.title = ""
+        self.started = self.last = 0.0
+
+    def __enter__(self) -> "_Lines":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, event: Updated | Prepared) -> None:
+        """Print a line if the last one is some time ago."""
+        now, title = time.perf_counter(), _title(event)
+        if title != self.title:
+            self.title, self.started, self.last = title, now, now
+        if now - self.last >= SECONDS_BETWEEN_LINES:
+            self.last = now
+            left = (now - self.started) * (event.pictures - event.done) / max(1, event.done)
+            figures = _figures(event, self.started)
+            self.console.print(
+                f"{title}: {figures}, {left:.0f} s left", markup=False, highlight=False
+            )
+
+    def clear(self) -> None:
+        """Nothing is left on the screen."""
+
+
+def _title(event: Updated | Prepared) -> str:
+    if isinstance(event, Prepared):
+        return event.title
+    epoch = f"{event.phase} {event.progress.epoch + 1}/{event.progress.epochs}"
+    return f"{epoch} eval" if event.evaluating else epoch
+
+
+def _figures(event: Updated | Prepared, started: float) -> str:
+    seconds = time.perf_counter() - started
+    rate = f", {event.done / seconds:.0f} pictures/s" if seconds > 0.5 else ""
+    loss = event.loss if isinstance(event, Updated) else None
+    return f"{event.done}/{event.pictures}{rate}" + ("" if loss is None else f", loss {loss:.4f}")

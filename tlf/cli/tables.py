@@ -1,0 +1,53 @@
+"""Tables and lines that several commands show."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from rich.table import Table
+
+from tlf.results import EpochResult
+from tlf.runs.explain import StageRow
+
+
+def merged(rows: Iterable[StageRow]) -> Iterator[StageRow]:
+    """Make one row of neighbours that do alike; the head keeps its own.
+
+    >>> rows = [StageRow(stage, 10, 0, ()) for stage in ("stem", "layer1", "layer2", "head")]
+    >>> [(row.stage, row.parameters) for row in merged(rows)]
+    [('stem … layer2', 30), ('head', 10)]
+    """
+    for _, group in groupby(rows, key=lambda row: (row.stage == "head", row.state, row.rates)):
+        alike = list(group)
+        ends = dict.fromkeys((alike[0].stage, alike[-1].stage))
+        yield StageRow(
+            stage=" … ".join(ends),
+            parameters=sum(row.parameters for row in alike),
+            learning=sum(row.learning for row in alike),
+            rates=alike[0].rates,
+        )
+
+
+def stage_table(rows: Iterable[StageRow]) -> Table:
+    """Stage × parameters × frozen or learning × learning rate."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("stage")
+    table.add_column("parameters", justify="right")
+    table.add_column("state")
+    table.add_column("lr", justify="right")
+    for row in rows:
+        rates = " … ".join(
+            f"{rate:.2e}" for rate in dict.fromkeys((*row.rates[:1], *row.rates[-1:]))
+        )
+        style = "dim" if row.state == "frozen" else ""
+        table.add_row(row.stage, f"{row.parameters:,}", row.state, rates or "–", style=style)
+    return table
+
+
+def epoch_line(result: EpochResult, width: int = 0) -> str:
+    """The line that stays of an epoch. ``width`` is that of the longest name of a phase."""
+    return (
+        f"{result.phase:<{width}} {result.epoch + 1:>3}  "
+        f"loss {result.train_loss:.4f} train, {result.eval_loss:.4f} eval  "
+        f"top-1 {result.eval_top1:6.2%}  "
+        f"{result.images_per_second:.0f} pictures/s  {result.seconds:.1f} s"
+    )

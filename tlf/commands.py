@@ -1,0 +1,66 @@
+"""What tlf can do: its commands, and the names of ``tlf`` for programs.
+
+A command is added by a file in ``tlf/cli/commands`` and a line here. Help, the "did you mean",
+``tlf.__all__`` and the tests of documents find it from here. Nothing is imported before it is
+asked for.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "run": {"run": "runs.run"},
+    "resume": {"resume": "runs.run", "resume_recipe": "runs.run"},
+    "history": {"read_history": "runs.history"},
+    "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
+    "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
+    "export": {"export": "exports.export", "Exported": "exports.export"},
+    "plugins": {"survey_plugins": "plugins.loading"},
+    "cache": {"open_cache": "cache.store"},
+    "new-plugin": {"write_plugin": "plugins.scaffold"},
+}
+"""Command, in the order of the help → names that do the same in a program, with their modules."""
+
+OTHERS: Mapping[str, str] = {
+    "EpochResult": "results",
+    "PortableHead": "inference.head",
+    "Recipe": "recipe.schema",
+    "RunResult": "results",
+    "TlfError": "errors",
+    "TrainedClassifier": "inference.classifier",
+    "load_classifier": "inference.predict",
+    "load_head": "inference.head",
+    "load_recipe": "recipe.plan",
+    "show": "cli.progress",
+}
+"""Names for programs that belong to no command → their modules."""
+
+NAMES: Mapping[str, str] = {
+    name: module for names in (*COMMANDS.values(), OTHERS) for name, module in names.items()
+}
+"""Every public name of ``tlf`` but its version → its module."""
+
+if TYPE_CHECKING:  # what type checkers read instead of the tables
+    from tlf.cache.store import open_cache as open_cache
+    from tlf.cli.progress import show as show
+    from tlf.errors import TlfError as TlfError
+    from tlf.exports.export import Exported as Exported
+    from tlf.exports.export import export as export
+    from tlf.inference.classifier import TrainedClassifier as TrainedClassifier
+    from tlf.inference.head import PortableHead as PortableHead
+    from tlf.inference.head import load_head as load_head
+    from tlf.inference.predict import load_classifier as load_classifier
+    from tlf.inference.predict import predict as predict
+    from tlf.inference.predictions import Prediction as Prediction
+    from tlf.plugins.loading import survey_plugins as survey_plugins
+    from tlf.plugins.scaffold import write_plugin as write_plugin
+    from tlf.recipe.plan import load_recipe as load_recipe
+    from tlf.recipe.schema import Recipe as Recipe
+    from tlf.results import EpochResult as EpochResult
+    from tlf.results import RunResult as RunResult
+    from tlf.runs.explain import Explanation as Explanation
+    from tlf.runs.explain import explain as explain
+    from tlf.runs.history import read_history as read_history
+    from tlf.runs.run import resume as resume
+    from tlf.runs.run import resume_recipe as resume_recipe
+    from tlf.runs.run import run as run

@@ -1,0 +1,154 @@
+"""Splits and transforms → batches. Order and augmentation are functions of (seed, epoch, index).
+
+A batch belongs to all processes together. It is dealt to them, and to the pieces it is computed in,
+so that picture i and picture B - 1 - i come to the same one: batch augmentations mix such pairs.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from tlf.components import Augmentation, Split
+from tlf.data.transforms import center_crop, load
+from tlf.preprocessing import Preprocessing
+from tlf.runtime.cores import usable_cores
+from tlf.runtime.seeds import derive, seeded
+
+Key = tuple[int, int]
+"""An epoch of the run and the index of a picture: what a picture's augmentation is drawn from."""
+
+EVAL_BATCH = 32
+"""Pictures in a batch where nothing is learnt."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures on their way to the model."""
+
+    indices: Tensor
+    """(B,) positions in the split."""
+    inputs: Tensor
+    """Uint8 pictures (B, C, S, S), or what is stored of them behind the frozen stages."""
+    labels: Tensor
+    """(B,)."""
+    stored: bool = False
+    """Whether the frozen stages have been computed."""
+
+    def pin_memory(self) -> "Batch":
+        """The same in page-locked memory, from where it is copied to a GPU without waiting."""
+        indices, inputs, labels = (t.pin_memory() for t in (self.indices, self.inputs, self.labels))
+        return Batch(indices, inputs, labels, self.stored)
+
+
+Pixels = Callable[[int], Tensor]
+"""Index → a decoded and resized uint8 picture (C, H, W). Picklable: loading may use processes."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pictures of a split, each decoded and resized whenever it is asked for."""
+
+    split: Split
+    how: Preprocessing
+
+    def __call__(self, index: int) -> Tensor:
+        """A uint8 picture (C, H, W)."""
+        return load(self.split.read(index), self.how)
+
+
+@dataclass(frozen=True)
+class Pictures(Dataset[tuple[int, Tensor, int]]):
+    """The pictures of a split as a backbone wants them, but for scaling."""
+
+    pixels: Pixels
+    labels: Sequence[int]
+    size: int
+    """S."""
+    augmentations: tuple[Augmentation, ...] = ()
+    seed: int = 0
+
+    def __getitem__(self, key: Key) -> tuple[int, Tensor, int]:
+        """Index, uint8 picture (C, S, S), label."""
+        epoch, index = key
+        image = self.pixels(index)
+        if self.augmentations:
+            with seeded(self.seed, "augment", epoch, index):
+                for augmentation in self.augmentations:
+                    image = augmentation.augment(image, self.size)
+        return index, center_crop(image, self.size), self.labels[index]
+
+
+def order(seed: int, epoch: int, count: int) -> list[int]:
+    """The order in which an epoch of the run goes through ``count`` pictures.
+
+    >>> sorted(order(0, 1, 5)), order(0, 1, 5) == order(0, 1, 5)
+    ([0, 1, 2, 3, 4], True)
+    """
+    generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
+    return torch.randperm(count, generator=generator).tolist()
+
+
+def cut(indices: Sequence[int], size: int, *, lone: bool = True) -> list[list[int]]:
+    """Cut an order into batches; the last one may be smaller.
+
+    Where ``lone`` is false, a last batch of one joins the batch before it: BatchNorm cannot learn
+    from a single value per channel.
+
+    >>> cut(range(5), 2), cut(range(5), 2, lone=False)
+    ([[0, 1], [2, 3], [4]], [[0, 1], [2, 3, 4]])
+    """
+    batches = [list(indices[start : start + size]) for start in range(0, len(indices), size)]
+    if not lone and len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [batches[-2] + batches[-1]]
+    return batches
+
+
+def deal(batch: Sequence[int], share: int, shares: int) -> list[int]:
+    """One of ``shares`` shares of a batch. Picture i and picture B - 1 - i are in the same share,
+    at mirrored places, so that mixing a share with its own mirror image mixes the batch with its.
+
+    >>> deal([0, 1, 2, 3, 4, 5, 6, 7], 0, 2), deal([0, 1, 2, 3, 4, 5, 6, 7], 1, 2)
+    ([0, 1, 6, 7], [2, 3, 4, 5])
+    """
+    pairs = (len(batch) + 1) // 2
+    front = range(pairs * share // shares, pairs * (share + 1) // shares)
+    back = [len(batch) - 1 - i for i in reversed(front) if len(batch) - 1 - i != i]
+    return [batch[i] for i in [*front, *back]]
+
+
+def batches_of(
+    pictures: Pictures, keys: Iterable[Sequence[Key]], workers: int, *, pin: bool
+) -> Iterator[Batch]:
+    """Load one batch for each list of keys, ``workers`` processes ahead of time."""
+    with warnings.catch_warnings():
+        # More workers than cores: somebody asked for them.
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        loading = iter(
+            DataLoader(
+                pictures,
+                batch_sampler=keys,  # type: ignore[arg-type]
+                num_workers=workers,
+                collate_fn=_collate,
+                pin_memory=pin,
+            )
+        )
+    yield from loading
+
+
+def worker_count(asked: int | str, *, on_cpu: bool, processes: int) -> int:
+    """How many processes load pictures for each training process.
+
+    On a CPU none do: they would take the cores from the model, and were measured to gain nothing.
+    """
+    if asked != "auto":
+        return int(asked)
+    return 0 if on_cpu else max(1, min(8, usable_cores() // processes - 1))
+
+
+def _collate(samples: list[tuple[int, Tensor, int]]) -> Batch:
+    indices, images, labels = zip(*samples, strict=True)
+    return Batch(torch.tensor(indices), torch.stack(images), torch.tensor(labels))

@@ -1,1 +1,0 @@
-"""A run's model as other programs load it, checked before it is written."""

@@ -1,0 +1,68 @@
+"""Real pictures of a run and what the run said about them: what an export has to agree with."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tlf.errors import DataError, RunError
+from tlf.inference.classifier import TrainedClassifier
+from tlf.recipe.plan import find_splits, read_plan
+
+AT_MOST = 256
+"""Pictures that an export is compared on; they are spread over the eval split."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pictures of the eval split."""
+
+    images: Tensor
+    """(N, C, S, S) as the model takes them."""
+    labels: Tensor
+    """(N,)."""
+    probabilities: Tensor
+    """(N, K) from the run's predictions.csv."""
+
+    def difference(self, probabilities: Tensor) -> float:
+        """The largest difference between a probability and what the run said."""
+        return float((probabilities - self.probabilities).abs().max())
+
+    def top1(self, probabilities: Tensor) -> float:
+        """Fraction that is classified correctly."""
+        return float((probabilities.argmax(1) == self.labels).double().mean())
+
+
+def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
+    """Read pictures of a run's eval split, and what it said about them.
+
+    Raises:
+        RunError: the run has no predictions.
+        DataError: its pictures are no longer there.
+    """
+    rows = _rows(run / "predictions.csv")
+    split = find_splits(read_plan(run / "recipe.toml")).eval
+    place = {name: index for index, name in enumerate(split.names)}
+    if gone := [row["path"] for row in rows if row["path"] not in place]:
+        raise DataError(
+            f"{gone[0]} is no longer where the run found it, and {len(gone) - 1} more; an export "
+            "is checked on the run's own pictures"
+        )
+    labels = classifier.labels
+    figures = [[float(row[f"p_{label}"]) for label in labels] for row in rows]
+    return Sample(
+        images=classifier.prepare([split.read(place[row["path"]]) for row in rows]),
+        labels=torch.tensor([labels.index(row["label"]) for row in rows]),
+        probabilities=torch.tensor(figures),
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise RunError(f"there is no {path}; an export is checked against it")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    step = max(1, -(-len(rows) // AT_MOST))
+    return rows[::step]

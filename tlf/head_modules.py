@@ -1,0 +1,86 @@
+"""The torch modules that the heads of ``tlf.heads`` build.
+
+They stand apart because a head's options are read before torch is imported.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class LinearHead(nn.Linear):
+    """A linear layer with dropout before it: features (B, F) → logits (B, K)."""
+
+    def __init__(
+        self, num_features: int, num_classes: int, dropout: float = 0.0, bias: bool = True
+    ) -> None:
+        super().__init__(num_features, num_classes, bias=bias)
+        self.dropout = dropout
+
+    def reset_parameters(self) -> None:
+        """Start with small weights and no bias."""
+        nn.init.normal_(self.weight, std=0.01)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Features (B, F) → logits (B, K)."""
+        return super().forward(functional.dropout(input, self.dropout, self.training))
+
+    def extra_repr(self) -> str:
+        """What ``print`` shows of it."""
+        return f"{super().extra_repr()}, dropout={self.dropout}"
+
+
+class CosineHead(nn.Module):
+    """Scaled cosines to prototypes: features (B, F) → logits (B, K)."""
+
+    scale: Tensor
+
+    def __init__(
+        self, num_features: int, num_classes: int, scale: float, learn_scale: bool
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(num_classes, num_features) / num_features**0.5)
+        if learn_scale:
+            self.scale = nn.Parameter(torch.tensor(scale))
+        else:
+            self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, F) → logits (B, K)."""
+        # Features of all zeros get slopes of scale / eps: torch's 1e-12 would let them explode.
+        directions = functional.normalize(features, dim=-1, eps=1e-3)
+        prototypes = functional.normalize(self.weight, dim=-1, eps=1e-3)
+        return self.scale * functional.linear(directions, prototypes)
+
+
+class AttentionPoolHead(nn.Module):
+    """Attention pooling, then a linear layer: maps (B, F, H, W) or tokens (B, N, F) → logits."""
+
+    pools = True
+
+    def __init__(self, num_features: int, num_classes: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(num_features)
+        self.query = nn.Parameter(torch.randn(1, 1, num_features) * 0.02)
+        self.attention = nn.MultiheadAttention(num_features, heads, batch_first=True)
+        self.linear = LinearHead(num_features, num_classes, dropout)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (B, F, H, W) or tokens (B, N, F) → logits (B, K)."""
+        tokens = self.norm(self._tokens(maps))
+        query = self.query.expand(len(tokens), -1, -1)
+        pooled, _ = self.attention(query, tokens, tokens, need_weights=False)
+        logits: Tensor = self.linear(pooled[:, 0])
+        return logits
+
+    def _tokens(self, maps: Tensor) -> Tensor:
+        tokens = maps.flatten(2).transpose(1, 2) if maps.dim() == 4 else maps
+        num_features = self.query.shape[-1]
+        if tokens.dim() != 3 or tokens.shape[-1] != num_features:
+            raise ValueError(
+                f"attention pooling takes maps (B, {num_features}, H, W) or tokens "
+                f"(B, N, {num_features}), not {tuple(maps.shape)}"
+            )
+        return tokens

@@ -1,1 +1,0 @@
-"""What heads build. Apart from their options, which are read before torch is imported."""

@@ -1,0 +1,146 @@
+"""A trained head by itself, for a program that brings its own backbone. Needs torch and
+safetensors.
+"""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load
+from torch import Tensor, nn
+
+from tlf.errors import RunError, WeightsError
+from tlf.heads import KINDS
+from tlf.inference.metadata import GOLDEN, Card, read_with_card
+from tlf.inference.sealed_file import absent
+from tlf.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from tlf.inference.classifier import TrainedClassifier
+
+TOLERANCE = 1e-4
+"""By how much the recomputed logits may differ from those in the file, as a fraction of the largest
+of them: processors add float32 numbers up in orders of their own."""
+
+
+class PortableHead(nn.Module):
+    """A trained head: features (B, F) → logits (B, K).
+
+    A head that pools for itself takes maps (B, F, H, W) or tokens (B, N, F) instead. It is in
+    evaluation mode and its parameters ask for no gradient.
+    """
+
+    labels: tuple[str, ...]
+    """Class names in the order of the logits."""
+    preprocessing: Preprocessing
+    """How a picture becomes the tensor that the backbone expects."""
+    backbone: Mapping[str, Any]
+    """The backbone that it was trained on: kind, options, and the SHA-256 of its tensors."""
+
+    def __init__(self, module: nn.Module, card: Card) -> None:
+        super().__init__()
+        self.module = module
+        self.card = card
+        self.labels = card.classes
+        self.preprocessing = card.preprocessing
+        self.backbone = card.backbone
+        self.eval().requires_grad_(requires_grad=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, F) → logits (B, K)."""
+        logits: Tensor = self.module(features)
+        return logits
+
+    def attach(self, backbone: nn.Module) -> "TrainedClassifier":
+        """Join the head and the backbone that it was trained on, without its own classifier.
+
+        Parameters:
+            backbone: normalised pictures (B, C, H, W) → features (B, F), with the very tensors of
+                the run: those in ``model.safetensors``, or the published ones where the run left
+                it frozen. It is put into evaluation mode.
+
+        Raises:
+            WeightsError: it is another backbone, or none; says which it has to be.
+        """
+        from tlf.inference.attach import attached
+
+        return attached(self.module, self.card, backbone)
+
+
+def load_head(path: str | PathLike[str]) -> PortableHead:
+    """Load a run's ``head.safetensors``. Needs torch and safetensors, and no other library.
+
+    Every byte of the file is checked, and the logits of its golden features are computed again.
+    A head that a plugin offers needs that plugin, and tlf with all that it needs.
+
+    >>> import tlf
+    >>> tlf.load_head("runs/a")
+    Traceback (most recent call last):
+    tlf.errors.RunError: there is no runs/a; name the head.safetensors of a run that has ended
+
+    Raises:
+        RunError: there is no such file, it is a folder, or a newer tlf wrote it.
+        WeightsError: it is damaged, or holds no head, or one that is not to be had here.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise _no_file(file)
+    card, data = read_with_card(file)
+    tensors = load(data)
+    if not tensors.keys() >= {*GOLDEN}:
+        raise WeightsError(f"{file} is no head by itself; name a head.safetensors")
+    features, logits = (tensors.pop(name) for name in GOLDEN)
+    module = _built(file, card)
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{file} does not fit the head that it names: {error}") from error
+    head = PortableHead(module, card)
+    _check_golden(file, head, features, logits)
+    return head
+
+
+def _no_file(path: Path) -> RunError:
+    head, wanted = path / "head.safetensors", "the head.safetensors of a run that has ended"
+    if head.is_file():
+        return RunError(f"{path} is a folder; name the head in it: {head}")
+    if path.is_dir():
+        return RunError(f"{path} is a folder, and {absent(head, wanted)}")
+    return absent(path, wanted)
+
+
+def _built(path: Path, card: Card) -> nn.Module:
+    kind = card.head["kind"]
+    options: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in card.head.items()
+        if name != "kind"
+    }
+    # What weights start from is drawn and thrown away; the caller's random numbers stay his.
+    with torch.random.fork_rng(devices=[]):
+        if ":" in kind:
+            from tlf.inference.plugin_heads import build_plugin_head
+
+            return build_plugin_head(path, card, options)
+        try:
+            return KINDS[kind](**options).build(card.num_features, len(card.classes))
+        except (KeyError, TypeError, ValueError) as error:
+            told = f"{path}: tlf {card.tlf} wrote a {kind!r} head that this tlf cannot build"
+            raise WeightsError(f"{told}: {error}") from error
+
+
+def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:
+    with torch.inference_mode():
+        found = head(features)
+    if found.shape != logits.shape or not _alike(found, logits):
+        raise WeightsError(
+            f"{path}: this head does not give the logits that it gave when it was written; "
+            f"tlf {head.card.tlf} wrote it, and what it is built from has changed since"
+        )
+
+
+def _alike(found: Tensor, expected: Tensor) -> bool:
+    most = TOLERANCE * max(1.0, float(expected.abs().max()))
+    return bool((found - expected).abs().max() <= most)

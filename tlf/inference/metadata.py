@@ -1,0 +1,66 @@
+"""What a file of weights says about itself, and reading it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlf.errors import WeightsError
+from tlf.inference.sealed_file import read_sealed
+from tlf.preprocessing import Preprocessing
+
+GOLDEN = ("golden.features", "golden.logits")
+"""What the head's file has besides the head's tensors."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a file of weights says about itself."""
+
+    classes: tuple[str, ...]
+    """Class names in the order of the logits."""
+    preprocessing: Preprocessing
+    head: Mapping[str, Any]
+    """Kind and options."""
+    backbone: Mapping[str, Any]
+    """Kind and options, and ``sha256`` of its tensors."""
+    num_features: int
+    """F."""
+    classifier: str
+    """The name under which the architecture keeps its classifier; the head's tensors stand under
+    it."""
+    metrics: Mapping[str, float]
+    plugins: Mapping[str, str]
+    """Plugin → distribution and version, where head or backbone are a third party's."""
+    tlf: str
+    """The version of tlf that wrote the file."""
+
+
+def read_card(path: Path) -> Card:
+    """Read what a file that tlf wrote says about itself.
+
+    Raises:
+        RunError: there is no such file, or it is of a newer format.
+        WeightsError: it is damaged, or tlf did not write it.
+    """
+    card, _ = read_with_card(path)
+    return card
+
+
+def read_with_card(path: Path) -> tuple[Card, bytes]:
+    """Read a file that tlf wrote, once: what it says about itself, and all its bytes.
+
+    Raises:
+        RunError: there is no such file, or it is of a newer format.
+        WeightsError: it is damaged, or tlf did not write it.
+    """
+    told, data = read_sealed(path)
+    try:
+        how = told["preprocessing"]
+        how |= {"mean": tuple(how["mean"]), "std": tuple(how["std"])}
+        del how["mode"]  # mean and std say it by their number
+        card = Card(**{**told, "classes": tuple(told["classes"]),
+                       "preprocessing": Preprocessing(**how)})  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"{path} does not say all of what it is: {error}") from error
+    return card, data

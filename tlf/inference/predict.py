@@ -1,0 +1,105 @@
+"""Classify pictures with what a run left, prepared as the run prepared them."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tlf.data.decode import SUFFIXES
+from tlf.errors import DataError, RunError
+from tlf.inference.classifier import TrainedClassifier
+from tlf.inference.metadata import read_card
+from tlf.inference.model_files import load_model
+from tlf.inference.predictions import Prediction
+from tlf.inference.sealed_file import absent
+from tlf.recipe.build import build_model
+from tlf.recipe.plan import read_plan
+
+Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+
+def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
+    """Load the best model of a run, with its preprocessing and labels; nothing is fetched.
+
+    Parameters:
+        run: its folder, or the ``model.safetensors`` in it. Its pictures are not needed.
+
+    >>> import tlf
+    >>> tlf.load_classifier("runs/mine").predict("ant.jpg").label  # doctest: +SKIP
+    'ants'
+
+    Raises:
+        RunError: the folder holds no finished run; says how to go on with one that was stopped.
+        WeightsError: its weights are damaged.
+    """
+    given = Path(run)
+    folder = given.parent if given.name == "model.safetensors" else given
+    weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
+    if not weights.is_file():
+        raise absent(weights, "the folder of a run that has ended")
+    card = read_card(weights)
+    if not recipe.is_file():
+        raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
+    plan = read_plan(recipe)
+    empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
+    _, model = build_model(replace(plan, recipe=empty), len(card.classes))
+    plan.plugins.hook.tlf_model_trained(model=model)
+    load_model(weights, model)
+    return TrainedClassifier(model.eval(), card.classes, card.preprocessing)
+
+
+def predict(
+    run: str | PathLike[str],
+    pictures: Paths,
+    unreadable: Callable[[DataError], object] | None = None,
+) -> Iterator[Prediction]:
+    """Classify pictures with the best model of a run: what ``tlf predict RUN PICTURE...`` prints.
+
+    Parameters:
+        run: its folder.
+        pictures: a picture file, a folder of them, or a list of such paths.
+        unreadable: called with the error of each picture that cannot be read, which is left out;
+            a list's ``append``, for example. Without it, the first such picture ends all.
+
+    Yields:
+        A prediction for each picture, as soon as it is known. Those of a folder, and of folders in
+        it, come sorted by path.
+
+    Raises:
+        RunError: the folder holds no finished run; says how to go on with one that was stopped.
+        WeightsError: its weights are damaged.
+        DataError: names the path that is not there, or the picture that cannot be read.
+    """
+    paths = [pictures] if isinstance(pictures, str | PathLike) else pictures
+    found = expand([Path(path) for path in paths])
+    return load_classifier(run).each(found, unreadable)
+
+
+def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The pictures themselves, and those in folders, and in folders inside them, sorted by path.
+
+    Raises:
+        DataError: names the path that is not there, or the folder that holds no pictures.
+    """
+    return tuple(picture for path in paths for picture in _within(path))
+
+
+def _within(path: Path) -> Sequence[Path]:
+    if not os.path.exists(path):
+        raise DataError(f"{path}: there is no such file or folder; name a picture, or a folder")
+    if not path.is_dir():
+        return [path]
+    inside = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    # Hidden files and folders are left out, as they are from a dataset.
+    found = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
+    if not found:
+        raise DataError(f"{path}: no pictures in this folder, by how their names end")
+    return sorted(found)
+
+
+def _without_weights(backbone: Any) -> Any:  # noqa: ANN401 - a component of any plugin
+    """The same backbone, not loading weights that the run's own replace at once."""
+    names = {field.name for field in fields(backbone)}
+    return replace(backbone, weights="none") if "weights" in names else backbone

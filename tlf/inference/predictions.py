@@ -1,0 +1,66 @@
+"""What a model thinks of pictures: a record of each, and tables of them."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier thinks of one picture."""
+
+    label: str
+    """The class that it most probably shows."""
+    probability: float
+    """Of that class."""
+    probabilities: Mapping[str, float]
+    """Class → probability, in the order of the logits; they sum to 1."""
+    path: str | None = None
+    """The picture's, where it was given by path."""
+
+
+def predictions(
+    paths: Sequence[str | None], probabilities: "Tensor", classes: Sequence[str]
+) -> Iterator[Prediction]:
+    """One prediction for each picture. ``probabilities``: (N, K)."""
+    for path, figures in zip(paths, probabilities.tolist(), strict=True):
+        best = max(range(len(classes)), key=figures.__getitem__)
+        yield Prediction(
+            classes[best], figures[best], dict(zip(classes, figures, strict=True)), path
+        )
+
+
+def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
+    """A prediction as a line of a table; ``label`` is what the picture really shows.
+
+    >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), label="bee")
+    {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.750000', 'p_bee': '0.250000'}
+    """
+    return {
+        "path": prediction.path or "",
+        **({} if label is None else {"label": label}),
+        "predicted": prediction.label,
+        **{f"p_{name}": f"{figure:.6f}" for name, figure in prediction.probabilities.items()},
+    }
+
+
+def write_csv(
+    path: Path,
+    names: Sequence[str],
+    probabilities: "Tensor",
+    classes: Sequence[str],
+    labels: "Tensor",
+) -> None:
+    """Write the rows of labelled pictures."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        columns = ["path", "label", "predicted", *(f"p_{label}" for label in classes)]
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        found = predictions(names, probabilities, classes)
+        for prediction, label in zip(found, labels.tolist(), strict=True):
+            writer.writerow(row(prediction, classes[label]))

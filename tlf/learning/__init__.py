@@ -1,1 +1,0 @@
-"""What the loop does in one epoch, piece by piece."""

@@ -1,0 +1,209 @@
+"""A new plugin: a whole package that works, to change from there."""
+
+import importlib.util
+import os
+import re
+import tempfile
+from importlib.metadata import distributions
+from pathlib import Path
+from string import Template
+
+from tlf.errors import PluginError
+from tlf.plugins.discovery import installed_plugins
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+_PROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "tlf-$name"
+version = "0.1.0"
+description = "A freeze policy for tlf."
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["tlf"]
+
+[project.optional-dependencies]
+test = ["pytest"]
+
+[project.entry-points.tlf]
+$name = "$module"
+
+[tool.hatch.build.targets.wheel]
+only-include = ["$module.py"]
+"""
+
+_MODULE = '''\
+"""A freeze policy for tlf: ``freeze = "$name:ends"``."""
+
+from dataclasses import dataclass
+
+from tlf.hookspecs import hookimpl
+from tlf.model import Classifier
+from tlf.results import Progress
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Train the stem, the last stages and the head; freeze what lies between."""
+
+    last: int = 1
+    """How many stages learn at the top."""
+
+    def frozen(self, model: Classifier, progress: Progress) -> list[str]:
+        """Names of the parameters that stand still in this epoch."""
+        middle = list(model.stages)[1 : len(model.stages) - self.last]
+        return [name for stage in middle for name in model.stage(stage)]
+
+
+@hookimpl
+def tlf_freeze_policies() -> dict[str, type]:
+    """Offer the policy to recipes."""
+    return {"ends": Ends}
+'''
+
+_TEST = '''\
+"""The policy keeps tlf's contract, freezes what it says, and is found by its name."""
+
+from tlf.plugins import load_plugins
+from tlf.results import Progress
+from tlf.testing import check_freeze_policy, tiny_classifiers
+
+from $module import Ends
+
+
+def test_it_keeps_the_contract():
+    check_freeze_policy(Ends())
+    check_freeze_policy(Ends(last=2))
+
+
+def test_what_it_freezes():
+    model = tiny_classifiers()["resnet18"]
+    frozen = set(Ends().frozen(model, Progress(epoch=0, epochs=1)))
+    assert [s for s in model.stages if frozen & {*model.stage(s)}] == ["layer1", "layer2", "layer3"]
+
+
+def test_recipes_find_it():
+    offers = load_plugins(["$name"]).catalogue.of("tlf_freeze_policies")
+    assert offers["$name:ends"].component is Ends
+'''
+
+_README = """\
+# tlf-$name
+
+A freeze policy for tlf: the stem, the last stages and the head learn, and what lies between stands
+still.
+
+```sh
+pip install -e '.[test]'
+pytest
+```
+
+In a recipe:
+
+```toml
+[[phases]]
+freeze = "$name:ends"                       # or { kind = "$name:ends", last = 2 }
+```
+
+| option | default | what it does |
+|---|---|---|
+| `last` | `1` | how many stages learn at the top |
+"""
+
+
+def write_plugin(name: str, parent: Path) -> Path:
+    """Write the package of a plugin, which works at once, and give its folder.
+
+    Parameters:
+        name: what recipes name it by.
+        parent: the folder in which its own is made.
+
+    Raises:
+        PluginError: the name cannot be used or is taken, or the folder exists or cannot be made.
+    """
+    _check_name(name)
+    folder = parent / f"tlf-{name}"
+    module = f"tlf_{name.replace('-', '_')}"
+    _check_free(name, folder, module)
+    files = {
+        "pyproject.toml": _PROJECT,
+        f"{module}.py": _MODULE,
+        f"tests/test_{module}.py": _TEST,
+        "README.md": _README,
+    }
+    texts = {
+        path: Template(text).substitute(name=name, module=module) for path, text in files.items()
+    }
+    try:
+        _write_whole(folder, texts)
+    except OSError as error:
+        raise PluginError(
+            f"cannot write {folder}: {error.strerror}; go to a folder that can be written"
+        ) from error
+    return folder
+
+
+def _check_name(name: str) -> None:
+    short = name.removeprefix("tlf-")
+    if short == "tlf":
+        raise PluginError(
+            "'tlf' is the name of what comes with tlf; write another, such as my-freezing"
+        )
+    if short != name and _NAME.fullmatch(short):
+        raise PluginError(f"the package is called tlf-… by itself; write: tlf new-plugin {short}")
+    if not _NAME.fullmatch(name):
+        raise PluginError(
+            f"{name!r} cannot be a plugin's name; write small letters and digits, words joined by "
+            f"hyphens, a letter first, such as {_mended(name)}"
+        )
+
+
+def _mended(name: str) -> str:
+    """A name that could be a plugin's, as near as can be.
+
+    >>> _mended("My_Ends"), _mended("2 ends"), _mended("tlf_ends"), _mended("ä")
+    ('my-ends', 'ends', 'ends', 'my-freezing')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("0123456789-").rstrip("-")
+    short = plain.removeprefix("tlf-")
+    return short if _NAME.fullmatch(short) and short != "tlf" else "my-freezing"
+
+
+def _check_free(name: str, folder: Path, module: str) -> None:
+    taken = [plugin for plugin in installed_plugins() if _plain(plugin.name) == name]
+    other = f"take another name, such as my-{name}"
+    if taken:
+        owner = f"{taken[0].distribution} {taken[0].version}"
+        raise PluginError(
+            f"there is a plugin {taken[0].name!r} already: {owner} offers it; {other}"
+        )
+    if any(_plain(found.name) == folder.name for found in distributions() if found.name):
+        raise PluginError(f"a package called {folder.name} is installed already; {other}")
+    if importlib.util.find_spec(module):
+        raise PluginError(f"a module called {module} is installed already; {other}")
+    if os.path.lexists(folder):
+        raise PluginError(f"{folder} exists already; {other}, or go to another folder")
+
+
+def _plain(name: str) -> str:
+    """A name as package indexes compare it.
+
+    >>> _plain("My_Pool")
+    'my-pool'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _write_whole(folder: Path, texts: dict[str, str]) -> None:
+    """Write a folder to the side, and rename it when it is whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as side:
+        whole = Path(side, folder.name)
+        for path, text in texts.items():
+            file = whole / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        whole.rename(folder)

@@ -1,0 +1,68 @@
+"""Build the model that a recipe describes: the backbone with its weights, and a new head on it."""
+
+import torch
+
+from tlf.components import BuiltBackbone
+from tlf.errors import RecipeError
+from tlf.model import Classifier, channels_last
+from tlf.plugins.attribution import blame
+from tlf.preprocessing import Preprocessing
+from tlf.recipe.plan import Plan
+from tlf.recipe.schema import Recipe
+from tlf.runtime.seeds import seeded
+
+
+def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
+    """Build the backbone with its weights, put a new head on it, and check every phase against it.
+
+    Raises:
+        RecipeError: a phase names a stage that the backbone lacks, or trains nothing.
+        WeightsError: the weights cannot be had or do not fit.
+    """
+    recipe, catalogue = plan.recipe, plan.plugins.catalogue
+    # The seed matters to a backbone where weights = "none".
+    with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
+        built = recipe.backbone.build()
+    with seeded(recipe.seed, "head"), blame(catalogue.offer(recipe.head), "build"):
+        head = recipe.head.build(built.num_features, classes)
+    if getattr(head, "pools", False) and not hasattr(built.module, "forward_features"):
+        problem = "head: it pools maps or tokens, and this backbone gives neither; write 'linear'"
+        raise RecipeError([problem], plan.source)
+    classifier = Classifier(built.module, head, built.stages)
+    channels_last(classifier)
+    return built, classifier
+
+
+def preprocessing(recipe: Recipe, built: BuiltBackbone, source: str = "recipe") -> Preprocessing:
+    """What the backbone's weights ask for, with what the recipe says otherwise.
+
+    Raises:
+        RecipeError: pictures would be resized to less than what is cropped from them.
+    """
+    wanted = recipe.transforms
+    how = built.preprocessing.sized(wanted.size, wanted.resize)
+    if how.resize < how.size:
+        problem = (
+            f"transforms.resize: {how.resize} is below the size of the crop, {how.size}, which the "
+            "backbone's weights come with; write transforms.size, too"
+        )
+        raise RecipeError([problem], source)
+    return how
+
+
+def check_input(plan: Plan, classifier: Classifier, how: Preprocessing) -> None:
+    """Let two empty pictures through the model, to see that it takes their size.
+
+    Raises:
+        RecipeError: it does not.
+    """
+    classifier.eval()
+    try:
+        with torch.inference_mode():
+            classifier(torch.zeros(2, how.channels, how.size, how.size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        problem = (
+            f"transforms.size: the model cannot take pictures of {how.size} × {how.size} pixels: "
+            f"{error}; leave transforms.size out for the size that its weights come with"
+        )
+        raise RecipeError([problem], plan.source) from error

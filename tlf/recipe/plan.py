@@ -1,0 +1,164 @@
+"""A recipe with the plugins that it names: read, checked, changed by programs, and handed on.
+
+Nothing here imports torch before the plugins do: a recipe that cannot be read is told at once.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tlf.cache.store import Cache, open_cache
+from tlf.components import Splits
+from tlf.data.decode_ahead import Ahead, begin
+from tlf.data.splits import ReadFile
+from tlf.errors import RecipeError
+from tlf.plugins.attribution import blame
+from tlf.plugins.loading import Plugins, extend, load_plugins
+from tlf.preprocessing import Preprocessing
+from tlf.recipe.files import named_plugins, read_table, resolve
+from tlf.recipe.overrides import override
+from tlf.recipe.schema import Recipe
+from tlf.recipe.tables import table
+from tlf.runtime.cores import processes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe with the plugins that it names."""
+
+    recipe: Recipe
+    plugins: Plugins
+    source: str
+    splits: Splits | None = None
+    """Its pictures, if they are found already."""
+    ahead: Ahead | None = None
+    """What decodes them meanwhile."""
+
+
+RecipeLike = str | PathLike[str] | Recipe | Plan
+"""A recipe file's path, what ``load_recipe`` made of one, or a recipe with its plugins."""
+
+
+def load_recipe(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and check all of it.
+
+    What it gives is a frozen dataclass, and so are the components in it: ``dataclasses.replace``
+    makes another recipe of it, which is checked again where it is used.
+
+    >>> import tlf
+    >>> recipe = tlf.load_recipe("recipes/resnet18_finetune.toml", ["phases.all.epochs=5"])
+    >>> [(phase.name, phase.epochs) for phase in recipe.phases]
+    [('head', 3), ('all', 5)]
+    >>> recipe.backbone.model
+    'resnet18'
+
+    Parameters:
+        path: a TOML file.
+        overrides: ``key=value``, as on the command line.
+
+    Raises:
+        RecipeError: anything in the recipe or the overrides is wrong; tells every mistake.
+        PluginError: a plugin that it names cannot be loaded.
+    """
+    plan = read_plan(Path(path), overrides)
+    # All that it needs, those that only a component is named from, too: it goes by itself now.
+    others = (plugin.name for plugin in plan.plugins.loaded if plugin.name != "tlf")
+    return replace(plan.recipe, plugins=tuple(others))
+
+
+def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
+    """Read and check a recipe and load the plugins that it names.
+
+    Raises:
+        RecipeError: anything in the recipe or the overrides is wrong.
+        PluginError: a plugin that it names cannot be loaded.
+    """
+    return _planned(read_table(path, overrides), str(path))
+
+
+def plan_of(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
+    """A recipe, or the file of one, with overrides applied, and the plugins that it names.
+
+    Raises:
+        RecipeError: anything in the recipe or the overrides is wrong.
+        PluginError: a plugin that it names cannot be loaded.
+    """
+    if isinstance(recipe, Plan):
+        return _changed(recipe, overrides) if overrides else recipe
+    if isinstance(recipe, Recipe):
+        return _changed(Plan(recipe, load_plugins(recipe.plugins), "recipe"), overrides)
+    return read_plan(Path(recipe), overrides)
+
+
+def find_splits(plan: Plan) -> Splits:
+    """Find the pictures and their classes, if they are not found yet; decode nothing.
+
+    Raises:
+        DataError: pictures are missing or do not fit together.
+        PluginError: the dataset broke.
+    """
+    if plan.splits is not None:
+        return plan.splits
+    dataset = plan.recipe.data.dataset
+    with blame(plan.plugins.catalogue.offer(dataset), "build"):
+        return dataset.build()
+
+
+@contextmanager
+def looking_ahead(plan: Plan) -> Iterator[Plan]:
+    """Find the pictures of a plan, and have them decoded where that gains anything.
+
+    Raises:
+        DataError: pictures are missing or do not fit together.
+        PluginError: the dataset broke.
+    """
+    if processes() > 1:
+        yield plan  # one process has to find them first, and every core has a process
+        return
+    splits = find_splits(plan)
+    cache, how = cache_of(plan.recipe), _expected(plan)
+    # What a child reads from an open file moves its parent's place in it: files of their own only.
+    files = isinstance(splits.train.read, ReadFile) and isinstance(splits.eval.read, ReadFile)
+    ahead = begin(splits, how, cache) if cache and how and files else None
+    try:
+        yield replace(plan, splits=splits, ahead=ahead)
+    finally:
+        if ahead is not None:
+            ahead.stop()
+
+
+def cache_of(recipe: Recipe) -> Cache | None:
+    """Where a run stores what it computes once; None where it stores nothing."""
+    settings = recipe.cache
+    # The cache counts on locks and reads by position, which Windows has not.
+    if settings.mode == "off" or sys.platform == "win32":
+        return None
+    return open_cache(settings.dir, settings.max_gb)
+
+
+def _expected(plan: Plan) -> Preprocessing | None:
+    """How pictures will be resized, as far as that is known before the backbone is built."""
+    backbone, wanted = plan.recipe.backbone, plan.recipe.transforms
+    if not hasattr(backbone, "expected_preprocessing"):
+        return None
+    with blame(plan.plugins.catalogue.offer(backbone), "expected_preprocessing"):
+        expected: Preprocessing | None = backbone.expected_preprocessing()
+        return expected and expected.sized(wanted.size, wanted.resize)
+
+
+def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:
+    content, problems = override(table(plan.recipe, plan.plugins.catalogue), overrides)
+    if problems:
+        raise RecipeError(problems, plan.source)
+    return _planned(content, plan.source)
+
+
+def _planned(content: Mapping[str, Any], source: str) -> Plan:
+    plugins = load_plugins(named_plugins(content))
+    recipe = resolve(content, plugins.catalogue, source)
+    extend(plugins, recipe.extensions)
+    return Plan(recipe, plugins, source)

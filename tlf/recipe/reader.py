@@ -1,0 +1,187 @@
+"""Makes frozen dataclasses from the tables of a recipe, and notes every problem on the way."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from types import NoneType
+from typing import Any, get_args, get_origin
+
+from tlf.components import Catalogue, Offer, Plugin
+from tlf.errors import PluginError, nearest
+from tlf.plugins.tracebacks import reason
+from tlf.recipe.tables import Kind, dataclass_in, folded, inline_kind, kind_of, options
+from tlf.recipe.values import TABLES, UNIONS, Problem, expected, fit, join, misfit, shown
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Makes dataclasses from tables, and notes every problem on the way instead of stopping."""
+
+    catalogue: Catalogue
+    problems: list[Problem] = field(default_factory=list)
+
+    def table(self, cls: type, table: object, path: str, source: "_Source | None" = None) -> object:
+        """Make a dataclass from a table; ``None`` if there were problems."""
+        before = len(self.problems)
+        source = source or _Source()
+        known, given = source.options(cls), folded(cls, table)
+        self._check_keys(known, given, path, source)
+        values = {}
+        for name, (_, hint) in known.items():
+            kind = kind_of(hint)
+            if name in given or (kind and kind.default):
+                where = path if kind and kind.beside else join(path, name)
+                values[name] = self.value(hint, given.get(name, kind and kind.default), where)
+        return self._made(cls, values, path, source) if len(self.problems) == before else None
+
+    def value(self, hint: object, raw: object, path: str) -> object:
+        """Make what a type asks for from a value; ``None`` if there were problems."""
+        kind = kind_of(hint)
+        if kind:
+            return self._components(kind, raw, path) if kind.many else self._one(kind, raw, path)
+        origin, arguments = get_origin(hint), get_args(hint)
+        if origin in UNIONS:
+            return self._either(hint, raw, path)
+        if (
+            isinstance(hint, type)
+            and is_dataclass(hint)
+            and (isinstance(raw, dict) or inline_kind(hint))
+        ):
+            return self.table(hint, raw, path)
+        if origin is tuple and isinstance(raw, list):
+            return self._items(hint, raw, path)
+        if origin in TABLES and isinstance(raw, dict):
+            return {key: self.value(arguments[1], raw[key], join(path, key)) for key in raw}
+        if is_dataclass(hint) or origin is tuple or origin in TABLES:
+            return self._note(misfit(hint, raw, path))
+        fitted, problems = fit(hint, raw, path)
+        self.problems.extend(problems)
+        return fitted
+
+    def _note(self, problem: Problem) -> object:
+        """Note a problem. What it gives stands in for the value that could not be made."""
+        self.problems.append(problem)
+        return None
+
+    def _check_keys(
+        self, known: Mapping[str, Any], given: Mapping[str, Any], path: str, source: "_Source"
+    ) -> None:
+        for name in given:
+            if name not in known:
+                names = [*known, *source.beside]
+                guess = nearest(name, names) if names else "it has none"
+                guess += self._elsewhere(name, source)
+                self._note(Problem(join(path, name), f"unknown {source.owned}; {guess}"))
+        for name, (item, hint) in known.items():
+            kind = kind_of(hint)
+            optional = item.default is not MISSING or item.default_factory is not MISSING
+            if name not in given and not optional and not (kind and kind.default):
+                self._note(Problem(join(path, name), self._missing(hint, source)))
+
+    def _elsewhere(self, name: str, source: "_Source") -> str:
+        """Which components of the same sort have an option that this one has not."""
+        offers = self.catalogue.of(source.offer.hook).values() if source.offer else ()
+        kinds = [o.kind for o in offers if name in (item.name for item in fields(o.component))]
+        return f"; it is an option of {', '.join(map(repr, kinds))}" if kinds else ""
+
+    def _missing(self, hint: object, source: "_Source") -> str:
+        inner = dataclass_in(hint)
+        kind = kind_of(hint) or (inline_kind(inner) if inner else None)
+        if kind:
+            return f"missing; its kind is one of: {', '.join(self._known(kind))}"
+        return f"missing; {source.name} needs it, {expected(hint)}"
+
+    def _known(self, kind: Kind) -> list[str]:
+        return sorted(self.catalogue.of(kind.hook))
+
+    def _made(self, cls: type, values: dict[str, Any], path: str, source: "_Source") -> object:
+        try:
+            return cls(**values)
+        except ValueError as error:
+            return self._note(Problem(path, str(error)))
+        except Exception as error:
+            told = reason(error, cls.__module__)
+            raise PluginError(f"{path}: {source.name} could not be made: {told}") from error
+
+    def _components(self, kind: Kind, raw: object, path: str) -> tuple[Any, ...]:
+        if isinstance(raw, list):
+            return tuple(self._one(kind, item, join(path, i)) for i, item in enumerate(raw))
+        return (self._one(kind, raw, path),)
+
+    def _one(self, kind: Kind, raw: object, path: str) -> object:
+        table = raw if isinstance(raw, dict) else {"kind": raw}
+        name = table.get("kind", None if kind.many else kind.default)
+        where = join(path, "kind") if isinstance(raw, dict) else path
+        offer = self.catalogue.of(kind.hook).get(name) if isinstance(name, str) else None
+        if offer is None:
+            return self._note(Problem(where, self._unknown(kind, name, raw)))
+        rest = {key: value for key, value in table.items() if key != "kind"}
+        return self.table(offer.component, rest, path, _Source(offer, kind.beside))
+
+    def _unknown(self, kind: Kind, name: object, raw: object) -> str:
+        known = self._known(kind)
+        if name is None:
+            return f"missing; it is one of: {', '.join(known)}"
+        if not isinstance(name, str):
+            table = "" if isinstance(raw, dict) else " or a table with kind and options"
+            return f"expected a kind in quotes{table}, got {shown(name)}"
+        plugin, colon, bare_name = name.partition(":")
+        loaded = {offer.plugin.name: offer.plugin for offer in self.catalogue.offers}
+        if colon and plugin in loaded:
+            whose = f"plugin {plugin!r} ({_version(loaded[plugin])})"
+            return f"{whose} offers no {kind.noun} {bare_name!r}; {nearest(name, known)}"
+        source = f", and no plugin {plugin!r} is loaded" if colon else ""
+        return f"no {kind.noun} is called {name!r}{source}; {nearest(name, known)}"
+
+    def _items(self, hint: object, raw: list[object], path: str) -> object:
+        arguments = get_args(hint)
+        if arguments[-1] is Ellipsis:
+            arguments = (arguments[0],) * len(raw)
+        if len(arguments) != len(raw):
+            return self._note(Problem(path, f"expected {expected(hint)}, got {len(raw)} of them"))
+        pairs = enumerate(zip(arguments, raw, strict=True))
+        return tuple(self.value(item, value, join(path, i)) for i, (item, value) in pairs)
+
+    def _either(self, hint: object, raw: object, path: str) -> object:
+        members = [member for member in get_args(hint) if member is not NoneType]
+        attempts = []
+        for member in members:
+            attempt = Reader(self.catalogue)
+            made = attempt.value(member, raw, path)
+            if not attempt.problems:
+                return made
+            attempts.append(attempt.problems)
+        # Of the right type but with a wrong value says more than of none of the types.
+        near = [found for found in attempts if not (found[0].misfit and found[0].path == path)]
+        single = attempts[0] if len(members) == 1 else [misfit(hint, raw, path)]
+        self.problems.extend(near[0] if near else single)
+        return None
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Whose options a table holds: a component's, or tlf's own."""
+
+    offer: Offer | None = None
+    beside: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        offer = self.offer
+        return f"{offer.kind!r} ({_version(offer.plugin)})" if offer else "tlf"
+
+    @property
+    def owned(self) -> str:
+        return f"option of {self.name}" if self.offer else "key"
+
+    def options(self, cls: type) -> dict[str, tuple[Field[Any], Any]]:
+        try:
+            return options(cls)
+        except (NameError, AttributeError, TypeError) as error:
+            raise PluginError(
+                f"{self.name}: the types of its options cannot be read ({error}); "
+                "import them at the top"
+            ) from error
+
+
+def _version(plugin: Plugin) -> str:
+    return f"{plugin.distribution} {plugin.version}"

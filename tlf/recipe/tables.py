@@ -1,0 +1,123 @@
+"""Which fields of a dataclass hold components, and how a dataclass looks as a TOML table."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from tlf.components import Catalogue
+from tlf.errors import PluginError
+from tlf.recipe.values import bare
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Marks a field that holds a component, or several."""
+
+    hook: str
+    """The hook that offers what it may hold."""
+    noun: str
+    """What such a component is called."""
+    default: str | None = None
+    """The component that is meant if none is named."""
+    many: bool = False
+    """Whether it takes a list of them."""
+    beside: tuple[str, ...] = ()
+    """Keys of the engine's own that stand in one table with the component's options."""
+
+
+def kind_of(hint: object) -> Kind | None:
+    """The mark on a type, if it has one."""
+    if get_origin(hint) is not Annotated:
+        return None
+    return next((mark for mark in get_args(hint)[1:] if isinstance(mark, Kind)), None)
+
+
+def options(cls: type) -> dict[str, tuple[Field[Any], Any]]:
+    """Name → field and type, for everything that can be given to a frozen dataclass."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {item.name: (item, hints[item.name]) for item in fields(cls) if item.init}
+
+
+def kinds(cls: type, table: object) -> Iterator[str]:
+    """The name of every component in a table that was not validated yet."""
+    given = folded(cls, table)
+    for name, (_, hint) in options(cls).items():
+        value = given.get(name)
+        items = value if isinstance(value, list) else [value]
+        inner = dataclass_in(hint)
+        for item in items:
+            if kind_of(hint):
+                found = item.get("kind") if isinstance(item, dict) else item
+                yield from [found] if isinstance(found, str) else []
+            elif inner:
+                yield from kinds(inner, item)
+
+
+def dataclass_in(hint: object) -> type | None:
+    """The dataclass in a type such as ``tuple[Phase, ...]``, if there is one."""
+    candidates = [bare(hint), *get_args(bare(hint))]
+    return next((c for c in candidates if isinstance(c, type) and is_dataclass(c)), None)
+
+
+def folded(cls: type, table: object) -> dict[str, Any]:
+    """The table with a component's options under one key, where they stand beside others."""
+    for name, (_, hint) in options(cls).items():
+        kind = kind_of(hint)
+        if kind and kind.beside:
+            if not isinstance(table, dict):
+                return {name: table}
+            rest = {key: value for key, value in table.items() if key not in kind.beside}
+            return {name: rest} | {key: table[key] for key in kind.beside if key in table}
+    return table if isinstance(table, dict) else {}
+
+
+def inline_kind(cls: type) -> Kind | None:
+    """The mark of the field whose options stand beside other keys in one table, if there is one."""
+    marks = [kind_of(hint) for _, hint in options(cls).values()]
+    return next((mark for mark in marks if mark and mark.beside), None)
+
+
+def written(value: object, hint: object, catalogue: Catalogue) -> object:
+    """A value as TOML can hold it: components under their kinds, every default written out."""
+    kind = kind_of(hint)
+    if isinstance(value, tuple):
+        item = get_args(bare(hint))[0] if kind is None else hint
+        return [written(each, item, catalogue) for each in value]
+    if kind:
+        return _component(value, kind, catalogue)
+    if is_dataclass(value):
+        return table(value, catalogue)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def table(value: object, catalogue: Catalogue) -> dict[str, Any]:
+    """A dataclass as a table. What is ``None`` is left out: TOML cannot say it."""
+    content: dict[str, Any] = {}
+    for name, (_, hint) in options(type(value)).items():
+        item = getattr(value, name)
+        if (kind := kind_of(hint)) and kind.beside:
+            content |= titled(_component(item, kind, catalogue))
+        elif item is not None:
+            content[name] = written(item, hint, catalogue)
+    return content
+
+
+def titled(component: str | dict[str, Any]) -> dict[str, Any]:
+    """A component as a table even if it has no options.
+
+    >>> titled("linear")
+    {'kind': 'linear'}
+    """
+    return {"kind": component} if isinstance(component, str) else component
+
+
+def _component(value: object, kind: Kind, catalogue: Catalogue) -> str | dict[str, Any]:
+    offers = catalogue.of(kind.hook).values()
+    name = next((offer.kind for offer in offers if offer.component is type(value)), None)
+    if name is None:
+        raise PluginError(
+            f"no plugin of this recipe offers {type(value).__name__} as a {kind.noun}; "
+            f"name the plugin that does in the recipe's plugins"
+        )
+    content = table(value, catalogue)
+    return {"kind": name, **content} if content else name

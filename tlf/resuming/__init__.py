@@ -1,1 +1,0 @@
-"""Keeping the state of a run, and going on from it."""

@@ -1,0 +1,128 @@
+"""What a recipe would do, without training: what each phase freezes, what learns, from what, and
+how fast.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from tlf.components import Splits
+from tlf.freezing.find_partition import find_cut
+from tlf.freezing.freeze import freeze
+from tlf.freezing.partition import begins_with
+from tlf.model import Classifier, parameter_count
+from tlf.preprocessing import Preprocessing
+from tlf.recipe.build import build_model, check_input, preprocessing
+from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
+from tlf.results import Progress
+from tlf.training.features import apart
+from tlf.training.phases import check_phases, frozen_in, learning_rates
+
+ONE_STAGE = (
+    "the whole backbone is one stage, stem: policies and rates that go by stages, such as up-to, "
+    "gradual and layer_decay, take it as a whole"
+)
+"""The note on a backbone that cannot be frozen in parts."""
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One stage, or the head, in one phase."""
+
+    stage: str
+    parameters: int
+    """How many numbers it holds."""
+    learning: int
+    """How many of them learn."""
+    rates: tuple[float, ...]
+    """The learning rates in use, ascending; empty where everything is frozen."""
+
+    @property
+    def state(self) -> str:
+        """Frozen, learning, or how much of it learns."""
+        if self.learning in (0, self.parameters):
+            return "learning" if self.learning else "frozen"
+        percent = round(100 * self.learning / self.parameters)
+        return f"{min(99, max(1, percent))}% learning"  # 0 and 100 would say something else
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a recipe would do."""
+
+    plan: Plan
+    splits: Splits
+    classifier: Classifier
+    preprocessing: Preprocessing
+    phases: Mapping[str, tuple[StageRow, ...]]
+    """Phase → its stages from the stem to the head, as the phase begins."""
+    learning: Mapping[str, tuple[str, ...]]
+    """Phase → names of the parameters that learn as it begins."""
+    starts: Mapping[str, str]
+    """Phase → what its learning part begins with: pictures, or what the frozen stages make of
+    them. Proven in float32 on the CPU; a run proves it again where it computes."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about splits and stages: one sentence each."""
+        whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
+        return (*self.splits.notes, *whole)
+
+
+def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
+    """Read a recipe, build its model, and say what each phase would do.
+
+    >>> import tlf
+    >>> tiny = "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}"
+    >>> told = tlf.explain("recipes/resnet18_finetune.toml", [tiny])
+    >>> [(row.stage, row.state) for row in told.phases["head"]][-2:]
+    [('layer4', 'frozen'), ('head', 'learning')]
+
+    Parameters:
+        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
+        overrides: ``key=value``, as on the command line.
+
+    Raises:
+        TlfError: anything that a run would stop at before training, but for unreadable pictures.
+    """
+    plan = plan_of(recipe, overrides)
+    splits = find_splits(plan)
+    built, classifier = build_model(plan, len(splits.classes))
+    check_phases(plan, classifier)
+    how = preprocessing(plan.recipe, built, plan.source)
+    check_input(plan, classifier, how)
+    rates, starts = {}, {}
+    for phase in plan.recipe.phases:
+        start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
+        frozen = frozen_in(plan, classifier, phase, start)
+        rates[phase.name] = learning_rates(classifier, phase, frozen)
+        freeze(classifier, frozen)
+        picture = apart(plan, phase, how)
+        cut = picture and find_cut(classifier, frozen, picture, nullcontext)
+        starts[phase.name] = begins_with(cut)
+    return Explanation(
+        plan=plan,
+        splits=splits,
+        classifier=classifier,
+        preprocessing=how,
+        phases={name: stage_rows(classifier, table) for name, table in rates.items()},
+        learning={name: tuple(table) for name, table in rates.items()},
+        starts=starts,
+    )
+
+
+def stage_rows(classifier: Classifier, rates: Mapping[str, float]) -> tuple[StageRow, ...]:
+    """The stages and the head, from the stem to the top. ``rates``: learning parameter → rate."""
+    parts = {**classifier.stages, "head": classifier.head_names}
+    rows = []
+    for stage, names in parts.items():
+        learning = [name for name in names if name in rates]
+        rows.append(
+            StageRow(
+                stage=stage,
+                parameters=parameter_count(classifier, names),
+                learning=parameter_count(classifier, learning),
+                rates=tuple(sorted({rates[name] for name in learning})),
+            )
+        )
+    return tuple(rows)

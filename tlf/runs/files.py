@@ -1,0 +1,110 @@
+"""What a run leaves in its folder, file by file."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import tlf
+from tlf.data.transforms import normalize
+from tlf.inference.metadata import Card
+from tlf.inference.model_files import backbone_sha256, save_head, save_model
+from tlf.inference.predictions import write_csv
+from tlf.recipe.files import dump
+from tlf.results import EpochResult, RunResult, SegmentStarted
+from tlf.runs.history import append_epoch, rewrite_history
+from tlf.runs.provenance import provenance
+from tlf.runtime.files import remove_parts, write_whole, written_whole
+from tlf.training.checkpoint.state_file import discard
+from tlf.training.features import eval_pictures
+from tlf.training.job import Job
+from tlf.training.state import State
+
+
+def write_beginning(folder: Path, job: Job) -> None:
+    """Write the resolved recipe and where the numbers come from."""
+    if job.accelerator.is_main_process:
+        write_whole(folder / "provenance.json", json.dumps(provenance(job), indent=2) + "\n")
+        # The last one: where it is, there is a run that can go on.
+        write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
+
+
+def note_epoch(folder: Path, job: Job, result: EpochResult) -> None:
+    """Add a line to the metrics, and tell the plugins."""
+    if job.accelerator.is_main_process:
+        append_epoch(folder, result)
+        job.hook.tlf_epoch_ended(result=result)
+
+
+def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> None:
+    """Leave only what belongs to ``history``: a killed run may have written more, and parts of
+    files.
+    """
+    if job.accelerator.is_main_process:
+        remove_parts(folder)
+        rewrite_history(folder, history)
+
+
+def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
+    """Write what learnt at which rate, and from when: a line for each segment."""
+    if job.accelerator.is_main_process:
+        lines = [json.dumps(asdict(segment)) + "\n" for segment in segments]
+        write_whole(folder / "segments.jsonl", "".join(lines))
+
+
+def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult:
+    """Write the best model and what it thinks of the eval split; the stored state has served."""
+    best = state.best
+    if best is None:
+        raise RuntimeError("a run without an epoch")
+    result = RunResult(str(folder), best.result, tuple(state.history), seconds)
+    if job.accelerator.is_main_process:
+        job.hook.tlf_model_trained(model=job.classifier)
+        card = _card(job, best.result)
+        save_head(folder / "head.safetensors", job.classifier, card, _golden_features(job))
+        with written_whole(folder / "predictions.csv") as side:
+            split = job.splits.eval
+            write_csv(side, split.names, best.predictions.probabilities, job.splits.classes,
+                      best.predictions.labels)  # fmt: skip
+        # The last one: where it is, the run has ended and everything is there.
+        save_model(folder / "model.safetensors", job.classifier, card)
+        discard(folder)
+        job.hook.tlf_run_ended(result=result)
+    job.accelerator.wait_for_everyone()
+    job.accelerator.end_training()
+    return result
+
+
+def _card(job: Job, best: EpochResult) -> Card:
+    catalogue = job.plan.plugins.catalogue
+    head, backbone = (catalogue.offer(part) for part in (job.recipe.head, job.recipe.backbone))
+    third = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
+    return Card(
+        classes=job.splits.classes,
+        preprocessing=job.how,
+        head=_identity(head.kind, job.recipe.head),
+        backbone=_identity(backbone.kind, job.recipe.backbone)
+        | {"sha256": backbone_sha256(job.classifier)},
+        num_features=job.built.num_features,
+        classifier=job.built.classifier,
+        metrics={name: getattr(best, name) for name in ("eval_top1", "eval_loss")},
+        plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in third},
+        tlf=tlf.__version__,
+    )
+
+
+def _identity(kind: str, component: object) -> dict[str, Any]:
+    options = {field.name: getattr(component, field.name) for field in fields(component)}  # type: ignore[arg-type]
+    return {"kind": kind, **options}
+
+
+def _golden_features(job: Job) -> Tensor:
+    """What the head is given for the first picture of the eval split."""
+    _, image, _ = eval_pictures(job)[0, 0]
+    images = normalize(image[None].to(job.accelerator.device), job.how)
+    with torch.inference_mode():
+        return job.classifier.eval().features(images).float()

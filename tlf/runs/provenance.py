@@ -1,0 +1,47 @@
+"""Where a run's numbers come from: versions, plugins, hashes, hardware, the state of the code."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tlf.runtime.devices import describe
+from tlf.training.job import Job
+
+_LIBRARIES = ("tlf", "torch", "torchvision", "timm", "accelerate", "safetensors", "pillow", "numpy")
+
+
+def provenance(job: Job) -> dict[str, Any]:
+    """Everything that another person needs to know to get the same result."""
+    return {
+        "versions": {"python": platform.python_version()} | {n: version(n) for n in _LIBRARIES},
+        "plugins": [
+            {"name": p.name, "distribution": p.distribution, "version": p.version}
+            for p in job.plan.plugins.loaded
+        ],
+        "backbone_sha256": job.backbone_sha256,
+        "data_sha256": dict(job.manifests),
+        "pictures": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        "hardware": {
+            "device": describe(job.accelerator),
+            "machine": platform.platform(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+        "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
+        "notes": list(job.splits.notes),
+    }
+
+
+def _git_revision(folder: Path) -> str | None:
+    """The revision of the checkout that the recipe stands in, where it stands in one."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:  # no git on this machine: nothing to tell
+        return None
+    return found.stdout.strip() or None

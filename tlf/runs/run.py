@@ -1,0 +1,161 @@
+"""The story of a run: from a recipe to a folder, and on from where one was stopped."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from accelerate.utils import broadcast_object_list
+
+from tlf.errors import PluginError, RunError
+from tlf.recipe.plan import RecipeLike, plan_of
+from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
+from tlf.runs.files import note_epoch, rewrite_epochs, write_beginning, write_end, write_segments
+from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
+from tlf.runtime.devices import start_accelerator
+from tlf.training.checkpoint.changes import check_unchanged
+from tlf.training.checkpoint.checkpointer import Keeper
+from tlf.training.checkpoint.state_file import restore, state_file
+from tlf.training.job import Job, open_job, read_images
+from tlf.training.state import State
+from tlf.training.trainer import Event, train
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run has its folder and is about to train, or to go on."""
+
+    folder: Path
+    job: Job
+    epochs: int
+    """How many epochs were trained before."""
+
+
+RunEvent = RunStarted | Event | RunResult
+
+
+def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
+    """Train what a recipe describes, and yield what happens: an ``EpochResult`` after each epoch
+    among other events, and a ``RunResult`` in the end. Training takes place while they are taken.
+
+    >>> import tempfile, tlf
+    >>> tiny = [
+    ...     "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}",
+    ...     "backbone={kind='timm', model='test_resnet', weights='none'}",
+    ...     "transforms.size=32", "transforms.resize=32", "phases.head.epochs=1",
+    ... ]  # fmt: skip
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recipe = "recipes/resnet18_finetune.toml"
+    ...     events = tlf.run(recipe, [*tiny, "phases.all.epochs=2", f"output={folder}/run"])
+    ...     [event.phase for event in events if isinstance(event, tlf.EpochResult)]
+    ['head', 'all', 'all']
+
+    Parameters:
+        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
+        overrides: ``key=value``, as on the command line.
+
+    Raises:
+        TlfError: anything that the user can cause; nothing is written if it is found before
+            training begins.
+        MemoryError, RuntimeError: too little memory, in Python's or torch's own words.
+    """
+    started = time.perf_counter()
+    plan = plan_of(recipe, overrides)
+    check_writable(plan.recipe.output)
+    job = yield from read_images(open_job(plan, start_accelerator(plan.recipe.precision)))
+    folder = _agreed_folder(job)
+    yield RunStarted(folder, job, 0)
+    yield from (Notice(note) for note in job.splits.notes)
+    write_beginning(folder, job)
+    yield from _train(job, folder, State(), started)
+
+
+def resume(
+    run: str | PathLike[str],
+    recipe: RecipeLike | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    changed: bool = False,
+) -> Iterator[RunEvent]:
+    """Go on with a run that was stopped, from its last stored state; the result is the same to the
+    last bit as if it had never been stopped, on the same device and number of processes.
+
+    Parameters:
+        run: its folder.
+        recipe: the recipe to go on with, where it is not the run's own.
+        overrides: ``key=value``, as on the command line.
+        changed: go on although recipe or pictures are others than before.
+
+    Raises:
+        RunError: there is nothing to go on from, or recipe or pictures have changed.
+    """
+    started, folder = time.perf_counter(), unfinished_run(Path(run))
+    plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
+    job = yield from read_images(open_job(plan, start_accelerator(plan.recipe.precision)))
+    if not changed:
+        check_unchanged(folder, job)
+    stored = state_file(folder)
+    state = restore(stored, job) if stored.is_file() else State()
+    rewrite_epochs(folder, job, state.history)
+    yield RunStarted(folder, job, len(state.history))
+    if not stored.is_file():
+        yield Notice("the run was stopped before any state was stored; it begins anew")
+    if state.segment is not None:
+        phase = job.recipe.phases[state.phase].name
+        yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
+    yield from _train(job, folder, state, started)
+
+
+def resume_recipe(
+    recipe: RecipeLike, overrides: Sequence[str] = (), *, changed: bool = False
+) -> Iterator[RunEvent]:
+    """Go on with the latest run of a recipe, which was stopped: ``tlf RECIPE --resume``.
+
+    Parameters:
+        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
+        overrides: ``key=value``, as on the command line.
+        changed: go on although recipe or pictures are others than before.
+
+    Raises:
+        RunError: there is nothing to go on from, or recipe or pictures have changed.
+    """
+    plan = plan_of(recipe, overrides)
+    folder = latest_run_folder(plan.recipe.output)
+    if folder is None:
+        raise RunError(f"there is no run in {plan.recipe.output} to go on with; leave --resume out")
+    yield from resume(folder, plan, changed=changed)
+
+
+def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
+    try:
+        yield from _train_and_write(job, folder, state, started)
+    except PluginError as error:
+        # Nothing is stored here: the plugin may have broken amid an update. What it was told since
+        # the last state, it is told again.
+        if not state_file(folder).is_file():
+            raise
+        raise PluginError(
+            f"{error}; the last state before that is stored: once this is mended, go on with: "
+            f"tlf resume {folder}, or with a mended recipe: tlf RECIPE --resume --changed"
+        ) from error
+
+
+def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
+    with Keeper(folder, job, state) as keeper:
+        for event in train(job, state):
+            if isinstance(event, EpochResult):
+                note_epoch(folder, job, event)
+            elif isinstance(event, SegmentStarted):
+                write_segments(folder, job, state.segments)
+            yield event
+            yield from keeper.after(event)
+    yield write_end(folder, job, state, time.perf_counter() - started)
+
+
+def _agreed_folder(job: Job) -> Path:
+    """Make the run folder in one process and tell the others."""
+    name = [str(new_run_folder(job.recipe.output)) if job.accelerator.is_main_process else ""]
+    if job.accelerator.num_processes > 1:
+        broadcast_object_list(name)
+    return Path(name[0])

@@ -1,0 +1,36 @@
+"""What an optimizer knows, by the names of its parameters: how it is stored and restored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def optimizer_contents(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """What an optimizer knows, by the names of its parameters."""
+    names = [name for group in optimizer.param_groups for name in group["names"]]
+    whole = optimizer.state_dict()
+    return {**whole, "state": {names[index]: values for index, values in whole["state"].items()}}
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, stored: Mapping[str, Any], parameters: Mapping[str, Tensor]
+) -> None:
+    """Put what was stored into an optimizer of the same groups, whose ``parameters`` are given."""
+    names = [name for group in optimizer.param_groups for name in group["names"]]
+    by_index = {
+        names.index(name): {key: laid_out(value, parameters[name]) for key, value in values.items()}
+        for name, values in stored["state"].items()
+    }
+    optimizer.load_state_dict({**stored, "state": by_index})
+
+
+def laid_out(value: Any, like: Tensor) -> Any:  # noqa: ANN401 - state is not only tensors
+    """The same numbers in memory as ``like`` has its own.
+
+    Arithmetic on numbers laid out otherwise takes other paths, which round otherwise.
+    """
+    if not isinstance(value, Tensor) or value.shape != like.shape:
+        return value
+    return torch.empty_like(like, dtype=value.dtype, device=value.device).copy_(value)

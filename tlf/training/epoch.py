@@ -1,0 +1,125 @@
+"""The training half of an epoch: all its updates, at the learning rates of their moments."""
+
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+
+from tlf.data.loading import cut, order
+from tlf.freezing.freeze import freeze
+from tlf.model import Classifier, trains_batchnorm
+from tlf.plugins.attribution import blame
+from tlf.recipe.schema import Phase
+from tlf.results import Notice, Progress, StageSignals, Updated
+from tlf.training.features import Events, train_activations, view
+from tlf.training.job import Job
+from tlf.training.loss_meter import Losses
+from tlf.training.segment import Segment
+from tlf.training.signals import looks
+from tlf.training.state import State
+from tlf.training.step import Updates, pieces_of
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training part of an epoch gave."""
+
+    loss: float
+    lr: float
+    updates: int
+    pictures: int
+    """Learnt from since the epoch began, or since the run went on in its middle."""
+    seconds: float
+    stages: Mapping[str, StageSignals]
+
+
+def train_epoch(
+    job: Job, phase: Phase, segment: Segment, progress: Progress, state: State
+) -> Generator[Events | Updated, None, Trained]:
+    """Go through the train split once, or through what is left of it."""
+    recipe, run_epoch = job.recipe, len(state.history)
+    stored = yield from train_activations(job, phase, segment, run_epoch)
+    started = time.perf_counter()
+    # Evaluation put everything to rest, what is frozen and what is not.
+    freeze(segment.classifier, segment.frozen)
+    statistics = trains_batchnorm(segment.classifier)
+    indices = order(recipe.seed, run_epoch, len(job.splits.train))
+    batches = cut(indices, recipe.batch_size, lone=not statistics)
+    shown = view(job, phase, segment, run_epoch)
+    pieces = pieces_of(job, phase, batches[state.update :], shown, stored)
+    updates = Updates(job, phase, segment, run_epoch, pieces)
+    where = f"phase {phase.name}, epoch {progress.epoch + 1}"
+    losses = state.losses = state.losses or Losses(job.accelerator.device, where)
+    before, progress = losses.done, replace(progress, updates=len(batches))
+    yield from _go_through(updates, batches, progress, state, losses)
+    if statistics:
+        _share_buffers(job.accelerator, segment.classifier)
+    seconds = time.perf_counter() - started
+    last = replace(progress, update=len(batches) - 1)
+    return Trained(
+        loss=losses.mean(job.accelerator),
+        lr=max(segment.rates.values()) * _factor(job, phase, last),
+        updates=len(batches),
+        pictures=losses.done - before,
+        seconds=seconds,
+        stages=state.signals.means(),
+    )
+
+
+def _go_through(
+    updates: Updates,
+    batches: Sequence[Sequence[int]],
+    progress: Progress,
+    state: State,
+    losses: Losses,
+) -> Iterator[Notice | Updated]:
+    """Make the updates of an epoch that are left, one after the other."""
+    job, phase, segment = updates.job, updates.phase, updates.segment
+    looked_at, pictures = looks(len(batches)), len(job.splits.train)
+    for number, batch in enumerate(batches[state.update :], start=state.update):
+        now = replace(progress, update=number)
+        # The rate is computed and written here: a scheduler that Accelerate prepared would step
+        # once per process.
+        _write_rates(segment.optimizer, _factor(job, phase, now))
+        began = time.perf_counter()
+        signals = state.signals if number in looked_at else None
+        loss = updates.make(number, len(batch), signals)
+        if job.recipe.compile and segment.cut is None and len(segment.seconds) < 2:
+            yield from _compile_time(segment, time.perf_counter() - began)
+        losses.add(loss, len(batch), number)
+        if state.average is not None:
+            state.average.update(job.classifier)
+        state.update = number + 1
+        yield Updated(
+            phase.name, now, evaluating=False, done=losses.done, pictures=pictures,
+            loss=losses.so_far(),
+        )  # fmt: skip
+
+
+def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
+    """Say what compiling cost, as soon as there is an update to compare the first one with."""
+    segment.seconds.append(seconds)
+    if len(segment.seconds) == 2:
+        first, second = segment.seconds
+        yield Notice(f"compiling took {first - second:.1f} s of the first update's {first:.1f} s")
+
+
+def _factor(job: Job, phase: Phase, progress: Progress) -> float:
+    with blame(job.plan.plugins.catalogue.offer(phase.scheduler), "factor"):
+        return phase.scheduler.factor(progress)
+
+
+def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Write the learning rate of the next update into every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_lr"] * factor
+
+
+def _share_buffers(accelerator: Accelerator, classifier: Classifier) -> None:
+    """Give every process the first one's BatchNorm statistics: all evaluate the same model."""
+    if accelerator.num_processes > 1:
+        for buffer in classifier.buffers():
+            buffer.copy_(broadcast(buffer.clone()))

@@ -1,0 +1,109 @@
+"""A recipe made real: pictures found, the model built. Nothing is trained or written."""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from accelerate import Accelerator
+from torch import Tensor
+
+from tlf.cache.store import Cache
+from tlf.components import BuiltBackbone, Splits
+from tlf.data.inspect import Events, inspect_splits
+from tlf.data.loading import Decoded, Pixels, worker_count
+from tlf.model import Classifier
+from tlf.plugins.attribution import blame
+from tlf.preprocessing import Preprocessing
+from tlf.pretrained.weights import fingerprint
+from tlf.recipe.build import build_model, check_input, preprocessing
+from tlf.recipe.plan import Plan, cache_of, find_splits
+from tlf.recipe.schema import Recipe
+from tlf.training.phases import check_phases
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a run needs."""
+
+    plan: Plan
+    accelerator: Accelerator
+    splits: Splits
+    pixels: Mapping[str, Pixels]
+    """``train`` and ``eval`` → their decoded and resized pictures."""
+    cache: Cache | None
+    """Where to store what is computed once; None where nothing is stored."""
+    built: BuiltBackbone
+    backbone_sha256: str
+    """Of the backbone's weights as they were loaded."""
+    classifier: Classifier
+    how: Preprocessing
+    loss: Callable[[Tensor, Tensor], Tensor]
+    workers: int
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures; empty
+    before anybody has looked at them (see ``tlf.data.inspect``)."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the user asked for."""
+        return self.plan.recipe
+
+    @property
+    def hook(self) -> Any:  # noqa: ANN401 - pluggy's relay has no type of its own per hook
+        """Calls the hooks of the plugins in use."""
+        return self.plan.plugins.hook
+
+
+def open_job(plan: Plan, accelerator: Accelerator) -> Job:
+    """Find the pictures, build the model and load its weights. No picture is read.
+
+    Raises:
+        DataError: pictures are missing or do not fit together.
+        RecipeError: a phase does not fit the backbone.
+        WeightsError: the weights cannot be had or do not fit.
+    """
+    recipe = plan.recipe
+    # One process looks first: it may have to draw or fetch what the others then find.
+    with accelerator.main_process_first():
+        splits = find_splits(plan)
+    with accelerator.main_process_first():
+        built, classifier = build_model(plan, len(splits.classes))
+    check_phases(plan, classifier)
+    count = Counter(splits.train.labels)
+    counts = [count[k] for k in range(len(splits.classes))]
+    with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
+        loss = recipe.loss.build(counts)
+    how = preprocessing(recipe, built, plan.source)
+    check_input(plan, classifier, how)
+    on_cpu = accelerator.device.type == "cpu"
+    return Job(
+        plan=plan,
+        accelerator=accelerator,
+        splits=splits,
+        pixels={"train": Decoded(splits.train, how), "eval": Decoded(splits.eval, how)},
+        cache=cache_of(recipe),
+        built=built,
+        backbone_sha256=fingerprint(built.module.state_dict()),
+        classifier=classifier.to(accelerator.device),
+        how=how,
+        loss=loss,
+        workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
+    )
+
+
+def read_images(job: Job) -> Generator[Events, None, Job]:
+    """Read every picture, and give the job with those that can be used.
+
+    Raises:
+        DataError: names every picture that cannot be read, or a class that has none left.
+    """
+    seen = yield from inspect_splits(
+        job.splits,
+        job.how,
+        job.recipe.data.bad_images,
+        job.accelerator,
+        job.cache,
+        job.plan.ahead,
+    )
+    return replace(job, splits=seen.splits, manifests=seen.manifests, pixels=seen.pixels)

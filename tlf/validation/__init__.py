@@ -1,1 +1,0 @@
-"""From the tables of a recipe to validated dataclasses, with every mistake told."""
