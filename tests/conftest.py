@@ -1,4 +1,4 @@
-"""Pictures, recipes and processes that several test files need."""
+"""Images, recipes and processes that several test files need."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(before)
 
 
-def draw_pictures(root: Path, train: int, val: int) -> Path:
+def draw_images(root: Path, train: int, val: int) -> Path:
     """A folder of circles and squares, ``train`` and ``val`` of each, of varied size and colour."""
     rng = np.random.default_rng(0)
     for split, count in {"train": train, "val": val}.items():
@@ -59,31 +59,31 @@ def _draw(shape: str, rng: np.random.Generator) -> Image.Image:
 @pytest.fixture(scope="session")
 def drawn() -> Callable[[Path, int, int], Path]:
     """Draw a folder of circles and squares."""
-    return draw_pictures
+    return draw_images
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 train and 11 val pictures, in two classes."""
-    root = tmp_path_factory.mktemp("pictures")
-    draw_pictures(root, 10, 5)
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 train and 11 val images, in two classes."""
+    root = tmp_path_factory.mktemp("images")
+    draw_images(root, 10, 5)
     _draw("circles", np.random.default_rng(1)).save(root / "val" / "circles" / "odd.jpg")
     return root
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, pictures: Path) -> Path:
+def recipe(tmp_path: Path, images: Path) -> Path:
     """A small recipe of two phases, whose run folder is ``run`` beside it."""
-    return write_recipe(tmp_path / "recipe.toml", pictures, TWO_PHASES)
+    return write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
     """The folder of a run of that recipe which has ended. Nobody may change it."""
     from tlf.runs.run import run
 
     root = tmp_path_factory.mktemp("finished")
-    for _ in run(write_recipe(root / "recipe.toml", pictures, TWO_PHASES)):
+    for _ in run(write_recipe(root / "recipe.toml", images, TWO_PHASES)):
         pass
     return root / "run"
 

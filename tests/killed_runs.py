@@ -88,7 +88,7 @@ POINTS = {
     "before-thaw": before_call("tlf.training.trainer", "begin_segment"),
     "before-audit": before_call("tlf.training.trainer", "end_segment"),
     "before-evaluation": before_call("tlf.training.trainer", "classify"),
-    "before-metrics": before_call("tlf.runs.run", "note_epoch"),
+    "before-metrics": before_call("tlf.runs.run", "record_epoch"),
     "before-choice": before_call("tlf.training.trainer", "newest_is_best"),
     "before-model": before_call("tlf.runs.files", "save_model"),
     "before-head": before_call("tlf.runs.files", "save_head"),

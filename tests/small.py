@@ -36,16 +36,16 @@ layer_decay = 0.5
 """
 
 
-def write_recipe(path: Path, pictures: Path, text: str, output: str = "run") -> Path:
-    """Write a recipe for a folder of pictures.
+def write_recipe(path: Path, images: Path, text: str, output: str = "run") -> Path:
+    """Write a recipe for a folder of images.
 
     Parameters:
         path: the file.
-        pictures: the folder.
+        images: the folder.
         text: TOML: what the recipe says beside ``SMALL``; a key that is there too takes its place.
         output: the name of the run's folder, which lies beside the file.
     """
-    data = {"kind": "folder", "root": str(pictures)}
+    data = {"kind": "folder", "root": str(images)}
     places = {"output": str(path.parent / output), "data": data}
     path.write_text(tomli_w.dumps(SMALL | places | tomllib.loads(text)))
     return path

@@ -211,8 +211,8 @@ def test_tlf_datasets(offered, trained):
 def test_tlf_augmentations(offered, trained):
     kind, grey = offered("tlf_augmentations")
     testing.check_augmentation(grey)
-    picture = torch.randint(256, (3, 9, 9), dtype=torch.uint8)
-    changed = dataclasses.replace(grey, chance=1.0).augment(picture, 8)
+    image = torch.randint(256, (3, 9, 9), dtype=torch.uint8)
+    changed = dataclasses.replace(grey, chance=1.0).augment(image, 8)
     assert torch.equal(changed[0], changed[2])
     trained(f"transforms.augment={kind}")
 

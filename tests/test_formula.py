@@ -12,7 +12,7 @@ from PIL import Image
 
 from tlf.builtin.starter import formula
 from tlf.builtin.starter.catalogue import catalogue
-from tlf.builtin.starter.formula import CLASSES, Formula, class_names, draw_all, draw_pictures
+from tlf.builtin.starter.formula import CLASSES, Formula, class_names, draw_all, draw_images
 from tlf.builtin.starter.scene import Figure, Surface
 from tlf.errors import DataError
 
@@ -45,40 +45,40 @@ def test_labels_are_balanced_and_names_are_unique():
 
 
 @pytest.mark.parametrize("size", [32, 112])
-def test_pictures_decode_to_the_size_asked(size):
+def test_images_decode_to_the_size_asked(size):
     splits = Formula(classes=3, train_per_class=2, eval_per_class=1, size=size).build()
     for split in (splits.train, splits.eval):
         for index in range(len(split)):
-            picture = Image.open(BytesIO(split.read(index)))
-            assert (picture.format, picture.size, picture.mode) == ("JPEG", (size, size), "RGB")
+            image = Image.open(BytesIO(split.read(index)))
+            assert (image.format, image.size, image.mode) == ("JPEG", (size, size), "RGB")
 
 
 def test_what_is_read_is_what_was_drawn_for_that_index():
     splits = SMALL.build()
-    assert [splits.train.read(n) for n in range(24)] == draw_pictures(SMALL, "train", range(24))
-    assert [splits.eval.read(n) for n in range(18)] == draw_pictures(SMALL, "eval", range(18))
+    assert [splits.train.read(n) for n in range(24)] == draw_images(SMALL, "train", range(24))
+    assert [splits.eval.read(n) for n in range(18)] == draw_images(SMALL, "eval", range(18))
 
 
-def test_a_picture_depends_on_nothing_but_seed_split_class_and_number():
-    alone = draw_pictures(SMALL, "train", [17])
-    backwards = draw_pictures(SMALL, "train", range(23, -1, -1))
+def test_a_image_depends_on_nothing_but_seed_split_class_and_number():
+    alone = draw_images(SMALL, "train", [17])
+    backwards = draw_images(SMALL, "train", range(23, -1, -1))
     assert alone == [backwards[23 - 17]]
-    assert alone != draw_pictures(SMALL, "eval", [17])
+    assert alone != draw_images(SMALL, "eval", [17])
     other = Formula(classes=6, train_per_class=4, eval_per_class=3, size=32, seed=6)
-    assert alone != draw_pictures(other, "train", [17])
+    assert alone != draw_images(other, "train", [17])
 
 
-def test_pictures_are_the_same_in_another_process():
+def test_images_are_the_same_in_another_process():
     code = (
         "import hashlib; from tlf.builtin.starter.formula import *;"
         "f = Formula(classes=6, train_per_class=4, eval_per_class=3, size=32, seed=5);"
-        "print(hashlib.sha256(b''.join(draw_pictures(f, 'train', range(24)))).hexdigest())"
+        "print(hashlib.sha256(b''.join(draw_images(f, 'train', range(24)))).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     told = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == digest(draw_pictures(SMALL, "train", range(24)))
+    assert told.stdout.strip() == digest(draw_images(SMALL, "train", range(24)))
 
 
 def test_the_file_is_the_same_for_any_number_of_workers(tmp_path, monkeypatch):
@@ -89,7 +89,7 @@ def test_the_file_is_the_same_for_any_number_of_workers(tmp_path, monkeypatch):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_train_and_eval_share_no_picture():
+def test_train_and_eval_share_no_image():
     splits = SMALL.build()
     train = {splits.train.read(n) for n in range(len(splits.train))}
     evaluation = {splits.eval.read(n) for n in range(len(splits.eval))}
@@ -101,7 +101,7 @@ def test_train_and_eval_share_no_picture():
 def test_a_second_build_draws_nothing(monkeypatch, capsys):
     first = SMALL.build().train.read(3)
     assert "drawing train: 24/24" in capsys.readouterr().err
-    monkeypatch.setattr(formula, "draw_pictures", None)
+    monkeypatch.setattr(formula, "draw_images", None)
     assert SMALL.build().train.read(3) == first
     assert capsys.readouterr().err == ""
 
@@ -125,7 +125,7 @@ def test_other_options_or_another_drawing_have_a_file_of_their_own(other, cache,
 
 
 def test_a_drawing_that_is_stopped_leaves_nothing_that_is_read(cache, monkeypatch):
-    drawn, draw = [], formula.draw_pictures
+    drawn, draw = [], formula.draw_images
 
     def stop_halfway(options, split, indices):
         if drawn:
@@ -133,7 +133,7 @@ def test_a_drawing_that_is_stopped_leaves_nothing_that_is_read(cache, monkeypatc
         drawn.append(split)
         return draw(options, split, indices)
 
-    monkeypatch.setattr(formula, "draw_pictures", stop_halfway)
+    monkeypatch.setattr(formula, "draw_images", stop_halfway)
     with pytest.raises(KeyboardInterrupt):
         SMALL.build()
     assert list(cache.iterdir()) == []
@@ -149,7 +149,7 @@ def test_a_truncated_leftover_of_a_killed_drawing_is_not_read(cache):
     leftover = cache / f".{whole.name}.killed"
     whole.rename(leftover)
     leftover.write_bytes(content[:1000])
-    assert SMALL.build().train.read(0) == draw_pictures(SMALL, "train", [0])[0]
+    assert SMALL.build().train.read(0) == draw_images(SMALL, "train", [0])[0]
     assert whole.read_bytes() == content
 
 
@@ -213,7 +213,7 @@ def test_color_and_brightness_do_not_tell_classes_apart():
     asked = Formula(classes=20, train_per_class=12, eval_per_class=8, size=32)
 
     def thumbnails(split, each):
-        jpegs = draw_pictures(asked, split, range(20 * each))
+        jpegs = draw_images(asked, split, range(20 * each))
         small = [pixels(jpeg).reshape(4, 8, 4, 8, 3).mean(axis=(1, 3)).ravel() for jpeg in jpegs]
         return np.array(small).reshape(20, each, -1)
 
@@ -224,8 +224,8 @@ def test_color_and_brightness_do_not_tell_classes_apart():
 
 
 def test_the_figure_stands_out_from_its_background():
-    """A picture has more contrast across it than camera noise alone would give."""
-    jpegs = draw_pictures(Formula(train_per_class=1), "train", range(CLASSES))
+    """An image has more contrast across it than camera noise alone would give."""
+    jpegs = draw_images(Formula(train_per_class=1), "train", range(CLASSES))
     spread = np.array([pixels(jpeg).std(axis=(0, 1)).mean() for jpeg in jpegs])
     assert np.median(spread) > 20
     assert (spread < 5).mean() < 0.03

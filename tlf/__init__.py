@@ -1,4 +1,4 @@
-"""Transfer learning for pictures: a recipe says what, plugins say how, Accelerate says where.
+"""Transfer learning for images: a recipe says what, plugins say how, Accelerate says where.
 
 All that the command line does is a function here:
 

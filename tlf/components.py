@@ -2,7 +2,7 @@
 its help, and its one verb is what it does. The Protocols below are the verbs; nothing inherits
 from them.
 
-Letters for shapes: B pictures in a batch, C channels, H and W height and width in pixels,
+Letters for shapes: B images in a batch, C channels, H and W height and width in pixels,
 F features, K classes, N tokens.
 """
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """The pictures of one split. ``read`` gives a picture file's bytes, whatever it is stored
+    """The images of one split. ``read`` gives an image file's bytes, whatever it is stored
     in.
     """
 
     names: Sequence[str]
-    """What a person finds each picture by: usually its path."""
+    """What a person finds each image by: usually its path."""
     labels: Sequence[int]
-    """The index of each picture's class."""
+    """The index of each image's class."""
     read: Callable[[int], bytes]
-    """Index → the encoded picture (JPEG, PNG, …). Has to be picklable: loading may use
+    """Index → the encoded image (JPEG, PNG, …). Has to be picklable: loading may use
     processes."""
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a dataset builds: pictures to learn from, pictures to evaluate on, and the class names.
+    """What a dataset builds: images to learn from, images to evaluate on, and the class names.
 
     The class map comes from the train split; the eval split is aligned to it by name.
     """
@@ -72,9 +72,9 @@ class BuiltBackbone:
 
 
 class Backbone(Protocol):
-    """A pretrained network that turns pictures into features.
+    """A pretrained network that turns images into features.
 
-    It may also have ``expected_preprocessing() -> Preprocessing | None``: how pictures are prepared
+    It may also have ``expected_preprocessing() -> Preprocessing | None``: how images are prepared
     for it, if that is known without importing torch. They are then decoded while torch is imported.
     What is built decides: where it says otherwise, that work was in vain.
     """
@@ -124,39 +124,39 @@ class Optimizer(Protocol):
 
 
 class Dataset(Protocol):
-    """Says where pictures and labels are."""
+    """Says where images and labels are."""
 
     def build(self) -> Splits:
-        """Find the pictures and their classes; decode nothing."""
+        """Find the images and their classes; decode nothing."""
 
 
 @runtime_checkable
 class Augmentation(Protocol):
-    """Changes a picture of the train split at random.
+    """Changes an image of the train split at random.
 
-    One that does the same to a picture every time may say so by a class attribute ``fixed = True``:
+    One that does the same to an image every time may say so by a class attribute ``fixed = True``:
     what comes behind it can then be computed once.
 
     Randomness comes from torch's default generator, which the engine seeds from (seed, epoch,
-    index): a picture looks the same in the same epoch however many workers and processes there
+    index): an image looks the same in the same epoch however many workers and processes there
     are.
     """
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
-        """A uint8 picture (C, H, W) → a uint8 picture. What is not ``size`` × ``size`` in the end
+        """A uint8 image (C, H, W) → a uint8 image. What is not ``size`` × ``size`` in the end
         is cropped at its centre by the engine.
         """
 
 
 @runtime_checkable
 class BatchAugmentation(Protocol):
-    """Mixes the pictures of a train batch. Randomness comes from torch's default generator, which
+    """Mixes the images of a train batch. Randomness comes from torch's default generator, which
     the engine seeds from (seed, epoch, update), the same in every process.
     """
 
     def mix(self, images: "Tensor", targets: "Tensor") -> tuple["Tensor", "Tensor"]:
-        """Images (B, C, H, W) and class probabilities (B, K) → the same shapes, mixed. Picture i
-        may only be mixed with picture B - 1 - i: the engine deals batches to processes in such
+        """Images (B, C, H, W) and class probabilities (B, K) → the same shapes, mixed. Image i
+        may only be mixed with image B - 1 - i: the engine deals batches to processes in such
         pairs.
         """
 
@@ -165,8 +165,8 @@ class Loss(Protocol):
     """Builds the function that is minimised."""
 
     def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
-        """``class_counts``: pictures per class in the train split. The function takes logits (B,
-        K) and labels (B,) or class probabilities (B, K), and gives one loss for each picture
+        """``class_counts``: images per class in the train split. The function takes logits (B,
+        K) and labels (B,) or class probabilities (B, K), and gives one loss for each image
         (B,).
         """
 

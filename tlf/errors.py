@@ -3,7 +3,7 @@
     TlfError                 anything that a user can cause; the command line exits with code 2
     ├── RecipeError          the recipe or an override is wrong; holds every problem at once
     ├── PluginError          a plugin cannot be loaded, clashes, or one of its components broke
-    ├── DataError            pictures or labels are missing, unreadable or do not fit together
+    ├── DataError            images or labels are missing, unreadable or do not fit together
     ├── WeightsError         weights are missing, cannot be fetched, or do not fit the model
     ├── RunError             a run folder cannot be made, read or gone on with
     ├── StoppedError         somebody asked the run to stop
@@ -37,7 +37,7 @@ class PluginError(TlfError):
 
 
 class DataError(TlfError):
-    """Pictures or labels are missing, unreadable, or do not fit together."""
+    """Images or labels are missing, unreadable, or do not fit together."""
 
 
 class WeightsError(TlfError):

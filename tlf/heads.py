@@ -120,7 +120,7 @@ def _hidden_layer(width: int, wider: int) -> "nn.Linear":
 class Cosine:
     """The cosine between the features and a prototype of each class, times a scale.
 
-    Logits do not depend on how long the features are, which helps with few pictures per class.
+    Logits do not depend on how long the features are, which helps with few images per class.
     Prototypes start as random directions of a length close to 1.
 
     Source: Gidaris & Komodakis 2018, arXiv:1804.09458.
@@ -145,7 +145,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class AttentionPool:
-    """A learned query attends to every place of the picture; a linear layer reads what it gathered.
+    """A learned query attends to every place of the image; a linear layer reads what it gathered.
 
     Takes the backbone's maps (B, F, H, W) or tokens (B, N, F) instead of pooled features. The query
     starts close to 0, so that it first attends to all places alike, as average pooling does.

@@ -29,12 +29,12 @@ hookimpl = pluggy.HookimplMarker("tlf")
 
 @hookspec
 def tlf_datasets() -> Mapping[str, type]:  # type: ignore[empty-body]
-    """Offer datasets: where pictures and labels are. Named by ``[data] kind``."""
+    """Offer datasets: where images and labels are. Named by ``[data] kind``."""
 
 
 @hookspec
 def tlf_augmentations() -> Mapping[str, type]:  # type: ignore[empty-body]
-    """Offer augmentations of single pictures or of batches. Named by ``[transforms] augment``."""
+    """Offer augmentations of single images or of batches. Named by ``[transforms] augment``."""
 
 
 @hookspec
@@ -111,7 +111,7 @@ def tlf_training_step(
         model: images (B, C, H, W) → logits (B, K), wrapped for the devices in use.
         images: (B, C, H, W).
         labels: (B,), or class probabilities (B, K) after a batch augmentation.
-        loss: logits and labels → one loss for each picture (B,).
+        loss: logits and labels → one loss for each image (B,).
     """
 
 

@@ -1,4 +1,4 @@
-"""How pictures are prepared for a backbone: a record, which goes with its weights."""
+"""How images are prepared for a backbone: a record, which goes with its weights."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -8,10 +8,10 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes the tensor that a backbone expects. Comes from the backbone's weights.
+    """How an image becomes the tensor that a backbone expects. Comes from the backbone's weights.
 
     The shorter side is resized to ``resize`` pixels and the centre is cropped to ``size`` ×
-    ``size`` (``crop = "center"``), or the whole picture is squeezed into ``size`` × ``size``
+    ``size`` (``crop = "center"``), or the whole image is squeezed into ``size`` × ``size``
     (``crop = "squash"``). Values are scaled to 0 … 1, then ``(value - mean) / std`` per channel.
     """
 

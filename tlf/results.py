@@ -19,7 +19,7 @@ class StageSignals:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch gave. Every figure is a mean over pictures, never over batches."""
+    """What one epoch gave. Every figure is a mean over images, never over batches."""
 
     phase: str
     epoch: int
@@ -35,7 +35,7 @@ class EpochResult:
     seconds: float
     """Wall time of training and evaluation together."""
     images_per_second: float
-    """Pictures trained on per second of training time."""
+    """Images trained on per second of training time."""
     stages: Mapping[str, StageSignals] = field(default_factory=dict)
     """Stage, from the stem to the top, and ``head`` → how it learnt."""
 
@@ -99,8 +99,8 @@ class SegmentStarted:
     epoch: int
     rates: Mapping[str, float]
     """Learning parameter → learning rate before the scheduler; all other parameters are frozen."""
-    start: str = "pictures"
-    """What the learning part begins with: pictures, or what the frozen stages make of them."""
+    start: str = "images"
+    """What the learning part begins with: images, or what the frozen stages make of them."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ class Updated:
     progress: Progress
     evaluating: bool
     done: int
-    """Pictures of this epoch (or of the eval split) that are done, over all processes."""
-    pictures: int
-    """Pictures of this epoch (or of the eval split) altogether."""
+    """Images of this epoch (or of the eval split) that are done, over all processes."""
+    images: int
+    """Images of this epoch (or of the eval split) altogether."""
     loss: float | None = None
     """Mean loss of the epoch so far, where it is known without waiting for the device."""
 
@@ -124,7 +124,7 @@ class Prepared:
 
     title: str
     done: int
-    pictures: int
+    images: int
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Sam:
     """Every update uses the gradient at the point within ``rho`` where the loss is highest, to
     first order. An update costs two forward and two backward passes.
 
-    Each process, and each piece of an accumulated batch, finds that point for its own pictures, as
+    Each process, and each piece of an accumulated batch, finds that point for its own images, as
     the paper's accelerators do.
     """
 
@@ -55,7 +55,7 @@ class Sam:
     ) -> list[Tensor]:
         """The step to where the loss is highest nearby, for each parameter."""
         # Inside the wrapper of several processes: this gradient is each one's own. BatchNorm's
-        # statistics go into copies: the pictures shall count once.
+        # statistics go into copies: the images shall count once.
         inner = getattr(model, "module", model)
         statistics = {name: buffer.clone() for name, buffer in inner.named_buffers()}
         here = loss(functional_call(inner, statistics, (images,)), labels).mean()

@@ -1,4 +1,4 @@
-"""WiSE-FT: somewhere between the pretrained and the fine-tuned weights, both kinds of pictures are
+"""WiSE-FT: somewhere between the pretrained and the fine-tuned weights, both kinds of images are
 classified well.
 
 Source: Wortsman et al. 2022, arXiv:2109.01903.
@@ -19,7 +19,7 @@ from tlf.components import Split
 from tlf.data.transforms import center_crop, load, normalize
 from tlf.errors import DataError, RunError
 from tlf.hookspecs import hookimpl
-from tlf.inference.metadata import Card, read_card
+from tlf.inference.metadata import Metadata, read_metadata
 from tlf.inference.model_files import backbone_sha256, load_model, save_model
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
@@ -89,23 +89,23 @@ def mixed(
     }
 
 
-def evaluated(model: Classifier, split: Split, how: Preprocessing) -> tuple[float, float]:
-    """Top-1 and mean cross-entropy over a split, each a mean over pictures."""
+def evaluated(model: Classifier, split: Split, preprocessing: Preprocessing) -> tuple[float, float]:
+    """Top-1 and mean cross-entropy over a split, each a mean over images."""
     right, lost, count = 0, 0.0, 0
     model.eval()
-    for images, labels in _batches(split, how):
+    for images, labels in _batches(split, preprocessing):
         with torch.inference_mode():
-            logits = model(normalize(images, how))
+            logits = model(normalize(images, preprocessing))
         right += int((logits.argmax(1) == labels).sum())
         lost += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
         count += len(labels)
     return right / count, lost / count
 
 
-def _opened(run: Path) -> tuple[dict[str, Tensor], Classifier, Card, Split]:
-    """The pretrained backbone's tensors, the run's model, its card, and the pictures it goes by."""
+def _opened(run: Path) -> tuple[dict[str, Tensor], Classifier, Metadata, Split]:
+    """The pretrained backbone's tensors, the run's model, its card, and the images it goes by."""
     weights = run / "model.safetensors"
-    plan, card = read_plan(run / "recipe.toml"), read_card(weights)
+    plan, card = read_plan(run / "recipe.toml"), read_metadata(weights)
     _, model = build_model(plan, len(card.classes))
     plan.plugins.hook.tlf_model_trained(model=model)
     names = [name for name in model.state_dict() if name.startswith("backbone.")]
@@ -114,11 +114,11 @@ def _opened(run: Path) -> tuple[dict[str, Tensor], Classifier, Card, Split]:
     return pretrained, model, card, find_splits(plan).eval
 
 
-def _batches(split: Split, how: Preprocessing) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(split: Split, preprocessing: Preprocessing) -> Iterator[tuple[Tensor, Tensor]]:
     images, labels = [], []
     for index, label in enumerate(split.labels):
         try:
-            images.append(center_crop(load(split.read(index), how), how.size))
+            images.append(center_crop(load(split.read(index), preprocessing), preprocessing.size))
             labels.append(label)
         except DataError:
             continue  # the run has left it out, too, or it would not have begun
@@ -130,7 +130,7 @@ def _batches(split: Split, how: Preprocessing) -> Iterator[tuple[Tensor, Tensor]
 
 
 def _write(
-    run: Path, model: Classifier, card: Card, rows: Sequence[tuple[float, float, float]]
+    run: Path, model: Classifier, card: Metadata, rows: Sequence[tuple[float, float, float]]
 ) -> None:
     """Write a folder that ``tlf predict`` takes, to the side, and rename it when it is whole."""
     with tempfile.TemporaryDirectory(dir=run, prefix=".wise.") as side:

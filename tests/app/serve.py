@@ -1,4 +1,4 @@
-"""A downstream app: says what is on the pictures that are posted to it. It knows nothing of tlf.
+"""A downstream app: says what is on the images that are posted to it. It knows nothing of tlf.
 
 python serve.py runs/mine 8000        curl --data-binary @ant.jpg http://127.0.0.1:8000
 """
@@ -32,11 +32,13 @@ if __name__ == "__main__":
     with safe_open(f"{run}/head.safetensors", framework="pt") as file:
         about = json.loads(file.metadata()["tlf"])
         weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
-    how, own = about["preprocessing"], f"{about['classifier']}."
-    resize = v2.Resize(how["resize"], v2.InterpolationMode(how["interpolation"]))
+    preprocessing, own = about["preprocessing"], f"{about['classifier']}."
+    resize = v2.Resize(
+        preprocessing["resize"], v2.InterpolationMode(preprocessing["interpolation"])
+    )
     scale = [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)]
-    normalize = v2.Normalize(how["mean"], how["std"])
-    prepare = v2.Compose([resize, v2.CenterCrop(how["size"]), *scale, normalize])
+    normalize = v2.Normalize(preprocessing["mean"], preprocessing["std"])
+    prepare = v2.Compose([resize, v2.CenterCrop(preprocessing["size"]), *scale, normalize])
     backbone = timm.create_model(about["backbone"]["model"], num_classes=0).eval()
     with safe_open(f"{run}/model.safetensors", framework="pt") as file:
         names = [n for n in file.keys() if not n.startswith(own)]  # noqa: SIM118

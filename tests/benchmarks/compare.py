@@ -1,7 +1,7 @@
 """The same jobs by tlf, by hand, by other frameworks, and at the limit: one command, one table.
 
     python tests/benchmarks/compare.py
-    python tests/benchmarks/compare.py --pictures FOLDER --jobs fresh,full --repeats 5
+    python tests/benchmarks/compare.py --images FOLDER --jobs fresh,full --repeats 5
     python tests/benchmarks/compare.py --seeds 5 --jobs features      # accuracy of plain and tlf
 
 Whole processes are measured, imports and exit included, one after the other in turn, without a GPU:
@@ -49,7 +49,7 @@ class Bench:
     workers: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def task(self, job: Job, seed: int) -> Task:
-        """The job with these pictures."""
+        """The job with these images."""
         return Task(
             data=self.data, weights=self.weights, out=Path(), frozen=job.frozen,
             augment=job.augment, epochs=self.asked.epochs or job.epochs, lr=job.lr,
@@ -72,7 +72,7 @@ def main() -> None:
     asked = arguments()
     with tempfile.TemporaryDirectory() as folder:
         bench = prepared(asked, Path(folder))
-        pictures = sum(material.count(bench.data))
+        images = sum(material.count(bench.data))
         raw, parts = {}, []
         for name in asked.jobs:
             job = JOBS[name]
@@ -80,7 +80,7 @@ def main() -> None:
             epochs = asked.epochs or job.epochs
             title = f"{job.title}, {epochs} epochs"
             parts.append(
-                table.text(title, table.rows(results, pictures, epochs), markdown=asked.markdown)
+                table.text(title, table.rows(results, images, epochs), markdown=asked.markdown)
             )
             if asked.seeds:
                 parts.append(agreements(results))
@@ -100,7 +100,7 @@ def arguments() -> argparse.Namespace:
     def names(text: str) -> list[str]:
         return text.split(",")
 
-    parser.add_argument("--pictures", type=Path, help="a folder with train and val folders")
+    parser.add_argument("--images", type=Path, help="a folder with train and val folders")
     parser.add_argument("--jobs", type=names, default=[*JOBS], help=", ".join(JOBS))
     parser.add_argument("--contestants", type=names, help="such as plain,tlf,limit; all by default")
     parser.add_argument("--repeats", type=int, default=3)
@@ -126,11 +126,11 @@ def arguments() -> argparse.Namespace:
 
 def prepared(asked: argparse.Namespace, work: Path) -> Bench:
     """Make what is compared on, and find out who is there."""
-    data, weights = work / "pictures", work / "resnet18.safetensors"
-    if asked.pictures:
-        material.linked(asked.pictures, data)
+    data, weights = work / "images", work / "resnet18.safetensors"
+    if asked.images:
+        material.linked(asked.images, data)
     else:
-        make("pictures", data)
+        make("images", data)
     make("weights", weights)
     bench = Bench(asked, work, data, weights)
     with bench.folder() as out:

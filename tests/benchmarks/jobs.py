@@ -27,7 +27,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Job:
-    """What everybody does with the same pictures."""
+    """What everybody does with the same images."""
 
     title: str
     frozen: str

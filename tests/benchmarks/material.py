@@ -1,4 +1,4 @@
-"""What the jobs are done on: pictures and weights, the same files for every contestant."""
+"""What the jobs are done on: images and weights, the same files for every contestant."""
 
 import sys
 from io import BytesIO
@@ -8,7 +8,7 @@ JPEGS = (".jpg", ".jpeg")
 VALS = ("val", "valid", "validation", "eval", "test")
 
 
-def make_pictures(root: Path, train: int = 250, val: int = 150) -> Path:
+def make_images(root: Path, train: int = 250, val: int = 150) -> Path:
     """Drawn ants and bees as JPEGs of about 500 × 375, with the grain of a photograph."""
     import numpy as np
     from PIL import Image
@@ -31,7 +31,7 @@ def make_pictures(root: Path, train: int = 250, val: int = 150) -> Path:
     return root
 
 
-def make_small_pictures(root: Path, count: int, side: int = 64) -> Path:
+def make_small_images(root: Path, count: int, side: int = 64) -> Path:
     """``count`` JPEGs of noise in ten classes, a fifth of them to evaluate on."""
     import numpy as np
     from PIL import Image
@@ -74,21 +74,21 @@ def make_weights(path: Path) -> Path:
 
 
 def count(root: Path) -> tuple[int, int]:
-    """How many pictures there are to learn from and to evaluate on."""
+    """How many images there are to learn from and to evaluate on."""
     train, val = (sum(p.is_file() for p in (root / s).rglob("*")) for s in ("train", "val"))
     return train, val
 
 
 def main() -> None:
-    """``material.py pictures | small | weights PATH [COUNT]``, in a process of its own: whoever
+    """``material.py images | small | weights PATH [COUNT]``, in a process of its own: whoever
     measures stays small, since a process inherits its parent's peak memory."""
     what, path, *rest = sys.argv[1:]
     if what == "weights":
         make_weights(Path(path))
     elif what == "small":
-        make_small_pictures(Path(path), int(rest[0]))
+        make_small_images(Path(path), int(rest[0]))
     else:
-        make_pictures(Path(path), *map(int, rest))
+        make_images(Path(path), *map(int, rest))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How feature extraction with a cache grows with the number of pictures: 400, 4,000 and 40,000
+"""How feature extraction with a cache grows with the number of images: 400, 4,000 and 40,000
 JPEGs of 64 × 64, or as many as are asked for.
 
     python tests/benchmarks/scaling.py [--counts 400,4000] [--epochs 5] [--repeats 5] [--turns 25]
@@ -27,7 +27,7 @@ from task import Task
 from turns import Trainee, train_in_turn
 
 HEADER = (
-    "pictures", "run", "n", "seconds", "epoch 1 s", "epoch s", "× before", "peak MiB", "× before",
+    "images", "run", "n", "seconds", "epoch 1 s", "epoch s", "× before", "peak MiB", "× before",
     "run MiB", "cache MiB",
 )  # fmt: skip
 
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def task(count: int, asked: argparse.Namespace, work: Path) -> Task:
-    """Feature extraction from ``count`` pictures, which are made."""
+    """Feature extraction from ``count`` images, which are made."""
     data = work / f"{count}"
     make("small", data, str(count))
     return Task(
@@ -80,32 +80,32 @@ def task(count: int, asked: argparse.Namespace, work: Path) -> Task:
 
 
 def run(one: Task, count: int, work: Path, cached: bool) -> Figures:
-    """One run in a new folder, with the cache of its number of pictures."""
-    print(f"{count:,} pictures", file=sys.stderr)
+    """One run in a new folder, with the cache of its number of images."""
+    print(f"{count:,} images", file=sys.stderr)
     one = replace(one, out=Path(tempfile.mkdtemp(dir=work)))
     tlf = contestants(sys.executable, sys.executable, cached)["tlf"]
     return measure(tlf.command(one, cache(count, work)), one.out, ENVIRONMENT, work / "none")
 
 
 def in_turn(tasks: dict[int, Task], few: int, many: int, turns: int, work: Path) -> str:
-    """Cached epochs of two counts in turn, as many pictures of each."""
-    print(f"{few:,} and {many:,} pictures in turn", file=sys.stderr)
+    """Cached epochs of two counts in turn, as many images of each."""
+    print(f"{few:,} and {many:,} images in turn", file=sys.stderr)
     trainees = []
     # One before and one after each of the other's.
     for count, epochs in ((few, max(1, round(many / few / 2))), (many, 1)):
         out, most = Path(tempfile.mkdtemp(dir=work)), epochs * (2 * turns + 1)
         task = replace(tasks[count], out=out, epochs=most)
         trainees.append(Trainee(recipe(task, cache(count, work)), epochs, ENVIRONMENT))
-    return f"{few:,} → {many:,} pictures: cached epochs {train_in_turn(*trainees, turns).told()}"
+    return f"{few:,} → {many:,} images: cached epochs {train_in_turn(*trainees, turns).told()}"
 
 
 def cache(count: int, work: Path) -> Path:
-    """Where the runs on so many pictures store what they compute once."""
+    """Where the runs on so many images store what they compute once."""
     return work / f"cache-{count}"
 
 
 def rows(name: str, found: dict[int, list[Figures]], work: Path) -> list[list[str]]:
-    """A line for each number of pictures."""
+    """A line for each number of images."""
     lines, before = [], None
     for count, each in found.items():
         epoch = statistics.median(f.mean_epoch for f in each)

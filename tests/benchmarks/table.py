@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from measuring import Figures
 
 HEADER = [
-    "", "n", "seconds", "× plain", "× limit", "epoch 1 s", "epoch s", "pictures/s", "CPU s",
+    "", "n", "seconds", "× plain", "× limit", "epoch 1 s", "epoch s", "images/s", "CPU s",
     "peak MiB", "stored MiB", "top-1 %",
 ]  # fmt: skip
 """``× plain``: how many times as fast as the plain loop. ``× limit``: its seconds over the
 limit's."""
 
 
-def rows(results: dict[str, list[Figures]], pictures: int, epochs: int) -> list[list[str]]:
+def rows(results: dict[str, list[Figures]], images: int, epochs: int) -> list[list[str]]:
     """A row for each contestant of a job; a name without figures was not installed."""
     seconds = {
         name: statistics.median(f.seconds for f in each) for name, each in results.items() if each
@@ -31,7 +31,7 @@ def rows(results: dict[str, list[Figures]], pictures: int, epochs: int) -> list[
             name + note, str(len(each)), spread([f.seconds for f in each]),
             f"{plain / own:.2f}" if plain else "–", f"{own / limit:.2f}" if limit else "–",
             spread([f.first_epoch for f in each], 3), spread([f.later_epochs for f in each], 3),
-            spread([pictures * epochs / f.seconds for f in each], 0),
+            spread([images * epochs / f.seconds for f in each], 0),
             spread([f.cpu_seconds for f in each]), spread([f.peak_mib for f in each], 0),
             spread([f.stored_mib for f in each], 0),
             # What fewer epochs reach says nothing about more.

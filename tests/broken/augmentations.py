@@ -1,4 +1,4 @@
-"""Augmentations of one picture, and mixes of several."""
+"""Augmentations of one image, and mixes of several."""
 
 from dataclasses import dataclass
 
@@ -34,11 +34,11 @@ class Augment:
 RULES.each(
     "augment",
     Augment,
-    float="makes torch.float32 (3, 40, 40) of a picture (3, 40, 40)",
-    place="changes the picture (3, 40, 40) that it was given",
+    float="makes torch.float32 (3, 40, 40) of an image (3, 40, 40)",
+    place="changes the image (3, 40, 40) that it was given",
     numpy="draws from ['numpy'] in augment",
-    clock="makes another picture of (3, 40, 40) under the same seed",
-    square="breaks in augment of a picture (3, 33, 57): RuntimeError",
+    clock="makes another image of (3, 40, 40) under the same seed",
+    square="breaks in augment of an image (3, 33, 57): RuntimeError",
     list="gives a list",
 )
 
@@ -67,7 +67,7 @@ class Mix:
 RULES.each(
     "mix",
     Mix,
-    roll="lets others than picture 6 of 8 into picture 1",
+    roll="lets others than image 6 of 8 into image 1",
     sum="gives class probabilities that sum to [0.5",
     half="makes images torch.float32 (4, 3, 12, 10) of torch.float32 (8, 3, 12, 10)",
     each="mixes a share of 4 otherwise than the whole batch of 8",

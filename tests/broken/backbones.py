@@ -97,26 +97,26 @@ RULES.each(
     "backbone",
     WrongBackbone,
     module="builds a Network. The contract: build gives a BuiltBackbone",
-    wide="gives (3, 8) for 3 pictures. The contract: features are (B, F), and num_features says",
-    maps="gives (3, 8, 6, 6) for 3 pictures",
-    flat="gives (8,) for 1 pictures",
+    wide="gives (3, 8) for 3 images. The contract: features are (B, F), and num_features says",
+    maps="gives (3, 8, 6, 6) for 3 images",
+    flat="gives (8,) for 1 images",
     tokens="gives (3, 4, 8, 8) from forward_features",
     numpy="starts with other weights under the same seed",
     unused="has a parameter mid.2.weight that no gradient reaches",
     fc="still holds parameters under fc, the name of its classifier",
-    swapped="lists its stages as ['stem', 'top', 'mid'], and pictures pass them as ",
+    swapped="lists its stages as ['stem', 'top', 'mid'], and images pass them as ",
     reserved="calls its stages ['stem', 'mid', 'head']",
     stemless="calls its stages ['low', 'mid', 'top']",
     left="cuts its stages wrongly: every parameter of a backbone belongs to exactly one stage",
-    top="gives another features for a picture when the others in its batch change at rest",
-    batch="gives another features for a picture when the others in its batch change at rest",
+    top="gives another features for an image when the others in its batch change at rest",
+    batch="gives another features for an image when the others in its batch change at rest",
     write="writes to mid.0.mean at rest",
     chance="draws random numbers (torch) in the forward pass at rest",
 )
 
 
 class Leaking(nn.Module):
-    """Looks at rest as long as all of it rests; else its stem writes, draws, or mixes pictures."""
+    """Looks at rest as long as all of it rests; else its stem writes, draws, or mixes images."""
 
     def __init__(self, fault):
         super().__init__()
@@ -159,8 +159,8 @@ RULES.each(
     "leaking",
     LeakingBackbone,
     write="writes to ['backbone.low.seen'] with the stages up to stem frozen",
-    chance="gives another output of backbone.low for the same pictures with the stages up to",
-    batch="lets the other pictures of a batch change a picture's output of backbone.low with",
+    chance="gives another output of backbone.low for the same images with the stages up to",
+    batch="lets the other images of a batch change an image's output of backbone.low with",
 )
 WHOLES = [WrongBackbone(), LeakingBackbone()]
 

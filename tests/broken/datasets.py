@@ -11,7 +11,7 @@ from tlf.components import Split, Splits
 RULES = Rules("tlf_datasets")
 
 
-def picture(index: int) -> bytes:
+def image(index: int) -> bytes:
     from io import BytesIO
 
     from PIL import Image
@@ -22,15 +22,15 @@ def picture(index: int) -> bytes:
 
 
 def noise(index: int) -> bytes:
-    return picture(again("noise"))
+    return image(again("noise"))
 
 
 def text(index: int) -> str:
-    return "picture"
+    return "image"
 
 
 def garbage(index: int) -> bytes:
-    return b"picture"
+    return b"image"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Shapes:
     def build(self):  # noqa: C901 - a fault each
         names, labels = [f"{i}.png" for i in range(6)], [0, 1, 0, 1, 0, 1]
         classes: Any = ("circle", "square")
-        read: Any = picture
+        read: Any = image
         match self.fault:
             case "order":
                 names = names if again("order") % 2 else names[::-1]
@@ -63,7 +63,7 @@ class Shapes:
             case "lone":
                 classes, labels = ("circle",), [0] * 6
             case "local":
-                read = lambda index: picture(index)  # noqa: E731
+                read = lambda index: image(index)  # noqa: E731
             case "noise":
                 read = noise
             case "text":
@@ -74,7 +74,7 @@ class Shapes:
                 read = {}.__getitem__
             case "list":
                 return [names, labels]
-        empty = Split((), (), picture)
+        empty = Split((), (), image)
         part = Split(names, labels, read)
         return Splits(part, empty if self.fault == "empty" else part, classes)
 
@@ -82,12 +82,12 @@ class Shapes:
 RULES.each(
     "dataset",
     Shapes,
-    order="lists other pictures, or in another order, when it is built again",
+    order="lists other images, or in another order, when it is built again",
     hash="gives something else in a second process, where strings are hashed otherwise",
-    labels="has 5 labels for 6 pictures of its train split",
+    labels="has 5 labels for 6 images of its train split",
     range="has a label [2] in its train split",
     tensor="a label is a Python int",
-    absent="has no train picture of ['square']",
+    absent="has no train image of ['square']",
     names="has 1 names twice in its train split",
     classes="gives classes = ['circle', 'square']",
     twins="has two classes called ['circle']",
@@ -98,6 +98,6 @@ RULES.each(
     garbage="breaks in decoding 0.png",
     key="breaks in read(0) of its train split: KeyError",
     list="builds a list",
-    empty="has no picture in its eval split",
+    empty="has no image in its eval split",
 )
 WHOLES = [Shapes()]

@@ -10,7 +10,7 @@ from broken.rules import Rules
 RULES = Rules("tlf_losses")
 
 
-@RULES.broken("gives Tensor () for 6 pictures")
+@RULES.broken("gives Tensor () for 6 images")
 @dataclass(frozen=True)
 class MeanLoss:
     def build(self, class_counts):
@@ -41,7 +41,7 @@ class Underflowing:
         return loss
 
 
-@RULES.broken("of a picture changes with the others in its batch")
+@RULES.broken("of an image changes with the others in its batch")
 @dataclass(frozen=True)
 class Relative:
     def build(self, class_counts):

@@ -28,10 +28,10 @@ SIZE = 16
 @pytest.fixture
 def image():
     """Not square, and different everywhere."""
-    return picture(3)
+    return random_image(3)
 
 
-def picture(channels):
+def random_image(channels):
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (channels, 20, 28), dtype=torch.uint8, generator=generator)
 
@@ -43,7 +43,7 @@ def batch(size=6, height=SIZE, width=SIZE):
 
 
 @pytest.mark.parametrize("kind", tlf_augmentations())
-def test_each_changes_pictures_or_batches(kind):
+def test_each_changes_images_or_batches(kind):
     component = tlf_augmentations()[kind]()
     assert isinstance(component, Augmentation) == (kind in SINGLE)
     assert isinstance(component, BatchAugmentation) == (kind not in SINGLE)
@@ -88,13 +88,13 @@ def test_nothing_is_changed_in_place(kind, image):
     assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True))
 
 
-def test_none_gives_the_picture_itself(image):
+def test_none_gives_the_image_itself(image):
     assert Unchanged().augment(image, SIZE) is image
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_crop_flip_gives_the_input_size(channels):
-    changed = CropFlip().augment(picture(channels), SIZE)
+    changed = CropFlip().augment(random_image(channels), SIZE)
     assert changed.shape == (channels, SIZE, SIZE)
     assert changed.dtype == torch.uint8
 
@@ -114,7 +114,7 @@ def test_crop_flip_is_torchvisions(image):
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 def test_crop_flip_of_everything_resizes_and_mirrors(flip):
-    square = picture(3)[:, :, :20]
+    square = random_image(3)[:, :, :20]
     expected = v2.functional.resize(square, [SIZE, SIZE], antialias=True)
     changed = CropFlip(scale=(1, 1), ratio=(1, 1), flip=flip).augment(square, SIZE)
     assert torch.equal(changed, expected.flip(-1) if flip else expected)
@@ -125,7 +125,7 @@ def test_crop_flip_of_everything_resizes_and_mirrors(flip):
 @pytest.mark.parametrize("component", [TrivialAugment, RandAugment])
 def test_policies_keep_shape_and_type(channels, filling, component):
     # 60 draws from 14 changes: one given change is missed once in a hundred times.
-    before, changed = picture(channels), 0
+    before, changed = random_image(channels), 0
     torch.manual_seed(0)
     for _ in range(60):
         after = component(interpolation=filling).augment(before, SIZE)
@@ -153,8 +153,8 @@ def test_policies_are_torchvisions(image, component, reference):
 
 @pytest.mark.parametrize("component", [TrivialAugment(), RandAugment()])
 def test_policies_name_the_channels_that_they_cannot_take(component):
-    with pytest.raises(ValueError, match=r'grey or RGB pictures, not 4 .* "crop-flip"'):
-        component.augment(picture(4), SIZE)
+    with pytest.raises(ValueError, match=r'grey or RGB images, not 4 .* "crop-flip"'):
+        component.augment(random_image(4), SIZE)
 
 
 @pytest.mark.parametrize("lam", [0.25, 0.9])
@@ -192,7 +192,7 @@ def test_cutmix_is_timms(monkeypatch, lam, cut, centre):
 @pytest.mark.parametrize("component", [Mixup(1.0), Cutmix()])
 @pytest.mark.parametrize("size", [1, 2, 5, 6])
 def test_partners_are_as_far_from_both_ends(component, size):
-    # Picture i holds i everywhere and is labelled i: what it was mixed with can be read off.
+    # Image i holds i everywhere and is labelled i: what it was mixed with can be read off.
     images = torch.arange(float(size)).reshape(-1, 1, 1, 1).expand(-1, 3, SIZE, 12).clone()
     targets = torch.eye(size)
     for seed in range(10):

@@ -41,7 +41,7 @@ FAMILIES = {
     "wide_resnet": ("fc", 2048),
 }
 
-# Small network → side of the pictures it is tried with, and whether its maps reach the head.
+# Small network → side of the images it is tried with, and whether its maps reach the head.
 SMALL = {
     "alexnet": (64, False),
     "convnext_tiny": (32, True),
@@ -122,7 +122,7 @@ def check_contract(built):
     assert set(stages[1:]) <= parts
 
 
-def pictures(channels, height, width=None):
+def noise(channels, height, width=None):
     generator = torch.Generator().manual_seed(0)
     return torch.randn(2, channels, height, width or height, generator=generator)
 
@@ -189,7 +189,7 @@ def test_torchvisions_features_are_what_its_last_layer_got(name):
     reference.set_submodule(built.classifier, nn.Identity())
 
     side, offers_maps = SMALL[name]
-    images = pictures(3, side)
+    images = noise(3, side)
     with torch.no_grad():
         features = built.module.eval()(images)
     expected = into_last_layer(reference, built.classifier, images)
@@ -227,9 +227,7 @@ def test_timms_features_are_its_own(name):
     assert list(built.module.state_dict()) == list(reference.state_dict())
     check_contract(built)
     size = built.preprocessing.size
-    images = pictures(
-        3, size if reference.pretrained_cfg.get("fixed_input_size") else min(size, 224)
-    )
+    images = noise(3, size if reference.pretrained_cfg.get("fixed_input_size") else min(size, 224))
     with torch.no_grad():
         features, expected = built.module.eval()(images), reference(images)
         assert features.shape == (2, built.num_features)
@@ -349,8 +347,8 @@ def test_a_local_file_fits_with_other_classes_and_auxiliary_heads(tmp_path):
     imagenet = normalised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     expected = into_last_layer(trained.eval(), "fc", imagenet)
     with torch.no_grad():
-        how = built.preprocessing
-        features = built.module.eval()(normalised(how.mean, how.std))
+        preprocessing = built.preprocessing
+        features = built.module.eval()(normalised(preprocessing.mean, preprocessing.std))
     torch.testing.assert_close(features, expected.flatten(1), rtol=1e-4, atol=1e-5)
 
 
@@ -379,28 +377,28 @@ def test_a_misfit_names_both_shapes(resnet, tmp_path):
 def test_the_starter_weights_fit_both_and_bring_their_preprocessing(
     resnet, tmp_path, monkeypatch, kind
 ):
-    how = Preprocessing(size=64, resize=72)
+    preprocessing = Preprocessing(size=64, resize=72)
     state = {n: t.half() if t.is_floating_point() else t for n, t in resnet.state_dict().items()}
     path = tmp_path / "starter.safetensors"
-    save_file(state, path, {"preprocessing": json.dumps(asdict(how))})
+    save_file(state, path, {"preprocessing": json.dumps(asdict(preprocessing))})
     monkeypatch.setattr(weights, "STARTER", path)
     built = kind("resnet18", "starter").build()
-    assert built.preprocessing == how
+    assert built.preprocessing == preprocessing
     assert built.module.conv1.weight.dtype == torch.float32
     assert built.module.conv1.weight.detach().equal(state["conv1.weight"].float())
 
 
 def test_a_network_of_fixed_size_is_built_for_the_size_that_its_file_says(tmp_path):
-    how = Preprocessing(size=64, resize=64)
+    preprocessing = Preprocessing(size=64, resize=64)
     whole = timm.create_model("test_vit", img_size=64)
     path = tmp_path / "w.safetensors"
-    save_file(whole.state_dict(), path, {"preprocessing": json.dumps(asdict(how))})
+    save_file(whole.state_dict(), path, {"preprocessing": json.dumps(asdict(preprocessing))})
     built = Timm("test_vit", str(path)).build()
     with torch.no_grad():
-        assert built.module(pictures(3, 64)).shape == (2, built.num_features)
+        assert built.module(noise(3, 64)).shape == (2, built.num_features)
 
 
-def test_a_file_for_colour_is_adapted_to_grey_pictures(tmp_path):
+def test_a_file_for_colour_is_adapted_to_grey_images(tmp_path):
     whole = timm.create_model("test_resnet", num_classes=4)
     save_file(whole.state_dict(), tmp_path / "w.safetensors")
     built = Timm("test_resnet", str(tmp_path / "w.safetensors"), channels=1).build()
@@ -408,7 +406,7 @@ def test_a_file_for_colour_is_adapted_to_grey_pictures(tmp_path):
     torch.testing.assert_close(built.module.get_submodule("conv1.0").weight, expected)
     assert built.preprocessing.channels == 1
     with torch.no_grad():
-        assert built.module(pictures(1, 64)).shape == (2, built.num_features)
+        assert built.module(noise(1, 64)).shape == (2, built.num_features)
 
 
 @pytest.mark.parametrize("channels", [3, 1])
@@ -416,7 +414,7 @@ def test_timms_published_weights_come_from_the_hubs_cache(hub, channels, capfd):
     whole = timm.create_model("test_vit").eval()
     hub("timm/test_vit.r160_in1k", "model.safetensors", lambda p: save_file(whole.state_dict(), p))
     built = Timm("test_vit", "r160_in1k", channels=channels).build()
-    grey = pictures(1, 160)
+    grey = noise(1, 160)
     with torch.no_grad():
         expected = whole.forward_head(
             whole.forward_features(grey.expand(-1, 3, -1, -1)), pre_logits=True

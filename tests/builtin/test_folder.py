@@ -74,7 +74,7 @@ def test_class_folders_alone_are_divided(tmp_path):
     assert (len(splits.train), len(splits.eval)) == (14, 6)
     assert sorted(splits.eval.labels) == [0, 0, 0, 1, 1, 1]
     assert not {*splits.train.names} & {*splits.eval.names}
-    assert "30% of each class, 6 pictures" in splits.notes[0]
+    assert "30% of each class, 6 images" in splits.notes[0]
     assert "data.seed = 1" in splits.notes[0]
 
 
@@ -115,19 +115,19 @@ def test_hidden_files_and_what_systems_leave_is_ignored(root):
     )
 
 
-def test_files_that_are_no_pictures_are_left_out_and_counted(root):
+def test_files_that_are_no_images_are_left_out_and_counted(root):
     plant(root, "train/ants/Thumbs.db", "train/ants/a.txt", "train/bees/b.txt", "train/LICENSE")
     plant(root, "val/x.jpg", "readme.md")
     splits = Folder(str(root)).build()
     assert len(splits.train) == 3
     assert splits.notes == (
-        "train: left out files that are not pictures by their suffix: "
+        "train: left out files that are not images by their suffix: "
         "1 .db, 2 .txt, 1 without a suffix",
         "val: left out 1 in no class folder: 'val/x.jpg'",
     )
 
 
-def test_heic_is_kept_so_that_the_picture_check_reports_it(root):
+def test_heic_is_kept_so_that_the_image_check_reports_it(root):
     plant(root, "train/ants/IMG_1.HEIC")
     assert "train/ants/IMG_1.HEIC" in Folder(str(root)).build().train.names
 
@@ -167,16 +167,16 @@ def test_a_root_that_is_empty(tmp_path):
     assert "no class folders" in problem(root=tmp_path)
 
 
-def test_pictures_without_class_folders_are_told_the_layout(tmp_path):
+def test_images_without_class_folders_are_told_the_layout(tmp_path):
     plant(tmp_path, "a.jpg", "b.jpg")
     message = problem(root=tmp_path)
-    assert "it has no class folders (loose pictures: 2); a folder for each class" in message
+    assert "it has no class folders (loose images: 2); a folder for each class" in message
     assert "root/train/ants/a.jpg" in message
 
 
 def test_an_eval_folder_without_class_folders(root):
     plant(root, "test/1.jpg")
-    assert "test has no class folders (loose pictures: 1)" in problem(root=root, eval="test")
+    assert "test has no class folders (loose images: 1)" in problem(root=root, eval="test")
 
 
 def test_a_single_class(tmp_path):
@@ -189,23 +189,23 @@ def test_a_single_class(tmp_path):
 def test_everything_wrong_is_named_at_once(root):
     plant(root, "val/wasps/1.jpg", "train/flies/1.jpg", "train/midges/x.txt", "val/midges/1.jpg")
     assert problem(root=root).splitlines()[1:] == [
-        "  train/midges holds no pictures; add pictures, or remove the folder",
+        "  train/midges holds no images; add images, or remove the folder",
         "  val lacks the class 'flies' of train",
         "  train lacks the class 'wasps' of val",
     ]
 
 
-def test_a_class_of_a_single_picture_cannot_be_divided(tmp_path):
+def test_a_class_of_a_single_image_cannot_be_divided(tmp_path):
     plant(tmp_path, "ants/1.jpg", "ants/2.jpg", "bees/1.jpg", "wasps/1.jpg")
     assert problem(root=tmp_path) == (
-        f"{tmp_path}: a single picture of 'bees', 'wasps': it cannot be in both splits; add more "
-        "pictures of such a class, or leave it out"
+        f"{tmp_path}: a single image of 'bees', 'wasps': it cannot be in both splits; add more "
+        "images of such a class, or leave it out"
     )
 
 
 def test_an_empty_class_folder_of_the_eval_split(root):
     (root / "val" / "ants" / "9.gif").unlink()
-    assert "val/ants holds no pictures" in problem(root=root)
+    assert "val/ants holds no images" in problem(root=root)
 
 
 def test_a_train_folder_that_is_not_there(root):

@@ -106,11 +106,11 @@ def test_a_single_parquet_file_is_divided(tmp_path):
     splits = Hub(str(tmp_path / "all.parquet"), fraction=0.3).build()
     assert (len(splits.train), len(splits.eval)) == (14, 6)
     assert not {*splits.train.names} & {*splits.eval.names}
-    assert "30% of each class, 6 pictures" in splits.notes[0]
+    assert "30% of each class, 6 images" in splits.notes[0]
 
 
 def test_an_arrow_file_without_any_metadata(tmp_path):
-    table = pa.table({"picture": [png(i) for i in range(4)], "label": ["b", "a", "b", "a"]})
+    table = pa.table({"image": [png(i) for i in range(4)], "label": ["b", "a", "b", "a"]})
     path = tmp_path / "all.arrow"
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
         stream.write_table(table)
@@ -177,7 +177,7 @@ def test_several_eval_splits_are_mentioned(folder):
 
 def test_a_class_that_is_never_evaluated_is_a_note(folder):
     made([1, 1]).to_parquet(folder / "validation.parquet")
-    assert Hub(str(folder)).build().notes == ("validation has no pictures of 'cat'",)
+    assert Hub(str(folder)).build().notes == ("validation has no images of 'cat'",)
 
 
 # What is wrong
@@ -202,7 +202,7 @@ def test_splits_that_are_not_there(folder):
 def test_columns_that_are_not_there(folder):
     assert "did you mean 'label'? Known: id, image, label" in problem(name=folder, label="lable")
     assert "no column 'img'" in problem(name=folder, image="img")
-    assert "does not hold pictures" in problem(name=folder, image="id")
+    assert "does not hold images" in problem(name=folder, image="id")
 
 
 def test_columns_that_cannot_be_told(tmp_path):
@@ -231,7 +231,7 @@ def test_files_that_cannot_be_told_or_read(folder, tmp_path):
 
 def test_places_that_do_not_exist_are_not_looked_for_on_the_hub(tmp_path):
     assert "there are no parquet or arrow files" in problem(name=tmp_path / "no")
-    assert "there are no parquet or arrow files" in problem(name="pictures.parquet")
+    assert "there are no parquet or arrow files" in problem(name="images.parquet")
 
 
 def test_an_empty_row_is_an_error_when_it_is_read(tmp_path):
@@ -243,7 +243,7 @@ def test_an_empty_row_is_an_error_when_it_is_read(tmp_path):
     with pytest.raises(DataError, match="which column is the image"):
         Hub(table).build()
     splits = Hub(table, image="image", fraction=0.5).build()
-    with pytest.raises(DataError, match="holds no picture"):
+    with pytest.raises(DataError, match="holds no image"):
         splits.train.read(0)
 
 

@@ -28,7 +28,7 @@ def soft(labels):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy_is_torchs_per_picture(logits, labels, smoothing):
+def test_cross_entropy_is_torchs_per_image(logits, labels, smoothing):
     loss = CrossEntropy(label_smoothing=smoothing).build(COUNTS)
     reference = torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=smoothing)
     torch.testing.assert_close(loss(logits, labels), reference(logits, labels))
@@ -50,7 +50,7 @@ def test_balanced_weights_by_hand():
 
 
 @pytest.mark.parametrize("component", [CrossEntropy, Focal])
-def test_balanced_multiplies_each_picture(logits, labels, component):
+def test_balanced_multiplies_each_image(logits, labels, component):
     plain = component().build(COUNTS)(logits, labels)
     balanced = component(class_weights="balanced").build(COUNTS)(logits, labels)
     weights = torch.tensor(balanced_weights(COUNTS), dtype=torch.float64)
@@ -69,8 +69,8 @@ def test_balanced_over_the_whole_split_is_torchs_weighted_mean(logits, labels):
 
 
 @pytest.mark.parametrize("component", [CrossEntropy, Focal])
-def test_a_class_without_pictures_cannot_be_balanced(component):
-    with pytest.raises(ValueError, match=r"class 1 .* has no pictures .* write class_weights"):
+def test_a_class_without_images_cannot_be_balanced(component):
+    with pytest.raises(ValueError, match=r"class 1 .* has no images .* write class_weights"):
         component(class_weights="balanced").build((3, 0, 2))
     component().build((3, 0, 2))
 

@@ -59,8 +59,8 @@ def built(killed):
 
 
 @pytest.fixture(scope="module")
-def pictures(built):
-    """Split name → (pictures, labels)."""
+def drawings(built):
+    """Split name → (images, labels)."""
     _, splits = built
     return {
         name: (
@@ -73,7 +73,7 @@ def pictures(built):
 
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
-    """A cache of its own, and pictures that take no time."""
+    """A cache of its own, and images that take no time."""
     monkeypatch.setenv("TLF_CACHE", str(tmp_path))
     monkeypatch.setattr(
         "tlf.builtin.starter.portrait.portrait", lambda *which: repr(which).encode()
@@ -110,7 +110,7 @@ def test_labels_agree_with_the_folders(built):
             assert Path(path).parts[-3:-1] == (name, splits.classes[label])
 
 
-def test_no_picture_comes_twice(built):
+def test_no_image_comes_twice(built):
     _, splits = built
     digests = {
         hashlib.sha256(s.read(k)).digest()
@@ -144,7 +144,7 @@ def test_second_build_draws_nothing(built, monkeypatch):
     cache, first = built
     monkeypatch.setenv("TLF_CACHE", str(cache))
     monkeypatch.setattr(
-        "tlf.builtin.starter.portrait.portrait", lambda *_: pytest.fail("drew a picture")
+        "tlf.builtin.starter.portrait.portrait", lambda *_: pytest.fail("drew an image")
     )
     second = Starter().build()
     assert second.train.names == first.train.names
@@ -185,7 +185,7 @@ def test_old_leftovers_are_swept_and_young_ones_left_alone(quick):
 
 def test_two_processes_may_draw_at_once(quick, monkeypatch):
     def meanwhile(*_):
-        # Another process finishes while this one is at its first picture.
+        # Another process finishes while this one is at its first image.
         monkeypatch.setattr("tlf.builtin.starter.portrait.portrait", lambda *_: b"the other's")
         Starter().build()
         return b"mine"
@@ -196,7 +196,7 @@ def test_two_processes_may_draw_at_once(quick, monkeypatch):
     assert [path.name for path in quick.iterdir()] == ["starter-v1"]
 
 
-def test_a_picture_that_was_removed_is_named(quick):
+def test_a_image_that_was_removed_is_named(quick):
     Starter().build()
     gone = quick / "starter-v1" / "val" / "bees" / "0007.jpg"
     gone.unlink()
@@ -215,18 +215,18 @@ def test_a_full_disk_is_reported_and_cleaned_up(quick, monkeypatch):
     assert list(quick.iterdir()) == []
 
 
-# The pictures
+# The images
 
 
-def test_every_file_decodes_to_a_color_jpeg(pictures):
-    for images, _ in pictures.values():
+def test_every_file_decodes_to_a_color_jpeg(drawings):
+    for images, _ in drawings.values():
         for image in images:
             image.load()
             assert (image.format, image.mode) == ("JPEG", "RGB")
 
 
-def test_sizes_vary(pictures):
-    sizes = [image.size for images, _ in pictures.values() for image in images]
+def test_sizes_vary(drawings):
+    sizes = [image.size for images, _ in drawings.values() for image in images]
     shorter = [min(size) for size in sizes]
     assert min(shorter) >= 120
     assert max(shorter) <= 260
@@ -244,10 +244,10 @@ def test_sizes_vary(pictures):
     ],
     ids=["mean color", "contrast", "size"],
 )
-def test_simple_figures_say_nothing_about_the_class(pictures, figure):
+def test_simple_figures_say_nothing_about_the_class(drawings, figure):
     (seen, labels), (unseen, truth) = (
         (np.array([figure(image) for image in images]), np.array(known))
-        for images, known in pictures.values()
+        for images, known in drawings.values()
     )
     spread = seen.std(axis=0)
     means = np.array([seen[labels == k].mean(axis=0) for k in (0, 1)])
@@ -257,15 +257,15 @@ def test_simple_figures_say_nothing_about_the_class(pictures, figure):
     assert abs(right - 0.5) < 0.125
 
 
-def test_pictures_are_neither_flat_nor_clipped(pictures):
-    for images, _ in pictures.values():
+def test_images_are_neither_flat_nor_clipped(drawings):
+    for images, _ in drawings.values():
         for image in images:
             grey = np.asarray(image.convert("L"))
             assert grey.std() > 5
             assert ((grey == 0) | (grey == 255)).mean() < 0.6
 
 
-def test_class_split_and_number_each_make_another_picture():
+def test_class_split_and_number_each_make_another_image():
     ways = [("train", "ants", 1), ("val", "ants", 1), ("train", "bees", 1), ("train", "ants", 2)]
     assert len({portrait(*way) for way in ways}) == 4
 
@@ -383,7 +383,7 @@ def test_a_shadow_falls_away_from_the_lamp():
     assert x.mean() == pytest.approx(50 + 30 * 0.6 / 0.8, abs=3)
 
 
-def test_what_lies_outside_the_picture_is_no_error():
+def test_what_lies_outside_the_image_is_no_error():
     canvas = Image.new("RGB", (50, 50), (9, 9, 9))
     parts = ant(default_rng(0), coat(default_rng(0)))
     paint(

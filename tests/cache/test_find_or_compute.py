@@ -11,7 +11,7 @@ from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.results import Notice, Prepared, Stored
 
-WANTED = Wanted("activations", "features of 4 pictures", {"of": 4})
+WANTED = Wanted("activations", "features of 4 images", {"of": 4})
 
 
 class Alone:
@@ -32,7 +32,7 @@ def fill(partial):
     yield Prepared("features", 2, 4)
     partial.write(2, b"cd")
     yield Prepared("features", 4, 4)
-    return {"pictures": 4}
+    return {"images": 4}
 
 
 def never(*_):
@@ -59,7 +59,7 @@ def returned(generator, events=None):
 def test_what_is_missing_is_computed_and_then_found(cache):
     entry, events = told(cache, 4, fill)
     assert entry.read(0, 4).tobytes() == b"abcd"
-    assert entry.index == {"pictures": 4}
+    assert entry.index == {"images": 4}
     progress = [Prepared("features", 2, 4), Prepared("features", 4, 4)]
     assert events == [*progress, Stored(WANTED.title, 4, reused=False)]
     again, events = told(cache, 4, never)
@@ -69,13 +69,13 @@ def test_what_is_missing_is_computed_and_then_found(cache):
 
 def test_it_is_called_what_it_turned_out_to_be(cache):
     def titled(note):
-        return f"{note['pictures']} of 5 pictures"
+        return f"{note['images']} of 5 images"
 
     entry, outcome = returned(compute(Alone(), cache, WANTED, 4, fill, titled))
-    assert outcome == Stored("4 of 5 pictures", 4, reused=False)
-    assert entry.title == "4 of 5 pictures"
+    assert outcome == Stored("4 of 5 images", 4, reused=False)
+    assert entry.title == "4 of 5 images"
     found, _ = told(cache, 4, never)
-    assert found.title == "4 of 5 pictures"
+    assert found.title == "4 of 5 images"
 
 
 def test_what_is_damaged_is_computed_again(cache):
@@ -91,7 +91,7 @@ def test_what_does_not_fit_is_not_computed(cache):
     assert entry is None
     assert events == [
         Notice(
-            "features of 4 pictures: not stored, it takes 2.0 MB and cache.max_gb allows 1.0 MB; "
+            "features of 4 images: not stored, it takes 2.0 MB and cache.max_gb allows 1.0 MB; "
             "computed anew in every epoch"
         )
     ]
@@ -101,7 +101,7 @@ def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     entry, (notice,) = told(Cache(tmp_path / "file", 10**6), 4, never)
     assert entry is None
-    assert notice.text.startswith("features of 4 pictures: not stored, ")
+    assert notice.text.startswith("features of 4 images: not stored, ")
 
 
 def test_a_disk_that_breaks_leaves_nothing_behind(cache):

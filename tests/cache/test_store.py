@@ -29,7 +29,7 @@ DATA = bytes(range(256)) * 40
 
 
 def wanted(name="one"):
-    return Wanted("pixels", f"pictures of {name}", {"name": name})
+    return Wanted("pixels", f"images of {name}", {"name": name})
 
 
 def store(cache, name="one", data=DATA, used=None):
@@ -57,7 +57,7 @@ def test_an_entry_is_what_was_written(cache):
     assert cache.find(wanted()) is None
     store(cache)
     entry = cache.find(wanted())
-    assert (entry.title, entry.bytes, entry.index) == ("pictures of one", 10240, {"rows": [1, 2]})
+    assert (entry.title, entry.bytes, entry.index) == ("images of one", 10240, {"rows": [1, 2]})
     assert entry.read(5, 700).tobytes() == DATA[5:705]
     assert cache.open(wanted()).read(0, 10240).tobytes() == DATA
     assert cache.find(wanted("another")) is None
@@ -118,7 +118,7 @@ def test_processes_that_are_started_after_its_removal_can_read_it(cache, method)
 def test_listing_opens_no_data(cache):
     folder = store(cache)
     (folder / "data").unlink()
-    assert [entry.title for entry in cache.entries()] == ["pictures of one"]
+    assert [entry.title for entry in cache.entries()] == ["images of one"]
 
 
 def test_an_entry_that_is_let_go_is_closed(cache):
@@ -232,7 +232,7 @@ def locked_up(cache):
 def test_what_cannot_be_looked_into_is_left_out_and_the_rest_goes_on(cache, locked_up, monkeypatch):
     store(cache, "known")
     with somebody_else(monkeypatch, cache) as theirs:
-        assert [entry.title for entry in theirs.entries()] == ["pictures of known"]
+        assert [entry.title for entry in theirs.entries()] == ["images of known"]
         store(theirs, "one", bytes(2000))
         assert theirs.find(wanted("one")).read(0, 4).tobytes() == bytes(4)
         theirs.clear()
@@ -417,7 +417,7 @@ from pathlib import Path
 from tlf.cache.store import Cache
 from tlf.cache.entry import Wanted
 cache = Cache(Path(sys.argv[1]), 10**6)
-wanted = Wanted("pixels", "pictures of one", {"name": "one"})
+wanted = Wanted("pixels", "images of one", {"name": "one"})
 partial = cache.begin(wanted, 100_000)
 partial.write(0, bytes(5000))
 if sys.argv[2] == "finish":
@@ -503,10 +503,10 @@ def assert_same(one, other):
 
 
 @pytest.fixture(scope="module")
-def uncached(tmp_path_factory, pictures):
+def uncached(tmp_path_factory, images):
     """A run without the cache, of the recipe that ``recipe`` gives."""
     folder = tmp_path_factory.mktemp("uncached")
-    path = write_recipe(folder / "recipe.toml", pictures, TWO_PHASES)
+    path = write_recipe(folder / "recipe.toml", images, TWO_PHASES)
     for _ in run(path, [*SMALL, 'cache.mode="off"']):
         pass
     return folder / "run"
@@ -570,7 +570,7 @@ def test_a_full_disk_costs_time_and_nothing_else(tmp_path, recipe, uncached):
     places = (f"cache.dir={tmp_path / 'cache'}", f"output={tmp_path / 'full'}")
     done = python(RUN, recipe, "full", *places, *SMALL)
     assert done.returncode == 0, done.stderr
-    for what in ("20 decoded train pictures", "11 decoded eval pictures"):
+    for what in ("20 decoded train images", "11 decoded eval images"):
         assert f"{what}: not stored, File too large; computed anew" in done.stdout
     assert_same(uncached, tmp_path / "full")
     titles = [entry.title for entry in Cache(tmp_path / "cache", 0).entries()]

@@ -39,7 +39,7 @@ def test_help_shows_that_a_recipe_needs_no_command():
         ),
         (
             "predict runs/x",
-            "tlf predict needs a picture, or a folder of them; write: tlf predict RUN PICTURE...",
+            "tlf predict needs an image, or a folder of them; write: tlf predict RUN IMAGE...",
         ),
         (
             "export runs/x",

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from tlf.cli.out_of_memory import shortage
+from tlf.cli.out_of_memory import explain_out_of_memory
 
 
 class Killed(torch.utils.data.Dataset):
-    """Whoever loads a picture is killed."""
+    """Whoever loads an image is killed."""
 
     def __init__(self, by):
         self.by = by
@@ -34,29 +34,31 @@ class Killed(torch.utils.data.Dataset):
 def test_a_worker_that_is_killed(by, told):
     with pytest.raises(RuntimeError, match="DataLoader worker") as raised:
         next(iter(DataLoader(Killed(by), num_workers=1)))
-    found = shortage(raised.value)
+    found = explain_out_of_memory(raised.value)
     assert found is None if told is None else told in found
 
 
 def test_what_torch_cannot_allocate():
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**50)
-    found = shortage(raised.value)
+    found = explain_out_of_memory(raised.value)
     assert found.startswith("the machine has too little memory, 4,194,304.00 GiB more were")
 
 
 def test_what_python_cannot_allocate():
     with pytest.raises(MemoryError) as raised:
         bytearray(2**50)
-    assert shortage(raised.value).startswith("the machine has too little memory; write a smaller")
+    assert explain_out_of_memory(raised.value).startswith(
+        "the machine has too little memory; write a smaller"
+    )
 
 
 @pytest.mark.gpu
 def test_what_a_gpu_cannot_allocate():
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**50, device="cuda")
-    assert shortage(raised.value).startswith("the GPU has too little memory, ")
+    assert explain_out_of_memory(raised.value).startswith("the GPU has too little memory, ")
 
 
 def test_other_errors():
-    assert shortage(RuntimeError("shapes cannot be multiplied")) is None
+    assert explain_out_of_memory(RuntimeError("shapes cannot be multiplied")) is None

@@ -29,7 +29,7 @@ def test_an_epoch_is_one_line():
         "  1",
         "loss 0.5000 train, 0.2500 eval",
         "top-1 87.50%",
-        "160 pictures/s",
+        "160 images/s",
         "1.5 s",
     ):
         assert part in line
@@ -98,7 +98,7 @@ def test_stages_tell_whether_they_learn():
 
 def test_in_a_file_there_are_plain_lines_and_no_bar():
     events = [
-        Updated("head", Progress(0, 1), evaluating=False, done=8, pictures=20, loss=0.7),
+        Updated("head", Progress(0, 1), evaluating=False, done=8, images=20, loss=0.7),
         Notice("[not markup] a note"),
         RESULT,
     ]
@@ -110,7 +110,7 @@ def test_in_a_file_there_are_plain_lines_and_no_bar():
 def test_long_epochs_show_how_they_get_on_in_a_file(monkeypatch):
     monkeypatch.setattr("tlf.cli.progress.SECONDS_BETWEEN_LINES", 0.0)
     events = [
-        Updated("head", Progress(0, 3), evaluating=False, done=done, pictures=20, loss=0.7)
+        Updated("head", Progress(0, 3), evaluating=False, done=done, images=20, loss=0.7)
         for done in (10, 20)
     ]
     text = printed(lambda console: show(events, console))
@@ -120,7 +120,7 @@ def test_long_epochs_show_how_they_get_on_in_a_file(monkeypatch):
 
 def test_on_a_terminal_there_is_a_bar():
     events = [
-        Updated("head", Progress(0, 3), evaluating=False, done=10, pictures=20, loss=0.7),
+        Updated("head", Progress(0, 3), evaluating=False, done=10, images=20, loss=0.7),
         RESULT,
     ]
     text = printed(lambda console: show(events, console), terminal=True)

@@ -69,9 +69,9 @@ def program(text, *arguments, **environment):
 
 
 @pytest.fixture
-def starter(tmp_path, pictures):
-    """A recipe whose weights say how pictures are prepared; its own pictures and cache."""
-    shutil.copytree(pictures, tmp_path / "own")
+def starter(tmp_path, images):
+    """A recipe whose weights say how images are prepared; its own images and cache."""
+    shutil.copytree(images, tmp_path / "own")
     recipe = write_recipe(tmp_path / "recipe.toml", tmp_path / "own", PHASES)
     return (
         recipe,
@@ -86,11 +86,11 @@ def entries(folder):
     return sorted((path.parent.name, path.read_bytes()) for path in folder.glob("*/data"))
 
 
-def test_every_picture_is_decoded_without_torch(starter):
+def test_every_image_is_decoded_without_torch(starter):
     assert program(WHOLE, *starter) == ["31 31 False"]
 
 
-def test_pictures_that_are_resized_in_another_way_are_decoded_anew(starter):
+def test_images_that_are_resized_in_another_way_are_decoded_anew(starter):
     other = WHOLE.replace("begun.how)", "replace(begun.how, resize=130))")
     assert program(other, *starter) == ["0 31 False"]
     other = WHOLE.replace("begun.how)", "replace(begun.how, mean=(0.5, 0.5, 0.5)))")
@@ -122,30 +122,30 @@ def test_a_run_is_the_same_run_and_finds_what_another_stored(starter, tmp_path):
 
 def test_what_cannot_be_read_or_changes_is_told_all_the_same(starter, tmp_path):
     recipe, *overrides = starter
-    (tmp_path / "own" / "train" / "circles" / "003.jpg").write_bytes(b"no picture")
+    (tmp_path / "own" / "train" / "circles" / "003.jpg").write_bytes(b"no image")
     assert program(WHOLE, *starter) == ["30 31 False"]
     done = subprocess.run(
         [sys.executable, "-m", "tlf", str(recipe), *overrides],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "train/circles/003.jpg: not a picture in a known format" in done.stderr
+    assert "train/circles/003.jpg: not an image in a known format" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_it_is_stopped_amid_its_work_and_what_is_done_counts(tmp_path, pictures):
-    picture = next(pictures.glob("train/*/*.jpg"))
+def test_it_is_stopped_amid_its_work_and_what_is_done_counts(tmp_path, images):
+    image = next(images.glob("train/*/*.jpg"))
     # In the end its id may be another process's.
     twice = "time.sleep(3.5)\ncompare(begun, splits, Preprocessing())\nos.kill = None\nbegun.stop()"
-    child, line = program(SLOW + twice, picture, tmp_path)
+    child, line = program(SLOW + twice, image, tmp_path)
     done, count, _ = line.split()
     assert 0 < int(done) < int(count) == 110
     assert not Path(f"/proc/{child}").exists()
 
 
-def test_it_ends_when_nobody_waits_any_longer(tmp_path, pictures):
-    picture = next(pictures.glob("train/*/*.jpg"))
-    command = [sys.executable, "-c", f"{BEGIN}{SLOW}time.sleep(60)", picture, tmp_path]
+def test_it_ends_when_nobody_waits_any_longer(tmp_path, images):
+    image = next(images.glob("train/*/*.jpg"))
+    command = [sys.executable, "-c", f"{BEGIN}{SLOW}time.sleep(60)", image, tmp_path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         number = parent.stdout.readline().strip()
         assert number.isdigit()
@@ -176,7 +176,7 @@ with looking_ahead(plan_of(sys.argv[1], sys.argv[2:])) as plan:
     assert program(asked, *starter, override, **environment) == [f"None {several}"]
 
 
-def test_missing_pictures_are_told_before_torch_is_imported(starter):
+def test_missing_images_are_told_before_torch_is_imported(starter):
     recipe, *overrides = starter
     text = """
 import json

@@ -1,4 +1,4 @@
-"""Stored pixels are the pixels that decoding gives, and a picture is never taken for another."""
+"""Stored pixels are the pixels that decoding gives, and an image is never taken for another."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, features
 from tlf.cache.store import Cache
 from tlf.components import Split
 from tlf.data.inspect import StoredPixels, inspected
-from tlf.data.loading import Decoded, Pictures, batches_of
+from tlf.data.loading import Decoded, Images, batches_of
 from tlf.data.transforms import center_crop, load, load_pixels, loaded_shape
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
@@ -75,7 +75,7 @@ FILES = {
 
 
 def looked(recipe, *overrides):
-    """The job after a look at its pictures, and what was told of it."""
+    """The job after a look at its images, and what was told of it."""
     plan = plan_of(recipe, overrides)
     generator, told = read_images(open_job(plan, start_accelerator(plan.recipe.precision))), []
     while True:
@@ -90,9 +90,9 @@ def reused(told):
 
 
 @pytest.fixture
-def places(tmp_path, pictures):
-    """A copy of the pictures, and a cache: overrides of the recipe."""
-    shutil.copytree(pictures, tmp_path / "own")
+def places(tmp_path, images):
+    """A copy of the images, and a cache: overrides of the recipe."""
+    shutil.copytree(images, tmp_path / "own")
     return f"data.root={tmp_path / 'own'}", f"cache.dir={tmp_path / 'cache'}"
 
 
@@ -100,7 +100,7 @@ def assert_pixels_are_what_load_gives(job):
     for what, split in (("train", job.splits.train), ("eval", job.splits.eval)):
         assert isinstance(job.pixels[what], StoredPixels)
         for index in range(len(split)):
-            expected = load(split.read(index), job.how)
+            expected = load(split.read(index), job.preprocessing)
             assert torch.equal(job.pixels[what](index), expected)
 
 
@@ -109,12 +109,12 @@ def test_stored_pixels_are_what_load_gives(recipe, places):
         job, told = looked(recipe, *places)
         assert reused(told) == [found, found]
         assert_pixels_are_what_load_gives(job)
-        steps = [(e.title, e.done, e.pictures) for e in told if isinstance(e, Prepared)]
-        assert ("reading train pictures", 20, 20) in steps
-        assert (("decoding train pictures", 20, 20) in steps) is not found
+        steps = [(e.title, e.done, e.images) for e in told if isinstance(e, Prepared)]
+        assert ("reading train images", 20, 20) in steps
+        assert (("decoding train images", 20, 20) in steps) is not found
 
 
-def test_a_picture_can_be_changed_by_who_gets_it(recipe, places):
+def test_a_image_can_be_changed_by_who_gets_it(recipe, places):
     job, _ = looked(recipe, *places)
     job.pixels["train"](3).zero_()
     assert_pixels_are_what_load_gives(job)
@@ -132,11 +132,14 @@ def test_pixels_that_are_removed_before_they_are_first_loaded_are_loaded(
 ):
     job, _ = looked(recipe, *places)
     split = job.splits.eval
-    expected = [center_crop(load(split.read(i), job.how), job.how.size) for i in range(4)]
+    expected = [
+        center_crop(load(split.read(i), job.preprocessing), job.preprocessing.size)
+        for i in range(4)
+    ]
     assert Cache(tmp_path / "cache", 0).clear() > 0
-    pictures = Pictures(job.pixels["eval"], split.labels, job.how.size)
+    images = Images(job.pixels["eval"], split.labels, job.preprocessing.size)
     for _ in range(2):
-        batches = batches_of(pictures, [[(1, 0), (1, 1)], [(1, 2), (1, 3)]], workers, pin=False)
+        batches = batches_of(images, [[(1, 0), (1, 1)], [(1, 2), (1, 3)]], workers, pin=False)
         assert torch.equal(torch.cat([batch.inputs for batch in batches]), torch.stack(expected))
 
 
@@ -156,10 +159,10 @@ def test_pixels_are_those_of_the_recipes_size(recipe, places, change):
     assert_pixels_are_what_load_gives(job)
 
 
-def test_bad_pictures_are_left_out_alike(recipe, places, tmp_path):
+def test_bad_images_are_left_out_alike(recipe, places, tmp_path):
     train = tmp_path / "own" / "train" / "circles"
     whole = (train / "004.jpg").read_bytes()
-    (train / "002.jpg").write_bytes(b"no picture at all")
+    (train / "002.jpg").write_bytes(b"no image at all")
     (train / "004.jpg").write_bytes(whole[: len(whole) // 2])  # begins as one
     skip = 'data.bad_images="skip"'
     plain, _ = looked(recipe, *places, skip, 'cache.mode="off"')
@@ -168,7 +171,7 @@ def test_bad_pictures_are_left_out_alike(recipe, places, tmp_path):
         job, told = looked(recipe, *places, skip)
         assert reused(told) == [found, found]
         titles = [event.title for event in told if isinstance(event, Stored)]
-        assert titles == ["18 decoded train pictures", "11 decoded eval pictures"]
+        assert titles == ["18 decoded train images", "11 decoded eval images"]
         assert job.splits.train.names == plain.splits.train.names
         assert job.splits.train.labels == plain.splits.train.labels
         assert job.splits.notes == plain.splits.notes
@@ -176,18 +179,18 @@ def test_bad_pictures_are_left_out_alike(recipe, places, tmp_path):
         assert_pixels_are_what_load_gives(job)
 
 
-def test_bad_pictures_are_told_alike(recipe, places, tmp_path):
+def test_bad_images_are_told_alike(recipe, places, tmp_path):
     (tmp_path / "own" / "val" / "squares" / "001.jpg").write_bytes(b"GIF89a")
     told = []
     for more in ('cache.mode="off"', 'cache.mode="auto"', 'cache.mode="auto"'):
-        with pytest.raises(DataError, match=r"eval: 1 of 11 pictures cannot be read") as error:
+        with pytest.raises(DataError, match=r"eval: 1 of 11 images cannot be read") as error:
             looked(recipe, *places, more)
         told.append(str(error.value))
     assert told[0] == told[1] == told[2]
 
 
 @pytest.mark.parametrize("shape", ["same", "other"])
-def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
+def test_a_image_that_changes_between_hashing_and_decoding_is_told(
     recipe, places, tmp_path, monkeypatch, shape
 ):
     folder = tmp_path / "own" / "train" / "circles"
@@ -195,10 +198,10 @@ def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
         size = image.size if shape == "same" else (90, 30)
     real = load_pixels
 
-    def changing(data, how):
+    def changing(data, preprocessing):
         if data == first:
             Image.new("RGB", size).save(folder / "003.jpg")
-        return real(data, how)
+        return real(data, preprocessing)
 
     # The first is decoded before the fourth is: one core is used.
     monkeypatch.setattr("tlf.data.inspect.usable_cores", lambda: 1)
@@ -209,13 +212,13 @@ def test_a_picture_that_changes_between_hashing_and_decoding_is_told(
 
 
 def test_what_changed_while_it_was_read_is_not_remembered(recipe, places, tmp_path, monkeypatch):
-    """The picture as it was is good, whatever it became for a moment."""
+    """The image as it was is good, whatever it became for a moment."""
     victim = tmp_path / "own" / "train" / "circles" / "003.jpg"
     good, real = victim.read_bytes(), load_pixels
 
-    def changing(data, how):
+    def changing(data, preprocessing):
         victim.write_bytes(b"half of a copy")
-        return real(data, how)
+        return real(data, preprocessing)
 
     with monkeypatch.context() as patched:
         patched.setattr("tlf.data.inspect.usable_cores", lambda: 1)
@@ -228,7 +231,7 @@ def test_what_changed_while_it_was_read_is_not_remembered(recipe, places, tmp_pa
 
 
 @pytest.mark.parametrize("form", TURNING)
-def test_turned_pictures_are_stored_the_right_way_up(recipe, places, tmp_path, form):
+def test_turned_images_are_stored_the_right_way_up(recipe, places, tmp_path, form):
     circles = tmp_path / "own" / "train" / "circles"
     for turn in range(1, 9):
         (circles / f"turned {turn}.{form.lower()}").write_bytes(rotated(turn, form))
@@ -242,11 +245,11 @@ def test_turned_pictures_are_stored_the_right_way_up(recipe, places, tmp_path, f
 def test_pixels_of_another_shape_than_foreseen_are_not_stored(
     recipe, places, monkeypatch, tmp_path, foreseen
 ):
-    """As many bytes or not: nothing is written over what is another picture's."""
+    """As many bytes or not: nothing is written over what is another image's."""
     victim = (tmp_path / "own" / "train" / "circles" / "003.jpg").read_bytes()
 
-    def wrong(data, how):
-        channels, height, width = loaded_shape(data, how)
+    def wrong(data, preprocessing):
+        channels, height, width = loaded_shape(data, preprocessing)
         if data != victim:
             return channels, height, width
         return (channels, width, height) if foreseen == "exchanged" else foreseen
@@ -254,12 +257,12 @@ def test_pixels_of_another_shape_than_foreseen_are_not_stored(
     monkeypatch.setattr("tlf.data.inspect.loaded_shape", wrong)
     job, told = looked(recipe, *places)
     (notice,) = [event.text for event in told if isinstance(event, Notice)]
-    assert notice.startswith("20 decoded train pictures: not stored, train/circles/003.jpg is 3 × ")
+    assert notice.startswith("20 decoded train images: not stored, train/circles/003.jpg is 3 × ")
     assert isinstance(job.pixels["train"], Decoded)
     assert isinstance(job.pixels["eval"], StoredPixels)
 
 
-def test_another_picture_under_the_same_name_size_and_time_is_seen(recipe, places, tmp_path):
+def test_another_image_under_the_same_name_size_and_time_is_seen(recipe, places, tmp_path):
     looked(recipe, *places)
     one, other = (tmp_path / "own" / "train" / "circles" / f"00{i}.jpg" for i in (0, 1))
     stamp = one.stat()
@@ -270,7 +273,7 @@ def test_another_picture_under_the_same_name_size_and_time_is_seen(recipe, place
     assert torch.equal(job.pixels["train"](0), job.pixels["train"](1))
 
 
-def test_pictures_that_found_no_memory_are_not_remembered_as_broken(recipe, places, monkeypatch):
+def test_images_that_found_no_memory_are_not_remembered_as_broken(recipe, places, monkeypatch):
     def full(*_):
         raise MemoryError
 
@@ -283,7 +286,7 @@ def test_pictures_that_found_no_memory_are_not_remembered_as_broken(recipe, plac
     assert len(job.splits.train) == 20
 
 
-def test_pictures_that_were_too_large_are_decoded_once_they_are_not(recipe, places, monkeypatch):
+def test_images_that_were_too_large_are_decoded_once_they_are_not(recipe, places, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
         with pytest.raises(DataError, match=r"too large to be safe"):
@@ -291,7 +294,7 @@ def test_pictures_that_were_too_large_are_decoded_once_they_are_not(recipe, plac
     assert_decoded_anew(recipe, places)
 
 
-def test_half_pictures_are_reported_once_they_are_no_longer_let_pass(
+def test_half_images_are_reported_once_they_are_no_longer_let_pass(
     recipe, places, tmp_path, monkeypatch
 ):
     whole = encoded(noise(200, 100), "JPEG")
@@ -323,7 +326,7 @@ def test_what_cannot_be_stored_is_decoded(recipe, places):
     assert len(notices) == 2
     assert all("cache.max_gb allows" in notice for notice in notices)
     assert isinstance(job.pixels["eval"], Decoded)
-    assert torch.equal(job.pixels["eval"](0), load(job.splits.eval.read(0), job.how))
+    assert torch.equal(job.pixels["eval"](0), load(job.splits.eval.read(0), job.preprocessing))
 
 
 BREAKING = """
@@ -340,7 +343,7 @@ def fails(*_):
     raise OSError(5, "the disk broke")
 
 def changes(_):
-    return b"another picture"
+    return b"another image"
 
 def filling(decoding, *rest):
     if decoding.what == "eval" or broken == "write":
@@ -395,7 +398,7 @@ def in_two(recipe, places, tmp_path):
     return both
 
 
-NOT_STORED = "told {} decoded {} pictures: not stored, the disk broke; computed anew in every epoch"
+NOT_STORED = "told {} decoded {} images: not stored, the disk broke; computed anew in every epoch"
 
 
 def test_a_read_that_fails_in_one_process_stops_the_storing_in_both(in_two):
@@ -409,12 +412,12 @@ def test_a_write_that_fails_in_one_process_stops_the_storing_in_both(in_two):
 
 
 @pytest.mark.slow
-def test_a_picture_that_one_process_saw_change_is_told_by_both(in_two):
+def test_a_image_that_one_process_saw_change_is_told_by_both(in_two):
     (line,) = in_two("changed")
     assert re.fullmatch(r"refused train/\S+: it changed while it was read; start again", line)
 
 
-def test_a_look_says_what_it_was_told_of_each_picture():
+def test_a_look_says_what_it_was_told_of_each_image():
     contents = [b"one", b"two", b"three"]
     split = Split(("a", "b", "c"), (0, 0, 0), contents.__getitem__)
 
@@ -437,9 +440,9 @@ def test_a_look_says_what_it_was_told_of_each_picture():
 @pytest.mark.parametrize("data", FILES.values(), ids=FILES)
 @pytest.mark.parametrize("crop", ["center", "squash"])
 @pytest.mark.parametrize("mean", [(0.5, 0.5, 0.5), (0.5,)], ids=["colour", "grey"])
-def test_the_shape_is_known_before_a_picture_is_decoded(data, crop, mean):
-    how = Preprocessing(size=24, resize=28, crop=crop, mean=mean, std=mean)
-    assert loaded_shape(data, how) == tuple(load(data, how).shape)
+def test_the_shape_is_known_before_a_image_is_decoded(data, crop, mean):
+    preprocessing = Preprocessing(size=24, resize=28, crop=crop, mean=mean, std=mean)
+    assert loaded_shape(data, preprocessing) == tuple(load(data, preprocessing).shape)
 
 
 def late(chunk, content):
@@ -469,8 +472,10 @@ LATE = {
 
 @pytest.mark.parametrize("data", LATE.values(), ids=LATE)
 def test_a_png_may_say_after_its_pixels_which_way_is_up(data):
-    how = Preprocessing(size=24, resize=28)
-    assert loaded_shape(data, how) == tuple(load(data, how).shape) == (3, 42, 28)
+    preprocessing = Preprocessing(size=24, resize=28)
+    assert (
+        loaded_shape(data, preprocessing) == tuple(load(data, preprocessing).shape) == (3, 42, 28)
+    )
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
@@ -484,18 +489,18 @@ def test_nothing_is_decoded_to_know_a_shape(monkeypatch, form):
     assert loaded_shape(data, Preprocessing(size=24, resize=28)) == (3, 28, 42)
 
 
-def test_a_picture_too_thin_to_resize_takes_no_place(recipe, places, tmp_path):
+def test_a_image_too_thin_to_resize_takes_no_place(recipe, places, tmp_path):
     thin = encoded(Image.new("RGB", (1, 65_000)), "PNG")
     with pytest.raises(DataError, match="1 × 65000 pixels: too long and thin"):
         loaded_shape(thin, Preprocessing())
     (tmp_path / "own" / "train" / "circles" / "thin.png").write_bytes(thin)
-    # The recipe's size is small: make it one at which the picture is too large.
+    # The recipe's size is small: make it one at which the image is too large.
     big = ("transforms.resize=256", "transforms.size=224", "cache.max_gb=0.1")
     job, told = looked(recipe, *places, *big, 'data.bad_images="skip"')
     assert reused(told) == [False, False]
     assert len(job.splits.train) == 20
 
 
-def test_no_picture_has_no_shape():
+def test_no_image_has_no_shape():
     with pytest.raises(DataError):
-        loaded_shape(b"no picture", Preprocessing())
+        loaded_shape(b"no image", Preprocessing())

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tlf.builtin.augmentations import CropFlip
-from tlf.data.loading import Decoded, Pictures, batches_of, cut, deal, order, worker_count
+from tlf.data.loading import Decoded, Images, batches_of, make_batches, order, shard, worker_count
 from tlf.preprocessing import Preprocessing
 
 HOW = Preprocessing(size=24, resize=28)
@@ -18,7 +18,7 @@ def test_cut_keeps_every_index_once():
     for count in range(1, 20):
         for size in range(1, 8):
             for lone in (True, False):
-                batches = cut(range(count), size, lone=lone)
+                batches = make_batches(range(count), size, lone=lone)
                 assert [i for batch in batches for i in batch] == list(range(count))
                 assert lone or count == 1 or size == 1 or min(map(len, batches)) > 1
 
@@ -27,7 +27,7 @@ def test_cut_keeps_every_index_once():
 @pytest.mark.parametrize("shares", range(1, 6))
 def test_shares_cover_a_batch_and_keep_mirror_pairs_together(count, shares):
     batch = list(range(100, 100 + count))
-    dealt = [deal(batch, share, shares) for share in range(shares)]
+    dealt = [shard(batch, share, shares) for share in range(shares)]
     assert sorted(i for share in dealt for i in share) == batch
     mirror = dict(zip(batch, reversed(batch), strict=True))
     for share in dealt:
@@ -35,19 +35,19 @@ def test_shares_cover_a_batch_and_keep_mirror_pairs_together(count, shares):
 
 
 def test_one_share_is_the_batch_in_its_order():
-    assert deal([5, 3, 9], 0, 1) == [5, 3, 9]
+    assert shard([5, 3, 9], 0, 1) == [5, 3, 9]
 
 
 def _loaded(split, workers, seed=0, epoch=0):
-    pictures = Pictures(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), seed)
-    keys = [[(epoch, i) for i in batch] for batch in cut(range(len(split)), 4)]
-    return torch.cat([b.inputs for b in batches_of(pictures, keys, workers, pin=False)])
+    images = Images(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), seed)
+    keys = [[(epoch, i) for i in batch] for batch in make_batches(range(len(split)), 4)]
+    return torch.cat([b.inputs for b in batches_of(images, keys, workers, pin=False)])
 
 
-def test_augmentation_depends_on_seed_epoch_and_index_and_on_nothing_else(pictures):
+def test_augmentation_depends_on_seed_epoch_and_index_and_on_nothing_else(images):
     from tlf.builtin.folder import Folder
 
-    split = Folder(str(pictures)).build().train
+    split = Folder(str(images)).build().train
     torch.manual_seed(1)
     one = _loaded(split, workers=0)
     torch.manual_seed(2)
@@ -56,13 +56,13 @@ def test_augmentation_depends_on_seed_epoch_and_index_and_on_nothing_else(pictur
     assert not torch.equal(one, _loaded(split, workers=0, seed=1))
 
 
-def test_loading_leaves_the_generator_of_the_model_alone(pictures):
+def test_loading_leaves_the_generator_of_the_model_alone(images):
     from tlf.builtin.folder import Folder
 
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    split = Folder(str(pictures)).build().train
-    Pictures(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), 0)[0, 0]
+    split = Folder(str(images)).build().train
+    Images(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), 0)[0, 0]
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from places import HYMENOPTERA
 from tlf.builtin.folder import Folder
 from tlf.components import Split, Splits
-from tlf.data.decode import open_picture
+from tlf.data.decode import open_image
 from tlf.data.inspect import inspected
 from tlf.data.readable import check_splits
 from tlf.data.splits import ReadFile, file_splits
@@ -25,7 +25,7 @@ def png(value):
 
 @pytest.fixture
 def splits(tmp_path):
-    """Ten pictures to learn from and four to evaluate on, all different."""
+    """Ten images to learn from and four to evaluate on, all different."""
     number = 0
     groups = {"train": {}, "val": {}}
     for split, count in (("train", 5), ("val", 2)):
@@ -40,8 +40,8 @@ def splits(tmp_path):
 
 
 def inspect(split):
-    """What is seen of every picture of a split."""
-    looking = inspected(split, "train", start_accelerator("no"), open_picture)
+    """What is seen of every image of a split."""
+    looking = inspected(split, "train", start_accelerator("no"), open_image)
     while True:
         try:
             next(looking)
@@ -59,11 +59,11 @@ def damage(splits, *names, data=b"nonsense"):
         Path(splits.train.read.root, name).write_bytes(data)
 
 
-def test_good_pictures_pass_as_they_are(splits):
+def test_good_images_pass_as_they_are(splits):
     assert checked(splits).splits == splits
 
 
-def test_inspect_is_right_about_every_picture_in_order(tmp_path):
+def test_inspect_is_right_about_every_image_in_order(tmp_path):
     count = 150
     names = tuple(f"{i}.png" for i in range(count))
     for i, name in enumerate(names):
@@ -88,7 +88,7 @@ def test_each_file_is_read_once(splits):
     assert sorted(seen) == sorted([*splits.train.names, *splits.eval.names])
 
 
-def test_every_bad_picture_of_both_splits_is_named_with_its_reason(splits):
+def test_every_bad_image_of_both_splits_is_named_with_its_reason(splits):
     whole = png(1)
     damage(splits, "train/ants/1.png", "val/bees/0.png")
     damage(splits, "train/bees/3.png", data=whole[: len(whole) // 2])
@@ -97,13 +97,13 @@ def test_every_bad_picture_of_both_splits_is_named_with_its_reason(splits):
     with pytest.raises(DataError) as caught:
         checked(splits)
     message = str(caught.value)
-    assert "train: 4 of 10 pictures cannot be read" in message
-    assert "eval: 1 of 4 pictures cannot be read" in message
-    assert "train/ants/1.png: not a picture in a known format" in message
+    assert "train: 4 of 10 images cannot be read" in message
+    assert "eval: 1 of 4 images cannot be read" in message
+    assert "train/ants/1.png: not an image in a known format" in message
     assert "train/ants/2.png: No such file or directory" in message
     assert "train/bees/3.png: " in message
     assert "train/bees/4.png: the file is empty" in message
-    assert "val/bees/0.png: not a picture" in message
+    assert "val/bees/0.png: not an image" in message
     assert 'data.bad_images = "skip"' in message
 
 
@@ -131,8 +131,8 @@ def test_skip_leaves_them_out_and_replaces_nothing(splits):
     for index, name in enumerate(left):
         assert train.read(index) == Path(splits.train.read.root, name).read_bytes()
     assert pickle.loads(pickle.dumps(train)).read(3) == train.read(3)
-    assert "train: left out 2 of 10 pictures" in notes[0]
-    assert "train/ants/1.png: not a picture" in notes[0]
+    assert "train: left out 2 of 10 images" in notes[0]
+    assert "train/ants/1.png: not an image" in notes[0]
 
 
 def test_notes_of_the_dataset_are_kept(splits):
@@ -145,21 +145,21 @@ def test_notes_of_the_dataset_are_kept(splits):
 
 def test_a_class_that_loses_everything_is_an_error(splits):
     damage(splits, "val/bees/0.png", "val/bees/1.png")
-    with pytest.raises(DataError, match="eval: no picture of the class 'bees' can be read"):
+    with pytest.raises(DataError, match="eval: no image of the class 'bees' can be read"):
         checked(splits, "skip")
 
 
-def test_pictures_in_both_splits_are_named(splits):
+def test_images_in_both_splits_are_named(splits):
     twin = splits.train.read(3)
     damage(splits, "val/ants/0.png", "val/bees/1.png", data=twin)
     notes = checked(splits).splits.notes
     assert len(notes) == 1
-    assert notes[0].startswith("2 of the 4 pictures that are evaluated on are also learnt from")
+    assert notes[0].startswith("2 of the 4 images that are evaluated on are also learnt from")
     assert "val/ants/0.png = train/ants/3.png" in notes[0]
     assert "val/bees/1.png = train/ants/3.png" in notes[0]
 
 
-def test_bad_pictures_are_no_leaks(splits):
+def test_bad_images_are_no_leaks(splits):
     damage(splits, "train/ants/0.png", "val/ants/0.png")
     notes = checked(splits, "skip").splits.notes
     assert not any("also learnt" in note for note in notes)

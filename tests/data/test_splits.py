@@ -3,7 +3,15 @@ import pickle
 import pytest
 
 from tlf.components import Splits
-from tlf.data.splits import Aside, ReadFile, class_problems, failure, file_splits, hold_out, listed
+from tlf.data.splits import (
+    HoldOut,
+    ReadFile,
+    class_problems,
+    failure,
+    file_splits,
+    hold_out,
+    listed,
+)
 from tlf.errors import DataError
 
 GROUPS = {"ant": [f"ant/{i}" for i in range(10)], "bee": [f"bee/{i}" for i in range(30)]}
@@ -11,9 +19,9 @@ GROUPS = {"ant": [f"ant/{i}" for i in range(10)], "bee": [f"bee/{i}" for i in ra
 
 def test_every_class_gives_its_share_and_nothing_is_lost_or_doubled():
     train, aside = hold_out(GROUPS, 0.2, seed=0)
-    assert {name: len(pictures) for name, pictures in aside.items()} == {"ant": 2, "bee": 6}
-    for name, pictures in GROUPS.items():
-        assert sorted(train[name] + aside[name]) == sorted(pictures)
+    assert {name: len(images) for name, images in aside.items()} == {"ant": 2, "bee": 6}
+    for name, images in GROUPS.items():
+        assert sorted(train[name] + aside[name]) == sorted(images)
 
 
 def test_the_draw_is_the_same_everywhere():
@@ -22,7 +30,7 @@ def test_the_draw_is_the_same_everywhere():
 
 
 def test_the_draw_depends_on_the_seed_but_not_on_the_order_of_files():
-    backwards = {name: pictures[::-1] for name, pictures in GROUPS.items()}
+    backwards = {name: images[::-1] for name, images in GROUPS.items()}
     first, again, other = (
         hold_out(groups, 0.2, seed)[1]
         for groups, seed in ((GROUPS, 0), (backwards, 0), (GROUPS, 1))
@@ -51,7 +59,7 @@ def test_a_fraction_lies_between_0_and_1(fraction):
 
 
 def test_a_class_of_one_cannot_be_divided():
-    with pytest.raises(DataError, match=r"single picture of 'wasp': it cannot be in both"):
+    with pytest.raises(DataError, match=r"single image of 'wasp': it cannot be in both"):
         hold_out(GROUPS | {"wasp": ["w"]}, 0.2, 0)
 
 
@@ -81,9 +89,9 @@ def test_file_splits_sorts_classes_and_paths(tmp_path):
 
 
 def test_putting_aside_is_noted():
-    notes = file_splits("root", GROUPS, Aside("my/pictures", 0.2, 5)).notes
+    notes = file_splits("root", GROUPS, HoldOut("my/images", 0.2, 5)).notes
     assert notes == (
-        "my/pictures has no eval split of its own: 20% of each class, 8 pictures in all, "
+        "my/images has no eval split of its own: 20% of each class, 8 images in all, "
         "were put aside as one (drawn by data.seed = 5)",
     )
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps, features
 from torchvision import transforms
 
 from places import HYMENOPTERA
-from tlf.data.decode import open_picture
+from tlf.data.decode import open_image
 from tlf.data.transforms import center_crop, load, load_opened, loaded_shape, normalize
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
@@ -35,18 +35,22 @@ def pixels(image):
 
 
 def decode(data, channels=3):
-    return pixels(open_picture(data, channels))
+    return pixels(open_image(data, channels))
 
 
-def reference(how):
-    interpolation = transforms.InterpolationMode(how.interpolation)
-    size = (how.size, how.size) if how.crop == "squash" else how.resize
+def reference(preprocessing):
+    interpolation = transforms.InterpolationMode(preprocessing.interpolation)
+    size = (
+        (preprocessing.size, preprocessing.size)
+        if preprocessing.crop == "squash"
+        else preprocessing.resize
+    )
     return transforms.Compose(
         [
             transforms.Resize(size, interpolation),
-            transforms.CenterCrop(how.size),
+            transforms.CenterCrop(preprocessing.size),
             transforms.ToTensor(),
-            transforms.Normalize(how.mean, how.std),
+            transforms.Normalize(preprocessing.mean, preprocessing.std),
         ]
     )
 
@@ -58,26 +62,30 @@ def reference(how):
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
 @pytest.mark.parametrize("crop", ["center", "squash"])
 def test_the_chain_equals_torchvisions_bit_for_bit(size, interpolation, crop):
-    how = Preprocessing(size=31, resize=36, crop=crop, interpolation=interpolation)
+    preprocessing = Preprocessing(size=31, resize=36, crop=crop, interpolation=interpolation)
     image = noise(*size)
-    chain = normalize(center_crop(load(encoded(image), how), how.size)[None], how)[0]
-    assert torch.equal(chain, reference(how)(image))
+    chain = normalize(
+        center_crop(load(encoded(image), preprocessing), preprocessing.size)[None], preprocessing
+    )[0]
+    assert torch.equal(chain, reference(preprocessing)(image))
 
 
-def test_grey_pictures_take_the_same_way():
-    how = Preprocessing(size=31, resize=37, mean=(0.5,), std=(0.25,))
+def test_grey_images_take_the_same_way():
+    preprocessing = Preprocessing(size=31, resize=37, mean=(0.5,), std=(0.25,))
     image = noise(97, 61, "L")
-    chain = normalize(center_crop(load(encoded(image), how), how.size)[None], how)[0]
+    chain = normalize(
+        center_crop(load(encoded(image), preprocessing), preprocessing.size)[None], preprocessing
+    )[0]
     assert chain.shape == (1, 31, 31)
-    assert torch.equal(chain, reference(how)(image))
+    assert torch.equal(chain, reference(preprocessing)(image))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_load_opens_then_resizes_as_torchvision_does(channels):
-    how = Preprocessing(size=20, resize=25, mean=(0.5,) * channels, std=(0.5,) * channels)
+    preprocessing = Preprocessing(size=20, resize=25, mean=(0.5,) * channels, std=(0.5,) * channels)
     data = encoded(noise(50, 41), "JPEG")
-    resized = transforms.Resize(how.resize)(open_picture(data, channels))
-    assert torch.equal(load(data, how), pixels(resized))
+    resized = transforms.Resize(preprocessing.resize)(open_image(data, channels))
+    assert torch.equal(load(data, preprocessing), pixels(resized))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -92,32 +100,34 @@ def test_normalize_keeps_the_memory_order_and_its_input(layout):
     images = torch.arange(2 * 3 * 16 * 16).remainder(256).to(torch.uint8).view(2, 3, 16, 16)
     images = images.contiguous(memory_format=layout)
     before = images.clone()
-    how = Preprocessing()
-    result = normalize(images, how)
+    preprocessing = Preprocessing()
+    result = normalize(images, preprocessing)
     assert result.dtype == torch.float32
     assert result.is_contiguous(memory_format=layout)
     assert torch.equal(images, before)
     values = images.numpy().astype(np.float32) / np.float32(255)
-    mean, std = (np.array(v, np.float32).reshape(3, 1, 1) for v in (how.mean, how.std))
+    mean, std = (
+        np.array(v, np.float32).reshape(3, 1, 1) for v in (preprocessing.mean, preprocessing.std)
+    )
     assert np.array_equal(result.numpy(), (values - mean) / std)
 
 
 def test_normalize_after_inference_mode_may_be_differentiated():
-    how = Preprocessing(mean=(0.1, 0.2, 0.3))
+    preprocessing = Preprocessing(mean=(0.1, 0.2, 0.3))
     images = torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
     with torch.inference_mode():
-        normalize(images, how)
+        normalize(images, preprocessing)
     weight = torch.ones(1, requires_grad=True)
-    (normalize(images, how) * weight).sum().backward()
+    (normalize(images, preprocessing) * weight).sum().backward()
     assert weight.grad is not None
 
 
 def test_normalize_refuses_what_it_would_get_wrong():
-    how = Preprocessing()
-    with pytest.raises(ValueError, match="uint8 pictures of 3 channels"):
-        normalize(torch.zeros(1, 3, 2, 2), how)
-    with pytest.raises(ValueError, match="uint8 pictures of 3 channels"):
-        normalize(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), how)
+    preprocessing = Preprocessing()
+    with pytest.raises(ValueError, match="uint8 images of 3 channels"):
+        normalize(torch.zeros(1, 3, 2, 2), preprocessing)
+    with pytest.raises(ValueError, match="uint8 images of 3 channels"):
+        normalize(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), preprocessing)
 
 
 # What can be read
@@ -147,7 +157,7 @@ def test_other_formats_come_close(kind, options, codec):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_as_exif_says(orientation):
+def test_images_are_turned_as_exif_says(orientation):
     image = noise(7, 5)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -162,19 +172,21 @@ def test_pictures_are_turned_as_exif_says(orientation):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_opened_picture_is_turned_once(kind, orientation):
+def test_an_opened_image_is_turned_once(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    how, data = Preprocessing(size=24, resize=28), encoded(noise(61, 40), kind, exif=exif)
+    preprocessing, data = Preprocessing(size=24, resize=28), encoded(noise(61, 40), kind, exif=exif)
     with Image.open(io.BytesIO(data)) as image:  # its pixels are not loaded yet
-        assert torch.equal(load_opened(image, how), load(data, how))
-        assert torch.equal(load_opened(image, how), load(data, how))  # and now they are
+        assert torch.equal(load_opened(image, preprocessing), load(data, preprocessing))
+        assert torch.equal(
+            load_opened(image, preprocessing), load(data, preprocessing)
+        )  # and now they are
 
 
 @pytest.mark.parametrize(
     "block", [b"Exif\0\0garbage!", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"]
 )
-def test_a_damaged_exif_block_does_not_spoil_a_picture(block):
+def test_a_damaged_exif_block_does_not_spoil_a_image(block):
     image = noise(7, 5)
     assert torch.equal(decode(encoded(image, "PNG", exif=block)), pixels(image))
 
@@ -244,7 +256,7 @@ def test_big_endian_sixteen_bit_grey():
     assert decode(encoded(image, "TIFF"), 1).tolist() == [[[0, 1, 255]]]
 
 
-def test_one_bit_pictures_are_black_and_white():
+def test_one_bit_images_are_black_and_white():
     image = Image.new("1", (2, 1))
     image.putpixel((1, 0), 1)
     assert decode(encoded(image)).tolist() == [[[0, 255]]] * 3
@@ -294,12 +306,12 @@ def test_truncated_files_are_errors(kind, keep):
     ("data", "reason"),
     [
         (b"", "empty"),
-        (b"hello", "not a picture in a known format"),
+        (b"hello", "not an image in a known format"),
         (b"\n<!DOCTYPE html><html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "convert it to JPEG"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture in a known format"),
-        (bytes(18) + b"\0" * 100, "not a picture in a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image in a known format"),
+        (bytes(18) + b"\0" * 100, "not an image in a known format"),
     ],
 )
 def test_other_files_are_errors_that_say_what_they_are(data, reason):
@@ -322,7 +334,7 @@ def test_decompression_bombs_are_errors(monkeypatch):
 
 
 @pytest.mark.parametrize("call", [decode, lambda data: loaded_shape(data, Preprocessing())])
-def test_too_little_memory_is_no_fault_of_a_picture(monkeypatch, call):
+def test_too_little_memory_is_no_fault_of_a_image(monkeypatch, call):
     def full(*_, **__):
         raise MemoryError
 
@@ -331,7 +343,7 @@ def test_too_little_memory_is_no_fault_of_a_picture(monkeypatch, call):
         call(encoded(noise(4, 4)))
 
 
-def test_a_picture_too_thin_to_resize_is_an_error():
+def test_a_image_too_thin_to_resize_is_an_error():
     with pytest.raises(DataError, match="20000 × 1 pixels: too long and thin"):
         load(encoded(Image.new("RGB", (20_000, 1))), Preprocessing())
 

@@ -17,7 +17,7 @@ from torchvision import models
 from places import ROOT
 from run_files import different_tensors
 from small import RESNET18, write_recipe
-from tlf.data.loading import Decoded, Pictures, order
+from tlf.data.loading import Decoded, Images, order
 from tlf.data.transforms import normalize
 from tlf.results import EpochResult
 from tlf.runs.run import RunStarted, run
@@ -72,8 +72,10 @@ class PlainLoop:
     """The same training by hand, an epoch at a time."""
 
     def __init__(self, job):
-        self.split, self.how = job.splits.train, job.how
-        self.pictures = Pictures(Decoded(self.split, self.how), self.split.labels, self.how.size)
+        self.split, self.preprocessing = job.splits.train, job.preprocessing
+        self.images = Images(
+            Decoded(self.split, self.preprocessing), self.split.labels, self.preprocessing.size
+        )
         self.model = models.resnet18()
         self.model.fc = torch.nn.Linear(512, 2)
         head = {f"fc.{name}": value for name, value in job.classifier.head.state_dict().items()}
@@ -98,8 +100,10 @@ class PlainLoop:
         sums = dict.fromkeys(STAGES, 0.0)
         for start in range(0, len(shuffled), 4):
             indices = shuffled[start : start + 4]
-            images = torch.stack([self.pictures[number, i][1] for i in indices])
-            images = normalize(images, self.how).contiguous(memory_format=torch.channels_last)
+            images = torch.stack([self.images[number, i][1] for i in indices])
+            images = normalize(images, self.preprocessing).contiguous(
+                memory_format=torch.channels_last
+            )
             labels = torch.tensor([self.split.labels[i] for i in indices])
             self.optimizer.zero_grad()
             functional.cross_entropy(self.model(images), labels).backward()
@@ -119,9 +123,9 @@ def weights(classifier):
     return head | {name: t.clone() for name, t in classifier.backbone.state_dict().items()}
 
 
-def test_it_does_what_a_plain_loop_does_by_hand(tmp_path, pictures, plugin):
+def test_it_does_what_a_plain_loop_does_by_hand(tmp_path, images, plugin):
     plain, ours, results = None, [], []
-    for event in run(write_recipe(tmp_path / "recipe.toml", pictures, RECIPE)):
+    for event in run(write_recipe(tmp_path / "recipe.toml", images, RECIPE)):
         if isinstance(event, RunStarted):
             job, plain = event.job, PlainLoop(event.job)
         elif isinstance(event, EpochResult):
@@ -142,9 +146,9 @@ def test_it_does_what_a_plain_loop_does_by_hand(tmp_path, pictures, plugin):
 
 
 @pytest.mark.slow
-def test_it_goes_on_after_a_kill(tmp_path, pictures, plugin):
+def test_it_goes_on_after_a_kill(tmp_path, images, plugin):
     whole, killed = (
-        write_recipe(tmp_path / f"{name}.toml", pictures, RECIPE, output=name)
+        write_recipe(tmp_path / f"{name}.toml", images, RECIPE, output=name)
         for name in ("whole", "killed")
     )
     folder = tmp_path / "killed"

@@ -95,7 +95,7 @@ def test_importing_it_imports_nothing_large():
         package.nothing  # noqa: B018
 
 
-def test_a_program_trains_explains_and_predicts(recipe, pictures):
+def test_a_program_trains_explains_and_predicts(recipe, images):
     loaded = package.load_recipe(recipe)
     told = package.explain(loaded)
     assert [row.state for row in told.phases["head"]] == ["frozen"] * 5 + ["learning"]
@@ -104,7 +104,7 @@ def test_a_program_trains_explains_and_predicts(recipe, pictures):
     result = events[-1]
     assert isinstance(result, package.RunResult)
     assert result.history == tuple(epochs) == tuple(package.read_history(result.folder))
-    found = list(package.predict(result.folder, str(pictures / "val")))
+    found = list(package.predict(result.folder, str(images / "val")))
     assert len(found) == 11
     one = package.load_classifier(result.folder).predict(found[3].path)
     assert one.label == found[3].label

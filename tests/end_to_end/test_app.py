@@ -102,11 +102,11 @@ def server(finished):
         process.stdout.close()
 
 
-def test_a_server_says_what_the_run_said(server, finished, pictures):
+def test_a_server_says_what_the_run_said(server, finished, images):
     rows = predictions(finished)
     assert len(rows) == 11
     for row in rows:
-        body = (pictures / row["path"]).read_bytes()
+        body = (images / row["path"]).read_bytes()
         with urllib.request.urlopen(server, data=body, timeout=60) as answer:
             found = json.load(answer)
         assert max(found, key=found.get) == row["predicted"]

@@ -101,9 +101,9 @@ def refused_outside(tlf, tmp_path):
 
 
 @pytest.fixture
-def copied(pictures, tmp_path):
-    """A copy of the pictures, to be spoilt."""
-    return Path(shutil.copytree(pictures, tmp_path / "copied"))
+def copied(images, tmp_path):
+    """A copy of the images, to be spoilt."""
+    return Path(shutil.copytree(images, tmp_path / "copied"))
 
 
 def install(folder, source, name="gem", distribution="tlf-gem"):
@@ -155,7 +155,7 @@ def install(folder, source, name="gem", distribution="tlf-gem"):
         (["head=attention-pool", "head.heads=7"], ["attention heads; write heads ="]),
         (
             ["backbone.model=test_vit.r160_in1k", "transforms.size=100", "transforms.resize=100"],
-            ["transforms.size: the model cannot take pictures of 100 × 100 pixels"],
+            ["transforms.size: the model cannot take images of 100 × 100 pixels"],
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) and "=" in value[0] else "",
@@ -199,7 +199,7 @@ def test_recipes_that_are_not_there(refused, recipe, tmp_path):
     refused("explain", "nowhere.toml", told=["nowhere.toml", "no such file"])
 
 
-# Pictures
+# Images
 
 
 def lack(root):
@@ -228,7 +228,7 @@ def bare(root):
         (lone, ["train has the class 'circles' only"]),
         (
             hollow,
-            ["train/triangles holds no pictures; add pictures", "val/triangles holds no pictures"],
+            ["train/triangles holds no images; add images", "val/triangles holds no images"],
         ),
         (bare, ["train has no class folders", "root/train/ants/a.jpg"]),
     ],
@@ -245,14 +245,14 @@ def test_a_root_that_is_no_folder(refused, recipe, command):
     refused(*command, recipe, f"data.root={recipe}", told=["is a file, not a folder"])
 
 
-def test_pictures_that_cannot_be_read_are_named(refused, recipe, copied):
+def test_images_that_cannot_be_read_are_named(refused, recipe, copied):
     cut = copied / "train" / "squares" / "003.jpg"
     cut.write_bytes(cut.read_bytes()[:300])
     (copied / "val" / "circles" / "002.jpg").write_bytes(b"<html>")
     told = [
-        "train: 1 of 20 pictures cannot be read",
+        "train: 1 of 20 images cannot be read",
         "train/squares/003.jpg: ",
-        "eval: 1 of 11 pictures cannot be read",
+        "eval: 1 of 11 images cannot be read",
         "val/circles/002.jpg: it holds a web page",
         'data.bad_images = "skip"',
     ]
@@ -262,18 +262,18 @@ def test_pictures_that_cannot_be_read_are_named(refused, recipe, copied):
 def test_a_class_that_skipping_would_empty(refused, recipe, copied):
     for file in (copied / "val" / "squares").iterdir():
         file.write_bytes(b"")
-    told = ["eval: no picture of the class 'squares' can be read", "the file is empty"]
+    told = ["eval: no image of the class 'squares' can be read", "the file is empty"]
     refused(recipe, f"data.root={copied}", "data.bad_images=skip", told=told)
 
 
-def test_skipped_pictures_are_told_left_out_and_not_replaced(main, recipe, copied, tmp_path):
+def test_skipped_images_are_told_left_out_and_not_replaced(main, recipe, copied, tmp_path):
     for name in ("train/squares/003.jpg", "val/circles/002.jpg"):
         (copied / name).write_bytes((copied / name).read_bytes()[:300])
     code, out, err = main(
         recipe, f"data.root={copied}", "data.bad_images=skip", "phases.1.epochs=1"
     )
     assert (code, err) == (0, "")
-    assert "note: train: left out 1 of 20 pictures" in out
+    assert "note: train: left out 1 of 20 images" in out
     assert "train/squares/003.jpg: " in out
     assert "19 to learn from, 10 to evaluate on" in out
     predicted = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
@@ -282,7 +282,7 @@ def test_skipped_pictures_are_told_left_out_and_not_replaced(main, recipe, copie
     assert "val/circles/002.jpg" not in names
 
 
-def test_pictures_of_other_kinds_are_learnt_from(main, recipe, copied, tmp_path):
+def test_images_of_other_kinds_are_learnt_from(main, recipe, copied, tmp_path):
     """A palette, CMYK, 16 bits, transparency, a rotation, and a GIF that is called a JPEG."""
     folder = copied / "val" / "circles"
     image = Image.open(folder / "000.jpg").convert("RGB")
@@ -337,7 +337,7 @@ def test_a_head_that_no_memory_holds(refused, recipe, command):
     refused(*command, recipe, "head={kind='mlp',hidden=[4000000000]}", told=told)
 
 
-def test_pictures_that_no_memory_holds(refused, recipe, monkeypatch):
+def test_images_that_no_memory_holds(refused, recipe, monkeypatch):
     def full(*_):
         raise MemoryError
 
@@ -405,27 +405,27 @@ def test_an_output_that_cannot_be_written(refused, recipe, output, told):
 # Predicting
 
 
-def test_predicting_without_a_run(refused, recipe, pictures, tmp_path):
-    picture = pictures / "val" / "circles" / "000.jpg"
+def test_predicting_without_a_run(refused, recipe, images, tmp_path):
+    image = images / "val" / "circles" / "000.jpg"
     told = ["there is no nowhere/model.safetensors; name the folder of a run that has ended"]
-    refused("predict", "nowhere", picture, told=told)
+    refused("predict", "nowhere", image, told=told)
     (tmp_path / "empty").mkdir()
-    refused("predict", "empty", picture, told=["there is no empty/model.safetensors"])
-    refused("predict", recipe, picture, told=["name the folder of a run"])
+    refused("predict", "empty", image, told=["there is no empty/model.safetensors"])
+    refused("predict", recipe, image, told=["name the folder of a run"])
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "recipe.toml").write_bytes(recipe.read_bytes())  # no run has written it
-    refused("predict", "own", picture, told=["name the folder of a run that has ended"])
+    refused("predict", "own", image, told=["name the folder of a run that has ended"])
     refused("resume", "own", told=["own is not the folder of a run; name one"])
 
 
-def test_predicting_with_a_run_that_was_stopped(refused, recipe, pictures, tmp_path):
+def test_predicting_with_a_run_that_was_stopped(refused, recipe, images, tmp_path):
     events = package.run(recipe)
     for event in events:
         if isinstance(event, package.EpochResult):
             break
     events.close()
     told = ["there is no run/model.safetensors", "has not ended", "go on with: tlf resume run\n"]
-    refused("predict", "run", pictures / "val", told=told)
+    refused("predict", "run", images / "val", told=told)
     refused("export", "run", "--to", "timm", told=told)
     head = tmp_path / "run" / "head.safetensors"
     for path in (head, head.parent):
@@ -436,22 +436,22 @@ def test_predicting_with_a_run_that_was_stopped(refused, recipe, pictures, tmp_p
     assert package.load_head(head).labels == ("circles", "squares")
 
 
-def test_predicting_what_is_no_picture(main, refused, recipe, pictures, tmp_path):
+def test_predicting_what_is_no_image(main, refused, recipe, images, tmp_path):
     assert main(recipe, "phases.1.epochs=1")[0] == 0
-    picture = pictures / "val" / "circles" / "000.jpg"
+    image = images / "val" / "circles" / "000.jpg"
     (tmp_path / "empty").mkdir()
-    (tmp_path / "cut.jpg").write_bytes(picture.read_bytes()[:300])
-    refused("predict", "run", picture, "nowhere.jpg", told=["nowhere.jpg: there is no such file"])
+    (tmp_path / "cut.jpg").write_bytes(image.read_bytes()[:300])
+    refused("predict", "run", image, "nowhere.jpg", told=["nowhere.jpg: there is no such file"])
     refused("predict", "run", "cut.jpg", "--format=csv", told=["cut.jpg: "])
-    refused("predict", "run", recipe, told=["recipe.toml: not a picture in a known format"])
-    refused("predict", "run", "empty", told=["empty: no pictures in this folder"])
+    refused("predict", "run", recipe, told=["recipe.toml: not an image in a known format"])
+    refused("predict", "run", "empty", told=["empty: no images in this folder"])
     model = tmp_path / "run" / "model.safetensors"
     whole = model.read_bytes()
     model.write_bytes(whole[: len(whole) // 2])
-    refused("predict", "run", picture, told=["model.safetensors is damaged"])
+    refused("predict", "run", image, told=["model.safetensors is damaged"])
     model.write_bytes(whole)
     (tmp_path / "run" / "recipe.toml").unlink()
-    refused("predict", "run", picture, told=["there is no run/recipe.toml"])
+    refused("predict", "run", image, told=["there is no run/recipe.toml"])
 
 
 # In processes of their own
@@ -461,7 +461,7 @@ def test_outside_a_missing_recipe(refused_outside, tmp_path):
     refused_outside(tmp_path / "nowhere.toml", told=["nowhere.toml", "no such file"])
 
 
-def test_outside_pictures_that_cannot_be_read(refused_outside, recipe, copied):
+def test_outside_images_that_cannot_be_read(refused_outside, recipe, copied):
     (copied / "train" / "squares" / "003.jpg").write_bytes(b"")
     told = ["train/squares/003.jpg: the file is empty"]
     refused_outside(recipe, f"data.root={copied}", told=told)

@@ -30,7 +30,7 @@ from task import Task  # noqa: E402
 
 
 @pytest.fixture
-def task(pictures, tmp_path):
+def task(images, tmp_path):
     from torchvision.models import resnet18
 
     torch.manual_seed(0)
@@ -41,13 +41,13 @@ def task(pictures, tmp_path):
     del model.fc
     save_file(model.state_dict(), tmp_path / "weights.safetensors")
     return Task(
-        data=pictures, weights=tmp_path / "weights.safetensors", out=tmp_path, frozen="backbone",
+        data=images, weights=tmp_path / "weights.safetensors", out=tmp_path, frozen="backbone",
         augment="none", epochs=2, lr=1e-2, size=32, batch_size=8,
     )  # fmt: skip
 
 
 def test_the_limit_sees_the_very_pixels_of_the_plain_loop(task):
-    plain, _ = network.pictures(task)
+    plain, _ = network.images(task)
     with ThreadPoolExecutor(2) as pool:
         found = limit.files(task.data / "train")
         decoding = [pool.submit(limit.decoded, path, task, False) for path, _ in found]
@@ -210,10 +210,10 @@ def test_the_examples_hold(module):
 
 
 @pytest.mark.slow
-def test_one_command_gives_the_table(pictures, tmp_path):
+def test_one_command_gives_the_table(images, tmp_path):
     raw = tmp_path / "raw.json"
     command = [
-        sys.executable, str(BENCHMARKS / "compare.py"), "--pictures", str(pictures), "--size", "32",
+        sys.executable, str(BENCHMARKS / "compare.py"), "--images", str(images), "--size", "32",
         "--epochs", "2", "--jobs", "features,full", "--contestants", "plain,tlf,limit",
         "--repeats", "1", "--workers", "0", "--json", str(raw),
     ]  # fmt: skip
@@ -231,6 +231,6 @@ def test_one_command_tells_how_cached_epochs_grow(tmp_path):
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.count("\n80 ") == 2
-    told = r"^20 → 80 pictures: cached epochs .* times as long \(2 turns\)"
+    told = r"^20 → 80 images: cached epochs .* times as long \(2 turns\)"
     assert re.search(told, done.stdout, re.MULTILINE)
     assert not [*tmp_path.iterdir()]

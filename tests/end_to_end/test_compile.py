@@ -21,10 +21,10 @@ lr = 0.01
 
 
 @pytest.mark.slow
-def test_compiled_training_learns_the_same_and_says_what_compiling_took(tmp_path, pictures):
+def test_compiled_training_learns_the_same_and_says_what_compiling_took(tmp_path, images):
     told, losses = {}, {}
     for compiled in ("true", "false"):
-        path = write_recipe(tmp_path / "recipe.toml", pictures, PHASE, compiled)
+        path = write_recipe(tmp_path / "recipe.toml", images, PHASE, compiled)
         done = subprocess.run(
             [sys.executable, "-m", "tlf", str(path), f"compile={compiled}", "cache.mode=off"],
             capture_output=True, text=True, timeout=600, check=False,

@@ -147,8 +147,8 @@ def test_wise_keeps_the_best_mixture_beside_the_run(start, recipe, tmp_path):
     name = "layer1.0.conv1.weight"
     torch.testing.assert_close(mixed[name], old[name] + best * (tuned[name] - old[name]))
     assert torch.equal(mixed["fc.weight"], tuned["fc.weight"])
-    pictures = tomllib.loads(recipe.read_text())["data"]["root"]
-    start("tlf", "predict", wise, Path(pictures, "val"), cwd=tmp_path)
+    images = tomllib.loads(recipe.read_text())["data"]["root"]
+    start("tlf", "predict", wise, Path(images, "val"), cwd=tmp_path)
 
 
 @PEFT

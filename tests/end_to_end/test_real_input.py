@@ -1,4 +1,4 @@
-"""Real pictures and real ImageNet weights, served by a package that is installed for the tests."""
+"""Real images and real ImageNet weights, served by a package that is installed for the tests."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ CIFAR = SHARED / "data" / "cifar10_small"
 
 pytestmark = pytest.mark.skipif(
     not (WEIGHTS.exists() and HYMENOPTERA.exists() and CIFAR.exists()),
-    reason="real weights and pictures are not in ../shared",
+    reason="real weights and images are not in ../shared",
 )
 
 
@@ -45,7 +45,7 @@ def _python(*arguments):
 
 @pytest.fixture
 def train(tlf, site, tmp_path):
-    """Run a recipe on a folder of pictures; give the run's folder and its epochs."""
+    """Run a recipe on a folder of images; give the run's folder and its epochs."""
 
     def train(recipe, root, name="run", *overrides):
         path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
@@ -85,9 +85,9 @@ def test_a_linear_probe_reaches_93_percent(train):
     folder, epochs = train("hymenoptera_probe.toml", HYMENOPTERA)
     assert best(epochs) >= 0.93
     rows = predictions(folder)
-    # imageNotFound.gif, a picture of no ant, is one of the 245.
+    # imageNotFound.gif, an image of no ant, is one of the 245.
     told = json.loads((folder / "provenance.json").read_text())
-    assert told["pictures"] == {"train": 245, "eval": 153}
+    assert told["images"] == {"train": 245, "eval": 153}
     assert sum(row["label"] == row["predicted"] for row in rows) / len(rows) == best(epochs)
     assert [row["label"] for row in rows].count("ants") == 70
     assert {"name": "mobilenet", "distribution": "tlf-mobilenet", "version": "1.0"} in told[
@@ -117,9 +117,9 @@ def _compare_with_timm_and_torchvision(folder, rows):
             transforms.Normalize([0.5] * 3, [0.5] * 3),
         ]
     )
-    pictures = [prepare(Image.open(HYMENOPTERA / row["path"]).convert("RGB")) for row in rows]
+    images = [prepare(Image.open(HYMENOPTERA / row["path"]).convert("RGB")) for row in rows]
     with torch.inference_mode():
-        logits = network(torch.stack(pictures)) @ head["weight"].T + head["bias"]
+        logits = network(torch.stack(images)) @ head["weight"].T + head["bias"]
     told = torch.tensor([[float(row["p_ants"]), float(row["p_bees"])] for row in rows])
     torch.testing.assert_close(logits.softmax(1), told, atol=1e-4, rtol=0)
 
@@ -145,13 +145,13 @@ def test_head_first_reaches_93_percent_as_the_mean_of_three_seeds(train):
 
 @pytest.fixture
 def some_of_cifar(tmp_path):
-    """60 train and 20 test pictures of each class."""
+    """60 train and 20 test images of each class."""
     for split, count in {"train": 60, "test": 20}.items():
         for name in sorted(path.name for path in (CIFAR / split).iterdir()):
             folder = tmp_path / "cifar" / split / name
             folder.mkdir(parents=True)
-            for picture in sorted((CIFAR / split / name).iterdir())[:count]:
-                shutil.copy(picture, folder)
+            for image in sorted((CIFAR / split / name).iterdir())[:count]:
+                shutil.copy(image, folder)
     return tmp_path / "cifar"
 
 
@@ -175,6 +175,6 @@ def test_a_fine_tune_on_some_of_cifar10_learns(train, some_of_cifar):
 
 
 @pytest.mark.slow
-def test_a_fine_tune_on_5000_pictures_of_cifar10_learns(train):
+def test_a_fine_tune_on_5000_images_of_cifar10_learns(train):
     tuned, _ = compare_with_frozen(train, CIFAR, "phases.0.epochs=5")
     assert best(tuned) > 0.77

@@ -17,7 +17,7 @@ from tlf.runs.run import run
 
 RECIPES = sorted((ROOT / "recipes").rglob("*.toml"))
 ON_CIRCLES = ("data.kind=folder", "backbone.weights=none", "batch_size=10", "precision=no")
-"""20 pictures that the tests draw, and no weights that would have to be fetched."""
+"""20 images that the tests draw, and no weights that would have to be fetched."""
 
 each_recipe = pytest.mark.parametrize(
     "path", RECIPES, ids=[str(path.relative_to(ROOT)) for path in RECIPES]
@@ -67,7 +67,7 @@ def test_it_writes_to_a_folder_of_its_own_name(path):
 
 
 def small(recipe: Recipe) -> tuple[str, ...]:
-    """Small pictures, where the architecture takes any size."""
+    """Small images, where the architecture takes any size."""
     if isinstance(recipe.backbone, Timm):
         config = timm.get_pretrained_cfg(recipe.backbone.model)
         if config.fixed_input_size:
@@ -76,14 +76,14 @@ def small(recipe: Recipe) -> tuple[str, ...]:
 
 
 @each_recipe
-def test_every_phase_trains_two_updates_on_small_pictures(path, pictures, tmp_path):
+def test_every_phase_trains_two_updates_on_small_images(path, images, tmp_path):
     """On the architecture that it names: stages and rates have to fit."""
     recipe = read_plan(path).recipe
     count = len(recipe.phases)
     once = [f"phases.{number}.epochs=1" for number in range(count)]
     events = run(
         path,
-        [*ON_CIRCLES, *small(recipe), f"data.root={pictures}", f"output={tmp_path / 'run'}", *once],
+        [*ON_CIRCLES, *small(recipe), f"data.root={images}", f"output={tmp_path / 'run'}", *once],
     )
     result = list(events)[-1]
     assert isinstance(result, RunResult)

@@ -119,9 +119,9 @@ def timms(name):
     return f'{{ kind = "timm", name = "{name}" }}'
 
 
-def write(folder, pictures, name="recipe", text=RECIPE):
+def write(folder, images, name="recipe", text=RECIPE):
     """A recipe, and the folder of its run, which is called the same."""
-    return write_recipe(folder / f"{name}.toml", pictures, text, output=name), folder / name
+    return write_recipe(folder / f"{name}.toml", images, text, output=name), folder / name
 
 
 def assert_same(one: Path, other: Path):
@@ -140,10 +140,10 @@ def figures(folder):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, pictures):
+def whole(tmp_path_factory, images):
     """A run that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    path, output = write(folder, pictures)
+    path, output = write(folder, images)
     list(run(path))
     return output
 
@@ -158,17 +158,17 @@ POINTS = [
 
 
 @pytest.mark.parametrize(("point", "number"), POINTS)
-def test_killed_at_a_point_and_gone_on(tmp_path, pictures, whole, runs, point, number):
+def test_killed_at_a_point_and_gone_on(tmp_path, images, whole, runs, point, number):
     """In the middle of writing a state, at the edges of epochs, segments and phases, at the end."""
-    path, output = write(tmp_path, pictures)
+    path, output = write(tmp_path, images)
     assert runs.whole("run", path, point, number) == -signal.SIGKILL
     assert go_on(runs, path, output) == 0
     assert_same(whole, output)
     assert {file.name for file in output.iterdir()} == {file.name for file in whole.iterdir()}
 
 
-def test_killed_when_all_but_the_state_is_written(tmp_path, pictures, whole, runs, tlf):
-    path, output = write(tmp_path, pictures)
+def test_killed_when_all_but_the_state_is_written(tmp_path, images, whole, runs, tlf):
+    path, output = write(tmp_path, images)
     assert runs.whole("run", path, "before-discard", 1) == -signal.SIGKILL
     assert_same(whole, output)
     assert "has ended" in tlf("resume", output).stderr
@@ -184,14 +184,14 @@ def go_on(runs, path, output, *more):
 
 
 @pytest.mark.slow
-def test_killed_at_thirty_random_moments(tmp_path, pictures, whole, runs):
+def test_killed_at_thirty_random_moments(tmp_path, images, whole, runs):
     """Killed from outside, some of them again and again; only kills that hit a run are counted."""
-    path, output = write(tmp_path, pictures, "length")
+    path, output = write(tmp_path, images, "length")
     begun = wait_until_written(runs, output, "run", path)
     assert runs.status() == 0
     length, moments, kills, hits = time.monotonic() - begun, random.Random(0), 0, set()
     for number in range(100):
-        path, output = write(tmp_path, pictures, f"r{number}")
+        path, output = write(tmp_path, images, f"r{number}")
         words = ("run", path)
         for _ in range(moments.choice((1, 2))):
             if (output / "model.safetensors").exists():
@@ -236,10 +236,10 @@ layer_decay = 0.8
 """
 
 
-def check_goes_on_in_the_middle(folder, pictures, optimizer='"sgd"', scheduler='"constant"'):
+def check_goes_on_in_the_middle(folder, images, optimizer='"sgd"', scheduler='"constant"'):
     """Copy the folder of a run in the middle of its second epoch, after a thaw; go on there."""
     text = COMMON + SHORT + f"optimizer = {optimizer}\nscheduler = {scheduler}\n"
-    (path, output), copy = write(folder, pictures, text=text), folder / "copy"
+    (path, output), copy = write(folder, images, text=text), folder / "copy"
     for event in run(path):
         # The state of an update is stored when the event after it is asked for.
         if isinstance(event, Updated) and position(event) == (1, 3, False):
@@ -262,14 +262,14 @@ APART = ("bnb", "fused", "adahessian", "kron")
 @pytest.mark.parametrize(
     "optimizer", [*KINDS, *(timms(name) for name in ("lamb", "adan", "muon", "adafactorbv"))]
 )
-def test_every_optimizer_goes_on(tmp_path, pictures, optimizer):
-    check_goes_on_in_the_middle(tmp_path, pictures, optimizer)
+def test_every_optimizer_goes_on(tmp_path, images, optimizer):
+    check_goes_on_in_the_middle(tmp_path, images, optimizer)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in list_optimizers() if not n.startswith(APART)])
-def test_every_optimizer_of_timms_goes_on(tmp_path, pictures, name):
-    check_goes_on_in_the_middle(tmp_path, pictures, timms(name))
+def test_every_optimizer_of_timms_goes_on(tmp_path, images, name):
+    check_goes_on_in_the_middle(tmp_path, images, timms(name))
 
 
 @pytest.mark.parametrize(
@@ -277,11 +277,11 @@ def test_every_optimizer_of_timms_goes_on(tmp_path, pictures, name):
     ['"constant"', '{ kind = "linear", warmup = 0.5 }', '"cosine"', '"step"', '"one-cycle"',
      '{ kind = "plateau", patience = 1 }'],
 )  # fmt: skip
-def test_every_scheduler_goes_on(tmp_path, pictures, scheduler):
-    check_goes_on_in_the_middle(tmp_path, pictures, scheduler=scheduler)
+def test_every_scheduler_goes_on(tmp_path, images, scheduler):
+    check_goes_on_in_the_middle(tmp_path, images, scheduler=scheduler)
 
 
-def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, pictures, monkeypatch):
+def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, images, monkeypatch):
     build = Sgd.build
 
     def keeping_a_function(self, groups):
@@ -290,7 +290,7 @@ def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, pictures, 
         return optimizer
 
     monkeypatch.setattr(Sgd, "build", keeping_a_function)
-    path, _ = write(tmp_path, pictures)
+    path, _ = write(tmp_path, images)
     with pytest.raises(TrainingError, match=r"optimizer 'sgd': .*closure holds a builtin_function"):
         list(run(path))
 
@@ -300,12 +300,12 @@ def test_the_schedulers_and_optimizers_tried_are_all_that_there_are():
     assert {*tlf_optimizers()} == {"sgd", "adam", "adamw", "timm"}
 
 
-def test_adaptive_policies_go_on(tmp_path, pictures):
+def test_adaptive_policies_go_on(tmp_path, images):
     """A plateau schedule and a plateau thaw are functions of the history, which is stored."""
     text = RECIPE.replace('"gradual", thaw = 2 }', '"plateau", patience = 1, thaw = 2 }')
     text = text.replace('"cosine", warmup = 0.2 }', '"plateau", patience = 1 }')
     text = text.replace("patience = 2 }", "patience = 3 }")
-    outputs = [write(tmp_path, pictures, name, text)[1] for name in ("one", "other")]
+    outputs = [write(tmp_path, images, name, text)[1] for name in ("one", "other")]
     list(run(tmp_path / "one.toml"))
     stop_after(tmp_path / "other.toml", 20)
     list(resume(outputs[1]))
@@ -327,8 +327,8 @@ def stop_after(path, updates):
     raise AssertionError("the run was not stopped")
 
 
-def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, pictures, whole, tlf):
-    path, output = write(tmp_path, pictures)
+def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, images, whole, tlf):
+    path, output = write(tmp_path, images)
     process = subprocess.Popen(
         [sys.executable, "-m", "tlf", str(path)],
         cwd=ROOT,
@@ -350,16 +350,16 @@ def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, pictures, whole,
     assert "has ended" in again.stderr
 
 
-def test_the_same_recipe_with_resume(tmp_path, pictures, whole, tlf):
-    path, output = write(tmp_path, pictures)
+def test_the_same_recipe_with_resume(tmp_path, images, whole, tlf):
+    path, output = write(tmp_path, images)
     stop_after(path, 12)
     finished = tlf(path, "--resume")
     assert finished.returncode == 0, finished.stderr
     assert_same(whole, output)
 
 
-def test_a_changed_recipe_is_refused_unless_told(tmp_path, pictures, tlf):
-    path, _ = write(tmp_path, pictures)
+def test_a_changed_recipe_is_refused_unless_told(tmp_path, images, tlf):
+    path, _ = write(tmp_path, images)
     stop_after(path, 12)
     refused = tlf(path, "--resume", "phases.thaw.lr=0.1")
     assert refused.returncode == 2
@@ -368,19 +368,19 @@ def test_a_changed_recipe_is_refused_unless_told(tmp_path, pictures, tlf):
     assert tlf(path, "--resume", "--changed", "phases.thaw.lr=0.1").returncode == 0
 
 
-def test_changed_pictures_are_refused(tmp_path, drawn, tlf):
-    root = drawn(tmp_path / "pictures", 4, 2)
+def test_changed_images_are_refused(tmp_path, drawn, tlf):
+    root = drawn(tmp_path / "images", 4, 2)
     path, output = write(tmp_path, root)
     stop_after(path, 4)
-    pictures = sorted((root / "train" / "circles").iterdir())
-    pictures[0].write_bytes(pictures[1].read_bytes())
+    images = sorted((root / "train" / "circles").iterdir())
+    images[0].write_bytes(images[1].read_bytes())
     refused = tlf("resume", output)
     assert refused.returncode == 2
-    assert "the pictures of the train split" in refused.stderr
+    assert "the images of the train split" in refused.stderr
 
 
-def test_a_damaged_state_is_refused(tmp_path, pictures, tlf):
-    path, output = write(tmp_path, pictures)
+def test_a_damaged_state_is_refused(tmp_path, images, tlf):
+    path, output = write(tmp_path, images)
     stop_after(path, 4)
     state = output / "resume" / "state.safetensors"
     state.write_bytes(state.read_bytes()[:5000])
@@ -389,8 +389,8 @@ def test_a_damaged_state_is_refused(tmp_path, pictures, tlf):
     assert "is damaged" in refused.stderr
 
 
-def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
-    path, output = write(tmp_path, pictures)
+def test_only_what_can_have_changed_is_stored(tmp_path, images):
+    path, output = write(tmp_path, images)
     stop_after(path, 4)
     names = load_file(output / "resume" / "state.safetensors")
     assert {n.split("/")[2] for n in names if n.startswith("state/model/")} == {
@@ -399,10 +399,10 @@ def test_only_what_can_have_changed_is_stored(tmp_path, pictures):
     }
 
 
-def test_a_full_disk_leaves_the_state_before_and_the_run_goes_on(tmp_path, pictures, monkeypatch):
+def test_a_full_disk_leaves_the_state_before_and_the_run_goes_on(tmp_path, images, monkeypatch):
     from tlf.training.checkpoint import state_file as module
 
-    path, output = write(tmp_path, pictures)
+    path, output = write(tmp_path, images)
     save, calls = module.save_file, []
 
     def fails_once(tensors, side, metadata):

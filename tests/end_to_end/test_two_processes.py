@@ -69,8 +69,8 @@ def launch(*words):
     "count", [pytest.param(10, id="even", marks=pytest.mark.slow), pytest.param(9, id="uneven")]
 )
 def test_two_processes_equal_one(tmp_path, drawn, count):
-    """20 pictures: 8 + 8 + 4; 18: 8 + 8 + 2. Eval of 11 or 10 is shared 6 + 5 or 5 + 5."""
-    root = drawn(tmp_path / "pictures", count, 5)
+    """20 images: 8 + 8 + 4; 18: 8 + 8 + 2. Eval of 11 or 10 is shared 6 + 5 or 5 + 5."""
+    root = drawn(tmp_path / "images", count, 5)
     if count == 10:
         (root / "val" / "circles" / "odd.jpg").write_bytes(
             (root / "train" / "circles" / "000.jpg").read_bytes()
@@ -116,25 +116,28 @@ STOPS = {
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, pictures):
+def whole(tmp_path_factory, images):
     """A run in two processes that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    done = launch(2, write_resumable(folder, pictures))
+    done = launch(2, write_resumable(folder, images))
     assert done.returncode == 0, done.stderr
     return folder / "run"
 
 
-def write_resumable(folder, pictures):
+def write_resumable(folder, images):
     often = "checkpoint_every = { updates = 1 }\naccumulate = 2\n"
-    return write_recipe(folder / "recipe.toml", pictures, often + RECIPE)
+    return write_recipe(folder / "recipe.toml", images, often + RECIPE)
 
 
 @pytest.mark.parametrize(
     "stop",
-    [pytest.param(how, marks=() if "kill" in how else pytest.mark.slow) for how in STOPS],
+    [
+        pytest.param(preprocessing, marks=() if "kill" in preprocessing else pytest.mark.slow)
+        for preprocessing in STOPS
+    ],
 )
-def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
-    path, folder = write_resumable(tmp_path, pictures), tmp_path / "run"
+def test_two_processes_go_on_bit_for_bit(tmp_path, images, whole, stop):
+    path, folder = write_resumable(tmp_path, images), tmp_path / "run"
     launcher = subprocess.Popen(command(2, path), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     lines, deadline = folder / "metrics.jsonl", time.monotonic() + 200
     while not lines.exists() or len(lines.read_text().splitlines()) < 2:
@@ -156,8 +159,8 @@ def test_two_processes_go_on_bit_for_bit(tmp_path, pictures, whole, stop):
 
 def test_two_processes_refuse_and_say_nothing_else(tmp_path, drawn):
     """Elsewhere, libraries count what they leak, and gloo's threads abort the interpreter's end."""
-    root = drawn(tmp_path / "pictures", 4, 2)
-    (root / "train" / "circles" / "000.jpg").write_bytes(b"no picture")
+    root = drawn(tmp_path / "images", 4, 2)
+    (root / "train" / "circles" / "000.jpg").write_bytes(b"no image")
     recipe = write_recipe(tmp_path / "recipe.toml", root, RECIPE)
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
@@ -176,15 +179,15 @@ def test_two_processes_refuse_and_say_nothing_else(tmp_path, drawn):
     told = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [2, 2], told
     for said in told:
-        refused, picture, instead = said.splitlines()
-        assert refused == "error: train: 1 of 8 pictures cannot be read"
-        assert "circles/000.jpg" in picture
+        refused, image, instead = said.splitlines()
+        assert refused == "error: train: 1 of 8 images cannot be read"
+        assert "circles/000.jpg" in image
         assert "data.bad_images" in instead
 
 
-def test_no_thread_of_theirs_outlives_a_run(tmp_path, pictures):
+def test_no_thread_of_theirs_outlives_a_run(tmp_path, images):
     """Those of gloo can abort the interpreter's end: exit code -6 after a run that went well."""
-    write_recipe(tmp_path / "recipe.toml", pictures, HEAD)
+    write_recipe(tmp_path / "recipe.toml", images, HEAD)
     script = tmp_path / "train.py"
     script.write_text(f"""
 import os
@@ -206,7 +209,7 @@ Path(__file__).with_suffix("." + os.environ["RANK"]).write_text(
         assert "gloo" not in threads
 
 
-def test_a_thaw_behind_the_engines_back_fails_the_run(tmp_path, pictures):
+def test_a_thaw_behind_the_engines_back_fails_the_run(tmp_path, images):
     """What happens elsewhere in silence: replicas drift when something is thawed after wrapping."""
     program = f"""
 import sys
@@ -233,7 +236,7 @@ except TlfError as error:
     print("ERROR", error)
     sys.exit(2)
 """
-    write_recipe(tmp_path / "recipe.toml", pictures, COMMON + HEAD)
+    write_recipe(tmp_path / "recipe.toml", images, COMMON + HEAD)
     script = tmp_path / "thaw.py"
     script.write_text(program)
     done = run_to_end(torchrun(2, script))

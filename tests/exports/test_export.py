@@ -34,12 +34,12 @@ def run(finished, tmp_path):
 
 
 @pytest.fixture
-def images(finished, pictures):
-    """The eval pictures, prepared, and what the run said about them."""
+def prepared(finished, images):
+    """The eval images, prepared, and what the run said about them."""
     rows = predictions(finished)
     classifier = package.load_classifier(finished)
     expected = [[float(row["p_circles"]), float(row["p_squares"])] for row in rows]
-    paths = [pictures / row["path"] for row in rows]
+    paths = [images / row["path"] for row in rows]
     return classifier.prepare(paths).contiguous(), torch.tensor(expected)
 
 
@@ -47,27 +47,27 @@ def alike(logits, expected):
     torch.testing.assert_close(logits.softmax(1), expected, atol=5e-6, rtol=0)
 
 
-def test_the_sample_is_what_the_run_saw(finished, images):
+def test_the_sample_is_what_the_run_saw(finished, prepared):
     sample = read_sample(finished, package.load_classifier(finished))
-    assert torch.equal(sample.images, images[0])
-    assert torch.equal(sample.probabilities, images[1])
+    assert torch.equal(sample.prepared, prepared[0])
+    assert torch.equal(sample.probabilities, prepared[1])
     assert sample.labels.tolist() == [0] * 6 + [1] * 5
     assert sample.difference(sample.probabilities + 0.25) == pytest.approx(0.25)
     assert sample.top1(torch.eye(2)[sample.labels]) == 1.0
 
 
-def test_timms_own_loader_takes_it(run, images):
+def test_timms_own_loader_takes_it(run, prepared):
     found = package.export(run, "timm")
     assert found.path == str(run / "exports" / "timm.safetensors")
-    assert found.pictures == 11
+    assert found.images == 11
     assert found.difference < 5e-6
     assert found.top1 == found.run_top1
     model = timm.create_model("test_resnet", num_classes=2, checkpoint_path=found.path).eval()
     with torch.inference_mode():
-        alike(model(images[0]), images[1])
+        alike(model(prepared[0]), prepared[1])
 
 
-def test_torchvisions_own_model_takes_it(tmp_path, pictures):
+def test_torchvisions_own_model_takes_it(tmp_path, images):
     text = """
 [backbone]
 kind = "torchvision"
@@ -77,13 +77,13 @@ name = "all"
 epochs = 1
 lr = 0.01
 """
-    *_, result = package.run(write_recipe(tmp_path / "tv.toml", pictures, text))
+    *_, result = package.run(write_recipe(tmp_path / "tv.toml", images, text))
     found = package.export(result.folder, "torchvision", tmp_path / "mine.safetensors")
     model = models.resnet18(num_classes=2)
     model.load_state_dict(load_file(tmp_path / "mine.safetensors"))
     sample = read_sample(Path(result.folder), package.load_classifier(result.folder))
     with torch.inference_mode():
-        alike(model.eval()(sample.images), sample.probabilities)
+        alike(model.eval()(sample.prepared), sample.probabilities)
     assert found.path == str(tmp_path / "mine.safetensors")
     with pytest.raises(WeightsError, match="'torchvision', whose tensors timm does not know"):
         package.export(result.folder, "timm")
@@ -96,14 +96,14 @@ def test_the_runs_own_files(run, to):
     assert written == (run / f"{to}.safetensors").read_bytes()
 
 
-def test_torch_loads_the_program_without_pickle(run, images):
+def test_torch_loads_the_program_without_pickle(run, prepared):
     found = package.export(run, "torch-export")
     extra = {"tlf.json": ""}
     program = torch.export.load(found.path, extra_files=extra)
     assert json.loads(extra["tlf.json"])["classes"] == ["circles", "squares"]
     with torch.inference_mode():
         for count in (1, 2, 11):
-            alike(program.module()(images[0][:count]), images[1][:count])
+            alike(program.module()(prepared[0][:count]), prepared[1][:count])
     with zipfile.ZipFile(found.path) as archive:
         pickled = [name for name in archive.namelist() if name.endswith((".pt", ".pkl"))]
         # torch keeps a place for pickled sample inputs; nothing is in it.
@@ -111,7 +111,7 @@ def test_torch_loads_the_program_without_pickle(run, images):
 
 
 @needs_onnx
-def test_onnxruntime_runs_the_graph(run, images):
+def test_onnxruntime_runs_the_graph(run, prepared):
     import onnxruntime
 
     found = package.export(run, "onnx")
@@ -120,13 +120,13 @@ def test_onnxruntime_runs_the_graph(run, images):
     assert about["classes"] == ["circles", "squares"]
     assert about["preprocessing"]["size"] == 32
     for count in (1, 2, 11):
-        (logits,) = session.run(["logits"], {"images": images[0][:count].numpy()})
-        alike(torch.from_numpy(logits), images[1][:count])
+        (logits,) = session.run(["logits"], {"images": prepared[0][:count].numpy()})
+        alike(torch.from_numpy(logits), prepared[1][:count])
     assert [path.name for path in (run / "exports").iterdir()] == ["model.onnx"]
 
 
 @needs_onnx
-def test_eight_bits_within_the_margin_or_not_at_all(run, images, monkeypatch):
+def test_eight_bits_within_the_margin_or_not_at_all(run, prepared, monkeypatch):
     import onnx
 
     found = package.export(run, "onnx", int8=True, margin=1.0)
@@ -139,7 +139,7 @@ def test_eight_bits_within_the_margin_or_not_at_all(run, images, monkeypatch):
     monkeypatch.setattr(
         "tlf.exports.parity.Sample.top1", lambda self, p: float(p is self.probabilities)
     )
-    with pytest.raises(WeightsError, match=r"8 bits cost 100\.00% of top-1 on 11 pictures"):
+    with pytest.raises(WeightsError, match=r"8 bits cost 100\.00% of top-1 on 11 images"):
         package.export(run, "onnx", run / "small.onnx", int8=True)
     assert not list(run.glob("*small.onnx*"))
 
@@ -152,7 +152,7 @@ def test_packages_that_are_missing_are_named(run, monkeypatch):
 
 def test_what_differs_is_not_written(run, monkeypatch):
     real = module.FORMATS["timm"].compute
-    wrong = lambda source, path: lambda images: real(source, path)(images) * 1.5  # noqa: E731
+    wrong = lambda source, path: lambda prepared: real(source, path)(prepared) * 1.5  # noqa: E731
     changed = {
         "timm": module.FORMATS["timm"].__class__(
             "timm.safetensors", module.FORMATS["timm"].write, wrong
@@ -210,4 +210,4 @@ def test_the_command_prints_the_difference(run, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tlf", "export", str(run), "--to", "timm"])
     assert cli.main() == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"{run}/exports/timm.safetensors\n11 pictures of the run: probabilities")
+    assert out.startswith(f"{run}/exports/timm.safetensors\n11 images of the run: probabilities")

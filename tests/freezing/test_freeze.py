@@ -125,7 +125,7 @@ TIMM_RELATIVES = [
     "resnext26ts", "efficientnet_b0", "vit_tiny_patch16_224", "maxvit_pico_rw_256",
     "coatnet_pico_rw_224", "mixer_s32_224", "poolformer_s12", "repvgg_a0",
 ]  # fmt: skip
-# 412 million weights, on pictures of 546 pixels only.
+# 412 million weights, on images of 546 pixels only.
 TOO_LARGE = {"deepseek_vit"}
 # They are cut into blocks that only the size they were made for holds a whole number of.
 WHOLE = {"halonet_h1"}
@@ -188,7 +188,7 @@ def _beside(model, name, first):
 
 
 def _size(backbone, built):
-    """Small pictures, where the architecture takes any size."""
+    """Small images, where the architecture takes any size."""
     config = timm.get_pretrained_cfg(backbone.model) if isinstance(backbone, Timm) else None
     fixed = config is None or config.fixed_input_size or backbone.model in WHOLE
     return built.preprocessing.size if fixed else min(128, built.preprocessing.size)

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from tlf.builtin.backbones import Timm, Torchvision
-from tlf.freezing.find_partition import find_cut
+from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import freeze
-from tlf.freezing.partition import Behind, Layout
+from tlf.freezing.partition import Layout, TrainablePart
 from tlf.model import Classifier
 
 NETWORKS = [
@@ -39,7 +39,7 @@ def below(classifier, count):
 
 def found(classifier, frozen, size):
     freeze(classifier, frozen)
-    return find_cut(classifier, frozen, (3, size, size), nullcontext)
+    return find_partition(classifier, frozen, (3, size, size), nullcontext)
 
 
 def logits_and_gradients(classifier, images, model):
@@ -52,20 +52,22 @@ def logits_and_gradients(classifier, images, model):
     return logits.detach(), gradients
 
 
-def assert_parts_are_the_whole(classifier, cut, size, batch):
+def assert_parts_are_the_whole(classifier, partition, size, batch):
     images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(2))
     images = images.contiguous(memory_format=torch.channels_last)
     learning = {n for n, p in classifier.named_parameters() if p.requires_grad}
     whole, expected = logits_and_gradients(classifier, images, classifier)
-    values = cut.before(classifier, images)
+    values = partition.before(classifier, images)
     assert not values.requires_grad
-    parts, gradients = logits_and_gradients(classifier, values, Behind(classifier, cut))
+    parts, gradients = logits_and_gradients(
+        classifier, values, TrainablePart(classifier, partition)
+    )
     assert torch.equal(whole, parts)
     assert gradients.keys() == expected.keys() == learning
     assert [n for n in learning if not torch.equal(gradients[n], expected[n])] == []
     # And from a store, which keeps bytes.
-    assert torch.equal(values, cut.layout.shaped(cut.layout.flat(values)))
-    assert cut.layout.flat(values).shape == (batch, cut.layout.row)
+    assert torch.equal(values, partition.layout.shaped(partition.layout.flat(values)))
+    assert partition.layout.flat(values).shape == (batch, partition.layout.row)
 
 
 @pytest.mark.parametrize(("network", "size"), NETWORKS)
@@ -73,12 +75,12 @@ def test_a_network_is_cut_behind_every_stage(network, size):
     classifier = classifier_of(network)
     stages = [*classifier.stages]
     for count, stage in enumerate(stages, 1):
-        cut = found(classifier, below(classifier, count), size)
-        assert cut is not None, stage
-        assert cut.stage == stage
-        assert cut.whole == (count == len(stages))
-        assert cut.name == ("features" if cut.whole else f"output of {stage}")
-        assert_parts_are_the_whole(classifier, cut, size, batch=5)
+        partition = found(classifier, below(classifier, count), size)
+        assert partition is not None, stage
+        assert partition.stage == stage
+        assert partition.whole == (count == len(stages))
+        assert partition.name == ("features" if partition.whole else f"output of {stage}")
+        assert_parts_are_the_whole(classifier, partition, size, batch=5)
 
 
 def test_nothing_is_cut_where_the_stem_learns():
@@ -100,17 +102,17 @@ def test_nothing_is_cut_where_the_stem_learns():
 def test_the_frozen_stages_run_in_batches_in_which_every_place_is_alike(
     threads, network, piece, count
 ):
-    """In batches of other sizes, a picture's place decides its last bits."""
+    """In batches of other sizes, an image's place decides its last bits."""
     threads(count)
     classifier = classifier_of(network)
     frozen = frozenset(classifier.backbone_names)
     freeze(classifier, frozen)
-    cut = find_cut(classifier, frozen, (3, 64, 64), nullcontext, piece)
-    images = torch.randn(cut.batch, 3, 64, 64).contiguous(memory_format=torch.channels_last)
-    values = cut.before(classifier, images)
-    for place in range(1, cut.batch):
+    partition = find_partition(classifier, frozen, (3, 64, 64), nullcontext, piece)
+    images = torch.randn(partition.batch, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    values = partition.before(classifier, images)
+    for place in range(1, partition.batch):
         moved = images.roll(place, 0).contiguous(memory_format=torch.channels_last)
-        assert torch.equal(cut.before(classifier, moved), values.roll(place, 0))
+        assert torch.equal(partition.before(classifier, moved), values.roll(place, 0))
 
 
 def test_a_network_is_afterwards_as_before():
@@ -121,19 +123,19 @@ def test_a_network_is_afterwards_as_before():
     attributes = {name: set(vars(module)) for name, module in classifier.named_modules()}
     state = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
     before = torch.random.get_rng_state()
-    cut = find_cut(classifier, frozen, (3, 64, 64), nullcontext)
-    cut.behind(classifier, cut.before(classifier, torch.randn(2, 3, 64, 64)))
+    partition = find_partition(classifier, frozen, (3, 64, 64), nullcontext)
+    partition.behind(classifier, partition.before(classifier, torch.randn(2, 3, 64, 64)))
     assert {name: module.training for name, module in classifier.named_modules()} == modes
     assert {n: set(vars(module)) for n, module in classifier.named_modules()} == attributes
     for module in classifier.modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
     freeze(classifier, frozen)
-    find_cut(classifier, frozen, (3, 64, 64), nullcontext)
+    find_partition(classifier, frozen, (3, 64, 64), nullcontext)
     fixed = {n for n in state if "running" not in n and "batches" not in n}
     assert all(torch.equal(state[n], classifier.state_dict()[n]) for n in fixed)
     torch.random.set_rng_state(before)
-    find_cut(classifier, frozen, (3, 64, 64), nullcontext)
+    find_partition(classifier, frozen, (3, 64, 64), nullcontext)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -200,7 +202,7 @@ class SkippingFar(Toy):
 
 
 class SkippingPixels(Toy):
-    """The picture itself is looked at again behind the top."""
+    """The image itself is looked at again behind the top."""
 
     def forward(self, images):
         x = self.top(self.middle(self.stem(images)))
@@ -208,7 +210,7 @@ class SkippingPixels(Toy):
 
 
 class Mixing(Toy):
-    """What the stem makes of a picture depends on the others in the batch."""
+    """What the stem makes of an image depends on the others in the batch."""
 
     def forward(self, images):
         x = self.stem(images)
@@ -257,17 +259,17 @@ class Counting(Toy):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_module_that_many_stages_share(count):
     classifier = Sharing().classifier()
-    cut = found(classifier, below(classifier, count), 8)
-    assert cut is not None
-    assert_parts_are_the_whole(classifier, cut, 8, batch=5)
+    partition = found(classifier, below(classifier, count), 8)
+    assert partition is not None
+    assert_parts_are_the_whole(classifier, partition, 8, batch=5)
 
 
 def test_where_a_later_stage_looks_back_the_cut_is_before():
     classifier = Skipping().classifier()
-    cut = found(classifier, below(classifier, 2), 8)
-    assert cut is not None
-    assert cut.stage == "stem"
-    assert_parts_are_the_whole(classifier, cut, 8, batch=5)
+    partition = found(classifier, below(classifier, 2), 8)
+    assert partition is not None
+    assert partition.stage == "stem"
+    assert_parts_are_the_whole(classifier, partition, 8, batch=5)
 
 
 @pytest.mark.parametrize(
@@ -280,9 +282,9 @@ def test_what_cannot_be_proven_is_not_cut(kind):
 
 def test_a_whole_backbone_is_cut_even_where_its_stages_look_at_each_other():
     classifier = Skipping().classifier()
-    cut = found(classifier, below(classifier, 3), 8)
-    assert cut.whole
-    assert_parts_are_the_whole(classifier, cut, 8, batch=5)
+    partition = found(classifier, below(classifier, 3), 8)
+    assert partition.whole
+    assert_parts_are_the_whole(classifier, partition, 8, batch=5)
 
 
 @pytest.mark.parametrize(

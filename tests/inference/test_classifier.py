@@ -1,4 +1,4 @@
-"""Pictures of any kind in, records out."""
+"""Images of any kind in, records out."""
 
 import dataclasses
 from pathlib import Path
@@ -25,14 +25,16 @@ def classifier():
 
 
 @pytest.fixture
-def path(pictures):
-    return pictures / "val" / "squares" / "002.jpg"
+def path(images):
+    return images / "val" / "squares" / "002.jpg"
 
 
-def test_one_picture_is_one_record(classifier, path):
+def test_one_image_is_one_record(classifier, path):
     found = classifier.predict(path)
-    how = classifier.preprocessing
-    images = normalize(center_crop(load(path.read_bytes(), how), how.size)[None], how)
+    preprocessing = classifier.preprocessing
+    images = normalize(
+        center_crop(load(path.read_bytes(), preprocessing), preprocessing.size)[None], preprocessing
+    )
     expected = classifier.model(images).softmax(1)[0].tolist()
     assert [*found.probabilities] == ["a", "b", "c"]
     assert list(found.probabilities.values()) == pytest.approx(expected, abs=1e-6)
@@ -43,7 +45,7 @@ def test_one_picture_is_one_record(classifier, path):
         found.label = "b"
 
 
-def test_a_picture_is_a_path_bytes_or_opened(classifier, path):
+def test_a_image_is_a_path_bytes_or_opened(classifier, path):
     opened = Image.open(path)
     forms = [path, str(path), path.read_bytes(), opened, Image.open(path).convert("RGB")]
     singles = [classifier.predict(form) for form in forms]
@@ -55,7 +57,7 @@ def test_a_picture_is_a_path_bytes_or_opened(classifier, path):
     assert classifier.predict([]) == []
 
 
-def test_pictures_that_pillow_made_are_treated_as_files_are(classifier, tmp_path):
+def test_images_that_pillow_made_are_treated_as_files_are(classifier, tmp_path):
     for mode in ("L", "LA", "RGBA", "P", "CMYK", "1"):
         image = Image.linear_gradient("L").resize((40, 30)).convert(mode)
         file = tmp_path / f"{mode}.tif"
@@ -65,7 +67,7 @@ def test_pictures_that_pillow_made_are_treated_as_files_are(classifier, tmp_path
         )
 
 
-def test_an_array_is_the_picture_with_its_pixels(classifier, path, tmp_path):
+def test_an_array_is_the_image_with_its_pixels(classifier, path, tmp_path):
     array = np.array(Image.open(path))
     alpha = np.dstack([array, np.full(array.shape[:2], 90, np.uint8)])
     for pixels in (array, array[:, :, 0], alpha):
@@ -83,22 +85,22 @@ def test_an_array_is_the_picture_with_its_pixels(classifier, path, tmp_path):
 @pytest.mark.parametrize(
     ("thing", "told"),
     [
-        (None, "NoneType is no picture; give a path, the bytes of a file, a Pillow picture, a"),
-        (3, "int is no picture"),
-        (torch.zeros(3, 8, 8), "Tensor is no picture"),
-        ((path for path in ("a.jpg",)), "generator is no picture; .* or a list of these"),
-        (np.zeros((8, 8, 3)), r"an array of float64 \(8, 8, 3\) is no picture; give uint8, RGB"),
-        (np.zeros((2, 8, 8, 3), np.uint8), r"an array of uint8 \(2, 8, 8, 3\) is no picture"),
-        (np.zeros((3, 8, 8), np.uint8), r"an array of uint8 \(3, 8, 8\) is no picture"),
-        (np.zeros(8, np.uint8), r"an array of uint8 \(8,\) is no picture"),
+        (None, "NoneType is no image; give a path, the bytes of a file, a Pillow image, a"),
+        (3, "int is no image"),
+        (torch.zeros(3, 8, 8), "Tensor is no image"),
+        ((path for path in ("a.jpg",)), "generator is no image; .* or a list of these"),
+        (np.zeros((8, 8, 3)), r"an array of float64 \(8, 8, 3\) is no image; give uint8, RGB"),
+        (np.zeros((2, 8, 8, 3), np.uint8), r"an array of uint8 \(2, 8, 8, 3\) is no image"),
+        (np.zeros((3, 8, 8), np.uint8), r"an array of uint8 \(3, 8, 8\) is no image"),
+        (np.zeros(8, np.uint8), r"an array of uint8 \(8,\) is no image"),
         (np.zeros((0, 8, 3), np.uint8), r"an array of \(0, 8, 3\) has no pixels"),
     ],
     ids=["none", "number", "tensor", "generator", "floats", "batch", "channels", "line", "empty"],
 )
-def test_what_is_no_picture_is_told_what_is_taken(classifier, path, thing, told):
-    with pytest.raises(DataError, match=f"picture 0: {told}"):
+def test_what_is_no_image_is_told_what_is_taken(classifier, path, thing, told):
+    with pytest.raises(DataError, match=f"image 0: {told}"):
         classifier.predict(thing)
-    with pytest.raises(DataError, match=f"picture 1: {told}"):
+    with pytest.raises(DataError, match=f"image 1: {told}"):
         classifier.predict([path, thing])
 
 
@@ -112,23 +114,23 @@ def test_more_than_go_through_at_once(classifier, path):
 def test_the_model_may_be_of_another_number_of_channels(path):
     backbone = nn.Sequential(nn.Conv2d(1, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     model = Classifier(backbone, nn.Linear(6, 2), {"stem": ("0.weight", "0.bias")}).eval()
-    how = Preprocessing(size=20, resize=24, mean=(0.5,), std=(0.5,))
-    grey = TrainedClassifier(model, ("a", "b"), how)
+    preprocessing = Preprocessing(size=20, resize=24, mean=(0.5,), std=(0.5,))
+    grey = TrainedClassifier(model, ("a", "b"), preprocessing)
     assert grey.predict(path) == dataclasses.replace(
         grey.predict(Image.open(path).convert("L")), path=str(path)
     )
 
 
-def test_errors_name_the_picture(classifier, path, tmp_path):
+def test_errors_name_the_image(classifier, path, tmp_path):
     with pytest.raises(DataError, match=r"gone\.jpg: No such file"):
         classifier.predict("gone.jpg")
-    with pytest.raises(DataError, match="picture 1: the file is empty"):
+    with pytest.raises(DataError, match="image 1: the file is empty"):
         classifier.predict([path, b""])
     many = [path] * AT_ONCE
-    with pytest.raises(DataError, match=f"picture {AT_ONCE}: not a picture in a known format"):
-        classifier.predict([*many, b"no picture at all"])
+    with pytest.raises(DataError, match=f"image {AT_ONCE}: not an image in a known format"):
+        classifier.predict([*many, b"no image at all"])
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match=r"cut\.png: "):
         classifier.predict(Path(tmp_path / "cut.png"))
-    with pytest.raises(DataError, match="picture 0: 32-bit values"):
+    with pytest.raises(DataError, match="image 0: 32-bit values"):
         classifier.predict(Image.new("F", (30, 30)))

@@ -20,7 +20,7 @@ from tlf.errors import RunError, TlfError, WeightsError
 from tlf.heads import KINDS, AttentionPool, Cosine, Linear, Mlp
 from tlf.inference.attach import described
 from tlf.inference.head import load_head
-from tlf.inference.metadata import Card
+from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import backbone_sha256, save_head
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.model import Classifier
@@ -44,7 +44,7 @@ def backbone(seed=0):
 
 
 def card(classifier, head, kind, plugins=()):
-    return Card(
+    return Metadata(
         classes=("ants", "bees", "Ω moths"),
         preprocessing=Preprocessing(size=8, resize=9),
         head={"kind": kind, **asdict(head)},
@@ -211,10 +211,10 @@ def test_a_newer_format_and_no_file(path, monkeypatch):
         load_head(path)
 
 
-def test_what_is_no_head_is_called_what_it_is(finished, pictures, tmp_path):
+def test_what_is_no_head_is_called_what_it_is(finished, images, tmp_path):
     head, text = finished / "head.safetensors", tmp_path / "notes.txt"
     text.write_text("the head is in the run's folder")
-    photo = pictures / "val" / "circles" / "000.jpg"
+    photo = images / "val" / "circles" / "000.jpg"
     wanted = "name a run's head.safetensors or model.safetensors"
     ended = "name the head.safetensors of a run that has ended"
     for path, error, told in (
@@ -303,7 +303,7 @@ def test_another_architecture_is_told_so_and_which_one_to_build(tmp_path):
         )
     vit = timm.create_model("vit_tiny_patch16_224", num_classes=0)
     unknown = "if it is resnet18, load the weights of the run, model.safetensors, into it; "
-    assert told(vit).startswith(unknown)  # which takes no pictures of 8 × 8
+    assert told(vit).startswith(unknown)  # which takes no images of 8 × 8
     assert told(timm.create_model("resnet34", num_classes=0)).startswith(unknown)
     for own in (published, nn.Sequential(nn.Dropout(), nn.Linear(512, 2))):
         resnet.fc = own
@@ -316,7 +316,7 @@ def test_a_head_that_pools_needs_maps(path):
         load_head(path).attach(backbone())
 
 
-def test_a_real_run_on_plain_timm(finished, pictures):
+def test_a_real_run_on_plain_timm(finished, images):
     """The model of the run, loaded by timm alone, and the run's head: the run's predictions."""
     head = package.load_head(finished / "head.safetensors")
     tensors = load_file(finished / "model.safetensors")
@@ -325,14 +325,14 @@ def test_a_real_run_on_plain_timm(finished, pictures):
     classifier = head.attach(module)
     rows = predictions(finished)
     found = classifier.predict(
-        [pictures / "val" / Path(row["path"]).relative_to("val") for row in rows]
+        [images / "val" / Path(row["path"]).relative_to("val") for row in rows]
     )
     for row, one in zip(rows, found, strict=True):
         assert one.label == row["predicted"]
         assert one.probabilities["circles"] == pytest.approx(float(row["p_circles"]), abs=2e-6)
 
 
-def test_published_weights_stay_what_they_are_under_a_frozen_backbone(tmp_path, pictures):
+def test_published_weights_stay_what_they_are_under_a_frozen_backbone(tmp_path, images):
     """Then an app needs no model.safetensors: the head knows torchvision's own by its hash."""
     torch.manual_seed(3)
     published = torchvision.models.resnet18()
@@ -349,15 +349,15 @@ freeze = "backbone"
 epochs = 1
 lr = 0.1
 """
-    *_, result = package.run(write_recipe(tmp_path / "probe.toml", pictures, text))
+    *_, result = package.run(write_recipe(tmp_path / "probe.toml", images, text))
     head = package.load_head(Path(result.folder) / "head.safetensors")
     with pytest.raises(WeightsError, match="in the place of fc"):
         head.attach(published)
     published.fc = nn.Identity()
-    picture = pictures / "val" / "circles" / "000.jpg"
-    found = head.attach(published).predict(picture)
+    image = images / "val" / "circles" / "000.jpg"
+    found = head.attach(published).predict(image)
     assert found.probabilities == pytest.approx(
-        package.load_classifier(result.folder).predict(picture).probabilities, abs=1e-6
+        package.load_classifier(result.folder).predict(image).probabilities, abs=1e-6
     )
 
 

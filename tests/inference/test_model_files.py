@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tlf.errors import RunError, WeightsError
-from tlf.inference.metadata import Card, read_card
+from tlf.inference.metadata import Metadata, read_metadata
 from tlf.inference.model_files import backbone_sha256, load_model, save_head, save_model
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
@@ -21,7 +21,7 @@ def classifier():
 
 @pytest.fixture
 def card(classifier):
-    return Card(
+    return Metadata(
         classes=("ants", "bees"),
         preprocessing=Preprocessing(size=32, resize=36),
         head={"kind": "linear"},
@@ -44,7 +44,7 @@ def test_a_model_comes_back_bit_for_bit(tmp_path, classifier, card):
     load_model(path, classifier)
     for name, tensor in classifier.state_dict().items():
         assert torch.equal(tensor, before[name])
-    assert read_card(path) == card
+    assert read_metadata(path) == card
 
 
 def test_the_head_stands_by_itself_with_a_golden_pair(tmp_path, classifier, card):
@@ -73,14 +73,14 @@ def test_nothing_is_left_when_writing_fails(tmp_path, classifier, card):
 def test_files_that_cannot_be_read(tmp_path, classifier, card):
     path = tmp_path / "model.safetensors"
     with pytest.raises(RunError, match="there is no"):
-        read_card(path)
+        read_metadata(path)
     save_file({"a": torch.ones(1)}, path)
     with pytest.raises(WeightsError, match="was not written by tlf"):
-        read_card(path)
+        read_metadata(path)
     save_model(path, classifier, card)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(WeightsError, match="is damaged"):
-        read_card(path)
+        read_metadata(path)
 
 
 def test_a_newer_format_is_refused(tmp_path):
@@ -88,7 +88,7 @@ def test_a_newer_format_is_refused(tmp_path):
     text = json.dumps({"format": 99, "tlf": "9.0"})
     save_file({"a": torch.ones(1)}, path, metadata={"tlf": text})
     with pytest.raises(RunError, match=r"written by tlf 9\.0; upgrade"):
-        read_card(path)
+        read_metadata(path)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path, classifier, card):

@@ -1,4 +1,4 @@
-"""Classifying pictures with what a run left."""
+"""Classifying images with what a run left."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from tlf.cli import main as cli
 from tlf.errors import DataError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
-from tlf.inference.predict import predict as predict_pictures
+from tlf.inference.predict import predict as predict_images
 
 
 @pytest.fixture
@@ -48,17 +48,17 @@ def figures(row):
     return torch.tensor([float(row[name]) for name in sorted(row) if name.startswith("p_")])
 
 
-def test_csv_equals_what_the_run_said(predict, known, pictures):
-    found = read(predict(pictures / "val", "--format", "csv"))
-    assert [row["path"] for row in found] == [str(pictures / name) for name in known]
+def test_csv_equals_what_the_run_said(predict, known, images):
+    found = read(predict(images / "val", "--format", "csv"))
+    assert [row["path"] for row in found] == [str(images / name) for name in known]
     assert list(found[0]) == ["path", "predicted", "p_circles", "p_squares"]
     for row, expected in zip(found, known.values(), strict=True):
         assert row["predicted"] == expected["predicted"]
         torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
 
 
-def test_json_lines_and_the_table_hold_the_same(predict, pictures):
-    files = [pictures / "val/squares/001.jpg", pictures / "val/circles/odd.jpg"]
+def test_json_lines_and_the_table_hold_the_same(predict, images):
+    files = [images / "val/squares/001.jpg", images / "val/circles/odd.jpg"]
     rows = read(predict(*files, "--format=csv"))
     lines = [json.loads(line) for line in predict(*files, "--format=jsonl").splitlines()]
     table = [line.split() for line in predict(*files).splitlines()]
@@ -75,25 +75,25 @@ def test_json_lines_and_the_table_hold_the_same(predict, pictures):
     assert [row["path"] for row in rows] == [str(file) for file in files]
 
 
-def test_probabilities_sum_to_one_and_the_highest_is_predicted(finished, pictures):
-    for found in predict_pictures(finished, pictures):
+def test_probabilities_sum_to_one_and_the_highest_is_predicted(finished, images):
+    for found in predict_images(finished, images):
         assert list(found.probabilities) == ["circles", "squares"]
         assert sum(found.probabilities.values()) == pytest.approx(1, abs=2e-6)
         assert found.label == max(found.probabilities, key=found.probabilities.get)
         assert found.probability == found.probabilities[found.label]
 
 
-def test_more_pictures_than_a_batch_in_the_order_given(finished, pictures):
-    files = [*expand([pictures / "train", pictures / "val"])] * 2
+def test_more_images_than_a_batch_in_the_order_given(finished, images):
+    files = [*expand([images / "train", images / "val"])] * 2
     assert len(files) > AT_ONCE
-    found = list(predict_pictures(str(finished), files))
+    found = list(predict_images(str(finished), files))
     assert [one.path for one in found] == [str(file) for file in files]
     half = len(files) // 2
     for first, second in zip(found[:half], found[half:], strict=True):
         assert first.probabilities == pytest.approx(second.probabilities, abs=2e-6)
 
 
-def test_folders_stand_for_the_pictures_in_them(tmp_path):
+def test_folders_stand_for_the_images_in_them(tmp_path):
     names = ("b.jpg", "a.PNG", "deep/er/c.webp", "notes.txt", ".hidden.jpg", ".trash/d.jpg")
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def test_folders_stand_for_the_pictures_in_them(tmp_path):
         "deep/er/c.webp",
     ]
     (tmp_path / "none").mkdir()
-    with pytest.raises(DataError, match="no pictures in this folder"):
+    with pytest.raises(DataError, match="no images in this folder"):
         expand([tmp_path / "none"])
     with pytest.raises(DataError, match="there is no such file or folder"):
         expand([tmp_path / "in", tmp_path / ("x" * 300)])
@@ -121,13 +121,13 @@ def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path):
 
 
 @pytest.fixture
-def spoilt(pictures, tmp_path):
-    """More pictures than a batch, of which four cannot be read: the first, and one at the end."""
-    folder = Path(shutil.copytree(pictures, tmp_path / "spoilt"))
-    shutil.copytree(pictures / "val", folder / "more")
+def spoilt(images, tmp_path):
+    """More images than a batch, of which four cannot be read: the first, and one at the end."""
+    folder = Path(shutil.copytree(images, tmp_path / "spoilt"))
+    shutil.copytree(images / "val", folder / "more")
     cut = (folder / "val/circles/000.jpg").read_bytes()[:300]
     (folder / "train/circles/000.jpg").write_bytes(b"")
-    (folder / "train/squares/004.jpg").write_text("no picture")
+    (folder / "train/squares/004.jpg").write_text("no image")
     (folder / "val/squares/004.jpg").write_bytes(cut)
     (folder / "val/squares/gone.jpg").write_bytes(b"<svg></svg>")
     return folder
@@ -135,7 +135,7 @@ def spoilt(pictures, tmp_path):
 
 REASONS = {
     "train/circles/000.jpg": "the file is empty",
-    "train/squares/004.jpg": "not a picture in a known format",
+    "train/squares/004.jpg": "not an image in a known format",
     "val/squares/004.jpg": "truncated",
     "val/squares/gone.jpg": "it holds a web page, SVG or XML, not pixels",
 }
@@ -175,7 +175,7 @@ def test_where_none_can_be_read_nothing_is_printed(tlf, finished, spoilt, form):
     done = tlf("predict", finished, spoilt, "--format", form)
     assert (done.returncode, done.stdout) == (2, "")
     first, *lines = done.stderr.splitlines()
-    assert first == "error: no picture can be read:"
+    assert first == "error: no image can be read:"
     assert [line.partition(": ")[0] for line in lines] == [f"  {path}" for path in bad]
 
 
@@ -183,20 +183,20 @@ def test_a_program_says_what_becomes_of_what_cannot_be_read(finished, spoilt):
     bad = [spoilt / name for name in REASONS]
     good = [path for path in expand([spoilt]) if path not in bad]
     problems = []
-    found = list(predict_pictures(finished, spoilt, problems.append))
+    found = list(predict_images(finished, spoilt, problems.append))
     assert [one.path for one in found] == [str(path) for path in good]
     assert [str(problem).partition(": ")[0] for problem in problems] == [str(path) for path in bad]
     assert all(isinstance(problem, DataError) for problem in problems)
     with pytest.raises(DataError, match=r"train/circles/000\.jpg: the file is empty"):
-        list(predict_pictures(finished, spoilt))
+        list(predict_images(finished, spoilt))
     problems.clear()
-    assert list(predict_pictures(finished, bad, problems.append)) == []
+    assert list(predict_images(finished, bad, problems.append)) == []
     assert len(problems) == len(bad)
 
 
-def test_other_kinds_of_the_same_pixels_are_predicted_alike(finished, pictures, tmp_path):
+def test_other_kinds_of_the_same_pixels_are_predicted_alike(finished, images, tmp_path):
     """Upright or turned by EXIF, with or without transparency or a palette: one answer."""
-    image = Image.open(pictures / "val/squares/001.jpg").convert("RGB")
+    image = Image.open(images / "val/squares/001.jpg").convert("RGB")
     turned = Image.Exif()
     turned[274] = 6  # to be turned a quarter clockwise when shown
     few = image.quantize(64)
@@ -217,12 +217,12 @@ def test_other_kinds_of_the_same_pixels_are_predicted_alike(finished, pictures, 
     assert classifier.predict(sideways).probabilities != found["plain"][1]
 
 
-def test_a_run_folder_can_be_moved_and_its_pictures_deleted(finished, pictures, tmp_path):
+def test_a_run_folder_can_be_moved_and_its_images_deleted(finished, images, tmp_path):
     moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
-    text = (moved / "recipe.toml").read_text().replace(str(pictures), "/nowhere")
+    text = (moved / "recipe.toml").read_text().replace(str(images), "/nowhere")
     (moved / "recipe.toml").write_text(text)
-    there = pictures / "val" / "circles"
-    assert list(predict_pictures(moved, there)) == list(predict_pictures(finished, there))
+    there = images / "val" / "circles"
+    assert list(predict_images(moved, there)) == list(predict_images(finished, there))
 
 
 def test_loading_a_run_fetches_no_weights(finished, tmp_path):

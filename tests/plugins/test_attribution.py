@@ -7,13 +7,13 @@ import torch
 
 from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
 from tlf.errors import DataError, PluginError
-from tlf.plugins.attribution import answerable
+from tlf.plugins.attribution import attributed
 
 IMAGE = torch.zeros(3, 6, 8, dtype=torch.uint8)
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     gives: object
 
     def augment(self, image, size):
@@ -36,18 +36,18 @@ def offered(component, plugin="pool"):
     distribution = "tlf" if plugin == "tlf" else f"tlf-{plugin}"
     kind = type(component).__name__.lower()
     offer = Offer("tlf_augmentations", kind, type(component), Plugin(plugin, distribution, "1.2"))
-    return answerable(component, offer)
+    return attributed(component, offer)
 
 
 def test_what_comes_with_tlf_stays_as_it_is():
-    assert offered(own := Picture(IMAGE), "tlf") is own
+    assert offered(own := Image(IMAGE), "tlf") is own
 
 
 def test_they_stay_what_they_are():
-    assert isinstance(offered(Picture(IMAGE)), Augmentation)
-    assert not isinstance(offered(Picture(IMAGE)), BatchAugmentation)
+    assert isinstance(offered(Image(IMAGE)), Augmentation)
+    assert not isinstance(offered(Image(IMAGE)), BatchAugmentation)
     assert isinstance(offered(Batch(0)), BatchAugmentation)
-    assert offered(Picture(IMAGE)).augment(IMAGE, 4) is IMAGE
+    assert offered(Image(IMAGE)).augment(IMAGE, 4) is IMAGE
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_they_stay_what_they_are():
     [
         (KeyError("x"), "failed in augment: KeyError: 'x'"),
         (ValueError("too dark"), ": too dark"),
-        (IMAGE.float(), "augment gave torch.float32 (3, 6, 8); a picture stays torch.uint8"),
-        (IMAGE[:1], "augment gave torch.uint8 (1, 6, 8); a picture stays torch.uint8 of 3"),
+        (IMAGE.float(), "augment gave torch.float32 (3, 6, 8); an image stays torch.uint8"),
+        (IMAGE[:1], "augment gave torch.uint8 (1, 6, 8); an image stays torch.uint8 of 3"),
         (None, "failed in augment: AttributeError"),
     ],
 )
-def test_pictures(gives, told):
-    with pytest.raises(PluginError, match=r"^'picture' \(tlf-pool 1.2\)") as caught:
-        offered(Picture(gives)).augment(IMAGE, 4)
+def test_images(gives, told):
+    with pytest.raises(PluginError, match=r"^'image' \(tlf-pool 1.2\)") as caught:
+        offered(Image(gives)).augment(IMAGE, 4)
     assert told in str(caught.value)
 
 
@@ -82,4 +82,4 @@ def test_batches(gives, told):
 
 def test_the_errors_of_tlf_pass():
     with pytest.raises(DataError, match=r"^unreadable$"):
-        offered(Picture(DataError("unreadable"))).augment(IMAGE, 4)
+        offered(Image(DataError("unreadable"))).augment(IMAGE, 4)

@@ -337,8 +337,8 @@ def tlf_epoch_ended(result):
 
 def test_the_errors_of_tlf_pass_hooks_unchanged(install):
     source = "\nfrom tlf.errors import DataError\n@hookimpl\ndef tlf_epoch_ended(result):\n    "
-    install("careful", HEADER + source + "raise DataError('no pictures')")
-    with pytest.raises(DataError, match=r"^no pictures$"):
+    install("careful", HEADER + source + "raise DataError('no images')")
+    with pytest.raises(DataError, match=r"^no images$"):
         load_plugins(["careful"]).hook.tlf_epoch_ended(result=RESULT)
 
 

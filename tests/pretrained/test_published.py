@@ -15,22 +15,24 @@ from tlf.pretrained import published
 
 def test_torchvisions_preprocessing_is_that_of_the_weights():
     entries = published.torchvision_weights("efficientnet_b3")
-    how = published.torchvision_preprocessing("efficientnet_b3", entries["DEFAULT"].transforms())
-    assert how == Preprocessing(size=300, resize=320, interpolation="bicubic")
+    preprocessing = published.torchvision_preprocessing(
+        "efficientnet_b3", entries["DEFAULT"].transforms()
+    )
+    assert preprocessing == Preprocessing(size=300, resize=320, interpolation="bicubic")
 
 
 def test_networks_that_renormalise_inside_get_the_same_from_outside():
     entry = published.torchvision_weights("googlenet")["DEFAULT"]
-    how = published.torchvision_preprocessing("googlenet", entry.transforms())
-    assert (how.mean, how.std) == ((0.5,) * 3, (0.5,) * 3)
+    preprocessing = published.torchvision_preprocessing("googlenet", entry.transforms())
+    assert (preprocessing.mean, preprocessing.std) == ((0.5,) * 3, (0.5,) * 3)
 
 
 @pytest.mark.parametrize("name", models.list_models(module=models))
-def test_every_network_of_torchvision_says_how_pictures_are_prepared(name):
+def test_every_network_of_torchvision_says_how_images_are_prepared(name):
     for entry in published.torchvision_weights(name).values():
-        how = published.torchvision_preprocessing(name, entry.transforms())
-        assert how.resize >= how.size >= 176
-        assert how.interpolation in {"bilinear", "bicubic"}
+        preprocessing = published.torchvision_preprocessing(name, entry.transforms())
+        assert preprocessing.resize >= preprocessing.size >= 176
+        assert preprocessing.interpolation in {"bilinear", "bicubic"}
 
 
 def test_timms_preprocessing_is_that_of_the_tag():
@@ -41,12 +43,12 @@ def test_timms_preprocessing_is_that_of_the_tag():
     assert (squashed.size, squashed.crop) == (192, "squash")
 
 
-def test_every_network_of_timm_says_how_pictures_are_prepared():
+def test_every_network_of_timm_says_how_images_are_prepared():
     for name in timm.list_models(pretrained=True):
-        how = published.timm_preprocessing(published.timm_config(name))
-        assert how.resize >= how.size >= 96, name
-        assert how.interpolation in {"bilinear", "bicubic"}, name
-        assert how.channels == 3, name
+        preprocessing = published.timm_preprocessing(published.timm_config(name))
+        assert preprocessing.resize >= preprocessing.size >= 96, name
+        assert preprocessing.interpolation in {"bilinear", "bicubic"}, name
+        assert preprocessing.channels == 3, name
 
 
 def test_a_tag_is_named_once():
@@ -88,7 +90,7 @@ def test_old_names_become_todays():
     assert list(published.torchvision_names(dict.fromkeys(old))) == new
 
 
-def test_a_vision_transformer_is_built_for_its_size_of_picture():
+def test_a_vision_transformer_is_built_for_its_size_of_image():
     with init_empty_weights():
         vit = published.torchvision_module("vit_b_32", 64)
     assert vit.encoder.pos_embedding.shape == (1, 1 + 2 * 2, 768)
@@ -122,9 +124,9 @@ def test_a_hub_configuration_of_something_else_is_refused(tmp_path):
 
 
 def test_stored_preprocessing_comes_back_as_it_was():
-    how = Preprocessing(size=64, resize=64, crop="squash", mean=(0.1,), std=(0.2,))
-    text = json.dumps(how.__dict__)
-    assert published.stored_preprocessing({"preprocessing": text}) == how
+    preprocessing = Preprocessing(size=64, resize=64, crop="squash", mean=(0.1,), std=(0.2,))
+    text = json.dumps(preprocessing.__dict__)
+    assert published.stored_preprocessing({"preprocessing": text}) == preprocessing
     assert published.stored_preprocessing({"format": "pt"}) is None
 
 
@@ -134,7 +136,7 @@ def test_stored_preprocessing_that_is_not_tlfs_is_refused(text):
         published.stored_preprocessing({"preprocessing": text})
 
 
-def test_grey_pictures_get_the_mean_of_the_colours_figures():
+def test_grey_images_get_the_mean_of_the_colours_figures():
     grey = published.with_channels(Preprocessing(), 1)
     assert grey.mean == pytest.approx((0.449,))
     assert grey.std == pytest.approx((0.226,))
@@ -146,11 +148,13 @@ def test_what_is_expected_of_a_network_of_torchvision_is_so():
     """It only costs time where it is not; but then it gains nothing."""
     names = models.list_models(module=models)
     expected = {name: published.expected_preprocessing(name) for name in names}
-    for name, how in expected.items():
-        if how is not None:
+    for name, preprocessing in expected.items():
+        if preprocessing is not None:
             entry = published.torchvision_weights(name)["DEFAULT"]
-            assert how == published.torchvision_preprocessing(name, entry.transforms()), name
-    assert sum(how is not None for how in expected.values()) > 30
+            assert preprocessing == published.torchvision_preprocessing(name, entry.transforms()), (
+                name
+            )
+    assert sum(preprocessing is not None for preprocessing in expected.values()) > 30
 
 
 def test_what_a_file_says_is_read_without_its_tensors(tmp_path):

@@ -141,7 +141,7 @@ plugins    = ["wandb"]
 loss       = { kind = "cross-entropy", label_smoothing = 0.1, weights = { ant = 2, "b.e" = 0.5 } }
 [data]
 kind = "folder"
-root = "my/pictures"
+root = "my/images"
 split = [0.5, 0.5]
 bad_images = "skip"
 [transforms]
@@ -201,7 +201,7 @@ def test_defaults():
 
 def test_everything_written_out():
     recipe = read(FULL)
-    assert recipe.data.dataset == Folder("my/pictures", (0.5, 0.5))
+    assert recipe.data.dataset == Folder("my/images", (0.5, 0.5))
     assert recipe.data.bad_images == "skip"
     assert recipe.transforms.augment == (Crop(), Mixup(1.0))
     assert recipe.head == Mlp((128, 64))
@@ -296,7 +296,7 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
         ("data.kind=foldr", "data.kind: no dataset is called 'foldr'; did you mean 'folder'?"),
         ("data.bad_image=skip", "data.bad_image: unknown option of 'starter' (tlf 0.1.0); did you"),
         (
-            "data.root=my/pictures",
+            "data.root=my/images",
             "data.root: unknown option of 'starter' (tlf 0.1.0); Known: bad_images; "
             "it is an option of 'folder'",
         ),
@@ -447,7 +447,7 @@ def test_overriding_values():
     table = changed(
         FULL,
         "seed=7",
-        "data.root=other/pictures",
+        "data.root=other/images",
         "phases.1.epochs=5",
         'phases.head.lr."stages.2"=0.5',
         "transforms.augment.1.alpha=0.4",
@@ -455,7 +455,7 @@ def test_overriding_values():
         "data.split=[0.9, 0.1]",
     )
     assert table["seed"] == 7
-    assert table["data"]["root"] == "other/pictures"
+    assert table["data"]["root"] == "other/images"
     assert table["phases"][1]["epochs"] == 5
     assert table["phases"][0]["lr"]["stages.2"] == 0.5
     assert table["transforms"]["augment"][1]["alpha"] == 0.4

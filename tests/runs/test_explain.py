@@ -75,7 +75,7 @@ def test_how_much_learns(explained, recipe):
     total = sum(expected.values())
     learns = f"{expected['head']:,} of {total:,} parameters learn"
     assert f"phase head, 1 epoch: {learns}, from features" in lines
-    assert f"phase all, 2 epochs: {total:,} of {total:,} parameters learn, from pictures" in lines
+    assert f"phase all, 2 epochs: {total:,} of {total:,} parameters learn, from images" in lines
     stopped = explained(recipe, "phases.1.early_stopping={patience=1}")
     assert any(line.startswith("phase all, at most 2 epochs: ") for line in stopped)
 
@@ -85,23 +85,23 @@ def test_how_much_learns(explained, recipe):
     [
         ("phases.0.freeze={kind='up-to', stage='layer2'}", "output of layer2"),
         ("transforms.augment=crop-flip", "features"),
-        ("transforms.augment=mixup", "pictures"),  # batches are mixed before the frozen stages
-        ("phases.0.freeze=norms", "pictures"),
+        ("transforms.augment=mixup", "images"),  # batches are mixed before the frozen stages
+        ("phases.0.freeze=norms", "images"),
     ],
 )
 def test_a_phase_learns_from_what_a_run_says_it_learns_from(recipe, change, start):
     told = explain(recipe, [change]).starts
-    assert told == {"head": start, "all": "pictures"}
+    assert told == {"head": start, "all": "images"}
     events = run(recipe, [change, "phases.all.epochs=1"])
     started = {e.phase: e.start for e in events if isinstance(e, SegmentStarted)}
     assert started == told
 
 
-def test_the_resolved_recipe_pictures_and_input(explained, recipe):
+def test_the_resolved_recipe_images_and_input(explained, recipe):
     lines = explained(recipe, "head.dropout=0.25")
     assert "dropout = 0.25" in lines
     assert 'optimizer = "sgd"' in lines or 'kind = "sgd"' in lines
-    assert "pictures  20 to learn from, 11 to evaluate on, 2 classes" in lines
+    assert "images  20 to learn from, 11 to evaluate on, 2 classes" in lines
     assert any(line.startswith("          none was opened; a run opens them all") for line in lines)
     assert lines.index("seed = 0") < lines.index("[data]")
     assert lines[-1].startswith("head ")  # what is looked for stays on the terminal
@@ -129,13 +129,13 @@ def test_the_model(explained, recipe):
     assert "(head): " in text
 
 
-def test_nothing_is_trained_and_no_picture_is_decoded(recipe, monkeypatch):
+def test_nothing_is_trained_and_no_image_is_decoded(recipe, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("explaining trains and decodes nothing")
 
     monkeypatch.setattr("torch.Tensor.backward", refuse)
-    monkeypatch.setattr("tlf.data.transforms.open_picture", refuse)
-    monkeypatch.setattr("tlf.data.inspect.open_picture", refuse)
+    monkeypatch.setattr("tlf.data.transforms.open_image", refuse)
+    monkeypatch.setattr("tlf.data.inspect.open_image", refuse)
     assert set(explain(recipe).phases) == {"head", "all"}
 
 

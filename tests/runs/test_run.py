@@ -38,9 +38,9 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory, pictures):
+def recipe(tmp_path_factory, images):
     root = tmp_path_factory.mktemp("run")
-    return write_recipe(root / "small.toml", pictures, "seed = 4\n" + TWO_PHASES)
+    return write_recipe(root / "small.toml", images, "seed = 4\n" + TWO_PHASES)
 
 
 @pytest.fixture(scope="module")
@@ -64,26 +64,30 @@ def card(path):
         return json.loads(file.metadata()["tlf"])
 
 
-def prepared(root, row, how):
-    """A picture as torchvision's transforms prepare it."""
+def prepared(root, row, preprocessing):
+    """An image as torchvision's transforms prepare it."""
     chain = v2.Compose(
         [
-            v2.Resize(how["resize"], v2.InterpolationMode(how["interpolation"]), antialias=True),
-            v2.CenterCrop(how["size"]),
+            v2.Resize(
+                preprocessing["resize"],
+                v2.InterpolationMode(preprocessing["interpolation"]),
+                antialias=True,
+            ),
+            v2.CenterCrop(preprocessing["size"]),
             v2.PILToTensor(),
             v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(how["mean"], how["std"]),
+            v2.Normalize(preprocessing["mean"], preprocessing["std"]),
         ]
     )
     return chain(Image.open(root / row["path"]).convert("RGB"))
 
 
-def check_predictions(model, folder, pictures):
-    """What another library's model makes of the pictures is what the run wrote down."""
-    rows, how = predictions(folder), card(folder / "model.safetensors")["preprocessing"]
-    images = torch.stack([prepared(pictures, row, how) for row in rows])
+def check_predictions(model, folder, images):
+    """What another library's model makes of the images is what the run wrote down."""
+    rows, preprocessing = predictions(folder), card(folder / "model.safetensors")["preprocessing"]
+    inputs = torch.stack([prepared(images, row, preprocessing) for row in rows])
     with torch.inference_mode():
-        found = model.eval()(images).softmax(1)
+        found = model.eval()(inputs).softmax(1)
     written = torch.tensor([[float(r["p_circles"]), float(r["p_squares"])] for r in rows])
     torch.testing.assert_close(found, written, atol=2e-5, rtol=0)
 
@@ -120,15 +124,15 @@ def test_a_line_of_metrics_for_each_epoch(events, folder):
         ("all", 1),
     ]
     assert lines == [json.loads(json.dumps(asdict(e))) for e in events[-1].history]
-    assert [line["updates"] for line in lines] == [3, 3, 3]  # 20 pictures in batches of 8
+    assert [line["updates"] for line in lines] == [3, 3, 3]  # 20 images in batches of 8
     assert [line["lr"] for line in lines] == [0.1, 0.01, 0.01]
 
 
-def test_predictions_are_of_the_best_epoch(events, folder, pictures):
+def test_predictions_are_of_the_best_epoch(events, folder, images):
     rows = predictions(folder)
     best = events[-1].best
     expected = {
-        f"val/{path.parent.name}/{path.name}": path.parent.name for path in pictures.glob("val/*/*")
+        f"val/{path.parent.name}/{path.name}": path.parent.name for path in images.glob("val/*/*")
     }
     assert {row["path"]: row["label"] for row in rows} == expected
     right = sum(row["label"] == row["predicted"] for row in rows)
@@ -158,22 +162,22 @@ def test_another_seed_gives_another_model(folder, recipe, tmp_path):
     assert different_tensors(folder / "model.safetensors", other / "model.safetensors")
 
 
-def test_timm_loads_the_model_and_agrees(folder, pictures):
+def test_timm_loads_the_model_and_agrees(folder, images):
     model = timm.create_model(
         "test_resnet.r160_in1k",
         num_classes=2,
         checkpoint_path=str(folder / "model.safetensors"),
     )
-    check_predictions(model, folder, pictures)
+    check_predictions(model, folder, images)
 
 
-def test_torchvision_loads_the_model_and_agrees(recipe, pictures, tmp_path):
+def test_torchvision_loads_the_model_and_agrees(recipe, images, tmp_path):
     backbone = "backbone={kind='torchvision', model='resnet18', weights='none'}"
     overrides = [backbone, "phases.1.epochs=1", f"output={tmp_path / 'run'}"]
     folder = train(recipe, *overrides)
     model = models.resnet18(num_classes=2)
     model.load_state_dict(load_file(folder / "model.safetensors"))
-    check_predictions(model, folder, pictures)
+    check_predictions(model, folder, images)
 
 
 def test_the_heads_golden_pair_in_plain_torch(folder):
@@ -204,19 +208,19 @@ def test_head_and_model_say_what_they_are(events, folder):
     assert torch.equal(head["bias"], model["fc.bias"])
 
 
-def test_provenance(folder, pictures):
+def test_provenance(folder, images):
     found = json.loads((folder / "provenance.json").read_text())
     assert found["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert found["versions"]["tlf"] == package.__version__
     assert found["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert [plugin["name"] for plugin in found["plugins"]] == ["tlf"]
-    assert found["pictures"] == {"train": 20, "eval": 11}
+    assert found["images"] == {"train": 20, "eval": 11}
     assert len(found["backbone_sha256"]) == 64
     assert found["hardware"]["device"].startswith("CPU")
     assert {"git_revision", "notes"} <= found.keys()
     total = hashlib.sha256()
     for label, name in enumerate(("circles", "squares")):
-        for path in sorted((pictures / "val" / name).iterdir()):
+        for path in sorted((images / "val" / name).iterdir()):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             total.update(f"val/{name}/{path.name}\t{label}\t{content}\n".encode())
     assert found["data_sha256"]["eval"] == total.hexdigest()
@@ -248,7 +252,7 @@ def test_what_a_person_sees(recipe, tmp_path, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert err == ""
     assert f"run       {output}" in out
-    assert "pictures  20 to learn from, 11 to evaluate on: circles, squares" in out
+    assert "images  20 to learn from, 11 to evaluate on: circles, squares" in out
     assert out.count("top-1") == 3  # two epochs and the best
     assert f"model     {output / 'model.safetensors'}" in out
     assert f"try it    tlf predict {output}" in out

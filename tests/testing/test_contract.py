@@ -64,9 +64,9 @@ def test_what_comes_with_tlf_keeps_the_contract(hook, kind, options):
     CHECKS[hook](component, **({"size": 64} if "resnet" in str(options) else {}))
 
 
-def test_a_folder_of_pictures_keeps_the_contract(pictures):
+def test_a_folder_of_images_keeps_the_contract(images):
     folder = load_plugins(()).catalogue.of("tlf_datasets")["folder"].component
-    testing.check_dataset(folder(root=str(pictures)))
+    testing.check_dataset(folder(root=str(images)))
 
 
 def test_everything_that_comes_with_tlf_is_checked():

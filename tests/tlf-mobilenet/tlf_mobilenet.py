@@ -17,7 +17,7 @@ CLASSIFIER = "classifier"
 
 @dataclass(frozen=True)
 class MobileNetV1:
-    """MobileNetV1, width 0.75: 1.8 M parameters, 768 features, for pictures of 224 pixels.
+    """MobileNetV1, width 0.75: 1.8 M parameters, 768 features, for images of 224 pixels.
 
     Stages: ``stem``, ``blocks.0`` … ``blocks.4``.
 
@@ -39,10 +39,12 @@ class MobileNetV1:
         module = _gen_mobilenet_v1("mobilenetv1_100", 0.75, **options)  # type: ignore[no-untyped-call]
         if self.weights != "none":
             _load(module, Path(self.weights).expanduser())
-        how = Preprocessing(
+        preprocessing = Preprocessing(
             size=224, resize=256, interpolation="bilinear", mean=(0.5,) * 3, std=(0.5,) * 3
         )
-        return BuiltBackbone(module, module.num_features, _stages(module), how, CLASSIFIER)
+        return BuiltBackbone(
+            module, module.num_features, _stages(module), preprocessing, CLASSIFIER
+        )
 
 
 def _load(module: "nn.Module", path: Path) -> None:

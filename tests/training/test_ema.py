@@ -3,7 +3,7 @@ from timm.utils import ModelEmaV3
 from torch import nn
 
 from tlf.model import Classifier
-from tlf.training.ema import Average
+from tlf.training.ema import Ema
 
 
 def model():
@@ -14,7 +14,7 @@ def model():
 
 def test_the_average_is_timms():
     classifier = model()
-    average, theirs = Average(0.9), ModelEmaV3(classifier, decay=0.9)
+    average, theirs = Ema(0.9), ModelEmaV3(classifier, decay=0.9)
     average.follow(classifier, [name for name, _ in classifier.named_parameters()])
     optimizer = torch.optim.SGD(classifier.parameters(), lr=0.1)
     for _ in range(5):
@@ -28,7 +28,7 @@ def test_the_average_is_timms():
 
 def test_the_average_goes_in_and_out_of_the_model():
     classifier = model()
-    average = Average(0.5)
+    average = Ema(0.5)
     average.follow(classifier, classifier.head_names)
     start = classifier.head.weight.detach().clone()
     with torch.no_grad():
@@ -43,7 +43,7 @@ def test_the_average_goes_in_and_out_of_the_model():
 
 def test_a_stage_that_thaws_is_averaged_from_then_on():
     classifier = model()
-    average = Average(0.5)
+    average = Ema(0.5)
     average.follow(classifier, classifier.head_names)
     with torch.no_grad():
         classifier.backbone[1].weight += 1

@@ -77,12 +77,12 @@ def run(path, *overrides):
     return {e.title: e.reused for e in events if isinstance(e, Stored)}, notices
 
 
-def write(tmp_path, pictures, phases="features", model="timm:test_resnet", augment="[]", size=32):
+def write(tmp_path, images, phases="features", model="timm:test_resnet", augment="[]", size=32):
     kind, _, name = model.partition(":")
     path = tmp_path / "recipe.toml"
     path.write_text(
         RECIPE.format(
-            output=tmp_path / "run", root=pictures, kind=kind, model=name, augment=augment,
+            output=tmp_path / "run", root=images, kind=kind, model=name, augment=augment,
             phases=PHASES.get(phases, phases), size=size,
         )
     )  # fmt: skip
@@ -122,7 +122,7 @@ def with_and_without(tmp_path, path, *overrides):
 
 @pytest.mark.parametrize("hidden", [8, 2**15])
 def test_a_light_head_learns_on_one_thread_and_all_else_computes_on_all(
-    tmp_path, pictures, threads, hidden
+    tmp_path, images, threads, hidden
 ):
     threads(2)
     seen = set()
@@ -130,7 +130,7 @@ def test_a_light_head_learns_on_one_thread_and_all_else_computes_on_all(
     def look(module, given):
         seen.add((type(module).__name__, torch.get_num_threads()))
 
-    path = write(tmp_path, pictures)
+    path = write(tmp_path, images)
     events = run_recipe(
         path, (f"head.hidden=[{hidden}]", 'cache.mode="off"', "phases.head.epochs=1")
     )
@@ -151,8 +151,8 @@ def test_every_policy_is_among_the_phases():
 
 @pytest.mark.parametrize("augment", ["[]", '["crop-flip"]'], ids=["fixed", "random"])
 @pytest.mark.parametrize("phases", PHASES)
-def test_the_cache_changes_no_bit(tmp_path, pictures, phases, augment):
-    path = write(tmp_path, pictures, phases, augment=augment)
+def test_the_cache_changes_no_bit(tmp_path, images, phases, augment):
+    path = write(tmp_path, images, phases, augment=augment)
     with_and_without(tmp_path, path)
 
 
@@ -165,20 +165,20 @@ def test_the_cache_changes_no_bit(tmp_path, pictures, phases, augment):
         ("timm:test_vit", 160),
     ],
 )
-def test_of_no_architecture(tmp_path, pictures, model, size):
-    told = with_and_without(tmp_path, write(tmp_path, pictures, "last", model, size=size))
+def test_of_no_architecture(tmp_path, images, model, size):
+    told = with_and_without(tmp_path, write(tmp_path, images, "last", model, size=size))
     assert sum(title.startswith("output of") for title in told) == 2
 
 
-def test_mixed_batches_start_with_pictures(tmp_path, pictures):
-    told = with_and_without(tmp_path, write(tmp_path, pictures, augment='["crop-flip", "mixup"]'))
-    assert told == ["20 decoded train pictures", "11 decoded eval pictures"]
+def test_mixed_batches_start_with_images(tmp_path, images):
+    told = with_and_without(tmp_path, write(tmp_path, images, augment='["crop-flip", "mixup"]'))
+    assert told == ["20 decoded train images", "11 decoded eval images"]
 
 
-def test_as_many_views_as_epochs_are_no_cache(tmp_path, pictures):
-    path = write(tmp_path, pictures, augment='["crop-flip"]')
+def test_as_many_views_as_epochs_are_no_cache(tmp_path, images):
+    path = write(tmp_path, images, augment='["crop-flip"]')
     told = with_and_without(tmp_path, path, "cache.views=3")
-    assert "features of 20 train pictures, view 3 of 3" in told
+    assert "features of 20 train images, view 3 of 3" in told
     run(path, f"output={tmp_path}/fresh")
     same_runs(tmp_path / "off", tmp_path / "fresh")
     run(path, "cache.views=2", f"output={tmp_path}/two")
@@ -186,20 +186,20 @@ def test_as_many_views_as_epochs_are_no_cache(tmp_path, pictures):
         same_runs(tmp_path / "off", tmp_path / "two")
 
 
-def test_in_half_precision(tmp_path, pictures):
-    with_and_without(tmp_path, write(tmp_path, pictures, "last"), 'precision="bf16"')
+def test_in_half_precision(tmp_path, images):
+    with_and_without(tmp_path, write(tmp_path, images, "last"), 'precision="bf16"')
 
 
-def test_accumulation_and_ragged_batches(tmp_path, pictures):
-    path = write(tmp_path, pictures)
+def test_accumulation_and_ragged_batches(tmp_path, images):
+    path = write(tmp_path, images)
     with_and_without(tmp_path, path, "batch_size=7", "accumulate=2")
 
 
-def test_predictions_are_those_of_the_whole_model(tlf, tmp_path, pictures):
+def test_predictions_are_those_of_the_whole_model(tlf, tmp_path, images):
     """A run's own predictions, from stored features, against the model it leaves."""
-    path = write(tmp_path, pictures)
+    path = write(tmp_path, images)
     run(path)
-    found = tlf("predict", "--format", "csv", tmp_path / "run", pictures / "val")
+    found = tlf("predict", "--format", "csv", tmp_path / "run", images / "val")
     written = (tmp_path / "run" / "predictions.csv").read_text()
     rows = [
         {
@@ -213,8 +213,8 @@ def test_predictions_are_those_of_the_whole_model(tlf, tmp_path, pictures):
         assert float(value) == pytest.approx(float(rows[1][name]), abs=2e-6)
 
 
-def test_two_processes(tmp_path, pictures):
-    path = write(tmp_path, pictures, "gradual")
+def test_two_processes(tmp_path, images):
+    path = write(tmp_path, images, "gradual")
     for name in ("off", "cold", "warm"):
         extra = 'cache.mode="off"' if name == "off" else f"cache.dir={tmp_path}/cache"
         command = [
@@ -230,9 +230,7 @@ def test_two_processes(tmp_path, pictures):
     assert "computed once" not in done.stdout
 
 
-def test_a_learning_rate_sweep_pays_once_and_a_new_picture_or_weight_pays_again(
-    tlf, tmp_path, drawn
-):
+def test_a_learning_rate_sweep_pays_once_and_a_new_image_or_weight_pays_again(tlf, tmp_path, drawn):
     root = drawn(tmp_path / "own", 4, 2)
     path = write(tmp_path, root)
     folder = f"cache.dir={tmp_path}/cache"
@@ -240,9 +238,9 @@ def test_a_learning_rate_sweep_pays_once_and_a_new_picture_or_weight_pays_again(
     assert all(run(path, folder, "phases.0.lr=0.01", "phases.0.epochs=1")[0].values())
     other = run(path, folder, "seed=1")[0]  # random weights of another seed
     assert [title for title, reused in other.items() if not reused] == [
-        "features of 8 train pictures", "features of 4 eval pictures",
+        "features of 8 train images", "features of 4 eval images",
     ]  # fmt: skip
-    # Another picture of the same size and with the same time stamp.
+    # Another image of the same size and with the same time stamp.
     victim, other = (root / "train/circles/000.jpg", root / "train/squares/000.jpg")
     stamp, size = victim.stat(), victim.stat().st_size
     data = other.read_bytes()[:size].ljust(size, b"\0")
@@ -253,8 +251,8 @@ def test_a_learning_rate_sweep_pays_once_and_a_new_picture_or_weight_pays_again(
     same_runs(tmp_path / "replaced", tmp_path / "plain")
 
 
-def test_what_does_not_fit_is_computed_anew(tmp_path, pictures):
-    path = write(tmp_path, pictures)
+def test_what_does_not_fit_is_computed_anew(tmp_path, images):
+    path = write(tmp_path, images)
     run(path, 'cache.mode="off"', f"output={tmp_path}/off")
     _, notices = run(path, f"cache.dir={tmp_path}/cache", "cache.max_gb=0.00001")
     same_runs(tmp_path / "off", tmp_path / "run")

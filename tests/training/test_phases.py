@@ -145,10 +145,10 @@ def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long(model):
     assert problem.startswith("phases.1.lr: by epoch 20000, backbone.0.weight learns")
 
 
-def test_it_is_told_by_the_command_line_before_anything_is_written(tmp_path, pictures, tlf):
+def test_it_is_told_by_the_command_line_before_anything_is_written(tmp_path, images, tlf):
     thaw = 'freeze = "gradual"\nepochs = 3\nlr = { head = 0.1, layer4 = 0.01 }'
     text = TWO_PHASES.replace("epochs = 2\nlr = 0.01\nlayer_decay = 0.5", thaw)
-    done = tlf(write_recipe(tmp_path / "recipe.toml", pictures, text))
+    done = tlf(write_recipe(tmp_path / "recipe.toml", images, text))
     assert done.returncode == 2
     assert "phases.1.lr: by epoch 3, backbone.layer3" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,14 +3,14 @@ import torch
 from torch import nn
 
 from tlf.model import Classifier
-from tlf.training.signals import LOOKS, Signals, looks
+from tlf.training.signals import MEASURED, Signals, measured_updates
 
 
-@pytest.mark.parametrize("updates", [1, 2, LOOKS, LOOKS + 1, 100, 12345])
+@pytest.mark.parametrize("updates", [1, 2, MEASURED, MEASURED + 1, 100, 12345])
 def test_the_first_and_the_last_update_are_looked_at(updates):
-    chosen = looks(updates)
+    chosen = measured_updates(updates)
     assert {0, updates - 1} <= chosen <= set(range(updates))
-    assert len(chosen) == min(updates, LOOKS)
+    assert len(chosen) == min(updates, MEASURED)
 
 
 def test_signals_agree_with_figures_by_hand():

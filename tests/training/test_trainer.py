@@ -29,8 +29,8 @@ momentum = 0.9
 TUTORIAL = 'lr = 1e-3\nscheduler = { kind = "step", every = 1, gamma = 0.1 }'
 
 
-def open_recipe(tmp_path, pictures, phases, *overrides):
-    path = write_recipe(tmp_path / "recipe.toml", pictures, RESNET18 + SGD + phases)
+def open_recipe(tmp_path, images, phases, *overrides):
+    path = write_recipe(tmp_path / "recipe.toml", images, RESNET18 + SGD + phases)
     return open_job(read_plan(path, overrides), start_accelerator("no"))
 
 
@@ -73,7 +73,7 @@ def plain_model(job):
 
 
 def plain_images(split, indices):
-    """Resize, crop at the centre and scale, by torchvision on Pillow pictures."""
+    """Resize, crop at the centre and scale, by torchvision on Pillow images."""
     from io import BytesIO
 
     from PIL import Image
@@ -82,8 +82,8 @@ def plain_images(split, indices):
         transforms.Resize(56), transforms.CenterCrop(48), transforms.ToTensor(),
         transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
     ])  # fmt: skip
-    pictures = [Image.open(BytesIO(split.read(i))).convert("RGB") for i in indices]
-    images = torch.stack([transform(p) for p in pictures])
+    opened = [Image.open(BytesIO(split.read(i))).convert("RGB") for i in indices]
+    images = torch.stack([transform(p) for p in opened])
     return images.contiguous(memory_format=torch.channels_last)
 
 
@@ -123,9 +123,9 @@ def whole(job):
 
 
 @pytest.mark.parametrize(("freeze", "frozen"), [("nothing", set()), ("backbone", BACKBONE)])
-def test_parity_with_a_plain_loop(tmp_path, pictures, freeze, frozen):
+def test_parity_with_a_plain_loop(tmp_path, images, freeze, frozen):
     phases = f'[[phases]]\nname = "p"\nfreeze = "{freeze}"\nepochs = 2\n{TUTORIAL}'
-    job = keeping_the_last(open_recipe(tmp_path, pictures, phases))
+    job = keeping_the_last(open_recipe(tmp_path, images, phases))
     model = plain_model(job)
     expected = plain_epochs(job, model, 2, frozen)
     losses, _, _ = train_all(job)
@@ -136,15 +136,15 @@ def test_parity_with_a_plain_loop(tmp_path, pictures, freeze, frozen):
     assert not different
 
 
-def run_phases(tmp_path, pictures, phases, *overrides):
-    job = open_recipe(tmp_path, pictures, phases, *overrides)
+def run_phases(tmp_path, images, phases, *overrides):
+    job = open_recipe(tmp_path, images, phases, *overrides)
     _, events, state = train_all(job)
     return job, events, state
 
 
-def test_the_best_epoch_is_what_is_left(tmp_path, pictures):
+def test_the_best_epoch_is_what_is_left(tmp_path, images):
     phases = '[[phases]]\nname = "p"\nepochs = 4\nlr = 0.05'
-    job, events, state = run_phases(tmp_path, pictures, phases)
+    job, events, state = run_phases(tmp_path, images, phases)
     results = [e for e in events if isinstance(e, EpochResult)]
     top = max(r.eval_top1 for r in results)
     assert state.best.result == next(r for r in results if r.eval_top1 == top)
@@ -161,8 +161,8 @@ GRADUAL = (
 
 
 @pytest.mark.parametrize("phases", [HEAD + THAWED, GRADUAL], ids=["next-phase", "same-phase"])
-def test_what_thaws_after_the_best_epoch_is_put_back(tmp_path, pictures, phases):
-    job = open_recipe(tmp_path, pictures, phases, "monitor=eval_loss")
+def test_what_thaws_after_the_best_epoch_is_put_back(tmp_path, images, phases):
+    job = open_recipe(tmp_path, images, phases, "monitor=eval_loss")
     loaded = {name: tensor.clone() for name, tensor in job.classifier.state_dict().items()}
     _, events, state = train_all(job)
     assert state.best.result.epoch == 0
@@ -171,23 +171,23 @@ def test_what_thaws_after_the_best_epoch_is_put_back(tmp_path, pictures, phases)
         assert torch.equal(tensor, loaded[name]) == (not name.startswith("head.")), name
 
 
-def test_early_stopping_ends_the_phase_and_the_next_one_begins(tmp_path, pictures):
+def test_early_stopping_ends_the_phase_and_the_next_one_begins(tmp_path, images):
     phases = (
         '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 9\nlr = 1e-12\n'
         "early_stopping = { patience = 2 }\n"
         '[[phases]]\nname = "q"\nepochs = 1\nlr = 1e-3'
     )
-    _, events, _ = run_phases(tmp_path, pictures, phases)
+    _, events, _ = run_phases(tmp_path, images, phases)
     results = [(e.phase, e.epoch) for e in events if isinstance(e, EpochResult)]
     assert results == [("p", 0), ("p", 1), ("p", 2), ("q", 0)]
     assert any("no longer improves" in e.text for e in events if isinstance(e, Notice))
 
 
-def test_a_policy_that_changes_its_mind_begins_a_new_segment(tmp_path, pictures):
+def test_a_policy_that_changes_its_mind_begins_a_new_segment(tmp_path, images):
     phases = (
         '[[phases]]\nname = "p"\nfreeze = { kind = "gradual", thaw = 2 }\nepochs = 3\nlr = 1e-3'
     )
-    job, events, _ = run_phases(tmp_path, pictures, phases)
+    job, events, _ = run_phases(tmp_path, images, phases)
     starts = [e for e in events if isinstance(e, SegmentStarted)]
     assert [s.epoch for s in starts] == [0, 1, 2]
     assert set(starts[0].rates) == set(job.classifier.head_names)
@@ -196,10 +196,10 @@ def test_a_policy_that_changes_its_mind_begins_a_new_segment(tmp_path, pictures)
 
 
 @pytest.mark.parametrize("pieces", [2, 3])
-def test_accumulation_gives_the_same_weights(tmp_path, pictures, pieces):
+def test_accumulation_gives_the_same_weights(tmp_path, images, pieces):
     phases = '[[phases]]\nname = "p"\nfreeze = "norms"\nepochs = 1\nlr = 0.01'
-    whole_batches = keeping_the_last(open_recipe(tmp_path, pictures, phases))
-    in_pieces = keeping_the_last(open_recipe(tmp_path, pictures, phases, f"accumulate={pieces}"))
+    whole_batches = keeping_the_last(open_recipe(tmp_path, images, phases))
+    in_pieces = keeping_the_last(open_recipe(tmp_path, images, phases, f"accumulate={pieces}"))
     train_all(whole_batches)
     train_all(in_pieces)
     one, other = whole(whole_batches), whole(in_pieces)
@@ -207,9 +207,9 @@ def test_accumulation_gives_the_same_weights(tmp_path, pictures, pieces):
         assert torch.allclose(one[name], other[name], rtol=1e-4, atol=1e-6), name
 
 
-def test_a_last_batch_of_one_is_merged_only_where_batchnorm_learns(tmp_path, pictures):
+def test_a_last_batch_of_one_is_merged_only_where_batchnorm_learns(tmp_path, images):
     job = open_recipe(
-        tmp_path, pictures,
+        tmp_path, images,
         '[[phases]]\nname = "frozen"\nfreeze = "norms"\nepochs = 1\nlr = 1e-3\n'
         '[[phases]]\nname = "all"\nepochs = 1\nlr = 1e-3', "batch_size=19",
     )  # fmt: skip
@@ -217,7 +217,7 @@ def test_a_last_batch_of_one_is_merged_only_where_batchnorm_learns(tmp_path, pic
     assert [e.updates for e in events if isinstance(e, EpochResult)] == [2, 1]
 
 
-def test_eight_pictures_are_learnt_by_heart(tmp_path, drawn):
+def test_eight_images_are_learnt_by_heart(tmp_path, drawn):
     root = drawn(tmp_path / "few", 4, 2)
     phases = '[[phases]]\nname = "p"\nepochs = 30\nlr = 0.02'
     _, events, _ = run_phases(tmp_path, root, phases, "batch_size=8")
@@ -225,13 +225,13 @@ def test_eight_pictures_are_learnt_by_heart(tmp_path, drawn):
     assert losses[-1] < 0.1 < losses[0]
 
 
-def test_the_average_is_evaluated_and_kept(tmp_path, pictures):
+def test_the_average_is_evaluated_and_kept(tmp_path, images):
     """With a decay of almost nothing the average is the model; with one near 1 it hardly moves."""
     phases = '[[phases]]\nname = "p"\nfreeze = "norms"\nepochs = 1\nlr = 0.01\nema = {}'
-    plain, _, _ = run_phases(tmp_path, pictures, phases.replace("\nema = {}", ""))
-    fast, _, _ = run_phases(tmp_path, pictures, phases.format("1e-9"))
-    slow, _, _ = run_phases(tmp_path, pictures, phases.format("0.999999"))
-    start = whole(open_recipe(tmp_path, pictures, phases.format("0.5")))
+    plain, _, _ = run_phases(tmp_path, images, phases.replace("\nema = {}", ""))
+    fast, _, _ = run_phases(tmp_path, images, phases.format("1e-9"))
+    slow, _, _ = run_phases(tmp_path, images, phases.format("0.999999"))
+    start = whole(open_recipe(tmp_path, images, phases.format("0.5")))
     name = "layer4.1.conv2.weight"
     assert torch.allclose(whole(fast)[name], whole(plain)[name], atol=1e-6)
     assert torch.allclose(whole(slow)[name], start[name], atol=1e-6)
@@ -256,9 +256,9 @@ class Raiser:
         return model.backbone_names
 
 
-def with_policy(tmp_path, pictures, policy):
+def with_policy(tmp_path, images, policy):
     phases = '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 2\nlr = 0.01'
-    job = open_recipe(tmp_path, pictures, phases)
+    job = open_recipe(tmp_path, images, phases)
     offer = Offer(
         "tlf_freeze_policies", "odd:policy", type(policy), Plugin("odd", "tlf-odd", "1.0")
     )
@@ -270,23 +270,23 @@ def with_policy(tmp_path, pictures, policy):
     return replace(job, plan=plan)
 
 
-def test_a_policy_that_lies_is_named_with_the_tensor(tmp_path, pictures):
-    job = with_policy(tmp_path, pictures, Liar())
+def test_a_policy_that_lies_is_named_with_the_tensor(tmp_path, images):
+    job = with_policy(tmp_path, images, Liar())
     with pytest.raises(FrozenMovedError, match=r"odd:policy.*backbone\.conv1\.weight was frozen"):
         train_all(job)
 
 
-def test_a_policy_that_raises_in_the_middle_is_named(tmp_path, pictures):
-    job = with_policy(tmp_path, pictures, Raiser())
+def test_a_policy_that_raises_in_the_middle_is_named(tmp_path, images):
+    job = with_policy(tmp_path, images, Raiser())
     with pytest.raises(
         PluginError, match=r"'odd:policy' \(tlf-odd 1\.0\) failed in frozen: KeyError"
     ):
         train_all(job)
 
 
-def test_a_backbone_that_writes_to_a_buffer_at_rest_is_named(tmp_path, pictures):
+def test_a_backbone_that_writes_to_a_buffer_at_rest_is_named(tmp_path, images):
     phases = '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 1\nlr = 0.01'
-    job = open_recipe(tmp_path, pictures, phases)
+    job = open_recipe(tmp_path, images, phases)
     norm = job.classifier.backbone.bn1
 
     def write(module, *_):

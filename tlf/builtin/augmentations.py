@@ -1,4 +1,4 @@
-"""Augmentations of pictures and of batches. All chance comes from torch's default generator."""
+"""Augmentations of images and of batches. All chance comes from torch's default generator."""
 
 import math
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ Filling = Literal["nearest", "bilinear"]
 
 @dataclass(frozen=True)
 class Unchanged:
-    """Pictures stay as they are."""
+    """Images stay as they are."""
 
     fixed: ClassVar[bool] = True
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
-        """The picture (C, H, W) itself."""
+        """The image (C, H, W) itself."""
         return image
 
 
 @dataclass(frozen=True)
 class CropFlip:
-    """A random part of the picture, resized to the input size, and mirrored at random.
+    """A random part of the image, resized to the input size, and mirrored at random.
 
     Source: Szegedy et al. 2014, arXiv:1409.4842.
     """
 
     scale: tuple[float, float] = (0.08, 1.0)
-    """Smallest and largest area of the part, as fractions of the picture's."""
+    """Smallest and largest area of the part, as fractions of the image's."""
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     """Smallest and largest width of the part, as multiples of its height."""
     flip: float = 0.5
@@ -49,12 +49,12 @@ class CropFlip:
             raise ValueError(f"flip is a probability from 0 to 1, not {self.flip}")
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
-        """Picture (C, H, W) → part of it (C, size, size)."""
+        """Image (C, H, W) → part of it (C, size, size)."""
         import torch
         from torchvision.transforms import RandomResizedCrop
         from torchvision.transforms.v2 import functional
 
-        # Drawing a box by itself spares building a transform for each picture.
+        # Drawing a box by itself spares building a transform for each image.
         box = RandomResizedCrop.get_params(image, [*self.scale], [*self.ratio])
         part: Tensor = functional.resized_crop(image, *box, [size, size], antialias=True)
         if torch.rand((), device="cpu") < self.flip:
@@ -70,13 +70,13 @@ class TrivialAugment:
     """
 
     interpolation: Filling = "nearest"
-    """How pixels are found when the picture is turned, moved or sheared."""
+    """How pixels are found when the image is turned, moved or sheared."""
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
-        """Picture (C, H, W) → changed picture (C, H, W).
+        """Image (C, H, W) → changed image (C, H, W).
 
         Raises:
-            ValueError: the picture is neither grey nor RGB.
+            ValueError: the image is neither grey nor RGB.
         """
         from torchvision.transforms import v2
 
@@ -98,7 +98,7 @@ class RandAugment:
     magnitude: int = 9
     """Their strength, from 0 to 30."""
     interpolation: Filling = "nearest"
-    """How pixels are found when the picture is turned, moved or sheared."""
+    """How pixels are found when the image is turned, moved or sheared."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -108,10 +108,10 @@ class RandAugment:
             raise ValueError(f"magnitude is a whole number from 0 to 30, not {self.magnitude}")
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
-        """Picture (C, H, W) → changed picture (C, H, W).
+        """Image (C, H, W) → changed image (C, H, W).
 
         Raises:
-            ValueError: the picture is neither grey nor RGB.
+            ValueError: the image is neither grey nor RGB.
         """
         from torchvision.transforms import v2
 
@@ -123,9 +123,9 @@ class RandAugment:
 
 @dataclass(frozen=True)
 class Mixup:
-    """Every picture is blended with another one of its batch, and its label likewise.
+    """Every image is blended with another one of its batch, and its label likewise.
 
-    The share ``lam`` of the picture itself is drawn once per batch, from Beta(alpha, alpha).
+    The share ``lam`` of the image itself is drawn once per batch, from Beta(alpha, alpha).
 
     Source: Zhang et al. 2017, arXiv:1710.09412.
     """
@@ -145,16 +145,16 @@ class Mixup:
 
 @dataclass(frozen=True)
 class Cutmix:
-    """A box of every picture is replaced by that of another one of its batch; labels are blended.
+    """A box of every image is replaced by that of another one of its batch; labels are blended.
 
     The box is drawn once per batch: its area from Beta(alpha, alpha), its centre anywhere. Labels
-    are blended by the area that the box covers inside the picture.
+    are blended by the area that the box covers inside the image.
 
     Source: Yun et al. 2019, arXiv:1905.04899.
     """
 
     alpha: float = 1.0
-    """Small: most boxes are tiny or almost the whole picture. 1: every area is as likely."""
+    """Small: most boxes are tiny or almost the whole image. 1: every area is as likely."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -191,7 +191,7 @@ def _draw_share(alpha: float) -> float:
 
 
 def _span(length: int, cut: int) -> tuple[int, int]:
-    """Draw the centre of a piece of ``cut`` pixels; its ends, less what juts out of the picture."""
+    """Draw the centre of a piece of ``cut`` pixels; its ends, less what juts out of the image."""
     import torch
 
     centre = int(torch.randint(length, (), device="cpu"))
@@ -206,7 +206,7 @@ def _check_alpha(alpha: float) -> None:
 def _check_colours(image: "Tensor") -> None:
     if image.shape[0] not in (1, 3):
         raise ValueError(
-            f"changes of colour take grey or RGB pictures, not {image.shape[0]} channels; "
+            f"changes of colour take grey or RGB images, not {image.shape[0]} channels; "
             'write augment = "crop-flip"'
         )
 

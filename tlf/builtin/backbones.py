@@ -45,7 +45,7 @@ class Torchvision:
     ``starter`` (ResNet-18 weights that come with tlf), or ``none``: start at random."""
 
     def expected_preprocessing(self) -> Preprocessing | None:
-        """How pictures are prepared for it, as far as that is known without torchvision."""
+        """How images are prepared for it, as far as that is known without torchvision."""
         file = local_file(self.weights, self.model)
         own = file and published.preprocessing_in(file)
         known = file or self.weights in ("DEFAULT", "none")
@@ -64,16 +64,16 @@ class Torchvision:
         stored = self._stored(entries)
         own = published.stored_preprocessing(stored.metadata) if stored else None
         entry = entries.get(self.weights, entries["DEFAULT"])
-        how = own or published.torchvision_preprocessing(self.model, entry.transforms())
+        preprocessing = own or published.torchvision_preprocessing(self.model, entry.transforms())
         with Unfilled() if stored else nullcontext():
-            module = published.torchvision_module(self.model, how.size)
+            module = published.torchvision_module(self.model, preprocessing.size)
         classifier, width = _remove_last_layer(module)
         if stored:
             tensors = published.torchvision_names(stored.tensors)
             fit(module, tensors, [vacated(module, classifier), *AUXILIARY])
         if top := maps.top(module, classifier):
             maps.offer_torchvision(module, top)
-        return BuiltBackbone(module, width, stages.cut(module), how, classifier)
+        return BuiltBackbone(module, width, stages.cut(module), preprocessing, classifier)
 
     def _stored(self, entries: Mapping[str, Any]) -> StoredWeights | None:
         if self.weights == "none":
@@ -99,8 +99,8 @@ class Timm:
     (B, N, F) to heads that pool for themselves. Maps that timm lays out as (B, H, W, F) come as
     tokens.
 
-    Some of timm's ways to crop are done in the nearest way that tlf has: of a squashed picture the
-    whole is shown instead of its centre, and pictures are resized instead of padded.
+    Some of timm's ways to crop are done in the nearest way that tlf has: of a squashed image the
+    whole is shown instead of its centre, and images are resized instead of padded.
     """
 
     model: str = "resnet18"
@@ -110,7 +110,7 @@ class Timm:
     (.safetensors, .pth, .pt), ``starter`` (ResNet-18 weights that come with tlf), or ``none``:
     start at random."""
     channels: int = 3
-    """Channels of a picture: 3 for colour, 1 for grey. The first convolution is adapted."""
+    """Channels of an image: 3 for colour, 1 for grey. The first convolution is adapted."""
     drop_path: float = 0.0
     """Chance that a block is skipped while training; it rises to this from the stem to the top."""
 
@@ -136,19 +136,19 @@ class Timm:
             stored = read(file) if file else StoredWeights({}, {})
             config = published.timm_config(self.model)
             own = published.stored_preprocessing(stored.metadata)
-            how = own or published.timm_preprocessing(config)
+            preprocessing = own or published.timm_preprocessing(config)
             with Unfilled() if file else nullcontext():
-                module = self._bare(architecture, config, how.size)
+                module = self._bare(architecture, config, preprocessing.size)
             if file:
                 self._fit(module, config, stored.tensors)
         else:
             config, tensors, options = self._published(architecture)
-            how = published.timm_preprocessing(config)
+            preprocessing = published.timm_preprocessing(config)
             module = self._loaded(architecture, config, tensors, options)
         width = maps.offer_timm(module)
         classifier = (*published.timm_classifiers(config), "head")[0]
-        how = published.with_channels(how, self.channels)
-        return BuiltBackbone(module, width, stages.cut_timm(module), how, classifier)
+        preprocessing = published.with_channels(preprocessing, self.channels)
+        return BuiltBackbone(module, width, stages.cut_timm(module), preprocessing, classifier)
 
     def _published(self, architecture: str) -> tuple[Any, dict[str, "Tensor"], dict[str, Any]]:
         """Published weights: how timm describes them, their tensors, and the network's options."""
@@ -175,7 +175,7 @@ class Timm:
         return self._create(architecture, config, options)
 
     def _fit(self, module: "nn.Module", config: Any, tensors: Mapping[str, "Tensor"]) -> None:  # noqa: ANN401
-        """Fit a file's weights; those for colour pictures are adapted to the channels asked for."""
+        """Fit a file's weights; those for colour images are adapted to the channels asked for."""
         from timm.models import adapt_input_conv
 
         own, given = module.state_dict(), dict(tensors)

@@ -1,4 +1,4 @@
-"""Pictures listed in a CSV file."""
+"""Images listed in a CSV file."""
 
 import csv
 import os
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tlf.components import Splits
 from tlf.data.splits import (
     EVAL_NAMES,
-    Aside,
+    HoldOut,
     class_problems,
     failure,
     file_splits,
@@ -24,13 +24,13 @@ _MOST = 20
 
 @hookimpl
 def tlf_datasets() -> dict[str, type]:
-    """Offer pictures listed in a CSV file."""
+    """Offer images listed in a CSV file."""
     return {"csv": Csv}
 
 
 @dataclass(frozen=True)
 class Csv:
-    """Pictures listed in a CSV file, a line for each, under a heading.
+    """Images listed in a CSV file, a line for each, under a heading.
 
     The file is UTF-8; its columns are separated by commas, semicolons or tabs.
     """
@@ -49,7 +49,7 @@ class Csv:
     fraction: float = 0.2
     """How much of each class is put aside where no column says it."""
     seed: int = 0
-    """Decides which pictures are put aside; the seed of the run has no part in it."""
+    """Decides which images are put aside; the seed of the run has no part in it."""
 
     def build(self) -> Splits:
         """Read the list and see that every file is there.
@@ -87,18 +87,18 @@ class Csv:
         if by_column and not (train and found):
             said = listed(sorted(groups))
             problem = f"the column {self.split!r} says {said} only; train and val are needed"
-            raise failure(self.file, [f'{problem}, or data.split = "" to have pictures put aside'])
+            raise failure(self.file, [f'{problem}, or data.split = "" to have images put aside'])
         seen = groups[found[0]] if found else train
         problems = class_problems(train, seen, "train" if found else "it", "".join(found[:1]))
         if problems:
             raise failure(self.file, problems)
-        evaluated = seen if found else Aside(self.file, self.fraction, self.seed)
+        evaluated = seen if found else HoldOut(self.file, self.fraction, self.seed)
         return file_splits(root, train, evaluated, untouched(found))
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One picture of the list."""
+    """One image of the list."""
 
     line: int
     path: str
@@ -133,7 +133,7 @@ def _read(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
 def _rows(
     lines: Sequence[tuple[int, list[str]]], path: int, label: int, split: int | None
 ) -> tuple[list[_Row], list[str]]:
-    """The pictures, and what is wrong with single lines. Without a column, all are in ``train``."""
+    """The images, and what is wrong with single lines. Without a column, all are in ``train``."""
     rows, problems = [], []
     for line, cells in lines:
         if len(cells) <= max(path, label, split or 0):
@@ -175,7 +175,7 @@ def _capped(problems: list[str], rest: str) -> list[str]:
 
 
 def _grouped(rows: Sequence[_Row]) -> dict[str, dict[str, list[str]]]:
-    """Split → class → pictures."""
+    """Split → class → images."""
     groups: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         groups.setdefault(row.split, {}).setdefault(row.label, []).append(row.path)

@@ -1,4 +1,4 @@
-"""Pictures in folders, one for each class."""
+"""Images in folders, one for each class."""
 
 import os
 from collections import Counter
@@ -10,7 +10,7 @@ from tlf.components import Splits
 from tlf.data.decode import SUFFIXES
 from tlf.data.splits import (
     EVAL_NAMES,
-    Aside,
+    HoldOut,
     class_problems,
     failure,
     file_splits,
@@ -32,17 +32,17 @@ _LAYOUT = """a folder for each class is expected, the same ones in both splits,
 
 @hookimpl
 def tlf_datasets() -> dict[str, type]:
-    """Offer pictures in folders."""
+    """Offer images in folders."""
     return {"folder": Folder}
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of pictures, with a folder for each class: ``root/train/ants/a.jpg``.
+    """A folder of images, with a folder for each class: ``root/train/ants/a.jpg``.
 
     Where ``root`` has no train folder, its own folders are the classes (``root/ants/a.jpg``) and a
     fraction of each is put aside as the eval split. Folders inside a class folder belong to the
-    class. Hidden files and folders, and files that are not pictures by their suffix, are left out.
+    class. Hidden files and folders, and files that are not images by their suffix, are left out.
     """
 
     root: str
@@ -51,11 +51,11 @@ class Folder:
     """The folder in it that is learnt from."""
     eval: str = "auto"
     """The folder in it that is evaluated on. ``auto``: the first of val, valid, validation, eval
-    and test that is there, else as ``fraction``. ``fraction``: put train pictures aside."""
+    and test that is there, else as ``fraction``. ``fraction``: put train images aside."""
     fraction: float = 0.2
     """How much of each class is put aside where there is no eval folder."""
     seed: int = 0
-    """Decides which pictures are put aside; the seed of the run has no part in it."""
+    """Decides which images are put aside; the seed of the run has no part in it."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -63,7 +63,7 @@ class Folder:
             raise ValueError(f"fraction lies between 0 and 1, such as 0.2, not at {self.fraction}")
 
     def build(self) -> Splits:
-        """Find the pictures.
+        """Find the images.
 
         Raises:
             DataError: names everything that is missing or does not fit together.
@@ -79,7 +79,7 @@ class Folder:
         return file_splits(
             str(root),
             train.groups,
-            evaluated.groups if evaluated else Aside(self.root, self.fraction, self.seed),
+            evaluated.groups if evaluated else HoldOut(self.root, self.fraction, self.seed),
             notes,
         )
 
@@ -126,20 +126,20 @@ class _Scan:
 
     name: str
     groups: dict[str, list[str]]
-    """Class → its pictures, relative to the root. Empty class folders are among them."""
+    """Class → its images, relative to the root. Empty class folders are among them."""
     loose: list[str]
-    """Pictures in no class folder."""
+    """Images in no class folder."""
     others: Counter[str]
-    """Suffix → how many files that are not pictures."""
+    """Suffix → how many files that are not images."""
 
     def problems(self) -> list[str]:
         """What keeps this from being a split."""
         if not self.groups:
-            loose = f" (loose pictures: {len(self.loose)})" if self.loose else ""
+            loose = f" (loose images: {len(self.loose)})" if self.loose else ""
             return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}"]
-        empty = [name for name, pictures in self.groups.items() if not pictures]
-        advice = "add pictures, or remove the folder"
-        return [f"{_join(self.name, name)} holds no pictures; {advice}" for name in empty]
+        empty = [name for name, images in self.groups.items() if not images]
+        advice = "add images, or remove the folder"
+        return [f"{_join(self.name, name)} holds no images; {advice}" for name in empty]
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, if anything."""
@@ -150,7 +150,7 @@ class _Scan:
             notes.append(f"{where}left out {count}: {listed(self.loose, 3)}")
         if self.others:
             kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.others.items()))
-            notes.append(f"{where}left out files that are not pictures by their suffix: {kinds}")
+            notes.append(f"{where}left out files that are not images by their suffix: {kinds}")
         return tuple(notes)
 
 
@@ -168,9 +168,9 @@ def _scan(root: Path, name: str) -> _Scan:
         prefix = _join(name, entry.name)
         if entry.is_dir():
             files = list(_files(entry.path, prefix, frozenset()))
-            found.groups[entry.name] = sorted(filter(_is_picture, files))
-            found.others.update(_kind(file) for file in files if not _is_picture(file))
-        elif _is_picture(prefix):
+            found.groups[entry.name] = sorted(filter(_is_image, files))
+            found.others.update(_kind(file) for file in files if not _is_image(file))
+        elif _is_image(prefix):
             found.loose.append(prefix)
         else:
             found.others[_kind(prefix)] += 1
@@ -211,7 +211,7 @@ def _folders(root: Path) -> list[str]:
     return [entry.name for entry in _entries(root) if entry.is_dir()]
 
 
-def _is_picture(name: str) -> bool:
+def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 

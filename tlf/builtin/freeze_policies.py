@@ -134,7 +134,7 @@ class Matching:
 class Norms:
     """The normalisation layers of the backbone stand still: their weights, and so their statistics.
 
-    Keeps what they learned from far more pictures; useful with small batches.
+    Keeps what they learned from far more images; useful with small batches.
     """
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:

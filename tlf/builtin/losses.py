@@ -1,4 +1,4 @@
-"""Losses: logits (B, K) and labels (B,) or class probabilities (B, K) → losses of pictures (B,)."""
+"""Losses: logits (B, K) and labels (B,) or class probabilities (B, K) → losses of images (B,)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -24,8 +24,8 @@ class CrossEntropy:
     label_smoothing: float = 0.0
     """Share of the probability that is spread evenly over all classes."""
     class_weights: ClassWeights = "none"
-    """``balanced``: pictures of rare classes count more, so that each class counts the same in all.
-    Weights average 1 over the train split. Losses are divided by the number of pictures, where
+    """``balanced``: images of rare classes count more, so that each class counts the same in all.
+    Weights average 1 over the train split. Losses are divided by the number of images, where
     torch's weighted mean divides by the sum of their weights, which differs from batch to batch."""
 
     def __post_init__(self) -> None:
@@ -39,7 +39,7 @@ class CrossEntropy:
         """Build the function for classes of these sizes.
 
         Raises:
-            ValueError: a class without pictures is to be weighted.
+            ValueError: a class without images is to be weighted.
         """
         weights = _weights(class_counts, self.class_weights)
         return partial(_cross_entropy, label_smoothing=self.label_smoothing, weights=weights)
@@ -47,7 +47,7 @@ class CrossEntropy:
 
 @dataclass(frozen=True)
 class Focal:
-    """Cross-entropy that looks away from pictures that are already classified well.
+    """Cross-entropy that looks away from images that are already classified well.
 
     Every term of the cross-entropy, ``-log(p)``, is multiplied by ``(1 - p) ** gamma``.
 
@@ -55,9 +55,9 @@ class Focal:
     """
 
     gamma: float = 2.0
-    """How much easy pictures are played down; 0 gives cross-entropy."""
+    """How much easy images are played down; 0 gives cross-entropy."""
     class_weights: ClassWeights = "none"
-    """``balanced``: pictures of rare classes count more, as for ``cross-entropy``."""
+    """``balanced``: images of rare classes count more, as for ``cross-entropy``."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -68,17 +68,17 @@ class Focal:
         """Build the function for classes of these sizes.
 
         Raises:
-            ValueError: a class without pictures is to be weighted.
+            ValueError: a class without images is to be weighted.
         """
         weights = _weights(class_counts, self.class_weights)
         return partial(_focal, gamma=self.gamma, weights=weights)
 
 
 def balanced_weights(class_counts: Sequence[int]) -> tuple[float, ...]:
-    """The weight of a picture of each class: n / (K · pictures of the class).
+    """The weight of an image of each class: n / (K · images of the class).
 
     Raises:
-        ValueError: a class has no pictures.
+        ValueError: a class has no images.
 
     >>> balanced_weights([1, 3])
     (2.0, 0.6666666666666666)
@@ -86,7 +86,7 @@ def balanced_weights(class_counts: Sequence[int]) -> tuple[float, ...]:
     empty = [index for index, count in enumerate(class_counts) if not count]
     if empty:
         raise ValueError(
-            f"class {empty[0]} (counted from 0) has no pictures in the train split, so that no "
+            f"class {empty[0]} (counted from 0) has no images in the train split, so that no "
             'weight balances it; write class_weights = "none" or take the class out'
         )
     total, classes = sum(class_counts), len(class_counts)

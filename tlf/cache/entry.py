@@ -32,7 +32,7 @@ class Wanted:
     kind: str
     """``pixels`` or ``activations``."""
     title: str
-    """For a person: ``features of 245 pictures``."""
+    """For a person: ``features of 245 images``."""
     depends: Mapping[str, Any]
     """Everything that the bytes depend on, as JSON."""
 

@@ -27,7 +27,7 @@ Key = dict[str, Any]
 
 def pixel_key(
     digests: Sequence[bytes],
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     code: Iterable[Path],
     decoders: Mapping[str, object],
 ) -> Key:
@@ -40,8 +40,8 @@ def pixel_key(
         decoders: name → version of the libraries behind those.
     """
     return {
-        "pictures": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
-        "resizing": resizing(how),
+        "images": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
+        "resizing": resizing(preprocessing),
         "code": sha256(b"".join(file.read_bytes() for file in code)).hexdigest(),
         "decoders": decoders,
     }
@@ -49,7 +49,7 @@ def pixel_key(
 
 def feature_key(
     manifest: str,
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     components: Sequence[tuple[object, Offer]],
     network: "nn.Module",
     frozen: Mapping[str, str],
@@ -76,8 +76,8 @@ def feature_key(
     """
     modules = [*network.modules()]
     return {
-        "pictures": manifest,
-        "preprocessing": asdict(how),
+        "images": manifest,
+        "preprocessing": asdict(preprocessing),
         "components": [
             {"kind": offer.kind, "options": repr(component), "version": offer.plugin.version}
             for component, offer in components
@@ -95,10 +95,10 @@ def feature_key(
     }
 
 
-def resizing(how: Preprocessing) -> Key:
+def resizing(preprocessing: Preprocessing) -> Key:
     """What pixels depend on of the way in which images are prepared: not the scaling after it."""
-    kept = {k: v for k, v in asdict(how).items() if k not in ("mean", "std")}
-    return kept | {"channels": how.channels}
+    kept = {k: v for k, v in asdict(preprocessing).items() if k not in ("mean", "std")}
+    return kept | {"channels": preprocessing.channels}
 
 
 def engine() -> str:

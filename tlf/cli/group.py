@@ -15,7 +15,7 @@ _OF_A_PLUGIN = re.compile(r"[\w-]+:[\w-]+")
 MEANINGS = {
     "recipe": "a recipe, a .toml file",
     "run": "the folder of a run, such as runs/mine",
-    "pictures": "a picture, or a folder of them",
+    "images": "an image, or a folder of them",
     "to": "a format, which --help lists",
     "name": "a name for the plugin",
 }

@@ -4,7 +4,7 @@ import click
 
 import tlf
 from tlf.cli.group import Commands, missing
-from tlf.cli.out_of_memory import shortage
+from tlf.cli.out_of_memory import explain_out_of_memory
 from tlf.errors import StoppedError, TlfError
 
 
@@ -15,7 +15,7 @@ from tlf.errors import StoppedError, TlfError
 )
 @click.version_option(tlf.__version__, prog_name="tlf")
 def cli() -> None:
-    """Turn a pretrained image backbone into a classifier for your own pictures."""
+    """Turn a pretrained image backbone into a classifier for your own images."""
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
     except TlfError as error:
         click.echo(f"error: {error}", err=True)
     except (MemoryError, RuntimeError) as error:
-        if (short := shortage(error)) is None:
+        if (short := explain_out_of_memory(error)) is None:
             raise
         click.echo(f"error: {short}", err=True)
     return 2

@@ -10,7 +10,7 @@ _SMALLER = (
 )
 
 
-def shortage(error: BaseException) -> str | None:
+def explain_out_of_memory(error: BaseException) -> str | None:
     """What is short of memory and what to write instead; None if an error is something else.
 
     >>> error = RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total …")
@@ -24,12 +24,12 @@ def shortage(error: BaseException) -> str | None:
     text = _told(error)
     if "killed by signal: Bus error" in text or "out of shared memory" in text:
         return (
-            "the processes that load pictures have too little shared memory; write workers = 0, or "
+            "the processes that load images have too little shared memory; write workers = 0, or "
             "give a container more of it (docker run --ipc=host, or --shm-size 8g)"
         )
     if "killed by signal: Killed" in text:
         return (
-            "a process that loads pictures was killed, as a system does that runs out of memory; "
+            "a process that loads images was killed, as a system does that runs out of memory; "
             "write fewer workers or a smaller batch_size"
         )
     if isinstance(error, MemoryError) or re.search("can('t|not) allocate memory", text, re.I):

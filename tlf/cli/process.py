@@ -78,5 +78,5 @@ def settled(events: Iterator[Any]) -> Iterator[Any]:
         if isinstance(event, SegmentStarted):
             # What a whole network keeps for its backward pass leaves gaps between large blocks,
             # which would cost memory; what only passes through frozen stages leaves none.
-            keep_memory(large=event.start != "pictures")
+            keep_memory(large=event.start != "images")
         yield event

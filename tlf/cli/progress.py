@@ -65,9 +65,9 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             )
             console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
         case Stored():
-            how = "found, computed by an earlier run" if event.reused else "computed once"
+            preprocessing = "found, computed by an earlier run" if event.reused else "computed once"
             console.print(
-                f"stored    {event.title}: {how}, {readable_size(event.bytes)}",
+                f"stored    {event.title}: {preprocessing}, {readable_size(event.bytes)}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -90,9 +90,7 @@ def _show_start(event: RunStarted, console: Console) -> None:
     console.print(
         f"run       {event.folder}{going_on}", markup=False, highlight=False, soft_wrap=True
     )
-    console.print(
-        f"pictures  {train} to learn from, {seen} to evaluate on: {classes}", markup=False
-    )
+    console.print(f"images  {train} to learn from, {seen} to evaluate on: {classes}", markup=False)
     console.print(
         f"device    {describe(job.accelerator)}", markup=False, highlight=False, soft_wrap=True
     )
@@ -105,7 +103,7 @@ def _show_end(result: RunResult, console: Console) -> None:
         f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s altogether\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"
-        f"try it    tlf predict {result.folder} PICTURE…",
+        f"try it    tlf predict {result.folder} IMAGE…",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
 
@@ -142,7 +140,7 @@ class _Bar:
         if self.task is None or title != self.title:
             self.clear()
             self.title, self.started = title, time.perf_counter()
-            self.task = self.progress.add_task(title, total=event.pictures, figures="")
+            self.task = self.progress.add_task(title, total=event.images, figures="")
         self.progress.update(self.task, completed=event.done, figures=_figures(event, self.started))
 
     def clear(self) -> None:
@@ -173,7 +171,7 @@ class _Lines:
             self.title, self.started, self.last = title, now, now
         if now - self.last >= SECONDS_BETWEEN_LINES:
             self.last = now
-            left = (now - self.started) * (event.pictures - event.done) / max(1, event.done)
+            left = (now - self.started) * (event.images - event.done) / max(1, event.done)
             figures = _figures(event, self.started)
             self.console.print(
                 f"{title}: {figures}, {left:.0f} s left", markup=False, highlight=False
@@ -192,6 +190,6 @@ def _title(event: Updated | Prepared) -> str:
 
 def _figures(event: Updated | Prepared, started: float) -> str:
     seconds = time.perf_counter() - started
-    rate = f", {event.done / seconds:.0f} pictures/s" if seconds > 0.5 else ""
+    rate = f", {event.done / seconds:.0f} images/s" if seconds > 0.5 else ""
     loss = event.loss if isinstance(event, Updated) else None
-    return f"{event.done}/{event.pictures}{rate}" + ("" if loss is None else f", loss {loss:.4f}")
+    return f"{event.done}/{event.images}{rate}" + ("" if loss is None else f", loss {loss:.4f}")

@@ -49,5 +49,5 @@ def epoch_line(result: EpochResult, width: int = 0) -> str:
         f"{result.phase:<{width}} {result.epoch + 1:>3}  "
         f"loss {result.train_loss:.4f} train, {result.eval_loss:.4f} eval  "
         f"top-1 {result.eval_top1:6.2%}  "
-        f"{result.images_per_second:.0f} pictures/s  {result.seconds:.1f} s"
+        f"{result.images_per_second:.0f} images/s  {result.seconds:.1f} s"
     )

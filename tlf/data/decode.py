@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to an 8-bit picture, the right way up, RGB or grey.
+"""From the bytes of an image file to an 8-bit image, the right way up, RGB or grey.
 
 Pillow decodes. It is the reference that published weights were trained and measured with.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is read, by Pillow's names. Not all that Pillow knows: formats without a signature would
-take any bytes for a picture, and others (EPS) start a program."""
+take any bytes for an image, and others (EPS) start a program."""
 
 SUFFIXES = frozenset(
     (
@@ -24,8 +24,8 @@ SUFFIXES = frozenset(
         *(".avif", ".heic", ".heif"),
     )
 )
-"""How the names of picture files end, in lower case. HEIC is among them, though it cannot be read:
-somebody's phone pictures must be reported, not passed over."""
+"""How the names of image files end, in lower case. HEIC is among them, though it cannot be read:
+somebody's phone images must be reported, not passed over."""
 
 _HINTS = {
     b"<": "it holds a web page, SVG or XML, not pixels",
@@ -38,8 +38,8 @@ _TURNING = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 """A PNG that says which way is up holds one of these, plain even where what follows is packed."""
 
 
-def open_picture(data: bytes, channels: int = 3) -> "Image.Image":
-    """A picture file → an 8-bit Pillow picture, RGB (``channels = 3``) or grey (1), pixels loaded.
+def open_image(data: bytes, channels: int = 3) -> "Image.Image":
+    """An image file → an 8-bit Pillow image, RGB (``channels = 3``) or grey (1), pixels loaded.
 
     It is turned the way up that its EXIF data says. Transparency is laid on white. CMYK becomes
     RGB (inverted first where Adobe wrote it so), 16-bit grey is scaled to 8 bits, and of an
@@ -47,7 +47,7 @@ def open_picture(data: bytes, channels: int = 3) -> "Image.Image":
     are trained.
 
     Raises:
-        DataError: these bytes are no picture that can be read; says why, the caller says which.
+        DataError: these bytes are no image that can be read; says why, the caller says which.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -56,7 +56,7 @@ def open_picture(data: bytes, channels: int = 3) -> "Image.Image":
         return standard(_loaded(data), channels)
     except UnidentifiedImageError as error:
         raise DataError(_unknown(data)) from error
-    except (DataError, MemoryError):  # too little memory is no fault of a picture
+    except (DataError, MemoryError):  # too little memory is no fault of an image
         raise
     except Image.DecompressionBombError as error:
         raise DataError(f"too large to be safe: {error}") from error
@@ -66,7 +66,7 @@ def open_picture(data: bytes, channels: int = 3) -> "Image.Image":
 
 
 def standard(image: "Image.Image", channels: int = 3) -> "Image.Image":
-    """What ``open_picture`` gives for a file, for a picture that Pillow has opened or made.
+    """What ``open_image`` gives for a file, for an image that Pillow has opened or made.
 
     Raises:
         DataError: its values have no fixed white.
@@ -76,12 +76,12 @@ def standard(image: "Image.Image", channels: int = 3) -> "Image.Image":
 
 
 def upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height of what ``open_picture`` gives for a file that it can read.
+    """Width and height of what ``open_image`` gives for a file that it can read.
 
     Nothing is decoded but a PNG that may say after its pixels which way is up.
 
     Raises:
-        DataError: these bytes do not begin as a picture does.
+        DataError: these bytes do not begin as an image does.
     """
     from io import BytesIO
 
@@ -93,14 +93,14 @@ def upright_size(data: bytes) -> tuple[int, int]:
         turned = _may_be_turned(image, data) and _orientation(image) in (5, 6, 7, 8)
     except MemoryError:
         raise
-    # Whatever Pillow's readers stumble over; ``open_picture`` says what.
+    # Whatever Pillow's readers stumble over; ``open_image`` says what.
     except Exception as error:
         raise DataError(str(error)) from error
     return (height, width) if turned else (width, height)
 
 
 def from_array(pixels: "NDArray[np.uint8]") -> "Image.Image":
-    """Uint8 values, RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W), as a Pillow picture.
+    """Uint8 values, RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W), as a Pillow image.
 
     Raises:
         DataError: they are of another type or shape.
@@ -111,7 +111,7 @@ def from_array(pixels: "NDArray[np.uint8]") -> "Image.Image":
     shape = pixels.shape
     if pixels.dtype != np.uint8 or len(shape) < 2 or shape[2:] not in ((), (3,), (4,)):
         raise DataError(
-            f"an array of {pixels.dtype} {shape} is no picture; "
+            f"an array of {pixels.dtype} {shape} is no image; "
             "give uint8, RGB (H, W, 3), RGBA (H, W, 4) or grey (H, W)"
         )
     if not pixels.size:
@@ -156,7 +156,7 @@ def _formats() -> tuple[str, ...]:
 
 def _mode(channels: int) -> Literal["L", "RGB"]:
     if channels not in (1, 3):
-        raise ValueError(f"pictures have 3 channels (RGB) or 1 (grey), not {channels}")
+        raise ValueError(f"images have 3 channels (RGB) or 1 (grey), not {channels}")
     return "L" if channels == 1 else "RGB"
 
 
@@ -166,7 +166,7 @@ def _unknown(data: bytes) -> str:
     if data[4:12] in _HEIC_BRANDS:
         return "HEIC cannot be read: convert it to JPEG or PNG"
     hints = [hint for start, hint in _HINTS.items() if data.lstrip().startswith(start)]
-    return hints[0] if hints else f"not a picture in a known format ({', '.join(FORMATS)})"
+    return hints[0] if hints else f"not an image in a known format ({', '.join(FORMATS)})"
 
 
 def _upright(image: "Image.Image") -> "Image.Image":
@@ -186,7 +186,7 @@ def _upright(image: "Image.Image") -> "Image.Image":
 
 
 def _lying(image: "Image.Image") -> tuple[int, int]:
-    """Width and height of an opened picture before it is turned the right way up."""
+    """Width and height of an opened image before it is turned the right way up."""
     from PIL.ExifTags import Base
     from PIL.TiffImagePlugin import TiffImageFile
 
@@ -236,5 +236,5 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
 def _on_white(image: "Image.Image") -> "Image.Image":
     from PIL import Image
 
-    picture = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)

@@ -1,9 +1,9 @@
-"""Decode pictures while torch is being imported.
+"""Decode images while torch is being imported.
 
 Importing torch keeps one core busy for a second or two. On Linux a child of this process, begun
 before that, decodes on another core what no run has stored, into memory that both share. It is
 ended when its work is asked for; whatever it has not done is done as if it had never been. A
-picture is known by the hash of its file's bytes, so that what the child saw is never taken for
+image is known by the hash of its file's bytes, so that what the child saw is never taken for
 something else.
 """
 
@@ -36,21 +36,21 @@ _ROOM = 128 * 2**20
 """Bytes of pixels that are decoded ahead at most."""
 
 _NOTE = struct.Struct("<QIII32s")
-"""What is noted of a picture: where its pixels begin, C, H, W, and the hash of its file. The hash
+"""What is noted of an image: where its pixels begin, C, H, W, and the hash of its file. The hash
 is written last: it is there when everything is."""
 
 
 @dataclass
 class Ahead:
-    """Pictures that another process is decoding."""
+    """Images that another process is decoding."""
 
     child: int
     """The id of the process."""
     shared: mmap
-    """A note for each picture, then their pixels."""
+    """A note for each image, then their pixels."""
     count: int
-    """How many pictures there are."""
-    how: Preprocessing
+    """How many images there are."""
+    preprocessing: Preprocessing
     waited_for: bool = False
     """Whether the process is gone for good: its id may be somebody else's by now."""
 
@@ -67,18 +67,18 @@ class Ahead:
 
 @dataclass(frozen=True)
 class Ready:
-    """Pictures that were decoded ahead."""
+    """Images that were decoded ahead."""
 
     places: Mapping[bytes, tuple[int, Shape]]
     """The hash of a file → where its pixels begin, and their shape (C, H, W)."""
     shared: mmap | None = None
 
     def shape(self, digest: bytes) -> Shape | None:
-        """(C, H, W) of a picture's pixels, if they are here."""
+        """(C, H, W) of an image's pixels, if they are here."""
         return self.places[digest][1] if digest in self.places else None
 
     def pixels(self, digest: bytes) -> "NDArray[np.uint8] | None":
-        """A picture's pixels (C, H, W), if they are here."""
+        """An image's pixels (C, H, W), if they are here."""
         import numpy as np
 
         if digest not in self.places or self.shared is None:
@@ -87,8 +87,8 @@ class Ready:
         return np.frombuffer(self.shared[start : start + prod(shape)], np.uint8).reshape(shape)
 
 
-def begin(splits: Splits, how: Preprocessing, cache: Cache) -> Ahead | None:
-    """Have pictures decoded that are not in the cache, where that gains anything."""
+def begin(splits: Splits, preprocessing: Preprocessing, cache: Cache) -> Ahead | None:
+    """Have images decoded that are not in the cache, where that gains anything."""
     if not _can_fork():
         return None
     count, parent = len(splits.train) + len(splits.eval), os.getpid()
@@ -98,20 +98,20 @@ def begin(splits: Splits, how: Preprocessing, cache: Cache) -> Ahead | None:
     except OSError:  # too little memory or too many processes: it can do without
         return None
     if child == 0:
-        _work(splits, how, cache, shared, parent)
-    return Ahead(child, shared, count, how)
+        _work(splits, preprocessing, cache, shared, parent)
+    return Ahead(child, shared, count, preprocessing)
 
 
 @contextmanager
-def decoded_ahead(ahead: Ahead | None, how: Preprocessing) -> Iterator[Ready]:
+def decoded_ahead(ahead: Ahead | None, preprocessing: Preprocessing) -> Iterator[Ready]:
     """End the process and use what it has decoded, as long as the context lasts: nothing, if
-    pictures are resized in another way than was expected.
+    images are resized in another way than was expected.
     """
     if ahead is None:
         yield Ready({})
         return
     ahead.stop()
-    alike = resizing(how) == resizing(ahead.how)
+    alike = resizing(preprocessing) == resizing(ahead.preprocessing)
     try:
         yield Ready(dict(_notes(ahead)) if alike else {}, ahead.shared)
     finally:
@@ -132,24 +132,28 @@ def _can_fork() -> bool:
     return len(os.listdir("/proc/self/task")) == 1
 
 
-def _work(splits: Splits, how: Preprocessing, cache: Cache, shared: mmap, parent: int) -> NoReturn:
+def _work(
+    splits: Splits, preprocessing: Preprocessing, cache: Cache, shared: mmap, parent: int
+) -> NoReturn:
     """What the child does. Whatever it stumbles over, its parent meets again, and tells."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _decode(splits, how, cache, shared, parent)
+        _decode(splits, preprocessing, cache, shared, parent)
     finally:
         os._exit(0)
 
 
-def _decode(splits: Splits, how: Preprocessing, cache: Cache, shared: mmap, parent: int) -> None:
+def _decode(
+    splits: Splits, preprocessing: Preprocessing, cache: Cache, shared: mmap, parent: int
+) -> None:
     number, start = 0, (len(splits.train) + len(splits.eval)) * _NOTE.size
     for what, split in (("train", splits.train), ("eval", splits.eval)):
         digests = [_digest(data) for data in _files(split, parent)]
-        if (cache.folder / wanted_pixels(digests, what, how).name).is_dir():
+        if (cache.folder / wanted_pixels(digests, what, preprocessing).name).is_dir():
             number += len(split)
             continue
         for data, digest in zip(_files(split, parent), digests, strict=True):
-            pixels = _pixels(data, how) if _digest(data) == digest else None
+            pixels = _pixels(data, preprocessing) if _digest(data) == digest else None
             if pixels is not None:
                 if start + pixels.nbytes > len(shared):
                     return
@@ -160,7 +164,7 @@ def _decode(splits: Splits, how: Preprocessing, cache: Cache, shared: mmap, pare
 
 
 def _files(split: Split, parent: int) -> Iterator[bytes]:
-    """The bytes of every picture, none where it cannot be read; for as long as anybody waits."""
+    """The bytes of every image, none where it cannot be read; for as long as anybody waits."""
     for index in range(len(split)):
         if os.getppid() != parent:
             return
@@ -174,8 +178,8 @@ def _digest(data: bytes) -> bytes:
     return sha256(data).digest() if data else b""
 
 
-def _pixels(data: bytes, how: Preprocessing) -> "NDArray[np.uint8] | None":
+def _pixels(data: bytes, preprocessing: Preprocessing) -> "NDArray[np.uint8] | None":
     try:
-        return load_pixels(data, how)
+        return load_pixels(data, preprocessing)
     except DataError:
         return None

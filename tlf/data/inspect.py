@@ -1,4 +1,4 @@
-"""Every picture is read once before anything is learnt: can it be decoded? What was decoded and
+"""Every image is read once before anything is learnt: can it be decoded? What was decoded and
 resized is stored, and nothing is decoded twice.
 
 Each file is read and hashed in every run, whatever its time stamp says; decoding is what costs.
@@ -19,7 +19,7 @@ from tlf.cache.find_or_compute import Filling, compute, find, merged, share
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
-from tlf.data.decode import open_picture
+from tlf.data.decode import open_image
 from tlf.data.decode_ahead import Ahead, Ready, decoded_ahead
 from tlf.data.loading import Decoded, Pixels
 from tlf.data.pixel_store import Shape, StoredPixels, pixels_title, wanted_pixels
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST = 64
-"""Pictures that a thread takes at a time: a queue entry for each would outweigh a large set."""
+"""Images that a thread takes at a time: a queue entry for each would outweigh a large set."""
 
 Events = Prepared | Notice | Stored
 Result = TypeVar("Result")
@@ -43,62 +43,62 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Inspected:
-    """The pictures that can be used."""
+    """The images that can be used."""
 
     splits: Splits
     manifests: Mapping[str, str]
-    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures."""
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images."""
     pixels: Mapping[str, Pixels]
-    """``train`` and ``eval`` → their decoded and resized pictures."""
+    """``train`` and ``eval`` → their decoded and resized images."""
 
 
 def inspect_splits(
     splits: Splits,
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     bad_images: BadImages,
     accelerator: Accelerator,
     cache: Cache | None,
     ahead: Ahead | None = None,
 ) -> Generator[Events, None, Inspected]:
-    """Read every picture of both splits; give those that can be used.
+    """Read every image of both splits; give those that can be used.
 
     Parameters:
-        splits: the pictures.
+        splits: the images.
         how: how they are prepared.
         bad_images: what becomes of one that cannot be read.
         accelerator: the processes that share the work.
-        cache: where decoded pictures are stored; None where nothing is.
+        cache: where decoded images are stored; None where nothing is.
         ahead: what has decoded some of them meanwhile.
 
     Raises:
-        DataError: names every picture that cannot be read, or a class that has none left.
+        DataError: names every image that cannot be read, or a class that has none left.
     """
     seen: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels | None] = {}
     outcomes: list[Stored] = []
-    with decoded_ahead(ahead, how) as ready:
+    with decoded_ahead(ahead, preprocessing) as ready:
         for what, split in (("train", splits.train), ("eval", splits.eval)):
             if cache is None:
                 seen[what] = yield from inspected(split, what, accelerator, _decoded)
                 continue
-            decoding = Decoding(split, what, how, accelerator, ready)
+            decoding = Decoding(split, what, preprocessing, accelerator, ready)
             seen[what], stored[what], outcome = yield from _stored(decoding, cache)
             if isinstance(outcome, Notice):
                 yield outcome
             else:
                 outcomes.append(outcome)
     checked = check_splits(splits, bad_images, seen)
-    yield from outcomes  # not before it is clear that the pictures are good
+    yield from outcomes  # not before it is clear that the images are good
     pixels: dict[str, Pixels] = {}
     for what, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):
-        pixels[what] = _left(stored.get(what), seen[what].kept) or Decoded(split, how)
+        pixels[what] = _left(stored.get(what), seen[what].kept) or Decoded(split, preprocessing)
     return Inspected(checked.splits, checked.manifests, pixels)
 
 
 def inspected(
     split: Split, what: str, accelerator: Accelerator, look_at: Callable[[bytes], object]
 ) -> Generator[Prepared, None, Inspection]:
-    """Read and hash every picture of a split, and look at its bytes."""
+    """Read and hash every image of a split, and look at its bytes."""
 
     def one(index: int) -> tuple[bytes, str]:
         try:
@@ -110,13 +110,13 @@ def inspected(
             return b"", error.strerror or str(error)
         return sha256(data).digest(), ""
 
-    results = yield from _mapped(accelerator, len(split), f"reading {what} pictures", one)
+    results = yield from _mapped(accelerator, len(split), f"reading {what} images", one)
     digests = [results[i][0] for i in range(len(split))]
     return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
 
 
 def _decoded(data: bytes) -> None:
-    open_picture(data)
+    open_image(data)
 
 
 def _hashed(data: bytes) -> None:
@@ -125,12 +125,12 @@ def _hashed(data: bytes) -> None:
 
 @dataclass(frozen=True)
 class Decoding:
-    """The pictures of one split on their way into the cache."""
+    """The images of one split on their way into the cache."""
 
     split: Split
     what: str
     """``train`` or ``eval``."""
-    how: Preprocessing
+    preprocessing: Preprocessing
     accelerator: Accelerator
     ready: Ready
     """Those that were decoded ahead."""
@@ -139,10 +139,10 @@ class Decoding:
 def _stored(
     decoding: Decoding, cache: Cache
 ) -> Generator[Prepared | Notice, None, tuple[Inspection, StoredPixels | None, Stored | Notice]]:
-    """Read and hash every picture, and decode those that were never decoded before."""
+    """Read and hash every image, and decode those that were never decoded before."""
     split, what, accelerator = decoding.split, decoding.what, decoding.accelerator
     seen = yield from inspected(split, what, accelerator, _hashed)
-    wanted = wanted_pixels(seen.digests, what, decoding.how)
+    wanted = wanted_pixels(seen.digests, what, decoding.preprocessing)
 
     def titled(note: Mapping[str, Any]) -> str:
         return pixels_title(len(seen.digests) - len(note["reasons"]), what)
@@ -169,19 +169,21 @@ def _stored(
 
 
 def _shapes(decoding: Decoding, seen: Inspection) -> Generator[Prepared, None, dict[int, Shape]]:
-    """(C, H, W) that each picture will have, mostly from the heads of the files."""
-    split, how, ready = decoding.split, decoding.how, decoding.ready
+    """(C, H, W) that each image will have, mostly from the heads of the files."""
+    split, preprocessing, ready = decoding.split, decoding.preprocessing, decoding.ready
 
     def one(index: int) -> Shape:
         known = ready.shape(seen.digests[index])
         if known:
             return known
         try:
-            return loaded_shape(split.read(index), how) if seen.digests[index] else (0, 0, 0)
+            return (
+                loaded_shape(split.read(index), preprocessing) if seen.digests[index] else (0, 0, 0)
+            )
         except (DataError, OSError):
             return 0, 0, 0  # decoding will say why
 
-    title = f"measuring {decoding.what} pictures"
+    title = f"measuring {decoding.what} images"
     shapes = yield from _mapped(decoding.accelerator, len(split), title, one)
     return dict(sorted(shapes.items()))
 
@@ -189,7 +191,7 @@ def _shapes(decoding: Decoding, seen: Inspection) -> Generator[Prepared, None, d
 def _fill(
     decoding: Decoding, seen: Inspection, shapes: Mapping[int, Shape], partial: Partial
 ) -> Filling:
-    """Decode every picture, and write its pixels."""
+    """Decode every image, and write its pixels."""
     starts = [0, *accumulate(map(prod, shapes.values()))][:-1]
 
     def one(index: int) -> str:
@@ -207,7 +209,7 @@ def _fill(
         partial.write(starts[index], pixels.data)
         return ""
 
-    count, title = len(decoding.split), f"decoding {decoding.what} pictures"
+    count, title = len(decoding.split), f"decoding {decoding.what} images"
     reasons = yield from _mapped(decoding.accelerator, count, title, one)
     return {
         "shapes": [list(shape) for shape in shapes.values()],
@@ -216,15 +218,15 @@ def _fill(
     }
 
 
-class _Undecodable(Exception):  # noqa: N818 - the picture is at fault, not the program
-    """A picture cannot be decoded; says why."""
+class _Undecodable(Exception):  # noqa: N818 - the image is at fault, not the program
+    """An image cannot be decoded; says why."""
 
 
 def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]":
-    """The pixels of a picture whose file has this hash.
+    """The pixels of an image whose file has this hash.
 
     Raises:
-        _Undecodable: it is no picture.
+        _Undecodable: it is no image.
         DataError: the file is another than it was when it was hashed.
     """
     pixels = decoding.ready.pixels(digest)
@@ -235,7 +237,7 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
         name = decoding.split.names[index]
         raise DataError(f"{name}: it changed while it was read; start again")
     try:
-        return load_pixels(data, decoding.how)
+        return load_pixels(data, decoding.preprocessing)
     except DataError as error:
         raise _Undecodable(str(error)) from error
 
@@ -284,7 +286,7 @@ def _raise_together(accelerator: Accelerator, problem: DataError | OSError | Non
 
 
 def _left(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:
-    """The pixels of the pictures that are left."""
+    """The pixels of the images that are left."""
     if stored is None or len(indices) == len(stored.starts):
         return stored
     shapes, starts = stored.shapes, stored.starts

@@ -1,7 +1,7 @@
 """Splits and transforms → batches. Order and augmentation are functions of (seed, epoch, index).
 
 A batch belongs to all processes together. It is dealt to them, and to the pieces it is computed in,
-so that picture i and picture B - 1 - i come to the same one: batch augmentations mix such pairs.
+so that image i and image B - 1 - i come to the same one: batch augmentations mix such pairs.
 """
 
 import warnings
@@ -19,20 +19,20 @@ from tlf.runtime.cores import usable_cores
 from tlf.runtime.seeds import derive, seeded
 
 Key = tuple[int, int]
-"""An epoch of the run and the index of a picture: what a picture's augmentation is drawn from."""
+"""An epoch of the run and the index of an image: what an image's augmentation is drawn from."""
 
 EVAL_BATCH = 32
-"""Pictures in a batch where nothing is learnt."""
+"""Images in a batch where nothing is learnt."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures on their way to the model."""
+    """Images on their way to the model."""
 
     indices: Tensor
     """(B,) positions in the split."""
     inputs: Tensor
-    """Uint8 pictures (B, C, S, S), or what is stored of them behind the frozen stages."""
+    """Uint8 images (B, C, S, S), or what is stored of them behind the frozen stages."""
     labels: Tensor
     """(B,)."""
     stored: bool = False
@@ -45,24 +45,24 @@ class Batch:
 
 
 Pixels = Callable[[int], Tensor]
-"""Index → a decoded and resized uint8 picture (C, H, W). Picklable: loading may use processes."""
+"""Index → a decoded and resized uint8 image (C, H, W). Picklable: loading may use processes."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The pictures of a split, each decoded and resized whenever it is asked for."""
+    """The images of a split, each decoded and resized whenever it is asked for."""
 
     split: Split
-    how: Preprocessing
+    preprocessing: Preprocessing
 
     def __call__(self, index: int) -> Tensor:
-        """A uint8 picture (C, H, W)."""
-        return load(self.split.read(index), self.how)
+        """A uint8 image (C, H, W)."""
+        return load(self.split.read(index), self.preprocessing)
 
 
 @dataclass(frozen=True)
-class Pictures(Dataset[tuple[int, Tensor, int]]):
-    """The pictures of a split as a backbone wants them, but for scaling."""
+class Images(Dataset[tuple[int, Tensor, int]]):
+    """The images of a split as a backbone wants them, but for scaling."""
 
     pixels: Pixels
     labels: Sequence[int]
@@ -72,7 +72,7 @@ class Pictures(Dataset[tuple[int, Tensor, int]]):
     seed: int = 0
 
     def __getitem__(self, key: Key) -> tuple[int, Tensor, int]:
-        """Index, uint8 picture (C, S, S), label."""
+        """Index, uint8 image (C, S, S), label."""
         epoch, index = key
         image = self.pixels(index)
         if self.augmentations:
@@ -83,7 +83,7 @@ class Pictures(Dataset[tuple[int, Tensor, int]]):
 
 
 def order(seed: int, epoch: int, count: int) -> list[int]:
-    """The order in which an epoch of the run goes through ``count`` pictures.
+    """The order in which an epoch of the run goes through ``count`` images.
 
     >>> sorted(order(0, 1, 5)), order(0, 1, 5) == order(0, 1, 5)
     ([0, 1, 2, 3, 4], True)
@@ -92,13 +92,13 @@ def order(seed: int, epoch: int, count: int) -> list[int]:
     return torch.randperm(count, generator=generator).tolist()
 
 
-def cut(indices: Sequence[int], size: int, *, lone: bool = True) -> list[list[int]]:
+def make_batches(indices: Sequence[int], size: int, *, lone: bool = True) -> list[list[int]]:
     """Cut an order into batches; the last one may be smaller.
 
     Where ``lone`` is false, a last batch of one joins the batch before it: BatchNorm cannot learn
     from a single value per channel.
 
-    >>> cut(range(5), 2), cut(range(5), 2, lone=False)
+    >>> make_batches(range(5), 2), make_batches(range(5), 2, lone=False)
     ([[0, 1], [2, 3], [4]], [[0, 1], [2, 3, 4]])
     """
     batches = [list(indices[start : start + size]) for start in range(0, len(indices), size)]
@@ -107,8 +107,8 @@ def cut(indices: Sequence[int], size: int, *, lone: bool = True) -> list[list[in
     return batches
 
 
-def deal(batch: Sequence[int], share: int, shares: int) -> list[int]:
-    """One of ``shares`` shares of a batch. Picture i and picture B - 1 - i are in the same share,
+def shard(batch: Sequence[int], share: int, shares: int) -> list[int]:
+    """One of ``shares`` shares of a batch. Image i and image B - 1 - i are in the same share,
     at mirrored places, so that mixing a share with its own mirror image mixes the batch with its.
 
     >>> deal([0, 1, 2, 3, 4, 5, 6, 7], 0, 2), deal([0, 1, 2, 3, 4, 5, 6, 7], 1, 2)
@@ -121,7 +121,7 @@ def deal(batch: Sequence[int], share: int, shares: int) -> list[int]:
 
 
 def batches_of(
-    pictures: Pictures, keys: Iterable[Sequence[Key]], workers: int, *, pin: bool
+    images: Images, keys: Iterable[Sequence[Key]], workers: int, *, pin: bool
 ) -> Iterator[Batch]:
     """Load one batch for each list of keys, ``workers`` processes ahead of time."""
     with warnings.catch_warnings():
@@ -129,7 +129,7 @@ def batches_of(
         warnings.filterwarnings("ignore", "This DataLoader will create")
         loading = iter(
             DataLoader(
-                pictures,
+                images,
                 batch_sampler=keys,  # type: ignore[arg-type]
                 num_workers=workers,
                 collate_fn=_collate,
@@ -140,7 +140,7 @@ def batches_of(
 
 
 def worker_count(asked: int | str, *, on_cpu: bool, processes: int) -> int:
-    """How many processes load pictures for each training process.
+    """How many processes load images for each training process.
 
     On a CPU none do: they would take the cores from the model, and were measured to gain nothing.
     """

@@ -1,6 +1,6 @@
-"""Decoded and resized pictures in the cache: what they are known by, and how they are read.
+"""Decoded and resized images in the cache: what they are known by, and how they are read.
 
-Nothing here imports torch before a picture is asked for.
+Nothing here imports torch before an image is asked for.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class StoredPixels:
-    """Resized pictures as they were decoded once."""
+    """Resized images as they were decoded once."""
 
     entry: Entry
     shapes: Sequence[Shape]
@@ -31,20 +31,20 @@ class StoredPixels:
     """Where the bytes of each begin."""
 
     def __call__(self, index: int) -> "Tensor":
-        """A uint8 picture (C, H, W)."""
+        """A uint8 image (C, H, W)."""
         import torch
 
         shape = self.shapes[index]
         return torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
 
 
-def wanted_pixels(digests: Sequence[bytes], what: str, how: Preprocessing) -> Wanted:
-    """The pixels of the pictures with these hashes, empty for one that could not be read."""
+def wanted_pixels(digests: Sequence[bytes], what: str, preprocessing: Preprocessing) -> Wanted:
+    """The pixels of the images with these hashes, empty for one that could not be read."""
     code = [Path(str(module.__file__)) for module in (decode, transforms)]
-    key = pixel_key(digests, how, code, decode.decoders())
+    key = pixel_key(digests, preprocessing, code, decode.decoders())
     return Wanted("pixels", pixels_title(sum(map(bool, digests)), what), key)
 
 
 def pixels_title(count: int, what: str) -> str:
     """What so many pixels are called, for a person."""
-    return f"{count} decoded {what} pictures"
+    return f"{count} decoded {what} images"

@@ -1,4 +1,4 @@
-"""What follows from a look at every picture: what is left out, what stops the run, and what is in
+"""What follows from a look at every image: what is left out, what stops the run, and what is in
 both splits.
 """
 
@@ -11,54 +11,54 @@ from tlf.components import Split, Splits
 from tlf.errors import DataError
 
 BadImages = Literal["error", "skip"]
-"""What a picture that cannot be read does: it stops the run, or is left out."""
+"""What an image that cannot be read does: it stops the run, or is left out."""
 
 _MOST = 20
-"""How many pictures a message names."""
+"""How many images a message names."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What became of the pictures of a split when they were decoded."""
+    """What became of the images of a split when they were decoded."""
 
     digests: Sequence[bytes]
-    """SHA-256 of each picture's bytes; empty where it could not be read."""
+    """SHA-256 of each image's bytes; empty where it could not be read."""
     reasons: Mapping[int, str]
-    """Index of a picture that cannot be read → why not."""
+    """Index of an image that cannot be read → why not."""
 
     @property
     def kept(self) -> tuple[int, ...]:
-        """Indices of the pictures that can be read."""
+        """Indices of the images that can be read."""
         return tuple(i for i in range(len(self.digests)) if i not in self.reasons)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Two splits in which every picture can be read."""
+    """Two splits in which every image can be read."""
 
     splits: Splits
     manifests: Mapping[str, str]
-    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures."""
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images."""
 
 
 @dataclass(frozen=True)
 class ReadKept:
-    """Reads the pictures of a split that are left of it. Picklable where the split is."""
+    """Reads the images of a split that are left of it. Picklable where the split is."""
 
     split: Split
     kept: Sequence[int]
 
     def __call__(self, index: int) -> bytes:
-        """The bytes of one picture."""
+        """The bytes of one image."""
         return self.split.read(self.kept[index])
 
 
 def check_splits(splits: Splits, bad_images: BadImages, seen: Mapping[str, Inspection]) -> Checked:
-    """Judge both splits by what was seen of ``train`` and ``eval``. A picture that cannot be read
+    """Judge both splits by what was seen of ``train`` and ``eval``. An image that cannot be read
     is an error or is left out, never replaced by another.
 
     Raises:
-        DataError: names every picture that cannot be read, or a class that has none left.
+        DataError: names every image that cannot be read, or a class that has none left.
     """
     problems, notes = [], list(splits.notes)
     kept: dict[str, Split] = {}
@@ -80,7 +80,7 @@ def check_splits(splits: Splits, bad_images: BadImages, seen: Mapping[str, Inspe
 
 
 def manifest(split: Split, seen: Inspection) -> str:
-    """SHA-256 over every readable picture's name, label and bytes, in order."""
+    """SHA-256 over every readable image's name, label and bytes, in order."""
     total = sha256()
     for index in seen.kept:
         digest = seen.digests[index].hex()
@@ -98,7 +98,7 @@ def _keep(
     if not seen.reasons:
         return split, ()
     found = "\n".join(_named(f"  {split.names[i]}: {why}" for i, why in seen.reasons.items()))
-    count = f"{len(seen.reasons)} of {len(split)} pictures"
+    count = f"{len(seen.reasons)} of {len(split)} images"
     if bad_images == "error":
         raise DataError(
             f"{what}: {count} cannot be read\n{found}\n"
@@ -109,7 +109,7 @@ def _keep(
     lost = sorted(set(split.labels) - set(labels))
     if lost:
         names = ", ".join(repr(classes[label]) for label in lost)
-        raise DataError(f"{what}: no picture of the class {names} can be read\n{found}")
+        raise DataError(f"{what}: no image of the class {names} can be read\n{found}")
     left = Split(tuple(split.names[i] for i in kept), labels, ReadKept(split, kept))
     return left, (f"{what}: left out {count} that cannot be read\n{found}",)
 
@@ -124,7 +124,7 @@ def _shared(
         return ()
     found = "\n".join(_named(f"  {evaluated.names[i]} = {train.names[j]}" for i, j in pairs))
     return (
-        f"{len(pairs)} of the {len(evaluated)} pictures that are evaluated on are also learnt "
+        f"{len(pairs)} of the {len(evaluated)} images that are evaluated on are also learnt "
         f"from, byte for byte, so the results look better than they are\n{found}",
     )
 

@@ -1,7 +1,7 @@
-"""What every dataset does once it knows which pictures belong to which class: put some aside for
+"""What every dataset does once it knows which images belong to which class: put some aside for
 the eval split, compare the classes of both splits, and give labels out.
 
-For authors of datasets. A grouping is class name → its pictures, each a name or a row number.
+For authors of datasets. A grouping is class name → its images, each a name or a row number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,13 @@ from tlf.errors import DataError
 EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
 """What an eval split is commonly called; the first that is there is used."""
 
-Picture = TypeVar("Picture", str, int)
-"""A picture in a grouping: its name, or its row."""
+Item = TypeVar("Item", str, int)
+"""An image in a grouping: its name, or its row."""
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """Reads a picture of a split that is stored as files. Picklable."""
+    """Reads an image of a split that is stored as files. Picklable."""
 
     root: str
     names: Sequence[str]
@@ -34,7 +34,7 @@ class ReadFile:
 
 
 @dataclass(frozen=True)
-class Aside:
+class HoldOut:
     """An eval split that is put aside from the train split."""
 
     where: str
@@ -43,13 +43,13 @@ class Aside:
     seed: int
 
     def take(
-        self, groups: Mapping[str, Sequence[Picture]]
-    ) -> tuple[dict[str, list[Picture]], dict[str, list[Picture]], str]:
+        self, groups: Mapping[str, Sequence[Item]]
+    ) -> tuple[dict[str, list[Item]], dict[str, list[Item]], str]:
         """Train, eval, and a note that says so.
 
         Raises:
             ValueError: the fraction is not between 0 and 1.
-            DataError: a class has a single picture.
+            DataError: a class has a single image.
         """
         try:
             train, aside = hold_out(groups, self.fraction, self.seed)
@@ -61,59 +61,59 @@ class Aside:
             aside,
             (
                 f"{self.where} has no eval split of its own: {self.fraction:.0%} of each class, "
-                f"{count} pictures in all, were put aside as one (drawn by data.seed = {self.seed})"
+                f"{count} images in all, were put aside as one (drawn by data.seed = {self.seed})"
             ),
         )
 
 
 def hold_out(
-    groups: Mapping[str, Sequence[Picture]], fraction: float, seed: int
-) -> tuple[dict[str, list[Picture]], dict[str, list[Picture]]]:
-    """Put ``fraction`` of every class aside, at least one picture: (train, eval).
+    groups: Mapping[str, Sequence[Item]], fraction: float, seed: int
+) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
+    """Put ``fraction`` of every class aside, at least one image: (train, eval).
 
-    Which ones is a function of the seed and of each picture's name alone: the same on every
-    machine, and a picture that is added later moves few others across.
+    Which ones is a function of the seed and of each image's name alone: the same on every
+    machine, and an image that is added later moves few others across.
 
     >>> hold_out({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 0.25, seed=0)
     ({'ant': ['a', 'b', 'd'], 'bee': ['e']}, {'ant': ['c'], 'bee': ['f']})
 
     Raises:
         ValueError: the fraction is not between 0 and 1.
-        DataError: a class has a single picture.
+        DataError: a class has a single image.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction: {fraction} must lie between 0 and 1, such as 0.2")
-    lone = [name for name, pictures in groups.items() if len(pictures) == 1]
+    lone = [name for name, images in groups.items() if len(images) == 1]
     if lone:
         raise DataError(
-            f"a single picture of {listed(lone)}: it cannot be in both splits; add more pictures "
+            f"a single image of {listed(lone)}: it cannot be in both splits; add more images "
             "of such a class, or leave it out"
         )
-    train: dict[str, list[Picture]] = {}
-    aside: dict[str, list[Picture]] = {}
-    for name, pictures in groups.items():
-        count = min(max(1, round(fraction * len(pictures))), len(pictures) - 1)
-        chosen = set(sorted(pictures, key=lambda picture: _rank(seed, picture))[:count])
-        train[name] = [picture for picture in pictures if picture not in chosen]
-        aside[name] = [picture for picture in pictures if picture in chosen]
+    train: dict[str, list[Item]] = {}
+    aside: dict[str, list[Item]] = {}
+    for name, images in groups.items():
+        count = min(max(1, round(fraction * len(images))), len(images) - 1)
+        chosen = set(sorted(images, key=lambda image: _rank(seed, image))[:count])
+        train[name] = [image for image in images if image not in chosen]
+        aside[name] = [image for image in images if image in chosen]
     return train, aside
 
 
 def labelled(
-    groups: Mapping[str, Sequence[Picture]], classes: Sequence[str]
-) -> tuple[tuple[Picture, ...], tuple[int, ...]]:
-    """Pictures class by class, and the index of each one's class in ``classes``.
+    groups: Mapping[str, Sequence[Item]], classes: Sequence[str]
+) -> tuple[tuple[Item, ...], tuple[int, ...]]:
+    """Images class by class, and the index of each one's class in ``classes``.
 
     >>> labelled({"bee": ["x", "y"], "ant": ["z"]}, ["ant", "bee"])
     (('z', 'x', 'y'), (0, 1, 1))
     """
-    pictures: list[Picture] = []
+    images: list[Item] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         members = groups.get(name, ())
-        pictures.extend(members)
+        images.extend(members)
         labels.extend([label] * len(members))
-    return tuple(pictures), tuple(labels)
+    return tuple(images), tuple(labels)
 
 
 def class_problems(
@@ -163,18 +163,18 @@ def untouched(found: Sequence[str]) -> tuple[str, ...]:
 def file_splits(
     root: str,
     train: Mapping[str, Sequence[str]],
-    evaluated: "Mapping[str, Sequence[str]] | Aside",
+    evaluated: "Mapping[str, Sequence[str]] | HoldOut",
     notes: Sequence[str] = (),
 ) -> Splits:
-    """Splits of pictures that are stored as files, named by their paths relative to ``root``.
+    """Splits of images that are stored as files, named by their paths relative to ``root``.
 
-    Classes are sorted by name and the pictures of each by path: the file system has no say.
+    Classes are sorted by name and the images of each by path: the file system has no say.
 
     Raises:
-        DataError: a class is too small to put pictures of it aside.
+        DataError: a class is too small to put images of it aside.
     """
     notes = list(notes)
-    if isinstance(evaluated, Aside):
+    if isinstance(evaluated, HoldOut):
         train, evaluated, note = evaluated.take(train)
         notes.append(note)
     classes = tuple(sorted(train))
@@ -211,5 +211,5 @@ def _classes(names: set[str]) -> str:
     return f"the class{'es' if len(names) > 1 else ''} {listed(sorted(names))}"
 
 
-def _rank(seed: int, picture: str | int) -> bytes:
-    return sha256(f"{seed}/{picture}".encode(errors="surrogateescape")).digest()
+def _rank(seed: int, image: str | int) -> bytes:
+    return sha256(f"{seed}/{image}".encode(errors="surrogateescape")).digest()

@@ -1,4 +1,4 @@
-"""From the bytes of a picture file to the tensor that a backbone expects.
+"""From the bytes of an image file to the tensor that a backbone expects.
 
 The part of the chain that is the same in every epoch: decode → resize → crop. Everything random
 is an augmentation and comes after it.
@@ -13,7 +13,7 @@ in 0.2 % of the values.
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tlf.data.decode import open_picture, standard, upright_size
+from tlf.data.decode import open_image, standard, upright_size
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 
@@ -25,52 +25,54 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def load(data: bytes, how: Preprocessing) -> "Tensor":
-    """The fixed part of the chain in one go: a picture file → a uint8 picture (C, H, W).
+def load(data: bytes, preprocessing: Preprocessing) -> "Tensor":
+    """The fixed part of the chain in one go: an image file → a uint8 image (C, H, W).
 
-    Bit-equal to ``Resize`` of torchvision's transforms on a Pillow picture, antialiased; see
-    ``open_picture`` and ``target_size``.
+    Bit-equal to ``Resize`` of torchvision's transforms on a Pillow image, antialiased; see
+    ``open_image`` and ``target_size``.
 
     Raises:
-        DataError: these bytes are no picture that can be read.
+        DataError: these bytes are no image that can be read.
     """
     import torch
 
-    return torch.from_numpy(load_pixels(data, how))
+    return torch.from_numpy(load_pixels(data, preprocessing))
 
 
-def load_pixels(data: bytes, how: Preprocessing) -> "NDArray[np.uint8]":
+def load_pixels(data: bytes, preprocessing: Preprocessing) -> "NDArray[np.uint8]":
     """What ``load`` gives, for where torch is not imported.
 
     Raises:
-        DataError: these bytes are no picture that can be read.
+        DataError: these bytes are no image that can be read.
     """
-    return _pixels(_resize(open_picture(data, how.channels), how))
+    return _pixels(_resize(open_image(data, preprocessing.channels), preprocessing))
 
 
-def loaded_shape(data: bytes, how: Preprocessing) -> tuple[int, int, int]:
+def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, int]:
     """The shape (C, H, W) of what ``load`` gives for a file that it can read, without decoding it.
 
     Raises:
-        DataError: these bytes do not begin as a picture does, or the picture is too long and thin.
+        DataError: these bytes do not begin as an image does, or the image is too long and thin.
     """
-    width, height = _fitted(*upright_size(data), how)
-    return how.channels, height, width
+    width, height = _fitted(*upright_size(data), preprocessing)
+    return preprocessing.channels, height, width
 
 
-def load_opened(image: "Image.Image", how: Preprocessing) -> "Tensor":
-    """What ``load`` gives for a picture file, for a picture that Pillow has opened or made.
+def load_opened(image: "Image.Image", preprocessing: Preprocessing) -> "Tensor":
+    """What ``load`` gives for an image file, for an image that Pillow has opened or made.
 
     Raises:
         DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
     """
     import torch
 
-    return torch.from_numpy(_pixels(_resize(standard(image, how.channels), how)))
+    return torch.from_numpy(
+        _pixels(_resize(standard(image, preprocessing.channels), preprocessing))
+    )
 
 
 def center_crop(image: "Tensor", size: int) -> "Tensor":
-    """The centre of a picture (C, H, W) → (C, ``size``, ``size``).
+    """The centre of an image (C, H, W) → (C, ``size``, ``size``).
 
     A side that is shorter is filled up with black on both ends. Bit-equal to torchvision's
     ``CenterCrop``, the rounding of odd margins included.
@@ -85,58 +87,58 @@ def center_crop(image: "Tensor", size: int) -> "Tensor":
     return image[..., top : top + size, left : left + size]
 
 
-def normalize(images: "Tensor", how: Preprocessing) -> "Tensor":
-    """Uint8 pictures (B, C, H, W) → float32 ``(images / 255 - mean) / std``, on the same device.
+def normalize(images: "Tensor", preprocessing: Preprocessing) -> "Tensor":
+    """Uint8 images (B, C, H, W) → float32 ``(images / 255 - mean) / std``, on the same device.
 
     Three float32 operations in this order, each rounded once: bit-equal to torchvision's
     ``ToTensor`` and ``Normalize``. The memory order (channels last or not) stays what it is.
 
     Raises:
-        ValueError: the pictures are not uint8, or have another number of channels than ``mean``.
+        ValueError: the images are not uint8, or have another number of channels than ``mean``.
     """
     import torch
 
-    if images.dtype != torch.uint8 or images.shape[1] != how.channels:
+    if images.dtype != torch.uint8 or images.shape[1] != preprocessing.channels:
         raise ValueError(
-            f"normalize takes uint8 pictures of {how.channels} channels (B, C, H, W), "
+            f"normalize takes uint8 images of {preprocessing.channels} channels (B, C, H, W), "
             f"not {images.dtype} {tuple(images.shape)}"
         )
-    white, mean, std = _constants(how.mean, how.std, images.device)
+    white, mean, std = _constants(preprocessing.mean, preprocessing.std, images.device)
     return images.to(torch.float32).div_(white).sub_(mean).div_(std)
 
 
-def target_size(width: int, height: int, how: Preprocessing) -> tuple[int, int]:
-    """Width and height that a picture is resized to.
+def target_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Width and height that an image is resized to.
 
-    The shorter side becomes ``how.resize`` and the longer one keeps the proportion, rounded down;
-    or both become ``how.size`` where the picture is squashed.
+    The shorter side becomes ``preprocessing.resize`` and the longer one keeps the proportion, rounded down;
+    or both become ``preprocessing.size`` where the image is squashed.
 
     >>> target_size(500, 333, Preprocessing(resize=256))
     (384, 256)
     >>> target_size(500, 333, Preprocessing(size=224, crop="squash"))
     (224, 224)
     """
-    if how.crop == "squash":
-        return how.size, how.size
+    if preprocessing.crop == "squash":
+        return preprocessing.size, preprocessing.size
     if width <= height:
-        return how.resize, int(how.resize * height / width)
-    return int(how.resize * width / height), how.resize
+        return preprocessing.resize, int(preprocessing.resize * height / width)
+    return int(preprocessing.resize * width / height), preprocessing.resize
 
 
 # Resizing and tensors
 
 
-def _resize(image: "Image.Image", how: Preprocessing) -> "Image.Image":
+def _resize(image: "Image.Image", preprocessing: Preprocessing) -> "Image.Image":
     from PIL import Image
 
-    size = _fitted(*image.size, how)
-    return image.resize(size, Image.Resampling[how.interpolation.upper()])
+    size = _fitted(*image.size, preprocessing)
+    return image.resize(size, Image.Resampling[preprocessing.interpolation.upper()])
 
 
-def _fitted(width: int, height: int, how: Preprocessing) -> tuple[int, int]:
+def _fitted(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
     from PIL import Image
 
-    across, down = target_size(width, height, how)
+    across, down = target_size(width, height, preprocessing)
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and across * down > 2 * limit:
         raise DataError(
@@ -149,7 +151,7 @@ def _pixels(image: "Image.Image") -> "NDArray[np.uint8]":
     import numpy as np
 
     pixels = np.atleast_3d(np.array(image)).transpose(2, 0, 1)
-    # numpy reorders in this thread; torch would wake all its threads for each picture.
+    # numpy reorders in this thread; torch would wake all its threads for each image.
     return np.ascontiguousarray(pixels)
 
 

@@ -14,7 +14,7 @@ from tlf.exports.formats import FORMATS, Compute, Format, Source
 from tlf.exports.parity import Sample, read_sample
 from tlf.exports.quantize import quantize
 from tlf.inference.classifier import AT_ONCE
-from tlf.inference.metadata import read_card
+from tlf.inference.metadata import read_metadata
 from tlf.inference.predict import load_classifier
 from tlf.runtime.files import written_whole
 
@@ -31,12 +31,12 @@ class Exported:
     """What was written, and how it compares."""
 
     path: str
-    pictures: int
-    """Pictures of the eval split that it was compared on."""
+    images: int
+    """Images of the eval split that it was compared on."""
     difference: float
     """The largest difference between a probability and that in the run's predictions.csv."""
     top1: float
-    """Fraction of these pictures that it classifies correctly."""
+    """Fraction of these images that it classifies correctly."""
     run_top1: float
     """Fraction that the run classified correctly."""
 
@@ -62,7 +62,7 @@ def export(
 
     Raises:
         RunError: the run has not ended, the file is there, or packages are missing.
-        DataError: the run's pictures are no longer there to compare on.
+        DataError: the run's images are no longer there to compare on.
         WeightsError: the format cannot hold the model, or does not give what the run gave.
     """
     folder, form = Path(run), _format(to, int8)
@@ -70,7 +70,7 @@ def export(
     path = folder / "exports" / name if output is None else Path(output)
     if path.exists() and not overwrite:
         raise RunError(f"{path} is there; write --overwrite to replace it, or --output another")
-    source = Source(folder, load_classifier(folder), read_card(folder / "model.safetensors"))
+    source = Source(folder, load_classifier(folder), read_metadata(folder / "model.safetensors"))
     sample = read_sample(folder, source.classifier)
     if output is None:
         path.parent.mkdir(exist_ok=True)
@@ -117,7 +117,7 @@ def _checked(
 
 
 def _probabilities(compute: Compute, images: Tensor) -> Tensor:
-    # The first alone: a number of pictures that was built in would show.
+    # The first alone: a number of images that was built in would show.
     batches = [images[:1], *torch.split(images[1:], AT_ONCE)]
     with torch.inference_mode():
         return torch.cat([compute(batch) for batch in batches if len(batch)]).softmax(1)
@@ -134,7 +134,7 @@ def _check(source: Source, sample: Sample, found: Tensor) -> None:
         raise WeightsError(
             f"the export gives other probabilities than the run's predictions.csv, by up to "
             f"{apart:.2g}: "
-            "its pictures or its model have changed since; nothing was written"
+            "its images or its model have changed since; nothing was written"
         )
 
 
@@ -142,6 +142,6 @@ def _check_cost(sample: Sample, found: Tensor, margin: float) -> None:
     cost = sample.top1(sample.probabilities) - sample.top1(found)
     if cost > margin:
         raise WeightsError(
-            f"8 bits cost {cost:.2%} of top-1 on {len(sample.labels)} pictures, more than the "
+            f"8 bits cost {cost:.2%} of top-1 on {len(sample.labels)} images, more than the "
             f"margin of {margin:.2%}; nothing was written. Leave --int8 out, or allow --margin"
         )

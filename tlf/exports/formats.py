@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tlf.errors import RunError, WeightsError
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.head import load_head
-from tlf.inference.metadata import Card
+from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import save_model
 
 Compute = Callable[[Tensor], Tensor]
@@ -28,7 +28,7 @@ class Source:
 
     run: Path
     classifier: TrainedClassifier
-    card: Card
+    card: Metadata
 
     @property
     def about(self) -> str:
@@ -117,7 +117,7 @@ def compute_with_torchvision(source: Source, path: Path) -> Compute:
 
 
 def write_torch_export(source: Source, path: Path) -> None:
-    """A program of torch.export that takes any number of pictures."""
+    """A program of torch.export that takes any number of images."""
     with path.open("wb") as file:
         program = _program(source)
         program.example_inputs = None  # torch would pickle them
@@ -132,7 +132,7 @@ def compute_with_torch_export(source: Source, path: Path) -> Compute:
 
 
 def write_onnx(source: Source, path: Path) -> None:
-    """An ONNX graph, images → logits, that takes any number of pictures.
+    """An ONNX graph, images → logits, that takes any number of images.
 
     Raises:
         RunError: the packages for it are not installed.
@@ -169,8 +169,8 @@ FORMATS: Mapping[str, Format] = {
 
 
 def _program(source: Source) -> torch.export.ExportedProgram:
-    how = source.card.preprocessing
-    example = torch.zeros(2, how.channels, how.size, how.size)
+    preprocessing = source.card.preprocessing
+    example = torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
     batch = torch.export.Dim("batch", min=1, max=65536)
     # Files hold tensors row by row; this model has its convolutions channels last.
     model = deepcopy(source.classifier.model).to(memory_format=torch.contiguous_format)

@@ -1,4 +1,4 @@
-"""Real pictures of a run and what the run said about them: what an export has to agree with."""
+"""Real images of a run and what the run said about them: what an export has to agree with."""
 
 import csv
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from tlf.inference.classifier import TrainedClassifier
 from tlf.recipe.plan import find_splits, read_plan
 
 AT_MOST = 256
-"""Pictures that an export is compared on; they are spread over the eval split."""
+"""Images that an export is compared on; they are spread over the eval split."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Pictures of the eval split."""
+    """Images of the eval split."""
 
     images: Tensor
     """(N, C, S, S) as the model takes them."""
@@ -36,11 +36,11 @@ class Sample:
 
 
 def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
-    """Read pictures of a run's eval split, and what it said about them.
+    """Read images of a run's eval split, and what it said about them.
 
     Raises:
         RunError: the run has no predictions.
-        DataError: its pictures are no longer there.
+        DataError: its images are no longer there.
     """
     rows = _rows(run / "predictions.csv")
     split = find_splits(read_plan(run / "recipe.toml")).eval
@@ -48,7 +48,7 @@ def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
     if gone := [row["path"] for row in rows if row["path"] not in place]:
         raise DataError(
             f"{gone[0]} is no longer where the run found it, and {len(gone) - 1} more; an export "
-            "is checked on the run's own pictures"
+            "is checked on the run's own images"
         )
     labels = classifier.labels
     figures = [[float(row[f"p_{label}"]) for label in labels] for row in rows]

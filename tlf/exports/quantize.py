@@ -14,13 +14,13 @@ from tlf.exports.formats import needs
 def quantize(path: Path, images: Tensor) -> None:
     """Replace an ONNX graph by the same in 8 bits.
 
-    Weights have a scale for each output channel; ranges of activations are taken from pictures.
+    Weights have a scale for each output channel; ranges of activations are taken from images.
 
     Source: Jacob et al. 2017, arXiv:1712.05877.
 
     Parameters:
         path: the graph's file.
-        images: pictures (N, C, S, S) that ranges are taken from.
+        images: images (N, C, S, S) that ranges are taken from.
 
     Raises:
         RunError: the packages for it are not installed.
@@ -33,15 +33,15 @@ def quantize(path: Path, images: Tensor) -> None:
         plain, small = Path(folder, "plain.onnx"), Path(folder, "small.onnx")
         quant_pre_process(str(path), str(plain), skip_symbolic_shape=True)
         quantize_static(
-            str(plain), str(small), _Pictures(images), quant_format=QuantFormat.QDQ,
+            str(plain), str(small), _Images(images), quant_format=QuantFormat.QDQ,
             per_channel=True, weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
         )  # fmt: skip
         _carry_over(path, small)
         path.write_bytes(small.read_bytes())
 
 
-class _Pictures:
-    """Pictures as onnxruntime asks for them: one after the other, and in the end nothing."""
+class _Images:
+    """Images as onnxruntime asks for them: one after the other, and in the end nothing."""
 
     def __init__(self, images: Tensor) -> None:
         self.left: Iterator[Tensor] = iter(torch.split(images, 1))

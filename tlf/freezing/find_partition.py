@@ -12,29 +12,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlf.freezing.partition import Cut, Layout, Reached, replaced
+from tlf.freezing.partition import Layout, Partition, Reached, replaced
 from tlf.model import Classifier
 
 PROBES = 3
-"""Pictures in the probe: a number that hardly any other dimension of a tensor has."""
+"""Images in the probe: a number that hardly any other dimension of a tensor has."""
 
 _BLOCK = 16
-"""Pictures that go through the frozen stages together on two cores of a CPU, ..."""
+"""Images that go through the frozen stages together on two cores of a CPU, ..."""
 
 _SIDE = 224
 """... if they have this side, in pixels."""
 
 _MOST = 64
-"""Pictures that go through them together at most on a CPU."""
+"""Images that go through them together at most on a CPU."""
 
 
-def find_cut(
+def find_partition(
     classifier: Classifier,
     frozen: frozenset[str],
-    picture: tuple[int, int, int],
+    image: tuple[int, int, int],
     computing: Callable[[], AbstractContextManager[object]],
     piece: int = 1,
-) -> Cut | None:
+) -> Partition | None:
     """The last place up to which everything is frozen, and that a probe has proven.
 
     The classifier has to be frozen and in its modes already; both are as before afterwards.
@@ -42,22 +42,22 @@ def find_cut(
     Parameters:
         classifier: the network.
         frozen: names of its parameters that stand still.
-        picture: (C, S, S) of what it takes.
+        image: (C, S, S) of what it takes.
         computing: the context that it computes in: autocast, or nothing.
-        piece: how many pictures it learns from at once.
+        piece: how many images it learns from at once.
     """
     stages = [*classifier.stages]
     leading = 0
     while leading < len(stages) and frozen.issuperset(classifier.stages[stages[leading]]):
         leading += 1
     device = next(classifier.parameters()).device
-    images = torch.randn(PROBES, *picture, generator=torch.Generator().manual_seed(0)).to(device)
+    images = torch.randn(PROBES, *image, generator=torch.Generator().manual_seed(0)).to(device)
     images = images.contiguous(memory_format=torch.channels_last)
     for count in range(leading, 0, -1):
         with computing(), torch.random.fork_rng(devices=[]):
-            cut, values = _traced(classifier, stages[:count], images)
-            if cut is not None and _proven(classifier, cut, images, values):
-                return replace(cut, batch=_batch(classifier, cut, images, piece))
+            partition, values = _traced(classifier, stages[:count], images)
+            if partition is not None and _proven(classifier, partition, images, values):
+                return replace(partition, batch=_batch(classifier, partition, images, piece))
     return None
 
 
@@ -90,7 +90,7 @@ class _Trace:
 
 def _traced(
     classifier: Classifier, stages: Collection[str], images: Tensor
-) -> tuple[Cut | None, Tensor]:
+) -> tuple[Partition | None, Tensor]:
     """Call the network up to its first learning module, and give what that is called with; None
     where it is no place to cut.
     """
@@ -114,10 +114,10 @@ def _traced(
     if not all(_is_batch(output) for _, output in outputs):
         return None, values
     skipped = tuple((name, o.dtype, tuple(o.shape[1:])) for name, o in outputs)  # type: ignore[attr-defined]
-    cut = Cut(
+    partition = Partition(
         [*stages][-1], whole, trace.boundary, skipped, tuple(images.shape[1:]), _layout(values)
     )
-    return cut, values
+    return partition, values
 
 
 def _watched(classifier: Classifier, trace: _Trace) -> Iterator[Any]:
@@ -142,9 +142,9 @@ def _layout(values: Tensor) -> Layout:
     return Layout(values.dtype, tuple(values.shape[1:]), tuple(order))
 
 
-def _proven(classifier: Classifier, cut: Cut, images: Tensor, learning: Tensor) -> bool:
+def _proven(classifier: Classifier, partition: Partition, images: Tensor, learning: Tensor) -> bool:
     """Whether the parts give what the whole gives, and the first part always gives the same:
-    ``learning`` is what it gave while the rest was in training mode, and a picture's neighbours
+    ``learning`` is what it gave while the rest was in training mode, and an image's neighbours
     in the batch must not matter.
     """
     moved = [PROBES - 1, PROBES - 1, *range(PROBES - 2)]
@@ -153,9 +153,11 @@ def _proven(classifier: Classifier, cut: Cut, images: Tensor, learning: Tensor) 
     classifier.eval()
     try:
         with torch.no_grad():
-            whole, resting = _passed(classifier, cut, images)
-            parts = cut.behind(classifier, cut.layout.shaped(cut.layout.flat(resting)))
-            among_others = cut.before(classifier, others)
+            whole, resting = _passed(classifier, partition, images)
+            parts = partition.behind(
+                classifier, partition.layout.shaped(partition.layout.flat(resting))
+            )
+            among_others = partition.before(classifier, others)
     except (RuntimeError, TypeError, IndexError, ValueError, AssertionError):
         return False  # it cannot be entered here; an earlier place may do
     finally:
@@ -165,9 +167,9 @@ def _proven(classifier: Classifier, cut: Cut, images: Tensor, learning: Tensor) 
     return constant and torch.equal(whole, parts)
 
 
-def _passed(classifier: Classifier, cut: Cut, images: Tensor) -> tuple[Tensor, Tensor]:
+def _passed(classifier: Classifier, partition: Partition, images: Tensor) -> tuple[Tensor, Tensor]:
     """What the whole gives, and what passes the cut on the way."""
-    module, passed = classifier.get_submodule(cut.boundary), []
+    module, passed = classifier.get_submodule(partition.boundary), []
     forward = module.forward
 
     def passing(given: Tensor, *more: object, **named: object) -> object:
@@ -180,37 +182,37 @@ def _passed(classifier: Classifier, cut: Cut, images: Tensor) -> tuple[Tensor, T
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    """Whether two outputs are of the same pictures. In a batch as small as the probe, the last bits
-    may depend on a picture's place.
+    """Whether two outputs are of the same images. In a batch as small as the probe, the last bits
+    may depend on an image's place.
     """
     difference = (one.float() - other.float()).abs().amax()
     return bool(difference <= 0.01 * one.float().abs().amax())
 
 
-def _batch(classifier: Classifier, cut: Cut, images: Tensor, piece: int) -> int:
-    """In batches of how many pictures the frozen stages run.
+def _batch(classifier: Classifier, partition: Partition, images: Tensor, piece: int) -> int:
+    """In batches of how many images the frozen stages run.
 
     On a CPU small ones are the fastest: what passes from layer to layer stays in its caches. Of
-    small pictures, more fit. But the last bits of a picture may depend on its place, by how the
-    rows of a batch are dealt to threads and blocks of 8 (an EfficientNet's, with 12 pictures on 2
+    small images, more fit. But the last bits of an image may depend on its place, by how the
+    rows of a batch are dealt to threads and blocks of 8 (an EfficientNet's, with 12 images on 2
     threads and 32 on 3). A size is taken when a probe shows no such thing; in a batch of one there
     is one place. A GPU is given whole pieces.
     """
     if images.device.type != "cpu":
         return piece
     threads = torch.get_num_threads()
-    smaller = max(1, round(_SIDE**2 / (cut.picture[1] * cut.picture[2])))
+    smaller = max(1, round(_SIDE**2 / (partition.image[1] * partition.image[2])))
     fast = min(_MOST, _BLOCK * ((threads + 1) // 2) * smaller)
     sizes = dict.fromkeys((min(piece, fast), fast, _BLOCK * threads))
-    return next((size for size in sizes if _places_alike(classifier, cut, images, size)), 1)
+    return next((size for size in sizes if _places_alike(classifier, partition, images, size)), 1)
 
 
-def _places_alike(classifier: Classifier, cut: Cut, images: Tensor, size: int) -> bool:
-    """Whether a picture gives the same bits at every place in a batch of ``size``. The probe's
-    pictures are dealt over the batch, so that each has many places, and others beside it.
+def _places_alike(classifier: Classifier, partition: Partition, images: Tensor, size: int) -> bool:
+    """Whether an image gives the same bits at every place in a batch of ``size``. The probe's
+    images are dealt over the batch, so that each has many places, and others beside it.
     """
     different = min(PROBES, (size + 1) // 2)
     dealt = [place % different for place in range(size)]
     whole = images[dealt].contiguous(memory_format=torch.channels_last)
-    values = cut.before(classifier, whole)
+    values = partition.before(classifier, whole)
     return torch.equal(values, values[dealt])

@@ -1,6 +1,6 @@
 """A network that is left and entered in its middle: the frozen stages apart from what learns.
 
-The frozen stages give the same output for the same picture for as long as they are frozen. To
+The frozen stages give the same output for the same image for as long as they are frozen. To
 compute them once, the network has to be left after them and entered there again, whatever its code
 looks like. It is left by stopping it where the first learning module is called, and entered by
 calling it with the modules before that point replaced by ones that cost nothing. What they give
@@ -23,17 +23,17 @@ from tlf.model import Classifier
 
 @dataclass(frozen=True)
 class Layout:
-    """How the output of the frozen stages lies in memory, one picture after the other."""
+    """How the output of the frozen stages lies in memory, one image after the other."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
-    """Of one picture's, without B."""
+    """Of one image's, without B."""
     order: tuple[int, ...]
     """Its dimensions from the slowest to the fastest, as the network gave it."""
 
     @property
     def row(self) -> int:
-        """Bytes per picture."""
+        """Bytes per image."""
         count = 1
         for length in self.shape:
             count *= length
@@ -52,7 +52,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Partition:
     """A place at which a network is left and entered."""
 
     stage: str
@@ -64,11 +64,11 @@ class Cut:
     skipped: tuple[tuple[str, torch.dtype, tuple[int, ...]], ...]
     """The outermost modules before it in the order of their calls, and what each gives: dtype and
     shape without B."""
-    picture: tuple[int, ...]
+    image: tuple[int, ...]
     """(C, S, S) of what the network takes."""
     layout: Layout
     batch: int = 1
-    """In batches of how many pictures what is before it is computed."""
+    """In batches of how many images what is before it is computed."""
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ class Cut:
             swaps.append((skipped, _skipping(skipped.forward, outputs)))
         images = values.new_full((), nan, dtype=torch.float32)
         with replaced(swaps):
-            logits: Tensor = classifier(images.expand(len(values), *self.picture))
+            logits: Tensor = classifier(images.expand(len(values), *self.image))
         return logits
 
     def _outputs(self, values: Tensor) -> dict[str, list[Tensor]]:
@@ -105,22 +105,22 @@ class Cut:
         return outputs
 
 
-def begins_with(cut: Cut | None) -> str:
+def start_of(partition: Partition | None) -> str:
     """What the learning part of a network begins with, for a person."""
-    return "pictures" if cut is None else cut.name
+    return "images" if partition is None else partition.name
 
 
-class Behind(nn.Module):
+class TrainablePart(nn.Module):
     """What learns, as a module by itself: output of the frozen stages → logits (B, K)."""
 
-    def __init__(self, classifier: Classifier, cut: Cut) -> None:
+    def __init__(self, classifier: Classifier, partition: Partition) -> None:
         super().__init__()
         self.classifier = classifier
-        self.cut = cut
+        self.partition = partition
 
     def forward(self, values: Tensor) -> Tensor:
         """The output of the frozen stages → logits (B, K)."""
-        return self.cut.behind(self.classifier, values)
+        return self.partition.behind(self.classifier, values)
 
 
 class Reached(Exception):  # noqa: N818 - it is no error

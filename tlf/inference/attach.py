@@ -9,13 +9,13 @@ from torch import nn
 
 from tlf.errors import WeightsError
 from tlf.inference.classifier import TrainedClassifier
-from tlf.inference.metadata import Card
+from tlf.inference.metadata import Metadata
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 
 
-def attached(head: nn.Module, card: Card, backbone: nn.Module) -> TrainedClassifier:
+def attached(head: nn.Module, card: Metadata, backbone: nn.Module) -> TrainedClassifier:
     """Join a head and the backbone that it was trained on, which is put into evaluation mode.
 
     Raises:
@@ -50,14 +50,14 @@ def described(backbone: Mapping[str, Any]) -> str:
     return f"{backbone['kind']}{model}{weights} (SHA-256 {backbone['sha256'][:12]}…)"
 
 
-def _other(card: Card, backbone: nn.Module, found: str) -> str:
+def _other(card: Metadata, backbone: nn.Module, found: str) -> str:
     return (
         f"this head was trained on {described(card.backbone)}, not on this "
         f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {_advice(card, backbone)}"
     )
 
 
-def _advice(card: Card, backbone: nn.Module) -> str:
+def _advice(card: Metadata, backbone: nn.Module) -> str:
     own, tensors = card.classifier, backbone.state_dict()
     model = card.backbone.get("model", card.backbone["kind"])
     kept = any(name.startswith(f"{own}.") for name in tensors)
@@ -81,14 +81,14 @@ def _advice(card: Card, backbone: nn.Module) -> str:
     )
 
 
-def _width(backbone: nn.Module, how: Preprocessing) -> int | None:
-    """How many numbers it makes of a picture; None where it cannot take one of this size."""
-    picture = torch.zeros(1, how.channels, how.size, how.size)
+def _width(backbone: nn.Module, preprocessing: Preprocessing) -> int | None:
+    """How many numbers it makes of an image; None where it cannot take one of this size."""
+    image = torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
     try:
         trial = deepcopy(backbone).eval()  # the caller's keeps its mode
         if (own := next(trial.parameters(), None)) is not None:
-            picture = picture.to(own)
+            image = image.to(own)
         with torch.inference_mode():
-            return int(trial(picture).shape[-1])
-    except Exception:  # a module of anybody's, given a picture that it may not be made for
+            return int(trial(image).shape[-1])
+    except Exception:  # a module of anybody's, given an image that it may not be made for
         return None

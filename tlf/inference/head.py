@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tlf.errors import RunError, WeightsError
 from tlf.heads import KINDS
-from tlf.inference.metadata import GOLDEN, Card, read_with_card
+from tlf.inference.metadata import GOLDEN, Metadata, read_with_metadata
 from tlf.inference.sealed_file import absent
 from tlf.preprocessing import Preprocessing
 
@@ -35,11 +35,11 @@ class PortableHead(nn.Module):
     labels: tuple[str, ...]
     """Class names in the order of the logits."""
     preprocessing: Preprocessing
-    """How a picture becomes the tensor that the backbone expects."""
+    """How an image becomes the tensor that the backbone expects."""
     backbone: Mapping[str, Any]
     """The backbone that it was trained on: kind, options, and the SHA-256 of its tensors."""
 
-    def __init__(self, module: nn.Module, card: Card) -> None:
+    def __init__(self, module: nn.Module, card: Metadata) -> None:
         super().__init__()
         self.module = module
         self.card = card
@@ -57,7 +57,7 @@ class PortableHead(nn.Module):
         """Join the head and the backbone that it was trained on, without its own classifier.
 
         Parameters:
-            backbone: normalised pictures (B, C, H, W) → features (B, F), with the very tensors of
+            backbone: normalised images (B, C, H, W) → features (B, F), with the very tensors of
                 the run: those in ``model.safetensors``, or the published ones where the run left
                 it frozen. It is put into evaluation mode.
 
@@ -87,7 +87,7 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     file = Path(path)
     if not file.is_file():
         raise _no_file(file)
-    card, data = read_with_card(file)
+    card, data = read_with_metadata(file)
     tensors = load(data)
     if not tensors.keys() >= {*GOLDEN}:
         raise WeightsError(f"{file} is no head by itself; name a head.safetensors")
@@ -111,7 +111,7 @@ def _no_file(path: Path) -> RunError:
     return absent(path, wanted)
 
 
-def _built(path: Path, card: Card) -> nn.Module:
+def _built(path: Path, card: Metadata) -> nn.Module:
     kind = card.head["kind"]
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

@@ -14,7 +14,7 @@ GOLDEN = ("golden.features", "golden.logits")
 
 
 @dataclass(frozen=True)
-class Card:
+class Metadata:
     """What a file of weights says about itself."""
 
     classes: tuple[str, ...]
@@ -36,18 +36,18 @@ class Card:
     """The version of tlf that wrote the file."""
 
 
-def read_card(path: Path) -> Card:
+def read_metadata(path: Path) -> Metadata:
     """Read what a file that tlf wrote says about itself.
 
     Raises:
         RunError: there is no such file, or it is of a newer format.
         WeightsError: it is damaged, or tlf did not write it.
     """
-    card, _ = read_with_card(path)
+    card, _ = read_with_metadata(path)
     return card
 
 
-def read_with_card(path: Path) -> tuple[Card, bytes]:
+def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
     """Read a file that tlf wrote, once: what it says about itself, and all its bytes.
 
     Raises:
@@ -56,11 +56,11 @@ def read_with_card(path: Path) -> tuple[Card, bytes]:
     """
     told, data = read_sealed(path)
     try:
-        how = told["preprocessing"]
-        how |= {"mean": tuple(how["mean"]), "std": tuple(how["std"])}
-        del how["mode"]  # mean and std say it by their number
-        card = Card(**{**told, "classes": tuple(told["classes"]),
-                       "preprocessing": Preprocessing(**how)})  # fmt: skip
+        preprocessing = told["preprocessing"]
+        preprocessing |= {"mean": tuple(preprocessing["mean"]), "std": tuple(preprocessing["std"])}
+        del preprocessing["mode"]  # mean and std say it by their number
+        card = Metadata(**{**told, "classes": tuple(told["classes"]),
+                       "preprocessing": Preprocessing(**preprocessing)})  # fmt: skip
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path} does not say all of what it is: {error}") from error
     return card, data

@@ -12,13 +12,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tlf.errors import WeightsError
-from tlf.inference.metadata import GOLDEN, Card, read_card
+from tlf.inference.metadata import GOLDEN, Metadata, read_metadata
 from tlf.inference.sealed_file import write_sealed
 from tlf.model import Classifier
 from tlf.pretrained.weights import fingerprint
 
 
-def save_model(path: Path, classifier: Classifier, card: Card) -> None:
+def save_model(path: Path, classifier: Classifier, card: Metadata) -> None:
     """Write backbone and head under the architecture's own names, so that a model with a linear
     head loads into timm's or torchvision's model of that name.
     """
@@ -33,7 +33,7 @@ def load_model(path: Path, classifier: Classifier) -> None:
     Raises:
         WeightsError: a tensor is missing, left over, or of another shape.
     """
-    prefix = f"{read_card(path).classifier}."
+    prefix = f"{read_metadata(path).classifier}."
     own = {
         f"head.{name.removeprefix(prefix)}"
         if name.startswith(prefix)
@@ -46,9 +46,9 @@ def load_model(path: Path, classifier: Classifier) -> None:
         raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
 
 
-def save_head(path: Path, classifier: Classifier, card: Card, features: Tensor) -> None:
+def save_head(path: Path, classifier: Classifier, card: Metadata, features: Tensor) -> None:
     """Write the head by itself, with what an app needs to know, and a golden pair: ``features``
-    of one picture (1, F), or (1, F, H, W) or (1, N, F) for a head that pools, and the logits (1,
+    of one image (1, F), or (1, F, H, W) or (1, N, F) for a head that pools, and the logits (1,
     K) that belong to them.
     """
     # On the CPU, where most apps will recompute them: a GPU may round to fewer bits.
@@ -63,7 +63,7 @@ def backbone_sha256(classifier: Classifier) -> str:
     return fingerprint(classifier.backbone.state_dict())
 
 
-def _told(card: Card) -> dict[str, Any]:
+def _told(card: Metadata) -> dict[str, Any]:
     told = asdict(card)
     told["preprocessing"]["mode"] = "RGB" if card.preprocessing.channels == 3 else "L"
     return told

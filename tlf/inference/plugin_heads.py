@@ -7,12 +7,12 @@ from typing import Any
 from torch import nn
 
 from tlf.errors import PluginError, WeightsError
-from tlf.inference.metadata import Card
+from tlf.inference.metadata import Metadata
 from tlf.plugins.attribution import blame
 from tlf.plugins.loading import load_plugins
 
 
-def build_plugin_head(path: Path, card: Card, options: Mapping[str, Any]) -> nn.Module:
+def build_plugin_head(path: Path, card: Metadata, options: Mapping[str, Any]) -> nn.Module:
     """Build the head of the file at ``path`` with the plugin that offers it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Classify pictures with what a run left, prepared as the run prepared them."""
+"""Classify images with what a run left, prepared as the run prepared them."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from tlf.data.decode import SUFFIXES
 from tlf.errors import DataError, RunError
 from tlf.inference.classifier import TrainedClassifier
-from tlf.inference.metadata import read_card
+from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import load_model
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
@@ -24,7 +24,7 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     """Load the best model of a run, with its preprocessing and labels; nothing is fetched.
 
     Parameters:
-        run: its folder, or the ``model.safetensors`` in it. Its pictures are not needed.
+        run: its folder, or the ``model.safetensors`` in it. Its images are not needed.
 
     >>> import tlf
     >>> tlf.load_classifier("runs/mine").predict("ant.jpg").label  # doctest: +SKIP
@@ -39,7 +39,7 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
     if not weights.is_file():
         raise absent(weights, "the folder of a run that has ended")
-    card = read_card(weights)
+    card = read_metadata(weights)
     if not recipe.is_file():
         raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
     plan = read_plan(recipe)
@@ -52,50 +52,50 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
 
 def predict(
     run: str | PathLike[str],
-    pictures: Paths,
+    images: Paths,
     unreadable: Callable[[DataError], object] | None = None,
 ) -> Iterator[Prediction]:
-    """Classify pictures with the best model of a run: what ``tlf predict RUN PICTURE...`` prints.
+    """Classify images with the best model of a run: what ``tlf predict RUN IMAGE...`` prints.
 
     Parameters:
         run: its folder.
-        pictures: a picture file, a folder of them, or a list of such paths.
-        unreadable: called with the error of each picture that cannot be read, which is left out;
-            a list's ``append``, for example. Without it, the first such picture ends all.
+        images: an image file, a folder of them, or a list of such paths.
+        unreadable: called with the error of each image that cannot be read, which is left out;
+            a list's ``append``, for example. Without it, the first such image ends all.
 
     Yields:
-        A prediction for each picture, as soon as it is known. Those of a folder, and of folders in
+        A prediction for each image, as soon as it is known. Those of a folder, and of folders in
         it, come sorted by path.
 
     Raises:
         RunError: the folder holds no finished run; says how to go on with one that was stopped.
         WeightsError: its weights are damaged.
-        DataError: names the path that is not there, or the picture that cannot be read.
+        DataError: names the path that is not there, or the image that cannot be read.
     """
-    paths = [pictures] if isinstance(pictures, str | PathLike) else pictures
+    paths = [images] if isinstance(images, str | PathLike) else images
     found = expand([Path(path) for path in paths])
     return load_classifier(run).each(found, unreadable)
 
 
 def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The pictures themselves, and those in folders, and in folders inside them, sorted by path.
+    """The images themselves, and those in folders, and in folders inside them, sorted by path.
 
     Raises:
-        DataError: names the path that is not there, or the folder that holds no pictures.
+        DataError: names the path that is not there, or the folder that holds no images.
     """
-    return tuple(picture for path in paths for picture in _within(path))
+    return tuple(image for path in paths for image in _within(path))
 
 
 def _within(path: Path) -> Sequence[Path]:
     if not os.path.exists(path):
-        raise DataError(f"{path}: there is no such file or folder; name a picture, or a folder")
+        raise DataError(f"{path}: there is no such file or folder; name an image, or a folder")
     if not path.is_dir():
         return [path]
     inside = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     # Hidden files and folders are left out, as they are from a dataset.
     found = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
     if not found:
-        raise DataError(f"{path}: no pictures in this folder, by how their names end")
+        raise DataError(f"{path}: no images in this folder, by how their names end")
     return sorted(found)
 
 

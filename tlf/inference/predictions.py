@@ -1,4 +1,4 @@
-"""What a model thinks of pictures: a record of each, and tables of them."""
+"""What a model thinks of images: a record of each, and tables of them."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier thinks of one picture."""
+    """What a classifier thinks of one image."""
 
     label: str
     """The class that it most probably shows."""
@@ -21,13 +21,13 @@ class Prediction:
     probabilities: Mapping[str, float]
     """Class → probability, in the order of the logits; they sum to 1."""
     path: str | None = None
-    """The picture's, where it was given by path."""
+    """The image's, where it was given by path."""
 
 
 def predictions(
     paths: Sequence[str | None], probabilities: "Tensor", classes: Sequence[str]
 ) -> Iterator[Prediction]:
-    """One prediction for each picture. ``probabilities``: (N, K)."""
+    """One prediction for each image. ``probabilities``: (N, K)."""
     for path, figures in zip(paths, probabilities.tolist(), strict=True):
         best = max(range(len(classes)), key=figures.__getitem__)
         yield Prediction(
@@ -36,7 +36,7 @@ def predictions(
 
 
 def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
-    """A prediction as a line of a table; ``label`` is what the picture really shows.
+    """A prediction as a line of a table; ``label`` is what the image really shows.
 
     >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), label="bee")
     {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.750000', 'p_bee': '0.250000'}
@@ -56,7 +56,7 @@ def write_csv(
     classes: Sequence[str],
     labels: "Tensor",
 ) -> None:
-    """Write the rows of labelled pictures."""
+    """Write the rows of labelled images."""
     with path.open("w", encoding="utf-8", newline="") as file:
         columns = ["path", "label", "predicted", *(f"p_{label}" for label in classes)]
         writer = csv.DictWriter(file, columns, lineterminator="\n")

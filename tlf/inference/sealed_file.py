@@ -123,8 +123,10 @@ def _is_safetensors(data: bytes) -> bool:
     return data[8:9] == b"{" if len(data) > 8 else not any(data[4:])
 
 
-def _damaged(path: Path, how: str) -> WeightsError:
-    return WeightsError(f"{path} is damaged: {how}; copy it again from the run that wrote it")
+def _damaged(path: Path, preprocessing: str) -> WeightsError:
+    return WeightsError(
+        f"{path} is damaged: {preprocessing}; copy it again from the run that wrote it"
+    )
 
 
 def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

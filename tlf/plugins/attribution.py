@@ -89,42 +89,42 @@ def _raised_in(implementation: pluggy.HookImpl, error: Exception) -> bool:
     return False
 
 
-def answerable(
+def attributed(
     augmentation: Augmentation | BatchAugmentation, offer: Offer
 ) -> Augmentation | BatchAugmentation:
     """The same augmentation, which names itself if it breaks."""
     if offer.plugin.name == "tlf":
         return augmentation
     if isinstance(augmentation, Augmentation):
-        return _Picture(augmentation, offer)
-    return _Batch(augmentation, offer)
+        return _Single(augmentation, offer)
+    return _Mixing(augmentation, offer)
 
 
 def original(augmentation: Augmentation | BatchAugmentation) -> Augmentation | BatchAugmentation:
     """The component as the recipe has it."""
-    known = isinstance(augmentation, _Picture | _Batch)
+    known = isinstance(augmentation, _Single | _Mixing)
     return augmentation.augmentation if known else augmentation  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _Single:
     augmentation: Augmentation
     offer: Offer
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
-        """A uint8 picture (C, H, W) → a uint8 picture of as many channels."""
+        """A uint8 image (C, H, W) → a uint8 image of as many channels."""
         with blame(self.offer, "augment"):
             changed = self.augmentation.augment(image, size)
             if changed.dtype != image.dtype or changed.shape[:-2] != image.shape[:-2]:
                 raise ValueError(
-                    f"augment gave {changed.dtype} {tuple(changed.shape)}; a picture stays "
+                    f"augment gave {changed.dtype} {tuple(changed.shape)}; an image stays "
                     f"{image.dtype} of {image.shape[0]} channels (C, H, W)"
                 )
             return changed
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _Mixing:
     augmentation: BatchAugmentation
     offer: Offer
 

@@ -1,4 +1,4 @@
-"""What torchvision and timm publish: networks, weights by name, and how pictures are prepared."""
+"""What torchvision and timm publish: networks, weights by name, and how images are prepared."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ RENORMALISED = ("inception_v3", "googlenet")
 """torchvision's networks that turn ImageNet's mean and deviation into a half each, inside."""
 
 SIZED = {"vit": "image_size", "maxvit": "input_size"}
-"""torchvision's networks that are built for one size of picture, and the option that says which."""
+"""torchvision's networks that are built for one size of image, and the option that says which."""
 
 RESIZED: Mapping[tuple[str, ...], int] = {
     ("alexnet", "densenet", "resnet18", "resnet34", "squeezenet", "vgg", "vit_b"): 256,
@@ -73,7 +73,7 @@ def torchvision_module(model: str, size: int) -> "nn.Module":
 
 
 def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # noqa: ANN401
-    """How torchvision prepares pictures for its weights."""
+    """How torchvision prepares images for its weights."""
     half = (0.5, 0.5, 0.5)
     return Preprocessing(
         size=transforms.crop_size[0],
@@ -86,7 +86,7 @@ def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # 
 
 
 def expected_preprocessing(model: str) -> Preprocessing | None:
-    """How torchvision prepares pictures for its latest weights, known without importing it; None
+    """How torchvision prepares images for its latest weights, known without importing it; None
     where it is not.
     """
     sizes = (resize for names, resize in RESIZED.items() if model.startswith(names))
@@ -178,9 +178,9 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
 
 
 def timm_preprocessing(config: Any) -> Preprocessing:  # noqa: ANN401
-    """How timm prepares pictures for its weights, as near as tlf's own ways come.
+    """How timm prepares images for its weights, as near as tlf's own ways come.
 
-    Rectangular input becomes square. Where timm pads pictures that are smaller than the crop, they
+    Rectangular input becomes square. Where timm pads images that are smaller than the crop, they
     are resized to the crop.
     """
     size = min(config.input_size[1:])
@@ -201,7 +201,7 @@ def timm_classifiers(config: Any) -> tuple[str, ...]:  # noqa: ANN401
 
 
 def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
-    """What a safetensors file says about how pictures are prepared, or None where it says nothing.
+    """What a safetensors file says about how images are prepared, or None where it says nothing.
 
     >>> stored_preprocessing({"preprocessing": '{"size": 64, "mean": [0.5], "std": [0.2]}'}).size
     64
@@ -220,7 +220,7 @@ def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
 
 
 def preprocessing_in(file: Path) -> Preprocessing | None:
-    """What a file of weights says about how pictures are prepared, or None where it says nothing,
+    """What a file of weights says about how images are prepared, or None where it says nothing,
     or cannot be read. Imports nothing: safetensors would import numpy.
     """
     if file.suffix != ".safetensors":
@@ -234,16 +234,16 @@ def preprocessing_in(file: Path) -> Preprocessing | None:
         return None
 
 
-def with_channels(how: Preprocessing, channels: int) -> Preprocessing:
-    """For pictures of another number of channels, each gets the mean of the old ones' figures.
+def with_channels(preprocessing: Preprocessing, channels: int) -> Preprocessing:
+    """For images of another number of channels, each gets the mean of the old ones' figures.
 
     >>> with_channels(Preprocessing(mean=(0.25, 0.5, 0.75), std=(0.5, 0.5, 0.5)), 1).mean
     (0.5,)
     """
-    if how.channels == channels:
-        return how
-    mean, std = (sum(figures) / len(figures) for figures in (how.mean, how.std))
-    return dataclasses.replace(how, mean=(mean,) * channels, std=(std,) * channels)
+    if preprocessing.channels == channels:
+        return preprocessing
+    mean, std = (sum(figures) / len(figures) for figures in (preprocessing.mean, preprocessing.std))
+    return dataclasses.replace(preprocessing, mean=(mean,) * channels, std=(std,) * channels)
 
 
 def unknown(weights: str, model: str, known: list[str]) -> str:

@@ -37,7 +37,7 @@ def cut(module: "nn.Module") -> Stages:
     """Cut by one rule, in the order in which the network's modules were registered.
 
     Matrices are parameters of two or more dimensions: kernels and linear layers. A module with two
-    or more of them is a stage. Neighbours with one each make a stage together, until pictures get
+    or more of them is a stage. Neighbours with one each make a stage together, until images get
     smaller: by a stride, or by a pooling layer between them or in one of them. Norms belong to the
     stage before them, and what the network holds itself, such as a position table, to what it
     stands beside. The first stage is the stem, which takes such single layers after its first
@@ -78,9 +78,9 @@ class _Unit:
     parameters: tuple[str, ...]
     matrices: int = 0
     begins: bool = False
-    """Whether pictures get smaller on the way to its first matrix."""
+    """Whether images get smaller on the way to its first matrix."""
     ends: bool = False
-    """Whether pictures get smaller after that."""
+    """Whether images get smaller after that."""
 
 
 def _unwrapped(module: "nn.Module", prefix: str = "") -> "tuple[nn.Module, str]":

@@ -33,25 +33,27 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     return built, classifier
 
 
-def preprocessing(recipe: Recipe, built: BuiltBackbone, source: str = "recipe") -> Preprocessing:
+def resolve_preprocessing(
+    recipe: Recipe, built: BuiltBackbone, source: str = "recipe"
+) -> Preprocessing:
     """What the backbone's weights ask for, with what the recipe says otherwise.
 
     Raises:
-        RecipeError: pictures would be resized to less than what is cropped from them.
+        RecipeError: images would be resized to less than what is cropped from them.
     """
     wanted = recipe.transforms
-    how = built.preprocessing.sized(wanted.size, wanted.resize)
-    if how.resize < how.size:
+    preprocessing = built.preprocessing.sized(wanted.size, wanted.resize)
+    if preprocessing.resize < preprocessing.size:
         problem = (
-            f"transforms.resize: {how.resize} is below the size of the crop, {how.size}, which the "
+            f"transforms.resize: {preprocessing.resize} is below the size of the crop, {preprocessing.size}, which the "
             "backbone's weights come with; write transforms.size, too"
         )
         raise RecipeError([problem], source)
-    return how
+    return preprocessing
 
 
-def check_input(plan: Plan, classifier: Classifier, how: Preprocessing) -> None:
-    """Let two empty pictures through the model, to see that it takes their size.
+def check_input(plan: Plan, classifier: Classifier, preprocessing: Preprocessing) -> None:
+    """Let two empty images through the model, to see that it takes their size.
 
     Raises:
         RecipeError: it does not.
@@ -59,10 +61,12 @@ def check_input(plan: Plan, classifier: Classifier, how: Preprocessing) -> None:
     classifier.eval()
     try:
         with torch.inference_mode():
-            classifier(torch.zeros(2, how.channels, how.size, how.size))
+            classifier(
+                torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
+            )
     except (AssertionError, RuntimeError, ValueError) as error:
         problem = (
-            f"transforms.size: the model cannot take pictures of {how.size} × {how.size} pixels: "
+            f"transforms.size: the model cannot take images of {preprocessing.size} × {preprocessing.size} pixels: "
             f"{error}; leave transforms.size out for the size that its weights come with"
         )
         raise RecipeError([problem], plan.source) from error

@@ -70,8 +70,8 @@ def _path(key: str) -> list[str]:
 def _value(text: str, key: str) -> object:
     """A value as TOML reads it; a bare word is a string.
 
-    >>> _value("1e-3", "lr"), _value("[1, 2]", "x"), _value("my/pictures", "root")
-    (0.001, [1, 2], 'my/pictures')
+    >>> _value("1e-3", "lr"), _value("[1, 2]", "x"), _value("my/images", "root")
+    (0.001, [1, 2], 'my/images')
     """
     if not text.strip():
         raise ValueError(f"has no value; an empty string is {key}='\"\"'")

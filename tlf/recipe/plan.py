@@ -34,7 +34,7 @@ class Plan:
     plugins: Plugins
     source: str
     splits: Splits | None = None
-    """Its pictures, if they are found already."""
+    """Its images, if they are found already."""
     ahead: Ahead | None = None
     """What decodes them meanwhile."""
 
@@ -95,10 +95,10 @@ def plan_of(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
 
 
 def find_splits(plan: Plan) -> Splits:
-    """Find the pictures and their classes, if they are not found yet; decode nothing.
+    """Find the images and their classes, if they are not found yet; decode nothing.
 
     Raises:
-        DataError: pictures are missing or do not fit together.
+        DataError: images are missing or do not fit together.
         PluginError: the dataset broke.
     """
     if plan.splits is not None:
@@ -110,20 +110,20 @@ def find_splits(plan: Plan) -> Splits:
 
 @contextmanager
 def looking_ahead(plan: Plan) -> Iterator[Plan]:
-    """Find the pictures of a plan, and have them decoded where that gains anything.
+    """Find the images of a plan, and have them decoded where that gains anything.
 
     Raises:
-        DataError: pictures are missing or do not fit together.
+        DataError: images are missing or do not fit together.
         PluginError: the dataset broke.
     """
     if processes() > 1:
         yield plan  # one process has to find them first, and every core has a process
         return
     splits = find_splits(plan)
-    cache, how = cache_of(plan.recipe), _expected(plan)
+    cache, preprocessing = cache_of(plan.recipe), _expected(plan)
     # What a child reads from an open file moves its parent's place in it: files of their own only.
     files = isinstance(splits.train.read, ReadFile) and isinstance(splits.eval.read, ReadFile)
-    ahead = begin(splits, how, cache) if cache and how and files else None
+    ahead = begin(splits, preprocessing, cache) if cache and preprocessing and files else None
     try:
         yield replace(plan, splits=splits, ahead=ahead)
     finally:
@@ -141,7 +141,7 @@ def cache_of(recipe: Recipe) -> Cache | None:
 
 
 def _expected(plan: Plan) -> Preprocessing | None:
-    """How pictures will be resized, as far as that is known before the backbone is built."""
+    """How images will be resized, as far as that is known before the backbone is built."""
     backbone, wanted = plan.recipe.backbone, plan.recipe.transforms
     if not hasattr(backbone, "expected_preprocessing"):
         return None

@@ -44,16 +44,16 @@ _AUGMENTATIONS = Kind("tlf_augmentations", "augmentation", many=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """``[data]``: where the pictures are. The dataset's options stand in the same table."""
+    """``[data]``: where the images are. The dataset's options stand in the same table."""
 
     dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=ENGINE_KEYS)]
     bad_images: Literal["error", "skip"] = "error"
-    """What a picture that cannot be decoded does: it stops the run, or is left out and told."""
+    """What an image that cannot be decoded does: it stops the run, or is left out and told."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transforms:
-    """``[transforms]``: what happens to a picture before the backbone sees it."""
+    """``[transforms]``: what happens to an image before the backbone sees it."""
 
     augment: Annotated[Augmentations, _AUGMENTATIONS] = ()
     size: Count | None = None
@@ -73,7 +73,7 @@ class CacheSettings:
     dir: Text | None = None
     """The folder to store in, if not tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``)."""
     views: Count | None = None
-    """Draw so many random views of each picture instead of a new one in every epoch, where frozen
+    """Draw so many random views of each image instead of a new one in every epoch, where frozen
     stages come first: epoch e uses view e mod ``views``. This is another experiment."""
 
 
@@ -133,15 +133,15 @@ class Recipe:
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """``auto`` is what ``accelerate launch`` says."""
     compile: bool = False
-    """Whether torch.compile compiles what learns from pictures. It pays back in long phases."""
+    """Whether torch.compile compiles what learns from images. It pays back in long phases."""
     batch_size: Count = 32
-    """Pictures per update, over all processes together."""
+    """Images per update, over all processes together."""
     accumulate: Count = 1
     """In how many pieces a batch is computed, one after the other, to fit into memory."""
     clip_grad_norm: Positive | None = None
     """The longest that the gradient of all parameters together may be."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Processes that load pictures, for each process that trains."""
+    """Processes that load images, for each process that trains."""
     monitor: Monitor = "eval_top1"
     output: Text
     """The folder that the run's files go to."""

@@ -7,12 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tlf.components import Splits
-from tlf.freezing.find_partition import find_cut
+from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import freeze
-from tlf.freezing.partition import begins_with
+from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
-from tlf.recipe.build import build_model, check_input, preprocessing
+from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.results import Progress
 from tlf.training.features import apart
@@ -59,7 +59,7 @@ class Explanation:
     learning: Mapping[str, tuple[str, ...]]
     """Phase → names of the parameters that learn as it begins."""
     starts: Mapping[str, str]
-    """Phase → what its learning part begins with: pictures, or what the frozen stages make of
+    """Phase → what its learning part begins with: images, or what the frozen stages make of
     them. Proven in float32 on the CPU; a run proves it again where it computes."""
 
     @property
@@ -83,28 +83,28 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         overrides: ``key=value``, as on the command line.
 
     Raises:
-        TlfError: anything that a run would stop at before training, but for unreadable pictures.
+        TlfError: anything that a run would stop at before training, but for unreadable images.
     """
     plan = plan_of(recipe, overrides)
     splits = find_splits(plan)
     built, classifier = build_model(plan, len(splits.classes))
     check_phases(plan, classifier)
-    how = preprocessing(plan.recipe, built, plan.source)
-    check_input(plan, classifier, how)
+    preprocessing = resolve_preprocessing(plan.recipe, built, plan.source)
+    check_input(plan, classifier, preprocessing)
     rates, starts = {}, {}
     for phase in plan.recipe.phases:
         start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
         frozen = frozen_in(plan, classifier, phase, start)
         rates[phase.name] = learning_rates(classifier, phase, frozen)
         freeze(classifier, frozen)
-        picture = apart(plan, phase, how)
-        cut = picture and find_cut(classifier, frozen, picture, nullcontext)
-        starts[phase.name] = begins_with(cut)
+        image = apart(plan, phase, preprocessing)
+        partition = image and find_partition(classifier, frozen, image, nullcontext)
+        starts[phase.name] = start_of(partition)
     return Explanation(
         plan=plan,
         splits=splits,
         classifier=classifier,
-        preprocessing=how,
+        preprocessing=preprocessing,
         phases={name: stage_rows(classifier, table) for name, table in rates.items()},
         learning={name: tuple(table) for name, table in rates.items()},
         starts=starts,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import tlf
 from tlf.data.transforms import normalize
-from tlf.inference.metadata import Card
+from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
@@ -20,7 +20,7 @@ from tlf.runs.history import append_epoch, rewrite_history
 from tlf.runs.provenance import provenance
 from tlf.runtime.files import remove_parts, write_whole, written_whole
 from tlf.training.checkpoint.state_file import discard
-from tlf.training.features import eval_pictures
+from tlf.training.features import eval_images
 from tlf.training.job import Job
 from tlf.training.state import State
 
@@ -33,7 +33,7 @@ def write_beginning(folder: Path, job: Job) -> None:
         write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
 
 
-def note_epoch(folder: Path, job: Job, result: EpochResult) -> None:
+def record_epoch(folder: Path, job: Job, result: EpochResult) -> None:
     """Add a line to the metrics, and tell the plugins."""
     if job.accelerator.is_main_process:
         append_epoch(folder, result)
@@ -79,13 +79,13 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
     return result
 
 
-def _card(job: Job, best: EpochResult) -> Card:
+def _card(job: Job, best: EpochResult) -> Metadata:
     catalogue = job.plan.plugins.catalogue
     head, backbone = (catalogue.offer(part) for part in (job.recipe.head, job.recipe.backbone))
     third = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
-    return Card(
+    return Metadata(
         classes=job.splits.classes,
-        preprocessing=job.how,
+        preprocessing=job.preprocessing,
         head=_identity(head.kind, job.recipe.head),
         backbone=_identity(backbone.kind, job.recipe.backbone)
         | {"sha256": backbone_sha256(job.classifier)},
@@ -103,8 +103,8 @@ def _identity(kind: str, component: object) -> dict[str, Any]:
 
 
 def _golden_features(job: Job) -> Tensor:
-    """What the head is given for the first picture of the eval split."""
-    _, image, _ = eval_pictures(job)[0, 0]
-    images = normalize(image[None].to(job.accelerator.device), job.how)
+    """What the head is given for the first image of the eval split."""
+    _, image, _ = eval_images(job)[0, 0]
+    images = normalize(image[None].to(job.accelerator.device), job.preprocessing)
     with torch.inference_mode():
         return job.classifier.eval().features(images).float()

@@ -24,7 +24,7 @@ def provenance(job: Job) -> dict[str, Any]:
         ],
         "backbone_sha256": job.backbone_sha256,
         "data_sha256": dict(job.manifests),
-        "pictures": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
         "hardware": {
             "device": describe(job.accelerator),
             "machine": platform.platform(),

@@ -11,11 +11,11 @@ from accelerate.utils import broadcast_object_list
 from tlf.errors import PluginError, RunError
 from tlf.recipe.plan import RecipeLike, plan_of
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
-from tlf.runs.files import note_epoch, rewrite_epochs, write_beginning, write_end, write_segments
+from tlf.runs.files import record_epoch, rewrite_epochs, write_beginning, write_end, write_segments
 from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
 from tlf.runtime.devices import start_accelerator
 from tlf.training.checkpoint.changes import check_unchanged
-from tlf.training.checkpoint.checkpointer import Keeper
+from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.state_file import restore, state_file
 from tlf.training.job import Job, open_job, read_images
 from tlf.training.state import State
@@ -85,10 +85,10 @@ def resume(
         run: its folder.
         recipe: the recipe to go on with, where it is not the run's own.
         overrides: ``key=value``, as on the command line.
-        changed: go on although recipe or pictures are others than before.
+        changed: go on although recipe or images are others than before.
 
     Raises:
-        RunError: there is nothing to go on from, or recipe or pictures have changed.
+        RunError: there is nothing to go on from, or recipe or images have changed.
     """
     started, folder = time.perf_counter(), unfinished_run(Path(run))
     plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
@@ -115,10 +115,10 @@ def resume_recipe(
     Parameters:
         recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
-        changed: go on although recipe or pictures are others than before.
+        changed: go on although recipe or images are others than before.
 
     Raises:
-        RunError: there is nothing to go on from, or recipe or pictures have changed.
+        RunError: there is nothing to go on from, or recipe or images have changed.
     """
     plan = plan_of(recipe, overrides)
     folder = latest_run_folder(plan.recipe.output)
@@ -142,10 +142,10 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
 
 
 def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
-    with Keeper(folder, job, state) as keeper:
+    with Checkpointer(folder, job, state) as keeper:
         for event in train(job, state):
             if isinstance(event, EpochResult):
-                note_epoch(folder, job, event)
+                record_epoch(folder, job, event)
             elif isinstance(event, SegmentStarted):
                 write_segments(folder, job, state.segments)
             yield event

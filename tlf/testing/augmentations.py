@@ -1,10 +1,10 @@
-"""What a run relies on in an augmentation, of pictures or of batches."""
+"""What a run relies on in an augmentation, of images or of batches."""
 
 import torch
 from torch import Tensor
 
 from tlf.components import Augmentation, BatchAugmentation
-from tlf.data.loading import deal
+from tlf.data.loading import shard
 from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
 from tlf.testing.second_process import check_second_process
@@ -13,7 +13,7 @@ HOOK = "tlf_augmentations"
 DRAWS = 6
 """How often chance is tried."""
 SEEDED = (
-    "chance comes from torch's default generator alone, which the engine seeds: a picture looks "
+    "chance comes from torch's default generator alone, which the engine seeds: an image looks "
     "the same however many workers and processes there are"
 )
 
@@ -24,11 +24,11 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     Its options survive a recipe; it gives the same under the same seed, in a second process, too,
     and draws from nothing but torch's default generator.
 
-    Of pictures: of a uint8 picture (C, H, W) of any shape it makes another one of as many channels,
+    Of images: of a uint8 image (C, H, W) of any shape it makes another one of as many channels,
     and leaves the one that it was given as it was, which may be kept for the next epoch.
 
-    Of batches: shapes and dtypes stay, class probabilities still sum to 1, picture i is mixed with
-    picture B - 1 - i only, and a share of a batch is mixed as the whole batch is.
+    Of batches: shapes and dtypes stay, class probabilities still sum to 1, image i is mixed with
+    image B - 1 - i only, and a share of a batch is mixed as the whole batch is.
 
     Raises:
         AssertionError: it does not; says what is wrong and what the contract is.
@@ -36,7 +36,7 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     check_options(augmentation, HOOK)
     if isinstance(augmentation, Augmentation):
         for height, width in ((40, 40), (33, 57), (61, 20)):
-            _check_picture(augmentation, _picture(height, width))
+            _check_image(augmentation, _image(height, width))
     else:
         for count in (8, 5, 1):
             _check_batch(augmentation, *_batch(count))
@@ -44,32 +44,32 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
 
 
 def told(augmentation: Augmentation | BatchAugmentation) -> str:
-    """What it makes of a few pictures."""
+    """What it makes of a few images."""
     found = []
     for draw in range(DRAWS):
         if isinstance(augmentation, Augmentation):
             with seeded(draw, "augment"):
-                found.append(augmentation.augment(_picture(33, 57), 32))
+                found.append(augmentation.augment(_image(33, 57), 32))
         else:
             found.extend(_mixed(augmentation, *_batch(5), draw))
     return str([(tuple(t.shape), t.double().sum().item()) for t in found])
 
 
-def _check_picture(augmentation: Augmentation, image: Tensor) -> None:
+def _check_image(augmentation: Augmentation, image: Tensor) -> None:
     shape, before = tuple(image.shape), image.clone()
     for draw in range(DRAWS):
         changed = _augmented(augmentation, image, draw)
         hold(
             torch.equal(image, before),
             augmentation,
-            f"changes the picture {shape} that it was given",
-            "augment gives a new picture; the old one may be kept for the next epoch",
+            f"changes the image {shape} that it was given",
+            "augment gives a new image; the old one may be kept for the next epoch",
         )
         again = _augmented(augmentation, image, draw)
         hold(
             changed.shape == again.shape and torch.equal(changed, again),
             augmentation,
-            f"makes another picture of {shape} under the same seed",
+            f"makes another image of {shape} under the same seed",
             SEEDED,
         )
 
@@ -79,15 +79,15 @@ def _augmented(augmentation: Augmentation, image: Tensor, draw: int) -> Tensor:
     with (
         drawing_nothing(augmentation, "augment", but_torch=True),
         seeded(draw, "augment"),
-        allowed(augmentation, f"augment of a picture {shape}"),
+        allowed(augmentation, f"augment of an image {shape}"),
     ):
         changed = augmentation.augment(image, 32)
     hold(isinstance(changed, Tensor), augmentation, f"gives a {type(changed).__name__}", "a Tensor")
     hold(
         changed.dtype == torch.uint8 and changed.ndim == 3 and changed.shape[0] == shape[0],
         augmentation,
-        f"makes {changed.dtype} {tuple(changed.shape)} of a picture {shape}",
-        "a uint8 picture (C, H, W) becomes a uint8 picture of as many channels; tlf crops and "
+        f"makes {changed.dtype} {tuple(changed.shape)} of an image {shape}",
+        "a uint8 image (C, H, W) becomes a uint8 image of as many channels; tlf crops and "
         "normalizes it",
     )
     return changed
@@ -108,16 +108,16 @@ def _check_batch(augmentation: BatchAugmentation, images: Tensor, targets: Tenso
             hold(
                 torch.allclose(alone[i], mixed[i]),
                 augmentation,
-                f"lets others than picture {count - 1 - i} of {count} into picture {i}",
-                "picture i is mixed with picture B - 1 - i only: such pairs share a process",
+                f"lets others than image {count - 1 - i} of {count} into image {i}",
+                "image i is mixed with image B - 1 - i only: such pairs share a process",
             )
-        for share in (deal(range(count), part, 2) for part in range(2)):
+        for share in (shard(range(count), part, 2) for part in range(2)):
             part = _mixed(augmentation, images[share], targets[share], draw)[0] if share else None
             hold(
                 part is None or torch.allclose(part, mixed[share]),
                 augmentation,
                 f"mixes a share of {len(share)} otherwise than the whole batch of {count}",
-                "what is drawn does not depend on how many pictures there are",
+                "what is drawn does not depend on how many images there are",
             )
 
 
@@ -146,14 +146,14 @@ def _mixed(
     with (
         drawing_nothing(augmentation, "mix", but_torch=True),
         seeded(draw, "mix"),
-        allowed(augmentation, f"mix of {len(images)} pictures"),
+        allowed(augmentation, f"mix of {len(images)} images"),
     ):
         images, targets = augmentation.mix(images.clone(), targets.clone())
     return images, targets
 
 
-def _picture(height: int, width: int) -> Tensor:
-    with seeded(0, "picture"):
+def _image(height: int, width: int) -> Tensor:
+    with seeded(0, "image"):
         return torch.randint(256, (3, height, width), dtype=torch.uint8)
 
 

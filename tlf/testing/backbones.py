@@ -26,17 +26,17 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     """Check that a backbone keeps its contract.
 
     Its options survive a recipe. Its stages hold every parameter once, from ``stem`` on in the
-    order in which pictures pass them. It gives features (B, F), and maps (B, F, H, W) or tokens (B,
+    order in which images pass them. It gives features (B, F), and maps (B, F, H, W) or tokens (B,
     N, F) from ``forward_features`` if it has that, also under bfloat16. Its start comes from
     torch's default generator alone; a gradient reaches every parameter. Wherever it is frozen up
-    to, what the frozen stages give for a picture is the picture's own, does not depend on chance or
+    to, what the frozen stages give for an image is the image's own, does not depend on chance or
     on what learns above, and writes to no buffer. Safetensors can hold its state.
 
     A network that is one stage altogether keeps the contract, too; a warning says what it misses.
 
     Parameters:
         backbone: it, with its options; with ``weights = "none"`` or the like it stays offline.
-        size: side of the pictures in pixels, if not what its preprocessing says.
+        size: side of the images in pixels, if not what its preprocessing says.
 
     Raises:
         AssertionError: it does not; says what is wrong and what the contract is.
@@ -130,13 +130,13 @@ def _check_start(backbone: Backbone, built: BuiltBackbone) -> None:
 
 def _check_outputs(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> None:
     module, wide = built.module.eval(), built.num_features
-    for pictures in (images, images[:1], images.contiguous(memory_format=torch.channels_last)):
-        with torch.no_grad(), allowed(backbone, f"the forward pass on {tuple(pictures.shape)}"):
-            features = module(pictures)
+    for batch in (images, images[:1], images.contiguous(memory_format=torch.channels_last)):
+        with torch.no_grad(), allowed(backbone, f"the forward pass on {tuple(batch.shape)}"):
+            features = module(batch)
         hold(
-            tuple(features.shape) == (len(pictures), wide),
+            tuple(features.shape) == (len(batch), wide),
             backbone,
-            f"gives {tuple(features.shape)} for {len(pictures)} pictures",
+            f"gives {tuple(features.shape)} for {len(batch)} images",
             f"features are (B, F), and num_features says F = {wide}",
         )
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16), allowed(backbone, "bfloat16"):
@@ -179,7 +179,7 @@ def _check_order(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> No
     hold(
         first == expected,
         backbone,
-        f"lists its stages as {expected}, and pictures pass them as {first}",
+        f"lists its stages as {expected}, and images pass them as {first}",
         "stages go from the stem to the top: up-to, gradual and layer_decay rely on the order",
     )
 
@@ -192,7 +192,7 @@ def _check_frozen(backbone: Backbone, model: Classifier, images: Tensor, frozen:
     where = f"with the stages up to {frozen[-1]} frozen and the others training"
     seen: list[Mapping[str, Tensor]] = []
     with _watched(model, frozen) as outputs, seeded(0, "above"):
-        # A batch, the same one, and one with the same first picture.
+        # A batch, the same one, and one with the same first image.
         others = torch.cat([images[:1], images[1:].flip(0) * 0.5 + 1])
         for batch in (images, images, others):
             with allowed(backbone, f"the forward pass {where}"):
@@ -208,10 +208,10 @@ def _check_frozen(backbone: Backbone, model: Classifier, images: Tensor, frozen:
         again, alone = seen[1][name], seen[2][name]
         same = torch.equal(output, again)
         rule = "what frozen stages give is computed once and kept: no chance, no state"
-        hold(same, backbone, f"gives another output of {name} for the same pictures {where}", rule)
+        hold(same, backbone, f"gives another output of {name} for the same images {where}", rule)
         own = output.shape[0] != len(images) or torch.equal(output[0], alone[0])
-        told = f"lets the other pictures of a batch change a picture's output of {name} {where}"
-        hold(own, backbone, told, "what frozen stages give for a picture is the picture's own")
+        told = f"lets the other images of a batch change an image's output of {name} {where}"
+        hold(own, backbone, told, "what frozen stages give for an image is the image's own")
 
 
 @contextmanager

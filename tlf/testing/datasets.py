@@ -4,7 +4,7 @@ import pickle
 from hashlib import sha256
 
 from tlf.components import Dataset, Split, Splits
-from tlf.data.decode import open_picture
+from tlf.data.decode import open_image
 from tlf.errors import DataError
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
 from tlf.testing.second_process import check_second_process
@@ -12,17 +12,17 @@ from tlf.testing.second_process import check_second_process
 HOOK = "tlf_datasets"
 
 
-def check_dataset(dataset: Dataset, pictures: int = 8) -> None:
+def check_dataset(dataset: Dataset, images: int = 8) -> None:
     """Check that a dataset keeps its contract.
 
     Its options survive a recipe. It builds splits that are not empty, with a label and a name of
-    its own for each picture and a name for each class, in the same order again and in a second
-    process; every class has pictures to learn from; pictures are bytes that can be decoded, the
-    same bytes again; and other processes can be given its ``read`` to load pictures by.
+    its own for each image and a name for each class, in the same order again and in a second
+    process; every class has images to learn from; images are bytes that can be decoded, the
+    same bytes again; and other processes can be given its ``read`` to load images by.
 
     Parameters:
         dataset: it, with its options.
-        pictures: how many pictures of each split to read.
+        images: how many images of each split to read.
 
     Raises:
         AssertionError: it does not; says what is wrong and what the contract is.
@@ -31,24 +31,24 @@ def check_dataset(dataset: Dataset, pictures: int = 8) -> None:
     with drawing_nothing(dataset, "build", but_torch=True):
         splits, again = _built(dataset), _built(dataset)
     same = _listing(splits) == _listing(again)
-    rule = "the same options give the same pictures in the same order: sort what has no order"
-    hold(same, dataset, "lists other pictures, or in another order, when it is built again", rule)
+    rule = "the same options give the same images in the same order: sort what has no order"
+    hold(same, dataset, "lists other images, or in another order, when it is built again", rule)
     _check_classes(dataset, splits)
     for name, split in {"train": splits.train, "eval": splits.eval}.items():
         _check_split(dataset, name, split, len(splits.classes))
-        _check_pictures(dataset, name, split, pictures)
+        _check_images(dataset, name, split, images)
     lacking = {*range(len(splits.classes))} - {*splits.train.labels}
     hold(
         not lacking,
         dataset,
-        f"has no train picture of {[splits.classes[k] for k in sorted(lacking)]}",
+        f"has no train image of {[splits.classes[k] for k in sorted(lacking)]}",
         "the class map comes from the train split",
     )
     check_second_process(dataset, HOOK)
 
 
 def told(dataset: Dataset) -> str:
-    """The pictures that it lists, in order."""
+    """The images that it lists, in order."""
     return _listing(dataset.build())
 
 
@@ -80,11 +80,11 @@ def _check_classes(dataset: Dataset, splits: Splits) -> None:
 
 def _check_split(dataset: Dataset, name: str, split: Split, classes: int) -> None:
     count = len(split.names)
-    hold(count > 0, dataset, f"has no picture in its {name} split", "each split has some")
+    hold(count > 0, dataset, f"has no image in its {name} split", "each split has some")
     hold(
         len(split.labels) == count,
         dataset,
-        f"has {len(split.labels)} labels for {count} pictures of its {name} split",
+        f"has {len(split.labels)} labels for {count} images of its {name} split",
         "names and labels belong together, index by index",
     )
     strange = [k for k in split.labels if not isinstance(k, int) or not 0 <= k < classes]
@@ -99,11 +99,11 @@ def _check_split(dataset: Dataset, name: str, split: Split, classes: int) -> Non
         not doubled,
         dataset,
         f"has {doubled} names twice in its {name} split",
-        "a person finds a picture by its name",
+        "a person finds an image by its name",
     )
 
 
-def _check_pictures(dataset: Dataset, name: str, split: Split, pictures: int) -> None:
+def _check_images(dataset: Dataset, name: str, split: Split, images: int) -> None:
     try:
         pickle.dumps(split.read)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -111,7 +111,7 @@ def _check_pictures(dataset: Dataset, name: str, split: Split, pictures: int) ->
             f"{dataset!r} gives its {name} split a read that no other process can use: {error}. "
             "The contract: read is picklable, such as a method of a class at the top of a module"
         ) from error
-    step = max(1, len(split) // pictures)
+    step = max(1, len(split) // images)
     for index in range(0, len(split), step):
         with allowed(dataset, f"read({index}) of its {name} split", DataError):
             data = split.read(index)
@@ -119,10 +119,10 @@ def _check_pictures(dataset: Dataset, name: str, split: Split, pictures: int) ->
             isinstance(data, bytes),
             dataset,
             f"reads a {type(data).__name__} as {split.names[index]}",
-            "read gives the bytes of a picture file; tlf decodes them",
+            "read gives the bytes of an image file; tlf decodes them",
         )
         with allowed(dataset, f"decoding {split.names[index]}"):
-            open_picture(data)
+            open_image(data)
         same = split.read(index) == data
-        rule = "a picture's bytes are always the same; chance is for augmentations"
+        rule = "an image's bytes are always the same; chance is for augmentations"
         hold(same, dataset, f"reads other bytes as {split.names[index]} again", rule)

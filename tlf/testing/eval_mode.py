@@ -1,4 +1,4 @@
-"""What holds for a network at rest, in evaluation mode: nothing in it moves, and a picture's result
+"""What holds for a network at rest, in evaluation mode: nothing in it moves, and an image's result
 is its own. Features of frozen stages can be kept only because of it.
 """
 
@@ -14,12 +14,12 @@ from tlf.testing.contract import allowed, drawing_nothing, hold
 Run = Callable[[Tensor], Mapping[str, Tensor]]
 """A batch → outputs by name, all with the batch as their first dimension."""
 
-OWN = "at rest, a picture's result is its own, whatever the others in a batch of that size are"
+OWN = "at rest, an image's result is its own, whatever the others in a batch of that size are"
 STILL = "a module in evaluation mode writes to no buffer and to no parameter"
 
 
 def check_rest(component: object, module: nn.Module, run: Run, batch: Tensor, where: str) -> None:
-    """Check that a network's outputs are a function of each picture alone, and write nothing."""
+    """Check that a network's outputs are a function of each image alone, and write nothing."""
     before = fingerprint(module.state_dict())
     with torch.no_grad(), drawing_nothing(component, f"the forward pass {where}"):
         first, again = run(batch), run(batch)
@@ -34,13 +34,13 @@ def check_rest(component: object, module: nn.Module, run: Run, batch: Tensor, wh
         hold(
             torch.equal(output, again[name]),
             component,
-            f"gives another {name} for the same pictures {where}",
-            "at rest, the result depends on the pictures and the weights only",
+            f"gives another {name} for the same images {where}",
+            "at rest, the result depends on the images and the weights only",
         )
         hold(
             torch.equal(output[0], others[name][0]),
             component,
-            f"gives another {name} for a picture when the others in its batch change {where}",
+            f"gives another {name} for an image when the others in its batch change {where}",
             OWN,
         )
 

@@ -21,9 +21,9 @@ def check_head(head: Head, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
 
     Its options survive a recipe. For every number of features and classes, it builds a module that
     gives logits (B, K) for features (B, F), or, where it sets ``pools = True``, for maps (B, F, H,
-    W) and for tokens (B, N, F); also for one picture, and under bfloat16. Its start comes from
+    W) and for tokens (B, N, F); also for one image, and under bfloat16. Its start comes from
     torch's default generator alone; a gradient reaches every parameter and the features; at rest a
-    picture's logits are its own, and nothing is written; safetensors can hold its state, and
+    image's logits are its own, and nothing is written; safetensors can hold its state, and
     another build that loads it gives the same logits.
 
     Parameters:
@@ -93,13 +93,13 @@ def _inputs(module: nn.Module, features: int) -> dict[str, Tensor]:
 
 def _check_on(head: Head, module: nn.Module, name: str, batch: Tensor, classes: int) -> None:
     module.eval()
-    for pictures in (batch, batch[:1]):
-        logits = _logits(head, module, pictures, name)
+    for images in (batch, batch[:1]):
+        logits = _logits(head, module, images, name)
         hold(
-            tuple(logits.shape) == (len(pictures), classes) and logits.is_floating_point(),
+            tuple(logits.shape) == (len(images), classes) and logits.is_floating_point(),
             head,
-            f"gives {logits.dtype} {tuple(logits.shape)} for {name} with B = {len(pictures)}",
-            f"logits are (B, K), here ({len(pictures)}, {classes})",
+            f"gives {logits.dtype} {tuple(logits.shape)} for {name} with B = {len(images)}",
+            f"logits are (B, K), here ({len(images)}, {classes})",
         )
     check_rest(head, module, lambda x: {"logits": module(x)}, batch, f"at rest, on {name}")
     with torch.autocast("cpu", torch.bfloat16):

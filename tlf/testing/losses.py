@@ -13,14 +13,14 @@ from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_losses"
 COUNTS = (5, 2, 9)
-"""Pictures of each class."""
+"""Images of each class."""
 
 
 def check_loss(loss: Loss) -> None:
     """Check that a loss keeps its contract.
 
     Its options survive a recipe. What it builds takes logits (B, K) and labels (B,) or class
-    probabilities (B, K), in any precision, and gives one finite number for each picture that does
+    probabilities (B, K), in any precision, and gives one finite number for each image that does
     not depend on the others; a gradient reaches the logits and points to the right class; it gives
     the same again and in a second process, and draws no random numbers.
 
@@ -70,8 +70,8 @@ def _check_values(
     hold(
         torch.allclose(alone, values[0], rtol=1e-5),
         loss,
-        f"of a picture changes with the others in its batch, with {name}",
-        "one loss for each picture (B,), its own: batches are dealt to processes and to pieces",
+        f"of an image changes with the others in its batch, with {name}",
+        "one loss for each image (B,), its own: batches are dealt to processes and to pieces",
     )
 
 
@@ -88,8 +88,8 @@ def _values(
     hold(
         isinstance(values, Tensor) and shape == (len(logits),),
         loss,
-        f"gives {type(values).__name__} {shape} for {len(logits)} pictures with {name}",
-        "one loss for each picture (B,): the engine takes the mean",
+        f"gives {type(values).__name__} {shape} for {len(logits)} images with {name}",
+        "one loss for each image (B,): the engine takes the mean",
     )
     return values
 

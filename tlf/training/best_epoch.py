@@ -37,7 +37,7 @@ def stalled(stopping: EarlyStopping, monitor: str, history: Sequence[EpochResult
 
 
 @dataclass(frozen=True)
-class Kept:
+class BestEpoch:
     """An epoch that was the best so far, and the model as it was then."""
 
     result: EpochResult

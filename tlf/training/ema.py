@@ -9,7 +9,7 @@ from torch import Tensor
 from tlf.model import Classifier
 
 
-class Average:
+class Ema:
     """``average = decay × average + (1 - decay) × weight`` after every update.
 
     It begins with the weights that the phase, or a stage that thaws, begins with. BatchNorm

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from tlf.data.loading import cut, order
+from tlf.data.loading import make_batches, order
 from tlf.freezing.freeze import freeze
 from tlf.model import Classifier, trains_batchnorm
 from tlf.plugins.attribution import blame
@@ -16,9 +16,9 @@ from tlf.recipe.schema import Phase
 from tlf.results import Notice, Progress, StageSignals, Updated
 from tlf.training.features import Events, train_activations, view
 from tlf.training.job import Job
-from tlf.training.loss_meter import Losses
+from tlf.training.loss_meter import LossMeter
 from tlf.training.segment import Segment
-from tlf.training.signals import looks
+from tlf.training.signals import measured_updates
 from tlf.training.state import State
 from tlf.training.step import Updates, pieces_of
 
@@ -30,7 +30,7 @@ class Trained:
     loss: float
     lr: float
     updates: int
-    pictures: int
+    images: int
     """Learnt from since the epoch began, or since the run went on in its middle."""
     seconds: float
     stages: Mapping[str, StageSignals]
@@ -47,12 +47,12 @@ def train_epoch(
     freeze(segment.classifier, segment.frozen)
     statistics = trains_batchnorm(segment.classifier)
     indices = order(recipe.seed, run_epoch, len(job.splits.train))
-    batches = cut(indices, recipe.batch_size, lone=not statistics)
+    batches = make_batches(indices, recipe.batch_size, lone=not statistics)
     shown = view(job, phase, segment, run_epoch)
     pieces = pieces_of(job, phase, batches[state.update :], shown, stored)
     updates = Updates(job, phase, segment, run_epoch, pieces)
     where = f"phase {phase.name}, epoch {progress.epoch + 1}"
-    losses = state.losses = state.losses or Losses(job.accelerator.device, where)
+    losses = state.losses = state.losses or LossMeter(job.accelerator.device, where)
     before, progress = losses.done, replace(progress, updates=len(batches))
     yield from _go_through(updates, batches, progress, state, losses)
     if statistics:
@@ -63,7 +63,7 @@ def train_epoch(
         loss=losses.mean(job.accelerator),
         lr=max(segment.rates.values()) * _factor(job, phase, last),
         updates=len(batches),
-        pictures=losses.done - before,
+        images=losses.done - before,
         seconds=seconds,
         stages=state.signals.means(),
     )
@@ -74,11 +74,11 @@ def _go_through(
     batches: Sequence[Sequence[int]],
     progress: Progress,
     state: State,
-    losses: Losses,
+    losses: LossMeter,
 ) -> Iterator[Notice | Updated]:
     """Make the updates of an epoch that are left, one after the other."""
     job, phase, segment = updates.job, updates.phase, updates.segment
-    looked_at, pictures = looks(len(batches)), len(job.splits.train)
+    looked_at, images = measured_updates(len(batches)), len(job.splits.train)
     for number, batch in enumerate(batches[state.update :], start=state.update):
         now = replace(progress, update=number)
         # The rate is computed and written here: a scheduler that Accelerate prepared would step
@@ -87,14 +87,14 @@ def _go_through(
         began = time.perf_counter()
         signals = state.signals if number in looked_at else None
         loss = updates.make(number, len(batch), signals)
-        if job.recipe.compile and segment.cut is None and len(segment.seconds) < 2:
+        if job.recipe.compile and segment.partition is None and len(segment.seconds) < 2:
             yield from _compile_time(segment, time.perf_counter() - began)
         losses.add(loss, len(batch), number)
         if state.average is not None:
             state.average.update(job.classifier)
         state.update = number + 1
         yield Updated(
-            phase.name, now, evaluating=False, done=losses.done, pictures=pictures,
+            phase.name, now, evaluating=False, done=losses.done, images=images,
             loss=losses.so_far(),
         )  # fmt: skip
 

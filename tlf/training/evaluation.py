@@ -1,4 +1,4 @@
-"""Classify a split exactly: every picture counts once, however many processes share the work."""
+"""Classify a split exactly: every image counts once, however many processes share the work."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tlf.data.loading import EVAL_BATCH, Batch, batches_of, cut
+from tlf.data.loading import EVAL_BATCH, Batch, batches_of, make_batches
 from tlf.runtime.devices import on_threads
-from tlf.training.features import Activations, eval_pictures, model_inputs
+from tlf.training.features import Activations, eval_images, model_inputs
 from tlf.training.job import Job
 from tlf.training.segment import Segment
 
@@ -25,7 +25,7 @@ class Predictions:
 
     @property
     def top1(self) -> float:
-        """Fraction of pictures whose largest logit is their label's."""
+        """Fraction of images whose largest logit is their label's."""
         return (self.logits.argmax(1) == self.labels).double().mean().item()
 
     @property
@@ -36,15 +36,15 @@ class Predictions:
 
 @torch.inference_mode()
 def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator[int | Predictions]:
-    """Yield how many pictures of the eval split are done after each batch, and in the end their
+    """Yield how many images of the eval split are done after each batch, and in the end their
     predictions. ``stored``: what the frozen stages make of them.
     """
-    accelerator, classifier, at = job.accelerator, segment.classifier, segment.cut
+    accelerator, classifier, partition = job.accelerator, segment.classifier, segment.partition
     classifier.eval()
     count, device = len(job.splits.eval), accelerator.device
     rank, processes = accelerator.process_index, accelerator.num_processes
-    # Whole batches are dealt out: whoever evaluates a picture does so among the same others.
-    every = cut(range(count), EVAL_BATCH)
+    # Whole batches are dealt out: whoever evaluates an image does so among the same others.
+    every = make_batches(range(count), EVAL_BATCH)
     mine = every[rank::processes]
     nothing = torch.empty(0, len(job.splits.classes), device=device)
     parts = [(torch.empty(0, dtype=torch.long, device=device), nothing)]
@@ -52,7 +52,9 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     for batch in _batches(job, stored, mine):
         inputs = model_inputs(job, segment, batch)
         with accelerator.autocast(), on_threads(segment.threads):
-            logits = classifier(inputs) if at is None else at.behind(classifier, inputs)
+            logits = (
+                classifier(inputs) if partition is None else partition.behind(classifier, inputs)
+            )
         parts.append((batch.indices.to(device), logits.float()))
         done += len(logits)
         yield min(count, done * processes)
@@ -68,16 +70,16 @@ def _batches(
     if stored is not None:
         return stored.batches(keys)
     pin = job.accelerator.device.type == "cuda"
-    return batches_of(eval_pictures(job), keys, job.workers, pin=pin)
+    return batches_of(eval_images(job), keys, job.workers, pin=pin)
 
 
 def _joined(
     accelerator: Accelerator, parts: list[tuple[Tensor, Tensor]], labels: Sequence[int]
 ) -> Predictions:
-    """Gather (index, logits) from all processes; put each picture's logits at its index.
+    """Gather (index, logits) from all processes; put each image's logits at its index.
 
     Raises:
-        RuntimeError: a picture is missing.
+        RuntimeError: an image is missing.
     """
     count = len(labels)
     indices = torch.cat([i for i, _ in parts])
@@ -88,7 +90,7 @@ def _joined(
     indices, logits = (tensor.cpu() for tensor in gathered)
     real = indices >= 0
     if not torch.equal(indices[real].sort().values, torch.arange(count)):
-        raise RuntimeError(f"{int(real.sum())} predictions for {count} pictures")
+        raise RuntimeError(f"{int(real.sum())} predictions for {count} images")
     ordered = torch.empty(count, logits.shape[1])
     ordered[indices[real]] = logits[real]
     return Predictions(ordered, torch.tensor(labels))

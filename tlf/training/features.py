@@ -21,9 +21,9 @@ from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.data.decode import decoders
-from tlf.data.loading import EVAL_BATCH, Batch, Key, Pictures, batches_of, cut, deal
+from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, batches_of, make_batches, shard
 from tlf.data.transforms import normalize
-from tlf.freezing.partition import Cut, Layout
+from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.plan import Plan
@@ -38,7 +38,7 @@ Events = Prepared | Notice | Stored
 
 @dataclass(frozen=True)
 class Activations:
-    """What the frozen stages make of every picture of a split."""
+    """What the frozen stages make of every image of a split."""
 
     entry: Entry
     layout: Layout
@@ -54,39 +54,39 @@ class Activations:
             yield Batch(numbers, self.layout.shaped(rows), self.labels[numbers], stored=True)
 
 
-def apart(plan: Plan, phase: Phase, how: Preprocessing) -> tuple[int, int, int] | None:
-    """(C, S, S) of the pictures, where the frozen stages of a phase may run by themselves: not
+def apart(plan: Plan, phase: Phase, preprocessing: Preprocessing) -> tuple[int, int, int] | None:
+    """(C, S, S) of the images, where the frozen stages of a phase may run by themselves: not
     where batches are mixed before them, or a plugin's training step has to see the whole model.
     """
     mixing = any(isinstance(a, BatchAugmentation) for a in augmentations(plan, phase))
     if mixing or plan.plugins.replaces_step:
         return None
-    return how.channels, how.size, how.size
+    return preprocessing.channels, preprocessing.size, preprocessing.size
 
 
-def train_pictures(job: Job, phase: Phase) -> Pictures:
-    """The pictures that a phase learns from."""
+def train_images(job: Job, phase: Phase) -> Images:
+    """The images that a phase learns from."""
     each = tuple(a for a in augmentations(job.plan, phase) if isinstance(a, Augmentation))
     labels = job.splits.train.labels
-    return Pictures(job.pixels["train"], labels, job.how.size, each, job.recipe.seed)
+    return Images(job.pixels["train"], labels, job.preprocessing.size, each, job.recipe.seed)
 
 
-def _random(pictures: Pictures) -> bool:
-    """Whether a picture looks another way in every epoch."""
-    return any(not getattr(original(a), "fixed", False) for a in pictures.augmentations)
+def _random(images: Images) -> bool:
+    """Whether an image looks another way in every epoch."""
+    return any(not getattr(original(a), "fixed", False) for a in images.augmentations)
 
 
-def eval_pictures(job: Job) -> Pictures:
-    """The pictures that every phase is evaluated on."""
-    return Pictures(job.pixels["eval"], job.splits.eval.labels, job.how.size)
+def eval_images(job: Job) -> Images:
+    """The images that every phase is evaluated on."""
+    return Images(job.pixels["eval"], job.splits.eval.labels, job.preprocessing.size)
 
 
 def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
-    """Which of its random views a picture shows in an epoch."""
+    """Which of its random views an image shows in an epoch."""
     views = job.recipe.cache.views
-    if not _random(train_pictures(job, phase)):
+    if not _random(train_images(job, phase)):
         return 0
-    return run_epoch % views if views and segment.cut else run_epoch
+    return run_epoch % views if views and segment.partition else run_epoch
 
 
 def train_activations(
@@ -95,20 +95,20 @@ def train_activations(
     """What the frozen stages make of the train split, stored; None where it changes with every
     epoch or cannot be stored.
     """
-    pictures = train_pictures(job, phase)
-    if _random(pictures) and job.recipe.cache.views is None:
+    images = train_images(job, phase)
+    if _random(images) and job.recipe.cache.views is None:
         return None
     shown = view(job, phase, segment, run_epoch)
-    title = f"{len(job.splits.train)} train pictures"
-    if _random(pictures):
+    title = f"{len(job.splits.train)} train images"
+    if _random(images):
         title += f", view {shown + 1} of {job.recipe.cache.views}"
-    return (yield from _activations(job, segment, "train", pictures, shown, title))
+    return (yield from _activations(job, segment, "train", images, shown, title))
 
 
 def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Activations | None]:
     """What the frozen stages make of the eval split, stored; None where it cannot be."""
-    title = f"{len(job.splits.eval)} eval pictures"
-    return (yield from _activations(job, segment, "eval", eval_pictures(job), 0, title))
+    title = f"{len(job.splits.eval)} eval images"
+    return (yield from _activations(job, segment, "eval", eval_images(job), 0, title))
 
 
 def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
@@ -119,89 +119,89 @@ def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
     inputs = batch.inputs.to(device, non_blocking=True)
     if batch.stored:
         return inputs
-    images = normalize(inputs, job.how).contiguous(memory_format=torch.channels_last)
-    if segment.cut is None:
+    images = normalize(inputs, job.preprocessing).contiguous(memory_format=torch.channels_last)
+    if segment.partition is None:
         return images
-    return _before(job, segment, segment.cut, images)
+    return _before(job, segment, segment.partition, images)
 
 
 def largest_piece(job: Job) -> int:
-    """How many pictures of a batch a process is dealt at once, at most."""
+    """How many images of a batch a process is dealt at once, at most."""
     recipe = job.recipe
     shares = job.accelerator.num_processes * recipe.accumulate
-    return max(len(deal(range(recipe.batch_size), i, shares)) for i in range(shares))
+    return max(len(shard(range(recipe.batch_size), i, shares)) for i in range(shares))
 
 
-def _before(job: Job, segment: Segment, at: Cut, images: Tensor) -> Tensor:
+def _before(job: Job, segment: Segment, partition: Partition, images: Tensor) -> Tensor:
     parts = []
     with job.accelerator.autocast():
-        for chunk in torch.split(images, at.batch):
-            missing = at.batch - len(chunk)
+        for chunk in torch.split(images, partition.batch):
+            missing = partition.batch - len(chunk)
             # The last ones are filled up with copies, which are thrown away.
             filler = [chunk[:1].expand(missing, -1, -1, -1)] if missing else []
             whole = torch.cat([chunk, *filler]).contiguous(memory_format=torch.channels_last)
-            parts.append(at.before(segment.classifier, whole)[: len(chunk)])
+            parts.append(partition.before(segment.classifier, whole)[: len(chunk)])
     return (
         parts[0]
         if len(parts) == 1
-        else at.layout.shaped(torch.cat([at.layout.flat(part) for part in parts]))
+        else partition.layout.shaped(torch.cat([partition.layout.flat(part) for part in parts]))
     )
 
 
 def _activations(
-    job: Job, segment: Segment, what: str, pictures: Pictures, shown: int, title: str
+    job: Job, segment: Segment, what: str, images: Images, shown: int, title: str
 ) -> Generator[Events, None, Activations | None]:
-    at, store = segment.cut, job.cache
-    if at is None or store is None or what not in job.manifests:
+    partition, store = segment.partition, job.cache
+    if partition is None or store is None or what not in job.manifests:
         return None
     if (what, shown) not in segment.stored:
-        key = _key(job, segment, at, what, pictures, shown)
-        wanted = Wanted("activations", f"{at.name} of {title}", key)
-        size = len(pictures.labels) * at.layout.row
+        key = _key(job, segment, partition, what, images, shown)
+        wanted = Wanted("activations", f"{partition.name} of {title}", key)
+        size = len(images.labels) * partition.layout.row
 
         def fill(partial: Partial) -> Filling:
-            return _fill(job, segment, at, pictures, shown, wanted.title, partial)
+            return _fill(job, segment, partition, images, shown, wanted.title, partial)
 
         segment.stored[what, shown] = yield from find_or_compute(
             job.accelerator, store, wanted, size, fill
         )
     entry = segment.stored[what, shown]
-    labels = torch.tensor(pictures.labels)
-    return None if entry is None else Activations(entry, at.layout, labels)
+    labels = torch.tensor(images.labels)
+    return None if entry is None else Activations(entry, partition.layout, labels)
 
 
 def _fill(
     job: Job,
     segment: Segment,
-    at: Cut,
-    pictures: Pictures,
+    partition: Partition,
+    images: Images,
     shown: int,
     title: str,
     partial: Partial,
 ) -> Filling:
     """Compute the output of the frozen stages, in order, and write it."""
-    count, done = len(pictures.labels), 0
+    count, done = len(images.labels), 0
     mine = share(job.accelerator, count, EVAL_BATCH)
-    keys = ([(shown, i) for i in batch] for batch in cut(mine, EVAL_BATCH))
+    keys = ([(shown, i) for i in batch] for batch in make_batches(mine, EVAL_BATCH))
     pin = job.accelerator.device.type == "cuda"
-    for batch in batches_of(pictures, keys, job.workers, pin=pin):
+    for batch in batches_of(images, keys, job.workers, pin=pin):
         values = model_inputs(job, segment, batch)
-        rows = at.layout.flat(values).cpu().numpy()
-        partial.write(int(batch.indices[0]) * at.layout.row, rows.data)
+        rows = partition.layout.flat(values).cpu().numpy()
+        partial.write(int(batch.indices[0]) * partition.layout.row, rows.data)
         done += len(rows)
         yield Prepared(title, min(count, done * job.accelerator.num_processes), count)
 
 
 def _key(
-    job: Job, segment: Segment, at: Cut, what: str, pictures: Pictures, shown: int
+    job: Job, segment: Segment, partition: Partition, what: str, images: Images, shown: int
 ) -> dict[str, Any]:
     """What the stored output of the frozen stages depends on."""
     catalogue = job.plan.plugins.catalogue
-    components = [job.recipe.backbone, *map(original, pictures.augmentations)]
+    components = [job.recipe.backbone, *map(original, images.augmentations)]
     learning = segment.rates.keys()
     return feature_key(
         job.manifests[what],
-        job.how,
+        job.preprocessing,
         [(component, catalogue.offer(component)) for component in components],
         job.built.module,
         # The frozen parameters of the backbone, and its buffers.
@@ -210,9 +210,9 @@ def _key(
             for name, digest in segment.before.items()
             if name.startswith("backbone.") and name not in learning
         },
-        {field.name: str(getattr(at, field.name)) for field in fields(at)},
+        {field.name: str(getattr(partition, field.name)) for field in fields(partition)},
         computed(job.accelerator),
         decoders(),
-        seed=job.recipe.seed if _random(pictures) else None,
+        seed=job.recipe.seed if _random(images) else None,
         view=shown,
     )

@@ -1,4 +1,4 @@
-"""A recipe made real: pictures found, the model built. Nothing is trained or written."""
+"""A recipe made real: images found, the model built. Nothing is trained or written."""
 
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
@@ -16,7 +16,7 @@ from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
-from tlf.recipe.build import build_model, check_input, preprocessing
+from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.schema import Recipe
 from tlf.training.phases import check_phases
@@ -30,18 +30,18 @@ class Job:
     accelerator: Accelerator
     splits: Splits
     pixels: Mapping[str, Pixels]
-    """``train`` and ``eval`` → their decoded and resized pictures."""
+    """``train`` and ``eval`` → their decoded and resized images."""
     cache: Cache | None
     """Where to store what is computed once; None where nothing is stored."""
     built: BuiltBackbone
     backbone_sha256: str
     """Of the backbone's weights as they were loaded."""
     classifier: Classifier
-    how: Preprocessing
+    preprocessing: Preprocessing
     loss: Callable[[Tensor, Tensor], Tensor]
     workers: int
     manifests: Mapping[str, str] = field(default_factory=dict)
-    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their pictures; empty
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images; empty
     before anybody has looked at them (see ``tlf.data.inspect``)."""
 
     @property
@@ -56,10 +56,10 @@ class Job:
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:
-    """Find the pictures, build the model and load its weights. No picture is read.
+    """Find the images, build the model and load its weights. No image is read.
 
     Raises:
-        DataError: pictures are missing or do not fit together.
+        DataError: images are missing or do not fit together.
         RecipeError: a phase does not fit the backbone.
         WeightsError: the weights cannot be had or do not fit.
     """
@@ -74,33 +74,36 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     counts = [count[k] for k in range(len(splits.classes))]
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
         loss = recipe.loss.build(counts)
-    how = preprocessing(recipe, built, plan.source)
-    check_input(plan, classifier, how)
+    preprocessing = resolve_preprocessing(recipe, built, plan.source)
+    check_input(plan, classifier, preprocessing)
     on_cpu = accelerator.device.type == "cpu"
     return Job(
         plan=plan,
         accelerator=accelerator,
         splits=splits,
-        pixels={"train": Decoded(splits.train, how), "eval": Decoded(splits.eval, how)},
+        pixels={
+            "train": Decoded(splits.train, preprocessing),
+            "eval": Decoded(splits.eval, preprocessing),
+        },
         cache=cache_of(recipe),
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
-        how=how,
+        preprocessing=preprocessing,
         loss=loss,
         workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
     )
 
 
 def read_images(job: Job) -> Generator[Events, None, Job]:
-    """Read every picture, and give the job with those that can be used.
+    """Read every image, and give the job with those that can be used.
 
     Raises:
-        DataError: names every picture that cannot be read, or a class that has none left.
+        DataError: names every image that cannot be read, or a class that has none left.
     """
     seen = yield from inspect_splits(
         job.splits,
-        job.how,
+        job.preprocessing,
         job.recipe.data.bad_images,
         job.accelerator,
         job.cache,

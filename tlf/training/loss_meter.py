@@ -12,20 +12,20 @@ CHECK_EVERY = 20
 """Updates between two looks at the loss on a GPU, where every look waits for the device."""
 
 
-class Losses:
-    """A sum over pictures, and a watch for what is not a number."""
+class LossMeter:
+    """A sum over images, and a watch for what is not a number."""
 
     def __init__(self, device: torch.device, where: str) -> None:
         self.total = torch.zeros((), device=device, dtype=torch.float64)
-        """Summed over the pictures that this process has learnt from."""
+        """Summed over the images that this process has learnt from."""
         self.done = 0
-        """Pictures that all processes together have learnt from."""
+        """Images that all processes together have learnt from."""
         self.where = where
         self._unseen: list[tuple[int, Tensor]] = []
         self._patience = 1 if device.type == "cpu" else CHECK_EVERY
 
     def add(self, loss: Tensor, count: int, update: int) -> None:
-        """Add one update's summed loss over ``count`` pictures.
+        """Add one update's summed loss over ``count`` images.
 
         Raises:
             NotFiniteError: the loss of this update, or of one not yet looked at, is not finite.
@@ -37,7 +37,7 @@ class Losses:
             self._look()
 
     def mean(self, accelerator: Accelerator) -> float:
-        """The mean over the pictures that all processes went through."""
+        """The mean over the images that all processes went through."""
         self._look()
         return float(accelerator.reduce(self.total, "sum").item()) / self.done
 

@@ -13,7 +13,7 @@ from tlf.components import Augmentation, BatchAugmentation
 from tlf.errors import PluginError, RecipeError
 from tlf.freezing.freeze import united
 from tlf.model import Classifier
-from tlf.plugins.attribution import answerable, blame
+from tlf.plugins.attribution import attributed, blame
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Progress, StageSignals
@@ -52,9 +52,9 @@ def learning_rates(
 
 
 def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
-    """What changes the pictures of one phase at random. A plugin's is named if it breaks."""
+    """What changes the images of one phase at random. A plugin's is named if it breaks."""
     chosen = plan.recipe.transforms.augment if phase.augment is None else phase.augment
-    return tuple(answerable(a, plan.plugins.catalogue.offer(a)) for a in chosen)
+    return tuple(attributed(a, plan.plugins.catalogue.offer(a)) for a in chosen)
 
 
 def frozen_in(

@@ -19,9 +19,9 @@ from torch import nn
 from tlf.cache.entry import Entry
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
-from tlf.freezing.find_partition import find_cut
+from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import audit, digests, freeze
-from tlf.freezing.partition import Behind, Cut
+from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, normalisation_modules, parameter_count
 
 _LIGHT = 2**23
@@ -42,7 +42,7 @@ class Segment:
     """Learning parameter → learning rate before the scheduler."""
     before: Mapping[str, str]
     """Digests of all tensors at the start."""
-    cut: Cut | None
+    partition: Partition | None
     """Where the frozen stages end, if they run by themselves; ``model`` begins behind it."""
     threads: int
     """On how many threads of the CPU what learns computes."""
@@ -83,7 +83,7 @@ def begin_segment(
     optimizer: Optimizer,
     previous: Segment | None = None,
     before: Mapping[str, str] | None = None,
-    picture: tuple[int, int, int] | None = None,
+    image: tuple[int, int, int] | None = None,
     piece: int = 1,
     *,
     compiled: bool = False,
@@ -99,9 +99,9 @@ def begin_segment(
         optimizer: builds the optimizer.
         previous: the segment before.
         before: the digests to compare with in the end, where they were taken already.
-        picture: (C, S, S) of what the model takes, where the frozen stages may run by themselves.
-        piece: how many pictures a process learns from at once.
-        compiled: whether the model is compiled, where it begins with pictures.
+        image: (C, S, S) of what the model takes, where the frozen stages may run by themselves.
+        piece: how many images a process learns from at once.
+        compiled: whether the model is compiled, where it begins with images.
     """
     freeze(classifier, frozen)
     built = optimizer.build(parameter_groups(classifier, rates, optimizer))
@@ -109,18 +109,20 @@ def begin_segment(
         _carry_over(previous.optimizer, built)
     before = before or digests(classifier)
     compare_processes(accelerator, classifier, before)
-    at = picture and find_cut(classifier, frozen, picture, accelerator.autocast, piece)
-    at = _agreed(accelerator, at)
+    partition = image and find_partition(classifier, frozen, image, accelerator.autocast, piece)
+    partition = _agreed(accelerator, partition)
     # Accelerate and the compiler write into the module that they are given. This one has the
     # classifier's own modules and parameters, and goes when the segment ends.
-    learning = Behind(classifier, at) if at else copy(classifier)
-    if compiled and at is None:
+    learning = TrainablePart(classifier, partition) if partition else copy(classifier)
+    if compiled and partition is None:
         learning.compile()
     # The model is where it belongs. To move it, Accelerate would first look for distributed
     # tensors, which takes half a second of imports.
     model, prepared = accelerator.prepare(learning, built, device_placement=[False, True])
-    threads = 1 if at and _is_light(classifier, at, piece) else torch.get_num_threads()
-    return Segment(classifier, model, prepared, frozen, rates, before, at, threads)
+    threads = (
+        1 if partition and _is_light(classifier, partition, piece) else torch.get_num_threads()
+    )
+    return Segment(classifier, model, prepared, frozen, rates, before, partition, threads)
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
@@ -156,20 +158,20 @@ def compare_processes(
             )
 
 
-def _agreed(accelerator: Accelerator, at: Cut | None) -> Cut | None:
+def _agreed(accelerator: Accelerator, partition: Partition | None) -> Partition | None:
     """The place where all processes enter the network, if it is the same in all."""
     if accelerator.num_processes == 1:
-        return at
-    everywhere: list[Cut | None] = gather_object([at])
-    return at if all(other == at for other in everywhere) else None
+        return partition
+    everywhere: list[Partition | None] = gather_object([partition])
+    return partition if all(other == partition for other in everywhere) else None
 
 
-def _is_light(classifier: Classifier, at: Cut, piece: int) -> bool:
+def _is_light(classifier: Classifier, partition: Partition, piece: int) -> bool:
     """Whether nothing is behind a cut but a head that is so little work for a batch that more
     threads gain nothing. They wait for each other at every step, so that one core which is busy
     with something else, such as another run, holds all of them up.
     """
-    features = at.whole and len(at.layout.shape) == 1
+    features = partition.whole and len(partition.layout.shape) == 1
     return features and piece * parameter_count(classifier, classifier.head_names) <= _LIGHT
 
 

@@ -8,19 +8,19 @@ from torch import Tensor
 from tlf.model import Classifier
 from tlf.results import StageSignals
 
-LOOKS = 8
+MEASURED = 8
 """Updates of an epoch that are looked at: each costs a copy of the weights that learn."""
 
 
-def looks(updates: int) -> frozenset[int]:
+def measured_updates(updates: int) -> frozenset[int]:
     """Which of an epoch's updates are looked at: evenly spread, the first and the last among them.
 
-    >>> sorted(looks(100)), sorted(looks(3))
+    >>> sorted(measured_updates(100)), sorted(measured_updates(3))
     ([0, 14, 28, 42, 56, 70, 84, 99], [0, 1, 2])
     """
-    if updates <= LOOKS:
+    if updates <= MEASURED:
         return frozenset(range(updates))
-    return frozenset(look * (updates - 1) // (LOOKS - 1) for look in range(LOOKS))
+    return frozenset(look * (updates - 1) // (MEASURED - 1) for look in range(MEASURED))
 
 
 class Signals:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from tlf.model import Classifier
 from tlf.results import EpochResult, SegmentStarted
-from tlf.training.best_epoch import Kept, copied
-from tlf.training.ema import Average
-from tlf.training.loss_meter import Losses
+from tlf.training.best_epoch import BestEpoch, copied
+from tlf.training.ema import Ema
+from tlf.training.loss_meter import LossMeter
 from tlf.training.segment import Segment
 from tlf.training.signals import Signals
 
@@ -18,22 +18,22 @@ class State:
     history: list[EpochResult] = field(default_factory=list)
     segments: list[SegmentStarted] = field(default_factory=list)
     """Every segment that has begun, with its learning rates."""
-    best: Kept | None = None
+    best: BestEpoch | None = None
     """The best epoch of the phases that are over."""
     phase: int = 0
     """Position of the phase in the recipe."""
-    phase_best: Kept | None = None
+    phase_best: BestEpoch | None = None
     """The best epoch of this phase."""
     epoch: int = 0
     """Position of the epoch in its phase."""
     update: int = 0
     """Updates of this epoch that are done."""
-    losses: Losses | None = None
+    losses: LossMeter | None = None
     """Of this epoch."""
     signals: Signals = field(default_factory=Signals)
     """Of this epoch."""
     segment: Segment | None = None
-    average: Average | None = None
+    average: Ema | None = None
     changed: set[str] = field(default_factory=set)
     """Names of the tensors of the model that may differ from what was loaded."""
 

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from tlf.components import BatchAugmentation
-from tlf.data.loading import Batch, batches_of, deal
+from tlf.data.loading import Batch, batches_of, shard
 from tlf.recipe.schema import Phase
 from tlf.runtime.devices import on_threads
 from tlf.runtime.seeds import derive
-from tlf.training.features import Activations, model_inputs, train_pictures
+from tlf.training.features import Activations, model_inputs, train_images
 from tlf.training.job import Job
 from tlf.training.phases import augmentations
 from tlf.training.segment import Segment
 from tlf.training.signals import Signals
 
 Piece = tuple[Batch, int]
-"""A piece of a batch, and how many of its pictures count."""
+"""A piece of a batch, and how many of its images count."""
 
 
 def pieces_of(
@@ -36,15 +36,15 @@ def pieces_of(
     Parameters:
         job: the run.
         phase: what is trained.
-        batches: indices of the pictures of each batch.
-        shown: which view of the pictures is drawn.
-        stored: what the frozen stages make of the pictures, if it is stored.
+        batches: indices of the images of each batch.
+        shown: which view of the images is drawn.
+        stored: what the frozen stages make of the images, if it is stored.
     """
     ours, counted = tee(_shares(job, batches))
     keys = ([(shown, i) for i in share] for share, _ in ours)
     pin = job.accelerator.device.type == "cuda"
     loaded = (
-        batches_of(train_pictures(job, phase), keys, job.workers, pin=pin)
+        batches_of(train_images(job, phase), keys, job.workers, pin=pin)
         if stored is None
         else stored.batches(keys)
     )
@@ -58,9 +58,9 @@ def _shares(job: Job, batches: Iterable[Sequence[int]]) -> Iterator[tuple[list[i
     shares = job.accelerator.num_processes * accumulate
     for batch in batches:
         for piece in range(first, first + accumulate):
-            share = deal(batch, piece, shares)
+            share = shard(batch, piece, shares)
             # A batch smaller than the shares leaves some empty. Their owners take part in the
-            # update with a picture that does not count, or the others would wait for their
+            # update with an image that does not count, or the others would wait for their
             # gradients for ever.
             yield share or [batch[0]], len(share)
 
@@ -78,11 +78,11 @@ class Updates:
     """This process's shares of the batches that are left."""
 
     def make(self, number: int, size: int, signals: Signals | None) -> Tensor:
-        """Make one optimizer step over the next batch, of ``size`` pictures.
+        """Make one optimizer step over the next batch, of ``size`` images.
 
         Parameters:
             number: of the update in its epoch.
-            size: pictures that all processes learn from.
+            size: images that all processes learn from.
             signals: takes a look at this update.
 
         Returns:
@@ -98,7 +98,7 @@ class Updates:
             alone = nullcontext() if last else accelerator.no_sync(segment.model)
             with on_threads(segment.threads), alone:
                 loss = self._loss(images, labels)
-                # Each picture weighs 1 / size, in the last, smaller batch too. The wrapper averages
+                # Each image weighs 1 / size, in the last, smaller batch too. The wrapper averages
                 # over processes, which their number undoes.
                 accelerator.backward(loss * (real * accelerator.num_processes / size))
             total += loss.detach() * real

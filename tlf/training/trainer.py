@@ -10,12 +10,12 @@ from contextlib import nullcontext
 
 from tlf.errors import FrozenMovedError, TrainingError
 from tlf.freezing.freeze import changing_tensors, digests
-from tlf.freezing.partition import begins_with
+from tlf.freezing.partition import start_of
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Notice, Prepared, Progress, SegmentStarted, Stored, Updated
-from tlf.training.best_epoch import Kept, better, copied, newest_is_best, stalled
-from tlf.training.ema import Average
+from tlf.training.best_epoch import BestEpoch, better, copied, newest_is_best, stalled
+from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
 from tlf.training.evaluation import Predictions, classify
 from tlf.training.features import apart, eval_activations, largest_piece
@@ -43,7 +43,7 @@ def train(job: Job, state: State) -> Iterator[Event]:
         state.best.put_back(job.classifier)
 
 
-def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, Kept]:
+def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, BestEpoch]:
     """Train one phase; give its best epoch, whether or not the phase ended early."""
     monitor = job.recipe.monitor
     while state.epoch < phase.epochs:
@@ -62,7 +62,9 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
             chosen = job.hook.tlf_select_best(history=history)
             if newest_is_best(monitor, history, chosen) or state.phase_best is None:
                 state.phase_best = None  # its memory serves the next one
-                state.phase_best = Kept(result, copied(job.classifier, state.changed), predictions)
+                state.phase_best = BestEpoch(
+                    result, copied(job.classifier, state.changed), predictions
+                )
         state.history.append(result)
         state.epoch, state.update, state.losses = state.epoch + 1, 0, None
         state.signals = Signals()
@@ -92,19 +94,19 @@ def _segment(
     with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
         segment = begin_segment(
             job.accelerator, job.classifier, frozen, rates, optimizer,
-            current, before, apart(job.plan, phase, job.how), largest_piece(job),
+            current, before, apart(job.plan, phase, job.preprocessing), largest_piece(job),
             compiled=job.recipe.compile,
         )  # fmt: skip
     if phase.ema is not None:
-        state.average = state.average or Average(phase.ema)
+        state.average = state.average or Ema(phase.ema)
         state.average.follow(job.classifier, rates)
     state.segment = segment
-    start = begins_with(segment.cut)
+    start = start_of(segment.partition)
     started = SegmentStarted(phase.name, progress.epoch, rates, start)
     state.segments.append(started)
     state.let_change(job.classifier, changing_tensors(job.classifier, frozen))
     yield started
-    if job.recipe.compile and segment.cut is not None:
+    if job.recipe.compile and segment.partition is not None:
         yield Notice(f"{phase.name} is not compiled: it learns from the {start} alone")
     return segment
 
@@ -144,7 +146,7 @@ def _evaluate(
     segment: Segment,
     progress: Progress,
     trained: Trained,
-    average: Average | None,
+    average: Ema | None,
 ) -> Generator[Event, None, tuple[EpochResult, Predictions]]:
     """Classify the eval split, and sum the epoch up."""
     stored = None
@@ -157,7 +159,7 @@ def _evaluate(
         if isinstance(step, Predictions):
             predictions = step
         else:
-            yield Updated(phase.name, progress, evaluating=True, done=step, pictures=count)
+            yield Updated(phase.name, progress, evaluating=True, done=step, images=count)
     if predictions is None:
         raise RuntimeError("the evaluation ended without predictions")
     result = EpochResult(
@@ -169,7 +171,7 @@ def _evaluate(
         lr=trained.lr,
         updates=trained.updates,
         seconds=trained.seconds + time.perf_counter() - started,
-        images_per_second=trained.pictures / trained.seconds,
+        images_per_second=trained.images / trained.seconds,
         stages=trained.stages,
     )
     return result, predictions

@@ -26,7 +26,7 @@ def test_the_last_epoch_is_chosen_where_it_is_asked_for():
     assert Interpolate(last=True).tlf_select_best(history=history) == 2
 
 
-def picture(index):
+def image(index):
     from io import BytesIO
 
     from PIL import Image
@@ -38,13 +38,13 @@ def picture(index):
     return held.getvalue()
 
 
-def test_figures_are_means_over_pictures():
+def test_figures_are_means_over_images():
     class Brightness(nn.Module):
         def forward(self, images):
             return images.mean((1, 2, 3))[:, None] * torch.tensor([0.0, 1.0])
 
-    how = Preprocessing(size=8, resize=8, mean=(0.0,) * 3, std=(1.0,) * 3)
-    top1, loss = evaluated(Brightness(), Split("abcd", (0, 0, 0, 1), picture), how)
+    preprocessing = Preprocessing(size=8, resize=8, mean=(0.0,) * 3, std=(1.0,) * 3)
+    top1, loss = evaluated(Brightness(), Split("abcd", (0, 0, 0, 1), image), preprocessing)
     logits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     assert top1 == pytest.approx(2 / 3)
     expected = nn.functional.cross_entropy(logits, torch.tensor([0, 0, 1]))

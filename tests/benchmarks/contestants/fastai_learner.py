@@ -13,7 +13,7 @@ from fastai.learner import Callback, Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import SGD
-from network import frozen_parts, network, pictures
+from network import frozen_parts, image_folders, network
 from task import Epochs, Task, read_task
 from torch import nn
 
@@ -51,7 +51,7 @@ class Bf16(Callback):
 def main() -> None:
     """Train and evaluate each epoch."""
     task = read_task()
-    train, val = pictures(task)
+    train, val = image_folders(task)
     # By default, fastai leaves out the last, smaller batch: another job.
     loaders = DataLoaders.from_dsets(
         train, val, bs=task.batch_size, drop_last=False, device=torch.device("cpu")

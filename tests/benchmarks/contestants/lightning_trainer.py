@@ -3,7 +3,7 @@ in eval mode, as its guide to transfer learning has it. Tuned: bf16-mixed and ch
 
 import lightning
 import torch
-from network import network, pictures, sgd, training
+from network import image_folders, network, sgd, training
 from task import Epochs, Task, read_task
 from torch.utils.data import DataLoader
 
@@ -49,7 +49,7 @@ class Module(lightning.LightningModule):
 def main() -> None:
     """Train and evaluate each epoch."""
     task = read_task()
-    train, val = pictures(task)
+    train, val = image_folders(task)
     trainer = lightning.Trainer(
         max_epochs=task.epochs, accelerator="cpu", default_root_dir=task.out,
         precision="bf16-mixed" if task.tuned else "32-true",

@@ -1,9 +1,9 @@
 """The limit: the same job by hand, as fast as its author could make it. Without tlf, torchvision,
 timm and Accelerate; the very pixels of the plain loop; every epoch is evaluated.
 
-- Threads decode while torch is still being imported; each picture is decoded once.
+- Threads decode while torch is still being imported; each image is decoded once.
 - What is frozen is folded (convolution and BatchNorm in one), channels-last, in bf16 where the job
-  allows it, and sees a picture that does not change once.
+  allows it, and sees an image that does not change once.
 - The head's gradient is written out; the optimizer is, too, which spares torch's (and an import of
   torch._dynamo, a second).
 - Freed memory is kept: giving it back costs a page fault for every 4 KiB of the next activation.
@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 from task import Epochs, Task, read_task
 
-Picture = tuple[bytes, int, int]
+Raw = tuple[bytes, int, int]
 """RGB bytes, height, width."""
 
 
@@ -36,20 +36,20 @@ def main() -> None:
 
 
 def files(root: Path) -> list[tuple[Path, int]]:
-    """Every picture and its label."""
+    """Every image and its label."""
     classes = sorted(folder for folder in root.iterdir() if folder.is_dir())
     return [(path, k) for k, folder in enumerate(classes) for path in sorted(folder.iterdir())]
 
 
 def labelled(
-    found: list[tuple[Path, int]], decoding: list[Future[Picture]]
-) -> list[tuple[Future[Picture], int]]:
-    """A picture that is being decoded, and its label."""
-    return [(picture, label) for picture, (_, label) in zip(decoding, found, strict=True)]
+    found: list[tuple[Path, int]], decoding: list[Future[Raw]]
+) -> list[tuple[Future[Raw], int]]:
+    """An image that is being decoded, and its label."""
+    return [(image, label) for image, (_, label) in zip(decoding, found, strict=True)]
 
 
-def decoded(path: Path, task: Task, whole: bool) -> Picture:
-    """The picture, resized, or the centre of it: bit-equal to torchvision's Resize and
+def decoded(path: Path, task: Task, whole: bool) -> Raw:
+    """The image, resized, or the centre of it: bit-equal to torchvision's Resize and
     CenterCrop."""
     image = Image.open(path).convert("RGB")
     width, height = image.size

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 Labelled = list[tuple[Future[tuple[bytes, int, int]], int]]
 FROZEN_BATCH = 16
-"""Pictures that the frozen part sees at once: what passes between layers stays in the caches."""
+"""Images that the frozen part sees at once: what passes between layers stays in the caches."""
 
 
 def run(
@@ -47,11 +47,11 @@ def keep_freed_memory() -> None:
     libc.mallopt(trim_threshold, (1 << 31) - 1)
 
 
-# Pictures
+# Images
 
 
 def centers(split: Labelled, task: Task):
-    """Batches of pictures that do not change, (B, 3, S, S) uint8, channels last."""
+    """Batches of images that do not change, (B, 3, S, S) uint8, channels last."""
     for start in range(0, len(split), FROZEN_BATCH):
         parts = [pixels(future) for future, _ in split[start : start + FROZEN_BATCH]]
         yield torch.stack(parts).permute(0, 3, 1, 2)
@@ -64,7 +64,7 @@ def pixels(future: Future[tuple[bytes, int, int]]) -> Tensor:
 
 
 def random_part(image: Tensor, size: int) -> Tensor:
-    """Part of a picture (H, W, 3) → (size, size, 3), mirrored at random; as torchvision's
+    """Part of an image (H, W, 3) → (size, size, 3), mirrored at random; as torchvision's
     RandomResizedCrop of a tensor draws and resizes it."""
     top, left, height, width = box(*image.shape[:2])
     part = image[top : top + height, left : left + width].permute(2, 0, 1)[None]
@@ -105,14 +105,14 @@ def normalized(images: Tensor, kind: torch.dtype) -> Tensor:
 
 @torch.inference_mode()
 def probe(task, epochs, net, train, val, head, pool) -> None:
-    """Train the head on features; fresh ones each epoch where pictures change."""
-    (pictures, labels), (val_pictures, val_labels) = train, val
+    """Train the head on features; fresh ones each epoch where images change."""
+    (futures, labels), (val_futures, val_labels) = train, val
     fresh = task.augment == "crop-flip"
     if fresh:
-        images = [pixels(future) for future, _ in pictures]
+        images = [pixels(future) for future, _ in futures]
     else:
-        features = features_of(net, pictures, task)
-    val_features = features_of(net, val_pictures, task)
+        features = features_of(net, futures, task)
+    val_features = features_of(net, val_futures, task)
     momenta = [torch.zeros_like(tensor) for tensor in head]
     best = -1.0
     for _ in range(task.epochs):
@@ -163,15 +163,15 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 
 
 def learn(task, epochs, weights, kind, train, val, head, pool) -> None:
-    """Train layer4 and the head on layer3's activations, or everything on pictures."""
-    (pictures, labels), (val_pictures, val_labels) = train, val
+    """Train layer4 and the head on layer3's activations, or everything on images."""
+    (futures, labels), (val_futures, val_labels) = train, val
     partly = task.frozen == "layer3"
     net = Net(weights, head, prefixes=("layer4.", "fc.") if partly else ("",))
     frozen = Folded(weights, kind)
     fresh = task.augment == "crop-flip"
     with torch.inference_mode():
-        inputs = [pixels(f) for f, _ in pictures] if fresh else stored(frozen, pictures, task)
-        val_inputs = stored(frozen if partly else None, val_pictures, task)
+        inputs = [pixels(f) for f, _ in futures] if fresh else stored(frozen, futures, task)
+        val_inputs = stored(frozen if partly else None, val_futures, task)
     momenta = [torch.zeros_like(tensor) for tensor in net.learning]
     best = -1.0
     for _ in range(task.epochs):
@@ -194,7 +194,7 @@ def learn(task, epochs, weights, kind, train, val, head, pool) -> None:
 
 
 def stored(net: Folded | None, split: Labelled, task: Task) -> Tensor:
-    """Layer3's activations, or without a net the pictures themselves."""
+    """Layer3's activations, or without a net the images themselves."""
     if net is None:
         return torch.cat([*centers(split, task)])
     return torch.cat([net.layer3(normalized(batch, net.kind)) for batch in centers(split, task)])

@@ -1,4 +1,4 @@
-"""The network and the pictures as torchvision's users write them. The plain loop, Lightning and the
+"""The network and the images as torchvision's users write them. The plain loop, Lightning and the
 Trainer share them."""
 
 import torch
@@ -10,12 +10,12 @@ from torchvision import datasets, models, transforms
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
-def pictures(task: Task) -> tuple[datasets.ImageFolder, datasets.ImageFolder]:
+def image_folders(task: Task) -> tuple[datasets.ImageFolder, datasets.ImageFolder]:
     """The train and the val split."""
     resize = transforms.Resize(task.resize)
     scale = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
     fixed = transforms.Compose([resize, transforms.CenterCrop(task.size), *scale])
-    # Parts are cut from the resized picture, as tlf's crop-flip does it.
+    # Parts are cut from the resized image, as tlf's crop-flip does it.
     parts = [transforms.RandomResizedCrop(task.size), transforms.RandomHorizontalFlip()]
     random = transforms.Compose([resize, *parts, *scale])
     changed = random if task.augment == "crop-flip" else fixed

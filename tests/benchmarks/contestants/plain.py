@@ -4,7 +4,7 @@ It differs in one thing: what is frozen stays in eval mode, so that its BatchNor
 import copy
 
 import torch
-from network import network, pictures, sgd, training
+from network import image_folders, network, sgd, training
 from safetensors.torch import save_file
 from task import Epochs, read_task
 from torch.utils.data import DataLoader
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 def main() -> None:
     """Train, evaluate each epoch, and keep the best epoch's weights."""
     task = read_task()
-    train, val = pictures(task)
+    train, val = image_folders(task)
     loading = {"batch_size": task.batch_size, "num_workers": task.workers}
     train_loader = DataLoader(train, shuffle=True, **loading)
     val_loader = DataLoader(val, **loading)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One job: a ResNet-18 with given weights and a new last layer, on a folder of pictures."""
+    """One job: a ResNet-18 with given weights and a new last layer, on a folder of images."""
 
     data: Path
     """Holds train/<class>/*.jpg and val/<class>/*.jpg."""
@@ -19,7 +19,7 @@ class Task:
     frozen: str
     """``backbone``, ``layer3`` (everything up to it) or ``nothing``."""
     augment: str
-    """``none``: the centre of the resized picture. ``crop-flip``: a random part of it."""
+    """``none``: the centre of the resized image. ``crop-flip``: a random part of it."""
     epochs: int
     lr: float
     bf16: int = 0

@@ -3,14 +3,14 @@ optimizer, which are the job's. Tuned: bf16 and channels-last; without checkpoin
 store then."""
 
 import torch
-from network import network, pictures, sgd, training
+from network import image_folders, network, sgd, training
 from task import Epochs, Task, read_task
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 
 class Model(nn.Module):
-    """The network as the Trainer wants it: pictures and labels → loss and logits."""
+    """The network as the Trainer wants it: images and labels → loss and logits."""
 
     def __init__(self, task: Task, classes: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Lines(TrainerCallback):
 def main() -> None:
     """Train and evaluate each epoch."""
     task = read_task()
-    train, val = pictures(task)
+    train, val = image_folders(task)
     model = Model(task, len(train.classes))
     arguments = TrainingArguments(
         output_dir=str(task.out), num_train_epochs=task.epochs, use_cpu=True, seed=task.seed,
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def collate(samples: list[tuple[Tensor, int]]) -> dict[str, Tensor]:
-    """Pictures and labels → a batch."""
+    """Images and labels → a batch."""
     images, labels = zip(*samples, strict=True)
     return {"pixels": torch.stack(images), "labels": torch.tensor(labels)}
 

@@ -1,4 +1,4 @@
-"""Which columns of a table hold the pictures and the classes, and the rows of each class."""
+"""Which columns of a table hold the images and the classes, and the rows of each class."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def image_columns(table: "Dataset") -> list[str]:
-    """Columns that may hold pictures: those of that type, else those of bytes."""
+    """Columns that may hold images: those of that type, else those of bytes."""
     import datasets
 
     features = table.features

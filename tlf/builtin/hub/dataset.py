@@ -12,7 +12,7 @@ from tlf.builtin.hub.part import Part
 from tlf.components import Splits
 from tlf.data.splits import (
     EVAL_NAMES,
-    Aside,
+    HoldOut,
     class_notes,
     class_problems,
     failure,
@@ -39,9 +39,9 @@ class Hub:
     """The split that is learnt from."""
     eval: str = "auto"
     """The split that is evaluated on. ``auto``: the first of val, valid, validation, eval and test
-    that is there, else as ``fraction``. ``fraction``: put train pictures aside."""
+    that is there, else as ``fraction``. ``fraction``: put train images aside."""
     image: str = "auto"
-    """The column of pictures. ``auto``: the only one that there is."""
+    """The column of images. ``auto``: the only one that there is."""
     label: str = "auto"
     """The column of classes, named or numbered. ``auto``: the only one of named classes, else
     ``label``."""
@@ -52,7 +52,7 @@ class Hub:
     fraction: float = 0.2
     """How much of each class is put aside where there is no eval split."""
     seed: int = 0
-    """Decides which pictures are put aside; the seed of the run has no part in it."""
+    """Decides which images are put aside; the seed of the run has no part in it."""
 
     def build(self) -> Splits:
         """Fetch or open the dataset.
@@ -94,7 +94,7 @@ class Hub:
         return [name for name in EVAL_NAMES if name in known and name != self.train]
 
     def _part(self, name: str, table: "Dataset") -> "Part":
-        """The pictures of one split by class.
+        """The images of one split by class.
 
         Raises:
             DataError: there are no such columns, or rows without a label.
@@ -104,16 +104,16 @@ class Hub:
         where = f"{self.name}, split {name!r}"
         image = chosen_column(where, "image", self.image, image_columns(table), table.column_names)
         label = chosen_column(where, "label", self.label, label_columns(table), table.column_names)
-        pictures = asked(
+        images = asked(
             lambda: table.select_columns([image]).cast_column(image, datasets.Image(decode=False)),
-            f"{where}: the column {image!r} does not hold pictures; set data.image",
+            f"{where}: the column {image!r} does not hold images; set data.image",
         )
-        return Part(name, pictures, image, rows_by_class(where, table, label))
+        return Part(name, images, image, rows_by_class(where, table, label))
 
     def _splits(self, train: "Part", evaluated: "Part | None", notes: tuple[str, ...]) -> Splits:
         if evaluated is None:
             evaluated = train
-            kept, aside, note = Aside(self.name, self.fraction, self.seed).take(train.groups)
+            kept, aside, note = HoldOut(self.name, self.fraction, self.seed).take(train.groups)
             notes += (note,)
         else:
             kept, aside = train.groups, evaluated.groups
@@ -123,7 +123,7 @@ class Hub:
         # Somebody else's dataset cannot be mended, and a class that is not evaluated does no harm.
         lacking = [name for name in kept if name not in aside]
         if lacking:
-            notes += (f"{evaluated.name} has no pictures of {listed(lacking)}",)
+            notes += (f"{evaluated.name} has no images of {listed(lacking)}",)
         classes = tuple(kept)
         notes += tuple(class_notes(classes))
         return Splits(train.split(kept, classes), evaluated.split(aside, classes), classes, notes)

@@ -1,4 +1,4 @@
-"""One split of a dataset as it was found, and how its pictures are read."""
+"""One split of a dataset as it was found, and how its images are read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Part:
     """One split as it was found."""
 
     name: str
-    pictures: "Dataset"
-    """One column, of encoded pictures."""
+    images: "Dataset"
+    """One column, of encoded images."""
     image: str
     groups: dict[str, list[int]]
     """Class → rows, the classes in their order."""
@@ -28,26 +28,26 @@ class Part:
         """The rows of ``groups``, labelled by their place in ``classes``."""
         rows, labels = labelled(groups, classes)
         names = tuple(f"{self.name}[{row}]" for row in rows)
-        return Split(names, labels, ReadRow(self.pictures, self.image, rows))
+        return Split(names, labels, ReadRow(self.images, self.image, rows))
 
 
 @dataclass(frozen=True)
 class ReadRow:
-    """Reads a picture of a split that is stored in a table. Picklable, by its files' names."""
+    """Reads an image of a split that is stored in a table. Picklable, by its files' names."""
 
-    pictures: Any
+    images: Any
     image: str
     rows: Sequence[int]
 
     def __call__(self, index: int) -> bytes:
-        """The bytes of one row's picture, or of the file that the row names.
+        """The bytes of one row's image, or of the file that the row names.
 
         Raises:
             DataError: the row is empty.
         """
-        cell = self.pictures[self.rows[index]][self.image] or {}
+        cell = self.images[self.rows[index]][self.image] or {}
         if cell.get("bytes") is not None:
             return bytes(cell["bytes"])
         if not cell.get("path"):
-            raise DataError("the row holds no picture")
+            raise DataError("the row holds no image")
         return Path(cell["path"]).read_bytes()

@@ -1,4 +1,4 @@
-"""The embedded default: drawn ants and bees, the formula pictures that the starter weights were
+"""The embedded default: drawn ants and bees, the formula images that the starter weights were
 trained on, and those weights.
 """
 

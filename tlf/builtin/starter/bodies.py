@@ -1,6 +1,6 @@
 """Things put together of parts: chains of segments, jointed appendages, marks, wings, fuzz.
 
-Every function takes the picture's random generator first and returns parts from back to front.
+Every function takes the image's random generator first and returns parts from back to front.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def chain(
     """Ovals in a row, with jointed thin legs in pairs, feelers, or a fuzzy edge.
 
     Parameters:
-        rng: of the picture.
+        rng: of the image.
         lengths: half length of each segment.
         widths: half width of each segment.
         legs: pairs of them.
@@ -65,7 +65,7 @@ def jointed(
     """Pairs of legs with a knee and a foot; seen from above, or from the side all on one side.
 
     Parameters:
-        rng: of the picture.
+        rng: of the image.
         segment: place, half length and half width of what the legs are on.
         pairs: of legs.
         reach: how far they stand away.
@@ -127,7 +127,7 @@ def marked(rng: Generator, mark: Mark, count: int = 0, *, fuzzy: bool = False) -
     """A long or round blob with marks on it.
 
     Parameters:
-        rng: of the picture.
+        rng: of the image.
         mark: what kind of marks.
         count: how many of them.
         fuzzy: whether short hairs cover the edge.
@@ -211,7 +211,7 @@ def winged(
     """A body with pairs of translucent wings.
 
     Parameters:
-        rng: of the picture.
+        rng: of the image.
         pairs: of wings.
         thick: half width of the body, whose half length is 1.
         second: length of every later pair against the first.

@@ -10,7 +10,7 @@ from tlf.builtin.starter import bodies, fractals, shapes, textures
 from tlf.builtin.starter.scene import Figure, Surface
 
 Draw = Callable[[Generator, int], Figure | Surface]
-"""The picture's random generator and the side of the picture in pixels → what is in it."""
+"""The image's random generator and the side of the image in pixels → what is in it."""
 
 
 def _figure(draw: Callable[[Generator], shapes.Parts]) -> Draw:

@@ -32,7 +32,7 @@ def under(rng: Generator, size: tuple[int, int]) -> list[list[Part]]:
 
 
 def over(rng: Generator, size: tuple[int, int]) -> list[list[Part]]:
-    """Things near the border of a picture of ``size`` (W, H) that may hide a bit of the insects."""
+    """Things near the border of an image of ``size`` (W, H) that may hide a bit of the insects."""
     things = []
     for _ in range(int(rng.choice([0, 0, 0, 1, 1, 2]))):
         angle = rng.uniform(0, 2 * pi)

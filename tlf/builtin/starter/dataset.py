@@ -1,4 +1,4 @@
-"""The pictures that come with tlf: drawn ants and bees, kept as ordinary files in tlf's cache."""
+"""The images that come with tlf: drawn ants and bees, kept as ordinary files in tlf's cache."""
 
 import secrets
 import shutil
@@ -13,19 +13,19 @@ from tlf.errors import DataError
 from tlf.runtime.files import cache_folder
 
 FOLDER = "starter-v1"
-"""Name of the folder in the cache. Whoever changes how a picture looks counts it up."""
+"""Name of the folder in the cache. Whoever changes how an image looks counts it up."""
 COUNTS = {
     "train": {"ants": 123, "bees": 121},
     "val": {"ants": 70, "bees": 83},
 }
-"""Pictures of each split and class: as many as in the well-known photographs of ants and bees."""
+"""Images of each split and class: as many as in the well-known photographs of ants and bees."""
 _ABANDONED = 3600.0
 """Seconds after which a folder that is not finished belongs to a program that was stopped."""
 
 
 @dataclass(frozen=True)
 class Starter:
-    """Drawn ants and bees that come with tlf: 244 pictures to learn from, 153 to evaluate on.
+    """Drawn ants and bees that come with tlf: 244 images to learn from, 153 to evaluate on.
 
     Color, ground, size and light say nothing about the class; only the shape of the insect does.
     They are drawn once, in a few seconds, into ``starter-v1`` in tlf's cache, where anybody can
@@ -33,10 +33,10 @@ class Starter:
     """
 
     def build(self) -> Splits:
-        """Find the pictures, or draw them first.
+        """Find the images, or draw them first.
 
         Raises:
-            DataError: the pictures cannot be written, or some were removed.
+            DataError: the images cannot be written, or some were removed.
         """
         folder = cache_folder("") / FOLDER
         if not folder.exists():
@@ -52,7 +52,7 @@ class Starter:
 
 @dataclass(frozen=True)
 class _Files:
-    """Reads picture files by their index."""
+    """Reads image files by their index."""
 
     paths: tuple[str, ...]
 
@@ -61,7 +61,7 @@ class _Files:
 
 
 def _members(split: str) -> Iterator[tuple[str, int, str]]:
-    """Class, number and path of each picture of a split, in order."""
+    """Class, number and path of each image of a split, in order."""
     for name, count in COUNTS[split].items():
         for number in range(1, count + 1):
             yield name, number, f"{split}/{name}/{number:04d}.jpg"
@@ -80,22 +80,22 @@ def _check(folder: Path) -> None:
     ]
     if missing:
         raise DataError(
-            f"{len(missing)} of the starter pictures are gone, first {folder / missing[0]}; "
+            f"{len(missing)} of the starter images are gone, first {folder / missing[0]}; "
             f"remove the folder {folder}, and they are drawn again"
         )
 
 
 def _draw(folder: Path) -> None:
-    """Draw every picture beside ``folder`` and give it its name when all are there."""
+    """Draw every image beside ``folder`` and give it its name when all are there."""
     _sweep(folder)
-    # Each process that finds no pictures draws them under a name of its own; they are all the same.
+    # Each process that finds no images draws them under a name of its own; they are all the same.
     side = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         _write(side)
         _rename(side, folder)
     except OSError as error:
         raise DataError(
-            f"cannot write the starter pictures to {folder}: {error.strerror}; "
+            f"cannot write the starter images to {folder}: {error.strerror}; "
             "set TLF_CACHE to a folder that can be written"
         ) from error
     finally:

@@ -1,6 +1,6 @@
 """A data set to pretrain on that is made by formula: shapes, textures, fractals, compositions.
 
-Its pictures are drawn once into tlf's cache and read from there afterwards.
+Its images are drawn once into tlf's cache and read from there afterwards.
 """
 
 import hashlib
@@ -23,27 +23,27 @@ from tlf.runtime.cores import usable_cores
 from tlf.runtime.files import cache_folder, written_whole
 
 DRAWING = 1
-"""Goes up whenever pictures of the same options look different, so that old ones are drawn anew."""
+"""Goes up whenever images of the same options look different, so that old ones are drawn anew."""
 
 CLASSES = 120
 SPLITS: tuple[Literal["train", "eval"], ...] = ("train", "eval")
 PIECE = 100
-"""Pictures that a worker draws at a time."""
+"""Images that a worker draws at a time."""
 
 
 @dataclass(frozen=True)
 class Formula:
     """Shapes, textures, fractals and compositions that are drawn by formula, to pretrain on.
 
-    Place, size, turn, colors, light, background and clutter are random in every picture, so a
+    Place, size, turn, colors, light, background and clutter are random in every image, so a
     network has to learn shape and texture. Drawn once, on all cores, and then kept in tlf's cache.
 
     Options:
         classes: how many kinds of figures, 2 to 120.
-        train_per_class: pictures of each class to learn from.
-        eval_per_class: pictures of each class to evaluate on.
-        size: side of the square pictures in pixels, 32 to 512.
-        seed: decides every picture together with its split, class and number.
+        train_per_class: images of each class to learn from.
+        eval_per_class: images of each class to evaluate on.
+        size: side of the square images in pixels, 32 to 512.
+        seed: decides every image together with its split, class and number.
 
     Source: after H. Kataoka et al., 2020, Pre-training without Natural Images, arXiv:2101.08515.
     """
@@ -55,7 +55,7 @@ class Formula:
     seed: int = 0
 
     def build(self) -> Splits:
-        """Draw the pictures, unless they are in the cache already.
+        """Draw the images, unless they are in the cache already.
 
         Raises:
             ValueError: an option is out of its bounds.
@@ -96,7 +96,7 @@ def _check(formula: Formula) -> None:
 
 
 def _key(formula: Formula) -> str:
-    """Which file holds the pictures of these options."""
+    """Which file holds the images of these options."""
     text = json.dumps({"drawing": DRAWING, **asdict(formula)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -106,15 +106,15 @@ def _split(formula: Formula, path: Path, split: Literal["train", "eval"]) -> Spl
     labels = [label for label in range(formula.classes) for _ in range(each)]
     classes = class_names(formula.classes)
     names = [f"{split}/{classes[label]}/{n % each}" for n, label in enumerate(labels)]
-    return Split(names, labels, partial(read_picture, str(path), split))
+    return Split(names, labels, partial(read_image, str(path), split))
 
 
 def _per_class(formula: Formula, split: Literal["train", "eval"]) -> int:
     return formula.train_per_class if split == "train" else formula.eval_per_class
 
 
-def read_picture(path: str, split: str, index: int) -> bytes:
-    """The bytes of one picture of a drawn file."""
+def read_image(path: str, split: str, index: int) -> bytes:
+    """The bytes of one image of a drawn file."""
     jpegs, ends = _opened(path, split)
     start = int(ends[index - 1]) if index else 0
     return bytes(jpegs[start : int(ends[index])].tobytes())
@@ -122,7 +122,7 @@ def read_picture(path: str, split: str, index: int) -> bytes:
 
 @lru_cache(maxsize=8)
 def _opened(path: str, split: str) -> tuple[Any, Any]:
-    """The pictures of a split, left on the disk, and where each of them ends."""
+    """The images of a split, left on the disk, and where each of them ends."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -133,7 +133,7 @@ def _opened(path: str, split: str) -> tuple[Any, Any]:
 
 
 def draw_all(formula: Formula, path: Path, workers: int | None = None) -> None:
-    """Draw every picture of both splits into one file.
+    """Draw every image of both splits into one file.
 
     Parameters:
         formula: the options.
@@ -173,7 +173,7 @@ def _draw_split(formula: Formula, split: Literal["train", "eval"], mapped: Mappe
     total = formula.classes * _per_class(formula, split)
     pieces = [range(at, min(at + PIECE, total)) for at in range(0, total, PIECE)]
     started, jpegs = time.monotonic(), []
-    for drawn in mapped(partial(draw_pictures, formula, split), pieces):
+    for drawn in mapped(partial(draw_images, formula, split), pieces):
         jpegs += drawn
         _say(split, len(jpegs), total, time.monotonic() - started)
     return jpegs
@@ -188,10 +188,10 @@ def _say(split: str, done: int, total: int, seconds: float) -> None:
     sys.stderr.flush()
 
 
-def draw_pictures(
+def draw_images(
     formula: Formula, split: Literal["train", "eval"], indices: Iterable[int]
 ) -> list[bytes]:
-    """Draw some pictures of a split: JPEG bytes of each."""
+    """Draw some images of a split: JPEG bytes of each."""
     import numpy as np
 
     from tlf.builtin.starter.catalogue import catalogue
@@ -205,7 +205,7 @@ def draw_pictures(
         rng = np.random.default_rng([formula.seed, part, label, number])
         subject = draw[names[label]](rng, formula.size)
         buffer = BytesIO()
-        picture = draw_scene(subject, rng, formula.size, formula.seed)
-        picture.save(buffer, "JPEG", quality=88)
+        image = draw_scene(subject, rng, formula.size, formula.seed)
+        image.save(buffer, "JPEG", quality=88)
         jpegs.append(buffer.getvalue())
     return jpegs

@@ -75,7 +75,7 @@ def plant(
     """Lines that a turtle draws along a word: F and G forward, + and - turn, [ and ] branch.
 
     Parameters:
-        rng: of the picture.
+        rng: of the image.
         start: the word to begin with.
         rules: what each letter grows into.
         times: how often it grows.

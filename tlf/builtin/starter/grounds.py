@@ -44,7 +44,7 @@ def ground(rng: Generator, size: tuple[int, int]) -> "Image":
 
 
 def noise(rng: Generator, side: int, cells: tuple[float, float], octaves: int = 3) -> "Image":
-    """Clouds: a gray picture with about ``cells`` bright and dark places along x and y."""
+    """Clouds: a gray image with about ``cells`` bright and dark places along x and y."""
     from PIL import Image, ImageOps
 
     clouds = Image.new("L", (side, side), 128)

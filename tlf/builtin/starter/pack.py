@@ -32,10 +32,10 @@ def pack(run: Path, path: Path) -> None:
         for name, tensor in load_file(source).items()
         if not name.startswith(f"{card['classifier']}.")
     }
-    how = card["preprocessing"] | {"size": SIZE, "resize": RESIZE}
-    del how["mode"]  # as many figures as there are channels say it, too
+    preprocessing = card["preprocessing"] | {"size": SIZE, "resize": RESIZE}
+    del preprocessing["mode"]  # as many figures as there are channels say it, too
     origin = {"recipe": "recipes/starter_pretraining.toml", "metrics": card["metrics"]}
-    metadata = {"preprocessing": json.dumps(how), "origin": json.dumps(origin)}
+    metadata = {"preprocessing": json.dumps(preprocessing), "origin": json.dumps(origin)}
     with written_whole(path) as side:
         save_file(tensors, side, metadata=metadata)
 

@@ -1,4 +1,4 @@
-"""Paint beads, limbs and films into a picture, in the light of one lamp."""
+"""Paint beads, limbs and films into an image, in the light of one lamp."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What a picture is made of: beads, limbs and films, in three dimensions.
+"""What an image is made of: beads, limbs and films, in three dimensions.
 
 An insect is built in its own frame (x forward, y to its left, z up, its body about 1 long) and then
 moved into the camera's (x right, y down, z towards the viewer, in pixels). All three kinds of part

@@ -1,6 +1,6 @@
-"""One picture of the starter set: a ground, what lies about, an insect or two, and a camera.
+"""One image of the starter set: a ground, what lies about, an insect or two, and a camera.
 
-A picture depends on its split, class and number only, and on nothing drawn before it.
+An image depends on its split, class and number only, and on nothing drawn before it.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _FINE = 2
-"""Pictures are drawn this much larger and then reduced, which smooths every edge."""
+"""Images are drawn this much larger and then reduced, which smooths every edge."""
 _CONTRAST = 36.0
 """An insect and its ground differ by at least this much in brightness, of 255."""
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """The picture that is being drawn, and the light in it."""
+    """The image that is being drawn, and the light in it."""
 
     canvas: "Image"
     light: Light
@@ -35,7 +35,7 @@ class _Frame:
 
 
 def portrait(split: str, name: str, number: int) -> bytes:
-    """Draw picture ``number`` of the class ``name``: a JPEG file's bytes."""
+    """Draw image ``number`` of the class ``name``: a JPEG file's bytes."""
     # The letters are the seed: the same on every machine, which hash() is not.
     rng = default_rng([number, *f"{split}/{name}".encode()])
     frame = _Frame(ground(rng, _size(rng)), _light(rng), rng)
@@ -101,7 +101,7 @@ def _posed(rng: Generator, insect: list[Part], size: tuple[int, int]) -> list[Pa
     span = min(size) * rng.uniform(0.55, 0.95)
     scale = span / float((high - low).max())
     free = np.array(size) - (high - low) * scale
-    # Now and then an insect walks out of the picture.
+    # Now and then an insect walks out of the image.
     play = 0.55 if rng.random() < 0.08 else 0.2
     middle = np.array(size) / 2 + np.maximum(free, 0.25 * span) * rng.uniform(-play, play, 2)
     at = middle - (low + high) / 2 * scale
@@ -132,7 +132,7 @@ def _photographed(rng: Generator, canvas: "Image") -> bytes:
 
 
 def _shaken(rng: Generator, image: "Image") -> "Image":
-    """Four exposures of one picture, each moved a little further."""
+    """Four exposures of one image, each moved a little further."""
     from PIL import Image, ImageChops
 
     dx, dy = (int(d) for d in rng.integers(-1, 2, 2))

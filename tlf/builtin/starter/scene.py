@@ -1,6 +1,6 @@
-"""A figure in front of a background: from parts in figure units to one small picture.
+"""A figure in front of a background: from parts in figure units to one small image.
 
-Whatever a class looks like, every picture of it has its own place, size, turn, tilt, colors,
+Whatever a class looks like, every image of it has its own place, size, turn, tilt, colors,
 ground, clutter, light, blur and noise, so that only shape and surface tell the classes apart.
 """
 
@@ -31,7 +31,7 @@ class Part:
     width: float = 0.05
     """Of a line, in figure units."""
     tone: int = 0
-    """Which color of the picture's palette."""
+    """Which color of the image's palette."""
     opacity: float = 1.0
 
 
@@ -44,18 +44,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class Surface:
-    """A grey picture (H, W) from 0 to 1 that covers the frame, or a part of it."""
+    """A grey image (H, W) from 0 to 1 that covers the frame, or a part of it."""
 
     values: Pixels
 
 
 def draw_scene(subject: Figure | Surface, rng: Generator, size: int, pool_seed: int) -> Image.Image:
-    """Draw one picture of ``subject``, ``size`` × ``size`` pixels.
+    """Draw one image of ``subject``, ``size`` × ``size`` pixels.
 
     Parameters:
         subject: what the class looks like.
         rng: decides everything else.
-        size: side of the picture in pixels.
+        size: side of the image in pixels.
         pool_seed: which pool of background textures to take from.
     """
     pool = texture_pool(pool_seed, size)
@@ -110,7 +110,7 @@ def _window(texture: Pixels, rng: Generator, size: int) -> Pixels:
 
 
 def _strew(ground: Pixels, rng: Generator, count: int, largest: float) -> None:
-    """Strew small strokes and pebbles over a picture (H, W, 3), in place."""
+    """Strew small strokes and pebbles over an image (H, W, 3), in place."""
     if not count:
         return
     size = len(ground) * OVERSAMPLING
@@ -138,7 +138,7 @@ def _rgba(color: Pixels) -> tuple[int, int, int, int]:
 def _lay(
     ground: Pixels, layer: Image.Image, opacity: float = 1.0, surface: Pixels | None = None
 ) -> None:
-    """Lay a drawn layer over a picture (H, W, 3), in place, lit and grained by ``surface`` (H, W).
+    """Lay a drawn layer over an image (H, W, 3), in place, lit and grained by ``surface`` (H, W).
 
     A layer's pixels are opaque or empty, so that their mean over a block, where empty ones are
     black, is a color already weighted by how much of the block is covered.
@@ -150,7 +150,7 @@ def _lay(
 
 
 def _cover(ground: Pixels, values: Pixels, rng: Generator, palette: Pixels) -> None:
-    """Cover the picture, or a round patch of it, with a surface, in place."""
+    """Cover the image, or a round patch of it, with a surface, in place."""
     painted = palette[1] + values[..., None] * (palette[0] - palette[1])
     if rng.random() < 0.5:
         ground[...] = painted
@@ -168,7 +168,7 @@ def _cover(ground: Pixels, values: Pixels, rng: Generator, palette: Pixels) -> N
 
 
 def _place(ground: Pixels, figure: Figure, rng: Generator, pool: Pixels, palette: Pixels) -> None:
-    """Draw a figure over the picture, in place: shadow, then its parts from back to front."""
+    """Draw a figure over the image, in place: shadow, then its parts from back to front."""
     placed, scale = _camera(figure.parts, rng, len(ground) * OVERSAMPLING)
     layers = _layers(figure.parts, placed, scale, palette, len(ground) * OVERSAMPLING)
     if rng.random() < 0.4:
@@ -270,7 +270,7 @@ def _photograph(ground: Pixels, rng: Generator) -> Image.Image:
         * (np.float32(rng.uniform(0.8, 1.15)) + across * ramp + down * ramp[:, None])[..., None]
     )
     noise = rng.standard_normal((size, size, 1), dtype=np.float32) * np.float32(rng.exponential(5))
-    picture = Image.fromarray(np.clip(lit + noise, 0, 255).astype(np.uint8))
+    image = Image.fromarray(np.clip(lit + noise, 0, 255).astype(np.uint8))
     if rng.random() < 0.35:
-        picture = picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.3))))
-    return picture
+        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.3))))
+    return image

@@ -1,6 +1,6 @@
 """Outlines and curves: polygons, stars, lobes, spirals, crosses, gears, compositions of them.
 
-Every function takes the picture's random generator first and returns parts from back to front.
+Every function takes the image's random generator first and returns parts from back to front.
 """
 
 import numpy as np

@@ -45,14 +45,14 @@ def show_explanation(
     console.print(
         dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
     )
-    how, splits = explanation.preprocessing, explanation.splits
+    preprocessing, splits = explanation.preprocessing, explanation.splits
     console.print(
-        f"pictures  {len(splits.train)} to learn from, {len(splits.eval)} to evaluate on, "
+        f"images  {len(splits.train)} to learn from, {len(splits.eval)} to evaluate on, "
         f"{len(splits.classes)} classes\n"
         "          none was opened; a run opens them all before it trains, and names what it "
         "cannot read\n"
-        f"input     {how.channels} × {how.size} × {how.size}, shorter side {how.resize}, "
-        f"{how.interpolation}, mean {how.mean}, std {how.std}",
+        f"input     {preprocessing.channels} × {preprocessing.size} × {preprocessing.size}, shorter side {preprocessing.resize}, "
+        f"{preprocessing.interpolation}, mean {preprocessing.mean}, std {preprocessing.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
     for note in explanation.notes:

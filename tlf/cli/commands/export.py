@@ -29,6 +29,6 @@ def command(
     """Write a run's best model for another library, if it gives what the run gave."""
     found = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
     click.echo(
-        f"{found.path}\n{found.pictures} pictures of the run: probabilities differ by "
+        f"{found.path}\n{found.images} images of the run: probabilities differ by "
         f"{found.difference:.1g} at most, top-1 {found.top1:.2%}, of the run {found.run_top1:.2%}"
     )

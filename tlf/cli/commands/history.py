@@ -25,7 +25,7 @@ def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
     history = list(results)
     width = max([len("phase"), *(len(result.phase) for result in history)])
     yield (
-        f"{'phase':<{width}}  epoch  train loss  eval loss    top-1        lr  pictures/s  seconds"
+        f"{'phase':<{width}}  epoch  train loss  eval loss    top-1        lr  images/s  seconds"
     )
     for one in history:
         yield (

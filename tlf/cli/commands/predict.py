@@ -1,4 +1,4 @@
-"""``tlf predict RUN PICTURE...``."""
+"""``tlf predict RUN IMAGE...``."""
 
 import csv
 import json
@@ -17,20 +17,20 @@ from tlf.inference.predictions import Prediction, row
 @click.command()
 @arguments.run_folder
 @click.argument(
-    "pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE..."
+    "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."
 )
 @click.option(
     "--format", "form", type=click.Choice(["table", "csv", "jsonl"]), default="table",
     show_default=True, help="A table to read, or CSV or JSON lines to go on with.",
 )  # fmt: skip
-def command(run: Path, pictures: tuple[Path, ...], form: str) -> None:
-    """Classify pictures with the best model of a run.
+def command(run: Path, images: tuple[Path, ...], form: str) -> None:
+    """Classify images with the best model of a run.
 
-    PICTURE is a file, or a folder of them. Those that cannot be read are left out and named in the
+    IMAGE is a file, or a folder of them. Those that cannot be read are left out and named in the
     end, on stderr; the exit code is 1 then, and 2 where none can be read.
     """
     problems: list[DataError] = []
-    PRINTERS[form](_some(tlf.predict(run, pictures, problems.append), problems))
+    PRINTERS[form](_some(tlf.predict(run, images, problems.append), problems))
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     if problems:
@@ -41,11 +41,11 @@ def _some(found: Iterator[Prediction], problems: Sequence[DataError]) -> Iterato
     """The same predictions, of which there has to be one.
 
     Raises:
-        DataError: there is none; says what is wrong with every picture.
+        DataError: there is none; says what is wrong with every image.
     """
     first = next(found, None)
     if first is None:
-        raise DataError("\n  ".join(["no picture can be read:", *map(str, problems)]))
+        raise DataError("\n  ".join(["no image can be read:", *map(str, problems)]))
     yield first
     yield from found
 
@@ -64,7 +64,7 @@ def print_table(found: Iterable[Prediction]) -> None:
 
 
 def print_csv(found: Iterable[Prediction]) -> None:
-    """CSV, as soon as a picture is classified."""
+    """CSV, as soon as an image is classified."""
     writer = None
     for line in map(row, found):
         if writer is None:
@@ -74,7 +74,7 @@ def print_csv(found: Iterable[Prediction]) -> None:
 
 
 def print_json_lines(found: Iterable[Prediction]) -> None:
-    """A JSON object for each picture: path, predicted class, class → probability."""
+    """A JSON object for each image: path, predicted class, class → probability."""
     for prediction in found:
         figures = {name: round(figure, 6) for name, figure in prediction.probabilities.items()}
         line = {

@@ -19,7 +19,7 @@ from tlf.errors import TlfError, nearest
 def command(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool) -> None:
     """Train what RECIPE describes; tlf RECIPE does the same.
 
-    KEY=VALUE arguments override the recipe: data.root=my/pictures phases.0.epochs=5
+    KEY=VALUE arguments override the recipe: data.root=my/images phases.0.epochs=5
     """
     _check_is_no_command(recipe)
     # Before what trains is imported, which takes seconds: a mistake is reported at once.

@@ -15,7 +15,7 @@ _FREE = ("output", "workers", "checkpoint_every", "cache.mode", "cache.max_gb", 
 
 
 def check_unchanged(folder: Path, job: Job) -> None:
-    """Compare recipe and pictures with those that the run began with.
+    """Compare recipe and images with those that the run began with.
 
     Raises:
         RunError: names everything that differs.
@@ -41,7 +41,7 @@ def _data_changes(folder: Path, job: Job) -> Iterator[str]:
     known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data_sha256"]
     for split, digest in job.manifests.items():
         if known[split] != digest:
-            yield f"the pictures of the {split} split, or their names or labels, are others"
+            yield f"the images of the {split} split, or their names or labels, are others"
 
 
 def flat(table: object, path: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tlf.training.state import State
 from tlf.training.trainer import Event
 
 
-class Keeper:
+class Checkpointer:
     """Stores the state of a run while it trains."""
 
     def __init__(self, folder: Path, job: Job, state: State) -> None:
@@ -27,7 +27,7 @@ class Keeper:
         self.updates = 0
         self._leaving = ExitStack()
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "Checkpointer":
         self.interrupted = self._leaving.enter_context(watching())
         return self
 

@@ -21,14 +21,14 @@ from torch import Tensor
 from tlf.errors import RunError, TrainingError
 from tlf.results import SegmentStarted, epoch_result
 from tlf.runtime.files import written_whole
-from tlf.training.best_epoch import Kept
+from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, restore_optimizer
 from tlf.training.checkpoint.packing import pack, unpack
-from tlf.training.ema import Average
+from tlf.training.ema import Ema
 from tlf.training.evaluation import Predictions
 from tlf.training.features import apart, largest_piece
 from tlf.training.job import Job
-from tlf.training.loss_meter import Losses
+from tlf.training.loss_meter import LossMeter
 from tlf.training.phases import learning_rates
 from tlf.training.segment import Segment, begin_segment
 from tlf.training.state import State
@@ -97,7 +97,7 @@ def restore(path: Path, job: Job) -> State:
     state.best = _kept(stored["best"], device)
     if stored["done"]:
         where = f"phase {job.recipe.phases[state.phase].name}, epoch {state.epoch + 1}"
-        state.losses = Losses(device, where)
+        state.losses = LossMeter(device, where)
         state.losses.done = stored["done"]
         state.losses.total += stored["losses"][job.accelerator.process_index]
     _restore_segment(stored, job, state)
@@ -128,7 +128,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
     }
 
 
-def _kept_contents(kept: Kept | None) -> dict[str, Any] | None:
+def _kept_contents(kept: BestEpoch | None) -> dict[str, Any] | None:
     if kept is None:
         return None
     return {
@@ -139,11 +139,11 @@ def _kept_contents(kept: Kept | None) -> dict[str, Any] | None:
     }
 
 
-def _kept(stored: dict[str, Any] | None, device: torch.device) -> Kept | None:
+def _kept(stored: dict[str, Any] | None, device: torch.device) -> BestEpoch | None:
     if stored is None:
         return None
     predictions = Predictions(stored["logits"], stored["labels"])
-    return Kept(epoch_result(stored["result"]), _on(device, stored["tensors"]), predictions)
+    return BestEpoch(epoch_result(stored["result"]), _on(device, stored["tensors"]), predictions)
 
 
 def _segment_contents(segment: Segment) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         frozen,
         rates,
         optimizer,
-        picture=apart(job.plan, phase, job.how),
+        image=apart(job.plan, phase, job.preprocessing),
         piece=largest_piece(job),
         compiled=job.recipe.compile,
     )
@@ -183,7 +183,7 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         job.accelerator.scaler.load_state_dict(stored["scaler"])
     state.segment = replace(segment, before=before)
     if phase.ema is not None:
-        state.average = Average(phase.ema)
+        state.average = Ema(phase.ema)
         averages = _on(job.accelerator.device, stored["average"])
         state.average.tensors = {n: laid_out(t, own[n]) for n, t in averages.items()}
 
