@@ -104,11 +104,11 @@ def test_cosine_is_the_scaled_cosine():
     assert float(module.weight.detach().norm(dim=1).mean()) == pytest.approx(1, rel=0.3)
 
 
-@pytest.mark.parametrize("learn", [True, False])
-def test_cosine_learns_its_scale_or_keeps_it(learn):
-    module = Cosine(learn_scale=learn).build(F, K)
+@pytest.mark.parametrize("train", [True, False])
+def test_cosine_learns_its_scale_or_keeps_it(train):
+    module = Cosine(learn_scale=train).build(F, K)
     assert set(module.state_dict()) == {"weight", "scale"}
-    assert ("scale" in dict(module.named_parameters())) is learn
+    assert ("scale" in dict(module.named_parameters())) is train
     assert float(module.scale.detach()) == 10
 
 

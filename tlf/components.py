@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a dataset builds: images to learn from, images to evaluate on, and the class names.
+    """What a dataset builds: images to train on, images to evaluate on, and the class names.
 
     The class map comes from the train split; the eval split is aligned to it by name.
     """

@@ -7,10 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StageSignals:
-    """How one stage, or the head, learnt in an epoch: means over a few real updates."""
+    """How one stage, or the head, trained in an epoch: means over a few real updates."""
 
     grad_norm: float
-    """Length of the gradient of all its parameters, before clipping; 0 where nothing learns."""
+    """Length of the gradient of all its parameters, before clipping; 0 where nothing trains."""
     weight_norm: float
     """Length of all its parameters."""
     update_ratio: float
@@ -37,7 +37,7 @@ class EpochResult:
     images_per_second: float
     """Images trained on per second of training time."""
     stages: Mapping[str, StageSignals] = field(default_factory=dict)
-    """Stage, from the stem to the top, and ``head`` → how it learnt."""
+    """Stage, from the stem to the top, and ``head`` → how it trained."""
 
 
 def epoch_result(fields: Mapping[str, Any]) -> EpochResult:
@@ -100,7 +100,7 @@ class SegmentStarted:
     rates: Mapping[str, float]
     """Learning parameter → learning rate before the scheduler; all other parameters are frozen."""
     start: str = "images"
-    """What the learning part begins with: images, or what the frozen stages make of them."""
+    """What the trainable part begins with: images, or what the frozen stages make of them."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""LoRA: a backbone stands still, and small matrices beside its layers learn.
+"""LoRA: a backbone stands still, and small matrices beside its layers train.
 
 Source: Hu et al. 2021, arXiv:2106.09685; the adapters are peft's.
 """
@@ -24,7 +24,7 @@ _OWN = (".base_layer", ".lora_A.default", ".lora_B.default")
 class Lora:
     """A network of timm or torchvision with adapters beside its layers.
 
-    Together with ``freeze = "lora:base"`` only they and the head learn. They are merged into the
+    Together with ``freeze = "lora:base"`` only they and the head train. They are merged into the
     weights when a run is over, so that its files hold the plain network.
     """
 

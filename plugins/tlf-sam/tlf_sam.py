@@ -24,7 +24,7 @@ class Sam:
     """
 
     rho: float = 0.05
-    """How far that point is away, as the length of the step over all weights that learn."""
+    """How far that point is away, as the length of the step over all weights that train."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -40,15 +40,15 @@ class Sam:
         loss: Callable[[Tensor, Tensor], Tensor],
     ) -> Tensor:
         """The loss at that point, whose gradient is that of the weights where they are."""
-        learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        steps = self._ascent(model, list(learning.values()), images, labels, loss)
-        moved = {name: p + step for (name, p), step in zip(learning.items(), steps, strict=True)}
+        trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        steps = self._ascent(model, list(trainable.values()), images, labels, loss)
+        moved = {name: p + step for (name, p), step in zip(trainable.items(), steps, strict=True)}
         return loss(functional_call(model, moved, (images,)), labels).mean()
 
     def _ascent(
         self,
         model: nn.Module,
-        learning: list[nn.Parameter],
+        trainable: list[nn.Parameter],
         images: Tensor,
         labels: Tensor,
         loss: Callable[[Tensor, Tensor], Tensor],
@@ -59,9 +59,9 @@ class Sam:
         inner = getattr(model, "module", model)
         statistics = {name: buffer.clone() for name, buffer in inner.named_buffers()}
         here = loss(functional_call(inner, statistics, (images,)), labels).mean()
-        found = torch.autograd.grad(here, learning, allow_unused=True)
+        found = torch.autograd.grad(here, trainable, allow_unused=True)
         gradients = [
-            torch.zeros_like(p) if g is None else g for p, g in zip(learning, found, strict=True)
+            torch.zeros_like(p) if g is None else g for p, g in zip(trainable, found, strict=True)
         ]
         length = torch.stack([gradient.norm() for gradient in gradients]).norm()
         return [gradient * (self.rho / (length + 1e-12)) for gradient in gradients]

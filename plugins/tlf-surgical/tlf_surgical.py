@@ -33,7 +33,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Relative:
-    """Everything learns for a while; then only the stages go on, with the head, whose gradients
+    """Everything trains for a while; then only the stages go on, with the head, whose gradients
     were longest relative to their weights.
 
     The paper's Auto-RGN scales every layer's learning rate by that figure; here it chooses.
@@ -42,7 +42,7 @@ class Relative:
     stages: int = 1
     """How many stages go on."""
     probe: int = 1
-    """Epochs in which everything learns, and gradients are looked at."""
+    """Epochs in which everything trains, and gradients are looked at."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -51,7 +51,7 @@ class Relative:
                 raise ValueError(f"{name} is a whole number from 1 on, not {value}")
 
     def frozen(self, model: Classifier, progress: Progress) -> list[str]:
-        """Names of the stages that were not chosen; none while everything learns.
+        """Names of the stages that were not chosen; none while everything trains.
 
         Raises:
             ValueError: the epochs that are over have no figures of these stages.

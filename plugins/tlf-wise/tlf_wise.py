@@ -56,7 +56,7 @@ class Interpolate:
 
     @hookimpl
     def tlf_run_ended(self, result: RunResult) -> None:
-        """Try all shares and write the best mixture; nothing, where the backbone did not learn."""
+        """Try all shares and write the best mixture; nothing, where the backbone did not train."""
         run = Path(result.folder)
         pretrained, model, card, split = _opened(run)
         tuned = {name: value.clone() for name, value in model.state_dict().items()}

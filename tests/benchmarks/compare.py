@@ -6,7 +6,7 @@
 
 Whole processes are measured, imports and exit included, one after the other in turn, without a GPU:
 ResNet-18 with the weights that come with tlf, on 400 JPEGs that it draws (about 500 × 375; 250 to
-learn from, 150 to evaluate on) or on any folder with train and val folders. Every repeat has a seed
+train on, 150 to evaluate on) or on any folder with train and val folders. Every repeat has a seed
 of its own, the same for everybody. Everybody evaluates after each epoch.
 
 plain is the well-known tutorial's loop in float32, with as many workers as are best here (found

@@ -74,7 +74,7 @@ def make_weights(path: Path) -> Path:
 
 
 def count(root: Path) -> tuple[int, int]:
-    """How many images there are to learn from and to evaluate on."""
+    """How many images there are to train on and to evaluate on."""
     train, val = (sum(p.is_file() for p in (root / s).rglob("*")) for s in ("train", "val"))
     return train, val
 

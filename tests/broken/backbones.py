@@ -133,9 +133,9 @@ class Low(nn.Module):
         self.conv = nn.Conv2d(3, 4, 3)
         self.register_buffer("seen", torch.zeros(()))
 
-    def forward(self, x, learning):
+    def forward(self, x, trainable):
         x = self.conv(x)
-        match self.fault if learning else None:
+        match self.fault if trainable else None:
             case "write":
                 self.seen += 1
             case "chance":

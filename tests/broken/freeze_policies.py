@@ -23,7 +23,7 @@ class OneName:
         return "head.weight"
 
 
-@RULES.broken("freezes everything in resnet18. The contract: something learns in every epoch")
+@RULES.broken("freezes everything in resnet18. The contract: something trains in every epoch")
 @dataclass(frozen=True)
 class Everything:
     def frozen(self, model, progress):
@@ -65,8 +65,8 @@ class Gambler:
 @dataclass(frozen=True)
 class ByFlags:
     def frozen(self, model, progress):
-        learning = [n for n in model.backbone_names if model.get_parameter(n).requires_grad]
-        return learning[:3]
+        trainable = [n for n in model.backbone_names if model.get_parameter(n).requires_grad]
+        return trainable[:3]
 
 
 @RULES.broken("breaks in frozen on mobilenet_v3_small, epoch 0: KeyError: 'layer4'")

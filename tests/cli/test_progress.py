@@ -66,15 +66,15 @@ def test_neighbours_that_do_alike_share_a_row():
     ]
     assert [(row.stage, row.parameters, row.state) for row in merged(rows)] == [
         ("stem … layer1", 3, "frozen"),
-        ("layer2", 3, "33% learning"),
-        ("layer3 … layer4", 9, "learning"),
-        ("head", 6, "learning"),
+        ("layer2", 3, "33% trainable"),
+        ("layer3 … layer4", 9, "trainable"),
+        ("head", 6, "trainable"),
     ]
 
 
 def test_a_stage_that_learns_in_part_is_never_said_to_learn_whole_or_not_at_all():
-    assert StageRow("layer4", 1000, 999, (0.1,)).state == "99% learning"
-    assert StageRow("layer4", 1000, 1, (0.1,)).state == "1% learning"
+    assert StageRow("layer4", 1000, 999, (0.1,)).state == "99% trainable"
+    assert StageRow("layer4", 1000, 1, (0.1,)).state == "1% trainable"
 
 
 def test_one_of_several_processes_speaks():
@@ -92,8 +92,8 @@ def test_stages_tell_whether_they_learn():
     text = printed(lambda console: console.print(stage_table(rows)))
     stem, layer, head = text.splitlines()[1:]
     assert stem.split() == ["stem", "100", "frozen", "–"]
-    assert "25% learning" in layer
-    assert head.split() == ["head", "10", "learning", "1.00e-03", "…", "1.00e-02"]
+    assert "25% trainable" in layer
+    assert head.split() == ["head", "10", "trainable", "1.00e-03", "…", "1.00e-02"]
 
 
 def test_in_a_file_there_are_plain_lines_and_no_bar():

@@ -25,7 +25,7 @@ def png(value):
 
 @pytest.fixture
 def splits(tmp_path):
-    """Ten images to learn from and four to evaluate on, all different."""
+    """Ten images to train on and four to evaluate on, all different."""
     number = 0
     groups = {"train": {}, "val": {}}
     for split, count in (("train", 5), ("val", 2)):
@@ -154,7 +154,7 @@ def test_images_in_both_splits_are_named(splits):
     damage(splits, "val/ants/0.png", "val/bees/1.png", data=twin)
     notes = checked(splits).splits.notes
     assert len(notes) == 1
-    assert notes[0].startswith("2 of the 4 images that are evaluated on are also learnt from")
+    assert notes[0].startswith("2 of the 4 images that are evaluated on are also trained on")
     assert "val/ants/0.png = train/ants/3.png" in notes[0]
     assert "val/bees/1.png = train/ants/3.png" in notes[0]
 
@@ -162,7 +162,7 @@ def test_images_in_both_splits_are_named(splits):
 def test_bad_images_are_no_leaks(splits):
     damage(splits, "train/ants/0.png", "val/ants/0.png")
     notes = checked(splits, "skip").splits.notes
-    assert not any("also learnt" in note for note in notes)
+    assert not any("also trained" in note for note in notes)
 
 
 def test_an_error_of_the_dataset_itself_is_not_swallowed(splits):

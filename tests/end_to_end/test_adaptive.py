@@ -28,7 +28,7 @@ from tlf.hookspecs import hookimpl
 
 @dataclass(frozen=True)
 class Liveliest:
-    """All learns in the first epoch; then stages thaw by the length of the gradient they had."""
+    """All trains in the first epoch; then stages thaw by the length of the gradient they had."""
 
     def frozen(self, model, progress):
         if not progress.history:
@@ -83,12 +83,12 @@ class PlainLoop:
         self.model.to(memory_format=torch.channels_last)
         self.optimizer = None
 
-    def thaw(self, learning):
-        """Let these stages and the head learn; momentum goes on only where there was some."""
+    def thaw(self, trainable):
+        """Let these stages and the head train; momentum goes on only where there was some."""
         self.model.train()
         for stage, modules in STAGES.items():
             for module in map(self.model.get_submodule, modules):
-                module.train(stage in learning).requires_grad_(stage in learning)
+                module.train(stage in trainable).requires_grad_(stage in trainable)
         known = {} if self.optimizer is None else self.optimizer.state
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
@@ -173,6 +173,6 @@ def test_it_goes_on_after_a_kill(tmp_path, images, plugin):
     assert different_tensors(one, two) == []
     segments = [(tmp_path / name / "segments.jsonl").read_text() for name in ("whole", "killed")]
     assert segments[0] == segments[1]
-    learning = [len(json.loads(line)["rates"]) for line in segments[0].splitlines()]
-    assert len(learning) == 4
-    assert learning[0] > learning[3] > learning[2] > learning[1] > 2
+    trainable = [len(json.loads(line)["rates"]) for line in segments[0].splitlines()]
+    assert len(trainable) == 4
+    assert trainable[0] > trainable[3] > trainable[2] > trainable[1] > 2

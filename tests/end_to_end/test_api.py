@@ -98,7 +98,7 @@ def test_importing_it_imports_nothing_large():
 def test_a_program_trains_explains_and_predicts(recipe, images):
     loaded = package.load_recipe(recipe)
     told = package.explain(loaded)
-    assert [row.state for row in told.phases["head"]] == ["frozen"] * 5 + ["learning"]
+    assert [row.state for row in told.phases["head"]] == ["frozen"] * 5 + ["trainable"]
     events = list(package.run(loaded))
     epochs = [event for event in events if isinstance(event, package.EpochResult)]
     result = events[-1]

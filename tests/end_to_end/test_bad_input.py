@@ -275,7 +275,7 @@ def test_skipped_images_are_told_left_out_and_not_replaced(main, recipe, copied,
     assert (code, err) == (0, "")
     assert "note: train: left out 1 of 20 images" in out
     assert "train/squares/003.jpg: " in out
-    assert "19 to learn from, 10 to evaluate on" in out
+    assert "19 to train on, 10 to evaluate on" in out
     predicted = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
     names = [line.partition(",")[0] for line in predicted]
     assert len(names) == len(set(names)) == 10

@@ -94,10 +94,10 @@ def test_the_limit_learns_as_torchvisions_network_does(task):
     head = model.fc.weight.detach().clone(), model.fc.bias.detach().clone()
     net = Net({n: t.double() for n, t in load_file(task.weights).items()}, head, ("",))
     loss = cross_entropy(net(images, from_layer4=False), labels)
-    gradients = torch.autograd.grad(loss, net.learning)
+    gradients = torch.autograd.grad(loss, net.trainable)
     assert len(gradients) == len([*model.parameters()])
-    learning = [name for name, tensor in net.tensors.items() if tensor.requires_grad]
-    for name, gradient in zip(learning, gradients, strict=True):
+    trainable = [name for name, tensor in net.tensors.items() if tensor.requires_grad]
+    for name, gradient in zip(trainable, gradients, strict=True):
         expected = model.get_parameter(name).grad
         torch.testing.assert_close(gradient, expected)
     for name, buffer in model.named_buffers():

@@ -98,7 +98,7 @@ def test_a_linear_probe_reaches_93_percent(train):
 
 
 def _compare_with_timm_and_torchvision(folder, rows):
-    """The published network, torchvision's transforms and the head that was learnt, put together
+    """The published network, torchvision's transforms and the head that was trained, put together
     without tlf, give the probabilities that were written down.
     """
     from PIL import Image

@@ -129,7 +129,7 @@ TIMM_RELATIVES = [
 TOO_LARGE = {"deepseek_vit"}
 # They are cut into blocks that only the size they were made for holds a whole number of.
 WHOLE = {"halonet_h1"}
-# It follows the stem and stands apart from it, in a list behind what learns. Its rate is always 0.
+# It follows the stem and stands apart from it, in a list behind what trains. Its rate is always 0.
 AMBIGUOUS = {"twins_svt_small": ["backbone.pos_drops.0", "backbone.pos_drops.1"]}
 TORCHVISION = [
     "alexnet", "resnet18", "resnext50_32x4d", "convnext_tiny", "efficientnet_b0",
@@ -155,8 +155,8 @@ def _drop_much(model):
 
 
 def _drops_below(model, images):
-    """What is in training mode, has no parameters, and runs before anything that learns: names,
-    without those in one module with the first that learns.
+    """What is in training mode, has no parameters, and runs before anything that trains: names,
+    without those in one module with the first that trains.
     """
     ran = []
     hooks = [
@@ -209,8 +209,8 @@ def _check_family(backbone):
     before = digests(model)
     _train_a_little(model, size)
     still = audit(model, frozen, before, digests(model))
-    learning = [name for name, _ in model.named_parameters() if name not in frozen]
-    assert len(still) < len(learning) / 2
+    trainable = [name for name, _ in model.named_parameters() if name not in frozen]
+    assert len(still) < len(trainable) / 2
     images = torch.randn(2, 3, size, size)
     assert _drops_below(model, images) == AMBIGUOUS.get(backbone.model, [])
     freeze(model, model.backbone_names)

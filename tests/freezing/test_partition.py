@@ -55,7 +55,7 @@ def logits_and_gradients(classifier, images, model):
 def assert_parts_are_the_whole(classifier, partition, size, batch):
     images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(2))
     images = images.contiguous(memory_format=torch.channels_last)
-    learning = {n for n, p in classifier.named_parameters() if p.requires_grad}
+    trainable = {n for n, p in classifier.named_parameters() if p.requires_grad}
     whole, expected = logits_and_gradients(classifier, images, classifier)
     values = partition.before(classifier, images)
     assert not values.requires_grad
@@ -63,8 +63,8 @@ def assert_parts_are_the_whole(classifier, partition, size, batch):
         classifier, values, TrainablePart(classifier, partition)
     )
     assert torch.equal(whole, parts)
-    assert gradients.keys() == expected.keys() == learning
-    assert [n for n in learning if not torch.equal(gradients[n], expected[n])] == []
+    assert gradients.keys() == expected.keys() == trainable
+    assert [n for n in trainable if not torch.equal(gradients[n], expected[n])] == []
     # And from a store, which keeps bytes.
     assert torch.equal(values, partition.layout.shaped(partition.layout.flat(values)))
     assert partition.layout.flat(values).shape == (batch, partition.layout.row)

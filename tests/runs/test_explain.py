@@ -62,9 +62,9 @@ def test_the_table_of_every_phase(explained, recipe):
         assert list(rows) == list(expected)
         assert [int(row[0].replace(",", "")) for row in rows.values()] == list(expected.values())
     states = [row[1] for row in found["head"].values()]
-    assert states == ["frozen"] * 5 + ["learning"]
+    assert states == ["frozen"] * 5 + ["trainable"]
     assert [row[2] for row in found["head"].values()] == ["–"] * 5 + ["1.00e-01"]
-    assert {row[1] for row in found["all"].values()} == {"learning"}
+    assert {row[1] for row in found["all"].values()} == {"trainable"}
     decayed = [f"{0.01 * 0.5**power:.2e}" for power in (5, 4, 3, 2, 1, 0)]
     assert [row[2] for row in found["all"].values()] == decayed
 
@@ -73,9 +73,9 @@ def test_how_much_learns(explained, recipe):
     expected = counts()
     lines = explained(recipe)
     total = sum(expected.values())
-    learns = f"{expected['head']:,} of {total:,} parameters learn"
-    assert f"phase head, 1 epoch: {learns}, from features" in lines
-    assert f"phase all, 2 epochs: {total:,} of {total:,} parameters learn, from images" in lines
+    trains = f"{expected['head']:,} of {total:,} parameters train"
+    assert f"phase head, 1 epoch: {trains}, from features" in lines
+    assert f"phase all, 2 epochs: {total:,} of {total:,} parameters train, from images" in lines
     stopped = explained(recipe, "phases.1.early_stopping={patience=1}")
     assert any(line.startswith("phase all, at most 2 epochs: ") for line in stopped)
 
@@ -101,7 +101,7 @@ def test_the_resolved_recipe_images_and_input(explained, recipe):
     lines = explained(recipe, "head.dropout=0.25")
     assert "dropout = 0.25" in lines
     assert 'optimizer = "sgd"' in lines or 'kind = "sgd"' in lines
-    assert "images  20 to learn from, 11 to evaluate on, 2 classes" in lines
+    assert "images  20 to train on, 11 to evaluate on, 2 classes" in lines
     assert any(line.startswith("          none was opened; a run opens them all") for line in lines)
     assert lines.index("seed = 0") < lines.index("[data]")
     assert lines[-1].startswith("head ")  # what is looked for stays on the terminal
@@ -142,9 +142,9 @@ def test_nothing_is_trained_and_no_image_is_decoded(recipe, monkeypatch):
 def test_a_stage_that_learns_in_part(recipe):
     explanation = explain(recipe, ["phases.1.freeze=norms"])
     rows = explanation.phases["all"]
-    assert all(0 < row.learning < row.parameters for row in rows[:-1])
+    assert all(0 < row.trainable < row.parameters for row in rows[:-1])
     assert rows[0].state == f"{rows[0].learning / rows[0].parameters:.0%} learning"
-    assert rows[-1].state == "learning"
+    assert rows[-1].state == "trainable"
 
 
 def test_a_row_holds_every_rate_once_ascending(recipe):
@@ -153,7 +153,7 @@ def test_a_row_holds_every_rate_once_ascending(recipe):
     rows = stage_rows(classifier, {first: 0.2, second: 0.1, "head.bias": 0.1})
     assert rows[0].rates == (0.1, 0.2)
     assert rows[1] == StageRow("layer1", rows[1].parameters, 0, ())
-    assert rows[-1].learning == 2
+    assert rows[-1].trainable == 2
 
 
 def test_a_backbone_in_one_stage_is_noted(explained, recipe, monkeypatch):

@@ -252,7 +252,7 @@ def test_what_a_person_sees(recipe, tmp_path, monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert err == ""
     assert f"run       {output}" in out
-    assert "images  20 to learn from, 11 to evaluate on: circles, squares" in out
+    assert "images  20 to train on, 11 to evaluate on: circles, squares" in out
     assert out.count("top-1") == 3  # two epochs and the best
     assert f"model     {output / 'model.safetensors'}" in out
     assert f"try it    tlf predict {output}" in out

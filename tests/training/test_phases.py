@@ -65,7 +65,7 @@ def problems(model, policies, **more):
 def test_a_stage_that_thaws_later_needs_a_rate(model, policy, lr, epoch, name):
     (problem,) = problems(model, [policy], lr=lr, epochs=epoch)
     assert problem == (
-        f"phases.1.lr: by epoch {epoch}, {name} learns but has no learning rate; add backbone = …"
+        f"phases.1.lr: by epoch {epoch}, {name} trains but has no learning rate; add backbone = …"
     )
     check(model, [policy], lr=lr, epochs=epoch - 1)
     check(model, [policy], lr={**lr, "backbone": 0.01}, epochs=epoch)
@@ -97,7 +97,7 @@ class Adaptive:
         if self.rule == "breaks" and progress.epoch:
             raise ZeroDivisionError
         if self.rule == "refuses" and progress.epoch:
-            raise ValueError("no stage has learnt enough")
+            raise ValueError("no stage has trained enough")
         if self.rule == "stalls" and progress.epoch and progress.history[-1].train_loss > 0.9:
             return (*model.backbone_names, *model.head_names)
         return model.backbone_names
@@ -113,7 +113,7 @@ def test_no_policy_is_blamed_for_a_history_that_nobody_measured(model, rule):
 
 def test_a_thaw_that_only_success_brings_is_foreseen(model):
     (problem,) = problems(model, [Adaptive("improves")], offers=[ADAPTIVE])
-    assert problem.startswith("phases.1.lr: by epoch 3, backbone.0.weight learns")
+    assert problem.startswith("phases.1.lr: by epoch 3, backbone.0.weight trains")
 
 
 def test_foreseeing_asks_for_every_epoch_but_the_first():
@@ -142,7 +142,7 @@ def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long(model):
     assert [epoch for epoch, _ in found] == [*range(1, 51), 19_999]
     assert len(asked[-1].history) == 19_999
     (problem,) = problems(model, [Gradual(every=100)], epochs=20_000)
-    assert problem.startswith("phases.1.lr: by epoch 20000, backbone.0.weight learns")
+    assert problem.startswith("phases.1.lr: by epoch 20000, backbone.0.weight trains")
 
 
 def test_it_is_told_by_the_command_line_before_anything_is_written(tmp_path, images, tlf):

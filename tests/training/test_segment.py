@@ -53,7 +53,7 @@ def test_a_table_of_rates(resnet):
 
 
 def test_a_table_that_leaves_parameters_without_a_rate(resnet):
-    with pytest.raises(ValueError, match="learns but has no learning rate; add backbone = …"):
+    with pytest.raises(ValueError, match="trains but has no learning rate; add backbone = …"):
         learning_rates(resnet, replace(PHASE, lr={"head": 1.0}), ())
     assert learning_rates(resnet, replace(PHASE, lr={"head": 1.0}), resnet.backbone_names)
 

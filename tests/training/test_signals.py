@@ -18,9 +18,9 @@ def test_signals_agree_with_figures_by_hand():
     backbone = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3))
     stages = {"stem": ("0.weight", "0.bias"), "1": ("1.weight", "1.bias")}
     model = Classifier(backbone, nn.Linear(3, 2), stages)
-    learning = [*model.stage("1"), *model.head_names]
+    trainable = [*model.stage("1"), *model.head_names]
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in learning)
+        parameter.requires_grad_(name in trainable)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     signals, still = Signals(), {}
     expected = []
@@ -31,7 +31,7 @@ def test_signals_agree_with_figures_by_hand():
             for stage, names in {**model.stages, "head": model.head_names}.items()
         }
         slopes = torch.cat([p.grad.flatten() for p in backbone[1].parameters()])
-        signals.before(model, learning, still)
+        signals.before(model, trainable, still)
         optimizer.step()
         signals.after(model)
         ratio = 0.1 * slopes.norm() / flat["1"].norm()

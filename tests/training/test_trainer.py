@@ -90,10 +90,10 @@ def plain_images(split, indices):
 def plain_epochs(job, model, epochs, frozen=()):
     """The tutorial's loop with SGD 0.001, momentum 0.9, a tenth of it after every epoch."""
     split = job.splits.train
-    learning = [p for n, p in model.named_parameters() if n not in frozen]
+    trainable = [p for n, p in model.named_parameters() if n not in frozen]
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name not in frozen)
-    optimizer = torch.optim.SGD(learning, lr=1e-3, momentum=0.9)
+    optimizer = torch.optim.SGD(trainable, lr=1e-3, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.1)
     losses = []
     for epoch in range(epochs):
@@ -191,8 +191,8 @@ def test_a_policy_that_changes_its_mind_begins_a_new_segment(tmp_path, images):
     starts = [e for e in events if isinstance(e, SegmentStarted)]
     assert [s.epoch for s in starts] == [0, 1, 2]
     assert set(starts[0].rates) == set(job.classifier.head_names)
-    learning = {*job.classifier.stage("layer3"), *job.classifier.stage("layer4")}
-    assert set(starts[1].rates) == learning | set(job.classifier.head_names)
+    trainable = {*job.classifier.stage("layer3"), *job.classifier.stage("layer4")}
+    assert set(starts[1].rates) == trainable | set(job.classifier.head_names)
 
 
 @pytest.mark.parametrize("pieces", [2, 3])

@@ -48,7 +48,7 @@ class Folder:
     root: str
     """The folder."""
     train: str = "train"
-    """The folder in it that is learnt from."""
+    """The folder in it that is trained on."""
     eval: str = "auto"
     """The folder in it that is evaluated on. ``auto``: the first of val, valid, validation, eval
     and test that is there, else as ``fraction``. ``fraction``: put train images aside."""

@@ -1,7 +1,7 @@
 """Schedulers: what every learning rate is multiplied by at an update.
 
 The ``n`` updates of a phase are counted from 0. Warm-up takes the first ``w = round(warmup * n)``
-and multiplies by ``(u + 1) / (w + 1)`` at update ``u``: the first update already learns, and the
+and multiplies by ``(u + 1) / (w + 1)`` at update ``u``: the first update already trains, and the
 first one after the warm-up is the first at the full rate. A schedule that runs down does so over
 the other ``n - w`` updates, and would reach its end at update ``n``, one after the last.
 """

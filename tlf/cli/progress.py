@@ -59,7 +59,7 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             _show_start(event, console)
         case SegmentStarted() if job is not None:
             console.print(
-                f"\nphase {event.phase}, from epoch {event.epoch + 1}, learns from {event.start}",
+                f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}",
                 markup=False,
                 soft_wrap=True,
             )
@@ -90,7 +90,7 @@ def _show_start(event: RunStarted, console: Console) -> None:
     console.print(
         f"run       {event.folder}{going_on}", markup=False, highlight=False, soft_wrap=True
     )
-    console.print(f"images  {train} to learn from, {seen} to evaluate on: {classes}", markup=False)
+    console.print(f"images  {train} to train on, {seen} to evaluate on: {classes}", markup=False)
     console.print(
         f"device    {describe(job.accelerator)}", markup=False, highlight=False, soft_wrap=True
     )

@@ -22,13 +22,13 @@ def merged(rows: Iterable[StageRow]) -> Iterator[StageRow]:
         yield StageRow(
             stage=" … ".join(ends),
             parameters=sum(row.parameters for row in alike),
-            learning=sum(row.learning for row in alike),
+            trainable=sum(row.trainable for row in alike),
             rates=alike[0].rates,
         )
 
 
 def stage_table(rows: Iterable[StageRow]) -> Table:
-    """Stage × parameters × frozen or learning × learning rate."""
+    """Stage × parameters × frozen or trainable × learning rate."""
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("stage")
     table.add_column("parameters", justify="right")

@@ -1,4 +1,4 @@
-"""Every image is read once before anything is learnt: can it be decoded? What was decoded and
+"""Every image is read once before anything is trained: can it be decoded? What was decoded and
 resized is stored, and nothing is decoded twice.
 
 Each file is read and hashed in every run, whatever its time stamp says; decoding is what costs.

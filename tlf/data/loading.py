@@ -22,7 +22,7 @@ Key = tuple[int, int]
 """An epoch of the run and the index of an image: what an image's augmentation is drawn from."""
 
 EVAL_BATCH = 32
-"""Images in a batch where nothing is learnt."""
+"""Images in a batch where nothing is trained."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def order(seed: int, epoch: int, count: int) -> list[int]:
 def make_batches(indices: Sequence[int], size: int, *, lone: bool = True) -> list[list[int]]:
     """Cut an order into batches; the last one may be smaller.
 
-    Where ``lone`` is false, a last batch of one joins the batch before it: BatchNorm cannot learn
+    Where ``lone`` is false, a last batch of one joins the batch before it: BatchNorm cannot train
     from a single value per channel.
 
     >>> make_batches(range(5), 2), make_batches(range(5), 2, lone=False)

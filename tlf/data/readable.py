@@ -124,7 +124,7 @@ def _shared(
         return ()
     found = "\n".join(_named(f"  {evaluated.names[i]} = {train.names[j]}" for i, j in pairs))
     return (
-        f"{len(pairs)} of the {len(evaluated)} images that are evaluated on are also learnt "
+        f"{len(pairs)} of the {len(evaluated)} images that are evaluated on are also trained "
         f"from, byte for byte, so the results look better than they are\n{found}",
     )
 

@@ -110,8 +110,8 @@ def normalize(images: "Tensor", preprocessing: Preprocessing) -> "Tensor":
 def target_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """Width and height that an image is resized to.
 
-    The shorter side becomes ``preprocessing.resize`` and the longer one keeps the proportion, rounded down;
-    or both become ``preprocessing.size`` where the image is squashed.
+    The shorter side becomes ``preprocessing.resize`` and the longer one keeps the proportion,
+    rounded down; or both become ``preprocessing.size`` where the image is squashed.
 
     >>> target_size(500, 333, Preprocessing(resize=256))
     (384, 256)

@@ -44,7 +44,7 @@ def find_partition(
         frozen: names of its parameters that stand still.
         image: (C, S, S) of what it takes.
         computing: the context that it computes in: autocast, or nothing.
-        piece: how many images it learns from at once.
+        piece: how many images it trains on at once.
     """
     stages = [*classifier.stages]
     leading = 0
@@ -91,7 +91,7 @@ class _Trace:
 def _traced(
     classifier: Classifier, stages: Collection[str], images: Tensor
 ) -> tuple[Partition | None, Tensor]:
-    """Call the network up to its first learning module, and give what that is called with; None
+    """Call the network up to its first trainable module, and give what that is called with; None
     where it is no place to cut.
     """
     trace = _Trace(frozenset(name for stage in stages for name in classifier.stages[stage]))
@@ -108,7 +108,7 @@ def _traced(
             handle.remove()
     outputs = [(name, output) for name, output in trace.skipped()]
     whole = trace.boundary.split(".")[0] == "head"
-    # What needs a gradient depends on something that learns, and would not stay the same.
+    # What needs a gradient depends on something that trains, and would not stay the same.
     if not _is_batch(values) or values.requires_grad:
         return None, values
     if not all(_is_batch(output) for _, output in outputs):
@@ -142,9 +142,11 @@ def _layout(values: Tensor) -> Layout:
     return Layout(values.dtype, tuple(values.shape[1:]), tuple(order))
 
 
-def _proven(classifier: Classifier, partition: Partition, images: Tensor, learning: Tensor) -> bool:
+def _proven(
+    classifier: Classifier, partition: Partition, images: Tensor, trainable: Tensor
+) -> bool:
     """Whether the parts give what the whole gives, and the first part always gives the same:
-    ``learning`` is what it gave while the rest was in training mode, and an image's neighbours
+    ``trainable`` is what it gave while the rest was in training mode, and an image's neighbours
     in the batch must not matter.
     """
     moved = [PROBES - 1, PROBES - 1, *range(PROBES - 2)]
@@ -163,7 +165,7 @@ def _proven(classifier: Classifier, partition: Partition, images: Tensor, learni
     finally:
         for module, training in modes.items():
             module.training = training
-    constant = torch.equal(resting, learning) and _close(resting[moved], among_others)
+    constant = torch.equal(resting, trainable) and _close(resting[moved], among_others)
     return constant and torch.equal(whole, parts)
 
 

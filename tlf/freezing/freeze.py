@@ -34,7 +34,7 @@ def united(classifier: Classifier, answers: Iterable[Collection[str]]) -> frozen
 
 
 def freeze(classifier: Classifier, frozen: Collection[str]) -> None:
-    """Let the named parameters stand still and all others learn.
+    """Let the named parameters stand still and all others train.
 
     What is frozen also gets no training mode: BatchNorm keeps its statistics, dropout and drop-path
     do nothing. Has to be called again after anything that calls ``train()`` or ``eval()``.
@@ -48,12 +48,12 @@ def freeze(classifier: Classifier, frozen: Collection[str]) -> None:
 
 
 def set_modes(classifier: Classifier, frozen: Collection[str]) -> None:
-    """Put into training mode the modules that hold a learning parameter. A module without
+    """Put into training mode the modules that hold a trainable parameter. A module without
     parameters (dropout, drop-path, a norm without weights) goes by whether anything in its stage
-    learns.
+    trains.
     """
     stage_of = _stages_of_parameters(classifier)
-    learning = {stage for name, stage in stage_of.items() if name not in frozen}
+    trainable = {stage for name, stage in stage_of.items() if name not in frozen}
     inside: dict[str, set[str]] = {}
     owned: dict[str, str] = {}
     training: set[str] = set()
@@ -69,7 +69,7 @@ def set_modes(classifier: Classifier, frozen: Collection[str]) -> None:
             module.training = name in training
             last = owned.get(name, last)
         else:
-            module.training = (_only_stage_around(name, inside) or last) in learning
+            module.training = (_only_stage_around(name, inside) or last) in trainable
 
 
 def frozen_tensors(classifier: Classifier, frozen: Collection[str]) -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ def audit(
     """Compare the ``digests`` of a model from before and after it was trained.
 
     Returns:
-        Names of the parameters that should have learnt and did not move at all.
+        Names of the parameters that should have trained and did not move at all.
 
     Raises:
         FrozenMovedError: a frozen parameter or buffer is not what it was, to the last bit.
@@ -118,8 +118,8 @@ def audit(
             f"{moved[0]}{more} was frozen and changed. Whatever changed it (a backbone that writes "
             "to a buffer outside training mode, a training step, a hook) must leave it alone"
         )
-    learning = (name for name, _ in classifier.named_parameters() if name not in frozen)
-    return tuple(name for name in learning if after[name] == before[name])
+    trainable = (name for name, _ in classifier.named_parameters() if name not in frozen)
+    return tuple(name for name in trainable if after[name] == before[name])
 
 
 def _stages_of_parameters(classifier: Classifier) -> dict[str, str]:

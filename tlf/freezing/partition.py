@@ -1,8 +1,8 @@
-"""A network that is left and entered in its middle: the frozen stages apart from what learns.
+"""A network that is left and entered in its middle: the frozen stages apart from what trains.
 
 The frozen stages give the same output for the same image for as long as they are frozen. To
 compute them once, the network has to be left after them and entered there again, whatever its code
-looks like. It is left by stopping it where the first learning module is called, and entered by
+looks like. It is left by stopping it where the first trainable module is called, and entered by
 calling it with the modules before that point replaced by ones that cost nothing. What they give
 instead is not a number, so that a network that looks at it again cannot go unnoticed.
 
@@ -106,12 +106,12 @@ class Partition:
 
 
 def start_of(partition: Partition | None) -> str:
-    """What the learning part of a network begins with, for a person."""
+    """What the trainable part of a network begins with, for a person."""
     return "images" if partition is None else partition.name
 
 
 class TrainablePart(nn.Module):
-    """What learns, as a module by itself: output of the frozen stages → logits (B, K)."""
+    """What trains, as a module by itself: output of the frozen stages → logits (B, K)."""
 
     def __init__(self, classifier: Classifier, partition: Partition) -> None:
         super().__init__()

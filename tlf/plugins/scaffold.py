@@ -51,7 +51,7 @@ class Ends:
     """Train the stem, the last stages and the head; freeze what lies between."""
 
     last: int = 1
-    """How many stages learn at the top."""
+    """How many stages train at the top."""
 
     def frozen(self, model: Classifier, progress: Progress) -> list[str]:
         """Names of the parameters that stand still in this epoch."""
@@ -94,7 +94,7 @@ def test_recipes_find_it():
 _README = """\
 # tlf-$name
 
-A freeze policy for tlf: the stem, the last stages and the head learn, and what lies between stands
+A freeze policy for tlf: the stem, the last stages and the head train, and what lies between stands
 still.
 
 ```sh
@@ -111,7 +111,7 @@ freeze = "$name:ends"                       # or { kind = "$name:ends", last = 2
 
 | option | default | what it does |
 |---|---|---|
-| `last` | `1` | how many stages learn at the top |
+| `last` | `1` | how many stages train at the top |
 """
 
 

@@ -45,8 +45,9 @@ def resolve_preprocessing(
     preprocessing = built.preprocessing.sized(wanted.size, wanted.resize)
     if preprocessing.resize < preprocessing.size:
         problem = (
-            f"transforms.resize: {preprocessing.resize} is below the size of the crop, {preprocessing.size}, which the "
-            "backbone's weights come with; write transforms.size, too"
+            f"transforms.resize: must be at least the size of the crop, {preprocessing.size}, got "
+            f"{preprocessing.resize}; the crop comes with the backbone's weights: write "
+            "transforms.size, too"
         )
         raise RecipeError([problem], source)
     return preprocessing
@@ -59,14 +60,10 @@ def check_input(plan: Plan, classifier: Classifier, preprocessing: Preprocessing
         RecipeError: it does not.
     """
     classifier.eval()
+    size = preprocessing.size
     try:
         with torch.inference_mode():
-            classifier(
-                torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
-            )
+            classifier(torch.zeros(2, preprocessing.channels, size, size))
     except (AssertionError, RuntimeError, ValueError) as error:
-        problem = (
-            f"transforms.size: the model cannot take images of {preprocessing.size} × {preprocessing.size} pixels: "
-            f"{error}; leave transforms.size out for the size that its weights come with"
-        )
+        problem = f"transforms.size: the model cannot take images of {size} × {size} pixels: {error}; leave transforms.size out for the size that its weights come with"
         raise RecipeError([problem], plan.source) from error

@@ -114,7 +114,7 @@ class Phase:
     lr: Positive | Mapping[str, Positive]
     """The learning rate; or one each for ``head``, ``backbone`` and stages by name."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Each earlier stage learns at this fraction of the next one's learning rate."""
+    """Each earlier stage trains at this fraction of the next one's learning rate."""
     scheduler: Annotated[Scheduler, Kind("tlf_schedulers", "scheduler", default="constant")]
     optimizer: Annotated[Optimizer | None, Kind("tlf_optimizers", "optimizer")] = None
     """Instead of the recipe's."""
@@ -133,7 +133,7 @@ class Recipe:
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """``auto`` is what ``accelerate launch`` says."""
     compile: bool = False
-    """Whether torch.compile compiles what learns from images. It pays back in long phases."""
+    """Whether torch.compile compiles what trains on images. It pays back in long phases."""
     batch_size: Count = 32
     """Images per update, over all processes together."""
     accumulate: Count = 1

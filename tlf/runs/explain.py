@@ -1,4 +1,4 @@
-"""What a recipe would do, without training: what each phase freezes, what learns, from what, and
+"""What a recipe would do, without training: what each phase freezes, what trains, from what, and
 how fast.
 """
 
@@ -32,18 +32,18 @@ class StageRow:
     stage: str
     parameters: int
     """How many numbers it holds."""
-    learning: int
-    """How many of them learn."""
+    trainable: int
+    """How many of them train."""
     rates: tuple[float, ...]
     """The learning rates in use, ascending; empty where everything is frozen."""
 
     @property
     def state(self) -> str:
-        """Frozen, learning, or how much of it learns."""
-        if self.learning in (0, self.parameters):
-            return "learning" if self.learning else "frozen"
-        percent = round(100 * self.learning / self.parameters)
-        return f"{min(99, max(1, percent))}% learning"  # 0 and 100 would say something else
+        """Frozen, trainable, or how much of it trains."""
+        if self.trainable in (0, self.parameters):
+            return "trainable" if self.trainable else "frozen"
+        percent = round(100 * self.trainable / self.parameters)
+        return f"{min(99, max(1, percent))}% trainable"  # 0 and 100 would say something else
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ class Explanation:
     preprocessing: Preprocessing
     phases: Mapping[str, tuple[StageRow, ...]]
     """Phase → its stages from the stem to the head, as the phase begins."""
-    learning: Mapping[str, tuple[str, ...]]
-    """Phase → names of the parameters that learn as it begins."""
+    trainable: Mapping[str, tuple[str, ...]]
+    """Phase → names of the parameters that train as it begins."""
     starts: Mapping[str, str]
-    """Phase → what its learning part begins with: images, or what the frozen stages make of
+    """Phase → what its trainable part begins with: images, or what the frozen stages make of
     them. Proven in float32 on the CPU; a run proves it again where it computes."""
 
     @property
@@ -76,7 +76,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     >>> tiny = "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}"
     >>> told = tlf.explain("recipes/resnet18_finetune.toml", [tiny])
     >>> [(row.stage, row.state) for row in told.phases["head"]][-2:]
-    [('layer4', 'frozen'), ('head', 'learning')]
+    [('layer4', 'frozen'), ('head', 'trainable')]
 
     Parameters:
         recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
@@ -106,23 +106,23 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         classifier=classifier,
         preprocessing=preprocessing,
         phases={name: stage_rows(classifier, table) for name, table in rates.items()},
-        learning={name: tuple(table) for name, table in rates.items()},
+        trainable={name: tuple(table) for name, table in rates.items()},
         starts=starts,
     )
 
 
 def stage_rows(classifier: Classifier, rates: Mapping[str, float]) -> tuple[StageRow, ...]:
-    """The stages and the head, from the stem to the top. ``rates``: learning parameter → rate."""
+    """The stages and the head, from the stem to the top. ``rates``: trainable parameter → rate."""
     parts = {**classifier.stages, "head": classifier.head_names}
     rows = []
     for stage, names in parts.items():
-        learning = [name for name in names if name in rates]
+        trainable = [name for name in names if name in rates]
         rows.append(
             StageRow(
                 stage=stage,
                 parameters=parameter_count(classifier, names),
-                learning=parameter_count(classifier, learning),
-                rates=tuple(sorted({rates[name] for name in learning})),
+                trainable=parameter_count(classifier, trainable),
+                rates=tuple(sorted({rates[name] for name in trainable})),
             )
         )
     return tuple(rows)

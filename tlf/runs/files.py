@@ -50,7 +50,7 @@ def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> No
 
 
 def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
-    """Write what learnt at which rate, and from when: a line for each segment."""
+    """Write what trained at which rate, and from when: a line for each segment."""
     if job.accelerator.is_main_process:
         lines = [json.dumps(asdict(segment)) + "\n" for segment in segments]
         write_whole(folder / "segments.jsonl", "".join(lines))

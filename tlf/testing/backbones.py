@@ -16,7 +16,7 @@ from tlf.pretrained.stages import RESERVED
 from tlf.pretrained.weights import fingerprint
 from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.eval_mode import check_all_learn, check_rest, check_state
+from tlf.testing.eval_mode import check_all_train, check_rest, check_state
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_backbones"
@@ -30,7 +30,7 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     N, F) from ``forward_features`` if it has that, also under bfloat16. Its start comes from
     torch's default generator alone; a gradient reaches every parameter. Wherever it is frozen up
     to, what the frozen stages give for an image is the image's own, does not depend on chance or
-    on what learns above, and writes to no buffer. Safetensors can hold its state.
+    on what trains above, and writes to no buffer. Safetensors can hold its state.
 
     A network that is one stage altogether keeps the contract, too; a warning says what it misses.
 
@@ -52,7 +52,7 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     _check_order(backbone, built, images)
     check_state(backbone, built.module)
     module = built.module.train()
-    check_all_learn(backbone, module, module(images), "while training")
+    check_all_train(backbone, module, module(images), "while training")
     for count in range(1, len(built.stages) + 1):
         _check_frozen(backbone, model, images, [*built.stages][:count])
     check_second_process(backbone, HOOK)

@@ -17,7 +17,7 @@ def check_dataset(dataset: Dataset, images: int = 8) -> None:
 
     Its options survive a recipe. It builds splits that are not empty, with a label and a name of
     its own for each image and a name for each class, in the same order again and in a second
-    process; every class has images to learn from; images are bytes that can be decoded, the
+    process; every class has images to train on; images are bytes that can be decoded, the
     same bytes again; and other processes can be given its ``read`` to load images by.
 
     Parameters:

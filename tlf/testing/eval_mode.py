@@ -61,7 +61,7 @@ def check_state(component: object, module: nn.Module) -> None:
         save(tensors)
 
 
-def check_all_learn(component: object, module: nn.Module, output: Tensor, where: str) -> None:
+def check_all_train(component: object, module: nn.Module, output: Tensor, where: str) -> None:
     """Check that a gradient reaches every parameter from an output."""
     hold(output.requires_grad, component, f"cuts the graph {where}", "the output has a gradient")
     # Weighted, because the sum of a normalised output has no gradient.

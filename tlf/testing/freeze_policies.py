@@ -79,7 +79,7 @@ def _check_on(policy: FreezePolicy, name: str, model: Classifier) -> None:
         every not in answers,
         policy,
         f"freezes everything in {name}",
-        "something learns in every epoch",
+        "something trains in every epoch",
     )
     _check_on_frozen(policy, name, model, series[-1], answers[-1])
 

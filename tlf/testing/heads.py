@@ -9,7 +9,7 @@ from tlf.components import Head
 from tlf.pretrained.weights import fingerprint
 from tlf.runtime.seeds import seeded
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.eval_mode import check_all_learn, check_rest, check_state
+from tlf.testing.eval_mode import check_all_train, check_rest, check_state
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_heads"
@@ -108,7 +108,7 @@ def _check_on(head: Head, module: nn.Module, name: str, batch: Tensor, classes: 
     module.train()
     watched = batch.clone().requires_grad_()
     logits = _logits(head, module, watched, f"{name} while training")
-    check_all_learn(head, module, logits, f"while training, on {name}")
+    check_all_train(head, module, logits, f"while training, on {name}")
     (gradient,) = torch.autograd.grad(
         _logits(head, module, watched, name).square().sum(), watched, allow_unused=True
     )
@@ -116,7 +116,7 @@ def _check_on(head: Head, module: nn.Module, name: str, batch: Tensor, classes: 
         gradient is not None and bool(gradient.any()),
         head,
         f"lets no gradient through to {name}",
-        "the backbone below learns through the head",
+        "the backbone below trains through the head",
     )
 
 
@@ -133,7 +133,7 @@ def _check_state_is_all(head: Head, module: nn.Module, features: int, classes: i
             torch.equal(module.eval()(batch), other.eval()(batch)),
             head,
             "gives other logits when its state is loaded into another build",
-            "all that it has learnt stands in its parameters and buffers: head.safetensors holds "
+            "all that it has trained stands in its parameters and buffers: head.safetensors holds "
             f"nothing else ({name})",
         )
 

@@ -69,7 +69,7 @@ def _check_groups(optimizer: Optimizer) -> None:
         == [[id(p) for p in group["params"]] for group in given],
         optimizer,
         "does not hold the parameters that it was given, in the groups that it was given",
-        "build passes its groups on: a parameter that is left out never learns",
+        "build passes its groups on: a parameter that is left out never trains",
     )
     for asked, group in zip(given, built.param_groups, strict=True):
         changed = [key for key in asked if key != "params" and group.get(key) != asked[key]]

@@ -18,7 +18,7 @@ def check_scheduler(scheduler: Scheduler) -> None:
     """Check that a scheduler keeps its contract.
 
     Its options survive a recipe. In phases of any length, even of one update, it gives a finite
-    number from 0 on, and lets something learn; it gives the same number again, in another order of
+    number from 0 on, and lets something train; it gives the same number again, in another order of
     updates, and in a second process; it draws no random numbers.
 
     Raises:
@@ -35,7 +35,7 @@ def check_scheduler(scheduler: Scheduler) -> None:
             max(factors) > 0,
             scheduler,
             f"gives 0 throughout a phase of {epochs} × {updates} updates",
-            "a factor multiplies the learning rate; some update has to learn",
+            "a factor multiplies the learning rate; some update has to train",
         )
     check_second_process(scheduler, HOOK)
 

@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights that learn."""
+"""An exponential moving average of the weights that train."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -21,21 +21,21 @@ class Ema:
     def __init__(self, decay: float) -> None:
         self.decay = decay
         self.tensors: dict[str, Tensor] = {}
-        """Parameter → its average; parameters that have not learnt in this phase are not here."""
+        """Parameter → its average; parameters that have not trained in this phase are not here."""
         self.is_inside = False
-        """Whether the model holds the average now, and ``tensors`` what it has learnt."""
+        """Whether the model holds the average now, and ``tensors`` what it has trained."""
 
-    def follow(self, classifier: Classifier, learning: Collection[str]) -> None:
+    def follow(self, classifier: Classifier, trainable: Collection[str]) -> None:
         """Begin to average parameters that were not averaged before."""
         for name, parameter in classifier.named_parameters():
-            if name in learning and name not in self.tensors:
+            if name in trainable and name not in self.tensors:
                 self.tensors[name] = parameter.detach().clone()
 
-    def all_learn(self, learning: Collection[str]) -> bool:
-        """Whether all that is averaged learns. The average of what was frozen again goes on moving
+    def all_train(self, trainable: Collection[str]) -> bool:
+        """Whether all that is averaged trains. The average of what was frozen again goes on moving
         towards it, so that the frozen stages give something else after every epoch.
         """
-        return all(name in learning for name in self.tensors)
+        return all(name in trainable for name in self.tensors)
 
     @torch.no_grad()
     def update(self, classifier: Classifier) -> None:
@@ -58,6 +58,6 @@ class Ema:
         self.is_inside = not self.is_inside
         parameters = dict(classifier.named_parameters())
         for name, average in self.tensors.items():
-            learnt = parameters[name].detach().clone()
+            own = parameters[name].detach().clone()
             parameters[name].copy_(average)
-            average.copy_(learnt)
+            average.copy_(own)

@@ -1,5 +1,5 @@
 """From file to loss, training is a chain: read, decode, resize, augment, frozen stages, learning
-stages. What comes before its first random or learning link is computed once and stored.
+stages. What comes before its first random or trainable link is computed once and stored.
 
 Decoded images are stored by ``tlf.data.inspect``, the output of the frozen stages here. The last
 bits of that output depend on how many images are in a batch, and with some sizes on an image's
@@ -65,7 +65,7 @@ def apart(plan: Plan, phase: Phase, preprocessing: Preprocessing) -> tuple[int, 
 
 
 def train_images(job: Job, phase: Phase) -> Images:
-    """The images that a phase learns from."""
+    """The images that a phase trains on."""
     each = tuple(a for a in augmentations(job.plan, phase) if isinstance(a, Augmentation))
     labels = job.splits.train.labels
     return Images(job.pixels["train"], labels, job.preprocessing.size, each, job.recipe.seed)
@@ -112,7 +112,7 @@ def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Acti
 
 
 def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
-    """What the learning part is given for a batch: images (B, C, S, S), or what the frozen stages
+    """What the trainable part is given for a batch: images (B, C, S, S), or what the frozen stages
     make of them.
     """
     device = job.accelerator.device
@@ -198,7 +198,7 @@ def _key(
     """What the stored output of the frozen stages depends on."""
     catalogue = job.plan.plugins.catalogue
     components = [job.recipe.backbone, *map(original, images.augmentations)]
-    learning = segment.rates.keys()
+    trainable = segment.rates.keys()
     return feature_key(
         job.manifests[what],
         job.preprocessing,
@@ -208,7 +208,7 @@ def _key(
         {
             name: digest
             for name, digest in segment.before.items()
-            if name.startswith("backbone.") and name not in learning
+            if name.startswith("backbone.") and name not in trainable
         },
         {field.name: str(getattr(partition, field.name)) for field in fields(partition)},
         computed(job.accelerator),

@@ -17,9 +17,9 @@ class LossMeter:
 
     def __init__(self, device: torch.device, where: str) -> None:
         self.total = torch.zeros((), device=device, dtype=torch.float64)
-        """Summed over the images that this process has learnt from."""
+        """Summed over the images that this process has trained on."""
         self.done = 0
-        """Images that all processes together have learnt from."""
+        """Images that all processes together have trained on."""
         self.where = where
         self._unseen: list[tuple[int, Tensor]] = []
         self._patience = 1 if device.type == "cpu" else CHECK_EVERY

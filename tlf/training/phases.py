@@ -24,7 +24,7 @@ def learning_rates(
 ) -> dict[str, float]:
     """Learning parameter → learning rate, before the scheduler.
 
-    A stage learns at its own entry of the ``lr`` table, else at the backbone's, else at the
+    A stage trains at its own entry of the ``lr`` table, else at the backbone's, else at the
     head's rate. ``layer_decay`` multiplies the rate of the top stage once, of the one below it
     twice, and so on; an entry of a stage's own is taken as it stands.
 
@@ -47,7 +47,7 @@ def learning_rates(
     claimed = {name: rate for name, rate in rates.items() if name not in frozen}
     if missing := [name for name, rate in claimed.items() if rate is None]:
         part = "head" if missing[0].startswith("head.") else "backbone"
-        raise ValueError(f"{missing[0]} learns but has no learning rate; add {part} = …")
+        raise ValueError(f"{missing[0]} trains but has no learning rate; add {part} = …")
     return {name: rate for name, rate in claimed.items() if rate is not None}
 
 

@@ -45,11 +45,11 @@ class Segment:
     partition: Partition | None
     """Where the frozen stages end, if they run by themselves; ``model`` begins behind it."""
     threads: int
-    """On how many threads of the CPU what learns computes."""
+    """On how many threads of the CPU what trains computes."""
     seconds: list[float] = field(default_factory=list)
     """How long its first updates took, where it is compiled."""
     still: dict[str, float] = field(default_factory=dict)
-    """Stage in which nothing learns → the norm of its weights, as far as anybody asked."""
+    """Stage in which nothing trains → the norm of its weights, as far as anybody asked."""
     stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
     """Split and view → what is stored of the frozen stages' output, as far as anybody asked."""
 
@@ -89,18 +89,18 @@ def begin_segment(
     compiled: bool = False,
 ) -> Segment:
     """Freeze, and wrap the model and a new optimizer; carry over what the optimizer of the segment
-    before it in this phase knows about the parameters that go on learning.
+    before it in this phase knows about the parameters that keep training.
 
     Parameters:
         accelerator: wraps them.
         classifier: the model.
         frozen: names of the parameters that stand still.
-        rates: learning parameter → learning rate.
+        rates: trainable parameter → learning rate.
         optimizer: builds the optimizer.
         previous: the segment before.
         before: the digests to compare with in the end, where they were taken already.
         image: (C, S, S) of what the model takes, where the frozen stages may run by themselves.
-        piece: how many images a process learns from at once.
+        piece: how many images a process trains on at once.
         compiled: whether the model is compiled, where it begins with images.
     """
     freeze(classifier, frozen)
@@ -113,12 +113,12 @@ def begin_segment(
     partition = _agreed(accelerator, partition)
     # Accelerate and the compiler write into the module that they are given. This one has the
     # classifier's own modules and parameters, and goes when the segment ends.
-    learning = TrainablePart(classifier, partition) if partition else copy(classifier)
+    trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
     if compiled and partition is None:
-        learning.compile()
+        trainable.compile()
     # The model is where it belongs. To move it, Accelerate would first look for distributed
     # tensors, which takes half a second of imports.
-    model, prepared = accelerator.prepare(learning, built, device_placement=[False, True])
+    model, prepared = accelerator.prepare(trainable, built, device_placement=[False, True])
     threads = (
         1 if partition and _is_light(classifier, partition, piece) else torch.get_num_threads()
     )
@@ -129,7 +129,7 @@ def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
     """Drop the wrapper, and prove that what was frozen stood still and that processes agree.
 
     Returns:
-        Names of the parameters that should have learnt and did not move.
+        Names of the parameters that should have trained and did not move.
     """
     accelerator.free_memory()  # or the Accelerator would keep the old wrapper beside the new one
     freeze(segment.classifier, segment.frozen)

@@ -9,7 +9,7 @@ from tlf.model import Classifier
 from tlf.results import StageSignals
 
 MEASURED = 8
-"""Updates of an epoch that are looked at: each costs a copy of the weights that learn."""
+"""Updates of an epoch that are looked at: each costs a copy of the weights that train."""
 
 
 def measured_updates(updates: int) -> frozenset[int]:
@@ -33,19 +33,19 @@ class Signals:
         self._before: dict[str, Tensor] = {}
 
     def before(
-        self, classifier: Classifier, learning: Collection[str], still: dict[str, float]
+        self, classifier: Classifier, trainable: Collection[str], still: dict[str, float]
     ) -> None:
         """Look at gradients and weights, before the optimizer's step.
 
         Parameters:
             classifier: the model, with its gradients.
-            learning: names of the parameters that learn.
-            still: stage in which nothing learns → the norm of its weights, as far as it is known;
+            trainable: names of the parameters that train.
+            still: stage in which nothing trains → the norm of its weights, as far as it is known;
                 what was missing is added.
         """
         self.count += 1
         parameter = classifier.get_parameter
-        self._before = {name: parameter(name).detach().clone() for name in learning}
+        self._before = {name: parameter(name).detach().clone() for name in trainable}
         for stage, names in _parts(classifier).items():
             sums = self.sums.setdefault(stage, [0.0, 0.0, 0.0])
             if stage in still:
@@ -61,9 +61,9 @@ class Signals:
     def after(self, classifier: Classifier) -> None:
         """Look at what the optimizer's step changed."""
         for stage, names in _parts(classifier).items():
-            learnt = [name for name in names if name in self._before]
-            moves = [classifier.get_parameter(n).detach() - self._before[n] for n in learnt]
-            weights = _norm([self._before[name] for name in learnt])
+            trained_names = [name for name in names if name in self._before]
+            moves = [classifier.get_parameter(n).detach() - self._before[n] for n in trained_names]
+            weights = _norm([self._before[name] for name in trained_names])
             self.sums[stage][2] += _norm(moves) / weights if weights else 0.0
         self._before = {}
 

@@ -82,7 +82,7 @@ class Updates:
 
         Parameters:
             number: of the update in its epoch.
-            size: images that all processes learn from.
+            size: images that all processes train on.
             signals: takes a look at this update.
 
         Returns:
@@ -133,7 +133,7 @@ class Updates:
         segment.optimizer.optimizer.zero_grad(set_to_none=True)
 
     def _given(self, batch: Batch, number: int) -> tuple[Tensor, Tensor]:
-        """What the learning part is given for a piece of a batch, and the labels."""
+        """What the trainable part is given for a piece of a batch, and the labels."""
         images = model_inputs(self.job, self.segment, batch)
         labels = batch.labels.to(self.job.accelerator.device, non_blocking=True)
         return self._mixed(images, labels, number) if self._mixing else (images, labels)

@@ -107,7 +107,7 @@ def _segment(
     state.let_change(job.classifier, changing_tensors(job.classifier, frozen))
     yield started
     if job.recipe.compile and segment.partition is not None:
-        yield Notice(f"{phase.name} is not compiled: it learns from the {start} alone")
+        yield Notice(f"{phase.name} is not compiled: it trains from the {start} alone")
     return segment
 
 
@@ -137,7 +137,7 @@ def _end(job: Job, phase: Phase, segment: Segment) -> Iterator[Notice]:
         ) from error
     if still:
         more = f" and {len(still) - 1} more" if len(still) > 1 else ""
-        yield Notice(f"{still[0]}{more} should have learnt and did not move")
+        yield Notice(f"{still[0]}{more} should have trained and did not move")
 
 
 def _evaluate(
@@ -150,7 +150,7 @@ def _evaluate(
 ) -> Generator[Event, None, tuple[EpochResult, Predictions]]:
     """Classify the eval split, and sum the epoch up."""
     stored = None
-    if average is None or average.all_learn(segment.rates):
+    if average is None or average.all_train(segment.rates):
         stored = yield from eval_activations(job, segment)
     started = time.perf_counter()
     predictions: Predictions | None = None

@@ -53,9 +53,9 @@ def test_merged_it_is_the_plain_network_with_the_same_output(backbone):
 
 def test_only_adapters_and_head_learn():
     model = classifier(TRANSFORMER)
-    learning = {n for n, _ in model.named_parameters()} - {*Base().frozen(model, Progress(0, 1))}
-    assert all(".lora_" in name or name.startswith("head.") for name in learning)
-    assert sum(model.get_parameter(n).numel() for n in learning) < 0.15 * sum(
+    trainable = {n for n, _ in model.named_parameters()} - {*Base().frozen(model, Progress(0, 1))}
+    assert all(".lora_" in name or name.startswith("head.") for name in trainable)
+    assert sum(model.get_parameter(n).numel() for n in trainable) < 0.15 * sum(
         p.numel() for p in model.parameters()
     )
     with pytest.raises(ValueError, match="has no adapters"):

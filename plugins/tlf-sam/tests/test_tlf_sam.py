@@ -11,17 +11,17 @@ from torch import nn
 def plain(model, images, labels, rho):
     """Foret et al.'s algorithm 1, in place."""
     nn.functional.cross_entropy(model(images), labels).backward()
-    learning = [p for p in model.parameters() if p.grad is not None]
-    length = torch.sqrt(sum(p.grad.square().sum() for p in learning))
-    steps = [rho * p.grad / length for p in learning]
+    trainable = [p for p in model.parameters() if p.grad is not None]
+    length = torch.sqrt(sum(p.grad.square().sum() for p in trainable))
+    steps = [rho * p.grad / length for p in trainable]
     with torch.no_grad():
-        for p, step in zip(learning, steps, strict=True):
+        for p, step in zip(trainable, steps, strict=True):
             p += step
     model.zero_grad()
     value = nn.functional.cross_entropy(model(images), labels)
     value.backward()
     with torch.no_grad():
-        for p, step in zip(learning, steps, strict=True):
+        for p, step in zip(trainable, steps, strict=True):
             p -= step
     return value
 

@@ -16,7 +16,7 @@ def result(**gradients):
     return EpochResult("all", 0, 1.0, 1.0, 0.5, 0.1, 1, 1.0, 1.0, stages)
 
 
-def learning(policy, progress):
+def trainable(policy, progress):
     frozen = {*policy.frozen(MODEL, progress)}
     return [s for s in MODEL.stages if not frozen & {*MODEL.stage(s)}], frozen
 
@@ -29,7 +29,7 @@ def test_the_contract():
 
 
 def test_a_block_by_name():
-    stages, frozen = learning(Block("layer2"), Progress(0, 1))
+    stages, frozen = trainable(Block("layer2"), Progress(0, 1))
     assert stages == ["layer2"]
     assert not frozen & {*MODEL.head_names}
     with pytest.raises(ValueError, match="no stage 'layer9'"):
@@ -40,10 +40,10 @@ def test_the_relatively_longest_gradients_go_on():
     first = result(stem=1, layer1=9, layer2=2, layer3=8, layer4=0, head=99)
     second = result(stem=1, layer1=1, layer2=1, layer3=8, layer4=0, head=99)
     start, later = Progress(0, 4), Progress(3, 4, history=(first, second, second))
-    assert learning(Relative(), start)[0] == [*MODEL.stages]
-    assert learning(Relative(), later)[0] == ["layer1"]
-    assert learning(Relative(probe=2), later)[0] == ["layer3"]
-    assert learning(Relative(stages=2), later)[0] == ["layer1", "layer3"]
+    assert trainable(Relative(), start)[0] == [*MODEL.stages]
+    assert trainable(Relative(), later)[0] == ["layer1"]
+    assert trainable(Relative(probe=2), later)[0] == ["layer3"]
+    assert trainable(Relative(stages=2), later)[0] == ["layer1", "layer3"]
     with pytest.raises(ValueError, match="have no gradients of this backbone's stages"):
         Relative().frozen(MODEL, Progress(1, 4, history=(result(head=1),)))
 

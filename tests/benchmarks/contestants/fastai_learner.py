@@ -71,8 +71,8 @@ def groups(task: Task, model: nn.Module) -> list[list[nn.Parameter]]:
     """The parameters of what is frozen, and those of the rest."""
     frozen = [p for part in frozen_parts(task, model) for p in part.parameters()]
     known = {id(p) for p in frozen}
-    learning = [p for p in model.parameters() if id(p) not in known]
-    return [frozen, learning] if frozen else [learning]
+    trainable = [p for p in model.parameters() if id(p) not in known]
+    return [frozen, trainable] if frozen else [trainable]
 
 
 def callbacks(task: Task) -> list[Callback]:

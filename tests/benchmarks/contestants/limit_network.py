@@ -75,7 +75,7 @@ class Net:
             for name, tensor in given.items()
             if name.startswith(prefixes)
         }
-        self.learning = [
+        self.trainable = [
             tensor.requires_grad_()
             for name, tensor in self.tensors.items()
             if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))

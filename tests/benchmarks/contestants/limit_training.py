@@ -172,7 +172,7 @@ def learn(task, epochs, weights, kind, train, val, head, pool) -> None:
     with torch.inference_mode():
         inputs = [pixels(f) for f, _ in futures] if fresh else stored(frozen, futures, task)
         val_inputs = stored(frozen if partly else None, val_futures, task)
-    momenta = [torch.zeros_like(tensor) for tensor in net.learning]
+    momenta = [torch.zeros_like(tensor) for tensor in net.trainable]
     best = -1.0
     for _ in range(task.epochs):
         for chosen in torch.randperm(len(labels)).split(task.batch_size):
@@ -183,9 +183,9 @@ def learn(task, epochs, weights, kind, train, val, head, pool) -> None:
             with torch.autocast("cpu", torch.bfloat16, enabled=bool(task.bf16)):
                 logits = net(x, from_layer4=partly)
             loss = functional.cross_entropy(logits.float(), labels[chosen])
-            gradients = torch.autograd.grad(loss, net.learning)
+            gradients = torch.autograd.grad(loss, net.trainable)
             with torch.no_grad():
-                sgd(net.learning, [*gradients], momenta, task.lr)
+                sgd(net.trainable, [*gradients], momenta, task.lr)
         top1 = evaluated(net, kind, val_inputs, val_labels, partly)
         if top1 > best:
             best, kept = top1, {n: t.detach().clone() for n, t in net.tensors.items()}

@@ -43,8 +43,8 @@ def network(task: Task, classes: int) -> models.ResNet:
 def frozen_parts(task: Task, model: models.ResNet) -> list[nn.Module]:
     """What stands still."""
     parts = [*model.children()]
-    learning = {"backbone": [model.fc], "layer3": [model.layer4, model.fc], "nothing": parts}
-    return [part for part in parts if part not in learning[task.frozen]]
+    trainable = {"backbone": [model.fc], "layer3": [model.layer4, model.fc], "nothing": parts}
+    return [part for part in parts if part not in trainable[task.frozen]]
 
 
 def training(task: Task, model: models.ResNet) -> None:
@@ -56,5 +56,5 @@ def training(task: Task, model: models.ResNet) -> None:
 
 def sgd(task: Task, model: nn.Module) -> torch.optim.SGD:
     """The optimizer of everything that learns."""
-    learning = [p for p in model.parameters() if p.requires_grad]
-    return torch.optim.SGD(learning, lr=task.lr, momentum=0.9)
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    return torch.optim.SGD(trainable, lr=task.lr, momentum=0.9)

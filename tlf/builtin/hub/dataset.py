@@ -36,7 +36,7 @@ class Hub:
     """The dataset's name on the hub (``user/dataset``), or a parquet file, an arrow file, a folder
     of them, or a folder that ``save_to_disk`` wrote."""
     train: str = "train"
-    """The split that is learnt from."""
+    """The split that is trained on."""
     eval: str = "auto"
     """The split that is evaluated on. ``auto``: the first of val, valid, validation, eval and test
     that is there, else as ``fraction``. ``fraction``: put train images aside."""

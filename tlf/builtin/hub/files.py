@@ -25,7 +25,7 @@ def local_tables(name: str, train: str, evaluated: str) -> "dict[str, Dataset]":
 
     Parameters:
         name: the file or folder.
-        train: the split that is learnt from; what says of no split which it is belongs to it.
+        train: the split that is trained on; what says of no split which it is belongs to it.
         evaluated: the split that is evaluated on; files may be called after it too.
 
     Raises:

@@ -25,7 +25,7 @@ _ABANDONED = 3600.0
 
 @dataclass(frozen=True)
 class Starter:
-    """Drawn ants and bees that come with tlf: 244 images to learn from, 153 to evaluate on.
+    """Drawn ants and bees that come with tlf: 244 images to train on, 153 to evaluate on.
 
     Color, ground, size and light say nothing about the class; only the shape of the insect does.
     They are drawn once, in a few seconds, into ``starter-v1`` in tlf's cache, where anybody can

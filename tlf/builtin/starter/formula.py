@@ -36,11 +36,11 @@ class Formula:
     """Shapes, textures, fractals and compositions that are drawn by formula, to pretrain on.
 
     Place, size, turn, colors, light, background and clutter are random in every image, so a
-    network has to learn shape and texture. Drawn once, on all cores, and then kept in tlf's cache.
+    network has to train shape and texture. Drawn once, on all cores, and then kept in tlf's cache.
 
     Options:
         classes: how many kinds of figures, 2 to 120.
-        train_per_class: images of each class to learn from.
+        train_per_class: images of each class to train on.
         eval_per_class: images of each class to evaluate on.
         size: side of the square images in pixels, 32 to 512.
         seed: decides every image together with its split, class and number.

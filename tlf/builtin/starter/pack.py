@@ -16,7 +16,7 @@ from tlf.runtime.files import written_whole
 
 SIZE, RESIZE = 112, 128
 """What the weights are meant to be used at, in pixels: random crops show things larger than they
-are, so that a network that learnt from crops of 96 sees best at a little more.
+are, so that a network that trained on crops of 96 sees best at a little more.
 
 Source: Touvron et al., 2019, arXiv:1906.06423.
 """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @arguments.recipe
 @arguments.overrides
-@click.option("--names", is_flag=True, help="List the parameters that learn in each phase.")
+@click.option("--names", is_flag=True, help="List the parameters that train in each phase.")
 @click.option("--model", is_flag=True, help="Print the model's architecture.")
 def command(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: bool) -> None:
     """Show what RECIPE would do, and train nothing."""
@@ -45,14 +45,14 @@ def show_explanation(
     console.print(
         dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
     )
-    preprocessing, splits = explanation.preprocessing, explanation.splits
+    wanted, splits = explanation.preprocessing, explanation.splits
     console.print(
-        f"images  {len(splits.train)} to learn from, {len(splits.eval)} to evaluate on, "
+        f"images  {len(splits.train)} to train on, {len(splits.eval)} to evaluate on, "
         f"{len(splits.classes)} classes\n"
         "          none was opened; a run opens them all before it trains, and names what it "
         "cannot read\n"
-        f"input     {preprocessing.channels} × {preprocessing.size} × {preprocessing.size}, shorter side {preprocessing.resize}, "
-        f"{preprocessing.interpolation}, mean {preprocessing.mean}, std {preprocessing.std}",
+        f"input     {wanted.channels} × {wanted.size} × {wanted.size}, "
+        f"shorter side {wanted.resize}, {wanted.interpolation}, mean {wanted.mean}, std {wanted.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
     for note in explanation.notes:
@@ -65,15 +65,17 @@ def show_explanation(
             soft_wrap=True,
         )
         console.print(stage_table(rows))
-        for name in explanation.learning[phase.name] if names else ():
+        for name in explanation.trainable[phase.name] if names else ():
             console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
     if model:
         console.print(str(explanation.classifier), markup=False, highlight=False, soft_wrap=True)
 
 
 def _phase_line(phase: "Phase", rows: "Sequence[StageRow]", start: str) -> str:
-    learning = sum(row.learning for row in rows)
+    trainable = sum(row.trainable for row in rows)
     total = sum(row.parameters for row in rows)
     most = "at most " if phase.early_stopping else ""
     epochs = f"{most}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
-    return f"phase {phase.name}, {epochs}: {learning:,} of {total:,} parameters learn, from {start}"
+    return (
+        f"phase {phase.name}, {epochs}: {trainable:,} of {total:,} parameters train, from {start}"
+    )
