@@ -1,6 +1,7 @@
 """Green means everything is green: style, types, imports, and words held to code."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,19 @@ def test_the_readme_names_the_commands_that_there_are():
         assert f"`tlf {name}" in readme, name
     recipes = sorted(path.name for path in (ROOT / "recipes").glob("*.toml"))
     assert [name for name in recipes if f"`{name}`" not in readme] == []
+
+
+def test_only_the_tasks_know_what_a_task_is():
+    """No other file of the engine decides on one label per image, softmax, argmax or top-1."""
+    components = ROOT / "tlf" / "builtin"
+    for path in SOURCES:
+        if (ROOT / "tlf" / "tasks") in path.parents or components in path.parents:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            word = getattr(node, "attr", getattr(node, "id", ""))
+            if isinstance(node, ast.Constant) and id(node) not in documents:
+                word = node.value
+            asks = isinstance(word, str) and re.search(r"softmax|argmax|one_hot|top.?1\b", word)
+            assert not asks, f"{path}:{node.lineno} decides on {word!r}"

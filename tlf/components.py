@@ -28,8 +28,8 @@ class Split:
 
     names: Sequence[str]
     """What a person finds each image by: usually its path."""
-    labels: Sequence[int]
-    """The index of each image's class."""
+    labels: Sequence[Any]
+    """Each image's label, as the task has it: for one label per image, the index of its class."""
     read: Callable[[int], bytes]
     """Index → the encoded image (JPEG, PNG, …). Has to be picklable: loading may use
     processes."""

@@ -1,8 +1,10 @@
 """Frozen records of what happened: where a phase stands, what an epoch gave, what a run gave."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from tlf.tasks import DEFAULT_MONITOR, higher_is_better
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,9 @@ class EpochResult:
     epoch: int
     """Position in its phase, counted from 0."""
     train_loss: float
-    eval_loss: float
-    eval_top1: float
-    """Fraction of the eval split that was classified correctly, 0 to 1."""
+    metrics: Mapping[str, float]
+    """What the evaluation gave: ``loss`` and the metrics of the task, such as ``top1``. Each can
+    also be read as an attribute: ``eval_loss``, ``eval_top1``."""
     lr: float
     """The highest learning rate at the last update of the epoch."""
     updates: int
@@ -39,17 +41,50 @@ class EpochResult:
     stages: Mapping[str, StageSignals] = field(default_factory=dict)
     """Stage, from the stem to the top, and ``head`` → how it trained."""
 
+    def __getattr__(self, name: str) -> float:
+        """A metric of the evaluation: ``eval_`` and its name."""
+        # Not by self.metrics: copying and unpickling ask before there are any fields.
+        metrics = self.__dict__.get("metrics", {})
+        if name.startswith(EVAL) and (metric := name.removeprefix(EVAL)) in metrics:
+            figure: float = metrics[metric]
+            return figure
+        raise AttributeError(f"an EpochResult has no {name!r}")
 
-def epoch_result(fields: Mapping[str, Any]) -> EpochResult:
-    """Read what ``dataclasses.asdict`` and JSON made of an epoch's result."""
-    stages = {stage: StageSignals(**figures) for stage, figures in fields["stages"].items()}
-    return EpochResult(**{**fields, "stages": stages})
+
+EVAL = "eval_"
+"""What the names of an evaluation's metrics begin with where other figures stand beside them."""
+
+
+def epoch_line(result: EpochResult) -> dict[str, Any]:
+    """A result as a line of metrics.jsonl, flat: ``eval_loss``, ``eval_top1``."""
+    line: dict[str, Any] = {}
+    for name, value in asdict(result).items():
+        if name == "metrics":
+            line |= {f"{EVAL}{metric}": figure for metric, figure in value.items()}
+        else:
+            line[name] = value
+    return line
+
+
+def epoch_result(line: Mapping[str, Any]) -> EpochResult:
+    """Read what ``epoch_line`` and JSON made of an epoch's result.
+
+    >>> result = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.1, 4, 1.5, 160.0)
+    >>> epoch_result(epoch_line(result)) == result
+    True
+    >>> result.eval_top1
+    0.875
+    """
+    metrics = {k.removeprefix(EVAL): v for k, v in line.items() if k.startswith(EVAL)}
+    rest = {name: value for name, value in line.items() if not name.startswith(EVAL)}
+    stages = {stage: StageSignals(**figures) for stage, figures in line["stages"].items()}
+    return EpochResult(**{**rest, "metrics": metrics, "stages": stages})
 
 
 def merit(result: EpochResult, monitor: str) -> float:
     """The monitored figure, turned so that higher is better."""
     value = float(getattr(result, monitor))
-    return -value if monitor.endswith("_loss") else value
+    return value if higher_is_better(monitor) else -value
 
 
 def plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:
@@ -82,7 +117,7 @@ class Progress:
     """Optimizer steps in an epoch."""
     history: tuple[EpochResult, ...] = ()
     """Results of the epochs of this phase that are over."""
-    monitor: str = "eval_top1"
+    monitor: str = DEFAULT_MONITOR
     """The figure that early stopping, plateau schedules and the best epoch go by."""
 
     @property

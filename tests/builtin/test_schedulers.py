@@ -33,7 +33,7 @@ def torchs(optimizer, scheduler, steps):
 
 
 def result(number, top1=0.5, loss=1.0):
-    return EpochResult("all", number, 1.0, loss, top1, 0.1, 1, 1.0, 1.0)
+    return EpochResult("all", number, 1.0, {"loss": loss, "top1": top1}, 0.1, 1, 1.0, 1.0)
 
 
 def test_constant():

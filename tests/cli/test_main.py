@@ -4,13 +4,12 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import tlf as package
-from tlf.results import EpochResult
+from tlf.results import EpochResult, epoch_line
 
 BIN = Path(sys.executable).parent
 TIMES = ("seconds", "images_per_second")
@@ -86,10 +85,10 @@ def test_a_recipe_that_cannot_be_read_is_told_before_torch_is_imported(
 
 
 def test_what_was_stored_and_what_is_over_is_told_without_torch(tmp_path):
-    epoch = EpochResult("head", 0, 0.5, 0.25, 0.875, 0.01, 8, 1.5, 160.0)
+    epoch = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
     run = tmp_path / "runs" / "one"
     run.mkdir(parents=True)
-    (run / "metrics.jsonl").write_text(json.dumps(asdict(epoch)) + "\n")
+    (run / "metrics.jsonl").write_text(json.dumps(epoch_line(epoch)) + "\n")
     for arguments, told in (
         (["history", run], "87.50%"),
         (["history", tmp_path / "none"], "name the folder of a run that has ended an epoch\n"),

@@ -7,12 +7,12 @@ from rich.console import Console
 
 from tlf.cli.commands.history import history_lines
 from tlf.cli.progress import show
-from tlf.cli.tables import epoch_line, merged, stage_table
+from tlf.cli.tables import epoch_text, merged, stage_table
 from tlf.results import EpochResult, Notice, Progress, Updated
 from tlf.runs.explain import StageRow
 from tlf.runs.run import RunStarted
 
-RESULT = EpochResult("head", 0, 0.5, 0.25, 0.875, 0.01, 8, 1.5, 160.0)
+RESULT = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 
 
 def printed(thing, terminal=False):
@@ -23,7 +23,7 @@ def printed(thing, terminal=False):
 
 
 def test_an_epoch_is_one_line():
-    line = epoch_line(RESULT)
+    line = epoch_text(RESULT)
     for part in (
         "head",
         "  1",
@@ -33,17 +33,20 @@ def test_an_epoch_is_one_line():
         "1.5 s",
     ):
         assert part in line
-    assert len(epoch_line(RESULT, 6)) <= 80
+    assert len(epoch_text(RESULT, 6)) <= 80
 
 
 def test_the_lines_of_all_phases_stand_one_under_another():
     other = replace(RESULT, phase="everything", epoch=11)
-    one, two = (epoch_line(result, 10) for result in (RESULT, other))
+    one, two = (epoch_text(result, 10) for result in (RESULT, other))
     assert one.index("loss") == two.index("loss")
 
 
 def test_history_is_a_table_that_fits_a_terminal():
-    results = [RESULT, replace(RESULT, phase="everything", epoch=119, eval_top1=1.0)]
+    results = [
+        RESULT,
+        replace(RESULT, phase="everything", epoch=119, metrics={"loss": 0.25, "top1": 1.0}),
+    ]
     header, one, two = history_lines(results)
     assert header.startswith("phase       epoch")
     assert one.split() == [
@@ -52,7 +55,8 @@ def test_history_is_a_table_that_fits_a_terminal():
     assert two.split()[:2] == ["everything", "120"]
     assert {len(line) for line in (header, one, two)} == {len(header)}
     assert len(header) <= 80
-    assert list(history_lines([])) == [header.replace("phase     ", "phase")]
+    (empty,) = history_lines([])
+    assert empty == header.replace("phase     ", "phase").replace("    top-1", "")
 
 
 def test_neighbours_that_do_alike_share_a_row():
@@ -103,7 +107,7 @@ def test_in_a_file_there_are_plain_lines_and_no_bar():
         RESULT,
     ]
     text = printed(lambda console: show(events, console))
-    assert text.splitlines() == ["note: [not markup] a note", epoch_line(RESULT)]
+    assert text.splitlines() == ["note: [not markup] a note", epoch_text(RESULT)]
     assert "\x1b" not in text
 
 
@@ -125,4 +129,4 @@ def test_on_a_terminal_there_is_a_bar():
     ]
     text = printed(lambda console: show(events, console), terminal=True)
     assert "head 1/3" in text
-    assert epoch_line(RESULT)[:40] in text
+    assert epoch_text(RESULT)[:40] in text

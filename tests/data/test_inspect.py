@@ -137,7 +137,7 @@ def test_pixels_that_are_removed_before_they_are_first_loaded_are_loaded(
         for i in range(4)
     ]
     assert Cache(tmp_path / "cache", 0).clear() > 0
-    images = Images(job.pixels["eval"], split.labels, job.preprocessing.size)
+    images = Images(job.pixels["eval"], job.labels["eval"], job.preprocessing.size)
     for _ in range(2):
         batches = batches_of(images, [[(1, 0), (1, 1)], [(1, 2), (1, 3)]], workers, pin=False)
         assert torch.equal(torch.cat([batch.inputs for batch in batches]), torch.stack(expected))

@@ -39,7 +39,7 @@ def test_one_share_is_the_batch_in_its_order():
 
 
 def _loaded(split, workers, seed=0, epoch=0):
-    images = Images(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), seed)
+    images = Images(Decoded(split, HOW), torch.tensor(split.labels), HOW.size, (CropFlip(),), seed)
     keys = [[(epoch, i) for i in batch] for batch in make_batches(range(len(split)), 4)]
     return torch.cat([b.inputs for b in batches_of(images, keys, workers, pin=False)])
 
@@ -62,7 +62,7 @@ def test_loading_leaves_the_generator_of_the_model_alone(images):
     torch.manual_seed(3)
     before = torch.get_rng_state()
     split = Folder(str(images)).build().train
-    Images(Decoded(split, HOW), split.labels, HOW.size, (CropFlip(),), 0)[0, 0]
+    Images(Decoded(split, HOW), torch.tensor(split.labels), HOW.size, (CropFlip(),), 0)[0, 0]
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -15,6 +15,7 @@ from tlf.data.readable import check_splits
 from tlf.data.splits import ReadFile, file_splits
 from tlf.errors import DataError
 from tlf.runtime.devices import start_accelerator
+from tlf.tasks.single_label import SingleLabel
 
 
 def png(value):
@@ -51,7 +52,7 @@ def inspect(split):
 
 def checked(splits, bad_images="error"):
     seen = {"train": inspect(splits.train), "eval": inspect(splits.eval)}
-    return check_splits(splits, bad_images, seen)
+    return check_splits(splits, bad_images, SingleLabel(), seen)
 
 
 def damage(splits, *names, data=b"nonsense"):

@@ -49,11 +49,11 @@ def alike(logits, expected):
 
 def test_the_sample_is_what_the_run_saw(finished, prepared):
     sample = read_sample(finished, package.load_classifier(finished))
-    assert torch.equal(sample.prepared, prepared[0])
+    assert torch.equal(sample.images, prepared[0])
     assert torch.equal(sample.probabilities, prepared[1])
     assert sample.labels.tolist() == [0] * 6 + [1] * 5
     assert sample.difference(sample.probabilities + 0.25) == pytest.approx(0.25)
-    assert sample.top1(torch.eye(2)[sample.labels]) == 1.0
+    assert sample.evaluate(torch.eye(2)[sample.labels]) == {"top1": 1.0}
 
 
 def test_timms_own_loader_takes_it(run, prepared):
@@ -61,7 +61,7 @@ def test_timms_own_loader_takes_it(run, prepared):
     assert found.path == str(run / "exports" / "timm.safetensors")
     assert found.images == 11
     assert found.difference < 5e-6
-    assert found.top1 == found.run_top1
+    assert found.metrics == found.run_metrics
     model = timm.create_model("test_resnet", num_classes=2, checkpoint_path=found.path).eval()
     with torch.inference_mode():
         alike(model(prepared[0]), prepared[1])
@@ -83,7 +83,7 @@ lr = 0.01
     model.load_state_dict(load_file(tmp_path / "mine.safetensors"))
     sample = read_sample(Path(result.folder), package.load_classifier(result.folder))
     with torch.inference_mode():
-        alike(model.eval()(sample.prepared), sample.probabilities)
+        alike(model.eval()(sample.images), sample.probabilities)
     assert found.path == str(tmp_path / "mine.safetensors")
     with pytest.raises(WeightsError, match="'torchvision', whose tensors timm does not know"):
         package.export(result.folder, "timm")
@@ -137,7 +137,8 @@ def test_eight_bits_within_the_margin_or_not_at_all(run, prepared, monkeypatch):
     assert "tlf" in {item.key for item in graph.metadata_props}
     assert Path(found.path).stat().st_size < (run / "model.safetensors").stat().st_size / 2
     monkeypatch.setattr(
-        "tlf.exports.parity.Sample.top1", lambda self, p: float(p is self.probabilities)
+        "tlf.exports.parity.Sample.evaluate",
+        lambda self, p: {"top1": float(p is self.probabilities)},
     )
     with pytest.raises(WeightsError, match=r"8 bits cost 100\.00% of top-1 on 11 images"):
         package.export(run, "onnx", run / "small.onnx", int8=True)

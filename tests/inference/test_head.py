@@ -123,7 +123,7 @@ print(*sorted(name.partition(".")[2] for name in sys.modules if name.startswith(
     assert new == {"safetensors", "tlf"}
     # Every module more is time that each start of an app takes longer.
     assert own == {"inference", "inference.head", "inference.metadata", "inference.sealed_file",
-                   "runtime", "runtime.files",
+                   "runtime", "runtime.files", "tasks", "tasks.metric", "tasks.single_label",
                    "commands", "errors", "preprocessing", "heads", "head_modules"}  # fmt: skip
     for name in (
         "timm",
@@ -204,7 +204,7 @@ def test_files_that_are_whole_and_make_no_sense(path, change, told):
 def test_a_newer_format_and_no_file(path, monkeypatch):
     with pytest.raises(RunError, match="there is no"):
         load_head(path)
-    monkeypatch.setattr("tlf.inference.sealed_file.FORMAT", 2)
+    monkeypatch.setattr("tlf.inference.sealed_file.FORMAT", 3)
     written(path, Linear())
     monkeypatch.undo()
     with pytest.raises(RunError, match="upgrade"):

@@ -34,7 +34,7 @@ def tlf_heads():
     return {"gem": Gem}
 """
 )
-RESULT = EpochResult("head", 0, 1.0, 1.0, 0.5, 0.1, 3, 1.0, 9.0)
+RESULT = EpochResult("head", 0, 1.0, {"loss": 1.0, "top1": 0.5}, 0.1, 3, 1.0, 9.0)
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def test_a_stage_that_learns_in_part(recipe):
     explanation = explain(recipe, ["phases.1.freeze=norms"])
     rows = explanation.phases["all"]
     assert all(0 < row.trainable < row.parameters for row in rows[:-1])
-    assert rows[0].state == f"{rows[0].learning / rows[0].parameters:.0%} learning"
+    assert rows[0].state == f"{rows[0].trainable / rows[0].parameters:.0%} trainable"
     assert rows[-1].state == "trainable"
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import sys
 import tomllib
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ import tlf as package
 from run_files import different_tensors, figures, metrics, predictions
 from small import TWO_PHASES, write_recipe
 from tlf.cli import main as cli
-from tlf.results import EpochResult, RunResult, SegmentStarted
+from tlf.results import EpochResult, RunResult, SegmentStarted, epoch_line
 from tlf.runs.folder import new_run_folder
 from tlf.runs.run import RunStarted
 from tlf.runs.run import run as run_recipe
@@ -123,7 +122,7 @@ def test_a_line_of_metrics_for_each_epoch(events, folder):
         ("all", 0),
         ("all", 1),
     ]
-    assert lines == [json.loads(json.dumps(asdict(e))) for e in events[-1].history]
+    assert lines == [json.loads(json.dumps(epoch_line(e))) for e in events[-1].history]
     assert [line["updates"] for line in lines] == [3, 3, 3]  # 20 images in batches of 8
     assert [line["lr"] for line in lines] == [0.1, 0.01, 0.01]
 

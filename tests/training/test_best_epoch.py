@@ -6,11 +6,15 @@ from tlf.recipe.schema import EarlyStopping
 from tlf.results import EpochResult
 from tlf.training.best_epoch import better, newest_is_best, stalled
 
-ZERO = EpochResult("p", 0, 0.0, 0.0, 0.0, 0.1, 1, 1.0, 1.0)
+ZERO = EpochResult("p", 0, 0.0, {"loss": 0.0, "top1": 0.0}, 0.1, 1, 1.0, 1.0)
 
 
 def _history(values, monitor="eval_top1"):
-    return [replace(ZERO, epoch=n, **{monitor: value}) for n, value in enumerate(values)]
+    name = monitor.removeprefix("eval_")
+    return [
+        replace(ZERO, epoch=n, metrics={**ZERO.metrics, name: value})
+        for n, value in enumerate(values)
+    ]
 
 
 def test_higher_top1_and_lower_loss_are_better_and_a_tie_is_not():

@@ -15,6 +15,7 @@ from tlf.plugins.loading import load_plugins
 from tlf.recipe.files import resolve
 from tlf.recipe.plan import Plan
 from tlf.results import Progress
+from tlf.tasks.single_label import SingleLabel
 from tlf.training.phases import check_phases, foresee
 
 STAGES = {"stem": ["0.weight"], "low": ["1.weight"], "top": ["2.weight"]}
@@ -125,7 +126,9 @@ def test_foreseeing_asks_for_every_epoch_but_the_first():
             raise PluginError("broke")
         return frozenset()
 
-    answers = dict(foresee(ask, Progress(0, 4, monitor="eval_loss"), ["stem"]))
+    answers = dict(
+        foresee(ask, Progress(0, 4, monitor="eval_loss"), ["stem"], SingleLabel().plausible)
+    )
     assert answers == {1: (frozenset(),) * 2, 2: (None, None), 3: (frozenset(),) * 2}
     assert [len(p.history) for p in asked] == [1, 1, 2, 2, 3, 3]
     assert {p.monitor for p in asked} == {"eval_loss"}
@@ -138,7 +141,10 @@ def test_foreseeing_asks_for_every_epoch_but_the_first():
 
 def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long(model):
     asked = []
-    found = foresee(lambda p: asked.append(p) or frozenset(), Progress(0, 20_000), ["stem"])
+    plausible = SingleLabel().plausible
+    found = foresee(
+        lambda p: asked.append(p) or frozenset(), Progress(0, 20_000), ["stem"], plausible
+    )
     assert [epoch for epoch, _ in found] == [*range(1, 51), 19_999]
     assert len(asked[-1].history) == 19_999
     (problem,) = problems(model, [Gradual(every=100)], epochs=20_000)

@@ -8,11 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tlf.cache.store import readable_size
-from tlf.cli.tables import epoch_line, merged, stage_table
+from tlf.cli.tables import epoch_text, merged, stage_table
 from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored, Updated
 from tlf.runs.explain import stage_rows
 from tlf.runs.run import RunStarted
 from tlf.runtime.devices import describe
+from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
 
@@ -76,7 +77,7 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             console.print(f"note: {event.text}", style="yellow", markup=False, soft_wrap=True)
         case EpochResult():
             names = [] if job is None else [len(phase.name) for phase in job.recipe.phases]
-            line = epoch_line(event, max(names, default=0))
+            line = epoch_text(event, max(names, default=0))
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         case RunResult():
             _show_end(event, console)
@@ -99,7 +100,7 @@ def _show_start(event: RunStarted, console: Console) -> None:
 def _show_end(result: RunResult, console: Console) -> None:
     best = result.best
     console.print(
-        f"\nbest      {best.phase} {best.epoch + 1}: top-1 {best.eval_top1:.2%}, "
+        f"\nbest      {best.phase} {best.epoch + 1}: {describe_metrics(best.metrics)}, "
         f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s altogether\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"

@@ -1,17 +1,23 @@
 """Tables and lines that several commands show."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from tlf.results import EpochResult
-from tlf.runs.explain import StageRow
+from tlf.tasks import describe
+
+if TYPE_CHECKING:
+    from tlf.runs.explain import StageRow
 
 
-def merged(rows: Iterable[StageRow]) -> Iterator[StageRow]:
+def merged(rows: "Iterable[StageRow]") -> "Iterator[StageRow]":
     """Make one row of neighbours that do alike; the head keeps its own.
 
+    >>> from tlf.runs.explain import StageRow
     >>> rows = [StageRow(stage, 10, 0, ()) for stage in ("stem", "layer1", "layer2", "head")]
     >>> [(row.stage, row.parameters) for row in merged(rows)]
     [('stem … layer2', 30), ('head', 10)]
@@ -19,15 +25,15 @@ def merged(rows: Iterable[StageRow]) -> Iterator[StageRow]:
     for _, group in groupby(rows, key=lambda row: (row.stage == "head", row.state, row.rates)):
         alike = list(group)
         ends = dict.fromkeys((alike[0].stage, alike[-1].stage))
-        yield StageRow(
+        yield replace(
+            alike[0],
             stage=" … ".join(ends),
             parameters=sum(row.parameters for row in alike),
             trainable=sum(row.trainable for row in alike),
-            rates=alike[0].rates,
         )
 
 
-def stage_table(rows: Iterable[StageRow]) -> Table:
+def stage_table(rows: "Iterable[StageRow]") -> Table:
     """Stage × parameters × frozen or trainable × learning rate."""
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("stage")
@@ -43,11 +49,11 @@ def stage_table(rows: Iterable[StageRow]) -> Table:
     return table
 
 
-def epoch_line(result: EpochResult, width: int = 0) -> str:
+def epoch_text(result: EpochResult, width: int = 0) -> str:
     """The line that stays of an epoch. ``width`` is that of the longest name of a phase."""
     return (
         f"{result.phase:<{width}} {result.epoch + 1:>3}  "
         f"loss {result.train_loss:.4f} train, {result.eval_loss:.4f} eval  "
-        f"top-1 {result.eval_top1:6.2%}  "
+        f"{describe(result.metrics, width=6)}  "
         f"{result.images_per_second:.0f} images/s  {result.seconds:.1f} s"
     )

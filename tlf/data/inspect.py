@@ -29,6 +29,7 @@ from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
 from tlf.runtime.cores import local_processes, usable_cores
+from tlf.tasks import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +57,7 @@ def inspect_splits(
     splits: Splits,
     preprocessing: Preprocessing,
     bad_images: BadImages,
+    task: Task,
     accelerator: Accelerator,
     cache: Cache | None,
     ahead: Ahead | None = None,
@@ -66,6 +68,7 @@ def inspect_splits(
         splits: the images.
         how: how they are prepared.
         bad_images: what becomes of one that cannot be read.
+        task: what labels are.
         accelerator: the processes that share the work.
         cache: where decoded images are stored; None where nothing is.
         ahead: what has decoded some of them meanwhile.
@@ -87,7 +90,7 @@ def inspect_splits(
                 yield outcome
             else:
                 outcomes.append(outcome)
-    checked = check_splits(splits, bad_images, seen)
+    checked = check_splits(splits, bad_images, task, seen)
     yield from outcomes  # not before it is clear that the images are good
     pixels: dict[str, Pixels] = {}
     for what, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):

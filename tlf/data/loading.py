@@ -34,7 +34,7 @@ class Batch:
     inputs: Tensor
     """Uint8 images (B, C, S, S), or what is stored of them behind the frozen stages."""
     labels: Tensor
-    """(B,)."""
+    """(B, …), as the task has them."""
     stored: bool = False
     """Whether the frozen stages have been computed."""
 
@@ -61,18 +61,19 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Images(Dataset[tuple[int, Tensor, int]]):
+class Images(Dataset[tuple[int, Tensor, Tensor]]):
     """The images of a split as a backbone wants them, but for scaling."""
 
     pixels: Pixels
-    labels: Sequence[int]
+    labels: Tensor
+    """(N, …), as the task has them."""
     size: int
     """S."""
     augmentations: tuple[Augmentation, ...] = ()
     seed: int = 0
 
-    def __getitem__(self, key: Key) -> tuple[int, Tensor, int]:
-        """Index, uint8 image (C, S, S), label."""
+    def __getitem__(self, key: Key) -> tuple[int, Tensor, Tensor]:
+        """Index, uint8 image (C, S, S), label (…)."""
         epoch, index = key
         image = self.pixels(index)
         if self.augmentations:
@@ -149,6 +150,6 @@ def worker_count(asked: int | str, *, on_cpu: bool, processes: int) -> int:
     return 0 if on_cpu else max(1, min(8, usable_cores() // processes - 1))
 
 
-def _collate(samples: list[tuple[int, Tensor, int]]) -> Batch:
+def _collate(samples: list[tuple[int, Tensor, Tensor]]) -> Batch:
     indices, images, labels = zip(*samples, strict=True)
-    return Batch(torch.tensor(indices), torch.stack(images), torch.tensor(labels))
+    return Batch(torch.tensor(indices), torch.stack(images), torch.stack(labels))

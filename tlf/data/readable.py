@@ -9,6 +9,7 @@ from typing import Literal
 
 from tlf.components import Split, Splits
 from tlf.errors import DataError
+from tlf.tasks import Task
 
 BadImages = Literal["error", "skip"]
 """What an image that cannot be read does: it stops the run, or is left out."""
@@ -53,7 +54,9 @@ class ReadKept:
         return self.split.read(self.kept[index])
 
 
-def check_splits(splits: Splits, bad_images: BadImages, seen: Mapping[str, Inspection]) -> Checked:
+def check_splits(
+    splits: Splits, bad_images: BadImages, task: Task, seen: Mapping[str, Inspection]
+) -> Checked:
     """Judge both splits by what was seen of ``train`` and ``eval``. An image that cannot be read
     is an error or is left out, never replaced by another.
 
@@ -64,7 +67,7 @@ def check_splits(splits: Splits, bad_images: BadImages, seen: Mapping[str, Inspe
     kept: dict[str, Split] = {}
     for what, split in (("train", splits.train), ("eval", splits.eval)):
         try:
-            kept[what], left_out = _keep(split, seen[what], bad_images, what, splits.classes)
+            kept[what], left_out = _keep(split, seen[what], bad_images, what, splits.classes, task)
             notes += left_out
         except DataError as error:
             problems.append(str(error))
@@ -94,6 +97,7 @@ def _keep(
     bad_images: BadImages,
     what: str,
     classes: Sequence[str],
+    task: Task,
 ) -> tuple[Split, tuple[str, ...]]:
     if not seen.reasons:
         return split, ()
@@ -106,9 +110,9 @@ def _keep(
         )
     kept = seen.kept
     labels = tuple(split.labels[index] for index in kept)
-    lost = sorted(set(split.labels) - set(labels))
-    if lost:
-        names = ", ".join(repr(classes[label]) for label in lost)
+    before, after = (task.class_counts(every, len(classes)) for every in (split.labels, labels))
+    if lost := [name for name, b, a in zip(classes, before, after, strict=True) if b and not a]:
+        names = ", ".join(map(repr, lost))
         raise DataError(f"{what}: no image of the class {names} can be read\n{found}")
     left = Split(tuple(split.names[i] for i in kept), labels, ReadKept(split, kept))
     return left, (f"{what}: left out {count} that cannot be read\n{found}",)
@@ -125,7 +129,7 @@ def _shared(
     found = "\n".join(_named(f"  {evaluated.names[i]} = {train.names[j]}" for i, j in pairs))
     return (
         f"{len(pairs)} of the {len(evaluated)} images that are evaluated on are also trained "
-        f"from, byte for byte, so the results look better than they are\n{found}",
+        f"on, byte for byte, so the results look better than they are\n{found}",
     )
 
 

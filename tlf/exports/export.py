@@ -1,5 +1,6 @@
 """Export a run's model: write it to the side, compare it with the run, and only then name it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -35,10 +36,10 @@ class Exported:
     """Images of the eval split that it was compared on."""
     difference: float
     """The largest difference between a probability and that in the run's predictions.csv."""
-    top1: float
-    """Fraction of these images that it classifies correctly."""
-    run_top1: float
-    """Fraction that the run classified correctly."""
+    metrics: Mapping[str, float]
+    """What an evaluation on these images gives: ``top1``, the fraction classified correctly."""
+    run_metrics: Mapping[str, float]
+    """What the run's own predictions give."""
 
 
 def export(
@@ -58,7 +59,7 @@ def export(
         output: the file; if left out, ``exports`` in the run's folder and a name for the format.
         overwrite: replace the file if it is there.
         int8: with ``onnx``, 8-bit weights and activations.
-        margin: the fraction of top-1 that 8 bits may cost.
+        margin: how much of the task's first metric, such as top-1, 8 bits may cost.
 
     Raises:
         RunError: the run has not ended, the file is there, or packages are missing.
@@ -75,8 +76,13 @@ def export(
     if output is None:
         path.parent.mkdir(exist_ok=True)
     found = _written(form, source, sample, path, margin if int8 else None)
-    told = sample.difference(found), sample.top1(found), sample.top1(sample.probabilities)
-    return Exported(str(path), len(sample.labels), *told)
+    return Exported(
+        path=str(path),
+        images=len(sample.labels),
+        difference=sample.difference(found),
+        metrics=sample.evaluate(found),
+        run_metrics=sample.evaluate(sample.probabilities),
+    )
 
 
 def _format(to: str, int8: bool) -> Format:
@@ -107,24 +113,25 @@ def _checked(
 ) -> Tensor:
     """Write a file and compare it, in 8 bits where there is a margin; its probabilities."""
     form.write(source, side)
-    found = _probabilities(form.compute(source, side), sample.images)
+    found = _probabilities(form.compute(source, side), sample)
     _check(source, sample, found)
     if margin is not None:
         quantize(side, sample.images)
-        found = _probabilities(form.compute(source, side), sample.images)
+        found = _probabilities(form.compute(source, side), sample)
         _check_cost(sample, found, margin)
     return found
 
 
-def _probabilities(compute: Compute, images: Tensor) -> Tensor:
+def _probabilities(compute: Compute, sample: Sample) -> Tensor:
     # The first alone: a number of images that was built in would show.
-    batches = [images[:1], *torch.split(images[1:], AT_ONCE)]
+    batches = [sample.images[:1], *torch.split(sample.images[1:], AT_ONCE)]
     with torch.inference_mode():
-        return torch.cat([compute(batch) for batch in batches if len(batch)]).softmax(1)
+        logits = torch.cat([compute(batch) for batch in batches if len(batch)])
+        return sample.task.probabilities(logits)
 
 
 def _check(source: Source, sample: Sample, found: Tensor) -> None:
-    own = _probabilities(source.classifier.model, sample.images)
+    own = _probabilities(source.classifier.model, sample)
     if (apart := float((found - own).abs().max())) > TOLERANCE:
         raise WeightsError(
             f"the export gives other probabilities than the model in torch, by up to {apart:.2g}; "
@@ -139,9 +146,12 @@ def _check(source: Source, sample: Sample, found: Tensor) -> None:
 
 
 def _check_cost(sample: Sample, found: Tensor, margin: float) -> None:
-    cost = sample.top1(sample.probabilities) - sample.top1(found)
+    metric = sample.task.metrics[0]
+    before, after = (sample.evaluate(p)[metric.name] for p in (sample.probabilities, found))
+    cost = before - after if metric.higher_is_better else after - before
     if cost > margin:
         raise WeightsError(
-            f"8 bits cost {cost:.2%} of top-1 on {len(sample.labels)} images, more than the "
-            f"margin of {margin:.2%}; nothing was written. Leave --int8 out, or allow --margin"
+            f"8 bits cost {metric.shown(cost)} of {metric.title} on {len(sample.labels)} images, "
+            f"more than the margin of {margin:.2%}; nothing was written. Leave --int8 out, or "
+            "allow --margin"
         )

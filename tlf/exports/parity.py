@@ -10,6 +10,7 @@ from torch import Tensor
 from tlf.errors import DataError, RunError
 from tlf.inference.classifier import TrainedClassifier
 from tlf.recipe.plan import find_splits, read_plan
+from tlf.tasks import TASKS, Task
 
 AT_MOST = 256
 """Images that an export is compared on; they are spread over the eval split."""
@@ -22,17 +23,18 @@ class Sample:
     images: Tensor
     """(N, C, S, S) as the model takes them."""
     labels: Tensor
-    """(N,)."""
+    """(N, …), as the task has them."""
     probabilities: Tensor
     """(N, K) from the run's predictions.csv."""
+    task: Task
 
     def difference(self, probabilities: Tensor) -> float:
         """The largest difference between a probability and what the run said."""
         return float((probabilities - self.probabilities).abs().max())
 
-    def top1(self, probabilities: Tensor) -> float:
-        """Fraction that is classified correctly."""
-        return float((probabilities.argmax(1) == self.labels).double().mean())
+    def evaluate(self, probabilities: Tensor) -> dict[str, float]:
+        """Metric → figure of such probabilities, or of the run's own."""
+        return self.task.evaluate(probabilities, self.labels)
 
 
 def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
@@ -56,6 +58,7 @@ def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
         images=classifier.prepare([split.read(place[row["path"]]) for row in rows]),
         labels=torch.tensor([labels.index(row["label"]) for row in rows]),
         probabilities=torch.tensor(figures),
+        task=TASKS[classifier.task],
     )
 
 

@@ -15,7 +15,7 @@ from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 
 
-def attached(head: nn.Module, card: Metadata, backbone: nn.Module) -> TrainedClassifier:
+def attached(head: nn.Module, metadata: Metadata, backbone: nn.Module) -> TrainedClassifier:
     """Join a head and the backbone that it was trained on, which is put into evaluation mode.
 
     Raises:
@@ -24,11 +24,11 @@ def attached(head: nn.Module, card: Metadata, backbone: nn.Module) -> TrainedCla
     if not isinstance(backbone, nn.Module):
         raise WeightsError(
             f"{type(backbone).__name__} is no backbone; give a torch.nn.Module: "
-            f"{described(card.backbone)}, without its classifier"
+            f"{described(metadata.backbone)}, without its classifier"
         )
     found = fingerprint(backbone.state_dict())
-    if found != card.backbone["sha256"]:
-        raise WeightsError(_other(card, backbone, found))
+    if found != metadata.backbone["sha256"]:
+        raise WeightsError(_other(metadata, backbone, found))
     if getattr(head, "pools", False) and not hasattr(backbone, "forward_features"):
         raise WeightsError(
             f"this head pools maps or tokens, and a {type(backbone).__name__} has no "
@@ -36,7 +36,7 @@ def attached(head: nn.Module, card: Metadata, backbone: nn.Module) -> TrainedCla
         )
     stages = {"backbone": [name for name, _ in backbone.named_parameters()]}
     model = Classifier(backbone, head, stages).eval()
-    return TrainedClassifier(model, card.classes, card.preprocessing)
+    return TrainedClassifier(model, metadata.classes, metadata.preprocessing, metadata.task)
 
 
 def described(backbone: Mapping[str, Any]) -> str:
@@ -50,27 +50,27 @@ def described(backbone: Mapping[str, Any]) -> str:
     return f"{backbone['kind']}{model}{weights} (SHA-256 {backbone['sha256'][:12]}…)"
 
 
-def _other(card: Metadata, backbone: nn.Module, found: str) -> str:
+def _other(metadata: Metadata, backbone: nn.Module, found: str) -> str:
     return (
-        f"this head was trained on {described(card.backbone)}, not on this "
-        f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {_advice(card, backbone)}"
+        f"this head was trained on {described(metadata.backbone)}, not on this "
+        f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {_advice(metadata, backbone)}"
     )
 
 
-def _advice(card: Metadata, backbone: nn.Module) -> str:
-    own, tensors = card.classifier, backbone.state_dict()
-    model = card.backbone.get("model", card.backbone["kind"])
+def _advice(metadata: Metadata, backbone: nn.Module) -> str:
+    own, tensors = metadata.classifier, backbone.state_dict()
+    model = metadata.backbone.get("model", metadata.backbone["kind"])
     kept = any(name.startswith(f"{own}.") for name in tensors)
     weight = tensors.get(f"{own}.weight")
     if weight is not None and weight.ndim > 1:
         width = weight.shape[1]
     else:
         # With a classifier of the user's own in it, a trial would measure that one.
-        width = None if kept else _width(backbone, card.preprocessing)
-    if width not in (card.num_features, None):
+        width = None if kept else _width(backbone, metadata.preprocessing)
+    if width not in (metadata.num_features, None):
         return (
             f"this is another architecture, of {width} features where the head takes "
-            f"{card.num_features}: build {model}, and load the run's model.safetensors into it"
+            f"{metadata.num_features}: build {model}, and load the run's model.safetensors into it"
         )
     if kept:
         instead = f"put torch.nn.Identity() in the place of {own}"

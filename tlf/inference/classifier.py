@@ -15,6 +15,7 @@ from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, predictions
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
+from tlf.tasks import DEFAULT, TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,8 @@ class TrainedClassifier:
     labels: tuple[str, ...]
     """Class names in the order of the logits."""
     preprocessing: Preprocessing
+    task: str = DEFAULT
+    """What it was trained for: a name in ``tlf.tasks.TASKS``."""
 
     # A path and bytes are sequences, too, but not of images.
     @overload
@@ -79,8 +82,10 @@ class TrainedClassifier:
             read = [*_read(batch, self.preprocessing, start, unreadable)]
             if read:
                 with torch.inference_mode():
-                    probabilities = self.model(self._scaled([p for _, p in read])).softmax(1)
-                yield from predictions([path for path, _ in read], probabilities, self.labels)
+                    logits = self.model(self._scaled([pixels for _, pixels in read]))
+                probabilities = TASKS[self.task].probabilities(logits)
+                paths = [path for path, _ in read]
+                yield from predictions(paths, probabilities, self.labels, TASKS[self.task])
 
     def prepare(self, images: Sequence[ImageLike]) -> Tensor:
         """Images → what the model takes (B, C, H, W), on its device.
@@ -106,7 +111,7 @@ def _read(
 
     Parameters:
         images: any number of them.
-        how: the preprocessing.
+        preprocessing: how they are prepared.
         first: the place of the first of them in a longer list, which errors name it by.
         unreadable: called instead of raising.
 

@@ -39,13 +39,13 @@ class PortableHead(nn.Module):
     backbone: Mapping[str, Any]
     """The backbone that it was trained on: kind, options, and the SHA-256 of its tensors."""
 
-    def __init__(self, module: nn.Module, card: Metadata) -> None:
+    def __init__(self, module: nn.Module, metadata: Metadata) -> None:
         super().__init__()
         self.module = module
-        self.card = card
-        self.labels = card.classes
-        self.preprocessing = card.preprocessing
-        self.backbone = card.backbone
+        self.metadata = metadata
+        self.labels = metadata.classes
+        self.preprocessing = metadata.preprocessing
+        self.backbone = metadata.backbone
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class PortableHead(nn.Module):
         """
         from tlf.inference.attach import attached
 
-        return attached(self.module, self.card, backbone)
+        return attached(self.module, self.metadata, backbone)
 
 
 def load_head(path: str | PathLike[str]) -> PortableHead:
@@ -87,17 +87,17 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     file = Path(path)
     if not file.is_file():
         raise _no_file(file)
-    card, data = read_with_metadata(file)
+    metadata, data = read_with_metadata(file)
     tensors = load(data)
     if not tensors.keys() >= {*GOLDEN}:
         raise WeightsError(f"{file} is no head by itself; name a head.safetensors")
     features, logits = (tensors.pop(name) for name in GOLDEN)
-    module = _built(file, card)
+    module = _built(file, metadata)
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
         raise WeightsError(f"{file} does not fit the head that it names: {error}") from error
-    head = PortableHead(module, card)
+    head = PortableHead(module, metadata)
     _check_golden(file, head, features, logits)
     return head
 
@@ -111,11 +111,11 @@ def _no_file(path: Path) -> RunError:
     return absent(path, wanted)
 
 
-def _built(path: Path, card: Metadata) -> nn.Module:
-    kind = card.head["kind"]
+def _built(path: Path, metadata: Metadata) -> nn.Module:
+    kind = metadata.head["kind"]
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in card.head.items()
+        for name, value in metadata.head.items()
         if name != "kind"
     }
     # What weights start from is drawn and thrown away; the caller's random numbers stay his.
@@ -123,11 +123,11 @@ def _built(path: Path, card: Metadata) -> nn.Module:
         if ":" in kind:
             from tlf.inference.plugin_heads import build_plugin_head
 
-            return build_plugin_head(path, card, options)
+            return build_plugin_head(path, metadata, options)
         try:
-            return KINDS[kind](**options).build(card.num_features, len(card.classes))
+            return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
         except (KeyError, TypeError, ValueError) as error:
-            told = f"{path}: tlf {card.tlf} wrote a {kind!r} head that this tlf cannot build"
+            told = f"{path}: tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
             raise WeightsError(f"{told}: {error}") from error
 
 
@@ -137,7 +137,7 @@ def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tens
     if found.shape != logits.shape or not _alike(found, logits):
         raise WeightsError(
             f"{path}: this head does not give the logits that it gave when it was written; "
-            f"tlf {head.card.tlf} wrote it, and what it is built from has changed since"
+            f"tlf {head.metadata.tlf} wrote it, and what it is built from has changed since"
         )
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlf.errors import WeightsError
+from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed
 from tlf.preprocessing import Preprocessing
+from tlf.tasks import DEFAULT, TASKS
 
 GOLDEN = ("golden.features", "golden.logits")
 """What the head's file has besides the head's tensors."""
@@ -34,6 +35,8 @@ class Metadata:
     """Plugin → distribution and version, where head or backbone are a third party's."""
     tlf: str
     """The version of tlf that wrote the file."""
+    task: str = DEFAULT
+    """What the model was trained for. Files of format 1 do not say it: there was one task."""
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -43,8 +46,8 @@ def read_metadata(path: Path) -> Metadata:
         RunError: there is no such file, or it is of a newer format.
         WeightsError: it is damaged, or tlf did not write it.
     """
-    card, _ = read_with_metadata(path)
-    return card
+    metadata, _ = read_with_metadata(path)
+    return metadata
 
 
 def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
@@ -54,13 +57,15 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
         RunError: there is no such file, or it is of a newer format.
         WeightsError: it is damaged, or tlf did not write it.
     """
-    told, data = read_sealed(path)
+    about, data = read_sealed(path)
     try:
-        preprocessing = told["preprocessing"]
+        preprocessing = about["preprocessing"]
         preprocessing |= {"mean": tuple(preprocessing["mean"]), "std": tuple(preprocessing["std"])}
         del preprocessing["mode"]  # mean and std say it by their number
-        card = Metadata(**{**told, "classes": tuple(told["classes"]),
+        metadata = Metadata(**{**about, "classes": tuple(about["classes"]),
                        "preprocessing": Preprocessing(**preprocessing)})  # fmt: skip
+        if metadata.task not in TASKS:
+            raise RunError(f"{path} holds a {metadata.task!r} model; upgrade: pip install -U tlf")
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path} does not say all of what it is: {error}") from error
-    return card, data
+    return metadata, data

@@ -18,13 +18,13 @@ from tlf.model import Classifier
 from tlf.pretrained.weights import fingerprint
 
 
-def save_model(path: Path, classifier: Classifier, card: Metadata) -> None:
+def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
     """Write backbone and head under the architecture's own names, so that a model with a linear
     head loads into timm's or torchvision's model of that name.
     """
     tensors = dict(classifier.backbone.state_dict())
-    tensors |= {f"{card.classifier}.{k}": v for k, v in classifier.head.state_dict().items()}
-    write_sealed(path, tensors, _told(card))
+    tensors |= {f"{metadata.classifier}.{k}": v for k, v in classifier.head.state_dict().items()}
+    write_sealed(path, tensors, _about(metadata))
 
 
 def load_model(path: Path, classifier: Classifier) -> None:
@@ -46,7 +46,7 @@ def load_model(path: Path, classifier: Classifier) -> None:
         raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
 
 
-def save_head(path: Path, classifier: Classifier, card: Metadata, features: Tensor) -> None:
+def save_head(path: Path, classifier: Classifier, metadata: Metadata, features: Tensor) -> None:
     """Write the head by itself, with what an app needs to know, and a golden pair: ``features``
     of one image (1, F), or (1, F, H, W) or (1, N, F) for a head that pools, and the logits (1,
     K) that belong to them.
@@ -55,7 +55,7 @@ def save_head(path: Path, classifier: Classifier, card: Metadata, features: Tens
     head, features = deepcopy(classifier.head).cpu().eval(), features.cpu()
     with torch.inference_mode():
         golden = dict(zip(GOLDEN, (features, head(features)), strict=True))
-    write_sealed(path, head.state_dict() | golden, _told(card))
+    write_sealed(path, head.state_dict() | golden, _about(metadata))
 
 
 def backbone_sha256(classifier: Classifier) -> str:
@@ -63,7 +63,7 @@ def backbone_sha256(classifier: Classifier) -> str:
     return fingerprint(classifier.backbone.state_dict())
 
 
-def _told(card: Metadata) -> dict[str, Any]:
-    told = asdict(card)
-    told["preprocessing"]["mode"] = "RGB" if card.preprocessing.channels == 3 else "L"
-    return told
+def _about(metadata: Metadata) -> dict[str, Any]:
+    about = asdict(metadata)
+    about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
+    return about

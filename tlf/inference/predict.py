@@ -39,15 +39,15 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
     if not weights.is_file():
         raise absent(weights, "the folder of a run that has ended")
-    card = read_metadata(weights)
+    metadata = read_metadata(weights)
     if not recipe.is_file():
         raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
     plan = read_plan(recipe)
     empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
-    _, model = build_model(replace(plan, recipe=empty), len(card.classes))
+    _, model = build_model(replace(plan, recipe=empty), len(metadata.classes))
     plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
-    return TrainedClassifier(model.eval(), card.classes, card.preprocessing)
+    return TrainedClassifier(model.eval(), metadata.classes, metadata.preprocessing, metadata.task)
 
 
 def predict(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlf.tasks import Task
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,14 +27,13 @@ class Prediction:
 
 
 def predictions(
-    paths: Sequence[str | None], probabilities: "Tensor", classes: Sequence[str]
+    paths: Sequence[str | None], probabilities: "Tensor", classes: Sequence[str], task: Task
 ) -> Iterator[Prediction]:
     """One prediction for each image. ``probabilities``: (N, K)."""
-    for path, figures in zip(paths, probabilities.tolist(), strict=True):
-        best = max(range(len(classes)), key=figures.__getitem__)
-        yield Prediction(
-            classes[best], figures[best], dict(zip(classes, figures, strict=True)), path
-        )
+    labels = task.predicted(probabilities).tolist()
+    for path, label, row in zip(paths, labels, probabilities.tolist(), strict=True):
+        figures, name = dict(zip(classes, row, strict=True)), task.names(label, classes)
+        yield Prediction(name, figures[name], figures, path)
 
 
 def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
@@ -55,12 +56,13 @@ def write_csv(
     probabilities: "Tensor",
     classes: Sequence[str],
     labels: "Tensor",
+    task: Task,
 ) -> None:
     """Write the rows of labelled images."""
     with path.open("w", encoding="utf-8", newline="") as file:
         columns = ["path", "label", "predicted", *(f"p_{label}" for label in classes)]
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        found = predictions(names, probabilities, classes)
+        found = predictions(names, probabilities, classes, task)
         for prediction, label in zip(found, labels.tolist(), strict=True):
-            writer.writerow(row(prediction, classes[label]))
+            writer.writerow(row(prediction, task.names(label, classes)))

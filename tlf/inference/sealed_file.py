@@ -18,8 +18,9 @@ from torch import Tensor
 from tlf.errors import RunError, WeightsError
 from tlf.runtime.files import written_whole
 
-FORMAT = 1
-"""Of the JSON that stands under the key ``tlf`` of the files' metadata."""
+FORMAT = 2
+"""Of the JSON under the key ``tlf`` of the files' metadata. Format 1, which names no task, is read,
+too."""
 
 
 BLANK = b"0" * 64
@@ -123,10 +124,8 @@ def _is_safetensors(data: bytes) -> bool:
     return data[8:9] == b"{" if len(data) > 8 else not any(data[4:])
 
 
-def _damaged(path: Path, preprocessing: str) -> WeightsError:
-    return WeightsError(
-        f"{path} is damaged: {preprocessing}; copy it again from the run that wrote it"
-    )
+def _damaged(path: Path, fault: str) -> WeightsError:
+    return WeightsError(f"{path} is damaged: {fault}; copy it again from the run that wrote it")
 
 
 def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

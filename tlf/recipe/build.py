@@ -10,6 +10,7 @@ from tlf.preprocessing import Preprocessing
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Recipe
 from tlf.runtime.seeds import seeded
+from tlf.tasks import TASKS
 
 
 def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
@@ -53,17 +54,26 @@ def resolve_preprocessing(
     return preprocessing
 
 
-def check_input(plan: Plan, classifier: Classifier, preprocessing: Preprocessing) -> None:
-    """Let two empty images through the model, to see that it takes their size.
+def check_input(
+    plan: Plan, classifier: Classifier, preprocessing: Preprocessing, num_classes: int
+) -> None:
+    """Let two empty images through the model, to see that it takes their size, and that its head
+    fits the task.
 
     Raises:
-        RecipeError: it does not.
+        PluginError: the head gives what is no logits; names who offers it.
+        RecipeError: the model does not take images of this size.
     """
     classifier.eval()
     size = preprocessing.size
     try:
         with torch.inference_mode():
-            classifier(torch.zeros(2, preprocessing.channels, size, size))
+            logits = classifier(torch.zeros(2, preprocessing.channels, size, size))
     except (AssertionError, RuntimeError, ValueError) as error:
-        problem = f"transforms.size: the model cannot take images of {size} × {size} pixels: {error}; leave transforms.size out for the size that its weights come with"
+        problem = (
+            f"transforms.size: the model cannot take images of {size} × {size} pixels: {error}; "
+            "leave transforms.size out for the size that its weights come with"
+        )
         raise RecipeError([problem], plan.source) from error
+    with blame(plan.plugins.catalogue.offer(plan.recipe.head), "forward"):
+        TASKS[plan.recipe.task].check_logits(logits, num_classes)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from tlf import tasks
 from tlf.components import (
     Augmentation,
     Backbone,
@@ -20,22 +21,17 @@ from tlf.components import (
 from tlf.recipe.overrides import ENGINE_KEYS
 from tlf.recipe.tables import Kind
 
-Monitor = Literal["eval_top1", "eval_loss", "train_loss"]
-
-
-MONITORS: tuple[str, ...] = get_args(Monitor)
-"""The figures that early stopping, plateau schedules and the best epoch can go by."""
+if TYPE_CHECKING:
+    Monitor = str
+    TaskName = str
+else:
+    Monitor = Literal[*tasks.MONITORS]
+    TaskName = Literal[*tasks.TASKS]
 
 
 Positive = Annotated[float, Field(gt=0)]
-
-
 Count = Annotated[int, Field(ge=1)]
-
-
 Text = Annotated[str, Field(min_length=1)]
-
-
 Augmentations = tuple[Augmentation | BatchAugmentation, ...]
 
 
@@ -129,6 +125,8 @@ class Phase:
 class Recipe:
     """Everything that decides what a run computes, in the order of the data flow."""
 
+    task: TaskName = tasks.DEFAULT
+    """What the model is asked for."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """``auto`` is what ``accelerate launch`` says."""
@@ -142,7 +140,7 @@ class Recipe:
     """The longest that the gradient of all parameters together may be."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load images, for each process that trains."""
-    monitor: Monitor = "eval_top1"
+    monitor: Monitor = tasks.DEFAULT_MONITOR
     output: Text
     """The folder that the run's files go to."""
     plugins: tuple[Text, ...] = ()

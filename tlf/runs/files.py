@@ -15,7 +15,7 @@ from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
-from tlf.results import EpochResult, RunResult, SegmentStarted
+from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
 from tlf.runs.history import append_epoch, rewrite_history
 from tlf.runs.provenance import provenance
 from tlf.runtime.files import remove_parts, write_whole, written_whole
@@ -64,14 +64,19 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
     result = RunResult(str(folder), best.result, tuple(state.history), seconds)
     if job.accelerator.is_main_process:
         job.hook.tlf_model_trained(model=job.classifier)
-        card = _card(job, best.result)
-        save_head(folder / "head.safetensors", job.classifier, card, _golden_features(job))
+        metadata = _metadata(job, best.result)
+        save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
         with written_whole(folder / "predictions.csv") as side:
-            split = job.splits.eval
-            write_csv(side, split.names, best.predictions.probabilities, job.splits.classes,
-                      best.predictions.labels)  # fmt: skip
+            write_csv(
+                side,
+                job.splits.eval.names,
+                job.task.probabilities(best.predictions.logits),
+                job.splits.classes,
+                best.predictions.labels,
+                job.task,
+            )
         # The last one: where it is, the run has ended and everything is there.
-        save_model(folder / "model.safetensors", job.classifier, card)
+        save_model(folder / "model.safetensors", job.classifier, metadata)
         discard(folder)
         job.hook.tlf_run_ended(result=result)
     job.accelerator.wait_for_everyone()
@@ -79,11 +84,12 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
     return result
 
 
-def _card(job: Job, best: EpochResult) -> Metadata:
+def _metadata(job: Job, best: EpochResult) -> Metadata:
     catalogue = job.plan.plugins.catalogue
     head, backbone = (catalogue.offer(part) for part in (job.recipe.head, job.recipe.backbone))
     third = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
     return Metadata(
+        task=job.recipe.task,
         classes=job.splits.classes,
         preprocessing=job.preprocessing,
         head=_identity(head.kind, job.recipe.head),
@@ -91,7 +97,7 @@ def _card(job: Job, best: EpochResult) -> Metadata:
         | {"sha256": backbone_sha256(job.classifier)},
         num_features=job.built.num_features,
         classifier=job.built.classifier,
-        metrics={name: getattr(best, name) for name in ("eval_top1", "eval_loss")},
+        metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
         plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in third},
         tlf=tlf.__version__,
     )

@@ -1,10 +1,15 @@
 """The folder of a run: where it is made, and whether a run in it can go on."""
 
+import json
 import tempfile
 from pathlib import Path
 
 from tlf.errors import RunError
 from tlf.runtime.files import is_run
+
+FORMAT = 2
+"""Of the files in a run's folder, as provenance.json says it. Runs of format 1 are read, but not
+resumed: they know neither tasks nor metrics."""
 
 
 def unfinished_run(folder: Path) -> Path:
@@ -16,8 +21,23 @@ def unfinished_run(folder: Path) -> Path:
     if not is_run(folder):
         raise RunError(f"{folder} is not the folder of a run; name one, such as runs/mine")
     if (folder / "model.safetensors").is_file():
-        raise RunError(f"the run in {folder} has ended; there is nothing to go on with")
+        raise RunError(f"the run in {folder} has ended; there is nothing to resume")
+    if (found := _format(folder / "provenance.json")) != FORMAT:
+        whose = "a newer" if found > FORMAT else "an older"
+        raise RunError(
+            f"the run in {folder} is of format {found}, from {whose} tlf, and this tlf resumes "
+            f"format {FORMAT}: finish it with the tlf that began it, or start it anew"
+        )
     return folder
+
+
+def _format(provenance: Path) -> int:
+    """The format of a run's files; those of format 1 do not say it."""
+    try:
+        found: int = json.loads(provenance.read_text(encoding="utf-8")).get("format", 1)
+    except (OSError, ValueError, AttributeError) as error:
+        raise RunError(f"{provenance} is damaged: {error}; start the run anew") from error
+    return found
 
 
 def new_run_folder(output: str) -> Path:

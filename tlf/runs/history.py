@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, nearest
-from tlf.results import EpochResult, epoch_result
+from tlf.results import EpochResult, epoch_line, epoch_result
 from tlf.runtime.files import write_whole
 
 METRICS = "metrics.jsonl"
@@ -45,7 +44,7 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
 
 
 def _line(result: EpochResult) -> str:
-    return json.dumps(asdict(result)) + "\n"
+    return json.dumps(epoch_line(result)) + "\n"
 
 
 def _near(path: Path) -> str:

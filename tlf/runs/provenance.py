@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tlf.runs.folder import FORMAT
 from tlf.runtime.devices import describe
 from tlf.training.job import Job
 
@@ -17,6 +18,7 @@ _LIBRARIES = ("tlf", "torch", "torchvision", "timm", "accelerate", "safetensors"
 def provenance(job: Job) -> dict[str, Any]:
     """Everything that another person needs to know to get the same result."""
     return {
+        "format": FORMAT,
         "versions": {"python": platform.python_version()} | {n: version(n) for n in _LIBRARIES},
         "plugins": [
             {"name": p.name, "distribution": p.distribution, "version": p.version}

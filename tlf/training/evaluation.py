@@ -16,22 +16,12 @@ from tlf.training.segment import Segment
 
 @dataclass(frozen=True)
 class Predictions:
-    """The logits of a whole split, in its order."""
+    """What a model makes of a whole split, in its order."""
 
     logits: Tensor
     """(N, K) float32 on the CPU."""
     labels: Tensor
-    """(N,)."""
-
-    @property
-    def top1(self) -> float:
-        """Fraction of images whose largest logit is their label's."""
-        return (self.logits.argmax(1) == self.labels).double().mean().item()
-
-    @property
-    def probabilities(self) -> Tensor:
-        """(N, K), each row sums to 1."""
-        return self.logits.softmax(1)
+    """(N, …), as the task has them."""
 
 
 @torch.inference_mode()
@@ -60,7 +50,7 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
         yield min(count, done * processes)
     if len(mine) * processes < len(every):
         yield count  # others have a batch more, and processes agree after each on going on
-    yield _joined(accelerator, parts, job.splits.eval.labels)
+    yield _joined(accelerator, parts, job.labels["eval"])
 
 
 def _batches(
@@ -74,7 +64,7 @@ def _batches(
 
 
 def _joined(
-    accelerator: Accelerator, parts: list[tuple[Tensor, Tensor]], labels: Sequence[int]
+    accelerator: Accelerator, parts: list[tuple[Tensor, Tensor]], labels: Tensor
 ) -> Predictions:
     """Gather (index, logits) from all processes; put each image's logits at its index.
 
@@ -93,4 +83,4 @@ def _joined(
         raise RuntimeError(f"{int(real.sum())} predictions for {count} images")
     ordered = torch.empty(count, logits.shape[1])
     ordered[indices[real]] = logits[real]
-    return Predictions(ordered, torch.tensor(labels))
+    return Predictions(ordered, labels)

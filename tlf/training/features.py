@@ -43,7 +43,7 @@ class Activations:
     entry: Entry
     layout: Layout
     labels: Tensor
-    """(N,)."""
+    """(N, …), as the task has them."""
 
     def batches(self, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
         """One batch for each list of keys."""
@@ -67,8 +67,9 @@ def apart(plan: Plan, phase: Phase, preprocessing: Preprocessing) -> tuple[int, 
 def train_images(job: Job, phase: Phase) -> Images:
     """The images that a phase trains on."""
     each = tuple(a for a in augmentations(job.plan, phase) if isinstance(a, Augmentation))
-    labels = job.splits.train.labels
-    return Images(job.pixels["train"], labels, job.preprocessing.size, each, job.recipe.seed)
+    return Images(
+        job.pixels["train"], job.labels["train"], job.preprocessing.size, each, job.recipe.seed
+    )
 
 
 def _random(images: Images) -> bool:
@@ -78,7 +79,7 @@ def _random(images: Images) -> bool:
 
 def eval_images(job: Job) -> Images:
     """The images that every phase is evaluated on."""
-    return Images(job.pixels["eval"], job.splits.eval.labels, job.preprocessing.size)
+    return Images(job.pixels["eval"], job.labels["eval"], job.preprocessing.size)
 
 
 def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
@@ -166,8 +167,7 @@ def _activations(
             job.accelerator, store, wanted, size, fill
         )
     entry = segment.stored[what, shown]
-    labels = torch.tensor(images.labels)
-    return None if entry is None else Activations(entry, partition.layout, labels)
+    return None if entry is None else Activations(entry, partition.layout, images.labels)
 
 
 def _fill(

@@ -1,8 +1,8 @@
 """A recipe made real: images found, the model built. Nothing is trained or written."""
 
-from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from accelerate import Accelerator
@@ -19,6 +19,7 @@ from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.schema import Recipe
+from tlf.tasks import TASKS, Task
 from tlf.training.phases import check_phases
 
 
@@ -38,11 +39,18 @@ class Job:
     """Of the backbone's weights as they were loaded."""
     classifier: Classifier
     preprocessing: Preprocessing
+    task: Task
     loss: Callable[[Tensor, Tensor], Tensor]
     workers: int
     manifests: Mapping[str, str] = field(default_factory=dict)
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images; empty
     before anybody has looked at them (see ``tlf.data.inspect``)."""
+
+    @cached_property
+    def labels(self) -> Mapping[str, Tensor]:
+        """``train`` and ``eval`` → the labels of their images (N, …)."""
+        splits = {"train": self.splits.train, "eval": self.splits.eval}
+        return {name: self.task.labels(split.labels) for name, split in splits.items()}
 
     @property
     def recipe(self) -> Recipe:
@@ -70,12 +78,12 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     with accelerator.main_process_first():
         built, classifier = build_model(plan, len(splits.classes))
     check_phases(plan, classifier)
-    count = Counter(splits.train.labels)
-    counts = [count[k] for k in range(len(splits.classes))]
+    task, num_classes = TASKS[recipe.task], len(splits.classes)
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
-        loss = recipe.loss.build(counts)
+        loss = recipe.loss.build(task.class_counts(splits.train.labels, num_classes))
+        task.check_loss(loss, num_classes)
     preprocessing = resolve_preprocessing(recipe, built, plan.source)
-    check_input(plan, classifier, preprocessing)
+    check_input(plan, classifier, preprocessing, num_classes)
     on_cpu = accelerator.device.type == "cpu"
     return Job(
         plan=plan,
@@ -90,6 +98,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         backbone_sha256=fingerprint(built.module.state_dict()),
         classifier=classifier.to(accelerator.device),
         preprocessing=preprocessing,
+        task=task,
         loss=loss,
         workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
     )
@@ -105,6 +114,7 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         job.splits,
         job.preprocessing,
         job.recipe.data.bad_images,
+        job.task,
         job.accelerator,
         job.cache,
         job.plan.ahead,

@@ -1,4 +1,5 @@
-"""What a phase will freeze in its later epochs, as far as that can be known before training.
+"""The phases of a recipe on a model: what each freezes, at which rates the rest trains, and what
+would stop it later.
 
 Freeze policies are pure functions of the progress, so they can be asked about epochs that have not
 come yet. What depends on how well training goes is asked twice: as if no figure ever improved, and
@@ -17,6 +18,8 @@ from tlf.plugins.attribution import attributed, blame
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Progress, StageSignals
+from tlf.tasks import TASKS
+from tlf.tasks.metric import LOSS
 
 
 def learning_rates(
@@ -104,7 +107,8 @@ def _later_problems(
     """
     seen = set()
     parts = (*classifier.stages, "head")
-    for epoch, answers in foresee(partial(frozen_in, plan, classifier, phase), start, parts):
+    ask, plausible = partial(frozen_in, plan, classifier, phase), TASKS[plan.recipe.task].plausible
+    for epoch, answers in foresee(ask, start, parts, plausible):
         refused = [answer for answer in answers if isinstance(answer, ValueError)]
         if len(refused) == len(answers):
             yield f"freeze: in epoch {epoch + 1}, {refused[0]}"
@@ -128,17 +132,24 @@ CLOSELY = 50
 
 
 def foresee(
-    ask: Callable[[Progress], frozenset[str]], start: Progress, stages: Iterable[str]
+    ask: Callable[[Progress], frozenset[str]],
+    start: Progress,
+    stages: Iterable[str],
+    plausible: Callable[[float], Mapping[str, float]],
 ) -> Iterator[tuple[int, tuple[Foreseen, ...]]]:
     """Ask about the epochs after the first: yield the number of each, and both answers.
+    ``plausible``: a loss → the metrics that an evaluation with it could give.
 
     >>> late = lambda progress: frozenset() if progress.epoch > 1 else frozenset({"stem"})
-    >>> [answers[0] for _, answers in foresee(late, Progress(0, 3), ())]
+    >>> [answers[0] for _, answers in foresee(late, Progress(0, 3), (), lambda loss: {})]
     [frozenset({'stem'}), frozenset()]
     """
     signals = dict.fromkeys(stages, StageSignals(1.0, 1.0, 1e-3))
     histories = [
-        tuple(_supposed(epoch, signals, improving=improving) for epoch in range(start.epochs - 1))
+        tuple(
+            _supposed(epoch, signals, plausible, improving=improving)
+            for epoch in range(start.epochs - 1)
+        )
         for improving in (False, True)
     ]
     last = start.epochs - 1
@@ -156,15 +167,20 @@ def _answer(ask: Callable[[Progress], frozenset[str]], progress: Progress) -> Fo
         return None
 
 
-def _supposed(epoch: int, signals: Mapping[str, StageSignals], *, improving: bool) -> EpochResult:
+def _supposed(
+    epoch: int,
+    signals: Mapping[str, StageSignals],
+    plausible: Callable[[float], Mapping[str, float]],
+    *,
+    improving: bool,
+) -> EpochResult:
     """An epoch that nobody trained, with figures that could be."""
     loss = 1 / (epoch + 2) if improving else 10.0
     return EpochResult(
         phase="",
         epoch=epoch,
         train_loss=loss,
-        eval_loss=loss,
-        eval_top1=max(0.0, 1 - loss),
+        metrics={LOSS.name: loss, **plausible(loss)},
         lr=1e-3,
         updates=1,
         seconds=1.0,

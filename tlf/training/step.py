@@ -154,7 +154,7 @@ class Updates:
     def _mixed(self, images: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """Every process and piece mixes alike: the same seed, whichever its share is."""
         seed = derive(self.job.recipe.seed, "mix", self.run_epoch, number)
-        labels = nn.functional.one_hot(labels, len(self.job.splits.classes)).to(images.dtype)
+        labels = self.job.task.targets(labels, len(self.job.splits.classes)).to(images.dtype)
         for mixing in self._mixing:
             with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(seed)

@@ -14,6 +14,7 @@ from tlf.freezing.partition import start_of
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Notice, Prepared, Progress, SegmentStarted, Stored, Updated
+from tlf.tasks.metric import LOSS
 from tlf.training.best_epoch import BestEpoch, better, copied, newest_is_best, stalled
 from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
@@ -166,8 +167,10 @@ def _evaluate(
         phase=phase.name,
         epoch=progress.epoch,
         train_loss=trained.loss,
-        eval_loss=_mean_loss(job, predictions),
-        eval_top1=predictions.top1,
+        metrics={
+            LOSS.name: _mean_loss(job, predictions),
+            **job.task.evaluate(job.task.probabilities(predictions.logits), predictions.labels),
+        },
         lr=trained.lr,
         updates=trained.updates,
         seconds=trained.seconds + time.perf_counter() - started,

@@ -21,7 +21,7 @@ def test_ends_and_middle():
 
 
 def test_the_last_epoch_is_chosen_where_it_is_asked_for():
-    history = [EpochResult("all", n, 1.0, 1.0, 0.5, 0.1, 1, 1.0, 1.0) for n in range(3)]
+    history = [EpochResult("all", n, 1.0, {"loss": 1.0}, 0.1, 1, 1.0, 1.0) for n in range(3)]
     assert Interpolate().tlf_select_best(history=history) is None
     assert Interpolate(last=True).tlf_select_best(history=history) == 2
 

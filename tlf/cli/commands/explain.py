@@ -45,14 +45,14 @@ def show_explanation(
     console.print(
         dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
     )
-    wanted, splits = explanation.preprocessing, explanation.splits
+    asked, splits = explanation.preprocessing, explanation.splits
     console.print(
         f"images  {len(splits.train)} to train on, {len(splits.eval)} to evaluate on, "
         f"{len(splits.classes)} classes\n"
         "          none was opened; a run opens them all before it trains, and names what it "
         "cannot read\n"
-        f"input     {wanted.channels} × {wanted.size} × {wanted.size}, "
-        f"shorter side {wanted.resize}, {wanted.interpolation}, mean {wanted.mean}, std {wanted.std}",
+        f"input     {asked.channels} × {asked.size} × {asked.size}, "
+        f"shorter side {asked.resize}, {asked.interpolation}, mean {asked.mean}, std {asked.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
     for note in explanation.notes:

@@ -6,6 +6,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
+from tlf.tasks import describe
 
 
 @click.command()
@@ -21,7 +22,7 @@ from tlf.cli import arguments
 @click.option("--int8", is_flag=True, help="With onnx: 8-bit weights and activations.")
 @click.option(
     "--margin", type=float, default=0.01, show_default=True,
-    help="The fraction of top-1 that 8 bits may cost.",
+    help="How much of the accuracy 8 bits may cost, as a fraction.",
 )  # fmt: skip
 def command(
     run: Path, to: str, output: Path | None, *, overwrite: bool, int8: bool, margin: float
@@ -30,5 +31,6 @@ def command(
     found = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
     click.echo(
         f"{found.path}\n{found.images} images of the run: probabilities differ by "
-        f"{found.difference:.1g} at most, top-1 {found.top1:.2%}, of the run {found.run_top1:.2%}"
+        f"{found.difference:.1g} at most; {describe(found.metrics)}, of the run "
+        f"{describe(found.run_metrics)}"
     )

@@ -8,6 +8,8 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.results import EpochResult
+from tlf.tasks import METRICS
+from tlf.tasks.metric import LOSS
 
 
 @click.command()
@@ -24,12 +26,14 @@ def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
     """Epochs as lines under a header."""
     history = list(results)
     width = max([len("phase"), *(len(result.phase) for result in history)])
-    yield (
-        f"{'phase':<{width}}  epoch  train loss  eval loss    top-1        lr  images/s  seconds"
-    )
+    names = dict.fromkeys(name for one in history for name in one.metrics)
+    metrics = [METRICS[name] for name in names if name != LOSS.name]
+    titles = "".join(f"{metric.title:>9}" for metric in metrics)
+    yield (f"{'phase':<{width}}  epoch  train loss  eval loss{titles}        lr  images/s  seconds")
     for one in history:
+        figures = "".join(f"{metric.shown(one.metrics[metric.name]):>9}" for metric in metrics)
         yield (
             f"{one.phase:<{width}}  {one.epoch + 1:5}  {one.train_loss:10.4f}  "
-            f"{one.eval_loss:9.4f}  {one.eval_top1:7.2%}  {one.lr:8.2e}  "
-            f"{one.images_per_second:10.0f}  {one.seconds:7.1f}"
+            f"{one.eval_loss:9.4f}{figures}  {one.lr:8.2e}  "
+            f"{one.images_per_second:8.0f}  {one.seconds:7.1f}"
         )

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tlf.errors import RunError, TrainingError
-from tlf.results import SegmentStarted, epoch_result
+from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
 from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, restore_optimizer
@@ -33,7 +33,7 @@ from tlf.training.phases import learning_rates
 from tlf.training.segment import Segment, begin_segment
 from tlf.training.state import State
 
-FORMAT = 1
+FORMAT = 2
 
 
 def state_file(folder: Path) -> Path:
@@ -117,7 +117,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "done": 0 if state.losses is None else state.losses.done,
         "signals": {"count": state.signals.count, "sums": state.signals.sums},
         "segments": [asdict(segment) for segment in state.segments],
-        "history": [asdict(result) for result in state.history],
+        "history": [epoch_line(result) for result in state.history],
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
         "average": average,
@@ -132,7 +132,7 @@ def _kept_contents(kept: BestEpoch | None) -> dict[str, Any] | None:
     if kept is None:
         return None
     return {
-        "result": asdict(kept.result),
+        "result": epoch_line(kept.result),
         "tensors": kept.tensors,
         "logits": kept.predictions.logits,
         "labels": kept.predictions.labels,
@@ -195,8 +195,8 @@ def _read(path: Path) -> dict[str, Any]:
         tensors = load_file(path)
     except (SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{path} is damaged: {error}; start the run anew") from error
-    if text["format"] > FORMAT:
-        raise RunError(f"{path} was written by a newer tlf; upgrade: pip install -U tlf")
+    if text["format"] != FORMAT:
+        raise RunError(f"{path} is of format {text['format']}, not {FORMAT}; start the run anew")
     state: dict[str, Any] = unpack(text, tensors)
     return state
 

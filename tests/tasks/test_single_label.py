@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from tlf.tasks.single_label import SingleLabel
+
+TASK = SingleLabel()
+
+
+def test_probabilities_and_predictions_are_those_of_softmax():
+    logits = torch.randn(7, 4, generator=torch.Generator().manual_seed(0))
+    exponentials = logits.double().exp()
+    expected = exponentials / exponentials.sum(1, keepdim=True)
+    probabilities = TASK.probabilities(logits)
+    torch.testing.assert_close(probabilities.double(), expected, atol=1e-6, rtol=0)
+    assert TASK.predicted(probabilities).tolist() == [
+        row.index(max(row)) for row in logits.tolist()
+    ]
+
+
+def test_top1_is_the_fraction_of_right_images():
+    probabilities = torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.7, 0.3], [0.2, 0.8]])
+    assert TASK.evaluate(probabilities, torch.tensor([0, 1, 1, 1])) == {"top1": 0.75}
+
+
+def test_targets_are_certain_of_each_label():
+    targets = TASK.targets(TASK.labels([2, 0]), 3)
+    assert targets.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_a_label_is_called_as_its_class():
+    assert TASK.names(1, ("ants", "bees")) == "bees"
+
+
+def test_figures_of_a_loss_that_nobody_measured_are_metrics_of_the_task():
+    for loss in (0.0, 0.5, 10.0):
+        figures = TASK.plausible(loss)
+        assert figures.keys() == {metric.name for metric in TASK.metrics}
+        assert 0 <= figures["top1"] <= 1
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2,), (2, 3, 1)])
+def test_logits_of_another_shape_are_refused(shape):
+    TASK.check_logits(torch.zeros(2, 3), 3)
+    with pytest.raises(ValueError, match=r"logits must be \(images, 3\), .*, got \(2"):
+        TASK.check_logits(torch.zeros(shape), 3)
+
+
+def test_a_loss_of_another_shape_is_refused():
+    def each(logits, labels):
+        return functional.cross_entropy(logits, labels, reduction="none")
+
+    TASK.check_loss(each, 5)
+    with pytest.raises(ValueError, match=r"one number for each image, .* leave out the mean"):
+        TASK.check_loss(functional.cross_entropy, 5)
+    with pytest.raises(ValueError, match="one number for each image"):
+        TASK.check_loss(lambda logits, labels: 1.0, 5)
