@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from tlf.components import Loss
 from tlf.runtime.seeds import seeded
+from tlf.tasks import DEFAULT, TASKS
 from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
 from tlf.testing.second_process import check_second_process
 
@@ -31,7 +31,7 @@ def check_loss(loss: Loss) -> None:
     with allowed(loss, "build"):
         function = loss.build(COUNTS)
     logits, labels = _batch()
-    shares = one_hot(labels, len(COUNTS)).to(logits.dtype)
+    shares = TASKS[DEFAULT].targets(labels, len(COUNTS)).to(logits.dtype)
     mixed = shares * 0.7 + shares.flip(0) * 0.3
     for name, targets in {"labels (B,)": labels, "class probabilities (B, K)": mixed}.items():
         _check_values(loss, function, logits, targets, name)
