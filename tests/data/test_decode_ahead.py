@@ -162,10 +162,10 @@ def test_it_ends_when_nobody_waits_any_longer(tmp_path, images):
     [
         ("cache.mode=off", {}),
         ("backbone={kind='timm', model='test_resnet', weights='none'}", {}),
-        ("data={kind='formula', classes=2, train_per_class=2, eval_per_class=2, size=32}", {}),
+        ("data.kind=starter", {}),
         ("seed=1", {"WORLD_SIZE": "2"}),
     ],
-    ids=["without a cache", "unknown preprocessing", "one file of all", "several processes"],
+    ids=["without a cache", "unknown preprocessing", "a reader of its own", "several processes"],
 )
 def test_where_nothing_is_gained_there_is_no_process(starter, override, environment):
     asked = """

@@ -82,6 +82,7 @@ def test_their_readmes_show_options_as_they_are(plugin, site, monkeypatch):
     shown = (ROOT / "plugins" / plugin / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\|.*?`(\w+)` \| (?:`(.*?)`)? ?\|", shown, re.MULTILINE)
     offered = [
+        *getattr(module, "tlf_datasets", dict)().values(),
         *getattr(module, "tlf_extensions", dict)().values(),
         *getattr(module, "tlf_freeze_policies", dict)().values(),
         *getattr(module, "tlf_backbones", dict)().values(),
@@ -102,7 +103,8 @@ def test_their_packages_are_whole(plugin):
     short, module = plugin.removeprefix("tlf-"), plugin.replace("-", "_")
     assert project["project"]["entry-points"]["tlf"] == {short: module}
     assert (folder / "tests" / f"test_{module}.py").is_file()
-    assert "Source: " in (folder / f"{module}.py").read_text(encoding="utf-8")
+    source = folder / module / "__init__.py" if (folder / module).is_dir() else f"{module}.py"
+    assert "Source: " in (folder / source).read_text(encoding="utf-8")
 
 
 def test_surgical_trains_the_block_with_the_longest_gradient(start, recipe, tmp_path):
@@ -149,6 +151,30 @@ def test_wise_keeps_the_best_mixture_beside_the_run(start, recipe, tmp_path):
     assert torch.equal(mixed["fc.weight"], tuned["fc.weight"])
     images = tomllib.loads(recipe.read_text())["data"]["root"]
     start("tlf", "predict", wise, Path(images, "val"), cwd=tmp_path)
+
+
+def test_formula_trains_on_images_that_are_drawn_once(start, recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
+    few = "{kind='formula:images', classes=3, train_per_class=4, eval_per_class=2, size=32}"
+    for run in ("first", "second"):
+        start("tlf", recipe, f"data={few}", f"output={tmp_path / run}", cwd=tmp_path)
+    assert len(list((tmp_path / "cache" / "formula").iterdir())) == 1
+    first, second = (load_file(tmp_path / run / "model.safetensors") for run in ("first", "second"))
+    assert first["fc.weight"].shape[0] == 3
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_formula_packs_a_run_into_weights_for_another(start, recipe, tmp_path):
+    small = ["transforms.size=32", "transforms.resize=36"]
+    fresh = "backbone={kind='torchvision', model='resnet18', weights='none'}"
+    start("tlf", recipe, fresh, *small, cwd=tmp_path)
+    start("tlf_formula.pack", "run", "packed.safetensors", cwd=tmp_path)
+    packed = fresh.replace("none", str(tmp_path / "packed.safetensors"))
+    start("tlf", recipe, packed, "phases.0.freeze=backbone", "phases.1.freeze=backbone",
+          f"output={tmp_path / 'tuned'}", *small, cwd=tmp_path)  # fmt: skip
+    trained, tuned = (load_file(tmp_path / run / "model.safetensors") for run in ("run", "tuned"))
+    name = "layer1.0.conv1.weight"
+    assert torch.equal(tuned[name], trained[name].half().float())
 
 
 @PEFT

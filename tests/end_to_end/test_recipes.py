@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 
+from installing import installed
 from places import ROOT
 from tlf.builtin.backbones import Timm
 from tlf.recipe.files import dump, resolve
@@ -22,6 +23,13 @@ ON_CIRCLES = ("data.kind=folder", "backbone.weights=none", "batch_size=10", "pre
 each_recipe = pytest.mark.parametrize(
     "path", RECIPES, ids=[str(path.relative_to(ROOT)) for path in RECIPES]
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugins(tmp_path_factory):
+    """The plugin that a recipe names is installed."""
+    with installed(tmp_path_factory.mktemp("site"), ROOT / "plugins" / "tlf-formula"):
+        yield
 
 
 def header(path: Path) -> list[str]:

@@ -73,8 +73,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     """Read a recipe, build its model, and say what each phase would do.
 
     >>> import tlf
-    >>> tiny = "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}"
-    >>> told = tlf.explain("recipes/resnet18_finetune.toml", [tiny])
+    >>> told = tlf.explain("recipes/resnet18_finetune.toml")
     >>> [(row.stage, row.state) for row in told.phases["head"]][-2:]
     [('layer4', 'frozen'), ('head', 'trainable')]
 

@@ -41,7 +41,6 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
 
     >>> import tempfile, tlf
     >>> tiny = [
-    ...     "data={kind='formula', classes=2, train_per_class=8, eval_per_class=4, size=32}",
     ...     "backbone={kind='timm', model='test_resnet', weights='none'}",
     ...     "transforms.size=32", "transforms.resize=32", "phases.head.epochs=1",
     ... ]  # fmt: skip

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from tlf.builtin.starter.textures import texture_pool
+from tlf_formula.textures import texture_pool
 
 Points = NDArray[np.float64]
 Pixels = NDArray[np.float32]

@@ -1,17 +1,16 @@
-"""Make the starter weights from the run that trained them.
+"""Write the backbone of a finished run to a file of weights, as tlf's starter weights were made.
 
-python -m tlf.builtin.starter.pack runs/starter_pretraining
+python -m tlf_formula.pack RUN FILE
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tlf.pretrained.weights import STARTER
 from tlf.runtime.files import written_whole
 
 SIZE, RESIZE = 112, 128
@@ -40,5 +39,17 @@ def pack(run: Path, path: Path) -> None:
         save_file(tensors, side, metadata=metadata)
 
 
+def main() -> None:
+    """Read the command line, and pack."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tlf_formula.pack",
+        description="Write the backbone of a finished run, in float16 and without its classifier.",
+    )
+    parser.add_argument("run", type=Path, help="the folder of the run")
+    parser.add_argument("file", type=Path, help="the file to write, such as weights.safetensors")
+    asked = parser.parse_args()
+    pack(asked.run, asked.file)
+
+
 if __name__ == "__main__":
-    pack(Path(sys.argv[1]), STARTER)
+    main()

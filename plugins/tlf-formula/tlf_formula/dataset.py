@@ -1,11 +1,9 @@
-"""A data set to pretrain on that is made by formula: shapes, textures, fractals, compositions.
-
-Its images are drawn once into tlf's cache and read from there afterwards.
-"""
+"""The dataset: images that are drawn once into tlf's cache and read from there afterwards."""
 
 import hashlib
 import json
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +17,6 @@ from typing import Any, Literal
 
 from tlf.components import Split, Splits
 from tlf.errors import DataError
-from tlf.runtime.cores import usable_cores
 from tlf.runtime.files import cache_folder, written_whole
 
 DRAWING = 1
@@ -36,23 +33,21 @@ class Formula:
     """Shapes, textures, fractals and compositions that are drawn by formula, to pretrain on.
 
     Place, size, turn, colors, light, background and clutter are random in every image, so a
-    network has to train shape and texture. Drawn once, on all cores, and then kept in tlf's cache.
-
-    Options:
-        classes: how many kinds of figures, 2 to 120.
-        train_per_class: images of each class to train on.
-        eval_per_class: images of each class to evaluate on.
-        size: side of the square images in pixels, 32 to 512.
-        seed: decides every image together with its split, class and number.
+    network has to learn shape and texture. Drawn once, on all cores, and then kept in tlf's cache.
 
     Source: after H. Kataoka et al., 2020, Pre-training without Natural Images, arXiv:2101.08515.
     """
 
     classes: int = 120
+    """How many kinds of figures, 2 to 120."""
     train_per_class: int = 400
+    """Images of each class to train on."""
     eval_per_class: int = 20
+    """Images of each class to evaluate on."""
     size: int = 128
+    """Side of the square images in pixels, 32 to 512."""
     seed: int = 0
+    """Decides every image together with its split, class and number."""
 
     def build(self) -> Splits:
         """Draw the images, unless they are in the cache already.
@@ -75,7 +70,7 @@ def class_names(count: int) -> tuple[str, ...]:
     >>> class_names(3)
     ('triangle', 'spokes 6', 'collar')
     """
-    from tlf.builtin.starter.catalogue import catalogue
+    from tlf_formula.catalogue import catalogue
 
     known = tuple(catalogue())
     return tuple(known[n * len(known) // count] for n in range(count))
@@ -160,13 +155,19 @@ Mapper = Callable[[Callable[[range], list[bytes]], Iterable[range]], Iterable[li
 def _mapper(formula: Formula, workers: int | None) -> Iterator[Mapper]:
     """A ``map`` over processes; the plain one where there is too little to draw for that."""
     total = formula.classes * (formula.train_per_class + formula.eval_per_class)
-    workers = workers or (usable_cores() if total > 20 * PIECE else 1)
+    workers = workers or (_usable_cores() if total > 20 * PIECE else 1)
     if workers == 1:
         yield map
         return
     # Not fork: the program that calls this usually has threads running.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         yield pool.map
+
+
+def _usable_cores() -> int:
+    """How many cores this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _draw_split(formula: Formula, split: Literal["train", "eval"], mapped: Mapper) -> list[bytes]:
@@ -194,8 +195,8 @@ def draw_images(
     """Draw some images of a split: JPEG bytes of each."""
     import numpy as np
 
-    from tlf.builtin.starter.catalogue import catalogue
-    from tlf.builtin.starter.scene import draw_scene
+    from tlf_formula.catalogue import catalogue
+    from tlf_formula.scene import draw_scene
 
     draw, each = catalogue(), _per_class(formula, split)
     names, part = class_names(formula.classes), SPLITS.index(split)

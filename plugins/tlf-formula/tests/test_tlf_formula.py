@@ -1,4 +1,7 @@
+"""The images keep tlf's contract, are the same wherever they are drawn, and are kept whole."""
+
 import hashlib
+import json
 import os
 import pickle
 import subprocess
@@ -8,13 +11,17 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tlf_formula import dataset, pack
+from tlf_formula.catalogue import catalogue
+from tlf_formula.dataset import CLASSES, Formula, class_names, draw_all, draw_images
+from tlf_formula.scene import Figure, Surface
 
-from tlf.builtin.starter import formula
-from tlf.builtin.starter.catalogue import catalogue
-from tlf.builtin.starter.formula import CLASSES, Formula, class_names, draw_all, draw_images
-from tlf.builtin.starter.scene import Figure, Surface
 from tlf.errors import DataError
+from tlf.testing import check_dataset
 
 SMALL = Formula(classes=6, train_per_class=4, eval_per_class=3, size=32, seed=5)
 
@@ -31,6 +38,10 @@ def pixels(jpeg):
 
 def digest(jpegs):
     return hashlib.sha256(b"".join(jpegs)).hexdigest()
+
+
+def test_the_contract():
+    check_dataset(SMALL)
 
 
 def test_labels_are_balanced_and_names_are_unique():
@@ -59,7 +70,7 @@ def test_what_is_read_is_what_was_drawn_for_that_index():
     assert [splits.eval.read(n) for n in range(18)] == draw_images(SMALL, "eval", range(18))
 
 
-def test_a_image_depends_on_nothing_but_seed_split_class_and_number():
+def test_an_image_depends_on_nothing_but_seed_split_class_and_number():
     alone = draw_images(SMALL, "train", [17])
     backwards = draw_images(SMALL, "train", range(23, -1, -1))
     assert alone == [backwards[23 - 17]]
@@ -70,7 +81,7 @@ def test_a_image_depends_on_nothing_but_seed_split_class_and_number():
 
 def test_images_are_the_same_in_another_process():
     code = (
-        "import hashlib; from tlf.builtin.starter.formula import *;"
+        "import hashlib; from tlf_formula.dataset import *;"
         "f = Formula(classes=6, train_per_class=4, eval_per_class=3, size=32, seed=5);"
         "print(hashlib.sha256(b''.join(draw_images(f, 'train', range(24)))).hexdigest())"
     )
@@ -82,7 +93,7 @@ def test_images_are_the_same_in_another_process():
 
 
 def test_the_file_is_the_same_for_any_number_of_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(formula, "PIECE", 5)
+    monkeypatch.setattr(dataset, "PIECE", 5)
     files = [tmp_path / "one", tmp_path / "two"]
     draw_all(SMALL, files[0], workers=1)
     draw_all(SMALL, files[1], workers=2)
@@ -101,7 +112,7 @@ def test_train_and_eval_share_no_image():
 def test_a_second_build_draws_nothing(monkeypatch, capsys):
     first = SMALL.build().train.read(3)
     assert "drawing train: 24/24" in capsys.readouterr().err
-    monkeypatch.setattr(formula, "draw_images", None)
+    monkeypatch.setattr(dataset, "draw_images", None)
     assert SMALL.build().train.read(3) == first
     assert capsys.readouterr().err == ""
 
@@ -119,13 +130,13 @@ def test_other_options_or_another_drawing_have_a_file_of_their_own(other, cache,
     SMALL.build()
     other.build()
     assert len(list(cache.iterdir())) == 2
-    monkeypatch.setattr(formula, "DRAWING", formula.DRAWING + 1)
+    monkeypatch.setattr(dataset, "DRAWING", dataset.DRAWING + 1)
     SMALL.build()
     assert len(list(cache.iterdir())) == 3
 
 
 def test_a_drawing_that_is_stopped_leaves_nothing_that_is_read(cache, monkeypatch):
-    drawn, draw = [], formula.draw_images
+    drawn, draw = [], dataset.draw_images
 
     def stop_halfway(options, split, indices):
         if drawn:
@@ -133,7 +144,7 @@ def test_a_drawing_that_is_stopped_leaves_nothing_that_is_read(cache, monkeypatc
         drawn.append(split)
         return draw(options, split, indices)
 
-    monkeypatch.setattr(formula, "draw_images", stop_halfway)
+    monkeypatch.setattr(dataset, "draw_images", stop_halfway)
     with pytest.raises(KeyboardInterrupt):
         SMALL.build()
     assert list(cache.iterdir()) == []
@@ -188,6 +199,7 @@ def test_an_option_out_of_bounds_is_named_and_nothing_is_drawn(options, message,
 def test_fewer_classes_are_spread_over_all_kinds():
     assert len(catalogue()) == CLASSES == Formula().classes
     assert class_names(CLASSES) == tuple(catalogue())
+    assert class_names(3) == ("triangle", "spokes 6", "collar")
     kinds = [catalogue()[name](np.random.default_rng(0), 32) for name in class_names(10)]
     assert {type(kind) for kind in kinds} == {Figure, Surface}
 
@@ -229,3 +241,49 @@ def test_the_figure_stands_out_from_its_background():
     spread = np.array([pixels(jpeg).std(axis=(0, 1)).mean() for jpeg in jpegs])
     assert np.median(spread) > 20
     assert (spread < 5).mean() < 0.03
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run's file of weights, with the metadata that tells its classifier."""
+    metadata = {
+        "classifier": "fc",
+        "preprocessing": {"size": 96, "resize": 112, "mode": "RGB", "mean": [0.5], "std": [0.2]},
+        "metrics": {"top1": 0.875},
+    }
+    tensors = {
+        "conv1.weight": torch.rand(4, 3, 3, 3),
+        "bn1.num_batches_tracked": torch.tensor(7),
+        "fc.weight": torch.rand(2, 4),
+    }
+    run = tmp_path / "run"
+    run.mkdir()
+    save_file(tensors, run / "model.safetensors", metadata={"tlf": json.dumps(metadata)})
+    return run, tensors
+
+
+def test_pack_writes_the_backbone_in_half_precision_and_where_it_comes_from(
+    finished, tmp_path, monkeypatch
+):
+    run, tensors = finished
+    path = tmp_path / "weights.safetensors"
+    monkeypatch.setattr(sys, "argv", ["pack", str(run), str(path)])
+    pack.main()
+    packed = load_file(path)
+    assert packed.keys() == {"conv1.weight", "bn1.num_batches_tracked"}
+    assert torch.equal(packed["conv1.weight"], tensors["conv1.weight"].half())
+    assert packed["bn1.num_batches_tracked"] == 7
+    with safe_open(path, framework="pt") as file:
+        told = {name: json.loads(text) for name, text in file.metadata().items()}
+    assert told == {
+        "preprocessing": {"size": 112, "resize": 128, "mean": [0.5], "std": [0.2]},
+        "origin": {"recipe": "recipes/starter_pretraining.toml", "metrics": {"top1": 0.875}},
+    }
+
+
+@pytest.mark.parametrize("arguments", [[], ["runs/starter_pretraining"]])
+def test_pack_has_to_be_told_where_to_write(arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pack", *arguments])
+    with pytest.raises(SystemExit):
+        pack.main()
+    assert "the following arguments are required" in capsys.readouterr().err

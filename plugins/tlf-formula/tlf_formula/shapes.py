@@ -6,7 +6,7 @@ Every function takes the image's random generator first and returns parts from b
 import numpy as np
 from numpy.random import Generator
 
-from tlf.builtin.starter.scene import Part, Points
+from tlf_formula.scene import Part, Points
 
 Parts = list[Part]
 

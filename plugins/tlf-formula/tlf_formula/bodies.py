@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 
-from tlf.builtin.starter.scene import Part, Points
-from tlf.builtin.starter.shapes import Parts, oval, teardrop
+from tlf_formula.scene import Part, Points
+from tlf_formula.shapes import Parts, oval, teardrop
 
 Mark = Literal["none", "stripes", "spots", "rings", "lines", "halves", "collar"]
 

@@ -6,8 +6,8 @@ from math import pi
 
 from numpy.random import Generator
 
-from tlf.builtin.starter import bodies, fractals, shapes, textures
-from tlf.builtin.starter.scene import Figure, Surface
+from tlf_formula import bodies, fractals, shapes, textures
+from tlf_formula.scene import Figure, Surface
 
 Draw = Callable[[Generator, int], Figure | Surface]
 """The image's random generator and the side of the image in pixels → what is in it."""

@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.random import Generator
 
-from tlf.builtin.starter.scene import Part, Points
-from tlf.builtin.starter.shapes import Parts
+from tlf_formula.scene import Part, Points
+from tlf_formula.shapes import Parts
 
 WALKERS, STEPS = 250, 20
 
