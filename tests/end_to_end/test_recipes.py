@@ -33,10 +33,10 @@ def _plugins(tmp_path_factory):
 
 
 def header(path: Path) -> list[str]:
-    """The comment that a recipe opens with, line by line."""
+    """The comment that a recipe opens with, line by line, but for what editors read."""
     lines = path.read_text(encoding="utf-8").splitlines()
     code = next(number for number, line in enumerate(lines) if not line.startswith("#"))
-    return [line.removeprefix("#") for line in lines[:code]]
+    return [line.removeprefix("#") for line in lines[:code] if not line.startswith("#:")]
 
 
 def commands(path: Path) -> list[str]:
@@ -47,6 +47,13 @@ def commands(path: Path) -> list[str]:
 def test_there_are_recipes():
     names = {path.stem for path in RECIPES}
     assert names >= {"hymenoptera_probe", "hymenoptera_head_first", "cifar10_finetune"}
+
+
+@each_recipe
+def test_its_first_line_leads_editors_to_its_schema(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    schema = re.fullmatch(r"#:schema (\S+)", first)[1]
+    assert (path.parent / schema).samefile(ROOT / "recipes" / "recipe.schema.json")
 
 
 @each_recipe

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, nearest
 from tlf.plugins.tracebacks import reason
-from tlf.recipe.tables import Kind, dataclass_in, folded, inline_kind, kind_of, options
+from tlf.recipe.tables import Kind, dataclass_in, folded, inline_kind, kind_of, readable_options
 from tlf.recipe.values import TABLES, UNIONS, Problem, expected, fit, join, misfit, shown
 
 
@@ -174,13 +174,7 @@ class _Source:
         return f"option of {self.name}" if self.offer else "key"
 
     def options(self, cls: type) -> dict[str, tuple[Field[Any], Any]]:
-        try:
-            return options(cls)
-        except (NameError, AttributeError, TypeError) as error:
-            raise PluginError(
-                f"{self.name}: the types of its options cannot be read ({error}); "
-                "import them at the top"
-            ) from error
+        return readable_options(cls, self.name)
 
 
 def _version(plugin: Plugin) -> str:

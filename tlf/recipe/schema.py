@@ -52,6 +52,7 @@ class Transforms:
     """``[transforms]``: what happens to an image before the backbone sees it."""
 
     augment: Annotated[Augmentations, _AUGMENTATIONS] = ()
+    """How images are changed at random while they train, in this order."""
     size: Count | None = None
     """Side of the square input in pixels, if not what the backbone's weights were trained with."""
     resize: Count | None = None
@@ -88,7 +89,9 @@ class CheckpointEvery:
     """How often the state of a run is stored, to go on from: by time, or by updates."""
 
     seconds: Positive | None = None
+    """After so many seconds."""
     updates: Count | None = None
+    """After so many updates."""
 
     def __post_init__(self) -> None:
         """Check that it is one of the two."""
@@ -101,17 +104,20 @@ class Phase:
     """``[[phases]]``: a stretch of training with one freeze policy and one schedule."""
 
     name: Text
+    """What the phase is called; names differ within a recipe."""
     freeze: Annotated[
         tuple[FreezePolicy, ...],
         Kind("tlf_freeze_policies", "freeze policy", default="nothing", many=True),
     ]
     """What stands still; a parameter that any of the policies names is frozen."""
     epochs: Count
+    """How many epochs the phase lasts, at most."""
     lr: Positive | Mapping[str, Positive]
     """The learning rate; or one each for ``head``, ``backbone`` and stages by name."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """Each earlier stage trains at this fraction of the next one's learning rate."""
     scheduler: Annotated[Scheduler, Kind("tlf_schedulers", "scheduler", default="constant")]
+    """What multiplies the learning rate from update to update."""
     optimizer: Annotated[Optimizer | None, Kind("tlf_optimizers", "optimizer")] = None
     """Instead of the recipe's."""
     early_stopping: EarlyStopping | None = None
@@ -128,6 +134,7 @@ class Recipe:
     task: TaskName = tasks.DEFAULT
     """What the model is asked for."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    """Decides everything random: the new head, the order of images, augmentations."""
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """``auto`` is what ``accelerate launch`` says."""
     compile: bool = False
@@ -141,6 +148,7 @@ class Recipe:
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load images, for each process that trains."""
     monitor: Monitor = tasks.DEFAULT_MONITOR
+    """The figure that decides which epoch is the best."""
     output: Text
     """The folder that the run's files go to."""
     plugins: tuple[Text, ...] = ()
@@ -153,7 +161,12 @@ class Recipe:
     data: Data
     transforms: Transforms = Transforms()
     backbone: Annotated[Backbone, Kind("tlf_backbones", "backbone")]
+    """The pretrained network, and its weights."""
     head: Annotated[Head, Kind("tlf_heads", "head", default="linear")]
+    """The new last layers."""
     loss: Annotated[Loss, Kind("tlf_losses", "loss", default="cross-entropy")]
+    """What is minimised."""
     optimizer: Annotated[Optimizer, Kind("tlf_optimizers", "optimizer", default="sgd")]
+    """What makes updates of gradients."""
     phases: tuple[Phase, ...]
+    """Stretches of training, one after the other."""

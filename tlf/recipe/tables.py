@@ -38,6 +38,20 @@ def options(cls: type) -> dict[str, tuple[Field[Any], Any]]:
     return {item.name: (item, hints[item.name]) for item in fields(cls) if item.init}
 
 
+def readable_options(cls: type, owner: str) -> dict[str, tuple[Field[Any], Any]]:
+    """The options of a class that a plugin may have written. ``owner`` is named if they fail.
+
+    Raises:
+        PluginError: the types of its options cannot be found.
+    """
+    try:
+        return options(cls)
+    except (NameError, AttributeError, TypeError) as error:
+        raise PluginError(
+            f"{owner}: the types of its options cannot be read ({error}); import them at the top"
+        ) from error
+
+
 def kinds(cls: type, table: object) -> Iterator[str]:
     """The name of every component in a table that was not validated yet."""
     given = folded(cls, table)

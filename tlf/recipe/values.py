@@ -8,7 +8,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.errors import (
+    PydanticInvalidForJsonSchema,
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+)
 from pydantic_core import ErrorDetails
 
 from tlf.errors import nearest
@@ -138,6 +142,37 @@ def fit(hint: object, value: object, path: str) -> tuple[object, list[Problem]]:
         return None, [Problem(path, text)]
     except TypeError:  # a date, which JSON does not have
         return None, [misfit(hint, value, path)]
+
+
+def json_schema(hint: object) -> dict[str, Any]:
+    """The JSON Schema of what ``fit`` accepts for a type.
+
+    >>> json_schema(float), json_schema(Literal["fp16", "bf16"])
+    ({'type': 'number'}, {'enum': ['fp16', 'bf16'], 'type': 'string'})
+    """
+    try:
+        adapter: TypeAdapter[object] = TypeAdapter(cast("Any", hint), config=_EXACT)
+        schema = adapter.json_schema()
+    except PydanticInvalidForJsonSchema:
+        return {}  # only Python code can say what fits
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        return {"not": {}}
+    parts = schema.pop("$defs", {})
+    filled: dict[str, Any] = _filled(schema, parts)
+    return filled
+
+
+def _filled(schema: Any, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """The schema with its parts in place of references. A part inside itself may be anything."""
+    if isinstance(schema, list):
+        return [_filled(item, parts) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        rest = {key: part for key, part in parts.items() if key != name}
+        return _filled(parts[name], rest) if name in parts else {}
+    return {key: _filled(value, parts) for key, value in schema.items()}
 
 
 def misfit(hint: object, value: object, path: str) -> Problem:

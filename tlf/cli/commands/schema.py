@@ -1,0 +1,37 @@
+"""``tlf schema``."""
+
+from pathlib import Path
+
+import click
+
+from tlf.errors import RunError
+
+
+@click.command()
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write to a file instead, such as recipe.schema.json.",
+)
+def command(output: Path | None) -> None:
+    """Print the JSON Schema of a recipe, for editors: keys, kinds, options, their defaults.
+
+    The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out.
+    """
+    import json
+
+    from tlf.recipe.json_schema import schema_of, usable_plugins
+    from tlf.runtime.files import write_whole
+
+    usable, failures = usable_plugins()
+    for failure in failures:
+        click.echo(f"left out: {failure}", err=True)
+    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=False)
+    if output is None:
+        click.echo(text)
+        return
+    try:
+        write_whole(output, f"{text}\n")
+    except OSError as error:
+        raise RunError(f"cannot write {output}: {error.strerror or error}") from error
