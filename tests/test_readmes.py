@@ -43,6 +43,9 @@ EVERY = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md
 """Every Markdown file of the repository; what tools leave in hidden folders is none of it."""
 
 CATALOGUE = load_plugins([]).catalogue
+ELSEWHERE = {"formula"}
+"""Kinds that other documents describe: this one belongs to the plugin tlf-formula."""
+
 TABLES = {
     "the top level": schema.Recipe,
     "`[checkpoint_every]`": schema.CheckpointEvery,
@@ -179,6 +182,22 @@ def test_rooms_stand_in_their_layers():
     assert sorted(re.findall(r"`(\w+)`", lowest[2])) == sorted(root)
 
 
+def test_the_public_face_of_a_room_is_in_it():
+    for _, room, _, face in [cells for cells in rows(section("tlf/README.md", "Rooms"))
+                             if cells[0].isdigit() and cells[1] != "root"]:  # fmt: skip
+        files = [*(ROOT / "tlf" / room.strip("`")).rglob("*.py")]
+        source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+        for name in re.findall(r"`(\w+)`", face):
+            there = re.search(rf"^(def |class )?{name}\b", source, re.MULTILINE)
+            assert there or name in [path.stem for path in files], f"{room} has no {name}"
+
+
+def test_names_that_the_architecture_leads_to_are_there():
+    paths = (ROOT / "tlf").rglob("*.py")
+    words = set(re.findall(r"\w+", " ".join(path.read_text(encoding="utf-8") for path in paths)))
+    assert set(re.findall(r"`(\w+)`", section("tlf/README.md", "Where do I …"))) <= words
+
+
 # Keys and options of recipes
 
 
@@ -254,8 +273,7 @@ def test_every_kind_and_option_is_listed_with_its_default(hook):
     wanted = {
         offer.kind: {name: default(*each) for name, each in options(offer.component).items()}
         for offer in CATALOGUE.of(hook).values()
-        # Moves to the plugin tlf-formula, whose README has its options.
-        if offer.kind != "formula"
+        if offer.kind not in ELSEWHERE
     }
     assert shown == wanted
 
@@ -271,7 +289,7 @@ def test_the_readme_lists_every_kind(hook):
     first = SECTIONS[hook].strip("`[]")
     (cells,) = [cells for cells in rows(section("README.md", "A recipe"))
                 if re.search(rf"\b{first}(\.augment)?`$", cells[0])]  # fmt: skip
-    assert set(re.findall(r"`(.+?)`", cells[1])) == {*CATALOGUE.of(hook)} - {"formula"}
+    assert set(re.findall(r"`(.+?)`", cells[1])) == CATALOGUE.of(hook).keys() - ELSEWHERE
 
 
 @pytest.mark.parametrize("name", ["task", "precision", "monitor"])
@@ -306,6 +324,18 @@ def test_every_document_of_python_is_python():
     for path in EVERY:
         for block in re.findall(r"^```python\n(.*?)^```$", path.read_text(), re.M | re.S):
             ast.parse(block)
+
+
+def test_every_block_of_python_has_its_test():
+    """Below, in test_documents.py (plugins) and in end_to_end/test_api.py and test_app.py."""
+    counts = {name: len(blocks(name, "python")) for name in DOCUMENTS}
+    hooks = len(re.findall(r"^### `tlf_", text("plugins/README.md"), re.MULTILINE))
+    assert {name: count for name, count in counts.items() if count} == {
+        "README.md": 2,
+        "plugins/README.md": hooks + 1,
+        "tlf/API.md": 2,
+        "tlf/inference/README.md": 3,
+    }
 
 
 @pytest.mark.parametrize("document", ["README.md", "tlf/inference/README.md"])
