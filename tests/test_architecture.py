@@ -37,7 +37,7 @@ def test_imports_go_downwards():
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_are_small(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
+    assert len(text.splitlines()) <= 300
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno - node.lineno < 50, f"{node.name} is long"
@@ -61,16 +61,6 @@ def test_every_hook_says_what_it_is_for():
         arguments = hook.__code__.co_varnames[: hook.__code__.co_argcount]
         for argument in arguments:
             assert f"{argument}: " in hook.__doc__, f"{name} does not explain {argument}"
-
-
-def test_the_readme_names_the_commands_that_there_are():
-    from tlf.commands import COMMANDS
-
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in set(COMMANDS) - {"run"}:
-        assert f"`tlf {name}" in readme, name
-    recipes = sorted(path.name for path in (ROOT / "recipes").glob("*.toml"))
-    assert [name for name in recipes if f"`{name}`" not in readme] == []
 
 
 def test_only_the_tasks_know_what_a_task_is():

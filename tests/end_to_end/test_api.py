@@ -5,6 +5,7 @@ import inspect
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -57,11 +58,23 @@ def test_public_functions_are_typed_and_say_what_goes_wrong():
                 assert f"{parameter.name}: " in function.__doc__, function.__name__
 
 
-def test_the_readme_lists_every_function():
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Python API")[2]
-    for name in package.__all__:
-        if inspect.isfunction(getattr(package, name)):
-            assert f"`{name}(" in section, name
+def test_its_document_lists_every_public_name_and_no_other():
+    text = (ROOT / "tlf" / "API.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `(\w+)(\(?)", text, re.MULTILINE)
+    for name, call in shown:
+        assert inspect.isfunction(getattr(package, name)) == bool(call), name
+    assert sorted(name for name, _ in shown) == sorted({*package.__all__} - {"__version__"})
+    assert "`__version__`" in text
+
+
+def test_the_parameters_that_its_document_shows_are_there():
+    text = (ROOT / "tlf" / "API.md").read_text(encoding="utf-8")
+    for name, shown in re.findall(r"^\| `(\w+)\((.*?)\)`", text, re.MULTILINE):
+        parameters = inspect.signature(getattr(package, name)).parameters
+        for argument in shown.split(", "):
+            parameter, _, default = argument.partition("=")
+            assert parameter in parameters, name
+            assert not default or repr(parameters[parameter].default) == default, name
 
 
 def test_every_command_is_a_function():

@@ -1,4 +1,5 @@
-"""What somebody builds on a run without tlf: the README's few lines, and a small server."""
+"""What somebody builds on a run without tlf: the few lines of its document, and a
+small server."""
 
 import json
 import re
@@ -39,8 +40,8 @@ def without(names, *command, **options):
     return [sys.executable, "-I", "-u", "-c", program, *map(str, command)]
 
 
-def readme_block(containing):
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def documented_block(containing):
+    text = (ROOT / "tlf" / "inference" / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (found,) = (block for block in blocks if containing in block)
     return found
@@ -57,8 +58,8 @@ LIBRARIES = ("tlf", "timm", "accelerate", "torchvision", "datasets", "pluggy", "
     ("framework", "most", "names"),
     [("pt", 10, LIBRARIES), ("numpy", 6, (*LIBRARIES, "torch"))],
 )
-def test_the_lines_of_the_readme_work_without_tlf(finished, tmp_path, framework, most, names):
-    block = readme_block(f'safe_open("head.safetensors", framework="{framework}")')
+def test_the_documented_lines_work_without_tlf(finished, tmp_path, framework, most, names):
+    block = documented_block(f'safe_open("head.safetensors", framework="{framework}")')
     assert len(lines_of(block)) == most
     (tmp_path / "lines.py").write_text(block)
     done = subprocess.run(

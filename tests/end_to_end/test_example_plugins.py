@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from places import ROOT
 
-PLUGINS = sorted((ROOT / "plugins").iterdir())
+PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.is_dir())
 NAMES = [path.name for path in PLUGINS]
 PEFT = pytest.mark.skipif(not importlib.util.find_spec("peft"), reason="peft is not installed")
 
