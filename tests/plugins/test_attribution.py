@@ -55,8 +55,14 @@ def test_they_stay_what_they_are():
     [
         (KeyError("x"), "failed in augment: KeyError: 'x'"),
         (ValueError("too dark"), ": too dark"),
-        (IMAGE.float(), "augment gave torch.float32 (3, 6, 8); an image stays torch.uint8"),
-        (IMAGE[:1], "augment gave torch.uint8 (1, 6, 8); an image stays torch.uint8 of 3"),
+        (
+            IMAGE.float(),
+            "augment must return torch.uint8 of 3 channels (C, H, W), got torch.float32 (3, 6, 8)",
+        ),
+        (
+            IMAGE[:1],
+            "augment must return torch.uint8 of 3 channels (C, H, W), got torch.uint8 (1, 6, 8)",
+        ),
         (None, "failed in augment: AttributeError"),
     ],
 )
@@ -70,7 +76,10 @@ def test_images(gives, told):
     ("gives", "told"),
     [
         (IndexError("x"), "failed in mix: IndexError: x"),
-        ((torch.zeros(1), torch.zeros(2, 2)), "mix gave (1,) and (2, 2); shapes stay (2, 3) and"),
+        (
+            (torch.zeros(1), torch.zeros(2, 2)),
+            "mix must return the shapes (2, 3) and (2, 2), got (1,) and (2, 2)",
+        ),
         (3, "failed in mix: TypeError"),
     ],
 )

@@ -249,50 +249,53 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
     ("change", "told"),
     [
         ("sed=1", "sed: unknown key; did you mean 'seed'? Known: "),
-        ("seed=-1", "seed: has to be at least 0, got -1 (a whole number)"),
-        ("seed=4294967296", "seed: has to be at most 4294967295, got 4294967296 (a whole number)"),
-        ('seed="3"', 'seed: expected a whole number, got "3" (a string)'),
-        ("seed=true", "seed: expected a whole number, got true (a boolean)"),
-        ("seed=1.0", "seed: expected a whole number, got 1.0 (a decimal number)"),
-        ("seed=[1]", "seed: expected a whole number, got a list"),
-        ("batch_size=0", "batch_size: has to be at least 1, got 0 (a whole number)"),
-        ("accumulate=33", "accumulate: cuts batches of 32 into 33 pieces; at most 32"),
-        ("clip_grad_norm=0", "clip_grad_norm: has to be above 0, got 0 (a whole number)"),
-        ("clip_grad_norm=nan", "clip_grad_norm: expected a finite number, got nan"),
-        ("workers=many", 'workers: expected a whole number or "auto", got "many" (a string)'),
-        ("workers=-1", "workers: has to be at least 0, got -1 (a whole number)"),
+        ("seed=-1", "seed: must be at least 0, got -1 (a whole number)"),
+        ("seed=4294967296", "seed: must be at most 4294967295, got 4294967296 (a whole number)"),
+        ('seed="3"', 'seed: must be a whole number, got "3" (a string)'),
+        ("seed=true", "seed: must be a whole number, got true (a boolean)"),
+        ("seed=1.0", "seed: must be a whole number, got 1.0 (a decimal number)"),
+        ("seed=[1]", "seed: must be a whole number, got a list"),
+        ("batch_size=0", "batch_size: must be at least 1, got 0 (a whole number)"),
+        ("accumulate=33", "accumulate: must be at most batch_size, 32, got 33"),
+        ("clip_grad_norm=0", "clip_grad_norm: must be above 0, got 0 (a whole number)"),
+        ("clip_grad_norm=nan", "clip_grad_norm: must be a finite number, got nan"),
+        ("workers=many", 'workers: must be a whole number or "auto", got "many" (a string)'),
+        ("workers=-1", "workers: must be at least 0, got -1 (a whole number)"),
         (
             "precision=bf61",
-            "precision: \"bf61\" is not a choice here; did you mean 'bf16'? "
+            "precision: must be one of the choices, got \"bf61\"; did you mean 'bf16'? "
             "Known: auto, bf16, fp16, no",
         ),
-        ("precision=16", 'precision: expected one of "auto", "no", "fp16", "bf16", got 16'),
-        ("monitor=top1", "monitor: \"top1\" is not a choice here; did you mean 'eval_top1'?"),
-        ("output=''", 'output: needs at least 1 character, got "" (a string)'),
-        ("output=2024-05-01", "output: expected a string, got 2024-05-01 (a date or time; quotes"),
-        ("plugins=wandb", 'plugins: expected a list of strings, got "wandb" (a string)'),
-        ("plugins=[1]", "plugins.0: expected a string, got 1 (a whole number)"),
+        ("precision=16", 'precision: must be one of "auto", "no", "fp16", "bf16", got 16'),
+        (
+            "monitor=top1",
+            "monitor: must be one of the choices, got \"top1\"; did you mean 'eval_top1'?",
+        ),
+        ("output=''", 'output: must have at least 1 character, got "" (a string)'),
+        ("output=2024-05-01", "output: must be a string, got 2024-05-01 (a date or time; quotes"),
+        ("plugins=wandb", 'plugins: must be a list of strings, got "wandb" (a string)'),
+        ("plugins=[1]", "plugins.0: must be a string, got 1 (a whole number)"),
         (
             "head.dropuot=0.5",
             "head.dropuot: unknown option of 'linear' (tlf 0.1.0); "
             "did you mean 'dropout'? Known: bias, dropout",
         ),
         ("head.dropout=1.5", "head: dropout is a fraction below 1, not 1.5"),
-        ("head.bias=1", "head.bias: expected true or false, got 1 (a whole number)"),
+        ("head.bias=1", "head.bias: must be true or false, got 1 (a whole number)"),
         (
             "head.kind=lineer",
             "head.kind: no head is called 'lineer'; did you mean 'linear'? Known: gem:mlp, linear",
         ),
         ("head=lineer", "head: no head is called 'lineer'; did you mean 'linear'?"),
-        ("head=3", "head: expected a kind in quotes or a table with kind and options, got 3"),
-        ("head.kind=3", "head.kind: expected a kind in quotes, got 3 (a whole number)"),
+        ("head=3", "head: must be a kind in quotes or a table with kind and options, got 3"),
+        ("head.kind=3", "head.kind: must be a kind in quotes, got 3 (a whole number)"),
         (
             "head=gem:mpl",
             "head: plugin 'gem' (tlf-gem 2.0) offers no head 'mpl'; "
             "did you mean 'gem:mlp'? Known: gem:mlp, linear",
         ),
         ("head=jam:mlp", "head: no head is called 'jam:mlp', and no plugin 'jam' is loaded; "),
-        ("data=folder", "data.root: missing; 'folder' (tlf 0.1.0) needs it, a string"),
+        ("data=folder", "data.root: missing; 'folder' (tlf 0.1.0) needs a string"),
         ("data.kind=foldr", "data.kind: no dataset is called 'foldr'; did you mean 'folder'?"),
         ("data.bad_image=skip", "data.bad_image: unknown option of 'starter' (tlf 0.1.0); did you"),
         (
@@ -300,27 +303,39 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
             "data.root: unknown option of 'starter' (tlf 0.1.0); Known: bad_images; "
             "it is an option of 'folder'",
         ),
-        ("data.bad_images=keep", 'data.bad_images: "keep" is not a choice here; Known: error, sk'),
-        ("data={kind='folder', root='x', split=[1]}", "data.split: expected a list of 2 numbers"),
-        ("data={kind='folder', root='x', split=[1, 'y']}", "data.split.1: expected a number, got"),
-        ("loss.weights={a=1, b='x'}", 'loss.weights.b: expected a number, got "x" (a string)'),
-        ("transforms=3", "transforms: expected a table, got 3 (a whole number)"),
+        (
+            "data.bad_images=keep",
+            'data.bad_images: must be one of the choices, got "keep"; Known: error, sk',
+        ),
+        ("data={kind='folder', root='x', split=[1]}", "data.split: must be a list of 2 numbers"),
+        ("data={kind='folder', root='x', split=[1, 'y']}", "data.split.1: must be a number, got"),
+        ("loss.weights={a=1, b='x'}", 'loss.weights.b: must be a number, got "x" (a string)'),
+        ("transforms=3", "transforms: must be a table, got 3 (a whole number)"),
         ("transforms.augment=crop", "transforms.augment: no augmentation is called 'crop'; did"),
-        ("transforms.augment=[1]", "transforms.augment.0: expected a kind in quotes or a table"),
-        ("transforms={size=64, resize=32}", "transforms.resize: 32 is below the size of the crop"),
-        ("phases=[]", "phases: is empty; write at least one [[phases]] table"),
-        ("phases={name='a'}", "phases: expected a list of [[tables]], got a table"),
-        ("phases.0.lr=0", "phases.0.lr: has to be above 0, got 0 (a whole number)"),
-        ("phases.0.lr=fast", "phases.0.lr: expected a number or a table of numbers, got"),
-        ("phases.0.lr={head=0}", "phases.0.lr.head: has to be above 0, got 0"),
-        ("phases.0.lr={backbone=1}", "phases.0.lr: a table of learning rates needs one for head"),
-        ("phases.0.layer_decay=1.5", "phases.0.layer_decay: has to be at most 1, got 1.5"),
-        ("phases.0.ema=1", "phases.0.ema: has to be below 1, got 1 (a whole number)"),
-        ("phases.0.epochs=1.5", "phases.0.epochs: expected a whole number, got 1.5"),
-        ("phases.0.freeze=up-to", "phases.0.freeze.stage: missing; 'up-to' (tlf 0.1.0) needs it"),
+        ("transforms.augment=[1]", "transforms.augment.0: must be a kind in quotes or a table"),
+        (
+            "transforms={size=64, resize=32}",
+            "transforms.resize: must be at least the size of the crop, 64, got 32",
+        ),
+        ("phases=[]", "phases: must not be empty; write at least one [[phases]] table"),
+        ("phases={name='a'}", "phases: must be a list of [[tables]], got a table"),
+        ("phases.0.lr=0", "phases.0.lr: must be above 0, got 0 (a whole number)"),
+        ("phases.0.lr=fast", "phases.0.lr: must be a number or a table of numbers, got"),
+        ("phases.0.lr={head=0}", "phases.0.lr.head: must be above 0, got 0"),
+        (
+            "phases.0.lr={backbone=1}",
+            "phases.0.lr: a table must have a learning rate for head; write head = …",
+        ),
+        ("phases.0.layer_decay=1.5", "phases.0.layer_decay: must be at most 1, got 1.5"),
+        ("phases.0.ema=1", "phases.0.ema: must be below 1, got 1 (a whole number)"),
+        ("phases.0.epochs=1.5", "phases.0.epochs: must be a whole number, got 1.5"),
+        (
+            "phases.0.freeze=up-to",
+            "phases.0.freeze.stage: missing; 'up-to' (tlf 0.1.0) needs a string",
+        ),
         (
             "phases.0.freeze={stage='layer2'}",
-            "phases.0.freeze.kind: missing; it is one of: backbone, norms, nothing, up-to",
+            "phases.0.freeze.kind: missing; must be one of: backbone, norms, nothing, up-to",
         ),
         (
             "phases.0.scheduler={warmup=1}",
@@ -331,9 +346,12 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
             "phases.0.scheduler={kind='cosine', warmpu=1}",
             "phases.0.scheduler.warmpu: unknown option of 'cosine' (tlf 0.1.0); did you mean 'war",
         ),
-        ("phases.0.optimizer.momentum=0", "phases.0.optimizer.kind: missing; it is one of: sgd"),
-        ("phases.0.early_stopping={}", "phases.0.early_stopping.patience: missing; tlf needs it,"),
-        ("phases.0.early_stopping=3", "phases.0.early_stopping: expected a table, got 3 (a whole"),
+        ("phases.0.optimizer.momentum=0", "phases.0.optimizer.kind: missing; must be one of: sgd"),
+        (
+            "phases.0.early_stopping={}",
+            "phases.0.early_stopping.patience: missing; tlf needs a whole",
+        ),
+        ("phases.0.early_stopping=3", "phases.0.early_stopping: must be a table, got 3 (a whole"),
     ],
 )
 def test_each_mistake_is_one_line(change, told):
@@ -345,9 +363,9 @@ def test_each_mistake_is_one_line(change, told):
 
 def test_an_empty_recipe_lacks_three_things():
     assert problems("") == (
-        "data: missing; its kind is one of: folder, starter",
-        "backbone: missing; its kind is one of: torchvision",
-        "phases: missing; tlf needs it, a list of [[tables]]",
+        "data: missing; its kind must be one of: folder, starter",
+        "backbone: missing; its kind must be one of: torchvision",
+        "phases: missing; tlf needs a list of [[tables]]",
     )
 
 
@@ -383,7 +401,7 @@ def test_all_mistakes_come_at_once():
         "phases.1.freeze.1",
         "phases.1.name",
     ]
-    assert found[-1] == "phases.1.name: phases.0 is also called 'a'; names have to differ"
+    assert found[-1] == "phases.1.name: must be unique, got 'a', the name of phases.0"
 
 
 def test_the_error_names_its_source_and_counts():
@@ -399,7 +417,7 @@ def test_a_component_that_breaks_is_blamed_by_name():
 
     catalogue = Catalogue((*CATALOGUE.offers, Offer("tlf_heads", "gem:fragile", Fragile, GEM)))
     told = (
-        r"^head: 'gem:fragile' \(tlf-gem 2.0\) could not be made: KeyError: 'x' "
+        r"^head: 'gem:fragile' \(tlf-gem 2.0\) cannot be built: KeyError: 'x' "
         r"\(test_schema.py, line \d+\)$"
     )
     with pytest.raises(PluginError, match=told):
@@ -414,7 +432,7 @@ def test_an_option_of_a_type_that_toml_lacks_is_blamed_on_its_plugin():
     catalogue = Catalogue((*CATALOGUE.offers, Offer("tlf_heads", "gem:odd", Odd, GEM)))
     table = tomllib.loads(MINIMAL) | {"head": {"kind": "gem:odd", "thing": 1}}
     with pytest.raises(
-        RecipeError, match=r"head.thing: its type memoryview is not one that a recipe can"
+        RecipeError, match=r"head.thing: its type memoryview cannot be written in TOML"
     ):
         resolve(table, catalogue)
 
@@ -492,16 +510,16 @@ def test_a_kind_alone_becomes_a_table():
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ("seed", "seed: not an override; write key=value, such as phases.0.lr=0.01"),
-        ("=3", "=3: '' is not a key; write names with dots between them"),
-        ("a..b=3", "a..b=3: 'a..b' is not a key"),
-        ("a\nb=3", "a\nb=3: 'a\\nb' is not a key"),
-        ("data.root=", "data.root=: has no value; an empty string is data.root='\"\"'"),
-        ("seed=[1,", "seed=[1,: the value is not TOML: "),
-        ("phases.2.lr=1", "phases.2.lr=1: phases has 2 items, counted from 0, and none is 2"),
-        ("phases.al.lr=1", "phases.al.lr=1: phases has 2 items, counted from 0, and none is al; d"),
-        ("plugins.1=x", "plugins.1=x: plugins has 1 item, counted from 0, and none is 1"),
-        ("seed.x=1", "seed.x=1: seed is 3 (a whole number) and has nothing inside it"),
+        ("seed", "seed: must be an override, key=value; write phases.0.lr=0.01, for example"),
+        ("=3", "=3: the key must be names with dots between them, got ''"),
+        ("a..b=3", "a..b=3: the key must be names with dots between them, got 'a..b'"),
+        ("a\nb=3", "a\nb=3: the key must be names with dots between them, got 'a\\nb'"),
+        ("data.root=", "data.root=: must have a value; for an empty string write data.root='\"\"'"),
+        ("seed=[1,", "seed=[1,: the value must be TOML: "),
+        ("phases.2.lr=1", "phases.2.lr=1: phases has 2 items, counted from 0, but no 2"),
+        ("phases.al.lr=1", "phases.al.lr=1: phases has 2 items, counted from 0, but no al; d"),
+        ("plugins.1=x", "plugins.1=x: plugins has 1 item, counted from 0, but no 1"),
+        ("seed.x=1", "seed.x=1: seed must be a table or a list, got 3 (a whole number)"),
     ],
 )
 def test_overrides_that_cannot_be_applied(argument, told):
@@ -544,14 +562,14 @@ def test_files_that_cannot_be_read(tmp_path):
     assert unread(Path(tmp_path, "no", "x.toml")).endswith("a file that ends in .toml")
     (tmp_path / "pyproject.toml").write_text("")  # is none
     assert unread(tmp_path) == (
-        f"is a folder; write the path of a recipe, such as {tmp_path}/flowers.toml; "
-        "Known: flowers.toml"
+        "must be a file, got a folder; write the path of a recipe, such as "
+        f"{tmp_path}/flowers.toml; Known: flowers.toml"
     )
     (tmp_path / "empty").mkdir()
     assert unread(tmp_path / "empty").endswith("such as " + str(tmp_path / "empty/my_recipe.toml"))
     latin = tmp_path / "latin.toml"
     latin.write_bytes('output = "\xe4"'.encode("latin-1"))
-    assert unread(latin) == "byte 10 is not UTF-8; save the file as UTF-8 text"
+    assert unread(latin) == "must be UTF-8, byte 10 is not; save the file as UTF-8 text"
 
 
 def test_what_is_not_toml_is_told_with_line_and_column(tmp_path):
