@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from places import ROOT
-from tlf.cli.main import cli
+from tlf.cli.main import cli, main
 from tlf.errors import PluginError
 from tlf.plugins.scaffold import write_plugin
 
@@ -41,6 +41,19 @@ def start(target, *command, cwd=None):
     )  # fmt: skip
 
 
+@pytest.fixture
+def run(site, monkeypatch, capsys):
+    """Run a command in this process, as if the new plugin were installed; exit code and output."""
+    monkeypatch.syspath_prepend(site[1])
+
+    def run(*command):
+        monkeypatch.setattr(sys, "argv", [*map(str, command)])
+        return main(), capsys.readouterr().out
+
+    yield run
+    sys.modules.pop("tlf_two_ends", None)
+
+
 def test_it_passes_its_own_test(site):
     source, target = site
     done = start(target, "pytest", "-q", "-p", "no:cacheprovider", source, cwd=source)
@@ -48,15 +61,13 @@ def test_it_passes_its_own_test(site):
     assert "3 passed" in done.stdout
 
 
-def test_it_works_in_a_recipe_at_once(site, recipe, tmp_path):
+def test_it_works_in_a_recipe_at_once(run, recipe, tmp_path):
     plan = ("phases.1.freeze={kind='two-ends:ends', last=2}", "phases.1.epochs=1")
-    done = start(site[1], "tlf", recipe, *plan, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert run("tlf", recipe, *plan)[0] == 0
     stored = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
     assert stored["phases"][1]["freeze"] == [{"kind": "two-ends:ends", "last": 2}]
-    shown = start(site[1], "tlf", "explain", recipe, "phases.0.freeze=two-ends:ends", cwd=tmp_path)
-    assert shown.returncode == 0, shown.stderr
-    listed = start(site[1], "tlf", "plugins").stdout
+    assert run("tlf", "explain", recipe, "phases.0.freeze=two-ends:ends")[0] == 0
+    _, listed = run("tlf", "plugins")
     assert "two-ends  (tlf-two-ends 0.1.0)" in listed
     assert "two-ends:ends" in listed
 
