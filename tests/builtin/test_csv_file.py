@@ -71,7 +71,7 @@ def test_without_a_split_column_some_are_put_aside(folder):
 
 def test_a_split_column_can_be_left_aside(folder):
     splits = Csv(write(folder, SPLIT), split="").build()
-    assert "were put aside" in splits.notes[0]
+    assert "were held out" in splits.notes[0]
     assert len(splits.train) + len(splits.eval) == 5
 
 
@@ -79,7 +79,7 @@ def test_val_comes_before_test(folder):
     text = SPLIT.replace("b/2.jpg,bee,train", "b/2.jpg,bee,test")
     splits = Csv(write(folder, text)).build()
     assert len(splits.eval) == 2
-    assert splits.notes == ("'test' is left alone: the eval split is 'val'",)
+    assert splits.notes == ("'test' is not used: the eval split is 'val'",)
 
 
 def test_other_columns_and_another_root(folder, tmp_path_factory):

@@ -57,7 +57,7 @@ def test_val_comes_before_test_and_that_is_said(root):
     plant(root, "test/ants/5.jpg", "test/bees/5.jpg")
     splits = Folder(str(root)).build()
     assert splits.eval.names[0] == "val/ants/9.gif"
-    assert splits.notes == ("'test' is left alone: the eval split is 'val'",)
+    assert splits.notes == ("'test' is not used: the eval split is 'val'",)
     assert Folder(str(root), eval="test").build().eval.names[0] == "test/ants/5.jpg"
 
 
@@ -198,8 +198,8 @@ def test_everything_wrong_is_named_at_once(root):
 def test_a_class_of_a_single_image_cannot_be_divided(tmp_path):
     plant(tmp_path, "ants/1.jpg", "ants/2.jpg", "bees/1.jpg", "wasps/1.jpg")
     assert problem(root=tmp_path) == (
-        f"{tmp_path}: a single image of 'bees', 'wasps': it cannot be in both splits; add more "
-        "images of such a class, or leave it out"
+        f"{tmp_path}: each class must have at least 2 images, one per split; got a single image of "
+        "'bees', 'wasps': add images, or leave the class out"
     )
 
 

@@ -1,4 +1,4 @@
-"""What is decoded while torch is imported is what would be decoded after it, or is not used."""
+"""Images that are decoded while torch is imported are the same as those decoded after it."""
 
 import json
 import os
@@ -23,30 +23,30 @@ BEGIN = """
 import os, sys, time
 from dataclasses import replace
 from hashlib import sha256
-from tlf.data import decode_ahead as ahead
+from tlf.data import decode_ahead
 from tlf.cache.store import open_cache
 from tlf.components import Split, Splits
 from tlf.data.transforms import load_pixels
-from tlf.recipe.plan import looking_ahead, plan_of
+from tlf.recipe.plan import find_and_decode_ahead, plan_of
 from tlf.preprocessing import Preprocessing
 
-def compare(begun, splits, how):
+def compare(ahead, splits, preprocessing):
     import numpy as np
-    same = []
-    with ahead.decoded_ahead(begun, how) as ready:
-        for split in (splits.train, splits.eval):
-            for index in range(len(split)):
-                data = split.read(index)
-                found = ready.pixels(sha256(data).digest())
-                same.append(found is not None and np.array_equal(found, load_pixels(data, how)))
+    same, decoded = [], ahead.take(preprocessing)
+    for split in (splits.train, splits.eval):
+        for index in range(len(split)):
+            data = split.read(index)
+            pixels = decoded.get(sha256(data).digest())
+            there = pixels is not None
+            same.append(there and np.array_equal(pixels, load_pixels(data, preprocessing)))
     print(sum(same), len(same), "torch" in sys.modules)
 """
 
 WHOLE = """
-with looking_ahead(plan_of(sys.argv[1], sys.argv[2:])) as plan:
-    begun = plan.ahead
-    os.waitid(os.P_PID, begun.child, os.WEXITED | os.WNOWAIT)
-    compare(begun, plan.splits, begun.how)
+with find_and_decode_ahead(plan_of(sys.argv[1], sys.argv[2:])) as plan:
+    ahead = plan.ahead
+    os.waitid(os.P_PID, ahead.pid, os.WEXITED | os.WNOWAIT)
+    compare(ahead, plan.splits, ahead.preprocessing)
 """
 
 SLOW = """
@@ -55,8 +55,8 @@ def read(index):
     return open(sys.argv[1], "rb").read() + bytes([index])
 
 splits = Splits(Split(range(100), [0] * 100, read), Split(range(10), [0] * 10, read), ("a",))
-begun = ahead.begin(splits, Preprocessing(), open_cache(sys.argv[2]))
-print(begun.child, flush=True)
+ahead = decode_ahead.start(splits, Preprocessing(), open_cache(sys.argv[2]))
+print(ahead.pid, flush=True)
 """
 
 
@@ -90,20 +90,22 @@ def test_every_image_is_decoded_without_torch(starter):
     assert program(WHOLE, *starter) == ["31 31 False"]
 
 
-def test_images_that_are_resized_in_another_way_are_decoded_anew(starter):
-    other = WHOLE.replace("begun.how)", "replace(begun.how, resize=130))")
+def test_images_that_are_resized_in_another_way_are_not_used(starter):
+    other = WHOLE.replace("ahead.preprocessing)", "replace(ahead.preprocessing, resize=130))")
     assert program(other, *starter) == ["0 31 False"]
-    other = WHOLE.replace("begun.how)", "replace(begun.how, mean=(0.5, 0.5, 0.5)))")
+    other = WHOLE.replace(
+        "ahead.preprocessing)", "replace(ahead.preprocessing, mean=(0.5, 0.5, 0.5)))"
+    )
     assert program(other, *starter) == ["31 31 False"]
 
 
-def test_what_is_decoded_has_a_limit(starter):
-    small = WHOLE.replace("with looking", "ahead._ROOM = 10 * 3 * 150 * 150\nwith looking", 1)
+def test_the_memory_is_limited(starter):
+    small = WHOLE.replace("with find", "decode_ahead._MAX_BYTES = 10 * 3 * 150 * 150\nwith find", 1)
     (line,) = program(small, *starter)
     assert 0 < int(line.split()[0]) < 31
 
 
-def test_a_run_is_the_same_run_and_finds_what_another_stored(starter, tmp_path):
+def test_a_run_stores_and_trains_the_same(starter, tmp_path):
     recipe, *overrides = starter
     subprocess.run(
         [sys.executable, "-m", "tlf", str(recipe), *overrides, f"output={tmp_path}/ahead"],
@@ -120,7 +122,7 @@ def test_a_run_is_the_same_run_and_finds_what_another_stored(starter, tmp_path):
     assert all(one[name].equal(other[name]) for name in one)
 
 
-def test_what_cannot_be_read_or_changes_is_told_all_the_same(starter, tmp_path):
+def test_unreadable_images_are_reported_as_without_it(starter, tmp_path):
     recipe, *overrides = starter
     (tmp_path / "own" / "train" / "circles" / "003.jpg").write_bytes(b"no image")
     assert program(WHOLE, *starter) == ["30 31 False"]
@@ -133,17 +135,17 @@ def test_what_cannot_be_read_or_changes_is_told_all_the_same(starter, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_it_is_stopped_amid_its_work_and_what_is_done_counts(tmp_path, images):
+def test_images_that_were_decoded_before_it_was_killed_are_used(tmp_path, images):
     image = next(images.glob("train/*/*.jpg"))
-    # In the end its id may be another process's.
-    twice = "time.sleep(3.5)\ncompare(begun, splits, Preprocessing())\nos.kill = None\nbegun.stop()"
+    # Once it was waited for, another process may have its id.
+    twice = "time.sleep(3.5)\ncompare(ahead, splits, Preprocessing())\nos.kill = None\nahead.stop()"
     child, line = program(SLOW + twice, image, tmp_path)
     done, count, _ = line.split()
     assert 0 < int(done) < int(count) == 110
     assert not Path(f"/proc/{child}").exists()
 
 
-def test_it_ends_when_nobody_waits_any_longer(tmp_path, images):
+def test_the_child_ends_with_its_parent(tmp_path, images):
     image = next(images.glob("train/*/*.jpg"))
     command = [sys.executable, "-c", f"{BEGIN}{SLOW}time.sleep(60)", image, tmp_path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -167,16 +169,16 @@ def test_it_ends_when_nobody_waits_any_longer(tmp_path, images):
     ],
     ids=["without a cache", "unknown preprocessing", "a reader of its own", "several processes"],
 )
-def test_where_nothing_is_gained_there_is_no_process(starter, override, environment):
+def test_where_nothing_is_gained_there_is_no_child(starter, override, environment):
     asked = """
-with looking_ahead(plan_of(sys.argv[1], sys.argv[2:])) as plan:
+with find_and_decode_ahead(plan_of(sys.argv[1], sys.argv[2:])) as plan:
     print(plan.ahead, plan.splits is None)
 """
     several = "WORLD_SIZE" in environment
     assert program(asked, *starter, override, **environment) == [f"None {several}"]
 
 
-def test_missing_images_are_told_before_torch_is_imported(starter):
+def test_missing_images_are_reported_before_torch_is_imported(starter):
     recipe, *overrides = starter
     text = """
 import json

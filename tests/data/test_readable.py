@@ -10,7 +10,7 @@ from places import HYMENOPTERA
 from tlf.builtin.folder import Folder
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
-from tlf.data.inspect import inspected
+from tlf.data.inspect import inspect_split
 from tlf.data.readable import check_splits
 from tlf.data.splits import ReadFile, file_splits
 from tlf.errors import DataError
@@ -41,18 +41,18 @@ def splits(tmp_path):
 
 
 def inspect(split):
-    """What is seen of every image of a split."""
-    looking = inspected(split, "train", start_accelerator("no"), open_image)
+    """Inspect every image of a split."""
+    events = inspect_split(split, "train", start_accelerator("no"), open_image)
     while True:
         try:
-            next(looking)
+            next(events)
         except StopIteration as end:
             return end.value
 
 
 def checked(splits, bad_images="error"):
-    seen = {"train": inspect(splits.train), "eval": inspect(splits.eval)}
-    return check_splits(splits, bad_images, SingleLabel(), seen)
+    inspections = {"train": inspect(splits.train), "eval": inspect(splits.eval)}
+    return check_splits(splits, bad_images, SingleLabel(), inspections)
 
 
 def damage(splits, *names, data=b"nonsense"):
@@ -155,18 +155,20 @@ def test_images_in_both_splits_are_named(splits):
     damage(splits, "val/ants/0.png", "val/bees/1.png", data=twin)
     notes = checked(splits).splits.notes
     assert len(notes) == 1
-    assert notes[0].startswith("2 of the 4 images that are evaluated on are also trained on")
+    assert notes[0].startswith(
+        "2 of the 4 eval images are in the train split, too, byte for byte: "
+    )
     assert "val/ants/0.png = train/ants/3.png" in notes[0]
     assert "val/bees/1.png = train/ants/3.png" in notes[0]
 
 
-def test_bad_images_are_no_leaks(splits):
+def test_unreadable_images_are_not_in_both_splits(splits):
     damage(splits, "train/ants/0.png", "val/ants/0.png")
     notes = checked(splits, "skip").splits.notes
-    assert not any("also trained" in note for note in notes)
+    assert not any("in the train split, too" in note for note in notes)
 
 
-def test_an_error_of_the_dataset_itself_is_not_swallowed(splits):
+def test_an_error_of_the_dataset_itself_is_raised(splits):
     def read(index):
         raise RuntimeError("a fault in somebody's dataset")
 

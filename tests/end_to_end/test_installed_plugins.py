@@ -159,4 +159,4 @@ def test_a_run_that_names_one_says_whose_fault_it_is(start, recipe, change, told
 def test_switched_off_in_a_run(start, recipe):
     done = start(recipe, "transforms.augment=film:grain", TLF_PLUGINS="0")
     assert done.returncode == 2
-    assert "'film' is asked for, but TLF_PLUGINS=0 switches plugins off; unset it" in done.stderr
+    assert "'film' is needed, but TLF_PLUGINS=0 switches plugins off; unset it" in done.stderr

@@ -89,11 +89,17 @@ def test_an_array_is_the_image_with_its_pixels(classifier, path, tmp_path):
         (3, "int is no image"),
         (torch.zeros(3, 8, 8), "Tensor is no image"),
         ((path for path in ("a.jpg",)), "generator is no image; .* or a list of these"),
-        (np.zeros((8, 8, 3)), r"an array of float64 \(8, 8, 3\) is no image; give uint8, RGB"),
-        (np.zeros((2, 8, 8, 3), np.uint8), r"an array of uint8 \(2, 8, 8, 3\) is no image"),
-        (np.zeros((3, 8, 8), np.uint8), r"an array of uint8 \(3, 8, 8\) is no image"),
-        (np.zeros(8, np.uint8), r"an array of uint8 \(8,\) is no image"),
-        (np.zeros((0, 8, 3), np.uint8), r"an array of \(0, 8, 3\) has no pixels"),
+        (np.zeros((8, 8, 3)), r"an image array must be uint8, RGB .* got float64 \(8, 8, 3\)"),
+        (
+            np.zeros((2, 8, 8, 3), np.uint8),
+            r"an image array must be uint8, RGB .* got uint8 \(2, 8, 8, 3\)",
+        ),
+        (
+            np.zeros((3, 8, 8), np.uint8),
+            r"an image array must be uint8, RGB .* got uint8 \(3, 8, 8\)",
+        ),
+        (np.zeros(8, np.uint8), r"an image array must be uint8, RGB .* got uint8 \(8,\)"),
+        (np.zeros((0, 8, 3), np.uint8), r"an image array must have pixels, got \(0, 8, 3\)"),
     ],
     ids=["none", "number", "tensor", "generator", "floats", "batch", "channels", "line", "empty"],
 )

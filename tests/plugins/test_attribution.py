@@ -1,13 +1,15 @@
-"""What a plugin's augmentation does wrong while a run trains is blamed on the plugin."""
+"""The error of a component or of a hook names the plugin."""
 
 from dataclasses import dataclass
 
 import pytest
 import torch
 
+from installed_plugins import HEADER, RESULT, Plain
 from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
-from tlf.errors import DataError, PluginError
-from tlf.plugins.attribution import attributed
+from tlf.errors import DataError, PluginError, RecipeError
+from tlf.plugins.attribution import attributed, blame, original
+from tlf.plugins.loading import load_plugins
 
 IMAGE = torch.zeros(3, 6, 8, dtype=torch.uint8)
 
@@ -51,35 +53,116 @@ def test_they_stay_what_they_are():
 
 
 @pytest.mark.parametrize(
-    ("gives", "told"),
+    ("gives", "message"),
     [
         (KeyError("x"), "failed in augment: KeyError: 'x'"),
         (ValueError("too dark"), ": too dark"),
-        (IMAGE.float(), "augment gave torch.float32 (3, 6, 8); an image stays torch.uint8"),
-        (IMAGE[:1], "augment gave torch.uint8 (1, 6, 8); an image stays torch.uint8 of 3"),
+        (
+            IMAGE.float(),
+            "augment must return torch.uint8 of 3 channels (C, H, W), got torch.float32 (3, 6, 8)",
+        ),
+        (
+            IMAGE[:1],
+            "augment must return torch.uint8 of 3 channels (C, H, W), got torch.uint8 (1, 6, 8)",
+        ),
         (None, "failed in augment: AttributeError"),
     ],
 )
-def test_images(gives, told):
+def test_images(gives, message):
     with pytest.raises(PluginError, match=r"^'image' \(tlf-pool 1.2\)") as caught:
         offered(Image(gives)).augment(IMAGE, 4)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("gives", "told"),
+    ("gives", "message"),
     [
         (IndexError("x"), "failed in mix: IndexError: x"),
-        ((torch.zeros(1), torch.zeros(2, 2)), "mix gave (1,) and (2, 2); shapes stay (2, 3) and"),
+        (
+            (torch.zeros(1), torch.zeros(2, 2)),
+            "mix must return the shapes (2, 3) and (2, 2), got (1,) and (2, 2)",
+        ),
         (3, "failed in mix: TypeError"),
     ],
 )
-def test_batches(gives, told):
+def test_batches(gives, message):
     with pytest.raises(PluginError, match=r"^'batch' \(tlf-pool 1.2\)") as caught:
         offered(Batch(gives)).mix(torch.zeros(2, 3), torch.zeros(2, 2))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_the_errors_of_tlf_pass():
     with pytest.raises(DataError, match=r"^unreadable$"):
         offered(Image(DataError("unreadable"))).augment(IMAGE, 4)
+
+
+def test_the_component_of_the_recipe_is_inside():
+    component = Image(IMAGE)
+    assert original(offered(component)) is component
+    assert original(component) is component
+
+
+@pytest.mark.usefixtures("one_built_in_head")
+def test_a_hook_that_fails_in_a_run_names_its_plugin(install):
+    event = HEADER + "@hookimpl\ndef tlf_epoch_ended(result):\n    "
+    install("calm", event + "pass")
+    install("loud", event + "raise ValueError(f'no {result.phase}')")
+    with pytest.raises(PluginError) as caught:
+        load_plugins(["calm", "loud"]).hook.tlf_epoch_ended(result=RESULT)
+    expected = "plugin 'loud' (tlf-loud 1.2) failed in tlf_epoch_ended: ValueError: no head"
+    assert str(caught.value) == f"{expected} (tlf_test_loud.py, line 12)"
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.usefixtures("one_built_in_head")
+def test_blame_falls_on_the_right_one_behind_a_shared_decorator(install):
+    decorated = """
+import contextlib
+@contextlib.contextmanager
+def shared():
+    yield
+@hookimpl
+@shared()
+def tlf_epoch_ended(result):
+    """
+    install("loud", HEADER + decorated + "raise ValueError('x')")
+    install("calm", HEADER + decorated + "pass")
+    with pytest.raises(PluginError, match=r"^plugin 'loud' \(tlf-loud 1.2\) failed in"):
+        load_plugins(["loud", "calm"]).hook.tlf_epoch_ended(result=RESULT)
+
+
+@pytest.mark.usefixtures("one_built_in_head")
+def test_the_errors_of_tlf_pass_hooks_unchanged(install):
+    source = "\nfrom tlf.errors import DataError\n@hookimpl\ndef tlf_epoch_ended(result):\n    "
+    install("careful", HEADER + source + "raise DataError('no images')")
+    with pytest.raises(DataError, match=r"^no images$"):
+        load_plugins(["careful"]).hook.tlf_epoch_ended(result=RESULT)
+
+
+OWN = Offer("tlf_heads", "plain", Plain, Plugin("tlf", "tlf", "0.1"))
+
+
+THIRD = Offer("tlf_heads", "pool:gem", Plain, Plugin("pool", "tlf-pool", "1.2"))
+
+
+@pytest.mark.parametrize(
+    ("offer", "error", "message"),
+    [
+        (OWN, ValueError("no stage 'x'"), "'plain' (tlf 0.1): no stage 'x'"),
+        (THIRD, ValueError("no stage 'x'"), "'pool:gem' (tlf-pool 1.2): no stage 'x'{}"),
+        (THIRD, KeyError("x"), "'pool:gem' (tlf-pool 1.2) failed in build: KeyError: 'x'{}"),
+    ],
+)
+def test_blame_names_the_component_and_the_line_of_a_third_partys(offer, error, message):
+    with pytest.raises(PluginError) as caught, blame(offer, "build"):
+        raise error
+    line = error.__traceback__.tb_next.tb_lineno
+    assert str(caught.value) == message.format(f" (test_attribution.py, line {line})")
+    assert caught.value.__cause__ is error
+
+
+def test_blame_lets_through_what_explains_itself():
+    with pytest.raises(RecipeError), blame(THIRD, "build"):
+        raise RecipeError(["seed: x"])
+    with pytest.raises(KeyError), blame(OWN, "build"):
+        raise KeyError("a fault of tlf's own keeps its traceback")

@@ -84,8 +84,11 @@ def test_a_misspelt_name_is_reported_with_the_nearest(tlf, command, reported):
 @pytest.mark.parametrize(
     ("others", "reported"),
     [
-        ("{'a:b': count}", "tlf_commands offers 'a:b'; write a name without ':'"),
-        ("{'f': print}", "tlf_commands offers 'f', which must be a click command"),
+        ("{'a:b': count}", "tlf_commands: a name must be text without ':', got 'a:b'"),
+        (
+            "{'f': print}",
+            "tlf_commands: 'f' must be a click command, got builtin_function_or_method; write",
+        ),
     ],
 )
 def test_what_is_no_command_is_reported_with_its_plugin(tlf, others, reported):

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from places import ROOT
-from tlf.cli.main import cli
+from tlf.cli.main import cli, main
 from tlf.errors import PluginError
 from tlf.plugins.scaffold import write_plugin
 
@@ -41,6 +41,19 @@ def start(target, *command, cwd=None):
     )  # fmt: skip
 
 
+@pytest.fixture
+def run(site, monkeypatch, capsys):
+    """Run a command in this process, as if the new plugin were installed; exit code and output."""
+    monkeypatch.syspath_prepend(site[1])
+
+    def run(*command):
+        monkeypatch.setattr(sys, "argv", [*map(str, command)])
+        return main(), capsys.readouterr().out
+
+    yield run
+    sys.modules.pop("tlf_two_ends", None)
+
+
 def test_it_passes_its_own_test(site):
     source, target = site
     done = start(target, "pytest", "-q", "-p", "no:cacheprovider", source, cwd=source)
@@ -48,15 +61,13 @@ def test_it_passes_its_own_test(site):
     assert "3 passed" in done.stdout
 
 
-def test_it_works_in_a_recipe_at_once(site, recipe, tmp_path):
+def test_it_works_in_a_recipe_at_once(run, recipe, tmp_path):
     plan = ("phases.1.freeze={kind='two-ends:ends', last=2}", "phases.1.epochs=1")
-    done = start(site[1], "tlf", recipe, *plan, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert run("tlf", recipe, *plan)[0] == 0
     stored = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
     assert stored["phases"][1]["freeze"] == [{"kind": "two-ends:ends", "last": 2}]
-    shown = start(site[1], "tlf", "explain", recipe, "phases.0.freeze=two-ends:ends", cwd=tmp_path)
-    assert shown.returncode == 0, shown.stderr
-    listed = start(site[1], "tlf", "plugins").stdout
+    assert run("tlf", "explain", recipe, "phases.0.freeze=two-ends:ends")[0] == 0
+    _, listed = run("tlf", "plugins")
     assert "two-ends  (tlf-two-ends 0.1.0)" in listed
     assert "two-ends:ends" in listed
 
@@ -101,27 +112,31 @@ def test_it_is_formatted_and_typed_as_tlf_is(site):
     ],
 )
 def test_bad_names(name, example, tmp_path):
-    with pytest.raises(PluginError, match="cannot be a plugin's name; write small letters") as bad:
+    with pytest.raises(
+        PluginError, match="a plugin's name must be small letters and digits"
+    ) as bad:
         write_plugin(name, tmp_path)
-    assert str(bad.value).endswith(f", such as {example}")
+    assert str(bad.value).endswith(f"got {name!r}; write {example}, for example")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["tlf", "tlf-tlf"])
 def test_the_name_of_tlfs_own_is_taken(name, tmp_path):
-    with pytest.raises(PluginError, match=r"'tlf' is the name of what .* such as my-freezing$"):
+    with pytest.raises(PluginError, match=r"must not be 'tlf', .* such as my-freezing$"):
         write_plugin(name, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_prefix_comes_by_itself(tmp_path):
-    with pytest.raises(PluginError, match="write: tlf new-plugin ends"):
+    with pytest.raises(
+        PluginError, match=r"must not begin with 'tlf-', .*; write: tlf new-plugin ends"
+    ):
         write_plugin("tlf-ends", tmp_path)
 
 
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "tlf-ends").mkdir()
-    with pytest.raises(PluginError, match="exists already; take another name, such as my-ends,"):
+    with pytest.raises(PluginError, match="exists already; write another name, such as my-ends,"):
         write_plugin("ends", tmp_path)
     (tmp_path / "tlf-gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(PluginError, match="exists already"):
@@ -137,7 +152,9 @@ def test_names_of_installed_plugins_are_taken(name, tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text(f"[tlf]\n{name} = nothing\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setenv("TLF_PLUGINS", "0")  # what is switched off is installed all the same
-    with pytest.raises(PluginError, match=f"plugin '{name}' already: other 1.2 offers it; take"):
+    with pytest.raises(
+        PluginError, match=f"plugin '{name}' is installed already, from other 1.2; write"
+    ):
         write_plugin("two-ends", tmp_path)
 
 
@@ -158,7 +175,7 @@ def test_a_half_written_package_never_has_its_name(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", fail)
-    with pytest.raises(PluginError, match=r"cannot write .*tlf-ends: No space left"):
+    with pytest.raises(PluginError, match=r"tlf-ends cannot be written: No space left"):
         write_plugin("ends", tmp_path)
     assert list(tmp_path.iterdir()) == []
 

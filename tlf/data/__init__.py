@@ -1,3 +1,3 @@
-"""Images on their way to the model: splits, decoding, transforms, batches, and the check of every
-image before training. It knows the cache, and nothing of recipes, plugins or training.
+"""Images on their way to the model: splits, decoding, transforms, batches, and the inspection of
+every image before training. Knows the cache, but not recipes, plugins or training.
 """

@@ -1,10 +1,9 @@
-"""Decode images while torch is being imported.
+"""Decode images in a second process while this one imports torch.
 
-Importing torch keeps one core busy for a second or two. On Linux a child of this process, begun
-before that, decodes on another core what no run has stored, into memory that both share. It is
-ended when its work is asked for; whatever it has not done is done as if it had never been. A
-image is known by the hash of its file's bytes, so that what the child saw is never taken for
-something else.
+Importing torch keeps one core busy for a second or two. On Linux, a forked child uses another core
+to decode the images that are not in the cache, into memory that both processes share. The parent
+kills the child when it needs the images; it decodes the rest itself. Images are found by the hash
+of their file's bytes: a file that changes meanwhile is decoded anew.
 """
 
 import os
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, NoReturn
 from tlf.cache.keys import resizing
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
-from tlf.data.pixel_store import Shape, wanted_pixels
+from tlf.data.pixel_store import wanted_pixels
+from tlf.data.splits import ReadFile
 from tlf.data.transforms import load_pixels
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
@@ -32,139 +32,136 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ROOM = 128 * 2**20
+_MAX_BYTES = 128 * 2**20
 """Bytes of pixels that are decoded ahead at most."""
 
-_NOTE = struct.Struct("<QIII32s")
-"""What is noted of an image: where its pixels begin, C, H, W, and the hash of its file. The hash
-is written last: it is there when everything is."""
+_RECORD = struct.Struct("<QIII32s")
+"""One image: where its pixels begin, C, H, W, and the hash of its file. The hash is written last: a
+record that has one is complete."""
 
 
 @dataclass
 class Ahead:
-    """Images that another process is decoding."""
+    """A child process that decodes images, and the memory that it shares with this process."""
 
-    child: int
-    """The id of the process."""
-    shared: mmap
-    """A note for each image, then their pixels."""
+    pid: int
+    memory: mmap | None
+    """A record for each image, then their pixels; None once they are taken."""
     count: int
     """How many images there are."""
     preprocessing: Preprocessing
-    waited_for: bool = False
-    """Whether the process is gone for good: its id may be somebody else's by now."""
+    """How the child resizes them."""
+    stopped: bool = False
+    """Whether the child was waited for: from then on another process may have its id."""
 
     def stop(self) -> None:
-        """End the process, if nobody has."""
-        if self.waited_for:
+        """Kill the child, unless it was done before."""
+        if self.stopped:
             return
-        self.waited_for = True
-        # Where whoever started this process ignores the end of children, the system forgets them.
+        self.stopped = True
+        # Where the parent's parent ignores SIGCHLD, the kernel forgets a child that has ended.
         with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self.child, signal.SIGKILL)
-            os.waitpid(self.child, 0)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+    def take(self, preprocessing: Preprocessing) -> Mapping[bytes, "NDArray[np.uint8]"]:
+        """Kill the child, and give what it decoded: hash of a file → pixels (C, H, W).
+
+        Empty if ``preprocessing`` resizes in another way than the child did, and the second time:
+        the memory is freed together with what is given.
+        """
+        self.stop()
+        memory, self.memory = self.memory, None
+        if memory is None or resizing(preprocessing) != resizing(self.preprocessing):
+            return {}
+        return dict(_decoded(memory, self.count))
 
 
-@dataclass(frozen=True)
-class Ready:
-    """Images that were decoded ahead."""
+@contextmanager
+def decode_ahead(
+    splits: Splits, preprocessing: Preprocessing | None, cache: Cache | None
+) -> Iterator[Ahead | None]:
+    """Decode images that are not in the cache in a child process, for as long as the context lasts.
 
-    places: Mapping[bytes, tuple[int, Shape]]
-    """The hash of a file → where its pixels begin, and their shape (C, H, W)."""
-    shared: mmap | None = None
-
-    def shape(self, digest: bytes) -> Shape | None:
-        """(C, H, W) of an image's pixels, if they are here."""
-        return self.places[digest][1] if digest in self.places else None
-
-    def pixels(self, digest: bytes) -> "NDArray[np.uint8] | None":
-        """An image's pixels (C, H, W), if they are here."""
-        import numpy as np
-
-        if digest not in self.places or self.shared is None:
-            return None
-        start, shape = self.places[digest]
-        return np.frombuffer(self.shared[start : start + prod(shape)], np.uint8).reshape(shape)
+    Gives None where nothing is gained: without a cache, on one core, or where it is not known yet
+    how images are resized.
+    """
+    ahead = None
+    # A child that reads from an open file moves the parent's position in it: separate files only.
+    separate = all(isinstance(split.read, ReadFile) for split in (splits.train, splits.eval))
+    if cache and preprocessing and separate:
+        ahead = start(splits, preprocessing, cache)
+    try:
+        yield ahead
+    finally:
+        if ahead is not None:
+            ahead.stop()
 
 
-def begin(splits: Splits, preprocessing: Preprocessing, cache: Cache) -> Ahead | None:
-    """Have images decoded that are not in the cache, where that gains anything."""
+def start(splits: Splits, preprocessing: Preprocessing, cache: Cache) -> Ahead | None:
+    """Fork the child, where forking is safe and gains anything."""
     if not _can_fork():
         return None
     count, parent = len(splits.train) + len(splits.eval), os.getpid()
     try:
-        shared = mmap(-1, count * _NOTE.size + _ROOM)
-        child = os.fork()
-    except OSError:  # too little memory or too many processes: it can do without
+        memory = mmap(-1, count * _RECORD.size + _MAX_BYTES)
+        pid = os.fork()
+    except OSError:  # too little memory or too many processes: the parent decodes everything
         return None
-    if child == 0:
-        _work(splits, preprocessing, cache, shared, parent)
-    return Ahead(child, shared, count, preprocessing)
+    if pid == 0:
+        _run_child(splits, preprocessing, cache, memory, parent)
+    return Ahead(pid, memory, count, preprocessing)
 
 
-@contextmanager
-def decoded_ahead(ahead: Ahead | None, preprocessing: Preprocessing) -> Iterator[Ready]:
-    """End the process and use what it has decoded, as long as the context lasts: nothing, if
-    images are resized in another way than was expected.
-    """
-    if ahead is None:
-        yield Ready({})
-        return
-    ahead.stop()
-    alike = resizing(preprocessing) == resizing(ahead.preprocessing)
-    try:
-        yield Ready(dict(_notes(ahead)) if alike else {}, ahead.shared)
-    finally:
-        ahead.shared.close()
+def _decoded(memory: mmap, count: int) -> Iterator[tuple[bytes, "NDArray[np.uint8]"]]:
+    import numpy as np
 
-
-def _notes(ahead: Ahead) -> Iterator[tuple[bytes, tuple[int, Shape]]]:
-    for number in range(ahead.count):
-        start, *shape, digest = _NOTE.unpack_from(ahead.shared, number * _NOTE.size)
+    for number in range(count):
+        start, *shape, digest = _RECORD.unpack_from(memory, number * _RECORD.size)
         if any(digest):
-            yield digest, (start, (shape[0], shape[1], shape[2]))
+            yield digest, np.frombuffer(memory, np.uint8, prod(shape), start).reshape(shape)
 
 
 def _can_fork() -> bool:
-    """Whether a child gains anything, and begins with nothing that threads have left half done."""
+    """Whether there is a core for a child, and no thread that may hold a lock during the fork."""
     if sys.platform != "linux" or usable_cores() == 1 or "torch" in sys.modules:
         return False
     return len(os.listdir("/proc/self/task")) == 1
 
 
-def _work(
-    splits: Splits, preprocessing: Preprocessing, cache: Cache, shared: mmap, parent: int
+def _run_child(
+    splits: Splits, preprocessing: Preprocessing, cache: Cache, memory: mmap, parent: int
 ) -> NoReturn:
-    """What the child does. Whatever it stumbles over, its parent meets again, and tells."""
+    """Decode, and exit. Errors are dropped: the parent meets and reports them itself."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _decode(splits, preprocessing, cache, shared, parent)
+        _decode(splits, preprocessing, cache, memory, parent)
     finally:
         os._exit(0)
 
 
 def _decode(
-    splits: Splits, preprocessing: Preprocessing, cache: Cache, shared: mmap, parent: int
+    splits: Splits, preprocessing: Preprocessing, cache: Cache, memory: mmap, parent: int
 ) -> None:
-    number, start = 0, (len(splits.train) + len(splits.eval)) * _NOTE.size
-    for what, split in (("train", splits.train), ("eval", splits.eval)):
+    number, start = 0, (len(splits.train) + len(splits.eval)) * _RECORD.size
+    for split_name, split in (("train", splits.train), ("eval", splits.eval)):
         digests = [_digest(data) for data in _files(split, parent)]
-        if (cache.folder / wanted_pixels(digests, what, preprocessing).name).is_dir():
+        if (cache.folder / wanted_pixels(digests, split_name, preprocessing).name).is_dir():
             number += len(split)
             continue
         for data, digest in zip(_files(split, parent), digests, strict=True):
             pixels = _pixels(data, preprocessing) if _digest(data) == digest else None
             if pixels is not None:
-                if start + pixels.nbytes > len(shared):
+                if start + pixels.nbytes > len(memory):
                     return
-                shared[start : start + pixels.nbytes] = pixels.reshape(-1).data
-                _NOTE.pack_into(shared, number * _NOTE.size, start, *pixels.shape, digest)
+                memory[start : start + pixels.nbytes] = pixels.reshape(-1).data
+                _RECORD.pack_into(memory, number * _RECORD.size, start, *pixels.shape, digest)
                 start += pixels.nbytes
             number += 1
 
 
 def _files(split: Split, parent: int) -> Iterator[bytes]:
-    """The bytes of every image, none where it cannot be read; for as long as anybody waits."""
+    """The bytes of every file, none where it cannot be read; ends when the parent has ended."""
     for index in range(len(split)):
         if os.getppid() != parent:
             return

@@ -1,8 +1,8 @@
-"""Every image is read once before anything is trained: can it be decoded? What was decoded and
-resized is stored, and nothing is decoded twice.
+"""Every image is read once before training: can it be decoded? Decoded and resized images are
+stored in the cache, so that none is decoded twice.
 
-Each file is read and hashed in every run, whatever its time stamp says; decoding is what costs.
-Threads do it, as many as there are cores: Pillow decodes outside Python's lock.
+Each run reads and hashes every file, whatever its time stamp says: decoding is the slow part, and
+it is done in one thread per core, since Pillow releases Python's lock.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -20,7 +20,6 @@ from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
-from tlf.data.decode_ahead import Ahead, Ready, decoded_ahead
 from tlf.data.loading import Decoded, Pixels
 from tlf.data.pixel_store import Shape, StoredPixels, pixels_title, wanted_pixels
 from tlf.data.readable import BadImages, Inspection, check_splits
@@ -35,8 +34,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MOST = 64
-"""Images that a thread takes at a time: a queue entry for each would outweigh a large set."""
+_CHUNK = 64
+"""Images that a thread takes at a time, at most: one queue entry per image would take much memory
+where a set is large."""
 
 Events = Prepared | Notice | Stored
 Result = TypeVar("Result")
@@ -60,70 +60,71 @@ def inspect_splits(
     task: Task,
     accelerator: Accelerator,
     cache: Cache | None,
-    ahead: Ahead | None = None,
+    decoded: Mapping[bytes, "NDArray[np.uint8]"],
 ) -> Generator[Events, None, Inspected]:
     """Read every image of both splits; give those that can be used.
 
     Parameters:
         splits: the images.
-        how: how they are prepared.
-        bad_images: what becomes of one that cannot be read.
+        preprocessing: how they are resized.
+        bad_images: what an image that cannot be read does.
         task: what labels are.
         accelerator: the processes that share the work.
         cache: where decoded images are stored; None where nothing is.
-        ahead: what has decoded some of them meanwhile.
+        decoded: hash of a file → its pixels, for images that were decoded before.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
-    seen: dict[str, Inspection] = {}
+    inspections: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels | None] = {}
     outcomes: list[Stored] = []
-    with decoded_ahead(ahead, preprocessing) as ready:
-        for what, split in (("train", splits.train), ("eval", splits.eval)):
-            if cache is None:
-                seen[what] = yield from inspected(split, what, accelerator, _decoded)
-                continue
-            decoding = Decoding(split, what, preprocessing, accelerator, ready)
-            seen[what], stored[what], outcome = yield from _stored(decoding, cache)
-            if isinstance(outcome, Notice):
-                yield outcome
-            else:
-                outcomes.append(outcome)
-    checked = check_splits(splits, bad_images, task, seen)
-    yield from outcomes  # not before it is clear that the images are good
+    for name, split in (("train", splits.train), ("eval", splits.eval)):
+        if cache is None:
+            inspections[name] = yield from inspect_split(split, name, accelerator, _check)
+            continue
+        decoding = Decoding(split, name, preprocessing, accelerator, decoded)
+        inspections[name], stored[name], outcome = yield from _find_or_store(decoding, cache)
+        if isinstance(outcome, Notice):
+            yield outcome
+        else:
+            outcomes.append(outcome)
+    checked = check_splits(splits, bad_images, task, inspections)
+    yield from outcomes  # only now: a run that bad images stop reports nothing but them
     pixels: dict[str, Pixels] = {}
-    for what, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):
-        pixels[what] = _left(stored.get(what), seen[what].kept) or Decoded(split, preprocessing)
+    for name, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):
+        readable = _readable_pixels(stored.get(name), inspections[name].readable)
+        pixels[name] = readable or Decoded(split, preprocessing)
     return Inspected(checked.splits, checked.manifests, pixels)
 
 
-def inspected(
-    split: Split, what: str, accelerator: Accelerator, look_at: Callable[[bytes], object]
+def inspect_split(
+    split: Split, split_name: str, accelerator: Accelerator, check: Callable[[bytes], object]
 ) -> Generator[Prepared, None, Inspection]:
-    """Read and hash every image of a split, and look at its bytes."""
+    """Read and hash every image of a split, and check its bytes."""
 
-    def one(index: int) -> tuple[bytes, str]:
+    def inspect_image(index: int) -> tuple[bytes, str]:
         try:
             data = split.read(index)
-            look_at(data)
+            check(data)
         except DataError as error:
             return b"", str(error)
         except OSError as error:
             return b"", error.strerror or str(error)
         return sha256(data).digest(), ""
 
-    results = yield from _mapped(accelerator, len(split), f"reading {what} images", one)
+    title = f"reading {split_name} images"
+    results = yield from _for_each_image(accelerator, len(split), title, inspect_image)
     digests = [results[i][0] for i in range(len(split))]
     return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
 
 
-def _decoded(data: bytes) -> None:
+def _check(data: bytes) -> None:
     open_image(data)
 
 
-def _hashed(data: bytes) -> None:
-    """Nothing but its hash is needed: whether it can be decoded will be seen, or is known."""
+def _check_nothing(data: bytes) -> None:
+    """Only the hash is needed: the cache knows which images decode, or they are decoded next."""
 
 
 @dataclass(frozen=True)
@@ -131,165 +132,154 @@ class Decoding:
     """The images of one split on their way into the cache."""
 
     split: Split
-    what: str
+    split_name: str
     """``train`` or ``eval``."""
     preprocessing: Preprocessing
     accelerator: Accelerator
-    ready: Ready
-    """Those that were decoded ahead."""
+    decoded: Mapping[bytes, "NDArray[np.uint8]"]
+    """Hash of a file → its pixels, for images that were decoded before."""
 
 
-def _stored(
+def _find_or_store(
     decoding: Decoding, cache: Cache
 ) -> Generator[Prepared | Notice, None, tuple[Inspection, StoredPixels | None, Stored | Notice]]:
-    """Read and hash every image, and decode those that were never decoded before."""
-    split, what, accelerator = decoding.split, decoding.what, decoding.accelerator
-    seen = yield from inspected(split, what, accelerator, _hashed)
-    wanted = wanted_pixels(seen.digests, what, decoding.preprocessing)
+    """Read and hash every image; decode and store the split unless the cache has it."""
+    split, split_name, accelerator = decoding.split, decoding.split_name, decoding.accelerator
+    inspection = yield from inspect_split(split, split_name, accelerator, _check_nothing)
+    digests = inspection.digests
+    wanted = wanted_pixels(digests, split_name, decoding.preprocessing)
 
     def titled(note: Mapping[str, Any]) -> str:
-        return pixels_title(len(seen.digests) - len(note["reasons"]), what)
+        return pixels_title(len(digests) - len(note["reasons"]), split_name)
 
     outcome: Stored | Notice
     entry = find(accelerator, cache, wanted)
     if entry is None:
-        shapes = yield from _shapes(decoding, seen)
-        size = sum(map(prod, shapes.values()))
+        shapes = yield from _shapes(decoding, digests)
+        size = sum(map(prod, shapes))
 
         def fill(partial: Partial) -> Filling:
-            return _fill(decoding, seen, shapes, partial)
+            return _fill(decoding, inspection, shapes, partial)
 
         entry, outcome = yield from compute(accelerator, cache, wanted, size, fill, titled)
     else:
         outcome = Stored(titled(entry.index), entry.bytes, reused=True)
     if entry is None:
-        return (yield from inspected(split, what, accelerator, _decoded)), None, outcome
-    starts, shape_of = entry.index["starts"], entry.index["shapes"]
-    broken = {int(i): why for i, why in entry.index["reasons"].items()}
-    reasons = dict(sorted({**seen.reasons, **broken}.items()))
-    digests = [b"" if i in reasons else d for i, d in enumerate(seen.digests)]
-    return Inspection(digests, reasons), StoredPixels(entry, shape_of, starts), outcome
+        return (yield from inspect_split(split, split_name, accelerator, _check)), None, outcome
+    undecodable = {int(i): why for i, why in entry.index["reasons"].items()}
+    reasons = dict(sorted({**inspection.reasons, **undecodable}.items()))
+    digests = [b"" if i in reasons else digest for i, digest in enumerate(digests)]
+    pixels = StoredPixels(entry, entry.index["shapes"], entry.index["starts"])
+    return Inspection(digests, reasons), pixels, outcome
 
 
-def _shapes(decoding: Decoding, seen: Inspection) -> Generator[Prepared, None, dict[int, Shape]]:
-    """(C, H, W) that each image will have, mostly from the heads of the files."""
-    split, preprocessing, ready = decoding.split, decoding.preprocessing, decoding.ready
+def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared, None, list[Shape]]:
+    """(C, H, W) that each image will have, read from the headers of the files."""
 
-    def one(index: int) -> Shape:
-        known = ready.shape(seen.digests[index])
-        if known:
-            return known
+    def shape(index: int) -> Shape:
+        digest = digests[index]
+        if not digest:
+            return 0, 0, 0
+        if digest in decoding.decoded:
+            channels, height, width = decoding.decoded[digest].shape
+            return channels, height, width
         try:
-            return (
-                loaded_shape(split.read(index), preprocessing) if seen.digests[index] else (0, 0, 0)
-            )
+            return loaded_shape(decoding.split.read(index), decoding.preprocessing)
         except (DataError, OSError):
-            return 0, 0, 0  # decoding will say why
+            return 0, 0, 0  # decoding reports why
 
-    title = f"measuring {decoding.what} images"
-    shapes = yield from _mapped(decoding.accelerator, len(split), title, one)
-    return dict(sorted(shapes.items()))
+    count, title = len(decoding.split), f"measuring {decoding.split_name} images"
+    shapes = yield from _for_each_image(decoding.accelerator, count, title, shape)
+    return [shapes[index] for index in range(count)]
 
 
 def _fill(
-    decoding: Decoding, seen: Inspection, shapes: Mapping[int, Shape], partial: Partial
+    decoding: Decoding, inspection: Inspection, shapes: Sequence[Shape], partial: Partial
 ) -> Filling:
     """Decode every image, and write its pixels."""
-    starts = [0, *accumulate(map(prod, shapes.values()))][:-1]
+    starts = [0, *accumulate(map(prod, shapes))][:-1]
 
-    def one(index: int) -> str:
-        digest = seen.digests[index]
-        if not digest:
-            return seen.reasons[index]
-        try:
-            pixels = _pixels(decoding, index, digest)
-        except _Undecodable as error:
-            return str(error)
+    def write(index: int) -> str:
+        """Write one image; why not, if it cannot be decoded."""
+        if index in inspection.reasons:
+            return inspection.reasons[index]
+        pixels = _pixels(decoding, index, inspection.digests[index])
+        if isinstance(pixels, str):
+            return pixels
         if pixels.shape != shapes[index]:
-            found, foreseen = _readable(pixels.shape), _readable(shapes[index])
-            name = decoding.split.names[index]
-            raise OSError(f"{name} is {found} where {foreseen} was expected")
+            got, expected = (" × ".join(map(str, s)) for s in (pixels.shape, shapes[index]))
+            raise OSError(f"{decoding.split.names[index]} is {got}, its header says {expected}")
         partial.write(starts[index], pixels.data)
         return ""
 
-    count, title = len(decoding.split), f"decoding {decoding.what} images"
-    reasons = yield from _mapped(decoding.accelerator, count, title, one)
+    count, title = len(decoding.split), f"decoding {decoding.split_name} images"
+    reasons = yield from _for_each_image(decoding.accelerator, count, title, write)
     return {
-        "shapes": [list(shape) for shape in shapes.values()],
+        "shapes": [list(shape) for shape in shapes],
         "starts": starts,
         "reasons": {str(i): why for i, why in sorted(reasons.items()) if why},
     }
 
 
-class _Undecodable(Exception):  # noqa: N818 - the image is at fault, not the program
-    """An image cannot be decoded; says why."""
-
-
-def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]":
-    """The pixels of an image whose file has this hash.
+def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8] | str":
+    """The pixels of an image whose file has this hash, or why it cannot be decoded.
 
     Raises:
-        _Undecodable: it is no image.
-        DataError: the file is another than it was when it was hashed.
+        DataError: the file has changed since it was hashed.
     """
-    pixels = decoding.ready.pixels(digest)
-    if pixels is not None:
-        return pixels
+    if digest in decoding.decoded:
+        return decoding.decoded[digest]
     data = decoding.split.read(index)
     if sha256(data).digest() != digest:
         name = decoding.split.names[index]
-        raise DataError(f"{name}: it changed while it was read; start again")
+        raise DataError(f"{name}: the file changed while it was read; run again")
     try:
         return load_pixels(data, decoding.preprocessing)
     except DataError as error:
-        raise _Undecodable(str(error)) from error
+        return str(error)
 
 
-def _readable(shape: Sequence[int]) -> str:
-    return " × ".join(map(str, shape))
-
-
-def _mapped(
-    accelerator: Accelerator, count: int, title: str, one: Callable[[int], Result]
+def _for_each_image(
+    accelerator: Accelerator, count: int, title: str, function: Callable[[int], Result]
 ) -> Generator[Prepared, None, dict[int, Result]]:
-    """Index → result, computed by all processes and threads.
+    """Index → result of the function, computed by all processes and threads.
 
-    Whoever meets an error does not leave before all processes have met: they would wait for it.
+    A process that meets an error still takes part in the exchange: the others would wait for it.
 
     Raises:
-        DataError: ``one`` raised it, in whichever process.
-        OSError: ``one`` raised it in this process; the others are not told.
+        DataError: the function raised it, in whichever process.
+        OSError: the function raised it in this process; the others do not hear of it.
     """
     threads = usable_cores() if local_processes() == 1 else 1
-    chunk = max(1, min(_MOST, count // (16 * threads)))
+    chunk = max(1, min(_CHUNK, count // (16 * threads)))
     mine = share(accelerator, count, chunk)
     chunks = [mine[start : start + chunk] for start in range(0, len(mine), chunk)]
-    part: dict[int, Result] = {}
+    results: dict[int, Result] = {}
     problem: DataError | OSError | None = None
     pool = ThreadPoolExecutor(threads)
     try:
-        for result in pool.map(lambda indices: [(i, one(i)) for i in indices], chunks):
-            part.update(result)
-            yield Prepared(title, min(count, len(part) * local_processes()), count)
+        for part in pool.map(lambda indices: [(i, function(i)) for i in indices], chunks):
+            results.update(part)
+            yield Prepared(title, min(count, len(results) * local_processes()), count)
     except (DataError, OSError) as error:
         problem = error
     finally:
-        pool.shutdown(cancel_futures=True)  # whoever stops does not wait for what is queued
-    results = merged(accelerator, part)
+        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for queued images
+    everything = merged(accelerator, results)
     _raise_together(accelerator, problem)
-    return results
+    return everything
 
 
 def _raise_together(accelerator: Accelerator, problem: DataError | OSError | None) -> None:
-    bad = {accelerator.process_index: str(problem)} if isinstance(problem, DataError) else {}
-    if bad := merged(accelerator, bad):
-        raise DataError(bad[min(bad)]) from problem
+    mine = {accelerator.process_index: str(problem)} if isinstance(problem, DataError) else {}
+    if messages := merged(accelerator, mine):
+        raise DataError(messages[min(messages)]) from problem
     if problem is not None:
         raise problem
 
 
-def _left(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:
-    """The pixels of the images that are left."""
+def _readable_pixels(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:
+    """The pixels of the images that can be read."""
     if stored is None or len(indices) == len(stored.starts):
         return stored
     shapes, starts = stored.shapes, stored.starts

@@ -1,7 +1,8 @@
 """Splits and transforms → batches. Order and augmentation are functions of (seed, epoch, index).
 
-A batch belongs to all processes together. It is dealt to them, and to the pieces it is computed in,
-so that image i and image B - 1 - i come to the same one: batch augmentations mix such pairs.
+All processes share one batch. It is sharded, over processes and over the pieces in which each
+computes it, so that images i and B - 1 - i are in the same shard: batch augmentations mix such
+pairs.
 """
 
 import warnings
@@ -19,7 +20,7 @@ from tlf.runtime.cores import usable_cores
 from tlf.runtime.seeds import derive, seeded
 
 Key = tuple[int, int]
-"""An epoch of the run and the index of an image: what an image's augmentation is drawn from."""
+"""An epoch of the run and the index of an image: an image's augmentation is drawn from these."""
 
 EVAL_BATCH = 32
 """Images in a batch where nothing is trained."""
@@ -32,25 +33,25 @@ class Batch:
     indices: Tensor
     """(B,) positions in the split."""
     inputs: Tensor
-    """Uint8 images (B, C, S, S), or what is stored of them behind the frozen stages."""
+    """Uint8 images (B, C, S, S), or the stored output of the frozen stages."""
     labels: Tensor
     """(B, …), as the task has them."""
     stored: bool = False
-    """Whether the frozen stages have been computed."""
+    """Whether ``inputs`` is the output of the frozen stages."""
 
     def pin_memory(self) -> "Batch":
-        """The same in page-locked memory, from where it is copied to a GPU without waiting."""
+        """The same in page-locked memory, from which copies to a GPU are asynchronous."""
         indices, inputs, labels = (t.pin_memory() for t in (self.indices, self.inputs, self.labels))
         return Batch(indices, inputs, labels, self.stored)
 
 
 Pixels = Callable[[int], Tensor]
-"""Index → a decoded and resized uint8 image (C, H, W). Picklable: loading may use processes."""
+"""Index → a decoded and resized uint8 image (C, H, W). Picklable: processes may load images."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The images of a split, each decoded and resized whenever it is asked for."""
+    """The images of a split, each decoded and resized every time it is read."""
 
     split: Split
     preprocessing: Preprocessing
@@ -62,7 +63,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Images(Dataset[tuple[int, Tensor, Tensor]]):
-    """The images of a split as a backbone wants them, but for scaling."""
+    """The images of a split as a backbone takes them, before normalization."""
 
     pixels: Pixels
     labels: Tensor
@@ -84,7 +85,7 @@ class Images(Dataset[tuple[int, Tensor, Tensor]]):
 
 
 def order(seed: int, epoch: int, count: int) -> list[int]:
-    """The order in which an epoch of the run goes through ``count`` images.
+    """The order of ``count`` images in an epoch of the run.
 
     >>> sorted(order(0, 1, 5)), order(0, 1, 5) == order(0, 1, 5)
     ([0, 1, 2, 3, 4], True)
@@ -94,10 +95,10 @@ def order(seed: int, epoch: int, count: int) -> list[int]:
 
 
 def make_batches(indices: Sequence[int], size: int, *, lone: bool = True) -> list[list[int]]:
-    """Cut an order into batches; the last one may be smaller.
+    """Divide an order into batches; the last one may be smaller.
 
-    Where ``lone`` is false, a last batch of one joins the batch before it: BatchNorm cannot train
-    from a single value per channel.
+    Where ``lone`` is false, a last batch of one image joins the batch before it: BatchNorm cannot
+    train on a single value per channel.
 
     >>> make_batches(range(5), 2), make_batches(range(5), 2, lone=False)
     ([[0, 1], [2, 3], [4]], [[0, 1], [2, 3, 4]])
@@ -108,15 +109,15 @@ def make_batches(indices: Sequence[int], size: int, *, lone: bool = True) -> lis
     return batches
 
 
-def shard(batch: Sequence[int], share: int, shares: int) -> list[int]:
-    """One of ``shares`` shares of a batch. Image i and image B - 1 - i are in the same share,
-    at mirrored places, so that mixing a share with its own mirror image mixes the batch with its.
+def shard(batch: Sequence[int], index: int, shards: int) -> list[int]:
+    """One of ``shards`` shards of a batch. Images i and B - 1 - i are in the same shard, at
+    mirrored positions: flipping each shard along B flips the batch.
 
-    >>> deal([0, 1, 2, 3, 4, 5, 6, 7], 0, 2), deal([0, 1, 2, 3, 4, 5, 6, 7], 1, 2)
+    >>> shard([0, 1, 2, 3, 4, 5, 6, 7], 0, 2), shard([0, 1, 2, 3, 4, 5, 6, 7], 1, 2)
     ([0, 1, 6, 7], [2, 3, 4, 5])
     """
     pairs = (len(batch) + 1) // 2
-    front = range(pairs * share // shares, pairs * (share + 1) // shares)
+    front = range(pairs * index // shards, pairs * (index + 1) // shards)
     back = [len(batch) - 1 - i for i in reversed(front) if len(batch) - 1 - i != i]
     return [batch[i] for i in [*front, *back]]
 
@@ -126,9 +127,9 @@ def batches_of(
 ) -> Iterator[Batch]:
     """Load one batch for each list of keys, ``workers`` processes ahead of time."""
     with warnings.catch_warnings():
-        # More workers than cores: somebody asked for them.
+        # The recipe may ask for more workers than cores.
         warnings.filterwarnings("ignore", "This DataLoader will create")
-        loading = iter(
+        batches = iter(
             DataLoader(
                 images,
                 batch_sampler=keys,  # type: ignore[arg-type]
@@ -137,16 +138,16 @@ def batches_of(
                 pin_memory=pin,
             )
         )
-    yield from loading
+    yield from batches
 
 
-def worker_count(asked: int | str, *, on_cpu: bool, processes: int) -> int:
+def worker_count(requested: int | str, *, on_cpu: bool, processes: int) -> int:
     """How many processes load images for each training process.
 
-    On a CPU none do: they would take the cores from the model, and were measured to gain nothing.
+    None on a CPU: there they take cores from the model, and measurements showed no gain.
     """
-    if asked != "auto":
-        return int(asked)
+    if requested != "auto":
+        return int(requested)
     return 0 if on_cpu else max(1, min(8, usable_cores() // processes - 1))
 
 

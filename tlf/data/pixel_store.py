@@ -1,6 +1,6 @@
-"""Decoded and resized images in the cache: what they are known by, and how they are read.
+"""Decoded and resized images in the cache: their keys, and how they are read.
 
-Nothing here imports torch before an image is asked for.
+Nothing here imports torch before an image is read.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class StoredPixels:
-    """Resized images as they were decoded once."""
+    """Decoded and resized images of a split, read from the cache."""
 
     entry: Entry
     shapes: Sequence[Shape]
@@ -38,13 +38,21 @@ class StoredPixels:
         return torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
 
 
-def wanted_pixels(digests: Sequence[bytes], what: str, preprocessing: Preprocessing) -> Wanted:
-    """The pixels of the images with these hashes, empty for one that could not be read."""
+def wanted_pixels(
+    digests: Sequence[bytes], split_name: str, preprocessing: Preprocessing
+) -> Wanted:
+    """What the cache is asked for: the pixels of the images whose files have these hashes.
+
+    Parameters:
+        digests: SHA-256 of each file; empty for one that could not be read.
+        split_name: ``train`` or ``eval``.
+        preprocessing: how images are resized.
+    """
     code = [Path(str(module.__file__)) for module in (decode, transforms)]
     key = pixel_key(digests, preprocessing, code, decode.decoders())
-    return Wanted("pixels", pixels_title(sum(map(bool, digests)), what), key)
+    return Wanted("pixels", pixels_title(sum(map(bool, digests)), split_name), key)
 
 
-def pixels_title(count: int, what: str) -> str:
-    """What so many pixels are called, for a person."""
-    return f"{count} decoded {what} images"
+def pixels_title(count: int, split_name: str) -> str:
+    """What the pixels of so many images are called in messages."""
+    return f"{count} decoded {split_name} images"

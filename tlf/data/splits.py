@@ -1,7 +1,7 @@
-"""What every dataset does once it knows which images belong to which class: put some aside for
-the eval split, compare the classes of both splits, and give labels out.
+"""What every dataset does once it knows which images belong to which class: hold some out for the
+eval split, compare the classes of both splits, and assign labels.
 
-For authors of datasets. A grouping is class name → its images, each a name or a row number.
+For authors of datasets. Groups are class name → its images, each a name or a row number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +14,10 @@ from tlf.components import Split, Splits
 from tlf.errors import DataError
 
 EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
-"""What an eval split is commonly called; the first that is there is used."""
+"""Common names of an eval split; the first that exists is used."""
 
 Item = TypeVar("Item", str, int)
-"""An image in a grouping: its name, or its row."""
+"""An image: its name, or its row number."""
 
 
 @dataclass(frozen=True)
@@ -35,44 +35,41 @@ class ReadFile:
 
 @dataclass(frozen=True)
 class HoldOut:
-    """An eval split that is put aside from the train split."""
+    """An eval split that is held out from the train split."""
 
     where: str
-    """What the dataset is called in notes."""
+    """What messages call the dataset."""
     fraction: float
     seed: int
 
     def take(
         self, groups: Mapping[str, Sequence[Item]]
     ) -> tuple[dict[str, list[Item]], dict[str, list[Item]], str]:
-        """Train, eval, and a note that says so.
+        """Train, eval, and a note for the user.
 
         Raises:
             ValueError: the fraction is not between 0 and 1.
             DataError: a class has a single image.
         """
         try:
-            train, aside = hold_out(groups, self.fraction, self.seed)
+            train, evaluated = hold_out(groups, self.fraction, self.seed)
         except DataError as error:
             raise failure(self.where, [str(error)]) from error
-        count = sum(map(len, aside.values()))
-        return (
-            train,
-            aside,
-            (
-                f"{self.where} has no eval split of its own: {self.fraction:.0%} of each class, "
-                f"{count} images in all, were put aside as one (drawn by data.seed = {self.seed})"
-            ),
+        count = sum(map(len, evaluated.values()))
+        note = (
+            f"{self.where} has no eval split of its own: {self.fraction:.0%} of each class, "
+            f"{count} images in all, were held out as one (drawn by data.seed = {self.seed})"
         )
+        return train, evaluated, note
 
 
 def hold_out(
     groups: Mapping[str, Sequence[Item]], fraction: float, seed: int
 ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
-    """Put ``fraction`` of every class aside, at least one image: (train, eval).
+    """Hold out ``fraction`` of every class, at least one image: (train, eval).
 
-    Which ones is a function of the seed and of each image's name alone: the same on every
-    machine, and an image that is added later moves few others across.
+    Which images are held out depends only on the seed and on each image's name: it is the same on
+    every machine, and an image that is added later moves few others to the other split.
 
     >>> hold_out({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 0.25, seed=0)
     ({'ant': ['a', 'b', 'd'], 'bee': ['e']}, {'ant': ['c'], 'bee': ['f']})
@@ -82,21 +79,23 @@ def hold_out(
         DataError: a class has a single image.
     """
     if not 0 < fraction < 1:
-        raise ValueError(f"fraction: {fraction} must lie between 0 and 1, such as 0.2")
+        raise ValueError(
+            f"fraction must be between 0 and 1, got {fraction}; write 0.2, for example"
+        )
     lone = [name for name, images in groups.items() if len(images) == 1]
     if lone:
         raise DataError(
-            f"a single image of {listed(lone)}: it cannot be in both splits; add more images "
-            "of such a class, or leave it out"
+            f"each class must have at least 2 images, one per split; got a single image of "
+            f"{listed(lone)}: add images, or leave the class out"
         )
     train: dict[str, list[Item]] = {}
-    aside: dict[str, list[Item]] = {}
+    evaluated: dict[str, list[Item]] = {}
     for name, images in groups.items():
         count = min(max(1, round(fraction * len(images))), len(images) - 1)
-        chosen = set(sorted(images, key=lambda image: _rank(seed, image))[:count])
-        train[name] = [image for image in images if image not in chosen]
-        aside[name] = [image for image in images if image in chosen]
-    return train, aside
+        held_out = set(sorted(images, key=lambda image: _rank(seed, image))[:count])
+        train[name] = [image for image in images if image not in held_out]
+        evaluated[name] = [image for image in images if image in held_out]
+    return train, evaluated
 
 
 def labelled(
@@ -124,14 +123,14 @@ def class_problems(
     >>> class_problems(["ant", "bee"], ["bee"], "train", "val")
     ["val lacks the class 'ant' of train"]
     """
-    known, seen = set(train), set(evaluated)
+    trained, tested = set(train), set(evaluated)
     problems = []
-    if known - seen:
-        problems.append(f"{eval_name} lacks {_classes(known - seen)} of {train_name}")
-    if seen - known:
-        problems.append(f"{train_name} lacks {_classes(seen - known)} of {eval_name}")
-    if len(known) == 1:
-        problems.append(f"{train_name} has {_classes(known)} only; there is nothing to tell apart")
+    if trained - tested:
+        problems.append(f"{eval_name} lacks {_classes(trained - tested)} of {train_name}")
+    if tested - trained:
+        problems.append(f"{train_name} lacks {_classes(tested - trained)} of {eval_name}")
+    if len(trained) == 1:
+        problems.append(f"{train_name} must have at least 2 classes, got {_classes(trained)} only")
     return problems
 
 
@@ -152,12 +151,12 @@ def class_notes(classes: Iterable[str]) -> list[str]:
 
 
 def untouched(found: Sequence[str]) -> tuple[str, ...]:
-    """Say which eval splits are not used, where a dataset has several.
+    """One note for each eval split that is not used, where a dataset has several.
 
     >>> untouched(["val", "test"])
-    ("'test' is left alone: the eval split is 'val'",)
+    ("'test' is not used: the eval split is 'val'",)
     """
-    return tuple(f"{name!r} is left alone: the eval split is {found[0]!r}" for name in found[1:])
+    return tuple(f"{name!r} is not used: the eval split is {found[0]!r}" for name in found[1:])
 
 
 def file_splits(
@@ -168,10 +167,11 @@ def file_splits(
 ) -> Splits:
     """Splits of images that are stored as files, named by their paths relative to ``root``.
 
-    Classes are sorted by name and the images of each by path: the file system has no say.
+    Classes are sorted by name and the images of each by path: the order of the file system does not
+    matter.
 
     Raises:
-        DataError: a class is too small to put images of it aside.
+        DataError: a class is too small to hold images out.
     """
     notes = list(notes)
     if isinstance(evaluated, HoldOut):

@@ -1,13 +1,13 @@
 """From the bytes of an image file to the tensor that a backbone expects.
 
-The part of the chain that is the same in every epoch: decode → resize → crop. Everything random
-is an augmentation and comes after it.
+The steps that are the same in every epoch: decode → resize → crop. Every random step is an
+augmentation and comes after them.
 
-Pillow decodes (see ``tlf.data.decode``) and resizes. It is the reference that published weights
-were trained and measured with, and the only exact way: on the 397 JPEGs of the ants-and-bees set
-torchvision's own decoder (deprecated by now) gives the same pixels, but handing them to Pillow's
-resize costs what it saves, and torchvision's faster resize of uint8 tensors is one grey level off
-in 0.2 % of the values.
+Pillow decodes (see ``tlf.data.decode``) and resizes: published weights were trained and measured
+with it, and no faster way is exact. On the 397 JPEGs of the ants-and-bees set torchvision's own
+decoder (deprecated) gives the same pixels, but passing them to Pillow's resize takes the time that
+it saves; and torchvision's faster resize of uint8 tensors is one grey level off in 0.2 % of the
+values.
 """
 
 from functools import cache
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def load(data: bytes, preprocessing: Preprocessing) -> "Tensor":
-    """The fixed part of the chain in one go: an image file → a uint8 image (C, H, W).
+    """Decode and resize: an image file → a uint8 image (C, H, W).
 
-    Bit-equal to ``Resize`` of torchvision's transforms on a Pillow image, antialiased; see
-    ``open_image`` and ``target_size``.
+    Bit-equal to torchvision's ``Resize`` of a Pillow image, antialiased; see ``open_image`` and
+    ``target_size``.
 
     Raises:
-        DataError: these bytes are no image that can be read.
+        DataError: the bytes cannot be read as an image.
     """
     import torch
 
@@ -40,26 +40,26 @@ def load(data: bytes, preprocessing: Preprocessing) -> "Tensor":
 
 
 def load_pixels(data: bytes, preprocessing: Preprocessing) -> "NDArray[np.uint8]":
-    """What ``load`` gives, for where torch is not imported.
+    """The same as ``load``, as a numpy array: torch is not imported.
 
     Raises:
-        DataError: these bytes are no image that can be read.
+        DataError: the bytes cannot be read as an image.
     """
     return _pixels(_resize(open_image(data, preprocessing.channels), preprocessing))
 
 
 def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, int]:
-    """The shape (C, H, W) of what ``load`` gives for a file that it can read, without decoding it.
+    """The shape (C, H, W) of the image that ``load`` gives, if it can read it. Decodes nothing.
 
     Raises:
-        DataError: these bytes do not begin as an image does, or the image is too long and thin.
+        DataError: the header of an image cannot be read, or the image is too long and thin.
     """
     width, height = _fitted(*upright_size(data), preprocessing)
     return preprocessing.channels, height, width
 
 
 def load_opened(image: "Image.Image", preprocessing: Preprocessing) -> "Tensor":
-    """What ``load`` gives for an image file, for an image that Pillow has opened or made.
+    """The same as ``load``, for an image that Pillow has opened or made.
 
     Raises:
         DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
@@ -74,8 +74,8 @@ def load_opened(image: "Image.Image", preprocessing: Preprocessing) -> "Tensor":
 def center_crop(image: "Tensor", size: int) -> "Tensor":
     """The centre of an image (C, H, W) → (C, ``size``, ``size``).
 
-    A side that is shorter is filled up with black on both ends. Bit-equal to torchvision's
-    ``CenterCrop``, the rounding of odd margins included.
+    A side that is shorter is padded with black at both ends. Bit-equal to torchvision's
+    ``CenterCrop``, also in the rounding of odd margins.
     """
     from torch.nn.functional import pad
 
@@ -91,7 +91,7 @@ def normalize(images: "Tensor", preprocessing: Preprocessing) -> "Tensor":
     """Uint8 images (B, C, H, W) → float32 ``(images / 255 - mean) / std``, on the same device.
 
     Three float32 operations in this order, each rounded once: bit-equal to torchvision's
-    ``ToTensor`` and ``Normalize``. The memory order (channels last or not) stays what it is.
+    ``ToTensor`` and ``Normalize``. The memory format (channels last or not) is kept.
 
     Raises:
         ValueError: the images are not uint8, or have another number of channels than ``mean``.
@@ -100,8 +100,8 @@ def normalize(images: "Tensor", preprocessing: Preprocessing) -> "Tensor":
 
     if images.dtype != torch.uint8 or images.shape[1] != preprocessing.channels:
         raise ValueError(
-            f"normalize takes uint8 images of {preprocessing.channels} channels (B, C, H, W), "
-            f"not {images.dtype} {tuple(images.shape)}"
+            f"normalize: images must be uint8 of {preprocessing.channels} channels (B, C, H, W), "
+            f"got {images.dtype} {tuple(images.shape)}"
         )
     white, mean, std = _constants(preprocessing.mean, preprocessing.std, images.device)
     return images.to(torch.float32).div_(white).sub_(mean).div_(std)
@@ -110,8 +110,8 @@ def normalize(images: "Tensor", preprocessing: Preprocessing) -> "Tensor":
 def target_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
     """Width and height that an image is resized to.
 
-    The shorter side becomes ``preprocessing.resize`` and the longer one keeps the proportion,
-    rounded down; or both become ``preprocessing.size`` where the image is squashed.
+    The shorter side becomes ``preprocessing.resize`` and the longer one keeps the aspect ratio,
+    rounded down. With ``crop="squash"`` both become ``preprocessing.size``.
 
     >>> target_size(500, 333, Preprocessing(resize=256))
     (384, 256)
@@ -142,7 +142,7 @@ def _fitted(width: int, height: int, preprocessing: Preprocessing) -> tuple[int,
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and across * down > 2 * limit:
         raise DataError(
-            f"{width} × {height} pixels: too long and thin, it would become {across} × {down}"
+            f"{width} × {height} pixels: too long and thin, resized it would be {across} × {down}"
         )
     return across, down
 
@@ -151,7 +151,7 @@ def _pixels(image: "Image.Image") -> "NDArray[np.uint8]":
     import numpy as np
 
     pixels = np.atleast_3d(np.array(image)).transpose(2, 0, 1)
-    # numpy reorders in this thread; torch would wake all its threads for each image.
+    # numpy copies in this thread; torch would start all its threads for each image.
     return np.ascontiguousarray(pixels)
 
 
@@ -168,5 +168,5 @@ def _constants(
     def per_channel(values: tuple[float, ...]) -> "Tensor":
         return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
 
-    # White is a tensor on the device: CUDA multiplies by the rounded inverse of a plain number.
+    # 255 is a tensor on the device: CUDA multiplies by the rounded inverse of a plain number.
     return per_channel((255.0,)), per_channel(mean), per_channel(std)

@@ -1,5 +1,5 @@
-"""Plugins: find, check and register them, and name the one that broke. It knows hooks and
-components, and nothing of recipes or training.
+"""Plugins: find, check and register them, and name the one that broke. Knows hooks and components,
+but not recipes or training.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ __all__ = ["load_plugins"]
 
 
 def __getattr__(name: str) -> object:
-    """Import ``load_plugins`` when it is asked for: ``tlf --help`` looks at names alone."""
+    """Import ``load_plugins`` when it is asked for: ``tlf --help`` only needs names."""
     if name == "load_plugins":
         from tlf.plugins.loading import load_plugins
 

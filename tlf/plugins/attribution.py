@@ -1,4 +1,4 @@
-"""Names what broke: the component, and the plugin behind it or behind a hook."""
+"""Errors that name what broke: a component, and the plugin that offers it or implements a hook."""
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from tlf import hookspecs
 from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
 from tlf.errors import PluginError, TlfError
 from tlf.plugins.tracebacks import place, reason
-from tlf.plugins.validation import version, wrong_answer
+from tlf.plugins.validation import result_fault, version
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def blame(offer: Offer, verb: str) -> Iterator[None]:
-    """Name the component, and the plugin behind it, if what happens inside breaks.
+    """Name the component, and the plugin that offers it, in an error raised inside the context.
+
+    Parameters:
+        offer: the component.
+        verb: the method that is called.
 
     Raises:
-        PluginError: a component refused its options or its surroundings, or a third party's broke.
+        PluginError: a component raised a ValueError, or a third party's raised anything.
     """
     who, module = f"{offer.kind!r} ({version(offer.plugin)})", offer.component.__module__
     try:
@@ -36,15 +40,15 @@ def blame(offer: Offer, verb: str) -> Iterator[None]:
         raise PluginError(f"{who}: {error}{where}") from error
     except Exception as error:
         if offer.plugin.name == "tlf":
-            raise  # a fault of tlf's own keeps its traceback
+            raise  # a bug of tlf keeps its traceback
         raise PluginError(f"{who} failed in {verb}: {reason(error, module)}") from error
 
 
 def blaming_manager(loaded: Mapping[str, Plugin]) -> pluggy.PluginManager:
-    """A manager of hooks that names which of the ``loaded`` plugins broke; pluggy does not.
+    """A hook manager that names which of the ``loaded`` plugins broke; pluggy does not.
 
     Parameters:
-        loaded: name → plugin; plugins that are added to it later are known too.
+        loaded: name → plugin; plugins may be added later.
     """
     manager = pluggy.PluginManager("tlf")
     manager.add_hookspecs(hookspecs)
@@ -61,25 +65,25 @@ def _attribute(
 ) -> None:
     error = outcome.exception
     if error is None:
-        wrong = wrong_answer(hook, outcome.get_result(), arguments)
-        error = TypeError(wrong) if wrong else None
+        fault = result_fault(hook, outcome.get_result(), arguments)
+        error = TypeError(fault) if fault else None
     if not isinstance(error, Exception) or isinstance(error, (TlfError, pluggy.HookCallError)):
         return
-    guilty = [item for item in implementations if _raised_in(item, error)] or implementations
-    # An extension is registered under its kind.
-    names = [item.plugin_name.partition(":")[0] for item in guilty]
-    third = [loaded[name] for name in names if name in loaded]
-    if not third:
-        return  # a fault of tlf's own keeps its traceback
-    who = " or ".join(f"{plugin.name!r} ({version(plugin)})" for plugin in third)
-    module = inspect.unwrap(guilty[0].function).__module__
+    suspects = [item for item in implementations if _raised_in(item, error)] or implementations
+    # Extensions are registered under "PLUGIN:KIND:NUMBER".
+    names = [item.plugin_name.partition(":")[0] for item in suspects]
+    plugins = [loaded[name] for name in names if name in loaded]
+    if not plugins:
+        return  # a bug of tlf keeps its traceback
+    who = " or ".join(f"{plugin.name!r} ({version(plugin)})" for plugin in plugins)
+    module = inspect.unwrap(suspects[0].function).__module__
     blamed = PluginError(f"plugin {who} failed in {hook}: {reason(error, module)}")
     blamed.__cause__ = error
     outcome.force_exception(blamed)
 
 
 def _raised_in(implementation: pluggy.HookImpl, error: Exception) -> bool:
-    # The innermost function is the plugin's own; a decorator may be shared by several plugins.
+    # Several plugins may share a decorator: only the innermost function is the plugin's own.
     code = getattr(inspect.unwrap(implementation.function), "__code__", None)
     trace = error.__traceback__
     while trace is not None:
@@ -92,7 +96,7 @@ def _raised_in(implementation: pluggy.HookImpl, error: Exception) -> bool:
 def attributed(
     augmentation: Augmentation | BatchAugmentation, offer: Offer
 ) -> Augmentation | BatchAugmentation:
-    """The same augmentation, which names itself if it breaks."""
+    """The same augmentation, whose errors name it and its plugin."""
     if offer.plugin.name == "tlf":
         return augmentation
     if isinstance(augmentation, Augmentation):
@@ -101,9 +105,9 @@ def attributed(
 
 
 def original(augmentation: Augmentation | BatchAugmentation) -> Augmentation | BatchAugmentation:
-    """The component as the recipe has it."""
-    known = isinstance(augmentation, _Single | _Mixing)
-    return augmentation.augmentation if known else augmentation  # type: ignore[union-attr]
+    """The component of the recipe inside an ``attributed`` one."""
+    wrapped = isinstance(augmentation, _Single | _Mixing)
+    return augmentation.augmentation if wrapped else augmentation  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,8 @@ class _Single:
             changed = self.augmentation.augment(image, size)
             if changed.dtype != image.dtype or changed.shape[:-2] != image.shape[:-2]:
                 raise ValueError(
-                    f"augment gave {changed.dtype} {tuple(changed.shape)}; an image stays "
-                    f"{image.dtype} of {image.shape[0]} channels (C, H, W)"
+                    f"augment must return {image.dtype} of {image.shape[0]} channels (C, H, W), "
+                    f"got {changed.dtype} {tuple(changed.shape)}"
                 )
             return changed
 
@@ -134,7 +138,7 @@ class _Mixing:
             mixed, blended = self.augmentation.mix(images, targets)
             if mixed.shape != images.shape or blended.shape != targets.shape:
                 raise ValueError(
-                    f"mix gave {tuple(mixed.shape)} and {tuple(blended.shape)}; shapes stay "
-                    f"{tuple(images.shape)} and {tuple(targets.shape)}"
+                    f"mix must return the shapes {tuple(images.shape)} and {tuple(targets.shape)}, "
+                    f"got {tuple(mixed.shape)} and {tuple(blended.shape)}"
                 )
             return mixed, blended

@@ -21,7 +21,7 @@ def plugin_command(name: str) -> click.Command:
     """The command called ``PLUGIN:COMMAND``. No other plugin is imported.
 
     Raises:
-        PluginError: there is no such plugin, or it is broken, or offers no such command.
+        PluginError: the plugin is not installed, is broken, or offers no such command.
     """
     plugin_name, _, command_name = name.partition(":")
     entry = find_entry(plugin_name)
@@ -31,35 +31,35 @@ def plugin_command(name: str) -> click.Command:
     register(manager, module, plugin, plugin_name)
     offered = offered_commands(manager, plugin)
     if command_name not in offered:
-        known = [f"{plugin_name}:{one}" for one in offered]
-        advice = nearest(name, known) if known else "it offers none; tlf plugins shows who does"
+        known = [f"{plugin_name}:{command}" for command in offered]
+        advice = nearest(name, known) if known else "it offers none; tlf plugins lists commands"
         raise broken(plugin, f"there is no command {command_name!r}; {advice}")
     return _Attributed(name, offered[command_name], plugin, entry.module)
 
 
 def offered_commands(manager: pluggy.PluginManager, plugin: Plugin) -> Mapping[str, click.Command]:
-    """Name → command, as the only plugin of a manager offers them.
+    """Name → command, for every command of the only plugin of a manager.
 
     Raises:
-        PluginError: it breaks, or what it offers is no command.
+        PluginError: the plugin breaks, or offers something else than commands.
     """
     offered: dict[str, click.Command] = {}
     for answer in manager.hook.tlf_commands():
         if not isinstance(answer, Mapping):
-            found = type(answer).__name__
-            raise broken(plugin, f"{HOOK} must return a mapping from name to command, got {found}")
+            got = type(answer).__name__
+            raise broken(plugin, f"{HOOK} must return a mapping from name to command, got {got}")
         for name, command in answer.items():
             if not isinstance(name, str) or not name or ":" in name:
-                raise broken(plugin, f"{HOOK} offers {name!r}; write a name without ':'")
+                raise broken(plugin, f"{HOOK}: a name must be text without ':', got {name!r}")
             if not isinstance(command, click.Command):
-                told = f"{HOOK} offers {name!r}, which must be a click command"
-                raise broken(plugin, f"{told}; write @click.command() above the function")
+                fault = f"{HOOK}: {name!r} must be a click command, got {type(command).__name__}"
+                raise broken(plugin, f"{fault}; write @click.command() above the function")
             offered[name] = command
     return offered
 
 
 class _Attributed(click.Command):
-    """A plugin's command, which is named if it breaks."""
+    """A plugin's command, whose errors name it and its plugin."""
 
     def __init__(self, name: str, command: click.Command, plugin: Plugin, module: str) -> None:
         self.__dict__.update(vars(command))
@@ -69,7 +69,7 @@ class _Attributed(click.Command):
         """Run the command.
 
         Raises:
-            PluginError: it broke; names the plugin.
+            PluginError: the command broke; names the plugin.
         """
         try:
             return self.command.invoke(ctx)

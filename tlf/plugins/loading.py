@@ -1,4 +1,4 @@
-"""Load plugins, and survey those that are installed. Nothing here is global."""
+"""Load plugins, and survey the installed ones. There is no global state."""
 
 import importlib
 from collections.abc import Sequence
@@ -46,33 +46,33 @@ class Plugins:
 
     @property
     def replaces_step(self) -> bool:
-        """Whether any of them says how a training step is made."""
+        """Whether a plugin replaces the training step."""
         return bool(self.hook.tlf_training_step.get_hookimpls())
 
 
 @dataclass(frozen=True)
 class Surveyed:
-    """One installed plugin: what it does, or why it cannot be loaded."""
+    """One installed plugin: what it offers, or why it cannot be loaded."""
 
     plugin: Plugin
     offers: tuple[Offer, ...] = ()
     hooks: tuple[str, ...] = ()
-    """The decisions and events that it takes part in."""
+    """The decisions and events that it implements."""
     commands: tuple[str, ...] = ()
-    """What it adds to the command line: ``PLUGIN:COMMAND``."""
+    """The commands that it adds: ``PLUGIN:COMMAND``."""
     failure: str | None = None
 
 
 def load_plugins(names: Sequence[str]) -> Plugins:
-    """Load what comes with tlf, and the installed plugins called ``names``; no others.
+    """Load the built-in components, and the installed plugins called ``names``; no others.
 
     Where the first answer decides, the plugin named last is asked first.
 
     Raises:
-        PluginError: plugins are missing, offered twice, broken, or offer what tlf cannot use; tells
-            everything that is missing or broken.
+        PluginError: plugins are missing, installed twice or broken, or offer what tlf cannot use;
+            names each of them.
     """
-    entries = find_entries(names)  # before what comes with tlf, which takes seconds to import
+    entries = find_entries(names)  # first: importing the built-in components takes seconds
     loaded, problems = {"tlf": _own()}, []
     manager = blaming_manager(loaded)
     offers = _built_in(manager)
@@ -87,22 +87,22 @@ def load_plugins(names: Sequence[str]) -> Plugins:
 
 
 def extend(plugins: Plugins, extensions: Sequence[object]) -> None:
-    """Let the extensions of a recipe take part in the hooks of its run.
+    """Register the extensions of a recipe for the hooks of its run.
 
-    Where the first answer decides, they are asked before the plugins, the one named last first.
+    Where the first answer decides, extensions are asked before plugins, the one named last first.
 
     Raises:
-        PluginError: the same extension is named twice, with the same options.
+        PluginError: the recipe names an extension twice with the same options.
     """
     for number, extension in enumerate(extensions):
         offer = plugins.catalogue.offer(extension)
         if extension in extensions[:number]:
-            raise broken(offer.plugin, f"extension {offer.kind!r} is named twice; name it once")
+            raise broken(offer.plugin, f"extension {offer.kind!r} is named twice; remove one")
         plugins.manager.register(extension, name=f"{offer.kind}:{number}")
 
 
 def survey_plugins() -> tuple[Surveyed, ...]:
-    """Try what comes with tlf and every installed plugin, each by itself, and say how it went."""
+    """Load the built-in components and every installed plugin, each by itself; report failures."""
     own = _catalogue(_built_in(blaming_manager({}))).offers
     return (Surveyed(_own(), own), *(_surveyed(entry, own) for entry in used_entries()))
 
@@ -117,13 +117,13 @@ def _built_in(manager: pluggy.PluginManager) -> list[Offer]:
 
 
 def _catalogue(offers: Sequence[Offer]) -> Catalogue:
-    seen: dict[tuple[str, str], Offer] = {}
-    classes: dict[type, Offer] = {}
+    by_kind: dict[tuple[str, str], Offer] = {}
+    by_class: dict[type, Offer] = {}
     for offer in offers:
-        if seen.setdefault((offer.hook, offer.kind), offer) is not offer:
-            raise broken(offer.plugin, f"{offer.hook} offers {offer.kind!r} twice")
-        # Which kind a component is, and whose, is known by its class.
-        first = classes.setdefault(offer.component, offer)
+        if by_kind.setdefault((offer.hook, offer.kind), offer) is not offer:
+            raise broken(offer.plugin, f"{offer.hook} offers {offer.kind!r} twice; rename one")
+        # The class of a component tells its kind and its plugin: each kind needs its own.
+        first = by_class.setdefault(offer.component, offer)
         if first is not offer:
             raise broken(
                 offer.plugin,

@@ -1,4 +1,4 @@
-"""Registers a plugin's module, once its hooks and what it offers are checked."""
+"""Check the hooks of a plugin's module and what it offers, and register it."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ def imported(entry: EntryPoint, plugin: Plugin) -> object:
     """A plugin's module.
 
     Raises:
-        PluginError: it cannot be imported.
+        PluginError: importing it fails.
     """
     try:
         return entry.load()
@@ -31,14 +31,14 @@ def imported(entry: EntryPoint, plugin: Plugin) -> object:
 def register(
     manager: pluggy.PluginManager, module: object, plugin: Plugin, name: str
 ) -> list[Offer]:
-    """Let a module take part in the hooks, under a name; what it offers.
+    """Register a module for its hooks, under a name; give what it offers.
 
     Raises:
-        PluginError: it is there already, implements no hook or a wrong one, or offers what tlf
-            cannot use.
+        PluginError: the module is registered already, implements no hook or an unknown one, or
+            offers what tlf cannot use.
     """
-    if twin := manager.get_name(module):
-        raise broken(plugin, f"is the same module as plugin {twin!r}; name one of the two")
+    if other := manager.get_name(module):
+        raise broken(plugin, f"is the same module as plugin {other!r}; name one of the two")
     marked = _checked_hooks(manager, module, plugin)
     try:
         manager.register(module, name=name)
@@ -56,21 +56,21 @@ def register(
 
 
 def events(manager: pluggy.PluginManager, module: object, plugin: Plugin) -> tuple[str, ...]:
-    """The decisions and events that a module takes part in, in the order of a run.
+    """The decisions and events that a module implements, in the order of a run.
 
     Raises:
-        PluginError: it marks no hook.
+        PluginError: it implements no hook.
     """
     marked = {hook for _, hook in _marked(manager, module, plugin)}
     return tuple(hook for hook in _HOOKS if hook in marked - {*VERBS, "tlf_commands"})
 
 
 def _check_extension(manager: pluggy.PluginManager, offer: Offer) -> None:
-    """Its methods are hooks of a run, and hooks that offer components are no methods."""
+    """An extension implements hooks of a run; only a module offers components and commands."""
     for attribute, hook in _checked_hooks(manager, offer.component, offer.plugin):
         if hook in VERBS or hook == "tlf_commands":
-            told = f"{offer.kind!r} has a method {attribute}; such a hook stands in the module"
-            raise broken(offer.plugin, told)
+            fault = f"{offer.kind!r} has a method {attribute}; write this hook as a function"
+            raise broken(offer.plugin, f"{fault} of the module")
 
 
 def _checked_hooks(
@@ -82,15 +82,15 @@ def _checked_hooks(
             _check_hook(plugin, attribute, hook, getattr(owner, attribute))
     except PluginError:
         raise
-    except Exception as error:  # an attribute that cannot be read
-        raise broken(plugin, f"cannot be looked through: {reason(error)}") from error
+    except Exception as error:  # a module may compute its attributes
+        raise broken(plugin, f"its attributes cannot be read: {reason(error)}") from error
     return marked
 
 
 def _marked(
     manager: pluggy.PluginManager, module: object, plugin: Plugin
 ) -> Iterator[tuple[str, str]]:
-    """The attribute and the hook of everything that a plugin marks as an implementation."""
+    """Attribute and hook, for everything that a plugin marks with ``@hookimpl``."""
     found = False
     for attribute in dir(module):
         options = manager.parse_hookimpl_opts(module, attribute)
@@ -100,7 +100,9 @@ def _marked(
         elif attribute in _HOOKS and inspect.isroutine(getattr(module, attribute)):
             raise broken(plugin, f"{attribute} is not marked; write @hookimpl above it")
     if not found:
-        raise broken(plugin, "implements no hook; write @hookimpl above what should be called")
+        raise broken(
+            plugin, "implements no hook; write @hookimpl above each function that tlf should call"
+        )
 
 
 def _check_hook(plugin: Plugin, attribute: str, hook: str, function: Callable[..., Any]) -> None:
@@ -109,4 +111,4 @@ def _check_hook(plugin: Plugin, attribute: str, hook: str, function: Callable[..
     for argument in inspect.signature(function).parameters.values():
         # Whether pluggy passes such an argument depends on its version.
         if argument.default is not argument.empty:
-            raise broken(plugin, f"{attribute} gives {argument.name!r} a default; leave it out")
+            raise broken(plugin, f"{attribute} gives {argument.name!r} a default; remove it")

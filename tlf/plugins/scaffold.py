@@ -1,4 +1,4 @@
-"""A new plugin: a whole package that works, to change from there."""
+"""A new plugin: a complete package that works, as a start."""
 
 import importlib.util
 import os
@@ -48,13 +48,13 @@ from tlf.results import Progress
 
 @dataclass(frozen=True)
 class Ends:
-    """Train the stem, the last stages and the head; freeze what lies between."""
+    """Train the stem, the last stages and the head; freeze the stages between."""
 
     last: int = 1
-    """How many stages train at the top."""
+    """How many of the last stages train."""
 
     def frozen(self, model: Classifier, progress: Progress) -> list[str]:
-        """Names of the parameters that stand still in this epoch."""
+        """Names of the parameters that are frozen in this epoch."""
         middle = list(model.stages)[1 : len(model.stages) - self.last]
         return [name for stage in middle for name in model.stage(stage)]
 
@@ -66,7 +66,7 @@ def tlf_freeze_policies() -> dict[str, type]:
 '''
 
 _TEST = '''\
-"""The policy keeps tlf's contract, freezes what it says, and is found by its name."""
+"""The policy keeps tlf's contract, freezes the right stages, and is found by its name."""
 
 from tlf.plugins import load_plugins
 from tlf.results import Progress
@@ -94,8 +94,8 @@ def test_recipes_find_it():
 _README = """\
 # tlf-$name
 
-A freeze policy for tlf: the stem, the last stages and the head train, and what lies between stands
-still.
+A freeze policy for tlf: the stem, the last stages and the head train; the stages between are
+frozen.
 
 ```sh
 pip install -e '.[test]'
@@ -111,19 +111,19 @@ freeze = "$name:ends"                       # or { kind = "$name:ends", last = 2
 
 | option | default | what it does |
 |---|---|---|
-| `last` | `1` | how many stages train at the top |
+| `last` | `1` | how many of the last stages train |
 """
 
 
 def write_plugin(name: str, parent: Path) -> Path:
-    """Write the package of a plugin, which works at once, and give its folder.
+    """Write the package of a working plugin, and give its folder.
 
     Parameters:
-        name: what recipes name it by.
-        parent: the folder in which its own is made.
+        name: its name in recipes.
+        parent: where its folder is created.
 
     Raises:
-        PluginError: the name cannot be used or is taken, or the folder exists or cannot be made.
+        PluginError: the name cannot be used or is taken, or the folder exists or cannot be written.
     """
     _check_name(name)
     folder = parent / f"tlf-{name}"
@@ -142,7 +142,7 @@ def write_plugin(name: str, parent: Path) -> Path:
         _write_whole(folder, texts)
     except OSError as error:
         raise PluginError(
-            f"cannot write {folder}: {error.strerror}; go to a folder that can be written"
+            f"{folder} cannot be written: {error.strerror}; go to a folder that can be written"
         ) from error
     return folder
 
@@ -151,59 +151,60 @@ def _check_name(name: str) -> None:
     short = name.removeprefix("tlf-")
     if short == "tlf":
         raise PluginError(
-            "'tlf' is the name of what comes with tlf; write another, such as my-freezing"
+            "a plugin's name must not be 'tlf', which is taken; write another, such as my-freezing"
         )
     if short != name and _NAME.fullmatch(short):
-        raise PluginError(f"the package is called tlf-… by itself; write: tlf new-plugin {short}")
+        raise PluginError(
+            f"a plugin's name must not begin with 'tlf-', which is added to the package's name; "
+            f"write: tlf new-plugin {short}"
+        )
     if not _NAME.fullmatch(name):
         raise PluginError(
-            f"{name!r} cannot be a plugin's name; write small letters and digits, words joined by "
-            f"hyphens, a letter first, such as {_mended(name)}"
+            f"a plugin's name must be small letters and digits, words joined by hyphens, a letter "
+            f"first, got {name!r}; write {_valid_name(name)}, for example"
         )
 
 
-def _mended(name: str) -> str:
-    """A name that could be a plugin's, as near as can be.
+def _valid_name(name: str) -> str:
+    """The nearest name that a plugin may have.
 
-    >>> _mended("My_Ends"), _mended("2 ends"), _mended("tlf_ends"), _mended("ä")
+    >>> _valid_name("My_Ends"), _valid_name("2 ends"), _valid_name("tlf_ends"), _valid_name("ä")
     ('my-ends', 'ends', 'ends', 'my-freezing')
     """
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("0123456789-").rstrip("-")
-    short = plain.removeprefix("tlf-")
+    hyphenated = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("0123456789-").rstrip("-")
+    short = hyphenated.removeprefix("tlf-")
     return short if _NAME.fullmatch(short) and short != "tlf" else "my-freezing"
 
 
 def _check_free(name: str, folder: Path, module: str) -> None:
-    taken = [plugin for plugin in installed_plugins() if _plain(plugin.name) == name]
-    other = f"take another name, such as my-{name}"
+    taken = [plugin for plugin in installed_plugins() if _normalized(plugin.name) == name]
+    advice = f"write another name, such as my-{name}"
     if taken:
         owner = f"{taken[0].distribution} {taken[0].version}"
-        raise PluginError(
-            f"there is a plugin {taken[0].name!r} already: {owner} offers it; {other}"
-        )
-    if any(_plain(found.name) == folder.name for found in distributions() if found.name):
-        raise PluginError(f"a package called {folder.name} is installed already; {other}")
+        raise PluginError(f"plugin {taken[0].name!r} is installed already, from {owner}; {advice}")
+    if any(_normalized(package.name) == folder.name for package in distributions() if package.name):
+        raise PluginError(f"a package called {folder.name} is installed already; {advice}")
     if importlib.util.find_spec(module):
-        raise PluginError(f"a module called {module} is installed already; {other}")
+        raise PluginError(f"a module called {module} is installed already; {advice}")
     if os.path.lexists(folder):
-        raise PluginError(f"{folder} exists already; {other}, or go to another folder")
+        raise PluginError(f"{folder} exists already; {advice}, or go to another folder")
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     """A name as package indexes compare it.
 
-    >>> _plain("My_Pool")
+    >>> _normalized("My_Pool")
     'my-pool'
     """
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _write_whole(folder: Path, texts: dict[str, str]) -> None:
-    """Write a folder to the side, and rename it when it is whole."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as side:
-        whole = Path(side, folder.name)
+    """Write a folder under a temporary name, and rename it when it is complete."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        complete = Path(temporary, folder.name)
         for path, text in texts.items():
-            file = whole / path
+            file = complete / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
-        whole.rename(folder)
+        complete.rename(folder)

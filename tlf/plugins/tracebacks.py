@@ -1,5 +1,5 @@
-"""What an exception says, and at which line of a plugin it was raised: an error without a traceback
-still leads to what is to be mended.
+"""An exception's message, and the line of a plugin that raised it: an error without a traceback
+still shows what to fix.
 """
 
 import sys
@@ -8,39 +8,39 @@ from traceback import walk_tb
 from types import FrameType
 
 _PASSED = {"tlf", "torch", "pluggy", *sys.stdlib_module_names}
-"""Packages that a plugin is called by or calls on, and that are not what is to be mended."""
+"""Packages that call a plugin or that it calls: the bug is hardly there."""
 
 
 def reason(error: BaseException, module: str = "") -> str:
-    """What an exception says, in one line, and where it was raised.
+    """An exception's type and message, in one line, and where it was raised.
 
     >>> reason(KeyError("x"))
     "KeyError: 'x'"
 
     Parameters:
-        error: it.
-        module: the name of a module of the plugin's.
+        error: the exception.
+        module: the name of one of the plugin's modules.
     """
     return " ".join(f"{type(error).__name__}: {error}".split()) + place(error, module)
 
 
 def place(error: BaseException, module: str = "") -> str:
-    """``" (file.py, line 3)"``, the innermost line of the plugin's package on the way to an error.
+    """``" (file.py, line 3)"``: the innermost line of the plugin's package in a traceback.
 
-    Where none is, because what failed was inherited, the innermost line of somebody else's; and
-    nothing where there is none either.
+    If there is none, because inherited code failed, the innermost line of another package; if there
+    is none either, nothing.
 
     >>> place(KeyError("x"))
     ''
 
     Parameters:
-        error: it.
-        module: the name of a module of the plugin's.
+        error: the exception.
+        module: the name of one of the plugin's modules.
     """
     if isinstance(error, SyntaxError):
-        return ""  # says itself where it is
+        return ""  # its message names the line
     package = module.partition(".")[0]
-    # What has no file, such as the ``__init__`` of a dataclass, is nobody's line.
+    # Generated code, such as the ``__init__`` of a dataclass, has no file.
     lines = [
         (_package(frame), frame.f_code.co_filename, number)
         for frame, number in walk_tb(error.__traceback__)

@@ -1,7 +1,8 @@
-"""What plugins offer, checked: every kind is a frozen dataclass with its hook's verb."""
+"""Checks of what plugins offer: each component is a frozen dataclass with its hook's method."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 from tlf.components import Offer, Plugin
 from tlf.errors import PluginError
@@ -25,35 +26,34 @@ VERBS = {
         "tlf_run_ended",
     ),
 }
-"""Hook → the methods of which a component has at least one."""
+"""Hook → methods; a component has at least one of them."""
 
 
 def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) -> Iterator[Offer]:
-    """What a plugin's implementation of a component hook offers, under the names for a recipe.
+    """What a plugin's component hook offers, under the names that recipes use.
 
     Raises:
-        PluginError: it breaks, or something that it offers is not a component.
+        PluginError: the hook breaks, or offers something that is not a component.
     """
     try:
         offered = function()
     except (Exception, SystemExit) as error:
-        told = reason(error, function.__module__)
-        raise broken(plugin, f"{hook} failed: {told}") from error
+        raise broken(plugin, f"{hook} failed: {reason(error, function.__module__)}") from error
     if not isinstance(offered, Mapping):
         raise broken(
-            plugin, f"{hook} returns {_article(offered)}, not a mapping from kind to class"
+            plugin, f"{hook} must return a mapping from kind to class, got {_article(offered)}"
         )
     for kind, component in offered.items():
         if not isinstance(kind, str) or not kind or ":" in kind:
-            raise broken(plugin, f"{hook} offers {kind!r}; a kind is a name without ':'")
-        if wrong := fault(hook, component):
-            raise broken(plugin, f"{hook} offers {kind!r}, which {wrong}")
+            raise broken(plugin, f"{hook}: a kind must be a name without ':', got {kind!r}")
+        if problem := fault(hook, component):
+            raise broken(plugin, f"{hook} offers {kind!r}, which {problem}")
         prefix = "" if plugin.name == "tlf" else f"{plugin.name}:"
         yield Offer(hook, prefix + kind, component, plugin)
 
 
 def fault(hook: str, component: object) -> str | None:
-    """What keeps a class from being a component, if anything does."""
+    """Why a class is not a component; None if it is one."""
     if not isinstance(component, type) or not is_dataclass(component):
         return f"is {_article(component)}; write @dataclass(frozen=True) above a class"
     if not component.__dataclass_params__.frozen:  # type: ignore[attr-defined]
@@ -63,32 +63,38 @@ def fault(hook: str, component: object) -> str | None:
         return f"has no method {' or '.join(verbs)}"
     if hook == "tlf_augmentations" and all(hasattr(component, verb) for verb in verbs):
         return "has both augment and mix; write a class for each"
-    # These keys mean something else in the tables where such a component's options stand.
+    # In a recipe these keys have another meaning, beside the component's options.
     names = ("kind", "bad_images") if hook == "tlf_datasets" else ("kind",)
     taken = [item.name for item in fields(component) if item.name in names]
-    return f"has a field {taken[0]!r}, a name that recipes use themselves" if taken else None
+    return (
+        f"has a field {taken[0]!r}, a key that recipes use otherwise; rename it" if taken else None
+    )
 
 
-def wrong_answer(hook: str, answer: object, arguments: Mapping[str, object]) -> str | None:
-    """What keeps the answer to a decision from being one, if anything does.
+def result_fault(hook: str, result: object, arguments: Mapping[str, object]) -> str | None:
+    """What is wrong with the result of a decision hook; None if nothing is.
 
-    >>> wrong_answer("tlf_select_best", 3, {"history": ["a", "b"]})
-    'it chose 3; there are epochs 0 to 1'
+    >>> result_fault("tlf_select_best", 3, {"history": ["a", "b"]})
+    'the result must be an epoch from 0 to 1, got 3'
     """
-    if answer is None:
+    if result is None:
         return None
     if hook == "tlf_select_best":
         history = arguments["history"]
         last = len(history) - 1 if isinstance(history, Sequence) else 0
-        known = isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer <= last
-        return None if known else f"it chose {answer!r}; there are epochs 0 to {last}"
+        known = isinstance(result, int) and not isinstance(result, bool) and 0 <= result <= last
+        return None if known else f"the result must be an epoch from 0 to {last}, got {result!r}"
     if hook == "tlf_training_step":
-        shape = getattr(answer, "shape", None)
+        shape = getattr(result, "shape", None)
         if shape is None or tuple(shape) != ():
-            return f"it gave {_article(answer)} of shape {shape}, not a loss, a single number"
-        if not getattr(answer, "requires_grad", False):
-            return "it gave a loss without a graph, which cannot be back-propagated"
+            return f"the result must be a loss, a single number, got {_described(result, shape)}"
+        if not getattr(result, "requires_grad", False):
+            return "the result must be a loss with a graph, got one that has no gradient"
     return None
+
+
+def _described(result: object, shape: Any) -> str:  # noqa: ANN401 - whatever a plugin returns
+    return _article(result) if shape is None else f"{_article(result)} of shape {tuple(shape)}"
 
 
 def _article(thing: object) -> str:

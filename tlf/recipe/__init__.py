@@ -1,3 +1,3 @@
-"""From a TOML file to a validated recipe, a plan with its plugins, and a built model. It knows
-plugins and data, and nothing of training.
+"""From a TOML file to a validated recipe, a plan with its plugins, and a built model. Knows plugins
+and data, but not training.
 """

@@ -1,4 +1,4 @@
-"""Build the model that a recipe describes: the backbone with its weights, and a new head on it."""
+"""Build the model that a recipe describes: the backbone with its weights, and a new head."""
 
 import torch
 
@@ -14,20 +14,20 @@ from tlf.tasks import TASKS
 
 
 def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
-    """Build the backbone with its weights, put a new head on it, and check every phase against it.
+    """Build the backbone with its weights, and a new head for so many classes.
 
     Raises:
-        RecipeError: a phase names a stage that the backbone lacks, or trains nothing.
-        WeightsError: the weights cannot be had or do not fit.
+        RecipeError: the head pools, but the backbone gives no maps or tokens.
+        WeightsError: the weights cannot be fetched or do not fit.
     """
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
-    # The seed matters to a backbone where weights = "none".
+    # weights = "none" draws the backbone's weights from the seed.
     with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
         built = recipe.backbone.build()
     with seeded(recipe.seed, "head"), blame(catalogue.offer(recipe.head), "build"):
         head = recipe.head.build(built.num_features, classes)
     if getattr(head, "pools", False) and not hasattr(built.module, "forward_features"):
-        problem = "head: it pools maps or tokens, and this backbone gives neither; write 'linear'"
+        problem = "head: must not pool, as this backbone gives no maps or tokens; write 'linear'"
         raise RecipeError([problem], plan.source)
     classifier = Classifier(built.module, head, built.stages)
     channels_last(classifier)
@@ -37,13 +37,13 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
 def resolve_preprocessing(
     recipe: Recipe, built: BuiltBackbone, source: str = "recipe"
 ) -> Preprocessing:
-    """What the backbone's weights ask for, with what the recipe says otherwise.
+    """The preprocessing of the backbone's weights, changed by the recipe's sizes.
 
     Raises:
-        RecipeError: images would be resized to less than what is cropped from them.
+        RecipeError: images would be resized to less than the size of the crop.
     """
-    wanted = recipe.transforms
-    preprocessing = built.preprocessing.sized(wanted.size, wanted.resize)
+    transforms = recipe.transforms
+    preprocessing = built.preprocessing.sized(transforms.size, transforms.resize)
     if preprocessing.resize < preprocessing.size:
         problem = (
             f"transforms.resize: must be at least the size of the crop, {preprocessing.size}, got "
@@ -57,11 +57,10 @@ def resolve_preprocessing(
 def check_input(
     plan: Plan, classifier: Classifier, preprocessing: Preprocessing, num_classes: int
 ) -> None:
-    """Let two empty images through the model, to see that it takes their size, and that its head
-    fits the task.
+    """Run the model on two black images: does it take their size, and does its head fit the task?
 
     Raises:
-        PluginError: the head gives what is no logits; names who offers it.
+        PluginError: the head does not give logits; names its plugin.
         RecipeError: the model does not take images of this size.
     """
     classifier.eval()
@@ -71,8 +70,8 @@ def check_input(
             logits = classifier(torch.zeros(2, preprocessing.channels, size, size))
     except (AssertionError, RuntimeError, ValueError) as error:
         problem = (
-            f"transforms.size: the model cannot take images of {size} × {size} pixels: {error}; "
-            "leave transforms.size out for the size that its weights come with"
+            f"transforms.size: must be a size that the model takes, got {size}: {error}; "
+            "leave transforms.size out for the size of the backbone's weights"
         )
         raise RecipeError([problem], plan.source) from error
     with blame(plan.plugins.catalogue.offer(plan.recipe.head), "forward"):

@@ -8,9 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from tlf.components import (
-    Catalogue,
-)
+from tlf.components import Catalogue
 from tlf.errors import RecipeError, nearest
 from tlf.recipe.overrides import override
 from tlf.recipe.reader import Reader
@@ -20,7 +18,7 @@ from tlf.recipe.values import Problem, join
 
 
 def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a recipe and apply ``key=value`` overrides to it. Nothing is validated yet.
+    """Read a recipe and apply ``key=value`` overrides to it. Nothing is validated.
 
     Raises:
         RecipeError: the file cannot be read or is not TOML, or an override cannot be applied.
@@ -32,7 +30,7 @@ def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_plugins(table: Mapping[str, Any]) -> tuple[str, ...]:
-    """The plugins that a recipe needs, in the order in which it names them.
+    """The plugins that a recipe names, in its order.
 
     >>> named_plugins({"plugins": ["wandb"], "head": "gem:pooled", "phases": [{"freeze": ["a:b"]}]})
     ('wandb', 'gem', 'a')
@@ -44,10 +42,10 @@ def named_plugins(table: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recipe") -> Recipe:
-    """Validate a recipe and make its components. ``source`` is the file that it was read from.
+    """Validate a recipe and build its components. ``source`` is the file that it was read from.
 
     Raises:
-        RecipeError: something in it is wrong. Tells every mistake, each with its path.
+        RecipeError: lists every mistake, each with its path.
     """
     reader = Reader(catalogue)
     recipe = reader.table(Recipe, {"output": f"runs/{Path(source).stem}"} | dict(table), "")
@@ -58,7 +56,7 @@ def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recip
 
 
 def dump(recipe: Recipe, catalogue: Catalogue) -> str:
-    """The recipe as TOML with every default written out. Resolving it gives an equal recipe."""
+    """The recipe as TOML with every default. Resolving it gives an equal recipe."""
     content = table(recipe, catalogue)
     return tomli_w.dumps(
         content
@@ -70,7 +68,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        text = f"byte {error.start} is not UTF-8; save the file as UTF-8 text"
+        text = f"must be UTF-8, byte {error.start} is not; save the file as UTF-8 text"
         raise RecipeError([text], str(path)) from error
     except OSError as error:
         raise RecipeError([_unreadable(path, error)], str(path)) from error
@@ -83,7 +81,9 @@ def _unreadable(path: Path, error: OSError) -> str:
     others = f"; {nearest(path.name, recipes)}" if recipes else ""
     if path.is_dir():
         example = folder / (recipes[0] if recipes else "my_recipe.toml")
-        return f"is a folder; write the path of a recipe, such as {example}{others}"
+        return (
+            f"must be a file, got a folder; write the path of a recipe, such as {example}{others}"
+        )
     if isinstance(error, FileNotFoundError):
         return f"no such file; write the path of a recipe, a file that ends in .toml{others}"
     return f"cannot be read: {error.strerror}"
@@ -93,34 +93,31 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = re.fullmatch(
+        match = re.fullmatch(
             r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error)
         )
-        if not found:
-            raise RecipeError([f"not TOML: {error}"], str(path)) from error
-        raise RecipeError([_where(text, *found.groups())], str(path)) from error
+        problem = _toml_problem(text, *match.groups()) if match else f"not TOML: {error}"
+        raise RecipeError([problem], str(path)) from error
 
 
-def _where(text: str, fault: str, row: str | None, column: str | None) -> str:
-    """What is not TOML, and in which line. Without a row and a column it is the end of the text."""
+def _toml_problem(text: str, fault: str, row: str | None, column: str | None) -> str:
+    """What is not TOML, and in which line; at the end of the text if there is no row."""
     lines = (text if row else text.rstrip()).split("\n")
     line = lines[int(row or len(lines)) - 1]
     place = f"line {row or len(lines)}, column {column or len(line) + 1}"
-    told = f"{place}: {fault}" if row else f"not TOML: {fault} at the end, {place}"
-    return f"{told}, in: {line.strip()}"
+    message = f"{place}: {fault}" if row else f"not TOML: {fault} at the end, {place}"
+    return f"{message}, in: {line.strip()}"
 
 
 def _clashes(table: Mapping[str, Any]) -> Iterator[Problem]:
-    """What is wrong between values that are right by themselves."""
+    """Values that are valid by themselves, but not together."""
     batch, pieces = table.get("batch_size", 32), table.get("accumulate", 1)
     if isinstance(batch, int) and isinstance(pieces, int) and 1 <= batch < pieces:
-        yield Problem(
-            "accumulate", f"cuts batches of {batch} into {pieces} pieces; at most {batch}"
-        )
+        yield Problem("accumulate", f"must be at most batch_size, {batch}, got {pieces}")
     yield from _size_clash(table.get("transforms"))
     phases = table.get("phases")
     if phases == []:
-        yield Problem("phases", "is empty; write at least one [[phases]] table")
+        yield Problem("phases", "must not be empty; write at least one [[phases]] table")
     if isinstance(phases, list):
         yield from _phase_clashes([phase for phase in phases if isinstance(phase, dict)])
 
@@ -129,17 +126,20 @@ def _size_clash(transforms: object) -> Iterator[Problem]:
     sides = transforms if isinstance(transforms, dict) else {}
     size, resize = sides.get("size"), sides.get("resize")
     if isinstance(size, int) and isinstance(resize, int) and 1 <= resize < size:
-        yield Problem("transforms.resize", f"{resize} is below the size of the crop, {size}")
+        text = f"must be at least the size of the crop, {size}, got {resize}"
+        yield Problem("transforms.resize", text)
 
 
 def _phase_clashes(phases: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    seen: dict[object, int] = {}
+    first: dict[object, int] = {}
     for index, phase in enumerate(phases):
         name, path = phase.get("name"), join("phases", index)
-        if isinstance(name, str) and name in seen:
-            text = f"phases.{seen[name]} is also called {name!r}; names have to differ"
+        if isinstance(name, str) and name in first:
+            text = f"must be unique, got {name!r}, the name of phases.{first[name]}"
             yield Problem(join(path, "name"), text)
         elif isinstance(name, str):
-            seen[name] = index
+            first[name] = index
         if isinstance(phase.get("lr"), dict) and "head" not in phase["lr"]:
-            yield Problem(join(path, "lr"), "a table of learning rates needs one for head")
+            yield Problem(
+                join(path, "lr"), "a table must have a learning rate for head; write head = …"
+            )

@@ -9,16 +9,16 @@ from tlf.errors import nearest
 from tlf.recipe.values import join, shown
 
 ENGINE_KEYS = ("bad_images",)
-"""Keys that stand beside a component's options and are not its own."""
+"""Keys in a component's table that are not the component's own options."""
 
 
 def override(
     table: Mapping[str, Any], arguments: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The table with every argument applied, and what is wrong with those that could not be.
+    """The table with every argument applied, and a problem for each that cannot be applied.
 
-    What names a whole component comes first, whatever the order: so no option that was asked for is
-    dropped with the old component's.
+    Arguments that replace a whole component come first, in whatever order they are given: otherwise
+    they would drop the options that other arguments set.
 
     >>> override({"head": "linear"}, ["head.dropout=0.5", "seed=1"])
     ({'head': {'kind': 'linear', 'dropout': 0.5}, 'seed': 1}, [])
@@ -44,12 +44,12 @@ def _depth(path: Sequence[str]) -> int:
 def _parse(argument: str) -> tuple[list[str], object]:
     key, equals, value = argument.partition("=")
     if not equals:
-        raise ValueError("not an override; write key=value, such as phases.0.lr=0.01")
+        raise ValueError("must be an override, key=value; write phases.0.lr=0.01, for example")
     return _path(key), _value(value, key)
 
 
 def _path(key: str) -> list[str]:
-    """The steps of a dotted key.
+    """The parts of a dotted key.
 
     >>> _path('phases.0.lr."stages.2"')
     ['phases', '0', 'lr', 'stages.2']
@@ -63,7 +63,7 @@ def _path(key: str) -> list[str]:
         step, inner = next(iter(inner.items()))
         steps.append(step)
     if inner != 0:
-        raise ValueError(f"{key!r} is not a key; write names with dots between them")
+        raise ValueError(f"the key must be names with dots between them, got {key!r}")
     return steps
 
 
@@ -74,45 +74,47 @@ def _value(text: str, key: str) -> object:
     (0.001, [1, 2], 'my/images')
     """
     if not text.strip():
-        raise ValueError(f"has no value; an empty string is {key}='\"\"'")
+        raise ValueError(f"must have a value; for an empty string write {key}='\"\"'")
     try:
         content = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError as error:
         if text.lstrip()[0] in "[{\"'":
-            raise ValueError(f"the value is not TOML: {error}") from error
+            raise ValueError(f"the value must be TOML: {error}") from error
         return text
     return content["value"] if len(content) == 1 else text
 
 
 def _put(table: dict[str, Any], path: Sequence[str], value: object) -> None:
-    place: dict[str, Any] | list[Any] = table
+    container: dict[str, Any] | list[Any] = table
     where = ""
     for step in path[:-1]:
-        place, where = _inside(place, step, where), join(where, step)
+        container, where = _inside(container, step, where), join(where, step)
     last = path[-1]
-    if isinstance(place, list):
-        place[_index(place, last, where)] = value
+    if isinstance(container, list):
+        container[_index(container, last, where)] = value
         return
-    if last == "kind" and place.get("kind", value) != value:
-        for key in [key for key in place if key not in ENGINE_KEYS]:
-            del place[key]
-    place[last] = value
+    if last == "kind" and container.get("kind", value) != value:
+        for key in [key for key in container if key not in ENGINE_KEYS]:
+            del container[key]
+    container[last] = value
 
 
-def _inside(place: dict[str, Any] | list[Any], step: str, where: str) -> dict[str, Any] | list[Any]:
-    """The table or list at ``step``. One that is missing is begun; a kind alone becomes a table."""
-    holder: Any = place
-    key = _index(place, step, where) if isinstance(place, list) else step
-    found = holder[key] if isinstance(place, list) else place.setdefault(step, {})
-    if isinstance(found, str):
-        found = holder[key] = {"kind": found}
-    if not isinstance(found, (dict, list)):
-        raise ValueError(f"{join(where, step)} is {shown(found)} and has nothing inside it")
-    return found
+def _inside(
+    container: dict[str, Any] | list[Any], step: str, where: str
+) -> dict[str, Any] | list[Any]:
+    """The table or list at ``step``: a missing one is created, a kind alone becomes a table."""
+    holder: Any = container
+    key = _index(container, step, where) if isinstance(container, list) else step
+    inner = holder[key] if isinstance(container, list) else container.setdefault(step, {})
+    if isinstance(inner, str):
+        inner = holder[key] = {"kind": inner}
+    if not isinstance(inner, (dict, list)):
+        raise ValueError(f"{join(where, step)} must be a table or a list, got {shown(inner)}")
+    return inner
 
 
 def _index(items: list[Any], step: str, where: str) -> int:
-    """The position of an item, by number or by its name."""
+    """The position of an item, given its number or its name."""
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if step.isdecimal() and int(step) < len(items):
         return int(step)
@@ -121,4 +123,4 @@ def _index(items: list[Any], step: str, where: str) -> int:
     known = [name for name in names if isinstance(name, str)]
     others = f"; {nearest(step, known)}" if known else ""
     count = f"{len(items)} item" + ("" if len(items) == 1 else "s")
-    raise ValueError(f"{where} has {count}, counted from 0, and none is {step}{others}")
+    raise ValueError(f"{where} has {count}, counted from 0, but no {step}{others}")

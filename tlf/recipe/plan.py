@@ -1,6 +1,6 @@
-"""A recipe with the plugins that it names: read, checked, changed by programs, and handed on.
+"""A recipe with the plugins that it names: read, checked, changed by programs, and passed on.
 
-Nothing here imports torch before the plugins do: a recipe that cannot be read is told at once.
+Nothing here imports torch before the plugins do: a mistake in a recipe is reported at once.
 """
 
 import sys
@@ -13,8 +13,7 @@ from typing import Any
 
 from tlf.cache.store import Cache, open_cache
 from tlf.components import Splits
-from tlf.data.decode_ahead import Ahead, begin
-from tlf.data.splits import ReadFile
+from tlf.data.decode_ahead import Ahead, decode_ahead
 from tlf.errors import RecipeError
 from tlf.plugins.attribution import blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
@@ -34,9 +33,9 @@ class Plan:
     plugins: Plugins
     source: str
     splits: Splits | None = None
-    """Its images, if they are found already."""
+    """Its images, if they were found before."""
     ahead: Ahead | None = None
-    """What decodes them meanwhile."""
+    """The process that decodes them while torch is imported, if there is one."""
 
 
 RecipeLike = str | PathLike[str] | Recipe | Plan
@@ -46,8 +45,8 @@ RecipeLike = str | PathLike[str] | Recipe | Plan
 def load_recipe(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe file and check all of it.
 
-    What it gives is a frozen dataclass, and so are the components in it: ``dataclasses.replace``
-    makes another recipe of it, which is checked again where it is used.
+    A recipe is a frozen dataclass, and so are the components in it: change it with
+    ``dataclasses.replace``. The changed recipe is checked again where it is used.
 
     >>> import tlf
     >>> recipe = tlf.load_recipe("recipes/resnet18_finetune.toml", ["phases.all.epochs=5"])
@@ -61,13 +60,13 @@ def load_recipe(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Rec
         overrides: ``key=value``, as on the command line.
 
     Raises:
-        RecipeError: anything in the recipe or the overrides is wrong; tells every mistake.
+        RecipeError: the recipe or the overrides are wrong; names every mistake.
         PluginError: a plugin that it names cannot be loaded.
     """
     plan = read_plan(Path(path), overrides)
-    # All that it needs, those that only a component is named from, too: it goes by itself now.
-    others = (plugin.name for plugin in plan.plugins.loaded if plugin.name != "tlf")
-    return replace(plan.recipe, plugins=tuple(others))
+    # Components no longer show their qualified names: list every plugin that the recipe needs.
+    needed = (plugin.name for plugin in plan.plugins.loaded if plugin.name != "tlf")
+    return replace(plan.recipe, plugins=tuple(needed))
 
 
 def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
@@ -95,7 +94,7 @@ def plan_of(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
 
 
 def find_splits(plan: Plan) -> Splits:
-    """Find the images and their classes, if they are not found yet; decode nothing.
+    """Find the images and their classes, unless they were found before; decode nothing.
 
     Raises:
         DataError: images are missing or do not fit together.
@@ -109,8 +108,8 @@ def find_splits(plan: Plan) -> Splits:
 
 
 @contextmanager
-def looking_ahead(plan: Plan) -> Iterator[Plan]:
-    """Find the images of a plan, and have them decoded where that gains anything.
+def find_and_decode_ahead(plan: Plan) -> Iterator[Plan]:
+    """Find the images of a plan, and decode them in a second process where that gains anything.
 
     Raises:
         DataError: images are missing or do not fit together.
@@ -120,34 +119,27 @@ def looking_ahead(plan: Plan) -> Iterator[Plan]:
         yield plan  # one process has to find them first, and every core has a process
         return
     splits = find_splits(plan)
-    cache, preprocessing = cache_of(plan.recipe), _expected(plan)
-    # What a child reads from an open file moves its parent's place in it: files of their own only.
-    files = isinstance(splits.train.read, ReadFile) and isinstance(splits.eval.read, ReadFile)
-    ahead = begin(splits, preprocessing, cache) if cache and preprocessing and files else None
-    try:
+    with decode_ahead(splits, _expected_preprocessing(plan), cache_of(plan.recipe)) as ahead:
         yield replace(plan, splits=splits, ahead=ahead)
-    finally:
-        if ahead is not None:
-            ahead.stop()
 
 
 def cache_of(recipe: Recipe) -> Cache | None:
     """Where a run stores what it computes once; None where it stores nothing."""
     settings = recipe.cache
-    # The cache counts on locks and reads by position, which Windows has not.
+    # The cache needs ``flock`` and ``pread``, which Windows lacks.
     if settings.mode == "off" or sys.platform == "win32":
         return None
     return open_cache(settings.dir, settings.max_gb)
 
 
-def _expected(plan: Plan) -> Preprocessing | None:
-    """How images will be resized, as far as that is known before the backbone is built."""
-    backbone, wanted = plan.recipe.backbone, plan.recipe.transforms
+def _expected_preprocessing(plan: Plan) -> Preprocessing | None:
+    """How images will be resized, if that is known before the backbone is built."""
+    backbone, transforms = plan.recipe.backbone, plan.recipe.transforms
     if not hasattr(backbone, "expected_preprocessing"):
         return None
     with blame(plan.plugins.catalogue.offer(backbone), "expected_preprocessing"):
         expected: Preprocessing | None = backbone.expected_preprocessing()
-        return expected and expected.sized(wanted.size, wanted.resize)
+        return expected and expected.sized(transforms.size, transforms.resize)
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:

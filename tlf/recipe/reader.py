@@ -1,4 +1,4 @@
-"""Makes frozen dataclasses from the tables of a recipe, and notes every problem on the way."""
+"""Build frozen dataclasses from the tables of a recipe, and collect every problem."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
@@ -14,13 +14,13 @@ from tlf.recipe.values import TABLES, UNIONS, Problem, expected, fit, join, misf
 
 @dataclass(frozen=True)
 class Reader:
-    """Makes dataclasses from tables, and notes every problem on the way instead of stopping."""
+    """Builds dataclasses from tables, and collects problems instead of stopping at the first."""
 
     catalogue: Catalogue
     problems: list[Problem] = field(default_factory=list)
 
     def table(self, cls: type, table: object, path: str, source: "_Source | None" = None) -> object:
-        """Make a dataclass from a table; ``None`` if there were problems."""
+        """Build a dataclass from a table; ``None`` if there were problems."""
         before = len(self.problems)
         source = source or _Source()
         known, given = source.options(cls), folded(cls, table)
@@ -31,13 +31,13 @@ class Reader:
             if name in given or (kind and kind.default):
                 where = path if kind and kind.beside else join(path, name)
                 values[name] = self.value(hint, given.get(name, kind and kind.default), where)
-        return self._made(cls, values, path, source) if len(self.problems) == before else None
+        return self._built(cls, values, path, source) if len(self.problems) == before else None
 
     def value(self, hint: object, raw: object, path: str) -> object:
-        """Make what a type asks for from a value; ``None`` if there were problems."""
+        """Build what a type needs from a value; ``None`` if there were problems."""
         kind = kind_of(hint)
         if kind:
-            return self._components(kind, raw, path) if kind.many else self._one(kind, raw, path)
+            return (self._components if kind.many else self._component)(kind, raw, path)
         origin, arguments = get_origin(hint), get_args(hint)
         if origin in UNIONS:
             return self._either(hint, raw, path)
@@ -58,7 +58,7 @@ class Reader:
         return fitted
 
     def _note(self, problem: Problem) -> object:
-        """Note a problem. What it gives stands in for the value that could not be made."""
+        """Collect a problem; gives None, in place of the value."""
         self.problems.append(problem)
         return None
 
@@ -68,9 +68,9 @@ class Reader:
         for name in given:
             if name not in known:
                 names = [*known, *source.beside]
-                guess = nearest(name, names) if names else "it has none"
-                guess += self._elsewhere(name, source)
-                self._note(Problem(join(path, name), f"unknown {source.owned}; {guess}"))
+                advice = nearest(name, names) if names else "it has none"
+                advice += self._elsewhere(name, source)
+                self._note(Problem(join(path, name), f"unknown {source.owned}; {advice}"))
         for name, (item, hint) in known.items():
             kind = kind_of(hint)
             optional = item.default is not MISSING or item.default_factory is not MISSING
@@ -78,7 +78,7 @@ class Reader:
                 self._note(Problem(join(path, name), self._missing(hint, source)))
 
     def _elsewhere(self, name: str, source: "_Source") -> str:
-        """Which components of the same sort have an option that this one has not."""
+        """Which other components of the same kind have this option."""
         offers = self.catalogue.of(source.offer.hook).values() if source.offer else ()
         kinds = [o.kind for o in offers if name in (item.name for item in fields(o.component))]
         return f"; it is an option of {', '.join(map(repr, kinds))}" if kinds else ""
@@ -87,27 +87,27 @@ class Reader:
         inner = dataclass_in(hint)
         kind = kind_of(hint) or (inline_kind(inner) if inner else None)
         if kind:
-            return f"missing; its kind is one of: {', '.join(self._known(kind))}"
-        return f"missing; {source.name} needs it, {expected(hint)}"
+            return f"missing; its kind must be one of: {', '.join(self._known(kind))}"
+        return f"missing; {source.name} needs {expected(hint)}"
 
     def _known(self, kind: Kind) -> list[str]:
         return sorted(self.catalogue.of(kind.hook))
 
-    def _made(self, cls: type, values: dict[str, Any], path: str, source: "_Source") -> object:
+    def _built(self, cls: type, values: dict[str, Any], path: str, source: "_Source") -> object:
         try:
             return cls(**values)
         except ValueError as error:
             return self._note(Problem(path, str(error)))
         except Exception as error:
-            told = reason(error, cls.__module__)
-            raise PluginError(f"{path}: {source.name} could not be made: {told}") from error
+            why = reason(error, cls.__module__)
+            raise PluginError(f"{path}: {source.name} cannot be built: {why}") from error
 
     def _components(self, kind: Kind, raw: object, path: str) -> tuple[Any, ...]:
         if isinstance(raw, list):
-            return tuple(self._one(kind, item, join(path, i)) for i, item in enumerate(raw))
-        return (self._one(kind, raw, path),)
+            return tuple(self._component(kind, item, join(path, i)) for i, item in enumerate(raw))
+        return (self._component(kind, raw, path),)
 
-    def _one(self, kind: Kind, raw: object, path: str) -> object:
+    def _component(self, kind: Kind, raw: object, path: str) -> object:
         table = raw if isinstance(raw, dict) else {"kind": raw}
         name = table.get("kind", None if kind.many else kind.default)
         where = join(path, "kind") if isinstance(raw, dict) else path
@@ -120,15 +120,15 @@ class Reader:
     def _unknown(self, kind: Kind, name: object, raw: object) -> str:
         known = self._known(kind)
         if name is None:
-            return f"missing; it is one of: {', '.join(known)}"
+            return f"missing; must be one of: {', '.join(known)}"
         if not isinstance(name, str):
             table = "" if isinstance(raw, dict) else " or a table with kind and options"
-            return f"expected a kind in quotes{table}, got {shown(name)}"
+            return f"must be a kind in quotes{table}, got {shown(name)}"
         plugin, colon, bare_name = name.partition(":")
         loaded = {offer.plugin.name: offer.plugin for offer in self.catalogue.offers}
         if colon and plugin in loaded:
-            whose = f"plugin {plugin!r} ({_version(loaded[plugin])})"
-            return f"{whose} offers no {kind.noun} {bare_name!r}; {nearest(name, known)}"
+            owner = f"plugin {plugin!r} ({_version(loaded[plugin])})"
+            return f"{owner} offers no {kind.noun} {bare_name!r}; {nearest(name, known)}"
         source = f", and no plugin {plugin!r} is loaded" if colon else ""
         return f"no {kind.noun} is called {name!r}{source}; {nearest(name, known)}"
 
@@ -137,7 +137,7 @@ class Reader:
         if arguments[-1] is Ellipsis:
             arguments = (arguments[0],) * len(raw)
         if len(arguments) != len(raw):
-            return self._note(Problem(path, f"expected {expected(hint)}, got {len(raw)} of them"))
+            return self._note(Problem(path, f"must be {expected(hint)}, got {len(raw)} of them"))
         pairs = enumerate(zip(arguments, raw, strict=True))
         return tuple(self.value(item, value, join(path, i)) for i, (item, value) in pairs)
 
@@ -146,20 +146,20 @@ class Reader:
         attempts = []
         for member in members:
             attempt = Reader(self.catalogue)
-            made = attempt.value(member, raw, path)
+            built = attempt.value(member, raw, path)
             if not attempt.problems:
-                return made
+                return built
             attempts.append(attempt.problems)
-        # Of the right type but with a wrong value says more than of none of the types.
-        near = [found for found in attempts if not (found[0].misfit and found[0].path == path)]
-        single = attempts[0] if len(members) == 1 else [misfit(hint, raw, path)]
-        self.problems.extend(near[0] if near else single)
+        # "Right type, wrong value" helps more than "none of these types".
+        near = [problems for problems in attempts if not _wrong_type(problems[0], path)]
+        otherwise = attempts[0] if len(members) == 1 else [misfit(hint, raw, path)]
+        self.problems.extend(near[0] if near else otherwise)
         return None
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Whose options a table holds: a component's, or tlf's own."""
+    """Whose options a table holds: a component's, or tlf's."""
 
     offer: Offer | None = None
     beside: tuple[str, ...] = ()
@@ -175,6 +175,10 @@ class _Source:
 
     def options(self, cls: type) -> dict[str, tuple[Field[Any], Any]]:
         return readable_options(cls, self.name)
+
+
+def _wrong_type(problem: Problem, path: str) -> bool:
+    return problem.misfit and problem.path == path
 
 
 def _version(plugin: Plugin) -> str:

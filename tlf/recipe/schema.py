@@ -1,4 +1,4 @@
-"""The recipe: what a TOML file may say, and its validated values. Every mistake is told at once."""
+"""The recipe: the keys of its TOML file, as frozen dataclasses of validated values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Data:
 
     dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=ENGINE_KEYS)]
     bad_images: Literal["error", "skip"] = "error"
-    """What an image that cannot be decoded does: it stops the run, or is left out and told."""
+    """What an unreadable image does: it stops the run, or is left out and reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,39 +54,39 @@ class Transforms:
     augment: Annotated[Augmentations, _AUGMENTATIONS] = ()
     """How images are changed at random while they train, in this order."""
     size: Count | None = None
-    """Side of the square input in pixels, if not what the backbone's weights were trained with."""
+    """Side of the square input in pixels; None is the size of the backbone's weights."""
     resize: Count | None = None
-    """Shorter side before the crop in pixels, if not what the backbone's weights come with."""
+    """Shorter side before the crop in pixels; None is that of the backbone's weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """``[cache]``: what never changes is computed once and stored."""
+    """``[cache]``: results that never change are computed once and stored."""
 
     mode: Literal["auto", "off"] = "auto"
     """``off`` stores nothing; the results are the same."""
     max_gb: Positive = 20.0
-    """How much may be stored, in 10⁹ bytes; what was used longest ago makes room."""
+    """Largest size in 10⁹ bytes; least-recently-used entries are evicted."""
     dir: Text | None = None
-    """The folder to store in, if not tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``)."""
+    """The cache folder; None is ``$TLF_CACHE``, or ``~/.cache/tlf``."""
     views: Count | None = None
-    """Draw so many random views of each image instead of a new one in every epoch, where frozen
-    stages come first: epoch e uses view e mod ``views``. This is another experiment."""
+    """Where the first stages are frozen: draw so many random views of each image, instead of a new
+    one in every epoch. Epoch e uses view e mod ``views``, so results differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EarlyStopping:
-    """End a phase when the monitored figure no longer improves."""
+    """End a phase when the monitored metric no longer improves."""
 
     patience: Count
     """How many epochs may pass without an improvement."""
     min_delta: Annotated[float, Field(ge=0)] = 0.0
-    """By how much the figure has to change to count as improved."""
+    """How much the metric must change to count as improved."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointEvery:
-    """How often the state of a run is stored, to go on from: by time, or by updates."""
+    """How often a checkpoint is written: by time, or by updates."""
 
     seconds: Positive | None = None
     """After so many seconds."""
@@ -94,14 +94,14 @@ class CheckpointEvery:
     """After so many updates."""
 
     def __post_init__(self) -> None:
-        """Check that it is one of the two."""
+        """Check that exactly one of the two is given."""
         if (self.seconds is None) == (self.updates is None):
-            raise ValueError("checkpoint_every is { seconds = … } or { updates = … }")
+            raise ValueError("must be { seconds = … } or { updates = … }")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """``[[phases]]``: a stretch of training with one freeze policy and one schedule."""
+    """``[[phases]]``: epochs with one freeze policy and one schedule."""
 
     name: Text
     """What the phase is called; names differ within a recipe."""
@@ -109,13 +109,13 @@ class Phase:
         tuple[FreezePolicy, ...],
         Kind("tlf_freeze_policies", "freeze policy", default="nothing", many=True),
     ]
-    """What stands still; a parameter that any of the policies names is frozen."""
+    """A parameter is frozen if any of these policies names it."""
     epochs: Count
     """How many epochs the phase lasts, at most."""
     lr: Positive | Mapping[str, Positive]
-    """The learning rate; or one each for ``head``, ``backbone`` and stages by name."""
+    """The learning rate; or a table with one for ``head``, ``backbone`` and stages by name."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Each earlier stage trains at this fraction of the next one's learning rate."""
+    """Each stage trains at this fraction of the next stage's learning rate."""
     scheduler: Annotated[Scheduler, Kind("tlf_schedulers", "scheduler", default="constant")]
     """What multiplies the learning rate from update to update."""
     optimizer: Annotated[Optimizer | None, Kind("tlf_optimizers", "optimizer")] = None
@@ -124,39 +124,39 @@ class Phase:
     augment: Annotated[Augmentations | None, _AUGMENTATIONS] = None
     """Instead of the recipe's."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay per update of an exponential moving average of the weights, which is evaluated."""
+    """Decay per update of an exponential moving average of the weights, which is then evaluated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides what a run computes, in the order of the data flow."""
+    """Everything that determines what a run computes, in the order of the data flow."""
 
     task: TaskName = tasks.DEFAULT
-    """What the model is asked for."""
+    """What the model predicts."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Decides everything random: the new head, the order of images, augmentations."""
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
-    """``auto`` is what ``accelerate launch`` says."""
+    """``auto`` is the precision of ``accelerate launch``."""
     compile: bool = False
-    """Whether torch.compile compiles what trains on images. It pays back in long phases."""
+    """Whether torch.compile compiles the phases that train on images. It pays in long phases."""
     batch_size: Count = 32
     """Images per update, over all processes together."""
     accumulate: Count = 1
-    """In how many pieces a batch is computed, one after the other, to fit into memory."""
+    """Pieces in which a batch is computed, one after the other, to fit into memory."""
     clip_grad_norm: Positive | None = None
-    """The longest that the gradient of all parameters together may be."""
+    """Largest norm of the gradient over all parameters."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Processes that load images, for each process that trains."""
+    """Processes that load images, per training process."""
     monitor: Monitor = tasks.DEFAULT_MONITOR
     """The figure that decides which epoch is the best."""
     output: Text
-    """The folder that the run's files go to."""
+    """The folder of the run's files."""
     plugins: tuple[Text, ...] = ()
-    """Plugins to load for their hooks; those that a component is named from load by themselves."""
+    """Plugins to load for their hooks. Those of named components are loaded anyway."""
     extensions: Annotated[tuple[Any, ...], Kind("tlf_extensions", "extension", many=True)] = ()
-    """Plugins' hooks that take options."""
+    """Hooks of plugins that take options."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
-    """How often the state of the run is stored, to go on from."""
+    """How often a checkpoint is written."""
     cache: CacheSettings = CacheSettings()
     data: Data
     transforms: Transforms = Transforms()

@@ -1,4 +1,4 @@
-"""Which fields of a dataclass hold components, and how a dataclass looks as a TOML table."""
+"""Which fields of a dataclass hold components, and the way from a dataclass to a TOML table."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
@@ -14,26 +14,26 @@ class Kind:
     """Marks a field that holds a component, or several."""
 
     hook: str
-    """The hook that offers what it may hold."""
+    """The hook that offers such components."""
     noun: str
-    """What such a component is called."""
+    """What messages call such a component."""
     default: str | None = None
-    """The component that is meant if none is named."""
+    """The component if the recipe names none."""
     many: bool = False
-    """Whether it takes a list of them."""
+    """Whether the field takes a list of components."""
     beside: tuple[str, ...] = ()
-    """Keys of the engine's own that stand in one table with the component's options."""
+    """Keys of tlf's own in the same table as the component's options."""
 
 
 def kind_of(hint: object) -> Kind | None:
-    """The mark on a type, if it has one."""
+    """The ``Kind`` that marks a type, if there is one."""
     if get_origin(hint) is not Annotated:
         return None
     return next((mark for mark in get_args(hint)[1:] if isinstance(mark, Kind)), None)
 
 
 def options(cls: type) -> dict[str, tuple[Field[Any], Any]]:
-    """Name → field and type, for everything that can be given to a frozen dataclass."""
+    """Name → field and type, for every argument of a dataclass."""
     hints = get_type_hints(cls, include_extras=True)
     return {item.name: (item, hints[item.name]) for item in fields(cls) if item.init}
 
@@ -48,12 +48,12 @@ def readable_options(cls: type, owner: str) -> dict[str, tuple[Field[Any], Any]]
         return options(cls)
     except (NameError, AttributeError, TypeError) as error:
         raise PluginError(
-            f"{owner}: the types of its options cannot be read ({error}); import them at the top"
+            f"{owner}: the types of its options cannot be read ({error}); import them at the top of the module"
         ) from error
 
 
 def kinds(cls: type, table: object) -> Iterator[str]:
-    """The name of every component in a table that was not validated yet."""
+    """The name of every component in a table that is not validated yet."""
     given = folded(cls, table)
     for name, (_, hint) in options(cls).items():
         value = given.get(name)
@@ -61,8 +61,8 @@ def kinds(cls: type, table: object) -> Iterator[str]:
         inner = dataclass_in(hint)
         for item in items:
             if kind_of(hint):
-                found = item.get("kind") if isinstance(item, dict) else item
-                yield from [found] if isinstance(found, str) else []
+                kind = item.get("kind") if isinstance(item, dict) else item
+                yield from [kind] if isinstance(kind, str) else []
             elif inner:
                 yield from kinds(inner, item)
 
@@ -74,7 +74,7 @@ def dataclass_in(hint: object) -> type | None:
 
 
 def folded(cls: type, table: object) -> dict[str, Any]:
-    """The table with a component's options under one key, where they stand beside others."""
+    """The table, with a component's options moved under one key if they are beside other keys."""
     for name, (_, hint) in options(cls).items():
         kind = kind_of(hint)
         if kind and kind.beside:
@@ -86,13 +86,13 @@ def folded(cls: type, table: object) -> dict[str, Any]:
 
 
 def inline_kind(cls: type) -> Kind | None:
-    """The mark of the field whose options stand beside other keys in one table, if there is one."""
+    """The ``Kind`` of the field whose options are beside other keys, if there is one."""
     marks = [kind_of(hint) for _, hint in options(cls).values()]
     return next((mark for mark in marks if mark and mark.beside), None)
 
 
 def written(value: object, hint: object, catalogue: Catalogue) -> object:
-    """A value as TOML can hold it: components under their kinds, every default written out."""
+    """A value as TOML can hold it: components under their kinds, with every default."""
     kind = kind_of(hint)
     if isinstance(value, tuple):
         item = get_args(bare(hint))[0] if kind is None else hint
@@ -105,7 +105,7 @@ def written(value: object, hint: object, catalogue: Catalogue) -> object:
 
 
 def table(value: object, catalogue: Catalogue) -> dict[str, Any]:
-    """A dataclass as a table. What is ``None`` is left out: TOML cannot say it."""
+    """A dataclass as a table, without the values that are ``None``: TOML has no null."""
     content: dict[str, Any] = {}
     for name, (_, hint) in options(type(value)).items():
         item = getattr(value, name)
@@ -117,7 +117,7 @@ def table(value: object, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def titled(component: str | dict[str, Any]) -> dict[str, Any]:
-    """A component as a table even if it has no options.
+    """A component as a table, even if it has no options.
 
     >>> titled("linear")
     {'kind': 'linear'}
@@ -130,8 +130,8 @@ def _component(value: object, kind: Kind, catalogue: Catalogue) -> str | dict[st
     name = next((offer.kind for offer in offers if offer.component is type(value)), None)
     if name is None:
         raise PluginError(
-            f"no plugin of this recipe offers {type(value).__name__} as a {kind.noun}; "
-            f"name the plugin that does in the recipe's plugins"
+            f"a {kind.noun} must come from a plugin of this recipe, got {type(value).__name__}; "
+            "add its plugin to the recipe's plugins"
         )
     content = table(value, catalogue)
     return {"kind": name, **content} if content else name

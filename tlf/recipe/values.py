@@ -1,4 +1,4 @@
-"""One value of a recipe against one type: does it fit? If not, what is wrong in TOML's words?"""
+"""Check one value of a recipe against one type; problems use the words of TOML."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -30,13 +30,13 @@ _NOUNS: dict[Any, tuple[str, str]] = {
     list: ("a list", "lists"),
 }
 _BOUNDS = {
-    "greater_than": "has to be above {gt:g}",
-    "greater_than_equal": "has to be at least {ge:.12g}",
-    "less_than": "has to be below {lt:g}",
-    "less_than_equal": "has to be at most {le:.12g}",
-    "string_too_short": "needs at least {min_length} character",
-    "too_short": "needs at least {min_length} of them",
-    "too_long": "takes at most {max_length} of them",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:.12g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:.12g}",
+    "string_too_short": "must have at least {min_length} character",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
 }
 
 
@@ -47,14 +47,14 @@ class Problem(NamedTuple):
     """Where it is: ``phases.1.scheduler.warmup``."""
     text: str
     misfit: bool = False
-    """Whether the value is of another type than its place is meant for."""
+    """Whether the value has the wrong type."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.text}" if self.path else self.text
 
 
 def join(path: str, key: str | int) -> str:
-    """One step further down a path.
+    """A path with one more key.
 
     >>> join("phases.0", "lr"), join("", "seed"), join("phases.0.lr", "stages.2")
     ('phases.0.lr', 'seed', 'phases.0.lr."stages.2"')
@@ -64,7 +64,7 @@ def join(path: str, key: str | int) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as TOML writes it, and what it is.
+    """A value as TOML writes it, and its type.
 
     >>> shown("3"), shown(True), shown(0.5), shown([1])
     ('"3" (a string)', 'true (a boolean)', '0.5 (a decimal number)', 'a list')
@@ -84,7 +84,7 @@ def shown(value: object) -> str:
 
 
 def expected(hint: object) -> str:
-    """What a type takes, in TOML's words.
+    """The values that a type takes, in TOML's words.
 
     >>> expected(int | Literal["auto"]), expected(tuple[str, ...]), expected(tuple[float, float])
     ('a whole number or "auto"', 'a list of strings', 'a list of 2 numbers')
@@ -119,28 +119,28 @@ def bare(hint: object) -> object:
 
 
 def named(hint: object) -> str:
-    """What a type is called."""
+    """The name of a type."""
     return str(getattr(hint, "__name__", hint))
 
 
 def fit(hint: object, value: object, path: str) -> tuple[object, list[Problem]]:
-    """The value as its type wants it, or what is wrong with it. Nothing is converted on the quiet.
+    """The value as its type needs it, or its problems. Only whole numbers are converted, to floats.
 
     >>> fit(float, 1, "lr")
     (1.0, [])
     >>> [str(problem) for problem in fit(int, "3", "seed")[1]]
-    ['seed: expected a whole number, got "3" (a string)']
+    ['seed: must be a whole number, got "3" (a string)']
     """
-    # Through JSON, where lists become tuples and whole numbers floats although it is strict.
+    # As JSON: even in strict mode lists then become tuples, and whole numbers floats.
     try:
         adapter: TypeAdapter[object] = TypeAdapter(cast("Any", hint), config=_EXACT)
         return adapter.validate_json(json.dumps(value)), []
     except ValidationError as error:
         return None, [_problem(hint, value, path, detail) for detail in error.errors()]
     except (PydanticSchemaGenerationError, PydanticUserError):
-        text = f"its type {named(hint)} is not one that a recipe can give; tell the plugin's author"
+        text = f"its type {named(hint)} cannot be written in TOML; report it to the plugin's author"
         return None, [Problem(path, text)]
-    except TypeError:  # a date, which JSON does not have
+    except TypeError:  # a date, which JSON lacks
         return None, [misfit(hint, value, path)]
 
 
@@ -177,7 +177,7 @@ def _filled(schema: Any, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any
 
 def misfit(hint: object, value: object, path: str) -> Problem:
     """A value of the wrong type."""
-    return Problem(path, f"expected {expected(hint)}, got {shown(value)}", misfit=True)
+    return Problem(path, f"must be {expected(hint)}, got {shown(value)}", misfit=True)
 
 
 def _problem(hint: object, value: object, path: str, detail: ErrorDetails) -> Problem:
@@ -188,7 +188,7 @@ def _problem(hint: object, value: object, path: str, detail: ErrorDetails) -> Pr
     if detail["type"] in _BOUNDS:
         return Problem(path, f"{_BOUNDS[detail['type']].format(**context)}, got {given}")
     if detail["type"] == "finite_number":
-        return Problem(path, f"expected a finite number, got {given}")
+        return Problem(path, f"must be a finite number, got {given}")
     if detail["type"] in ("value_error", "assertion_error"):
         return Problem(path, f"{context['error']}, got {given}")
     if deeper:
@@ -200,4 +200,5 @@ def _choice(choices: Collection[object], value: object, path: str) -> Problem | 
     words = [choice for choice in choices if isinstance(choice, str)]
     if not isinstance(value, str) or len(words) < 2 or len(words) < len(choices):
         return None
-    return Problem(path, f'"{value}" is not a choice here; {nearest(value, words)}', misfit=True)
+    text = f'must be one of the choices, got "{value}"; {nearest(value, words)}'
+    return Problem(path, text, misfit=True)

@@ -110,13 +110,13 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
-    seen = yield from inspect_splits(
+    usable = yield from inspect_splits(
         job.splits,
         job.preprocessing,
         job.recipe.data.bad_images,
         job.task,
         job.accelerator,
         job.cache,
-        job.plan.ahead,
+        job.plan.ahead.take(job.preprocessing) if job.plan.ahead else {},
     )
-    return replace(job, splits=seen.splits, manifests=seen.manifests, pixels=seen.pixels)
+    return replace(job, splits=usable.splits, manifests=usable.manifests, pixels=usable.pixels)

@@ -23,15 +23,15 @@ def command(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: b
     """
     _check_is_no_command(recipe)
     # Before what trains is imported, which takes seconds: a mistake is reported at once.
-    from tlf.recipe.plan import looking_ahead, read_plan
+    from tlf.recipe.plan import find_and_decode_ahead, read_plan
 
     plan = read_plan(recipe, overrides)
     if again:
         tlf.show(settled(tlf.resume_recipe(plan, changed=changed)))
         return
-    with looking_ahead(plan) as ready:
+    with find_and_decode_ahead(plan) as plan:
         with importing():
-            show, events = tlf.show, tlf.run(ready)
+            show, events = tlf.show, tlf.run(plan)
         show(settled(events))
 
 

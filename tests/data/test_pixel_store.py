@@ -1,0 +1,110 @@
+"""Decoded images in the cache: what their key depends on, and how they are read."""
+
+import pickle
+from dataclasses import replace
+from hashlib import sha256
+from math import prod
+
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image, ImageFile, features
+
+from tlf.builtin.folder import Folder
+from tlf.cache.store import Cache
+from tlf.data.inspect import inspect_splits
+from tlf.data.loading import Images, batches_of
+from tlf.data.pixel_store import pixels_title, wanted_pixels
+from tlf.data.transforms import center_crop, load
+from tlf.preprocessing import Preprocessing
+from tlf.tasks.single_label import SingleLabel
+
+PREPROCESSING = Preprocessing(size=32, resize=36)
+DIGESTS = [sha256(bytes([i])).digest() for i in range(3)]
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path, 10**9)
+
+
+@pytest.fixture
+def usable(cache, images):
+    """The images of a folder, decoded and stored."""
+    splits = Folder(str(images)).build()
+    task, accelerator = SingleLabel(), Accelerator(cpu=True)
+    events = inspect_splits(splits, PREPROCESSING, "error", task, accelerator, cache, {})
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value
+
+
+def key():
+    return wanted_pixels(DIGESTS, "train", PREPROCESSING).name
+
+
+def test_a_stored_image_is_the_decoded_image(usable):
+    stored, split = usable.pixels["train"], usable.splits.train
+    for index in (0, 7, 19):
+        assert torch.equal(stored(index), load(split.read(index), PREPROCESSING))
+        assert stored(index).numel() == prod(stored.shapes[index])
+
+
+def test_changing_an_image_in_place_does_not_change_the_stored_one(usable):
+    before = usable.pixels["train"](3).clone()
+    usable.pixels["train"](3).zero_()
+    assert torch.equal(usable.pixels["train"](3), before)
+
+
+def test_stored_pixels_can_be_pickled_for_loading_processes(usable):
+    there = pickle.loads(pickle.dumps(usable.pixels["train"]))
+    assert torch.equal(there(7), usable.pixels["train"](7))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pixels_that_are_removed_before_they_are_first_loaded_are_loaded(cache, usable, workers):
+    split, size = usable.splits.eval, PREPROCESSING.size
+    expected = [center_crop(load(split.read(i), PREPROCESSING), size) for i in range(4)]
+    assert Cache(cache.folder, 0).clear() > 0
+    images = Images(usable.pixels["eval"], torch.tensor(split.labels), size)
+    for _ in range(2):
+        batches = batches_of(images, [[(1, 0), (1, 1)], [(1, 2), (1, 3)]], workers, pin=False)
+        assert torch.equal(torch.cat([batch.inputs for batch in batches]), torch.stack(expected))
+
+
+def test_the_key_depends_on_the_images_and_their_order():
+    others = [DIGESTS[::-1], DIGESTS[:2], [*DIGESTS[:2], b""]]
+    names = {wanted_pixels(digests, "train", PREPROCESSING).name for digests in [DIGESTS, *others]}
+    assert len(names) == 4
+
+
+def test_the_key_depends_on_the_resizing_but_not_on_the_normalization():
+    def named(**changes):
+        return wanted_pixels(DIGESTS, "train", replace(PREPROCESSING, **changes)).name
+
+    assert len({key(), named(resize=40), named(interpolation="bicubic")}) == 3
+    assert named(mean=(0.5, 0.5, 0.5)) == key()
+
+
+@pytest.mark.parametrize("codec", ["jpg", "libjpeg_turbo", "webp", "avif", "libtiff", "jpg_2000"])
+def test_the_key_depends_on_every_codec(monkeypatch, codec):
+    before, real = key(), features.version
+    monkeypatch.setattr(features, "version", lambda name: "0" if name == codec else real(name))
+    assert key() != before
+
+
+@pytest.mark.parametrize(
+    ("module", "setting"), [(Image, "MAX_IMAGE_PIXELS"), (ImageFile, "LOAD_TRUNCATED_IMAGES")]
+)
+def test_the_key_depends_on_pillows_settings(monkeypatch, module, setting):
+    before = key()
+    monkeypatch.setattr(module, setting, 1234)
+    assert key() != before
+
+
+def test_the_title_counts_the_images_that_were_read():
+    wanted = wanted_pixels([*DIGESTS, b""], "eval", PREPROCESSING)
+    assert (wanted.kind, wanted.title) == ("pixels", "3 decoded eval images")
+    assert wanted.title == pixels_title(3, "eval")

@@ -1,0 +1,76 @@
+"""The model of a recipe: weights and sizes as the recipe says, drawn from its seed."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tlf.errors import PluginError, RecipeError
+from tlf.recipe.build import build_model, check_input, resolve_preprocessing
+from tlf.recipe.plan import read_plan
+
+
+@pytest.fixture
+def plan(recipe):
+    return read_plan(recipe)
+
+
+@pytest.fixture
+def built(plan):
+    return build_model(plan, 2)
+
+
+def test_the_head_gives_logits_for_every_class(plan, built):
+    backbone, classifier = built
+    assert list(classifier.stages) == [*backbone.stages]
+    check_input(plan, classifier, resolve_preprocessing(plan.recipe, backbone), 2)
+
+
+def test_the_seed_draws_backbone_and_head(recipe, built):
+    _, first = built
+    _, again = build_model(read_plan(recipe), 2)
+    _, other = build_model(read_plan(recipe, ["seed=1"]), 2)
+    before, same, changed = (model.state_dict() for model in (first, again, other))
+    assert all(torch.equal(before[name], same[name]) for name in before)
+    differing = {name for name in before if not torch.equal(before[name], changed[name])}
+    assert any(name.startswith("head.") for name in differing)
+    assert any(name.startswith("backbone.") for name in differing)
+
+
+def test_building_leaves_the_generator_alone(plan):
+    before = torch.get_rng_state()
+    build_model(plan, 2)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_recipes_sizes_take_the_place_of_the_weights(plan, built):
+    backbone, _ = built
+    preprocessing = resolve_preprocessing(plan.recipe, backbone)
+    assert (preprocessing.size, preprocessing.resize) == (32, 36)
+    assert preprocessing.mean == backbone.preprocessing.mean
+    plain = replace(plan.recipe, transforms=replace(plan.recipe.transforms, size=None, resize=None))
+    assert resolve_preprocessing(plain, backbone) == backbone.preprocessing
+
+
+def test_images_are_resized_to_at_least_the_crop(plan, built):
+    transforms = replace(plan.recipe.transforms, size=None, resize=20)
+    with pytest.raises(RecipeError, match=r"the crop, 160, got 20; .* write transforms.size"):
+        resolve_preprocessing(replace(plan.recipe, transforms=transforms), built[0])
+
+
+def test_a_size_that_the_model_cannot_take_is_a_mistake_in_the_recipe(plan, built):
+    _, classifier = built
+
+    def refuse(module, inputs):
+        raise RuntimeError("the window must divide 32")
+
+    classifier.register_forward_pre_hook(refuse)
+    preprocessing = resolve_preprocessing(plan.recipe, built[0])
+    with pytest.raises(RecipeError, match=r"that the model takes, got 32: the window .* leave tra"):
+        check_input(plan, classifier, preprocessing, 2)
+
+
+def test_a_head_that_gives_no_logits_is_named(plan, built):
+    backbone, classifier = built
+    with pytest.raises(PluginError, match=r"^'linear' \(tlf "):
+        check_input(plan, classifier, resolve_preprocessing(plan.recipe, backbone), 3)

@@ -1,0 +1,103 @@
+"""Recipe files are read, and recipes are written as TOML."""
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from recipe_components import (
+    CATALOGUE,
+    FULL,
+    MINIMAL,
+    read,
+)
+from tlf.errors import RecipeError
+from tlf.recipe.files import dump, named_plugins, read_table, resolve
+from tlf.recipe.schema import Recipe
+
+
+def test_reading_a_file(tmp_path):
+    file = tmp_path / "x.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + FULL.replace("\n", "\r\n").encode())
+    assert read_table(file) == tomllib.loads(FULL)
+
+
+def unread(path):
+    with pytest.raises(RecipeError) as caught:
+        read_table(path)
+    assert caught.value.source == str(path)
+    (problem,) = caught.value.problems
+    return problem
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "flowers.toml").write_text(MINIMAL)
+    assert unread(tmp_path / "flower.toml") == (
+        "no such file; write the path of a recipe, a file that ends in .toml; "
+        "did you mean 'flowers.toml'? Known: flowers.toml"
+    )
+    assert unread(Path(tmp_path, "no", "x.toml")).endswith("a file that ends in .toml")
+    (tmp_path / "pyproject.toml").write_text("")  # is none
+    assert unread(tmp_path) == (
+        "must be a file, got a folder; write the path of a recipe, such as "
+        f"{tmp_path}/flowers.toml; Known: flowers.toml"
+    )
+    (tmp_path / "empty").mkdir()
+    assert unread(tmp_path / "empty").endswith("such as " + str(tmp_path / "empty/my_recipe.toml"))
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes('output = "\xe4"'.encode("latin-1"))
+    assert unread(latin) == "must be UTF-8, byte 10 is not; save the file as UTF-8 text"
+
+
+def test_what_is_not_toml_is_reported_with_line_and_column(tmp_path):
+    file = tmp_path / "x.toml"
+    file.write_text("seed = 0\nbatch_size 32\n")
+    assert unread(file).startswith("line 2, column 12: Expected '=' after a key")
+    assert unread(file).endswith("in: batch_size 32")
+    file.write_text('seed = 0\noutput = "x')
+    assert unread(file).startswith("not TOML: Unterminated string")
+
+
+def test_wrong_overrides_are_all_reported_at_once(tmp_path):
+    file = tmp_path / "x.toml"
+    file.write_text(FULL)
+    with pytest.raises(RecipeError) as caught:
+        read_table(file, ["seed", "phases.9.lr=1", "seed=1"])
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("text", [MINIMAL, FULL])
+def test_dump_resolves_to_the_same_recipe(text):
+    recipe = read(text)
+    written = dump(recipe, CATALOGUE)
+    again = resolve(tomllib.loads(written), CATALOGUE, "elsewhere.toml")
+    assert again == recipe
+    assert dump(again, CATALOGUE) == written
+
+
+def test_dump_writes_every_default_in_the_order_of_the_data_flow():
+    written = dump(read(MINIMAL), CATALOGUE)
+    table = tomllib.loads(written)
+    absent = {"clip_grad_norm"}  # None: TOML cannot say it
+    assert list(table) == [item.name for item in fields(Recipe) if item.name not in absent]
+    assert table["head"] == {"kind": "linear", "dropout": 0.0, "bias": True}
+    assert table["data"] == {"kind": "starter", "bad_images": "error"}
+    assert table["phases"][0]["scheduler"] == "constant"
+    assert "[head]" in written.splitlines()
+    assert tomllib.loads(dump(read(FULL), CATALOGUE))["head"]["kind"] == "gem:mlp"
+
+
+def test_plugins_that_a_recipe_needs():
+    table = tomllib.loads(FULL) | {"data": "pics:web", "loss": {"kind": "gem:focal"}}
+    table["phases"][0]["freeze"] = ["a:b", {"kind": "c:d"}]
+    table["phases"][1] |= {"scheduler": "e:f", "optimizer": {"kind": "g:h"}, "augment": "i:j"}
+    assert named_plugins(table) == ("wandb", "pics", "gem", "a", "c", "e", "g", "i")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{}, {"plugins": 3, "phases": 3, "head": 3}, {"phases": [3], "transforms": []}, {"head": ":x"}],
+)
+def test_naming_plugins_leaves_mistakes_to_validation(table):
+    assert named_plugins(table) == ()
