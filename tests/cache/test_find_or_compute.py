@@ -5,13 +5,13 @@ import os
 import psutil
 import pytest
 
-from tlf.cache.entry import Wanted
+from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import _filled, compute, find_or_compute, merged, share
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.results import Notice, Prepared, Stored
 
-WANTED = Wanted("activations", "features of 4 images", {"of": 4})
+WANTED = EntryKey("activations", "features of 4 images", {"of": 4})
 
 
 class Alone:

@@ -19,7 +19,7 @@ import pytest
 from places import ROOT
 from run_files import different_tensors
 from small import TWO_PHASES, write_recipe
-from tlf.cache.entry import Wanted
+from tlf.cache.entry import EntryKey
 from tlf.cache.partial import begin_partial
 from tlf.cache.store import Cache, open_cache
 from tlf.results import Stored
@@ -29,7 +29,7 @@ DATA = bytes(range(256)) * 40
 
 
 def wanted(name="one"):
-    return Wanted("pixels", f"images of {name}", {"name": name})
+    return EntryKey("pixels", f"images of {name}", {"name": name})
 
 
 def store(cache, name="one", data=DATA, used=None):
@@ -138,9 +138,9 @@ def test_an_entry_that_is_cut_short_while_in_use_is_an_error(cache):
     entry = cache.find(wanted())
     entry.read(0, len(DATA))
     os.truncate(folder / "data", 100)
-    with pytest.raises(OSError, match="was cut short while it was in use"):
+    with pytest.raises(OSError, match="was truncated while it was in use"):
         entry.read(90, 20)
-    with pytest.raises(OSError, match="was cut short"):
+    with pytest.raises(OSError, match="was truncated"):
         entry.rows([0, 1], 64)
 
 
@@ -194,9 +194,9 @@ def test_what_is_gone_cannot_be_opened(cache):
 def test_entries_come_the_latest_used_first_and_use_counts(cache):
     for number, name in enumerate(("old", "new", "newest")):
         store(cache, name, used=1e9 + number)
-    assert [e.title[12:] for e in cache.entries()] == ["newest", "new", "old"]
+    assert [e.title.removeprefix("images of ") for e in cache.entries()] == ["newest", "new", "old"]
     cache.find(wanted("old"))
-    assert [e.title[12:] for e in cache.entries()] == ["old", "newest", "new"]
+    assert [e.title.removeprefix("images of ") for e in cache.entries()] == ["old", "newest", "new"]
 
 
 @contextmanager
@@ -257,7 +257,7 @@ def test_what_others_stored_and_is_damaged_is_neither_used_nor_replaced(cache, m
     flip(store(cache, data=bytes(100)) / "data", 7)
     with somebody_else(monkeypatch, cache) as theirs:
         assert theirs.find(wanted()) is None
-        with pytest.raises(OSError, match="what is in its place is damaged"):
+        with pytest.raises(OSError, match="another user's entry is in its place and is damaged"):
             store(theirs)
 
 
@@ -300,7 +300,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path):
     Cache(tmp_path, 30_000).find(wanted("a"))
     other = Cache(tmp_path, 30_000)
     store(other, "d", bytes(10_000))
-    assert [e.title[12:] for e in other.entries()] == ["d", "a", "c"]
+    assert [e.title.removeprefix("images of ") for e in other.entries()] == ["d", "a", "c"]
 
 
 def test_what_is_in_use_does_not_make_room(tmp_path):
@@ -321,7 +321,7 @@ def test_what_another_run_reads_does_not_make_room_and_is_cleared_all_the_same(t
     os.utime(reading.folder, (1e9, 1e9))  # the run goes on for long
     other = Cache(tmp_path, 30_000)
     store(other, "d", bytes(10_000))
-    assert {e.title[12:] for e in other.entries()} == {"a", "c", "d"}
+    assert {e.title.removeprefix("images of ") for e in other.entries()} == {"a", "c", "d"}
     with pytest.raises(OSError, match="this run has stored 0 kB, others 10 kB, and"):
         Cache(tmp_path, 30_000).begin(wanted("e"), 25_000)
     del reading
@@ -340,7 +340,9 @@ def test_what_is_being_written_counts(cache):
         OSError, match=r"it takes 0\.6 MB, this run has .* 0 kB, others 0\.6 MB, and"
     ):
         cache.begin(wanted("second"), 600_000)
-    assert [entry.title[12:] for entry in cache.entries()] == ["old"], "removed, and for nothing"
+    assert [entry.title.removeprefix("images of ") for entry in cache.entries()] == ["old"], (
+        "removed, and for nothing"
+    )
     cache.begin(wanted("second"), 300_000).discard()
     first.discard()
     cache.begin(wanted("second"), 600_000).discard()
@@ -350,8 +352,8 @@ BEGINNING = """
 import sys
 from pathlib import Path
 from tlf.cache.store import Cache
-from tlf.cache.entry import Wanted
-Cache(Path(sys.argv[1]), 10**6).begin(Wanted("pixels", "other", {}), 600_000)
+from tlf.cache.entry import EntryKey
+Cache(Path(sys.argv[1]), 10**6).begin(EntryKey("pixels", "other", {}), 600_000)
 """
 
 
@@ -415,9 +417,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tlf.cache.store import Cache
-from tlf.cache.entry import Wanted
+from tlf.cache.entry import EntryKey
 cache = Cache(Path(sys.argv[1]), 10**6)
-wanted = Wanted("pixels", "images of one", {"name": "one"})
+wanted = EntryKey("pixels", "images of one", {"name": "one"})
 partial = cache.begin(wanted, 100_000)
 partial.write(0, bytes(5000))
 if sys.argv[2] == "finish":
@@ -479,9 +481,12 @@ def test_clearing_says_what_it_frees(cache):
 
 
 def test_names_say_what_entries_depend_on():
-    one = Wanted("pixels", "one", {"a": 1, "b": [2]})
-    assert one.name == Wanted("pixels", "other title", {"b": [2], "a": 1}).name
-    others = [Wanted("pixels", "one", {"a": 1}), Wanted("activations", "one", {"a": 1, "b": [2]})]
+    one = EntryKey("pixels", "one", {"a": 1, "b": [2]})
+    assert one.name == EntryKey("pixels", "other title", {"b": [2], "a": 1}).name
+    others = [
+        EntryKey("pixels", "one", {"a": 1}),
+        EntryKey("activations", "one", {"a": 1, "b": [2]}),
+    ]
     assert len({one.name, *(other.name for other in others)}) == 3
 
 

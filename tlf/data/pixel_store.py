@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.cache.entry import Entry, Wanted
+from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.keys import pixel_key
 from tlf.data import decode, transforms
 from tlf.preprocessing import Preprocessing
@@ -38,11 +38,11 @@ class StoredPixels:
         return torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
 
 
-def wanted_pixels(digests: Sequence[bytes], what: str, preprocessing: Preprocessing) -> Wanted:
+def wanted_pixels(digests: Sequence[bytes], what: str, preprocessing: Preprocessing) -> EntryKey:
     """The pixels of the images with these hashes, empty for one that could not be read."""
     code = [Path(str(module.__file__)) for module in (decode, transforms)]
     key = pixel_key(digests, preprocessing, code, decode.decoders())
-    return Wanted("pixels", pixels_title(sum(map(bool, digests)), what), key)
+    return EntryKey("pixels", pixels_title(sum(map(bool, digests)), what), key)
 
 
 def pixels_title(count: int, what: str) -> str:
