@@ -5,11 +5,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torchvision import models
 
 from tlf.errors import WeightsError
 from tlf.pretrained import weights
-from tlf.pretrained.skip_init import Unfilled
 
 
 @pytest.fixture
@@ -168,12 +166,3 @@ def test_a_fingerprint_depends_on_values_and_not_on_memory_layout():
     assert weights.fingerprint({"a": a, "n": scalar}) == weights.fingerprint(
         {"n": scalar, "a": strided}
     )
-
-
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121", "mobilenet_v2"])
-def test_nothing_is_drawn_that_weights_will_replace(name):
-    before = torch.get_rng_state()
-    with Unfilled():
-        network = models.get_model(name)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert all(parameter.requires_grad for parameter in network.parameters())
