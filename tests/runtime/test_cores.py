@@ -5,6 +5,7 @@ import pytest
 from tlf.runtime.cores import local_processes, processes, usable_cores
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux has affinity")
 def test_only_the_cores_that_the_process_may_run_on_count():
     allowed = os.sched_getaffinity(0)
     assert usable_cores() == len(allowed)
@@ -16,7 +17,7 @@ def test_only_the_cores_that_the_process_may_run_on_count():
 
 
 def test_without_affinity_all_cores_of_the_machine_count(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert usable_cores() == 6
     monkeypatch.setattr(os, "cpu_count", lambda: None)
