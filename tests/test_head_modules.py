@@ -76,12 +76,12 @@ def test_attention_pool_computes_attention():
     module = AttentionPool(heads=3).build(F, K).eval()
     nn.init.normal_(module.query)
     tokens = torch.randn(B, 6, F)
-    kept = module.norm(tokens)
+    normed = module.norm(tokens)
     weights, biases = module.attention.in_proj_weight, module.attention.in_proj_bias
     (w_q, w_k, w_v), (b_q, b_k, b_v) = weights.chunk(3), biases.chunk(3)
     query = (module.query[0] @ w_q.T + b_q).view(1, 1, 3, 4)
-    keys = (kept @ w_k.T + b_k).view(B, 6, 3, 4)
-    values = (kept @ w_v.T + b_v).view(B, 6, 3, 4)
+    keys = (normed @ w_k.T + b_k).view(B, 6, 3, 4)
+    values = (normed @ w_v.T + b_v).view(B, 6, 3, 4)
     shares = ((query * keys).sum(-1) / 2).softmax(1)
     pooled = (shares[..., None] * values).sum(1).reshape(B, F)
     out = module.attention.out_proj

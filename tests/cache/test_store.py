@@ -35,7 +35,7 @@ def another_user(monkeypatch, cache):
         return
     cache.folder.parent.chmod(0o755)
     cache.folder.chmod(0o777)
-    monkeypatch.chdir(cache.folder.parent)  # root alone can come to it by its whole path
+    monkeypatch.chdir(cache.folder.parent)  # other users cannot enter tmp_path, but may stay in it
     os.setresuid(65534, 65534, 0)
     try:
         yield Cache(Path(cache.folder.name), 15_000)

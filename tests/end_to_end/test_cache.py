@@ -25,7 +25,7 @@ def assert_same(one, other):
 
 @pytest.fixture(scope="module")
 def uncached(tmp_path_factory, images):
-    """A run without the cache, of the recipe that ``recipe`` gives."""
+    """The folder of a run of the same recipe without the cache."""
     folder = tmp_path_factory.mktemp("uncached")
     path = write_recipe(folder / "recipe.toml", images, TWO_PHASES)
     for _ in run(path, [*SMALL, 'cache.mode="off"']):

@@ -13,9 +13,9 @@ from tlf.freezing.partition import TrainablePart
 from tlf.model import Classifier
 
 NETWORKS = [
-    ("torchvision:resnet18", 64),
-    ("torchvision:mobilenet_v3_small", 64),
-    ("torchvision:squeezenet1_1", 64),
+    ("torchvision:resnet18", 32),
+    ("torchvision:mobilenet_v3_small", 32),
+    ("torchvision:squeezenet1_1", 32),
     ("timm:test_resnet", 64),
     ("timm:test_vit", 160),
     ("timm:test_convnext", 64),

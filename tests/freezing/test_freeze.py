@@ -210,9 +210,9 @@ def _check_family(backbone):
     freeze(model, frozen)
     before = digests(model)
     _train_a_little(model, size)
-    still = audit(model, frozen, before, digests(model))
+    unchanged = audit(model, frozen, before, digests(model))
     trainable = [name for name, _ in model.named_parameters() if name not in frozen]
-    assert len(still) < len(trainable) / 2
+    assert len(unchanged) < len(trainable) / 2
     images = torch.randn(2, 3, size, size)
     assert _drops_below(model, images) == AMBIGUOUS.get(backbone.model, [])
     freeze(model, model.backbone_names)

@@ -79,7 +79,7 @@ def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # 
         size=transforms.crop_size[0],
         resize=transforms.resize_size[0],
         interpolation=transforms.interpolation.value,
-        # The two networks normalise with 0.5 inside what comes normalised for ImageNet.
+        # These networks convert ImageNet's mean and std to 0.5 inside; tlf uses 0.5 directly.
         mean=half if model in RENORMALISED else tuple(transforms.mean),
         std=half if model in RENORMALISED else tuple(transforms.std),
     )
