@@ -52,17 +52,6 @@ def test_no_pickle_and_no_leftovers():
         assert "raise NotImplementedError" not in text
 
 
-def test_every_hook_says_what_it_is_for():
-    from tlf import hookspecs
-
-    hooks = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("tlf_")}
-    for name, hook in hooks.items():
-        assert hook.__doc__, name
-        arguments = hook.__code__.co_varnames[: hook.__code__.co_argcount]
-        for argument in arguments:
-            assert f"{argument}: " in hook.__doc__, f"{name} does not explain {argument}"
-
-
 def test_only_the_tasks_know_what_a_task_is():
     """No other file of the engine decides on one label per image, softmax, argmax or top-1."""
     components = ROOT / "tlf" / "builtin"

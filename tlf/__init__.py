@@ -1,21 +1,21 @@
 """Transfer learning for images: a recipe says what, plugins say how, Accelerate says where.
 
-All that the command line does is a function here:
+Each command of the command line is a function here, too:
 
 >>> import tlf
 >>> recipe = tlf.load_recipe("recipes/resnet18_finetune.toml", ["batch_size=16"])
 >>> recipe.batch_size
 16
 
-``tlf.run`` is a generator: a run takes place while somebody goes through what happens in it.
+``tlf.run`` is a generator: the run advances while a program iterates over its events.
 
 >>> for event in tlf.run(recipe):  # doctest: +SKIP
 ...     if isinstance(event, tlf.EpochResult):
 ...         print(event.phase, event.epoch, event.eval_top1)
 >>> result = tlf.show(tlf.run(recipe))  # doctest: +SKIP
 
-``import tlf`` imports neither torch nor anything else that is large; each function brings along
-what it needs when it is asked for.
+``import tlf`` imports neither torch nor any other large library; each function imports what it
+needs when it is first used.
 """
 
 from importlib import import_module
@@ -32,7 +32,7 @@ __all__ = sorted([*NAMES, "__version__"])
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name's module when the name is used first."""
+    """Import the module of a public name when the name is first used."""
     if name not in NAMES:
         raise AttributeError(f"module 'tlf' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"tlf.{NAMES[name]}"), name)
@@ -40,5 +40,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names, for those who look for them."""
+    """The public names, also those that are not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""``tlf``, and ``python -m tlf``: a command in a process of its own."""
+"""``tlf``, and ``python -m tlf``: run one command in a process of its own."""
 
 import sys
 import threading
@@ -8,7 +8,7 @@ from tlf.cli.process import collect_rarely, keep_memory, leave
 
 
 def program() -> None:
-    """Run a command, with a quick start and a quick end."""
+    """Run a command; start and end the process quickly."""
     collect_rarely()
     defer_imports()
     keep_memory()

@@ -1,8 +1,8 @@
-"""What tlf can do: its commands, and the names of ``tlf`` for programs.
+"""What tlf can do: its commands, and the public names of ``tlf`` for programs.
 
-A command is added by a file in ``tlf/cli/commands`` and a line here. Help, the "did you mean",
-``tlf.__all__`` and the tests of documents find it from here. Nothing is imported before it is
-asked for.
+To add a command, add a file in ``tlf/cli/commands`` and a line here. Help, "did you mean",
+``tlf.__all__`` and the tests of documents read this table. A name is imported when it is first
+used.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "cache": {"open_cache": "cache.store"},
     "new-plugin": {"write_plugin": "plugins.scaffold"},
 }
-"""Command, in the order of the help → names that do the same in a program, with their modules."""
+"""Command, in the order of the help → the public names that do the same, with their modules."""
 
 OTHERS: Mapping[str, str] = {
     "EpochResult": "results",
@@ -34,12 +34,12 @@ OTHERS: Mapping[str, str] = {
     "load_recipe": "recipe.plan",
     "show": "cli.progress",
 }
-"""Names for programs that belong to no command → their modules."""
+"""Public names that belong to no command → their modules."""
 
 NAMES: Mapping[str, str] = {
     name: module for names in (*COMMANDS.values(), OTHERS) for name, module in names.items()
 }
-"""Every public name of ``tlf`` but its version → its module."""
+"""Every public name of ``tlf`` except its version → its module."""
 
 if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.cache.store import open_cache as open_cache

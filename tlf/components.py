@@ -1,6 +1,6 @@
 """What a component is: a frozen dataclass. Its fields are its recipe options, its docstring is
-its help, and its one verb is what it does. The Protocols below are the verbs; nothing inherits
-from them.
+its help, and it does its work in one method. The Protocols below define these methods; nothing
+inherits from them.
 
 Letters for shapes: B images in a batch, C channels, H and W height and width in pixels,
 F features, K classes, N tokens.
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split. ``read`` gives an image file's bytes, whatever it is stored
-    in.
+    """The images of one split. ``read`` returns the bytes of an image file, wherever they are
+    stored.
     """
 
     names: Sequence[str]
-    """What a person finds each image by: usually its path."""
+    """What a person finds each image by, usually its path."""
     labels: Sequence[Any]
-    """Each image's label, as the task has it: for one label per image, the index of its class."""
+    """The label of each image, as the task defines it: for one label per image, its class index."""
     read: Callable[[int], bytes]
-    """Index → the encoded image (JPEG, PNG, …). Has to be picklable: loading may use
-    processes."""
+    """Index → the encoded image (JPEG, PNG, …). Must be picklable: worker processes may load
+    images."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -49,34 +49,34 @@ class Splits:
     eval: Split
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What a person should know about how the splits came about: one sentence each."""
+    """What a person should know about how the splits were made: one sentence each."""
 
 
 @dataclass(frozen=True)
 class BuiltBackbone:
-    """What a backbone builds: the network without its classifier, and what is known about it."""
+    """What a backbone builds: the network without its classifier, and its description."""
 
     module: "nn.Module"
-    """Images (B, C, H, W) → features (B, F). Where it also has ``forward_features``, images →
-    maps (B, F, H, W) or tokens (B, N, F), heads that pool for themselves can sit on it."""
+    """Images (B, C, H, W) → features (B, F). If it also has ``forward_features``, images → maps
+    (B, F, H, W) or tokens (B, N, F), it can be used with heads that do the pooling."""
     num_features: int
     """F."""
     stages: Mapping[str, tuple[str, ...]]
-    """Stage name → names of its parameters in ``module``, from the stem to the top. Stages carry
+    """Stage name → names of its parameters in ``module``, from the stem to the top. Stages have
     the model's own module names (``layer4``, ``blocks.11``); the first is called ``stem``. Every
     parameter belongs to exactly one stage."""
     preprocessing: Preprocessing
     classifier: str
-    """The name under which the architecture keeps its own classifier (``fc``, ``classifier.1``): a
-    linear head is stored under it, so that the architecture's own loader finds it."""
+    """The module name of the architecture's own classifier (``fc``, ``classifier.1``). A linear
+    head is stored under this name, so that the architecture's own loader finds it."""
 
 
 class Backbone(Protocol):
     """A pretrained network that turns images into features.
 
     It may also have ``expected_preprocessing() -> Preprocessing | None``: how images are prepared
-    for it, if that is known without importing torch. They are then decoded while torch is imported.
-    What is built decides: where it says otherwise, that work was in vain.
+    for it, if that is known without importing torch. Images are then decoded while torch is
+    imported. If the built backbone has another preprocessing, they are decoded again.
     """
 
     def build(self) -> BuiltBackbone:
@@ -86,7 +86,7 @@ class Backbone(Protocol):
 class Head(Protocol):
     """The new last layers: features (B, F) → logits (B, K).
 
-    The module it builds may set the attribute ``pools = True``: it is then given the backbone's
+    If the module that it builds has the attribute ``pools = True``, its input is the backbone's
     maps (B, F, H, W) or tokens (B, N, F) instead of features (B, F).
     """
 
@@ -95,69 +95,69 @@ class Head(Protocol):
 
 
 class FreezePolicy(Protocol):
-    """Says which parameters stand still. A pure function: it names them, the engine freezes
+    """Says which parameters are frozen. A pure function: it names them, the engine freezes
     them.
     """
 
     def frozen(self, model: "Classifier", progress: Progress) -> Collection[str]:
-        """Names of the parameters that stand still in this epoch, as ``model`` names them."""
+        """Names of the parameters that are frozen in this epoch, as ``model`` names them."""
 
 
 class Scheduler(Protocol):
-    """Says what the learning rate is multiplied by. A pure function of the progress."""
+    """Says what learning rates are multiplied by. A pure function of the progress."""
 
     def factor(self, progress: Progress) -> float:
-        """What every learning rate is multiplied by for the next update."""
+        """What every learning rate is multiplied by in the next step."""
 
 
 class Optimizer(Protocol):
     """Builds a torch optimizer.
 
-    A field ``decay`` may say which parameters ``weight_decay`` holds for: ``"weights"`` (all but
-    norms and biases; also what holds where the field is missing) or ``"all"``.
+    A field ``decay`` may say which parameters ``weight_decay`` applies to: ``"weights"`` (all but
+    norms and biases; the default if there is no such field) or ``"all"``.
     """
 
     def build(self, groups: list[dict[str, Any]]) -> "torch.optim.Optimizer":
-        """Build it. Each group has ``params``, ``lr`` and, where nothing decays, ``weight_decay =
-        0``.
+        """Build it. Each group has ``params`` and ``lr``, and ``weight_decay = 0`` if its
+        parameters do not decay.
         """
 
 
 class Dataset(Protocol):
-    """Says where images and labels are."""
+    """Finds images and their labels."""
 
     def build(self) -> Splits:
-        """Find the images and their classes; decode nothing."""
+        """Find the images and their classes; decode no image."""
 
 
 @runtime_checkable
 class Augmentation(Protocol):
     """Changes an image of the train split at random.
 
-    One that does the same to an image every time may say so by a class attribute ``fixed = True``:
-    what comes behind it can then be computed once.
+    If it changes an image in the same way every time, it may have the class attribute ``fixed =
+    True``: what the frozen part makes of the image is then computed once.
 
     Randomness comes from torch's default generator, which the engine seeds from (seed, epoch,
-    index): an image looks the same in the same epoch however many workers and processes there
-    are.
+    index): an image looks the same in the same epoch, whatever the number of workers and
+    processes.
     """
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
-        """A uint8 image (C, H, W) → a uint8 image. What is not ``size`` × ``size`` in the end
-        is cropped at its centre by the engine.
+        """A uint8 image (C, H, W) → a uint8 image. If the result is not ``size`` × ``size``, the
+        engine crops it at its centre.
         """
 
 
 @runtime_checkable
 class BatchAugmentation(Protocol):
     """Mixes the images of a train batch. Randomness comes from torch's default generator, which
-    the engine seeds from (seed, epoch, update), the same in every process.
+    the engine seeds from (seed, epoch, step), the same in every process.
     """
 
     def mix(self, images: "Tensor", targets: "Tensor") -> tuple["Tensor", "Tensor"]:
         """Images (B, C, H, W) and class probabilities (B, K) → the same shapes, mixed. Image i
-        may only be mixed with image B - 1 - i: the engine deals batches to processes in such
-        pairs.
+        may only be mixed with image B - 1 - i: the engine keeps such pairs together when it
+        shards a batch over processes.
         """
 
 
@@ -166,29 +166,29 @@ class Loss(Protocol):
 
     def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
         """``class_counts``: images per class in the train split. The function takes logits (B,
-        K) and labels (B,) or class probabilities (B, K), and gives one loss for each image
+        K) and labels (B,) or class probabilities (B, K), and returns one loss for each image
         (B,).
         """
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One plugin as it was loaded."""
+    """A plugin that is loaded."""
 
     name: str
-    """Its entry point's name; ``tlf`` for what comes with tlf."""
+    """The name of its entry point; ``tlf`` for the components that come with tlf."""
     distribution: str
     version: str
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A kind of component, the class behind it, and the plugin that offers it."""
+    """A component that a recipe can name: its kind, its class, and the plugin that offers it."""
 
     hook: str
     """The hook it came through, such as ``tlf_heads``."""
     kind: str
-    """The name for it in a recipe: ``linear``, or ``plugin:name`` for a third party's."""
+    """Its name in a recipe: ``linear``, or ``plugin:name`` for one of another plugin."""
     component: type
     plugin: Plugin
 

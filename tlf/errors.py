@@ -1,13 +1,13 @@
-"""What can go wrong, as a tree.
+"""Everything that can go wrong, as a tree.
 
     TlfError                 anything that a user can cause; the command line exits with code 2
     ├── RecipeError          the recipe or an override is wrong; holds every problem at once
     ├── PluginError          a plugin cannot be loaded, clashes, or one of its components broke
     ├── DataError            images or labels are missing, unreadable or do not fit together
     ├── WeightsError         weights are missing, cannot be fetched, or do not fit the model
-    ├── RunError             a run folder cannot be made, read or gone on with
-    ├── StoppedError         somebody asked the run to stop
-    └── TrainingError        training had to stop
+    ├── RunError             a run folder cannot be made, read or resumed
+    ├── StoppedError         a person or a batch system asked the run to stop
+    └── TrainingError        training cannot continue
         ├── FrozenMovedError     a frozen tensor changed
         └── NotFiniteError       the loss is no longer a finite number
 
@@ -19,7 +19,7 @@ from difflib import get_close_matches
 
 
 class TlfError(Exception):
-    """Anything that a user can cause and mend. Shown without a traceback."""
+    """Anything that a user can cause and fix. Shown without a traceback."""
 
 
 class RecipeError(TlfError):
@@ -45,19 +45,19 @@ class WeightsError(TlfError):
 
 
 class RunError(TlfError):
-    """A run folder cannot be made, read or gone on with."""
+    """A run folder cannot be made, read or resumed."""
 
 
 class StoppedError(TlfError):
-    """Somebody asked the run to stop, by Ctrl-C or as batch systems do; its state is stored."""
+    """A person (Ctrl-C) or a batch system asked the run to stop; its state is stored."""
 
     def __init__(self, folder: object, by: str) -> None:
         self.by = by
-        super().__init__(f"stopped by {by}; go on with: tlf resume {folder}")
+        super().__init__(f"stopped by {by}; resume with: tlf resume {folder}")
 
 
 class TrainingError(TlfError):
-    """Training had to stop."""
+    """Training cannot continue."""
 
 
 class FrozenMovedError(TrainingError):
@@ -69,7 +69,7 @@ class NotFiniteError(TrainingError):
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Say which known name was probably meant, and list the others if they are few.
+    """Name the known name that was probably meant, and list all of them if they are few.
 
     >>> nearest("lineer", ["linear", "mlp"])
     "did you mean 'linear'? Known: linear, mlp"

@@ -1,6 +1,6 @@
 """The torch modules that the heads of ``tlf.heads`` build.
 
-They stand apart because a head's options are read before torch is imported.
+They have a module of their own because the options of a head are read before torch is imported.
 """
 
 import torch
@@ -18,7 +18,7 @@ class LinearHead(nn.Linear):
         self.dropout = dropout
 
     def reset_parameters(self) -> None:
-        """Start with small weights and no bias."""
+        """Draw small weights, and set the bias to 0."""
         nn.init.normal_(self.weight, std=0.01)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
@@ -28,7 +28,7 @@ class LinearHead(nn.Linear):
         return super().forward(functional.dropout(input, self.dropout, self.training))
 
     def extra_repr(self) -> str:
-        """What ``print`` shows of it."""
+        """What ``print`` shows between the brackets."""
         return f"{super().extra_repr()}, dropout={self.dropout}"
 
 
@@ -49,7 +49,8 @@ class CosineHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, F) → logits (B, K)."""
-        # Features of all zeros get slopes of scale / eps: torch's 1e-12 would let them explode.
+        # The gradient of features that are all zero is scale / eps: torch's 1e-12 would make it
+        # explode.
         directions = functional.normalize(features, dim=-1, eps=1e-3)
         prototypes = functional.normalize(self.weight, dim=-1, eps=1e-3)
         return self.scale * functional.linear(directions, prototypes)
@@ -80,7 +81,8 @@ class AttentionPoolHead(nn.Module):
         num_features = self.query.shape[-1]
         if tokens.dim() != 3 or tokens.shape[-1] != num_features:
             raise ValueError(
-                f"attention pooling takes maps (B, {num_features}, H, W) or tokens "
-                f"(B, N, {num_features}), not {tuple(maps.shape)}"
+                f"the input of attention pooling must be maps (B, {num_features}, H, W) or tokens "
+                f"(B, N, {num_features}), got {tuple(maps.shape)}; pass the output of the "
+                "backbone's forward_features"
             )
         return tokens

@@ -1,25 +1,13 @@
-"""The heads that come with tlf: features (B, F) → logits (B, K). They need torch and nothing else,
-so that a trained head loads in a program that has no other library.
+"""The heads that come with tlf: features (B, F) → logits (B, K). They need no library but torch, so
+that a trained head loads in a program without tlf's other dependencies.
 """
 
+import math
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import nn
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from torch import nn
-import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import nn
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Linear:
-    """One linear layer: the linear probe, and what most pretrained networks end in.
+    """One linear layer: the linear probe, and the last layer of most pretrained networks.
 
-    Weights start as a normal distribution of deviation 0.01 and the bias as 0, so that the first
-    loss is close to log(K).
+    Weights are drawn from a normal distribution of deviation 0.01 and the bias starts at 0, so
+    that the first loss is close to log(K).
 
     Source: the linear probe of He et al. 2019, arXiv:1911.05722.
     """
 
     dropout: float = 0.0
-    """Chance that a feature is set to 0 while training."""
+    """Probability that a feature is set to 0 in training."""
     bias: bool = True
     """Whether each class has a bias."""
 
@@ -52,21 +40,21 @@ class Linear:
 
 
 def check_dropout(dropout: float) -> None:
-    """Make sure that an option is a chance to drop values with.
+    """Check that an option is a probability for dropout.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not.
     """
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout is a probability from 0 to below 1, not {dropout}")
+        raise ValueError(f"dropout must be from 0 to below 1, got {dropout}; write dropout = 0.5")
 
 
 @dataclass(frozen=True)
 class Mlp:
     """Hidden layers with ReLU, then a linear layer.
 
-    Hidden weights start as a normal distribution of deviation sqrt(2 / width of the layer before),
-    the last layer's as one of deviation 0.01, biases as 0.
+    Hidden weights are drawn from a normal distribution of deviation sqrt(2 / width of the layer
+    before), those of the last layer from one of deviation 0.01; biases start at 0.
 
     Source: the start of hidden weights, He et al. 2015, arXiv:1502.01852.
     """
@@ -74,17 +62,19 @@ class Mlp:
     hidden: tuple[int, ...] = (512,)
     """Width of each hidden layer."""
     dropout: float = 0.0
-    """Chance that a hidden value is set to 0 while training."""
+    """Probability that a hidden value is set to 0 in training."""
     norm: Literal["none", "batch", "layer"] = "none"
-    """What normalises the values of each hidden layer, before ReLU."""
+    """Normalisation of each hidden layer, before ReLU."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         check_dropout(self.dropout)
         if not self.hidden:
-            raise ValueError('hidden names no layer; for none, write kind = "linear"')
+            raise ValueError('hidden must hold a width, got none; write kind = "linear"')
         if min(self.hidden) < 1:
-            raise ValueError(f"hidden holds widths from 1 on, not {min(self.hidden)}")
+            raise ValueError(
+                f"hidden must hold widths above 0, got {min(self.hidden)}; write hidden = [512]"
+            )
 
     def build(self, num_features: int, num_classes: int) -> "nn.Module":
         """Build the layers, called ``linear1``, ``norm1``, ``relu1``, ``dropout1`` and so on."""
@@ -120,21 +110,23 @@ def _hidden_layer(width: int, wider: int) -> "nn.Linear":
 class Cosine:
     """The cosine between the features and a prototype of each class, times a scale.
 
-    Logits do not depend on how long the features are, which helps with few images per class.
-    Prototypes start as random directions of a length close to 1.
+    Logits do not depend on the length of the feature vector, which helps with few images per
+    class. Prototypes start as random directions of a length close to 1.
 
     Source: Gidaris & Komodakis 2018, arXiv:1804.09458.
     """
 
     scale: float = 10.0
-    """What cosines are multiplied by: the inverse of the softmax's temperature."""
+    """Factor of the cosines: the inverse of the temperature of the softmax."""
     learn_scale: bool = True
-    """Whether the scale is learned from there, or stays."""
+    """Whether the scale is trained, or stays as it is."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 < self.scale < math.inf:
-            raise ValueError(f"scale is a number above 0, not {self.scale}")
+            raise ValueError(
+                f"scale must be a finite number above 0, got {self.scale}; write scale = 10.0"
+            )
 
     def build(self, num_features: int, num_classes: int) -> "nn.Module":
         """Build the head. Its state is ``weight`` (K, F) and ``scale`` (a single number)."""
@@ -145,38 +137,40 @@ class Cosine:
 
 @dataclass(frozen=True)
 class AttentionPool:
-    """A learned query attends to every place of the image; a linear layer reads what it gathered.
+    """Attention pooling: a trained query attends to all positions of the image, and a linear layer
+    classifies the result.
 
-    Takes the backbone's maps (B, F, H, W) or tokens (B, N, F) instead of pooled features. The query
-    starts close to 0, so that it first attends to all places alike, as average pooling does.
+    Its input is the backbone's maps (B, F, H, W) or tokens (B, N, F) instead of pooled features.
+    The query starts close to 0: at first it attends to all positions equally, as average pooling
+    does.
 
     Source: pooling by attention, Lee et al. 2018, arXiv:1810.00825; as a probe of a frozen
     backbone, Bardes et al. 2024, arXiv:2404.08471.
     """
 
     heads: int = 8
-    """Attention heads. They share the features out, so that F has to be a multiple of it."""
+    """Number of attention heads. F must be a multiple of it."""
     dropout: float = 0.0
-    """Chance that a pooled feature is set to 0 while training."""
+    """Probability that a pooled feature is set to 0 in training."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         check_dropout(self.dropout)
         if self.heads < 1:
-            raise ValueError(f"heads is a number from 1 on, not {self.heads}")
+            raise ValueError(f"heads must be at least 1, got {self.heads}; write heads = 8")
 
     def build(self, num_features: int, num_classes: int) -> "nn.Module":
         """Build the head.
 
         Raises:
-            ValueError: the features cannot be shared out among the attention heads.
+            ValueError: the number of features is no multiple of the attention heads.
         """
         from tlf.head_modules import AttentionPoolHead
 
         if num_features % self.heads:
             fitting = _largest_divisor(num_features, self.heads)
             raise ValueError(
-                f"{num_features} features cannot be shared out among {self.heads} attention heads; "
+                f"heads must divide the number of features, {num_features}, got {self.heads}; "
                 f"write heads = {fitting}"
             )
         return AttentionPoolHead(num_features, num_classes, self.heads, self.dropout)

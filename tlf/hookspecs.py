@@ -1,8 +1,8 @@
 """Every hook, in the order of a run.
 
-Component hooks are plural nouns and return a mapping from kind to dataclass. Decisions are verbs,
-and the first plugin that answers something other than ``None`` decides. Events are past
-participles, are called on the main process only, and return nothing.
+Component hooks are plural nouns and return a mapping from kind to dataclass. Decision hooks are
+verbs; the first plugin that returns something other than ``None`` decides. Event hooks are past
+participles, are called in the main process only, and return nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def tlf_losses() -> Mapping[str, type]:  # type: ignore[empty-body]
 
 @hookspec
 def tlf_freeze_policies() -> Mapping[str, type]:  # type: ignore[empty-body]
-    """Offer freeze policies: which parameters stand still. Named by a phase's ``freeze``."""
+    """Offer freeze policies: which parameters are frozen. Named by a phase's ``freeze``."""
 
 
 @hookspec
@@ -139,8 +139,8 @@ def tlf_select_best(history: Sequence[EpochResult]) -> int | None:
 def tlf_model_trained(model: "Classifier") -> None:
     """Training is over, the best weights are in the model, and it is about to be written.
 
-    A plugin may turn what was trained into what is used: merge adapters, take away what only
-    training needs. It is also called for a fresh model that such a file is about to be read into.
+    A plugin may turn the trained model into the one that is used: merge adapters, remove what only
+    training needs. Also called before a saved model is loaded into a new one.
 
     Parameters:
         model: backbone and head, unwrapped. What is changed, is changed in place.

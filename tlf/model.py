@@ -1,4 +1,4 @@
-"""The classifier: a backbone cut into stages, and a head."""
+"""The classifier: a backbone in stages, and a head."""
 
 from collections.abc import Mapping, Sequence
 
@@ -40,8 +40,8 @@ class Classifier(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) → what the head takes: features (B, F), or maps or tokens for a head
-        that pools for itself.
+        """Images (B, C, H, W) → the input of the head: features (B, F), or maps or tokens if the
+        head does the pooling.
         """
         if getattr(self.head, "pools", False):
             maps: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
@@ -76,8 +76,8 @@ class Classifier(nn.Module):
         wrong = sorted(names.symmetric_difference(claimed))
         if doubled or wrong:
             raise ValueError(
-                "every parameter of a backbone belongs to exactly one stage; "
-                f"not so: {', '.join([*doubled, *wrong][:5])}"
+                "every parameter of a backbone must be in exactly one stage; these are not: "
+                f"{', '.join([*doubled, *wrong][:5])}"
             )
 
 
@@ -87,7 +87,7 @@ def normalisation_modules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _normalises(module: nn.Module) -> bool:
-    # timm has norms of its own that inherit from nothing of torch's; all are called …Norm….
+    # Some of timm's norms inherit from none of torch's; all of them have "Norm" in their names.
     known = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
     return isinstance(module, known) or (
         "norm" in type(module).__name__.lower() and not any(True for _ in module.children())
@@ -95,13 +95,13 @@ def _normalises(module: nn.Module) -> bool:
 
 
 def parameter_count(model: nn.Module, names: Sequence[str]) -> int:
-    """How many numbers the named parameters hold together."""
-    wanted = set(names)
-    return sum(p.numel() for name, p in model.named_parameters() if name in wanted)
+    """The number of values in the named parameters."""
+    chosen = set(names)
+    return sum(p.numel() for name, p in model.named_parameters() if name in chosen)
 
 
 def trains_batchnorm(model: nn.Module) -> bool:
-    """Whether any BatchNorm layer is in training mode, and so needs more than one value per
+    """Whether any BatchNorm layer is in training mode: it then needs more than one value per
     channel.
     """
     return any(
@@ -112,5 +112,5 @@ def trains_batchnorm(model: nn.Module) -> bool:
 
 
 def channels_last(model: nn.Module) -> nn.Module:
-    """Store convolution weights in the memory order that convolutions are fastest in."""
+    """Store convolution weights in the memory order in which convolutions are fastest."""
     return model.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""How images are prepared for a backbone: a record, which goes with its weights."""
+"""How images are prepared for a backbone. The record is stored with the weights."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -31,10 +31,10 @@ class Preprocessing:
         return len(self.mean)
 
     def sized(self, size: int | None = None, resize: int | None = None) -> "Preprocessing":
-        """The same at another size; ``size`` alone keeps the proportion of the crop.
+        """The same at another size; ``size`` alone keeps the ratio of crop and resized image.
 
         >>> Preprocessing().sized(112).resize
         128
         """
-        crop = size or self.size
-        return replace(self, size=crop, resize=resize or round(self.resize * crop / self.size))
+        side = size or self.size
+        return replace(self, size=side, resize=resize or round(self.resize * side / self.size))

@@ -107,7 +107,7 @@ RULES.each(
     swapped="lists its stages as ['stem', 'top', 'mid'], and images pass them as ",
     reserved="calls its stages ['stem', 'mid', 'head']",
     stemless="calls its stages ['low', 'mid', 'top']",
-    left="cuts its stages wrongly: every parameter of a backbone belongs to exactly one stage",
+    left="cuts its stages wrongly: every parameter of a backbone must be in exactly one stage",
     top="gives another features for an image when the others in its batch change at rest",
     batch="gives another features for an image when the others in its batch change at rest",
     write="writes to mid.0.mean at rest",

@@ -467,8 +467,11 @@ def test_without_the_hub_timms_weights_are_an_error(hub):
     [
         (Torchvision("resnet18", "IMAGENET1K_V3"), "did you mean 'IMAGENET1K_V1'"),
         (Timm("resnet18", "a1_in1"), "did you mean 'a1_in1k'"),
-        (Torchvision("resnet50", "starter"), "of a resnet18, not of a resnet50"),
-        (Timm("resnet18", "missing.pth"), r"there is no file missing\.pth"),
+        (
+            Torchvision("resnet50", "starter"),
+            'must be "resnet18" for weights = "starter", got "resnet50"',
+        ),
+        (Timm("resnet18", "missing.pth"), r"must name a file that exists, got missing\.pth"),
     ],
 )
 def test_weights_that_are_not_there_are_answered_with_what_is(component, message):

@@ -1,4 +1,4 @@
-"""What stored results depend on beside code: a switch that changes bits changes the key."""
+"""A setting that may change the bits of a result changes the key."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from tlf.runtime.devices import start_accelerator
 
 @pytest.fixture
 def changed():
-    """Whether something changes what is computed by; it is undone in the end."""
+    """Whether a change of a setting changes the key."""
 
     def changed(change):
         accelerator = start_accelerator("no")

@@ -1,30 +1,25 @@
-"""What is stored once is found later, and what cannot be stored stops nothing."""
+"""An entry is computed once and found later; if it cannot be stored, the run continues."""
 
 import os
 
 import psutil
 import pytest
 
-from tlf.cache.entry import Wanted
+from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import _filled, compute, find_or_compute, merged, share
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.results import Notice, Prepared, Stored
 
-WANTED = Wanted("activations", "features of 4 images", {"of": 4})
+KEY = EntryKey("activations", "features of 4 images", {"of": 4})
 
 
 class Alone:
-    """What an Accelerator says where there is one process."""
+    """The part of an Accelerator that is used here, with one process."""
 
     num_processes = 1
     process_index = local_process_index = 0
     is_main_process = is_local_main_process = True
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return Cache(tmp_path / "cache", 10**6)
 
 
 def fill(partial):
@@ -39,14 +34,14 @@ def never(*_):
     raise AssertionError("nothing should be computed")
 
 
-def told(cache, size, filling):
-    """What ``find_or_compute`` gives, and what it tells on the way."""
+def result_of(cache, size, filling):
+    """What ``find_or_compute`` returns, and the events that it yields."""
     events = []
-    return returned(find_or_compute(Alone(), cache, WANTED, size, filling), events), events
+    return returned(find_or_compute(Alone(), cache, KEY, size, filling), events), events
 
 
 def returned(generator, events=None):
-    """What a generator returns in the end; what it yields is added to ``events``."""
+    """What a generator returns; what it yields is added to ``events``."""
     while True:
         try:
             event = next(generator)
@@ -56,38 +51,38 @@ def returned(generator, events=None):
             events.append(event)
 
 
-def test_what_is_missing_is_computed_and_then_found(cache):
-    entry, events = told(cache, 4, fill)
+def test_a_missing_entry_is_computed_and_then_found(cache):
+    entry, events = result_of(cache, 4, fill)
     assert entry.read(0, 4).tobytes() == b"abcd"
     assert entry.index == {"images": 4}
     progress = [Prepared("features", 2, 4), Prepared("features", 4, 4)]
-    assert events == [*progress, Stored(WANTED.title, 4, reused=False)]
-    again, events = told(cache, 4, never)
+    assert events == [*progress, Stored(KEY.title, 4, reused=False)]
+    again, events = result_of(cache, 4, never)
     assert again == entry
-    assert events == [Stored(WANTED.title, 4, reused=True)]
+    assert events == [Stored(KEY.title, 4, reused=True)]
 
 
-def test_it_is_called_what_it_turned_out_to_be(cache):
+def test_the_title_may_depend_on_the_index(cache):
     def titled(note):
         return f"{note['images']} of 5 images"
 
-    entry, outcome = returned(compute(Alone(), cache, WANTED, 4, fill, titled))
+    entry, outcome = returned(compute(Alone(), cache, KEY, 4, fill, titled))
     assert outcome == Stored("4 of 5 images", 4, reused=False)
     assert entry.title == "4 of 5 images"
-    found, _ = told(cache, 4, never)
+    found, _ = result_of(cache, 4, never)
     assert found.title == "4 of 5 images"
 
 
-def test_what_is_damaged_is_computed_again(cache):
-    told(cache, 4, fill)
-    (cache.folder / WANTED.name / "data").write_bytes(b"abce")
-    entry, events = told(cache, 4, fill)
+def test_a_damaged_entry_is_computed_again(cache):
+    result_of(cache, 4, fill)
+    (cache.folder / KEY.name / "data").write_bytes(b"abce")
+    entry, events = result_of(cache, 4, fill)
     assert entry.read(0, 4).tobytes() == b"abcd"
-    assert events[-1] == Stored(WANTED.title, 4, reused=False)
+    assert events[-1] == Stored(KEY.title, 4, reused=False)
 
 
-def test_what_does_not_fit_is_not_computed(cache):
-    entry, events = told(cache, 2 * 10**6, never)
+def test_an_entry_that_does_not_fit_is_not_computed(cache):
+    entry, events = result_of(cache, 2 * 10**6, never)
     assert entry is None
     assert events == [
         Notice(
@@ -97,20 +92,20 @@ def test_what_does_not_fit_is_not_computed(cache):
     ]
 
 
-def test_a_folder_that_is_a_file(tmp_path):
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
-    entry, (notice,) = told(Cache(tmp_path / "file", 10**6), 4, never)
+    entry, (notice,) = result_of(Cache(tmp_path / "file", 10**6), 4, never)
     assert entry is None
     assert notice.text.startswith("features of 4 images: not stored, ")
 
 
-def test_a_disk_that_breaks_leaves_nothing_behind(cache):
+def test_a_full_disk_leaves_nothing_behind(cache):
     def broken(partial):
         partial.write(0, b"ab")
         yield Prepared("features", 2, 4)
         raise OSError(28, "No space left on device")
 
-    entry, events = told(cache, 4, broken)
+    entry, events = result_of(cache, 4, broken)
     assert entry is None
     assert isinstance(events[-1], Notice)
     assert ": not stored, No space left on device; " in events[-1].text
@@ -125,8 +120,8 @@ class Another(Alone):
 
 
 @pytest.mark.parametrize("process", [Alone, Another])
-def test_a_full_disk_is_let_go_by_every_process(cache, process):
-    """What is removed takes its place on the disk for as long as anybody has it open."""
+def test_every_process_closes_the_file_on_a_full_disk(cache, process):
+    """A removed file takes space on the disk as long as a process has it open."""
 
     def full(partial):
         partial.write(0, b"ab")
@@ -134,7 +129,7 @@ def test_a_full_disk_is_let_go_by_every_process(cache, process):
         raise OSError(28, "No space left on device")
 
     before = psutil.Process().num_fds()
-    begun = cache.begin(WANTED, 4)
+    begun = cache.begin(KEY, 4)
     written = begun if process is Alone else Partial(begun.folder)
     with pytest.raises(OSError, match="No space left on device"):
         list(_filled(process(), written, full))
@@ -144,7 +139,7 @@ def test_a_full_disk_is_let_go_by_every_process(cache, process):
 
 @pytest.mark.parametrize("process", [Alone, Another])
 def test_the_file_is_open_before_threads_write_to_it(cache, monkeypatch, process):
-    """Two that write first at the same moment could each open it, and one would stay open."""
+    """Two threads could each open it at the same time, and one file would stay open."""
     opened = []
 
     def counted(path, *arguments, os_open=os.open):
@@ -157,7 +152,7 @@ def test_the_file_is_open_before_threads_write_to_it(cache, monkeypatch, process
         yield Prepared("features", 4, 4)
         return len(opened) - before
 
-    begun = cache.begin(WANTED, 4)
+    begun = cache.begin(KEY, 4)
     monkeypatch.setattr(os, "open", counted)
     written = begun if process is Alone else Partial(begun.folder)
     in_threads = returned(_filled(process(), written, fill))
@@ -166,19 +161,19 @@ def test_the_file_is_open_before_threads_write_to_it(cache, monkeypatch, process
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])
-def test_other_errors_are_nobodys_to_swallow_and_leave_nothing_behind(cache, kind):
+def test_other_errors_are_raised_and_leave_nothing_behind(cache, kind):
     def broken(partial):
         partial.write(0, b"ab")
         yield Prepared("features", 2, 4)
         raise kind("stop")
 
     with pytest.raises(kind, match="stop"):
-        told(cache, 4, broken)
+        result_of(cache, 4, broken)
     assert [*cache.folder.iterdir()] == []
 
 
-def test_who_stops_listening_leaves_nothing_behind(cache):
-    generator = find_or_compute(Alone(), cache, WANTED, 4, fill)
+def test_a_closed_generator_leaves_nothing_behind(cache):
+    generator = find_or_compute(Alone(), cache, KEY, 4, fill)
     assert next(generator) == Prepared("features", 2, 4)
     generator.close()
     assert [*cache.folder.iterdir()] == []
@@ -186,7 +181,7 @@ def test_who_stops_listening_leaves_nothing_behind(cache):
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
 @pytest.mark.parametrize("chunk", [1, 4])
-def test_shares_are_whole_chunks_and_everything_together(monkeypatch, processes, chunk):
+def test_the_shares_of_all_processes_are_whole_chunks_of_all_items(monkeypatch, processes, chunk):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
     shares = []
     for rank in range(processes):
@@ -198,5 +193,5 @@ def test_shares_are_whole_chunks_and_everything_together(monkeypatch, processes,
     assert sum(map(len, chunks)) == len(set().union(*chunks))
 
 
-def test_one_process_has_found_out_everything():
+def test_the_results_of_one_process_are_all_results():
     assert merged(Alone(), {2: "b", 0: "a"}) == {0: "a", 2: "b"}

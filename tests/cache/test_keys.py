@@ -1,5 +1,6 @@
-"""Code that changes is another code."""
+"""A changed byte of code, or a changed setting, gives another key."""
 
+import json
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -8,8 +9,19 @@ import pytest
 from torch import nn
 
 import tlf
-from tlf.cache.keys import code_of, engine, installed, settings, sources
+from tlf.cache.keys import (
+    code_of,
+    engine,
+    feature_key,
+    installed,
+    pixel_key,
+    resizing,
+    settings,
+    sources,
+)
+from tlf.components import Offer, Plugin
 from tlf.heads import Linear
+from tlf.preprocessing import Preprocessing
 
 
 @pytest.fixture
@@ -54,7 +66,7 @@ def test_a_module_in_no_package_is_hashed_with_its_neighbours(tmp_path, monkeypa
         forget()
 
 
-def test_third_parties_may_call_whatever_is_installed(package, tmp_path):
+def test_the_code_of_third_parties_depends_on_all_installed_distributions(package, tmp_path):
     own, _ = package
     before = code_of([own])
     (tmp_path / "opencv_test-1.0.dist-info").mkdir()
@@ -62,26 +74,26 @@ def test_third_parties_may_call_whatever_is_installed(package, tmp_path):
     assert set(code_of([own])) - set(before) == {"opencv_test-1.0"}
 
 
-def test_large_libraries_and_tlf_itself_stand_by_their_versions():
+def test_large_libraries_and_tlf_are_named_by_their_modules():
     assert code_of([nn.Linear, Linear]) == sorted([nn.Linear.__module__, Linear.__module__])
 
 
-def test_settings_are_the_same_in_every_process_and_tell_what_no_tensor_shows():
+def test_settings_are_the_same_in_every_process_and_hold_plain_attributes():
     def network(eps, size):
         norm = nn.BatchNorm2d(2, eps=eps)
-        norm.layers = (nn.ReLU(), lambda x: x)  # whose texts say where they lie in memory
+        norm.layers = (nn.ReLU(), lambda x: x)  # its repr has its address in memory
         norm.sizes = (size, size)
         return nn.Sequential(norm)
 
     one, same = network(1e-5, 2), network(1e-5, 2).eval()
-    found = settings(one)
-    assert settings(same) == found
-    assert settings(network(1e-3, 2)) != found
-    assert settings(network(1e-5, 3)) != found
+    expected = settings(one)
+    assert settings(same) == expected
+    assert settings(network(1e-3, 2)) != expected
+    assert settings(network(1e-5, 3)) != expected
 
 
 def test_every_file_of_tlf_is_in_the_key():
-    """A changed byte in any module gives other names to what is stored."""
+    """A changed byte in any module gives another key."""
     package = Path(tlf.__file__).parent
     files = {str(path.relative_to(package)) for path in package.rglob("*.py")}
     assert len(files) > 150
@@ -92,9 +104,73 @@ def test_every_file_of_tlf_is_in_the_key():
 
 
 def engine_of(package, changed=None):
-    """What ``engine`` hashes, computed without it."""
-    found = {}
+    """What ``engine`` returns, computed without it."""
+    hashes = {}
     for path in package.rglob("*.py"):
         text = path.read_bytes() + (b"#" if path == changed else b"")
-        found[str(path.relative_to(package))] = sha256(text).hexdigest()
-    return sha256(repr(sorted(found.items())).encode()).hexdigest()
+        hashes[str(path.relative_to(package))] = sha256(text).hexdigest()
+    return sha256(repr(sorted(hashes.items())).encode()).hexdigest()
+
+
+def test_pixels_depend_on_images_resizing_code_and_decoders(tmp_path):
+    code = tmp_path / "decode.py"
+    code.write_text("FACTOR = 1\n")
+
+    def key(digests=(b"a" * 32, b"b" * 32), resize=256, mean=(0.5,), pillow="1"):
+        preprocessing = Preprocessing(resize=resize, mean=mean, std=(0.2,) * len(mean))
+        return json.dumps(pixel_key(digests, preprocessing, [code], {"pillow": pillow}))
+
+    expected = key()
+    assert key() == key(mean=(0.4,)) == expected, "pixels are normalised after they are stored"
+    others = [
+        key((b"b" * 32, b"a" * 32)),
+        key((b"a" * 32, b"")),
+        key(resize=232),
+        key(mean=(0.5,) * 3),
+        key(pillow="2"),
+    ]
+    code.write_text("FACTOR = 2\n")
+    others.append(key())
+    assert len({expected, *others}) == 7
+
+
+def test_resizing_has_the_number_of_channels_and_no_normalisation():
+    assert resizing(Preprocessing(64, 72, mean=(0.1,), std=(0.2,))) == {
+        "size": 64,
+        "resize": 72,
+        "crop": "center",
+        "interpolation": "bilinear",
+        "channels": 1,
+    }
+
+
+def test_features_depend_on_each_of_their_inputs():
+    offer = Offer("tlf_heads", "linear", Linear, Plugin("tlf", "tlf", "1"))
+    inputs = {
+        "manifest": "images",
+        "preprocessing": Preprocessing(),
+        "components": [(Linear(), offer)],
+        "network": nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)),
+        "frozen": {"0.weight": "hash"},
+        "partition": {"boundary": "head"},
+        "computed": ["cpu"],
+        "decoders": {"pillow": "1"},
+        "seed": None,
+        "view": 0,
+    }
+    others = {
+        "manifest": "other images",
+        "preprocessing": Preprocessing(mean=(0.1,) * 3),
+        "components": [(Linear(dropout=0.5), offer)],
+        "network": nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, eps=1e-3)),
+        "frozen": {"0.weight": "other hash"},
+        "partition": {"boundary": "1"},
+        "computed": ["gpu"],
+        "decoders": {"pillow": "2"},
+        "seed": 0,
+        "view": 1,
+    }
+    assert feature_key(**inputs) == feature_key(**inputs)
+    keys = [feature_key(**inputs | {name: other}) for name, other in others.items()]
+    texts = {json.dumps(key, sort_keys=True) for key in [feature_key(**inputs), *keys]}
+    assert len(texts) == 1 + len(inputs)

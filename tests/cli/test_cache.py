@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from click.testing import CliRunner
 
-from tlf.cache.entry import Wanted
+from tlf.cache.entry import EntryKey
 from tlf.cache.store import Cache
 from tlf.cli.main import cli
 
@@ -15,7 +15,7 @@ from tlf.cli.main import cli
 def cache(tmp_path):
     cache = Cache(tmp_path / "cache", 10**9)
     for title, size, used in (("features of cats", 1_500_000, 1e9), ("dogs", 500_000, 1.2e9)):
-        wanted = Wanted("activations", title, {"title": title})
+        wanted = EntryKey("activations", title, {"title": title})
         partial = cache.begin(wanted, size)
         partial.write(0, bytes(size))
         cache.finish(partial, wanted, None)

@@ -1,6 +1,5 @@
 """What a program can do with tlf: the public names, and runs from a notebook."""
 
-import ast
 import inspect
 import io
 import json
@@ -17,7 +16,6 @@ from rich.console import Console
 import tlf as package
 from places import ROOT
 from tlf.cli.progress import show
-from tlf.commands import COMMANDS, NAMES
 
 
 def python(program, **options):
@@ -25,24 +23,6 @@ def python(program, **options):
         [sys.executable, "-c", program],
         capture_output=True, text=True, timeout=300, check=False, **options,
     )  # fmt: skip
-
-
-def test_public_names_are_sorted_and_there_and_documented():
-    assert package.__all__ == sorted(package.__all__)
-    for name in package.__all__:
-        thing = getattr(package, name)
-        assert name in dir(package)
-        if name != "__version__":
-            assert thing.__name__ == name
-            assert thing.__module__.startswith("tlf.")
-            assert inspect.getdoc(thing)
-
-
-def test_type_checkers_see_what_programs_see():
-    tree = ast.parse((ROOT / "tlf" / "commands.py").read_text(encoding="utf-8"))
-    block = next(node for node in tree.body if isinstance(node, ast.If))
-    seen = {alias.asname: node.module for node in block.body for alias in node.names}
-    assert seen == {name: f"tlf.{module}" for name, module in NAMES.items()}
 
 
 def test_public_functions_are_typed_and_say_what_goes_wrong():
@@ -75,37 +55,6 @@ def test_the_parameters_that_its_document_shows_are_there():
             parameter, _, default = argument.partition("=")
             assert parameter in parameters, name
             assert not default or repr(parameters[parameter].default) == default, name
-
-
-def test_every_command_is_a_function():
-    for command, names in COMMANDS.items():
-        assert any(inspect.isfunction(getattr(package, name)) for name in names), command
-
-
-def test_no_module_takes_the_place_of_a_name():
-    modules = {path.stem for path in (ROOT / "tlf").iterdir()}
-    assert not modules & set(package.__all__) - {"__init__"}
-    done = python(
-        "import tlf.cli.main, tlf.exports.export, tlf.runs.run, tlf.runs.explain\n"
-        "from tlf import run, explain, predict, resume\n"
-        "import tlf\n"
-        "assert callable(run) and tlf.run is run and callable(explain) and callable(predict)"
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_importing_it_imports_nothing_large():
-    done = python(
-        "import sys; before = set(sys.modules); import tlf; dir(tlf)\n"
-        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
-    )
-    assert set(done.stdout.split()) <= {"tlf", "typing", "importlib", "collections", "functools",
-                                        "operator", "re", "contextlib", "copyreg", "enum", "types",
-                                        "keyword", "reprlib", "itertools", "warnings",
-                                        "_collections", "_functools", "_operator", "_typing",
-                                        "_sre", "_abc"}  # fmt: skip
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        package.nothing  # noqa: B018
 
 
 def test_a_program_trains_explains_and_predicts(recipe, images):

@@ -158,7 +158,10 @@ def install(folder, source, name="gem", distribution="tlf-gem"):
             ["phases.0.freeze={kind='matching', pattern='.*'}"],
             ["phases.0.freeze: everything is frozen: the phase would train nothing"],
         ),
-        (["head=attention-pool", "head.heads=7"], ["attention heads; write heads ="]),
+        (
+            ["head=attention-pool", "head.heads=7"],
+            ["heads must divide the number of features", "; write heads ="],
+        ),
         (
             ["backbone.model=test_vit.r160_in1k", "transforms.size=100", "transforms.resize=100"],
             ["transforms.size: must be a size that the model takes, got 100: "],
@@ -328,7 +331,10 @@ def test_images_of_other_kinds_are_learnt_from(main, recipe, copied, tmp_path):
             ["no weights 'IMAGENET1K_V9' are published for resnet18", "IMAGENET1K_V1", '"none"'],
         ),
         (["backbone.weights=starter"], ['weights = "starter" are of a resnet18']),
-        (["backbone.weights=nowhere.pth"], ["there is no file nowhere.pth"]),
+        (
+            ["backbone.weights=nowhere.pth"],
+            ["weights must name a file that exists, got nowhere.pth"],
+        ),
     ],
     ids=["timm model", "timm weights", "model", "weights", "starter", "file"],
 )
@@ -518,7 +524,7 @@ def test_a_broken_plugin_that_the_recipe_does_not_name_is_left_alone(tlf, recipe
 
 
 def test_outside_a_precision_that_the_device_lacks(refused_outside, recipe):
-    told = ['precision = "fp16" needs a GPU']
+    told = ['precision must be "bf16" or "no" on a CPU, got "fp16"']
     refused_outside(recipe, "precision=fp16", told=told, CUDA_VISIBLE_DEVICES="")
 
 
@@ -527,7 +533,7 @@ def test_processes_that_accelerate_does_not_start_on_a_cpu(recipe, tmp_path):
     launcher = Path(sys.executable).with_name("accelerate")
     done = subprocess.run([launcher, *command[1:]], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "error: several processes were asked for" in done.stderr
+    assert "error: --num_processes must be 1 with accelerate launch on a CPU" in done.stderr
     assert "torchrun --nproc_per_node 2 -m tlf RECIPE" in done.stderr
     assert not (tmp_path / "run").exists()
 

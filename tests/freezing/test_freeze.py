@@ -1,4 +1,4 @@
-"""Frozen means frozen, whatever the architecture."""
+"""Frozen means frozen, for every architecture."""
 
 import pytest
 import timm
@@ -19,7 +19,7 @@ START = Progress(0, 1)
 
 
 class Toy(nn.Module):
-    """Two stages with everything that moves without a gradient."""
+    """Two stages with everything that changes without a gradient."""
 
     def __init__(self):
         super().__init__()
@@ -57,7 +57,7 @@ def _train_a_little(model, size):
         optimizer.zero_grad()
 
 
-def test_the_frozen_stage_is_at_rest_and_the_other_is_not(toy):
+def test_the_frozen_stage_is_in_eval_mode_and_the_other_is_not(toy):
     freeze(toy, toy.stage("stem"))
     assert not toy.backbone.bn1.training
     assert not toy.backbone.drop1.training, "the dropout behind the stem belongs to the stem"
@@ -73,14 +73,14 @@ def test_a_frozen_stage_with_a_norm_without_weights_keeps_its_statistics(toy):
     assert torch.equal(before, toy.backbone.layer1[1].running_mean)
 
 
-def test_frozen_norms_are_at_rest_while_their_stage_learns(toy):
+def test_frozen_norms_are_in_eval_mode_while_their_stage_trains(toy):
     freeze(toy, Norms().frozen(toy, START))
     assert not toy.backbone.bn1.training
     assert toy.backbone.drop1.training
     assert toy.backbone.conv1.weight.requires_grad
 
 
-def test_a_parameter_frozen_after_it_learnt_stands_still_under_momentum_and_decay(toy):
+def test_a_parameter_frozen_after_training_is_not_moved_by_momentum_and_decay(toy):
     freeze(toy, ())
     optimizer = torch.optim.SGD(toy.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     toy(torch.randn(4, 3, 8, 8)).sum().backward()
@@ -127,9 +127,9 @@ TIMM_RELATIVES = [
 ]  # fmt: skip
 # 412 million weights, on images of 546 pixels only.
 TOO_LARGE = {"deepseek_vit"}
-# They are cut into blocks that only the size they were made for holds a whole number of.
+# Only the size that it was made for is a multiple of its blocks.
 WHOLE = {"halonet_h1"}
-# It follows the stem and stands apart from it, in a list behind what trains. Its rate is always 0.
+# They run after the stem, but are registered behind modules that train. Their rate is always 0.
 AMBIGUOUS = {"twins_svt_small": ["backbone.pos_drops.0", "backbone.pos_drops.1"]}
 TORCHVISION = [
     "alexnet", "resnet18", "resnext50_32x4d", "convnext_tiny", "efficientnet_b0",
@@ -140,7 +140,7 @@ TORCHVISION = [
 
 
 def _drop_much(model):
-    """Let every dropout drop much, and put a drop-path wherever a network has room for one."""
+    """Raise every dropout rate, and put a drop-path where a network has a place for one."""
     for parent in [*model.modules()]:
         for name, child in parent.named_children():
             if isinstance(child, nn.Identity) and name.startswith("drop_path"):
@@ -155,8 +155,8 @@ def _drop_much(model):
 
 
 def _drops_below(model, images):
-    """What is in training mode, has no parameters, and runs before anything that trains: names,
-    without those in one module with the first that trains.
+    """Names of the dropouts in training mode that run before the first module that trains, except
+    those in the same module as it.
     """
     ran = []
     hooks = [
@@ -204,13 +204,15 @@ def _check_family(backbone):
     stages = [*model.stages]
     frozen = {n for stage in stages[: len(stages) // 2 + 1] for n in model.stage(stage)}
     with torch.no_grad():
-        model.eval()(torch.zeros(2, 3, size, size))  # as a run does: ConViT makes buffers then
+        model.eval()(
+            torch.zeros(2, 3, size, size)
+        )  # as a run does: ConViT makes buffers in its first call
     freeze(model, frozen)
     before = digests(model)
     _train_a_little(model, size)
-    still = audit(model, frozen, before, digests(model))
+    unchanged = audit(model, frozen, before, digests(model))
     trainable = [name for name, _ in model.named_parameters() if name not in frozen]
-    assert len(still) < len(trainable) / 2
+    assert len(unchanged) < len(trainable) / 2
     images = torch.randn(2, 3, size, size)
     assert _drops_below(model, images) == AMBIGUOUS.get(backbone.model, [])
     freeze(model, model.backbone_names)
@@ -280,14 +282,14 @@ def test_the_audit_names_a_parameter_that_moved_by_one_bit(toy):
         audit(toy, frozen, before, digests(toy))
 
 
-def test_the_audit_tells_what_should_have_learnt_and_did_not(toy):
+def test_the_audit_returns_trainable_parameters_that_did_not_change(toy):
     freeze(toy, toy.stage("stem"))
     assert audit(toy, toy.stage("stem"), digests(toy), digests(toy)) == (
         "backbone.layer1.0.weight", "backbone.layer1.0.bias", "head.weight", "head.bias",
     )  # fmt: skip
 
 
-def test_frozen_tensors_hold_the_buffers_of_modules_at_rest(toy):
+def test_frozen_tensors_hold_the_buffers_of_modules_in_eval_mode(toy):
     freeze(toy, toy.stage("stem"))
     names = set(frozen_tensors(toy, toy.stage("stem")))
     assert "backbone.bn1.running_var" in names
@@ -299,11 +301,13 @@ def test_policies_are_united(toy):
     assert united(toy, answers) == {"backbone.conv1.weight", "head.bias"}
 
 
-def test_a_policy_that_names_what_does_not_exist_is_told(toy):
-    with pytest.raises(ValueError, match=r"'conv1\.weight', which is no parameter"):
+def test_a_policy_that_names_no_parameter_is_an_error(toy):
+    with pytest.raises(
+        ValueError, match=r"parameters of the model, got 'conv1\.weight'; write names"
+    ):
         united(toy, [["conv1.weight"]])
 
 
-def test_a_phase_that_trains_nothing_is_told(toy):
+def test_a_phase_that_trains_nothing_is_an_error(toy):
     with pytest.raises(ValueError, match="train nothing"):
         united(toy, [[n for n, _ in toy.named_parameters()]])

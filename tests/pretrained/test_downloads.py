@@ -13,7 +13,7 @@ COMMIT = "a" * 40
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the files it is given, and notes what it was asked for."""
+    """Serves files, and records the requests."""
 
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -96,7 +96,7 @@ def test_a_file_is_announced_fetched_and_not_fetched_again(server, checkpoints, 
     assert capfd.readouterr().err == ""
 
 
-def test_a_known_size_is_said_without_asking_for_it(server, checkpoints, capfd):
+def test_a_known_size_is_announced_without_a_request(server, checkpoints, capfd):
     server.files["/net.pth"] = CONTENT
     path = downloads.fetch_url(f"{server.url}/net.pth", "net", name="other.pth", megabytes=44.66)
     assert path.name == "other.pth"
@@ -111,7 +111,7 @@ def test_a_file_with_another_hash_is_refused_and_left_nowhere(server, checkpoint
     assert list(checkpoints.iterdir()) == []
 
 
-def test_without_a_connection_the_error_says_where_and_what_instead(server, checkpoints):
+def test_without_a_connection_the_error_names_the_place_and_the_alternatives(server, checkpoints):
     with pytest.raises(WeightsError) as caught:
         downloads.fetch_url("http://127.0.0.1:9/net-01234567.pth", "net V1", megabytes=1)
     message = str(caught.value)
@@ -141,7 +141,7 @@ def test_the_first_hub_file_that_exists_is_taken(server, hub):
     assert downloads.fetch_hub("org/net@v2", names, "net").name == "pytorch_model.bin"
 
 
-def test_a_hub_without_any_of_the_files_is_told(server, hub):
+def test_a_hub_without_any_of_the_files_is_an_error(server, hub):
     with pytest.raises(WeightsError, match=r"org/net on the hub has no file a or b"):
         downloads.fetch_hub("org/net", ("a", "b"), "net")
 

@@ -55,7 +55,7 @@ class Encoder(nn.Module):
 IMAGES = torch.randn(2, 3, 4, 6, generator=torch.Generator().manual_seed(0))
 
 
-def test_maps_with_channels_last_come_as_tokens_row_by_row():
+def test_maps_with_channels_last_become_tokens_row_by_row():
     plain = Rows()
     adapted = copy.deepcopy(plain)
     assert offer_timm(adapted) == 5
@@ -65,7 +65,7 @@ def test_maps_with_channels_last_come_as_tokens_row_by_row():
     assert list(adapted.state_dict()) == list(plain.state_dict())
 
 
-def test_maps_narrower_than_the_features_are_not_offered():
+def test_a_network_whose_maps_are_narrower_than_its_features_has_none():
     plain = Wider()
     adapted = copy.deepcopy(plain)
     assert offer_timm(adapted) == 10
@@ -74,7 +74,7 @@ def test_maps_narrower_than_the_features_are_not_offered():
 
 
 @pytest.mark.parametrize("tokens", [True, False])
-def test_an_encoder_gives_the_mean_of_its_places(tokens):
+def test_the_features_of_an_encoder_are_the_mean_over_positions(tokens):
     plain = Encoder(tokens)
     adapted = copy.deepcopy(plain)
     assert offer_timm(adapted) == 5
@@ -90,7 +90,7 @@ def test_a_copy_does_not_depend_on_its_original():
     assert not torch.equal(twin.forward_features(IMAGES), original.forward_features(IMAGES))
 
 
-def test_maps_are_offered_from_the_child_that_is_named():
+def test_the_output_of_the_named_child_is_the_maps():
     net = nn.Sequential()
     net.stem, net.features, net.pool = nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AvgPool2d(2)
     expected = net.stem(IMAGES).relu()

@@ -51,10 +51,12 @@ def test_every_network_of_timm_says_how_images_are_prepared():
         assert preprocessing.channels == 3, name
 
 
-def test_a_tag_is_named_once():
+def test_a_tag_is_in_model_or_in_weights():
     assert published.timm_config("resnet18.a1_in1k").tag == "a1_in1k"
     assert published.timm_config("resnet18.a1_in1k", "a1_in1k").tag == "a1_in1k"
-    with pytest.raises(WeightsError, match=r"'a1_in1k' and weights 'a2_in1k'; name one"):
+    with pytest.raises(
+        WeightsError, match=r"must be in model or in weights, got 'a1_in1k' and 'a2_in1k'"
+    ):
         published.timm_config("resnet18.a1_in1k", "a2_in1k")
 
 
@@ -144,8 +146,8 @@ def test_grey_images_get_the_mean_of_the_colours_figures():
     assert replace(grey, mean=(0.0,) * 3, std=(1.0,) * 3).channels == 3
 
 
-def test_what_is_expected_of_a_network_of_torchvision_is_so():
-    """It only costs time where it is not; but then it gains nothing."""
+def test_the_expected_preprocessing_is_that_of_the_latest_weights():
+    """Another one would cost time: images would be decoded twice."""
     names = models.list_models(module=models)
     expected = {name: published.expected_preprocessing(name) for name in names}
     for name, preprocessing in expected.items():
@@ -157,11 +159,11 @@ def test_what_is_expected_of_a_network_of_torchvision_is_so():
     assert sum(preprocessing is not None for preprocessing in expected.values()) > 30
 
 
-def test_what_a_file_says_is_read_without_its_tensors(tmp_path):
-    told = {"preprocessing": '{"size": 64, "resize": 72, "interpolation": "bicubic"}'}
-    save_file({"a": torch.zeros(2)}, tmp_path / "told.safetensors", metadata=told)
-    found = published.preprocessing_in(tmp_path / "told.safetensors")
-    assert found == Preprocessing(size=64, resize=72, interpolation="bicubic")
+def test_preprocessing_is_read_from_a_file_without_its_tensors(tmp_path):
+    metadata = {"preprocessing": '{"size": 64, "resize": 72, "interpolation": "bicubic"}'}
+    save_file({"a": torch.zeros(2)}, tmp_path / "whole.safetensors", metadata)
+    preprocessing = published.preprocessing_in(tmp_path / "whole.safetensors")
+    assert preprocessing == Preprocessing(size=64, resize=72, interpolation="bicubic")
     save_file({"a": torch.zeros(2)}, tmp_path / "silent.safetensors")
     (tmp_path / "short.safetensors").write_bytes(b"\x08")
     (tmp_path / "long.safetensors").write_bytes(b"\xff" * 8 + b"{}")

@@ -17,7 +17,7 @@ def layer(*after, stride=1):
 
 
 class Grouped(nn.Sequential):
-    """A network that says itself how it is grouped, as timm's do."""
+    """A network with its own groups, as timm's have."""
 
     def __init__(self, matcher, **children):
         super().__init__()
@@ -56,14 +56,14 @@ def test_a_stride_begins_a_stage():
     assert list(cut(net)) == ["stem", "2", "4"]
 
 
-def test_patches_are_cut_out_in_the_stem_also_behind_a_token():
+def test_the_patch_embedding_belongs_to_the_stem_also_after_a_token():
     net = nn.Sequential()
     net.token = nn.Parameter(nn.Linear(2, 2).weight.data)
     net.patches, net.norm, net.layer1 = nn.Conv2d(3, 4, 8, 8), nn.BatchNorm2d(4), block(4)
     assert list(cut(net)) == ["stem", "layer1"]
 
 
-def test_where_nothing_is_seen_to_pool_each_layer_is_a_stage():
+def test_without_a_pooling_module_each_layer_is_a_stage():
     net = nn.Sequential(nn.BatchNorm2d(4), layer(), layer(), nn.BatchNorm2d(4), nn.Linear(4, 4))
     stages = cut(net)
     assert list(stages) == ["stem", "2", "4"]
@@ -71,7 +71,7 @@ def test_where_nothing_is_seen_to_pool_each_layer_is_a_stage():
     assert stages["2"][-2:] == ("3.weight", "3.bias")
 
 
-def test_what_wraps_the_layers_is_no_stage():
+def test_a_module_around_all_layers_is_no_stage():
     net, body = nn.Sequential(), nn.Sequential(block(4), block(4))
     net.body, net.pool = nn.Sequential(body), nn.AdaptiveAvgPool2d(1)
     assert list(cut(net)) == ["stem", "body.0.1"]
@@ -91,14 +91,14 @@ def test_a_block_is_a_stage_and_the_norm_after_it_belongs_to_it():
     assert stages["layer2"][-2:] == ("norm.weight", "norm.bias")
 
 
-def test_a_trunk_is_looked_into_and_a_block_is_not():
+def test_the_modules_in_a_trunk_are_stages_and_those_in_a_block_are_not():
     net = nn.Sequential()
     net.stem, net.blocks = nn.Conv2d(3, 4, 3), nn.Sequential(block(4), nn.Sequential())
     net.blocks[1].layers = nn.Sequential(block(4), block(4))
     assert list(cut(net)) == ["stem", "blocks.0", "blocks.1"]
 
 
-def test_tokens_that_a_network_holds_itself_belong_to_the_stem():
+def test_tokens_of_the_network_itself_belong_to_the_stem():
     net = nn.Sequential()
     net.token = nn.Parameter(nn.Linear(2, 2).weight.data)
     net.embed, net.blocks = nn.Linear(2, 2), nn.Sequential(block(2))

@@ -12,20 +12,22 @@ def plain(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_processes_that_were_asked_for_and_not_started_are_an_error(plain, monkeypatch):
+def test_accelerate_launch_with_several_processes_on_a_cpu_is_an_error(plain, monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     with pytest.raises(RunError, match="torchrun --nproc_per_node 2"):
         start_accelerator("auto")
 
 
-def test_a_process_that_was_told_of_others_and_is_alone_is_an_error(plain, monkeypatch):
+def test_a_world_size_without_other_processes_is_an_error(plain, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(RunError, match="2 processes train together, and there is 1; start them"):
+    with pytest.raises(
+        RunError, match="WORLD_SIZE must be the number of processes, 1, got 2; start"
+    ):
         start_accelerator("auto")
 
 
-def test_a_launched_process_takes_the_cores_that_are_there(plain, threads, monkeypatch):
+def test_a_launched_process_uses_its_share_of_the_cores(plain, threads, monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     monkeypatch.setattr("tlf.runtime.devices.usable_cores", lambda: 6)
     start_accelerator("auto")
@@ -35,7 +37,7 @@ def test_a_launched_process_takes_the_cores_that_are_there(plain, threads, monke
     assert torch.get_num_threads() == 3
 
 
-def test_a_persons_own_number_of_threads_is_kept(plain, monkeypatch):
+def test_a_number_of_threads_that_a_person_set_is_kept(plain, monkeypatch):
     monkeypatch.setattr("tlf.runtime.devices.usable_cores", lambda: 6)
     threads = torch.get_num_threads()
     accelerator = start_accelerator("auto")
@@ -44,14 +46,12 @@ def test_a_persons_own_number_of_threads_is_kept(plain, monkeypatch):
     assert describe(accelerator).endswith(", float32")
 
 
-def test_processes_that_did_not_join_are_an_error(plain, monkeypatch):
+def test_processes_that_accelerate_did_not_join_are_an_error(plain, monkeypatch):
     class Alone:
         def __init__(self, **_):
             self.num_processes = 1
 
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr("tlf.runtime.devices.Accelerator", Alone)
-    with pytest.raises(
-        RunError, match="WORLD_SIZE says that 3 processes train together, and there is 1"
-    ):
+    with pytest.raises(RunError, match="WORLD_SIZE must be the number of processes, 1, got 3"):
         start_accelerator("auto")

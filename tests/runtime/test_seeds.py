@@ -11,7 +11,7 @@ def test_seeds_differ_by_every_part_of_their_purpose():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_the_generator_goes_on_as_if_nothing_had_been_drawn():
+def test_the_generator_is_restored_afterwards():
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)

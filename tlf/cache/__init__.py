@@ -1,4 +1,4 @@
 """What is computed once, and its keys: a folder of entries that are whole or absent, within a
-budget of bytes. It knows nothing of images or networks; README.md beside this file tells how it
-works.
+budget of bytes. It imports nothing of images or networks. README.md beside this file explains how
+it works.
 """

@@ -1,5 +1,5 @@
-"""What the last bits of a result depend on beside code and inputs: hardware, threads, and the
-switches of the libraries that compute.
+"""What the last bits of a result depend on, besides code and inputs: hardware, threads, and the
+settings of the libraries that compute.
 """
 
 import os
@@ -14,27 +14,27 @@ from accelerate.utils import gather_object
 from tlf.runtime.devices import describe
 
 _NAMES = ("ATEN_", "DNNL_", "MKL_", "NVIDIA_TF32_", "ONEDNN_", "TIMM_", "TORCH_ALLOW_")
-"""How environment variables begin that torch, its libraries and timm compute by."""
+"""Prefixes of environment variables that change how torch, its libraries and timm compute."""
 
 
 def computed(accelerator: Accelerator) -> list[str]:
-    """What all processes together compute by; the same in each of them."""
-    own = repr(_own(accelerator))
+    """The settings of all processes, as strings; the result is the same in each process."""
+    own = repr(_settings(accelerator))
     return sorted(set(gather_object([own]))) if accelerator.num_processes > 1 else [own]
 
 
-def _own(accelerator: Accelerator) -> dict[str, Any]:
+def _settings(accelerator: Accelerator) -> dict[str, Any]:
     cuda = torch.backends.cuda.matmul
-    # torch's types leave parts of these out.
+    # torch's stubs do not have all attributes of these.
     cudnn: Any = torch.backends.cudnn
     mkldnn: Any = torch.backends.mkldnn
-    # What float32 is rounded to on the way; older switches show here, too.
+    # The precision that float32 is rounded to; torch's older switches are shown here, too.
     rounding = (torch.backends, mkldnn, mkldnn.conv, mkldnn.matmul, cudnn, cudnn.conv, cuda)
     return {
         "device": describe(accelerator),
         "processor": _processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
-        "float32": [each.fp32_precision for each in rounding],
+        "float32": [backend.fp32_precision for backend in rounding],
         "half": [
             cuda.allow_fp16_reduced_precision_reduction,
             cuda.allow_bf16_reduced_precision_reduction,
@@ -46,7 +46,7 @@ def _own(accelerator: Accelerator) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The model of the processor, which the libraries choose their kernels by."""
+    """The model of the processor: libraries choose their kernels by it."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""Store something once, all processes of a machine together, or say why it cannot be."""
+"""Find an entry, or compute and store it, in all processes together."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -8,37 +8,37 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from tlf.cache.entry import Entry, Wanted
+from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.results import Notice, Prepared, Stored
 from tlf.runtime.cores import local_processes
 
 Filling = Generator[Prepared | Notice, None, Any]
-"""Writes this process's share into a partial entry, and gives what to note about it."""
+"""Writes the shard of this process into a partial entry, and returns the entry's index."""
 
 
 def find_or_compute(
     accelerator: Accelerator,
     cache: Cache,
-    wanted: Wanted,
+    key: EntryKey,
     size: int,
     fill: Callable[[Partial], Filling],
 ) -> Generator[Prepared | Notice | Stored, None, Entry | None]:
-    """Find an entry, or compute and store it; None where it cannot be stored.
+    """Find an entry, or compute and store it; None if it cannot be stored.
 
     Parameters:
-        accelerator: which processes there are.
-        cache: where to store.
-        wanted: what.
-        size: how many bytes it takes.
-        fill: computes it. Gives the same note in every process.
+        accelerator: the processes of this run.
+        cache: the cache to store it in.
+        key: the key of the entry.
+        size: its size in bytes.
+        fill: computes it. Returns the same index in every process.
     """
-    entry = find(accelerator, cache, wanted)
+    entry = find(accelerator, cache, key)
     if entry is not None:
-        yield Stored(wanted.title, entry.bytes, reused=True)
+        yield Stored(key.title, entry.bytes, reused=True)
         return entry
-    entry, outcome = yield from compute(accelerator, cache, wanted, size, fill)
+    entry, outcome = yield from compute(accelerator, cache, key, size, fill)
     yield outcome
     return entry
 
@@ -46,124 +46,126 @@ def find_or_compute(
 def compute(
     accelerator: Accelerator,
     cache: Cache,
-    wanted: Wanted,
+    key: EntryKey,
     size: int,
     fill: Callable[[Partial], Filling],
     titled: Callable[[Any], str] | None = None,
 ) -> Generator[Prepared | Notice, None, tuple[Entry | None, Stored | Notice]]:
-    """Compute and store what ``find`` did not find.
+    """Compute and store an entry that ``find`` did not find.
 
     Parameters:
-        accelerator: which processes there are.
-        cache: where to store.
-        wanted: what.
-        size: how many bytes it takes.
-        fill: computes it. Gives the same note in every process.
-        titled: says by the note what it turned out to be; what was wanted, if None.
+        accelerator: the processes of this run.
+        cache: the cache to store it in.
+        key: the key of the entry.
+        size: its size in bytes.
+        fill: computes it. Returns the same index in every process.
+        titled: returns the title for an index; by default, the title of the key is used.
 
     Returns:
-        The entry, or None where it cannot be stored, and what to tell about that.
+        The entry, or None if it cannot be stored, and the event to report.
     """
     try:
-        partial = _begun(accelerator, cache, wanted, size)
-        note = yield from _filled(accelerator, partial, fill)
+        partial = _begun(accelerator, cache, key, size)
+        index = yield from _filled(accelerator, partial, fill)
         if titled:
-            wanted = replace(wanted, title=titled(note))
-        _finished(accelerator, cache, partial, wanted, note)
-        entry = _opened(accelerator, cache, wanted)
+            key = replace(key, title=titled(index))
+        _finished(accelerator, cache, partial, key, index)
+        entry = _opened(accelerator, cache, key)
         if entry is None:
-            raise OSError("it was removed meanwhile")
+            raise OSError("another process has removed it")
     except OSError as error:
         reason = f"not stored, {_why(error)}; computed anew in every epoch"
-        return None, Notice(f"{wanted.title}: {reason}")
-    return entry, Stored(wanted.title, entry.bytes, reused=False)
+        return None, Notice(f"{key.title}: {reason}")
+    return entry, Stored(key.title, entry.bytes, reused=False)
 
 
-def find(accelerator: Accelerator, cache: Cache, wanted: Wanted) -> Entry | None:
+def find(accelerator: Accelerator, cache: Cache, key: EntryKey) -> Entry | None:
     """An entry, if every machine has it; one process of each machine checks it."""
     entry = None
     if accelerator.is_local_main_process:
-        # Whatever is wrong with the folder, beginning an entry meets it again, and tells.
+        # An error of the folder occurs again when an entry is begun, and is reported there.
         with suppress(OSError):
-            entry = cache.find(wanted)
+            entry = cache.find(key)
     if not all(_gathered(accelerator, entry is not None or not accelerator.is_local_main_process)):
         return None
-    return _opened(accelerator, cache, wanted)
+    return _opened(accelerator, cache, key)
 
 
-def _opened(accelerator: Accelerator, cache: Cache, wanted: Wanted) -> Entry | None:
-    """What one process of each machine has just checked or written, in all processes or in none."""
+def _opened(accelerator: Accelerator, cache: Cache, key: EntryKey) -> Entry | None:
+    """Open an entry that one process of each machine has checked or written; None if any cannot."""
     entry = None
     with suppress(OSError):
-        entry = cache.open(wanted)
+        entry = cache.open(key)
     return entry if all(_gathered(accelerator, entry is not None)) else None
 
 
 def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[int]:
-    """This process's part of ``count`` things: chunks, dealt to the processes of its machine."""
+    """The items of this process, of ``count``: every nth chunk, for n processes per machine."""
     step, first = local_processes(), accelerator.local_process_index
     return [i for i in range(count) if i // chunk % step == first]
 
 
 def merged(accelerator: Accelerator, part: dict[int, Any]) -> dict[int, Any]:
-    """What all processes found out about their shares."""
-    return {key: value for one in _gathered(accelerator, part) for key, value in one.items()}
+    """The results of all processes for their shards, together."""
+    parts = _gathered(accelerator, part)
+    return {number: result for own in parts for number, result in own.items()}
 
 
-def _begun(accelerator: Accelerator, cache: Cache, wanted: Wanted, size: int) -> Partial:
-    """Begin an entry in one process of each machine, and tell the others.
+def _begun(accelerator: Accelerator, cache: Cache, key: EntryKey, size: int) -> Partial:
+    """Begin an entry in one process of each machine; the others write into the same entry.
 
     Raises:
-        OSError: it cannot be, in every process, wherever the reason lies.
+        OSError: one process cannot begin it. Raised in every process.
     """
     from platform import node
 
     partial, problem = None, ""
     if accelerator.is_local_main_process:
         try:
-            partial = cache.begin(wanted, size)
+            partial = cache.begin(key, size)
         except OSError as error:
             problem = _why(error)
-    told = _gathered(accelerator, (node(), partial and partial.folder, problem))
-    if problems := [one[2] for one in told if one[2]]:
+    answers = _gathered(accelerator, (node(), partial and partial.folder, problem))
+    if problems := [problem for _, _, problem in answers if problem]:
         if partial is not None:
             partial.discard()
         raise OSError(problems[0])
-    place = next(folder for machine, folder, _ in told if folder and machine == node())
-    return partial or Partial(place)
+    own = next(folder for machine, folder, _ in answers if folder and machine == node())
+    return partial or Partial(own)
 
 
 def _filled(accelerator: Accelerator, partial: Partial, fill: Callable[[Partial], Filling]) -> Any:  # noqa: ANN401 - JSON
-    note, problem = None, ""
+    index, problem = None, ""
     try:
         partial.open()
-        note = yield from fill(partial)
+        index = yield from fill(partial)
         partial.close()
     except OSError as error:
         problem = _why(error)
-        with suppress(OSError):  # one reason is enough
-            partial.close()  # or this process would keep its place on the disk, when it is removed
+        # A removed file takes space on the disk until it is closed. One reason is enough.
+        with suppress(OSError):
+            partial.close()
     except BaseException:
         partial.discard()
         raise
     _agree(accelerator, partial, problem)
-    return note
+    return index
 
 
 def _finished(
-    accelerator: Accelerator, cache: Cache, partial: Partial, wanted: Wanted, note: object
+    accelerator: Accelerator, cache: Cache, partial: Partial, key: EntryKey, index: object
 ) -> None:
     problem = ""
     if accelerator.is_local_main_process:
         try:
-            cache.finish(partial, wanted, note)
+            cache.finish(partial, key, index)
         except OSError as error:
             problem = _why(error)
     _agree(accelerator, partial, problem)
 
 
 def _agree(accelerator: Accelerator, partial: Partial, problem: str) -> None:
-    """Wait for all processes; where one had a problem, all have it."""
+    """Wait for all processes. If one had a problem, raise it in all of them."""
     problems = [p for p in _gathered(accelerator, problem) if p]
     if problems:
         if accelerator.is_local_main_process:

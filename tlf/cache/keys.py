@@ -1,8 +1,8 @@
-"""What stored results depend on. An entry's name is a hash of its key: whatever changes the bytes
-of a result has to be in its key.
+"""The keys of stored results. The name of an entry is a hash of its key: everything that changes
+the bytes of a result must be in its key.
 
-``pixel_key`` is for decoded images, ``feature_key`` for the output of frozen stages. Nothing here
-imports torch: images are decoded while it is imported.
+``pixel_key`` is for decoded images, ``feature_key`` for the output of frozen stages. This module
+does not import torch: images are decoded while it is imported.
 """
 
 import sys
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Key = dict[str, Any]
-"""Name → what a result depends on, as JSON."""
+"""Name → something that a result depends on, as a JSON value."""
 
 
 def pixel_key(
@@ -31,13 +31,13 @@ def pixel_key(
     code: Iterable[Path],
     decoders: Mapping[str, object],
 ) -> Key:
-    """What decoded and resized images depend on.
+    """The key of decoded and resized images.
 
     Parameters:
-        digests: SHA-256 of each file's bytes; empty for one that could not be read.
-        how: how they are resized.
-        code: the files of the functions that decode and resize.
-        decoders: name → version of the libraries behind those.
+        digests: SHA-256 of each file's bytes; empty for an unreadable file.
+        preprocessing: how they are resized.
+        code: the source files of the functions that decode and resize.
+        decoders: name → version of the libraries that decode.
     """
     return {
         "images": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
@@ -60,19 +60,19 @@ def feature_key(
     seed: int | None,
     view: int,
 ) -> Key:
-    """What the output of frozen stages depends on.
+    """The key of the output of frozen stages.
 
     Parameters:
         manifest: SHA-256 over names, labels and bytes of the images.
-        how: how they are prepared.
-        components: the backbone and the augmentations, with who offers them.
-        network: the backbone's modules, whose settings and code matter.
-        frozen: name → digest of its frozen parameters and of its buffers.
+        preprocessing: how they are prepared.
+        components: the backbone and the augmentations, with their offers.
+        network: the backbone; the settings and the code of its modules are in the key.
+        frozen: name → hash of its frozen parameters and of its buffers.
         partition: where the network is left.
-        computed: what it is computed by (see ``tlf.cache.arithmetic``).
+        computed: hardware and library settings (see ``tlf.cache.arithmetic``).
         decoders: name → version of the libraries that decode.
-        seed: what random views are drawn from; None where nothing is random.
-        view: which random view is drawn.
+        seed: the seed of random views; None if nothing is random.
+        view: the number of the random view.
     """
     modules = [*network.modules()]
     return {
@@ -91,54 +91,54 @@ def feature_key(
         "decoders": decoders,
         "versions": {name: version(name) for name in ("torch", "torchvision", "timm")},
         "tlf": engine(),
-        "code": code_of({type(one) for one in (*modules, *(c for c, _ in components))}),
+        "code": code_of({type(part) for part in (*modules, *(c for c, _ in components))}),
     }
 
 
 def resizing(preprocessing: Preprocessing) -> Key:
-    """What pixels depend on of the way in which images are prepared: not the scaling after it."""
-    kept = {k: v for k, v in asdict(preprocessing).items() if k not in ("mean", "std")}
-    return kept | {"channels": preprocessing.channels}
+    """The part of the preprocessing that pixels depend on: not the normalisation after it."""
+    options = {k: v for k, v in asdict(preprocessing).items() if k not in ("mean", "std")}
+    return options | {"channels": preprocessing.channels}
 
 
 def engine() -> str:
-    """SHA-256 of every source file of tlf: a result of other code is another result."""
+    """SHA-256 of every source file of tlf: any change of its code may change a result."""
     return sources(Path(tlf.__file__).parent, "**/*.py")
 
 
 def settings(network: "nn.Module") -> str:
-    """SHA-256 of what the modules of a network were made with: numbers and words, such as a norm's
-    epsilon, which no tensor shows.
+    """SHA-256 of the plain attributes of a network's modules, such as a norm's epsilon: no tensor
+    has them.
     """
-    made = {
+    attributes = {
         name: {k: v for k, v in vars(part).items() if k != "training" and _is_plain(v)}
         for name, part in network.named_modules()
     }
-    return sha256(repr(made).encode()).hexdigest()
+    return sha256(repr(attributes).encode()).hexdigest()
 
 
 def _is_plain(value: object) -> bool:
-    """Whether its text is the same in every process; that of a function tells where it lies."""
+    """Whether its ``repr`` is the same in every process; that of a function has its address."""
     if isinstance(value, tuple):
         return all(map(_is_plain, value))
     return isinstance(value, bool | int | float | str)
 
 
 _LARGE = frozenset({"torch", "torchvision", "timm"})
-"""Packages whose versions stand for their code."""
+"""Packages whose code is known by their versions."""
 
 
 def code_of(kinds: Iterable[type]) -> list[str]:
-    """What stands for the code of some classes and of all that it may call.
+    """Identify the code of some classes, and all code that it may call.
 
-    For tlf and the large libraries, the name of the module. For everything else, the hash of all
-    source files of its package, or of those beside a module that is in none; and, since it may
-    call anything, the names and versions of all installed distributions.
+    For tlf and the large libraries: the name of the module. For every other class: the hash of all
+    source files of its package (or of its folder, if it is in no package) and, since it may call
+    anything, the names and versions of all installed distributions.
     """
     modules = {kind.__module__ for kind in kinds}
-    third = {name for name in modules if name.partition(".")[0] not in _LARGE | {"tlf"}}
-    found = {*(modules - third), *map(_code, third), *(installed() if third else ())}
-    return sorted(found)
+    third_party = {name for name in modules if name.partition(".")[0] not in _LARGE | {"tlf"}}
+    code = {*(modules - third_party), *map(_code, third_party)}
+    return sorted(code | (installed() if third_party else frozenset()))
 
 
 def _code(module: str) -> str:
@@ -151,18 +151,18 @@ def _code(module: str) -> str:
 
 @cache
 def sources(folder: Path, pattern: str) -> str:
-    """SHA-256 of the files in a folder whose names fit a pattern, and of the names."""
-    found = {
+    """SHA-256 of the names and contents of the files in a folder that match a pattern."""
+    hashes = {
         str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
         for path in folder.glob(pattern)
     }
-    return sha256(repr(sorted(found.items())).encode()).hexdigest()
+    return sha256(repr(sorted(hashes.items())).encode()).hexdigest()
 
 
 @cache
 def installed() -> frozenset[str]:
-    """``name-version`` of every installed distribution: what its folder is called."""
-    folders = (Path(place) for place in sys.path)
+    """``name-version`` of every installed distribution, from the names of their folders."""
+    folders = (Path(entry) for entry in sys.path)
     return frozenset(
         path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.dist-info")
     )

@@ -1,4 +1,8 @@
-"""Entries that are not whole: being written, left by a writer that was killed, or being removed."""
+"""Entries that are not whole: being written, left by a killed process, or being removed.
+
+The process that begins an entry holds a lock until the entry is whole. The system releases it when
+the process ends, however it ends: a partial entry without a lock is abandoned and can be removed.
+"""
 
 import os
 import shutil
@@ -13,7 +17,7 @@ from typing import Any
 
 _PREFIX = ".partial-"
 _GRACE = 60.0
-"""Seconds for which an entry without a lock is taken for one that has just been begun."""
+"""Seconds in which an entry without a lock file is kept: its owner may be about to lock it."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +26,17 @@ class Partial:
 
     folder: Path
     owner: Any = None
-    """The lock that says that its owner lives; None in the processes that only write."""
+    """The locked file of the process that began it; None in processes that only write."""
 
     @cached_property
     def _opened(self) -> int:
         return os.open(self.folder / "data", os.O_WRONLY | os.O_CREAT, 0o644)
 
     def open(self) -> None:
-        """This process begins to write. Threads that do are started later: each could open a file
-        of its own otherwise.
+        """Open the file before threads write to it: otherwise each thread could open it anew.
 
         Raises:
-            OSError: it is gone, or cannot be written to.
+            OSError: it is removed, or cannot be written to.
         """
         _ = self._opened
 
@@ -41,7 +44,7 @@ class Partial:
         """Write bytes at a position.
 
         Raises:
-            OSError: the disk is full, or broke.
+            OSError: the disk is full or fails.
         """
         view = memoryview(data).cast("B")
         while view:
@@ -49,15 +52,15 @@ class Partial:
             view, start = view[written:], start + written
 
     def close(self) -> None:
-        """This process has written its part."""
+        """Close the file: this process has written its shard."""
         if "_opened" in vars(self):
             os.close(vars(self).pop("_opened"))
 
     def publish(self, final: Path) -> bool:
-        """Give it its name. If another process was faster, its entry stays: False.
+        """Rename it to its final name. If another process was faster, its entry stays: False.
 
         Raises:
-            OSError: the disk broke.
+            OSError: the disk fails.
         """
         (self.folder / "lock").unlink()
         try:
@@ -69,7 +72,7 @@ class Partial:
         return True
 
     def discard(self) -> None:
-        """Remove what is left of it."""
+        """Remove its files, and release the lock."""
         self.close()
         remove(self.folder)
         if self.owner is not None:
@@ -78,7 +81,7 @@ class Partial:
 
 @contextmanager
 def one_at_a_time(root: Path) -> Iterator[None]:
-    """Wait until no other process plans what is in the folder, and keep it from doing so."""
+    """Lock the folder of the cache: one process at a time makes room, begins or publishes."""
     import fcntl
 
     handle = os.open(root, os.O_RDONLY)
@@ -91,42 +94,42 @@ def one_at_a_time(root: Path) -> Iterator[None]:
 
 
 def begin_partial(root: Path, size: int) -> Partial:
-    """An empty one that is to take ``size`` bytes, owned by this process.
+    """An empty partial entry for ``size`` bytes, owned by this process.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     folder = root / f"{_PREFIX}{os.getpid()}-{token_hex(8)}"
-    folder.mkdir()  # others may look into it as into other folders, which mkdtemp denies them
+    folder.mkdir()  # with the usual permissions, unlike those of mkdtemp
     partial = Partial(folder, owner=_locked(folder, size))
     partial.open()
     return partial
 
 
 def remove(folder: Path) -> bool:
-    """Take an entry away: by its name first, so that nobody finds half of it. Give whether it is
-    gone: somebody else's stays as it is.
+    """Rename an entry, so that no process finds half of it, then remove its files. Return whether
+    it is removed: an entry of another user is not.
     """
-    grave = folder.with_name(f"{_PREFIX}removed-{os.getpid()}-{folder.name}")
+    renamed = folder.with_name(f"{_PREFIX}removed-{os.getpid()}-{folder.name}")
     if folder.is_dir() and not is_ours(folder):
         return False
     try:
-        folder.rename(grave)
+        folder.rename(renamed)
     except (FileNotFoundError, FileExistsError):
-        grave = folder
+        renamed = folder
     except PermissionError:
         return False
-    shutil.rmtree(grave, ignore_errors=True)
+    shutil.rmtree(renamed, ignore_errors=True)
     return not folder.exists()
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether the files in a folder are this user's to remove."""
+    """Whether this user may remove the files in a folder."""
     return os.access(folder, os.W_OK)
 
 
 def clear_abandoned(root: Path) -> int:
-    """Remove what processes left behind that were killed; give how many bytes that frees."""
+    """Remove partial entries of killed processes. Return how many bytes that frees."""
     freed = 0
     for folder in root.glob(f"{_PREFIX}*"):
         if not _is_locked(folder):
@@ -137,12 +140,12 @@ def clear_abandoned(root: Path) -> int:
 
 
 def being_written(root: Path) -> int:
-    """Bytes that living processes have begun to write, as far as they can be seen."""
+    """Bytes that running processes will write, as far as this user can see."""
     return sum(_announced(folder) for folder in root.glob(f"{_PREFIX}*") if _is_locked(folder))
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files of an entry but a lock, as far as they can be seen."""
+    """Bytes of all files of an entry except its lock, as far as this user can see."""
     size = 0
     for file in folder.glob("*"):
         with suppress(PermissionError, FileNotFoundError):
@@ -151,7 +154,7 @@ def size_of(folder: Path) -> int:
 
 
 def _locked(folder: Path, size: int) -> Any:  # noqa: ANN401 - a file
-    """Lock a partial entry for as long as this process lives, and say how large it will be."""
+    """Lock a partial entry while this process runs; the lock file has the size it will have."""
     import fcntl
 
     file = (folder / "lock").open("w")
@@ -164,7 +167,7 @@ def _locked(folder: Path, size: int) -> Any:  # noqa: ANN401 - a file
 def _announced(folder: Path) -> int:
     try:
         return int((folder / "lock").read_text())
-    except (OSError, ValueError):  # it has just been removed, or is somebody else's to know
+    except (OSError, ValueError):  # it was just removed, or belongs to another user
         return 0
 
 
@@ -174,10 +177,10 @@ def _is_locked(folder: Path) -> bool:
     try:
         with (folder / "lock").open("r") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # at work, or somebody else's to know
+    except (BlockingIOError, PermissionError):  # being written, or of another user
         return True
     except FileNotFoundError:
-        # It is being removed, or its owner has not come to lock it.
+        # It is being removed, or its owner has not locked it yet.
         return folder.is_dir() and time.time() - folder.stat().st_mtime < _GRACE
     return False
 
@@ -186,7 +189,7 @@ def _rename(partial: Path, final: Path) -> None:
     try:
         partial.rename(final)
     except OSError as error:
-        # What a folder that is already there gives: ENOTEMPTY or EEXIST, by file system.
+        # If the folder exists, the error is ENOTEMPTY or EEXIST, depending on the file system.
         if final.is_dir():
             raise FileExistsError(str(final)) from error
         raise

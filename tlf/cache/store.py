@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-from tlf.cache.entry import Entry, Wanted, is_as_noted, is_in_use, open_entry, write_note
+from tlf.cache.entry import Entry, EntryKey, is_as_noted, is_in_use, open_entry, write_note
 from tlf.cache.partial import (
     Partial,
     begin_partial,
@@ -23,20 +23,18 @@ from tlf.runtime.files import cache_folder
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of entries, which together take at most ``max_bytes``, what is being written
-    included. What somebody else keeps to himself cannot be counted.
+    """A folder of entries, which together take at most ``max_bytes``. Partial entries count, too;
+    entries that this user cannot see do not.
     """
 
     folder: Path
     max_bytes: int
     used: set[str] = field(default_factory=set)
-    """Names of the entries that this process uses: they are not removed to make room."""
+    """Names of the entries that this process uses: they are not evicted."""
 
-    def find(self, wanted: Wanted) -> Entry | None:
-        """The entry, opened, if it is there and every byte of it is as it was written. A damaged
-        one is removed.
-        """
-        folder = self.folder / wanted.name
+    def find(self, key: EntryKey) -> Entry | None:
+        """The entry, opened, if it exists and is undamaged. A damaged entry is removed."""
+        folder = self.folder / key.name
         if not folder.is_dir():
             return None
         entry = open_entry(folder)
@@ -44,32 +42,32 @@ class Cache:
             remove(folder)
             return None
         try:
-            entry.opened()  # after its bytes were checked: it may have been written anew before
+            entry.opened()  # after the check: another process may write the entry again before it
         except FileNotFoundError:  # another process has just removed it
             return None
-        with suppress(OSError):  # somebody else's can be read all the same, or what is read-only
+        with suppress(OSError):  # entries of others and on read-only disks can still be read
             os.utime(folder)
-        self.used.add(wanted.name)
+        self.used.add(key.name)
         return entry
 
-    def open(self, wanted: Wanted) -> Entry:
-        """An entry that another process has just checked or written, opened.
+    def open(self, key: EntryKey) -> Entry:
+        """Open an entry that another process has just checked or written.
 
         Raises:
-            OSError: it is gone.
+            OSError: it is removed.
         """
-        entry = open_entry(self.folder / wanted.name)
+        entry = open_entry(self.folder / key.name)
         if entry is None:
-            raise OSError(f"{self.folder / wanted.name} is gone")
+            raise OSError(f"{self.folder / key.name} is gone")
         entry.opened()
-        self.used.add(wanted.name)
+        self.used.add(key.name)
         return entry
 
-    def begin(self, wanted: Wanted, size: int) -> Partial:
+    def begin(self, key: EntryKey, size: int) -> Partial:
         """Make room for an entry of ``size`` bytes and begin it.
 
         Raises:
-            OSError: it does not fit, or the folder cannot be written to; says why.
+            OSError: it does not fit, or the folder cannot be written to.
         """
         if size > self.max_bytes:
             raise OSError(
@@ -88,30 +86,30 @@ class Cache:
                 )
             return begin_partial(self.folder, size)
 
-    def finish(self, partial: Partial, wanted: Wanted, index: object) -> None:
-        """Give a partial entry its name. If another process was faster, its entry stays.
+    def finish(self, partial: Partial, key: EntryKey, index: object) -> None:
+        """Rename a partial entry to its final name. If another process was faster, its entry stays.
 
         Raises:
-            OSError: the disk is full, or broke, or what is there is damaged and somebody else's.
+            OSError: the disk is full or fails, or a damaged entry of another user is in its place.
         """
-        write_note(partial.folder, wanted.title, wanted.depends, index)
-        place = self.folder / wanted.name
+        write_note(partial.folder, key.title, key.key, index)
+        final = self.folder / key.name
         with one_at_a_time(self.folder):
-            published = partial.publish(place)
-        if not published and not is_as_noted(place):
-            raise OSError("what is in its place is damaged")
+            published = partial.publish(final)
+        if not published and not is_as_noted(final):
+            raise OSError("another user's entry is in its place and is damaged")
 
     def entries(self) -> tuple[Entry, ...]:
-        """Everything that is stored and can be read, the latest used first; nothing is checked."""
-        found = []
+        """All readable entries, the most recently used first; their data is not checked."""
+        entries = []
         for folder in self._folders():
-            with suppress(PermissionError):  # somebody else's
-                found.append(open_entry(folder))
-        return tuple(sorted((e for e in found if e), key=lambda entry: -entry.used))
+            with suppress(PermissionError):  # another user's
+                entries.append(open_entry(folder))
+        return tuple(sorted((e for e in entries if e), key=lambda entry: -entry.used))
 
     def clear(self) -> int:
-        """Remove everything but what is somebody else's, and what killed processes left; give how
-        many bytes that frees.
+        """Remove all entries of this user, and what killed processes left. Return how many bytes
+        that frees.
         """
         sizes = [(folder, size_of(folder)) for folder in self._folders()]
         freed = sum(size for folder, size in sizes if remove(folder))
@@ -121,22 +119,25 @@ class Cache:
         return freed
 
     def _folders(self) -> list[Path]:
-        found = self.folder.glob("*-*")
-        return [f for f in found if f.is_dir() and not f.name.startswith(".")]
+        paths = self.folder.glob("*-*")
+        return [path for path in paths if path.is_dir() and not path.name.startswith(".")]
 
     def _make_room(self, size: int) -> None:
-        """Remove what was used longest ago, as much as it takes; nothing, if that is not enough."""
+        """Evict least recently used entries until ``size`` bytes fit; none if they cannot fit."""
+        # Partial entries count with their final size: processes that write at the same time must
+        # fit together. The room is checked again, since another user's entry may not be removed.
         entries = self.entries()
         total = sum(entry.bytes for entry in entries) + being_written(self.folder)
         ours = sum(entry.bytes for entry in entries if entry.folder.name in self.used)
-        can_go = [entry for entry in reversed(entries) if self._can_go(entry)]
-        self._check_room(size, ours, total - ours - sum(entry.bytes for entry in can_go))
-        for entry in can_go:
+        evictable = [entry for entry in reversed(entries) if self._is_evictable(entry)]
+        self._check_room(size, ours, total - ours - sum(entry.bytes for entry in evictable))
+        for entry in evictable:
             if total + size > self.max_bytes and remove(entry.folder):
                 total -= entry.bytes
         self._check_room(size, ours, total - ours)
 
-    def _can_go(self, entry: Entry) -> bool:
+    def _is_evictable(self, entry: Entry) -> bool:
+        # If it is in use, its space on the disk becomes free only when its last reader ends.
         folder = entry.folder
         return folder.name not in self.used and is_ours(folder) and not is_in_use(folder)
 
@@ -150,21 +151,21 @@ class Cache:
 
 
 def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
-    """The cache in a folder: what runs have computed once, to list or to clear.
+    """The cache in a folder, to list or clear what runs have stored.
 
     Parameters:
-        folder: where it is; tlf's own (``$TLF_CACHE``, or ``~/.cache/tlf``) if None.
-        max_gb: how much may be stored, in 10⁹ bytes.
+        folder: the folder; by default tlf's own, in ``$TLF_CACHE`` or ``~/.cache/tlf``.
+        max_gb: its largest size, in 10⁹ bytes.
 
     Raises:
-        RunError: tlf's own cannot be made.
+        RunError: tlf's own folder cannot be made.
     """
-    place = cache_folder("chain") if folder is None else Path(folder).expanduser()
-    return Cache(place, int(max_gb * 1e9))
+    path = cache_folder("chain") if folder is None else Path(folder).expanduser()
+    return Cache(path, int(max_gb * 1e9))
 
 
 def readable_size(size: int) -> str:
-    """Bytes for a person: in MB, and in whole kB where a tenth of a MB would be too coarse.
+    """Bytes for a person: in MB, or in whole kB below 100 kB.
 
     >>> readable_size(512_000), readable_size(2_500_000_000)
     ('0.5 MB', '2,500.0 MB')

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.cache.entry import Entry, Wanted
+from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.keys import pixel_key
 from tlf.data import decode, transforms
 from tlf.preprocessing import Preprocessing
@@ -40,7 +40,7 @@ class StoredPixels:
 
 def wanted_pixels(
     digests: Sequence[bytes], split_name: str, preprocessing: Preprocessing
-) -> Wanted:
+) -> EntryKey:
     """What the cache is asked for: the pixels of the images whose files have these hashes.
 
     Parameters:
@@ -50,7 +50,7 @@ def wanted_pixels(
     """
     code = [Path(str(module.__file__)) for module in (decode, transforms)]
     key = pixel_key(digests, preprocessing, code, decode.decoders())
-    return Wanted("pixels", pixels_title(sum(map(bool, digests)), split_name), key)
+    return EntryKey("pixels", pixels_title(sum(map(bool, digests)), split_name), key)
 
 
 def pixels_title(count: int, split_name: str) -> str:

@@ -1,3 +1,3 @@
-"""Frozen means frozen: freeze a network, audit it, and enter it in its middle. It knows
-networks, and nothing of recipes, data or training.
+"""Frozen means frozen: freeze a network, audit it, and run its frozen part and its trainable part
+separately. It imports nothing of recipes, data or training.
 """

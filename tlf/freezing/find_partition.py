@@ -1,7 +1,6 @@
-"""Find where a network can be left and entered in its middle (see ``tlf.freezing.partition``).
+"""Find where a network can be left and entered (see ``tlf.freezing.partition``).
 
-A cut is trusted only when a probe has shown that the two parts together give the very bits of the
-whole.
+A partition is used only if a probe proves that the two parts give the same bits as the whole.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -16,16 +15,16 @@ from tlf.freezing.partition import Layout, Partition, Reached, replaced
 from tlf.model import Classifier
 
 PROBES = 3
-"""Images in the probe: a number that hardly any other dimension of a tensor has."""
+"""Images in the probe. Few other dimensions of tensors have this size."""
 
 _BLOCK = 16
-"""Images that go through the frozen stages together on two cores of a CPU, ..."""
+"""Images in a batch of the frozen stages, on two cores of a CPU, for images of side ``_SIDE``."""
 
 _SIDE = 224
-"""... if they have this side, in pixels."""
+"""Side of an image in pixels."""
 
 _MOST = 64
-"""Images that go through them together at most on a CPU."""
+"""The largest batch of the frozen stages on a CPU."""
 
 
 def find_partition(
@@ -35,16 +34,16 @@ def find_partition(
     computing: Callable[[], AbstractContextManager[object]],
     piece: int = 1,
 ) -> Partition | None:
-    """The last place up to which everything is frozen, and that a probe has proven.
+    """The last partition before which all parameters are frozen and which a probe has proven.
 
-    The classifier has to be frozen and in its modes already; both are as before afterwards.
+    The classifier must be frozen and in its modes already. Neither is changed.
 
     Parameters:
         classifier: the network.
-        frozen: names of its parameters that stand still.
-        image: (C, S, S) of what it takes.
-        computing: the context that it computes in: autocast, or nothing.
-        piece: how many images it trains on at once.
+        frozen: names of its frozen parameters.
+        image: (C, S, S) of its input.
+        computing: the context that it computes in: autocast, or none.
+        piece: the number of images in a training batch of this process.
     """
     stages = [*classifier.stages]
     leading = 0
@@ -63,36 +62,38 @@ def find_partition(
 
 @dataclass
 class _Trace:
-    """Which modules have been called and have come to their end."""
+    """The calls of modules until the first one behind the partition."""
 
+    # A module that has returned is replaced as a whole when the network is entered. One that is
+    # still running runs again, with the modules that it has called so far replaced.
     before: frozenset[str]
-    """Names of the parameters of the stages to leave behind."""
-    open: list[list[tuple[str, object]]] = field(default_factory=lambda: [[]])
-    """For each module that is being called, and the network itself: what it has called."""
+    """Names of the parameters of the stages before the partition."""
+    running: list[list[tuple[str, object]]] = field(default_factory=lambda: [[]])
+    """For the network and each module that is running: the calls in it that have returned."""
     boundary: str = ""
 
     def enter(self, name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
-        own = {n for n, _ in module.named_parameters(prefix=name)}
-        # A module without parameters that is in training mode may be random.
-        random = not own and module.training and not any(True for _ in module.children())
-        if random or (own and not own & self.before):
+        parameters = {n for n, _ in module.named_parameters(prefix=name)}
+        # A module without parameters in training mode may be random, as dropout is.
+        random = not parameters and module.training and not any(True for _ in module.children())
+        if random or (parameters and not parameters & self.before):
             self.boundary = name
             raise Reached(given[0] if given else torch.empty(0))
-        self.open.append([])
+        self.running.append([])
 
     def leave(self, name: str, output: object) -> None:
-        self.open.pop()
-        self.open[-1].append((name, output))
+        self.running.pop()
+        self.running[-1].append((name, output))
 
     def skipped(self) -> list[tuple[str, object]]:
-        return [call for calls in self.open for call in calls]
+        return [call for calls in self.running for call in calls]
 
 
 def _traced(
     classifier: Classifier, stages: Collection[str], images: Tensor
 ) -> tuple[Partition | None, Tensor]:
-    """Call the network up to its first trainable module, and give what that is called with; None
-    where it is no place to cut.
+    """Run the network up to the first module behind ``stages``. Return the partition there, or None
+    if it is not possible, and the input of that module.
     """
     trace = _Trace(frozenset(name for stage in stages for name in classifier.stages[stage]))
     handles = [*_watched(classifier, trace)]
@@ -106,9 +107,9 @@ def _traced(
     finally:
         for handle in handles:
             handle.remove()
-    outputs = [(name, output) for name, output in trace.skipped()]
+    outputs = trace.skipped()
     whole = trace.boundary.split(".")[0] == "head"
-    # What needs a gradient depends on something that trains, and would not stay the same.
+    # Values that need a gradient depend on a parameter that trains: they will change.
     if not _is_batch(values) or values.requires_grad:
         return None, values
     if not all(_is_batch(output) for _, output in outputs):
@@ -137,40 +138,38 @@ def _is_batch(values: object) -> bool:
 
 def _layout(values: Tensor) -> Layout:
     strides = values.stride()[1:]
-    # Of dimensions of equal stride, which have length 1, the first stays first.
+    # Dimensions of equal stride have length 1; they keep their order.
     order = sorted(range(len(strides)), key=lambda d: -strides[d])
     return Layout(values.dtype, tuple(values.shape[1:]), tuple(order))
 
 
-def _proven(
-    classifier: Classifier, partition: Partition, images: Tensor, trainable: Tensor
-) -> bool:
-    """Whether the parts give what the whole gives, and the first part always gives the same:
-    ``trainable`` is what it gave while the rest was in training mode, and an image's neighbours
-    in the batch must not matter.
+def _proven(classifier: Classifier, partition: Partition, images: Tensor, traced: Tensor) -> bool:
+    """Whether the parts give the bits of the whole, and the output of the first part is constant:
+    it equals ``traced``, its output while the rest was in training mode, and does not depend on
+    the other images in the batch.
     """
-    moved = [PROBES - 1, PROBES - 1, *range(PROBES - 2)]
-    others = images[moved].contiguous(memory_format=torch.channels_last)
+    order = [PROBES - 1, PROBES - 1, *range(PROBES - 2)]
+    reordered = images[order].contiguous(memory_format=torch.channels_last)
     modes = {module: module.training for module in classifier.modules()}
     classifier.eval()
     try:
         with torch.no_grad():
-            whole, resting = _passed(classifier, partition, images)
+            whole, values = _passed(classifier, partition, images)
             parts = partition.behind(
-                classifier, partition.layout.shaped(partition.layout.flat(resting))
+                classifier, partition.layout.shaped(partition.layout.flat(values))
             )
-            among_others = partition.before(classifier, others)
+            values_reordered = partition.before(classifier, reordered)
     except (RuntimeError, TypeError, IndexError, ValueError, AssertionError):
-        return False  # it cannot be entered here; an earlier place may do
+        return False  # it cannot be entered here; an earlier place may work
     finally:
         for module, training in modes.items():
             module.training = training
-    constant = torch.equal(resting, trainable) and _close(resting[moved], among_others)
+    constant = torch.equal(values, traced) and _close(values[order], values_reordered)
     return constant and torch.equal(whole, parts)
 
 
 def _passed(classifier: Classifier, partition: Partition, images: Tensor) -> tuple[Tensor, Tensor]:
-    """What the whole gives, and what passes the cut on the way."""
+    """The output of the whole network, and the input of the boundary module."""
     module, passed = classifier.get_submodule(partition.boundary), []
     forward = module.forward
 
@@ -184,21 +183,21 @@ def _passed(classifier: Classifier, partition: Partition, images: Tensor) -> tup
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    """Whether two outputs are of the same images. In a batch as small as the probe, the last bits
-    may depend on an image's place.
+    """Whether two outputs are those of the same images. The last bits may differ: in a batch as
+    small as the probe, they may depend on an image's place.
     """
     difference = (one.float() - other.float()).abs().amax()
     return bool(difference <= 0.01 * one.float().abs().amax())
 
 
 def _batch(classifier: Classifier, partition: Partition, images: Tensor, piece: int) -> int:
-    """In batches of how many images the frozen stages run.
+    """The number of images in a batch of the frozen stages.
 
-    On a CPU small ones are the fastest: what passes from layer to layer stays in its caches. Of
-    small images, more fit. But the last bits of an image may depend on its place, by how the
-    rows of a batch are dealt to threads and blocks of 8 (an EfficientNet's, with 12 images on 2
-    threads and 32 on 3). A size is taken when a probe shows no such thing; in a batch of one there
-    is one place. A GPU is given whole pieces.
+    On a CPU, small batches are the fastest: the outputs of layers stay in its caches. If images are
+    small, a batch may have more of them. But the last bits of an output may depend on the image's
+    place in the batch, since rows are distributed over threads and blocks of 8 (EfficientNet: 12
+    images on 2 threads, 32 on 3). A size is used only if a probe shows no difference; a batch of
+    one has only one place. A GPU gets the whole training batch.
     """
     if images.device.type != "cpu":
         return piece
@@ -206,15 +205,15 @@ def _batch(classifier: Classifier, partition: Partition, images: Tensor, piece: 
     smaller = max(1, round(_SIDE**2 / (partition.image[1] * partition.image[2])))
     fast = min(_MOST, _BLOCK * ((threads + 1) // 2) * smaller)
     sizes = dict.fromkeys((min(piece, fast), fast, _BLOCK * threads))
-    return next((size for size in sizes if _places_alike(classifier, partition, images, size)), 1)
+    return next((size for size in sizes if _same_bits(classifier, partition, images, size)), 1)
 
 
-def _places_alike(classifier: Classifier, partition: Partition, images: Tensor, size: int) -> bool:
-    """Whether an image gives the same bits at every place in a batch of ``size``. The probe's
-    images are dealt over the batch, so that each has many places, and others beside it.
+def _same_bits(classifier: Classifier, partition: Partition, images: Tensor, size: int) -> bool:
+    """Whether an image gives the same bits at every place in a batch of ``size``. The batch repeats
+    the images of the probe, so that each of them has many places and different neighbours.
     """
     different = min(PROBES, (size + 1) // 2)
-    dealt = [place % different for place in range(size)]
-    whole = images[dealt].contiguous(memory_format=torch.channels_last)
-    values = partition.before(classifier, whole)
-    return torch.equal(values, values[dealt])
+    numbers = [place % different for place in range(size)]
+    batch = images[numbers].contiguous(memory_format=torch.channels_last)
+    values = partition.before(classifier, batch)
+    return torch.equal(values, values[numbers])

@@ -1,7 +1,7 @@
-"""Frozen means frozen: no gradient, no decay, no statistics, no dropout; and the proof that it
-held.
+"""Frozen means frozen: no gradient, no decay, no statistics, no dropout; and an audit that proves
+it.
 
-A policy only names parameters. The one function that makes them stand still is ``freeze``.
+A policy only names parameters. ``freeze`` is the one function that freezes them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -16,64 +16,67 @@ from tlf.runtime.cores import usable_cores
 
 
 def united(classifier: Classifier, answers: Iterable[Collection[str]]) -> frozenset[str]:
-    """Names of the parameters that any of the freeze policies lets stand still.
+    """Names of the parameters that any of the freeze policies freezes.
 
     Raises:
-        ValueError: a policy names what is no parameter, or they name all.
+        ValueError: a policy names something that is no parameter, or together they name all.
     """
-    named = frozenset(name for answer in answers for name in answer)
+    frozen = frozenset(name for answer in answers for name in answer)
     known = {name for name, _ in classifier.named_parameters()}
-    if strange := sorted(named - known):
+    if unknown := sorted(frozen - known):
         raise ValueError(
-            f"the freeze policy names {strange[0]!r}, which is no parameter of the model; "
-            "the names stand in `tlf explain RECIPE --names`"
+            f"the names of a freeze policy must be parameters of the model, got {unknown[0]!r}; "
+            "write names that `tlf explain RECIPE --names` lists"
         )
-    if named == known:
+    if frozen == known:
         raise ValueError("everything is frozen: the phase would train nothing")
-    return named
+    return frozen
 
 
 def freeze(classifier: Classifier, frozen: Collection[str]) -> None:
-    """Let the named parameters stand still and all others train.
+    """Freeze the named parameters and let all others train.
 
-    What is frozen also gets no training mode: BatchNorm keeps its statistics, dropout and drop-path
-    do nothing. Has to be called again after anything that calls ``train()`` or ``eval()``.
+    Frozen modules are put into eval mode: BatchNorm keeps its statistics, dropout and drop-path do
+    nothing. Call it again after anything that calls ``train()`` or ``eval()``.
     """
-    still = frozenset(frozen)
+    names = frozenset(frozen)
     for name, parameter in classifier.named_parameters():
-        parameter.requires_grad_(name not in still)
-        if name in still:
-            parameter.grad = None  # a zero would let momentum and weight decay move it
-    set_modes(classifier, still)
+        parameter.requires_grad_(name not in names)
+        if name in names:
+            parameter.grad = None  # with a zero, momentum and weight decay would still move it
+    set_modes(classifier, names)
 
 
 def set_modes(classifier: Classifier, frozen: Collection[str]) -> None:
-    """Put into training mode the modules that hold a trainable parameter. A module without
-    parameters (dropout, drop-path, a norm without weights) goes by whether anything in its stage
-    trains.
+    """Put modules that hold a trainable parameter into training mode, all others into eval mode. A
+    module without parameters (dropout, drop-path, a norm without weights) is in training mode if
+    its stage trains.
     """
+    # PyTorch does not say which stage a dropout belongs to: it has no parameter that a stage names.
+    # It is in the stage of the module around it, or else in that of the last module before it.
     stage_of = _stages_of_parameters(classifier)
-    trainable = {stage for name, stage in stage_of.items() if name not in frozen}
-    inside: dict[str, set[str]] = {}
-    owned: dict[str, str] = {}
-    training: set[str] = set()
+    trainable_stages = {stage for name, stage in stage_of.items() if name not in frozen}
+    stages_in: dict[str, set[str]] = {}
+    own_stage: dict[str, str] = {}
+    trainable_modules: set[str] = set()
     for name, known_as in _parameters(classifier):
-        stage, *around = stage_of[known_as], *_around(name)
-        owned.setdefault(around[0], stage)
-        training.update(() if known_as in frozen else around)
-        for module_name in around:
-            inside.setdefault(module_name, set()).add(stage)
-    last = next(iter(classifier.stages))
+        stage, *modules = stage_of[known_as], *_around(name)
+        own_stage.setdefault(modules[0], stage)
+        trainable_modules.update(() if known_as in frozen else modules)
+        for module_name in modules:
+            stages_in.setdefault(module_name, set()).add(stage)
+    last_stage = next(iter(classifier.stages))
     for name, module in classifier.named_modules():
-        if name in inside:
-            module.training = name in training
-            last = owned.get(name, last)
+        if name in stages_in:
+            module.training = name in trainable_modules
+            last_stage = own_stage.get(name, last_stage)
         else:
-            module.training = (_only_stage_around(name, inside) or last) in trainable
+            stage = _only_stage_around(name, stages_in) or last_stage
+            module.training = stage in trainable_stages
 
 
 def frozen_tensors(classifier: Classifier, frozen: Collection[str]) -> dict[str, Tensor]:
-    """Every tensor that may not change: frozen parameters, and buffers of modules at rest."""
+    """Every tensor that may not change: frozen parameters, and buffers of modules in eval mode."""
     parameters = {n: p for n, p in classifier.named_parameters() if n in frozen}
     return parameters | {
         f"{name}.{key}".lstrip("."): buffer
@@ -84,7 +87,7 @@ def frozen_tensors(classifier: Classifier, frozen: Collection[str]) -> dict[str,
 
 
 def changing_tensors(classifier: Classifier, frozen: Collection[str]) -> set[str]:
-    """Names of everything that may change while the model trains, frozen as it is now."""
+    """Names of the tensors that may change in training, with these parameters frozen."""
     every = {name for name, _ in [*classifier.named_parameters(), *classifier.named_buffers()]}
     return every - frozen_tensors(classifier, frozen).keys()
 
@@ -92,9 +95,9 @@ def changing_tensors(classifier: Classifier, frozen: Collection[str]) -> set[str
 def digests(classifier: Classifier) -> dict[str, str]:
     """Name → SHA-256 of every parameter and buffer."""
     tensors = dict([*classifier.named_parameters(), *classifier.named_buffers()])
-    with ThreadPoolExecutor(usable_cores()) as threads:  # hashing lets other threads run
-        found = threads.map(lambda pair: fingerprint(dict([pair])), tensors.items())
-        return dict(zip(tensors, found, strict=True))
+    with ThreadPoolExecutor(usable_cores()) as threads:  # hashing releases the GIL
+        hashes = threads.map(lambda pair: fingerprint(dict([pair])), tensors.items())
+        return dict(zip(tensors, hashes, strict=True))
 
 
 def audit(
@@ -103,20 +106,20 @@ def audit(
     before: Mapping[str, str],
     after: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Compare the ``digests`` of a model from before and after it was trained.
+    """Compare the ``digests`` of a model before and after training.
 
     Returns:
-        Names of the parameters that should have trained and did not move at all.
+        Names of the trainable parameters that did not change.
 
     Raises:
-        FrozenMovedError: a frozen parameter or buffer is not what it was, to the last bit.
+        FrozenMovedError: a frozen parameter or buffer changed, if only by a bit.
     """
     moved = sorted(n for n in frozen_tensors(classifier, frozen) if after[n] != before[n])
     if moved:
         more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
         raise FrozenMovedError(
-            f"{moved[0]}{more} was frozen and changed. Whatever changed it (a backbone that writes "
-            "to a buffer outside training mode, a training step, a hook) must leave it alone"
+            f"{moved[0]}{more} was frozen and changed. A frozen tensor must not be changed by a "
+            "backbone (a buffer written in eval mode), by a training step or by a hook"
         )
     trainable = (name for name, _ in classifier.named_parameters() if name not in frozen)
     return tuple(name for name in trainable if after[name] == before[name])
@@ -128,14 +131,14 @@ def _stages_of_parameters(classifier: Classifier) -> dict[str, str]:
 
 
 def _parameters(classifier: Classifier) -> Iterator[tuple[str, str]]:
-    """Every name that a parameter has, and the one it is known as: modules may share it."""
+    """Every name of a parameter, and its first name: modules may share a parameter."""
     known_as = {parameter: name for name, parameter in classifier.named_parameters()}
     for name, parameter in classifier.named_parameters(remove_duplicate=False):
         yield name, known_as[parameter]
 
 
 def _around(name: str) -> Iterator[str]:
-    """Names of the modules around a parameter or module, from the inside out; the network's is "".
+    """Names of the modules around a parameter or module, from the inside out; "" is the network.
 
     >>> [*_around("backbone.layer1.0.weight")]
     ['backbone.layer1.0', 'backbone.layer1', 'backbone', '']
@@ -145,9 +148,9 @@ def _around(name: str) -> Iterator[str]:
         yield name
 
 
-def _only_stage_around(name: str, inside: Mapping[str, Collection[str]]) -> str | None:
-    """The stage of the nearest module around ``name`` that holds parameters, if it is just one.
-    ``inside``: module → the stages of what it holds.
+def _only_stage_around(name: str, stages_in: Mapping[str, Collection[str]]) -> str | None:
+    """The stage of the nearest module around ``name`` that holds parameters; None if it holds
+    several stages. ``stages_in``: module → the stages of its parameters.
     """
-    stages = next((inside[module] for module in _around(name) if module in inside), ())
+    stages = next((stages_in[module] for module in _around(name) if module in stages_in), ())
     return next(iter(stages)) if len(stages) == 1 else None

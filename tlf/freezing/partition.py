@@ -1,12 +1,12 @@
-"""A network that is left and entered in its middle: the frozen stages apart from what trains.
+"""A network in two parts: the frozen stages, and the part that trains.
 
-The frozen stages give the same output for the same image for as long as they are frozen. To
-compute them once, the network has to be left after them and entered there again, whatever its code
-looks like. It is left by stopping it where the first trainable module is called, and entered by
-calling it with the modules before that point replaced by ones that cost nothing. What they give
-instead is not a number, so that a network that looks at it again cannot go unnoticed.
+As long as stages are frozen, their output for an image stays the same. tlf computes it once, stores
+it, and starts the network from there. This works for any code: the frozen part runs until the first
+trainable module is called. To start from there, the whole network is called, but the modules before
+that point do no work and return NaN. If the network used such an output again, the result would be
+NaN, too.
 
-Where that can be is found out and proven in ``tlf.freezing.find_partition``.
+``tlf.freezing.find_partition`` finds such a place and proves it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,13 +23,13 @@ from tlf.model import Classifier
 
 @dataclass(frozen=True)
 class Layout:
-    """How the output of the frozen stages lies in memory, one image after the other."""
+    """How the output of the frozen stages is laid out in memory, image by image."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
-    """Of one image's, without B."""
+    """Shape for one image, without B."""
     order: tuple[int, ...]
-    """Its dimensions from the slowest to the fastest, as the network gave it."""
+    """Its dimensions from the largest stride to the smallest, as the network returned them."""
 
     @property
     def row(self) -> int:
@@ -45,7 +45,7 @@ class Layout:
         return ordered.reshape(len(values), -1).view(torch.uint8)
 
     def shaped(self, rows: Tensor) -> Tensor:
-        """Bytes (B, row) → (B, …), as the network gave it."""
+        """Bytes (B, row) → (B, …), with the strides that the network returned."""
         lengths = [self.shape[d] for d in self.order]
         values = rows.view(self.dtype).reshape(len(rows), *lengths)
         return values.permute(0, *(1 + self.order.index(d) for d in range(len(self.order))))
@@ -53,26 +53,26 @@ class Layout:
 
 @dataclass(frozen=True)
 class Partition:
-    """A place at which a network is left and entered."""
+    """The place where a network is left and entered."""
 
     stage: str
     """The last frozen stage before it."""
     whole: bool
-    """Whether the whole backbone is before it, and nothing but the head behind."""
+    """Whether the whole backbone is before it, and only the head is behind it."""
     boundary: str
-    """The module that is called first behind it."""
+    """The first module that is called behind it."""
     skipped: tuple[tuple[str, torch.dtype, tuple[int, ...]], ...]
-    """The outermost modules before it in the order of their calls, and what each gives: dtype and
-    shape without B."""
+    """The outermost modules before it, in the order of their calls: name, dtype and shape (without
+    B) of the output."""
     image: tuple[int, ...]
-    """(C, S, S) of what the network takes."""
+    """(C, S, S) of the network's input."""
     layout: Layout
     batch: int = 1
-    """In batches of how many images what is before it is computed."""
+    """The number of images in a batch of the frozen part."""
 
     @property
     def name(self) -> str:
-        """What is computed before it, for a person."""
+        """The output of the frozen part, for a person."""
         return "features" if self.whole else f"output of {self.stage}"
 
     def before(self, classifier: Classifier, images: Tensor) -> Tensor:
@@ -100,18 +100,18 @@ class Partition:
     def _outputs(self, values: Tensor) -> dict[str, list[Tensor]]:
         outputs: dict[str, list[Tensor]] = {}
         for name, dtype, shape in self.skipped:
-            nothing = values.new_full((), nan, dtype=dtype).expand(len(values), *shape)
-            outputs.setdefault(name, []).append(nothing)
+            output = values.new_full((), nan, dtype=dtype).expand(len(values), *shape)
+            outputs.setdefault(name, []).append(output)
         return outputs
 
 
 def start_of(partition: Partition | None) -> str:
-    """What the trainable part of a network begins with, for a person."""
+    """The input of the trainable part of a network, for a person."""
     return "images" if partition is None else partition.name
 
 
 class TrainablePart(nn.Module):
-    """What trains, as a module by itself: output of the frozen stages → logits (B, K)."""
+    """The trainable part as a module: output of the frozen stages → logits (B, K)."""
 
     def __init__(self, classifier: Classifier, partition: Partition) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class TrainablePart(nn.Module):
 
 
 class Reached(Exception):  # noqa: N818 - it is no error
-    """The module at which a network is left was called with ``values``."""
+    """The boundary module was called with ``values``."""
 
     def __init__(self, values: Tensor) -> None:
         self.values = values
@@ -132,15 +132,15 @@ class Reached(Exception):  # noqa: N818 - it is no error
 
 @contextmanager
 def replaced(swaps: Iterable[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
-    """Let modules do something else for a while."""
-    before: list[tuple[nn.Module, Any]] = []
+    """Replace the ``forward`` of modules inside a ``with`` block."""
+    originals: list[tuple[nn.Module, Any]] = []
     try:
         for module, forward in swaps:
-            before.append((module, vars(module).get("forward")))
+            originals.append((module, vars(module).get("forward")))
             vars(module)["forward"] = forward
         yield
     finally:
-        for module, forward in before:
+        for module, forward in originals:
             if forward is None:
                 del vars(module)["forward"]
             else:
@@ -152,17 +152,21 @@ def _leave(values: Tensor, *_: object, **__: object) -> None:
 
 
 def _entering(forward: Callable[..., Any], values: Tensor) -> Callable[..., Any]:
-    """The first call is given the stored values; others, of a module used twice, are as ever."""
-    waiting = [values]
+    """A forward whose first call gets the stored values; later calls, of a shared module, get
+    their own input.
+    """
+    stored = [values]
 
     def entering(given: Tensor, *more: object, **named: object) -> object:
-        return forward(waiting.pop() if waiting else given, *more, **named)
+        return forward(stored.pop() if stored else given, *more, **named)
 
     return entering
 
 
 def _skipping(forward: Callable[..., Any], outputs: list[Tensor]) -> Callable[..., Any]:
-    """The calls before the cut give nothing; others, of a module used again, are as ever."""
+    """A forward that returns ``outputs`` for the calls before the partition; later calls, of a
+    shared module, compute.
+    """
 
     def skipping(*given: object, **named: object) -> object:
         return outputs.pop(0) if outputs else forward(*given, **named)

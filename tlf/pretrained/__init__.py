@@ -1,3 +1,3 @@
-"""Pretrained networks: find, fetch and read weights, and divide architectures into stages. It knows
+"""Pretrained networks: find, fetch and read weights, and divide networks into stages. It imports
 nothing of recipes, data or freezing.
 """

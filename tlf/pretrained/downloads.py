@@ -1,7 +1,7 @@
-"""Fetch published weights. Nothing is fetched without a line on stderr that says so.
+"""Fetch published weights. Before each download, a line on stderr names it.
 
-A file that was fetched before is used as it is, without network, from where torch.hub and
-huggingface_hub keep theirs: other programs share it.
+Files are stored in the caches of torch.hub and huggingface_hub, which other programs share. A file
+that is in its cache is used without the network.
 """
 
 import sys
@@ -15,21 +15,21 @@ INSTEAD = (
     'write weights = "path/to/a/file.safetensors" (or .pth, .pt), '
     'weights = "starter" (comes with tlf, for resnet18) or weights = "none" (random)'
 )
-"""What somebody without a connection can do."""
+"""What a person without a connection can do."""
 
 SECONDS = 30
-"""How long a server may keep silent."""
+"""Seconds after which a server that does not answer is given up."""
 
 
 def fetch_url(url: str, what: str, name: str = "", megabytes: float | None = None) -> Path:
     """Fetch a file into torch.hub's folder of checkpoints, unless it is there.
 
-    The file has its name at the end only, and only if it has the hash that its name ends in.
+    The file gets its final name when it is whole and has the hash that its name ends in.
 
     Parameters:
-        url: where from.
-        what: what a person would call it.
-        name: the file's name; the last part of the URL if left out.
+        url: address of the file.
+        what: its name for a person.
+        name: name of the file; the last part of the URL if left out.
         megabytes: its size, if known; otherwise the server is asked.
 
     Raises:
@@ -45,8 +45,8 @@ def fetch_url(url: str, what: str, name: str = "", megabytes: float | None = Non
     try:
         announce(what, _megabytes(url) if megabytes is None else megabytes, url, target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shown = sys.stderr.isatty()
-        torch.hub.download_url_to_file(url, str(target), digest and digest.group(1), progress=shown)
+        bar = sys.stderr.isatty()
+        torch.hub.download_url_to_file(url, str(target), digest and digest.group(1), progress=bar)
     except (OSError, RuntimeError) as error:
         raise unreachable(what, url, target, str(error)) from error
     return target
@@ -57,8 +57,8 @@ def fetch_hub(repository: str, names: Sequence[str], what: str) -> Path:
 
     Parameters:
         repository: ``organisation/name``, or ``organisation/name@revision``.
-        names: the file's name, or several of which the first that exists is taken.
-        what: what a person would call it.
+        names: possible names of the file; the first that exists is fetched.
+        what: its name for a person.
 
     Raises:
         WeightsError: it cannot be fetched, or no file has such a name.
@@ -68,9 +68,9 @@ def fetch_hub(repository: str, names: Sequence[str], what: str) -> Path:
 
     organisation, _, revision = repository.partition("@")
     for name in names:
-        kept = try_to_load_from_cache(organisation, name, revision=revision or None)
-        if isinstance(kept, str):
-            return Path(kept)
+        cached = try_to_load_from_cache(organisation, name, revision=revision or None)
+        if isinstance(cached, str):
+            return Path(cached)
     for name in names:
         try:
             return _download(organisation, name, revision or None, what)
@@ -78,7 +78,7 @@ def fetch_hub(repository: str, names: Sequence[str], what: str) -> Path:
             if isinstance(error, LocalEntryNotFoundError):
                 raise _hub_unreachable(repository, names[0], what, error) from error
         except Exception as error:
-            # Its network library, and so what it raises, changes from version to version.
+            # The network library of the hub, and so its errors, differ between versions.
             raise _hub_unreachable(repository, name, what, error) from error
     raise WeightsError(
         f"{what}: {repository} on the hub has no file {' or '.join(names)}; {INSTEAD}"
@@ -86,21 +86,21 @@ def fetch_hub(repository: str, names: Sequence[str], what: str) -> Path:
 
 
 def announce(what: str, megabytes: float, source: str, target: Path) -> None:
-    """Say on stderr what is about to be fetched."""
+    """Write on stderr what is fetched next."""
     sys.stderr.write(f"fetching {what} ({megabytes:.1f} MB) from {source} to {target}\n")
     sys.stderr.flush()
 
 
 def unreachable(what: str, source: str, target: Path, reason: str) -> WeightsError:
-    """The error for what cannot be fetched: says where it was looked for and what to do instead."""
+    """The error for a file that cannot be fetched: where it was looked for, and what to write."""
     return WeightsError(
         f"cannot fetch {what} from {source}: {reason}. It is not at {target} either; {INSTEAD}"
     )
 
 
 def _megabytes(url: str) -> float:
-    with urlopen(Request(url, method="HEAD"), timeout=SECONDS) as answer:
-        return int(answer.headers.get("Content-Length", 0)) / 1e6
+    with urlopen(Request(url, method="HEAD"), timeout=SECONDS) as response:
+        return int(response.headers.get("Content-Length", 0)) / 1e6
 
 
 def _download(repository: str, name: str, revision: str | None, what: str) -> Path:

@@ -1,9 +1,9 @@
-"""What a network gives before it pools: maps (B, F, H, W) or tokens (B, N, F).
+"""The output of a network before pooling: maps (B, F, H, W) or tokens (B, N, F).
 
-timm's networks have ``forward_features`` for it and torchvision's have not. Here both come to one
-contract: after ``offer_torchvision`` or ``offer_timm`` a network either has a ``forward_features``
-that gives maps or tokens of width F, or has none at all. The network is changed in place, by a
-subclass made for it, so that its parameters keep their names and copies of it stay whole.
+timm's networks have ``forward_features`` for it, torchvision's do not. After ``offer_timm`` or
+``offer_torchvision``, a network either has a ``forward_features`` that returns maps or tokens of
+width F, or has none. The network gets a subclass of its class: its parameters keep their names, and
+it can be copied.
 """
 
 from collections.abc import Callable
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LISTS = frozenset({"CoaT", "CrossVit", "EfficientViM", "EfficientViMDistilled"})
-"""timm's classes whose ``forward_features`` gives several tensors: nothing to pool as one."""
+"""timm's classes whose ``forward_features`` returns several tensors, which no head can pool."""
 
 Forward = Callable[["nn.Module", "Tensor"], "Tensor"]
 
 
 def top(module: "nn.Module", classifier: str) -> str:
-    """The child of a torchvision network whose output are the maps; empty where there is none.
+    """The name of the child of a torchvision network whose output is the maps; empty if none is.
 
-    There is none where hidden layers come between pooling and the removed classifier.
+    None is if there are hidden layers between pooling and the removed classifier.
     """
     children = dict(module.named_children())
     last = classifier.partition(".")[0]
     if any(parameter.ndim > 1 for parameter in children[last].parameters()):
         return ""
     if "permute" in children:
-        # Swin keeps channels last up to here.
+        # Swin's maps are (B, H, W, F) before this module.
         return "permute"
     return [
         n for n, child in children.items() if n != last and any(True for _ in child.parameters())
@@ -40,20 +40,21 @@ def offer_torchvision(module: "nn.Module", top: str) -> None:
 
     Parameters:
         module: the network.
-        top: the name of the child whose output are the maps.
+        top: the name of the child whose output is the maps.
     """
     special = {"VisionTransformer": _vit_tokens, "DenseNet": _rectified_maps}
     _become(module, forward_features=special.get(type(module).__name__, _maps_of(top)))
 
 
 def offer_timm(module: "nn.Module") -> int:
-    """Bring a timm network without classifier to the contract, and say its number of features F.
+    """Give a timm network without classifier a ``forward_features`` as described above, or remove
+    it. Return its number of features F.
 
-    - Networks whose maps are (B, H, W, F), such as Swin, give tokens (B, H · W, F) instead.
+    - Networks whose maps are (B, H, W, F), such as Swin, return tokens (B, H · W, F) instead.
     - Networks with hidden layers between pooling and classifier, such as MobileNetV3, have features
-      wider than their maps, and a few give several tensors: they lose ``forward_features``.
-    - Encoders, which timm builds for other uses than classification, give the mean of their tokens
-      or maps as features.
+      wider than their maps, and a few return several tensors: they lose ``forward_features``.
+    - Encoders, which timm builds for other uses than classification, return the mean of their
+      tokens or maps as features.
     """
     width = int(module.head_hidden_size)  # type: ignore[arg-type]
     if not hasattr(module, "reset_classifier"):
@@ -104,7 +105,7 @@ def _vit_tokens(self: "nn.Module", images: "Tensor") -> "Tensor":
 def _whole(kind: type) -> Forward:
     def forward(self: "nn.Module", images: "Tensor") -> "Tensor":
         """Images (B, C, H, W) → features (B, F)."""
-        # kind's own forward would meet the forward_features that takes its place here.
+        # kind's own forward would call the new forward_features of self.
         features: Tensor = self.forward_head(kind.forward_features(self, images))  # type: ignore[operator,attr-defined]
         return features
 
@@ -122,9 +123,9 @@ def _flattened(kind: type) -> Forward:
 
 def _averaged(kind: type) -> Forward:
     def forward(self: "nn.Module", images: "Tensor") -> "Tensor":
-        """Images (B, C, H, W) → features (B, F): the mean over all places."""
-        places = _encoded(kind)(self, images)
-        return places.mean((2, 3)) if places.ndim == 4 else places.mean(1)
+        """Images (B, C, H, W) → features (B, F): the mean over all positions."""
+        maps = _encoded(kind)(self, images)
+        return maps.mean((2, 3)) if maps.ndim == 4 else maps.mean(1)
 
     return forward
 
@@ -132,11 +133,11 @@ def _averaged(kind: type) -> Forward:
 def _encoded(kind: type) -> Forward:
     def forward_features(self: "nn.Module", images: "Tensor") -> "Tensor":
         """Images (B, C, H, W) → maps (B, F, H, W) or tokens (B, N, F)."""
-        # The same network seen as kind: its forward may call its own forward_features.
+        # The same network as an instance of kind, whose forward may call kind's forward_features.
         native: nn.Module = object.__new__(kind)
         native.__dict__ = self.__dict__
-        places: Tensor = kind.forward(native, images)  # type: ignore[attr-defined]
-        return places
+        maps: Tensor = kind.forward(native, images)  # type: ignore[attr-defined]
+        return maps
 
     return forward_features
 

@@ -1,4 +1,4 @@
-"""What torchvision and timm publish: networks, weights by name, and how images are prepared."""
+"""Networks and weights that torchvision and timm publish, and how images are prepared for them."""
 
 import dataclasses
 import json
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OTHERS = (
-    'or write "none" (start at random), "starter" (comes with tlf, for resnet18) '
+    'or write "none" (random weights), "starter" (comes with tlf, for resnet18) '
     "or the name of a file that ends in .safetensors, .pth or .pt"
 )
-"""What ``weights`` can be besides a published name."""
+"""What ``weights`` may be besides a published name."""
 
 RENORMALISED = ("inception_v3", "googlenet")
-"""torchvision's networks that turn ImageNet's mean and deviation into a half each, inside."""
+"""torchvision's networks that convert inputs from ImageNet's mean and std to 0.5 inside."""
 
 SIZED = {"vit": "image_size", "maxvit": "input_size"}
-"""torchvision's networks that are built for one size of image, and the option that says which."""
+"""torchvision's networks that are built for one image size → their option for that size."""
 
 RESIZED: Mapping[tuple[str, ...], int] = {
     ("alexnet", "densenet", "resnet18", "resnet34", "squeezenet", "vgg", "vit_b"): 256,
     ("mobilenet_v2", "regnet_x", "resnet", "resnext", "wide_resnet"): 232,
 }
-"""Beginnings of the names of torchvision's networks, the first that fits counts → to what the
-shorter side is resized for their latest weights. All of them take 224 pixels of it, bilinear."""
+"""Prefixes of the names of torchvision's networks (the first that matches is used) → the size of
+the shorter side for their latest weights. All of them crop 224 pixels and resize bilinearly."""
 
 LONGEST_HEADER = 100_000_000
-"""Bytes of JSON that a safetensors file begins with at most, by its format."""
+"""The largest header, in bytes, that the safetensors format allows."""
 
 OLD_NAMES = (
     (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
     (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
     (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
 )
-"""Names in torchvision's oldest files, and what the networks call the same now."""
+"""Names in torchvision's oldest files → the same names in its networks now."""
 
 
 def torchvision_weights(model: str) -> Mapping[str, Any]:
@@ -60,7 +60,7 @@ def torchvision_weights(model: str) -> Mapping[str, Any]:
 
 
 def torchvision_module(model: str, size: int) -> "nn.Module":
-    """A torchvision network at random, without auxiliary heads, for ``size`` × ``size`` pixels."""
+    """A torchvision network for ``size`` × ``size`` pixels: random weights, no auxiliary heads."""
     from torchvision import models
 
     options: dict[str, Any] = {}
@@ -79,28 +79,28 @@ def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # 
         size=transforms.crop_size[0],
         resize=transforms.resize_size[0],
         interpolation=transforms.interpolation.value,
-        # What these two compute from ImageNet's figures is what a half gives to begin with.
+        # These networks convert ImageNet's mean and std to 0.5 inside; tlf uses 0.5 directly.
         mean=half if model in RENORMALISED else tuple(transforms.mean),
         std=half if model in RENORMALISED else tuple(transforms.std),
     )
 
 
 def expected_preprocessing(model: str) -> Preprocessing | None:
-    """How torchvision prepares images for its latest weights, known without importing it; None
-    where it is not.
+    """How torchvision prepares images for its latest weights, without importing it; None if that
+    is not known.
     """
-    sizes = (resize for names, resize in RESIZED.items() if model.startswith(names))
+    sizes = (resize for prefixes, resize in RESIZED.items() if model.startswith(prefixes))
     resize = next(sizes, None)
     return None if resize is None else Preprocessing(resize=resize)
 
 
 def torchvision_names(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
-    """Tensors by the names that torchvision's networks have now."""
+    """The same tensors under the names of torchvision's networks now."""
     return {_renamed(name): tensor for name, tensor in tensors.items()}
 
 
 def timm_architecture(model: str) -> str:
-    """The architecture in ``architecture`` or ``architecture.tag``.
+    """The architecture of a model, ``architecture`` or ``architecture.tag``.
 
     Raises:
         ValueError: timm has no such network.
@@ -115,7 +115,7 @@ def timm_architecture(model: str) -> str:
 
 
 def timm_config(model: str, tag: str = "") -> Any:  # noqa: ANN401
-    """What timm knows of an architecture with the weights of a tag, or of its first one.
+    """Timm's configuration of an architecture with the weights of a tag, or of its first tag.
 
     Raises:
         WeightsError: there is no such tag.
@@ -125,33 +125,35 @@ def timm_config(model: str, tag: str = "") -> Any:  # noqa: ANN401
     architecture, _, named = model.partition(".")
     if tag and named and tag != named:
         raise WeightsError(
-            f"model names the weights {named!r} and weights {tag!r}; name one of them"
+            f"the tag must be in model or in weights, got {named!r} and {tag!r}; write one of them"
         )
     configs = get_arch_pretrained_cfgs(architecture)
     by_tag = {name.partition(".")[2]: config for name, config in configs.items()}
-    wanted = tag or named or next(iter(by_tag), "")
-    if wanted not in by_tag:
-        raise WeightsError(unknown(wanted, architecture, [*filter(None, by_tag)]))
-    return by_tag[wanted]
+    chosen = tag or named or next(iter(by_tag), "")
+    if chosen not in by_tag:
+        raise WeightsError(unknown(chosen, architecture, [*filter(None, by_tag)]))
+    return by_tag[chosen]
 
 
 def timm_published(model: str, weights: str) -> Any:  # noqa: ANN401
-    """What timm knows of weights that can be fetched.
+    """Timm's configuration of weights that can be fetched.
 
     Raises:
         WeightsError: there is no such tag, or nothing is published under it.
     """
     config = timm_config(model, "" if weights == "default" else weights)
     if not (config.hf_hub_id or config.url):
-        raise WeightsError(f'timm publishes no weights for {model}; write "none" or a file\'s name')
+        raise WeightsError(
+            f'timm publishes no weights for {model}; write weights = "none" or a file\'s name'
+        )
     return config
 
 
 def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]:
-    """Read the ``config.json`` that timm puts beside weights on the hub.
+    """Read the ``config.json`` that timm stores beside weights on the hub.
 
     Returns:
-        timm's configuration, and the options that the network was made with.
+        timm's configuration, and the options that the network was built with.
 
     Raises:
         WeightsError: the weights are of another architecture, or not timm's.
@@ -160,13 +162,15 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
 
     values = json.loads(path.read_text(encoding="utf-8"))
     if "architecture" not in values:
-        raise WeightsError(f"{path} names no architecture: these are not weights of timm")
-    if values["architecture"] != architecture:
-        found = values["architecture"]
         raise WeightsError(
-            f"the weights are of {found}, not {architecture}; write model = {found!r}"
+            f"{path} must name an architecture, got none: these are not weights of timm"
         )
-    # Older files have the configuration itself on the top level.
+    if values["architecture"] != architecture:
+        actual = values["architecture"]
+        raise WeightsError(
+            f"the weights are of {actual}, not {architecture}; write model = {actual!r}"
+        )
+    # In older files, the configuration is on the top level.
     config = values | values.get("pretrained_cfg", {})
     if "num_classes" in values:
         config["num_classes"] = values["num_classes"]
@@ -178,10 +182,10 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
 
 
 def timm_preprocessing(config: Any) -> Preprocessing:  # noqa: ANN401
-    """How timm prepares images for its weights, as near as tlf's own ways come.
+    """How timm prepares images for its weights, or the closest way that tlf has.
 
-    Rectangular input becomes square. Where timm pads images that are smaller than the crop, they
-    are resized to the crop.
+    Rectangular input becomes square. Where timm pads images that are smaller than the crop, tlf
+    resizes them to the crop.
     """
     size = min(config.input_size[1:])
     return Preprocessing(
@@ -195,33 +199,33 @@ def timm_preprocessing(config: Any) -> Preprocessing:  # noqa: ANN401
 
 
 def timm_classifiers(config: Any) -> tuple[str, ...]:  # noqa: ANN401
-    """Names of the classifiers of a timm network, the main one first; an encoder has none."""
+    """Names of the classifiers of a timm network, the main one first. Encoders have none."""
     names = config.classifier or ()
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
-    """What a safetensors file says about how images are prepared, or None where it says nothing.
+    """How images are prepared, from a safetensors file's metadata; None if it does not say so.
 
     >>> stored_preprocessing({"preprocessing": '{"size": 64, "mean": [0.5], "std": [0.2]}'}).size
     64
 
     Raises:
-        WeightsError: it says it in a way that is not tlf's.
+        WeightsError: it cannot be read as tlf's ``Preprocessing``.
     """
     if "preprocessing" not in metadata:
         return None
     try:
-        written = json.loads(metadata["preprocessing"])
-        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in written.items()}
+        record = json.loads(metadata["preprocessing"])
+        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
         return Preprocessing(**values)
     except (TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"the file's own preprocessing cannot be read: {error}") from error
 
 
 def preprocessing_in(file: Path) -> Preprocessing | None:
-    """What a file of weights says about how images are prepared, or None where it says nothing,
-    or cannot be read. Imports nothing: safetensors would import numpy.
+    """How images are prepared, from a file of weights; None if it does not say so or cannot be
+    read. The header is read here, since safetensors would import numpy.
     """
     if file.suffix != ".safetensors":
         return None
@@ -235,19 +239,19 @@ def preprocessing_in(file: Path) -> Preprocessing | None:
 
 
 def with_channels(preprocessing: Preprocessing, channels: int) -> Preprocessing:
-    """For images of another number of channels, each gets the mean of the old ones' figures.
+    """The same for another number of channels: each gets the mean of the old channels.
 
     >>> with_channels(Preprocessing(mean=(0.25, 0.5, 0.75), std=(0.5, 0.5, 0.5)), 1).mean
     (0.5,)
     """
     if preprocessing.channels == channels:
         return preprocessing
-    mean, std = (sum(figures) / len(figures) for figures in (preprocessing.mean, preprocessing.std))
+    mean, std = (sum(values) / len(values) for values in (preprocessing.mean, preprocessing.std))
     return dataclasses.replace(preprocessing, mean=(mean,) * channels, std=(std,) * channels)
 
 
 def unknown(weights: str, model: str, known: list[str]) -> str:
-    """What to say of weights that nobody publishes.
+    """The error text for weights that are not published.
 
     >>> unknown("IMAGENET", "resnet18", ["DEFAULT", "IMAGENET1K_V1"]).partition(";")[0]
     "no weights 'IMAGENET' are published for resnet18"

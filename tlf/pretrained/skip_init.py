@@ -1,4 +1,4 @@
-"""Build a network without drawing the numbers that its weights will replace."""
+"""Build a network without drawing random parameters, if stored weights will replace them."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from torch.overrides import TorchFunctionMode
 
 
 class Unfilled(TorchFunctionMode):
-    """Where a network is built that ``fit`` will fill: its parameters are not drawn at random
-    first, which takes longer than reading them.
+    """In this context, a network is built without drawing its parameters at random. ``fit`` then
+    copies its weights. Drawing takes longer than reading.
     """
 
     def __torch_function__(
@@ -18,13 +18,13 @@ class Unfilled(TorchFunctionMode):
         types: Collection[type],
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever torch's function gives
+    ) -> Any:  # noqa: ANN401 - whatever torch's function returns
         """Call torch's function, unless it draws a parameter."""
         named = kwargs or {}
         if function in _DRAWS:
-            drawn = args[0] if args else named["tensor"]
-            if isinstance(drawn, nn.Parameter):
-                return drawn
+            tensor = args[0] if args else named["tensor"]
+            if isinstance(tensor, nn.Parameter):
+                return tensor
         return function(*args, **named)
 
 
@@ -32,5 +32,5 @@ _DRAWS = (
     *(Tensor.normal_, Tensor.uniform_, Tensor.erfinv_),
     *(nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_),
 )
-"""A truncated normal is the inverse error function of a uniform one, in place. torch hands those of
-``nn.init`` over as a whole: what they call is not seen here."""
+"""Functions that draw. torch's truncated normal calls ``uniform_`` and ``erfinv_`` in place. The
+functions of ``nn.init`` are seen as one call: not what they call in turn."""

@@ -1,4 +1,4 @@
-"""Cut a network into ordered stages, from the stem to the top.
+"""Divide a network into ordered stages, from the stem to the top.
 
 A stage is a name and the names of its parameters. Every parameter is in exactly one stage.
 """
@@ -25,25 +25,27 @@ TRUNKS = frozenset(
         "head",
     ]
 )
-"""Children of this name are looked into: what they hold are the stages, not they themselves."""
+"""Children with these names are no stages themselves; the modules inside them are."""
 
 RESERVED = frozenset({"stem", "backbone", "head"})
-"""Names that mean something else wherever a stage can be named."""
+"""Names that no other stage may have: they have a meaning of their own in recipes."""
 
 Stages = dict[str, tuple[str, ...]]
 
 
 def cut(module: "nn.Module") -> Stages:
-    """Cut by one rule, in the order in which the network's modules were registered.
+    """Divide by one rule, in the order in which the network's modules were registered.
 
-    Matrices are parameters of two or more dimensions: kernels and linear layers. A module with two
-    or more of them is a stage. Neighbours with one each make a stage together, until images get
-    smaller: by a stride, or by a pooling layer between them or in one of them. Norms belong to the
-    stage before them, and what the network holds itself, such as a position table, to what it
-    stands beside. The first stage is the stem, which takes such single layers after its first
-    module, whatever that is; the others are named after their first module. Where only one stage
-    comes of it, as where pooling is a function instead of a module, each module with a matrix is
-    one.
+    - Matrices are parameters of two or more dimensions: kernels and linear layers. A module with
+      two or more of them is a stage.
+    - Neighbouring modules with one matrix each are one stage, until images get smaller: by a
+      stride, or by a pooling layer between them or in one of them.
+    - Norms belong to the stage before them. Parameters of the network itself, such as a position
+      table, belong to the stage of their neighbours.
+    - The first stage is the stem: the first module, whatever it is, and single layers after it.
+      The other stages are named after their first module.
+    - If this gives only one stage, as where pooling is a function instead of a module, each module
+      with a matrix is a stage.
 
     >>> from torch import nn
     >>> cut(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.MaxPool2d(2), nn.Linear(8, 8)))
@@ -55,10 +57,10 @@ def cut(module: "nn.Module") -> Stages:
 
 
 def cut_timm(module: "nn.Module") -> Stages:
-    """Cut a timm network by its own ``group_matcher``, and by ``cut`` where it has none.
+    """Divide a timm network by its own ``group_matcher``, or by ``cut`` if it has none.
 
-    A last group that holds nothing but norms belongs to the stage before it. The first stage is the
-    stem; any other is named after the module that holds most of its parameters and no others'.
+    A last group that holds only norms belongs to the stage before it. The first stage is the stem.
+    Any other is named after the module that holds most of its parameters and none of other stages.
     """
     groups = _groups(module)
     if groups is None:
@@ -72,19 +74,19 @@ def cut_timm(module: "nn.Module") -> Stages:
 
 @dataclass(frozen=True)
 class _Unit:
-    """Something that belongs to one stage as a whole."""
+    """Parameters that are never divided between stages."""
 
     name: str
     parameters: tuple[str, ...]
     matrices: int = 0
     begins: bool = False
-    """Whether images get smaller on the way to its first matrix."""
+    """Whether images get smaller before or in its first matrix."""
     ends: bool = False
     """Whether images get smaller after that."""
 
 
 def _unwrapped(module: "nn.Module", prefix: str = "") -> "tuple[nn.Module, str]":
-    """The module that holds all layers side by side, and the prefix of its names."""
+    """The innermost module that holds all layers, and the prefix of its names."""
     holders = [pair for pair in module.named_children() if any(True for _ in pair[1].parameters())]
     if len(holders) != 1 or any(True for _ in module.parameters(recurse=False)):
         return module, prefix
@@ -94,9 +96,9 @@ def _unwrapped(module: "nn.Module", prefix: str = "") -> "tuple[nn.Module, str]"
 
 
 def _units(module: "nn.Module", prefix: str = "") -> Iterator[_Unit]:
-    """All that a stage can be made of, in order."""
+    """All units of a network, in order."""
     for name, _ in module.named_parameters(recurse=False):
-        # What the network holds itself, such as a class token, joins what is around it.
+        # A parameter of the network itself, such as a class token, joins its neighbours.
         yield _Unit(prefix + name, (prefix + name,))
     for name, child in module.named_children():
         if name in TRUNKS and any(True for _ in child.children()):
@@ -119,9 +121,9 @@ def _unit(module: "nn.Module", name: str) -> _Unit:
 
 
 def _filled(units: Sequence[_Unit], *, sharing: bool) -> Stages:
-    """Fill one stage after the other; ``sharing`` is whether several layers can be in one."""
+    """Put units into stages, in order; ``sharing``: whether several layers may share a stage."""
     stages: dict[str, list[str]] = {"stem": []}
-    # Whether the stem has no layer yet, and whether the stage being filled takes another one.
+    # Whether the stem has no layer yet, and whether the current stage may get another one.
     bare, takes = True, True
     for unit in units:
         joins = takes and unit.matrices == 1 and not unit.begins
@@ -150,7 +152,7 @@ def _strides(module: "nn.Module") -> bool:
 
 
 def _groups(module: "nn.Module") -> list[list[str]] | None:
-    """Parameter names as timm groups them, or None where it has no such groups."""
+    """Parameter names as timm groups them, or None if timm has no groups for this network."""
     from timm.models import group_parameters
 
     if not hasattr(module, "group_matcher"):
@@ -161,7 +163,7 @@ def _groups(module: "nn.Module") -> list[list[str]] | None:
         # RDNet refuses coarse groups; its fine ones are single layers.
         return None
     groups = [[*names] for _, names in sorted(group_parameters(module, matcher).items())]
-    # The matchers of some versions match nothing, and put a whole network into one group.
+    # Some matchers match nothing in some versions, and put the whole network into one group.
     return groups if len(groups) > 2 else None
 
 
@@ -187,7 +189,7 @@ def _most(group: Sequence[str], taken: frozenset[str]) -> str:
 
 
 def _prefixes(name: str) -> list[str]:
-    """From the outermost module to the parameter itself.
+    """Names from the outermost module to the parameter itself.
 
     >>> _prefixes("a.b.weight")
     ['a', 'a.b', 'a.b.weight']

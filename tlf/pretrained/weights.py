@@ -1,4 +1,4 @@
-"""Read weights from files, fit them into a network, and tell networks apart by them."""
+"""Read weights from files, copy them into a network, and hash them."""
 
 import re
 import zipfile
@@ -18,7 +18,7 @@ STARTER = Path(__file__).with_name("starter_resnet18.safetensors")
 """The weights that come with tlf."""
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
-"""What a recipe names a file of weights by."""
+"""Suffixes of files of weights in a recipe."""
 
 SHOWN = 5
 """How many tensors an error names."""
@@ -26,15 +26,15 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """What a file of weights holds."""
+    """The content of a file of weights."""
 
     tensors: "dict[str, Tensor]"
     metadata: Mapping[str, str]
-    """What a safetensors file says about itself; empty for other files."""
+    """Metadata of a safetensors file; empty for other files."""
 
 
 def local_file(weights: str, architecture: str) -> Path | None:
-    """The file that a recipe's ``weights`` names, or None where it is no file's name.
+    """The file that a recipe's ``weights`` names, or None if it names no file.
 
     >>> str(local_file("runs/a/model.safetensors", "resnet50"))
     'runs/a/model.safetensors'
@@ -46,22 +46,28 @@ def local_file(weights: str, architecture: str) -> Path | None:
     """
     if weights == "starter":
         if architecture != "resnet18":
-            raise WeightsError(f'weights = "starter" are of a resnet18, not of a {architecture}')
+            raise WeightsError(
+                f'model must be "resnet18" for weights = "starter", got "{architecture}"; '
+                'write model = "resnet18", or weights = "none" (random)'
+            )
         return STARTER
     return Path(weights).expanduser() if weights.endswith(SUFFIXES) else None
 
 
 def read(path: Path) -> StoredWeights:
-    """Read a file of weights: safetensors, or what ``torch.save`` wrote. Runs no code from it.
+    """Read a file of weights: safetensors, or a file of ``torch.save``. Runs no code from it.
 
-    A network's state may lie under ``state_dict`` or ``model``; ``module.``, which data-parallel
-    training puts before every name, is taken off.
+    The tensors may be under ``state_dict`` or ``model``. The prefix ``module.``, which
+    data-parallel training adds to every name, is removed.
 
     Raises:
         WeightsError: there is no such file, or it holds anything but tensors, or is damaged.
     """
     if not path.is_file():
-        raise WeightsError(f"there is no file {path}; weights names a file by its path from here")
+        raise WeightsError(
+            f"weights must name a file that exists, got {path}; "
+            "write its path, absolute or relative to the current folder"
+        )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     return StoredWeights(_unwrapped(_read_torch(path), path), {})
@@ -70,18 +76,18 @@ def read(path: Path) -> StoredWeights:
 def fit(
     module: "nn.Module", tensors: "Mapping[str, Tensor]", ignored: Collection[str] = ()
 ) -> None:
-    """Copy weights into a network, every one of its tensors, and convert them to its dtypes.
+    """Copy weights into all tensors of a network, and convert them to its dtypes.
 
-    A missing ``num_batches_tracked`` is left alone, as torch does for files older than it.
+    ``num_batches_tracked`` may be missing, as in files from older versions of torch.
 
     Parameters:
         module: the network; its parameters and buffers are changed in place.
         tensors: name → tensor, as the network names them.
-        ignored: names of modules whose tensors are left out, such as the classifier.
+        ignored: names of modules whose tensors are not copied, such as the classifier.
 
     Raises:
-        WeightsError: a tensor is missing, left over, or of another shape or kind of number. Nothing
-            was copied.
+        WeightsError: a tensor is missing, left over, or of another shape or kind of number. Then
+            nothing is copied.
     """
     import torch
 
@@ -104,9 +110,9 @@ def fit(
 
 
 def vacated(module: "nn.Module", classifier: str) -> str:
-    """The outermost module around a removed classifier that has no tensor left.
+    """The outermost module around a removed classifier that has no tensors any more.
 
-    Files may have tensors of its own below that name: ``head`` if ``head.linear`` came with a norm.
+    Files may have more tensors under that name: under ``head`` if ``head.linear`` had a norm.
 
     >>> from torch import nn
     >>> vacated(nn.ModuleDict({"stem": nn.Linear(1, 1), "head": nn.Identity()}), "head.linear")
@@ -153,13 +159,13 @@ def _read_torch(path: Path) -> object:
     import torch
 
     try:
-        # Files from before 2020 are no zip archives, and cannot be mapped into memory.
+        # Files from before 2020 are no zip archives and cannot be memory-mapped.
         mapped = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UnpicklingError as error:
         raise WeightsError(
-            f"{path} holds more than tensors, and reading that could run code. "
-            "If you trust it, load it yourself and write its state_dict with safetensors"
+            f"{path} must hold only tensors, got other objects, and reading them could run code. "
+            "If you trust the file, load it and write its state_dict with safetensors"
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
         raise WeightsError(f"{path} cannot be read as torch weights: {error}") from error
@@ -172,13 +178,15 @@ def _unwrapped(content: object, path: Path) -> "dict[str, Tensor]":
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise WeightsError(f"{path} holds no tensors by name, nor under 'state_dict' or 'model'")
+        raise WeightsError(
+            f"{path} must hold tensors by name, or under 'state_dict' or 'model', got none"
+        )
     return _unprefixed({str(n): t for n, t in content.items() if isinstance(t, Tensor)})
 
 
 def _unprefixed(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-    whole = all(name.startswith("module.") for name in tensors)
-    return {name.removeprefix("module.") if whole else name: t for name, t in tensors.items()}
+    prefixed = all(name.startswith("module.") for name in tensors)
+    return {name.removeprefix("module.") if prefixed else name: t for name, t in tensors.items()}
 
 
 def _below(name: str, modules: Collection[str]) -> bool:
@@ -199,13 +207,13 @@ def _shape(tensor: "Tensor") -> str:
     return re.sub(r",\)", ")", str(tuple(tensor.shape)))
 
 
-def _listed(label: str, found: list[str]) -> list[str]:
-    """Say how many there are and name the first few.
+def _listed(label: str, names: list[str]) -> list[str]:
+    """The number of names and the first few of them.
 
     >>> _listed("missing", ["a", "b", "c", "d", "e", "f", "g"])
     ['7 missing: a, b, c, d, e and 2 more']
     """
-    if not found:
+    if not names:
         return []
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return [f"{len(found)} {label}: {', '.join(found[:SHOWN])}{more}"]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return [f"{len(names)} {label}: {', '.join(names[:SHOWN])}{more}"]

@@ -1,3 +1,3 @@
-"""The machine: cores, devices, random seeds, and writing files whole. It knows nothing of tlf's
-other rooms but the errors.
+"""The machine: cores, devices, random seeds, and files that are written whole. Of tlf, it imports
+only the errors.
 """

@@ -1,5 +1,5 @@
-"""Where a run computes: Accelerate's answer, with the silent traps of launching on a CPU
-closed.
+"""Where a run computes. Accelerate decides; what it does wrong on a CPU without an error, is
+checked here.
 """
 
 import os
@@ -16,32 +16,34 @@ from tlf.runtime.cores import local_processes, processes, usable_cores
 
 
 def start_accelerator(precision: str) -> Accelerator:
-    """Ask Accelerate for the device and the other processes, and take the cores that are there.
+    """Ask Accelerate for the device and the other processes, and use all cores.
 
     Raises:
-        RunError: processes were asked for and not started, or the precision needs another device.
+        RunError: processes are missing, or the precision needs another device.
     """
     _check_launch()
-    # What an earlier run in this process computed with must not decide for this one.
+    # The precision of an earlier run in this process must not be used for this one.
     AcceleratorState._reset_state()
     if "LOCAL_RANK" in os.environ:
-        # Imported once the processes have met, its functions hold their group as a default, and
-        # gloo's threads live on until the interpreter's end, which they can abort.
+        # If it is imported after the process group is made, its functions keep the group as a
+        # default argument: gloo's threads then live until the interpreter ends, and can abort it.
         import_module("torch.distributed.nn.functional")
-    # Without a word, Accelerate takes each of several CPU processes for the only one.
-    joined = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
+    # Otherwise Accelerate takes each of several CPU processes for the only one.
+    on_cpu = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
     try:
         accelerator = Accelerator(
-            cpu=joined, mixed_precision=None if precision == "auto" else precision
+            cpu=on_cpu, mixed_precision=None if precision == "auto" else precision
         )
     except ValueError as error:
-        raise RunError(f"precision = {precision!r} does not work here: {error}") from error
+        raise RunError(
+            f'precision must work on this device, got {precision!r}: {error}; write "no"'
+        ) from error
     _check_processes(accelerator.num_processes)
     if accelerator.device.type == "cpu":
         _check_cpu_precision(accelerator.mixed_precision)
-        # Launchers export OMP_NUM_THREADS=1 on a CPU, which would halve the speed and more. A
-        # person's number stands. It is set all the same: that also stops MKL from choosing fewer
-        # threads by itself, which would otherwise depend on who set a number before.
+        # Launchers export OMP_NUM_THREADS=1 on a CPU, which would more than halve the speed. A
+        # number that a person set is kept. It is set again, since MKL may choose fewer threads as
+        # long as no number was set.
         share = max(1, usable_cores() // local_processes())
         torch.set_num_threads(share if _launched() else torch.get_num_threads())
     return accelerator
@@ -49,7 +51,7 @@ def start_accelerator(precision: str) -> Accelerator:
 
 @contextmanager
 def on_threads(count: int) -> Iterator[None]:
-    """Compute on ``count`` threads of the CPU for a while."""
+    """Compute on ``count`` threads of the CPU inside a ``with`` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -71,30 +73,30 @@ def describe(accelerator: Accelerator) -> str:
 
 
 def _launched() -> bool:
-    """Whether a launcher made the environment, and not a person."""
+    """Whether a launcher set the environment, and not a person."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
 
 
-def _check_processes(found: int) -> None:
-    if found != processes():
+def _check_processes(count: int) -> None:
+    if count != processes():
         raise RunError(
-            f"WORLD_SIZE says that {processes()} processes train together, and there is {found}; "
-            "start them by accelerate launch or torchrun, or unset WORLD_SIZE"
+            f"WORLD_SIZE must be the number of processes, {count}, got {processes()}; start the "
+            "processes with accelerate launch or torchrun, or unset WORLD_SIZE"
         )
 
 
 def _check_launch() -> None:
-    # `accelerate launch --cpu --num_processes 2` says where the processes should meet
-    # (MASTER_ADDR), then starts a single one, which is told of no others (WORLD_SIZE).
-    asked = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
-    if asked and "WORLD_SIZE" not in os.environ:
+    # `accelerate launch --cpu --num_processes 2` sets the address where processes meet
+    # (MASTER_ADDR), but starts only one of them and does not set their number (WORLD_SIZE).
+    several = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
+    if several and "WORLD_SIZE" not in os.environ:
         raise RunError(
-            "several processes were asked for and accelerate launch started only one, as it does "
-            "on a CPU; write `torchrun --nproc_per_node 2 -m tlf RECIPE`, or leave "
+            "--num_processes must be 1 with accelerate launch on a CPU, got more: it starts only "
+            "one process; write `torchrun --nproc_per_node 2 -m tlf RECIPE`, or leave "
             "--num_processes out"
         )
 
 
 def _check_cpu_precision(precision: str) -> None:
     if precision == "fp16":
-        raise RunError('precision = "fp16" needs a GPU; write precision = "bf16" or "no"')
+        raise RunError('precision must be "bf16" or "no" on a CPU, got "fp16"; write "bf16"')

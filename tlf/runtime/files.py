@@ -1,4 +1,4 @@
-"""Where tlf keeps things: its cache, and the folder of a run."""
+"""Files that are written whole or not at all, the cache folder, and what a run folder is."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from tlf.errors import RunError
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run has begun in a folder. A recipe alone may be anybody's."""
+    """Whether a run has begun in a folder. A recipe alone does not show it."""
     return all((folder / name).is_file() for name in ("provenance.json", "recipe.toml"))
 
 
@@ -30,44 +30,44 @@ def cache_folder(name: str) -> Path:
     except OSError as error:
         raise RunError(
             f"cannot make the cache folder {folder}: {error.strerror}; "
-            "set TLF_CACHE to a folder that can be written"
+            "set TLF_CACHE to a folder that can be written to"
         ) from error
     return folder
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to; rename it to ``path`` when all went well, else remove it.
+    """Yield a temporary path to write to. At the end, rename it to ``path``; on error, remove it.
 
-    A file is never under its final name before it is whole, whatever stops the program.
+    A file has its final name only when it is whole, whatever stops the program.
     """
-    # A folder to itself: libraries write files beside the one that they are asked for.
-    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
-    side = aside / path.name
+    # A folder of its own: libraries may write other files beside the one that is asked for.
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
+    temporary = folder / path.name
     try:
-        yield side
-        with side.open("rb") as file:
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        os.chmod(side, 0o666 & ~_umask())
-        os.replace(side, path)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
     finally:
-        shutil.rmtree(aside)
+        shutil.rmtree(folder)
 
 
 _PART = ".part"
-"""What the names of the folders end in that files are written in."""
+"""Suffix of the temporary folders that files are written in."""
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what was being written in a folder when the program was killed."""
-    for aside in list(folder.rglob(f".*{_PART}")):
-        shutil.rmtree(aside)
+    """Remove the temporary folders that a killed program left in a folder."""
+    for part in list(folder.rglob(f".*{_PART}")):
+        shutil.rmtree(part)
 
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    with written_whole(path) as side:
-        side.write_text(text, encoding="utf-8")
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _umask() -> int:

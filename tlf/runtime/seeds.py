@@ -1,5 +1,5 @@
-"""Every random number of a run comes from its seed and from what it is for, never from what was
-drawn before it: results do not depend on workers, processes, or where a run was interrupted.
+"""Every random number of a run depends on the seed and on its purpose, never on what was drawn
+before: results do not depend on workers, processes, or where a run was interrupted.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def derive(seed: int, *purpose: int | str) -> int:
 
 @contextmanager
 def seeded(seed: int, *purpose: int | str) -> Iterator[None]:
-    """Draw from torch's default CPU generator as ``purpose`` has it, then go on as before."""
+    """Seed torch's default CPU generator for a purpose; restore its state at the end."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, *purpose))
         yield

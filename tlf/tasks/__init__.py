@@ -1,8 +1,8 @@
-"""What a model is asked for, decided once: what labels are, how logits become probabilities and
-predictions, which metrics an evaluation gives, and which of them are better higher.
+"""What a task is: what labels are, how logits become probabilities and predictions, which metrics
+an evaluation gives, and for which of them higher is better.
 
-The engine asks ``TASKS[recipe.task]`` and never which task it is. Nothing here imports torch before
-a tensor is made.
+The engine calls the methods of ``TASKS[recipe.task]`` and never asks which task it is. Torch is
+imported when the first tensor is made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class Task(Protocol):
-    """What a model is asked for.
+    """What a model is trained for.
 
-    Letters for shapes: N images, K classes. A label is whatever ``Split.labels`` holds for an
-    image; ``Tensor (N, …)`` is what ``labels`` makes of several.
+    Letters for shapes: N images, K classes. A label is what ``Split.labels`` holds for an image;
+    ``labels`` turns N of them into a tensor (N, …).
     """
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What an evaluation gives beside the loss. The first one is shown and compared first."""
+        """Metrics of an evaluation beside the loss. The first is the main one."""
 
     def labels(self, labels: Sequence[Any]) -> "Tensor":
         """Labels of N images → (N, …)."""
@@ -35,10 +35,10 @@ class Task(Protocol):
         """Labels (N, …) → class probabilities (N, K), for augmentations that mix images."""
 
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
-        """How many images of each class there are."""
+        """The number of images of each class."""
 
     def names(self, label: Any, classes: Sequence[str]) -> str:  # noqa: ANN401 - the task's own
-        """A label in words."""
+        """A label for a person."""
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Logits (N, K) → probabilities (N, K)."""
@@ -50,45 +50,45 @@ class Task(Protocol):
         """Metric → figure, over all images: probabilities (N, K), labels (N, …)."""
 
     def plausible(self, loss: float) -> dict[str, float]:
-        """Metric → a figure that an evaluation with this loss could give, to ask policies about
-        epochs that nobody has trained yet.
+        """Metric → a figure that fits this loss. With it, policies are asked about epochs that are
+        not trained yet.
         """
 
     def check_logits(self, logits: "Tensor", num_classes: int) -> None:
-        """Make sure that a head fits the task.
+        """Check that a head fits the task.
 
         Raises:
-            ValueError: what it gives is not (N, K).
+            ValueError: its logits are not (N, K).
         """
 
     def check_loss(self, loss: "Callable[[Tensor, Tensor], Tensor]", num_classes: int) -> None:
-        """Make sure that a loss fits the task: one number for each image.
+        """Check that a loss fits the task: it returns one number for each image.
 
         Raises:
-            ValueError: it gives something else.
+            ValueError: it returns something else.
         """
 
 
 TASKS: Mapping[str, Task] = {"single-label": SingleLabel()}
-"""What a recipe calls a task → the task."""
+"""Name in a recipe → task."""
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric for task in TASKS.values() for metric in (LOSS, *task.metrics)
 }
-"""Every metric of every task, by name. A name means the same in all of them."""
+"""Name → metric, of all tasks. A name means the same in all of them."""
 
 MONITORS: tuple[str, ...] = (*(f"eval_{name}" for name in METRICS), "train_loss")
-"""The figures that early stopping, plateau schedules and the best epoch can go by."""
+"""Figures that early stopping, plateau schedules and the best epoch can be decided by."""
 
 DEFAULT = "single-label"
-"""The task of a recipe, and of a file of format 1, that names none."""
+"""The task of a recipe or a file of format 1 that names none."""
 
 DEFAULT_MONITOR = f"eval_{TASKS[DEFAULT].metrics[0].name}"
-"""What they go by where a recipe does not say it."""
+"""The monitor of a recipe that names none."""
 
 
 def higher_is_better(monitor: str) -> bool:
-    """Whether a monitored figure is better higher.
+    """Whether higher is better for a monitored figure.
 
     >>> higher_is_better("eval_top1"), higher_is_better("train_loss")
     (True, False)
@@ -102,7 +102,7 @@ def describe(metrics: Mapping[str, float], width: int = 0) -> str:
     >>> describe({"loss": 0.25, "top1": 0.875})
     'top-1 87.50%'
     """
-    known = {METRICS[name]: figure for name, figure in metrics.items() if name != LOSS.name}
+    figures = {METRICS[name]: figure for name, figure in metrics.items() if name != LOSS.name}
     return ", ".join(
-        f"{metric.title} {metric.shown(figure):>{width}}" for metric, figure in known.items()
+        f"{metric.title} {metric.shown(figure):>{width}}" for metric, figure in figures.items()
     )

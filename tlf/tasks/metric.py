@@ -1,4 +1,4 @@
-"""What is known about a figure that an evaluation gives."""
+"""Metrics: how the figures of an evaluation are named, compared and shown."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ class Metric:
     """A figure of an evaluation."""
 
     name: str
-    """In code, recipes and files: ``top1``."""
+    """Name in code, recipes and files: ``top1``."""
     title: str
-    """For a person: ``top-1``."""
+    """Name for a person: ``top-1``."""
     higher_is_better: bool
     is_rate: bool
-    """Whether it is a fraction from 0 to 1, which is shown as a percentage."""
+    """Whether it is a fraction from 0 to 1; it is then shown as a percentage."""
 
     def shown(self, figure: float) -> str:
         """A figure for a person.
@@ -25,4 +25,4 @@ class Metric:
 
 
 LOSS = Metric("loss", "loss", higher_is_better=False, is_rate=False)
-"""The loss, which every evaluation gives."""
+"""The loss, which is part of every evaluation."""

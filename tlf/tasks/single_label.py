@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SingleLabel:
-    """Every image shows one of K classes; its label is the index of that class."""
+    """Every image has one of K classes; its label is the index of that class."""
 
     metrics: tuple[Metric, ...] = (Metric("top1", "top-1", higher_is_better=True, is_rate=True),)
 
@@ -26,13 +26,13 @@ class SingleLabel:
         return torch.tensor(labels)
 
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
-        """Labels (N,) → (N, K), 1 at each label."""
+        """Labels (N,) → (N, K): 1 for each label, 0 elsewhere."""
         from torch.nn.functional import one_hot
 
         return one_hot(labels, num_classes)
 
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
-        """How many images of each class there are.
+        """The number of images of each class.
 
         >>> SingleLabel().class_counts([2, 0, 2], 4)
         [1, 0, 2, 0]
@@ -45,7 +45,7 @@ class SingleLabel:
         return str(classes[label])
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
-        """Logits (N, K) → (N, K), each row sums to 1."""
+        """Logits (N, K) → (N, K); each row sums to 1."""
         return logits.softmax(1)
 
     def predicted(self, probabilities: "Tensor") -> "Tensor":
@@ -54,18 +54,18 @@ class SingleLabel:
 
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
         """The fraction of images whose most probable class is their label's."""
-        right = self.predicted(probabilities) == labels
-        return {"top1": right.double().mean().item()}
+        correct = self.predicted(probabilities) == labels
+        return {"top1": correct.double().mean().item()}
 
     def plausible(self, loss: float) -> dict[str, float]:
-        """A fraction that falls as the loss grows."""
+        """A fraction that decreases as the loss grows."""
         return {"top1": max(0.0, 1 - loss)}
 
     def check_logits(self, logits: "Tensor", num_classes: int) -> None:
-        """Make sure that a head gives one logit for each class.
+        """Check that a head returns one logit for each class.
 
         Raises:
-            ValueError: it does not.
+            ValueError: it returns something else.
         """
         shape = tuple(logits.shape)
         if len(shape) != 2 or shape[1] != num_classes:
@@ -74,17 +74,18 @@ class SingleLabel:
             )
 
     def check_loss(self, loss: "Callable[[Tensor, Tensor], Tensor]", num_classes: int) -> None:
-        """Make sure that a loss gives one number for each image.
+        """Check that a loss returns one number for each image.
 
         Raises:
-            ValueError: it gives something else.
+            ValueError: it returns something else.
         """
         import torch
 
         labels = self.labels([0, num_classes - 1, 0])
         losses = loss(torch.zeros(3, num_classes), labels)
-        if tuple(getattr(losses, "shape", ())) != (3,):
+        shape = tuple(getattr(losses, "shape", ()))
+        if shape != (3,):
             raise ValueError(
-                "a loss must give one number for each image, (3,) for 3 images, got "
-                f"{tuple(getattr(losses, 'shape', ()))}; leave out the mean over the batch"
+                "a loss must return one number for each image, (3,) for 3 images, got "
+                f"{shape}; leave out the mean over the batch"
             )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tlf.cache.arithmetic import computed
-from tlf.cache.entry import Entry, Wanted
+from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.find_or_compute import Filling, find_or_compute, share
 from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
@@ -157,7 +157,7 @@ def _activations(
         return None
     if (what, shown) not in segment.stored:
         key = _key(job, segment, partition, what, images, shown)
-        wanted = Wanted("activations", f"{partition.name} of {title}", key)
+        wanted = EntryKey("activations", f"{partition.name} of {title}", key)
         size = len(images.labels) * partition.layout.row
 
         def fill(partial: Partial) -> Filling:

@@ -1,0 +1,81 @@
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from tlf.errors import RunError
+from tlf.runtime.files import cache_folder, is_run, remove_parts, write_whole, written_whole
+
+
+def test_the_cache_folder_is_in_tlf_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
+    assert cache_folder("x") == (tmp_path / "cache" / "x").resolve()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "file"))
+    with pytest.raises(RunError, match="TLF_CACHE"):
+        cache_folder("x")
+
+
+def _write(path, text, error=None):
+    with written_whole(path) as temporary:
+        temporary.write_text(text)
+        assert not path.exists() or path.read_text() == "old"
+        if error:
+            raise error
+
+
+def test_a_file_is_whole_or_absent(tmp_path):
+    path = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt):
+        _write(path, "half", KeyboardInterrupt())
+    assert not list(tmp_path.iterdir())
+    _write(path, "old")
+    with pytest.raises(OSError, match="full"):
+        _write(path, "half", OSError("full"))
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_parts_of_a_killed_program_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / "resume").mkdir()
+    written = {tmp_path / "x", tmp_path / ".hidden", tmp_path / "resume" / "y.part"}
+    for path in written:
+        path.write_text("")
+    with written_whole(tmp_path / "resume" / "y") as temporary:
+        temporary.write_text("half")
+        (temporary.parent / ".tmpabc").write_text("as safetensors does")
+        shutil.copytree(temporary.parent, temporary.parent.with_name(".y.killed.part"))
+    remove_parts(tmp_path)
+    written.add(tmp_path / "resume" / "y")
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == written
+    assert {path for path in tmp_path.rglob("*") if path.is_dir()} == {tmp_path / "resume"}
+
+
+def test_without_tlf_cache_it_is_in_the_users_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("TLF_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder("x") == (tmp_path / "xdg" / "tlf" / "x").resolve()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_folder("x") == (tmp_path / "home" / ".cache" / "tlf" / "x").resolve()
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_a_file_has_the_usual_permissions(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        write_whole(tmp_path / "x", "ä")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").read_bytes() == "ä".encode()
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == mode
+
+
+def test_a_folder_is_a_run_once_its_recipe_and_provenance_are_there(tmp_path):
+    assert not is_run(tmp_path)
+    for number, name in enumerate(("recipe.toml", "provenance.json"), 1):
+        (tmp_path / name).write_text("")
+        assert is_run(tmp_path) == (number == 2)
+    assert not is_run(Path(tmp_path / "nowhere"))

@@ -1,0 +1,54 @@
+"""``import tlf``: public names, imported when they are first used."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import tlf as package
+from places import ROOT
+
+
+def python(program):
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_public_names_are_sorted_and_there_and_documented():
+    assert package.__all__ == sorted(package.__all__)
+    for name in package.__all__:
+        thing = getattr(package, name)
+        assert name in dir(package)
+        if name != "__version__":
+            assert thing.__name__ == name
+            assert thing.__module__.startswith("tlf.")
+            assert inspect.getdoc(thing)
+
+
+def test_no_module_takes_the_place_of_a_name():
+    modules = {path.stem for path in (ROOT / "tlf").iterdir()}
+    assert not modules & set(package.__all__) - {"__init__"}
+    done = python(
+        "import tlf.cli.main, tlf.exports.export, tlf.runs.run, tlf.runs.explain\n"
+        "from tlf import run, explain, predict, resume\n"
+        "import tlf\n"
+        "assert callable(run) and tlf.run is run and callable(explain) and callable(predict)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_it_imports_nothing_large():
+    done = python(
+        "import sys; before = set(sys.modules); import tlf; dir(tlf)\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    assert set(done.stdout.split()) <= {"tlf", "typing", "importlib", "collections", "functools",
+                                        "operator", "re", "contextlib", "copyreg", "enum", "types",
+                                        "keyword", "reprlib", "itertools", "warnings",
+                                        "_collections", "_functools", "_operator", "_typing",
+                                        "_sre", "_abc"}  # fmt: skip
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        package.nothing  # noqa: B018

@@ -1,0 +1,40 @@
+"""``tlf`` as a process of its own."""
+
+import sys
+import threading
+
+import pytest
+
+import tlf.__main__ as main
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The steps of ``program``, in order; the command itself returns 3."""
+    calls = []
+    for name in ("collect_rarely", "defer_imports", "keep_memory"):
+        monkeypatch.setattr(main, name, lambda name=name: calls.append(name))
+    monkeypatch.setattr(main, "leave", lambda status: calls.append(("leave", status)))
+    monkeypatch.setattr("tlf.cli.main.main", lambda: calls.append("main") or 3)
+    return calls
+
+
+def test_the_process_is_prepared_before_the_command_and_ends_with_its_status(calls):
+    with pytest.raises(SystemExit) as end:
+        main.program()
+    assert end.value.code == 3
+    assert calls[:4] == ["collect_rarely", "defer_imports", "keep_memory", "main"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_it_is_left_at_once_only_without_other_threads(calls, monkeypatch, threads):
+    monkeypatch.setattr(threading, "active_count", lambda: threads)
+    with pytest.raises(SystemExit):
+        main.program()
+    assert (("leave", 3) in calls) == (threads == 1)
+
+
+def test_the_module_is_a_command(tlf):
+    done = tlf("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split()[-1] == sys.modules["tlf"].__version__

@@ -1,0 +1,85 @@
+import copy
+import json
+import pickle
+
+import pytest
+
+from tlf.results import (
+    EpochResult,
+    Progress,
+    StageSignals,
+    epoch_line,
+    epoch_result,
+    merit,
+    plateaus,
+)
+
+
+def result(top1=0.5, loss=1.0, train_loss=2.0, stages=()):
+    metrics = {"loss": loss, "top1": top1}
+    return EpochResult("head", 3, train_loss, metrics, 0.1, 4, 1.5, 160.0, dict(stages))
+
+
+SIGNALS = {"stem": StageSignals(0.0, 3.0, 0.0), "head": StageSignals(1.0, 2.0, 0.01)}
+
+
+def test_metrics_are_attributes_and_other_names_are_errors():
+    assert (result().eval_top1, result().eval_loss) == (0.5, 1.0)
+    for name in ("eval_f1", "top1", "eval_"):
+        with pytest.raises(AttributeError, match=f"an EpochResult has no '{name}'"):
+            getattr(result(), name)
+
+
+def test_results_are_copied_and_pickled():
+    first = result(stages=SIGNALS)
+    for second in (copy.copy(first), copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+        assert second == first
+        assert second.eval_top1 == 0.5
+
+
+def test_a_line_of_metrics_is_flat_and_is_read_back():
+    line = json.loads(json.dumps(epoch_line(result(stages=SIGNALS))))
+    assert line == {
+        "phase": "head",
+        "epoch": 3,
+        "train_loss": 2.0,
+        "eval_loss": 1.0,
+        "eval_top1": 0.5,
+        "lr": 0.1,
+        "updates": 4,
+        "seconds": 1.5,
+        "images_per_second": 160.0,
+        "stages": {
+            "stem": {"grad_norm": 0.0, "weight_norm": 3.0, "update_ratio": 0.0},
+            "head": {"grad_norm": 1.0, "weight_norm": 2.0, "update_ratio": 0.01},
+        },
+    }
+    assert epoch_result(line) == result(stages=SIGNALS)
+
+
+def test_merit_is_higher_for_the_better_result():
+    assert merit(result(top1=0.6), "eval_top1") > merit(result(top1=0.5), "eval_top1")
+    assert merit(result(loss=0.9), "eval_loss") > merit(result(loss=1.0), "eval_loss")
+    assert merit(result(train_loss=0.9), "train_loss") > merit(result(), "train_loss")
+
+
+@pytest.mark.parametrize(
+    ("figures", "patience", "count"),
+    [
+        ((), 1, 0),
+        ((0.1, 0.2, 0.3), 1, 0),
+        ((0.3, 0.3, 0.2), 1, 2),
+        ((0.3, 0.2, 0.2, 0.4, 0.1, 0.1), 2, 2),
+        ((0.3, 0.2, 0.4, 0.1), 2, 0),
+        ((0.3, 0.1, 0.1, 0.1, 0.1, 0.1), 2, 2),
+    ],
+)
+def test_a_plateau_is_patience_epochs_in_a_row_without_a_new_best(figures, patience, count):
+    assert plateaus([result(top1=figure) for figure in figures], "eval_top1", patience) == count
+    assert plateaus([result(loss=-figure) for figure in figures], "eval_loss", patience) == count
+
+
+def test_the_fraction_of_a_phase_grows_from_0_in_equal_steps():
+    steps = [(epoch, update) for epoch in range(3) for update in range(4)]
+    fractions = [Progress(epoch, 3, update, 4).fraction for epoch, update in steps]
+    assert fractions == pytest.approx([number / 12 for number in range(12)])
