@@ -43,8 +43,6 @@ EVERY = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md
 """Every Markdown file of the repository; what tools leave in hidden folders is none of it."""
 
 CATALOGUE = load_plugins([]).catalogue
-ELSEWHERE = {"formula"}
-"""Kinds that other documents describe: this one belongs to the plugin tlf-formula."""
 
 TABLES = {
     "the top level": schema.Recipe,
@@ -273,7 +271,6 @@ def test_every_kind_and_option_is_listed_with_its_default(hook):
     wanted = {
         offer.kind: {name: default(*each) for name, each in options(offer.component).items()}
         for offer in CATALOGUE.of(hook).values()
-        if offer.kind not in ELSEWHERE
     }
     assert shown == wanted
 
@@ -289,7 +286,7 @@ def test_the_readme_lists_every_kind(hook):
     first = SECTIONS[hook].strip("`[]")
     (cells,) = [cells for cells in rows(section("README.md", "A recipe"))
                 if re.search(rf"\b{first}(\.augment)?`$", cells[0])]  # fmt: skip
-    assert set(re.findall(r"`(.+?)`", cells[1])) == CATALOGUE.of(hook).keys() - ELSEWHERE
+    assert set(re.findall(r"`(.+?)`", cells[1])) == CATALOGUE.of(hook).keys()
 
 
 @pytest.mark.parametrize("name", ["task", "precision", "monitor"])

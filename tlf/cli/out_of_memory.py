@@ -14,9 +14,9 @@ def explain_out_of_memory(error: BaseException) -> str | None:
     """What is short of memory and what to write instead; None if an error is something else.
 
     >>> error = RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total …")
-    >>> shortage(error).partition(";")[0]
+    >>> explain_out_of_memory(error).partition(";")[0]
     'the GPU has too little memory, 2.00 GiB more were asked for'
-    >>> shortage(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    >>> explain_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
     Parameters:
         error: one that may be about memory.

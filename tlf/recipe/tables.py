@@ -48,7 +48,8 @@ def readable_options(cls: type, owner: str) -> dict[str, tuple[Field[Any], Any]]
         return options(cls)
     except (NameError, AttributeError, TypeError) as error:
         raise PluginError(
-            f"{owner}: the types of its options cannot be read ({error}); import them at the top of the module"
+            f"{owner}: the types of its options cannot be read ({error}); "
+            "import them at the top of the module"
         ) from error
 
 
