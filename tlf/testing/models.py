@@ -1,4 +1,4 @@
-"""Small classifiers with random weights, made without a network."""
+"""Small classifiers with random weights, built offline."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -21,7 +21,8 @@ _NETWORKS = {
     "mobilenet_v3_small": ("torchvision", "mobilenet_v3_small"),
     "tiny_vit": ("timm", "test_vit.r160_in1k"),
 }
-"""A plain convolution network, one with squeeze-and-excitation and an odd top, a transformer."""
+"""A plain convolutional network, one with squeeze-and-excitation and hidden layers before its
+classifier, and a transformer."""
 
 
 def tiny_classifiers() -> dict[str, Classifier]:
@@ -32,13 +33,13 @@ def tiny_classifiers() -> dict[str, Classifier]:
 
 
 def progresses(model: Classifier, epochs: int = 6) -> list[Progress]:
-    """A phase's epochs, with results that get better, stall, and get better again."""
+    """A phase's epochs, with results that improve, stall, and improve again."""
     history = results(epochs, tuple(model.stages))
     return [Progress(epoch, epochs, updates=4, history=history[:epoch]) for epoch in range(epochs)]
 
 
 def results(epochs: int, stages: Sequence[str]) -> tuple[EpochResult, ...]:
-    """What a phase's epochs gave, with the signals of every stage."""
+    """The results of a phase's epochs, with the signals of every stage."""
     return tuple(_result(epoch, stages) for epoch in range(epochs))
 
 
