@@ -19,7 +19,7 @@ def logits():
 
 @pytest.fixture
 def labels():
-    """As many of each class as COUNTS says."""
+    """The labels of COUNTS images of each class."""
     return torch.tensor([0, 1, 1, 1, 2, 2, 2, 2])
 
 

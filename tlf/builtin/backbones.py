@@ -56,7 +56,7 @@ class Torchvision:
 
         Raises:
             ValueError: torchvision has no such model.
-            WeightsError: the weights do not exist, cannot be fetched, or do not fit.
+            WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
         """
         from tlf.pretrained.skip_init import Unfilled
 
@@ -127,7 +127,7 @@ class Timm:
 
         Raises:
             ValueError: timm has no such model, or it has no drop-path.
-            WeightsError: the weights do not exist, cannot be fetched, or do not fit.
+            WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
         """
         from tlf.pretrained.skip_init import Unfilled
 

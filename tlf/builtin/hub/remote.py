@@ -53,16 +53,13 @@ def _announce(name: str, revision: str) -> None:
     )
     sizes = [file.size or 0 for file in info.siblings or ()]
     _print(
-        f"fetching the missing files of {name!r}, revision {info.sha}: at most "
+        f"downloading the missing files of {name!r}, revision {info.sha}: at most "
         f"{sum(sizes) / 1e6:,.1f} MB in {len(sizes)} files, to {datasets.config.HF_CACHE_HOME}"
     )
 
 
 def _alternatives() -> str:
-    return (
-        "data.name may also be a parquet file on the disk, and HF_HUB_OFFLINE=1 uses what was "
-        "fetched before"
-    )
+    return "data.name may also be a parquet file on the disk, and HF_HUB_OFFLINE=1 uses the cache"
 
 
 def _print(text: str) -> None:
