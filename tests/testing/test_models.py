@@ -1,6 +1,7 @@
 import torch
 
-from tlf.testing.models import CLASSES, progresses, results, tiny_classifiers
+from tlf.testing import models
+from tlf.testing.models import CLASSES, each_classifier, progresses, results, tiny_classifiers
 
 
 def test_the_classifiers_are_new_on_every_call_with_the_same_weights():
@@ -13,6 +14,16 @@ def test_the_classifiers_are_new_on_every_call_with_the_same_weights():
             p.data_ptr() for p in second[name].parameters()
         }
         assert model.head.out_features == CLASSES
+
+
+def test_a_network_is_built_when_it_is_needed(monkeypatch):
+    built = []
+    monkeypatch.setattr(
+        models, "_built", lambda name, build=models._built: built.append(name) or build(name)
+    )
+    name, model = next(each_classifier())
+    assert (name, built) == ("resnet18", ["resnet18"])
+    assert next(iter(model.stages)) == "stem"
 
 
 def test_a_phases_epochs_see_the_results_before_them():

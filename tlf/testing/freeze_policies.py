@@ -7,7 +7,7 @@ from tlf.freezing.freeze import digests
 from tlf.model import Classifier
 from tlf.results import Progress
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
-from tlf.testing.models import progresses, tiny_classifiers
+from tlf.testing.models import each_classifier, progresses, tiny_classifiers
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_freeze_policies"
@@ -50,7 +50,7 @@ def check_freeze_policy(
 
 def describe(policy: FreezePolicy) -> str:
     """The names that it gives, on the first model that it does not refuse."""
-    for model in tiny_classifiers().values():
+    for _, model in each_classifier():
         try:
             answers = [policy.frozen(model, progress) for progress in progresses(model)]
         except ValueError:

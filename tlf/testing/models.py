@@ -1,6 +1,6 @@
 """Small classifiers with random weights, built offline."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import cache
 
@@ -29,7 +29,13 @@ def tiny_classifiers() -> dict[str, Classifier]:
     """Name → classifier of 3 classes on a linear head: ``resnet18`` and ``mobilenet_v3_small`` of
     torchvision and ``tiny_vit``, a transformer of 6 blocks. Random weights, new on every call.
     """
-    return {name: _classifier(deepcopy(_built(name))) for name in _NETWORKS}
+    return dict(each_classifier())
+
+
+def each_classifier() -> Iterator[tuple[str, Classifier]]:
+    """The same, one after the other: a network is built when it is needed."""
+    for name in _NETWORKS:
+        yield name, _classifier(deepcopy(_built(name)))
 
 
 def progresses(model: Classifier, epochs: int = 6) -> list[Progress]:
