@@ -29,7 +29,7 @@ class Sam:
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 < self.rho < math.inf:
-            raise ValueError(f"rho must be a number above 0, got {self.rho}")
+            raise ValueError(f"rho must be finite and above 0, got {self.rho}")
 
     @hookimpl
     def tlf_training_step(

@@ -240,12 +240,16 @@ def test_boxes_have_the_area_that_was_drawn(monkeypatch):
         (CropFlip, {"scale": (0.0, 1.0)}, r"scale must be two fractions .* got \(0.0, 1.0\)"),
         (CropFlip, {"scale": (0.9, 0.1)}, "the smaller first"),
         (CropFlip, {"scale": (0.5, 1.5)}, "up to 1"),
-        (CropFlip, {"ratio": (2.0, 0.5)}, r"ratio must be two numbers above 0.* got \(2.0, 0.5\)"),
+        (
+            CropFlip,
+            {"ratio": (2.0, 0.5)},
+            r"ratio must be two finite numbers above 0.* got \(2.0, 0.5\)",
+        ),
         (CropFlip, {"flip": 1.1}, "flip must be a probability from 0 to 1, got 1.1"),
         (RandAugment, {"ops": 0}, "ops must be 1 or more, got 0"),
         (RandAugment, {"magnitude": 31}, "magnitude must be from 0 to 30, got 31"),
-        (Mixup, {"alpha": 0.0}, "alpha must be a number above 0, got 0.0"),
-        (Cutmix, {"alpha": -1.0}, "alpha must be a number above 0, got -1.0"),
+        (Mixup, {"alpha": 0.0}, "alpha must be finite and above 0, got 0.0"),
+        (Cutmix, {"alpha": -1.0}, "alpha must be finite and above 0, got -1.0"),
     ],
 )
 def test_wrong_options(component, options, message):

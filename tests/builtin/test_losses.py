@@ -129,8 +129,8 @@ def test_half_precision_and_other_devices(kind, dtype):
     [
         (CrossEntropy, {"label_smoothing": 1.0}, "from 0 to below 1, got 1.0"),
         (CrossEntropy, {"label_smoothing": -0.1}, "from 0 to below 1, got -0.1"),
-        (Focal, {"gamma": -1.0}, "gamma must be 0 or more, got -1.0"),
-        (Focal, {"gamma": float("inf")}, "gamma must be 0 or more, got inf"),
+        (Focal, {"gamma": -1.0}, "gamma must be finite and 0 or more, got -1.0"),
+        (Focal, {"gamma": float("inf")}, "gamma must be finite and 0 or more, got inf"),
     ],
 )
 def test_wrong_options(component, options, message):

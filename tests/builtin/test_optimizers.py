@@ -150,16 +150,20 @@ def test_an_optimizer_of_another_package_names_the_package(model, name):
     ("component", "options", "message"),
     [
         (Sgd, {"momentum": 1.0}, "momentum must be a fraction from 0 to below 1, got 1.0"),
-        (Sgd, {"weight_decay": -1.0}, "weight_decay must be 0 or more, got -1.0"),
+        (Sgd, {"weight_decay": -1.0}, "weight_decay must be finite and 0 or more, got -1.0"),
         (Sgd, {"momentum": 0.0, "nesterov": True}, "momentum must be above 0 for nesterov, got 0"),
         (
             Adam,
             {"betas": (0.9, 1.0)},
             "betas must be a fraction from 0 to below 1, got 1.0",
         ),
-        (Adam, {"eps": -1e-8}, "eps must be 0 or more, got -1e-08"),
+        (Adam, {"eps": -1e-8}, "eps must be finite and 0 or more, got -1e-08"),
         (AdamW, {"betas": (-0.1, 0.9)}, "each of betas must be a fraction .* got -0.1"),
-        (AdamW, {"weight_decay": float("inf")}, "weight_decay must be 0 or more, got inf"),
+        (
+            AdamW,
+            {"weight_decay": float("inf")},
+            "weight_decay must be finite and 0 or more, got inf",
+        ),
         (Timm, {"name": "adammw"}, "timm has no optimizer 'adammw'; did you mean 'adamw'"),
         (Timm, {"name": "lookahead_adam"}, "timm has no optimizer 'lookahead_adam'"),
         (
@@ -180,9 +184,9 @@ def test_an_optimizer_of_another_package_names_the_package(model, name):
             {"name": "lamb", "betas": (0.9, 1.5)},
             "betas must be a fraction .* got 1.5",
         ),
-        (Timm, {"name": "lamb", "weight_decay": -1.0}, "weight_decay must be 0 or more"),
+        (Timm, {"name": "lamb", "weight_decay": -1.0}, "weight_decay must be finite and 0 or more"),
         (Timm, {"name": "sgdw", "momentum": 2.0}, "momentum must be a fraction .* got 2.0"),
-        (Timm, {"name": "lamb", "eps": -1.0}, "eps must be 0 or more, got -1.0"),
+        (Timm, {"name": "lamb", "eps": -1.0}, "eps must be finite and 0 or more, got -1.0"),
     ],
 )
 def test_wrong_options(component, options, message):

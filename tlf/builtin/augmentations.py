@@ -46,7 +46,7 @@ class CropFlip:
             )
         if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise ValueError(
-                f"ratio must be two numbers above 0, the smaller first, got {self.ratio}"
+                f"ratio must be two finite numbers above 0, the smaller first, got {self.ratio}"
             )
         if not 0 <= self.flip <= 1:
             raise ValueError(f"flip must be a probability from 0 to 1, got {self.flip}")
@@ -204,7 +204,7 @@ def _span(length: int, side: int) -> tuple[int, int]:
 
 def _check_alpha(alpha: float) -> None:
     if not 0 < alpha < math.inf:
-        raise ValueError(f"alpha must be a number above 0, got {alpha}")
+        raise ValueError(f"alpha must be finite and above 0, got {alpha}")
 
 
 def _check_colours(image: "Tensor") -> None:

@@ -62,7 +62,7 @@ class Focal:
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 <= self.gamma < math.inf:
-            raise ValueError(f"gamma must be 0 or more, got {self.gamma}")
+            raise ValueError(f"gamma must be finite and 0 or more, got {self.gamma}")
 
     def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
         """Build the function for these numbers of images per class.

@@ -246,7 +246,7 @@ def _check_fraction(name: str, value: float) -> None:
 
 def _check_from_zero(name: str, value: float) -> None:
     if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be 0 or more, got {value}")
+        raise ValueError(f"{name} must be finite and 0 or more, got {value}")
 
 
 @hookimpl

@@ -135,7 +135,7 @@ class OneCycle:
             raise ValueError(f"peak_at must be between 0 and 1, got {self.peak_at}")
         for name, value in (("start_div", self.start_div), ("end_div", self.end_div)):
             if not 1 <= value < math.inf:
-                raise ValueError(f"{name} must be 1 or more, got {value}")
+                raise ValueError(f"{name} must be finite and 1 or more, got {value}")
 
     def factor(self, progress: Progress) -> float:
         """From ``1 / start_div`` to 1, to ``1 / (start_div * end_div)`` at the last update."""

@@ -57,5 +57,5 @@ def test_frozen_weights_have_no_gradient_and_statistics_change_once():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match="rho must be a number above 0, got 0"):
+    with pytest.raises(ValueError, match="rho must be finite and above 0, got 0"):
         Sam(rho=0)
