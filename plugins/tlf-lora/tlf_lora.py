@@ -1,4 +1,4 @@
-"""LoRA: a backbone stands still, and small matrices beside its layers train.
+"""LoRA: the backbone is frozen, and small matrices beside its layers train.
 
 Source: Hu et al. 2021, arXiv:2106.09685; the adapters are peft's.
 """
@@ -17,48 +17,49 @@ if TYPE_CHECKING:
     from torch import nn
 
 _OWN = (".base_layer", ".lora_A.default", ".lora_B.default")
-"""What peft puts into the names of a layer's parameters."""
+"""What peft adds to the names of a layer's parameters."""
 
 
 @dataclass(frozen=True)
 class Lora:
     """A network of timm or torchvision with adapters beside its layers.
 
-    Together with ``freeze = "lora:base"`` only they and the head train. They are merged into the
-    weights when a run is over, so that its files hold the plain network.
+    With ``freeze = "lora:base"``, only the adapters and the head train. At the end of a run the
+    adapters are merged into the weights: its files hold the plain network.
     """
 
     model: str
     """The library's name for the architecture."""
     weights: str = "default"
-    """As the library's own backbone takes them."""
+    """Weights, as for the library's own backbone."""
     library: Literal["timm", "torchvision"] = "timm"
+    """The library that the network comes from."""
     rank: int = 8
-    """How wide the adapters are."""
+    """Rank of the adapters."""
     alpha: float = 16.0
-    """What they give is multiplied by ``alpha / rank``."""
+    """The output of an adapter is multiplied by ``alpha / rank``."""
     dropout: float = 0.0
-    """Chance that one of their inputs is set to 0 while training."""
+    """Probability that an input of an adapter is set to 0 in training."""
     layers: tuple[str, ...] = ()
-    """How the names of the layers end that get one, such as ``attn.qkv``; all if none is named."""
+    """Layers with adapters, by the ends of their names, such as ``attn.qkv``; empty: all layers."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if self.rank < 1:
-            raise ValueError(f"rank is a whole number from 1 on, not {self.rank}")
+            raise ValueError(f"rank must be 1 or more, got {self.rank}")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a chance from 0 to below 1, not {self.dropout}")
+            raise ValueError(f"dropout must be from 0 to below 1, got {self.dropout}")
 
     def build(self) -> BuiltBackbone:
-        """Build the network, load its weights, and put the adapters in.
+        """Build the network, load its weights, and add the adapters.
 
         Raises:
-            ValueError: peft is not installed, or no layer is called so.
+            ValueError: peft is not installed, or no layer has such a name.
         """
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
-            raise ValueError(f"peft cannot be imported ({error}); pip install peft") from error
+            raise ValueError(f"cannot import peft ({error}); run pip install peft") from error
         kind = load_plugins(()).catalogue.of("tlf_backbones")[self.library]
         plain: BuiltBackbone = kind.component(model=self.model, weights=self.weights).build()
         config = LoraConfig(
@@ -69,7 +70,7 @@ class Lora:
             bias="none",
         )
         module = inject_adapter_in_model(config, plain.module)
-        module.requires_grad_(True)  # what stands still is for the freeze policy to say
+        module.requires_grad_(True)  # the freeze policy decides what is frozen
         names = [name for name, _ in module.named_parameters()]
         stages = {
             stage: tuple(n for n in names if _plain(n) in {_plain(own) for own in owned})
@@ -84,14 +85,14 @@ class Lora:
         found = [n for n in names if not self.layers or n.endswith(self.layers)]
         if not found:
             raise ValueError(
-                f"no layer is called {', '.join(self.layers)}; there are {names[:4]} …"
+                f"no layer is called {', '.join(self.layers)}; write names such as {names[:4]}"
             )
         return found
 
 
 @dataclass(frozen=True)
 class Base:
-    """The backbone stands still, but for its adapters; the head trains."""
+    """The backbone is frozen, except for its adapters; the head trains."""
 
     def frozen(self, model: Classifier, progress: Progress) -> list[str]:
         """Names of the backbone's own parameters.
@@ -106,7 +107,7 @@ class Base:
 
 
 def merge(model: Classifier) -> None:
-    """Add the adapters to the weights that they stand beside, and take them away."""
+    """Add the adapters to the weights of their layers, and remove them."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     for name, layer in [*model.backbone.named_modules()]:
@@ -123,7 +124,7 @@ def _layers(module: "nn.Module") -> Iterator[str]:
     """Names of the layers that can have an adapter."""
     from torch import nn
 
-    # Attention of torch's own reads the weights of its layers itself, past an adapter.
+    # torch's own attention reads the weights of its layers directly and would skip an adapter.
     inside = tuple(
         f"{name}." for name, m in module.named_modules() if isinstance(m, nn.MultiheadAttention)
     )
@@ -134,7 +135,7 @@ def _layers(module: "nn.Module") -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
-    """The layer that a parameter belongs to, under the name that it had without adapters.
+    """The name of a parameter's layer without adapters.
 
     >>> _plain("blocks.0.attn.qkv.lora_A.default.weight")
     'blocks.0.attn.qkv'
@@ -152,7 +153,7 @@ def tlf_backbones() -> dict[str, type]:
 
 @hookimpl
 def tlf_freeze_policies() -> dict[str, type]:
-    """Offer what stands still beside adapters."""
+    """Offer the freeze policy for adapters to recipes."""
     return {"base": Base}
 
 

@@ -1,4 +1,4 @@
-"""Sharpness-aware minimisation: descend along the gradient of the worst point nearby.
+"""Sharpness-aware minimisation: descend along the gradient at the worst point nearby.
 
 Source: Foret et al. 2021, arXiv:2010.01412.
 """
@@ -17,19 +17,19 @@ from tlf.hookspecs import hookimpl
 @dataclass(frozen=True)
 class Sam:
     """Every update uses the gradient at the point within ``rho`` where the loss is highest, to
-    first order. An update costs two forward and two backward passes.
+    first order. An update takes two forward and two backward passes.
 
-    Each process, and each piece of an accumulated batch, finds that point for its own images, as
-    the paper's accelerators do.
+    Each process, and each part of an accumulated batch, finds that point for its own images, as in
+    the paper.
     """
 
     rho: float = 0.05
-    """How far that point is away, as the length of the step over all weights that train."""
+    """Distance to that point: the norm of the step over all weights that train."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 < self.rho < math.inf:
-            raise ValueError(f"rho is a number above 0, not {self.rho}")
+            raise ValueError(f"rho must be finite and above 0, got {self.rho}")
 
     @hookimpl
     def tlf_training_step(
@@ -39,7 +39,7 @@ class Sam:
         labels: Tensor,
         loss: Callable[[Tensor, Tensor], Tensor],
     ) -> Tensor:
-        """The loss at that point, whose gradient is that of the weights where they are."""
+        """The loss at that point; its gradient is applied to the weights at their own point."""
         trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         steps = self._ascent(model, list(trainable.values()), images, labels, loss)
         moved = {name: p + step for (name, p), step in zip(trainable.items(), steps, strict=True)}
@@ -53,9 +53,9 @@ class Sam:
         labels: Tensor,
         loss: Callable[[Tensor, Tensor], Tensor],
     ) -> list[Tensor]:
-        """The step to where the loss is highest nearby, for each parameter."""
-        # Inside the wrapper of several processes: this gradient is each one's own. BatchNorm's
-        # statistics go into copies: the images shall count once.
+        """The step to the worst point nearby, for each parameter."""
+        # Without the wrapper of several processes: each process needs its own gradient. BatchNorm's
+        # statistics go into copies, so that the images count once.
         inner = getattr(model, "module", model)
         statistics = {name: buffer.clone() for name, buffer in inner.named_buffers()}
         here = loss(functional_call(inner, statistics, (images,)), labels).mean()

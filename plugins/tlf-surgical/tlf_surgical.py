@@ -15,11 +15,11 @@ from tlf.results import EpochResult, Progress
 
 @dataclass(frozen=True)
 class Block:
-    """Train one stage and the head; everything else stands still."""
+    """One stage and the head train; everything else is frozen."""
 
     stage: str
-    """Its name, such as ``layer1``. Early ones suit changed colours and noise, late ones changed
-    classes."""
+    """The stage's name, such as ``layer1``. Early stages suit images with other colours or noise,
+    late stages suit other classes."""
 
     def frozen(self, model: Classifier, progress: Progress) -> list[str]:
         """Names of the backbone's other parameters.
@@ -33,70 +33,72 @@ class Block:
 
 @dataclass(frozen=True)
 class Relative:
-    """Everything trains for a while; then only the stages go on, with the head, whose gradients
-    were longest relative to their weights.
+    """Everything trains first. Then only the head trains, and the stages with the largest relative
+    gradients: the norm of the gradient divided by the norm of the weights.
 
-    The paper's Auto-RGN scales every layer's learning rate by that figure; here it chooses.
+    The paper's Auto-RGN scales every layer's learning rate by it; this policy chooses stages by it.
     """
 
     stages: int = 1
-    """How many stages go on."""
+    """How many stages continue to train."""
     probe: int = 1
-    """Epochs in which everything trains, and gradients are looked at."""
+    """How many epochs everything trains, while gradients are measured."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         for name, value in {"stages": self.stages, "probe": self.probe}.items():
             if value < 1:
-                raise ValueError(f"{name} is a whole number from 1 on, not {value}")
+                raise ValueError(f"{name} must be 1 or more, got {value}")
 
     def frozen(self, model: Classifier, progress: Progress) -> list[str]:
         """Names of the stages that were not chosen; none while everything trains.
 
         Raises:
-            ValueError: the epochs that are over have no figures of these stages.
+            ValueError: the last epochs have no gradients of these stages.
         """
         if progress.epoch < self.probe:
             return []
-        figures = [relative_gradients(r) for r in progress.history[: self.probe]]
-        if not figures or any(stage not in seen for seen in figures for stage in model.stages):
-            raise ValueError("the epochs before have no gradients of this backbone's stages")
-        means = {stage: sum(seen[stage] for seen in figures) for stage in model.stages}
-        chosen = sorted(means, key=lambda stage: -means[stage])[: self.stages]
+        epochs = [relative_gradients(r) for r in progress.history[: self.probe]]
+        if not epochs or any(stage not in epoch for epoch in epochs for stage in model.stages):
+            raise ValueError("the last epochs have no gradients of this backbone's stages")
+        sums = {stage: sum(epoch[stage] for epoch in epochs) for stage in model.stages}
+        chosen = sorted(sums, key=lambda stage: -sums[stage])[: self.stages]
         return [n for stage in model.stages if stage not in chosen for n in model.stage(stage)]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Write a line for each stage and epoch: how long its gradient was, relative to its weights."""
+    """Write a CSV file: the relative gradient of each stage in each epoch."""
 
     file: str = "relative_gradients.csv"
-    """Where to. A file that is there is added to."""
+    """The file. If it exists, lines are appended."""
 
     @hookimpl
     def tlf_phase_started(self, phase: str) -> None:
-        """Make sure that the file can be written before anything is trained.
+        """Check that the file can be written, before anything trains.
 
         Raises:
-            ValueError: it cannot.
+            ValueError: it cannot be written.
         """
         try:
             with Path(self.file).open("a", newline="", encoding="utf-8") as file:
                 if file.tell() == 0:
                     csv.writer(file).writerow(["phase", "epoch", "stage", "relative_gradient"])
         except OSError as error:
-            raise ValueError(f"file = {self.file!r} cannot be written: {error.strerror}") from error
+            raise ValueError(
+                f"file must be writable, got {self.file!r}: {error.strerror}"
+            ) from error
 
     @hookimpl
     def tlf_epoch_ended(self, result: EpochResult) -> None:
-        """Add the lines of an epoch."""
+        """Append the lines of an epoch."""
         with Path(self.file).open("a", newline="", encoding="utf-8") as file:
-            for stage, figure in relative_gradients(result).items():
-                csv.writer(file).writerow([result.phase, result.epoch, stage, f"{figure:.6g}"])
+            for stage, gradient in relative_gradients(result).items():
+                csv.writer(file).writerow([result.phase, result.epoch, stage, f"{gradient:.6g}"])
 
 
 def relative_gradients(result: EpochResult) -> Mapping[str, float]:
-    """Stage, and ``head`` → length of its gradient over the length of its weights."""
+    """Stage or ``head`` → the norm of its gradient divided by the norm of its weights."""
     return {
         stage: signals.grad_norm / signals.weight_norm if signals.weight_norm else 0.0
         for stage, signals in result.stages.items()

@@ -1,5 +1,4 @@
-"""WiSE-FT: somewhere between the pretrained and the fine-tuned weights, both kinds of images are
-classified well.
+"""WiSE-FT: a mixture of pretrained and fine-tuned weights classifies both kinds of images well.
 
 Source: Wortsman et al. 2022, arXiv:2109.01903.
 """
@@ -33,51 +32,51 @@ TENTHS = tuple(number / 10 for number in range(11))
 
 @dataclass(frozen=True)
 class Interpolate:
-    """After a run, mix the backbone's pretrained and fine-tuned weights in several shares, and keep
-    the mixture that classifies the eval split best, in the folder ``wise`` of the run.
+    """After a run, mix the backbone's pretrained and fine-tuned weights in several shares. The
+    mixture that classifies the eval split best is written to the folder ``wise`` of the run.
 
-    The head is the fine-tuned one throughout. Statistics of norms are mixed as weights are.
+    The head is always the fine-tuned one. Statistics of norms are mixed as weights are.
     """
 
     shares: tuple[float, ...] = TENTHS
-    """Shares of the fine-tuned weights: 0 is the pretrained backbone, 1 what the run gave."""
+    """Shares of the fine-tuned weights: 0 is the pretrained backbone, 1 the fine-tuned one."""
     last: bool = False
-    """Mix with the last epoch's weights, as the paper does, instead of the best epoch's."""
+    """Mix with the weights of the last epoch, as the paper does, instead of the best epoch."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if not self.shares or not all(0 <= share <= 1 for share in self.shares):
-            raise ValueError(f"shares are fractions from 0 to 1, not {self.shares}")
+            raise ValueError(f"shares must be fractions from 0 to 1, got {self.shares}")
 
     @hookimpl
     def tlf_select_best(self, history: Sequence[EpochResult]) -> int | None:
-        """The last epoch, where that is asked for."""
+        """The last epoch, if ``last`` is set."""
         return len(history) - 1 if self.last else None
 
     @hookimpl
     def tlf_run_ended(self, result: RunResult) -> None:
-        """Try all shares and write the best mixture; nothing, where the backbone did not train."""
+        """Try all shares and write the best mixture; nothing, if the backbone did not train."""
         run = Path(result.folder)
-        pretrained, model, card, split = _opened(run)
+        pretrained, model, metadata, split = _open_run(run)
         tuned = {name: value.clone() for name, value in model.state_dict().items()}
         if all(torch.equal(value, tuned[name]) for name, value in pretrained.items()):
             return
         rows = []
         for share in self.shares:
             model.load_state_dict(tuned | mixed(pretrained, tuned, share))
-            rows.append((share, *evaluated(model, split, card.preprocessing)))
+            rows.append((share, *evaluated(model, split, metadata.preprocessing)))
         best = max(rows, key=lambda row: (row[1], -row[2]))
         model.load_state_dict(tuned | mixed(pretrained, tuned, best[0]))
         metrics = {"eval_top1": best[1], "eval_loss": best[2], "share": best[0]}
-        backbone = {**card.backbone, "sha256": backbone_sha256(model)}
-        _write(run, model, replace(card, metrics=metrics, backbone=backbone), rows)
+        backbone = {**metadata.backbone, "sha256": backbone_sha256(model)}
+        _write(run, model, replace(metadata, metrics=metrics, backbone=backbone), rows)
 
 
 def mixed(
     pretrained: Mapping[str, Tensor], tuned: Mapping[str, Tensor], share: float
 ) -> dict[str, Tensor]:
-    """``share`` of the fine-tuned weights and the rest of the pretrained ones; whole numbers, such
-    as counts of batches, stay those of the run.
+    """``share`` of the fine-tuned weights plus ``1 - share`` of the pretrained ones. Whole numbers,
+    such as counts of batches, are the run's.
 
     >>> zero, two = {"w": torch.zeros(1)}, {"w": torch.full((1,), 2.0)}
     >>> mixed(zero, two, 0.25)["w"]
@@ -90,7 +89,7 @@ def mixed(
 
 
 def evaluated(model: Classifier, split: Split, preprocessing: Preprocessing) -> tuple[float, float]:
-    """Top-1 and mean cross-entropy over a split, each a mean over images."""
+    """Top-1 accuracy and cross-entropy, each a mean over the images of a split."""
     right, lost, count = 0, 0.0, 0
     model.eval()
     for images, labels in _batches(split, preprocessing):
@@ -102,16 +101,16 @@ def evaluated(model: Classifier, split: Split, preprocessing: Preprocessing) -> 
     return right / count, lost / count
 
 
-def _opened(run: Path) -> tuple[dict[str, Tensor], Classifier, Metadata, Split]:
-    """The pretrained backbone's tensors, the run's model, its card, and the images it goes by."""
+def _open_run(run: Path) -> tuple[dict[str, Tensor], Classifier, Metadata, Split]:
+    """The pretrained backbone's tensors, the run's model, its metadata, and its eval split."""
     weights = run / "model.safetensors"
-    plan, card = read_plan(run / "recipe.toml"), read_metadata(weights)
-    _, model = build_model(plan, len(card.classes))
+    plan, metadata = read_plan(run / "recipe.toml"), read_metadata(weights)
+    _, model = build_model(plan, len(metadata.classes))
     plan.plugins.hook.tlf_model_trained(model=model)
     names = [name for name in model.state_dict() if name.startswith("backbone.")]
     pretrained = {name: model.state_dict()[name].clone() for name in names}
     load_model(weights, model)
-    return pretrained, model, card, find_splits(plan).eval
+    return pretrained, model, metadata, find_splits(plan).eval
 
 
 def _batches(split: Split, preprocessing: Preprocessing) -> Iterator[tuple[Tensor, Tensor]]:
@@ -121,7 +120,7 @@ def _batches(split: Split, preprocessing: Preprocessing) -> Iterator[tuple[Tenso
             images.append(center_crop(load(split.read(index), preprocessing), preprocessing.size))
             labels.append(label)
         except DataError:
-            continue  # the run has left it out, too, or it would not have begun
+            continue  # the run has skipped it, too, or it would have failed
         if len(images) == BATCH:
             yield torch.stack(images), torch.tensor(labels)
             images, labels = [], []
@@ -130,14 +129,14 @@ def _batches(split: Split, preprocessing: Preprocessing) -> Iterator[tuple[Tenso
 
 
 def _write(
-    run: Path, model: Classifier, card: Metadata, rows: Sequence[tuple[float, float, float]]
+    run: Path, model: Classifier, metadata: Metadata, rows: Sequence[tuple[float, float, float]]
 ) -> None:
-    """Write a folder that ``tlf predict`` takes, to the side, and rename it when it is whole."""
+    """Write a folder for ``tlf predict`` under another name, and rename it when it is complete."""
     with tempfile.TemporaryDirectory(dir=run, prefix=".wise.") as side:
         whole = Path(side, "wise")
         whole.mkdir()
         shutil.copy(run / "recipe.toml", whole)
-        save_model(whole / "model.safetensors", model, card)
+        save_model(whole / "model.safetensors", model, metadata)
         with (whole / "shares.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("share", "eval_top1", "eval_loss"), *rows])
         whole.rename(run / "wise")
@@ -149,7 +148,7 @@ def shares(run: Path) -> None:
     """Print how well each mixture of a run classified the eval split."""
     file = run / "wise" / "shares.csv"
     if not file.is_file():
-        advice = 'extensions = ["wise:interpolate"] in a recipe writes it'
+        advice = 'write extensions = ["wise:interpolate"] in the recipe'
         raise RunError(f"there is no {file}; {advice}")
     click.echo(file.read_text(encoding="utf-8"), nl=False)
 

@@ -7,7 +7,7 @@ import torch
 
 from broken.rules import Rules, again
 
-RULES = Rules("tlf_augmentations")
+RULES = Rules()
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ RULES.each(
     float="makes torch.float32 (3, 40, 40) of an image (3, 40, 40)",
     place="changes the image (3, 40, 40) that it was given",
     numpy="draws from ['numpy'] in augment",
-    clock="makes another image of (3, 40, 40) under the same seed",
-    square="breaks in augment of an image (3, 33, 57): RuntimeError",
+    clock="makes a different image of (3, 40, 40) under the same seed",
+    square="fails in augment of an image (3, 33, 57): RuntimeError",
     list="gives a list",
 )
 
@@ -67,10 +67,10 @@ class Mix:
 RULES.each(
     "mix",
     Mix,
-    roll="lets others than image 6 of 8 into image 1",
+    roll="mixes image 1 of 8 with others than image 6",
     sum="gives class probabilities that sum to [0.5",
     half="makes images torch.float32 (4, 3, 12, 10) of torch.float32 (8, 3, 12, 10)",
-    each="mixes a share of 4 otherwise than the whole batch of 8",
-    clock="mixes otherwise under one seed",
+    each="mixes a shard of 4 differently from the whole batch of 8",
+    clock="mixes differently under the same seed",
 )
 WHOLES = [Augment(), Mix()]

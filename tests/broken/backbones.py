@@ -10,7 +10,7 @@ from broken.rules import Rules
 from tlf.components import BuiltBackbone
 from tlf.preprocessing import Preprocessing
 
-RULES = Rules("tlf_backbones")
+RULES = Rules()
 
 
 class Network(nn.Module):
@@ -48,7 +48,7 @@ class Tokens(Network):
 
 
 class Middle(nn.Module):
-    """What goes wrong inside a stage."""
+    """A layer with a fault inside a stage."""
 
     def __init__(self, fault):
         super().__init__()
@@ -97,7 +97,7 @@ RULES.each(
     "backbone",
     WrongBackbone,
     module="builds a Network. The contract: build gives a BuiltBackbone",
-    wide="gives (3, 8) for 3 images. The contract: features are (B, F), and num_features says",
+    wide="gives (3, 8) for 3 images. The contract: features are (B, F), and num_features is",
     maps="gives (3, 8, 6, 6) for 3 images",
     flat="gives (8,) for 1 images",
     tokens="gives (3, 4, 8, 8) from forward_features",
@@ -107,16 +107,16 @@ RULES.each(
     swapped="lists its stages as ['stem', 'top', 'mid'], and images pass them as ",
     reserved="calls its stages ['stem', 'mid', 'head']",
     stemless="calls its stages ['low', 'mid', 'top']",
-    left="cuts its stages wrongly: every parameter of a backbone must be in exactly one stage",
-    top="gives another features for an image when the others in its batch change at rest",
-    batch="gives another features for an image when the others in its batch change at rest",
-    write="writes to mid.0.mean at rest",
-    chance="draws random numbers (torch) in the forward pass at rest",
+    left="gives wrong stages: every parameter of a backbone must be in exactly one stage",
+    top="gives different features for an image when the others in its batch change in evaluation",
+    batch="gives different features for an image when the others in its batch change in evaluation",
+    write="writes to mid.0.mean in evaluation mode",
+    chance="draws random numbers (torch) in the forward pass in evaluation mode",
 )
 
 
 class Leaking(nn.Module):
-    """Looks at rest as long as all of it rests; else its stem writes, draws, or mixes images."""
+    """Keeps the contract in evaluation mode; while the top trains, its frozen stem does not."""
 
     def __init__(self, fault):
         super().__init__()
@@ -159,7 +159,7 @@ RULES.each(
     "leaking",
     LeakingBackbone,
     write="writes to ['backbone.low.seen'] with the stages up to stem frozen",
-    chance="gives another output of backbone.low for the same images with the stages up to",
+    chance="gives a different output of backbone.low for the same images with the stages up to",
     batch="lets the other images of a batch change an image's output of backbone.low with",
 )
 WHOLES = [WrongBackbone(), LeakingBackbone()]
@@ -167,7 +167,7 @@ WHOLES = [WrongBackbone(), LeakingBackbone()]
 
 @dataclass(frozen=True)
 class OneStage:
-    """Keeps the contract, but nothing can be told apart in it."""
+    """Keeps the contract, but all its layers are in one stage."""
 
     def build(self):
         module = Network("")

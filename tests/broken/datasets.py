@@ -8,7 +8,7 @@ import torch
 from broken.rules import Rules, again
 from tlf.components import Split, Splits
 
-RULES = Rules("tlf_datasets")
+RULES = Rules()
 
 
 def image(index: int) -> bytes:
@@ -82,8 +82,8 @@ class Shapes:
 RULES.each(
     "dataset",
     Shapes,
-    order="lists other images, or in another order, when it is built again",
-    hash="gives something else in a second process, where strings are hashed otherwise",
+    order="lists different images, or in another order, when it is built again",
+    hash="gives something else in a second process, which has another hash seed",
     labels="has 5 labels for 6 images of its train split",
     range="has a label [2] in its train split",
     tensor="a label is a Python int",
@@ -92,11 +92,11 @@ RULES.each(
     classes="gives classes = ['circle', 'square']",
     twins="has two classes called ['circle']",
     lone="has classes = ('circle',)",
-    local="gives its train split a read that no other process can use",
-    noise="reads other bytes as 0.png again",
+    local="gives its train split a read that cannot be pickled",
+    noise="reads different bytes as 0.png again",
     text="reads a str as 0.png",
-    garbage="breaks in decoding 0.png",
-    key="breaks in read(0) of its train split: KeyError",
+    garbage="fails in decoding 0.png",
+    key="fails in read(0) of its train split: KeyError",
     list="builds a list",
     empty="has no image in its eval split",
 )

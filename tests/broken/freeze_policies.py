@@ -6,10 +6,10 @@ import torch
 
 from broken.rules import Rules, again
 
-RULES = Rules("tlf_freeze_policies")
+RULES = Rules()
 
 
-@RULES.broken("names ['layer4.0.conv1.weight'] in resnet18, which is no parameter of it")
+@RULES.broken("names ['layer4.0.conv1.weight'] in resnet18, which is not a parameter of it")
 @dataclass(frozen=True)
 class Misnamed:
     def frozen(self, model, progress):
@@ -47,7 +47,7 @@ class Rester:
         return model.stage("stem")
 
 
-@RULES.broken("gives another answer for resnet18 when it is asked again")
+@RULES.broken("gives different names for resnet18 when it is called again")
 @dataclass(frozen=True)
 class Remembering:
     def frozen(self, model, progress):
@@ -61,7 +61,7 @@ class Gambler:
         return model.stage("stem") if torch.rand(()) < 2 else ()
 
 
-@RULES.broken("gives another answer for resnet18 when the model was frozen before")
+@RULES.broken("gives different names for resnet18 when the model was frozen before")
 @dataclass(frozen=True)
 class ByFlags:
     def frozen(self, model, progress):
@@ -69,7 +69,7 @@ class ByFlags:
         return trainable[:3]
 
 
-@RULES.broken("breaks in frozen on mobilenet_v3_small, epoch 0: KeyError: 'layer4'")
+@RULES.broken("fails in frozen on mobilenet_v3_small, epoch 0: KeyError: 'layer4'")
 @dataclass(frozen=True)
 class OnlyResNet:
     def frozen(self, model, progress):

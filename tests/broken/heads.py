@@ -9,7 +9,7 @@ from torch import nn
 
 from broken.rules import Rules, again
 
-RULES = Rules("tlf_heads")
+RULES = Rules()
 
 
 @RULES.broken("builds a int")
@@ -92,14 +92,14 @@ class WrongHead:
 RULES.each(
     "head",
     WrongHead,
-    noise="draws random numbers (torch) in the forward pass at rest, on features (B, F)",
-    clock="gives another logits for the same images at rest",
-    batch="gives another logits for an image when the others in its batch change",
-    write="writes to seen at rest, on features (B, F)",
-    cut="cuts the graph while training",
-    deaf="lets no gradient through to features (B, F)",
+    noise="draws random numbers (torch) in the forward pass in evaluation mode, on features (B, F)",
+    clock="gives different logits for the same images in evaluation mode",
+    batch="gives different logits for an image when the others in its batch change",
+    write="writes to seen in evaluation mode, on features (B, F)",
+    cut="detaches its output while training",
+    deaf="passes no gradient to features (B, F)",
     unused="has a parameter spare.weight that no gradient reaches",
-    tied="keeps one tensor under two names, twin and linear.weight",
+    tied="holds one tensor under two names, twin and linear.weight",
     hidden="gives other logits when its state is loaded into another build",
     one="for features (B, F) with B = 1",
 )

@@ -7,7 +7,7 @@ from torch import nn
 
 from broken.rules import Rules
 
-RULES = Rules("tlf_losses")
+RULES = Rules()
 
 
 @RULES.broken("gives Tensor () for 6 images")
@@ -23,7 +23,7 @@ def cross_entropy(logits, labels):
     )
 
 
-@RULES.broken("breaks in a call with class probabilities (B, K)")
+@RULES.broken("fails in a call with class probabilities (B, K)")
 @dataclass(frozen=True)
 class HardLabels:
     def build(self, class_counts):
@@ -48,14 +48,14 @@ class Relative:
         return lambda x, y: cross_entropy(x, y) / cross_entropy(x, y).sum()
 
 
-@RULES.broken("cuts the graph: no gradient reaches the logits")
+@RULES.broken("detaches the logits: they have no gradient")
 @dataclass(frozen=True)
 class Detached:
     def build(self, class_counts):
         return lambda x, y: cross_entropy(x.detach(), y)
 
 
-@RULES.broken("does not ask for a higher logit of the right class")
+@RULES.broken("does not raise the logit of the right class")
 @dataclass(frozen=True)
 class Upside:
     def build(self, class_counts):

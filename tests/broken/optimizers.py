@@ -6,7 +6,7 @@ import torch
 
 from broken.rules import Rules
 
-RULES = Rules("tlf_optimizers")
+RULES = Rules()
 
 
 @RULES.broken("builds a list")
@@ -82,11 +82,11 @@ class FaultyOptimizer:
 RULES.each(
     "optimizer",
     FaultyOptimizer,
-    up="does not bring a loss of",
-    constant="moves weights at a learning rate of 0",
-    decay="moves weights that have no gradient",
-    noise="comes to other weights from the same gradients",
-    counter="comes to other weights if its state is stored and restored on the way",
+    up="does not lower a loss of",
+    constant="changes weights at a learning rate of 0",
+    decay="changes weights that have no gradient",
+    noise="gives different weights from the same gradients",
+    counter="gives different weights when its state is stored and restored",
     odd="has a state that cannot be stored: optimizer/state/0.weight/window holds a set",
 )
 WHOLES = [FaultyOptimizer()]

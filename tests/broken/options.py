@@ -1,11 +1,11 @@
-"""What holds for every component and its options, broken by schedulers: they are the shortest."""
+"""Rules of every component and its options, broken by schedulers, the shortest components."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from broken.rules import Rules
 
-RULES = Rules("tlf_schedulers")
+RULES = Rules()
 
 
 @RULES.broken("is not frozen; write @dataclass(frozen=True)")
@@ -40,15 +40,3 @@ class Drifting:
 
     def factor(self, progress):
         return 1.0
-
-
-def local_class() -> object:
-    @dataclass(frozen=True)
-    class Local:
-        def factor(self, progress):
-            return 1.0
-
-    return Local()
-
-
-RULES.note("Local", "cannot be used in a second process", local_class)

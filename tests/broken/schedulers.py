@@ -1,6 +1,5 @@
 """Schedulers."""
 
-import os
 import random
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import torch
 
 from broken.rules import Rules, again
 
-RULES = Rules("tlf_schedulers")
+RULES = Rules()
 
 
 @RULES.broken("gives nan at epoch 0, update 0. The contract: a factor is a finite")
@@ -32,7 +31,7 @@ class Zero:
         return progress.fraction
 
 
-@RULES.broken("gives another factor when it is asked again")
+@RULES.broken("gives a different factor when it is called again")
 @dataclass(frozen=True)
 class Counting:
     def factor(self, progress):
@@ -46,15 +45,8 @@ class Dice:
         return 1.0 if random.random() < 2 else 0.0
 
 
-@RULES.broken("breaks in factor at epoch 0, update 0: ZeroDivisionError")
+@RULES.broken("fails in factor at epoch 0, update 0: ZeroDivisionError")
 @dataclass(frozen=True)
 class Divider:
     def factor(self, progress):
         return 1 / progress.epoch
-
-
-@RULES.broken("gives something else in a second process")
-@dataclass(frozen=True)
-class Ranked:
-    def factor(self, progress):
-        return 1.0 + int(os.environ.get("RANK", "0"))

@@ -50,7 +50,7 @@ def test_each_changes_images_or_batches(kind):
 
 
 @pytest.mark.parametrize("kind", tlf_augmentations())
-def test_chance_comes_from_torchs_default_generator_alone(kind, image):
+def test_random_numbers_come_from_torchs_default_generator_alone(kind, image):
     component = tlf_augmentations()[kind]()
     images, targets = batch()
 
@@ -104,9 +104,9 @@ def test_crop_flip_is_torchvisions(image):
     mirrored = 0
     for seed in range(20):
         torch.manual_seed(seed)
-        part = crop(image)
-        expected = flip(part)
-        mirrored += not torch.equal(expected, part)
+        cropped = crop(image)
+        expected = flip(cropped)
+        mirrored += not torch.equal(expected, cropped)
         torch.manual_seed(seed)
         assert torch.equal(CropFlip(scale=(0.2, 0.9)).augment(image, SIZE), expected)
     assert 0 < mirrored < 20
@@ -121,14 +121,14 @@ def test_crop_flip_of_everything_resizes_and_mirrors(flip):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("filling", ["nearest", "bilinear"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 @pytest.mark.parametrize("component", [TrivialAugment, RandAugment])
-def test_policies_keep_shape_and_type(channels, filling, component):
-    # 60 draws from 14 changes: one given change is missed once in a hundred times.
+def test_policies_keep_shape_and_type(channels, interpolation, component):
+    # 60 draws from 14 changes: a given change is missed about once in a hundred runs.
     before, changed = random_image(channels), 0
     torch.manual_seed(0)
     for _ in range(60):
-        after = component(interpolation=filling).augment(before, SIZE)
+        after = component(interpolation=interpolation).augment(before, SIZE)
         assert after.shape == before.shape
         assert after.dtype == torch.uint8
         changed += not torch.equal(after, before)
@@ -152,15 +152,15 @@ def test_policies_are_torchvisions(image, component, reference):
 
 
 @pytest.mark.parametrize("component", [TrivialAugment(), RandAugment()])
-def test_policies_name_the_channels_that_they_cannot_take(component):
-    with pytest.raises(ValueError, match=r'grey or RGB images, not 4 .* "crop-flip"'):
+def test_policies_refuse_images_that_are_neither_grey_nor_rgb(component):
+    with pytest.raises(ValueError, match=r'must be grey or RGB .* got 4 .* "crop-flip"'):
         component.augment(random_image(4), SIZE)
 
 
 @pytest.mark.parametrize("lam", [0.25, 0.9])
 def test_mixup_is_timms(monkeypatch, lam):
     monkeypatch.setattr(np.random, "beta", lambda *_, **__: lam)
-    monkeypatch.setattr(augmentations, "_draw_share", lambda alpha: lam)
+    monkeypatch.setattr(augmentations, "_draw_lam", lambda alpha: lam)
     images, targets = batch()
     reference = timm.data.mixup.Mixup(mixup_alpha=1.0, label_smoothing=0.0, num_classes=4)
     expected = reference(images.clone(), targets.argmax(1))
@@ -169,13 +169,13 @@ def test_mixup_is_timms(monkeypatch, lam):
     torch.testing.assert_close(mixed[1], expected[1])
 
 
-# Boxes of even sides: timm before 1.0.2x cuts odd ones a pixel short.
-@pytest.mark.parametrize(("lam", "cut"), [(0.75, 8), (1 - (6 / 16) ** 2, 6)])
+# Boxes of even sides: timm before 1.0.2x makes odd ones a pixel too short.
+@pytest.mark.parametrize(("lam", "side"), [(0.75, 8), (1 - (6 / 16) ** 2, 6)])
 @pytest.mark.parametrize("centre", [0, 1, 7, 15])
-def test_cutmix_is_timms(monkeypatch, lam, cut, centre):
+def test_cutmix_is_timms(monkeypatch, lam, side, centre):
     monkeypatch.setattr(np.random, "beta", lambda *_, **__: lam)
     monkeypatch.setattr(np.random, "randint", lambda *_, **__: centre)
-    monkeypatch.setattr(augmentations, "_draw_share", lambda alpha: lam)
+    monkeypatch.setattr(augmentations, "_draw_lam", lambda alpha: lam)
     monkeypatch.setattr(torch, "randint", lambda *_, **__: torch.tensor(centre))
     images, targets = batch()
     reference = timm.data.mixup.Mixup(
@@ -185,14 +185,14 @@ def test_cutmix_is_timms(monkeypatch, lam, cut, centre):
     mixed = Cutmix().mix(images, targets)
     assert torch.equal(mixed[0], expected[0])
     torch.testing.assert_close(mixed[1], expected[1])
-    side = min(16, centre + cut // 2) - max(0, centre - cut // 2)
-    assert int((mixed[0] != images)[0, 0].sum()) == side**2
+    inside = min(16, centre + side // 2) - max(0, centre - side // 2)
+    assert int((mixed[0] != images)[0, 0].sum()) == inside**2
 
 
 @pytest.mark.parametrize("component", [Mixup(1.0), Cutmix()])
 @pytest.mark.parametrize("size", [1, 2, 5, 6])
-def test_partners_are_as_far_from_both_ends(component, size):
-    # Image i holds i everywhere and is labelled i: what it was mixed with can be read off.
+def test_image_i_is_mixed_with_image_b_minus_1_minus_i(component, size):
+    # Every pixel and the label of image i are i: the result shows what it was mixed with.
     images = torch.arange(float(size)).reshape(-1, 1, 1, 1).expand(-1, 3, SIZE, 12).clone()
     targets = torch.eye(size)
     for seed in range(10):
@@ -200,13 +200,13 @@ def test_partners_are_as_far_from_both_ends(component, size):
         mixed, labels = component.mix(images, targets)
         torch.testing.assert_close(labels.sum(1), torch.ones(size))
         assert not (labels * (1 - targets) * (1 - targets.flip(0))).any()
-        # The share of every label is the share of its pixels.
-        shares = labels @ torch.arange(float(size))
-        torch.testing.assert_close(mixed.mean((1, 2, 3)), shares, atol=1e-4, rtol=1e-4)
+        # Every label weighs as much as the pixels of its image.
+        expected = labels @ torch.arange(float(size))
+        torch.testing.assert_close(mixed.mean((1, 2, 3)), expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("component", [Mixup(1.0), Cutmix()])
-def test_a_box_or_share_does_not_depend_on_the_size_of_the_batch(component):
+def test_what_is_drawn_does_not_depend_on_the_batch_size(component):
     images, targets = batch(8)
     torch.manual_seed(0)
     whole = component.mix(images, targets)
@@ -217,19 +217,19 @@ def test_a_box_or_share_does_not_depend_on_the_size_of_the_batch(component):
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
-def test_shares_have_the_moments_of_beta(alpha):
+def test_lam_has_the_moments_of_beta(alpha):
     torch.manual_seed(0)
-    shares = torch.tensor([augmentations._draw_share(alpha) for _ in range(4000)])
+    lams = torch.tensor([augmentations._draw_lam(alpha) for _ in range(4000)])
     variance = 1 / (4 * (2 * alpha + 1))
-    assert 0 <= float(shares.min()) < float(shares.max()) <= 1
-    assert float(shares.mean()) == pytest.approx(0.5, abs=4 * math.sqrt(variance / 4000))
-    assert float(shares.var()) == pytest.approx(variance, rel=0.1)
+    assert 0 <= float(lams.min()) < float(lams.max()) <= 1
+    assert float(lams.mean()) == pytest.approx(0.5, abs=4 * math.sqrt(variance / 4000))
+    assert float(lams.var()) == pytest.approx(variance, rel=0.1)
 
 
 def test_boxes_have_the_area_that_was_drawn(monkeypatch):
     monkeypatch.setattr(torch, "randint", lambda *_, **__: torch.tensor(50))
     for lam in (0.0, 0.19, 0.5, 0.99, 1.0):
-        monkeypatch.setattr(augmentations, "_draw_share", lambda alpha, lam=lam: lam)
+        monkeypatch.setattr(augmentations, "_draw_lam", lambda alpha, lam=lam: lam)
         _, labels = Cutmix().mix(*batch(2, 100, 100))
         assert float(labels[0, 0]) == pytest.approx(lam, abs=0.02)
 
@@ -237,15 +237,19 @@ def test_boxes_have_the_area_that_was_drawn(monkeypatch):
 @pytest.mark.parametrize(
     ("component", "options", "message"),
     [
-        (CropFlip, {"scale": (0.0, 1.0)}, r"scale is two fractions .* not \(0.0, 1.0\)"),
+        (CropFlip, {"scale": (0.0, 1.0)}, r"scale must be two fractions .* got \(0.0, 1.0\)"),
         (CropFlip, {"scale": (0.9, 0.1)}, "the smaller first"),
         (CropFlip, {"scale": (0.5, 1.5)}, "up to 1"),
-        (CropFlip, {"ratio": (2.0, 0.5)}, r"ratio is two numbers above 0.* not \(2.0, 0.5\)"),
-        (CropFlip, {"flip": 1.1}, "flip is a probability from 0 to 1, not 1.1"),
-        (RandAugment, {"ops": 0}, "ops is a whole number from 1 on, not 0"),
-        (RandAugment, {"magnitude": 31}, "magnitude is a whole number from 0 to 30, not 31"),
-        (Mixup, {"alpha": 0.0}, "alpha is a number above 0, not 0.0"),
-        (Cutmix, {"alpha": -1.0}, "alpha is a number above 0, not -1.0"),
+        (
+            CropFlip,
+            {"ratio": (2.0, 0.5)},
+            r"ratio must be two finite numbers above 0.* got \(2.0, 0.5\)",
+        ),
+        (CropFlip, {"flip": 1.1}, "flip must be a probability from 0 to 1, got 1.1"),
+        (RandAugment, {"ops": 0}, "ops must be 1 or more, got 0"),
+        (RandAugment, {"magnitude": 31}, "magnitude must be from 0 to 30, got 31"),
+        (Mixup, {"alpha": 0.0}, "alpha must be finite and above 0, got 0.0"),
+        (Cutmix, {"alpha": -1.0}, "alpha must be finite and above 0, got -1.0"),
     ],
 )
 def test_wrong_options(component, options, message):

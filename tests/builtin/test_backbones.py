@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import asdict
+from functools import cache
 
 import pytest
 import timm
@@ -109,17 +110,23 @@ LARGE = [
 ]
 
 
-def check_contract(built):
-    """What every built backbone promises of its stages. Classifier checks that they are a cut."""
+@cache
+def without_values(component):
+    """A network whose parameters have shapes but no values: built at once, once for all tests."""
+    with init_empty_weights():
+        return component.build()
+
+
+def check_stages(built):
+    """The contract of stages. Classifier checks that they hold every parameter once."""
     Classifier(built.module, nn.Identity(), built.stages)
     stages = list(built.stages)
     assert stages[0] == "stem"
     assert len(stages) >= 3
     assert not {"head", "backbone"} & set(stages)
-    parts = {name for name, _ in built.module.named_modules()} | set(
-        dict(built.module.named_parameters())
-    )
-    assert set(stages[1:]) <= parts
+    modules = {name for name, _ in built.module.named_modules()}
+    parameters = {name for name, _ in built.module.named_parameters()}
+    assert set(stages[1:]) <= modules | parameters
 
 
 def noise(channels, height, width=None):
@@ -131,8 +138,8 @@ def family(name):
     return max((f for f in FAMILIES if name.startswith(f)), key=len)
 
 
-def into_last_layer(reference, name, images):
-    """What a whole network gives its last layer."""
+def last_layer_input(reference, name, images):
+    """The input of a whole network's last layer."""
     seen = []
     reference.get_submodule(name).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     with torch.no_grad():
@@ -145,10 +152,9 @@ def test_both_kinds_are_offered():
 
 
 @pytest.mark.parametrize("name", models.list_models(module=models))
-def test_every_network_of_torchvision_is_cut_into_stages(name):
-    with init_empty_weights():
-        built = Torchvision(name, "none").build()
-    check_contract(built)
+def test_every_network_of_torchvision_has_stages(name):
+    built = without_values(Torchvision(name, "none"))
+    check_stages(built)
     classifier, width = FAMILIES[family(name)]
     assert built.classifier == classifier
     assert width in (None, built.num_features)
@@ -167,32 +173,27 @@ def test_every_network_of_torchvision_is_cut_into_stages(name):
     }.items(),
 )
 def test_torchvisions_stages_are_named_as_its_modules(name, expected):
-    with init_empty_weights():
-        stages = Torchvision(name, "none").build().stages
-    assert list(stages) == expected.split()
+    assert list(without_values(Torchvision(name, "none")).stages) == expected.split()
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_torchvisions_features_are_what_its_last_layer_got(name):
+def test_torchvisions_features_are_the_input_of_its_last_layer(name):
     built = Torchvision(name, "none").build()
-    whole = (
-        {"aux_logits": False, "init_weights": False}
-        if name in {"googlenet", "inception_v3"}
-        else {}
-    )
+    auxiliary = {"aux_logits": False, "init_weights": False}
+    options = auxiliary if name in {"googlenet", "inception_v3"} else {}
     with init_empty_weights():
-        reference = models.get_model(name, weights=None, **whole).eval()
+        reference = models.get_model(name, weights=None, **options).eval()
     result = reference.load_state_dict(built.module.state_dict(), strict=False, assign=True)
     assert {key.rpartition(".")[0] for key in result.missing_keys} == {built.classifier}
     assert result.unexpected_keys == []
-    # What is left without values; what it is given is looked at, not what it makes of it.
+    # The last layer has no values: only its input is compared.
     reference.set_submodule(built.classifier, nn.Identity())
 
     side, offers_maps = SMALL[name]
     images = noise(3, side)
     with torch.no_grad():
         features = built.module.eval()(images)
-    expected = into_last_layer(reference, built.classifier, images)
+    expected = last_layer_input(reference, built.classifier, images)
     if name.startswith("squeezenet"):
         # Its last layer is a convolution, and pooling comes after it.
         expected = expected.mean((2, 3))
@@ -225,7 +226,7 @@ def test_timms_features_are_its_own(name):
     torch.manual_seed(0)
     reference = timm.create_model(name, num_classes=0).eval()
     assert list(built.module.state_dict()) == list(reference.state_dict())
-    check_contract(built)
+    check_stages(built)
     size = built.preprocessing.size
     images = noise(3, size if reference.pretrained_cfg.get("fixed_input_size") else min(size, 224))
     with torch.no_grad():
@@ -247,27 +248,27 @@ def test_timms_features_are_its_own(name):
     ],
 )
 def test_timms_maps_are_offered_only_where_they_are_as_wide_as_the_features(name, has):
-    assert hasattr(Timm(name, "none").build().module, "forward_features") == has
+    assert hasattr(without_values(Timm(name, "none")).module, "forward_features") == has
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", timm.list_models())
-def test_every_network_of_timm_is_cut_into_stages(name):
+def test_every_network_of_timm_has_stages(name):
     component = Timm(name, "none")
     try:
         with init_empty_weights():
             built = component.build()
     except (NotImplementedError, RuntimeError):
-        # Some read their own parameters while they are built.
+        # Some networks read their own parameters while they are built.
         if any(size in name for size in ("large", "huge", "giant")):
             pytest.skip("cannot be built without values and is large with them")
         built = component.build()
-    check_contract(built)
+    check_stages(built)
 
 
 def test_timms_stages_are_named_as_its_modules():
     def stages(name):
-        return list(Timm(name, "none").build().stages)
+        return list(without_values(Timm(name, "none")).stages)
 
     assert stages("resnet18") == ["stem", "layer1", "layer2", "layer3", "layer4"]
     assert stages("test_convnext") == ["stem", "stages.0", "stages.1", "stages.2", "stages.3"]
@@ -276,7 +277,8 @@ def test_timms_stages_are_named_as_its_modules():
 
 
 def test_the_same_network_has_the_same_stages_in_both_libraries():
-    assert Timm("resnet18", "none").build().stages == Torchvision("resnet18", "none").build().stages
+    timms, torchvisions = Timm("resnet18", "none"), Torchvision("resnet18", "none")
+    assert without_values(timms).stages == without_values(torchvisions).stages
 
 
 # Weights
@@ -284,7 +286,7 @@ def test_the_same_network_has_the_same_stages_in_both_libraries():
 
 @pytest.fixture
 def resnet(monkeypatch, tmp_path):
-    """A whole ResNet-18 with classifier, whose state stands for published weights."""
+    """A ResNet-18 with classifier; its state takes the place of published weights."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     torch.manual_seed(7)
@@ -293,7 +295,7 @@ def resnet(monkeypatch, tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """Put a file where huggingface_hub keeps what it fetched, and cut the connection."""
+    """Put a file into the cache of huggingface_hub, and work offline."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -314,7 +316,7 @@ def same_backbone(module, state):
     return all(torch.equal(own[name], state[name]) for name in own)
 
 
-def test_torchvisions_published_weights_are_used_once_they_are_there(resnet, tmp_path, capfd):
+def test_torchvisions_published_weights_come_from_the_cache(resnet, tmp_path, capfd):
     path = tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
     torch.save(resnet.state_dict(), path)
     built = Torchvision("resnet18", "IMAGENET1K_V1").build()
@@ -343,9 +345,9 @@ def test_a_local_file_fits_with_other_classes_and_auxiliary_heads(tmp_path):
     def normalised(mean, std):
         return (colours - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
-    # torchvision takes ImageNet's figures and renormalises inside: the outcome has to be the same.
+    # torchvision takes ImageNet's mean and std and renormalises inside: the result is the same.
     imagenet = normalised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    expected = into_last_layer(trained.eval(), "fc", imagenet)
+    expected = last_layer_input(trained.eval(), "fc", imagenet)
     with torch.no_grad():
         preprocessing = built.preprocessing
         features = built.module.eval()(normalised(preprocessing.mean, preprocessing.std))
@@ -364,7 +366,7 @@ def test_old_files_of_torchvision_fit(tmp_path):
     assert same_backbone(built.module, densenet)
 
 
-def test_a_misfit_names_both_shapes(resnet, tmp_path):
+def test_weights_that_do_not_fit_are_an_error_with_both_shapes(resnet, tmp_path):
     state = resnet.state_dict() | {"conv1.weight": torch.zeros(64, 1, 7, 7)}
     save_file(state, tmp_path / "w.safetensors")
     message = r"conv1\.weight is \(64, 1, 7, 7\) in the file and \(64, 3, 7, 7\) in the network"
@@ -388,7 +390,7 @@ def test_the_starter_weights_fit_both_and_bring_their_preprocessing(
     assert built.module.conv1.weight.detach().equal(state["conv1.weight"].float())
 
 
-def test_a_network_of_fixed_size_is_built_for_the_size_that_its_file_says(tmp_path):
+def test_a_network_of_fixed_size_is_built_for_the_size_in_its_file(tmp_path):
     preprocessing = Preprocessing(size=64, resize=64)
     whole = timm.create_model("test_vit", img_size=64)
     path = tmp_path / "w.safetensors"
@@ -426,7 +428,7 @@ def test_timms_published_weights_come_from_the_hubs_cache(hub, channels, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_timms_published_weights_have_to_fit(hub):
+def test_timms_published_weights_must_fit(hub):
     state = timm.create_model("test_vit").state_dict()
     del state["norm.weight"]
     hub("timm/test_vit.r160_in1k", "model.safetensors", lambda p: save_file(state, p))
@@ -457,7 +459,7 @@ def test_a_repository_on_the_hub_brings_its_own_configuration(hub):
         Timm("resnet18", "hf-hub:me/flowers").build()
 
 
-def test_without_the_hub_timms_weights_are_an_error(hub):
+def test_without_a_connection_timms_weights_are_an_error(hub):
     with pytest.raises(WeightsError, match=r"cannot fetch test_vit default .*timm--test_vit"):
         Timm("test_vit").build()
 
@@ -474,7 +476,7 @@ def test_without_the_hub_timms_weights_are_an_error(hub):
         (Timm("resnet18", "missing.pth"), r"must name a file that exists, got missing\.pth"),
     ],
 )
-def test_weights_that_are_not_there_are_answered_with_what_is(component, message):
+def test_the_error_for_missing_weights_names_the_nearest(component, message):
     with pytest.raises(WeightsError, match=message):
         component.build()
 
@@ -488,5 +490,6 @@ def test_drop_path_reaches_the_blocks_or_is_refused():
 
 @pytest.mark.parametrize("options", [{"channels": 0}, {"drop_path": 1.0}, {"drop_path": -0.1}])
 def test_options_out_of_range_are_refused(options):
-    with pytest.raises(ValueError, match=next(iter(options))):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):
         Timm(**options)

@@ -43,7 +43,7 @@ def test_tlf_datasets():
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", ", "])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_a_column_says_the_split(folder, separator, encoding):
+def test_a_column_names_the_split(folder, separator, encoding):
     splits = Csv(write(folder, SPLIT.replace(",", separator), encoding)).build()
     assert splits.classes == ("ant", "bee")
     assert splits.train.names == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
@@ -53,7 +53,7 @@ def test_a_column_says_the_split(folder, separator, encoding):
     assert pickle.loads(pickle.dumps(splits.train)).read(1) == b"b/1.jpg"
 
 
-def test_the_order_of_lines_has_no_say(folder):
+def test_the_order_of_lines_does_not_matter(folder):
     heading, *lines = SPLIT.splitlines()
     turned = "\n".join([heading, *reversed(lines)])
     first, second = (Csv(write(folder, text)).build() for text in (SPLIT, turned))
@@ -61,7 +61,7 @@ def test_the_order_of_lines_has_no_say(folder):
     assert first.train.labels == second.train.labels
 
 
-def test_without_a_split_column_some_are_put_aside(folder):
+def test_without_a_split_column_a_fraction_is_held_out(folder):
     text = "path,label\n" + "".join(f"{path},{path[0]}\n" for path in PATHS)
     splits = Csv(write(folder, text), fraction=0.5).build()
     assert (len(splits.train), len(splits.eval)) == (2, 3)
@@ -69,7 +69,7 @@ def test_without_a_split_column_some_are_put_aside(folder):
     assert "50% of each class" in splits.notes[0]
 
 
-def test_a_split_column_can_be_left_aside(folder):
+def test_a_split_column_can_be_ignored(folder):
     splits = Csv(write(folder, SPLIT), split="").build()
     assert "were held out" in splits.notes[0]
     assert len(splits.train) + len(splits.eval) == 5
@@ -107,12 +107,12 @@ def test_a_missing_file():
 
 
 def test_an_empty_file(folder):
-    assert "has to name the columns" in problem(file=write(folder, ""))
+    assert "must name the columns" in problem(file=write(folder, ""))
 
 
 def test_a_file_in_another_encoding(folder):
     file = write(folder, SPLIT.replace("ant", "Müller"), "latin-1")
-    assert "not UTF-8" in problem(file=file)
+    assert "must be UTF-8" in problem(file=file)
 
 
 def test_missing_columns_are_named_all_at_once(folder):
@@ -140,10 +140,10 @@ def test_wrong_lines_are_named(folder):
     text = SPLIT + "a/1.jpg,ant,train\n,ant,train\nb/1.jpg,,train\na/2.jpg\na/2.jpg,ant,vel\n"
     message = problem(file=write(folder, text))
     assert "a/1.jpg is in line 2 and again in line 7" in message
-    assert "line 8 lacks its path" in message
-    assert "line 9 lacks its label" in message
-    assert "line 10 has only 1 columns" in message
-    assert "line 11: 'vel' is no split; write train or val" in message
+    assert "line 8 has no path" in message
+    assert "line 9 has no label" in message
+    assert "line 10 has too few columns: 1" in message
+    assert "line 11: the split must be train or val, got 'vel'" in message
 
 
 def test_a_class_that_is_in_one_split_only(folder):
@@ -154,7 +154,8 @@ def test_a_class_that_is_in_one_split_only(folder):
 
 def test_a_column_with_one_split_only(folder):
     message = problem(file=write(folder, SPLIT.replace(",val", ",train")))
-    assert "says 'train' only; train and val are needed" in message
+    assert "the column 'split' must hold train and val, got 'train' only" in message
+    assert 'write data.split = ""' in message
 
 
 def test_a_single_class(folder):

@@ -53,7 +53,7 @@ def test_the_eval_folder_is_found_by_its_usual_names(root, name):
     assert Folder(str(root)).build().eval.names[0] == f"{name}/ants/9.gif"
 
 
-def test_val_comes_before_test_and_that_is_said(root):
+def test_val_comes_before_test_and_a_note_names_test(root):
     plant(root, "test/ants/5.jpg", "test/bees/5.jpg")
     splits = Folder(str(root)).build()
     assert splits.eval.names[0] == "val/ants/9.gif"
@@ -62,13 +62,13 @@ def test_val_comes_before_test_and_that_is_said(root):
 
 
 def test_other_names_are_set_in_the_recipe(root):
-    (root / "train").rename(root / "learn")
-    (root / "val").rename(root / "look")
-    splits = Folder(str(root), train="learn", eval="look").build()
+    (root / "train").rename(root / "first")
+    (root / "val").rename(root / "second")
+    splits = Folder(str(root), train="first", eval="second").build()
     assert (len(splits.train), len(splits.eval)) == (3, 2)
 
 
-def test_class_folders_alone_are_divided(tmp_path):
+def test_of_class_folders_alone_a_fraction_is_held_out(tmp_path):
     plant(tmp_path, *(f"{kind}/{i}.jpg" for kind in ("ants", "bees") for i in range(10)))
     splits = Folder(str(tmp_path), fraction=0.3, seed=1).build()
     assert (len(splits.train), len(splits.eval)) == (14, 6)
@@ -78,20 +78,20 @@ def test_class_folders_alone_are_divided(tmp_path):
     assert "data.seed = 1" in splits.notes[0]
 
 
-def test_the_division_does_not_depend_on_where_the_folder_is(tmp_path):
+def test_which_images_are_held_out_does_not_depend_on_the_place_of_the_folder(tmp_path):
     names = [f"{kind}/{i}.jpg" for kind in ("ants", "bees") for i in range(10)]
     here, there = plant(tmp_path / "a", *names), plant(tmp_path / "b" / "c", *reversed(names))
     first, second = Folder(str(here)).build(), Folder(str(there)).build()
     assert first.eval.names == second.eval.names
 
 
-def test_a_train_folder_alone_is_divided(tmp_path):
+def test_of_a_train_folder_alone_a_fraction_is_held_out(tmp_path):
     plant(tmp_path, *(f"train/{kind}/{i}.jpg" for kind in ("ants", "bees") for i in range(5)))
     splits = Folder(str(tmp_path)).build()
     assert (len(splits.train), len(splits.eval)) == (8, 2)
 
 
-def test_a_train_folder_can_be_divided_on_demand(root):
+def test_eval_fraction_holds_out_train_images(root):
     plant(root, "train/ants/2.jpg")
     splits = Folder(str(root), eval="fraction", fraction=0.5).build()
     assert all(name.startswith("train/") for name in splits.eval.names)
@@ -143,7 +143,7 @@ def test_links_are_followed_but_not_in_circles(root, tmp_path_factory):
     assert not [name for name in names if "circle" in name]
 
 
-def test_names_that_differ_by_case_only_are_pointed_out(root):
+def test_class_names_that_differ_by_case_only_are_a_note(root):
     if (root / "TRAIN").exists():
         pytest.skip("this file system does not tell cases apart")
     plant(root, "train/Ants/1.jpg", "val/Ants/1.jpg")
@@ -167,10 +167,10 @@ def test_a_root_that_is_empty(tmp_path):
     assert "no class folders" in problem(root=tmp_path)
 
 
-def test_images_without_class_folders_are_told_the_layout(tmp_path):
+def test_without_class_folders_the_error_shows_the_layout(tmp_path):
     plant(tmp_path, "a.jpg", "b.jpg")
     message = problem(root=tmp_path)
-    assert "it has no class folders (loose images: 2); a folder for each class" in message
+    assert "it has no class folders (loose images: 2); write a folder for each class" in message
     assert "root/train/ants/a.jpg" in message
 
 
@@ -195,7 +195,7 @@ def test_everything_wrong_is_named_at_once(root):
     ]
 
 
-def test_a_class_of_a_single_image_cannot_be_divided(tmp_path):
+def test_of_a_class_with_a_single_image_none_can_be_held_out(tmp_path):
     plant(tmp_path, "ants/1.jpg", "ants/2.jpg", "bees/1.jpg", "wasps/1.jpg")
     assert problem(root=tmp_path) == (
         f"{tmp_path}: each class must have at least 2 images, one per split; got a single image of "
@@ -224,7 +224,7 @@ def test_an_eval_folder_that_is_not_there(root):
     assert "there is no folder 'vla'; did you mean 'val'?" in problem(root=root, eval="vla")
 
 
-def test_an_eval_folder_that_cannot_be_told(root):
+def test_an_eval_folder_with_an_unusual_name(root):
     (root / "val").rename(root / "holdout")
     message = problem(root=root)
     assert "which folder is the eval split? There is 'holdout'" in message

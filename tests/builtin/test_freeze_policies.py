@@ -77,8 +77,10 @@ def test_all_but_last(model, stages, frozen):
     assert set(AllButLast(stages).frozen(model, START)) == of(*frozen)
 
 
-def test_all_but_last_knows_how_many_there_are(model):
-    with pytest.raises(ValueError, match="stages = 4, but the backbone has only 3: stem, layer1"):
+def test_all_but_last_refuses_more_stages_than_there_are(model):
+    with pytest.raises(
+        ValueError, match=r"stages must be at most 3, .* \(stem, layer1, layer2\), got 4"
+    ):
         AllButLast(4).frozen(model, START)
 
 
@@ -147,10 +149,10 @@ def test_gradual_thaws_from_the_top(model, policy, stages_frozen):
         assert set(frozen) == of(*order[:count])
 
 
-def replay(policy, model, figures, monitor):
-    """How many stages stand still in each epoch, the last being the one after all figures."""
+def replay(policy, model, values, monitor):
+    """How many stages are frozen in each epoch; the last epoch is the one after all values."""
     name = "loss" if monitor == "eval_loss" else "top1"
-    history = tuple(epoch(**{name: figure}) for figure in figures)
+    history = tuple(epoch(**{name: value}) for value in values)
     counts = []
     for number in range(len(history) + 1):
         progress = Progress(number, 20, history=history[:number], monitor=monitor)
@@ -159,7 +161,7 @@ def replay(policy, model, figures, monitor):
 
 
 @pytest.mark.parametrize(
-    ("patience", "figures", "frozen"),
+    ("patience", "values", "frozen"),
     [
         (1, [0.1, 0.2, 0.3], [3, 3, 3, 3]),
         (1, [0.5, 0.5, 0.4, 0.6], [3, 3, 2, 1, 1]),
@@ -168,9 +170,9 @@ def replay(policy, model, figures, monitor):
         (1, [0.5] * 6, [3, 3, 2, 1, 0, 0, 0]),
     ],
 )
-def test_plateau_replays_the_history(model, patience, figures, frozen):
-    assert replay(Plateau(patience), model, figures, "eval_top1") == frozen
-    falling = [1 - figure for figure in figures]
+def test_plateau_replays_the_history(model, patience, values, frozen):
+    assert replay(Plateau(patience), model, values, "eval_top1") == frozen
+    falling = [1 - value for value in values]
     assert replay(Plateau(patience), model, falling, "eval_loss") == frozen
 
 
@@ -189,15 +191,19 @@ def test_alternate_takes_turns(model):
 @pytest.mark.parametrize(
     ("policy", "options", "message"),
     [
-        (AllButLast, {"stages": -1}, "stages is a whole number from 0 on, not -1"),
+        (AllButLast, {"stages": -1}, "stages must be 0 or more, got -1"),
         (Only, {"stages": ()}, 'write freeze = "nothing"'),
-        (Matching, {"pattern": "layer4["}, r"'layer4\[' is no regular expression: unterminated"),
-        (Gradual, {"thaw": 0}, "thaw is a whole number from 1 on, not 0"),
-        (Gradual, {"every": 0}, "every is a whole number from 1 on, not 0"),
-        (Gradual, {"start": -1}, "start is a whole number from 0 on, not -1"),
-        (Plateau, {"patience": 0}, "patience is a whole number from 1 on, not 0"),
-        (Plateau, {"thaw": 0}, "thaw is a whole number from 1 on, not 0"),
-        (Alternate, {"every": 0}, "every is a whole number from 1 on, not 0"),
+        (
+            Matching,
+            {"pattern": "layer4["},
+            r"regular expression, got 'layer4\[': unterminated",
+        ),
+        (Gradual, {"thaw": 0}, "thaw must be 1 or more, got 0"),
+        (Gradual, {"every": 0}, "every must be 1 or more, got 0"),
+        (Gradual, {"start": -1}, "start must be 0 or more, got -1"),
+        (Plateau, {"patience": 0}, "patience must be 1 or more, got 0"),
+        (Plateau, {"thaw": 0}, "thaw must be 1 or more, got 0"),
+        (Alternate, {"every": 0}, "every must be 1 or more, got 0"),
     ],
 )
 def test_wrong_options(policy, options, message):

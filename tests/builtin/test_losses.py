@@ -19,7 +19,7 @@ def logits():
 
 @pytest.fixture
 def labels():
-    """As many of each class as COUNTS says."""
+    """The labels of COUNTS images of each class."""
     return torch.tensor([0, 1, 1, 1, 2, 2, 2, 2])
 
 
@@ -106,12 +106,12 @@ def test_cross_entropies_of_mixed_labels_are_mixed(logits, labels, component):
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
-def test_focal_has_right_slopes_however_sure_the_model_is(logits, labels, gamma):
+def test_focal_has_right_gradients_however_confident_the_model_is(logits, labels, gamma):
     loss = Focal(gamma).build(COUNTS)
     assert torch.autograd.gradcheck(lambda x: loss(x, labels), logits.requires_grad_())
-    sure = (1000 * functional.one_hot(labels, 3).float()).requires_grad_()
-    (loss(sure, labels).sum() + loss(sure, labels.flip(0)).sum()).backward()
-    assert sure.grad.isfinite().all()
+    confident = (1000 * functional.one_hot(labels, 3).float()).requires_grad_()
+    (loss(confident, labels).sum() + loss(confident, labels.flip(0)).sum()).backward()
+    assert confident.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("kind", tlf_losses())
@@ -127,10 +127,10 @@ def test_half_precision_and_other_devices(kind, dtype):
 @pytest.mark.parametrize(
     ("component", "options", "message"),
     [
-        (CrossEntropy, {"label_smoothing": 1.0}, "from 0 to below 1, not 1.0"),
-        (CrossEntropy, {"label_smoothing": -0.1}, "from 0 to below 1, not -0.1"),
-        (Focal, {"gamma": -1.0}, "gamma is a number from 0 on, not -1.0"),
-        (Focal, {"gamma": float("inf")}, "gamma is a number from 0 on, not inf"),
+        (CrossEntropy, {"label_smoothing": 1.0}, "from 0 to below 1, got 1.0"),
+        (CrossEntropy, {"label_smoothing": -0.1}, "from 0 to below 1, got -0.1"),
+        (Focal, {"gamma": -1.0}, "gamma must be finite and 0 or more, got -1.0"),
+        (Focal, {"gamma": float("inf")}, "gamma must be finite and 0 or more, got inf"),
     ],
 )
 def test_wrong_options(component, options, message):
@@ -139,7 +139,7 @@ def test_wrong_options(component, options, message):
 
 
 @pytest.mark.parametrize("kind", tlf_losses())
-def test_components_are_values_and_build_what_can_be_sent(kind, logits, labels):
+def test_components_are_values_and_build_what_can_be_pickled(kind, logits, labels):
     component = tlf_losses()[kind](class_weights="balanced")
     assert pickle.loads(pickle.dumps(component)) == component
     assert type(component)(**asdict(component)) == component

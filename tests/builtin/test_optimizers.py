@@ -10,7 +10,7 @@ from torch import nn
 from tlf.builtin.optimizers import Adam, AdamW, Sgd, Timm, tlf_optimizers
 
 FOREIGN = [n for n in list_optimizers() if isinstance(get_optimizer_info(n).opt_class, str)]
-# kron compiles, which takes seconds: it is tried apart.
+# kron compiles, which takes seconds: it has a slow test of its own.
 FIRST_ORDER = sorted({*list_optimizers()} - {*FOREIGN} - {"adahessian", "kron", "kronc", "kronw"})
 
 
@@ -105,7 +105,7 @@ def test_timms_first_order_optimizers_train(model, name):
 @pytest.mark.parametrize("name", ["kron", "kronc", "kronw"])
 def test_timms_kron_trains(model, name):
     with warnings.catch_warnings():
-        # It recommends opt_einsum, and torch's compiler warns of its own accord.
+        # kron recommends opt_einsum, and torch's compiler warns, too.
         warnings.simplefilter("ignore")
         start = model[2].weight.detach().clone()
         step(model, Timm(name).build(groups(model)))
@@ -125,7 +125,7 @@ def test_timms_optimizers_take_the_options_that_they_have(model, name):
         assert {key: group[key] for key in expected} == expected
 
 
-def test_corrected_weight_decay_goes_by_each_groups_own_rate():
+def test_corrected_weight_decay_uses_each_groups_own_rate():
     # By its formula a weight without a gradient shrinks by lr² / highest lr · decay: at the highest
     # rate of each group, by lr · decay.
     weights = [nn.Parameter(torch.ones(2, 2)) for _ in range(2)]
@@ -138,35 +138,55 @@ def test_corrected_weight_decay_goes_by_each_groups_own_rate():
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_needs_another_package_says_which(model, name):
+def test_an_optimizer_of_another_package_names_the_package(model, name):
     if torch.cuda.is_available():
         pytest.skip("a GPU is there, and so may be the packages")
     package = "bitsandbytes" if name.startswith("bnb") else "apex"
-    with pytest.raises(ValueError, match=f"needs the package {package} and a CUDA device"):
+    with pytest.raises(ValueError, match=f"needs the package {package} and a CUDA device.*; write"):
         Timm(name).build(groups(model))
 
 
 @pytest.mark.parametrize(
     ("component", "options", "message"),
     [
-        (Sgd, {"momentum": 1.0}, "momentum is a fraction from 0 to below 1, not 1.0"),
-        (Sgd, {"weight_decay": -1.0}, "weight_decay is a number from 0 on, not -1.0"),
-        (Sgd, {"momentum": 0.0, "nesterov": True}, "nesterov needs a momentum above 0"),
-        (Adam, {"betas": (0.9, 1.0)}, "each of betas is a fraction from 0 to below 1, not 1.0"),
-        (Adam, {"eps": -1e-8}, "eps is a number from 0 on, not -1e-08"),
-        (AdamW, {"betas": (-0.1, 0.9)}, "each of betas is a fraction .* not -0.1"),
-        (AdamW, {"weight_decay": float("inf")}, "weight_decay is a number from 0 on, not inf"),
+        (Sgd, {"momentum": 1.0}, "momentum must be a fraction from 0 to below 1, got 1.0"),
+        (Sgd, {"weight_decay": -1.0}, "weight_decay must be finite and 0 or more, got -1.0"),
+        (Sgd, {"momentum": 0.0, "nesterov": True}, "momentum must be above 0 for nesterov, got 0"),
+        (
+            Adam,
+            {"betas": (0.9, 1.0)},
+            "betas must be a fraction from 0 to below 1, got 1.0",
+        ),
+        (Adam, {"eps": -1e-8}, "eps must be finite and 0 or more, got -1e-08"),
+        (AdamW, {"betas": (-0.1, 0.9)}, "each of betas must be a fraction .* got -0.1"),
+        (
+            AdamW,
+            {"weight_decay": float("inf")},
+            "weight_decay must be finite and 0 or more, got inf",
+        ),
         (Timm, {"name": "adammw"}, "timm has no optimizer 'adammw'; did you mean 'adamw'"),
         (Timm, {"name": "lookahead_adam"}, "timm has no optimizer 'lookahead_adam'"),
-        (Timm, {"name": "adahessian"}, "'adahessian' needs second derivatives"),
+        (
+            Timm,
+            {"name": "adahessian"},
+            "must be an optimizer of first order, got 'adahessian'",
+        ),
         (Timm, {"name": "adamw", "momentum": 0.9}, "'adamw' has no momentum; leave it out"),
         (Timm, {"name": "momentum", "betas": (0.9, 0.9)}, "'momentum' has no betas; leave it out"),
         (Timm, {"name": "lion", "eps": 1e-8}, "'lion' has no eps; leave it out"),
-        (Timm, {"name": "adan", "betas": (0.9, 0.9)}, "'adan' has 3 betas, not 2"),
-        (Timm, {"name": "lamb", "betas": (0.9, 1.5)}, "each of betas is a fraction .* not 1.5"),
-        (Timm, {"name": "lamb", "weight_decay": -1.0}, "weight_decay is a number from 0 on"),
-        (Timm, {"name": "sgdw", "momentum": 2.0}, "momentum is a fraction .* not 2.0"),
-        (Timm, {"name": "lamb", "eps": -1.0}, "eps is a number from 0 on, not -1.0"),
+        (
+            Timm,
+            {"name": "adan", "betas": (0.9, 0.9)},
+            "betas must be 3 numbers .* 'adan', got 2",
+        ),
+        (
+            Timm,
+            {"name": "lamb", "betas": (0.9, 1.5)},
+            "betas must be a fraction .* got 1.5",
+        ),
+        (Timm, {"name": "lamb", "weight_decay": -1.0}, "weight_decay must be finite and 0 or more"),
+        (Timm, {"name": "sgdw", "momentum": 2.0}, "momentum must be a fraction .* got 2.0"),
+        (Timm, {"name": "lamb", "eps": -1.0}, "eps must be finite and 0 or more, got -1.0"),
     ],
 )
 def test_wrong_options(component, options, message):

@@ -134,22 +134,22 @@ def test_one_cycle_ends():
 @pytest.mark.parametrize("monitor", ["eval_top1", "eval_loss"])
 def test_plateau_is_torchs(patience, monitor):
     generator = torch.Generator().manual_seed(patience)
-    # Rounded, so that some figures are equal: those are no improvement.
-    figures = (torch.rand(40, generator=generator) * 20).round().div(20).tolist()
+    # Rounded, so that some values are equal: an equal value is no improvement.
+    values = (torch.rand(40, generator=generator) * 20).round().div(20).tolist()
     optimizer = sgd()
     mode = "min" if monitor == "eval_loss" else "max"
     reference = lr_scheduler.ReduceLROnPlateau(
         optimizer, mode, 0.5, patience - 1, threshold=0.0, min_lr=0.01, eps=0.0
     )
-    history = tuple(result(i, top1=f, loss=f) for i, f in enumerate(figures))
+    history = tuple(result(i, top1=f, loss=f) for i, f in enumerate(values))
     scheduler = Plateau(patience, gamma=0.5, min_factor=0.01)
     drops = set()
-    for number, figure in enumerate(figures):
+    for number, value in enumerate(values):
         progress = Progress(number, 40, history=history[:number], monitor=monitor)
         assert scheduler.factor(progress) == pytest.approx(optimizer.param_groups[0]["lr"])
         drops.add(scheduler.factor(progress))
         optimizer.step()
-        reference.step(figure)
+        reference.step(value)
     assert len(drops) > 4
 
 
@@ -162,7 +162,7 @@ def test_plateau_with_warmup_multiplies():
 @pytest.mark.parametrize("kind", tlf_schedulers())
 @pytest.mark.parametrize(("epochs", "updates"), [(1, 1), (1, 2), (3, 1), (2, 7)])
 @pytest.mark.parametrize("warmup", [0.0, 0.4, 0.99])
-def test_every_update_of_any_phase_learns(kind, epochs, updates, warmup):
+def test_every_update_of_any_phase_trains(kind, epochs, updates, warmup):
     options = {} if kind == "one-cycle" else {"warmup": warmup}
     found = factors(tlf_schedulers()[kind](**options), epochs, updates)
     assert all(0 < factor <= 1 for factor in found)
@@ -172,23 +172,23 @@ def test_every_update_of_any_phase_learns(kind, epochs, updates, warmup):
 @pytest.mark.parametrize("kind", ["constant", "linear", "cosine", "step", "plateau"])
 @pytest.mark.parametrize("warmup", [-0.1, 1.0, float("nan")])
 def test_warmup_is_a_fraction(kind, warmup):
-    with pytest.raises(ValueError, match=f"warmup is a fraction .* to below 1, not {warmup}"):
+    with pytest.raises(ValueError, match=f"warmup must be a fraction .* to below 1, got {warmup}"):
         tlf_schedulers()[kind](warmup=warmup)
 
 
 @pytest.mark.parametrize(
     ("scheduler", "options", "message"),
     [
-        (Linear, {"end": -0.5}, "end is a factor from 0 to 1, not -0.5"),
-        (Cosine, {"end": 1.5}, "end is a factor from 0 to 1, not 1.5"),
-        (Step, {"every": 0}, "every is a whole number from 1 on, not 0"),
-        (Step, {"gamma": 0.0}, "gamma is a factor above 0 and up to 1, not 0.0"),
-        (OneCycle, {"peak_at": 0.0}, "peak_at is a fraction above 0 and below 1, not 0.0"),
-        (OneCycle, {"start_div": 0.5}, "start_div is a number from 1 on, not 0.5"),
-        (OneCycle, {"end_div": 0.0}, "end_div is a number from 1 on, not 0.0"),
-        (Plateau, {"patience": 0}, "patience is a whole number from 1 on, not 0"),
-        (Plateau, {"gamma": 2.0}, "gamma is a factor above 0 and up to 1, not 2.0"),
-        (Plateau, {"min_factor": 2.0}, "min_factor is a factor from 0 to 1, not 2.0"),
+        (Linear, {"end": -0.5}, "end must be a factor from 0 to 1, got -0.5"),
+        (Cosine, {"end": 1.5}, "end must be a factor from 0 to 1, got 1.5"),
+        (Step, {"every": 0}, "every must be 1 or more, got 0"),
+        (Step, {"gamma": 0.0}, "gamma must be a factor above 0 and up to 1, got 0.0"),
+        (OneCycle, {"peak_at": 0.0}, "peak_at must be between 0 and 1, got 0.0"),
+        (OneCycle, {"start_div": 0.5}, "start_div must be finite and 1 or more, got 0.5"),
+        (OneCycle, {"end_div": 0.0}, "end_div must be finite and 1 or more, got 0.0"),
+        (Plateau, {"patience": 0}, "patience must be 1 or more, got 0"),
+        (Plateau, {"gamma": 2.0}, "gamma must be a factor above 0 and up to 1, got 2.0"),
+        (Plateau, {"min_factor": 2.0}, "min_factor must be a factor from 0 to 1, got 2.0"),
     ],
 )
 def test_wrong_options(scheduler, options, message):

@@ -130,7 +130,7 @@ def install(folder, source, name="gem", distribution="tlf-gem"):
         (["phases.0.lr=-1"], ["phases.0.lr: must be above 0"]),
         (["head=lineer"], ["head: no head is called 'lineer'; did you mean 'linear'?"]),
         (["backbone.kind=tim"], ["backbone.kind: no backbone is called 'tim'", "'timm'"]),
-        (["data.fraction=2"], ["data: fraction lies between 0 and 1"]),
+        (["data.fraction=2"], ["data: fraction must be between 0 and 1, got 2"]),
         (["data.bad_images=drop"], ["data.bad_images: ", "Known: error, skip"]),
         (
             ["transforms.resize=20"],

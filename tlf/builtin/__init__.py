@@ -1,4 +1,5 @@
-"""tlf's own components. Each module is a plugin like any other and is loaded by its name, never
-imported by the rest of tlf; it may know the rooms of data, pretrained networks and freezing, and no
-other built-in.
+"""tlf's own components. Each module is a plugin, as a third party's is.
+
+Plugins are loaded by name: the rest of tlf never imports them. A built-in may import ``tlf.data``,
+``tlf.pretrained`` and ``tlf.freezing``, but no other built-in.
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HUB_PREFIX = "hf-hub:"
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-"""What timm calls a file of weights on the Hugging Face hub, the safe format first."""
+"""timm's names for a file of weights on the Hugging Face hub; safetensors first."""
 
 AUXILIARY = ("aux1", "aux2", "AuxLogits")
 """torchvision's auxiliary classifiers, which help to train a network from scratch."""
@@ -30,22 +30,22 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits")
 class Torchvision:
     """A classification network of torchvision, with torchvision's own names for its parameters.
 
-    Its last layer is taken away; dropout and hidden layers before it stay. Networks that were
-    trained with auxiliary classifiers come without them. Stages are torchvision's own modules, from
-    ``stem`` on: ``layer1`` … ``layer4`` in a ResNet, ``features.1`` … in an EfficientNet.
+    Its last layer is removed; dropout and hidden layers before it stay. Auxiliary classifiers are
+    removed, too. Stages are torchvision's own modules, after ``stem``: ``layer1`` … ``layer4`` in a
+    ResNet, ``features.1`` … in an EfficientNet.
 
-    Networks without hidden layers before their classifier also give maps (B, F, H, W), and vision
-    transformers tokens (B, N, F), to heads that pool for themselves.
+    To heads that do their own pooling, networks without hidden layers before their classifier give
+    maps (B, F, H, W), and vision transformers give tokens (B, N, F).
     """
 
     model: str = "resnet18"
     """torchvision's name for the architecture."""
     weights: str = "DEFAULT"
     """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt),
-    ``starter`` (ResNet-18 weights that come with tlf), or ``none``: start at random."""
+    ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random weights)."""
 
     def expected_preprocessing(self) -> Preprocessing | None:
-        """How images are prepared for it, as far as that is known without torchvision."""
+        """Its preprocessing, where it is known without importing torchvision."""
         file = local_file(self.weights, self.model)
         own = file and published.preprocessing_in(file)
         known = file or self.weights in ("DEFAULT", "none")
@@ -56,7 +56,7 @@ class Torchvision:
 
         Raises:
             ValueError: torchvision has no such model.
-            WeightsError: there are no such weights, or they cannot be fetched or do not fit.
+            WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
         """
         from tlf.pretrained.skip_init import Unfilled
 
@@ -92,41 +92,42 @@ class Torchvision:
 class Timm:
     """A network of timm, with timm's own names for its parameters.
 
-    Stages are timm's own groups, from ``stem`` on: ``stages.0`` … in a ConvNeXt, ``blocks.0`` … in
-    a vision transformer. Networks that timm does not group are cut at their own modules.
+    Stages are timm's own groups, after ``stem``: ``stages.0`` … in a ConvNeXt, ``blocks.0`` … in a
+    vision transformer. Where timm has no groups, each module at the top is a stage.
 
-    Networks whose maps are as wide as their features also give maps (B, F, H, W) or tokens
-    (B, N, F) to heads that pool for themselves. Maps that timm lays out as (B, H, W, F) come as
-    tokens.
+    To heads that do their own pooling, networks whose maps are as wide as their features give maps
+    (B, F, H, W) or tokens (B, N, F). Maps that timm lays out as (B, H, W, F) are given as tokens.
 
-    Some of timm's ways to crop are done in the nearest way that tlf has: of a squashed image the
-    whole is shown instead of its centre, and images are resized instead of padded.
+    Two of timm's ways to crop are replaced: a squashed image is used whole instead of its centre,
+    and an image is resized instead of padded.
     """
 
     model: str = "resnet18"
-    """timm's name for the architecture; ``architecture.tag`` says which weights are meant, too."""
+    """timm's name for the architecture; ``architecture.tag`` also names its weights."""
     weights: str = "default"
     """``default`` or another published tag (``a1_in1k``), ``hf-hub:organisation/name``, a file
-    (.safetensors, .pth, .pt), ``starter`` (ResNet-18 weights that come with tlf), or ``none``:
-    start at random."""
+    (.safetensors, .pth, .pt), ``starter`` (ResNet-18 weights that come with tlf), or ``none``
+    (random weights)."""
     channels: int = 3
     """Channels of an image: 3 for colour, 1 for grey. The first convolution is adapted."""
     drop_path: float = 0.0
-    """Chance that a block is skipped while training; it rises to this from the stem to the top."""
+    """Probability that the last block is skipped in training; it falls towards the stem."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if self.channels < 1:
-            raise ValueError(f"channels counts from 1 on, not {self.channels}")
+            raise ValueError(f"channels must be 1 or more, got {self.channels}; write channels = 3")
         if not 0 <= self.drop_path < 1:
-            raise ValueError(f"drop_path is a chance from 0 to below 1, not {self.drop_path}")
+            raise ValueError(
+                f"drop_path must be a probability from 0 to below 1, got {self.drop_path}"
+            )
 
     def build(self) -> BuiltBackbone:
         """Build the network and load its weights.
 
         Raises:
             ValueError: timm has no such model, or it has no drop-path.
-            WeightsError: there are no such weights, or they cannot be fetched or do not fit.
+            WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
         """
         from tlf.pretrained.skip_init import Unfilled
 
@@ -138,7 +139,7 @@ class Timm:
             own = published.stored_preprocessing(stored.metadata)
             preprocessing = own or published.timm_preprocessing(config)
             with Unfilled() if file else nullcontext():
-                module = self._bare(architecture, config, preprocessing.size)
+                module = self._random(architecture, config, preprocessing.size)
             if file:
                 self._fit(module, config, stored.tensors)
         else:
@@ -151,7 +152,7 @@ class Timm:
         return BuiltBackbone(module, width, stages.cut_timm(module), preprocessing, classifier)
 
     def _published(self, architecture: str) -> tuple[Any, dict[str, "Tensor"], dict[str, Any]]:
-        """Published weights: how timm describes them, their tensors, and the network's options."""
+        """Published weights: timm's description, their tensors, and the network's options."""
         what = f"{self.model} {self.weights}"
         if self.weights.startswith(HUB_PREFIX):
             repository = self.weights.removeprefix(HUB_PREFIX)
@@ -167,15 +168,15 @@ class Timm:
             file = downloads.fetch_url(url, what, name)
         return config, read(file).tensors, {}
 
-    def _bare(self, architecture: str, config: Any, size: int) -> "nn.Module":  # noqa: ANN401
-        """The network at random, without classifier."""
+    def _random(self, architecture: str, config: Any, size: int) -> "nn.Module":  # noqa: ANN401
+        """The network with random weights, without classifier."""
         options: dict[str, Any] = {"num_classes": 0}
         if config.fixed_input_size and size != config.input_size[-1]:
             options["img_size"] = size
         return self._create(architecture, config, options)
 
     def _fit(self, module: "nn.Module", config: Any, tensors: Mapping[str, "Tensor"]) -> None:  # noqa: ANN401
-        """Fit a file's weights; those for colour images are adapted to the channels asked for."""
+        """Load a file's weights; the first convolution is adapted to the number of channels."""
         from timm.models import adapt_input_conv
 
         own, given = module.state_dict(), dict(tensors)
@@ -194,8 +195,8 @@ class Timm:
         tensors: dict[str, "Tensor"],
         options: Mapping[str, Any],
     ) -> "nn.Module":
-        """The network with published weights, as timm itself converts and fits them."""
-        # With as many classes as the weights have, timm fits strictly.
+        """The network with published weights, which timm itself converts and loads."""
+        # timm is strict only where the network has as many classes as the weights.
         given = dataclasses.replace(config, state_dict=tensors)
         try:
             module = self._create(architecture, given, {"pretrained": True, **options})
@@ -224,12 +225,12 @@ class Timm:
 
 @hookimpl
 def tlf_backbones() -> dict[str, type]:
-    """Offer the networks of two libraries."""
+    """Offer the networks of torchvision and timm."""
     return {"torchvision": Torchvision, "timm": Timm}
 
 
 def _remove_last_layer(module: "nn.Module") -> tuple[str, int]:
-    """Take a torchvision network's last layer away; say its name and how many features it took."""
+    """Remove a torchvision network's last layer; return its name and its number of inputs."""
     from torch import nn
 
     name = [name for name, _ in module.named_parameters()][-1].rpartition(".")[0]

@@ -19,7 +19,7 @@ from tlf.errors import DataError, nearest
 from tlf.hookspecs import hookimpl
 
 _MOST = 20
-"""How many lines a message names."""
+"""How many lines an error names at most."""
 
 
 @hookimpl
@@ -30,7 +30,7 @@ def tlf_datasets() -> dict[str, type]:
 
 @dataclass(frozen=True)
 class Csv:
-    """Images listed in a CSV file, a line for each, under a heading.
+    """Images listed in a CSV file, one in each line, below a line of column names.
 
     The file is UTF-8; its columns are separated by commas, semicolons or tabs.
     """
@@ -38,21 +38,21 @@ class Csv:
     file: str
     """The CSV file."""
     root: str = ""
-    """The folder that the paths start from. Empty: the CSV file's own."""
+    """The folder that paths are relative to. Empty: the CSV file's own folder."""
     path: str = "path"
     """The column of paths."""
     label: str = "label"
     """The column of class names."""
     split: str = "split"
-    """The column that says train or val (or valid, validation, eval, test). Where the file has no
-    column ``split``, or this is empty, a fraction of each class is put aside as the eval split."""
+    """The column that holds train or val (or valid, validation, eval, test). Where the file has no
+    column ``split``, or this is empty, a fraction of each class is held out as the eval split."""
     fraction: float = 0.2
-    """How much of each class is put aside where no column says it."""
+    """How much of each class is held out where no column names the split."""
     seed: int = 0
-    """Decides which images are put aside; the seed of the run has no part in it."""
+    """Decides which images are held out; the seed of the run has no effect on it."""
 
     def build(self) -> Splits:
-        """Read the list and see that every file is there.
+        """Read the list and check that every file exists.
 
         Raises:
             DataError: names everything that is missing or does not fit together.
@@ -62,7 +62,7 @@ class Csv:
         root = os.path.expanduser(self.root or os.path.dirname(self.file))
         split = columns.index(self.split) if self.split in columns else None
         rows, problems = _rows(lines, columns.index(self.path), columns.index(self.label), split)
-        problems += _twice(rows) + _missing(rows, root)
+        problems += _duplicates(rows) + _missing(rows, root)
         if problems:
             raise failure(self.file, problems)
         return self._splits(root, _grouped(rows), split is not None)
@@ -85,9 +85,9 @@ class Csv:
         train = groups.get("train", {})
         found = [name for name in EVAL_NAMES if name in groups]
         if by_column and not (train and found):
-            said = listed(sorted(groups))
-            problem = f"the column {self.split!r} says {said} only; train and val are needed"
-            raise failure(self.file, [f'{problem}, or data.split = "" to have images put aside'])
+            held = listed(sorted(groups))
+            problem = f"the column {self.split!r} must hold train and val, got {held} only"
+            raise failure(self.file, [f'{problem}; write data.split = "" to hold out images'])
         seen = groups[found[0]] if found else train
         problems = class_problems(train, seen, "train" if found else "it", "".join(found[:1]))
         if problems:
@@ -107,7 +107,7 @@ class _Row:
 
 
 def _read(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The heading, and each line's number and cells.
+    """The names of the columns, and each line's number and cells.
 
     Raises:
         DataError: the file is missing, empty, or not UTF-8.
@@ -122,34 +122,34 @@ def _read(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}; set data.file") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is not UTF-8: save it as such ({error})") from error
+        raise DataError(f"{file} must be UTF-8; save it as UTF-8 ({error})") from error
     except csv.Error as error:
         raise DataError(f"{file} is no CSV file: {error}") from error
     if not lines:
-        raise DataError(f"{file} is empty; its first line has to name the columns")
+        raise DataError(f"{file} is empty; its first line must name the columns")
     return [cell.strip() for cell in lines[0][1]], lines[1:]
 
 
 def _rows(
     lines: Sequence[tuple[int, list[str]]], path: int, label: int, split: int | None
 ) -> tuple[list[_Row], list[str]]:
-    """The images, and what is wrong with single lines. Without a column, all are in ``train``."""
+    """The images, and the problems of single lines. Without a split column, all are ``train``."""
     rows, problems = [], []
     for line, cells in lines:
         if len(cells) <= max(path, label, split or 0):
-            problems.append(f"line {line} has only {len(cells)} columns")
+            problems.append(f"line {line} has too few columns: {len(cells)}")
             continue
         where = "train" if split is None else cells[split].strip()
         row = _Row(line, cells[path], cells[label].strip(), where)
         rows.append(row)
         if not row.path or not row.label:
-            problems.append(f"line {line} lacks its {'label' if row.path else 'path'}")
+            problems.append(f"line {line} has no {'label' if row.path else 'path'}")
         if where not in ("train", *EVAL_NAMES):
-            problems.append(f"line {line}: {where!r} is no split; write train or val")
-    return rows, _capped(problems, "lines are wrong")
+            problems.append(f"line {line}: the split must be train or val, got {where!r}")
+    return rows, _capped(problems, "lines have problems")
 
 
-def _twice(rows: Sequence[_Row]) -> list[str]:
+def _duplicates(rows: Sequence[_Row]) -> list[str]:
     first: dict[str, int] = {}
     problems = [
         f"{row.path} is in line {first[row.path]} and again in line {row.line}"
@@ -166,7 +166,7 @@ def _missing(rows: Sequence[_Row], root: str) -> list[str]:
         if row.path and not os.path.isfile(os.path.join(root, row.path))
     ]
     problems = _capped(problems, "files are missing")
-    return [*problems, "paths start from data.root"] if problems else []
+    return [*problems, "paths are relative to data.root"] if problems else []
 
 
 def _capped(problems: list[str], rest: str) -> list[str]:

@@ -21,12 +21,12 @@ from tlf.errors import DataError, nearest
 from tlf.hookspecs import hookimpl
 
 _CLUTTER = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
-"""Folders that systems leave behind. Hidden ones (.ipynb_checkpoints, .Trash) go without saying."""
+"""Folders that operating systems create. Hidden ones (.Trash) are skipped without a list."""
 
-_LAYOUT = """a folder for each class is expected, the same ones in both splits,
+_LAYOUT = """write a folder for each class, the same ones in both splits,
       root/train/ants/a.jpg   root/train/bees/b.jpg
       root/val/ants/c.jpg     root/val/bees/d.jpg
-    or one for each class alone, to have the eval split put aside:
+    or class folders alone, and tlf holds out the eval split:
       root/ants/a.jpg         root/bees/b.jpg"""
 
 
@@ -40,27 +40,29 @@ def tlf_datasets() -> dict[str, type]:
 class Folder:
     """A folder of images, with a folder for each class: ``root/train/ants/a.jpg``.
 
-    Where ``root`` has no train folder, its own folders are the classes (``root/ants/a.jpg``) and a
-    fraction of each is put aside as the eval split. Folders inside a class folder belong to the
-    class. Hidden files and folders, and files that are not images by their suffix, are left out.
+    Where ``root`` has no train folder, its own folders are the classes (``root/ants/a.jpg``), and a
+    fraction of each class is held out as the eval split. Folders inside a class folder belong to
+    the class. Hidden files and folders, and files without an image's suffix, are left out.
     """
 
     root: str
-    """The folder."""
+    """The folder that holds the images."""
     train: str = "train"
-    """The folder in it that is trained on."""
+    """The folder of the train split in ``root``."""
     eval: str = "auto"
-    """The folder in it that is evaluated on. ``auto``: the first of val, valid, validation, eval
-    and test that is there, else as ``fraction``. ``fraction``: put train images aside."""
+    """The folder of the eval split in ``root``. ``auto``: the first of val, valid, validation, eval
+    and test that exists, else as ``fraction``. ``fraction``: hold out train images."""
     fraction: float = 0.2
-    """How much of each class is put aside where there is no eval folder."""
+    """How much of each class is held out where there is no eval folder."""
     seed: int = 0
-    """Decides which images are put aside; the seed of the run has no part in it."""
+    """Decides which images are held out; the seed of the run has no effect on it."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 < self.fraction < 1:
-            raise ValueError(f"fraction lies between 0 and 1, such as 0.2, not at {self.fraction}")
+            raise ValueError(
+                f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
+            )
 
     def build(self) -> Splits:
         """Find the images.
@@ -84,7 +86,7 @@ class Folder:
         )
 
     def _layout(self, root: Path) -> tuple[str, str | None, tuple[str, ...]]:
-        """The folder of each split, and notes. No train folder: ``""``, the root is one split."""
+        """The folder of each split, and notes. Without a train folder: ``""``, the root itself."""
         folders = _folders(root)
         if (root / self.train).is_dir():
             return self._eval_layout(root, folders)
@@ -95,7 +97,7 @@ class Folder:
             raise failure(self.root, [f"{problem}; set data.train"])
         inner = [name for name in folders if (root / name / "train").is_dir()]
         if inner:
-            problem = f"it holds a dataset, {inner[0]!r}, not classes"
+            problem = f"it must hold class folders, got a folder with a dataset: {inner[0]!r}"
             raise failure(self.root, [f"{problem}; set data.root={root / inner[0]}"])
         return "", None, ()
 
@@ -114,7 +116,7 @@ class Folder:
         if others and not found:
             problem = (
                 f"which folder is the eval split? There is {listed(others)}; set data.eval to its "
-                f'name, or to "fraction" to have some of {self.train!r} put aside'
+                f'name, or to "fraction" to hold out images of {self.train!r}'
             )
             raise failure(self.root, [problem])
         return self.train, found[0] if found else None, untouched(found)
@@ -122,18 +124,18 @@ class Folder:
 
 @dataclass(frozen=True)
 class _Scan:
-    """What lies in the folder of one split."""
+    """The contents of one split's folder."""
 
     name: str
     groups: dict[str, list[str]]
-    """Class → its images, relative to the root. Empty class folders are among them."""
+    """Class → its images, relative to the root. Empty class folders are included."""
     loose: list[str]
     """Images in no class folder."""
     others: Counter[str]
     """Suffix → how many files that are not images."""
 
     def problems(self) -> list[str]:
-        """What keeps this from being a split."""
+        """Why this cannot be a split, if so."""
         if not self.groups:
             loose = f" (loose images: {len(self.loose)})" if self.loose else ""
             return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}"]
@@ -179,7 +181,7 @@ def _scan(root: Path, name: str) -> _Scan:
 
 def _files(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
     here = os.path.realpath(folder)
-    if here in above:  # a link to a folder that it lies in
+    if here in above:  # a link to a folder that contains it
         return
     for entry in _entries(folder):
         name = _join(prefix, entry.name)
@@ -190,7 +192,7 @@ def _files(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    """What lies in a folder and is not hidden, sorted by name.
+    """What is in a folder and not hidden, sorted by name.
 
     Raises:
         DataError: it is missing, is no folder, or may not be read.
@@ -199,7 +201,9 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             entries = [e for e in found if not e.name.startswith(".") and e.name not in _CLUTTER]
     except FileNotFoundError as error:
-        raise DataError(f"there is no folder {folder}; set data.root to where it is") from error
+        raise DataError(
+            f"there is no folder {folder}; set data.root to a folder that exists"
+        ) from error
     except NotADirectoryError as error:
         raise DataError(f"{folder} is a file, not a folder; set data.root to a folder") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Freeze policies: the names of the parameters that stand still in an epoch."""
+"""Freeze policies: the names of the parameters that are frozen in an epoch."""
 
 import re
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ class Nothing:
     """Everything trains: fine-tuning."""
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
-        """No name."""
+        """No names."""
         return ()
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """The backbone stands still and the head trains: a linear probe, if the head is linear."""
+    """The backbone is frozen and the head trains: a linear probe, if the head is linear."""
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
         """Every name of the backbone."""
@@ -33,10 +33,10 @@ class Backbone:
 
 @dataclass(frozen=True)
 class UpTo:
-    """One stage and all stages before it stand still."""
+    """One stage and all stages before it are frozen."""
 
     stage: str
-    """The last stage that stands still, such as ``layer2``."""
+    """The last stage that is frozen, such as ``layer2``."""
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
         """Names from the stem up to the stage.
@@ -51,7 +51,7 @@ class UpTo:
 
 @dataclass(frozen=True)
 class AllButLast:
-    """The backbone stands still, but for its last stages."""
+    """The backbone is frozen, except for its last stages."""
 
     stages: int = 1
     """How many stages train, counted from the top; 0 freezes the whole backbone."""
@@ -61,22 +61,22 @@ class AllButLast:
         _check_least("stages", self.stages, 0)
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
-        """Names of the stages below the last ones.
+        """Names of the stages before the last ones.
 
         Raises:
             ValueError: the backbone has fewer stages.
         """
         if self.stages > len(model.stages):
             raise ValueError(
-                f"stages = {self.stages}, but the backbone has only {len(model.stages)}: "
-                + ", ".join(model.stages)
+                f"stages must be at most {len(model.stages)}, the number of the backbone's stages "
+                f"({', '.join(model.stages)}), got {self.stages}"
             )
         return _all_but_last(model, self.stages)
 
 
 @dataclass(frozen=True)
 class Only:
-    """The stages that are named stand still, wherever they are."""
+    """The stages that are named are frozen, wherever they are."""
 
     stages: tuple[str, ...]
     """Their names, such as ``["stem", "layer1"]``."""
@@ -84,7 +84,7 @@ class Only:
     def __post_init__(self) -> None:
         """Check the options."""
         if not self.stages:
-            raise ValueError('stages names no stage; to freeze none, write freeze = "nothing"')
+            raise ValueError('stages must name a stage, got none; write freeze = "nothing"')
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
         """Names of those stages.
@@ -97,13 +97,13 @@ class Only:
 
 @dataclass(frozen=True)
 class Matching:
-    """Every parameter stands still whose name a regular expression is found in.
+    """Every parameter is frozen whose name contains a match of a regular expression.
 
-    Names are whole names, such as ``backbone.layer4.0.conv1.weight`` and ``head.weight``.
+    Names are full names, such as ``backbone.layer4.0.conv1.weight`` and ``head.weight``.
     """
 
     pattern: str
-    """The regular expression. It may match anywhere; ``^`` and ``$`` tie it to the ends."""
+    """The regular expression. It may match anywhere in the name; ``^`` and ``$`` match its ends."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -111,7 +111,7 @@ class Matching:
             re.compile(self.pattern)
         except re.error as error:
             raise ValueError(
-                f"pattern {self.pattern!r} is no regular expression: {error}"
+                f"pattern must be a regular expression, got {self.pattern!r}: {error}"
             ) from error
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
@@ -132,9 +132,9 @@ class Matching:
 
 @dataclass(frozen=True)
 class Norms:
-    """The normalisation layers of the backbone stand still: their weights, and so their statistics.
+    """The normalisation layers of the backbone are frozen: their weights and their statistics.
 
-    Keeps what they learned from far more images; useful with small batches.
+    Their pretrained statistics come from far more images; this helps with small batches.
     """
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ class Norms:
         Raises:
             ValueError: the backbone has none.
         """
-        # tlf.model imports torch, which a list of policies can do without.
+        # Imported here, because tlf.model imports torch, and a list of the policies needs no torch.
         from tlf.model import normalisation_modules
 
         found = tuple(
@@ -160,7 +160,7 @@ class Norms:
 
 @dataclass(frozen=True)
 class Gradual:
-    """Gradual unfreezing: only the head trains at first, then stages thaw one by one from the top.
+    """Gradual unfreezing: the head trains first, then the stages thaw one by one from the top.
 
     Source: Howard & Ruder 2018, arXiv:1801.06146.
     """
@@ -170,7 +170,7 @@ class Gradual:
     every: int = 1
     """How many epochs pass from one thaw to the next."""
     start: int = 0
-    """The epoch from which on epochs count: the first thaw is at epoch ``start + every``."""
+    """The first thaw is at epoch ``start + every``."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -186,13 +186,13 @@ class Gradual:
 
 @dataclass(frozen=True)
 class Plateau:
-    """Only the head trains at first; stages thaw from the top when the monitored figure stalls.
+    """The head trains first; stages thaw from the top when the monitored metric stalls.
 
-    A thaw restarts the count of epochs. The best figure is the best of the whole phase.
+    A thaw restarts the count of epochs. The best value is the best of the whole phase.
     """
 
     patience: int = 2
-    """How many epochs in a row without a new best figure lead to a thaw."""
+    """How many epochs in a row without a new best value lead to a thaw."""
     thaw: int = 1
     """How many stages thaw at a time."""
 
@@ -209,7 +209,7 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Alternate:
-    """Head and backbone take turns: the head trains first, while the backbone stands still."""
+    """Head and backbone train in turns: first the head, while the backbone is frozen."""
 
     every: int = 1
     """How many epochs a turn lasts."""
@@ -219,7 +219,7 @@ class Alternate:
         _check_least("every", self.every, 1)
 
     def frozen(self, model: "Classifier", progress: Progress) -> tuple[str, ...]:
-        """Names of the backbone in the head's turns, of the head in the backbone's."""
+        """Names of the backbone in the head's turns, and of the head in the backbone's turns."""
         turn = progress.epoch // self.every
         return model.head_names if turn % 2 else model.backbone_names
 
@@ -235,7 +235,7 @@ def _all_but_last(model: "Classifier", count: int) -> tuple[str, ...]:
 
 def _check_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise ValueError(f"{name} is a whole number from {least} on, not {value}")
+        raise ValueError(f"{name} must be {least} or more, got {value}")
 
 
 @hookimpl

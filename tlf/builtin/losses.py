@@ -16,30 +16,30 @@ ClassWeights = Literal["none", "balanced"]
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Cross-entropy, with label smoothing and class weights if wanted.
+    """Cross-entropy, with optional label smoothing and class weights.
 
     Source: label smoothing, Szegedy et al. 2015, arXiv:1512.00567.
     """
 
     label_smoothing: float = 0.0
-    """Share of the probability that is spread evenly over all classes."""
+    """Fraction of the probability that is spread evenly over all classes."""
     class_weights: ClassWeights = "none"
-    """``balanced``: images of rare classes count more, so that each class counts the same in all.
-    Weights average 1 over the train split. Losses are divided by the number of images, where
-    torch's weighted mean divides by the sum of their weights, which differs from batch to batch."""
+    """``balanced``: images of rare classes weigh more, so that all classes weigh the same.
+    Weights average 1 over the train split. The mean divides by the number of images; torch's
+    weighted mean divides by the sum of their weights, which differs from batch to batch."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(
-                f"label_smoothing is a fraction from 0 to below 1, not {self.label_smoothing}"
+                f"label_smoothing must be a fraction from 0 to below 1, got {self.label_smoothing}"
             )
 
     def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
-        """Build the function for classes of these sizes.
+        """Build the function for these numbers of images per class.
 
         Raises:
-            ValueError: a class without images is to be weighted.
+            ValueError: class weights are balanced, and a class has no images.
         """
         weights = _weights(class_counts, self.class_weights)
         return partial(_cross_entropy, label_smoothing=self.label_smoothing, weights=weights)
@@ -47,7 +47,7 @@ class CrossEntropy:
 
 @dataclass(frozen=True)
 class Focal:
-    """Cross-entropy that looks away from images that are already classified well.
+    """Cross-entropy that gives less weight to images that are already classified well.
 
     Every term of the cross-entropy, ``-log(p)``, is multiplied by ``(1 - p) ** gamma``.
 
@@ -55,20 +55,20 @@ class Focal:
     """
 
     gamma: float = 2.0
-    """How much easy images are played down; 0 gives cross-entropy."""
+    """How strongly easy images are weighted down; 0 gives cross-entropy."""
     class_weights: ClassWeights = "none"
-    """``balanced``: images of rare classes count more, as for ``cross-entropy``."""
+    """``balanced``: images of rare classes weigh more, as for ``cross-entropy``."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 <= self.gamma < math.inf:
-            raise ValueError(f"gamma is a number from 0 on, not {self.gamma}")
+            raise ValueError(f"gamma must be finite and 0 or more, got {self.gamma}")
 
     def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
-        """Build the function for classes of these sizes.
+        """Build the function for these numbers of images per class.
 
         Raises:
-            ValueError: a class without images is to be weighted.
+            ValueError: class weights are balanced, and a class has no images.
         """
         weights = _weights(class_counts, self.class_weights)
         return partial(_focal, gamma=self.gamma, weights=weights)
@@ -86,8 +86,8 @@ def balanced_weights(class_counts: Sequence[int]) -> tuple[float, ...]:
     empty = [index for index, count in enumerate(class_counts) if not count]
     if empty:
         raise ValueError(
-            f"class {empty[0]} (counted from 0) has no images in the train split, so that no "
-            'weight balances it; write class_weights = "none" or take the class out'
+            f"class {empty[0]} (counted from 0) has no images in the train split, so no weight can "
+            'balance it; write class_weights = "none", or remove the class'
         )
     total, classes = sum(class_counts), len(class_counts)
     return tuple(total / (classes * count) for count in class_counts)
@@ -123,7 +123,7 @@ def _focal(
 
     log_p = log_softmax(logits, dim=1)
     targets = labels if labels.is_floating_point() else one_hot(labels, logits.shape[1])
-    # 1 - p, exact near p = 1, and never 0: the slope of a power below 1 is infinite there.
+    # 1 - p, exact near p = 1. It is never 0, where the gradient of a power below 1 is infinite.
     missing = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).eps)
     terms = -targets * missing**gamma * log_p
     return (terms if weights is None else terms * weights.to(log_p)).sum(dim=1)

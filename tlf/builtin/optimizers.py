@@ -1,7 +1,7 @@
-"""Optimizers: torch's own for every day, and all of timm's.
+"""Optimizers: torch's usual ones, and all of timm's.
 
-Every parameter group comes with its real learning rate, and with ``weight_decay = 0`` where nothing
-decays; both win over what holds for the whole optimizer.
+Every parameter group has its learning rate, and ``weight_decay = 0`` where nothing decays. Both
+take precedence over the options of the optimizer.
 """
 
 import math
@@ -21,23 +21,23 @@ Decay = Literal["weights", "all"]
 
 @dataclass(frozen=True)
 class Sgd:
-    """Stochastic gradient descent with momentum; its weight decay is part of the gradient."""
+    """Stochastic gradient descent with momentum. Weight decay is added to the gradient."""
 
     momentum: float = 0.9
-    """How much of the last step goes into the next; 0 for none."""
+    """How much of the last step is added to the next; 0 for none."""
     nesterov: bool = False
-    """Whether momentum looks ahead, as Nesterov's does."""
+    """Whether to use Nesterov's momentum."""
     weight_decay: float = 0.0
-    """How strongly weights are pulled towards 0."""
+    """How strongly weights decay towards 0."""
     decay: Decay = "weights"
-    """What decays: all but norms and biases, or ``all``."""
+    """``weights``: all but norms and biases decay. ``all``: everything decays."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         _check_fraction("momentum", self.momentum)
         _check_from_zero("weight_decay", self.weight_decay)
         if self.nesterov and not self.momentum:
-            raise ValueError("nesterov needs a momentum above 0; write momentum = 0.9")
+            raise ValueError("momentum must be above 0 for nesterov, got 0; write momentum = 0.9")
 
     def build(self, groups: list[dict[str, Any]]) -> "Optimizer":
         """Build ``torch.optim.SGD``."""
@@ -54,19 +54,19 @@ class Sgd:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam. Its weight decay is part of the gradient and hardly holds; ``adamw`` mends that.
+    """Adam. Weight decay is added to the gradient, which weakens it; ``adamw`` fixes that.
 
     Source: Kingma & Ba 2014, arXiv:1412.6980.
     """
 
     betas: tuple[float, float] = (0.9, 0.999)
-    """How slowly the running means of the gradient and of its square forget."""
+    """Decay rates of the running means of the gradient and of its square."""
     eps: float = 1e-8
-    """Keeps the division by the gradient's size from running away."""
+    """Added to the divisor, so that it is never 0."""
     weight_decay: float = 0.0
-    """How strongly weights are pulled towards 0."""
+    """How strongly weights decay towards 0."""
     decay: Decay = "weights"
-    """What decays: all but norms and biases, or ``all``."""
+    """``weights``: all but norms and biases decay. ``all``: everything decays."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -87,19 +87,19 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW:
-    """Adam with weight decay of its own, apart from the gradient.
+    """Adam with decoupled weight decay: it is not added to the gradient.
 
     Source: Loshchilov & Hutter 2017, arXiv:1711.05101.
     """
 
     betas: tuple[float, float] = (0.9, 0.999)
-    """How slowly the running means of the gradient and of its square forget."""
+    """Decay rates of the running means of the gradient and of its square."""
     eps: float = 1e-8
-    """Keeps the division by the gradient's size from running away."""
+    """Added to the divisor, so that it is never 0."""
     weight_decay: float = 0.01
-    """How strongly weights are pulled towards 0: by this times the learning rate at an update."""
+    """How strongly weights decay towards 0: by this times the learning rate in an update."""
     decay: Decay = "weights"
-    """What decays: all but norms and biases, or ``all``."""
+    """``weights``: all but norms and biases decay. ``all``: everything decays."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -122,22 +122,22 @@ class AdamW:
 class Timm:
     """Any first-order optimizer that timm offers, such as ``lamb``, ``lion`` or ``muon``.
 
-    ``timm.optim.list_optimizers(with_description=True)`` lists them. Options that are left out are
-    as timm has them.
+    ``timm.optim.list_optimizers(with_description=True)`` lists them. Options that are left out have
+    timm's defaults.
     """
 
     name: str
-    """timm's name for it."""
+    """timm's name for the optimizer."""
     momentum: float | None = None
     """Its momentum, if it has one."""
     betas: tuple[float, ...] | None = None
-    """Its betas, if it has some."""
+    """Its betas, if it has any."""
     eps: float | None = None
     """Its epsilon, if it has one."""
     weight_decay: float = 0.0
-    """How strongly weights are pulled towards 0."""
+    """How strongly weights decay towards 0."""
     decay: Decay = "weights"
-    """What decays: all but norms and biases, or ``all``."""
+    """``weights``: all but norms and biases decay. ``all``: everything decays."""
 
     def __post_init__(self) -> None:
         """Check the options, and that the optimizer takes them."""
@@ -151,10 +151,10 @@ class Timm:
         self._check_taken(_timm_info(self.name))
 
     def build(self, groups: list[dict[str, Any]]) -> "Optimizer":
-        """Build it through timm's own factory, without its layer decay.
+        """Build it with timm's own factory, without timm's layer decay.
 
         Raises:
-            ValueError: it needs a package or a device that is not there.
+            ValueError: it needs a package or a device that is missing.
         """
         from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
 
@@ -163,8 +163,8 @@ class Timm:
             groups, opt=self.name, lr=_highest_rate(groups), **self._given()
         )
         for group in optimizer.param_groups:
-            # timm scales "corrected" weight decay by lr / highest lr and takes one highest for all
-            # groups, so that groups with lower rates would decay too little.
+            # timm scales "corrected" weight decay by lr / highest lr. It takes one highest lr for
+            # all groups, and groups with lower rates would decay too little.
             if "max_lr_snapshot" in group:
                 group["max_lr_snapshot"] = group["lr"]
         return optimizer
@@ -181,12 +181,13 @@ class Timm:
     def _check_taken(self, info: "OptimInfo") -> None:
         taken = {"momentum": info.has_momentum, "betas": info.has_betas, "eps": info.has_eps}
         for option in self._given():
-            # timm drops betas and eps without a word where they do not belong.
+            # timm ignores betas and eps silently where an optimizer has none.
             if not taken.get(option, True):
                 raise ValueError(f"timm's {self.name!r} has no {option}; leave it out")
         if self.betas is not None and len(self.betas) != info.num_betas:
             raise ValueError(
-                f"timm's {self.name!r} has {info.num_betas} betas, not {len(self.betas)}"
+                f"betas must be {info.num_betas} numbers for timm's {self.name!r}, "
+                f"got {len(self.betas)}"
             )
 
 
@@ -202,14 +203,14 @@ def _timm_info(name: str) -> "OptimInfo":
     info = get_optimizer_info(name)
     if info.second_order:
         raise ValueError(
-            f"timm's {name!r} needs second derivatives, which training does not compute; "
-            'for one of first order, write name = "adamw"'
+            f"name must be an optimizer of first order, got {name!r}, which needs second "
+            'derivatives; write name = "adamw"'
         )
     return info
 
 
 def _check_installed(info: "OptimInfo") -> None:
-    # timm names a class as text where it comes from another package, and asserts a GPU for these.
+    # timm gives the class as text where it is in another package; timm asserts a GPU for these.
     if not isinstance(info.opt_class, str):
         return
     import torch
@@ -217,13 +218,13 @@ def _check_installed(info: "OptimInfo") -> None:
     package = info.opt_class.split(".")[0]
     if find_spec(package) is None or not torch.cuda.is_available():
         raise ValueError(
-            f"timm's {info.name!r} needs the package {package} and a CUDA device, which are not "
-            "both there; names that begin with neither bnb nor fused need no other package"
+            f"timm's {info.name!r} needs the package {package} and a CUDA device, of which one is "
+            "missing; write a name that does not begin with bnb or fused"
         )
 
 
 def _highest_rate(groups: list[dict[str, Any]]) -> float:
-    """What an optimizer is given as its own learning rate; every group's own wins over it.
+    """The learning rate of the optimizer as a whole; each group's own rate takes precedence.
 
     >>> _highest_rate([{"lr": 0.01}, {"lr": 0.1}])
     0.1
@@ -240,12 +241,12 @@ def _check_adam(betas: tuple[float, float], eps: float, weight_decay: float) -> 
 
 def _check_fraction(name: str, value: float) -> None:
     if not 0 <= value < 1:
-        raise ValueError(f"{name} is a fraction from 0 to below 1, not {value}")
+        raise ValueError(f"{name} must be a fraction from 0 to below 1, got {value}")
 
 
 def _check_from_zero(name: str, value: float) -> None:
     if not 0 <= value < math.inf:
-        raise ValueError(f"{name} is a number from 0 on, not {value}")
+        raise ValueError(f"{name} must be finite and 0 or more, got {value}")
 
 
 @hookimpl

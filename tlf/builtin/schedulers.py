@@ -1,9 +1,9 @@
-"""Schedulers: what every learning rate is multiplied by at an update.
+"""Schedulers: the factor by which every learning rate is multiplied at an update.
 
-The ``n`` updates of a phase are counted from 0. Warm-up takes the first ``w = round(warmup * n)``
-and multiplies by ``(u + 1) / (w + 1)`` at update ``u``: the first update already trains, and the
-first one after the warm-up is the first at the full rate. A schedule that runs down does so over
-the other ``n - w`` updates, and would reach its end at update ``n``, one after the last.
+The ``n`` updates of a phase are counted from 0. The first ``w = round(warmup * n)`` are the
+warm-up. Its factor at update ``u`` is ``(u + 1) / (w + 1)``: the first update already trains, and
+the first update after the warm-up has the full rate. A falling schedule takes the other ``n - w``
+updates. It would reach its end at update ``n``, one after the last.
 """
 
 import math
@@ -15,7 +15,7 @@ from tlf.results import Progress, plateaus
 
 @dataclass(frozen=True)
 class Constant:
-    """The learning rate stays as it is.
+    """The learning rate stays the same.
 
     >>> Constant().factor(Progress(epoch=3, epochs=4))
     1.0
@@ -48,7 +48,7 @@ class Linear:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        _check_fraction("end", self.end)
+        _check_factor("end", self.end)
         _check_warmup(self.warmup)
 
     def factor(self, progress: Progress) -> float:
@@ -59,7 +59,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Cosine:
-    """The learning rate falls along half a cosine: slowly at first and at last.
+    """The learning rate falls along half a cosine: slowly at the start and at the end.
 
     Source: Loshchilov & Hutter 2016, arXiv:1608.03983, without restarts.
 
@@ -74,7 +74,7 @@ class Cosine:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        _check_fraction("end", self.end)
+        _check_factor("end", self.end)
         _check_warmup(self.warmup)
 
     def factor(self, progress: Progress) -> float:
@@ -85,14 +85,14 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Step:
-    """The learning rate drops every few epochs. The epochs of the warm-up count.
+    """The learning rate drops every few epochs. Epochs of the warm-up count, too.
 
     >>> round(Step(every=2).factor(Progress(epoch=4, epochs=6)), 6)
     0.01
     """
 
     every: int = 1
-    """How many epochs lie between two drops."""
+    """How many epochs pass from one drop to the next."""
     gamma: float = 0.1
     """What a drop multiplies the rate by."""
     warmup: float = 0.0
@@ -105,7 +105,7 @@ class Step:
         _check_warmup(self.warmup)
 
     def factor(self, progress: Progress) -> float:
-        """``gamma`` for each drop so far, multiplied; times the warm-up."""
+        """``gamma`` to the power of the drops so far, times the warm-up."""
         return _ramp(progress, self.warmup) * float(self.gamma ** (progress.epoch // self.every))
 
 
@@ -113,9 +113,10 @@ class Step:
 class OneCycle:
     """The learning rate rises from a fraction to its full value and falls to almost nothing.
 
-    Half cosines both ways. Its rise is its warm-up. The phase's ``lr`` is the highest rate.
+    It rises and falls along half cosines. The rise is its warm-up. The phase's ``lr`` is the
+    highest rate.
 
-    Source: Smith & Topin 2017, arXiv:1708.07120; figures as in torch's ``OneCycleLR``.
+    Source: Smith & Topin 2017, arXiv:1708.07120; defaults as in torch's ``OneCycleLR``.
 
     >>> OneCycle().factor(Progress(epoch=2, epochs=10))
     1.0
@@ -124,17 +125,17 @@ class OneCycle:
     peak_at: float = 0.3
     """Fraction of the phase after which the rate is highest."""
     start_div: float = 25.0
-    """The first rate is the highest, divided by this."""
+    """The first rate is the highest rate divided by this."""
     end_div: float = 1e4
-    """The last rate is the first, divided by this."""
+    """The last rate is the first rate divided by this."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         if not 0 < self.peak_at < 1:
-            raise ValueError(f"peak_at is a fraction above 0 and below 1, not {self.peak_at}")
+            raise ValueError(f"peak_at must be between 0 and 1, got {self.peak_at}")
         for name, value in (("start_div", self.start_div), ("end_div", self.end_div)):
             if not 1 <= value < math.inf:
-                raise ValueError(f"{name} is a number from 1 on, not {value}")
+                raise ValueError(f"{name} must be finite and 1 or more, got {value}")
 
     def factor(self, progress: Progress) -> float:
         """From ``1 / start_div`` to 1, to ``1 / (start_div * end_div)`` at the last update."""
@@ -148,17 +149,17 @@ class OneCycle:
 
 @dataclass(frozen=True)
 class Plateau:
-    """The learning rate drops whenever the monitored figure gets no better.
+    """The learning rate drops when the monitored metric stops improving.
 
-    A drop restarts the count of epochs. As torch's ``ReduceLROnPlateau`` with ``threshold = 0``,
-    whose ``patience`` is one less: it counts the epochs that are let pass.
+    A drop restarts the count of epochs. It is torch's ``ReduceLROnPlateau`` with ``threshold = 0``,
+    except that torch's ``patience`` is one less: torch drops after more than ``patience`` epochs.
 
     >>> Plateau().factor(Progress(epoch=0, epochs=10))
     1.0
     """
 
     patience: int = 2
-    """How many epochs in a row without a new best figure lead to a drop."""
+    """How many epochs in a row without a new best value lead to a drop."""
     gamma: float = 0.1
     """What a drop multiplies the rate by."""
     min_factor: float = 0.0
@@ -170,17 +171,17 @@ class Plateau:
         """Check the options."""
         _check_least("patience", self.patience, 1)
         _check_gamma(self.gamma)
-        _check_fraction("min_factor", self.min_factor)
+        _check_factor("min_factor", self.min_factor)
         _check_warmup(self.warmup)
 
     def factor(self, progress: Progress) -> float:
-        """``gamma`` for each drop so far, multiplied; times the warm-up."""
+        """``gamma`` to the power of the drops so far, times the warm-up."""
         drops = plateaus(progress.history, progress.monitor, self.patience)
         return _ramp(progress, self.warmup) * max(self.min_factor, float(self.gamma**drops))
 
 
 def _position(progress: Progress) -> tuple[int, int]:
-    """Updates of the phase that are done, and how many it has.
+    """How many updates of the phase are done, and how many it has.
 
     >>> _position(Progress(epoch=1, epochs=4, update=5, updates=10))
     (15, 40)
@@ -192,7 +193,7 @@ def _position(progress: Progress) -> tuple[int, int]:
 
 
 def _ramp(progress: Progress, warmup: float) -> float:
-    """What the warm-up multiplies by: 1 once it is over.
+    """The factor of the warm-up: 1 once it is over.
 
     >>> [_ramp(Progress(epoch=0, epochs=1, update=u, updates=6), 0.5) for u in range(4)]
     [0.25, 0.5, 0.75, 1.0]
@@ -202,7 +203,7 @@ def _ramp(progress: Progress, warmup: float) -> float:
 
 
 def _done(progress: Progress, warmup: float) -> float:
-    """How much is over of what follows the warm-up: 0 during the warm-up.
+    """Which fraction of the updates after the warm-up is done: 0 during the warm-up.
 
     >>> [_done(Progress(epoch=0, epochs=1, update=u, updates=4), 0.5) for u in range(4)]
     [0.0, 0.0, 0.0, 0.5]
@@ -223,22 +224,22 @@ def _half_cosine(start: float, end: float, done: float) -> float:
 
 def _check_warmup(warmup: float) -> None:
     if not 0 <= warmup < 1:
-        raise ValueError(f"warmup is a fraction of the phase from 0 to below 1, not {warmup}")
+        raise ValueError(f"warmup must be a fraction from 0 to below 1, got {warmup}")
 
 
-def _check_fraction(name: str, value: float) -> None:
+def _check_factor(name: str, value: float) -> None:
     if not 0 <= value <= 1:
-        raise ValueError(f"{name} is a factor from 0 to 1, not {value}")
+        raise ValueError(f"{name} must be a factor from 0 to 1, got {value}")
 
 
 def _check_gamma(gamma: float) -> None:
     if not 0 < gamma <= 1:
-        raise ValueError(f"gamma is a factor above 0 and up to 1, not {gamma}")
+        raise ValueError(f"gamma must be a factor above 0 and up to 1, got {gamma}")
 
 
 def _check_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise ValueError(f"{name} is a whole number from {least} on, not {value}")
+        raise ValueError(f"{name} must be {least} or more, got {value}")
 
 
 @hookimpl

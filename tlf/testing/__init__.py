@@ -1,7 +1,7 @@
-"""What authors of plugins run their components through: the rules that the engine relies on.
+"""Checks for authors of plugins: a component keeps the rules that tlf relies on.
 
-Each check fails with an ``AssertionError`` whose sentence says what is wrong and what the contract
-is. Nothing is fetched, and no test framework is needed.
+A check that fails raises an ``AssertionError``: it names the problem and the contract. Nothing is
+downloaded, and no test framework is needed.
 """
 
 from tlf.testing.augmentations import check_augmentation

@@ -1,4 +1,4 @@
-"""What a run relies on in an augmentation, of images or of batches."""
+"""The contract of an augmentation, of images or of batches."""
 
 import torch
 from torch import Tensor
@@ -6,32 +6,32 @@ from torch import Tensor
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.data.loading import shard
 from tlf.runtime.seeds import seeded
-from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
+from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_augmentations"
 DRAWS = 6
-"""How often chance is tried."""
+"""How many seeds are tried."""
 SEEDED = (
-    "chance comes from torch's default generator alone, which the engine seeds: an image looks "
-    "the same however many workers and processes there are"
+    "random numbers come from torch's default generator alone, which tlf seeds: an image looks "
+    "the same with any number of workers and processes"
 )
 
 
 def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     """Check that an augmentation keeps its contract.
 
-    Its options survive a recipe; it gives the same under the same seed, in a second process, too,
-    and draws from nothing but torch's default generator.
+    Its options survive a recipe. It gives the same result under the same seed, also in a second
+    process, and draws from torch's default generator only.
 
-    Of images: of a uint8 image (C, H, W) of any shape it makes another one of as many channels,
-    and leaves the one that it was given as it was, which may be kept for the next epoch.
+    Of images: from a uint8 image (C, H, W) of any shape it makes a new one with as many channels.
+    It does not change the image that it was given, which may be cached for the next epoch.
 
     Of batches: shapes and dtypes stay, class probabilities still sum to 1, image i is mixed with
-    image B - 1 - i only, and a share of a batch is mixed as the whole batch is.
+    image B - 1 - i only, and a shard of a batch is mixed as in the whole batch.
 
     Raises:
-        AssertionError: it does not; says what is wrong and what the contract is.
+        AssertionError: it breaks the contract; names the problem and the rule.
     """
     check_options(augmentation, HOOK)
     if isinstance(augmentation, Augmentation):
@@ -43,7 +43,7 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     check_second_process(augmentation, HOOK)
 
 
-def told(augmentation: Augmentation | BatchAugmentation) -> str:
+def describe(augmentation: Augmentation | BatchAugmentation) -> str:
     """What it makes of a few images."""
     found = []
     for draw in range(DRAWS):
@@ -59,17 +59,17 @@ def _check_image(augmentation: Augmentation, image: Tensor) -> None:
     shape, before = tuple(image.shape), image.clone()
     for draw in range(DRAWS):
         changed = _augmented(augmentation, image, draw)
-        hold(
+        require(
             torch.equal(image, before),
             augmentation,
             f"changes the image {shape} that it was given",
-            "augment gives a new image; the old one may be kept for the next epoch",
+            "augment gives a new image; the old one may be cached for the next epoch",
         )
         again = _augmented(augmentation, image, draw)
-        hold(
+        require(
             changed.shape == again.shape and torch.equal(changed, again),
             augmentation,
-            f"makes another image of {shape} under the same seed",
+            f"makes a different image of {shape} under the same seed",
             SEEDED,
         )
 
@@ -77,13 +77,15 @@ def _check_image(augmentation: Augmentation, image: Tensor) -> None:
 def _augmented(augmentation: Augmentation, image: Tensor, draw: int) -> Tensor:
     shape = tuple(image.shape)
     with (
-        drawing_nothing(augmentation, "augment", but_torch=True),
+        no_random_numbers(augmentation, "augment", but_torch=True),
         seeded(draw, "augment"),
-        allowed(augmentation, f"augment of an image {shape}"),
+        raising_only(augmentation, f"augment of an image {shape}"),
     ):
         changed = augmentation.augment(image, 32)
-    hold(isinstance(changed, Tensor), augmentation, f"gives a {type(changed).__name__}", "a Tensor")
-    hold(
+    require(
+        isinstance(changed, Tensor), augmentation, f"gives a {type(changed).__name__}", "a Tensor"
+    )
+    require(
         changed.dtype == torch.uint8 and changed.ndim == 3 and changed.shape[0] == shape[0],
         augmentation,
         f"makes {changed.dtype} {tuple(changed.shape)} of an image {shape}",
@@ -99,25 +101,27 @@ def _check_batch(augmentation: BatchAugmentation, images: Tensor, targets: Tenso
         mixed, blended = _mixed(augmentation, images, targets, draw)
         _check_mix(augmentation, (images, targets), (mixed, blended))
         again = _mixed(augmentation, images, targets, draw)[0]
-        hold(torch.equal(mixed, again), augmentation, "mixes otherwise under one seed", SEEDED)
+        require(
+            torch.equal(mixed, again), augmentation, "mixes differently under the same seed", SEEDED
+        )
         for i in range((count + 1) // 2):
-            strangers = [j for j in range(count) if j not in (i, count - 1 - i)]
+            unrelated = [j for j in range(count) if j not in (i, count - 1 - i)]
             others = images.clone()
-            others[strangers] += 1
-            alone = _mixed(augmentation, others, targets, draw)[0]
-            hold(
-                torch.allclose(alone[i], mixed[i]),
+            others[unrelated] += 1
+            remixed = _mixed(augmentation, others, targets, draw)[0]
+            require(
+                torch.allclose(remixed[i], mixed[i]),
                 augmentation,
-                f"lets others than image {count - 1 - i} of {count} into image {i}",
-                "image i is mixed with image B - 1 - i only: such pairs share a process",
+                f"mixes image {i} of {count} with others than image {count - 1 - i}",
+                "image i is mixed with image B - 1 - i only: a process has both",
             )
-        for share in (shard(range(count), part, 2) for part in range(2)):
-            part = _mixed(augmentation, images[share], targets[share], draw)[0] if share else None
-            hold(
-                part is None or torch.allclose(part, mixed[share]),
+        for rows in (shard(range(count), rank, 2) for rank in range(2)):
+            part = _mixed(augmentation, images[rows], targets[rows], draw)[0] if rows else None
+            require(
+                part is None or torch.allclose(part, mixed[rows]),
                 augmentation,
-                f"mixes a share of {len(share)} otherwise than the whole batch of {count}",
-                "what is drawn does not depend on how many images there are",
+                f"mixes a shard of {len(rows)} differently from the whole batch of {count}",
+                "what is drawn does not depend on the number of images",
             )
 
 
@@ -125,18 +129,18 @@ def _check_mix(
     augmentation: BatchAugmentation, given: tuple[Tensor, Tensor], made: tuple[Tensor, Tensor]
 ) -> None:
     for name, old, new in zip(("images", "targets"), given, made, strict=True):
-        hold(
+        require(
             new.shape == old.shape and new.dtype == old.dtype,
             augmentation,
             f"makes {name} {new.dtype} {tuple(new.shape)} of {old.dtype} {tuple(old.shape)}",
-            "shapes and dtypes stay what they are",
+            "shapes and dtypes do not change",
         )
     sums = made[1].sum(dim=1)
-    hold(
+    require(
         bool((made[1] >= 0).all()) and torch.allclose(sums, torch.ones_like(sums)),
         augmentation,
         f"gives class probabilities that sum to {sums.tolist()}",
-        "targets (B, K) stay probabilities: from 0 on, with a sum of 1",
+        "targets (B, K) stay probabilities: 0 or more, with a sum of 1",
     )
 
 
@@ -144,9 +148,9 @@ def _mixed(
     augmentation: BatchAugmentation, images: Tensor, targets: Tensor, draw: int
 ) -> tuple[Tensor, Tensor]:
     with (
-        drawing_nothing(augmentation, "mix", but_torch=True),
+        no_random_numbers(augmentation, "mix", but_torch=True),
         seeded(draw, "mix"),
-        allowed(augmentation, f"mix of {len(images)} images"),
+        raising_only(augmentation, f"mix of {len(images)} images"),
     ):
         images, targets = augmentation.mix(images.clone(), targets.clone())
     return images, targets

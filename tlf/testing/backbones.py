@@ -1,4 +1,4 @@
-"""What a run relies on in a backbone."""
+"""The contract of a backbone."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ from tlf.preprocessing import Preprocessing
 from tlf.pretrained.stages import RESERVED
 from tlf.pretrained.weights import fingerprint
 from tlf.runtime.seeds import seeded
-from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.eval_mode import check_all_train, check_rest, check_state
+from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
+from tlf.testing.eval_mode import check_all_train, check_eval_mode, check_state
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_backbones"
@@ -25,21 +25,21 @@ HOOK = "tlf_backbones"
 def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     """Check that a backbone keeps its contract.
 
-    Its options survive a recipe. Its stages hold every parameter once, from ``stem`` on in the
-    order in which images pass them. It gives features (B, F), and maps (B, F, H, W) or tokens (B,
-    N, F) from ``forward_features`` if it has that, also under bfloat16. Its start comes from
-    torch's default generator alone; a gradient reaches every parameter. Wherever it is frozen up
-    to, what the frozen stages give for an image is the image's own, does not depend on chance or
-    on what trains above, and writes to no buffer. Safetensors can hold its state.
+    Its options survive a recipe. Its stages hold every parameter once, beginning with ``stem``, in
+    the order in which images pass them. It gives features (B, F), also under bfloat16, and maps
+    (B, F, H, W) or tokens (B, N, F) from ``forward_features`` if it has that method. Its random
+    weights come from torch's default generator alone, and every parameter has a gradient. With any
+    first stages frozen, their outputs for an image depend on that image alone, and they write to no
+    buffer. Safetensors can store its state.
 
-    A network that is one stage altogether keeps the contract, too; a warning says what it misses.
+    A network of a single stage keeps the contract, too; a warning says what it cannot do.
 
     Parameters:
-        backbone: it, with its options; with ``weights = "none"`` or the like it stays offline.
-        size: side of the images in pixels, if not what its preprocessing says.
+        backbone: the component, with its options; ``weights = "none"`` or the like is offline.
+        size: side of the images in pixels, if not the size of its preprocessing.
 
     Raises:
-        AssertionError: it does not; says what is wrong and what the contract is.
+        AssertionError: it breaks the contract; names the problem and the rule.
     """
     check_options(backbone, HOOK)
     built = _built(backbone)
@@ -59,50 +59,50 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     _warn_of_one_stage(backbone, built)
 
 
-def told(backbone: Backbone) -> str:
-    """The weights that it starts with, and its stages."""
+def describe(backbone: Backbone) -> str:
+    """Its first weights, and its stages."""
     built = _built(backbone)
     return f"{fingerprint(built.module.state_dict())} {dict(built.stages)}"
 
 
 def _built(backbone: Backbone) -> BuiltBackbone:
-    with seeded(0, "backbone"), allowed(backbone, "build"):
+    with seeded(0, "backbone"), raising_only(backbone, "build"):
         built = backbone.build()
     rule = "build gives a BuiltBackbone: module, num_features, stages, preprocessing, classifier"
-    hold(isinstance(built, BuiltBackbone), backbone, f"builds a {type(built).__name__}", rule)
-    hold(isinstance(built.module, nn.Module), backbone, "builds no nn.Module", rule)
+    require(isinstance(built, BuiltBackbone), backbone, f"builds a {type(built).__name__}", rule)
+    require(isinstance(built.module, nn.Module), backbone, "builds no nn.Module", rule)
     right = isinstance(built.preprocessing, Preprocessing)
-    hold(right, backbone, "says no Preprocessing", rule)
+    require(right, backbone, "gives no Preprocessing", rule)
     own = {name.split(".")[0] for name, _ in built.module.named_parameters()}
-    hold(
+    require(
         isinstance(built.classifier, str) and bool(built.classifier),
         backbone,
-        f"says {built.classifier!r} is its classifier's name",
-        "classifier is the name under which the architecture keeps its last layer, such as fc",
+        f"gives {built.classifier!r} as its classifier's name",
+        "classifier is the architecture's name for its last layer, such as fc",
     )
-    hold(
+    require(
         built.classifier not in own,
         backbone,
         f"still holds parameters under {built.classifier}, the name of its classifier",
-        "the module comes without its classifier; the head is stored under that name",
+        "the module has no classifier; the head is stored under that name",
     )
     return built
 
 
 def _check_parts(backbone: Backbone, built: BuiltBackbone) -> Classifier:
     names = [*built.stages]
-    hold(
+    require(
         names[:1] == ["stem"] and not RESERVED.difference({"stem"}) & {*names},
         backbone,
         f"calls its stages {names}",
-        'the first stage is called "stem"; "backbone" and "head" mean something else in recipes',
+        'the first stage is called "stem"; "backbone" and "head" have another meaning in recipes',
     )
     try:
         return Classifier(built.module, nn.Linear(built.num_features, 3), built.stages)
     except ValueError as error:
         raise AssertionError(
-            f"{backbone!r} cuts its stages wrongly: {error}. The contract: every parameter of the "
-            "module is in exactly one stage"
+            f"{backbone!r} gives wrong stages: {error}. The contract: every parameter of "
+            "the module is in exactly one stage"
         ) from error
 
 
@@ -111,57 +111,59 @@ def _warn_of_one_stage(backbone: Backbone, built: BuiltBackbone) -> None:
     if len(built.stages) == 1 and layers > 1:
         warnings.warn(
             f"{backbone!r} has {layers} layers in one stage, stem: recipes can freeze all of them "
-            "or none by stage, and layer_decay has no effect in it. Where it should have more, "
-            "give a dict of stage → names of parameters",
+            "or none by stage, and layer_decay has no effect on them. For more stages, give a "
+            "dict of stage → names of parameters",
             stacklevel=3,
         )
 
 
 def _check_start(backbone: Backbone, built: BuiltBackbone) -> None:
-    with drawing_nothing(backbone, "build", but_torch=True):
+    with no_random_numbers(backbone, "build", but_torch=True):
         again = _built(backbone)
-    hold(
+    require(
         fingerprint(again.module.state_dict()) == fingerprint(built.module.state_dict()),
         backbone,
         "starts with other weights under the same seed",
-        "random weights come from torch's default generator alone: every process begins alike",
+        "random weights come from torch's default generator alone: all processes start the same",
     )
 
 
 def _check_outputs(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> None:
-    module, wide = built.module.eval(), built.num_features
+    module, width = built.module.eval(), built.num_features
     for batch in (images, images[:1], images.contiguous(memory_format=torch.channels_last)):
-        with torch.no_grad(), allowed(backbone, f"the forward pass on {tuple(batch.shape)}"):
+        with torch.no_grad(), raising_only(backbone, f"the forward pass on {tuple(batch.shape)}"):
             features = module(batch)
-        hold(
-            tuple(features.shape) == (len(batch), wide),
+        require(
+            tuple(features.shape) == (len(batch), width),
             backbone,
             f"gives {tuple(features.shape)} for {len(batch)} images",
-            f"features are (B, F), and num_features says F = {wide}",
+            f"features are (B, F), and num_features is F = {width}",
         )
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16), allowed(backbone, "bfloat16"):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16), raising_only(backbone, "bfloat16"):
         half = module(images)
-    hold(bool(torch.isfinite(half).all()), backbone, "is not finite under bfloat16", "it is")
-    check_rest(backbone, module, lambda x: {"features": module(x)}, images, "at rest")
+    require(bool(torch.isfinite(half).all()), backbone, "is not finite under bfloat16", "it is")
+    check_eval_mode(
+        backbone, module, lambda x: {"features": module(x)}, images, "in evaluation mode"
+    )
     if hasattr(module, "forward_features"):
-        with torch.no_grad(), allowed(backbone, "forward_features"):
+        with torch.no_grad(), raising_only(backbone, "forward_features"):
             maps = module.forward_features(images)  # type: ignore[operator]
-        at = {4: 1, 3: 2}.get(maps.ndim)
-        hold(
-            at is not None and maps.shape[0] == len(images) and maps.shape[at] == wide,
+        axis = {4: 1, 3: 2}.get(maps.ndim)
+        require(
+            axis is not None and maps.shape[0] == len(images) and maps.shape[axis] == width,
             backbone,
             f"gives {tuple(maps.shape)} from forward_features",
-            f"it gives maps (B, F, H, W) or tokens (B, N, F), F = {wide}; or leave it out",
+            f"it gives maps (B, F, H, W) or tokens (B, N, F), F = {width}; or leave the method out",
         )
 
 
 def _check_order(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> None:
-    """Stages are in the order in which their modules are first called."""
+    """Check that stages are in the order in which their modules are first called."""
     stage_of = {name: stage for stage, names in built.stages.items() for name in names}
-    met: list[str] = []
+    called: list[str] = []
 
     def note(stage: str) -> Any:  # noqa: ANN401 - torch's own type for it is private
-        return lambda *_: met.append(stage)
+        return lambda *_: called.append(stage)
 
     hooks = []
     for name, module in built.module.named_modules():
@@ -174,50 +176,53 @@ def _check_order(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> No
         built.module.eval()(images)
     for hook in hooks:
         hook.remove()
-    first = [*dict.fromkeys(met)]
+    first = [*dict.fromkeys(called)]
     expected = [stage for stage in built.stages if stage in first]
-    hold(
+    require(
         first == expected,
         backbone,
         f"lists its stages as {expected}, and images pass them as {first}",
-        "stages go from the stem to the top: up-to, gradual and layer_decay rely on the order",
+        "stages go from the stem to the top: up-to, gradual and layer_decay rely on it",
     )
 
 
 def _check_frozen(backbone: Backbone, model: Classifier, images: Tensor, frozen: list[str]) -> None:
-    """Freeze the first stages, let the others train, and look at what the frozen ones give."""
+    """Freeze the first stages, train the others, and compare the outputs of the frozen ones."""
     names = [name for stage in frozen for name in model.stage(stage)]
     freeze(model, names)
-    still, before = frozen_tensors(model, names), digests(model)
+    tensors, before = frozen_tensors(model, names), digests(model)
     where = f"with the stages up to {frozen[-1]} frozen and the others training"
-    seen: list[Mapping[str, Tensor]] = []
+    found: list[Mapping[str, Tensor]] = []
     with _watched(model, frozen) as outputs, seeded(0, "above"):
-        # A batch, the same one, and one with the same first image.
+        # A batch, the same batch, and a batch with the same first image.
         others = torch.cat([images[:1], images[1:].flip(0) * 0.5 + 1])
         for batch in (images, images, others):
-            with allowed(backbone, f"the forward pass {where}"):
+            with raising_only(backbone, f"the forward pass {where}"):
                 model(batch).sum().backward()
-            seen.append(dict(outputs))
+            found.append(dict(outputs))
             outputs.clear()
     model.zero_grad(set_to_none=True)
     after = digests(model)
-    moved = [name for name in still if after[name] != before[name]]
-    rule = "what is frozen stands still to the last bit, buffers too"
-    hold(not moved, backbone, f"writes to {moved[:1]} {where}", rule)
-    for name, output in seen[0].items():
-        again, alone = seen[1][name], seen[2][name]
+    changed = [name for name in tensors if after[name] != before[name]]
+    rule = "what is frozen does not change in any bit, and neither do its buffers"
+    require(not changed, backbone, f"writes to {changed[:1]} {where}", rule)
+    for name, output in found[0].items():
+        again, other = found[1][name], found[2][name]
         same = torch.equal(output, again)
-        rule = "what frozen stages give is computed once and kept: no chance, no state"
-        hold(same, backbone, f"gives another output of {name} for the same images {where}", rule)
-        own = output.shape[0] != len(images) or torch.equal(output[0], alone[0])
-        told = f"lets the other images of a batch change an image's output of {name} {where}"
-        hold(own, backbone, told, "what frozen stages give for an image is the image's own")
+        rule = "outputs of frozen stages are computed once and cached: no random numbers, no state"
+        require(
+            same, backbone, f"gives a different output of {name} for the same images {where}", rule
+        )
+        own = output.shape[0] != len(images) or torch.equal(output[0], other[0])
+        problem = f"lets the other images of a batch change an image's output of {name} {where}"
+        rule = "the output of frozen stages for an image depends on that image alone"
+        require(own, backbone, problem, rule)
 
 
 @contextmanager
 def _watched(model: Classifier, frozen: list[str]) -> Iterator[dict[str, Tensor]]:
-    """The outputs of all modules that lie in the frozen stages."""
-    still = {name for stage in frozen for name in model.stage(stage)}
+    """Record the outputs of all modules in the frozen stages."""
+    parameters = {name for stage in frozen for name in model.stage(stage)}
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:  # noqa: ANN401 - torch's own type for it is private
@@ -230,7 +235,7 @@ def _watched(model: Classifier, frozen: list[str]) -> Iterator[dict[str, Tensor]
     hooks = []
     for name, module in model.named_modules():
         own = {key for key, _ in module.named_parameters(prefix=name)}
-        if own and own <= still:
+        if own and own <= parameters:
             hooks.append(module.register_forward_hook(keep(name)))
     yield outputs
     for hook in hooks:

@@ -1,5 +1,5 @@
-"""What holds for components of every kind: a frozen dataclass whose options survive a recipe, and
-that draws no random numbers but torch's.
+"""The contract of every component: it is a frozen dataclass, its options survive a recipe, and its
+random numbers are torch's.
 """
 
 import random
@@ -37,22 +37,22 @@ _PLACES: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "tlf_optimizers": lambda r, c: replace(r, optimizer=c),
     "tlf_schedulers": lambda r, c: replace(r, phases=(replace(r.phases[0], scheduler=c),)),
 }
-"""Component hook → how a recipe looks that names one such component."""
+"""Component hook → puts such a component into a recipe."""
 
 
-def hold(kept: bool, component: object, wrong: str, contract: str) -> None:
-    """Go on if a rule is kept.
+def require(kept: bool, component: object, problem: str, contract: str) -> None:
+    """Check that a component keeps a rule of the contract.
 
     Raises:
-        AssertionError: it is not; says what is wrong and what the rule is.
+        AssertionError: it does not; names the problem and the rule.
     """
     if not kept:
-        raise AssertionError(f"{component!r} {wrong}. The contract: {contract}")
+        raise AssertionError(f"{component!r} {problem}. The contract: {contract}")
 
 
 @contextmanager
-def allowed(component: object, verb: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turn an exception inside a component into a broken rule, but for those it may raise."""
+def raising_only(component: object, verb: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn an exception of a component into an AssertionError, except those that it may raise."""
     try:
         yield
     except Exception as error:
@@ -60,52 +60,54 @@ def allowed(component: object, verb: str, *errors: type[Exception]) -> Iterator[
             raise
         may = " or ".join(sorted(kind.__name__ for kind in errors)) or "nothing"
         raise AssertionError(
-            f"{component!r} breaks in {verb}: {type(error).__name__}: {error}. The contract: what "
-            f"a user can mend is a ValueError that says how; here it may raise {may}"
+            f"{component!r} fails in {verb}: {type(error).__name__}: {error}. The contract: what "
+            f"a user can fix is a ValueError that says how; here it may raise {may}"
         ) from error
 
 
 @contextmanager
-def drawing_nothing(component: object, verb: str, *, but_torch: bool = False) -> Iterator[None]:
-    """Make sure that what happens inside draws no random numbers, or none but torch's."""
+def no_random_numbers(component: object, verb: str, *, but_torch: bool = False) -> Iterator[None]:
+    """Check that the block draws no random numbers, or only torch's."""
     before = _generators()
     yield
     drawn = [name for name, state in _generators().items() if state != before.get(name, state)]
     if but_torch:
-        rule = "chance comes from torch's default generator alone, which the engine seeds"
-        hold(not set(drawn) - {"torch"}, component, f"draws from {drawn[0:1]} in {verb}", rule)
+        rule = "random numbers come from torch's default generator alone, which tlf seeds"
+        require(not set(drawn) - {"torch"}, component, f"draws from {drawn[0:1]} in {verb}", rule)
     else:
-        rule = "it is a function of what it is given, so that a run can stop and go on anywhere"
-        hold(not drawn, component, f"draws random numbers ({', '.join(drawn)}) in {verb}", rule)
+        rule = "it is a function of its arguments, so that a run can stop and resume anywhere"
+        require(not drawn, component, f"draws random numbers ({', '.join(drawn)}) in {verb}", rule)
 
 
 def check_options(component: object, hook: str) -> None:
-    """Check that it is a component of its hook, and that its options survive a recipe.
+    """Check that a component fits its hook, and that its options survive a recipe.
 
     Raises:
-        AssertionError: it is not, or they do not.
+        AssertionError: it does not, or they do not.
     """
-    wrong = fault(hook, type(component))
-    hold(wrong is None, component, str(wrong), "a component is a frozen dataclass with one verb")
-    rule = "options are what TOML can say, and the stored recipe makes the same component again"
+    problem = fault(hook, type(component))
+    require(
+        problem is None, component, str(problem), "a component is a frozen dataclass with one verb"
+    )
+    rule = "options are values of TOML, and the stored recipe makes an equal component"
     try:
-        text = written(component, hook)
-        again = recipe_component(text, hook, type(component))
+        text = to_recipe(component, hook)
+        again = from_recipe(text, hook, type(component))
     except (RecipeError, PluginError, TypeError, AttributeError) as error:
-        told = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise AssertionError(
-            f"{component!r} does not survive a recipe: {told}. The contract: {rule}"
+            f"{component!r} does not survive a recipe: {reason}. The contract: {rule}"
         ) from error
-    hold(again == component, component, f"comes back from a recipe as {again!r}", rule)
+    require(again == component, component, f"comes back from a recipe as {again!r}", rule)
 
 
-def written(component: object, hook: str) -> str:
+def to_recipe(component: object, hook: str) -> str:
     """A whole recipe that names the component."""
     catalogue = _catalogue(hook, type(component))
     return dump(_PLACES[hook](resolve(_BLANK, catalogue), component), catalogue)
 
 
-def recipe_component(text: str, hook: str, cls: type) -> object:
+def from_recipe(text: str, hook: str, cls: type) -> object:
     """The component that a recipe names."""
     recipe = resolve(tomllib.loads(text), _catalogue(hook, cls))
     if hook == "tlf_datasets":
@@ -125,7 +127,7 @@ def recipe_component(text: str, hook: str, cls: type) -> object:
 
 @cache
 def own_catalogue() -> Catalogue:
-    """What comes with tlf."""
+    """The built-in components."""
     return load_plugins(()).catalogue
 
 

@@ -1,4 +1,4 @@
-"""What a run relies on in a dataset."""
+"""The contract of a dataset."""
 
 import pickle
 from hashlib import sha256
@@ -6,7 +6,7 @@ from hashlib import sha256
 from tlf.components import Dataset, Split, Splits
 from tlf.data.decode import open_image
 from tlf.errors import DataError
-from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
+from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_datasets"
@@ -15,48 +15,52 @@ HOOK = "tlf_datasets"
 def check_dataset(dataset: Dataset, images: int = 8) -> None:
     """Check that a dataset keeps its contract.
 
-    Its options survive a recipe. It builds splits that are not empty, with a label and a name of
-    its own for each image and a name for each class, in the same order again and in a second
-    process; every class has images to train on; images are bytes that can be decoded, the
-    same bytes again; and other processes can be given its ``read`` to load images by.
+    Its options survive a recipe. It builds splits that are not empty. Each image has a label and a
+    name of its own, and each class has a name. The order is the same in every build and in a second
+    process. Every class has train images. An image is read as bytes that can be decoded, the same
+    bytes each time. ``read`` can be pickled for other processes.
 
     Parameters:
-        dataset: it, with its options.
+        dataset: the component, with its options.
         images: how many images of each split to read.
 
     Raises:
-        AssertionError: it does not; says what is wrong and what the contract is.
+        AssertionError: it breaks the contract; names the problem and the rule.
     """
     check_options(dataset, HOOK)
-    with drawing_nothing(dataset, "build", but_torch=True):
+    with no_random_numbers(dataset, "build", but_torch=True):
         splits, again = _built(dataset), _built(dataset)
     same = _listing(splits) == _listing(again)
     rule = "the same options give the same images in the same order: sort what has no order"
-    hold(same, dataset, "lists other images, or in another order, when it is built again", rule)
+    require(
+        same, dataset, "lists different images, or in another order, when it is built again", rule
+    )
     _check_classes(dataset, splits)
     for name, split in {"train": splits.train, "eval": splits.eval}.items():
         _check_split(dataset, name, split, len(splits.classes))
         _check_images(dataset, name, split, images)
-    lacking = {*range(len(splits.classes))} - {*splits.train.labels}
-    hold(
-        not lacking,
+    missing = {*range(len(splits.classes))} - {*splits.train.labels}
+    require(
+        not missing,
         dataset,
-        f"has no train image of {[splits.classes[k] for k in sorted(lacking)]}",
+        f"has no train image of {[splits.classes[k] for k in sorted(missing)]}",
         "the class map comes from the train split",
     )
     check_second_process(dataset, HOOK)
 
 
-def told(dataset: Dataset) -> str:
+def describe(dataset: Dataset) -> str:
     """The images that it lists, in order."""
     return _listing(dataset.build())
 
 
 def _built(dataset: Dataset) -> Splits:
-    with allowed(dataset, "build", DataError):
+    with raising_only(dataset, "build", DataError):
         splits = dataset.build()
     right = isinstance(splits, Splits)
-    hold(right, dataset, f"builds a {type(splits).__name__}", "build gives Splits: train, eval …")
+    require(
+        right, dataset, f"builds a {type(splits).__name__}", "build gives Splits: train, eval …"
+    )
     return splits
 
 
@@ -67,39 +71,41 @@ def _listing(splits: Splits) -> str:
 
 def _check_classes(dataset: Dataset, splits: Splits) -> None:
     names = splits.classes
-    hold(
+    require(
         isinstance(names, tuple) and all(isinstance(name, str) and name for name in names),
         dataset,
         f"gives classes = {names!r}",
         "classes is a tuple of names, in the order of the labels",
     )
     doubled = [name for name in names if names.count(name) > 1]
-    hold(not doubled, dataset, f"has two classes called {doubled[:1]}", "names tell classes apart")
-    hold(len(names) > 1, dataset, f"has classes = {names}", "there are two classes or more")
+    require(
+        not doubled, dataset, f"has two classes called {doubled[:1]}", "names of classes are unique"
+    )
+    require(len(names) > 1, dataset, f"has classes = {names}", "there are two or more classes")
 
 
 def _check_split(dataset: Dataset, name: str, split: Split, classes: int) -> None:
     count = len(split.names)
-    hold(count > 0, dataset, f"has no image in its {name} split", "each split has some")
-    hold(
+    require(count > 0, dataset, f"has no image in its {name} split", "each split has images")
+    require(
         len(split.labels) == count,
         dataset,
         f"has {len(split.labels)} labels for {count} images of its {name} split",
-        "names and labels belong together, index by index",
+        "there is one name and one label for each image",
     )
-    strange = [k for k in split.labels if not isinstance(k, int) or not 0 <= k < classes]
-    hold(
-        not strange,
+    invalid = [k for k in split.labels if not isinstance(k, int) or not 0 <= k < classes]
+    require(
+        not invalid,
         dataset,
-        f"has a label {strange[:1]} in its {name} split",
+        f"has a label {invalid[:1]} in its {name} split",
         f"a label is a Python int, the index of a class: 0 to {classes - 1}",
     )
     doubled = count - len({*split.names})
-    hold(
+    require(
         not doubled,
         dataset,
         f"has {doubled} names twice in its {name} split",
-        "a person finds an image by its name",
+        "the name of an image is unique in its split",
     )
 
 
@@ -108,21 +114,21 @@ def _check_images(dataset: Dataset, name: str, split: Split, images: int) -> Non
         pickle.dumps(split.read)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise AssertionError(
-            f"{dataset!r} gives its {name} split a read that no other process can use: {error}. "
-            "The contract: read is picklable, such as a method of a class at the top of a module"
+            f"{dataset!r} gives its {name} split a read that cannot be pickled: {error}. "
+            "The contract: read is picklable, such as an instance of a class at the top of a module"
         ) from error
     step = max(1, len(split) // images)
     for index in range(0, len(split), step):
-        with allowed(dataset, f"read({index}) of its {name} split", DataError):
+        with raising_only(dataset, f"read({index}) of its {name} split", DataError):
             data = split.read(index)
-        hold(
+        require(
             isinstance(data, bytes),
             dataset,
             f"reads a {type(data).__name__} as {split.names[index]}",
             "read gives the bytes of an image file; tlf decodes them",
         )
-        with allowed(dataset, f"decoding {split.names[index]}"):
+        with raising_only(dataset, f"decoding {split.names[index]}"):
             open_image(data)
         same = split.read(index) == data
-        rule = "an image's bytes are always the same; chance is for augmentations"
-        hold(same, dataset, f"reads other bytes as {split.names[index]} again", rule)
+        rule = "an image's bytes are always the same; augmentations are random"
+        require(same, dataset, f"reads different bytes as {split.names[index]} again", rule)

@@ -1,4 +1,4 @@
-"""What a run relies on in a freeze policy."""
+"""The contract of a freeze policy."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,12 +6,12 @@ from tlf.components import FreezePolicy
 from tlf.freezing.freeze import digests
 from tlf.model import Classifier
 from tlf.results import Progress
-from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.models import progresses, tiny_classifiers
+from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
+from tlf.testing.models import each_classifier, progresses, tiny_classifiers
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_freeze_policies"
-PURE = "frozen(model, progress) is a pure function: it only names parameters, the engine freezes"
+PURE = "frozen(model, progress) is a pure function: it only names parameters, and tlf freezes them"
 
 
 def check_freeze_policy(
@@ -19,39 +19,38 @@ def check_freeze_policy(
 ) -> None:
     """Check that a freeze policy keeps its contract.
 
-    Its options survive a recipe. On every model, and in every epoch of a phase: it names parameters
-    of the model, and not all of them; it gives the same answer again, in
-    another order of epochs, on a model that was frozen by somebody else, and in a second process;
-    it changes nothing and draws no random numbers. It may refuse a model with a ``ValueError``, but
-    not all of them.
+    Its options survive a recipe. For every model and in every epoch of a phase, it names parameters
+    of the model, but not all of them. It names the same ones when it is called again, in another
+    order of epochs, on a model with other parts frozen, and in a second process. It changes nothing
+    and draws no random numbers. It may refuse a model with a ``ValueError``, but not every model.
 
     Parameters:
-        policy: it, with its options.
-        models: name → classifier to ask it about; ``tiny_classifiers()`` if none are given.
+        policy: the component, with its options.
+        models: name → classifier to try; ``tiny_classifiers()`` if none are given.
 
     Raises:
-        AssertionError: it does not; says what is wrong and what the contract is.
+        AssertionError: it breaks the contract; names the problem and the rule.
     """
     check_options(policy, HOOK)
     refused = {}
-    asked = tiny_classifiers() if models is None else models
-    for name, model in asked.items():
+    tried = tiny_classifiers() if models is None else models
+    for name, model in tried.items():
         try:
             _check_on(policy, name, model)
         except ValueError as error:
             refused[name] = error
-    hold(
-        len(refused) < len(asked),
+    require(
+        len(refused) < len(tried),
         policy,
         f"refuses every model: {'; '.join(f'{name}: {e}' for name, e in refused.items())}",
-        "it works on a model that it fits; give one by models={...}",
+        "it accepts a model that it fits; pass one with models={...}",
     )
     check_second_process(policy, HOOK)
 
 
-def told(policy: FreezePolicy) -> str:
-    """What it answers, on the first model that it does not refuse."""
-    for model in tiny_classifiers().values():
+def describe(policy: FreezePolicy) -> str:
+    """The names that it gives, on the first model that it does not refuse."""
+    for _, model in each_classifier():
         try:
             answers = [policy.frozen(model, progress) for progress in progresses(model)]
         except ValueError:
@@ -62,20 +61,20 @@ def told(policy: FreezePolicy) -> str:
 
 def _check_on(policy: FreezePolicy, name: str, model: Classifier) -> None:
     series = progresses(model)
-    before = _looks(model)
-    with drawing_nothing(policy, "frozen"):
+    before = _contents(model)
+    with no_random_numbers(policy, "frozen"):
         answers = [_answer(policy, name, model, progress) for progress in series]
         again = [_answer(policy, name, model, progress) for progress in reversed(series)]
-    changed = next((key for key, value in _looks(model).items() if before[key] != value), None)
-    hold(changed is None, policy, f"changes {changed} of {name}", PURE)
-    hold(
+    changed = next((key for key, value in _contents(model).items() if before[key] != value), None)
+    require(changed is None, policy, f"changes {changed} of {name}", PURE)
+    require(
         answers == again[::-1],
         policy,
-        f"gives another answer for {name} when it is asked again",
-        f"{PURE}, and everything it may go by is in progress",
+        f"gives different names for {name} when it is called again",
+        f"{PURE}, and everything that it may depend on is in progress",
     )
     every = {key for key, _ in model.named_parameters()}
-    hold(
+    require(
         every not in answers,
         policy,
         f"freezes everything in {name}",
@@ -87,20 +86,20 @@ def _check_on(policy: FreezePolicy, name: str, model: Classifier) -> None:
 def _answer(
     policy: FreezePolicy, name: str, model: Classifier, progress: Progress
 ) -> frozenset[str]:
-    with allowed(policy, f"frozen on {name}, epoch {progress.epoch}", ValueError):
+    with raising_only(policy, f"frozen on {name}, epoch {progress.epoch}", ValueError):
         answer = policy.frozen(model, progress)
-    hold(
+    require(
         isinstance(answer, Collection) and not isinstance(answer, str | bytes),
         policy,
         f"gives a {type(answer).__name__} for {name}",
         "frozen gives a collection of names: a tuple, list or set",
     )
     known = {key for key, _ in model.named_parameters()}
-    strange = [key for key in answer if key not in known]
-    hold(
-        not strange,
+    unknown = [key for key in answer if key not in known]
+    require(
+        not unknown,
         policy,
-        f"names {strange[:1]} in {name}, which is no parameter of it",
+        f"names {unknown[:1]} in {name}, which is not a parameter of it",
         "names are the model's own: backbone.layer4.0.conv1.weight, head.weight; model.stage(name) "
         "gives those of a stage",
     )
@@ -120,16 +119,16 @@ def _check_on_frozen(
             parameter.requires_grad_(flags[key])
         for key, module in model.named_modules():
             module.training = modes[key]
-    hold(
+    require(
         answer == expected,
         policy,
-        f"gives another answer for {name} when the model was frozen before",
-        "the engine asks in every epoch, on a model that is frozen as the last answer had it: "
-        "requires_grad and training say nothing",
+        f"gives different names for {name} when the model was frozen before",
+        "tlf calls it in every epoch, on a model that is frozen as in the epoch before: it "
+        "does not depend on requires_grad and training",
     )
 
 
-def _looks(model: Classifier) -> dict[str, object]:
+def _contents(model: Classifier) -> dict[str, object]:
     """Everything that a policy could change."""
     modes = {f"the mode of {key or 'the model'}": m.training for key, m in model.named_modules()}
     flags = {f"requires_grad of {key}": p.requires_grad for key, p in model.named_parameters()}

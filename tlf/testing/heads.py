@@ -1,4 +1,4 @@
-"""What a run relies on in a head."""
+"""The contract of a head."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from tlf.components import Head
 from tlf.pretrained.weights import fingerprint
 from tlf.runtime.seeds import seeded
-from tlf.testing.contract import allowed, check_options, drawing_nothing, hold
-from tlf.testing.eval_mode import check_all_train, check_rest, check_state
+from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
+from tlf.testing.eval_mode import check_all_train, check_eval_mode, check_state
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_heads"
@@ -20,18 +20,18 @@ def check_head(head: Head, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
     """Check that a head keeps its contract.
 
     Its options survive a recipe. For every number of features and classes, it builds a module that
-    gives logits (B, K) for features (B, F), or, where it sets ``pools = True``, for maps (B, F, H,
-    W) and for tokens (B, N, F); also for one image, and under bfloat16. Its start comes from
-    torch's default generator alone; a gradient reaches every parameter and the features; at rest a
-    image's logits are its own, and nothing is written; safetensors can hold its state, and
-    another build that loads it gives the same logits.
+    gives logits (B, K) for features (B, F), or, where it sets ``pools = True``, for maps
+    (B, F, H, W) and for tokens (B, N, F); also for one image, and under bfloat16. Its first weights
+    come from torch's default generator alone. Every parameter and the features have a gradient. In
+    evaluation mode an image's logits depend on that image alone, and nothing is written.
+    Safetensors can store its state, and another build that loads it gives the same logits.
 
     Parameters:
-        head: it, with its options.
+        head: the component, with its options.
         sizes: pairs of F and K. It may refuse some of them with a ``ValueError``, but not all.
 
     Raises:
-        AssertionError: it does not; says what is wrong and what the contract is.
+        AssertionError: it breaks the contract; names the problem and the rule.
     """
     check_options(head, HOOK)
     refused = []
@@ -46,12 +46,17 @@ def check_head(head: Head, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
             _check_on(head, module, name, batch, classes)
         check_state(head, module)
         _check_state_is_all(head, module, features, classes)
-    hold(len(refused) < len(sizes), head, f"refuses every size: {'; '.join(refused)}", "some fit")
+    require(
+        len(refused) < len(sizes),
+        head,
+        f"refuses every size: {'; '.join(refused)}",
+        "it accepts a size",
+    )
     check_second_process(head, HOOK)
 
 
-def told(head: Head) -> str:
-    """The weights that it starts with, for the first size that it takes."""
+def describe(head: Head) -> str:
+    """Its first weights, for the first size that it accepts."""
     for features, classes in SIZES:
         try:
             return fingerprint(_built(head, features, classes).state_dict())
@@ -61,9 +66,9 @@ def told(head: Head) -> str:
 
 
 def _built(head: Head, features: int, classes: int) -> nn.Module:
-    with seeded(0, "head"), allowed(head, f"build({features}, {classes})", ValueError):
+    with seeded(0, "head"), raising_only(head, f"build({features}, {classes})", ValueError):
         module = head.build(features, classes)
-    hold(
+    require(
         isinstance(module, nn.Module),
         head,
         f"builds a {type(module).__name__}",
@@ -73,13 +78,13 @@ def _built(head: Head, features: int, classes: int) -> nn.Module:
 
 
 def _check_start(head: Head, module: nn.Module, features: int, classes: int) -> None:
-    with drawing_nothing(head, "build", but_torch=True):
+    with no_random_numbers(head, "build", but_torch=True):
         again = _built(head, features, classes)
-    hold(
+    require(
         fingerprint(again.state_dict()) == fingerprint(module.state_dict()),
         head,
         "starts with other weights under the same seed",
-        "its start comes from torch's default generator alone: every process begins alike",
+        "its first weights come from torch's default generator alone: all processes start the same",
     )
 
 
@@ -95,16 +100,20 @@ def _check_on(head: Head, module: nn.Module, name: str, batch: Tensor, classes: 
     module.eval()
     for images in (batch, batch[:1]):
         logits = _logits(head, module, images, name)
-        hold(
+        require(
             tuple(logits.shape) == (len(images), classes) and logits.is_floating_point(),
             head,
             f"gives {logits.dtype} {tuple(logits.shape)} for {name} with B = {len(images)}",
             f"logits are (B, K), here ({len(images)}, {classes})",
         )
-    check_rest(head, module, lambda x: {"logits": module(x)}, batch, f"at rest, on {name}")
+    check_eval_mode(
+        head, module, lambda x: {"logits": module(x)}, batch, f"in evaluation mode, on {name}"
+    )
     with torch.autocast("cpu", torch.bfloat16):
         half = _logits(head, module, batch, f"{name} under bfloat16")
-    hold(bool(torch.isfinite(half).all()), head, f"is not finite on {name} under bfloat16", "it is")
+    require(
+        bool(torch.isfinite(half).all()), head, f"is not finite on {name} under bfloat16", "it is"
+    )
     module.train()
     watched = batch.clone().requires_grad_()
     logits = _logits(head, module, watched, f"{name} while training")
@@ -112,11 +121,11 @@ def _check_on(head: Head, module: nn.Module, name: str, batch: Tensor, classes: 
     (gradient,) = torch.autograd.grad(
         _logits(head, module, watched, name).square().sum(), watched, allow_unused=True
     )
-    hold(
+    require(
         gradient is not None and bool(gradient.any()),
         head,
-        f"lets no gradient through to {name}",
-        "the backbone below trains through the head",
+        f"passes no gradient to {name}",
+        "the backbone trains through the head",
     )
 
 
@@ -126,22 +135,24 @@ def _check_state_is_all(head: Head, module: nn.Module, features: int, classes: i
             parameter.add_(torch.randn_like(parameter) * 0.1)
     with seeded(2, "another"):
         other = head.build(features, classes)
-    with allowed(head, "load_state_dict"):
+    with raising_only(head, "load_state_dict"):
         other.load_state_dict(module.state_dict())
     for name, batch in _inputs(module, features).items():
-        hold(
+        require(
             torch.equal(module.eval()(batch), other.eval()(batch)),
             head,
             "gives other logits when its state is loaded into another build",
-            "all that it has trained stands in its parameters and buffers: head.safetensors holds "
+            "all that it has trained is in its parameters and buffers: head.safetensors holds "
             f"nothing else ({name})",
         )
 
 
 def _logits(head: Head, module: nn.Module, batch: Tensor, name: str) -> Tensor:
-    with allowed(head, f"the forward pass on {name}"):
+    with raising_only(head, f"the forward pass on {name}"):
         logits = module(batch)
     shape = getattr(logits, "shape", None)
-    hold(shape is not None, head, f"gives a {type(logits).__name__} for {name}", "it gives logits")
+    require(
+        shape is not None, head, f"gives a {type(logits).__name__} for {name}", "it gives logits"
+    )
     tensor: Tensor = logits
     return tensor

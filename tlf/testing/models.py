@@ -1,6 +1,6 @@
-"""Small classifiers with random weights, made without a network."""
+"""Small classifiers with random weights, built offline."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import cache
 
@@ -21,24 +21,31 @@ _NETWORKS = {
     "mobilenet_v3_small": ("torchvision", "mobilenet_v3_small"),
     "tiny_vit": ("timm", "test_vit.r160_in1k"),
 }
-"""A plain convolution network, one with squeeze-and-excitation and an odd top, a transformer."""
+"""A plain convolutional network, one with squeeze-and-excitation and hidden layers before its
+classifier, and a transformer."""
 
 
 def tiny_classifiers() -> dict[str, Classifier]:
     """Name → classifier of 3 classes on a linear head: ``resnet18`` and ``mobilenet_v3_small`` of
     torchvision and ``tiny_vit``, a transformer of 6 blocks. Random weights, new on every call.
     """
-    return {name: _classifier(deepcopy(_built(name))) for name in _NETWORKS}
+    return dict(each_classifier())
+
+
+def each_classifier() -> Iterator[tuple[str, Classifier]]:
+    """The same, one after the other: a network is built when it is needed."""
+    for name in _NETWORKS:
+        yield name, _classifier(deepcopy(_built(name)))
 
 
 def progresses(model: Classifier, epochs: int = 6) -> list[Progress]:
-    """A phase's epochs, with results that get better, stall, and get better again."""
+    """A phase's epochs, with results that improve, stall, and improve again."""
     history = results(epochs, tuple(model.stages))
     return [Progress(epoch, epochs, updates=4, history=history[:epoch]) for epoch in range(epochs)]
 
 
 def results(epochs: int, stages: Sequence[str]) -> tuple[EpochResult, ...]:
-    """What a phase's epochs gave, with the signals of every stage."""
+    """The results of a phase's epochs, with the signals of every stage."""
     return tuple(_result(epoch, stages) for epoch in range(epochs))
 
 

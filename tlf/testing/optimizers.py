@@ -1,4 +1,4 @@
-"""What a run relies on in an optimizer."""
+"""The contract of an optimizer."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tlf.components import Optimizer
 from tlf.pretrained.weights import fingerprint
 from tlf.runtime.seeds import seeded
-from tlf.testing.contract import allowed, check_options, hold
+from tlf.testing.contract import check_options, raising_only, require
 from tlf.testing.second_process import check_second_process
 from tlf.training.checkpoint.optimizer import optimizer_contents, restore_optimizer
 from tlf.training.checkpoint.packing import pack, unpack
@@ -22,35 +22,35 @@ STEPS = 6
 def check_optimizer(optimizer: Optimizer) -> None:
     """Check that an optimizer keeps its contract.
 
-    Its options survive a recipe. What it builds holds the parameters that it was given in the same
-    groups, with what the engine wrote into them; brings a loss down; moves nothing where the
-    learning rate is 0 or the gradient is None; comes to the same numbers again, in a second
-    process, and after its state was stored by name, without pickle, and restored.
+    Its options survive a recipe. The optimizer that it builds holds the parameters in the groups
+    that it was given, with tlf's own keys. It lowers a loss. It changes nothing where the learning
+    rate is 0 or the gradient is None. It gives the same weights each time, in a second process, and
+    after its state was stored by name, without pickle, and restored.
 
     Raises:
-        AssertionError: it does not; says what is wrong and what the contract is.
+        AssertionError: it breaks the contract; names the problem and the rule.
     """
     check_options(optimizer, HOOK)
     _check_groups(optimizer)
-    _check_it_learns(optimizer)
-    _check_rest(optimizer)
-    hold(
+    _check_it_trains(optimizer)
+    _check_it_keeps_weights(optimizer)
+    require(
         _trained(optimizer) == _trained(optimizer),
         optimizer,
-        "comes to other weights from the same gradients",
+        "gives different weights from the same gradients",
         "an update is a function of the weights, the gradients and the optimizer's state",
     )
-    hold(
+    require(
         _trained(optimizer, _stored_and_restored) == _trained(optimizer),
         optimizer,
-        "comes to other weights if its state is stored and restored on the way",
-        "all that it knows stands in optimizer.state and its groups, as tensors and JSON",
+        "gives different weights when its state is stored and restored",
+        "its whole state is in optimizer.state and its groups, as tensors and JSON",
     )
     check_second_process(optimizer, HOOK)
 
 
-def told(optimizer: Optimizer) -> str:
-    """The weights that it comes to."""
+def describe(optimizer: Optimizer) -> str:
+    """The weights after a few updates."""
     return _trained(optimizer)
 
 
@@ -58,43 +58,43 @@ def _check_groups(optimizer: Optimizer) -> None:
     model = _model()
     given = _groups(model)
     built = _built(optimizer, _groups(model))
-    hold(
+    require(
         isinstance(built, torch.optim.Optimizer),
         optimizer,
         f"builds a {type(built).__name__}",
         "build gives a torch.optim.Optimizer, so that Accelerate can prepare it",
     )
-    hold(
+    require(
         [[id(p) for p in group["params"]] for group in built.param_groups]
         == [[id(p) for p in group["params"]] for group in given],
         optimizer,
         "does not hold the parameters that it was given, in the groups that it was given",
         "build passes its groups on: a parameter that is left out never trains",
     )
-    for asked, group in zip(given, built.param_groups, strict=True):
-        changed = [key for key in asked if key != "params" and group.get(key) != asked[key]]
-        hold(
+    for before, group in zip(given, built.param_groups, strict=True):
+        changed = [key for key in before if key != "params" and group.get(key) != before[key]]
+        require(
             not changed,
             optimizer,
             f"changes or drops {changed[:1]} of a group",
-            "a group keeps its lr, its weight_decay of 0 and the engine's own keys",
+            "a group keeps its lr, its weight_decay of 0 and tlf's own keys",
         )
 
 
-def _check_it_learns(optimizer: Optimizer) -> None:
+def _check_it_trains(optimizer: Optimizer) -> None:
     model = _model()
     built = _built(optimizer, _groups(model))
     before = _loss(model).item()
     _steps(optimizer, model, built, 4 * STEPS)
-    hold(
+    require(
         _loss(model).item() < before,
         optimizer,
-        f"does not bring a loss of {before:.3g} down in {4 * STEPS} updates",
-        "a step follows the gradient downwards, at the lr of each group",
+        f"does not lower a loss of {before:.3g} in {4 * STEPS} updates",
+        "a step descends along the gradient, at the lr of each group",
     )
 
 
-def _check_rest(optimizer: Optimizer) -> None:
+def _check_it_keeps_weights(optimizer: Optimizer) -> None:
     model = _model()
     built = _built(optimizer, _groups(model))
     _steps(optimizer, model, built, 2)
@@ -102,22 +102,22 @@ def _check_rest(optimizer: Optimizer) -> None:
         group["lr"] = 0.0
     before = fingerprint(model.state_dict())
     _steps(optimizer, model, built, 1)
-    hold(
+    require(
         fingerprint(model.state_dict()) == before,
         optimizer,
-        "moves weights at a learning rate of 0",
-        "the engine writes lr × factor into every group before an update, and build reads it there",
+        "changes weights at a learning rate of 0",
+        "tlf writes lr × factor into every group before an update, and step reads it there",
     )
     for group in built.param_groups:
         group["lr"] = 0.1
     built.zero_grad(set_to_none=True)
-    with allowed(optimizer, "step without gradients"):
+    with raising_only(optimizer, "step without gradients"):
         built.step()
-    hold(
+    require(
         fingerprint(model.state_dict()) == before,
         optimizer,
-        "moves weights that have no gradient",
-        "a parameter whose gradient is None stands still, whatever momentum and decay say",
+        "changes weights that have no gradient",
+        "a parameter whose gradient is None does not change, by momentum or decay either",
     )
 
 
@@ -144,18 +144,18 @@ def _stored_and_restored(
         text = json.dumps(pack(optimizer_contents(built), "optimizer", tensors))
     except TypeError as error:
         raise AssertionError(
-            f"{optimizer!r} has a state that cannot be stored: {error}. The contract: all that it "
-            "knows is tensors and JSON, which safetensors can hold; no pickle is written"
+            f"{optimizer!r} has a state that cannot be stored: {error}. The contract: its "
+            "whole state is tensors and JSON, which safetensors can store; no pickle is written"
         ) from error
     kept = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     fresh = _built(optimizer, _groups(model))
-    with allowed(optimizer, "load_state_dict"):
+    with raising_only(optimizer, "load_state_dict"):
         restore_optimizer(fresh, unpack(json.loads(text), kept), dict(model.named_parameters()))
     return fresh
 
 
 def _built(optimizer: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    with allowed(optimizer, "build"):
+    with raising_only(optimizer, "build"):
         return optimizer.build(groups)
 
 
@@ -165,7 +165,7 @@ def _steps(
     for _ in range(count):
         built.zero_grad(set_to_none=True)
         _loss(model).backward()  # type: ignore[no-untyped-call]
-        with allowed(optimizer, "step"):
+        with raising_only(optimizer, "step"):
             built.step()
 
 

@@ -1,7 +1,7 @@
-"""A second process, as every further GPU has one: it has to come to the same result.
+"""A second process, as a second GPU has one: a component must give the same result in it.
 
-It is a Python of its own, with strings hashed otherwise and another rank. It gets the component as
-a recipe and tells what it made of it.
+It is a separate Python, with another hash seed and another rank. It builds the component from a
+recipe and describes what the component does.
 """
 
 import atexit
@@ -12,8 +12,11 @@ import os
 import subprocess
 import sys
 from functools import cache
+from typing import Any
 
-from tlf.testing.contract import hold, recipe_component, written
+import torch
+
+from tlf.testing.contract import from_recipe, require, to_recipe
 
 _KINDS = {
     "tlf_datasets": "datasets",
@@ -25,23 +28,25 @@ _KINDS = {
     "tlf_optimizers": "optimizers",
     "tlf_schedulers": "schedulers",
 }
-"""Component hook → the module of ``tlf.testing`` whose ``told`` says what a component does."""
+"""Component hook → the module of ``tlf.testing`` whose ``describe`` says what a component does."""
 
 
 def check_second_process(component: object, hook: str) -> None:
-    """Check that a second process makes the same of a component.
+    """Check that a component does the same in a second process.
 
     Raises:
-        AssertionError: it makes something else, or cannot make the component.
+        AssertionError: it does something else, or cannot be built there.
     """
     cls = type(component)
     question = {
+        # Another number of threads may round differently, which is no fault of a component.
+        "threads": torch.get_num_threads(),
         "path": sys.path,
         "folder": os.getcwd(),
         "module": cls.__module__,
         "name": cls.__qualname__,
         "hook": hook,
-        "recipe": written(component, hook),
+        "recipe": to_recipe(component, hook),
     }
     process = _second_process()
     if process.stdin is None or process.stdout is None:
@@ -49,37 +54,38 @@ def check_second_process(component: object, hook: str) -> None:
     process.stdin.write(json.dumps(question) + "\n")
     process.stdin.flush()
     answer = json.loads(process.stdout.readline())
-    hold(
+    require(
         "error" not in answer,
         component,
         f"cannot be used in a second process: {answer.get('error')}",
         "its class is at the top of a module that can be imported, and works in every process",
     )
-    hold(
-        answer.get("told") == told(component, hook),
+    require(
+        answer.get("description") == describe(component, hook),
         component,
-        "gives something else in a second process, where strings are hashed otherwise",
-        "all processes of a run come to the same result; sort what has no order of its own",
+        "gives something else in a second process, which has another hash seed",
+        "all processes of a run compute the same result; sort what has no order of its own",
     )
 
 
-def told(component: object, hook: str) -> str:
+def describe(component: object, hook: str) -> str:
     """What a component does, in one string."""
     kind = importlib.import_module(f"tlf.testing.{_KINDS[hook]}")
-    answer: str = kind.told(component)
-    return answer
+    description: str = kind.describe(component)
+    return description
 
 
 def serve() -> None:
-    """Answer one line of JSON with another, until there are no more."""
+    """Answer each line of JSON with a line of JSON."""
     for line in sys.stdin:
-        # What a component prints is no answer.
+        # What a component prints must not reach the pipe of the answers.
         with contextlib.redirect_stdout(sys.stderr):
             answer = _answer(json.loads(line))
         print(json.dumps(answer), flush=True)  # noqa: T201 - the parent reads it
 
 
-def _answer(question: dict[str, str]) -> dict[str, str]:
+def _answer(question: dict[str, Any]) -> dict[str, str]:
+    torch.set_num_threads(question["threads"])
     sys.path[:] = question["path"]
     os.chdir(question["folder"])
     try:
@@ -87,9 +93,9 @@ def _answer(question: dict[str, str]) -> dict[str, str]:
         for name in question["name"].split("."):
             found = getattr(found, name)
         if not isinstance(found, type):
-            raise TypeError(f"{question['name']} is no class")
-        component = recipe_component(question["recipe"], question["hook"], found)
-        return {"told": told(component, question["hook"])}
+            raise TypeError(f"{question['name']} is not a class")
+        component = from_recipe(question["recipe"], question["hook"], found)
+        return {"description": describe(component, question["hook"])}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
 

@@ -1,4 +1,4 @@
-"""Adapters keep tlf's contract, start as nothing, and are gone once they are merged."""
+"""Adapters keep tlf's contract, start without effect, and are removed when they are merged."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_merged_it_is_the_plain_network_with_the_same_output(backbone):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if ".lora_B" in name:
-                assert not parameter.any()  # adapters start as nothing
+                assert not parameter.any()  # adapters start without effect
                 parameter.normal_(std=0.02)
         adapted = model(images)
         merge(model)
@@ -51,7 +51,7 @@ def test_merged_it_is_the_plain_network_with_the_same_output(backbone):
     plain.module.load_state_dict(model.backbone.state_dict())
 
 
-def test_only_adapters_and_head_learn():
+def test_only_adapters_and_head_train():
     model = classifier(TRANSFORMER)
     trainable = {n for n, _ in model.named_parameters()} - {*Base().frozen(model, Progress(0, 1))}
     assert all(".lora_" in name or name.startswith("head.") for name in trainable)

@@ -1,4 +1,4 @@
-"""The gradient is the one that a plain implementation finds, moving the weights there and back."""
+"""The gradient equals that of a plain implementation, which moves the weights there and back."""
 
 from copy import deepcopy
 
@@ -43,7 +43,7 @@ def test_the_gradient(rho):
         torch.testing.assert_close(own.grad, theirs.grad)
 
 
-def test_what_is_frozen_stays_out_and_statistics_move_once():
+def test_frozen_weights_have_no_gradient_and_statistics_change_once():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
     model[0].requires_grad_(False)
@@ -57,5 +57,5 @@ def test_what_is_frozen_stays_out_and_statistics_move_once():
 
 
 def test_options_are_checked():
-    with pytest.raises(ValueError, match="rho is a number above 0, not 0"):
+    with pytest.raises(ValueError, match="rho must be finite and above 0, got 0"):
         Sam(rho=0)

@@ -1,4 +1,4 @@
-"""Mixtures are straight lines between two sets of weights, and the best one is kept."""
+"""Mixtures lie on a line between two sets of weights, and the best one is written."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def test_ends_and_middle():
     assert "head" not in mixed(old, new, 0.5)
 
 
-def test_the_last_epoch_is_chosen_where_it_is_asked_for():
+def test_the_last_epoch_is_chosen_if_last_is_set():
     history = [EpochResult("all", n, 1.0, {"loss": 1.0}, 0.1, 1, 1.0, 1.0) for n in range(3)]
     assert Interpolate().tlf_select_best(history=history) is None
     assert Interpolate(last=True).tlf_select_best(history=history) == 2
@@ -38,7 +38,7 @@ def image(index):
     return held.getvalue()
 
 
-def test_figures_are_means_over_images():
+def test_results_are_means_over_images():
     class Brightness(nn.Module):
         def forward(self, images):
             return images.mean((1, 2, 3))[:, None] * torch.tensor([0.0, 1.0])
@@ -53,5 +53,5 @@ def test_figures_are_means_over_images():
 
 @pytest.mark.parametrize("shares", [(), (0.5, 1.5)])
 def test_options_are_checked(shares):
-    with pytest.raises(ValueError, match="shares are fractions from 0 to 1, not"):
+    with pytest.raises(ValueError, match="shares must be fractions from 0 to 1, got"):
         Interpolate(shares)

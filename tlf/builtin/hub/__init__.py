@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, and its file formats on the own disk."""
+"""Datasets of the Hugging Face hub, and local files in its formats."""
 
 from tlf.builtin.hub.dataset import Hub
 from tlf.hookspecs import hookimpl

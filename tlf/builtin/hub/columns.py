@@ -1,4 +1,4 @@
-"""Which columns of a table hold the images and the classes, and the rows of each class."""
+"""The columns of a table that hold the images and the classes, and the rows of each class."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def image_columns(table: "Dataset") -> list[str]:
-    """Columns that may hold images: those of that type, else those of bytes."""
+    """Columns that may hold images: those of type Image, else those of bytes."""
     import datasets
 
     features = table.features
@@ -25,7 +25,7 @@ def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - a feature, or a dict of t
 
 
 def label_columns(table: "Dataset") -> list[str]:
-    """Columns that may hold classes: those of named classes, else ``label``."""
+    """Columns that may hold classes: those of type ClassLabel, else ``label``."""
     import datasets
 
     features = table.features
@@ -34,17 +34,17 @@ def label_columns(table: "Dataset") -> list[str]:
 
 
 def chosen_column(
-    where: str, option: str, asked: str, found: Sequence[str], known: Sequence[str]
+    where: str, option: str, wanted: str, found: Sequence[str], known: Sequence[str]
 ) -> str:
-    """The column that was asked for, or the only one found.
+    """The column that the recipe names, or the only one found.
 
     Raises:
-        DataError: there is none, or it cannot be told which.
+        DataError: there is none, or there are several.
     """
-    if asked != "auto":
-        if asked in known:
-            return asked
-        raise failure(where, [f"there is no column {asked!r}; {nearest(asked, known)}"])
+    if wanted != "auto":
+        if wanted in known:
+            return wanted
+        raise failure(where, [f"there is no column {wanted!r}; {nearest(wanted, known)}"])
     if len(found) == 1:
         return found[0]
     columns = listed(found) if found else f"none of {listed(known)}"
@@ -52,10 +52,10 @@ def chosen_column(
 
 
 def rows_by_class(where: str, table: "Dataset", label: str) -> dict[str, list[int]]:
-    """Class → rows. Named classes keep the dataset's order, numbers and other names are sorted.
+    """Class → rows. Named classes keep the dataset's order; numbers and other names are sorted.
 
     Raises:
-        DataError: the column holds something else, or rows have no label.
+        DataError: the column holds no classes, or rows have no label.
     """
     import datasets
 
@@ -63,12 +63,12 @@ def rows_by_class(where: str, table: "Dataset", label: str) -> dict[str, list[in
     values: list[Any] = table[label][:]
     named = isinstance(kind, datasets.ClassLabel)
     if not named and not all(isinstance(value, str | int | None) for value in values):
-        problem = f"the column {label!r} holds {kind}, neither names nor whole numbers"
+        problem = f"the column {label!r} must hold names or whole numbers, got {kind}"
         raise failure(where, [f"{problem}; set data.label"])
     groups: dict[Any, list[int]] = {}
     for row, value in enumerate(values):
         groups.setdefault(value, []).append(row)
     unknown = sum(len(groups.get(value, ())) for value in ((None, -1) if named else (None,)))
     if unknown:
-        raise failure(where, [f"{unknown} rows have no label; choose another split"])
+        raise failure(where, [f"{unknown} rows have no label; name another split"])
     return {kind.int2str(v) if named else str(v): groups[v] for v in sorted(groups)}

@@ -1,14 +1,14 @@
-"""A dataset of the hub, as a recipe names it."""
+"""The dataset component of the hub."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tlf.builtin.hub.asking import asked
 from tlf.builtin.hub.columns import chosen_column, image_columns, label_columns, rows_by_class
-from tlf.builtin.hub.fetching import remote_tables
-from tlf.builtin.hub.files import is_local, local_tables
+from tlf.builtin.hub.library import call_library
+from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
+from tlf.builtin.hub.remote import remote_tables
 from tlf.components import Splits
 from tlf.data.splits import (
     EVAL_NAMES,
@@ -27,38 +27,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hub:
-    """A dataset of the Hugging Face hub by its name, or its parquet or arrow files on the disk.
+    """A dataset of the Hugging Face hub by its name, or local parquet or arrow files.
 
-    What is fetched is said before. Nothing that a dataset brings along is run as a program.
+    A download is announced before it starts. Code in a dataset is never run.
     """
 
     name: str
     """The dataset's name on the hub (``user/dataset``), or a parquet file, an arrow file, a folder
-    of them, or a folder that ``save_to_disk`` wrote."""
+    of such files, or a folder that ``save_to_disk`` wrote."""
     train: str = "train"
-    """The split that is trained on."""
+    """The name of the train split."""
     eval: str = "auto"
-    """The split that is evaluated on. ``auto``: the first of val, valid, validation, eval and test
-    that is there, else as ``fraction``. ``fraction``: put train images aside."""
+    """The name of the eval split. ``auto``: the first of val, valid, validation, eval and test that
+    exists, else as ``fraction``. ``fraction``: hold out train images."""
     image: str = "auto"
-    """The column of images. ``auto``: the only one that there is."""
+    """The column of images. ``auto``: the only such column."""
     label: str = "auto"
-    """The column of classes, named or numbered. ``auto``: the only one of named classes, else
+    """The column of classes, named or numbered. ``auto``: the only column of named classes, else
     ``label``."""
     config: str = ""
-    """Which of the dataset's configurations, where it has several."""
+    """The dataset's configuration, where it has several."""
     revision: str = ""
-    """The commit, tag or branch on the hub. A commit keeps a run repeatable."""
+    """The commit, tag or branch on the hub. A commit makes a run repeatable."""
     fraction: float = 0.2
-    """How much of each class is put aside where there is no eval split."""
+    """How much of each class is held out where there is no eval split."""
     seed: int = 0
-    """Decides which images are put aside; the seed of the run has no part in it."""
+    """Decides which images are held out; the seed of the run has no effect on it."""
 
     def build(self) -> Splits:
         """Fetch or open the dataset.
 
         Raises:
-            DataError: it is not to be had, or its columns or splits do not fit together.
+            DataError: it cannot be loaded, or its columns or splits do not fit together.
         """
         tables = self._tables()
         parts = [self._part(name, tables[name]) for name in self._chosen(list(tables))]
@@ -74,7 +74,7 @@ class Hub:
         """The name of the train split, and of the eval split if there is one.
 
         Raises:
-            DataError: there are no such splits.
+            DataError: a split does not exist.
         """
         wanted = {"train": self.train}
         if self.eval not in ("auto", "fraction"):
@@ -97,14 +97,14 @@ class Hub:
         """The images of one split by class.
 
         Raises:
-            DataError: there are no such columns, or rows without a label.
+            DataError: a column does not exist, or a row has no label.
         """
         import datasets
 
         where = f"{self.name}, split {name!r}"
         image = chosen_column(where, "image", self.image, image_columns(table), table.column_names)
         label = chosen_column(where, "label", self.label, label_columns(table), table.column_names)
-        images = asked(
+        images = call_library(
             lambda: table.select_columns([image]).cast_column(image, datasets.Image(decode=False)),
             f"{where}: the column {image!r} does not hold images; set data.image",
         )
@@ -113,17 +113,19 @@ class Hub:
     def _splits(self, train: "Part", evaluated: "Part | None", notes: tuple[str, ...]) -> Splits:
         if evaluated is None:
             evaluated = train
-            kept, aside, note = HoldOut(self.name, self.fraction, self.seed).take(train.groups)
+            kept, held_out, note = HoldOut(self.name, self.fraction, self.seed).take(train.groups)
             notes += (note,)
         else:
-            kept, aside = train.groups, evaluated.groups
-        problems = class_problems(kept, {*kept, *aside}, train.name, evaluated.name)
+            kept, held_out = train.groups, evaluated.groups
+        problems = class_problems(kept, {*kept, *held_out}, train.name, evaluated.name)
         if problems:
             raise failure(self.name, problems)
-        # Somebody else's dataset cannot be mended, and a class that is not evaluated does no harm.
-        lacking = [name for name in kept if name not in aside]
+        # The user cannot fix a published dataset, and a class without eval images does no harm.
+        lacking = [name for name in kept if name not in held_out]
         if lacking:
             notes += (f"{evaluated.name} has no images of {listed(lacking)}",)
         classes = tuple(kept)
         notes += tuple(class_notes(classes))
-        return Splits(train.split(kept, classes), evaluated.split(aside, classes), classes, notes)
+        return Splits(
+            train.split(kept, classes), evaluated.split(held_out, classes), classes, notes
+        )

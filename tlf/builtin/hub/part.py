@@ -1,4 +1,4 @@
-"""One split of a dataset as it was found, and how its images are read."""
+"""One split of a dataset on the hub, and how its images are read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """One split as it was found."""
+    """One split: its table and the rows of each class."""
 
     name: str
     images: "Dataset"
@@ -25,7 +25,7 @@ class Part:
     """Class → rows, the classes in their order."""
 
     def split(self, groups: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Split:
-        """The rows of ``groups``, labelled by their place in ``classes``."""
+        """The rows of ``groups``; labels are positions in ``classes``."""
         rows, labels = labelled(groups, classes)
         names = tuple(f"{self.name}[{row}]" for row in rows)
         return Split(names, labels, ReadRow(self.images, self.image, rows))
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ReadRow:
-    """Reads an image of a split that is stored in a table. Picklable, by its files' names."""
+    """Reads an image from a table. Pickled, it holds the names of the table's files."""
 
     images: Any
     image: str

@@ -1,4 +1,4 @@
-"""The images that come with tlf: drawn ants and bees, kept as ordinary files in tlf's cache."""
+"""The images that come with tlf: drawn ants and bees, stored as image files in tlf's cache."""
 
 import secrets
 import shutil
@@ -13,23 +13,22 @@ from tlf.errors import DataError
 from tlf.runtime.files import cache_folder
 
 FOLDER = "starter-v1"
-"""Name of the folder in the cache. Whoever changes how an image looks counts it up."""
+"""Name of the folder in the cache. A change of the images needs a new number."""
 COUNTS = {
     "train": {"ants": 123, "bees": 121},
     "val": {"ants": 70, "bees": 83},
 }
 """Images of each split and class: as many as in the well-known photographs of ants and bees."""
 _ABANDONED = 3600.0
-"""Seconds after which a folder that is not finished belongs to a program that was stopped."""
+"""Seconds after which an unfinished folder was left by a program that was stopped."""
 
 
 @dataclass(frozen=True)
 class Starter:
     """Drawn ants and bees that come with tlf: 244 images to train on, 153 to evaluate on.
 
-    Color, ground, size and light say nothing about the class; only the shape of the insect does.
-    They are drawn once, in a few seconds, into ``starter-v1`` in tlf's cache, where anybody can
-    look at them.
+    Colour, ground, size and light do not depend on the class; only the shape of the insect does.
+    The images are drawn once, in a few seconds, into the folder ``starter-v1`` of tlf's cache.
     """
 
     def build(self) -> Splits:
@@ -80,15 +79,15 @@ def _check(folder: Path) -> None:
     ]
     if missing:
         raise DataError(
-            f"{len(missing)} of the starter images are gone, first {folder / missing[0]}; "
-            f"remove the folder {folder}, and they are drawn again"
+            f"{len(missing)} of the starter images are missing, first {folder / missing[0]}; "
+            f"remove the folder {folder} to have them drawn again"
         )
 
 
 def _draw(folder: Path) -> None:
-    """Draw every image beside ``folder`` and give it its name when all are there."""
+    """Draw every image into a folder beside ``folder``, and rename it when it is complete."""
     _sweep(folder)
-    # Each process that finds no images draws them under a name of its own; they are all the same.
+    # Each process that finds no images draws the same ones into a folder of its own.
     side = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         _write(side)
@@ -115,15 +114,15 @@ def _rename(side: Path, folder: Path) -> None:
     try:
         side.rename(folder)
     except OSError:
-        # Another process was first: a folder with files in it is never replaced.
+        # Another process was first: rename does not replace a folder that holds files.
         if not folder.is_dir():
             raise
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what stopped programs left beside ``folder``."""
+    """Remove the folders that stopped programs left beside ``folder``."""
     for side in folder.parent.glob(f".{folder.name}.*"):
-        # It may be renamed or removed by its own process at this moment.
+        # Its own process may rename or remove it at this moment.
         with suppress(FileNotFoundError):
             if time.time() - side.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(side, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""Datasets from the hub. What is going to be fetched is said before."""
+"""Datasets from the hub. A download is announced before it starts."""
 
 import sys
 from typing import TYPE_CHECKING
 
-from tlf.builtin.hub.asking import asked
+from tlf.builtin.hub.library import call_library
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -13,21 +13,21 @@ _TIMEOUT = 10
 
 
 def remote_tables(name: str, config: str, revision: str) -> "dict[str, Dataset]":
-    """Split → what the hub has of it, fetched where it is not there yet.
+    """Split → its table, downloaded where it is not in the cache.
 
     Parameters:
         name: ``user/dataset``.
-        config: which of its configurations; "" where it has one.
+        config: the name of its configuration; "" where it has one only.
         revision: the commit, tag or branch; "" for the newest.
 
     Raises:
-        DataError: it is not to be had.
+        DataError: it cannot be loaded.
     """
     import datasets
 
     if not datasets.config.HF_HUB_OFFLINE:
         _announce(name, revision)
-    found = asked(
+    found = call_library(
         lambda: datasets.load_dataset(name, config or None, revision=revision or None),
         f"cannot load the dataset {name!r}; {_alternatives()}",
     )
@@ -35,7 +35,7 @@ def remote_tables(name: str, config: str, revision: str) -> "dict[str, Dataset]"
 
 
 def _announce(name: str, revision: str) -> None:
-    """Say what is going to be fetched from where to where, before it is.
+    """Print what is going to be downloaded, from where to where.
 
     Raises:
         DataError: the hub does not answer, or has no such dataset.
@@ -44,27 +44,24 @@ def _announce(name: str, revision: str) -> None:
     from huggingface_hub import HfApi
 
     endpoint = datasets.config.HF_ENDPOINT
-    _say(f"asking {endpoint} for the dataset {name!r}")
-    info = asked(
+    _print(f"asking {endpoint} for the dataset {name!r}")
+    info = call_library(
         lambda: HfApi(endpoint=endpoint).dataset_info(
             name, revision=revision or None, files_metadata=True, timeout=_TIMEOUT
         ),
-        f"asked {endpoint} for the dataset {name!r} in vain; {_alternatives()}",
+        f"{endpoint} does not give the dataset {name!r}; {_alternatives()}",
     )
     sizes = [file.size or 0 for file in info.siblings or ()]
-    _say(
-        f"fetching what is not there yet of {name!r}, revision {info.sha}: at most "
+    _print(
+        f"downloading the missing files of {name!r}, revision {info.sha}: at most "
         f"{sum(sizes) / 1e6:,.1f} MB in {len(sizes)} files, to {datasets.config.HF_CACHE_HOME}"
     )
 
 
 def _alternatives() -> str:
-    return (
-        "data.name may also be a parquet file on the disk, and with HF_HUB_OFFLINE=1 what was "
-        "fetched before is used"
-    )
+    return "data.name may also be a parquet file on the disk, and HF_HUB_OFFLINE=1 uses the cache"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"tlf: {text}\n")
     sys.stderr.flush()

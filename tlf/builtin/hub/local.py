@@ -1,11 +1,11 @@
-"""Datasets on the own disk: what ``save_to_disk`` wrote, and parquet and arrow files."""
+"""Local datasets: what ``save_to_disk`` wrote, and parquet and arrow files."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.builtin.hub.asking import asked
+from tlf.builtin.hub.library import call_library
 from tlf.data.splits import EVAL_NAMES, failure, listed
 from tlf.errors import DataError
 
@@ -14,41 +14,41 @@ if TYPE_CHECKING:
 
 
 def is_local(name: str) -> bool:
-    """Whether a name means a place on the disk: it exists, or it cannot be a name on the hub."""
+    """Whether a name is a path: it exists, or it cannot be a name on the hub."""
     path = Path(name).expanduser()
-    looks_so = name.startswith((".", "/", "~")) or path.suffix in (".parquet", ".arrow")
-    return path.exists() or looks_so
+    is_path = name.startswith((".", "/", "~")) or path.suffix in (".parquet", ".arrow")
+    return path.exists() or is_path
 
 
 def local_tables(name: str, train: str, evaluated: str) -> "dict[str, Dataset]":
-    """Split → what the disk holds of it.
+    """Split → its table.
 
     Parameters:
         name: the file or folder.
-        train: the split that is trained on; what says of no split which it is belongs to it.
-        evaluated: the split that is evaluated on; files may be called after it too.
+        train: the name of the train split; files that name no split belong to it.
+        evaluated: the name of the eval split; files may begin with it, too.
 
     Raises:
-        DataError: there is nothing that can be read.
+        DataError: there are no files, or they cannot be read.
     """
     import datasets
 
     path = Path(name).expanduser()
     if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
-        found = asked(lambda: datasets.load_from_disk(str(path)), f"cannot open {path}")
+        found = call_library(lambda: datasets.load_from_disk(str(path)), f"cannot open {path}")
         return dict(found) if isinstance(found, dict) else {train: found}
     splits = _files_by_split(path, (train, evaluated))
     unnamed = splits.pop("", [])
     if unnamed and splits:
         known = listed(sorted(splits))
         problem = f"{listed(unnamed)}: which split is this? Others are named {known}"
-        raise failure(name, [f"{problem}; name it so that it begins with its split"])
+        raise failure(name, [f"{problem}; begin its name with its split"])
     splits = splits or {train: unnamed}
     return {split: _open_files(files, split) for split, files in splits.items()}
 
 
 def _files_by_split(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
-    """Split → files of a folder, by what their names or folders begin with; ``""`` where unknown.
+    """Split → files of a folder, by how their names or folders begin; ``""`` where unknown.
 
     Raises:
         DataError: there are no parquet or arrow files.
@@ -72,13 +72,13 @@ def _open_files(files: Sequence[str], split: str) -> "Dataset":
 
     kinds = {Path(file).suffix for file in files}
     if len(kinds) > 1:
-        raise DataError(f"split {split!r}: {listed(files)} are of two formats; keep one")
-    # Not load_dataset("parquet"): it reports to a server even for files on the own disk.
+        raise DataError(f"split {split!r}: files must be of one format, got {listed(files)}")
+    # Not load_dataset("parquet"): it contacts a server even for local files.
     if kinds == {".parquet"}:
-        return asked(
+        return call_library(
             lambda: datasets.Dataset.from_parquet(list(files)), f"cannot read {listed(files)}"
         )
-    return asked(
+    return call_library(
         lambda: datasets.concatenate_datasets([datasets.Dataset.from_file(f) for f in files]),
-        f"cannot read {listed(files)} in Arrow's stream format; parquet is safer",
+        f"cannot read {listed(files)} in Arrow's stream format; write parquet",
     )
