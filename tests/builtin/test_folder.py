@@ -181,9 +181,11 @@ def test_an_eval_folder_without_class_folders(root):
 
 def test_a_single_class(tmp_path):
     plant(tmp_path, "train/ants/1.jpg", "val/ants/2.jpg")
-    assert "train has the class 'ants' only" in problem(root=tmp_path)
+    assert "train must have at least 2 classes, got the class 'ants' only" in problem(root=tmp_path)
     plant(tmp_path / "flat", "ants/1.jpg")
-    assert "it has the class 'ants' only" in problem(root=tmp_path / "flat")
+    assert "it must have at least 2 classes, got the class 'ants' only" in problem(
+        root=tmp_path / "flat"
+    )
 
 
 def test_everything_wrong_is_named_at_once(root):

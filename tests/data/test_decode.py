@@ -51,7 +51,7 @@ def test_other_formats_come_close(kind, options, codec):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_images_are_turned_as_exif_says(orientation):
+def test_images_are_rotated_as_exif_says(orientation):
     image = noise(7, 5)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -67,7 +67,7 @@ def test_images_are_turned_as_exif_says(orientation):
 @pytest.mark.parametrize(
     "block", [b"Exif\0\0garbage!", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"]
 )
-def test_a_damaged_exif_block_does_not_spoil_an_image(block):
+def test_an_image_with_a_damaged_exif_block_is_read(block):
     image = noise(7, 5)
     assert torch.equal(decode(encoded(image, "PNG", exif=block)), pixels(image))
 
@@ -81,7 +81,7 @@ def test_an_orientation_that_does_not_exist_is_upright():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_laid_on_white(mode, channels):
+def test_transparent_pixels_become_white(mode, channels):
     colour = (0, 0, 0) if mode == "RGBA" else (0,)
     image = Image.new(mode, (3, 1))
     for x, alpha in enumerate((0, 128, 255)):
@@ -232,8 +232,8 @@ def test_damaged_files_decode_or_are_data_errors(kind):
     assert outcomes == {torch.uint8, True}
 
 
-def test_struct_is_no_way_out():
-    """A TIFF whose directory ends early makes Pillow raise struct.error or SyntaxError."""
+def test_a_tiff_whose_directory_ends_early_is_an_error():
+    """Pillow raises struct.error or SyntaxError."""
     with pytest.raises(DataError):
         decode(struct.pack("<2sHI", b"II", 42, 8) + b"\x05\0")
 

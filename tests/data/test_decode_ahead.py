@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
+from mmap import mmap
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from safetensors.torch import load_file
 
 import tlf
 from small import write_recipe
+from tlf.data.decode_ahead import _RECORD, Ahead
+from tlf.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is decoded ahead")
 
@@ -143,6 +147,22 @@ def test_images_that_were_decoded_before_it_was_killed_are_used(tmp_path, images
     done, count, _ = line.split()
     assert 0 < int(done) < int(count) == 110
     assert not Path(f"/proc/{child}").exists()
+
+
+def test_the_pixels_are_taken_once_and_free_the_memory():
+    preprocessing, digest = Preprocessing(), sha256(b"file").digest()
+    memory = mmap(-1, _RECORD.size + 12)
+    memory[_RECORD.size :] = bytes(range(12))
+    _RECORD.pack_into(memory, 0, _RECORD.size, 3, 2, 2, digest)
+    ahead = Ahead(0, memory, 1, preprocessing, stopped=True)
+    decoded = ahead.take(preprocessing)
+    assert decoded[digest].tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]], [[8, 9], [10, 11]]]
+    assert ahead.memory is None
+    assert ahead.take(preprocessing) == {}
+    with pytest.raises(BufferError):
+        memory.close()  # the pixels are views of it
+    del decoded
+    memory.close()
 
 
 def test_the_child_ends_with_its_parent(tmp_path, images):

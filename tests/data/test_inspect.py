@@ -167,7 +167,7 @@ def test_an_image_that_changes_between_hashing_and_decoding_is_reported(
         inspect()
 
 
-def test_what_changed_while_it_was_read_is_not_remembered(inspect, root, monkeypatch):
+def test_an_image_that_changed_while_it_was_read_is_not_stored(inspect, root, monkeypatch):
     """The image as it was is good, whatever it became for a moment."""
     victim = root / "train" / "circles" / "003.jpg"
     good, real = victim.read_bytes(), load_pixels
@@ -229,7 +229,7 @@ def test_another_image_under_the_same_name_size_and_time_is_seen(inspect, root):
     assert torch.equal(usable.pixels["train"](0), usable.pixels["train"](1))
 
 
-def test_images_that_found_no_memory_are_not_remembered_as_broken(inspect, monkeypatch):
+def test_images_that_met_too_little_memory_are_not_stored_as_unreadable(inspect, monkeypatch):
     def full(*_):
         raise MemoryError
 
@@ -242,7 +242,7 @@ def test_images_that_found_no_memory_are_not_remembered_as_broken(inspect, monke
     assert len(usable.splits.train) == 20
 
 
-def test_images_that_were_too_large_are_decoded_once_they_are_not(inspect, monkeypatch):
+def test_images_that_were_too_large_are_decoded_under_a_higher_limit(inspect, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
         with pytest.raises(DataError, match=r"too large to be safe"):
@@ -250,7 +250,7 @@ def test_images_that_were_too_large_are_decoded_once_they_are_not(inspect, monke
     assert_decoded_anew(inspect)
 
 
-def test_half_images_are_reported_once_they_are_no_longer_let_pass(inspect, root, monkeypatch):
+def test_truncated_images_are_reported_once_pillow_refuses_them(inspect, root, monkeypatch):
     whole = encoded(noise(200, 100), "JPEG")
     (root / "train" / "circles" / "003.jpg").write_bytes(whole[: len(whole) // 2])
     with monkeypatch.context() as patched:
@@ -273,7 +273,7 @@ def assert_decoded_anew(inspect):
     assert len(usable.splits.train) == 20
 
 
-def test_what_cannot_be_stored_is_decoded(inspect):
+def test_images_that_cannot_be_stored_are_decoded(inspect):
     usable, events = inspect(max_gb=0.000001)
     notices = [event.text for event in events if isinstance(event, Notice)]
     assert len(notices) == 2
@@ -337,11 +337,18 @@ accelerator.end_training()
 @pytest.fixture
 def in_two(root, tmp_path):
     """Inspect in two processes, of which one meets something broken; what both report."""
-    (tmp_path / "look.py").write_text(BREAKING)
+    (tmp_path / "inspecting.py").write_text(BREAKING)
 
     def both(broken):
         start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        words = ["--nproc_per_node", "2", tmp_path / "look.py", broken, root, tmp_path / "cache"]
+        words = [
+            "--nproc_per_node",
+            "2",
+            tmp_path / "inspecting.py",
+            broken,
+            root,
+            tmp_path / "cache",
+        ]
         launcher = subprocess.Popen([*start, *map(str, words)], stderr=subprocess.PIPE, text=True)
         try:
             error = launcher.communicate(timeout=100)[1]
@@ -349,7 +356,7 @@ def in_two(root, tmp_path):
             launcher.terminate()  # it ends the processes that wait for each other
             launcher.communicate()
         assert launcher.returncode == 0, error
-        first, second = (tmp_path / f"look.py.{rank}" for rank in (0, 1))
+        first, second = (tmp_path / f"inspecting.py.{rank}" for rank in (0, 1))
         assert first.read_text() == second.read_text()
         return first.read_text().splitlines()
 

@@ -1,3 +1,5 @@
+"""Batches hold the right images, shards cover them, and augmentation is reproducible."""
+
 import pytest
 import torch
 
@@ -5,7 +7,7 @@ from tlf.builtin.augmentations import CropFlip
 from tlf.data.loading import Decoded, Images, batches_of, make_batches, order, shard, worker_count
 from tlf.preprocessing import Preprocessing
 
-HOW = Preprocessing(size=24, resize=28)
+PREPROCESSING = Preprocessing(size=24, resize=28)
 
 
 def test_order_is_a_permutation_that_depends_on_seed_and_epoch():
@@ -14,7 +16,7 @@ def test_order_is_a_permutation_that_depends_on_seed_and_epoch():
     assert len(orders) == 9
 
 
-def test_cut_keeps_every_index_once():
+def test_batches_keep_every_index_once():
     for count in range(1, 20):
         for size in range(1, 8):
             for lone in (True, False):
@@ -24,22 +26,28 @@ def test_cut_keeps_every_index_once():
 
 
 @pytest.mark.parametrize("count", range(1, 13))
-@pytest.mark.parametrize("shares", range(1, 6))
-def test_shares_cover_a_batch_and_keep_mirror_pairs_together(count, shares):
+@pytest.mark.parametrize("shards", range(1, 6))
+def test_shards_cover_a_batch_and_keep_mirror_pairs_together(count, shards):
     batch = list(range(100, 100 + count))
-    dealt = [shard(batch, share, shares) for share in range(shares)]
-    assert sorted(i for share in dealt for i in share) == batch
+    sharded = [shard(batch, index, shards) for index in range(shards)]
+    assert sorted(i for part in sharded for i in part) == batch
     mirror = dict(zip(batch, reversed(batch), strict=True))
-    for share in dealt:
-        assert [mirror[i] for i in share] == share[::-1]
+    for part in sharded:
+        assert [mirror[i] for i in part] == part[::-1]
 
 
-def test_one_share_is_the_batch_in_its_order():
+def test_one_shard_is_the_batch_in_its_order():
     assert shard([5, 3, 9], 0, 1) == [5, 3, 9]
 
 
 def _loaded(split, workers, seed=0, epoch=0):
-    images = Images(Decoded(split, HOW), torch.tensor(split.labels), HOW.size, (CropFlip(),), seed)
+    images = Images(
+        Decoded(split, PREPROCESSING),
+        torch.tensor(split.labels),
+        PREPROCESSING.size,
+        (CropFlip(),),
+        seed,
+    )
     keys = [[(epoch, i) for i in batch] for batch in make_batches(range(len(split)), 4)]
     return torch.cat([b.inputs for b in batches_of(images, keys, workers, pin=False)])
 
@@ -62,7 +70,13 @@ def test_loading_leaves_the_generator_of_the_model_alone(images):
     torch.manual_seed(3)
     before = torch.get_rng_state()
     split = Folder(str(images)).build().train
-    Images(Decoded(split, HOW), torch.tensor(split.labels), HOW.size, (CropFlip(),), 0)[0, 0]
+    Images(
+        Decoded(split, PREPROCESSING),
+        torch.tensor(split.labels),
+        PREPROCESSING.size,
+        (CropFlip(),),
+        0,
+    )[0, 0]
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -1,3 +1,5 @@
+"""Unreadable images stop the run or are left out, and images in both splits are noted."""
+
 import io
 import pickle
 from dataclasses import replace
@@ -64,7 +66,7 @@ def test_good_images_pass_as_they_are(splits):
     assert checked(splits).splits == splits
 
 
-def test_inspect_is_right_about_every_image_in_order(tmp_path):
+def test_the_inspection_is_right_about_every_image_in_order(tmp_path):
     count = 150
     names = tuple(f"{i}.png" for i in range(count))
     for i, name in enumerate(names):
@@ -89,7 +91,7 @@ def test_each_file_is_read_once(splits):
     assert sorted(seen) == sorted([*splits.train.names, *splits.eval.names])
 
 
-def test_every_bad_image_of_both_splits_is_named_with_its_reason(splits):
+def test_every_unreadable_image_of_both_splits_is_named_with_its_reason(splits):
     whole = png(1)
     damage(splits, "train/ants/1.png", "val/bees/0.png")
     damage(splits, "train/bees/3.png", data=whole[: len(whole) // 2])
@@ -120,7 +122,7 @@ def test_a_long_list_ends_with_a_count(tmp_path):
     assert str(caught.value).count("known format") == 20
 
 
-def test_skip_leaves_them_out_and_replaces_nothing(splits):
+def test_skip_leaves_unreadable_images_out_and_replaces_none(splits):
     damage(splits, "train/ants/1.png", "train/bees/0.png")
     result = checked(splits, "skip").splits
     train, notes = result.train, result.notes
@@ -177,6 +179,6 @@ def test_an_error_of_the_dataset_itself_is_raised(splits):
 
 
 @pytest.mark.skipif(not HYMENOPTERA.exists(), reason="needs shared/data/hymenoptera")
-def test_ants_and_bees_are_all_readable_and_apart():
+def test_ants_and_bees_are_readable_and_in_one_split_each():
     splits = Folder(str(HYMENOPTERA)).build()
     assert checked(splits).splits == splits

@@ -1,3 +1,5 @@
+"""Images are held out by name and seed, and the classes of both splits are compared."""
+
 import pickle
 
 import pytest

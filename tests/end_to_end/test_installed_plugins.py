@@ -105,7 +105,7 @@ def test_the_list_shows_each_and_why_it_failed(start):
         "boom": "cannot be imported: RuntimeError: boom (boom_plugin.py, line 1)",
         "exit": "cannot be imported: SystemExit: 0",
         "typo": "there is no hook 'tlf_hedas'; did you mean 'tlf_heads'?",
-        "given": "tlf_epoch_ended gives 'result' a default; leave it out",
+        "given": "tlf_epoch_ended gives 'result' a default; remove it",
         "double": "'double:rough', whose class Grain is 'double:grain' of tlf-double 1.2 already",
     }
     for name, reason in expected.items():

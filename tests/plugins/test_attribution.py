@@ -41,11 +41,11 @@ def offered(component, plugin="pool"):
     return attributed(component, offer)
 
 
-def test_what_comes_with_tlf_stays_as_it_is():
+def test_built_in_augmentations_are_not_wrapped():
     assert offered(own := Image(IMAGE), "tlf") is own
 
 
-def test_they_stay_what_they_are():
+def test_a_wrapped_augmentation_has_the_same_protocol():
     assert isinstance(offered(Image(IMAGE)), Augmentation)
     assert not isinstance(offered(Image(IMAGE)), BatchAugmentation)
     assert isinstance(offered(Batch(0)), BatchAugmentation)
@@ -68,7 +68,7 @@ def test_they_stay_what_they_are():
         (None, "failed in augment: AttributeError"),
     ],
 )
-def test_images(gives, message):
+def test_faults_of_augment_name_the_plugin(gives, message):
     with pytest.raises(PluginError, match=r"^'image' \(tlf-pool 1.2\)") as caught:
         offered(Image(gives)).augment(IMAGE, 4)
     assert message in str(caught.value)
@@ -85,18 +85,18 @@ def test_images(gives, message):
         (3, "failed in mix: TypeError"),
     ],
 )
-def test_batches(gives, message):
+def test_faults_of_mix_name_the_plugin(gives, message):
     with pytest.raises(PluginError, match=r"^'batch' \(tlf-pool 1.2\)") as caught:
         offered(Batch(gives)).mix(torch.zeros(2, 3), torch.zeros(2, 2))
     assert message in str(caught.value)
 
 
-def test_the_errors_of_tlf_pass():
+def test_the_errors_of_tlf_pass_augmentations_unchanged():
     with pytest.raises(DataError, match=r"^unreadable$"):
         offered(Image(DataError("unreadable"))).augment(IMAGE, 4)
 
 
-def test_the_component_of_the_recipe_is_inside():
+def test_the_component_of_the_recipe_can_be_unwrapped():
     component = Image(IMAGE)
     assert original(offered(component)) is component
     assert original(component) is component
@@ -161,7 +161,7 @@ def test_blame_names_the_component_and_the_line_of_a_third_partys(offer, error, 
     assert caught.value.__cause__ is error
 
 
-def test_blame_lets_through_what_explains_itself():
+def test_blame_passes_errors_of_tlf_and_bugs_of_built_in_components():
     with pytest.raises(RecipeError), blame(THIRD, "build"):
         raise RecipeError(["seed: x"])
     with pytest.raises(KeyError), blame(OWN, "build"):

@@ -91,14 +91,14 @@ def test_a_misspelt_name_is_reported_with_the_nearest(tlf, command, reported):
         ),
     ],
 )
-def test_what_is_no_command_is_reported_with_its_plugin(tlf, others, reported):
+def test_an_offer_that_is_no_command_is_reported_with_its_plugin(tlf, others, reported):
     status, _, err = tlf("sum:count", "1", others=others)
     assert status == 2
     assert err.startswith("error: plugin 'sum' (tlf-sum 1.0): ")
     assert reported in err
 
 
-def test_what_it_raises_is_one_message(tlf):
+def test_its_errors_are_one_message(tlf):
     assert tlf("sum:count", "0") == (2, "", "error: nothing to count\n")
     status, _, err = tlf("sum:count", "--", "-1")
     assert status == 2
@@ -107,13 +107,13 @@ def test_what_it_raises_is_one_message(tlf):
     assert "Traceback" not in err
 
 
-def test_help_names_the_plugin_and_imports_it_not(tlf):
+def test_help_names_the_plugin_without_importing_it(tlf):
     status, out, _ = tlf("--help", text="raise RuntimeError")
     assert status == 0
     assert out.rstrip().endswith("Plugins: sum. tlf plugins shows their commands.")
     assert "tlf_sum_commands" not in sys.modules
 
 
-def test_the_survey_lists_its_commands(tlf):
+def test_tlf_plugins_lists_its_commands(tlf):
     _, out, _ = tlf("plugins")
     assert "tlf sum:count" in out

@@ -53,7 +53,7 @@ def test_one_distribution_that_offers_a_name_twice(install, tmp_path):
     )
 
 
-def test_switched_off(install, monkeypatch):
+def test_plugins_that_are_switched_off(install, monkeypatch):
     install("pool", HEADS)
     monkeypatch.setenv("TLF_PLUGINS", "0")
     assert "TLF_PLUGINS=0 switches plugins off" in failure("pool")
@@ -71,7 +71,7 @@ def test_plugins_are_listed_by_name_without_importing_them(install):
     assert "tlf_test_pool" not in sys.modules
 
 
-def test_what_is_switched_off_is_installed_all_the_same(install, monkeypatch):
+def test_plugins_that_are_switched_off_are_still_installed(install, monkeypatch):
     install("pool", HEADS)
     monkeypatch.setenv("TLF_PLUGINS", "0")
     assert used_entries() == []

@@ -53,7 +53,7 @@ def test_own_kinds_are_bare_and_third_party_kinds_qualified(install):
     assert [plugin.name for plugin in loaded.loaded] == ["tlf", "pool"]
 
 
-def test_what_is_not_named_is_not_even_imported(install):
+def test_plugins_that_are_not_named_are_not_imported(install):
     install("pool", HEADS)
     install("broken", "raise RuntimeError('boom')")
     assert list(load_plugins([]).catalogue.of("tlf_heads")) == ["plain"]
@@ -61,7 +61,7 @@ def test_what_is_not_named_is_not_even_imported(install):
     assert "tlf_test_broken" not in sys.modules
 
 
-def test_managers_share_nothing(install):
+def test_hook_managers_share_nothing(install):
     install("pool", HEADS)
     assert load_plugins(["pool"]).hook is not load_plugins([]).hook
     assert len(load_plugins([]).hook.tlf_heads()) == 1
@@ -88,7 +88,7 @@ def test_tlf_itself_offering_a_kind_twice(monkeypatch):
     assert "tlf_heads offers 'plain' twice" in failure()
 
 
-def test_survey_goes_on_past_broken_plugins(install):
+def test_the_survey_reports_broken_plugins_and_continues(install):
     event = "\n@hookimpl\ndef tlf_{}_ended(result): pass"
     events = event.format("run") + event.format("epoch")
     install("pool", HEADS + events)
@@ -157,7 +157,7 @@ def test_an_extension_that_fails_names_its_plugin(install, width, message):
     assert message in str(e.value)
 
 
-def test_what_comes_with_tlf_loads(monkeypatch):
+def test_the_built_in_components_load(monkeypatch):
     monkeypatch.undo()
     catalogue = load_plugins([]).catalogue
     assert "linear" in catalogue.of("tlf_heads")

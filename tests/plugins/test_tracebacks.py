@@ -1,4 +1,4 @@
-"""Where a plugin broke, in the error."""
+"""An error names the line of a plugin that raised it."""
 
 import sys
 from types import ModuleType
@@ -55,30 +55,30 @@ def caught(function):
 @pytest.mark.parametrize(
     ("function", "line"), [("own", 6), ("torchs", 9), ("inside_torch", 12), ("helped", 15)]
 )
-def test_the_innermost_line_of_the_plugin_is_told(gem, function, line):
+def test_the_innermost_line_of_the_plugin_is_reported(gem, function, line):
     error = caught(getattr(gem, function))
     assert place(error, "gem.plugin") == f" (deep.py, line {line})"
 
 
-def test_where_the_plugin_has_no_line_the_innermost_of_somebody_else_is_told(gem):
+def test_if_the_plugin_has_no_line_the_innermost_of_another_package_is_reported(gem):
     assert place(caught(gem.helped), "other") == " (helping.py, line 4)"
     assert reason(caught(gem.helped)) == "OSError: lost (helping.py, line 4)"
 
 
-def test_a_line_of_torch_is_not_what_is_to_be_mended(gem):
+def test_a_line_of_torch_is_not_reported(gem):
     assert place(caught(gem.inside_torch), "torch.nn") == " (deep.py, line 12)"
 
 
-def test_what_nobody_raised_has_no_line():
+def test_an_exception_without_a_traceback_has_no_line():
     assert place(KeyError("x"), "gem") == ""
     assert place(caught(lambda: __import__("json").loads("{")), "gem") == ""
 
 
-def test_what_has_no_file_has_no_line():
+def test_generated_code_has_no_line():
     assert place(caught(lambda: exec("1 / 0", {"__name__": "gem"})), "gem") == ""
 
 
-def test_a_syntax_error_says_itself_where_it_is():
+def test_the_message_of_a_syntax_error_names_the_line():
     error = caught(lambda: compile("\n1 +", "gem.py", "exec"))
     assert reason(error, "gem") == "SyntaxError: invalid syntax (gem.py, line 2)"
 

@@ -1,4 +1,4 @@
-"""Recipes that a program reads, changes and hands on."""
+"""Recipes that a program reads, changes and passes on."""
 
 import dataclasses
 from importlib.metadata import EntryPoint
@@ -50,7 +50,7 @@ def test_a_recipe_is_what_the_command_line_reads(recipe):
     assert load_recipe(str(recipe)).seed == 0
 
 
-def test_a_recipe_can_be_changed_and_handed_on(recipe):
+def test_a_recipe_can_be_changed_and_passed_on(recipe):
     changed = dataclasses.replace(load_recipe(recipe), seed=7, head=tlf_heads()["mlp"](hidden=(9,)))
     plan = plan_of(changed)
     assert plan.recipe == changed
