@@ -330,7 +330,7 @@ def test_images_of_other_kinds_are_learnt_from(main, recipe, copied, tmp_path):
             ["backbone={kind='torchvision', model='resnet18', weights='IMAGENET1K_V9'}"],
             ["no weights 'IMAGENET1K_V9' are published for resnet18", "IMAGENET1K_V1", '"none"'],
         ),
-        (["backbone.weights=starter"], ['weights = "starter" are of a resnet18']),
+        (["backbone.weights=starter"], ['model must be "resnet18" for weights = "starter"']),
         (
             ["backbone.weights=nowhere.pth"],
             ["weights must name a file that exists, got nowhere.pth"],
