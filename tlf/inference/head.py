@@ -1,4 +1,4 @@
-"""A trained head alone, for a program that has its own backbone. Needs torch and safetensors only."""
+"""A trained head alone, for programs that have their own backbone: needs torch and safetensors."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -89,7 +89,7 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     tensors = load(data)
     if not tensors.keys() >= {*GOLDEN}:
         raise WeightsError(
-            f"{file} must be a head alone, got another file; name a head.safetensors"
+            f"{file} must hold a head and its golden features, got none; name a head.safetensors"
         )
     features, logits = (tensors.pop(name) for name in GOLDEN)
     module = _build(file, metadata)
@@ -127,9 +127,8 @@ def _build(path: Path, metadata: Metadata) -> nn.Module:
         try:
             return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
         except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(
-                f"{path}: tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build: {error}"
-            ) from error
+            problem = f"tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
+            raise WeightsError(f"{path}: {problem}: {error}") from error
 
 
 def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:

@@ -98,9 +98,7 @@ def _within(path: Path) -> Sequence[Path]:
     # Hidden files and folders are left out, as in a data set.
     images = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
     if not images:
-        raise DataError(
-            f"{path}: no images in this folder; name one with {', '.join(sorted(SUFFIXES))}"
-        )
+        raise DataError(f"{path}: no images in this folder; name one with .jpg or .png files")
     return sorted(images)
 
 

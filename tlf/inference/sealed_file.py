@@ -32,8 +32,8 @@ WANTED = "a run's head.safetensors or model.safetensors"
 
 
 _MARK = rb"file_sha256\": \""
-"""The bytes before the digest in the header: JSON inside a JSON string. No text of a user can contain
-them, because its quotes would be escaped once more."""
+"""The bytes before the digest in the header: JSON inside a JSON string. No text of a user can
+contain them, because its quotes would be escaped once more."""
 
 
 def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -118,7 +118,7 @@ def _about(path: Path, header: bytes) -> dict[str, Any]:
 
 
 def _is_safetensors(data: bytes) -> bool:
-    """Whether the bytes start like a safetensors file: 8 bytes with the header's length, then ``{``.
+    """Whether the bytes start like a safetensors file: the header's length in 8 bytes, then ``{``.
     Of a shorter file, whether the upper bytes of the length are 0.
     """
     return data[8:9] == b"{" if len(data) > 8 else not any(data[4:])

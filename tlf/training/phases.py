@@ -115,8 +115,8 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
 def _later_problems(
     plan: Plan, classifier: Classifier, phase: Phase, start: Progress
 ) -> Iterator[str]:
-    """The errors that would stop a phase in a later epoch: a parameter that may thaw has no rate, or
-    nothing is left to train, however well training goes.
+    """The errors that would stop a phase in a later epoch: a parameter that may thaw has no rate,
+    or nothing is left to train, however well training goes.
     """
     seen = set()
     parts = (*classifier.stages, "head")
