@@ -13,7 +13,7 @@ from PIL import Image
 
 from run_files import predictions
 from tlf.cli import main as cli
-from tlf.errors import DataError, WeightsError
+from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
@@ -223,6 +223,13 @@ def test_a_run_folder_can_be_moved_and_its_images_deleted(finished, images, tmp_
     (moved / "recipe.toml").write_text(text)
     there = images / "val" / "circles"
     assert list(predict_images(moved, there)) == list(predict_images(finished, there))
+
+
+def test_a_model_without_its_recipe_is_refused(finished, tmp_path):
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
+    (moved / "recipe.toml").unlink()
+    with pytest.raises(RunError, match=r"must also hold its recipe, got no .*; copy it from the"):
+        load_classifier(moved)
 
 
 def test_loading_a_run_fetches_no_weights(finished, tmp_path):

@@ -17,8 +17,8 @@ from tlf.pretrained.weights import fingerprint
 
 
 def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
-    """Write backbone and head under the tensor names of the architecture. So timm or torchvision can
-    load a model with a linear head.
+    """Write backbone and head under the tensor names of the architecture, so that timm or
+    torchvision can load a model with a linear head.
     """
     tensors = dict(classifier.backbone.state_dict())
     tensors |= {f"{metadata.classifier}.{k}": v for k, v in classifier.head.state_dict().items()}
