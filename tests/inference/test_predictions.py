@@ -22,7 +22,7 @@ def test_the_most_probable_class_is_predicted():
 
 
 def test_as_many_paths_as_rows_are_needed():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer than"):
         list(predictions(["a.jpg"], PROBABILITIES, CLASSES, TASK))
 
 
