@@ -233,7 +233,7 @@ def test_the_average_is_evaluated_and_kept(tmp_path, images):
     fast, _, _ = run_phases(tmp_path, images, phases.format("1e-9"))
     slow, _, _ = run_phases(tmp_path, images, phases.format("0.999999"))
     start = whole(open_recipe(tmp_path, images, phases.format("0.5")))
-    name = "layer4.0.conv2.weight"
+    name = "layer4.0.downsample.1.weight"
     assert torch.allclose(whole(fast)[name], whole(plain)[name], atol=1e-6)
     assert torch.allclose(whole(slow)[name], start[name], atol=1e-6)
     assert not torch.allclose(whole(plain)[name], start[name], atol=1e-6)

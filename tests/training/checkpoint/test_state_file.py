@@ -84,13 +84,13 @@ def test_only_tensors_that_may_have_changed_are_stored(tmp_path, images):
 def test_a_damaged_state_is_refused(copied):
     state = state_file(copied)
     state.write_bytes(state.read_bytes()[:5000])
-    with pytest.raises(RunError, match="is damaged: .*; start a new run"):
+    with pytest.raises(RunError, match=r"is damaged: .*; start a new run"):
         list(resume(copied))
 
 
 def test_a_state_of_another_format_is_refused(copied):
     edit(state_file(copied), lambda text: text.update(format=1))
-    with pytest.raises(RunError, match="the format of .* must be 2, got 1; start a new run"):
+    with pytest.raises(RunError, match=r"the format of .* must be 2, got 1; start a new run"):
         restore(state_file(copied), SimpleNamespace())
 
 
