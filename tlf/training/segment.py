@@ -52,7 +52,7 @@ class SegmentSetup:
     piece: int = 1
     """The largest number of images that a process trains on at once."""
     compiled: bool = False
-    """Whether the model is compiled. A partition is not: its trainable part is small."""
+    """Whether the model is compiled, where it trains from images and not from a partition."""
 
 
 def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetup:
