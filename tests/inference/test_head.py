@@ -3,30 +3,22 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import timm
 import torch
-import torchvision
 from safetensors.torch import load, load_file
-from torch import nn
 
 import tlf as package
 from run_files import predictions
-from small import write_recipe
+from small_heads import F, K, written
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.heads import KINDS, AttentionPool, Cosine, Linear, Mlp
-from tlf.inference.attach import described
 from tlf.inference.head import load_head
-from tlf.inference.metadata import Metadata
-from tlf.inference.model_files import backbone_sha256, save_head
 from tlf.inference.sealed_file import read_sealed, write_sealed
-from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 
-F, K = 16, 3
 HEADS = [
     Linear(dropout=0.5),
     Linear(bias=False),
@@ -36,42 +28,6 @@ HEADS = [
     Cosine(learn_scale=False),
     AttentionPool(heads=4),
 ]
-
-
-def backbone(seed=0):
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Conv2d(3, F, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-
-
-def card(classifier, head, kind, plugins=()):
-    return Metadata(
-        classes=("ants", "bees", "Ω moths"),
-        preprocessing=Preprocessing(size=8, resize=9),
-        head={"kind": kind, **asdict(head)},
-        backbone={"kind": "timm", "model": "tiny", "sha256": backbone_sha256(classifier)},
-        num_features=F,
-        classifier="fc",
-        metrics={"eval_top1": 0.5},
-        plugins=dict(plugins),
-        tlf="0.1.0",
-    )
-
-
-def written(path, head, kind=None, plugins=(), features=None):
-    """A classifier with such a head, and the head in a file."""
-    torch.manual_seed(1)
-    stages = {"stem": ("0.weight", "0.bias")}
-    classifier = Classifier(backbone(), head.build(F, K), stages)
-    for name, value in classifier.head.named_buffers():
-        if value.is_floating_point() and name != "scale":
-            nn.init.uniform_(value, 0.5, 2.0)  # running statistics as after training
-    kinds = {component: name for name, component in KINDS.items()}
-    kind = kind or kinds[type(head)]
-    if features is None:
-        pools = getattr(classifier.head, "pools", False)
-        features = torch.randn(1, F, 4, 4) if pools else torch.randn(1, F)
-    save_head(path, classifier, card(classifier, head, kind, plugins), features)
-    return classifier.eval(), features
 
 
 @pytest.fixture
@@ -84,7 +40,7 @@ def test_every_kind_comes_back(path, head):
     classifier, features = written(path, head)
     state = torch.get_rng_state()
     loaded = load_head(path)
-    assert torch.equal(torch.get_rng_state(), state)  # the caller's random numbers stay his
+    assert torch.equal(torch.get_rng_state(), state)  # the caller's random numbers stay as they are
     assert loaded.labels == ("ants", "bees", "Ω moths")
     assert loaded.preprocessing == Preprocessing(size=8, resize=9)
     assert loaded.backbone["model"] == "tiny"
@@ -185,12 +141,18 @@ def rewritten(path, change):
     ("change", "told"),
     [
         (lambda tensors, about: tensors.pop("weight"), "does not fit the head that it names"),
-        (lambda tensors, about: tensors.pop("golden.logits"), "is no head by itself"),
+        (
+            lambda tensors, about: tensors.pop("golden.logits"),
+            "must hold a head and its golden features, got none; name a head",
+        ),
         (lambda tensors, about: about["head"].update(kind="newer"), "'newer' head"),
         (lambda tensors, about: about["head"].update(more=1), "cannot build"),
         (lambda tensors, about: about["head"].update(dropout=7), "cannot build"),
-        (lambda tensors, about: about.pop("classes"), "not say all of what it is: 'classes'"),
-        (lambda tensors, about: about.update(other=1), "not say all of what it is"),
+        (
+            lambda tensors, about: about.pop("classes"),
+            "or unknown metadata: 'classes'",
+        ),
+        (lambda tensors, about: about.update(other=1), "has incomplete or unknown metadata: "),
         (lambda tensors, about: about.update(num_features=F + 1), "does not fit the head"),
     ],
 )
@@ -230,92 +192,6 @@ def test_what_is_no_head_is_called_what_it_is(finished, images, tmp_path):
         assert str(caught.value) == told
 
 
-def test_it_sits_on_its_own_backbone_and_on_no_other(path):
-    classifier, _ = written(path, Linear())
-    head = load_head(path)
-    images = torch.randn(4, 3, 8, 8)
-    attached = head.attach(backbone())
-    with torch.inference_mode():
-        assert torch.equal(attached.model(images), classifier(images))
-    assert attached.labels == head.labels
-    with pytest.raises(WeightsError) as caught:
-        head.attach(backbone(seed=5))
-    told = str(caught.value)
-    assert f"timm tiny (SHA-256 {head.backbone['sha256'][:12]}" in told
-    other = backbone_sha256(
-        Classifier(backbone(seed=5), nn.Identity(), {"a": ("0.weight", "0.bias")})
-    )
-    assert f"this Sequential (SHA-256 {other[:12]}" in told
-    moved = backbone()
-    with torch.no_grad():
-        moved[0].bias[3] += 1e-6
-    with pytest.raises(WeightsError, match="not on this Sequential"):
-        head.attach(moved)
-
-
-@pytest.mark.parametrize("thing", [3, None, "resnet18"], ids=repr)
-def test_what_is_no_backbone_is_told_what_is_taken(path, thing):
-    written(path, Linear())
-    with pytest.raises(WeightsError) as caught:
-        load_head(path).attach(thing)
-    told = f"{type(thing).__name__} is no backbone; give a torch.nn.Module: timm tiny (SHA-256 "
-    assert str(caught.value).startswith(told)
-
-
-def test_a_backbone_that_kept_its_classifier(path):
-    written(path, Linear())
-    whole = nn.Sequential()
-    for name, child in backbone().named_children():
-        whole.add_module(name, child)
-    whole.add_module("fc", nn.Linear(F, 10))
-    with pytest.raises(WeightsError, match=r"put torch.nn.Identity\(\) in the place of fc"):
-        load_head(path).attach(whole)
-
-
-def test_another_architecture_is_told_so_and_which_one_to_build(tmp_path):
-    """What its weights cannot fit is not told to load them."""
-    resnet = torchvision.models.resnet18()
-    published = resnet.fc
-    resnet.fc = nn.Identity()
-    named = [name for name, _ in resnet.named_parameters()]
-    torch.manual_seed(1)
-    classifier = Classifier(resnet, nn.Linear(512, K), {"all": named})
-    about = card(classifier, Linear(), "linear")
-    backbone_told = {**about.backbone, "kind": "torchvision", "model": "resnet18"}
-    about = replace(about, num_features=512, backbone=backbone_told)
-    save_head(tmp_path / "head.safetensors", classifier, about, torch.randn(1, 512))
-    head = load_head(tmp_path / "head.safetensors")
-    instead = "build resnet18, and load the run's model.safetensors into it"
-
-    def told(module):
-        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-        training = [part.training for part in module.modules()]
-        with pytest.raises(WeightsError, match="trained on torchvision resnet18 ") as caught:
-            head.attach(module)
-        assert training == [part.training for part in module.modules()]
-        assert all(torch.equal(before[name], t) for name, t in module.state_dict().items())
-        return str(caught.value).partition("; ")[2]
-
-    whole = torchvision.models.resnet50()
-    for wider in (whole, timm.create_model("resnet50", num_classes=0)):
-        assert told(wider) == (
-            f"this is another architecture, of 2048 features where the head takes 512: {instead}"
-        )
-    vit = timm.create_model("vit_tiny_patch16_224", num_classes=0)
-    unknown = "if it is resnet18, load the weights of the run, model.safetensors, into it; "
-    assert told(vit).startswith(unknown)  # which takes no images of 8 × 8
-    assert told(timm.create_model("resnet34", num_classes=0)).startswith(unknown)
-    for own in (published, nn.Sequential(nn.Dropout(), nn.Linear(512, 2))):
-        resnet.fc = own
-        assert "in the place of fc" in told(resnet)
-
-
-def test_a_head_that_pools_needs_maps(path):
-    written(path, AttentionPool(heads=4))
-    with pytest.raises(WeightsError, match="has no forward_features"):
-        load_head(path).attach(backbone())
-
-
 def test_a_real_run_on_plain_timm(finished, images):
     """The model of the run, loaded by timm alone, and the run's head: the run's predictions."""
     head = package.load_head(finished / "head.safetensors")
@@ -330,83 +206,6 @@ def test_a_real_run_on_plain_timm(finished, images):
     for row, one in zip(rows, found, strict=True):
         assert one.label == row["predicted"]
         assert one.probabilities["circles"] == pytest.approx(float(row["p_circles"]), abs=2e-6)
-
-
-def test_published_weights_stay_what_they_are_under_a_frozen_backbone(tmp_path, images):
-    """Then an app needs no model.safetensors: the head knows torchvision's own by its hash."""
-    torch.manual_seed(3)
-    published = torchvision.models.resnet18()
-    from safetensors.torch import save_file
-
-    save_file(published.state_dict(), tmp_path / "resnet18.safetensors")
-    text = f"""
-[backbone]
-kind = "torchvision"
-weights = "{tmp_path}/resnet18.safetensors"
-[[phases]]
-name = "probe"
-freeze = "backbone"
-epochs = 1
-lr = 0.1
-"""
-    *_, result = package.run(write_recipe(tmp_path / "probe.toml", images, text))
-    head = package.load_head(Path(result.folder) / "head.safetensors")
-    with pytest.raises(WeightsError, match="in the place of fc"):
-        head.attach(published)
-    published.fc = nn.Identity()
-    image = images / "val" / "circles" / "000.jpg"
-    found = head.attach(published).predict(image)
-    assert found.probabilities == pytest.approx(
-        package.load_classifier(result.folder).predict(image).probabilities, abs=1e-6
-    )
-
-
-PLUGIN = """
-from dataclasses import dataclass
-from torch import nn
-from tlf.hookspecs import hookimpl
-
-@dataclass(frozen=True)
-class Wide:
-    width: int = 4
-    def build(self, num_features, num_classes):
-        first = nn.Linear(num_features, self.width)
-        return nn.Sequential(first, nn.Linear(self.width, num_classes))
-
-@hookimpl
-def tlf_heads():
-    return {"wide": Wide}
-"""
-
-
-def test_a_third_partys_head_needs_its_plugin(path, tmp_path, monkeypatch):
-    from importlib.metadata import EntryPoint
-
-    (tmp_path / "tlf_test_wide.py").write_text(PLUGIN)
-    monkeypatch.syspath_prepend(tmp_path)
-    import tlf_test_wide
-
-    classifier, features = written(
-        path, tlf_test_wide.Wide(width=5), "wide:wide", {"wide": "tlf-wide 1.2"}
-    )
-    monkeypatch.setattr("tlf.plugins.discovery.entry_points", lambda group: ())
-    with pytest.raises(WeightsError) as caught:
-        load_head(path)
-    told = str(caught.value)
-    assert "'wide:wide', comes with the plugin 'wide' of tlf-wide 1.2" in told
-    assert "is not installed" in told
-    entry = EntryPoint("wide", "tlf_test_wide", "tlf")
-    monkeypatch.setattr("tlf.plugins.discovery.entry_points", lambda group: (entry,))
-    assert torch.equal(load_head(path)(features), classifier.head(features))
-    (tmp_path / "tlf_test_narrow.py").write_text(PLUGIN.replace('"wide"', '"narrow"'))
-    entry = EntryPoint("wide", "tlf_test_narrow", "tlf")
-    monkeypatch.setattr("tlf.plugins.discovery.entry_points", lambda group: (entry,))
-    with pytest.raises(WeightsError, match=r"offers no 'wide:wide'; it was written with tlf-wide"):
-        load_head(path)
-
-
-def test_described_names_what_there_is():
-    assert described({"kind": "mine:net", "sha256": "c" * 64}).startswith("mine:net (SHA")
 
 
 def test_the_file_says_all_that_an_app_needs(finished):

@@ -13,22 +13,31 @@ from PIL import Image
 
 from run_files import predictions
 from tlf.cli import main as cli
-from tlf.errors import DataError, WeightsError
+from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
 
 
 @pytest.fixture
-def predict(monkeypatch, capsys, finished):
-    """Run ``tlf predict`` on the run; give what it prints."""
+def main(monkeypatch, capsys, finished):
+    """Run ``tlf predict`` on the run; give its exit code and what it prints."""
 
-    def predict(*arguments):
+    def main(*arguments):
         monkeypatch.setenv("COLUMNS", "300")
         monkeypatch.setattr(sys, "argv", ["tlf", "predict", str(finished), *map(str, arguments)])
-        assert cli.main() == 0
-        out, err = capsys.readouterr()
-        assert err == ""
+        return cli.main(), *capsys.readouterr()
+
+    return main
+
+
+@pytest.fixture
+def predict(main):
+    """Run ``tlf predict`` on the run without an error; give what it prints."""
+
+    def predict(*arguments):
+        code, out, err = main(*arguments)
+        assert (code, err) == (0, "")
         return out
 
     return predict
@@ -142,24 +151,23 @@ REASONS = {
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", pytest.param("table", marks=pytest.mark.slow)])
-def test_what_cannot_be_read_is_named_and_the_others_are_classified(tlf, finished, spoilt, form):
+def test_unreadable_images_are_listed_and_the_others_are_classified(main, spoilt, form):
     bad = [spoilt / name for name in REASONS]
     good = [path for path in expand([spoilt]) if path not in bad]
-    done = tlf("predict", finished, spoilt, "--format", form, COLUMNS="300")
-    assert done.returncode == 1
-    told = done.stderr.splitlines()
-    for line, path, reason in zip(told, bad, REASONS.values(), strict=True):
+    code, out, err = main(spoilt, "--format", form)
+    assert code == 1
+    for line, path, reason in zip(err.splitlines(), bad, REASONS.values(), strict=True):
         assert line.startswith(f"error: {path}: ")
         assert reason.lower() in line.lower()
-    found = done.stdout.splitlines()
+    found = out.splitlines()
     listed = found if form == "jsonl" else found[1:]
     assert len(listed) == len(good) > AT_ONCE
     for line, path in zip(listed, good, strict=True):
         assert str(path) in line
-    whole = tlf("predict", finished, *good, "--format", form, COLUMNS="300")
-    assert (whole.returncode, whole.stderr) == (0, "")
+    code, whole, err = main(*good, "--format", form)
+    assert (code, err) == (0, "")
     if form == "csv":
-        for row, expected in zip(read(done.stdout), read(whole.stdout), strict=True):
+        for row, expected in zip(read(out), read(whole), strict=True):
             assert row["predicted"] == expected["predicted"]
             torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
 
@@ -167,19 +175,19 @@ def test_what_cannot_be_read_is_named_and_the_others_are_classified(tlf, finishe
 @pytest.mark.parametrize(
     "form", ["csv", *(pytest.param(form, marks=pytest.mark.slow) for form in ("jsonl", "table"))]
 )
-def test_where_none_can_be_read_nothing_is_printed(tlf, finished, spoilt, form):
+def test_without_a_readable_image_nothing_is_printed(main, spoilt, form):
     bad = [spoilt / name for name in REASONS]
     for path in expand([spoilt]):
         if path not in bad:
             path.unlink()
-    done = tlf("predict", finished, spoilt, "--format", form)
-    assert (done.returncode, done.stdout) == (2, "")
-    first, *lines = done.stderr.splitlines()
+    code, out, err = main(spoilt, "--format", form)
+    assert (code, out) == (2, "")
+    first, *lines = err.splitlines()
     assert first == "error: no image can be read:"
     assert [line.partition(": ")[0] for line in lines] == [f"  {path}" for path in bad]
 
 
-def test_a_program_says_what_becomes_of_what_cannot_be_read(finished, spoilt):
+def test_a_program_decides_about_unreadable_images(finished, spoilt):
     bad = [spoilt / name for name in REASONS]
     good = [path for path in expand([spoilt]) if path not in bad]
     problems = []
@@ -223,6 +231,13 @@ def test_a_run_folder_can_be_moved_and_its_images_deleted(finished, images, tmp_
     (moved / "recipe.toml").write_text(text)
     there = images / "val" / "circles"
     assert list(predict_images(moved, there)) == list(predict_images(finished, there))
+
+
+def test_a_model_without_its_recipe_is_refused(finished, tmp_path):
+    moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
+    (moved / "recipe.toml").unlink()
+    with pytest.raises(RunError, match=r"must also hold its recipe, got no .*; copy it from the"):
+        load_classifier(moved)
 
 
 def test_loading_a_run_fetches_no_weights(finished, tmp_path):

@@ -50,7 +50,7 @@ PHASES = {
         '[[phases]]\nname = "all"\nfreeze = "norms"\nepochs = 1\nlr = 0.01\n'
         '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05'
     ),
-    # Frozen again, the backbone is evaluated with its average, which goes on moving.
+    # Frozen again, the backbone is evaluated with its average, which keeps moving.
     "averaged-then-frozen": (
         '[[phases]]\nname = "p"\nfreeze = { kind = "alternate", every = 2 }\n'
         "epochs = 6\nlr = 0.01\nema = 0.9"
@@ -121,7 +121,7 @@ def with_and_without(tmp_path, path, *overrides):
 
 
 @pytest.mark.parametrize("hidden", [8, 2**15])
-def test_a_light_head_learns_on_one_thread_and_all_else_computes_on_all(
+def test_a_light_head_trains_on_one_thread_and_all_else_computes_on_all(
     tmp_path, images, threads, hidden
 ):
     threads(2)

@@ -1,25 +1,108 @@
-"""What would stop a phase at a later epoch is told before training begins."""
+"""Learning rates, and the errors of later epochs, which are raised before training begins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from timm.optim import param_groups_layer_decay
 from torch import nn
 
 from small import TWO_PHASES, write_recipe
-from tlf.builtin.freeze_policies import Alternate, Backbone, Gradual, Plateau
+from tlf.builtin.backbones import Timm
+from tlf.builtin.freeze_policies import Alternate, Backbone, Gradual, Nothing, Plateau
+from tlf.builtin.schedulers import Constant
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
 from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins
 from tlf.recipe.files import resolve
 from tlf.recipe.plan import Plan
+from tlf.recipe.schema import Phase
 from tlf.results import Progress
 from tlf.tasks.single_label import SingleLabel
-from tlf.training.phases import check_phases, foresee
+from tlf.training.phases import check_phases, foresee, learning_rates
 
 STAGES = {"stem": ["0.weight"], "low": ["1.weight"], "top": ["2.weight"]}
+PHASE = Phase(name="p", freeze=(Nothing(),), epochs=1, lr=0.1, scheduler=Constant())
 HEAD_ONLY, HEAD_AND_TOP = {"head": 0.1}, {"head": 0.1, "top": 0.01}
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    built = Timm(model="test_resnet", weights="none").build()
+    return Classifier(built.module, nn.Linear(built.num_features, 2), built.stages)
+
+
+def _of_stage(rates, model, stage):
+    return {rates[name] for name in model.stages[stage]}
+
+
+def test_one_rate_for_all(resnet):
+    rates = learning_rates(resnet, PHASE, ())
+    assert set(rates.values()) == {0.1}
+    assert rates.keys() == {name for name, _ in resnet.named_parameters()}
+
+
+def test_layer_decay_multiplies_from_the_top(resnet):
+    rates = learning_rates(resnet, replace(PHASE, layer_decay=0.5), ())
+    assert rates["head.weight"] == 0.1
+    assert _of_stage(rates, resnet, "layer4") == {0.05}
+    assert _of_stage(rates, resnet, "layer3") == {0.025}
+    assert _of_stage(rates, resnet, "stem") == {0.1 * 0.5**5}
+
+
+def test_a_table_of_rates(resnet):
+    table = {"head": 1.0, "backbone": 0.1, "layer4": 0.5}
+    rates = learning_rates(resnet, replace(PHASE, lr=table, layer_decay=0.5), ())
+    assert rates["head.bias"] == 1.0
+    assert _of_stage(rates, resnet, "layer4") == {0.5}
+    assert _of_stage(rates, resnet, "layer3") == {0.025}
+
+
+def test_a_table_that_leaves_parameters_without_a_rate(resnet):
+    with pytest.raises(ValueError, match="trains but has no learning rate; add backbone = …"):
+        learning_rates(resnet, replace(PHASE, lr={"head": 1.0}), ())
+    assert learning_rates(resnet, replace(PHASE, lr={"head": 1.0}), resnet.backbone_names)
+
+
+def test_a_table_that_names_no_stage(resnet):
+    with pytest.raises(ValueError, match="no stage 'layer5'; did you mean 'layer"):
+        learning_rates(resnet, replace(PHASE, lr={"head": 1.0, "backbone": 1.0, "layer5": 1.0}), ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "convnext_atto",
+        "vit_tiny_patch16_224",
+        "efficientnet_b0",
+        "swin_tiny_patch4_window7_224",
+    ],
+)
+def test_layer_decay_agrees_with_timm(name):
+    """timm numbers the head and every group from the stem; the same scales must come out."""
+    import timm
+
+    own = Timm(model=name, weights="none").build()
+    model = Classifier(own.module, nn.Linear(own.num_features, 5), own.stages)
+    rates = learning_rates(model, replace(PHASE, lr=1.0, layer_decay=0.7), ())
+    theirs = timm.create_model(name, num_classes=5)
+    coarse = theirs.group_matcher
+    theirs.group_matcher = lambda coarse=False, _=coarse: _(coarse=True)
+    parameters = {id(p): n for n, p in theirs.named_parameters()}
+    scales = {
+        parameters[id(p)]: group["lr_scale"]
+        for group in param_groups_layer_decay(theirs, weight_decay=0.0, layer_decay=0.7)
+        for p in group["params"]
+    }
+    # timm counts a final norm to the head where the head module holds it; tlf to the last stage.
+    heads = {name for name, scale in scales.items() if scale == 1.0}
+    ours = {name.removeprefix("backbone.") for name in model.backbone_names}
+    assert all("norm" in name for name in heads & ours)
+    compared = {name: scale for name, scale in scales.items() if name not in heads}
+    assert compared == pytest.approx({name: rates[f"backbone.{name}"] for name in compared})
+    assert len(compared) > 0.9 * len(ours)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +234,7 @@ def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long(model):
     assert problem.startswith("phases.1.lr: by epoch 20000, backbone.0.weight trains")
 
 
-def test_it_is_told_by_the_command_line_before_anything_is_written(tmp_path, images, tlf):
+def test_the_command_line_reports_it_before_anything_is_written(tmp_path, images, tlf):
     thaw = 'freeze = "gradual"\nepochs = 3\nlr = { head = 0.1, layer4 = 0.01 }'
     text = TWO_PHASES.replace("epochs = 2\nlr = 0.01\nlayer_decay = 0.5", thaw)
     done = tlf(write_recipe(tmp_path / "recipe.toml", images, text))

@@ -7,7 +7,7 @@ from tlf.training.signals import MEASURED, Signals, measured_updates
 
 
 @pytest.mark.parametrize("updates", [1, 2, MEASURED, MEASURED + 1, 100, 12345])
-def test_the_first_and_the_last_update_are_looked_at(updates):
+def test_the_first_and_the_last_update_are_measured(updates):
     chosen = measured_updates(updates)
     assert {0, updates - 1} <= chosen <= set(range(updates))
     assert len(chosen) == min(updates, MEASURED)
@@ -22,7 +22,7 @@ def test_signals_agree_with_figures_by_hand():
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trainable)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    signals, still = Signals(), {}
+    signals, frozen_norms = Signals(), {}
     expected = []
     for _ in range(2):
         model(torch.randn(6, 5)).square().sum().backward()
@@ -31,7 +31,7 @@ def test_signals_agree_with_figures_by_hand():
             for stage, names in {**model.stages, "head": model.head_names}.items()
         }
         slopes = torch.cat([p.grad.flatten() for p in backbone[1].parameters()])
-        signals.before(model, trainable, still)
+        signals.before(model, trainable, frozen_norms)
         optimizer.step()
         signals.after(model)
         ratio = 0.1 * slopes.norm() / flat["1"].norm()

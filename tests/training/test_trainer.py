@@ -21,6 +21,7 @@ from tlf.training.job import open_job
 from tlf.training.state import State
 from tlf.training.trainer import train
 
+SMALL_BATCHES = "batch_size = 4\nseed = 3"
 SGD = """
 [optimizer]
 kind = "sgd"
@@ -29,8 +30,8 @@ momentum = 0.9
 TUTORIAL = 'lr = 1e-3\nscheduler = { kind = "step", every = 1, gamma = 0.1 }'
 
 
-def open_recipe(tmp_path, images, phases, *overrides):
-    path = write_recipe(tmp_path / "recipe.toml", images, RESNET18 + SGD + phases)
+def open_recipe(tmp_path, images, phases, *overrides, settings=SMALL_BATCHES):
+    path = write_recipe(tmp_path / "recipe.toml", images, settings + SGD + phases)
     return open_job(read_plan(path, overrides), start_accelerator("no"))
 
 
@@ -125,7 +126,7 @@ def whole(job):
 @pytest.mark.parametrize(("freeze", "frozen"), [("nothing", set()), ("backbone", BACKBONE)])
 def test_parity_with_a_plain_loop(tmp_path, images, freeze, frozen):
     phases = f'[[phases]]\nname = "p"\nfreeze = "{freeze}"\nepochs = 2\n{TUTORIAL}'
-    job = keeping_the_last(open_recipe(tmp_path, images, phases))
+    job = keeping_the_last(open_recipe(tmp_path, images, phases, settings=RESNET18))
     model = plain_model(job)
     expected = plain_epochs(job, model, 2, frozen)
     losses, _, _ = train_all(job)
@@ -207,7 +208,7 @@ def test_accumulation_gives_the_same_weights(tmp_path, images, pieces):
         assert torch.allclose(one[name], other[name], rtol=1e-4, atol=1e-6), name
 
 
-def test_a_last_batch_of_one_is_merged_only_where_batchnorm_learns(tmp_path, images):
+def test_a_last_batch_of_one_is_merged_only_where_batchnorm_trains(tmp_path, images):
     job = open_recipe(
         tmp_path, images,
         '[[phases]]\nname = "frozen"\nfreeze = "norms"\nepochs = 1\nlr = 1e-3\n'
@@ -217,7 +218,7 @@ def test_a_last_batch_of_one_is_merged_only_where_batchnorm_learns(tmp_path, ima
     assert [e.updates for e in events if isinstance(e, EpochResult)] == [2, 1]
 
 
-def test_eight_images_are_learnt_by_heart(tmp_path, drawn):
+def test_eight_images_can_be_overfitted(tmp_path, drawn):
     root = drawn(tmp_path / "few", 4, 2)
     phases = '[[phases]]\nname = "p"\nepochs = 30\nlr = 0.02'
     _, events, _ = run_phases(tmp_path, root, phases, "batch_size=8")
@@ -232,7 +233,7 @@ def test_the_average_is_evaluated_and_kept(tmp_path, images):
     fast, _, _ = run_phases(tmp_path, images, phases.format("1e-9"))
     slow, _, _ = run_phases(tmp_path, images, phases.format("0.999999"))
     start = whole(open_recipe(tmp_path, images, phases.format("0.5")))
-    name = "layer4.1.conv2.weight"
+    name = "layer4.0.downsample.1.weight"
     assert torch.allclose(whole(fast)[name], whole(plain)[name], atol=1e-6)
     assert torch.allclose(whole(slow)[name], start[name], atol=1e-6)
     assert not torch.allclose(whole(plain)[name], start[name], atol=1e-6)
@@ -243,7 +244,7 @@ class Liar:
 
     def frozen(self, model, progress):
         with torch.no_grad():
-            model.backbone.conv1.weight += 1e-3
+            model.backbone.bn1.weight += 1e-3
         return model.backbone_names
 
 
@@ -272,7 +273,7 @@ def with_policy(tmp_path, images, policy):
 
 def test_a_policy_that_lies_is_named_with_the_tensor(tmp_path, images):
     job = with_policy(tmp_path, images, Liar())
-    with pytest.raises(FrozenMovedError, match=r"odd:policy.*backbone\.conv1\.weight was frozen"):
+    with pytest.raises(FrozenMovedError, match=r"odd:policy.*backbone\.bn1\.weight was frozen"):
         train_all(job)
 
 
@@ -293,7 +294,7 @@ def test_a_backbone_that_writes_to_a_buffer_at_rest_is_named(tmp_path, images):
         module.running_mean.add_(1e-3)
 
     norm.register_forward_hook(write)
-    expected = r"backbone = torchvision.*backbone\.bn1\.running_mean was frozen and changed"
+    expected = r"backbone = timm.*backbone\.bn1\.running_mean was frozen and changed"
     with pytest.raises(FrozenMovedError, match=expected):
         train_all(job)
 

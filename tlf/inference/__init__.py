@@ -1,3 +1,4 @@
-"""A trained model: its files, its head, and classifying images with it. It knows recipes where a
-whole model is built again, and nothing of training; a head alone needs torch and safetensors.
+"""Trained models: their files, their heads, and classifying images with them.
+
+A whole model is built from the recipe of its run. A head alone needs torch and safetensors only.
 """

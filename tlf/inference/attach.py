@@ -1,4 +1,4 @@
-"""A trained head on the backbone that it was trained on, and on no other."""
+"""Joining a trained head and its backbone: only the backbone that it was trained on is accepted."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -16,23 +16,23 @@ from tlf.pretrained.weights import fingerprint
 
 
 def attached(head: nn.Module, metadata: Metadata, backbone: nn.Module) -> TrainedClassifier:
-    """Join a head and the backbone that it was trained on, which is put into evaluation mode.
+    """Join a head and the backbone that it was trained on, and set both to evaluation mode.
 
     Raises:
-        WeightsError: it is another backbone, or none.
+        WeightsError: the backbone is another one, or no module.
     """
     if not isinstance(backbone, nn.Module):
         raise WeightsError(
-            f"{type(backbone).__name__} is no backbone; give a torch.nn.Module: "
+            f"the backbone must be a torch.nn.Module, got {type(backbone).__name__}; give "
             f"{described(metadata.backbone)}, without its classifier"
         )
     found = fingerprint(backbone.state_dict())
     if found != metadata.backbone["sha256"]:
-        raise WeightsError(_other(metadata, backbone, found))
+        raise WeightsError(_mismatch(metadata, backbone, found))
     if getattr(head, "pools", False) and not hasattr(backbone, "forward_features"):
         raise WeightsError(
-            f"this head pools maps or tokens, and a {type(backbone).__name__} has no "
-            "forward_features that gives them; load the whole model: tlf.load_classifier"
+            f"this head pools feature maps or tokens, and {type(backbone).__name__} has no "
+            "forward_features that returns them; load the whole model: tlf.load_classifier"
         )
     stages = {"backbone": [name for name, _ in backbone.named_parameters()]}
     model = Classifier(backbone, head, stages).eval()
@@ -40,7 +40,7 @@ def attached(head: nn.Module, metadata: Metadata, backbone: nn.Module) -> Traine
 
 
 def described(backbone: Mapping[str, Any]) -> str:
-    """A backbone in a few words.
+    """A short description of a backbone.
 
     >>> described({"kind": "timm", "model": "vit_tiny", "weights": "none", "sha256": "ab" * 32})
     'timm vit_tiny with weights none (SHA-256 abababababab…)'
@@ -50,7 +50,7 @@ def described(backbone: Mapping[str, Any]) -> str:
     return f"{backbone['kind']}{model}{weights} (SHA-256 {backbone['sha256'][:12]}…)"
 
 
-def _other(metadata: Metadata, backbone: nn.Module, found: str) -> str:
+def _mismatch(metadata: Metadata, backbone: nn.Module, found: str) -> str:
     return (
         f"this head was trained on {described(metadata.backbone)}, not on this "
         f"{type(backbone).__name__} (SHA-256 {found[:12]}…); {_advice(metadata, backbone)}"
@@ -58,23 +58,25 @@ def _other(metadata: Metadata, backbone: nn.Module, found: str) -> str:
 
 
 def _advice(metadata: Metadata, backbone: nn.Module) -> str:
-    own, tensors = metadata.classifier, backbone.state_dict()
+    classifier, tensors = metadata.classifier, backbone.state_dict()
     model = metadata.backbone.get("model", metadata.backbone["kind"])
-    kept = any(name.startswith(f"{own}.") for name in tensors)
-    weight = tensors.get(f"{own}.weight")
+    has_classifier = any(name.startswith(f"{classifier}.") for name in tensors)
+    weight = tensors.get(f"{classifier}.weight")
     if weight is not None and weight.ndim > 1:
         width = weight.shape[1]
     else:
-        # With a classifier of the user's own in it, a trial would measure that one.
-        width = None if kept else _width(backbone, metadata.preprocessing)
+        # With a classifier still in it, a trial would measure the classifier's output.
+        width = None if has_classifier else _width(backbone, metadata.preprocessing)
     if width not in (metadata.num_features, None):
         return (
-            f"this is another architecture, of {width} features where the head takes "
-            f"{metadata.num_features}: build {model}, and load the run's model.safetensors into it"
+            f"this is another architecture: it must give {metadata.num_features} features, got "
+            f"{width}; build {model}, and load the run's model.safetensors into it"
         )
-    if kept:
-        instead = f"put torch.nn.Identity() in the place of {own}"
-        return f"it still has a classifier of its own: {instead}"
+    if has_classifier:
+        return (
+            "the backbone must have no classifier of its own, got one under the name "
+            f"{classifier}; write {classifier} = torch.nn.Identity()"
+        )
     return (
         f"if it is {model}, load the weights of the run, model.safetensors, into it; "
         "they fit no other architecture"
@@ -82,13 +84,13 @@ def _advice(metadata: Metadata, backbone: nn.Module) -> str:
 
 
 def _width(backbone: nn.Module, preprocessing: Preprocessing) -> int | None:
-    """How many numbers it makes of an image; None where it cannot take one of this size."""
+    """The number of its features; None where it cannot take an image of this size."""
     image = torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
     try:
-        trial = deepcopy(backbone).eval()  # the caller's keeps its mode
+        trial = deepcopy(backbone).eval()  # the caller's module keeps its mode
         if (own := next(trial.parameters(), None)) is not None:
             image = image.to(own)
         with torch.inference_mode():
             return int(trial(image).shape[-1])
-    except Exception:  # a module of anybody's, given an image that it may not be made for
+    except Exception:  # any module may come here, and may raise anything on this image
         return None

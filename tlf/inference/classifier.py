@@ -1,4 +1,4 @@
-"""Images of any kind in, labels and probabilities out."""
+"""A trained classifier: images in any form in, labels and probabilities out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ ImageLike: TypeAlias = "str | PathLike[str] | bytes | Image.Image | NDArray[np.u
 RGBA (H, W, 4) or grey (H, W)."""
 
 AT_ONCE = 32
-"""Images that go through the model together."""
+"""The number of images in a batch."""
 
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A backbone and a head, with how images are prepared and what the classes are called."""
+    """A backbone and a head, with the preprocessing and the class names."""
 
     model: Classifier
     """The torch module: prepared images (B, C, H, W) → logits (B, K)."""
@@ -40,9 +40,9 @@ class TrainedClassifier:
     """Class names in the order of the logits."""
     preprocessing: Preprocessing
     task: str = DEFAULT
-    """What it was trained for: a name in ``tlf.tasks.TASKS``."""
+    """The task that it was trained for: a name in ``tlf.tasks.TASKS``."""
 
-    # A path and bytes are sequences, too, but not of images.
+    # A path and bytes are sequences too, but not of images.
     @overload
     def predict(self, images: ImageLike) -> Prediction: ...  # type: ignore[overload-overlap]
     @overload
@@ -56,7 +56,7 @@ class TrainedClassifier:
                 ``array[..., ::-1]``.
 
         Raises:
-            DataError: an image is missing, cannot be read, or is none; says which.
+            DataError: names the image that is missing, unreadable, or no image.
         """
         if isinstance(images, Sequence) and not isinstance(images, str | bytes):
             return list(self.each(images))
@@ -67,15 +67,15 @@ class TrainedClassifier:
         images: Sequence[ImageLike],
         unreadable: Callable[[DataError], object] | None = None,
     ) -> Iterator[Prediction]:
-        """Classify images, and yield what each is as soon as it is known.
+        """Classify images; yield each prediction as soon as it is known.
 
         Parameters:
-            images: any number of them.
-            unreadable: called with the error of each image that cannot be read, which is left
-                out. Without it, the first such image ends all.
+            images: any number of images.
+            unreadable: called with the error of each unreadable image, which is left out.
+                Without it, the first unreadable image raises.
 
         Raises:
-            DataError: an image is missing or cannot be read; says which.
+            DataError: names the image that is missing or unreadable.
         """
         for start in range(0, len(images), AT_ONCE):
             batch = images[start : start + AT_ONCE]
@@ -88,10 +88,10 @@ class TrainedClassifier:
                 yield from predictions(paths, probabilities, self.labels, TASKS[self.task])
 
     def prepare(self, images: Sequence[ImageLike]) -> Tensor:
-        """Images → what the model takes (B, C, H, W), on its device.
+        """Images → the input of the model (B, C, H, W), on its device.
 
         Raises:
-            DataError: an image is missing or cannot be read; says which.
+            DataError: names the image that is missing or unreadable.
         """
         return self._scaled([pixels for _, pixels in _read(images, self.preprocessing)])
 
@@ -107,16 +107,16 @@ def _read(
     first: int = 0,
     unreadable: Callable[[DataError], object] | None = None,
 ) -> Iterator[tuple[str | None, Tensor]]:
-    """The path, where there is one, and the uint8 pixels (C, S, S) of each image.
+    """The path of each image, if it has one, and its uint8 pixels (C, S, S).
 
     Parameters:
-        images: any number of them.
+        images: any number of images.
         preprocessing: how they are prepared.
-        first: the place of the first of them in a longer list, which errors name it by.
-        unreadable: called instead of raising.
+        first: the index of the first one in the whole list; errors name images by it.
+        unreadable: called with each error, instead of raising it.
 
     Raises:
-        DataError: an image is missing or cannot be read; says which.
+        DataError: names the image that is missing or unreadable.
     """
     for number, image in enumerate(images, start=first):
         try:
@@ -131,7 +131,7 @@ def _pixels(image: ImageLike, preprocessing: Preprocessing, number: int) -> Tens
     """An image → uint8 pixels (C, S, S)."""
     name = _path(image) or f"image {number}"
     try:
-        pixels = _loaded(image, preprocessing)
+        pixels = _load(image, preprocessing)
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}; name an image file") from error
     except DataError as error:
@@ -139,8 +139,8 @@ def _pixels(image: ImageLike, preprocessing: Preprocessing, number: int) -> Tens
     return center_crop(pixels, preprocessing.size)
 
 
-def _loaded(image: ImageLike, preprocessing: Preprocessing) -> Tensor:
-    """An image in any of its forms → uint8 pixels (C, H, W), resized."""
+def _load(image: ImageLike, preprocessing: Preprocessing) -> Tensor:
+    """An image in any form → uint8 pixels (C, H, W), resized."""
     import numpy as np
     from PIL import Image
 

@@ -1,6 +1,4 @@
-"""A trained head by itself, for a program that brings its own backbone. Needs torch and
-safetensors.
-"""
+"""A trained head alone, for programs that have their own backbone: needs torch and safetensors."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -21,21 +19,21 @@ if TYPE_CHECKING:
     from tlf.inference.classifier import TrainedClassifier
 
 TOLERANCE = 1e-4
-"""By how much the recomputed logits may differ from those in the file, as a fraction of the largest
-of them: processors add float32 numbers up in orders of their own."""
+"""How far recomputed logits may differ from those in the file, as a fraction of the largest one:
+processors sum float32 numbers in different orders."""
 
 
 class PortableHead(nn.Module):
     """A trained head: features (B, F) → logits (B, K).
 
-    A head that pools for itself takes maps (B, F, H, W) or tokens (B, N, F) instead. It is in
-    evaluation mode and its parameters ask for no gradient.
+    A head that pools takes feature maps (B, F, H, W) or tokens (B, N, F) instead. It is in
+    evaluation mode, and its parameters need no gradient.
     """
 
     labels: tuple[str, ...]
     """Class names in the order of the logits."""
     preprocessing: Preprocessing
-    """How an image becomes the tensor that the backbone expects."""
+    """How an image becomes the input of the backbone."""
     backbone: Mapping[str, Any]
     """The backbone that it was trained on: kind, options, and the SHA-256 of its tensors."""
 
@@ -58,11 +56,11 @@ class PortableHead(nn.Module):
 
         Parameters:
             backbone: normalised images (B, C, H, W) → features (B, F), with the very tensors of
-                the run: those in ``model.safetensors``, or the published ones where the run left
-                it frozen. It is put into evaluation mode.
+                the run: those in ``model.safetensors``, or the published ones if the backbone was
+                frozen. It is set to evaluation mode.
 
         Raises:
-            WeightsError: it is another backbone, or none; says which it has to be.
+            WeightsError: the backbone is another one, or no module; names the right one.
         """
         from tlf.inference.attach import attached
 
@@ -72,8 +70,8 @@ class PortableHead(nn.Module):
 def load_head(path: str | PathLike[str]) -> PortableHead:
     """Load a run's ``head.safetensors``. Needs torch and safetensors, and no other library.
 
-    Every byte of the file is checked, and the logits of its golden features are computed again.
-    A head that a plugin offers needs that plugin, and tlf with all that it needs.
+    Every byte of the file is checked, and the logits of its golden features are recomputed. A
+    plugin's head also needs the plugin, and tlf with all its dependencies.
 
     >>> import tlf
     >>> tlf.load_head("runs/a")
@@ -82,7 +80,7 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
 
     Raises:
         RunError: there is no such file, it is a folder, or a newer tlf wrote it.
-        WeightsError: it is damaged, or holds no head, or one that is not to be had here.
+        WeightsError: it is damaged, holds no head, or holds one that cannot be built here.
     """
     file = Path(path)
     if not file.is_file():
@@ -90,9 +88,11 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     metadata, data = read_with_metadata(file)
     tensors = load(data)
     if not tensors.keys() >= {*GOLDEN}:
-        raise WeightsError(f"{file} is no head by itself; name a head.safetensors")
+        raise WeightsError(
+            f"{file} must hold a head and its golden features, got none; name a head.safetensors"
+        )
     features, logits = (tensors.pop(name) for name in GOLDEN)
-    module = _built(file, metadata)
+    module = _build(file, metadata)
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
@@ -111,14 +111,14 @@ def _no_file(path: Path) -> RunError:
     return absent(path, wanted)
 
 
-def _built(path: Path, metadata: Metadata) -> nn.Module:
+def _build(path: Path, metadata: Metadata) -> nn.Module:
     kind = metadata.head["kind"]
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in metadata.head.items()
         if name != "kind"
     }
-    # What weights start from is drawn and thrown away; the caller's random numbers stay his.
+    # The initial weights are drawn and then replaced: the caller's random numbers stay as they are.
     with torch.random.fork_rng(devices=[]):
         if ":" in kind:
             from tlf.inference.plugin_heads import build_plugin_head
@@ -127,20 +127,20 @@ def _built(path: Path, metadata: Metadata) -> nn.Module:
         try:
             return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
         except (KeyError, TypeError, ValueError) as error:
-            told = f"{path}: tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
-            raise WeightsError(f"{told}: {error}") from error
+            problem = f"tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
+            raise WeightsError(f"{path}: {problem}: {error}") from error
 
 
 def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:
     with torch.inference_mode():
-        found = head(features)
-    if found.shape != logits.shape or not _alike(found, logits):
+        computed = head(features)
+    if computed.shape != logits.shape or not _close(computed, logits):
         raise WeightsError(
             f"{path}: this head does not give the logits that it gave when it was written; "
-            f"tlf {head.metadata.tlf} wrote it, and what it is built from has changed since"
+            f"tlf {head.metadata.tlf} wrote it, and the code that builds it has changed since"
         )
 
 
-def _alike(found: Tensor, expected: Tensor) -> bool:
-    most = TOLERANCE * max(1.0, float(expected.abs().max()))
-    return bool((found - expected).abs().max() <= most)
+def _close(computed: Tensor, expected: Tensor) -> bool:
+    limit = TOLERANCE * max(1.0, float(expected.abs().max()))
+    return bool((computed - expected).abs().max() <= limit)

@@ -1,4 +1,4 @@
-"""What a file of weights says about itself, and reading it."""
+"""The metadata of a weights file, and reading it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,39 +11,38 @@ from tlf.preprocessing import Preprocessing
 from tlf.tasks import DEFAULT, TASKS
 
 GOLDEN = ("golden.features", "golden.logits")
-"""What the head's file has besides the head's tensors."""
+"""Tensors in the head's file besides the head's own: features of one image, and their logits."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file of weights says about itself."""
+    """The metadata of a weights file."""
 
     classes: tuple[str, ...]
     """Class names in the order of the logits."""
     preprocessing: Preprocessing
     head: Mapping[str, Any]
-    """Kind and options."""
+    """Its kind and options."""
     backbone: Mapping[str, Any]
-    """Kind and options, and ``sha256`` of its tensors."""
+    """Its kind and options, and the ``sha256`` of its tensors."""
     num_features: int
-    """F."""
+    """F: the features that the head takes."""
     classifier: str
-    """The name under which the architecture keeps its classifier; the head's tensors stand under
-    it."""
+    """The architecture's name for its classifier. The head's tensors are stored under it."""
     metrics: Mapping[str, float]
     plugins: Mapping[str, str]
-    """Plugin → distribution and version, where head or backbone are a third party's."""
+    """Plugin → distribution and version, for the plugins of the head and the backbone."""
     tlf: str
     """The version of tlf that wrote the file."""
     task: str = DEFAULT
-    """What the model was trained for. Files of format 1 do not say it: there was one task."""
+    """The task that the model was trained for. Files of format 1 do not name it: there was one."""
 
 
 def read_metadata(path: Path) -> Metadata:
-    """Read what a file that tlf wrote says about itself.
+    """Read the metadata of a file that tlf wrote.
 
     Raises:
-        RunError: there is no such file, or it is of a newer format.
+        RunError: there is no such file, or a newer tlf wrote it.
         WeightsError: it is damaged, or tlf did not write it.
     """
     metadata, _ = read_with_metadata(path)
@@ -51,21 +50,24 @@ def read_metadata(path: Path) -> Metadata:
 
 
 def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
-    """Read a file that tlf wrote, once: what it says about itself, and all its bytes.
+    """Read a file that tlf wrote, once: its metadata, and all its bytes.
 
     Raises:
-        RunError: there is no such file, or it is of a newer format.
+        RunError: there is no such file, or a newer tlf wrote it.
         WeightsError: it is damaged, or tlf did not write it.
     """
     about, data = read_sealed(path)
     try:
         preprocessing = about["preprocessing"]
         preprocessing |= {"mean": tuple(preprocessing["mean"]), "std": tuple(preprocessing["std"])}
-        del preprocessing["mode"]  # mean and std say it by their number
+        del preprocessing["mode"]  # the length of mean and std says it
         metadata = Metadata(**{**about, "classes": tuple(about["classes"]),
                        "preprocessing": Preprocessing(**preprocessing)})  # fmt: skip
         if metadata.task not in TASKS:
-            raise RunError(f"{path} holds a {metadata.task!r} model; upgrade: pip install -U tlf")
+            raise RunError(
+                f"the task of {path} must be one of {', '.join(TASKS)}, got {metadata.task!r}; "
+                "upgrade: pip install -U tlf"
+            )
     except (KeyError, TypeError) as error:
-        raise WeightsError(f"{path} does not say all of what it is: {error}") from error
+        raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
     return metadata, data

@@ -1,6 +1,4 @@
-"""What a run leaves of its model: the whole model, and the head by itself. Safetensors and JSON
-only.
-"""
+"""The model files of a run: the whole model, and the head alone. Safetensors and JSON only."""
 
 from copy import deepcopy
 from dataclasses import asdict
@@ -19,8 +17,8 @@ from tlf.pretrained.weights import fingerprint
 
 
 def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
-    """Write backbone and head under the architecture's own names, so that a model with a linear
-    head loads into timm's or torchvision's model of that name.
+    """Write backbone and head under the tensor names of the architecture, so that timm or
+    torchvision can load a model with a linear head.
     """
     tensors = dict(classifier.backbone.state_dict())
     tensors |= {f"{metadata.classifier}.{k}": v for k, v in classifier.head.state_dict().items()}
@@ -28,10 +26,10 @@ def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
 
 
 def load_model(path: Path, classifier: Classifier) -> None:
-    """Read what ``save_model`` wrote into a classifier of the same make.
+    """Load a file of ``save_model`` into a classifier of the same architecture.
 
     Raises:
-        WeightsError: a tensor is missing, left over, or of another shape.
+        WeightsError: a tensor is missing, unknown, or of another shape.
     """
     prefix = f"{read_metadata(path).classifier}."
     own = {
@@ -47,11 +45,15 @@ def load_model(path: Path, classifier: Classifier) -> None:
 
 
 def save_head(path: Path, classifier: Classifier, metadata: Metadata, features: Tensor) -> None:
-    """Write the head by itself, with what an app needs to know, and a golden pair: ``features``
-    of one image (1, F), or (1, F, H, W) or (1, N, F) for a head that pools, and the logits (1,
-    K) that belong to them.
+    """Write the head alone, with its metadata and a golden pair: features and their logits (1, K).
+
+    Parameters:
+        path: the file.
+        classifier: the model.
+        metadata: its metadata.
+        features: of one image: (1, F), or (1, F, H, W) or (1, N, F) for a head that pools.
     """
-    # On the CPU, where most apps will recompute them: a GPU may round to fewer bits.
+    # The pair is computed on the CPU, as most apps will recompute it: a GPU may round differently.
     head, features = deepcopy(classifier.head).cpu().eval(), features.cpu()
     with torch.inference_mode():
         golden = dict(zip(GOLDEN, (features, head(features)), strict=True))
@@ -59,7 +61,7 @@ def save_head(path: Path, classifier: Classifier, metadata: Metadata, features: 
 
 
 def backbone_sha256(classifier: Classifier) -> str:
-    """The identity of a backbone: SHA-256 of its tensors."""
+    """SHA-256 of a backbone's tensors, which identifies it."""
     return fingerprint(classifier.backbone.state_dict())
 
 

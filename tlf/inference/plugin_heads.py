@@ -1,4 +1,4 @@
-"""Heads that plugins offer, built again with the options that a file names."""
+"""Heads of plugins, built again from the metadata of a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,21 +13,23 @@ from tlf.plugins.loading import load_plugins
 
 
 def build_plugin_head(path: Path, metadata: Metadata, options: Mapping[str, Any]) -> nn.Module:
-    """Build the head of the file at ``path`` with the plugin that offers it.
+    """Build the head of the file at ``path`` with its plugin.
 
     Raises:
-        WeightsError: the plugin is not to be had here, or no longer offers it.
+        WeightsError: the plugin is not installed, or no longer offers this head.
     """
     kind = metadata.head["kind"]
     name = kind.partition(":")[0]
     try:
         offer = load_plugins([name]).catalogue.of("tlf_heads").get(kind)
     except PluginError as error:
-        wanted = f"its head, {kind!r}, comes with the plugin {name!r} of {metadata.plugins[name]}"
-        raise WeightsError(f"{path}: {wanted}: {error}") from error
+        needed = f"its head, {kind!r}, needs the plugin {name!r} of {metadata.plugins[name]}"
+        raise WeightsError(f"{path}: {needed}: {error}") from error
     if offer is None:
-        raise WeightsError(f"{path}: the plugin {name!r} that is installed offers no {kind!r}; "
-                           f"it was written with {metadata.plugins[name]}")  # fmt: skip
+        raise WeightsError(
+            f"{path}: the plugin {name!r} must offer {kind!r}, and the installed one does not; "
+            f"install {metadata.plugins[name]}"
+        )
     with blame(offer, "build"):
         module: nn.Module = offer.component(**options).build(
             metadata.num_features, len(metadata.classes)

@@ -1,4 +1,4 @@
-"""Classify images with what a run left, prepared as the run prepared them."""
+"""Classify images with a finished run, preprocessed as in its training."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -21,17 +21,17 @@ Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
-    """Load the best model of a run, with its preprocessing and labels; nothing is fetched.
+    """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded.
 
     Parameters:
-        run: its folder, or the ``model.safetensors`` in it. Its images are not needed.
+        run: its folder, or the ``model.safetensors`` in it. Its data set is not needed.
 
     >>> import tlf
     >>> tlf.load_classifier("runs/mine").predict("ant.jpg").label  # doctest: +SKIP
     'ants'
 
     Raises:
-        RunError: the folder holds no finished run; says how to go on with one that was stopped.
+        RunError: the folder holds no finished run; says how to resume a stopped one.
         WeightsError: its weights are damaged.
     """
     given = Path(run)
@@ -41,7 +41,10 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
         raise absent(weights, "the folder of a run that has ended")
     metadata = read_metadata(weights)
     if not recipe.is_file():
-        raise RunError(f"there is no {recipe}, which says what {weights.name} is; it has to stay")
+        raise RunError(
+            f"the folder of {weights.name} must also hold its recipe, got no {recipe}; "
+            "copy it from the run"
+        )
     plan = read_plan(recipe)
     empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
     _, model = build_model(replace(plan, recipe=empty), len(metadata.classes))
@@ -60,28 +63,28 @@ def predict(
     Parameters:
         run: its folder.
         images: an image file, a folder of them, or a list of such paths.
-        unreadable: called with the error of each image that cannot be read, which is left out;
-            a list's ``append``, for example. Without it, the first such image ends all.
+        unreadable: called with the error of each unreadable image, which is left out; for example
+            a list's ``append``. Without it, the first unreadable image raises.
 
     Yields:
-        A prediction for each image, as soon as it is known. Those of a folder, and of folders in
-        it, come sorted by path.
+        A prediction for each image, as soon as it is known. The images of a folder and its
+        subfolders come sorted by path.
 
     Raises:
-        RunError: the folder holds no finished run; says how to go on with one that was stopped.
+        RunError: the folder holds no finished run; says how to resume a stopped one.
         WeightsError: its weights are damaged.
-        DataError: names the path that is not there, or the image that cannot be read.
+        DataError: names the path that does not exist, or the unreadable image.
     """
     paths = [images] if isinstance(images, str | PathLike) else images
-    found = expand([Path(path) for path in paths])
-    return load_classifier(run).each(found, unreadable)
+    files = expand([Path(path) for path in paths])
+    return load_classifier(run).each(files, unreadable)
 
 
 def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The images themselves, and those in folders, and in folders inside them, sorted by path.
+    """Image files as they are, and the images in folders and their subfolders, sorted by path.
 
     Raises:
-        DataError: names the path that is not there, or the folder that holds no images.
+        DataError: names the path that does not exist, or the folder without images.
     """
     return tuple(image for path in paths for image in _within(path))
 
@@ -92,14 +95,14 @@ def _within(path: Path) -> Sequence[Path]:
     if not path.is_dir():
         return [path]
     inside = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    # Hidden files and folders are left out, as they are from a dataset.
-    found = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
-    if not found:
-        raise DataError(f"{path}: no images in this folder, by how their names end")
-    return sorted(found)
+    # Hidden files and folders are left out, as in a data set.
+    images = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
+    if not images:
+        raise DataError(f"{path}: no images in this folder; name one with .jpg or .png files")
+    return sorted(images)
 
 
 def _without_weights(backbone: Any) -> Any:  # noqa: ANN401 - a component of any plugin
-    """The same backbone, not loading weights that the run's own replace at once."""
+    """The same backbone without pretrained weights: the run's own replace them at once."""
     names = {field.name for field in fields(backbone)}
     return replace(backbone, weights="none") if "weights" in names else backbone

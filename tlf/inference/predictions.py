@@ -1,4 +1,4 @@
-"""What a model thinks of images: a record of each, and tables of them."""
+"""Predictions: one record for each image, and CSV tables of them."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier thinks of one image."""
+    """The prediction for one image."""
 
     label: str
-    """The class that it most probably shows."""
+    """The most probable class."""
     probability: float
-    """Of that class."""
+    """The probability of that class."""
     probabilities: Mapping[str, float]
     """Class → probability, in the order of the logits; they sum to 1."""
     path: str | None = None
-    """The image's, where it was given by path."""
+    """The path of the image, if it was given by path."""
 
 
 def predictions(
@@ -32,12 +32,12 @@ def predictions(
     """One prediction for each image. ``probabilities``: (N, K)."""
     labels = task.predicted(probabilities).tolist()
     for path, label, row in zip(paths, labels, probabilities.tolist(), strict=True):
-        figures, name = dict(zip(classes, row, strict=True)), task.names(label, classes)
-        yield Prediction(name, figures[name], figures, path)
+        by_class, name = dict(zip(classes, row, strict=True)), task.names(label, classes)
+        yield Prediction(name, by_class[name], by_class, path)
 
 
 def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
-    """A prediction as a line of a table; ``label`` is what the image really shows.
+    """A prediction as a row of a table. ``label``: the true class, if it is known.
 
     >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), label="bee")
     {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.750000', 'p_bee': '0.250000'}
@@ -46,7 +46,10 @@ def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
         "path": prediction.path or "",
         **({} if label is None else {"label": label}),
         "predicted": prediction.label,
-        **{f"p_{name}": f"{figure:.6f}" for name, figure in prediction.probabilities.items()},
+        **{
+            f"p_{name}": f"{probability:.6f}"
+            for name, probability in prediction.probabilities.items()
+        },
     }
 
 
@@ -58,11 +61,11 @@ def write_csv(
     labels: "Tensor",
     task: Task,
 ) -> None:
-    """Write the rows of labelled images."""
+    """Write the predictions for labelled images as CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:
         columns = ["path", "label", "predicted", *(f"p_{label}" for label in classes)]
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        found = predictions(names, probabilities, classes, task)
-        for prediction, label in zip(found, labels.tolist(), strict=True):
+        records = predictions(names, probabilities, classes, task)
+        for prediction, label in zip(records, labels.tolist(), strict=True):
             writer.writerow(row(prediction, task.names(label, classes)))

@@ -1,8 +1,8 @@
-"""Files of weights that know whether they are whole: safetensors, with JSON about them and a
-SHA-256 of the file itself inside.
+"""Weights files that carry their own checksum: safetensors, with JSON metadata that holds a SHA-256
+of the file.
 
-The digest is of every byte of the file, its own 64 digits read as zeros. So nothing in it can
-change unnoticed: no tensor, no class name, no length in the header.
+The digest covers every byte of the file; its own 64 digits are read as zeros. So no change goes
+unnoticed: not in a tensor, a class name or the header's length.
 """
 
 import json
@@ -19,31 +19,31 @@ from tlf.errors import RunError, WeightsError
 from tlf.runtime.files import written_whole
 
 FORMAT = 2
-"""Of the JSON under the key ``tlf`` of the files' metadata. Format 1, which names no task, is read,
+"""The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
 too."""
 
 
 BLANK = b"0" * 64
-"""What stands in the digest's place when it is computed."""
+"""Stands in the digest's place while it is computed."""
 
 
 WANTED = "a run's head.safetensors or model.safetensors"
-"""What to name instead of a file that is none of tlf's."""
+"""The files that tlf writes; errors say to name one of them."""
 
 
 _MARK = rb"file_sha256\": \""
-"""What stands before the digest in the header: JSON within a string of JSON. No text that a user
-chose can look like it, because its quotes would be escaped once more."""
+"""The bytes before the digest in the header: JSON inside a JSON string. No text of a user can
+contain them, because its quotes would be escaped once more."""
 
 
 def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
-    """Read a file, and make sure that every byte of it is as written.
+    """Read a file, and check that every byte is as it was written.
 
     Returns:
-        What the file says about itself, and all its bytes.
+        Its metadata, and all its bytes.
 
     Raises:
-        RunError: there is no such file, it cannot be read, or a newer tlf wrote it.
+        RunError: there is no such file, it is unreadable, or a newer tlf wrote it.
         WeightsError: it is damaged, or tlf did not write it.
     """
     if not path.is_file():
@@ -56,32 +56,32 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
         raise WeightsError(f"{path} is not a safetensors file; name {WANTED}")
     try:
         about = _about(path, header(data))
-    # A header whose bytes have changed can fail in any of these ways.
+    # A header with changed bytes can fail in any of these ways.
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        raise _damaged(path, "its header cannot be read") from error
+        raise _damaged(path, "its header is unreadable") from error
     if about.pop("file_sha256", None) != digest(data):
         raise _damaged(path, "its bytes are not those that were written (SHA-256)")
     return about, data
 
 
 def absent(path: Path, wanted: str = WANTED) -> RunError:
-    """The error for a file of weights that is not there; ``wanted`` is what to name instead."""
+    """The error for a missing weights file. ``wanted``: what to name instead."""
     from tlf.runtime.files import is_run
 
     run = path.parent
     if is_run(run) and not (run / "model.safetensors").is_file():
         return RunError(
             f"there is no {path}: the run in {run} has not ended; "
-            f"if it was stopped, go on with: tlf resume {run}"
+            f"if it was stopped, resume with: tlf resume {run}"
         )
     return RunError(f"there is no {path}; name {wanted}")
 
 
 def header(data: bytes) -> bytes:
-    """The length of the header and the header, as they stand at the beginning of a file.
+    """The first bytes of a file: the header's length and the header.
 
     Raises:
-        ValueError: the file ends before.
+        ValueError: the file ends within them.
     """
     end = 8 + int.from_bytes(data[:8], "little")
     if end > len(data):
@@ -90,16 +90,16 @@ def header(data: bytes) -> bytes:
 
 
 def digest(data: bytes) -> str:
-    """SHA-256 of a whole file, with zeros where its own digest stands."""
-    first = header(data)
-    place = digest_place(first)
-    found = sha256(first[:place] + BLANK + first[place + len(BLANK) :])
-    found.update(memoryview(data)[len(first) :])
-    return found.hexdigest()
+    """SHA-256 of a whole file, with zeros in place of its own digest."""
+    start = header(data)
+    place = digest_place(start)
+    hashed = sha256(start[:place] + BLANK + start[place + len(BLANK) :])
+    hashed.update(memoryview(data)[len(start) :])
+    return hashed.hexdigest()
 
 
 def digest_place(header: bytes) -> int:
-    """Where the digest stands; beyond the header where it has none."""
+    """The position of the digest; beyond the header's end if it has none."""
     before, mark, _ = header.partition(_MARK)
     return len(before) + len(mark)
 
@@ -109,7 +109,7 @@ def _about(path: Path, header: bytes) -> dict[str, Any]:
     if "tlf" not in metadata:
         raise WeightsError(
             f"{path} is a safetensors file that was not written by tlf: "
-            f"it does not say what it is; name {WANTED}"
+            f"it has no metadata of tlf; name {WANTED}"
         )
     about: dict[str, Any] = json.loads(metadata["tlf"])
     if about.pop("format") > FORMAT:
@@ -118,8 +118,8 @@ def _about(path: Path, header: bytes) -> dict[str, Any]:
 
 
 def _is_safetensors(data: bytes) -> bool:
-    """Whether they begin as such a file does: with the ``{`` of its JSON after the 8 bytes that
-    hold the header's length; of a file cut before that, whether the length's upper bytes are 0.
+    """Whether the bytes start like a safetensors file: the header's length in 8 bytes, then ``{``.
+    Of a shorter file, whether the upper bytes of the length are 0.
     """
     return data[8:9] == b"{" if len(data) > 8 else not any(data[4:])
 
@@ -129,13 +129,13 @@ def _damaged(path: Path, fault: str) -> WeightsError:
 
 
 def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write tensors and what they are, to the side first.
+    """Write tensors and their metadata. The file appears under its name when it is complete.
 
     Raises:
         RunError: the file cannot be written.
     """
-    told = {"format": FORMAT, "file_sha256": BLANK.decode(), **about}
-    text = json.dumps(told, sort_keys=True)
+    metadata = {"format": FORMAT, "file_sha256": BLANK.decode(), **about}
+    text = json.dumps(metadata, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with written_whole(path) as side:

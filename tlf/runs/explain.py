@@ -15,8 +15,7 @@ from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.results import Progress
-from tlf.training.features import apart
-from tlf.training.phases import check_phases, frozen_in, learning_rates
+from tlf.training.phases import apart, check_phases, frozen_in, learning_rates
 
 ONE_STAGE = (
     "the whole backbone is one stage, stem: policies and rates that go by stages, such as up-to, "

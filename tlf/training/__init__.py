@@ -1,3 +1,3 @@
-"""The loop: phases, segments, epochs, steps. It knows everything below it, and nothing of run
-folders or of the command line; it yields what happens.
+"""The training loop: phases, segments, epochs, steps. It yields events, and knows nothing of run
+folders or of the command line.
 """

@@ -1,4 +1,4 @@
-"""Which epoch is kept, and when a phase ends early: pure functions of the results so far."""
+"""Which epoch is the best, and when a phase stops early: pure functions of the results so far."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from tlf.training.evaluation import Predictions
 
 
 def better(monitor: str, result: EpochResult, other: EpochResult) -> bool:
-    """Whether ``result`` is better than ``other`` by the monitored figure; a loss is better lower.
+    """Whether ``result`` is better than ``other`` by the monitored metric. A lower loss is better.
 
-    A tie is not better: it goes to the earlier epoch.
+    A tie is not better, so the earlier epoch wins it.
     """
     return merit(result, monitor) > merit(other, monitor)
 
 
 def newest_is_best(monitor: str, history: Sequence[EpochResult], chosen: int | None) -> bool:
-    """Whether the last epoch is the one to keep of its phase.
+    """Whether the last epoch is the best of its phase.
 
-    ``chosen`` is what a plugin selected by ``tlf_select_best``, where one did.
+    ``chosen`` is the epoch that a plugin's ``tlf_select_best`` selected, or None.
     """
     if chosen is not None:
         return chosen == len(history) - 1
@@ -38,19 +38,19 @@ def stalled(stopping: EarlyStopping, monitor: str, history: Sequence[EpochResult
 
 @dataclass(frozen=True)
 class BestEpoch:
-    """An epoch that was the best so far, and the model as it was then."""
+    """The best epoch so far, and the model's tensors after it."""
 
     result: EpochResult
     tensors: dict[str, Tensor]
-    """Those that may differ from what was loaded; all others never did."""
+    """The tensors that may differ from the loaded weights. All others are as they were loaded."""
     predictions: Predictions
 
-    def put_back(self, classifier: Classifier) -> None:
-        """Make the model what it was."""
+    def load_into(self, classifier: Classifier) -> None:
+        """Load the tensors of this epoch into the model."""
         classifier.load_state_dict(self.tensors, strict=False)
 
 
-def copied(classifier: Classifier, names: Container[str]) -> dict[str, Tensor]:
-    """Copies of the tensors of a model that have these names."""
+def copies(classifier: Classifier, names: Container[str]) -> dict[str, Tensor]:
+    """Copies of the named tensors of a model."""
     own = classifier.state_dict()
     return {name: tensor.detach().clone() for name, tensor in own.items() if name in names}

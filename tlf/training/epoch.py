@@ -1,4 +1,4 @@
-"""The training half of an epoch: all its updates, at the learning rates of their moments."""
+"""The training half of an epoch: all its updates, each at its own learning rate."""
 
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -25,13 +25,13 @@ from tlf.training.step import Updates, pieces_of
 
 @dataclass(frozen=True)
 class Trained:
-    """What the training part of an epoch gave."""
+    """The result of the training half of an epoch."""
 
     loss: float
     lr: float
     updates: int
     images: int
-    """Learnt from since the epoch began, or since the run went on in its middle."""
+    """Trained on since the epoch began, or since the run was resumed within it."""
     seconds: float
     stages: Mapping[str, StageSignals]
 
@@ -39,22 +39,22 @@ class Trained:
 def train_epoch(
     job: Job, phase: Phase, segment: Segment, progress: Progress, state: State
 ) -> Generator[Events | Updated, None, Trained]:
-    """Go through the train split once, or through what is left of it."""
+    """Train on the train split once, or on what is left of it after resuming."""
     recipe, run_epoch = job.recipe, len(state.history)
     stored = yield from train_activations(job, phase, segment, run_epoch)
     started = time.perf_counter()
-    # Evaluation put everything to rest, what is frozen and what is not.
+    # Evaluation set every module to eval mode, the trainable ones too.
     freeze(segment.classifier, segment.frozen)
     statistics = trains_batchnorm(segment.classifier)
     indices = order(recipe.seed, run_epoch, len(job.splits.train))
     batches = make_batches(indices, recipe.batch_size, lone=not statistics)
-    shown = view(job, phase, segment, run_epoch)
-    pieces = pieces_of(job, phase, batches[state.update :], shown, stored)
+    view_number = view(job, phase, segment, run_epoch)
+    pieces = pieces_of(job, phase, batches[state.update :], view_number, stored)
     updates = Updates(job, phase, segment, run_epoch, pieces)
     where = f"phase {phase.name}, epoch {progress.epoch + 1}"
     losses = state.losses = state.losses or LossMeter(job.accelerator.device, where)
     before, progress = losses.done, replace(progress, updates=len(batches))
-    yield from _go_through(updates, batches, progress, state, losses)
+    yield from _make_updates(updates, batches, progress, state, losses)
     if statistics:
         _share_buffers(job.accelerator, segment.classifier)
     seconds = time.perf_counter() - started
@@ -69,29 +69,29 @@ def train_epoch(
     )
 
 
-def _go_through(
+def _make_updates(
     updates: Updates,
     batches: Sequence[Sequence[int]],
     progress: Progress,
     state: State,
     losses: LossMeter,
 ) -> Iterator[Notice | Updated]:
-    """Make the updates of an epoch that are left, one after the other."""
+    """Make the remaining updates of an epoch."""
     job, phase, segment = updates.job, updates.phase, updates.segment
-    looked_at, images = measured_updates(len(batches)), len(job.splits.train)
+    measured, images = measured_updates(len(batches)), len(job.splits.train)
     for number, batch in enumerate(batches[state.update :], start=state.update):
         now = replace(progress, update=number)
-        # The rate is computed and written here: a scheduler that Accelerate prepared would step
-        # once per process.
+        # tlf writes the rate itself. A scheduler that Accelerate prepared would step once per
+        # process, and its state would have to be stored.
         _write_rates(segment.optimizer, _factor(job, phase, now))
         began = time.perf_counter()
-        signals = state.signals if number in looked_at else None
+        signals = state.signals if number in measured else None
         loss = updates.make(number, len(batch), signals)
-        if job.recipe.compile and segment.partition is None and len(segment.seconds) < 2:
+        if job.recipe.compile and segment.partition is None and len(segment.update_seconds) < 2:
             yield from _compile_time(segment, time.perf_counter() - began)
         losses.add(loss, len(batch), number)
-        if state.average is not None:
-            state.average.update(job.classifier)
+        if state.ema is not None:
+            state.ema.update(job.classifier)
         state.update = number + 1
         yield Updated(
             phase.name, now, evaluating=False, done=losses.done, images=images,
@@ -100,10 +100,10 @@ def _go_through(
 
 
 def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
-    """Say what compiling cost, as soon as there is an update to compare the first one with."""
-    segment.seconds.append(seconds)
-    if len(segment.seconds) == 2:
-        first, second = segment.seconds
+    """Report the time that compiling took, once there is a second update to compare with."""
+    segment.update_seconds.append(seconds)
+    if len(segment.update_seconds) == 2:
+        first, second = segment.update_seconds
         yield Notice(f"compiling took {first - second:.1f} s of the first update's {first:.1f} s")
 
 
@@ -113,13 +113,13 @@ def _factor(job: Job, phase: Phase, progress: Progress) -> float:
 
 
 def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Write the learning rate of the next update into every group."""
+    """Set the learning rate of the next update in every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
 
 
 def _share_buffers(accelerator: Accelerator, classifier: Classifier) -> None:
-    """Give every process the first one's BatchNorm statistics: all evaluate the same model."""
+    """Copy the first process's BatchNorm statistics to all, so that all evaluate one model."""
     if accelerator.num_processes > 1:
         for buffer in classifier.buffers():
             buffer.copy_(broadcast(buffer.clone()))

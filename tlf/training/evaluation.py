@@ -1,4 +1,4 @@
-"""Classify a split exactly: every image counts once, however many processes share the work."""
+"""Evaluate the eval split: every image counts exactly once, on any number of processes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tlf.training.segment import Segment
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model makes of a whole split, in its order."""
+    """The logits of a model for a whole split, in the order of the split."""
 
     logits: Tensor
     """(N, K) float32 on the CPU."""
@@ -26,20 +26,26 @@ class Predictions:
 
 @torch.inference_mode()
 def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator[int | Predictions]:
-    """Yield how many images of the eval split are done after each batch, and in the end their
-    predictions. ``stored``: what the frozen stages make of them.
+    """Yield the number of finished images after each batch, and at the end the predictions.
+
+    Parameters:
+        job: the job, whose eval split is classified.
+        segment: the model.
+        stored: the output of the frozen stages, where it is stored.
     """
     accelerator, classifier, partition = job.accelerator, segment.classifier, segment.partition
     classifier.eval()
     count, device = len(job.splits.eval), accelerator.device
     rank, processes = accelerator.process_index, accelerator.num_processes
-    # Whole batches are dealt out: whoever evaluates an image does so among the same others.
-    every = make_batches(range(count), EVAL_BATCH)
-    mine = every[rank::processes]
-    nothing = torch.empty(0, len(job.splits.classes), device=device)
-    parts = [(torch.empty(0, dtype=torch.long, device=device), nothing)]
+    # Processes take whole batches in turn. So an image is always in a batch with the same other
+    # images, and its logits have the same bits on any number of processes.
+    batches = make_batches(range(count), EVAL_BATCH)
+    own_batches = batches[rank::processes]
+    # A process without a batch still takes part in gathering, with tensors of no rows.
+    no_logits = torch.empty(0, len(job.splits.classes), device=device)
+    parts = [(torch.empty(0, dtype=torch.long, device=device), no_logits)]
     done = 0
-    for batch in _batches(job, stored, mine):
+    for batch in _batches(job, stored, own_batches):
         inputs = model_inputs(job, segment, batch)
         with accelerator.autocast(), on_threads(segment.threads):
             logits = (
@@ -48,9 +54,11 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
         parts.append((batch.indices.to(device), logits.float()))
         done += len(logits)
         yield min(count, done * processes)
-    if len(mine) * processes < len(every):
-        yield count  # others have a batch more, and processes agree after each on going on
-    yield _joined(accelerator, parts, job.labels["eval"])
+    if len(own_batches) * processes < len(batches):
+        # Other processes have one batch more. All processes agree after every yield whether to
+        # stop, so all have to yield equally often.
+        yield count
+    yield _gathered(accelerator, parts, job.labels["eval"])
 
 
 def _batches(
@@ -63,10 +71,10 @@ def _batches(
     return batches_of(eval_images(job), keys, job.workers, pin=pin)
 
 
-def _joined(
+def _gathered(
     accelerator: Accelerator, parts: list[tuple[Tensor, Tensor]], labels: Tensor
 ) -> Predictions:
-    """Gather (index, logits) from all processes; put each image's logits at its index.
+    """Gather (indices, logits) from all processes; put the logits of each image at its index.
 
     Raises:
         RuntimeError: an image is missing.
@@ -74,7 +82,8 @@ def _joined(
     count = len(labels)
     indices = torch.cat([i for i, _ in parts])
     logits = torch.cat([x for _, x in parts])
-    # Processes may hold a batch fewer than others, and gathering needs equal shapes.
+    # Gathering needs equal shapes, and a process may have fewer rows than others. Shorter ones are
+    # padded; the padding is recognised by its index -1 and dropped.
     indices = accelerator.pad_across_processes(indices, pad_index=-1)
     gathered = accelerator.gather((indices, accelerator.pad_across_processes(logits)))
     indices, logits = (tensor.cpu() for tensor in gathered)

@@ -1,10 +1,14 @@
-"""From file to loss, training is a chain: read, decode, resize, augment, frozen stages, learning
-stages. What comes before its first random or trainable link is computed once and stored.
+"""The output of the frozen stages: computed once, stored, and read in every epoch.
 
-Decoded images are stored by ``tlf.data.inspect``, the output of the frozen stages here. The last
-bits of that output depend on how many images are in a batch, and with some sizes on an image's
-place in it. So the frozen stages see all images in batches of one size, stored or not, for which a
-probe has shown that places are alike (see ``tlf.freezing.find_partition``).
+An image passes a chain of steps: read, decode, resize, augment, frozen stages, trainable stages,
+loss. Everything before the first random or trainable step is the same in every epoch, so it is
+computed once. ``tlf.data.inspect`` stores the decoded images; this module stores the output of the
+frozen stages.
+
+The last bits of that output depend on the size of the batch, and for some sizes on the position
+of an image in the batch. So the frozen stages always get batches of one fixed size, stored or not.
+A probe has shown that at this size every position gives the same bits (see
+``tlf.freezing.find_partition``).
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -19,14 +23,12 @@ from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.find_or_compute import Filling, find_or_compute, share
 from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
-from tlf.components import Augmentation, BatchAugmentation
+from tlf.components import Augmentation
 from tlf.data.decode import decoders
-from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, batches_of, make_batches, shard
+from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, batches_of, make_batches
 from tlf.data.transforms import normalize
 from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
-from tlf.preprocessing import Preprocessing
-from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Prepared, Stored
 from tlf.training.job import Job
@@ -38,7 +40,7 @@ Events = Prepared | Notice | Stored
 
 @dataclass(frozen=True)
 class Activations:
-    """What the frozen stages make of every image of a split."""
+    """The stored output of the frozen stages for every image of a split."""
 
     entry: Entry
     layout: Layout
@@ -54,18 +56,8 @@ class Activations:
             yield Batch(numbers, self.layout.shaped(rows), self.labels[numbers], stored=True)
 
 
-def apart(plan: Plan, phase: Phase, preprocessing: Preprocessing) -> tuple[int, int, int] | None:
-    """(C, S, S) of the images, where the frozen stages of a phase may run by themselves: not
-    where batches are mixed before them, or a plugin's training step has to see the whole model.
-    """
-    mixing = any(isinstance(a, BatchAugmentation) for a in augmentations(plan, phase))
-    if mixing or plan.plugins.replaces_step:
-        return None
-    return preprocessing.channels, preprocessing.size, preprocessing.size
-
-
 def train_images(job: Job, phase: Phase) -> Images:
-    """The images that a phase trains on."""
+    """The train split, augmented as a phase has it."""
     each = tuple(a for a in augmentations(job.plan, phase) if isinstance(a, Augmentation))
     return Images(
         job.pixels["train"], job.labels["train"], job.preprocessing.size, each, job.recipe.seed
@@ -73,17 +65,20 @@ def train_images(job: Job, phase: Phase) -> Images:
 
 
 def _random(images: Images) -> bool:
-    """Whether an image looks another way in every epoch."""
+    """Whether augmentation changes an image from epoch to epoch."""
     return any(not getattr(original(a), "fixed", False) for a in images.augmentations)
 
 
 def eval_images(job: Job) -> Images:
-    """The images that every phase is evaluated on."""
+    """The eval split, which is never augmented."""
     return Images(job.pixels["eval"], job.labels["eval"], job.preprocessing.size)
 
 
 def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
-    """Which of its random views an image shows in an epoch."""
+    """The number of the random view that every image has in an epoch; 0 where nothing is random.
+
+    With stored features, ``cache.views`` views take turns.
+    """
     views = job.recipe.cache.views
     if not _random(train_images(job, phase)):
         return 0
@@ -93,28 +88,29 @@ def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
 def train_activations(
     job: Job, phase: Phase, segment: Segment, run_epoch: int
 ) -> Generator[Events, None, Activations | None]:
-    """What the frozen stages make of the train split, stored; None where it changes with every
-    epoch or cannot be stored.
+    """The stored output of the frozen stages for the train split.
+
+    None where it changes in every epoch, or cannot be stored.
     """
     images = train_images(job, phase)
     if _random(images) and job.recipe.cache.views is None:
         return None
-    shown = view(job, phase, segment, run_epoch)
+    view_number = view(job, phase, segment, run_epoch)
     title = f"{len(job.splits.train)} train images"
     if _random(images):
-        title += f", view {shown + 1} of {job.recipe.cache.views}"
-    return (yield from _activations(job, segment, "train", images, shown, title))
+        title += f", view {view_number + 1} of {job.recipe.cache.views}"
+    return (yield from _activations(job, segment, "train", images, view_number, title))
 
 
 def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Activations | None]:
-    """What the frozen stages make of the eval split, stored; None where it cannot be."""
+    """The stored output of the frozen stages for the eval split; None where it cannot be stored."""
     title = f"{len(job.splits.eval)} eval images"
     return (yield from _activations(job, segment, "eval", eval_images(job), 0, title))
 
 
 def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
-    """What the trainable part is given for a batch: images (B, C, S, S), or what the frozen stages
-    make of them.
+    """The input of the trainable part for a batch: images (B, C, S, S), or the output of the frozen
+    stages for them.
     """
     device = job.accelerator.device
     inputs = batch.inputs.to(device, non_blocking=True)
@@ -123,22 +119,15 @@ def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
     images = normalize(inputs, job.preprocessing).contiguous(memory_format=torch.channels_last)
     if segment.partition is None:
         return images
-    return _before(job, segment, segment.partition, images)
+    return _frozen_output(job, segment, segment.partition, images)
 
 
-def largest_piece(job: Job) -> int:
-    """How many images of a batch a process is dealt at once, at most."""
-    recipe = job.recipe
-    shares = job.accelerator.num_processes * recipe.accumulate
-    return max(len(shard(range(recipe.batch_size), i, shares)) for i in range(shares))
-
-
-def _before(job: Job, segment: Segment, partition: Partition, images: Tensor) -> Tensor:
+def _frozen_output(job: Job, segment: Segment, partition: Partition, images: Tensor) -> Tensor:
     parts = []
     with job.accelerator.autocast():
         for chunk in torch.split(images, partition.batch):
             missing = partition.batch - len(chunk)
-            # The last ones are filled up with copies, which are thrown away.
+            # The last chunk is filled up with copies of one image. Their output is dropped.
             filler = [chunk[:1].expand(missing, -1, -1, -1)] if missing else []
             whole = torch.cat([chunk, *filler]).contiguous(memory_format=torch.channels_last)
             parts.append(partition.before(segment.classifier, whole)[: len(chunk)])
@@ -150,23 +139,23 @@ def _before(job: Job, segment: Segment, partition: Partition, images: Tensor) ->
 
 
 def _activations(
-    job: Job, segment: Segment, what: str, images: Images, shown: int, title: str
+    job: Job, segment: Segment, split: str, images: Images, view_number: int, title: str
 ) -> Generator[Events, None, Activations | None]:
     partition, store = segment.partition, job.cache
-    if partition is None or store is None or what not in job.manifests:
+    if partition is None or store is None or split not in job.manifests:
         return None
-    if (what, shown) not in segment.stored:
-        key = _key(job, segment, partition, what, images, shown)
+    if (split, view_number) not in segment.stored:
+        key = _key(job, segment, partition, split, images, view_number)
         wanted = EntryKey("activations", f"{partition.name} of {title}", key)
         size = len(images.labels) * partition.layout.row
 
         def fill(partial: Partial) -> Filling:
-            return _fill(job, segment, partition, images, shown, wanted.title, partial)
+            return _fill(job, segment, partition, images, view_number, wanted.title, partial)
 
-        segment.stored[what, shown] = yield from find_or_compute(
+        segment.stored[split, view_number] = yield from find_or_compute(
             job.accelerator, store, wanted, size, fill
         )
-    entry = segment.stored[what, shown]
+    entry = segment.stored[split, view_number]
     return None if entry is None else Activations(entry, partition.layout, images.labels)
 
 
@@ -175,14 +164,14 @@ def _fill(
     segment: Segment,
     partition: Partition,
     images: Images,
-    shown: int,
+    view_number: int,
     title: str,
     partial: Partial,
 ) -> Filling:
-    """Compute the output of the frozen stages, in order, and write it."""
+    """Compute the output of the frozen stages in the order of the split, and write it."""
     count, done = len(images.labels), 0
     mine = share(job.accelerator, count, EVAL_BATCH)
-    keys = ([(shown, i) for i in batch] for batch in make_batches(mine, EVAL_BATCH))
+    keys = ([(view_number, i) for i in batch] for batch in make_batches(mine, EVAL_BATCH))
     pin = job.accelerator.device.type == "cuda"
     for batch in batches_of(images, keys, job.workers, pin=pin):
         values = model_inputs(job, segment, batch)
@@ -193,14 +182,14 @@ def _fill(
 
 
 def _key(
-    job: Job, segment: Segment, partition: Partition, what: str, images: Images, shown: int
+    job: Job, segment: Segment, partition: Partition, split: str, images: Images, view_number: int
 ) -> dict[str, Any]:
-    """What the stored output of the frozen stages depends on."""
+    """The cache key: everything that the output of the frozen stages depends on."""
     catalogue = job.plan.plugins.catalogue
     components = [job.recipe.backbone, *map(original, images.augmentations)]
     trainable = segment.rates.keys()
     return feature_key(
-        job.manifests[what],
+        job.manifests[split],
         job.preprocessing,
         [(component, catalogue.offer(component)) for component in components],
         job.built.module,
@@ -214,5 +203,5 @@ def _key(
         computed(job.accelerator),
         decoders(),
         seed=job.recipe.seed if _random(images) else None,
-        view=shown,
+        view=view_number,
     )

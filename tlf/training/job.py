@@ -1,4 +1,4 @@
-"""A recipe made real: images found, the model built. Nothing is trained or written."""
+"""A job: the recipe with its images found and its model built. Nothing is trained or written."""
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from torch import Tensor
 from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
-from tlf.data.loading import Decoded, Pixels, worker_count
+from tlf.data.loading import Decoded, Pixels, shard, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
@@ -25,7 +25,7 @@ from tlf.training.phases import check_phases
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a run needs."""
+    """Everything that training needs."""
 
     plan: Plan
     accelerator: Accelerator
@@ -33,10 +33,10 @@ class Job:
     pixels: Mapping[str, Pixels]
     """``train`` and ``eval`` → their decoded and resized images."""
     cache: Cache | None
-    """Where to store what is computed once; None where nothing is stored."""
+    """Stores decoded images and features; None where nothing is stored."""
     built: BuiltBackbone
     backbone_sha256: str
-    """Of the backbone's weights as they were loaded."""
+    """SHA-256 of the backbone's weights as they were loaded."""
     classifier: Classifier
     preprocessing: Preprocessing
     task: Task
@@ -44,7 +44,7 @@ class Job:
     workers: int
     manifests: Mapping[str, str] = field(default_factory=dict)
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images; empty
-    before anybody has looked at them (see ``tlf.data.inspect``)."""
+    until ``read_images`` has read them."""
 
     @cached_property
     def labels(self) -> Mapping[str, Tensor]:
@@ -54,13 +54,20 @@ class Job:
 
     @property
     def recipe(self) -> Recipe:
-        """What the user asked for."""
+        """The validated recipe."""
         return self.plan.recipe
 
     @property
     def hook(self) -> Any:  # noqa: ANN401 - pluggy's relay has no type of its own per hook
-        """Calls the hooks of the plugins in use."""
+        """Calls the hooks of the loaded plugins."""
         return self.plan.plugins.hook
+
+
+def largest_piece(job: Job) -> int:
+    """The largest number of images of a batch that a process trains on at once."""
+    recipe = job.recipe
+    shares = job.accelerator.num_processes * recipe.accumulate
+    return max(len(shard(range(recipe.batch_size), i, shares)) for i in range(shares))
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:
@@ -69,10 +76,10 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     Raises:
         DataError: images are missing or do not fit together.
         RecipeError: a phase does not fit the backbone.
-        WeightsError: the weights cannot be had or do not fit.
+        WeightsError: the weights cannot be found or do not fit.
     """
     recipe = plan.recipe
-    # One process looks first: it may have to draw or fetch what the others then find.
+    # The main process goes first: it may have to draw or download what the others then find.
     with accelerator.main_process_first():
         splits = find_splits(plan)
     with accelerator.main_process_first():
@@ -105,7 +112,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
 
 
 def read_images(job: Job) -> Generator[Events, None, Job]:
-    """Read every image, and give the job with those that can be used.
+    """Read every image; return the job with the readable ones.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.

@@ -1,9 +1,9 @@
-"""The phases of a recipe on a model: what each freezes, at which rates the rest trains, and what
-would stop it later.
+"""The phases of a recipe on a model: what each freezes, which learning rates the rest gets, and
+which errors would stop it in a later epoch.
 
-Freeze policies are pure functions of the progress, so they can be asked about epochs that have not
-come yet. What depends on how well training goes is asked twice: as if no figure ever improved, and
-as if all of them always did.
+Freeze policies are pure functions of the progress, so they can be asked about later epochs before
+training starts. A policy may depend on how well training goes. So it is asked twice: as if no
+metric ever improved, and as if every metric improved in every epoch.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -15,6 +15,7 @@ from tlf.errors import PluginError, RecipeError
 from tlf.freezing.freeze import united
 from tlf.model import Classifier
 from tlf.plugins.attribution import attributed, blame
+from tlf.preprocessing import Preprocessing
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Progress, StageSignals
@@ -25,17 +26,17 @@ from tlf.tasks.metric import LOSS
 def learning_rates(
     classifier: Classifier, phase: Phase, frozen: Collection[str]
 ) -> dict[str, float]:
-    """Learning parameter → learning rate, before the scheduler.
+    """Trainable parameter → learning rate, before the scheduler.
 
-    A stage trains at its own entry of the ``lr`` table, else at the backbone's, else at the
-    head's rate. ``layer_decay`` multiplies the rate of the top stage once, of the one below it
-    twice, and so on; an entry of a stage's own is taken as it stands.
+    A stage gets its own entry of the ``lr`` table, else the entry ``backbone``; where ``lr`` is one
+    number, every stage gets that number. ``layer_decay`` multiplies the rate of the top stage once,
+    of the stage below it twice, and so on. It does not change a stage's own entry.
 
     Source: layer-wise decay as in Clark et al., 2020, arXiv:2003.10555.
 
     Raises:
-        ValueError: the ``lr`` table names no stage of this backbone, or leaves parameters without
-    a rate.
+        ValueError: the ``lr`` table names no stage of this backbone, or leaves a trainable
+            parameter without a rate.
     """
     table = {"head": phase.lr} if isinstance(phase.lr, float | int) else dict(phase.lr)
     for name in table.keys() - {"head", "backbone"}:
@@ -47,27 +48,39 @@ def learning_rates(
     for position, (stage, names) in enumerate(classifier.stages.items()):
         rate = None if base is None else base * decay ** (count - position)
         rates |= dict.fromkeys(names, table.get(stage, rate))
-    claimed = {name: rate for name, rate in rates.items() if name not in frozen}
-    if missing := [name for name, rate in claimed.items() if rate is None]:
+    trainable = {name: rate for name, rate in rates.items() if name not in frozen}
+    if missing := [name for name, rate in trainable.items() if rate is None]:
         part = "head" if missing[0].startswith("head.") else "backbone"
         raise ValueError(f"{missing[0]} trains but has no learning rate; add {part} = …")
-    return {name: rate for name, rate in claimed.items() if rate is not None}
+    return {name: rate for name, rate in trainable.items() if rate is not None}
 
 
 def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
-    """What changes the images of one phase at random. A plugin's is named if it breaks."""
+    """The augmentations of a phase. An error in a plugin's names the plugin."""
     chosen = plan.recipe.transforms.augment if phase.augment is None else phase.augment
     return tuple(attributed(a, plan.plugins.catalogue.offer(a)) for a in chosen)
+
+
+def apart(plan: Plan, phase: Phase, preprocessing: Preprocessing) -> tuple[int, int, int] | None:
+    """(C, S, S) of the images, where the frozen stages of a phase may run apart from the rest.
+
+    None where batches are mixed before the frozen stages, or where a plugin's training step needs
+    the whole model.
+    """
+    mixing = any(isinstance(a, BatchAugmentation) for a in augmentations(plan, phase))
+    if mixing or plan.plugins.replaces_step:
+        return None
+    return preprocessing.channels, preprocessing.size, preprocessing.size
 
 
 def frozen_in(
     plan: Plan, classifier: Classifier, phase: Phase, progress: Progress
 ) -> frozenset[str]:
-    """Ask the policies of a phase which parameters stand still.
+    """Ask the policies of a phase which parameters are frozen.
 
     Raises:
-        PluginError: a policy refused its options or broke; names it.
-        ValueError: what the policies name cannot be frozen.
+        PluginError: names the policy that raised.
+        ValueError: the policies name unknown parameters, or freeze everything.
     """
     answers = []
     for policy in phase.freeze:
@@ -77,10 +90,10 @@ def frozen_in(
 
 
 def check_phases(plan: Plan, classifier: Classifier) -> None:
-    """Ask every policy what it freezes, now and later, and find a rate for everything else.
+    """Check that in every epoch of every phase something trains, and has a learning rate.
 
     Raises:
-        RecipeError: names every phase that cannot begin or go on, and why.
+        RecipeError: names every phase that cannot start or continue, and the reason.
     """
     problems = []
     for number, phase in enumerate(plan.recipe.phases):
@@ -102,8 +115,8 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
 def _later_problems(
     plan: Plan, classifier: Classifier, phase: Phase, start: Progress
 ) -> Iterator[str]:
-    """What would stop a phase at a later epoch: no rate for what may thaw, or, however training
-    goes, nothing to train.
+    """The errors that would stop a phase in a later epoch: a parameter that may thaw has no rate,
+    or nothing is left to train, however well training goes.
     """
     seen = set()
     parts = (*classifier.stages, "head")
@@ -123,12 +136,12 @@ def _later_problems(
 
 
 Foreseen = frozenset[str] | ValueError | None
-"""The parameters that stand still, or why there is no training like that; ``None`` where the policy
-broke over figures that nobody measured, which it is not blamed for."""
+"""The frozen parameters, or the error that the policy's answer would raise. ``None`` where the
+policy itself raised: the metrics were invented, so it may not be at fault."""
 
 
-CLOSELY = 50
-"""Epochs of a phase that are asked for one by one; of those after them, only the last is."""
+EVERY_EPOCH_UP_TO = 50
+"""Policies are asked about each of the first epochs of a phase, up to this one, and the last."""
 
 
 def foresee(
@@ -137,8 +150,13 @@ def foresee(
     stages: Iterable[str],
     plausible: Callable[[float], Mapping[str, float]],
 ) -> Iterator[tuple[int, tuple[Foreseen, ...]]]:
-    """Ask about the epochs after the first: yield the number of each, and both answers.
-    ``plausible``: a loss → the metrics that an evaluation with it could give.
+    """Ask about the epochs after the first: yield the number of each epoch, and both answers.
+
+    Parameters:
+        ask: progress → the frozen parameters.
+        start: the progress at the start of the phase.
+        stages: names of the stages, and of the head.
+        plausible: a loss → metrics that an evaluation with this loss could have.
 
     >>> late = lambda progress: frozenset() if progress.epoch > 1 else frozenset({"stem"})
     >>> [answers[0] for _, answers in foresee(late, Progress(0, 3), (), lambda loss: {})]
@@ -147,13 +165,13 @@ def foresee(
     signals = dict.fromkeys(stages, StageSignals(1.0, 1.0, 1e-3))
     histories = [
         tuple(
-            _supposed(epoch, signals, plausible, improving=improving)
+            _invented(epoch, signals, plausible, improving=improving)
             for epoch in range(start.epochs - 1)
         )
         for improving in (False, True)
     ]
     last = start.epochs - 1
-    for epoch in sorted({*range(1, min(last, CLOSELY) + 1), last} - {0}):
+    for epoch in sorted({*range(1, min(last, EVERY_EPOCH_UP_TO) + 1), last} - {0}):
         moments = (replace(start, epoch=epoch, history=history[:epoch]) for history in histories)
         yield epoch, tuple(_answer(ask, moment) for moment in moments)
 
@@ -167,14 +185,14 @@ def _answer(ask: Callable[[Progress], frozenset[str]], progress: Progress) -> Fo
         return None
 
 
-def _supposed(
+def _invented(
     epoch: int,
     signals: Mapping[str, StageSignals],
     plausible: Callable[[float], Mapping[str, float]],
     *,
     improving: bool,
 ) -> EpochResult:
-    """An epoch that nobody trained, with figures that could be."""
+    """An epoch that was not trained, with plausible metrics."""
     loss = 1 / (epoch + 2) if improving else 10.0
     return EpochResult(
         phase="",

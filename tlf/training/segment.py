@@ -1,8 +1,14 @@
-"""Begin a segment: freeze, modes, learning rates, parameter groups, optimizer, prepare.
+"""Segments: the stretches of a phase in which the same parameters are frozen.
 
-A segment is a stretch of a phase in which the same parameters are frozen; most phases have one.
-At its start the model is frozen anew and wrapped anew, because a wrapper that was made while a
-parameter stood still never sends its gradients around.
+Most phases have one segment. A phase whose policy thaws or freezes parameters as it goes has
+several. A segment has its own optimizer, and its own wrapper of the model: the wrapper of
+distributed training only averages the gradients of parameters that were trainable when it was
+made. So at the start of every segment the model is frozen and wrapped again.
+
+The weights stay in the model. From the segment before it in the same phase, a segment takes over
+the optimizer's state (momentum, for example) of all parameters that keep training, and the settings
+that an optimizer may keep in its groups, such as a count of its steps. A newly thawed parameter
+starts without state. The next phase starts with a new optimizer.
 """
 
 from collections.abc import Mapping
@@ -23,15 +29,51 @@ from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import audit, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, normalisation_modules, parameter_count
+from tlf.recipe.schema import Phase
+from tlf.training.job import Job, largest_piece
+from tlf.training.phases import apart, learning_rates
 
 _LIGHT = 2**23
-"""Multiply-adds of a head and a batch up to which one thread is as fast as two: measured on an AMD
+"""Multiply-adds of a head for a batch, up to which one thread is as fast as two. Measured on an AMD
 EPYC with linear heads and MLPs of 0.2 to 66 million, in float32 and bf16."""
 
 
 @dataclass(frozen=True)
+class SegmentSetup:
+    """What a segment is made of, besides the model."""
+
+    frozen: frozenset[str]
+    """Names of the frozen parameters."""
+    rates: Mapping[str, float]
+    """Trainable parameter → learning rate, before the scheduler."""
+    optimizer: Optimizer
+    image: tuple[int, int, int] | None = None
+    """(C, S, S) of the images, where the frozen stages may run apart from the rest."""
+    piece: int = 1
+    """The largest number of images that a process trains on at once."""
+    compiled: bool = False
+    """Whether the model is compiled, where it trains from images and not from a partition."""
+
+
+def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetup:
+    """The setup of a segment of a phase, while these parameters are frozen.
+
+    Raises:
+        ValueError: the phase has no learning rate for a trainable parameter.
+    """
+    return SegmentSetup(
+        frozen=frozen,
+        rates=learning_rates(job.classifier, phase, frozen),
+        optimizer=phase.optimizer or job.recipe.optimizer,
+        image=apart(job.plan, phase, job.preprocessing),
+        piece=largest_piece(job),
+        compiled=job.recipe.compile,
+    )
+
+
+@dataclass(frozen=True)
 class Segment:
-    """A model and its optimizer, ready to train while the same parameters are frozen."""
+    """A wrapped model and its optimizer, ready to train while the same parameters are frozen."""
 
     classifier: Classifier
     model: nn.Module
@@ -39,27 +81,27 @@ class Segment:
     optimizer: AcceleratedOptimizer
     frozen: frozenset[str]
     rates: Mapping[str, float]
-    """Learning parameter → learning rate before the scheduler."""
+    """Trainable parameter → learning rate, before the scheduler."""
     before: Mapping[str, str]
-    """Digests of all tensors at the start."""
+    """Tensor → its digest at the start of the segment."""
     partition: Partition | None
-    """Where the frozen stages end, if they run by themselves; ``model`` begins behind it."""
+    """Where the frozen stages end, if they run apart from the rest. ``model`` begins there."""
     threads: int
-    """On how many threads of the CPU what trains computes."""
-    seconds: list[float] = field(default_factory=list)
-    """How long its first updates took, where it is compiled."""
-    still: dict[str, float] = field(default_factory=dict)
-    """Stage in which nothing trains → the norm of its weights, as far as anybody asked."""
+    """The number of CPU threads that the trainable part computes on."""
+    update_seconds: list[float] = field(default_factory=list)
+    """The time of each of its first two updates, where it is compiled."""
+    frozen_norms: dict[str, float] = field(default_factory=dict)
+    """Frozen stage → the norm of its weights. Filled when it is first needed."""
     stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
-    """Split and view → what is stored of the frozen stages' output, as far as anybody asked."""
+    """Split and view → the stored output of the frozen stages. Filled when it is first needed."""
 
 
 def parameter_groups(
     classifier: Classifier, rates: Mapping[str, float], optimizer: Optimizer
 ) -> list[dict[str, Any]]:
-    """One group for each pair of learning rate and decaying-or-not, in the order of the model.
+    """One parameter group for each pair of learning rate and decaying or not, in the model's order.
 
-    ``base_lr`` stays what it is while the scheduler writes ``lr``.
+    The scheduler changes a group's ``lr``; its ``base_lr`` stays.
     """
     spared = _spared_from_decay(classifier) if _spares(optimizer) else set()
     groups: dict[tuple[float, bool], dict[str, Any]] = {}
@@ -78,45 +120,37 @@ def parameter_groups(
 def begin_segment(
     accelerator: Accelerator,
     classifier: Classifier,
-    frozen: frozenset[str],
-    rates: Mapping[str, float],
-    optimizer: Optimizer,
+    setup: SegmentSetup,
     previous: Segment | None = None,
     before: Mapping[str, str] | None = None,
-    image: tuple[int, int, int] | None = None,
-    piece: int = 1,
-    *,
-    compiled: bool = False,
 ) -> Segment:
-    """Freeze, and wrap the model and a new optimizer; carry over what the optimizer of the segment
-    before it in this phase knows about the parameters that keep training.
+    """Freeze the model, build the optimizer, and wrap both.
 
     Parameters:
         accelerator: wraps them.
         classifier: the model.
-        frozen: names of the parameters that stand still.
-        rates: trainable parameter → learning rate.
-        optimizer: builds the optimizer.
-        previous: the segment before.
-        before: the digests to compare with in the end, where they were taken already.
-        image: (C, S, S) of what the model takes, where the frozen stages may run by themselves.
-        piece: how many images a process trains on at once.
-        compiled: whether the model is compiled, where it begins with images.
+        setup: what the segment is made of.
+        previous: the segment before it in the same phase, whose optimizer state is carried over.
+        before: digests of all tensors, if they are known; frozen tensors are compared with them at
+            the end.
     """
+    frozen, rates, optimizer, piece = setup.frozen, setup.rates, setup.optimizer, setup.piece
     freeze(classifier, frozen)
     built = optimizer.build(parameter_groups(classifier, rates, optimizer))
     if previous is not None:
         _carry_over(previous.optimizer, built)
     before = before or digests(classifier)
     compare_processes(accelerator, classifier, before)
-    partition = image and find_partition(classifier, frozen, image, accelerator.autocast, piece)
+    partition = setup.image and find_partition(
+        classifier, frozen, setup.image, accelerator.autocast, piece
+    )
     partition = _agreed(accelerator, partition)
-    # Accelerate and the compiler write into the module that they are given. This one has the
-    # classifier's own modules and parameters, and goes when the segment ends.
+    # Accelerate and the compiler write into the module that they are given. So they get a shallow
+    # copy: it shares the classifier's modules and parameters, and is dropped with the segment.
     trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
-    if compiled and partition is None:
+    if setup.compiled and partition is None:
         trainable.compile()
-    # The model is where it belongs. To move it, Accelerate would first look for distributed
+    # The model is on its device already. To move it, Accelerate would first look for distributed
     # tensors, which takes half a second of imports.
     model, prepared = accelerator.prepare(trainable, built, device_placement=[False, True])
     threads = (
@@ -126,12 +160,13 @@ def begin_segment(
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
-    """Drop the wrapper, and prove that what was frozen stood still and that processes agree.
+    """Drop the wrapper. Check that no frozen tensor changed, and that all processes hold the same
+    parameters.
 
     Returns:
-        Names of the parameters that should have trained and did not move.
+        Names of the trainable parameters that did not change.
     """
-    accelerator.free_memory()  # or the Accelerator would keep the old wrapper beside the new one
+    accelerator.free_memory()  # otherwise Accelerate keeps the old wrapper beside the new one
     freeze(segment.classifier, segment.frozen)
     after = digests(segment.classifier)
     compare_processes(accelerator, segment.classifier, after)
@@ -139,49 +174,49 @@ def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
 
 
 def compare_processes(
-    accelerator: Accelerator, classifier: Classifier, marks: Mapping[str, str]
+    accelerator: Accelerator, classifier: Classifier, own: Mapping[str, str]
 ) -> None:
-    """Make sure that every process holds the same parameters.
+    """Check that every process holds the same parameters. ``own``: this process's digests.
 
     Raises:
-        TrainingError: they differ; names the first one that does.
+        TrainingError: names the first parameter that differs.
     """
     if accelerator.num_processes == 1:
         return
     names = [name for name, _ in classifier.named_parameters()]
-    everywhere: list[dict[str, str]] = gather_object([{name: marks[name] for name in names}])
+    every: list[dict[str, str]] = gather_object([{name: own[name] for name in names}])
     for name in names:
-        if len({marks[name] for marks in everywhere}) > 1:
+        if len({other[name] for other in every}) > 1:
             raise TrainingError(
-                f"{name} differs between processes: gradients were not sent around. Something "
-                "changed requires_grad or the weights outside the freeze policy"
+                f"{name} differs between processes: its gradients were not averaged. Only the "
+                "freeze policy may change requires_grad, and only the optimizer may change weights"
             )
 
 
 def _agreed(accelerator: Accelerator, partition: Partition | None) -> Partition | None:
-    """The place where all processes enter the network, if it is the same in all."""
+    """The partition, if all processes found the same one; otherwise None."""
     if accelerator.num_processes == 1:
         return partition
-    everywhere: list[Partition | None] = gather_object([partition])
-    return partition if all(other == partition for other in everywhere) else None
+    every: list[Partition | None] = gather_object([partition])
+    return partition if all(other == partition for other in every) else None
 
 
 def _is_light(classifier: Classifier, partition: Partition, piece: int) -> bool:
-    """Whether nothing is behind a cut but a head that is so little work for a batch that more
-    threads gain nothing. They wait for each other at every step, so that one core which is busy
-    with something else, such as another run, holds all of them up.
+    """Whether only a small head is trained on features, so that more threads gain nothing.
+
+    Threads wait for each other at every step. If one core is busy with another program, all of
+    them wait.
     """
     features = partition.whole and len(partition.layout.shape) == 1
     return features and piece * parameter_count(classifier, classifier.head_names) <= _LIGHT
 
 
 def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
-    known = old.state
     for group in new.param_groups:
         shared = {k: v for k, v in old.param_groups[0].items() if k not in _OWN_SETTINGS}
         # Some optimizers count their steps in a tensor in the group: each group needs its own.
         group.update(deepcopy(shared))
-        new.state.update({p: known[p] for p in group["params"] if p in known})
+        new.state.update({p: old.state[p] for p in group["params"] if p in old.state})
 
 
 _OWN_SETTINGS = {"params", "names", "lr", "base_lr", "weight_decay"}
@@ -192,7 +227,7 @@ def _spares(optimizer: Optimizer) -> bool:
 
 
 def _spared_from_decay(classifier: Classifier) -> set[str]:
-    """Norms and biases: everything with fewer than two dimensions, and what norm layers hold.
+    """Biases and norms: all parameters of fewer than two dimensions, and all of norm layers.
 
     Source: Goyal et al., 2017, arXiv:1706.02677, and He et al., 2018, arXiv:1812.01187.
     """

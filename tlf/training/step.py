@@ -1,4 +1,8 @@
-"""The optimizer steps of an epoch, however many processes and pieces a batch is dealt to."""
+"""The optimizer steps of an epoch, on any number of processes, with or without accumulation.
+
+A batch is sharded over all processes. Each process takes its part in ``accumulate`` pieces, and
+adds their gradients up. So the step is the same as one process would make with the whole batch.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -21,69 +25,70 @@ from tlf.training.segment import Segment
 from tlf.training.signals import Signals
 
 Piece = tuple[Batch, int]
-"""A piece of a batch, and how many of its images count."""
+"""A piece of a batch, and the number of its images that count."""
 
 
 def pieces_of(
     job: Job,
     phase: Phase,
     batches: Iterable[Sequence[int]],
-    shown: int,
+    view_number: int,
     stored: Activations | None,
 ) -> Iterator[Piece]:
-    """Load this process's share of every batch, piece by piece.
+    """Load this process's part of every batch, piece by piece.
 
     Parameters:
-        job: the run.
-        phase: what is trained.
-        batches: indices of the images of each batch.
-        shown: which view of the images is drawn.
-        stored: what the frozen stages make of the images, if it is stored.
+        job: the job.
+        phase: the phase, whose augmentations are used.
+        batches: the indices of the images of each batch.
+        view_number: the random view that is drawn of the images.
+        stored: the output of the frozen stages for the images, if it is stored.
     """
-    ours, counted = tee(_shares(job, batches))
-    keys = ([(shown, i) for i in share] for share, _ in ours)
+    # Two iterators over one generator: the loader takes indices ahead, the counts follow.
+    dealt, counts = tee(_deal(job, batches))
+    keys = ([(view_number, i) for i in indices] for indices, _ in dealt)
     pin = job.accelerator.device.type == "cuda"
     loaded = (
         batches_of(train_images(job, phase), keys, job.workers, pin=pin)
         if stored is None
         else stored.batches(keys)
     )
-    return ((batch, real) for batch, (_, real) in zip(loaded, counted, strict=True))
+    return ((batch, real) for batch, (_, real) in zip(loaded, counts, strict=True))
 
 
-def _shares(job: Job, batches: Iterable[Sequence[int]]) -> Iterator[tuple[list[int], int]]:
-    """Deal batches: this process's share of each, piece by piece, and how many of it count."""
+def _deal(job: Job, batches: Iterable[Sequence[int]]) -> Iterator[tuple[list[int], int]]:
+    """The indices of each piece of this process, and how many of them count."""
     accumulate = job.recipe.accumulate
     first = job.accelerator.process_index * accumulate
     shares = job.accelerator.num_processes * accumulate
     for batch in batches:
         for piece in range(first, first + accumulate):
             share = shard(batch, piece, shares)
-            # A batch smaller than the shares leaves some empty. Their owners take part in the
-            # update with an image that does not count, or the others would wait for their
-            # gradients for ever.
+            # Where a batch has fewer images than there are shares, some shares are empty. Every
+            # process has to run forward and backward all the same, because the others wait for its
+            # gradients. It uses one image that counts zero times.
             yield share or [batch[0]], len(share)
 
 
 @dataclass(frozen=True)
 class Updates:
-    """The optimizer steps of an epoch, each over one batch, all processes together."""
+    """The optimizer steps of an epoch, each on one batch over all processes."""
 
     job: Job
     phase: Phase
     segment: Segment
     run_epoch: int
-    """What randomness is drawn from, with the number of the update."""
+    """Index of the epoch in the run. Random numbers are drawn from it and the update's number."""
     pieces: Iterator[Piece]
-    """This process's shares of the batches that are left."""
+    """This process's pieces of the remaining batches."""
 
     def make(self, number: int, size: int, signals: Signals | None) -> Tensor:
-        """Make one optimizer step over the next batch, of ``size`` images.
+        """Make one optimizer step on the next batch.
 
         Parameters:
-            number: of the update in its epoch.
-            size: images that all processes train on.
-            signals: takes a look at this update.
+            number: the number of the update in its epoch.
+            size: the number of images in the batch, over all processes.
+            signals: measures this update; None for one that is not measured.
 
         Returns:
             The sum of this process's losses.
@@ -93,13 +98,14 @@ class Updates:
         for piece in range(self.job.recipe.accumulate):
             batch, real = next(self.pieces)
             self._seed(number, piece)
-            images, labels = self._given(batch, number)
+            images, labels = self._inputs(batch, number)
             last = piece == self.job.recipe.accumulate - 1
-            alone = nullcontext() if last else accelerator.no_sync(segment.model)
-            with on_threads(segment.threads), alone:
+            # Processes average their gradients once, after the last piece.
+            syncing = nullcontext() if last else accelerator.no_sync(segment.model)
+            with on_threads(segment.threads), syncing:
                 loss = self._loss(images, labels)
-                # Each image weighs 1 / size, in the last, smaller batch too. The wrapper averages
-                # over processes, which their number undoes.
+                # Every image of a batch weighs 1 / size, whatever piece it is in: ``loss`` is the
+                # mean of its piece. The wrapper averages over processes; their number undoes that.
                 accelerator.backward(loss * (real * accelerator.num_processes / size))
             total += loss.detach() * real
         with on_threads(segment.threads):
@@ -107,33 +113,33 @@ class Updates:
         return total
 
     def _seed(self, number: int, piece: int) -> None:
-        """Dropout draws from (seed, epoch, update, process, piece), so that no generator has to be
-        stored. Loading draws, too, when it begins: the seed is set after it.
+        """Seed dropout from (seed, epoch, update, process, piece), so that no generator's state has
+        to be stored. A loader also draws when it starts, so this is called after it.
         """
         device, rank = self.job.accelerator.device, self.job.accelerator.process_index
         seed = derive(self.job.recipe.seed, "update", self.run_epoch, number, rank, piece)
-        # torch.manual_seed also notes the call stack for devices that are not in use.
+        # torch.manual_seed would also record the call stack for devices that are not in use.
         torch.default_generator.manual_seed(seed)
         if device.type != "cpu":
             torch.get_device_module(device).manual_seed(seed)
 
     def _step(self, signals: Signals | None) -> None:
         accelerator, segment = self.job.accelerator, self.segment
-        longest = self.job.recipe.clip_grad_norm
-        if signals is not None or longest is not None:
+        max_norm = self.job.recipe.clip_grad_norm
+        if signals is not None or max_norm is not None:
             accelerator.unscale_gradients(segment.optimizer)
         if signals is not None:
-            signals.before(segment.classifier, segment.rates, segment.still)
-        if longest is not None:
-            nn.utils.clip_grad_norm_(segment.classifier.parameters(), longest)
+            signals.before(segment.classifier, segment.rates, segment.frozen_norms)
+        if max_norm is not None:
+            nn.utils.clip_grad_norm_(segment.classifier.parameters(), max_norm)
         segment.optimizer.step()
         if signals is not None:
             signals.after(segment.classifier)
-        # Accelerate's own zero_grad looks at the signature of this one first, every time.
+        # Accelerate's own zero_grad would inspect the signature of this one at every call.
         segment.optimizer.optimizer.zero_grad(set_to_none=True)
 
-    def _given(self, batch: Batch, number: int) -> tuple[Tensor, Tensor]:
-        """What the trainable part is given for a piece of a batch, and the labels."""
+    def _inputs(self, batch: Batch, number: int) -> tuple[Tensor, Tensor]:
+        """The input of the trainable part for a piece of a batch, and the labels."""
         images = model_inputs(self.job, self.segment, batch)
         labels = batch.labels.to(self.job.accelerator.device, non_blocking=True)
         return self._mixed(images, labels, number) if self._mixing else (images, labels)
@@ -152,7 +158,7 @@ class Updates:
         return tuple(a for a in every if isinstance(a, BatchAugmentation))
 
     def _mixed(self, images: Tensor, labels: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        """Every process and piece mixes alike: the same seed, whichever its share is."""
+        """Mix images and labels. All pieces and processes use the same seed, so they mix alike."""
         seed = derive(self.job.recipe.seed, "mix", self.run_epoch, number)
         labels = self.job.task.targets(labels, len(self.job.splits.classes)).to(images.dtype)
         for mixing in self._mixing:

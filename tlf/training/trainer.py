@@ -1,7 +1,7 @@
-"""The one loop. It yields what happens, and leaves showing and saving to whoever listens.
+"""The training loop. It yields events; its caller shows and saves them.
 
-Whatever changes while it runs stands in ``State``: with the same state, it goes on as if it had
-never stopped. Randomness is no part of it (see ``tlf.runtime.seeds``).
+Everything that changes during training is in ``State``, so training continues from a stored state
+as if it had never stopped. Random generators are no part of it (see ``tlf.runtime.seeds``).
 """
 
 import time
@@ -15,14 +15,20 @@ from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Notice, Prepared, Progress, SegmentStarted, Stored, Updated
 from tlf.tasks.metric import LOSS
-from tlf.training.best_epoch import BestEpoch, better, copied, newest_is_best, stalled
+from tlf.training.best_epoch import BestEpoch, better, copies, newest_is_best, stalled
 from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
 from tlf.training.evaluation import Predictions, classify
-from tlf.training.features import apart, eval_activations, largest_piece
+from tlf.training.features import eval_activations
 from tlf.training.job import Job
-from tlf.training.phases import frozen_in, learning_rates
-from tlf.training.segment import Segment, begin_segment, end_segment
+from tlf.training.phases import frozen_in
+from tlf.training.segment import (
+    Segment,
+    SegmentSetup,
+    begin_segment,
+    end_segment,
+    segment_setup,
+)
 from tlf.training.signals import Signals
 from tlf.training.state import State
 
@@ -30,22 +36,22 @@ Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult
 
 
 def train(job: Job, state: State) -> Iterator[Event]:
-    """Train all phases one after the other on one model; leave the best epoch's weights in it."""
+    """Train all phases in turn on one model. At the end it has the weights of the best epoch."""
     while state.phase < len(job.recipe.phases):
         phase = job.recipe.phases[state.phase]
         if state.segment is None and job.accelerator.is_main_process:
             job.hook.tlf_phase_started(phase=phase.name)
         best = yield from _train_phase(job, phase, state)
-        best.put_back(job.classifier)  # what the next phase starts from
+        best.load_into(job.classifier)  # the next phase starts from it
         if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
             state.best = best
         state.phase, state.phase_best, state.epoch = state.phase + 1, None, 0
     if state.best is not None:
-        state.best.put_back(job.classifier)
+        state.best.load_into(job.classifier)
 
 
 def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, BestEpoch]:
-    """Train one phase; give its best epoch, whether or not the phase ended early."""
+    """Train one phase, which may stop early; return its best epoch."""
     monitor = job.recipe.monitor
     while state.epoch < phase.epochs:
         history = tuple(r for r in state.history if r.phase == phase.name)
@@ -53,18 +59,18 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
             yield Notice(f"{phase.name}: {monitor} no longer improves; the phase ends here")
             break
         progress = Progress(state.epoch, phase.epochs, history=history, monitor=monitor)
-        segment = yield from _segment(job, phase, progress, state)
+        segment = yield from _current_segment(job, phase, progress, state)
         trained = yield from train_epoch(job, phase, segment, progress, state)
-        with state.average.inside(job.classifier) if state.average else nullcontext():
+        with state.ema.inside(job.classifier) if state.ema else nullcontext():
             result, predictions = yield from _evaluate(
-                job, phase, segment, progress, trained, state.average
+                job, phase, segment, progress, trained, state.ema
             )
             history = (*history, result)
             chosen = job.hook.tlf_select_best(history=history)
             if newest_is_best(monitor, history, chosen) or state.phase_best is None:
-                state.phase_best = None  # its memory serves the next one
+                state.phase_best = None  # frees its memory before the next one is copied
                 state.phase_best = BestEpoch(
-                    result, copied(job.classifier, state.changed), predictions
+                    result, copies(job.classifier, state.changed), predictions
                 )
         state.history.append(result)
         state.epoch, state.update, state.losses = state.epoch + 1, 0, None
@@ -72,38 +78,33 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         yield result
     if state.segment is not None:
         yield from _end(job, phase, state.segment)
-    state.segment = state.average = None
+    state.segment = state.ema = None
     if state.phase_best is None:
         raise RuntimeError(f"phase {phase.name} has no epoch")
     return state.phase_best
 
 
-def _segment(
+def _current_segment(
     job: Job, phase: Phase, progress: Progress, state: State
 ) -> Generator[Event, None, Segment]:
-    """Ask the policy anew. Where its answer changed, end the segment and begin another."""
+    """Ask the freeze policies for this epoch. If their answer changed, start a new segment."""
     current = state.segment
-    # Taken before the policy is asked: what it names is compared with what it was before that.
+    # Taken before the policies are asked, so that a policy that changes a weight is found out.
     before = digests(job.classifier) if current is None else None
     frozen = _frozen(job, phase, progress)
     if current is not None and current.frozen == frozen:
         return current
     if current is not None:
         yield from _end(job, phase, current)
-    rates = _rates(job, phase, frozen)
-    optimizer = phase.optimizer or job.recipe.optimizer
-    with blame(job.plan.plugins.catalogue.offer(optimizer), "build"):
-        segment = begin_segment(
-            job.accelerator, job.classifier, frozen, rates, optimizer,
-            current, before, apart(job.plan, phase, job.preprocessing), largest_piece(job),
-            compiled=job.recipe.compile,
-        )  # fmt: skip
+    setup = _setup(job, phase, frozen)
+    with blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
+        segment = begin_segment(job.accelerator, job.classifier, setup, current, before)
     if phase.ema is not None:
-        state.average = state.average or Ema(phase.ema)
-        state.average.follow(job.classifier, rates)
+        state.ema = state.ema or Ema(phase.ema)
+        state.ema.follow(job.classifier, setup.rates)
     state.segment = segment
     start = start_of(segment.partition)
-    started = SegmentStarted(phase.name, progress.epoch, rates, start)
+    started = SegmentStarted(phase.name, progress.epoch, setup.rates, start)
     state.segments.append(started)
     state.let_change(job.classifier, changing_tensors(job.classifier, frozen))
     yield started
@@ -120,25 +121,25 @@ def _frozen(job: Job, phase: Phase, progress: Progress) -> frozenset[str]:
         raise TrainingError(f"the freeze policy of {where}: {error}") from error
 
 
-def _rates(job: Job, phase: Phase, frozen: frozenset[str]) -> dict[str, float]:
+def _setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetup:
     try:
-        return learning_rates(job.classifier, phase, frozen)
+        return segment_setup(job, phase, frozen)
     except ValueError as error:
         raise TrainingError(f"the lr of phase {phase.name}: {error}") from error
 
 
 def _end(job: Job, phase: Phase, segment: Segment) -> Iterator[Notice]:
     try:
-        still = end_segment(job.accelerator, segment)
+        unmoved = end_segment(job.accelerator, segment)
     except FrozenMovedError as error:
         kinds = [job.plan.plugins.catalogue.offer(policy).kind for policy in phase.freeze]
         backbone = job.plan.plugins.catalogue.offer(job.recipe.backbone).kind
         raise FrozenMovedError(
             f"phase {phase.name} (freeze = {', '.join(kinds)}; backbone = {backbone}): {error}"
         ) from error
-    if still:
-        more = f" and {len(still) - 1} more" if len(still) > 1 else ""
-        yield Notice(f"{still[0]}{more} should have trained and did not move")
+    if unmoved:
+        more = f" and {len(unmoved) - 1} more" if len(unmoved) > 1 else ""
+        yield Notice(f"{unmoved[0]}{more} should have trained and did not change")
 
 
 def _evaluate(
@@ -147,11 +148,11 @@ def _evaluate(
     segment: Segment,
     progress: Progress,
     trained: Trained,
-    average: Ema | None,
+    ema: Ema | None,
 ) -> Generator[Event, None, tuple[EpochResult, Predictions]]:
-    """Classify the eval split, and sum the epoch up."""
+    """Evaluate the eval split; return the result of the epoch, and the predictions."""
     stored = None
-    if average is None or average.all_train(segment.rates):
+    if ema is None or ema.all_train(segment.rates):
         stored = yield from eval_activations(job, segment)
     started = time.perf_counter()
     predictions: Predictions | None = None

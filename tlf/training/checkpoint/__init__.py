@@ -1,1 +1,1 @@
-"""The state of a run that is in training: stored every so often, and restored bit for bit."""
+"""The state of a run during training: stored regularly, and restored bit for bit."""

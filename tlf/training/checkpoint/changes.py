@@ -1,4 +1,4 @@
-"""What differs between a run as it began and as it is asked to go on."""
+"""What has changed between the start of a run and its resuming."""
 
 import json
 import tomllib
@@ -10,22 +10,22 @@ from tlf.errors import RunError
 from tlf.recipe.files import dump
 from tlf.training.job import Job
 
-_FREE = ("output", "workers", "checkpoint_every", "cache.mode", "cache.max_gb", "cache.dir")
-"""Keys of a recipe that change no result."""
+_NO_EFFECT = ("output", "workers", "checkpoint_every", "cache.mode", "cache.max_gb", "cache.dir")
+"""Keys of a recipe that do not change the result."""
 
 
 def check_unchanged(folder: Path, job: Job) -> None:
-    """Compare recipe and images with those that the run began with.
+    """Compare the recipe and the images with those at the start of the run.
 
     Raises:
-        RunError: names everything that differs.
+        RunError: names every difference.
     """
     differences = [*_recipe_changes(folder, job), *_data_changes(folder, job)]
     if differences:
         raise RunError(
-            f"the run in {folder} cannot go on as it began:\n"
+            f"the run in {folder} cannot be resumed as it was started:\n"
             + "\n".join(f"  {line}" for line in differences)
-            + "\nPut it back, or go on all the same with --changed"
+            + "\nundo the changes, or resume with them: --changed"
         )
 
 
@@ -33,15 +33,15 @@ def _recipe_changes(folder: Path, job: Job) -> Iterator[str]:
     before = flat(tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8")))
     now = flat(tomllib.loads(dump(job.recipe, job.plan.plugins.catalogue)))
     for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key) and not key.startswith(_FREE):
+        if before.get(key) != now.get(key) and not key.startswith(_NO_EFFECT):
             yield f"{key} was {before.get(key, 'not set')} and is {now.get(key, 'not set')}"
 
 
 def _data_changes(folder: Path, job: Job) -> Iterator[str]:
-    known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data_sha256"]
+    expected = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data_sha256"]
     for split, digest in job.manifests.items():
-        if known[split] != digest:
-            yield f"the images of the {split} split, or their names or labels, are others"
+        if expected[split] != digest:
+            yield f"the images of the {split} split, their names or their labels have changed"
 
 
 def flat(table: object, path: str = "") -> dict[str, Any]:

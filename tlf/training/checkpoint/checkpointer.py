@@ -1,4 +1,4 @@
-"""When the state of a run is stored: every so often, and when somebody asks the run to stop."""
+"""When the state of a run is stored: at regular intervals, and when the run is asked to stop."""
 
 import time
 from collections.abc import Iterator
@@ -18,33 +18,40 @@ from tlf.training.trainer import Event
 
 
 class Checkpointer:
-    """Stores the state of a run while it trains."""
+    """Stores the state of a run while it trains.
+
+    It acts between two events of the training loop, when no update is half made. So the model, the
+    optimizer and ``State`` belong to the same update.
+    """
 
     def __init__(self, folder: Path, job: Job, state: State) -> None:
         self.folder, self.job, self.state = folder, job, state
         self.every = job.recipe.checkpoint_every
         self.saved_at = time.monotonic()
         self.updates = 0
-        self._leaving = ExitStack()
+        self._exits = ExitStack()
 
     def __enter__(self) -> "Checkpointer":
-        self.interrupted = self._leaving.enter_context(watching())
+        self.interrupted = self._exits.enter_context(watching())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leaving.close()
+        self._exits.close()
 
     def after(self, event: Event) -> Iterator[Notice]:
-        """Store the state if it is time to, or if the run has to stop.
+        """Store the state if it is due, or if the run was asked to stop.
 
         Raises:
-            StoppedError: somebody asked the run to stop; the state is stored.
+            StoppedError: the run was asked to stop; the state is stored.
         """
+        # Preparing can take long, so a single process also stops there. Several processes do not:
+        # each prepares its own part in its own time, so they cannot agree at the same event.
         if isinstance(event, Prepared) and self._alone and self.interrupted.by is not None:
             yield from self._save()
             raise StoppedError(self.folder, self.interrupted.by)
         if not isinstance(event, Updated | EpochResult):
             return
+        # Every process comes here equally often: after each update, evaluated batch and epoch.
         self.updates += isinstance(event, Updated) and not event.evaluating
         due, stop = self._agreed(self._due(), self.interrupted.by is not None)
         if due or stop:
@@ -54,7 +61,7 @@ class Checkpointer:
 
     @property
     def _alone(self) -> bool:
-        """Whether there is no other process, which may be further on with its share."""
+        """Whether this is the only process of the run."""
         return bool(self.job.accelerator.num_processes == 1)
 
     def _due(self) -> bool:
@@ -63,7 +70,11 @@ class Checkpointer:
         return time.monotonic() - self.saved_at >= (self.every.seconds or 0.0)
 
     def _agreed(self, due: bool, stop: bool) -> tuple[bool, bool]:
-        """Do what any process wants: each has its own clock, and signals reach them one by one."""
+        """Whether any process is due, and whether any has to stop.
+
+        Storing gathers the losses of all processes, so all have to do it at the same event. But
+        each has its own clock, and a signal reaches them at different moments, or only one of them.
+        """
         if self._alone:
             return due, stop
         wanted = torch.tensor([due, stop], dtype=torch.int32, device=self.job.accelerator.device)
@@ -75,5 +86,5 @@ class Checkpointer:
         try:
             save(state_file(self.folder), self.job, self.state)
         except (OSError, SafetensorError) as error:
-            # The run itself can go on, and the state before this one is still there.
+            # A full disk does not stop the run. The state before this one is still there.
             yield Notice(f"the state of the run could not be stored: {error}")

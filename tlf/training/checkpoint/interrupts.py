@@ -1,5 +1,5 @@
-"""Ctrl-C and SIGTERM: once, the run stops at the next update and keeps its state; twice, at
-once.
+"""Ctrl-C and SIGTERM. After the first signal, the run stores its state and stops at the next event;
+after the second, it stops at once.
 """
 
 import signal
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 ECHO = 2.0
-"""Seconds in which a signal that comes again is the same one: launchers pass on to their processes
-what a terminal or a batch system has sent to all of them already."""
+"""Seconds in which a second signal counts as the first one: a terminal or batch system sends a
+signal to all processes, and the launcher then passes it on to them again."""
 
 
 class Interrupted:
-    """Whether somebody asked the run to stop."""
+    """Whether the run was asked to stop."""
 
     def __init__(self) -> None:
         self.by: str | None = None
-        """The signal's name."""
+        """The name of the first signal; None before it comes."""
         self._since = 0.0
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
@@ -32,9 +32,9 @@ class Interrupted:
 
 @contextmanager
 def watching() -> Iterator[Interrupted]:
-    """Note the first signal instead of dying of it.
+    """Note the first signal instead of ending the process.
 
-    In a thread, where Python gives no signals, nothing is noted.
+    In a thread other than the main one nothing is noted: Python handles signals in the main thread.
     """
     interrupted = Interrupted()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""What an optimizer knows, by the names of its parameters: how it is stored and restored."""
+"""The state of an optimizer by parameter name: storing and restoring it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def optimizer_contents(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """What an optimizer knows, by the names of its parameters."""
+    """The state dict of an optimizer, with parameter names instead of positions."""
     names = [name for group in optimizer.param_groups for name in group["names"]]
     whole = optimizer.state_dict()
     return {**whole, "state": {names[index]: values for index, values in whole["state"].items()}}
@@ -17,7 +17,13 @@ def optimizer_contents(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, stored: Mapping[str, Any], parameters: Mapping[str, Tensor]
 ) -> None:
-    """Put what was stored into an optimizer of the same groups, whose ``parameters`` are given."""
+    """Load stored contents into an optimizer with the same groups.
+
+    Parameters:
+        optimizer: the optimizer.
+        stored: what ``optimizer_contents`` returned.
+        parameters: name → parameter.
+    """
     names = [name for group in optimizer.param_groups for name in group["names"]]
     by_index = {
         names.index(name): {key: laid_out(value, parameters[name]) for key, value in values.items()}
@@ -27,9 +33,9 @@ def restore_optimizer(
 
 
 def laid_out(value: Any, like: Tensor) -> Any:  # noqa: ANN401 - state is not only tensors
-    """The same numbers in memory as ``like`` has its own.
+    """The same values in the memory layout of ``like``.
 
-    Arithmetic on numbers laid out otherwise takes other paths, which round otherwise.
+    Another layout would use other kernels, which round differently.
     """
     if not isinstance(value, Tensor) or value.shape != like.shape:
         return value

@@ -1,6 +1,4 @@
-"""Nested values with tensors in them ↔ flat tensors and JSON: what safetensors and JSON can
-hold.
-"""
+"""Nested values that contain tensors ↔ named tensors for safetensors, and JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +10,13 @@ _TENSOR, _TUPLE, _DTYPE = "$tensor", "$tuple", "$dtype"
 
 
 def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401 - JSON
-    """Put the tensors inside ``value`` into ``tensors``, under names that begin with ``path``.
+    """Move the tensors inside ``value`` into ``tensors``, under names that begin with ``path``.
 
     Returns:
-        What is left, as JSON has it, with the names in the tensors' places.
+        The rest as JSON, with each tensor replaced by its name.
 
     Raises:
-        TypeError: there is something that is neither a tensor, nor a dtype, nor JSON.
+        TypeError: names a value that is neither a tensor, nor a dtype, nor JSON.
 
     >>> import torch
     >>> held = {}

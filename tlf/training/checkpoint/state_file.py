@@ -1,9 +1,8 @@
-"""The last state of a run, and how to go on from it: one safetensors file, renamed when it is
-whole.
+"""The last state of a run, from which it is resumed: one safetensors file.
 
-Only tensors that may have changed since the weights were loaded are stored; the digests of all
-others are, so that going on from other weights is refused. Optimizer state is stored by parameter
-name. There is no random state to store (see ``tlf.runtime.seeds``).
+It holds the tensors that may have changed since the weights were loaded, and digests of all others.
+A run whose other tensors have changed is not resumed. The state of the optimizer is stored by
+parameter name. There is no random state to store (see ``tlf.runtime.seeds``).
 """
 
 import json
@@ -26,34 +25,34 @@ from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, rest
 from tlf.training.checkpoint.packing import pack, unpack
 from tlf.training.ema import Ema
 from tlf.training.evaluation import Predictions
-from tlf.training.features import apart, largest_piece
 from tlf.training.job import Job
 from tlf.training.loss_meter import LossMeter
-from tlf.training.phases import learning_rates
-from tlf.training.segment import Segment, begin_segment
+from tlf.training.segment import Segment, begin_segment, segment_setup
 from tlf.training.state import State
 
 FORMAT = 2
 
 
 def state_file(folder: Path) -> Path:
-    """Where the last state of a run is."""
+    """The path of the last state of a run."""
     return folder / "resume" / "state.safetensors"
 
 
 def discard(folder: Path) -> None:
-    """Remove the stored state of a run that has ended."""
+    """Remove the stored state of a finished run."""
     state_file(folder).unlink(missing_ok=True)
     if state_file(folder).parent.is_dir():
         state_file(folder).parent.rmdir()
 
 
 def save(path: Path, job: Job, state: State) -> None:
-    """Write the state, in one process for all. The state before it stays until this one is whole.
+    """Write the state of all processes. The last state is only replaced by a complete file.
+
+    All processes have to call this; the main process writes.
 
     Raises:
-        OSError: it cannot be written, because the disk is full for example.
-        TrainingError: the optimizer keeps what no file can hold.
+        OSError: it cannot be written, for example because the disk is full.
+        TrainingError: the optimizer's state holds a value that cannot be stored.
     """
     losses = gather_object([0.0 if state.losses is None else float(state.losses.total.item())])
     if not job.accelerator.is_main_process:
@@ -70,16 +69,17 @@ def save(path: Path, job: Job, state: State) -> None:
 
 
 def restore(path: Path, job: Job) -> State:
-    """Put a stored state into the job's model and optimizer.
+    """Load a stored state into the job's model, and return it with a new segment.
 
     Raises:
-        RunError: the stored state is damaged, or of another backbone or number of processes.
+        RunError: the file is damaged, or comes from another backbone or number of processes.
     """
     stored = _read(path)
-    if len(stored["losses"]) != job.accelerator.num_processes:
+    expected = len(stored["losses"])
+    if expected != job.accelerator.num_processes:
         raise RunError(
-            f"the run was stopped on {len(stored['losses'])} processes and cannot go on bit for "
-            f"bit on {job.accelerator.num_processes}; start as many"
+            f"the number of processes must be {expected}, as when the run was stopped, "
+            f"got {job.accelerator.num_processes}; start {expected}"
         )
     names = set(stored["changed"])
     device = job.accelerator.device
@@ -93,8 +93,8 @@ def restore(path: Path, job: Job) -> State:
         changed=names,
     )
     state.signals.count, state.signals.sums = stored["signals"]["count"], stored["signals"]["sums"]
-    state.phase_best = _kept(stored["phase_best"], device)
-    state.best = _kept(stored["best"], device)
+    state.phase_best = _best_epoch(stored["phase_best"], device)
+    state.best = _best_epoch(stored["best"], device)
     if stored["done"]:
         where = f"phase {job.recipe.phases[state.phase].name}, epoch {state.epoch + 1}"
         state.losses = LossMeter(device, where)
@@ -106,9 +106,10 @@ def restore(path: Path, job: Job) -> State:
 
 def _contents(job: Job, state: State) -> dict[str, Any]:
     model = job.classifier.state_dict()
-    average = {} if state.average is None else dict(state.average.tensors)
-    if state.average is not None and state.average.is_inside:
-        average, model = {n: model[n] for n in average}, {**model, **average}
+    averages = {} if state.ema is None else dict(state.ema.tensors)
+    if state.ema is not None and state.ema.is_inside:
+        # During an evaluation model and averages are swapped; they are stored unswapped.
+        averages, model = {n: model[n] for n in averages}, {**model, **averages}
     return {
         "format": FORMAT,
         "phase": state.phase,
@@ -120,26 +121,26 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "history": [epoch_line(result) for result in state.history],
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
-        "average": average,
-        "phase_best": _kept_contents(state.phase_best),
-        "best": _kept_contents(state.best),
+        "average": averages,
+        "phase_best": _best_contents(state.phase_best),
+        "best": _best_contents(state.best),
         "segment": None if state.segment is None else _segment_contents(state.segment),
         "scaler": None if job.accelerator.scaler is None else job.accelerator.scaler.state_dict(),
     }
 
 
-def _kept_contents(kept: BestEpoch | None) -> dict[str, Any] | None:
-    if kept is None:
+def _best_contents(best: BestEpoch | None) -> dict[str, Any] | None:
+    if best is None:
         return None
     return {
-        "result": epoch_line(kept.result),
-        "tensors": kept.tensors,
-        "logits": kept.predictions.logits,
-        "labels": kept.predictions.labels,
+        "result": epoch_line(best.result),
+        "tensors": best.tensors,
+        "logits": best.predictions.logits,
+        "labels": best.predictions.labels,
     }
 
 
-def _kept(stored: dict[str, Any] | None, device: torch.device) -> BestEpoch | None:
+def _best_epoch(stored: dict[str, Any] | None, device: torch.device) -> BestEpoch | None:
     if stored is None:
         return None
     predictions = Predictions(stored["logits"], stored["labels"])
@@ -159,33 +160,25 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         return
     phase = job.recipe.phases[state.phase]
     before, frozen = stored["segment"]["before"], frozenset(stored["segment"]["frozen"])
-    rates = learning_rates(job.classifier, phase, frozen)
-    optimizer = phase.optimizer or job.recipe.optimizer
-    segment = begin_segment(
-        job.accelerator,
-        job.classifier,
-        frozen,
-        rates,
-        optimizer,
-        image=apart(job.plan, phase, job.preprocessing),
-        piece=largest_piece(job),
-        compiled=job.recipe.compile,
-    )
+    setup = segment_setup(job, phase, frozen)
+    segment = begin_segment(job.accelerator, job.classifier, setup)
     for name, digest in segment.before.items():
+        # A tensor that was not stored has to come from the same pretrained weights as before.
         if name not in state.changed and before[name] != digest:
             raise RunError(
-                f"{name} is not what it was when the run began: the backbone's weights are others. "
-                "Put the old weights back, or start a new run"
+                f"{name} must be the same as when the run was started, and differs: the backbone "
+                "has other weights; put the old weights back, or start a new run"
             )
-    own = dict(job.classifier.named_parameters())
-    restore_optimizer(segment.optimizer, stored["segment"]["optimizer"], own)
+    parameters = dict(job.classifier.named_parameters())
+    restore_optimizer(segment.optimizer, stored["segment"]["optimizer"], parameters)
     if job.accelerator.scaler is not None and stored["scaler"] is not None:
         job.accelerator.scaler.load_state_dict(stored["scaler"])
+    # The audit at the end compares with the start of the segment, not with the stored state.
     state.segment = replace(segment, before=before)
     if phase.ema is not None:
-        state.average = Ema(phase.ema)
+        state.ema = Ema(phase.ema)
         averages = _on(job.accelerator.device, stored["average"])
-        state.average.tensors = {n: laid_out(t, own[n]) for n, t in averages.items()}
+        state.ema.tensors = {n: laid_out(t, parameters[n]) for n, t in averages.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -194,15 +187,17 @@ def _read(path: Path) -> dict[str, Any]:
             text = json.loads((file.metadata() or {})["tlf"])
         tensors = load_file(path)
     except (SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{path} is damaged: {error}; start the run anew") from error
+        raise RunError(f"{path} is damaged: {error}; start a new run") from error
     if text["format"] != FORMAT:
-        raise RunError(f"{path} is of format {text['format']}, not {FORMAT}; start the run anew")
+        raise RunError(
+            f"the format of {path} must be {FORMAT}, got {text['format']}; start a new run"
+        )
     state: dict[str, Any] = unpack(text, tensors)
     return state
 
 
 def _own_memory(tensor: Tensor) -> Tensor:
-    # safetensors refuses tensors that share memory, as kept copies and labels may.
+    # safetensors refuses tensors that share memory, as the labels of two best epochs do.
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
@@ -215,5 +210,5 @@ def _unstorable(job: Job, state: State, error: TypeError) -> TrainingError:
     kind = job.plan.plugins.catalogue.offer(optimizer).kind
     return TrainingError(
         f"the state of the run cannot be stored with the optimizer {kind!r}: {error}; "
-        "use another optimizer"
+        "write another optimizer"
     )

@@ -1,0 +1,131 @@
+"""The last state of a run, in a file."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from run_files import different_tensors
+from stopped_runs import stop_after, write
+from tlf.builtin.optimizers import Sgd
+from tlf.errors import RunError, TrainingError
+from tlf.recipe.plan import read_plan
+from tlf.runs.run import resume, run
+from tlf.runtime.devices import start_accelerator
+from tlf.training.checkpoint.state_file import discard, restore, save, state_file
+from tlf.training.job import open_job
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, images):
+    """The folder of a run that was stopped in an epoch of its second phase, which averages weights.
+
+    Nobody may change it.
+    """
+    path, output = write(tmp_path_factory.mktemp("stopped"), images)
+    stop_after(path, 14)
+    return output
+
+
+@pytest.fixture
+def copied(stopped, tmp_path):
+    return shutil.copytree(stopped, tmp_path / "copied")
+
+
+def reopened(folder):
+    return open_job(read_plan(folder / "recipe.toml"), start_accelerator("no"))
+
+
+def text_of(path):
+    """The JSON of a state, read without tlf."""
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["tlf"])
+
+
+def edit(path, change):
+    text = text_of(path)
+    change(text)
+    save_file(load_file(path), path, metadata={"tlf": json.dumps(text)})
+
+
+def test_a_restored_state_is_stored_again_bit_for_bit(stopped, copied):
+    """Tensors, optimizer, averages, history and best epochs."""
+    job = reopened(copied)
+    state = restore(state_file(copied), job)
+    assert {*state.ema.tensors} == {*state.segment.rates}
+    assert (state.phase, state.losses.done) == (1, 4 * state.update)
+    save(state_file(copied), job, state)
+    assert text_of(state_file(copied)) == text_of(state_file(stopped))
+    assert different_tensors(state_file(copied), state_file(stopped)) == []
+
+
+def test_averages_are_stored_unswapped_during_an_evaluation(stopped, copied):
+    job = reopened(copied)
+    state = restore(state_file(copied), job)
+    with state.ema.inside(job.classifier):
+        save(state_file(copied), job, state)
+    assert different_tensors(state_file(copied), state_file(stopped)) == []
+
+
+def test_only_tensors_that_may_have_changed_are_stored(tmp_path, images):
+    path, output = write(tmp_path, images)
+    stop_after(path, 4)
+    names = load_file(output / "resume" / "state.safetensors")
+    assert {n.split("/")[2] for n in names if n.startswith("state/model/")} == {
+        "head.weight",
+        "head.bias",
+    }
+
+
+def test_a_damaged_state_is_refused(copied):
+    state = state_file(copied)
+    state.write_bytes(state.read_bytes()[:5000])
+    with pytest.raises(RunError, match=r"is damaged: .*; start a new run"):
+        list(resume(copied))
+
+
+def test_a_state_of_another_format_is_refused(copied):
+    edit(state_file(copied), lambda text: text.update(format=1))
+    with pytest.raises(RunError, match=r"the format of .* must be 2, got 1; start a new run"):
+        restore(state_file(copied), SimpleNamespace())
+
+
+def test_another_number_of_processes_is_refused(copied):
+    edit(state_file(copied), lambda text: text.update(losses=[0.0, 0.0]))
+    expected = "the number of processes must be 2, as when the run was stopped, got 1; start 2"
+    with pytest.raises(RunError, match=expected):
+        restore(state_file(copied), SimpleNamespace(accelerator=SimpleNamespace(num_processes=1)))
+
+
+def test_other_weights_of_the_backbone_are_refused(copied):
+    job = reopened(copied)
+    name = next(n for n in job.classifier.backbone_names if n.startswith("backbone.bn1"))
+    with torch.no_grad():
+        job.classifier.get_parameter(name).add_(1)
+    expected = rf"{name} must be the same as when the run was started, and differs"
+    with pytest.raises(RunError, match=expected):
+        restore(state_file(copied), job)
+
+
+def test_the_state_of_a_finished_run_is_removed(copied):
+    discard(copied)
+    assert not state_file(copied).parent.exists()
+    discard(copied)
+
+
+def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, images, monkeypatch):
+    build = Sgd.build
+
+    def keeping_a_function(self, groups):
+        optimizer = build(self, groups)
+        optimizer.param_groups[0]["closure"] = print
+        return optimizer
+
+    monkeypatch.setattr(Sgd, "build", keeping_a_function)
+    path, _ = write(tmp_path, images)
+    with pytest.raises(TrainingError, match=r"optimizer 'sgd': .*closure holds a builtin_function"):
+        list(run(path))

@@ -1,0 +1,98 @@
+"""Every image of the eval split is classified once, on one process or on several."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tlf.builtin.optimizers import Sgd
+from tlf.data.transforms import normalize
+from tlf.training.evaluation import Predictions, classify
+from tlf.training.features import eval_images
+from tlf.training.segment import SegmentSetup, begin_segment
+
+
+class OneOfTwo:
+    """One of two processes, with what the other one sends."""
+
+    device, num_processes = torch.device("cpu"), 2
+
+    def __init__(self, rank, other):
+        self.process_index, self.other = rank, other
+
+    def autocast(self):
+        return nullcontext()
+
+    def pad_across_processes(self, tensor, pad_index=0):
+        """To the 11 rows that the larger process has."""
+        padding = tensor.new_full((11 - len(tensor), *tensor.shape[1:]), pad_index)
+        return torch.cat([tensor, padding])
+
+    def gather(self, tensors):
+        self.sent = tensors
+        return tuple(torch.cat(pair) for pair in zip(tensors, self.other, strict=True))
+
+
+NOTHING = torch.full((11,), -1), torch.zeros(11, 2)
+
+
+@pytest.fixture(scope="module")
+def segment(job):
+    rates = dict.fromkeys(job.classifier.head_names, 0.1)
+    setup = SegmentSetup(frozenset(job.classifier.backbone_names), rates, Sgd())
+    yield begin_segment(job.accelerator, job.classifier, setup)
+    job.accelerator.free_memory()
+
+
+@pytest.fixture(scope="module")
+def expected(job, segment):
+    """The logits of every image, by a plain loop."""
+    images = torch.stack([eval_images(job)[0, index][1] for index in range(11)])
+    with torch.inference_mode():
+        return job.classifier.eval()(normalize(images, job.preprocessing))
+
+
+def of_two(job, rank, other):
+    return replace(job, accelerator=OneOfTwo(rank, other), workers=0)
+
+
+def test_predictions_are_those_of_a_plain_loop_in_the_order_of_the_split(job, segment, expected):
+    *steps, predictions = classify(job, segment, None)
+    assert steps == [11]
+    torch.testing.assert_close(predictions.logits, expected, atol=1e-5, rtol=1e-5)
+    assert predictions.labels.tolist() == job.labels["eval"].tolist()
+    assert not segment.classifier.training
+
+
+def test_two_processes_gather_every_image_once(job, segment):
+    *_, alone = classify(job, segment, None)
+    first = of_two(job, 0, NOTHING)
+    *steps, predictions = classify(first, segment, None)
+    assert steps == [11]
+    assert torch.equal(predictions.logits, alone.logits)
+    # The second process has no batch. It yields as often, and joins in gathering.
+    second = of_two(job, 1, first.accelerator.sent)
+    *steps, predictions = classify(second, segment, None)
+    assert steps == [11]
+    assert torch.equal(predictions.logits, alone.logits)
+    assert second.accelerator.sent[0].tolist() == [-1] * 11
+
+
+def test_an_image_that_nobody_classified_is_noticed(job, segment):
+    with pytest.raises(RuntimeError, match="0 predictions for 11 images"):
+        list(classify(of_two(job, 1, NOTHING), segment, None))
+
+
+def test_an_image_that_two_classified_is_noticed(job, segment):
+    twice = torch.arange(11), torch.zeros(11, 2)
+    with pytest.raises(RuntimeError, match="22 predictions for 11 images"):
+        list(classify(of_two(job, 0, twice), segment, None))
+
+
+def test_the_order_of_gathering_does_not_matter(job, segment):
+    indices = torch.randperm(11, generator=torch.Generator().manual_seed(0))
+    logits = torch.stack([indices, -indices], dim=1).float()
+    *_, predictions = classify(of_two(job, 1, (indices, logits)), segment, None)
+    assert isinstance(predictions, Predictions)
+    assert predictions.logits[:, 0].tolist() == [float(index) for index in range(11)]

@@ -1,0 +1,63 @@
+"""A recipe's images and model, found and built."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from small import TWO_PHASES, write_recipe
+from tlf.errors import RecipeError
+from tlf.pretrained.weights import fingerprint
+from tlf.recipe.plan import read_plan
+from tlf.runtime.devices import start_accelerator
+from tlf.training.job import largest_piece, open_job, read_images
+
+
+def finish(generator):
+    """What a generator returns, and what it yields before that."""
+    events = []
+    while True:
+        try:
+            events.append(next(generator))
+        except StopIteration as end:
+            return end.value, events
+
+
+def test_images_are_found_and_the_model_is_built(job, images):
+    assert job.splits.classes == ("circles", "squares")
+    assert {name: len(labels) for name, labels in job.labels.items()} == {"train": 20, "eval": 11}
+    by_folder = [int("squares" in str(name)) for name in job.splits.train.names]
+    assert job.labels["train"].tolist() == by_folder == [0] * 10 + [1] * 10
+    assert job.backbone_sha256 == fingerprint(job.built.module.state_dict())
+    assert job.classifier.backbone is job.built.module
+    pixels = torch.zeros(2, 3, job.preprocessing.size, job.preprocessing.size)
+    assert job.classifier.eval()(pixels).shape == (2, 2)
+    assert job.manifests == {}
+
+
+def test_reading_gives_a_digest_of_every_split(job):
+    read, _ = finish(read_images(job))
+    assert {*read.manifests} == {"train", "eval"}
+    assert read.manifests["train"] != read.manifests["eval"]
+    assert all(len(bytes.fromhex(digest)) == 32 for digest in read.manifests.values())
+    assert finish(read_images(job))[0].manifests == read.manifests
+
+
+@pytest.mark.parametrize(
+    ("processes", "accumulate", "largest"),
+    [(1, 1, 8), (1, 3, 4), (2, 1, 4), (2, 3, 2), (3, 1, 4), (4, 4, 2)],
+)
+def test_the_largest_piece_of_a_batch_of_eight(job, changed, processes, accumulate, largest):
+    """Its images are dealt in four mirrored pairs."""
+    several = replace(job, accelerator=SimpleNamespace(num_processes=processes))
+    assert largest_piece(changed(several, accumulate=accumulate)) == largest
+
+
+def test_a_phase_that_does_not_fit_the_backbone_is_refused_before_an_image_is_read(
+    tmp_path, images
+):
+    path = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    plan = read_plan(path, ["phases.all.lr={head=0.1, layer9=0.1}"])
+    with pytest.raises(RecipeError, match=r"phases\.1\.lr: the backbone has no stage 'layer9'"):
+        open_job(plan, start_accelerator("no"))

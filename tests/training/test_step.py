@@ -1,0 +1,106 @@
+"""Batches are dealt to processes and pieces, and one step is made of them."""
+
+from copy import deepcopy
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tlf.builtin.optimizers import Sgd
+from tlf.data.transforms import normalize
+from tlf.training.features import train_images
+from tlf.training.segment import SegmentSetup, begin_segment
+from tlf.training.signals import Signals
+from tlf.training.step import Updates, pieces_of
+
+BATCHES = [[3, 1, 4, 15, 9], [2], [6, 5]]
+
+
+def pieces(job, rank, processes, batches=BATCHES):
+    accelerator = SimpleNamespace(
+        process_index=rank, num_processes=processes, device=torch.device("cpu")
+    )
+    several = replace(job, accelerator=accelerator, workers=0)
+    return list(pieces_of(several, job.recipe.phases[0], batches, 0, None))
+
+
+@pytest.mark.parametrize(("processes", "accumulate"), [(1, 1), (1, 3), (2, 1), (3, 2)])
+def test_every_image_of_a_batch_counts_once(job, changed, processes, accumulate):
+    job = changed(job, accumulate=accumulate)
+    dealt = [pieces(job, rank, processes) for rank in range(processes)]
+    for number, batch in enumerate(BATCHES):
+        counted = []
+        for own in dealt:
+            for piece, real in own[number * accumulate : (number + 1) * accumulate]:
+                counted += piece.indices[:real].tolist()
+                assert len(piece.indices) == max(real, 1)
+        assert sorted(counted) == sorted(batch)
+
+
+def test_an_empty_share_holds_one_image_that_does_not_count(job):
+    ((one, one_counts),), ((other, other_counts),) = (pieces(job, n, 2, [[7]]) for n in (0, 1))
+    assert one.indices.tolist() == other.indices.tolist() == [7]
+    assert sorted([one_counts, other_counts]) == [0, 1]
+    assert torch.equal(one.inputs, other.inputs)
+
+
+def test_labels_belong_to_their_images(job):
+    for piece, _ in pieces(job, 0, 1):
+        assert torch.equal(piece.labels, job.labels["train"][piece.indices])
+
+
+def head_segment(job):
+    """A segment in which only the head trains, by plain gradient descent."""
+    head = job.classifier.head_names
+    frozen = frozenset(job.classifier.backbone_names)
+    setup = SegmentSetup(frozen, dict.fromkeys(head, 0.5), Sgd(momentum=0.0))
+    return begin_segment(job.accelerator, job.classifier, setup)
+
+
+def step(job, batch, signals=None):
+    """Make one step; give the loss, and how the head was and is."""
+    torch.manual_seed(0)
+    job.classifier.head.reset_parameters()  # as no test before has trained it
+    segment, phase = head_segment(job), job.recipe.phases[0]
+    for group in segment.optimizer.param_groups:
+        group["lr"] = group["base_lr"]
+    before = deepcopy(job.classifier.head)
+    updates = Updates(job, phase, segment, 0, pieces_of(job, phase, [batch], 0, None))
+    loss = updates.make(0, len(batch), signals)
+    job.accelerator.free_memory()
+    return loss, before, deepcopy(job.classifier.head)
+
+
+def plain(job, head, batch):
+    """The summed loss of a batch, and the gradients of its mean, by hand."""
+    images = torch.stack([train_images(job, job.recipe.phases[0])[0, i][1] for i in batch])
+    with torch.no_grad():
+        features = job.classifier.backbone.eval()(normalize(images, job.preprocessing))
+    losses = functional.cross_entropy(head(features), job.labels["train"][batch], reduction="none")
+    return losses.sum().item(), torch.autograd.grad(losses.mean(), [*head.parameters()])
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_step_is_that_of_the_whole_batch_by_hand(job, changed, accumulate):
+    batch = [0, 12, 5, 7, 19]
+    signals = Signals()
+    loss, before, after = step(changed(job, accumulate=accumulate), batch, signals)
+    expected, gradients = plain(job, before, batch)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    for was, now, gradient in zip(before.parameters(), after.parameters(), gradients, strict=True):
+        torch.testing.assert_close(now, was - 0.5 * gradient)
+    assert signals.count == 1
+    norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+    assert signals.means()["head"].grad_norm == pytest.approx(float(norm), rel=1e-4)
+
+
+def test_clipping_limits_the_norm_of_all_gradients_together(job, changed):
+    batch = [0, 12, 5]
+    _, before, after = step(changed(job, clip_grad_norm=1e-3), batch)
+    moves = [
+        (now - was).detach().flatten()
+        for was, now in zip(before.parameters(), after.parameters(), strict=True)
+    ]
+    assert float(torch.cat(moves).norm()) == pytest.approx(0.5 * 1e-3, rel=1e-3)
