@@ -53,7 +53,7 @@ class StoppedError(TlfError):
 
     def __init__(self, folder: object, by: str) -> None:
         self.by = by
-        super().__init__(f"stopped by {by}; go on with: tlf resume {folder}")
+        super().__init__(f"stopped by {by}; resume with: tlf resume {folder}")
 
 
 class TrainingError(TlfError):

@@ -31,7 +31,7 @@ print(*(name in sys.modules for name in ("torch._inductor", "torch._dynamo.confi
     assert python(program) == ["False"] * 2
 
 
-def test_who_compiles_gets_the_compiler():
+def test_compiling_imports_the_real_compiler():
     program = """
 import torch, torchvision.models
 model = torch.compile(torch.nn.Linear(3, 3), backend="eager")
@@ -43,7 +43,7 @@ print(type(Accelerator(cpu=True).unwrap_model(model, keep_torch_compile=False)).
     assert python(program) == ["module", "OptimizedModule", "Linear"]
 
 
-def test_what_is_inside_is_there_once():
+def test_a_submodule_is_imported_once():
     program = """
 import torch
 from importlib import import_module
@@ -53,7 +53,7 @@ print(first is torch._dynamo.config, first is sys.modules["torch._dynamo.config"
     assert python(program) == ["True", "True"]
 
 
-def test_what_torchvision_tells_the_exporter_can_still_be_had():
+def test_operators_for_the_onnx_exporter_can_still_be_imported():
     program = """
 import torchvision
 print("torch.onnx" in sys.modules, end=" ")
@@ -63,7 +63,7 @@ print(callable(roi_pool), "torch._dynamo.config" in sys.modules)
     assert python(program) == ["False", "True", "False"]
 
 
-def test_torchvisions_own_datasets_can_still_be_had():
+def test_torchvisions_datasets_can_still_be_imported():
     program = """
 import torchvision.models
 print("torchvision.datasets.folder" in sys.modules, end=" ")
@@ -84,7 +84,7 @@ print(sys.modules["torchvision.datasets.folder"].__spec__.origin.endswith("folde
     assert python(program) == ["True", "True"]
 
 
-def test_what_is_not_installed_is_not_looked_for_in_every_update():
+def test_a_missing_package_is_not_searched_in_every_step():
     program = """
 from accelerate.utils import is_lomo_available
 print(bool(is_lomo_available()), sys.modules["lomo_optim"])
@@ -102,7 +102,7 @@ print(*(type(module).__name__ for module in modules))
     assert python(program) == ["module", "module"]
 
 
-def test_a_version_of_torch_that_it_was_not_tested_with_starts_without_it():
+def test_an_untested_version_of_torch_starts_without_stand_ins():
     program = """
 import tlf.cli.lazy_torch
 tlf.cli.lazy_torch.TESTED = ("1.0",)

@@ -13,7 +13,6 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import tlf as package
-from tlf.cli import main as cli
 from tlf.errors import RunError
 
 HEAD = """
@@ -61,17 +60,6 @@ def judge(code, out, err, told):
     assert err.count("error: ") == 1
     for words in told:
         assert words in err
-
-
-@pytest.fixture
-def main(monkeypatch, capsys):
-    """Run tlf in this process: exit code, stdout, stderr."""
-
-    def main(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tlf", *map(str, arguments)])
-        return cli.main(), *capsys.readouterr()
-
-    return main
 
 
 @pytest.fixture
@@ -333,7 +321,7 @@ def test_backbones_and_weights_that_nobody_has(refused, recipe, command, overrid
 
 @pytest.mark.parametrize("command", [(), ("explain",)])
 def test_a_head_that_no_memory_holds(refused, recipe, command):
-    told = ["the machine has too little memory", "more were asked for; write a smaller batch_size"]
+    told = ["the machine has too little memory", "more were requested; write a smaller batch_size"]
     refused(*command, recipe, "head={kind='mlp',hidden=[4000000000]}", told=told)
 
 
@@ -394,7 +382,7 @@ def test_weights_that_do_not_fit(refused, recipe, main, tmp_path):
         ("/proc/run", ["/proc/run"]),
         ("x" * 300, ["File name too long"]),
         ("x" * 300 + "/run", ["File name too long"]),
-        ('"a\\u0000b"', ["is no name for a folder"]),
+        ('"a\\u0000b"', ["output must be the path of a folder, got"]),
     ],
     ids=["file", "below a file", "proc", "long", "below long", "nul"],
 )
@@ -415,7 +403,7 @@ def test_predicting_without_a_run(refused, recipe, images, tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "recipe.toml").write_bytes(recipe.read_bytes())  # no run has written it
     refused("predict", "own", image, told=["name the folder of a run that has ended"])
-    refused("resume", "own", told=["own is not the folder of a run; name one"])
+    refused("resume", "own", told=["own is not the folder of a run; write one"])
 
 
 def test_predicting_with_a_run_that_was_stopped(refused, recipe, images, tmp_path):

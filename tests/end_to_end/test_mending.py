@@ -54,8 +54,8 @@ def test_the_error_says_how_to_go_on_and_the_run_ends_as_if_nothing_had_been(
     assert done.returncode == 2
     assert TOLD in done.stderr
     folder = tmp_path / "run"
-    assert f" (tlf_frail.py, line {line}); the last state before that is stored" in done.stderr
-    assert f"once this is mended, go on with: tlf resume {folder}, or" in done.stderr
+    assert f" (tlf_frail.py, line {line}); the run's last state is stored" in done.stderr
+    assert f"when this is fixed, resume with: tlf resume {folder}, or" in done.stderr
     assert "Traceback" not in done.stderr
     again = start(STEP, "resume", folder)
     assert again.returncode == 0, again.stderr

@@ -341,7 +341,7 @@ def test_a_signal_stops_the_run_and_says_how_to_go_on(tmp_path, images, whole, t
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error.strip() == f"stopped by SIGINT; go on with: tlf resume {output}"
+    assert error.strip() == f"stopped by SIGINT; resume with: tlf resume {output}"
     finished = tlf("resume", output)
     assert finished.returncode == 0, finished.stderr
     assert_same(whole, output)

@@ -147,7 +147,7 @@ def test_two_processes_go_on_bit_for_bit(tmp_path, images, whole, stop):
     STOPS[stop](launcher)
     _, error = launcher.communicate(timeout=100)
     assert launcher.returncode != 0
-    assert ("go on with: tlf resume" in error) == ("kill" not in stop)
+    assert ("resume with: tlf resume" in error) == ("kill" not in stop)
     assert not (folder / "model.safetensors").exists()
     again = launch(2, path, "--resume")
     assert again.returncode == 0, again.stderr

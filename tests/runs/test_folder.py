@@ -1,13 +1,15 @@
+"""The folder of a run: a new one for each run, and which can be resumed."""
+
 import shutil
 
 import pytest
 
 from tlf.errors import RunError
-from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder
+from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
 from tlf.runtime.files import cache_folder, remove_parts, written_whole
 
 
-def test_a_run_never_takes_anothers_folder(tmp_path):
+def test_a_run_never_uses_the_folder_of_another(tmp_path):
     output = str(tmp_path / "runs" / "x")
     assert latest_run_folder(output) is None
     names = [new_run_folder(output).name for _ in range(3)]
@@ -15,7 +17,7 @@ def test_a_run_never_takes_anothers_folder(tmp_path):
     assert latest_run_folder(output).name == "x-3"
 
 
-def test_a_file_in_the_way_is_told_and_nothing_is_made(tmp_path):
+def test_a_file_in_the_way_is_reported_and_nothing_is_created(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write the run folder"):
         check_writable(str(tmp_path / "file" / "run"))
@@ -65,3 +67,28 @@ def test_what_a_killed_program_left_half_written_is_removed_and_nothing_else(tmp
     written.add(tmp_path / "resume" / "y")
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == written
     assert {path for path in tmp_path.rglob("*") if path.is_dir()} == {tmp_path / "resume"}
+
+
+def test_runs_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [str(new_run_folder(output)) for output in ("a/b", "a/b", "a/b/", "a/b")]
+    assert names == ["a/b", "a/b-2", "a/b-3", "a/b-4"]
+    assert new_run_folder(".") == tmp_path.with_name(f"{tmp_path.name}-2")
+
+
+def test_only_a_run_that_has_not_ended_can_be_resumed(run_copy, tmp_path):
+    with pytest.raises(RunError, match=r"is not the folder of a run; write one, such as runs/mine"):
+        unfinished_run(tmp_path)
+    with pytest.raises(RunError, match="has ended; there is nothing to resume"):
+        unfinished_run(run_copy)
+    (run_copy / "model.safetensors").unlink()
+    assert unfinished_run(run_copy) == run_copy
+    (run_copy / "provenance.json").write_text('{"format": 3}')
+    with pytest.raises(RunError, match="has format 3, from a newer tlf, and this tlf resumes form"):
+        unfinished_run(run_copy)
+    (run_copy / "provenance.json").write_text("{}")  # format 1 does not record it
+    with pytest.raises(RunError, match="has format 1, from an older tlf"):
+        unfinished_run(run_copy)
+    (run_copy / "provenance.json").write_text("{")
+    with pytest.raises(RunError, match=r"provenance\.json is damaged: .*; start a new run"):
+        unfinished_run(run_copy)
