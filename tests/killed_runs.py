@@ -1,4 +1,4 @@
-"""Runs in processes of their own that begin at once, to be killed: tests/test_resuming.py uses it.
+"""Runs in processes of their own that begin at once, to be killed, for test_resuming.py.
 
 Everything is imported once; every line of the standard input, such as ``run PATH`` or ``resume
 FOLDER POINT 2``, is done in a fork of its own. Answers its process id, and its status when it is

@@ -35,25 +35,32 @@ HEAVY = {"torch", "torchvision", "timm", "accelerate", "datasets", "numpy", "PIL
 """Modules that take long to import."""
 
 
-def profile(*arguments):
-    """What a command printed, and the modules that it imported."""
-    program = (
-        "import sys, atexit; from tlf.cli.main import main; sys.argv = ['tlf', *sys.argv[1:]]; "
-        "atexit.register(lambda: sys.stderr.write(' '.join(['loaded:', *sys.modules]))); main()"
-    )
-    done = start(sys.executable, "-c", program, *arguments)
-    err, _, loaded = done.stderr.partition("loaded:")
-    assert "click" in loaded.split()
-    return done.stdout + err, set(loaded.split())
+def profile(*commands):
+    """What each command printed, and the modules that all of them imported, in one process."""
+    program = """
+import contextlib, io, json, sys
+from tlf.cli.main import main
+printed = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["tlf", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.redirect_stderr(text):
+        main()
+    printed.append(text.getvalue())
+print(json.dumps([printed, [*sys.modules]]))
+"""
+    words = [[str(word) for word in arguments] for arguments in commands]
+    done = start(sys.executable, "-c", program, json.dumps(words))
+    assert done.returncode == 0, done.stderr
+    printed, loaded = json.loads(done.stdout)
+    assert "click" in loaded
+    return printed, set(loaded)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["explian"]])
-def test_what_needs_no_model_imports_no_torch(arguments):
-    _, loaded = profile(*arguments)
+def test_what_needs_no_model_imports_no_torch():
+    _, loaded = profile(["--help"], ["--version"], ["run", "--help"], ["explian"])
     assert not loaded & {*HEAVY, "rich", "pydantic"}
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["explain"]])
 @pytest.mark.parametrize(
     ("text", "arguments", "message"),
     [
@@ -67,13 +74,14 @@ def test_what_needs_no_model_imports_no_torch(arguments):
     ],
 )
 def test_a_mistake_in_a_recipe_is_reported_before_torch_is_imported(
-    tmp_path, command, text, arguments, message
+    tmp_path, text, arguments, message
 ):
     recipe = tmp_path / "my.toml"
     if text is not None:
         recipe.write_text(text)
-    printed, loaded = profile(*command, recipe, *arguments)
-    assert message in printed
+    commands = [[], ["run"], ["explain"]]
+    printed, loaded = profile(*([*command, recipe, *arguments] for command in commands))
+    assert all(message in text for text in printed)
     assert not loaded & HEAVY
 
 
@@ -82,17 +90,18 @@ def test_history_cache_and_a_refused_resume_import_no_torch(tmp_path):
     run = tmp_path / "runs" / "one"
     run.mkdir(parents=True)
     (run / "metrics.jsonl").write_text(json.dumps(epoch_line(epoch)) + "\n")
-    for arguments, message in (
-        (["history", run], "87.50%"),
-        (["history", tmp_path / "none"], "write the folder of a run with a finished epoch\n"),
-        (["history", run.parent], f"Known: {run}"),
-        (["history", f"{run}s"], f"did you mean '{run}'?"),
-        (["cache", "--dir", tmp_path], "0 entries"),
-        (["resume", run], "is not the folder of a run; write one"),
-    ):
-        printed, loaded = profile(*arguments)
-        assert message in printed
-        assert not loaded & HEAVY
+    cases = {
+        "87.50%": ["history", run],
+        "write the folder of a run with a finished epoch\n": ["history", tmp_path / "none"],
+        f"Known: {run}": ["history", run.parent],
+        f"did you mean '{run}'?": ["history", f"{run}s"],
+        "0 entries": ["cache", "--dir", tmp_path],
+        "is not the folder of a run; write one": ["resume", run],
+    }
+    printed, loaded = profile(*cases.values())
+    for text, message in zip(printed, cases, strict=True):
+        assert message in text
+    assert not loaded & HEAVY
 
 
 def test_help_lists_every_command(main):

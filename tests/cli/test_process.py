@@ -18,14 +18,14 @@ def test_exit_handlers_run_and_output_is_flushed_before_the_end():
 import atexit
 from tlf.cli.process import leave
 atexit.register(print, "reported")
-print("said", end=" ")
+print("printed", end=" ")
 leave(3)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 3, done.stderr
-    assert done.stdout.split() == ["said", "reported"]
+    assert done.stdout.split() == ["printed", "reported"]
 
 
 def test_ctrl_c_during_imports_ends_the_process_at_once():

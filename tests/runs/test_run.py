@@ -89,10 +89,10 @@ def test_a_plugin_that_fails_is_reported_with_how_to_resume(recipe, tmp_path, mo
     def fail(*_, **__):
         raise PluginError("plugin 'frail' failed")
 
-    monkeypatch.setattr("tlf.runs.run.write_end", fail)
+    monkeypatch.setattr("tlf.runs.run.record_epoch", fail)
     often = ["checkpoint_every={updates=1}"] if stored else []
     with pytest.raises(PluginError) as raised:
-        list(run_recipe(recipe, ["phases.all.epochs=1", *often]))
+        list(run_recipe(recipe, often))
     message, folder = str(raised.value), tmp_path / "run"
     assert message.startswith("plugin 'frail' failed")
     assert (f"when this is fixed, resume with: tlf resume {folder}, or" in message) == stored
