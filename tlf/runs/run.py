@@ -56,7 +56,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
         overrides: ``key=value``, as on the command line.
 
     Raises:
-        TlfError: anything that a user can cause. Before training, nothing has been written.
+        TlfError: anything that a user can cause. Raised before training, it leaves no file.
         MemoryError, RuntimeError: Python's or torch's own error about too little memory.
     """
     started = time.perf_counter()

@@ -82,9 +82,7 @@ def test_the_resolved_recipe_images_and_input(explained, recipe):
     assert "dropout = 0.25" in lines
     assert 'optimizer = "sgd"' in lines or 'kind = "sgd"' in lines
     assert "images    20 to train on, 11 to evaluate on, 2 classes" in lines
-    assert any(
-        line.startswith("          not opened here; before it trains, a run") for line in lines
-    )
+    assert any(line.startswith("          not opened here; a run opens all of") for line in lines)
     assert lines.index("seed = 0") < lines.index("[data]")
     assert lines[-1].startswith("head ")  # the tables come last, so that they stay in view
     assert any(line.startswith("input     3 × 32 × 32, shorter side 36, ") for line in lines)

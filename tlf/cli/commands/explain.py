@@ -49,8 +49,7 @@ def show_explanation(
     console.print(
         f"images    {len(splits.train)} to train on, {len(splits.eval)} to evaluate on, "
         f"{len(splits.classes)} classes\n"
-        "          not opened here; before it trains, a run opens them all and lists unreadable "
-        "ones\n"
+        "          not opened here; a run opens all of them first, and lists unreadable ones\n"
         f"input     {preprocessing.channels} × {preprocessing.size} × {preprocessing.size}, "
         f"shorter side {preprocessing.resize}, {preprocessing.interpolation}, "
         f"mean {preprocessing.mean}, std {preprocessing.std}",
