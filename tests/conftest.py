@@ -1,17 +1,22 @@
 """Images, recipes and processes that several test files need."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from places import ROOT
-from small import TWO_PHASES, write_recipe
+from small import TORCHVISION, TWO_PHASES, write_recipe
+
+if TYPE_CHECKING:
+    from tlf.runs.run import RunEvent
 
 TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,14 +83,50 @@ def recipe(tmp_path: Path, images: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
-    """The folder of a run of that recipe which has ended. Nobody may change it."""
+def finished_events(tmp_path_factory: pytest.TempPathFactory, images: Path) -> "list[RunEvent]":
+    """All events of a run of that recipe, with the seed 4."""
     from tlf.runs.run import run
 
     root = tmp_path_factory.mktemp("finished")
-    for _ in run(write_recipe(root / "recipe.toml", images, TWO_PHASES)):
-        pass
-    return root / "run"
+    return list(run(write_recipe(root / "recipe.toml", images, f"seed = 4\n{TWO_PHASES}")))
+
+
+@pytest.fixture(scope="session")
+def finished(finished_events: "list[RunEvent]") -> Path:
+    """The folder of that run, which has ended. No test may change it."""
+    return Path(finished_events[-1].folder)
+
+
+@pytest.fixture
+def run_copy(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, to be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def finished_torchvision(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """The folder of a run with torchvision's ResNet-18, which has ended. No test may change it."""
+    from tlf.runs.run import run
+
+    root = tmp_path_factory.mktemp("torchvision")
+    *_, result = run(write_recipe(root / "recipe.toml", images, TORCHVISION))
+    return Path(result.folder)
+
+
+@pytest.fixture
+def main(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process: exit code, stdout, stderr."""
+    from tlf.cli import main as command_line
+
+    def main(*arguments: object) -> tuple[int, str, str]:
+        # As for the installed command: under ``python -m pytest``, click would name pytest.
+        monkeypatch.setattr(sys.modules["__main__"], "__package__", None)
+        monkeypatch.setattr(sys, "argv", ["tlf", *map(str, arguments)])
+        return command_line.main(), *capsys.readouterr()
+
+    return main
 
 
 @pytest.fixture(scope="session")
@@ -106,3 +147,16 @@ def tlf() -> TlfCommand:
         )
 
     return run
+
+
+@pytest.fixture
+def spoilt(images: Path, tmp_path: Path) -> Path:
+    """More images than a batch, with the four files of ``UNREADABLE``, the first image included."""
+    folder = Path(shutil.copytree(images, tmp_path / "spoilt"))
+    shutil.copytree(images / "val", folder / "more")
+    cut = (folder / "val/circles/000.jpg").read_bytes()[:300]
+    (folder / "train/circles/000.jpg").write_bytes(b"")
+    (folder / "train/squares/004.jpg").write_text("no image")
+    (folder / "val/squares/004.jpg").write_bytes(cut)
+    (folder / "val/squares/gone.jpg").write_bytes(b"<svg></svg>")
+    return folder

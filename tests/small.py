@@ -1,9 +1,11 @@
 """Small recipes, whose runs take seconds."""
 
+import importlib.util
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tomli_w
 
 SMALL: dict[str, Any] = {
@@ -34,6 +36,29 @@ epochs = 2
 lr = 0.01
 layer_decay = 0.5
 """
+TORCHVISION = """
+[backbone]
+kind = "torchvision"
+model = "resnet18"
+weights = "none"
+[[phases]]
+name = "all"
+epochs = 1
+lr = 0.01
+"""
+
+UNREADABLE = {
+    "train/circles/000.jpg": "the file is empty",
+    "train/squares/004.jpg": "not an image in a known format",
+    "val/squares/004.jpg": "truncated",
+    "val/squares/gone.jpg": "it holds a web page, SVG or XML, not pixels",
+}
+"""Unreadable files that the fixture ``spoilt`` makes → what is wrong with each."""
+
+needs_onnx = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxscript", "onnxruntime")),
+    reason="onnx is not installed: pip install 'tlf[onnx]'",
+)
 
 
 def write_recipe(path: Path, images: Path, text: str, output: str = "run") -> Path:

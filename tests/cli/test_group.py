@@ -1,27 +1,16 @@
-"""Help and errors that say how a command is to be written."""
-
-import subprocess
-import sys
-from pathlib import Path
+"""Help and errors that say how to write a command."""
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from tlf.cli.group import MEANINGS
 from tlf.cli.main import cli
 from tlf.commands import COMMANDS
 
-BIN = Path(sys.executable).parent
-
-
-def start(*arguments):
-    return subprocess.run(
-        [str(BIN / "tlf"), *arguments], capture_output=True, text=True, check=False
-    )
-
 
 def test_help_shows_that_a_recipe_needs_no_command():
-    lines = start("--help").stdout.splitlines()
+    lines = CliRunner().invoke(cli, ["--help"], prog_name="tlf").output.splitlines()
     assert lines[:2] == ["Usage: tlf RECIPE [KEY=VALUE]...", "       tlf COMMAND [ARGS]..."]
     (run,) = (line for line in lines if line.startswith("  run "))
     assert run.split(maxsplit=1)[1] == "Train what RECIPE describes; tlf RECIPE does the same."
@@ -29,7 +18,7 @@ def test_help_shows_that_a_recipe_needs_no_command():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ("run", "tlf run needs a recipe, a .toml file; write: tlf run RECIPE [KEY=VALUE]..."),
         ("--resume", "tlf run needs a recipe, a .toml file; write: tlf run RECIPE [KEY=VALUE]..."),
@@ -39,22 +28,29 @@ def test_help_shows_that_a_recipe_needs_no_command():
         ),
         (
             "predict runs/x",
-            "tlf predict needs an image, or a folder of them; write: tlf predict RUN IMAGE...",
+            "tlf predict needs an image or a folder of images; write: tlf predict RUN IMAGE...",
         ),
         (
             "export runs/x",
-            "tlf export needs a format, which --help lists; write: tlf export RUN --to FORMAT",
+            "tlf export needs a format; --help lists them; write: tlf export RUN --to FORMAT",
         ),
         ("new-plugin", "tlf new-plugin needs a name for the plugin; write: tlf new-plugin NAME"),
     ],
 )
-def test_what_is_missing_is_told_with_what_to_write(arguments, told):
-    done = start(*arguments.split())
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {told}\n")
+def test_a_missing_argument_is_reported_with_the_usage(main, arguments, message):
+    assert main(*arguments.split()) == (2, "", f"error: {message}\n")
 
 
-def test_everything_that_a_command_needs_has_a_meaning():
+def test_every_required_parameter_has_a_meaning():
     context = click.Context(cli)
     commands = [cli.get_command(context, name) for name in COMMANDS]
     needed = {p.name for command in commands for p in command.params if p.required}
     assert needed == set(MEANINGS)
+
+
+def test_no_line_of_help_is_cut():
+    """Every command's line fits a terminal of 80 columns."""
+    text = CliRunner().invoke(cli, ["--help"], prog_name="tlf", terminal_width=80).output
+    lines = text.partition("Commands:")[2].strip().splitlines()
+    assert [line.split()[0] for line in lines[: len(COMMANDS)]] == [*COMMANDS]
+    assert "..." not in "".join(lines)

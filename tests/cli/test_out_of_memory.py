@@ -1,4 +1,4 @@
-"""A lack of memory is told as one, whichever part of torch finds it."""
+"""Too little memory is recognized, whichever part of torch reports it."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from tlf.cli.out_of_memory import explain_out_of_memory
 
 
 class Killed(torch.utils.data.Dataset):
-    """Whoever loads an image is killed."""
+    """A process that loads an image is killed."""
 
     def __init__(self, by):
         self.by = by
@@ -24,25 +24,25 @@ class Killed(torch.utils.data.Dataset):
 
 
 @pytest.mark.parametrize(
-    ("by", "told"),
+    ("by", "message"),
     [
-        (signal.SIGKILL, "was killed, as a system does that runs out of memory; write fewer"),
-        (signal.SIGBUS, "too little shared memory; write workers = 0, or give a container more"),
+        (signal.SIGKILL, "was killed, probably because the machine ran out of memory; write fewer"),
+        (signal.SIGBUS, "too little shared memory; write workers = 0, or give the container more"),
         (signal.SIGSEGV, None),
     ],
 )
-def test_a_worker_that_is_killed(by, told):
+def test_a_worker_that_is_killed(by, message):
     with pytest.raises(RuntimeError, match="DataLoader worker") as raised:
         next(iter(DataLoader(Killed(by), num_workers=1)))
     found = explain_out_of_memory(raised.value)
-    assert found is None if told is None else told in found
+    assert found is None if message is None else message in found
 
 
 def test_what_torch_cannot_allocate():
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**50)
     found = explain_out_of_memory(raised.value)
-    assert found.startswith("the machine has too little memory, 4,194,304.00 GiB more were")
+    assert found.startswith("the machine has too little memory: 4,194,304.00 GiB more were")
 
 
 def test_what_python_cannot_allocate():
@@ -57,7 +57,7 @@ def test_what_python_cannot_allocate():
 def test_what_a_gpu_cannot_allocate():
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**50, device="cuda")
-    assert explain_out_of_memory(raised.value).startswith("the GPU has too little memory, ")
+    assert explain_out_of_memory(raised.value).startswith("the GPU has too little memory: ")
 
 
 def test_other_errors():

@@ -1,19 +1,102 @@
-"""How the program ends, in a process of its own."""
+"""Settings of the command line's own process."""
 
+import gc
+import os
+import signal
 import subprocess
 import sys
+from ctypes import CDLL
+
+import pytest
+
+from tlf.cli import process
+from tlf.results import Notice, SegmentStarted
 
 
-def test_the_end_is_quick_and_whole():
+def test_exit_handlers_run_and_output_is_flushed_before_the_end():
     program = """
 import atexit
 from tlf.cli.process import leave
 atexit.register(print, "reported")
-print("said", end=" ")
+print("printed", end=" ")
 leave(3)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 3, done.stderr
-    assert done.stdout.split() == ["said", "reported"]
+    assert done.stdout.split() == ["printed", "reported"]
+
+
+def test_ctrl_c_during_imports_ends_the_process_at_once():
+    program = """
+import os, signal
+from tlf.cli.process import importing
+with importing():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        print("not reached")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted\n")
+
+
+def test_after_the_imports_ctrl_c_is_as_before():
+    before = signal.getsignal(signal.SIGINT)
+    with process.importing():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_events_pass_through_and_each_segment_sets_how_memory_is_kept(monkeypatch):
+    kept, frozen = [], []
+    monkeypatch.setattr(process, "keep_memory", lambda *, large: kept.append(large))
+    monkeypatch.setattr(process, "settle", lambda: frozen.append(True))
+    events = [
+        Notice("one"),
+        SegmentStarted("head", 0, {}, "features"),
+        SegmentStarted("all", 0, {}, "images"),
+    ]
+    assert [*process.settled(iter(events))] == events
+    assert kept == [True, False]
+    assert frozen == [True]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(CDLL(None), "mallopt"), reason="needs glibc"
+)
+def test_freed_memory_stays_in_the_process():
+    program = """
+from tlf.cli.process import keep_memory
+import resource
+{}
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(2):
+    block = bytearray(64 * 2**20); del block
+before = faults()
+for _ in range(4):
+    block = bytearray(64 * 2**20); del block
+print(faults() - before)
+"""
+    faults = {}
+    for setting in ("keep_memory()", "pass"):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(setting)],
+            capture_output=True, text=True, check=True,
+            env={**os.environ, "GLIBC_TUNABLES": ""},
+        )  # fmt: skip
+        faults[setting] = int(done.stdout)
+    assert faults["keep_memory()"] < faults["pass"] / 2
+
+
+def test_the_collector_waits_longer():
+    before = gc.get_threshold()
+    try:
+        process.collect_rarely()
+        assert gc.get_threshold()[0] == 100_000
+    finally:
+        gc.set_threshold(*before)

@@ -1,7 +1,7 @@
 """A freeze policy that tlf was not built with: it thaws by what the stages themselves signal.
 
-It comes as a plugin, is compared with a plain loop that does the same by hand, and goes on after a
-kill, though it keeps nothing of its own.
+It comes as a plugin, is compared with a plain loop that does the same by hand, and is resumed after
+a kill, though it stores nothing of its own.
 """
 
 import json
@@ -42,7 +42,6 @@ def tlf_freeze_policies():
     return {"liveliest": Liveliest}
 '''
 RECIPE = f"""
-checkpoint_every = {{ updates = 1 }}
 {RESNET18}
 [[phases]]
 name = "thaw"
@@ -50,6 +49,7 @@ freeze = "lively:liveliest"
 epochs = 4
 lr = 1e-3
 """
+RESUMABLE = "checkpoint_every = { updates = 1 }\n" + RECIPE
 STAGES = {"stem": ("conv1", "bn1"), **{f"layer{n}": (f"layer{n}",) for n in (1, 2, 3, 4)}}
 """Stage → modules of torchvision's ResNet-18."""
 
@@ -84,7 +84,7 @@ class PlainLoop:
         self.optimizer = None
 
     def thaw(self, trainable):
-        """Let these stages and the head train; momentum goes on only where there was some."""
+        """Let these stages and the head train; momentum is kept where there was some."""
         self.model.train()
         for stage, modules in STAGES.items():
             for module in map(self.model.get_submodule, modules):
@@ -146,9 +146,9 @@ def test_it_does_what_a_plain_loop_does_by_hand(tmp_path, images, plugin):
 
 
 @pytest.mark.slow
-def test_it_goes_on_after_a_kill(tmp_path, images, plugin):
+def test_it_is_resumed_after_a_kill(tmp_path, images, plugin):
     whole, killed = (
-        write_recipe(tmp_path / f"{name}.toml", images, RECIPE, output=name)
+        write_recipe(tmp_path / f"{name}.toml", images, RESUMABLE, output=name)
         for name in ("whole", "killed")
     )
     folder = tmp_path / "killed"

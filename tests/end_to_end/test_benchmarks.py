@@ -86,7 +86,7 @@ def test_the_folded_network_computes_what_the_whole_one_does(task):
         torch.testing.assert_close(features, model(images), rtol=1e-3, atol=1e-4)
 
 
-def test_the_limit_learns_as_torchvisions_network_does(task):
+def test_the_limit_trains_as_torchvisions_network_does(task):
     # In float64: in float32, rounding turns a ReLU or two the other way.
     model = network.network(replace(task, frozen="nothing"), 2).train().double()
     images, labels = torch.randn(8, 3, 64, 64, dtype=torch.float64), torch.arange(8) % 2
@@ -154,7 +154,7 @@ def test_a_process_is_measured_and_its_failure_shown(tmp_path):
 
 
 @pytest.mark.parametrize("option", [[], pytest.param(["--uncompiled"], marks=pytest.mark.slow)])
-def test_what_loading_a_head_costs_is_told(finished, capsys, monkeypatch, option):
+def test_what_loading_a_head_costs_is_printed(finished, capsys, monkeypatch, option):
     head = str(finished / "head.safetensors")
     monkeypatch.setattr(sys, "argv", ["loading.py", head, "--repeats", "2", *option])
     loading.main()
@@ -224,13 +224,13 @@ def test_one_command_gives_the_table(images, tmp_path):
 
 
 @pytest.mark.slow
-def test_one_command_tells_how_cached_epochs_grow(tmp_path):
+def test_one_command_prints_how_cached_epochs_grow(tmp_path):
     command = [
         sys.executable, str(BENCHMARKS / "scaling.py"), "--counts", "20,80", "--epochs", "2",
         "--turns", "2",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.count("\n80 ") == 2
-    told = r"^20 → 80 images: cached epochs .* times as long \(2 turns\)"
-    assert re.search(told, done.stdout, re.MULTILINE)
+    ratio = r"^20 → 80 images: cached epochs .* times as long \(2 turns\)"
+    assert re.search(ratio, done.stdout, re.MULTILINE)
     assert not [*tmp_path.iterdir()]

@@ -57,7 +57,7 @@ PLUGINS = {
         AUGMENT.replace('"blend": Blend', '"rough": Grain'),
     ),
 }  # fmt: skip
-"""Distribution → the plugin's name, its module, and what stands in it."""
+"""Distribution → the plugin's name, its module and its source."""
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ def test_the_list_shows_each_and_why_it_failed(start):
     assert titles[0].startswith("tlf  (tlf ")
     assert sorted(titles[1:]) == names
     assert [title.split()[0] for title in titles[1:]] == sorted(n.split()[0] for n in names)
-    told = {title: shown[shown.index(title) + 1].strip() for title in titles[1:]}
-    assert told["film  (tlf-film 1.2)"] == "augmentations   film:grain, film:blend"
+    reported = {title: shown[shown.index(title) + 1].strip() for title in titles[1:]}
+    assert reported["film  (tlf-film 1.2)"] == "augmentations   film:grain, film:blend"
     expected = {
         "boom": "cannot be imported: RuntimeError: boom (boom_plugin.py, line 1)",
         "exit": "cannot be imported: SystemExit: 0",
@@ -109,12 +109,12 @@ def test_the_list_shows_each_and_why_it_failed(start):
         "double": "'double:rough', whose class Grain is 'double:grain' of tlf-double 1.2 already",
     }
     for name, reason in expected.items():
-        line = told[f"{name}  (tlf-{name} 1.2)"]
+        line = reported[f"{name}  (tlf-{name} 1.2)"]
         assert line.startswith(f"failed to load: plugin '{name}' (tlf-{name} 1.2): ")
         assert reason in line
     for twin in ("twin  (tlf-twin-a 1.2)", "twin  (tlf-twin-b 1.2)"):
-        assert "tlf-twin-a 1.2" in told[twin]
-        assert "uninstall all but one" in told[twin]
+        assert "tlf-twin-a 1.2" in reported[twin]
+        assert "uninstall all but one" in reported[twin]
     assert "A run loads tlf first" in done.stdout
 
 
@@ -133,7 +133,7 @@ def test_a_run_that_names_none_of_them_is_not_disturbed(start, recipe, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ("phases.0.freeze=boom:x", "plugin 'boom' (tlf-boom 1.2): cannot be imported: RuntimeErr"),
         ("plugins=['given']", "plugin 'given' (tlf-given 1.2): tlf_epoch_ended gives 'result' a"),
@@ -149,10 +149,10 @@ def test_a_run_that_names_none_of_them_is_not_disturbed(start, recipe, tmp_path)
         ),
     ],
 )
-def test_a_run_that_names_one_says_whose_fault_it_is(start, recipe, change, told):
+def test_a_run_that_names_one_reports_the_plugin_at_fault(start, recipe, change, reported):
     done = start(recipe, change)
     assert done.returncode == 2
-    assert f"error: {told}" in done.stderr
+    assert f"error: {reported}" in done.stderr
     assert "Traceback" not in done.stderr
 
 

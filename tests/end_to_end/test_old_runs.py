@@ -67,7 +67,7 @@ def test_its_model_classifies(old, finished, images, monkeypatch):
 
 def test_it_is_not_resumed(old):
     before = {path.name: path.read_bytes() for path in old.iterdir()}
-    with pytest.raises(RunError, match="of format 1, from an older tlf, and this tlf resumes form"):
+    with pytest.raises(RunError, match="has format 1, from an older tlf, and this tlf resumes"):
         next(package.resume(old))
     assert {path.name: path.read_bytes() for path in old.iterdir()} == before
 
@@ -75,7 +75,7 @@ def test_it_is_not_resumed(old):
 def test_a_newer_run_asks_for_a_newer_tlf(old):
     provenance = json.loads((old / "provenance.json").read_text())
     (old / "provenance.json").write_text(json.dumps(provenance | {"format": 3}))
-    with pytest.raises(RunError, match="of format 3, from a newer tlf"):
+    with pytest.raises(RunError, match="has format 3, from a newer tlf"):
         next(package.resume(old))
     (old / "provenance.json").write_text("{")
     with pytest.raises(RunError, match=r"provenance\.json is damaged"):

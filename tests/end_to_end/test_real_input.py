@@ -86,11 +86,11 @@ def test_a_linear_probe_reaches_93_percent(train):
     assert best(epochs) >= 0.93
     rows = predictions(folder)
     # imageNotFound.gif, an image of no ant, is one of the 245.
-    told = json.loads((folder / "provenance.json").read_text())
-    assert told["images"] == {"train": 245, "eval": 153}
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["images"] == {"train": 245, "eval": 153}
     assert sum(row["label"] == row["predicted"] for row in rows) / len(rows) == best(epochs)
     assert [row["label"] for row in rows].count("ants") == 70
-    assert {"name": "mobilenet", "distribution": "tlf-mobilenet", "version": "1.0"} in told[
+    assert {"name": "mobilenet", "distribution": "tlf-mobilenet", "version": "1.0"} in provenance[
         "plugins"
     ]
     assert moved(folder) == set()
@@ -120,8 +120,8 @@ def _compare_with_timm_and_torchvision(folder, rows):
     images = [prepare(Image.open(HYMENOPTERA / row["path"]).convert("RGB")) for row in rows]
     with torch.inference_mode():
         logits = network(torch.stack(images)) @ head["weight"].T + head["bias"]
-    told = torch.tensor([[float(row["p_ants"]), float(row["p_bees"])] for row in rows])
-    torch.testing.assert_close(logits.softmax(1), told, atol=1e-4, rtol=0)
+    written = torch.tensor([[float(row["p_ants"]), float(row["p_bees"])] for row in rows])
+    torch.testing.assert_close(logits.softmax(1), written, atol=1e-4, rtol=0)
 
 
 def test_head_first_thaws_what_the_recipe_says_and_nothing_else(train):
@@ -167,7 +167,7 @@ def compare_with_frozen(train, root, *overrides):
     return tuned, frozen
 
 
-def test_a_fine_tune_on_some_of_cifar10_learns(train, some_of_cifar):
+def test_a_fine_tune_on_some_of_cifar10_beats_a_frozen_backbone(train, some_of_cifar):
     small = ("transforms.size=64", "transforms.resize=64", "phases.0.epochs=4")
     tuned, frozen = compare_with_frozen(train, some_of_cifar, *small)
     assert best(frozen) > 0.3  # chance is 0.1
@@ -175,6 +175,6 @@ def test_a_fine_tune_on_some_of_cifar10_learns(train, some_of_cifar):
 
 
 @pytest.mark.slow
-def test_a_fine_tune_on_5000_images_of_cifar10_learns(train):
+def test_a_fine_tune_on_5000_images_of_cifar10_beats_a_frozen_backbone(train):
     tuned, _ = compare_with_frozen(train, CIFAR, "phases.0.epochs=5")
     assert best(tuned) > 0.77

@@ -127,11 +127,13 @@ def test_killed_at_a_point_and_resumed(tmp_path, images, whole, runs, point, num
     assert {file.name for file in output.iterdir()} == {file.name for file in whole.iterdir()}
 
 
-def test_killed_when_all_but_the_state_is_written(tmp_path, images, whole, runs, tlf):
+def test_killed_when_all_but_the_state_is_written(tmp_path, images, whole, runs, main):
     path, output = write(tmp_path, images)
     assert runs.whole("run", path, "before-discard", 1) == -signal.SIGKILL
     assert_same(whole, output)
-    assert "has ended" in tlf("resume", output).stderr
+    code, _, err = main("resume", output)
+    assert code == 2
+    assert "has ended" in err
 
 
 def resume_or_begin(runs, path, output, *more):
@@ -283,11 +285,11 @@ def test_a_signal_stops_the_run_and_says_how_to_resume(tmp_path, images, whole, 
     assert "has ended" in again.stderr
 
 
-def test_the_same_recipe_with_resume(tmp_path, images, whole, tlf):
+def test_the_same_recipe_with_resume(tmp_path, images, whole, main):
     path, output = write(tmp_path, images)
     stop_after(path, 12)
-    finished = tlf(path, "--resume")
-    assert finished.returncode == 0, finished.stderr
+    code, _, err = main(path, "--resume")
+    assert (code, err) == (0, "")
     assert_same(whole, output)
 
 

@@ -81,11 +81,11 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
         recipe = write_recipe(tmp_path / f"{processes}.toml", root, RECIPE, output.name)
         done = launch(processes, recipe)
         assert done.returncode == 0, done.stderr
-        told = json.loads((output / "provenance.json").read_text())["hardware"]["device"]
-        assert ("× 2 processes" in told) == (processes == 2)
+        device = json.loads((output / "provenance.json").read_text())["hardware"]["device"]
+        assert ("× 2 processes" in device) == (processes == 2)
         assert not output.with_name(f"{output.name}-2").exists()
         assert ("× 2 processes" in done.stdout) == (processes == 2)
-        assert done.stdout.count("best ") == 1, "only one process speaks"
+        assert done.stdout.count("best ") == 1, "only one process prints"
         folders.append(output)
     one, two = map(metrics, folders)
     for first, second in zip(one, two, strict=True):
@@ -131,12 +131,9 @@ def write_resumable(folder, images):
 
 @pytest.mark.parametrize(
     "stop",
-    [
-        pytest.param(preprocessing, marks=() if "kill" in preprocessing else pytest.mark.slow)
-        for preprocessing in STOPS
-    ],
+    [pytest.param(stop, marks=() if "kill" in stop else pytest.mark.slow) for stop in STOPS],
 )
-def test_two_processes_go_on_bit_for_bit(tmp_path, images, whole, stop):
+def test_two_processes_resume_bit_for_bit(tmp_path, images, whole, stop):
     path, folder = write_resumable(tmp_path, images), tmp_path / "run"
     launcher = subprocess.Popen(command(2, path), cwd=ROOT, stderr=subprocess.PIPE, text=True)
     lines, deadline = folder / "metrics.jsonl", time.monotonic() + 200
@@ -157,7 +154,7 @@ def test_two_processes_go_on_bit_for_bit(tmp_path, images, whole, stop):
     assert (whole / "predictions.csv").read_text() == (folder / "predictions.csv").read_text()
 
 
-def test_two_processes_refuse_and_say_nothing_else(tmp_path, drawn):
+def test_two_processes_refuse_and_print_nothing_else(tmp_path, drawn):
     """Elsewhere, libraries count what they leak, and gloo's threads abort the interpreter's end."""
     root = drawn(tmp_path / "images", 4, 2)
     (root / "train" / "circles" / "000.jpg").write_bytes(b"no image")
@@ -176,10 +173,10 @@ def test_two_processes_refuse_and_say_nothing_else(tmp_path, drawn):
         )
         for rank in "01"
     ]  # fmt: skip
-    told = [process.communicate(timeout=300)[1] for process in both]
-    assert [process.returncode for process in both] == [2, 2], told
-    for said in told:
-        refused, image, instead = said.splitlines()
+    errors = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 2], errors
+    for error in errors:
+        refused, image, instead = error.splitlines()
         assert refused == "error: train: 1 of 8 images cannot be read"
         assert "circles/000.jpg" in image
         assert "data.bad_images" in instead

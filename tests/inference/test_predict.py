@@ -1,87 +1,17 @@
 """Classifying images with what a run left."""
 
-import csv
-import io
-import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from run_files import predictions
-from tlf.cli import main as cli
-from tlf.errors import DataError, RunError, WeightsError
+from small import UNREADABLE
+from tlf.errors import DataError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
-
-
-@pytest.fixture
-def main(monkeypatch, capsys, finished):
-    """Run ``tlf predict`` on the run; give its exit code and what it prints."""
-
-    def main(*arguments):
-        monkeypatch.setenv("COLUMNS", "300")
-        monkeypatch.setattr(sys, "argv", ["tlf", "predict", str(finished), *map(str, arguments)])
-        return cli.main(), *capsys.readouterr()
-
-    return main
-
-
-@pytest.fixture
-def predict(main):
-    """Run ``tlf predict`` on the run without an error; give what it prints."""
-
-    def predict(*arguments):
-        code, out, err = main(*arguments)
-        assert (code, err) == (0, "")
-        return out
-
-    return predict
-
-
-@pytest.fixture
-def known(finished):
-    """Path in the dataset → the row of the run's own predictions.csv."""
-    return {row["path"]: row for row in predictions(finished)}
-
-
-def read(text):
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def figures(row):
-    return torch.tensor([float(row[name]) for name in sorted(row) if name.startswith("p_")])
-
-
-def test_csv_equals_what_the_run_said(predict, known, images):
-    found = read(predict(images / "val", "--format", "csv"))
-    assert [row["path"] for row in found] == [str(images / name) for name in known]
-    assert list(found[0]) == ["path", "predicted", "p_circles", "p_squares"]
-    for row, expected in zip(found, known.values(), strict=True):
-        assert row["predicted"] == expected["predicted"]
-        torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
-
-
-def test_json_lines_and_the_table_hold_the_same(predict, images):
-    files = [images / "val/squares/001.jpg", images / "val/circles/odd.jpg"]
-    rows = read(predict(*files, "--format=csv"))
-    lines = [json.loads(line) for line in predict(*files, "--format=jsonl").splitlines()]
-    table = [line.split() for line in predict(*files).splitlines()]
-    assert table[0] == ["path", "predicted", "p_circles", "p_squares"]
-    assert table[1:] == [list(row.values()) for row in rows]
-    assert lines == [
-        {
-            "path": row["path"],
-            "predicted": row["predicted"],
-            "probabilities": {n: float(row[f"p_{n}"]) for n in ("circles", "squares")},
-        }
-        for row in rows
-    ]
-    assert [row["path"] for row in rows] == [str(file) for file in files]
 
 
 def test_probabilities_sum_to_one_and_the_highest_is_predicted(finished, images):
@@ -129,66 +59,8 @@ def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path):
     assert expand([tmp_path / ".cache"]) == (tmp_path / ".cache" / "a.jpg",)
 
 
-@pytest.fixture
-def spoilt(images, tmp_path):
-    """More images than a batch, of which four cannot be read: the first, and one at the end."""
-    folder = Path(shutil.copytree(images, tmp_path / "spoilt"))
-    shutil.copytree(images / "val", folder / "more")
-    cut = (folder / "val/circles/000.jpg").read_bytes()[:300]
-    (folder / "train/circles/000.jpg").write_bytes(b"")
-    (folder / "train/squares/004.jpg").write_text("no image")
-    (folder / "val/squares/004.jpg").write_bytes(cut)
-    (folder / "val/squares/gone.jpg").write_bytes(b"<svg></svg>")
-    return folder
-
-
-REASONS = {
-    "train/circles/000.jpg": "the file is empty",
-    "train/squares/004.jpg": "not an image in a known format",
-    "val/squares/004.jpg": "truncated",
-    "val/squares/gone.jpg": "it holds a web page, SVG or XML, not pixels",
-}
-
-
-@pytest.mark.parametrize("form", ["csv", "jsonl", pytest.param("table", marks=pytest.mark.slow)])
-def test_unreadable_images_are_listed_and_the_others_are_classified(main, spoilt, form):
-    bad = [spoilt / name for name in REASONS]
-    good = [path for path in expand([spoilt]) if path not in bad]
-    code, out, err = main(spoilt, "--format", form)
-    assert code == 1
-    for line, path, reason in zip(err.splitlines(), bad, REASONS.values(), strict=True):
-        assert line.startswith(f"error: {path}: ")
-        assert reason.lower() in line.lower()
-    found = out.splitlines()
-    listed = found if form == "jsonl" else found[1:]
-    assert len(listed) == len(good) > AT_ONCE
-    for line, path in zip(listed, good, strict=True):
-        assert str(path) in line
-    code, whole, err = main(*good, "--format", form)
-    assert (code, err) == (0, "")
-    if form == "csv":
-        for row, expected in zip(read(out), read(whole), strict=True):
-            assert row["predicted"] == expected["predicted"]
-            torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
-
-
-@pytest.mark.parametrize(
-    "form", ["csv", *(pytest.param(form, marks=pytest.mark.slow) for form in ("jsonl", "table"))]
-)
-def test_without_a_readable_image_nothing_is_printed(main, spoilt, form):
-    bad = [spoilt / name for name in REASONS]
-    for path in expand([spoilt]):
-        if path not in bad:
-            path.unlink()
-    code, out, err = main(spoilt, "--format", form)
-    assert (code, out) == (2, "")
-    first, *lines = err.splitlines()
-    assert first == "error: no image can be read:"
-    assert [line.partition(": ")[0] for line in lines] == [f"  {path}" for path in bad]
-
-
 def test_a_program_decides_about_unreadable_images(finished, spoilt):
-    bad = [spoilt / name for name in REASONS]
+    bad = [spoilt / name for name in UNREADABLE]
     good = [path for path in expand([spoilt]) if path not in bad]
     problems = []
     found = list(predict_images(finished, spoilt, problems.append))

@@ -8,10 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from places import ROOT
-from tlf.cli.main import cli, main
+from tlf.cli.main import main
 from tlf.errors import PluginError
 from tlf.plugins.scaffold import write_plugin
 
@@ -178,11 +177,3 @@ def test_a_half_written_package_never_has_its_name(tmp_path, monkeypatch):
     with pytest.raises(PluginError, match=r"tlf-ends cannot be written: No space left"):
         write_plugin("ends", tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_command_says_how_to_go_on(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(cli, ["new-plugin", "ends"])
-    assert done.exit_code == 0
-    assert Path("tlf-ends/tlf_ends.py").is_file()
-    assert "    pip install -e tlf-ends\n    pytest tlf-ends\n" in done.output

@@ -1,10 +1,12 @@
+"""The folder of a run: a new one for each run, and which can be resumed."""
+
 import pytest
 
 from tlf.errors import RunError
-from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder
+from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
 
 
-def test_a_run_never_takes_anothers_folder(tmp_path):
+def test_a_run_never_uses_the_folder_of_another(tmp_path):
     output = str(tmp_path / "runs" / "x")
     assert latest_run_folder(output) is None
     names = [new_run_folder(output).name for _ in range(3)]
@@ -12,9 +14,34 @@ def test_a_run_never_takes_anothers_folder(tmp_path):
     assert latest_run_folder(output).name == "x-3"
 
 
-def test_a_file_in_the_way_is_told_and_nothing_is_made(tmp_path):
+def test_a_file_in_the_way_is_reported_and_nothing_is_created(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write the run folder"):
         check_writable(str(tmp_path / "file" / "run"))
     check_writable(str(tmp_path / "new" / "run"))
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_runs_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [str(new_run_folder(output)) for output in ("a/b", "a/b", "a/b/", "a/b")]
+    assert names == ["a/b", "a/b-2", "a/b-3", "a/b-4"]
+    assert new_run_folder(".") == tmp_path.with_name(f"{tmp_path.name}-2")
+
+
+def test_only_a_run_that_has_not_ended_can_be_resumed(run_copy, tmp_path):
+    with pytest.raises(RunError, match=r"is not the folder of a run; write one, such as runs/mine"):
+        unfinished_run(tmp_path)
+    with pytest.raises(RunError, match="has ended; there is nothing to resume"):
+        unfinished_run(run_copy)
+    (run_copy / "model.safetensors").unlink()
+    assert unfinished_run(run_copy) == run_copy
+    (run_copy / "provenance.json").write_text('{"format": 3}')
+    with pytest.raises(RunError, match="has format 3, from a newer tlf, and this tlf resumes form"):
+        unfinished_run(run_copy)
+    (run_copy / "provenance.json").write_text("{}")  # format 1 does not record it
+    with pytest.raises(RunError, match="has format 1, from an older tlf"):
+        unfinished_run(run_copy)
+    (run_copy / "provenance.json").write_text("{")
+    with pytest.raises(RunError, match=r"provenance\.json is damaged: .*; start a new run"):
+        unfinished_run(run_copy)

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands take."""
+"""Arguments and options that several commands share."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ recipe = click.argument("recipe", type=click.Path(path_type=Path))
 run_folder = click.argument("run", type=click.Path(path_type=Path))
 overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 changed = click.option(
-    "--changed", is_flag=True, help="Go on although the recipe or the images are others."
+    "--changed", is_flag=True, help="Resume although the recipe or the images have changed."
 )

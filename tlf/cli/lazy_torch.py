@@ -1,14 +1,13 @@
-"""A quick start: torch's compiler is imported when something is compiled, and not before.
+"""A fast start: torch's compiler is imported when something is compiled, not before.
 
-torchvision imports the compiler for one function, and torch's optimizers at their first step for
-another: more than a second of a short run. Until something asks for more of it than that, stand-ins
-take the place of two of its modules, which know that nothing has been compiled. Another one spares
-torch's older ONNX exporter, which torchvision tells about operators of detection networks, and one
-torchvision's own datasets. Whatever else is asked of a stand-in is answered by the real module,
-which is imported then.
+torchvision imports the compiler for one function, and so do torch's optimizers at their first step:
+more than a second of a short run. Stand-ins replace two modules of the compiler, and answer that
+nothing has been compiled. A third replaces the module in which torchvision registers the operators
+of detection networks with torch's older ONNX exporter; a fourth replaces torchvision's datasets.
+Any other attribute of a stand-in comes from the real module, which is imported at that moment.
 
-This rests on what torch and torchvision import, so it is done for the versions that it was tested
-with, and only by the command line. ``TLF_FAST_START=0`` switches it off.
+This depends on what torch and torchvision import. So it is done by the command line only, and only
+with tested versions of torch. ``TLF_FAST_START=0`` switches it off.
 """
 
 import os
@@ -30,57 +29,57 @@ _PARTS = (_COMPILER, f"{_COMPILER}.utils")
 _ONNX = "torchvision.ops._register_onnx_ops"
 _DATASETS = "torchvision.datasets"
 _LOMO = "lomo_optim"
-"""An optimizer's package, for which Accelerate looks on the disk twice in every update."""
+"""A package of optimizers. Accelerate looks for it on the disk twice in every step."""
 
 
 class _Nothing:
-    """What a compiled module would be an instance of."""
+    """The class of compiled modules, of which there are none yet."""
 
 
 class _StandIn(ModuleType):
-    """Answers what can be answered without the real module."""
+    """Replaces a module: has a few of its attributes, and imports it for any other."""
 
-    def __init__(self, name: str, known: dict[str, Any]) -> None:
+    def __init__(self, name: str, attributes: dict[str, Any]) -> None:
         super().__init__(name)
-        self.__dict__.update(known)
+        self.__dict__.update(attributes)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything of the real module's
-        if name.startswith("__"):  # imports and inspection ask every module for such names
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of the real module
+        if name.startswith("__"):  # imports and inspection read them from every module
             raise AttributeError(name)
         return getattr(_real(self.__name__), name)
 
 
-class _Inside(MetaPathFinder):
-    """Imports what is inside a deferred package: the real package first, which may import it."""
+class _SubmoduleFinder(MetaPathFinder):
+    """Imports a submodule of a replaced package: first the real package, which may import it."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        """Where to find a module, if its package has a stand-in and brings it along."""
+        """The spec of a module that the real package has imported, if it has a stand-in."""
         package = name.rpartition(".")[0]
         if not isinstance(sys.modules.get(package), _StandIn):
             return None
         _real(package)
-        # Found among the modules, it would be loaded once more by its own spec.
+        # Left in sys.modules, it would be loaded a second time by its own spec.
         module = sys.modules.pop(name, None)
-        return None if module is None else ModuleSpec(name, _Loaded(module))
+        return None if module is None else ModuleSpec(name, _LoadedModule(module))
 
 
-class _Loaded(Loader):
-    """Gives a module that was loaded while somebody looked for it."""
+class _LoadedModule(Loader):
+    """Returns a module that has been loaded already."""
 
     def __init__(self, module: ModuleType) -> None:
         self.module, self.spec = module, module.__spec__
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The module."""
+        """Return the module."""
         return self.module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has run already."""
-        vars(module)["__spec__"] = self.spec  # torch's modules of settings refuse to be written to
+        """Restore the module's spec; its code has run already."""
+        vars(module)["__spec__"] = self.spec  # setattr fails on torch's config modules
 
 
 def defer_imports() -> None:
-    """Let torch's compiler cost nothing until more of it is needed."""
+    """Replace modules that a run rarely needs by stand-ins."""
     off = "torch" in sys.modules or os.environ.get("TLF_FAST_START") == "0"
     torch = None if off else find_spec("torch")
     if torch is None or torch.submodule_search_locations is None:
@@ -88,7 +87,7 @@ def defer_imports() -> None:
     root = Path(torch.submodule_search_locations[0])
     if not is_tested(_version(root)):
         return
-    known: dict[str, dict[str, Any]] = {
+    stand_ins: dict[str, dict[str, Any]] = {
         _COMPILER: {
             "graph_break": lambda: None,
             "disable": lambda function=None, *_, **__: function,
@@ -102,21 +101,21 @@ def defer_imports() -> None:
         _DATASETS: {"__path__": []},
     }
     if find_spec(_LOMO) is None:
-        sys.modules[_LOMO] = None  # type: ignore[assignment]  # Python's word for: there is none
-    for name, answers in known.items():
-        sys.modules[name] = _StandIn(name, answers)
-    sys.meta_path.insert(0, _Inside())
+        sys.modules[_LOMO] = None  # type: ignore[assignment]  # an import then fails without a search
+    for name, attributes in stand_ins.items():
+        sys.modules[name] = _StandIn(name, attributes)
+    sys.meta_path.insert(0, _SubmoduleFinder())
 
 
 def _version(torch: Path) -> str:
-    """The version of the torch in a folder; asking for package metadata would take longer."""
+    """The version of the torch in a folder; reading package metadata would take longer."""
     file = torch / "version.py"
-    found = re.search(r"__version__ = '(.+)'", file.read_text()) if file.is_file() else None
-    return found.group(1) if found else ""
+    match = re.search(r"__version__ = '(.+)'", file.read_text()) if file.is_file() else None
+    return match.group(1) if match else ""
 
 
 def is_tested(torch: str) -> bool:
-    """Whether a version of torch is one that the stand-ins were tested with.
+    """Whether the stand-ins were tested with this version of torch.
 
     >>> is_tested("2.11.0+cu130"), is_tested("2.1.1")
     (True, False)
@@ -125,7 +124,7 @@ def is_tested(torch: str) -> bool:
 
 
 def _real(name: str) -> ModuleType:
-    """The real module, in place of the stand-ins that belong to it."""
+    """Import the real module, and remove the stand-ins that belong to it."""
     for part in _PARTS if name in _PARTS else (name,):
         if isinstance(sys.modules.get(part), _StandIn):
             del sys.modules[part]

@@ -1,4 +1,4 @@
-"""The command line: runs a command and gives its exit code; prints errors without a traceback."""
+"""Run a command, print errors without a traceback, return the exit code."""
 
 import click
 
@@ -19,7 +19,11 @@ def cli() -> None:
 
 
 def main() -> int:
-    """Run a command and give its exit code; what a user can mend is told in one message: 2."""
+    """Run a command and return its exit code.
+
+    0 on success, 2 on error (one message on stderr), 130 after Ctrl-C, 143 after SIGTERM. An error
+    of tlf's own, which no user can fix, is raised with its traceback.
+    """
     try:
         return cli(standalone_mode=False) or 0
     except click.exceptions.Abort:
@@ -35,7 +39,7 @@ def main() -> int:
     except TlfError as error:
         click.echo(f"error: {error}", err=True)
     except (MemoryError, RuntimeError) as error:
-        if (short := explain_out_of_memory(error)) is None:
+        if (message := explain_out_of_memory(error)) is None:
             raise
-        click.echo(f"error: {short}", err=True)
+        click.echo(f"error: {message}", err=True)
     return 2

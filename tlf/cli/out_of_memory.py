@@ -1,54 +1,53 @@
-"""Too little memory, in whichever words it is told: torch has a type of its own only for what a GPU
-lacks.
+"""Recognize errors about too little memory by their text.
+
+torch raises a type of its own only for a GPU; elsewhere the text alone says what is missing.
 """
 
 import re
 
 _SMALLER = (
-    "write a smaller batch_size, accumulate = 2 or more for batches in as many pieces, or a "
-    "smaller transforms.size, head or backbone"
+    "write a smaller batch_size, accumulate = 2 or more (a batch in that many parts), or a smaller "
+    "transforms.size, head or backbone"
 )
 
 
 def explain_out_of_memory(error: BaseException) -> str | None:
-    """What is short of memory and what to write instead; None if an error is something else.
+    """Say which memory is too small and what to write instead; None for any other error.
 
     >>> error = RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total …")
     >>> explain_out_of_memory(error).partition(";")[0]
-    'the GPU has too little memory, 2.00 GiB more were asked for'
+    'the GPU has too little memory: 2.00 GiB more were requested'
     >>> explain_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-
-    Parameters:
-        error: one that may be about memory.
     """
-    text = _told(error)
+    text = _text(error)
     if "killed by signal: Bus error" in text or "out of shared memory" in text:
         return (
             "the processes that load images have too little shared memory; write workers = 0, or "
-            "give a container more of it (docker run --ipc=host, or --shm-size 8g)"
+            "give the container more of it (docker run --ipc=host, or --shm-size 8g)"
         )
     if "killed by signal: Killed" in text:
         return (
-            "a process that loads images was killed, as a system does that runs out of memory; "
-            "write fewer workers or a smaller batch_size"
+            "a process that loads images was killed, probably because the machine ran out of "
+            "memory; write fewer workers or a smaller batch_size"
         )
     if isinstance(error, MemoryError) or re.search("can('t|not) allocate memory", text, re.I):
-        return f"the machine has too little memory{_asked(text)}; {_SMALLER}"
+        return f"the machine has too little memory{_requested(text)}; {_SMALLER}"
     if "out of memory" in text:
-        return f"the GPU has too little memory{_asked(text)}; {_SMALLER}"
+        return f"the GPU has too little memory{_requested(text)}; {_SMALLER}"
     return None
 
 
-def _told(error: BaseException | None) -> str:
-    """What an error and those behind it say."""
-    return f"{error} {_told(error.__cause__)}" if error is not None else ""
+def _text(error: BaseException | None) -> str:
+    """The messages of an error and of its causes."""
+    return f"{error} {_text(error.__cause__)}" if error is not None else ""
 
 
-def _asked(text: str) -> str:
-    found = re.search(r"[Tt]ried to allocate ([\d.]+) (\w+)", text)
-    if not found:
+def _requested(text: str) -> str:
+    """How much memory was requested, where the message says so."""
+    match = re.search(r"[Tt]ried to allocate ([\d.]+) (\w+)", text)
+    if not match:
         return ""
-    amount, unit = found.groups()
-    if unit == "bytes":  # of the machine's memory; a GPU's is told for a person
+    amount, unit = match.groups()
+    if unit == "bytes":  # torch's unit on the CPU; on a GPU it writes MiB or GiB
         amount, unit = f"{int(amount) / 2**30:,.2f}", "GiB"
-    return f", {amount} {unit} more were asked for"
+    return f": {amount} {unit} more were requested"

@@ -1,6 +1,6 @@
-"""What the command line does about its own process: how it keeps memory, is interrupted, and ends.
+"""Settings of the command line's own process: memory, garbage collection, Ctrl-C and its end.
 
-None of this is done to a program that uses tlf as a library.
+A program that uses tlf as a library is left as it is.
 """
 
 import atexit
@@ -16,17 +16,19 @@ from tlf.results import SegmentStarted
 
 
 def keep_memory(*, large: bool = True) -> None:
-    """Let freed memory stay with the process, on Linux with glibc; ``large`` blocks above 16 MiB,
-    too.
+    """Keep freed memory in the process, on Linux with glibc.
 
-    A batch takes large tensors and frees them, and the next one asks for as many again. By default
-    each goes back to the system in between, which then has to clear every page of it anew.
+    Every batch allocates large tensors and frees them. By default glibc returns them to the system,
+    which has to clear every page before the next batch.
+
+    Parameters:
+        large: keep blocks above 16 MiB, too.
     """
     from ctypes import CDLL
 
     if sys.platform != "linux" or not hasattr(libc := CDLL(None), "mallopt"):
         return
-    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # of glibc's malloc.h
+    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # from glibc's malloc.h
     libc.mallopt(trim_threshold, 2**31 - 1)
     libc.mallopt(mmap_threshold, 16 * 2**20)
     libc.mallopt(mmap_max, 0 if large else 2**16)
@@ -34,7 +36,7 @@ def keep_memory(*, large: bool = True) -> None:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Let Ctrl-C end the process on the spot: numpy and torch do not survive it half imported."""
+    """Let Ctrl-C end the process at once: half-imported numpy and torch break on an exception."""
 
     def quit_at_once(*_: object) -> None:
         os.write(2, b"\ninterrupted\n")
@@ -48,9 +50,11 @@ def importing() -> Iterator[None]:
 
 
 def leave(status: int) -> None:
-    """End at once, after everything that asked to be told: taking torch apart module by module is
-    the longer part of an ordinary end. Libraries count what they leak meanwhile, on stderr, and
-    threads of gloo's that are left can turn any exit code into SIGABRT (pytorch/pytorch#179291).
+    """Run the exit handlers, then end at once.
+
+    The interpreter would take torch apart module by module, which takes longer than all the rest.
+    Libraries would print what they leak, and gloo's threads could turn any exit code into SIGABRT
+    (pytorch/pytorch#179291).
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()
@@ -59,24 +63,25 @@ def leave(status: int) -> None:
 
 
 def collect_rarely() -> None:
-    """Let the garbage collector wait for a hundred thousand new objects instead of some hundreds:
-    while torch is imported they are many, and none of them garbage.
+    """Collect garbage after 100,000 new objects, not after some hundreds.
+
+    Importing torch creates many objects, and none of them is garbage.
     """
     gc.set_threshold(100_000)
 
 
 def settle() -> None:
-    """Spare the garbage collector what was imported: it stays until the end."""
+    """Exclude what was imported from garbage collection: it stays until the end."""
     gc.freeze()
 
 
 def settled(events: Iterator[Any]) -> Iterator[Any]:
-    """The same events of a run; prepares the process for what the run is about to do."""
+    """Yield the events of a run unchanged, and set up the process for each part of the run."""
     for number, event in enumerate(events):
         if number == 0:
-            settle()  # everything is imported that will be
+            settle()  # all imports are done
         if isinstance(event, SegmentStarted):
-            # What a whole network keeps for its backward pass leaves gaps between large blocks,
-            # which would cost memory; what only passes through frozen stages leaves none.
+            # The activations that a backward pass through the whole network needs leave gaps
+            # between large blocks, which would cost memory. Frozen stages leave no gaps.
             keep_memory(large=event.start != "images")
         yield event

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar on a terminal, plain lines in a file."""
+"""Show a run: with a progress bar on a terminal, with plain lines in a file or a notebook."""
 
 import time
 from collections.abc import Iterable
@@ -18,39 +18,39 @@ from tlf.training.job import Job
 from tlf.training.trainer import Event
 
 SECONDS_BETWEEN_LINES = 10.0
-"""Between two lines about the same epoch, where no terminal shows a bar."""
+"""The time between two lines about the same epoch where there is no bar."""
 
 
 def show(
     events: Iterable[RunStarted | Event | RunResult], console: Console | None = None
 ) -> RunResult | None:
-    """Show everything that happens in a run, until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
+    """Show a run until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
 
-    On a terminal with a bar; in a file and in a notebook with a plain line now and then.
+    A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
     Parameters:
         events: what ``run`` or ``resume`` yields.
-        console: where to show it; by default where this program prints.
+        console: where to print; stdout by default.
 
     Returns:
-        What the run gave.
+        The run's result; None if the run yielded none.
     """
     console, job, event = console or Console(), None, None
-    with _Bar(console) if _has_bar(console) else _Lines(console) as within:
+    with _Bar(console) if _has_bar(console) else _Lines(console) as progress:
         for event in events:
             job = event.job if isinstance(event, RunStarted) else job
             if job is not None and not job.accelerator.is_main_process:
                 continue
             if isinstance(event, Updated | Prepared):
-                within.update(event)
+                progress.update(event)
                 continue
-            within.clear()
+            progress.clear()
             _show_one(event, job, console)
     return event if isinstance(event, RunResult) else None
 
 
 def _has_bar(console: Console) -> bool:
-    # A notebook would need another library, ipywidgets, for a bar that moves.
+    # In a notebook, a moving bar would need another library, ipywidgets.
     return console.is_terminal and not console.is_jupyter
 
 
@@ -66,9 +66,9 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             )
             console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
         case Stored():
-            preprocessing = "found, computed by an earlier run" if event.reused else "computed once"
+            origin = "found, computed by an earlier run" if event.reused else "computed once"
             console.print(
-                f"stored    {event.title}: {preprocessing}, {readable_size(event.bytes)}",
+                f"stored    {event.title}: {origin}, {readable_size(event.bytes)}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -76,8 +76,8 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
         case Notice():
             console.print(f"note: {event.text}", style="yellow", markup=False, soft_wrap=True)
         case EpochResult():
-            names = [] if job is None else [len(phase.name) for phase in job.recipe.phases]
-            line = epoch_text(event, max(names, default=0))
+            widths = [] if job is None else [len(phase.name) for phase in job.recipe.phases]
+            line = epoch_text(event, max(widths, default=0))
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         case RunResult():
             _show_end(event, console)
@@ -85,13 +85,16 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
 
 def _show_start(event: RunStarted, console: Console) -> None:
     job = event.job
-    train, seen = len(job.splits.train), len(job.splits.eval)
+    train, evaluated = len(job.splits.train), len(job.splits.eval)
     classes = ", ".join(job.splits.classes[:8]) + (" …" if len(job.splits.classes) > 8 else "")
-    going_on = f", going on after {event.epochs} epochs" if event.epochs else ""
+    epochs = f"{event.epochs} epoch{'s' if event.epochs > 1 else ''}"
+    resumed = f", resumed after {epochs}" if event.epochs else ""
     console.print(
-        f"run       {event.folder}{going_on}", markup=False, highlight=False, soft_wrap=True
+        f"run       {event.folder}{resumed}", markup=False, highlight=False, soft_wrap=True
     )
-    console.print(f"images  {train} to train on, {seen} to evaluate on: {classes}", markup=False)
+    console.print(
+        f"images    {train} to train on, {evaluated} to evaluate on: {classes}", markup=False
+    )
     console.print(
         f"device    {describe(job.accelerator)}", markup=False, highlight=False, soft_wrap=True
     )
@@ -101,7 +104,7 @@ def _show_end(result: RunResult, console: Console) -> None:
     best = result.best
     console.print(
         f"\nbest      {best.phase} {best.epoch + 1}: {describe_metrics(best.metrics)}, "
-        f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s altogether\n"
+        f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s in total\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"
         f"try it    tlf predict {result.folder} IMAGE…",
@@ -109,8 +112,8 @@ def _show_end(result: RunResult, console: Console) -> None:
     )  # fmt: skip
 
 
-class _Within(Protocol):
-    """Shows how an epoch gets on."""
+class _Progress(Protocol):
+    """Shows the progress of an epoch."""
 
     def update(self, event: Updated | Prepared) -> None: ...
     def clear(self) -> None: ...
@@ -136,7 +139,7 @@ class _Bar:
         self.progress.stop()
 
     def update(self, event: Updated | Prepared) -> None:
-        """Move the bar; begin a new one where another stretch of work begins."""
+        """Move the bar; begin a new one when the title changes."""
         title = _title(event)
         if self.task is None or title != self.title:
             self.clear()
@@ -145,14 +148,14 @@ class _Bar:
         self.progress.update(self.task, completed=event.done, figures=_figures(event, self.started))
 
     def clear(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.task is not None:
             self.progress.remove_task(self.task)
             self.task = None
 
 
 class _Lines:
-    """A plain line now and then."""
+    """Plain lines, some seconds apart."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -166,7 +169,7 @@ class _Lines:
         pass
 
     def update(self, event: Updated | Prepared) -> None:
-        """Print a line if the last one is some time ago."""
+        """Print a line if the last one is older than ``SECONDS_BETWEEN_LINES``."""
         now, title = time.perf_counter(), _title(event)
         if title != self.title:
             self.title, self.started, self.last = title, now, now
@@ -179,7 +182,7 @@ class _Lines:
             )
 
     def clear(self) -> None:
-        """Nothing is left on the screen."""
+        """Do nothing: printed lines stay."""
 
 
 def _title(event: Updated | Prepared) -> str:

@@ -1,4 +1,4 @@
-"""Tables and lines that several commands show."""
+"""Tables and lines that several commands print."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def merged(rows: "Iterable[StageRow]") -> "Iterator[StageRow]":
-    """Make one row of neighbours that do alike; the head keeps its own.
+    """Merge neighbouring stages with the same state and rates into one row; the head stays apart.
 
     >>> from tlf.runs.explain import StageRow
     >>> rows = [StageRow(stage, 10, 0, ()) for stage in ("stem", "layer1", "layer2", "head")]
@@ -23,13 +23,13 @@ def merged(rows: "Iterable[StageRow]") -> "Iterator[StageRow]":
     [('stem … layer2', 30), ('head', 10)]
     """
     for _, group in groupby(rows, key=lambda row: (row.stage == "head", row.state, row.rates)):
-        alike = list(group)
-        ends = dict.fromkeys((alike[0].stage, alike[-1].stage))
+        stages = list(group)
+        ends = dict.fromkeys((stages[0].stage, stages[-1].stage))
         yield replace(
-            alike[0],
+            stages[0],
             stage=" … ".join(ends),
-            parameters=sum(row.parameters for row in alike),
-            trainable=sum(row.trainable for row in alike),
+            parameters=sum(row.parameters for row in stages),
+            trainable=sum(row.trainable for row in stages),
         )
 
 
@@ -50,7 +50,7 @@ def stage_table(rows: "Iterable[StageRow]") -> Table:
 
 
 def epoch_text(result: EpochResult, width: int = 0) -> str:
-    """The line that stays of an epoch. ``width`` is that of the longest name of a phase."""
+    """The line about a finished epoch. ``width``: the length of the longest phase name."""
     return (
         f"{result.phase:<{width}} {result.epoch + 1:>3}  "
         f"loss {result.train_loss:.4f} train, {result.eval_loss:.4f} eval  "

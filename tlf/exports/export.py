@@ -1,4 +1,4 @@
-"""Export a run's model: write it to the side, compare it with the run, and only then name it."""
+"""Export a run's model: write a temporary file, compare it with the run, only then rename it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,26 +20,26 @@ from tlf.inference.predict import load_classifier
 from tlf.runtime.files import written_whole
 
 TOLERANCE = 1e-4
-"""By how much a probability may differ from the same model's in torch: float32, added up in another
-order."""
+"""By how much a probability may differ from the same model's in torch: sums of float32 depend on
+their order."""
 
 RUN_TOLERANCE = 0.02
-"""By how much a probability may differ from the run's, which may have computed in 16 bits."""
+"""By how much a probability may differ from the run's: the run may have computed in 16 bits."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how it compares."""
+    """A file that was written, and how it compares with the run."""
 
     path: str
     images: int
-    """Images of the eval split that it was compared on."""
+    """The number of eval images that were compared."""
     difference: float
-    """The largest difference between a probability and that in the run's predictions.csv."""
+    """The largest difference from a probability in the run's predictions.csv."""
     metrics: Mapping[str, float]
-    """What an evaluation on these images gives: ``top1``, the fraction classified correctly."""
+    """The metrics of the export on these images, such as ``top1``."""
     run_metrics: Mapping[str, float]
-    """What the run's own predictions give."""
+    """The metrics of the run's own predictions on these images."""
 
 
 def export(
@@ -51,107 +51,110 @@ def export(
     int8: bool = False,
     margin: float = 0.01,
 ) -> Exported:
-    """Write a run's best model for another library, if it gives what the run gave.
+    """Write a run's best model for another library, if it gives the run's probabilities.
 
     Parameters:
-        run: its folder.
+        run: the folder of the run.
         to: ``head``, ``model``, ``timm``, ``torchvision``, ``torch-export`` or ``onnx``.
-        output: the file; if left out, ``exports`` in the run's folder and a name for the format.
-        overwrite: replace the file if it is there.
-        int8: with ``onnx``, 8-bit weights and activations.
-        margin: how much of the task's first metric, such as top-1, 8 bits may cost.
+        output: the file; by default a file in ``exports`` in the run's folder.
+        overwrite: replace the file if it exists.
+        int8: 8-bit weights and activations; with ``onnx`` only.
+        margin: by how much 8 bits may worsen the task's first metric, such as top-1.
 
     Raises:
-        RunError: the run has not ended, the file is there, or packages are missing.
-        DataError: the run's images are no longer there to compare on.
-        WeightsError: the format cannot hold the model, or does not give what the run gave.
+        RunError: the run has not ended, the file exists, or packages are missing.
+        DataError: images of the run are missing, so that nothing can be compared.
+        WeightsError: the format cannot hold the model, or its probabilities differ from the run's.
     """
-    folder, form = Path(run), _format(to, int8)
-    name = "model.int8.onnx" if int8 else form.file
+    folder, format_ = Path(run), _find_format(to, int8)
+    name = "model.int8.onnx" if int8 else format_.file
     path = folder / "exports" / name if output is None else Path(output)
     if path.exists() and not overwrite:
-        raise RunError(f"{path} is there; write --overwrite to replace it, or --output another")
+        raise RunError(
+            f"{path} exists; write --overwrite to replace it, or --output for another file"
+        )
     source = Source(folder, load_classifier(folder), read_metadata(folder / "model.safetensors"))
     sample = read_sample(folder, source.classifier)
     if output is None:
         path.parent.mkdir(exist_ok=True)
-    found = _written(form, source, sample, path, margin if int8 else None)
+    probabilities = _write_checked(format_, source, sample, path, margin if int8 else None)
     return Exported(
         path=str(path),
         images=len(sample.labels),
-        difference=sample.difference(found),
-        metrics=sample.evaluate(found),
+        difference=sample.difference(probabilities),
+        metrics=sample.evaluate(probabilities),
         run_metrics=sample.evaluate(sample.probabilities),
     )
 
 
-def _format(to: str, int8: bool) -> Format:
+def _find_format(to: str, int8: bool) -> Format:
     if to not in FORMATS:
         raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS])}")
     if int8 and to != "onnx":
-        raise TlfError("8 bits are for ONNX; write --to onnx --int8, or leave --int8 out")
+        raise TlfError(
+            f"--int8 needs --to onnx, got --to {to}; write --to onnx, or leave --int8 out"
+        )
     return FORMATS[to]
 
 
-def _written(
-    form: Format, source: Source, sample: Sample, path: Path, margin: float | None
+def _write_checked(
+    format_: Format, source: Source, sample: Sample, path: Path, margin: float | None
 ) -> Tensor:
-    """Write a file beside its place and name it once it is checked; its probabilities."""
+    """Write a temporary file, check it, and rename it to ``path``; return its probabilities."""
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=".tlf-") as aside:
-            side = Path(aside, form.file)  # loaders go by how a name ends
-            found = _checked(form, source, sample, side, margin)
+        with TemporaryDirectory(dir=path.parent, prefix=".tlf-") as folder:
+            file = Path(folder, format_.file)  # loaders rely on the file's suffix
+            probabilities = _write_and_compare(format_, source, sample, file, margin)
             with written_whole(path) as whole:
-                copyfile(side, whole)
+                copyfile(file, whole)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-    return found
+    return probabilities
 
 
-def _checked(
-    form: Format, source: Source, sample: Sample, side: Path, margin: float | None
+def _write_and_compare(
+    format_: Format, source: Source, sample: Sample, file: Path, margin: float | None
 ) -> Tensor:
-    """Write a file and compare it, in 8 bits where there is a margin; its probabilities."""
-    form.write(source, side)
-    found = _probabilities(form.compute(source, side), sample)
-    _check(source, sample, found)
+    """Write a file, in 8 bits if there is a margin, compare it, and return its probabilities."""
+    format_.write(source, file)
+    probabilities = _probabilities(format_.compute(source, file), sample)
+    _check(source, sample, probabilities)
     if margin is not None:
-        quantize(side, sample.images)
-        found = _probabilities(form.compute(source, side), sample)
-        _check_cost(sample, found, margin)
-    return found
+        quantize(file, sample.images)
+        probabilities = _probabilities(format_.compute(source, file), sample)
+        _check_cost(sample, probabilities, margin)
+    return probabilities
 
 
 def _probabilities(compute: Compute, sample: Sample) -> Tensor:
-    # The first alone: a number of images that was built in would show.
+    # The first image alone, then batches: a file that takes one batch size only would fail.
     batches = [sample.images[:1], *torch.split(sample.images[1:], AT_ONCE)]
     with torch.inference_mode():
         logits = torch.cat([compute(batch) for batch in batches if len(batch)])
         return sample.task.probabilities(logits)
 
 
-def _check(source: Source, sample: Sample, found: Tensor) -> None:
-    own = _probabilities(source.classifier.model, sample)
-    if (apart := float((found - own).abs().max())) > TOLERANCE:
+def _check(source: Source, sample: Sample, probabilities: Tensor) -> None:
+    expected = _probabilities(source.classifier.model, sample)
+    if (difference := float((probabilities - expected).abs().max())) > TOLERANCE:
         raise WeightsError(
-            f"the export gives other probabilities than the model in torch, by up to {apart:.2g}; "
-            "nothing was written"
+            f"the export's probabilities differ from the model's in torch by up to "
+            f"{difference:.2g}; nothing was written"
         )
-    if (apart := sample.difference(found)) > RUN_TOLERANCE:
+    if (difference := sample.difference(probabilities)) > RUN_TOLERANCE:
         raise WeightsError(
-            f"the export gives other probabilities than the run's predictions.csv, by up to "
-            f"{apart:.2g}: "
-            "its images or its model have changed since; nothing was written"
+            f"the export's probabilities differ from the run's predictions.csv by up to "
+            f"{difference:.2g}: the run's images or its model have changed; nothing was written"
         )
 
 
-def _check_cost(sample: Sample, found: Tensor, margin: float) -> None:
+def _check_cost(sample: Sample, probabilities: Tensor, margin: float) -> None:
     metric = sample.task.metrics[0]
-    before, after = (sample.evaluate(p)[metric.name] for p in (sample.probabilities, found))
+    before, after = (sample.evaluate(p)[metric.name] for p in (sample.probabilities, probabilities))
     cost = before - after if metric.higher_is_better else after - before
     if cost > margin:
         raise WeightsError(
             f"8 bits cost {metric.shown(cost)} of {metric.title} on {len(sample.labels)} images, "
             f"more than the margin of {margin:.2%}; nothing was written. Leave --int8 out, or "
-            "allow --margin"
+            "write a larger --margin"
         )

@@ -1,4 +1,4 @@
-"""Two functions for each format: write a file, and compute logits with it as its users do."""
+"""Two functions for each format: write a file, and compute logits from it as its users do."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -24,100 +24,103 @@ Compute = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Source:
-    """What is exported."""
+    """The run and the model that are exported."""
 
     run: Path
     classifier: TrainedClassifier
-    card: Metadata
+    metadata: Metadata
 
     @property
     def about(self) -> str:
-        """Labels and preprocessing as JSON, for formats that carry text."""
-        told = asdict(self.card)
-        return json.dumps({name: told[name] for name in ("classes", "preprocessing", "tlf")})
+        """Labels and preprocessing as JSON, for formats that can hold text."""
+        metadata = asdict(self.metadata)
+        return json.dumps({name: metadata[name] for name in ("classes", "preprocessing", "tlf")})
 
 
 @dataclass(frozen=True)
 class Format:
-    """How to write a format, and how to read it again."""
+    """How to write a format, and how to compute with its file."""
 
     file: str
-    """The name that an export has if none is given."""
+    """The file's name, unless another is given."""
     write: Callable[[Source, Path], None]
     compute: Callable[[Source, Path], Compute]
 
 
 def write_head(source: Source, path: Path) -> None:
-    """The run's head.safetensors, byte for byte."""
+    """Copy the run's head.safetensors."""
     path.write_bytes((source.run / "head.safetensors").read_bytes())
 
 
 def compute_with_head(source: Source, path: Path) -> Compute:
-    """The head from the file on the run's backbone."""
+    """The run's backbone, and the head from the file."""
     head = load_head(path)
     return lambda images: head(source.classifier.model.features(images))
 
 
 def write_model(source: Source, path: Path) -> None:
-    """The run's model.safetensors, byte for byte."""
+    """Copy the run's model.safetensors."""
     path.write_bytes((source.run / "model.safetensors").read_bytes())
 
 
 def compute_with_model(source: Source, path: Path) -> Compute:
-    """The run's model with the tensors of the file, by their own names."""
-    own, prefix = {}, f"{source.card.classifier}."
+    """The run's model with the tensors of the file."""
+    tensors, prefix = {}, f"{source.metadata.classifier}."
     for name, tensor in load_file(path).items():
-        inside = name.removeprefix(prefix)
-        own[f"head.{inside}" if name.startswith(prefix) else f"backbone.{name}"] = tensor
-    return lambda images: torch.func.functional_call(source.classifier.model, own, (images,))
+        in_head = name.removeprefix(prefix)
+        tensors[f"head.{in_head}" if name.startswith(prefix) else f"backbone.{name}"] = tensor
+    return lambda images: torch.func.functional_call(source.classifier.model, tensors, (images,))
 
 
 def write_plain(source: Source, path: Path) -> None:
-    """Tensors as the library's own classifier names them.
+    """Write tensors under the names of the library's own classifier.
 
     Raises:
-        WeightsError: the head is not the one linear layer that the library has.
+        WeightsError: the head is not a linear layer with a bias, as the library's is.
     """
     model = source.classifier.model
-    if source.card.head["kind"] != "linear":
+    if source.metadata.head["kind"] != "linear":
         raise WeightsError(
-            f"a {source.card.head['kind']!r} head has no place in the library's own model, which "
-            "ends in one linear layer; write --to model, torch-export or onnx"
+            f"the head must be 'linear' for the library's own model, got "
+            f"{source.metadata.head['kind']!r}; write --to model, torch-export or onnx"
         )
     if model.head.bias is None:
-        raise WeightsError("the library's own classifier has a bias, and this head has none")
-    save_model(path, model, source.card)
+        raise WeightsError(
+            "the head must have a bias for the library's own model, got one without; write --to "
+            "model, torch-export or onnx"
+        )
+    save_model(path, model, source.metadata)
 
 
 def compute_with_timm(source: Source, path: Path) -> Compute:
-    """The model that timm has, loaded by timm."""
+    """The library's own model, loaded by timm."""
     import timm
 
-    backbone = _of(source, "timm")
+    backbone = _backbone_of(source, "timm")
     options = {"in_chans": backbone["channels"]} if backbone.get("channels", 3) != 3 else {}
     with _loading("timm"):
         module = timm.create_model(
-            backbone["model"], num_classes=len(source.card.classes), **options
+            backbone["model"], num_classes=len(source.metadata.classes), **options
         ).eval()
         timm.models.load_checkpoint(module, str(path))
     return module
 
 
 def compute_with_torchvision(source: Source, path: Path) -> Compute:
-    """The model that torchvision has, with the tensors of the file."""
+    """The library's own model with the tensors of the file."""
     from torchvision import models
 
-    backbone = _of(source, "torchvision")
+    backbone = _backbone_of(source, "torchvision")
     with _loading("torchvision"):
         module: nn.Module = models.get_model(
-            backbone["model"], weights=None, num_classes=len(source.card.classes)
+            backbone["model"], weights=None, num_classes=len(source.metadata.classes)
         )
         module.load_state_dict(load_file(path))
     return module.eval()
 
 
 def write_torch_export(source: Source, path: Path) -> None:
-    """A program of torch.export that takes any number of images."""
+    """Write a program of torch.export that takes any batch size."""
     with path.open("wb") as file:
         program = _program(source)
         program.example_inputs = None  # torch would pickle them
@@ -132,12 +135,12 @@ def compute_with_torch_export(source: Source, path: Path) -> Compute:
 
 
 def write_onnx(source: Source, path: Path) -> None:
-    """An ONNX graph, images → logits, that takes any number of images.
+    """Write an ONNX graph, images → logits, that takes any batch size.
 
     Raises:
-        RunError: the packages for it are not installed.
+        RunError: its packages are not installed.
     """
-    needs("onnx", "onnxscript")
+    require("onnx", "onnxscript")
     program: Any = torch.onnx.export(
         _program(source), input_names=["images"], output_names=["logits"], dynamo=True,
         verbose=False,
@@ -147,8 +150,8 @@ def write_onnx(source: Source, path: Path) -> None:
 
 
 def compute_with_onnx(source: Source, path: Path) -> Compute:
-    """The graph in onnxruntime."""
-    needs("onnxruntime")
+    """The graph, run by onnxruntime."""
+    require("onnxruntime")
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -165,24 +168,24 @@ FORMATS: Mapping[str, Format] = {
     "torch-export": Format("model.pt2", write_torch_export, compute_with_torch_export),
     "onnx": Format("model.onnx", write_onnx, compute_with_onnx),
 }
-"""What ``tlf export --to`` takes."""
+"""The formats of ``tlf export --to``."""
 
 
 def _program(source: Source) -> torch.export.ExportedProgram:
-    preprocessing = source.card.preprocessing
+    preprocessing = source.metadata.preprocessing
     example = torch.zeros(2, preprocessing.channels, preprocessing.size, preprocessing.size)
     batch = torch.export.Dim("batch", min=1, max=65536)
-    # Files hold tensors row by row; this model has its convolutions channels last.
+    # The model is in channels-last memory format; a program holds contiguous tensors.
     model = deepcopy(source.classifier.model).to(memory_format=torch.contiguous_format)
     return torch.export.export(model, (example,), dynamic_shapes=({0: batch},))
 
 
-def _of(source: Source, library: str) -> Mapping[str, Any]:
-    backbone = source.card.backbone
+def _backbone_of(source: Source, library: str) -> Mapping[str, Any]:
+    backbone = source.metadata.backbone
     if backbone["kind"] != library:
         raise WeightsError(
-            f"the run's backbone is of the kind {backbone['kind']!r}, whose tensors {library} "
-            f"does not know; write --to {backbone['kind']} or --to model"
+            f"--to {library} needs a backbone of {library}, got {backbone['kind']!r}; "
+            f"write --to {backbone['kind']} or --to model"
         )
     return backbone
 
@@ -192,14 +195,14 @@ def _loading(library: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise WeightsError(f"{library}'s own loader does not take the model: {error}") from error
+        raise WeightsError(f"{library}'s own loader rejects the model: {error}") from error
 
 
-def needs(*modules: str) -> None:
-    """Make sure that packages are there.
+def require(*modules: str) -> None:
+    """Check that packages are installed.
 
     Raises:
-        RunError: one is not; names it, and says what to install.
+        RunError: some are not; lists them, and says what to install.
     """
     from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Real images of a run and what the run said about them: what an export has to agree with."""
+"""Eval images of a run and its own predictions on them: what an export must agree with."""
 
 import csv
 from dataclasses import dataclass
@@ -13,58 +13,61 @@ from tlf.recipe.plan import find_splits, read_plan
 from tlf.tasks import TASKS, Task
 
 AT_MOST = 256
-"""Images that an export is compared on; they are spread over the eval split."""
+"""The most images to compare; they are spread over the eval split."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Images of the eval split."""
+    """Images of the eval split, with the run's predictions."""
 
     images: Tensor
-    """(N, C, S, S) as the model takes them."""
+    """(N, C, S, S), prepared for the model."""
     labels: Tensor
-    """(N, …), as the task has them."""
+    """(N, …), in the form of the task."""
     probabilities: Tensor
     """(N, K) from the run's predictions.csv."""
     task: Task
 
     def difference(self, probabilities: Tensor) -> float:
-        """The largest difference between a probability and what the run said."""
+        """The largest difference from a probability of the run."""
         return float((probabilities - self.probabilities).abs().max())
 
     def evaluate(self, probabilities: Tensor) -> dict[str, float]:
-        """Metric → figure of such probabilities, or of the run's own."""
+        """Metric → its value for these probabilities."""
         return self.task.evaluate(probabilities, self.labels)
 
 
 def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
-    """Read images of a run's eval split, and what it said about them.
+    """Read images of a run's eval split, and the run's predictions on them.
 
     Raises:
-        RunError: the run has no predictions.
-        DataError: its images are no longer there.
+        RunError: the run has no predictions.csv.
+        DataError: images of the run are missing.
     """
     rows = _rows(run / "predictions.csv")
     split = find_splits(read_plan(run / "recipe.toml")).eval
-    place = {name: index for index, name in enumerate(split.names)}
-    if gone := [row["path"] for row in rows if row["path"] not in place]:
+    index_of = {name: index for index, name in enumerate(split.names)}
+    if missing := [row["path"] for row in rows if row["path"] not in index_of]:
         raise DataError(
-            f"{gone[0]} is no longer where the run found it, and {len(gone) - 1} more; an export "
-            "is checked on the run's own images"
+            f"{len(missing)} of the run's eval images are missing, such as {missing[0]}; put them "
+            "back: an export is compared with the run on its own images"
         )
     labels = classifier.labels
-    figures = [[float(row[f"p_{label}"]) for label in labels] for row in rows]
+    probabilities = [[float(row[f"p_{label}"]) for label in labels] for row in rows]
     return Sample(
-        images=classifier.prepare([split.read(place[row["path"]]) for row in rows]),
+        images=classifier.prepare([split.read(index_of[row["path"]]) for row in rows]),
         labels=torch.tensor([labels.index(row["label"]) for row in rows]),
-        probabilities=torch.tensor(figures),
+        probabilities=torch.tensor(probabilities),
         task=TASKS[classifier.task],
     )
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
-        raise RunError(f"there is no {path}; an export is checked against it")
+        raise RunError(
+            f"there is no {path}, with which an export is compared; write the folder of a run "
+            "that has ended"
+        )
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     step = max(1, -(-len(rows) // AT_MOST))

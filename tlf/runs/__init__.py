@@ -1,3 +1,4 @@
-"""The story of a run and the folder that it leaves. It knows training and trained models, and
-nothing of the command line or of what a person is shown.
+"""Runs: from a recipe to a run's folder, and what is read from the folder afterwards.
+
+It may import training and trained models, and nothing that shows a run to a person.
 """

@@ -1,5 +1,5 @@
-"""What a recipe would do, without training: what each phase freezes, what trains, from what, and
-how fast.
+"""What a recipe would do, without training: what each phase freezes, what trains, on which input
+and at which rates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ from tlf.results import Progress
 from tlf.training.phases import apart, check_phases, frozen_in, learning_rates
 
 ONE_STAGE = (
-    "the whole backbone is one stage, stem: policies and rates that go by stages, such as up-to, "
-    "gradual and layer_decay, take it as a whole"
+    "the whole backbone is one stage, stem: policies and rates that work by stage, such as up-to, "
+    "gradual and layer_decay, treat it as a whole"
 )
-"""The note on a backbone that cannot be frozen in parts."""
+"""The note about a backbone that cannot be frozen by stages."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,21 @@ class StageRow:
 
     stage: str
     parameters: int
-    """How many numbers it holds."""
+    """Their number."""
     trainable: int
     """How many of them train."""
     rates: tuple[float, ...]
-    """The learning rates in use, ascending; empty where everything is frozen."""
+    """The learning rates in use, ascending; empty if everything is frozen."""
 
     @property
     def state(self) -> str:
-        """Frozen, trainable, or how much of it trains."""
+        """``frozen``, ``trainable``, or the percentage that trains."""
         if self.trainable in (0, self.parameters):
             return "trainable" if self.trainable else "frozen"
         percent = round(100 * self.trainable / self.parameters)
-        return f"{min(99, max(1, percent))}% trainable"  # 0 and 100 would say something else
+        return (
+            f"{min(99, max(1, percent))}% trainable"  # 0% and 100% would mean frozen and trainable
+        )
 
 
 @dataclass(frozen=True)
@@ -54,34 +56,34 @@ class Explanation:
     classifier: Classifier
     preprocessing: Preprocessing
     phases: Mapping[str, tuple[StageRow, ...]]
-    """Phase → its stages from the stem to the head, as the phase begins."""
+    """Phase → its stages from the stem to the head, at the start of the phase."""
     trainable: Mapping[str, tuple[str, ...]]
-    """Phase → names of the parameters that train as it begins."""
+    """Phase → names of the parameters that train at its start."""
     starts: Mapping[str, str]
-    """Phase → what its trainable part begins with: images, or what the frozen stages make of
-    them. Proven in float32 on the CPU; a run proves it again where it computes."""
+    """Phase → the input of its trainable part: images, or the output of the frozen stages. Checked
+    in float32 on the CPU; a run checks it again on its own device."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know about splits and stages: one sentence each."""
+        """Notes about splits and stages, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
         return (*self.splits.notes, *whole)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
-    """Read a recipe, build its model, and say what each phase would do.
+    """Read a recipe, build its model, and find out what each phase would do.
 
     >>> import tlf
-    >>> told = tlf.explain("recipes/resnet18_finetune.toml")
-    >>> [(row.stage, row.state) for row in told.phases["head"]][-2:]
+    >>> explanation = tlf.explain("recipes/resnet18_finetune.toml")
+    >>> [(row.stage, row.state) for row in explanation.phases["head"]][-2:]
     [('layer4', 'frozen'), ('head', 'trainable')]
 
     Parameters:
-        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
+        recipe: the path of a recipe, the result of ``load_recipe``, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
 
     Raises:
-        TlfError: anything that a run would stop at before training, but for unreadable images.
+        TlfError: anything that would stop a run before it trains, except unreadable images.
     """
     plan = plan_of(recipe, overrides)
     splits = find_splits(plan)
@@ -110,10 +112,10 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
 
 
 def stage_rows(classifier: Classifier, rates: Mapping[str, float]) -> tuple[StageRow, ...]:
-    """The stages and the head, from the stem to the top. ``rates``: trainable parameter → rate."""
-    parts = {**classifier.stages, "head": classifier.head_names}
+    """A row for each stage, from the stem up, and the head. ``rates``: trained parameter → rate."""
+    groups = {**classifier.stages, "head": classifier.head_names}
     rows = []
-    for stage, names in parts.items():
+    for stage, names in groups.items():
         trainable = [name for name in names if name in rates]
         rows.append(
             StageRow(

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder, file by file."""
+"""The files that a run writes to its folder, and when."""
 
 import json
 from collections.abc import Sequence
@@ -26,22 +26,22 @@ from tlf.training.state import State
 
 
 def write_beginning(folder: Path, job: Job) -> None:
-    """Write the resolved recipe and where the numbers come from."""
+    """Write provenance.json and the resolved recipe."""
     if job.accelerator.is_main_process:
         write_whole(folder / "provenance.json", json.dumps(provenance(job), indent=2) + "\n")
-        # The last one: where it is, there is a run that can go on.
+        # Last: a folder that has this file holds a run that can be resumed.
         write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
 
 
 def record_epoch(folder: Path, job: Job, result: EpochResult) -> None:
-    """Add a line to the metrics, and tell the plugins."""
+    """Add a line to metrics.jsonl, and call the plugins."""
     if job.accelerator.is_main_process:
         append_epoch(folder, result)
         job.hook.tlf_epoch_ended(result=result)
 
 
 def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> None:
-    """Leave only what belongs to ``history``: a killed run may have written more, and parts of
+    """Keep only the epochs of ``history``: a killed run may have written later ones, and incomplete
     files.
     """
     if job.accelerator.is_main_process:
@@ -50,14 +50,14 @@ def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> No
 
 
 def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
-    """Write what trained at which rate, and from when: a line for each segment."""
+    """Write a line for each segment: its start, and what trains at which rate."""
     if job.accelerator.is_main_process:
         lines = [json.dumps(asdict(segment)) + "\n" for segment in segments]
         write_whole(folder / "segments.jsonl", "".join(lines))
 
 
 def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult:
-    """Write the best model and what it thinks of the eval split; the stored state has served."""
+    """Write the best model and its predictions on the eval split; remove the stored state."""
     best = state.best
     if best is None:
         raise RuntimeError("a run without an epoch")
@@ -66,16 +66,16 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
         job.hook.tlf_model_trained(model=job.classifier)
         metadata = _metadata(job, best.result)
         save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
-        with written_whole(folder / "predictions.csv") as side:
+        with written_whole(folder / "predictions.csv") as path:
             write_csv(
-                side,
+                path,
                 job.splits.eval.names,
                 job.task.probabilities(best.predictions.logits),
                 job.splits.classes,
                 best.predictions.labels,
                 job.task,
             )
-        # The last one: where it is, the run has ended and everything is there.
+        # Last: a folder that has this file holds a run that has ended, with all its files.
         save_model(folder / "model.safetensors", job.classifier, metadata)
         discard(folder)
         job.hook.tlf_run_ended(result=result)
@@ -86,8 +86,8 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
 
 def _metadata(job: Job, best: EpochResult) -> Metadata:
     catalogue = job.plan.plugins.catalogue
-    head, backbone = (catalogue.offer(part) for part in (job.recipe.head, job.recipe.backbone))
-    third = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
+    head, backbone = catalogue.offer(job.recipe.head), catalogue.offer(job.recipe.backbone)
+    others = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
     return Metadata(
         task=job.recipe.task,
         classes=job.splits.classes,
@@ -98,7 +98,7 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         num_features=job.built.num_features,
         classifier=job.built.classifier,
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
-        plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in third},
+        plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in others},
         tlf=tlf.__version__,
     )
 
@@ -109,7 +109,7 @@ def _identity(kind: str, component: object) -> dict[str, Any]:
 
 
 def _golden_features(job: Job) -> Tensor:
-    """What the head is given for the first image of the eval split."""
+    """The head's input for the first image of the eval split."""
     _, image, _ = eval_images(job)[0, 0]
     images = normalize(image[None].to(job.accelerator.device), job.preprocessing)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The folder of a run: where it is made, and whether a run in it can go on."""
+"""The folder of a run: where a new run gets its own, and whether a run can be resumed."""
 
 import json
 import tempfile
@@ -8,43 +8,43 @@ from tlf.errors import RunError
 from tlf.runtime.files import is_run
 
 FORMAT = 2
-"""Of the files in a run's folder, as provenance.json says it. Runs of format 1 are read, but not
-resumed: they know neither tasks nor metrics."""
+"""The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
+read but not resumed: they record neither task nor metrics."""
 
 
 def unfinished_run(folder: Path) -> Path:
-    """The same folder, if it is one of a run that has not ended.
+    """Return the folder, if it holds a run that has not ended.
 
     Raises:
-        RunError: it is not.
+        RunError: the folder holds no run, one that has ended, or one of another format.
     """
     if not is_run(folder):
-        raise RunError(f"{folder} is not the folder of a run; name one, such as runs/mine")
+        raise RunError(f"{folder} is not the folder of a run; write one, such as runs/mine")
     if (folder / "model.safetensors").is_file():
         raise RunError(f"the run in {folder} has ended; there is nothing to resume")
-    if (found := _format(folder / "provenance.json")) != FORMAT:
-        whose = "a newer" if found > FORMAT else "an older"
+    if (number := _format(folder / "provenance.json")) != FORMAT:
+        version = "a newer" if number > FORMAT else "an older"
         raise RunError(
-            f"the run in {folder} is of format {found}, from {whose} tlf, and this tlf resumes "
-            f"format {FORMAT}: finish it with the tlf that began it, or start it anew"
+            f"the run in {folder} has format {number}, from {version} tlf, and this tlf resumes "
+            f"format {FORMAT}; resume it with the tlf that started it, or start a new run"
         )
     return folder
 
 
 def _format(provenance: Path) -> int:
-    """The format of a run's files; those of format 1 do not say it."""
+    """The format of a run's files; format 1 does not record it."""
     try:
-        found: int = json.loads(provenance.read_text(encoding="utf-8")).get("format", 1)
+        number: int = json.loads(provenance.read_text(encoding="utf-8")).get("format", 1)
     except (OSError, ValueError, AttributeError) as error:
-        raise RunError(f"{provenance} is damaged: {error}; start the run anew") from error
-    return found
+        raise RunError(f"{provenance} is damaged: {error}; start a new run") from error
+    return number
 
 
 def new_run_folder(output: str) -> Path:
-    """Make the folder of a new run: ``output``, or ``output-2``, ``output-3`` … if it is taken.
+    """Create the folder of a new run: ``output``, or ``output-2``, ``output-3`` … if it exists.
 
     Raises:
-        RunError: the folder cannot be made.
+        RunError: the folder cannot be created.
     """
     number = 1
     while True:
@@ -60,23 +60,23 @@ def new_run_folder(output: str) -> Path:
 
 
 def latest_run_folder(output: str) -> Path | None:
-    """The folder that the newest run of ``output`` has made, if there is one."""
-    number, found = 1, None
+    """The folder of the latest run with this ``output``, if there is one."""
+    number, latest = 1, None
     while (folder := _numbered(output, number)).is_dir():
-        number, found = number + 1, folder
-    return found
+        number, latest = number + 1, folder
+    return latest
 
 
 def _numbered(output: str, number: int) -> Path:
-    wanted = _path(output)
-    return wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+    first = _path(output)
+    return first if number == 1 else first.with_name(f"{first.name}-{number}")
 
 
 def check_writable(output: str) -> None:
-    """Find out whether a run folder could be made, and leave nothing behind.
+    """Check that a run folder can be created, and leave nothing behind.
 
     Raises:
-        RunError: it could not.
+        RunError: it cannot.
     """
     folder = _path(output).absolute()
     try:
@@ -91,9 +91,9 @@ def check_writable(output: str) -> None:
 
 def _path(output: str) -> Path:
     if "\0" in output:
-        raise RunError(f"output = {output!r} is no name for a folder")
+        raise RunError(f"output must be the path of a folder, got {output!r}")
     folder = Path(output).expanduser()
-    # Where these lead to is a folder with a name, which a number can be added to.
+    # Resolved, "." and ".." have a name to which a number can be added.
     return folder if folder.name not in ("", "..") else folder.resolve()
 
 

@@ -1,4 +1,4 @@
-"""The epochs of a run in its folder: how metrics.jsonl is written and read."""
+"""The epochs of a run: how metrics.jsonl is written and read."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,36 +10,36 @@ from tlf.results import EpochResult, epoch_line, epoch_result
 from tlf.runtime.files import write_whole
 
 METRICS = "metrics.jsonl"
-"""The file of a run that has a line for each epoch: the fields of its ``EpochResult`` as JSON."""
+"""The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
 
 
 def append_epoch(folder: Path, result: EpochResult) -> None:
-    """Add a line to the metrics."""
+    """Add a line to metrics.jsonl."""
     with (folder / METRICS).open("a", encoding="utf-8") as file:
         file.write(_line(result))
 
 
 def rewrite_history(folder: Path, history: Sequence[EpochResult]) -> None:
-    """Leave only the lines of ``history`` in the metrics: a killed run may have written more."""
+    """Keep only the epochs of ``history``: a killed run may have written later ones."""
     write_whole(folder / METRICS, "".join(map(_line, history)))
 
 
 def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
-    """Yield the epochs of a run that are over: what ``tlf history RUN`` prints.
+    """Yield the finished epochs of a run, which ``tlf history RUN`` prints.
 
     Parameters:
-        run: its folder.
+        run: the folder of the run.
 
     Raises:
-        RunError: the folder is no run's, or has no epoch yet.
+        RunError: the folder holds no run, or the run has no finished epoch.
     """
     path = Path(run) / METRICS
     if not path.is_file():
         raise RunError(
-            f"there is no {path}; name the folder of a run that has ended an epoch{_near(path)}"
+            f"there is no {path}; write the folder of a run with a finished epoch{_near(path)}"
         )
     for line in path.read_text(encoding="utf-8").splitlines():
-        if line.endswith("}"):  # a run that is writing may be in the middle of a line
+        if line.endswith("}"):  # a run may be writing the last line now
             yield epoch_result(json.loads(line))
 
 
@@ -48,7 +48,7 @@ def _line(result: EpochResult) -> str:
 
 
 def _near(path: Path) -> str:
-    """The runs in a folder that is none itself, or beside it."""
+    """Runs in the folder, or beside it."""
     folder = path.parent if path.parent.is_dir() else path.parent.parent
-    runs = sorted(str(found.parent) for found in folder.glob(f"*/{path.name}"))
+    runs = sorted(str(file.parent) for file in folder.glob(f"*/{path.name}"))
     return f"; {nearest(str(path.parent), runs)}" if runs else ""

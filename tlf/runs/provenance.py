@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: versions, plugins, hashes, hardware, the state of the code."""
+"""Where a run's results come from: versions, plugins, hashes, hardware, git revision."""
 
 import platform
 import subprocess
@@ -16,7 +16,7 @@ _LIBRARIES = ("tlf", "torch", "torchvision", "timm", "accelerate", "safetensors"
 
 
 def provenance(job: Job) -> dict[str, Any]:
-    """Everything that another person needs to know to get the same result."""
+    """Everything that somebody needs to get the same result."""
     return {
         "format": FORMAT,
         "versions": {"python": platform.python_version()} | {n: version(n) for n in _LIBRARIES},
@@ -38,12 +38,12 @@ def provenance(job: Job) -> dict[str, Any]:
 
 
 def _git_revision(folder: Path) -> str | None:
-    """The revision of the checkout that the recipe stands in, where it stands in one."""
+    """The git revision of the recipe's folder, if it is in a repository."""
     try:
-        found = subprocess.run(
+        done = subprocess.run(
             ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-    except FileNotFoundError:  # no git on this machine: nothing to tell
+    except FileNotFoundError:  # git is not installed
         return None
-    return found.stdout.strip() or None
+    return done.stdout.strip() or None

@@ -1,4 +1,4 @@
-"""The story of a run: from a recipe to a folder, and on from where one was stopped."""
+"""Run a recipe, or resume a run that was stopped."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -24,20 +24,20 @@ from tlf.training.trainer import Event, train
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run has its folder and is about to train, or to go on."""
+    """A run has its folder and is about to train."""
 
     folder: Path
     job: Job
     epochs: int
-    """How many epochs were trained before."""
+    """How many epochs were finished before; 0 unless the run is resumed."""
 
 
 RunEvent = RunStarted | Event | RunResult
 
 
 def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
-    """Train what a recipe describes, and yield what happens: an ``EpochResult`` after each epoch
-    among other events, and a ``RunResult`` in the end. Training takes place while they are taken.
+    """Train what a recipe describes, and yield events: among others an ``EpochResult`` after each
+    epoch, and a ``RunResult`` at the end. The run advances only while its events are consumed.
 
     >>> import tempfile, tlf
     >>> tiny = [
@@ -51,13 +51,12 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     ['head', 'all', 'all']
 
     Parameters:
-        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
+        recipe: the path of a recipe, the result of ``load_recipe``, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
 
     Raises:
-        TlfError: anything that the user can cause; nothing is written if it is found before
-            training begins.
-        MemoryError, RuntimeError: too little memory, in Python's or torch's own words.
+        TlfError: anything that a user can cause. Raised before training, it leaves no file.
+        MemoryError, RuntimeError: Python's or torch's own error about too little memory.
     """
     started = time.perf_counter()
     plan = plan_of(recipe, overrides)
@@ -77,17 +76,17 @@ def resume(
     *,
     changed: bool = False,
 ) -> Iterator[RunEvent]:
-    """Go on with a run that was stopped, from its last stored state; the result is the same to the
-    last bit as if it had never been stopped, on the same device and number of processes.
+    """Resume a run that was stopped, from its last stored state. On the same device and number of
+    processes, the result is the same to the last bit as without the stop.
 
     Parameters:
-        run: its folder.
-        recipe: the recipe to go on with, where it is not the run's own.
+        run: the folder of the run.
+        recipe: a recipe to use instead of the run's own.
         overrides: ``key=value``, as on the command line.
-        changed: go on although recipe or images are others than before.
+        changed: resume although the recipe or the images have changed.
 
     Raises:
-        RunError: there is nothing to go on from, or recipe or images have changed.
+        RunError: there is nothing to resume, or the recipe or the images have changed.
     """
     started, folder = time.perf_counter(), unfinished_run(Path(run))
     plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
@@ -99,7 +98,7 @@ def resume(
     rewrite_epochs(folder, job, state.history)
     yield RunStarted(folder, job, len(state.history))
     if not stored.is_file():
-        yield Notice("the run was stopped before any state was stored; it begins anew")
+        yield Notice("the run was stopped before its first state was stored; it starts again")
     if state.segment is not None:
         phase = job.recipe.phases[state.phase].name
         yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
@@ -109,20 +108,20 @@ def resume(
 def resume_recipe(
     recipe: RecipeLike, overrides: Sequence[str] = (), *, changed: bool = False
 ) -> Iterator[RunEvent]:
-    """Go on with the latest run of a recipe, which was stopped: ``tlf RECIPE --resume``.
+    """Resume the latest run of a recipe: ``tlf RECIPE --resume``.
 
     Parameters:
-        recipe: the path of one, what ``load_recipe`` made of it, or an explanation's ``plan``.
+        recipe: the path of a recipe, the result of ``load_recipe``, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
-        changed: go on although recipe or images are others than before.
+        changed: resume although the recipe or the images have changed.
 
     Raises:
-        RunError: there is nothing to go on from, or recipe or images have changed.
+        RunError: there is nothing to resume, or the recipe or the images have changed.
     """
     plan = plan_of(recipe, overrides)
     folder = latest_run_folder(plan.recipe.output)
     if folder is None:
-        raise RunError(f"there is no run in {plan.recipe.output} to go on with; leave --resume out")
+        raise RunError(f"there is no run in {plan.recipe.output} to resume; leave --resume out")
     yield from resume(folder, plan, changed=changed)
 
 
@@ -130,30 +129,30 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
     try:
         yield from _train_and_write(job, folder, state, started)
     except PluginError as error:
-        # Nothing is stored here: the plugin may have broken amid an update. What it was told since
-        # the last state, it is told again.
+        # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
+        # repeats what came after the last state, calls of hooks included.
         if not state_file(folder).is_file():
             raise
         raise PluginError(
-            f"{error}; the last state before that is stored: once this is mended, go on with: "
-            f"tlf resume {folder}, or with a mended recipe: tlf RECIPE --resume --changed"
+            f"{error}; the run's last state is stored: when this is fixed, resume with: "
+            f"tlf resume {folder}, or with a fixed recipe: tlf RECIPE --resume --changed"
         ) from error
 
 
 def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
-    with Checkpointer(folder, job, state) as keeper:
+    with Checkpointer(folder, job, state) as checkpointer:
         for event in train(job, state):
             if isinstance(event, EpochResult):
                 record_epoch(folder, job, event)
             elif isinstance(event, SegmentStarted):
                 write_segments(folder, job, state.segments)
             yield event
-            yield from keeper.after(event)
+            yield from checkpointer.after(event)
     yield write_end(folder, job, state, time.perf_counter() - started)
 
 
 def _agreed_folder(job: Job) -> Path:
-    """Make the run folder in one process and tell the others."""
+    """Create the run folder in one process; every process gets its path."""
     name = [str(new_run_folder(job.recipe.output)) if job.accelerator.is_main_process else ""]
     if job.accelerator.num_processes > 1:
         broadcast_object_list(name)

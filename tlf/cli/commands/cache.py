@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--clear", is_flag=True, help="Remove everything.")
-@click.option("--dir", "folder", metavar="FOLDER", help="Another folder than tlf's own.")
+@click.option("--clear", is_flag=True, help="Remove all entries.")
+@click.option(
+    "--dir", "folder", metavar="FOLDER", help="Use this folder instead of tlf's own cache."
+)
 def command(*, clear: bool, folder: str | None) -> None:
-    """List what runs have computed once and stored, or remove it."""
+    """List or clear the cache: what runs have computed once."""
     from tlf.cache.store import readable_size
 
     cache = tlf.open_cache(folder)
@@ -28,8 +30,9 @@ def command(*, clear: bool, folder: str | None) -> None:
 
 
 def cache_lines(cache: "Cache") -> Iterator[str]:
-    """One line for each entry, the latest used first: when it was used, its size, what it is. The
-    last line is the total, and the folder.
+    """Yield a line for each entry, most recently used first: time of use, size, title.
+
+    The last line has the total and the folder.
     """
     from tlf.cache.store import readable_size
 

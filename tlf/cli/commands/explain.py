@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--names", is_flag=True, help="List the parameters that train in each phase.")
 @click.option("--model", is_flag=True, help="Print the model's architecture.")
 def command(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: bool) -> None:
-    """Show what RECIPE would do, and train nothing."""
+    """Show what RECIPE would do, without training."""
     from rich.console import Console
 
     from tlf.recipe.plan import read_plan
@@ -34,9 +34,9 @@ def command(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: boo
 def show_explanation(
     explanation: "Explanation", console: "Console", *, names: bool, model: bool
 ) -> None:
-    """Show the resolved recipe and the table of every phase; more on request.
+    """Print the resolved recipe and a table for every phase; names and model on request.
 
-    The recipe comes first: it is long, and what a person looks for stays on the terminal.
+    The recipe comes first: it is long, and the tables then stay in view.
     """
     from tlf.cli.tables import stage_table
     from tlf.recipe.files import dump
@@ -45,14 +45,14 @@ def show_explanation(
     console.print(
         dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
     )
-    asked, splits = explanation.preprocessing, explanation.splits
+    preprocessing, splits = explanation.preprocessing, explanation.splits
     console.print(
-        f"images  {len(splits.train)} to train on, {len(splits.eval)} to evaluate on, "
+        f"images    {len(splits.train)} to train on, {len(splits.eval)} to evaluate on, "
         f"{len(splits.classes)} classes\n"
-        "          none was opened; a run opens them all before it trains, and names what it "
-        "cannot read\n"
-        f"input     {asked.channels} × {asked.size} × {asked.size}, "
-        f"shorter side {asked.resize}, {asked.interpolation}, mean {asked.mean}, std {asked.std}",
+        "          not opened here; a run opens all of them first, and lists unreadable ones\n"
+        f"input     {preprocessing.channels} × {preprocessing.size} × {preprocessing.size}, "
+        f"shorter side {preprocessing.resize}, {preprocessing.interpolation}, "
+        f"mean {preprocessing.mean}, std {preprocessing.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
     for note in explanation.notes:
@@ -74,8 +74,8 @@ def show_explanation(
 def _phase_line(phase: "Phase", rows: "Sequence[StageRow]", start: str) -> str:
     trainable = sum(row.trainable for row in rows)
     total = sum(row.parameters for row in rows)
-    most = "at most " if phase.early_stopping else ""
-    epochs = f"{most}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
+    limit = "at most " if phase.early_stopping else ""
+    epochs = f"{limit}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
     return (
         f"phase {phase.name}, {epochs}: {trainable:,} of {total:,} parameters train, from {start}"
     )

@@ -15,22 +15,25 @@ from tlf.tasks import describe
     "--to",
     required=True,
     metavar="FORMAT",
-    help="head, model, timm, torchvision, torch-export or onnx.",
+    help="head, model, timm, torchvision, torch-export or onnx",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="The file to write.")
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @click.option("--int8", is_flag=True, help="With onnx: 8-bit weights and activations.")
 @click.option(
     "--margin", type=float, default=0.01, show_default=True,
-    help="How much of the accuracy 8 bits may cost, as a fraction.",
+    help="With --int8: how much accuracy 8 bits may cost, as a fraction.",
 )  # fmt: skip
 def command(
     run: Path, to: str, output: Path | None, *, overwrite: bool, int8: bool, margin: float
 ) -> None:
-    """Write a run's best model for another library, if it gives what the run gave."""
-    found = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
+    """Write a run's best model for another library.
+
+    Nothing is written unless the file gives the probabilities that the run gave.
+    """
+    exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
     click.echo(
-        f"{found.path}\n{found.images} images of the run: probabilities differ by "
-        f"{found.difference:.1g} at most; {describe(found.metrics)}, of the run "
-        f"{describe(found.run_metrics)}"
+        f"{exported.path}\ncompared with the run on {exported.images} eval images: probabilities "
+        f"differ by at most {exported.difference:.1g}; {describe(exported.metrics)}, "
+        f"in the run {describe(exported.run_metrics)}"
     )

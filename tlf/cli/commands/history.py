@@ -15,7 +15,7 @@ from tlf.tasks.metric import LOSS
 @click.command()
 @arguments.run_folder
 def command(run: Path) -> None:
-    """Print the epochs of a run."""
+    """Print a table of a run's epochs."""
     from rich.console import Console
 
     for line in history_lines(tlf.read_history(run)):
@@ -23,17 +23,17 @@ def command(run: Path) -> None:
 
 
 def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
-    """Epochs as lines under a header."""
-    history = list(results)
-    width = max([len("phase"), *(len(result.phase) for result in history)])
-    names = dict.fromkeys(name for one in history for name in one.metrics)
+    """A table: a header, then a line for each epoch."""
+    epochs = list(results)
+    width = max([len("phase"), *(len(epoch.phase) for epoch in epochs)])
+    names = dict.fromkeys(name for epoch in epochs for name in epoch.metrics)
     metrics = [METRICS[name] for name in names if name != LOSS.name]
     titles = "".join(f"{metric.title:>9}" for metric in metrics)
     yield (f"{'phase':<{width}}  epoch  train loss  eval loss{titles}        lr  images/s  seconds")
-    for one in history:
-        figures = "".join(f"{metric.shown(one.metrics[metric.name]):>9}" for metric in metrics)
+    for epoch in epochs:
+        figures = "".join(f"{metric.shown(epoch.metrics[metric.name]):>9}" for metric in metrics)
         yield (
-            f"{one.phase:<{width}}  {one.epoch + 1:5}  {one.train_loss:10.4f}  "
-            f"{one.eval_loss:9.4f}{figures}  {one.lr:8.2e}  "
-            f"{one.images_per_second:8.0f}  {one.seconds:7.1f}"
+            f"{epoch.phase:<{width}}  {epoch.epoch + 1:5}  {epoch.train_loss:10.4f}  "
+            f"{epoch.eval_loss:9.4f}{figures}  {epoch.lr:8.2e}  "
+            f"{epoch.images_per_second:8.0f}  {epoch.seconds:7.1f}"
         )

@@ -10,10 +10,10 @@ import tlf
 @click.command()
 @click.argument("name")
 def command(name: str) -> None:
-    """Write the package of a new plugin, which works, into the folder tlf-NAME."""
+    """Write a new plugin that works, in the folder tlf-NAME."""
     folder = tlf.write_plugin(name, Path())
     click.echo(
-        f"{folder} holds a plugin that works: a freeze policy, its test, a README. Go on with\n"
+        f"{folder} holds a plugin that works: a freeze policy, its test, a README. Next:\n"
         f"    pip install -e {folder}\n"
         f"    pytest {folder}\n"
         f"    tlf explain RECIPE phases.0.freeze={name}:ends"

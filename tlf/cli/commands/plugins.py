@@ -22,7 +22,7 @@ def command() -> None:
 
 
 def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:
-    """Print tlf's own and the other plugins by name, and in which order a run loads them."""
+    """Print tlf's own plugin, the others by name, and the order in which a run loads them."""
     from tlf.plugins.discovery import switched_off
 
     for one in surveyed:
@@ -45,7 +45,8 @@ def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:
         console.print("TLF_PLUGINS=0 switches all others off", highlight=False)
     else:
         console.print(
-            "A run loads tlf first, then the plugins that its recipe names, in its order; where "
-            "the first answer decides, the last one is asked first.",
+            "A run loads tlf first, then the plugins that its recipe names, in that order. For a "
+            "hook that takes one answer, the plugin that was loaded last is asked first.",
             highlight=False,
+            soft_wrap=True,
         )

@@ -13,8 +13,8 @@ from tlf.cli.process import settled
 @arguments.run_folder
 @arguments.changed
 def command(run: Path, *, changed: bool) -> None:
-    """Go on with a run that was stopped."""
+    """Resume a run that was stopped."""
     from tlf.runs.folder import unfinished_run
 
-    folder = unfinished_run(run)  # reported before torch is imported
+    folder = unfinished_run(run)  # an error is reported before torch is imported
     tlf.show(settled(tlf.resume(folder, changed=changed)))

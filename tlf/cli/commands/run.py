@@ -14,9 +14,9 @@ from tlf.errors import TlfError, nearest
 @click.command()
 @arguments.recipe
 @arguments.overrides
-@click.option("--resume", "again", is_flag=True, help="Go on with the run that was stopped.")
+@click.option("--resume", is_flag=True, help="Resume the recipe's latest run.")
 @arguments.changed
-def command(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: bool) -> None:
+def command(recipe: Path, overrides: tuple[str, ...], *, resume: bool, changed: bool) -> None:
     """Train what RECIPE describes; tlf RECIPE does the same.
 
     KEY=VALUE arguments override the recipe: data.root=my/images phases.0.epochs=5
@@ -26,7 +26,7 @@ def command(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: b
     from tlf.recipe.plan import find_and_decode_ahead, read_plan
 
     plan = read_plan(recipe, overrides)
-    if again:
+    if resume:
         tlf.show(settled(tlf.resume_recipe(plan, changed=changed)))
         return
     with find_and_decode_ahead(plan) as plan:
@@ -36,16 +36,15 @@ def command(recipe: Path, overrides: tuple[str, ...], *, again: bool, changed: b
 
 
 def _check_is_no_command(recipe: Path) -> None:
-    """Tell a misspelt command from a recipe that is not there: ``tlf RECIPE`` needs no command.
+    """Recognize a misspelt command: what follows ``tlf`` may also be a recipe.
 
     Raises:
-        TlfError: there is no such file, and it is not called like one.
+        TlfError: the name has no suffix, and there is no such file.
     """
     if recipe.suffix or recipe.exists():
         return
     file = recipe.with_name(f"{recipe.name}.toml")
     known = [*COMMANDS, *([str(file)] if file.exists() else [])]
     raise TlfError(
-        f"{recipe} is neither a command nor a recipe, a file that ends in .toml; "
-        f"{nearest(str(recipe), known)}"
+        f"{recipe} is neither a command nor a recipe (a .toml file); {nearest(str(recipe), known)}"
     )

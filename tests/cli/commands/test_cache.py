@@ -1,4 +1,4 @@
-"""``tlf cache``: what is stored, how large it is, and how to be rid of it."""
+"""``tlf cache`` lists the entries of the cache, and clears it."""
 
 import os
 from datetime import datetime
@@ -23,30 +23,30 @@ def cache(tmp_path):
     return cache
 
 
-def told(*arguments, **environment):
+def lines(*arguments, **environment):
     done = CliRunner(env=environment).invoke(cli, ["cache", *map(str, arguments)])
     assert done.exit_code == 0, done.output
     return done.output.splitlines()
 
 
-def test_entries_are_listed_the_latest_used_first(cache):
-    first, second, total = told("--dir", cache.folder)
+def test_entries_are_listed_most_recently_used_first(cache):
+    first, second, total = lines("--dir", cache.folder)
     assert first == f"{datetime.fromtimestamp(1.2e9):%Y-%m-%d %H:%M}  0.5 MB  dogs"
     assert second.startswith(f"{datetime.fromtimestamp(1e9):%Y-%m-%d}")
     assert second.endswith("  1.5 MB  features of cats")
     assert total == f"2.0 MB in 2 entries in {cache.folder}"
 
 
-def test_clearing_removes_all_and_says_how_much(cache):
-    assert told("--clear", "--dir", cache.folder) == [f"removed 2.0 MB from {cache.folder}"]
+def test_clear_removes_all_entries_and_prints_their_size(cache):
+    assert lines("--clear", "--dir", cache.folder) == [f"removed 2.0 MB from {cache.folder}"]
     assert list(cache.folder.iterdir()) == []
-    assert told("--dir", cache.folder) == [f"0 kB in 0 entries in {cache.folder}"]
+    assert lines("--dir", cache.folder) == [f"0 kB in 0 entries in {cache.folder}"]
 
 
-def test_the_folder_is_tlfs_own_unless_another_is_named(tmp_path):
-    assert told(TLF_CACHE=str(tmp_path)) == [f"0 kB in 0 entries in {tmp_path / 'chain'}"]
+def test_the_default_is_tlfs_own_folder(tmp_path):
+    assert lines(TLF_CACHE=str(tmp_path)) == [f"0 kB in 0 entries in {tmp_path / 'chain'}"]
 
 
-def test_a_folder_that_is_not_there_is_not_made(tmp_path):
-    assert told("--dir", tmp_path / "no") == [f"0 kB in 0 entries in {tmp_path / 'no'}"]
+def test_a_missing_folder_is_not_created(tmp_path):
+    assert lines("--dir", tmp_path / "no") == [f"0 kB in 0 entries in {tmp_path / 'no'}"]
     assert not (tmp_path / "no").exists()

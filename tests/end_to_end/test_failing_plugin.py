@@ -1,4 +1,4 @@
-"""A plugin that breaks while a run trains, is mended, and the run goes on: real processes."""
+"""A plugin fails while a run trains, is fixed, and the run is resumed: real processes."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tlf.hookspecs import hookimpl
 
 @hookimpl
 def tlf_training_step(model, images, labels, loss):
-    logits = model(images)  # BatchNorm has moved when it breaks
+    logits = model(images)  # the statistics of BatchNorm have changed when it fails
     return loss(logits, labels).mean()
 """
 BREAKS = STEP.replace(
@@ -22,7 +22,7 @@ BREAKS = STEP.replace(
         labels["fifth"]
     return""",
 ).replace("@hookimpl", "calls = 0\n\n@hookimpl")
-TOLD = "error: plugin 'frail' (tlf-frail 1.0) failed in tlf_training_step: "
+REPORTED = "error: plugin 'frail' (tlf-frail 1.0) failed in tlf_training_step: "
 
 
 @pytest.fixture
@@ -45,17 +45,17 @@ def start(tmp_path, recipe):
     return start
 
 
-def test_the_error_says_how_to_go_on_and_the_run_ends_as_if_nothing_had_been(
+def test_the_error_says_how_to_resume_and_the_resumed_run_ends_as_one_without_a_failure(
     start, recipe, tmp_path
 ):
     named = [recipe, "plugins=['frail']", "checkpoint_every={updates=1}"]
     done = start(BREAKS, *named)
     line = BREAKS.split("\n").index('        labels["fifth"]') + 1
     assert done.returncode == 2
-    assert TOLD in done.stderr
+    assert REPORTED in done.stderr
     folder = tmp_path / "run"
-    assert f" (tlf_frail.py, line {line}); the last state before that is stored" in done.stderr
-    assert f"once this is mended, go on with: tlf resume {folder}, or" in done.stderr
+    assert f" (tlf_frail.py, line {line}); the run's last state is stored" in done.stderr
+    assert f"when this is fixed, resume with: tlf resume {folder}, or" in done.stderr
     assert "Traceback" not in done.stderr
     again = start(STEP, "resume", folder)
     assert again.returncode == 0, again.stderr
@@ -65,8 +65,8 @@ def test_the_error_says_how_to_go_on_and_the_run_ends_as_if_nothing_had_been(
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_where_no_state_is_stored_the_error_does_not_speak_of_one(start, recipe):
+def test_without_a_stored_state_the_error_mentions_none(start, recipe):
     done = start(BREAKS, recipe, "plugins=['frail']")
     assert done.returncode == 2
-    assert TOLD in done.stderr
+    assert REPORTED in done.stderr
     assert "resume" not in done.stderr

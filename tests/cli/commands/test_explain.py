@@ -1,0 +1,120 @@
+"""``tlf explain`` prints what each phase would do, and writes nothing."""
+
+import sys
+
+import pytest
+import timm
+
+from tlf.cli import main as cli
+from tlf.pretrained import stages
+
+
+@pytest.fixture
+def explained(monkeypatch, capsys, tmp_path):
+    """Run ``tlf explain``; return its lines."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def explained(*arguments):
+        before = sorted(tmp_path.rglob("*"))
+        monkeypatch.setattr(sys, "argv", ["tlf", "explain", *map(str, arguments)])
+        assert cli.main() == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert sorted(tmp_path.rglob("*")) == before  # writes nothing
+        return out.splitlines()
+
+    return explained
+
+
+def tables(lines):
+    """Phase → stage → its other columns."""
+    found, phase = {}, ""
+    for line in lines:
+        if line.startswith("phase "):
+            phase = line.split()[1].rstrip(",")
+            found[phase] = {}
+        elif phase and line and not line.startswith(("stage ", " ")):
+            stage, *columns = line.split()
+            found[phase][stage] = columns
+    return found
+
+
+def counts():
+    """Stage → parameters, as timm says."""
+    model = timm.create_model("test_resnet.r160_in1k", num_classes=2)
+    counted = {"stem": 0, "layer1": 0, "layer2": 0, "layer3": 0, "layer4": 0, "head": 0}
+    for name, parameter in model.named_parameters():
+        first = name.partition(".")[0]
+        stage = {"conv1": "stem", "bn1": "stem", "fc": "head"}.get(first, first)
+        counted[stage] += parameter.numel()
+    return counted
+
+
+def test_the_table_of_every_phase(explained, recipe):
+    found = tables(explained(recipe))
+    expected = counts()
+    assert list(found) == ["head", "all"]
+    for rows in found.values():
+        assert list(rows) == list(expected)
+        assert [int(row[0].replace(",", "")) for row in rows.values()] == list(expected.values())
+    states = [row[1] for row in found["head"].values()]
+    assert states == ["frozen"] * 5 + ["trainable"]
+    assert [row[2] for row in found["head"].values()] == ["–"] * 5 + ["1.00e-01"]
+    assert {row[1] for row in found["all"].values()} == {"trainable"}
+    decayed = [f"{0.01 * 0.5**power:.2e}" for power in (5, 4, 3, 2, 1, 0)]
+    assert [row[2] for row in found["all"].values()] == decayed
+
+
+def test_how_many_parameters_train(explained, recipe):
+    expected = counts()
+    lines = explained(recipe)
+    total = sum(expected.values())
+    trains = f"{expected['head']:,} of {total:,} parameters train"
+    assert f"phase head, 1 epoch: {trains}, from features" in lines
+    assert f"phase all, 2 epochs: {total:,} of {total:,} parameters train, from images" in lines
+    stopped = explained(recipe, "phases.1.early_stopping={patience=1}")
+    assert any(line.startswith("phase all, at most 2 epochs: ") for line in stopped)
+
+
+def test_the_resolved_recipe_images_and_input(explained, recipe):
+    lines = explained(recipe, "head.dropout=0.25")
+    assert "dropout = 0.25" in lines
+    assert 'optimizer = "sgd"' in lines or 'kind = "sgd"' in lines
+    assert "images    20 to train on, 11 to evaluate on, 2 classes" in lines
+    assert any(line.startswith("          not opened here; a run opens all of") for line in lines)
+    assert lines.index("seed = 0") < lines.index("[data]")
+    assert lines[-1].startswith("head ")  # the tables come last, so that they stay in view
+    assert any(line.startswith("input     3 × 32 × 32, shorter side 36, ") for line in lines)
+
+
+def test_names_of_the_parameters_that_train(explained, recipe):
+    plain, named = explained(recipe), explained(recipe, "--names")
+    extra = [line.strip() for line in named if line not in plain]
+    model = timm.create_model("test_resnet.r160_in1k", num_classes=2)
+    everything = [
+        "head." + n[3:] if n.startswith("fc.") else f"backbone.{n}"
+        for n, _ in model.named_parameters()
+    ]
+    assert extra[:2] == ["head.weight", "head.bias"]
+    assert sorted(extra[2:]) == sorted(everything)
+
+
+def test_the_model(explained, recipe):
+    plain, shown = explained(recipe), explained(recipe, "--model")
+    assert shown[: len(plain)] == plain
+    text = "\n".join(shown[len(plain) :])
+    assert text.startswith("Classifier(")
+    assert "(layer4): " in text
+    assert "(head): " in text
+
+
+def test_a_backbone_in_one_stage_is_noted(explained, recipe, monkeypatch):
+    assert not [line for line in explained(recipe) if line.startswith("note: the whole backbone")]
+    monkeypatch.setattr(stages, "cut_timm", in_one_stage)
+    (note,) = [line for line in explained(recipe) if line.startswith("note: ")]
+    assert note.startswith("note: the whole backbone is one stage, stem: policies and rates")
+
+
+def in_one_stage(module):
+    return {"stem": tuple(name for name, _ in module.named_parameters())}

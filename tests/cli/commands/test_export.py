@@ -1,0 +1,33 @@
+"""``tlf export`` writes a file and prints how it compares with the run."""
+
+
+def test_the_file_and_the_comparison_are_printed(main, run_copy):
+    code, out, err = main("export", run_copy, "--to", "timm")
+    assert (code, err) == (0, "")
+    path, comparison = out.splitlines()
+    assert path == f"{run_copy}/exports/timm.safetensors"
+    assert comparison.startswith("compared with the run on 11 eval images: probabilities differ by")
+    assert comparison.count("top-1") == 2
+
+
+def test_options(main, run_copy, tmp_path):
+    output = tmp_path / "mine.safetensors"
+    output.write_bytes(b"mine")
+    command = ("export", run_copy, "--to", "head", "--output", output)
+    code, _, err = main(*command)
+    assert code == 2
+    assert err == (
+        f"error: {output} exists; write --overwrite to replace it, or --output for another file\n"
+    )
+    assert output.read_bytes() == b"mine"
+    code, out, _ = main(*command, "--overwrite")
+    assert (code, out.splitlines()[0]) == (0, str(output))
+    assert output.read_bytes() == (run_copy / "head.safetensors").read_bytes()
+
+
+def test_8_bits_are_for_onnx(main, run_copy):
+    code, out, err = main("export", run_copy, "--to", "timm", "--int8")
+    assert (code, out) == (2, "")
+    assert err == (
+        "error: --int8 needs --to onnx, got --to timm; write --to onnx, or leave --int8 out\n"
+    )

@@ -1,0 +1,80 @@
+"""``tlf plugins`` lists plugins, what they offer, and what failed to load."""
+
+import pytest
+
+PLUGIN = """
+import click
+from dataclasses import dataclass
+from tlf.hookspecs import hookimpl
+
+@dataclass(frozen=True)
+class Grain:
+    def augment(self, image, size):
+        return image
+
+@hookimpl
+def tlf_augmentations():
+    return {"grain": Grain}
+
+@hookimpl
+def tlf_commands():
+    return {"count": click.Command("count")}
+
+@hookimpl
+def tlf_epoch_ended(result):
+    pass
+"""
+
+
+@pytest.fixture
+def survey(tmp_path, monkeypatch, main):
+    """Install plugins, name → source, and run ``tlf plugins``; return its lines."""
+
+    def survey(**sources):
+        for name, source in sources.items():
+            module = f"survey_{name}_plugin"
+            info = tmp_path / "site" / f"tlf_{name}-1.0.dist-info"
+            info.mkdir(parents=True)
+            (info / "METADATA").write_text(
+                f"Metadata-Version: 2.1\nName: tlf-{name}\nVersion: 1.0\n"
+            )
+            (info / "entry_points.txt").write_text(f"[tlf]\n{name} = {module}\n")
+            (tmp_path / "site" / f"{module}.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path / "site")
+        code, out, err = main("plugins")
+        assert (code, err) == (0, "")
+        return out.splitlines()
+
+    return survey
+
+
+def test_tlf_comes_first_and_the_order_of_loading_last(survey):
+    lines = survey()
+    assert lines[0].startswith("tlf  (tlf ")
+    assert "  backbones       torchvision, timm" in lines
+    assert lines[-1].startswith("A run loads tlf first, then the plugins that its recipe names")
+
+
+def test_what_a_plugin_offers(survey):
+    lines = survey(grains=PLUGIN)
+    start = lines.index("grains  (tlf-grains 1.0)")
+    assert lines[start + 1 : start + 4] == [
+        "  augmentations   grains:grain",
+        "  commands        tlf grains:count",
+        "  hooks           tlf_epoch_ended",
+    ]
+
+
+def test_a_plugin_that_fails_to_load_is_listed_with_the_reason(survey):
+    lines = survey(torn="raise RuntimeError('no licence')", whole=PLUGIN)
+    start = lines.index("torn  (tlf-torn 1.0)")
+    assert lines[start + 1].startswith("  failed to load: plugin 'torn' (tlf-torn 1.0): ")
+    assert "RuntimeError: no licence" in lines[start + 1]
+    assert lines[start + 2] == "whole  (tlf-whole 1.0)"
+
+
+def test_switched_off_plugins_are_not_listed(survey, monkeypatch):
+    monkeypatch.setenv("TLF_PLUGINS", "0")
+    lines = survey(grains=PLUGIN)
+    assert not [line for line in lines if "grains" in line]
+    assert lines[-1] == "TLF_PLUGINS=0 switches all others off"

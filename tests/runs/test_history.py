@@ -1,0 +1,59 @@
+"""metrics.jsonl: a line for each epoch, written and read."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tlf.errors import RunError
+from tlf.results import EpochResult
+from tlf.runs.history import append_epoch, read_history, rewrite_history
+
+FIRST = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
+SECOND = replace(FIRST, epoch=1, train_loss=0.1 + 0.2)
+
+
+def test_what_is_written_is_read_exactly(tmp_path):
+    append_epoch(tmp_path, FIRST)
+    append_epoch(tmp_path, SECOND)
+    assert [*read_history(tmp_path)] == [*read_history(str(tmp_path))] == [FIRST, SECOND]
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["eval_top1"] for line in lines] == [0.875, 0.875]
+
+
+def test_an_incomplete_last_line_is_left_out(tmp_path):
+    append_epoch(tmp_path, FIRST)
+    append_epoch(tmp_path, SECOND)
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(path.read_text()[:-20])
+    assert [*read_history(tmp_path)] == [FIRST]
+
+
+def test_epochs_after_the_stored_state_are_removed(tmp_path):
+    append_epoch(tmp_path, FIRST)
+    append_epoch(tmp_path, SECOND)
+    rewrite_history(tmp_path, [FIRST])
+    assert [*read_history(tmp_path)] == [FIRST]
+    rewrite_history(tmp_path, [])
+    assert (tmp_path / "metrics.jsonl").read_text() == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "hint"),
+    [
+        ("runs", "; did you mean '{root}/runs/mine'? Known: {root}/runs/mine"),
+        ("runs/mime", "; did you mean '{root}/runs/mine'? Known: {root}/runs/mine"),
+        ("elsewhere", ""),
+    ],
+)
+def test_runs_nearby_are_named_where_there_is_none(tmp_path, folder, hint):
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    append_epoch(tmp_path / "runs" / "mine", FIRST)
+    with pytest.raises(RunError) as raised:
+        next(read_history(tmp_path / folder))
+    path = tmp_path / folder / "metrics.jsonl"
+    assert str(raised.value) == (
+        f"there is no {path}; write the folder of a run with a finished epoch"
+        + hint.format(root=tmp_path)
+    )
