@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,27 @@ def test_files_and_functions_are_small(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno - node.lineno < 50, f"{node.name} is long"
+
+
+def test_every_module_has_a_test():
+    """``tlf/ROOM/NAME.py`` is tested by ``tests/ROOM/test_NAME.py``; a package inside a room may be
+    tested as one by ``tests/ROOM/test_PACKAGE.py``.
+    """
+    lacking = []
+    for path in SOURCES:
+        module = path.relative_to(ROOT / "tlf")
+        tests = [ROOT / "tests" / module.with_name(f"test_{module.name}")]
+        if len(module.parts) > 2:
+            package = module.parent
+            tests.append(ROOT / "tests" / package.with_name(f"test_{package.name}.py"))
+        if not path.name.startswith("__") and not any(test.is_file() for test in tests):
+            lacking.append(str(module))
+    assert lacking == []
+
+
+def test_no_folder_holds_more_than_sixteen_modules():
+    folders = Counter(path.parent for path in SOURCES if path.name != "__init__.py")
+    assert [str(folder) for folder, modules in folders.items() if modules > 16] == []
 
 
 def test_no_pickle_and_no_leftovers():

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from small import UNREADABLE
-from tlf.errors import DataError, WeightsError
+from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
