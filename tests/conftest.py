@@ -18,6 +18,18 @@ from small import TORCHVISION, TWO_PHASES, write_recipe
 if TYPE_CHECKING:
     from tlf.runs.run import RunEvent
 
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
+def pytest_configure() -> None:
+    """Give each worker of pytest-xdist one core: threads of two workers would wait for each other,
+    and a test that computes would take several times as long.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker and CORES:
+        os.sched_setaffinity(0, {sorted(CORES)[int(worker) % len(CORES)]})
+
+
 TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -25,6 +37,18 @@ TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Draw the starter set once for all tests, and leave the user's own cache alone."""
     os.environ.setdefault("TLF_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def all_cores() -> Iterator[None]:
+    """All the cores that pytest was started with, for what is done on one core beside another."""
+    if not CORES:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, CORES)
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture

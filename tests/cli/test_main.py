@@ -66,7 +66,7 @@ def test_what_needs_no_model_imports_no_torch():
     [
         (None, [], "no such file"),
         ("phases = [", [], "line 1, column 11"),
-        ("seed = 1", ["seed"], "not an override"),
+        ("seed = 1", ["seed"], "must be an override, key=value"),
         ("seed = 1", ["head=gem:gem"], "plugin 'gem' is not installed"),
         ("sead = 1", [], "sead: unknown key; did you mean 'seed'?"),
         ("seed = 1", ["head={kind='linear', dropout=2}"], "dropout must be from 0 to below 1"),

@@ -18,8 +18,12 @@ import tlf
 from small import write_recipe
 from tlf.data.decode_ahead import _RECORD, Ahead
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.cores import usable_cores
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is decoded ahead")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="nothing is decoded ahead"),
+    pytest.mark.usefixtures("all_cores"),  # the child decodes on another core
+]
 
 PHASES = "[[phases]]\nname = 'head'\nfreeze = 'backbone'\nepochs = 2\nlr = 0.1\n"
 
@@ -109,7 +113,8 @@ def test_the_memory_is_limited(starter):
     assert 0 < int(line.split()[0]) < 31
 
 
-def test_a_run_stores_and_trains_the_same(starter, tmp_path):
+def test_a_run_stores_and_trains_the_same(starter, tmp_path, threads):
+    threads(usable_cores())  # as many as the process of its own takes
     recipe, *overrides = starter
     subprocess.run(
         [sys.executable, "-m", "tlf", str(recipe), *overrides, f"output={tmp_path}/ahead"],

@@ -51,7 +51,7 @@ def test_the_parameters_that_its_document_shows_are_there():
     text = (ROOT / "tlf" / "API.md").read_text(encoding="utf-8")
     for name, shown in re.findall(r"^\| `(\w+)\((.*?)\)`", text, re.MULTILINE):
         parameters = inspect.signature(getattr(package, name)).parameters
-        for argument in shown.split(", "):
+        for argument in filter(None, shown.split(", ")):
             parameter, _, default = argument.partition("=")
             assert parameter in parameters, name
             assert not default or repr(parameters[parameter].default) == default, name

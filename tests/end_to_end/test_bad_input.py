@@ -174,7 +174,7 @@ def test_all_mistakes_of_a_recipe_come_at_once(refused, recipe):
         ("seed = 0\nbatch_size 32\n", ["line 2, column 12", "in: batch_size 32"]),
         ("seed = 0\nphases = [\n  1,\n\n", ["line 3, column 5", "in: 1,"]),
         ("seed = 0\nseed = 1\n", ["line 2, column 9: Cannot overwrite a value"]),
-        (b"\xff\xfe", ["byte 0 is not UTF-8"]),
+        (b"\xff\xfe", ["must be UTF-8, byte 0 is not"]),
         ("", ["3 problems", "backbone: missing", "data: missing", "phases: missing"]),
     ],
     ids=["no equals sign", "unclosed", "twice", "not text", "empty"],
@@ -193,7 +193,7 @@ def test_a_misspelt_command(refused, recipe):
 
 def test_recipes_that_are_not_there(refused, recipe, tmp_path):
     refused(tmp_path / "recipes.toml", told=["no such file", "did you mean 'recipe.toml'?"])
-    refused(tmp_path, told=["is a folder; write the path of a recipe"])
+    refused(tmp_path, told=["must be a file, got a folder; write the path of a recipe"])
     refused("explain", "nowhere.toml", told=["nowhere.toml", "no such file"])
 
 
@@ -223,7 +223,7 @@ def bare(root):
     ("spoil", "told"),
     [
         (lack, ["val lacks the class 'squares' of train"]),
-        (lone, ["train has the class 'circles' only"]),
+        (lone, ["train must have at least 2 classes, got the class 'circles' only"]),
         (
             hollow,
             ["train/triangles holds no images; add images", "val/triangles holds no images"],
@@ -452,7 +452,12 @@ def test_predicting_what_is_no_image(refused, recipe, run_copy, images, tmp_path
     refused("predict", "run", image, told=["model.safetensors is damaged"])
     model.write_bytes(whole)
     (run_copy / "recipe.toml").unlink()
-    refused("predict", "run", image, told=["there is no run/recipe.toml"])
+    refused(
+        "predict",
+        "run",
+        image,
+        told=["must also hold its recipe, got no run/recipe.toml"],
+    )
 
 
 # In processes of their own

@@ -47,7 +47,7 @@ def task(images, tmp_path):
 
 
 def test_the_limit_sees_the_very_pixels_of_the_plain_loop(task):
-    plain, _ = network.images(task)
+    plain, _ = network.image_folders(task)
     with ThreadPoolExecutor(2) as pool:
         found = limit.files(task.data / "train")
         decoding = [pool.submit(limit.decoded, path, task, False) for path, _ in found]

@@ -13,7 +13,7 @@ def described(cls: type) -> str:
 
     >>> from tlf.recipe.schema import EarlyStopping
     >>> described(EarlyStopping)
-    'End a phase when the monitored figure no longer improves.'
+    'End a phase when the monitored metric no longer improves.'
     """
     text = vars(cls).get("__doc__") or ""
     made = text.startswith(f"{cls.__name__}(")

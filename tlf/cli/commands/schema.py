@@ -15,7 +15,7 @@ from tlf.errors import RunError
     help="Write to a file instead, such as recipe.schema.json.",
 )
 def command(output: Path | None) -> None:
-    """Print the JSON Schema of a recipe, for editors: keys, kinds, options, their defaults.
+    """Print the JSON Schema of a recipe, for completion in an editor.
 
     The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out.
     """
