@@ -2,7 +2,8 @@
 
 It follows what ``tlf.recipe.reader`` accepts. Three things are beyond it: what a component checks
 in its own ``__post_init__``, what has to fit between two values, and a whole number that is written
-as ``3.0``, which JSON takes for the same as ``3``.
+as ``3.0``, which JSON takes for the same as ``3``. Where plugins are switched off, it knows none of
+their options, and accepts whatever a recipe says of a ``plugin:kind``.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any, get_args, get_origin
 
 from tlf.components import Catalogue, Offer
 from tlf.errors import PluginError
+from tlf.plugins.discovery import switched_off
 from tlf.plugins.loading import Surveyed, survey_plugins
 from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import VERBS, broken
@@ -35,6 +37,18 @@ _ADDED: Mapping[tuple[type, str], Schema] = {
 """What is checked by code, not by types."""
 _FILLED_IN = ((Recipe, "output"),)
 """What is required by its type, and filled in from the name of the recipe's file."""
+
+
+_A_PLUGINS_KIND: Schema = {
+    "type": "string",
+    "pattern": "^[^:]+:.+$",
+    "description": "A plugin's: plugin:kind. Install it and run tlf schema for its options.",
+}
+_A_PLUGINS_TABLE: Schema = {
+    "type": "object",
+    "properties": {"kind": _A_PLUGINS_KIND},
+    "required": ["kind"],
+}
 
 
 def recipe_schema() -> Schema:
@@ -64,7 +78,7 @@ def schema_of(plugins: Sequence[Surveyed]) -> Schema:
     """The JSON Schema of a recipe that may name these plugins."""
     offers = tuple(offer for one in plugins for offer in one.offers)
     names = tuple(one.plugin.name for one in plugins if one.plugin.name != "tlf")
-    return _Writer(Catalogue(offers), names).recipe()
+    return _Writer(Catalogue(offers), names, any_plugin=switched_off()).recipe()
 
 
 def _unreadable(one: Surveyed) -> str | None:
@@ -86,6 +100,8 @@ class _Writer:
 
     catalogue: Catalogue
     plugins: tuple[str, ...]
+    any_plugin: bool = False
+    """Whether a recipe may name plugins whose options are not known."""
     within: tuple[type, ...] = ()
     """The dataclasses that are being written, from the outside in."""
 
@@ -93,6 +109,8 @@ class _Writer:
         """The whole schema."""
         content = self.table(Recipe)
         names = {"enum": list(self.plugins)} if self.plugins else NOTHING
+        if self.any_plugin:
+            names = {"type": "string"}
         content["properties"]["plugins"]["items"] = names
         # Datasets stand in [data] itself, beside its other keys.
         hooks = [hook for hook in VERBS if hook != "tlf_datasets"]
@@ -109,7 +127,8 @@ class _Writer:
 
     def offered(self, hook: str) -> Schema:
         """Every component of a hook: by its kind alone, or as a table with options."""
-        return _one_of(choice for offer in self._offers(hook) for choice in self.choices(offer, {}))
+        known = [choice for offer in self._offers(hook) for choice in self.choices(offer, {})]
+        return _one_of([*known, *([_A_PLUGINS_KIND, _A_PLUGINS_TABLE] if self.any_plugin else [])])
 
     def _offers(self, hook: str) -> list[Offer]:
         return list(self.catalogue.of(hook).values())
@@ -134,9 +153,14 @@ class _Writer:
         """A table in which a component's options stand beside other keys."""
         own = self._object(cls, {n: o for n, o in options(cls).items() if not kind_of(o[1])})
         content = _one_of(
-            choice
-            for offer in self._offers(kind.hook)
-            for choice in self.choices(offer, own["properties"])
+            [
+                *(
+                    choice
+                    for offer in self._offers(kind.hook)
+                    for choice in self.choices(offer, own["properties"])
+                ),
+                *([_A_PLUGINS_TABLE] if self.any_plugin else []),
+            ]
         )
         return _text(described(cls)) | content
 

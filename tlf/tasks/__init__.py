@@ -87,6 +87,13 @@ DEFAULT_MONITOR = f"eval_{TASKS[DEFAULT].metrics[0].name}"
 """The monitor of a recipe that names none."""
 
 
+def metric_of(name: str) -> Metric:
+    """The metric of a name. One that this tlf does not know, because another version wrote it, is
+    shown by its name.
+    """
+    return METRICS.get(name) or Metric(name, name, higher_is_better=True, is_rate=False)
+
+
 def higher_is_better(monitor: str) -> bool:
     """Whether higher is better for a monitored figure.
 
@@ -102,7 +109,7 @@ def describe(metrics: Mapping[str, float], width: int = 0) -> str:
     >>> describe({"loss": 0.25, "top1": 0.875})
     'top-1 87.50%'
     """
-    figures = {METRICS[name]: figure for name, figure in metrics.items() if name != LOSS.name}
+    figures = {metric_of(name): figure for name, figure in metrics.items() if name != LOSS.name}
     return ", ".join(
         f"{metric.title} {metric.shown(figure):>{width}}" for metric, figure in figures.items()
     )

@@ -36,3 +36,12 @@ def test_the_epochs_of_a_run(main, finished, monkeypatch):
     assert [float(row.split()[2]) for row in rows] == [
         round(epoch["train_loss"], 4) for epoch in metrics(finished)
     ]
+
+
+def test_a_metric_of_another_version_is_shown_by_its_name_and_a_missing_one_as_a_dash():
+    epoch = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
+    newer = replace(epoch, epoch=1, metrics={"loss": 0.25, "map50": 0.5})
+    header, one, two = (line.split() for line in history_lines([epoch, newer]))
+    assert header[6:8] == ["top-1", "map50"]
+    assert one[4:6] == ["87.50%", "–"]
+    assert two[4:6] == ["–", "0.5000"]

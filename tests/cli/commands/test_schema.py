@@ -37,7 +37,8 @@ def test_it_is_written_to_a_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "recipe.schema.json"
     path.write_text("what was there before")
     done = CliRunner().invoke(cli, ["schema", "--output", str(path)])
-    assert (done.exit_code, done.stdout) == (0, "")
+    first_line = "write as the first line of a recipe beside it: #:schema recipe.schema.json"
+    assert (done.exit_code, done.stdout) == (0, f"{path}\n{first_line}\n")
     text = path.read_text(encoding="utf-8")
     assert text.endswith("}\n")
     assert text == CliRunner().invoke(cli, ["schema"]).stdout

@@ -12,12 +12,13 @@ from tlf.errors import RunError
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write to a file instead, such as recipe.schema.json.",
+    help="The file to write instead, such as recipe.schema.json; it is replaced.",
 )
 def command(output: Path | None) -> None:
     """Print the JSON Schema of a recipe, for completion in an editor.
 
-    The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out.
+    The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out, and then the
+    schema accepts the kinds of all plugins.
     """
     import json
 
@@ -35,3 +36,4 @@ def command(output: Path | None) -> None:
         write_whole(output, f"{text}\n")
     except OSError as error:
         raise RunError(f"cannot write {output}: {error.strerror or error}") from error
+    click.echo(f"{output}\nwrite as the first line of a recipe beside it: #:schema {output.name}")
