@@ -1,7 +1,7 @@
 """Records of what happens in a run: the progress of a phase, the results of epochs and runs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tlf.tasks import DEFAULT_MONITOR, higher_is_better
@@ -76,8 +76,9 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
     0.875
     """
     metrics = {k.removeprefix(EVAL): v for k, v in line.items() if k.startswith(EVAL)}
-    rest = {name: value for name, value in line.items() if not name.startswith(EVAL)}
-    stages = {stage: StageSignals(**figures) for stage, figures in line["stages"].items()}
+    known = {field.name for field in fields(EpochResult)}  # a newer version may write more
+    rest = {name: value for name, value in line.items() if name in known}
+    stages = {stage: StageSignals(**signals) for stage, signals in line["stages"].items()}
     return EpochResult(**{**rest, "metrics": metrics, "stages": stages})
 
 

@@ -84,7 +84,7 @@ def test_a_misspelt_name_is_reported_with_the_nearest(tlf, command, reported):
 @pytest.mark.parametrize(
     ("others", "reported"),
     [
-        ("{'a:b': count}", "tlf_commands: a name must be text without ':', got 'a:b'"),
+        ("{'a:b': count}", "tlf_commands: a name must be letters, digits, '-' and '_', got 'a:b'"),
         (
             "{'f': print}",
             "tlf_commands: 'f' must be a click command, got builtin_function_or_method; write",
@@ -117,3 +117,51 @@ def test_help_names_the_plugin_without_importing_it(tlf):
 def test_tlf_plugins_lists_its_commands(tlf):
     _, out, _ = tlf("plugins")
     assert "tlf sum:count" in out
+
+
+GROUP = """
+import click
+from tlf.hookspecs import hookimpl
+
+@click.group()
+def tools():
+    "Tools."
+
+@tools.command()
+@click.argument("number", type=int)
+def double(number):
+    click.echo(2 * number)
+    return "no exit code"
+
+def divide(ctx, param, value):
+    return 1 // value
+
+@click.command()
+@click.option("--by", type=int, callback=divide)
+def share(by):
+    pass
+
+@hookimpl
+def tlf_commands():
+    return {"tools": tools, "share": share}
+"""
+
+
+def test_a_group_has_its_own_commands_and_a_result_is_no_exit_code(tlf):
+    assert tlf("sum:tools", "double", "4", text=GROUP) == (0, "8\n", "")
+    assert "double" in tlf("sum:tools", "--help", text=GROUP)[1]
+
+
+def test_an_option_that_fails_is_named_with_its_plugin(tlf):
+    status, _, err = tlf("sum:share", "--by", "0", text=GROUP)
+    assert status == 2
+    assert err.startswith(
+        "error: plugin 'sum' (tlf-sum 1.0) failed in sum:share: ZeroDivisionError"
+    )
+
+
+def test_a_hook_that_exits_is_named(tlf):
+    text = GROUP.replace("return {", "raise SystemExit(9); return {")
+    status, _, err = tlf("sum:tools", text=text)
+    assert status == 2
+    assert err.startswith("error: plugin 'sum' (tlf-sum 1.0): tlf_commands failed: SystemExit")

@@ -42,6 +42,10 @@ def test_only_a_run_that_has_not_ended_can_be_resumed(run_copy, tmp_path):
     (run_copy / "provenance.json").write_text("{}")  # format 1 does not record it
     with pytest.raises(RunError, match="has format 1, from an older tlf"):
         unfinished_run(run_copy)
+    for content in ("{", "null", "[2]", '{"format": "2"}', '{"format": true}', '{"format": -1}'):
+        (run_copy / "provenance.json").write_text(content)
+        with pytest.raises(RunError, match=r"provenance\.json is damaged"):
+            unfinished_run(run_copy)
     (run_copy / "provenance.json").write_text("{")
     with pytest.raises(RunError, match=r"provenance\.json is damaged: .*; start a new run"):
         unfinished_run(run_copy)

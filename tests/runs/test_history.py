@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tlf.errors import RunError
-from tlf.results import EpochResult
+from tlf.results import EpochResult, epoch_line
 from tlf.runs.history import append_epoch, read_history, rewrite_history
 
 FIRST = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
@@ -57,3 +57,35 @@ def test_runs_nearby_are_named_where_there_is_none(tmp_path, folder, hint):
         f"there is no {path}; write the folder of a run with a finished epoch"
         + hint.format(root=tmp_path)
     )
+
+
+def lines_of(tmp_path, *lines):
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(lines))
+    return read_history(tmp_path)
+
+
+LINE = json.dumps(epoch_line(FIRST)).encode()
+
+
+def test_keys_and_metrics_of_a_newer_version_are_read(tmp_path):
+    newer = json.dumps(json.loads(LINE) | {"watts": 5, "eval_map50": 0.5}).encode()
+    (result,) = lines_of(tmp_path, newer, b"")
+    assert result.metrics == {"loss": 0.25, "top1": 0.875, "map50": 0.5}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"garbage}", b"\xff\xfe}", b"null", b"[{}]", b"{}", LINE.replace(b'"phase"', b'"fase"')],
+)
+def test_a_damaged_line_is_named(tmp_path, damaged):
+    with pytest.raises(RunError, match=r"metrics\.jsonl, line 2 is damaged .*; remove the line"):
+        [*lines_of(tmp_path, LINE, damaged, LINE, b"")]
+
+
+def test_a_line_that_is_being_written_is_left_out(tmp_path):
+    assert len([*lines_of(tmp_path, LINE, LINE[:40])]) == 1
+
+
+def test_a_run_without_a_finished_epoch_has_no_history(tmp_path):
+    with pytest.raises(RunError, match="holds no finished epoch"):
+        [*lines_of(tmp_path, b"")]

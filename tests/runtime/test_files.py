@@ -79,3 +79,16 @@ def test_a_folder_is_a_run_once_its_recipe_and_provenance_are_there(tmp_path):
         (tmp_path / name).write_text("")
         assert is_run(tmp_path) == (number == 2)
     assert not is_run(Path(tmp_path / "nowhere"))
+
+
+def test_a_link_is_followed_and_what_is_no_file_is_refused(tmp_path):
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_whole(link, "new")
+    assert (link.is_symlink(), target.read_text()) == (True, "new")
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(OSError, match="it is not a regular file"):
+            write_whole(path, "new")
+    assert pipe.is_fifo()

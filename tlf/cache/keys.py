@@ -28,7 +28,6 @@ Key = dict[str, Any]
 def pixel_key(
     digests: Sequence[bytes],
     preprocessing: Preprocessing,
-    code: Iterable[Path],
     decoders: Mapping[str, object],
 ) -> Key:
     """The key of decoded and resized images.
@@ -36,13 +35,12 @@ def pixel_key(
     Parameters:
         digests: SHA-256 of each file's bytes; empty for an unreadable file.
         preprocessing: how they are resized.
-        code: the source files of the functions that decode and resize.
         decoders: name → version of the libraries that decode.
     """
     return {
         "images": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
         "resizing": resizing(preprocessing),
-        "code": sha256(b"".join(file.read_bytes() for file in code)).hexdigest(),
+        "tlf": engine(),
         "decoders": decoders,
     }
 

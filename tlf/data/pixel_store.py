@@ -6,12 +6,11 @@ Nothing here imports torch before an image is read.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.keys import pixel_key
-from tlf.data import decode, transforms
+from tlf.data.decode import decoders
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -48,8 +47,7 @@ def wanted_pixels(
         split_name: ``train`` or ``eval``.
         preprocessing: how images are resized.
     """
-    code = [Path(str(module.__file__)) for module in (decode, transforms)]
-    key = pixel_key(digests, preprocessing, code, decode.decoders())
+    key = pixel_key(digests, preprocessing, decoders())
     return EntryKey("pixels", pixels_title(sum(map(bool, digests)), split_name), key)
 
 

@@ -1,6 +1,8 @@
 """Commands that plugins offer: ``tlf PLUGIN:COMMAND``."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import click
@@ -15,6 +17,7 @@ from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import broken, version
 
 HOOK = "tlf_commands"
+_NAME = re.compile(r"[\w-]+")
 
 
 def plugin_command(name: str) -> click.Command:
@@ -34,7 +37,7 @@ def plugin_command(name: str) -> click.Command:
         known = [f"{plugin_name}:{command}" for command in offered]
         advice = nearest(name, known) if known else "it offers none; tlf plugins lists commands"
         raise broken(plugin, f"there is no command {command_name!r}; {advice}")
-    return _Attributed(name, offered[command_name], plugin, entry.module)
+    return _attributed(offered[command_name], name, plugin, entry.module)
 
 
 def offered_commands(manager: pluggy.PluginManager, plugin: Plugin) -> Mapping[str, click.Command]:
@@ -44,13 +47,18 @@ def offered_commands(manager: pluggy.PluginManager, plugin: Plugin) -> Mapping[s
         PluginError: the plugin breaks, or offers something else than commands.
     """
     offered: dict[str, click.Command] = {}
-    for answer in manager.hook.tlf_commands():
+    try:
+        answers = manager.hook.tlf_commands()
+    except SystemExit as error:
+        raise broken(plugin, f"{HOOK} failed: SystemExit: {error}") from error
+    for answer in answers:
         if not isinstance(answer, Mapping):
             got = type(answer).__name__
             raise broken(plugin, f"{HOOK} must return a mapping from name to command, got {got}")
         for name, command in answer.items():
-            if not isinstance(name, str) or not name or ":" in name:
-                raise broken(plugin, f"{HOOK}: a name must be text without ':', got {name!r}")
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                fault = f"{HOOK}: a name must be letters, digits, '-' and '_', got {name!r}"
+                raise broken(plugin, fault)
             if not isinstance(command, click.Command):
                 fault = f"{HOOK}: {name!r} must be a click command, got {type(command).__name__}"
                 raise broken(plugin, f"{fault}; write @click.command() above the function")
@@ -58,25 +66,27 @@ def offered_commands(manager: pluggy.PluginManager, plugin: Plugin) -> Mapping[s
     return offered
 
 
-class _Attributed(click.Command):
-    """A plugin's command, whose errors name it and its plugin."""
+def _attributed(command: click.Command, name: str, plugin: Plugin, module: str) -> click.Command:
+    """The same command, of whichever class, under its full name. Its errors name the plugin."""
+    found = copy(command)
+    found.name = name
 
-    def __init__(self, name: str, command: click.Command, plugin: Plugin, module: str) -> None:
-        self.__dict__.update(vars(command))
-        self.name, self.command, self.plugin, self.module = name, command, plugin, module
+    def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - click's own
+            try:
+                return method(*arguments, **options)
+            except (TlfError, click.ClickException, click.exceptions.Exit, click.Abort):
+                raise
+            except Exception as error:
+                fault = f"failed in {name}: {reason(error, module)}"
+                raise PluginError(f"plugin {plugin.name!r} ({version(plugin)}) {fault}") from error
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
-        """Run the command.
+        return call
 
-        Raises:
-            PluginError: the command broke; names the plugin.
-        """
-        try:
-            return self.command.invoke(ctx)
-        except (TlfError, click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            fault = f"failed in {self.name}: {reason(error, self.module)}"
-            raise PluginError(
-                f"plugin {self.plugin.name!r} ({version(self.plugin)}) {fault}"
-            ) from error
+    def invoke(ctx: click.Context) -> None:
+        """Run the command. What it returns is no exit code: ``ctx.exit`` gives one."""
+        run(ctx)
+
+    run = guarded(found.invoke)
+    vars(found).update(make_context=guarded(found.make_context), invoke=invoke)
+    return found

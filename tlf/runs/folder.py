@@ -34,9 +34,12 @@ def unfinished_run(folder: Path) -> Path:
 def _format(provenance: Path) -> int:
     """The format of a run's files; format 1 does not record it."""
     try:
-        number: int = json.loads(provenance.read_text(encoding="utf-8")).get("format", 1)
-    except (OSError, ValueError, AttributeError) as error:
+        content = json.loads(provenance.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{provenance} is damaged: {error}; start a new run") from error
+    number = content.get("format", 1) if isinstance(content, dict) else None
+    if type(number) is not int or number < 1:  # true is no number either
+        raise RunError(f"{provenance} is damaged: it records no format; start a new run")
     return number
 
 

@@ -38,9 +38,23 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
         raise RunError(
             f"there is no {path}; write the folder of a run with a finished epoch{_near(path)}"
         )
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.endswith("}"):  # a run may be writing the last line now
-            yield epoch_result(json.loads(line))
+    lines = path.read_bytes().split(b"\n")
+    epochs = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            result = epoch_result(json.loads(line)) if line else None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if number == len(lines):  # a run is writing it now
+                break
+            fault = f"{type(error).__name__}: {error}"
+            raise RunError(
+                f"{path}, line {number} is damaged ({fault}); remove the line"
+            ) from error
+        if result is not None:
+            epochs += 1
+            yield result
+    if not epochs:
+        raise RunError(f"{path} holds no finished epoch; wait for the first one")
 
 
 def _line(result: EpochResult) -> str:

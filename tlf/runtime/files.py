@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EINVAL
 from pathlib import Path
 
 from tlf.errors import RunError
@@ -40,7 +41,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to. At the end, rename it to ``path``; on error, remove it.
 
     A file has its final name only when it is whole, whatever stops the program.
+
+    Raises:
+        OSError: the file cannot be written, or something else than a file has its name.
     """
+    path = Path(os.path.realpath(path))  # a link is followed, not replaced
+    if path.exists() and not path.is_file():
+        raise OSError(EINVAL, "it is not a regular file")
     # A folder of its own: libraries may write other files beside the one that is asked for.
     folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
     temporary = folder / path.name

@@ -83,9 +83,11 @@ class SingleLabel:
 
         labels = self.labels([0, num_classes - 1, 0])
         losses = loss(torch.zeros(3, num_classes), labels)
-        shape = tuple(getattr(losses, "shape", ()))
+        shape = getattr(losses, "shape", None)
         if shape != (3,):
+            got = type(losses).__name__ if shape is None else tuple(shape)
+            advice = "" if shape is None or len(shape) else "; leave out the mean over the batch"
             raise ValueError(
                 "a loss must return one number for each image, (3,) for 3 images, got "
-                f"{shape}; leave out the mean over the batch"
+                f"{got}{advice}"
             )

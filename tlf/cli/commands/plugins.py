@@ -38,7 +38,9 @@ def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:
             console.print(f"  {title:<16}{kinds}", markup=False, highlight=False, soft_wrap=True)
         if one.commands:
             commands = ", ".join(f"tlf {command}" for command in one.commands)
-            console.print(f"  {'commands':<16}{commands}", markup=False, highlight=False)
+            console.print(
+                f"  {'commands':<16}{commands}", markup=False, highlight=False, soft_wrap=True
+            )
         if one.hooks:
             console.print(f"  {'hooks':<16}{', '.join(one.hooks)}", markup=False, highlight=False)
     if switched_off():
