@@ -9,9 +9,10 @@ from safetensors.torch import load
 from small_heads import written
 from tlf.errors import RunError, WeightsError
 from tlf.heads import Linear
-from tlf.inference.metadata import read_metadata, read_with_metadata
+from tlf.inference.metadata import FIRST_TASK, read_metadata, read_with_metadata
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.preprocessing import Preprocessing
+from tlf.tasks import DEFAULT
 
 
 @pytest.fixture
@@ -80,3 +81,7 @@ def test_a_file_of_others_has_no_metadata(tmp_path):
     save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match="it has no metadata of tlf; name a run's"):
         read_metadata(tmp_path / "a.safetensors")
+
+
+def test_the_task_of_older_files_is_the_default():
+    assert FIRST_TASK == DEFAULT

@@ -8,7 +8,9 @@ from typing import Any
 from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed
 from tlf.preprocessing import Preprocessing
-from tlf.tasks import DEFAULT, TASKS
+
+FIRST_TASK = "single-label"
+"""``tlf.tasks.DEFAULT``, written here because loading a head does not wait for ``tlf.tasks``."""
 
 GOLDEN = ("golden.features", "golden.logits")
 """Tensors in the head's file besides the head's own: features of one image, and their logits."""
@@ -34,7 +36,7 @@ class Metadata:
     """Plugin → distribution and version, for the plugins of the head and the backbone."""
     tlf: str
     """The version of tlf that wrote the file."""
-    task: str = DEFAULT
+    task: str = FIRST_TASK
     """The task that the model was trained for. Files of format 1 do not name it: there was one."""
 
 
@@ -63,11 +65,23 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
         del preprocessing["mode"]  # the length of mean and std says it
         metadata = Metadata(**{**about, "classes": tuple(about["classes"]),
                        "preprocessing": Preprocessing(**preprocessing)})  # fmt: skip
-        if metadata.task not in TASKS:
-            raise RunError(
-                f"the task of {path} must be one of {', '.join(TASKS)}, got {metadata.task!r}; "
-                "upgrade: pip install -U tlf"
-            )
+        if metadata.task != FIRST_TASK:
+            _check_task(path, metadata.task)
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
     return metadata, data
+
+
+def _check_task(path: Path, task: str) -> None:
+    """Check that this tlf knows the task of a file.
+
+    Raises:
+        RunError: a newer tlf wrote it.
+    """
+    from tlf.tasks import TASKS
+
+    if task not in TASKS:
+        known = ", ".join(TASKS)
+        raise RunError(
+            f"the task of {path} must be one of {known}, got {task!r}; upgrade: pip install -U tlf"
+        )

@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, WeightsError
-from tlf.runtime.files import written_whole
 
 FORMAT = 2
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
@@ -134,6 +133,8 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     Raises:
         RunError: the file cannot be written.
     """
+    from tlf.runtime.files import written_whole  # what only reads does not wait for it
+
     metadata = {"format": FORMAT, "file_sha256": BLANK.decode(), **about}
     text = json.dumps(metadata, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
