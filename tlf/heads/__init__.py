@@ -34,10 +34,9 @@ class Kinds(Mapping[str, "type[Linear | Mlp | Cosine | AttentionPool]"]):
     """
 
     def __getitem__(self, kind: str) -> "type[Linear | Mlp | Cosine | AttentionPool]":
-        module = import_module(f"tlf.heads.{kind.replace('-', '_')}") if kind in _CLASSES else None
-        if module is None:
-            raise KeyError(kind)
-        head: type[Linear | Mlp | Cosine | AttentionPool] = getattr(module, _CLASSES[kind])
+        name = _CLASSES[kind]
+        module = import_module(f"tlf.heads.{kind.replace('-', '_')}")
+        head: type[Linear | Mlp | Cosine | AttentionPool] = getattr(module, name)
         return head
 
     def __iter__(self) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The same job with fastai's Learner. At its defaults BatchNorm learns in a frozen body, too.
 
-Tuned: BatchNorm stands still where it is frozen, channels-last, and bf16 by a callback of our own:
+Tuned: frozen BatchNorm keeps its statistics, channels-last, and bf16 by a callback of our own:
 fastai's is for CUDA only.
 """
 

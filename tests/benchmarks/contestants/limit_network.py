@@ -13,7 +13,7 @@ BLOCKS = [f"layer{layer}.{block}" for layer in (1, 2, 3, 4) for block in (0, 1)]
 
 
 class Folded:
-    """Convolutions with their BatchNorm folded in, channels last; for what stands still."""
+    """Convolutions with their BatchNorm folded in, channels last; for what is frozen."""
 
     def __init__(
         self, tensors: Mapping[str, Tensor], kind: torch.dtype, only_layer4: bool = False

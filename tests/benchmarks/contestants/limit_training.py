@@ -100,7 +100,7 @@ def normalized(images: Tensor, kind: torch.dtype) -> Tensor:
     return images.to(torch.float32).div_(255).sub_(mean).div_(std).to(kind)
 
 
-# The backbone stands still
+# The backbone is frozen
 
 
 @torch.inference_mode()

@@ -41,7 +41,7 @@ def network(task: Task, classes: int) -> models.ResNet:
 
 
 def frozen_parts(task: Task, model: models.ResNet) -> list[nn.Module]:
-    """What stands still."""
+    """What is frozen."""
     parts = [*model.children()]
     trainable = {"backbone": [model.fc], "layer3": [model.layer4, model.fc], "nothing": parts}
     return [part for part in parts if part not in trainable[task.frozen]]

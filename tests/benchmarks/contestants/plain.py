@@ -1,5 +1,5 @@
 """The loop of the well-known transfer learning tutorial in plain PyTorch and torchvision, float32.
-It differs in one thing: what is frozen stays in eval mode, so that its BatchNorm stands still."""
+It differs in one thing: what is frozen is in eval mode, and its BatchNorm keeps its statistics."""
 
 import copy
 

@@ -9,8 +9,10 @@ import torch
 
 from run_files import predictions
 from small import UNREADABLE
+from tlf.cli.commands.predict import print_table
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand
+from tlf.inference.predictions import Prediction
 
 
 @pytest.fixture
@@ -118,3 +120,11 @@ def test_a_long_path_is_wrapped_and_not_cut(main, finished, images, monkeypatch)
     _, out, _ = main("predict", finished, path)
     pieces = [line.split()[0] for line in out.splitlines()[1:]]
     assert "".join(pieces) == str(path)
+
+
+def test_brackets_and_colons_in_a_name_are_shown_as_they_are(capsys):
+    name = "x[copy]:cat:[/].jpg"
+    print_table([Prediction("a[b]", 0.75, {"a[b]": 0.75, "c": 0.25}, name)])
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split() == ["path", "predicted", "p_a[b]", "p_c"]
+    assert line.split() == [name, "a[b]", "0.750000", "0.250000"]

@@ -57,14 +57,15 @@ def print_table(predictions: Iterable[Prediction]) -> None:
     """Print a table, when all images are classified."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for number, line in enumerate(map(row, predictions)):
         for column in line if number == 0 else ():
             side: Literal["left", "right"] = "right" if column.startswith("p_") else "left"
             # A long path is wrapped: an abbreviated one would name no file.
-            table.add_column(column, justify=side, overflow="fold")
-        table.add_row(*line.values())
+            table.add_column(Text(column), justify=side, overflow="fold")
+        table.add_row(*map(Text, line.values()))  # brackets in a name are no markup
     Console().print(table)
 
 
