@@ -1,8 +1,14 @@
 """What the jobs are done on: images and weights, the same files for every contestant."""
 
+import os
+import shutil
 import sys
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 JPEGS = (".jpg", ".jpeg")
 VALS = ("val", "valid", "validation", "eval", "test")
@@ -11,24 +17,57 @@ VALS = ("val", "valid", "validation", "eval", "test")
 def make_images(root: Path, train: int = 250, val: int = 150) -> Path:
     """Drawn ants and bees as JPEGs of about 500 × 375, with the grain of a photograph."""
     import numpy as np
-    from PIL import Image
-
-    from tlf.builtin.starter.portrait import portrait
 
     rng = np.random.default_rng(0)
     for split, count in {"train": train, "val": val}.items():
         for number in range(count):
-            name = ("ants", "bees")[number % 2]
-            folder = root / split / name
-            folder.mkdir(parents=True, exist_ok=True)
-            image = Image.open(BytesIO(portrait(split, name, number)))
-            factor = (500 * 375 / (image.width * image.height)) ** 0.5
-            size = round(image.width * factor), round(image.height * factor)
-            pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC), np.float32)
-            pixels = pixels + rng.normal(0, 5, pixels.shape)
-            photograph = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-            photograph.save(folder / f"{number:05}.jpg", quality=90)
+            _photograph(root, split, number, rng)
     return root
+
+
+def make_share(root: Path, images: int, shares: int, share: int) -> None:
+    """Every ``shares``-th of such images, a fifth of all to evaluate on."""
+    import numpy as np
+
+    for number in range(share, images, shares):
+        split = "val" if number % 10 >= 8 else "train"
+        _photograph(root, split, number, np.random.default_rng(number))
+
+
+def make_linked(root: Path, links: Path, count: int) -> None:
+    """``count`` names for small versions of the images of a folder, a fifth to evaluate on."""
+    from PIL import Image
+
+    small = []
+    for path in sorted((root / "train").rglob("*.jpg"))[:500]:
+        small.append((links / "small" / path.parent.name / path.name, path))
+    for made, path in small:
+        made.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).resize((48, 48)).save(made, quality=80)
+    for number in range(count):
+        source, split = small[number % len(small)][0], "val" if number % 10 >= 8 else "train"
+        link = links / split / source.parent.name / f"{number:06}.jpg"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, link)
+    shutil.rmtree(links / "small")
+
+
+def _photograph(root: Path, split: str, number: int, rng: "np.random.Generator") -> None:
+    import numpy as np
+    from PIL import Image
+
+    from tlf.builtin.starter.portrait import portrait
+
+    name = ("ants", "bees")[number % 2]
+    folder = root / split / name
+    folder.mkdir(parents=True, exist_ok=True)
+    image = Image.open(BytesIO(portrait(split, name, number)))
+    factor = (500 * 375 / (image.width * image.height)) ** 0.5
+    size = round(image.width * factor), round(image.height * factor)
+    pixels = np.asarray(image.resize(size, Image.Resampling.BICUBIC), np.float32)
+    pixels = pixels + rng.normal(0, 5, pixels.shape)
+    photograph = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    photograph.save(folder / f"{number:05}.jpg", quality=90)
 
 
 def make_small_images(root: Path, count: int, side: int = 64) -> Path:

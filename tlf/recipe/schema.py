@@ -139,6 +139,12 @@ class Recipe:
     """``auto`` is the precision of ``accelerate launch``."""
     compile: bool = False
     """Whether torch.compile compiles the phases that train on images. It pays in long phases."""
+    tf32: bool = True
+    """On NVIDIA GPUs since Ampere: whether float32 is rounded to TF32 before it is multiplied."""
+    deterministic: bool = False
+    """On GPUs: whether every run of a recipe gives the same bits. It is slower."""
+    cudnn_benchmark: bool = False
+    """On NVIDIA GPUs: whether cuDNN tries its kernels and takes the fastest. Bits may differ."""
     batch_size: Count = 32
     """Images per update, over all processes together."""
     accumulate: Count = 1

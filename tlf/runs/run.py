@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from tlf.errors import PluginError, RunError
 from tlf.recipe.plan import RecipeLike, plan_of
+from tlf.recipe.schema import Recipe
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
 from tlf.runs.files import record_epoch, rewrite_epochs, write_beginning, write_end, write_segments
 from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
 from tlf.runtime.devices import start_accelerator
+from tlf.runtime.kernels import Kernels
 from tlf.training.checkpoint.changes import check_unchanged
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.state_file import restore, state_file
@@ -61,7 +64,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     started = time.perf_counter()
     plan = plan_of(recipe, overrides)
     check_writable(plan.recipe.output)
-    job = yield from read_images(open_job(plan, start_accelerator(plan.recipe.precision)))
+    job = yield from read_images(open_job(plan, _accelerator(plan.recipe)))
     folder = _agreed_folder(job)
     yield RunStarted(folder, job, 0)
     yield from (Notice(note) for note in job.splits.notes)
@@ -90,7 +93,7 @@ def resume(
     """
     started, folder = time.perf_counter(), unfinished_run(Path(run))
     plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
-    job = yield from read_images(open_job(plan, start_accelerator(plan.recipe.precision)))
+    job = yield from read_images(open_job(plan, _accelerator(plan.recipe)))
     if not changed:
         check_unchanged(folder, job)
     stored = state_file(folder)
@@ -125,9 +128,23 @@ def resume_recipe(
     yield from resume(folder, plan, changed=changed)
 
 
+def _kernels(recipe: Recipe) -> Kernels:
+    return Kernels(
+        tf32=recipe.tf32,
+        deterministic=recipe.deterministic,
+        cudnn_benchmark=recipe.cudnn_benchmark,
+    )
+
+
+def _accelerator(recipe: Recipe) -> Accelerator:
+    _kernels(recipe).reserve()
+    return start_accelerator(recipe.precision)
+
+
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     try:
-        yield from _train_and_write(job, folder, state, started)
+        with _kernels(job.recipe).used_on(job.accelerator.device):
+            yield from _train_and_write(job, folder, state, started)
     except PluginError as error:
         # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
         # repeats what came after the last state, calls of hooks included.

@@ -1,0 +1,58 @@
+"""JPEG decoding alone: on threads of the CPU as tlf decodes, and by nvJPEG on the device."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from warm import Work, device, serve, synchronize
+
+from tlf.data.transforms import load_pixels
+from tlf.preprocessing import Preprocessing
+
+
+def main(work: Work) -> Work:
+    """Images per second."""
+    files = [p.read_bytes() for p in sorted(Path(work["data"]).rglob("*.jpg"))[: work["images"]]]
+    if work["by"] == "nvjpeg":
+        return nvjpeg(files)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: work["cores"]])
+    preprocessing = Preprocessing(size=work["size"], resize=work["resize"])
+    with ThreadPoolExecutor(work["cores"]) as threads:
+        began = time.perf_counter()
+        for _ in threads.map(lambda data: load_pixels(data, preprocessing) is None, files):
+            pass
+        return {"images_per_second": len(files) / (time.perf_counter() - began)}
+
+
+def nvjpeg(files: list[bytes]) -> Work:
+    """Decoding without resizing, in batches of 64; and the difference of the pixels to Pillow's."""
+    from io import BytesIO
+
+    import numpy as np
+    from PIL import Image
+    from torchvision.io import ImageReadMode, decode_jpeg
+
+    given = [torch.frombuffer(bytearray(data), dtype=torch.uint8) for data in files]
+    batches = [given[i : i + 64] for i in range(0, len(given), 64)]
+    decode_jpeg(batches[0], mode=ImageReadMode.RGB, device=device())
+    synchronize()
+    began = time.perf_counter()
+    for batch in batches:
+        decode_jpeg(batch, mode=ImageReadMode.RGB, device=device())
+    synchronize()
+    seconds = time.perf_counter() - began
+    differences = []
+    for data, image in zip(files[:64], decode_jpeg(given[:64], device=device()), strict=False):
+        own = np.asarray(Image.open(BytesIO(data)).convert("RGB"), np.int16)
+        differences.append(np.abs(image.permute(1, 2, 0).cpu().numpy().astype(np.int16) - own))
+    return {
+        "images_per_second": len(files) / seconds,
+        "largest_pixel_difference": int(max(d.max() for d in differences)),
+        "mean_pixel_difference": float(np.mean([d.mean() for d in differences])),
+    }
+
+
+if __name__ == "__main__":
+    serve(main)
