@@ -124,7 +124,7 @@ def about() -> Row:
 
 
 def smoke(bench: Bench) -> Iterator[Row]:
-    """The tests that need a GPU, in at most two minutes; a row for each figure that they measure."""
+    """The tests that need a GPU; a row for each figure that they measure."""
     if bench.asked.no_tests:
         return
     environment = {**os.environ}

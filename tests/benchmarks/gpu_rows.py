@@ -31,27 +31,28 @@ NETWORK = {"backbone": "frozen pass", "nothing": "everything trains"}
 def rows(scale: Scale, work: Path) -> Iterator[Row]:
     """What is measured, in order."""
     small, large = scale.batches
+
+    def jobs(who: str, names: str, precision: str, batch: int, **more: Any) -> Iterator[Row]:
+        return (job(who, n, precision, batch, scale, work, **more) for n in names.split())
+
     for frozen in ("backbone", "nothing"):
-        for precision, batch in (("bf16", small), ("bf16", large), ("tf32", large), ("float32", large)):
-            yield network(frozen, precision, batch, scale)
-    for name in ("features", "full", "fresh", "last-block"):
-        yield job("tlf", name, "bf16", large, scale, work)
+        yield network(frozen, "bf16", small, scale)
+        for precision in ("bf16", "tf32", "float32"):
+            yield network(frozen, precision, large, scale)
+    yield from jobs("tlf", "features full fresh last-block", "bf16", large)
+    for cores in (1, 4, 16):
+        yield decoding("processes", cores, scale, work)
+    yield decoding("threads", 16, scale, work)
     yield cached_rows(scale, work)
-    for cores in (1, 2, 4, 8, 16):
-        yield decoding(cores, scale, work)
-    yield job("tlf", "full", "bf16", small, scale, work, profile=True)
-    yield job("tlf", "fresh", "bf16", small, scale, work)
-    yield job("tlf", "features", "bf16", small, scale, work)
-    for name in ("features", "full", "fresh", "last-block"):
-        yield job("limit", name, "bf16", large, scale, work)
-    for name in ("features-float32", "full-float32"):
-        for precision in ("tf32", "float32"):
-            for who in ("tlf", "limit"):
-                yield job(who, name, precision, large, scale, work)
-    for name in ("features", "full", "fresh"):
-        yield job("plain", name, "tf32", small, scale, work, epochs=2)
-    for name in ("full", "fresh", "features", "last-block"):
-        yield job("limit", name, "bf16", small, scale, work)
+    yield from jobs("tlf", "features fresh full", "bf16", small)
+    yield from jobs("limit", "features full fresh last-block", "bf16", large)
+    yield from jobs("tlf", "full", "bf16", small, profile=True, epochs=1)
+    for precision in ("tf32", "float32"):
+        yield from jobs("tlf", "features-float32 full-float32", precision, large)
+        yield from jobs("limit", "features-float32 full-float32", precision, large)
+    yield from jobs("plain", "features full fresh", "tf32", small, epochs=2)
+    yield from jobs("tlf", "last-block", "bf16", small)
+    yield from jobs("limit", "features full fresh last-block", "bf16", small)
     yield {
         "row": "decoding, nvJPEG", "by": "gpu_decoding",
         "work": {"by": "nvjpeg", "data": str(work / "images"), "images": 1000},
@@ -79,7 +80,8 @@ def job(
         "frozen": which.frozen, "augment": which.augment, "lr": which.lr, "size": scale.size,
         "resize": scale.size * 256 // 224, "precision": precision, "batch_size": batch,
         "epochs": epochs or scale.epochs or max(3, which.epochs), "workers": 12,
-        "data": str(work / "images"), "weights": str(work / "resnet18.safetensors"), "out": str(work),
+        "data": str(work / "images"), "out": str(work),
+        "weights": str(work / "resnet18.safetensors"),
     }  # fmt: skip
     if who == "tlf":
         given |= {
@@ -102,37 +104,29 @@ def cached_rows(scale: Scale, work: Path) -> Row:
     return row
 
 
-def decoding(cores: int, scale: Scale, work: Path) -> Row:
+def decoding(by: str, cores: int, scale: Scale, work: Path) -> Row:
     """Decoding and resizing alone."""
     return {
-        "row": f"decoding alone, {cores} cores", "by": f"gpu_decoding", "needs": 5,
+        "row": f"decoding alone, {cores} {by}", "by": "gpu_decoding", "needs": 5,
         "work": {
-            "by": "threads", "data": str(work / "images"), "cores": cores,
+            "by": by, "data": str(work / "images"), "cores": cores,
             "images": min(scale.images, 250 * cores), "size": scale.size,
             "resize": scale.size * 256 // 224,
         },
     }  # fmt: skip
 
 
+_TEXTS = {
+    "seconds": "{:.1f} s", "decoding": "decoding {:.1f} s", "busy_percent": "busy {:.0f} %",
+    "peak_mib": "{:,.0f} MiB", "top1": "top-1 {:.1%}", "says": "{}", "status": "status {}",
+    "largest_pixel_difference": "pixels differ by at most {}",
+}  # fmt: skip
+
+
 def line(row: Row, known: list[Row]) -> str:
     """A row for a person."""
-    if "error" in row:
-        return f"{row['at']:6.1f}  {row['row']}: {row['error']}"
-    parts = []
-    rates = row.get("images_per_second")
-    if rates is not None:
-        rate = max(rates[1:] or rates) if isinstance(rates, list) else rates
-        parts.append(f"{rate:,.0f} images/s")
-        alone = [r for r in known if r["row"] == row.get("alone") and "images_per_second" in r]
-        if alone:
-            parts.append(f"{rate / alone[0]['images_per_second']:.0%} of memory")
-    for key, text in {
-        "seconds": "{:.1f} s", "decoding": "decoding {:.1f} s", "busy_percent": "busy {:.0f} %",
-        "peak_mib": "{:,.0f} MiB", "top1": "top-1 {:.1%}", "says": "{}", "status": "status {}",
-        "largest_pixel_difference": "pixels differ by at most {}",
-    }.items():  # fmt: skip
-        if key in row:
-            parts.append(text.format(row[key]))
+    parts = [row["error"]] if "error" in row else [*_rate(row, known)]
+    parts += [text.format(row[key]) for key, text in _TEXTS.items() if key in row]
     for title, (count, seconds) in row.get("parts", {}).items():
         if seconds:
             parts.append(f"{title}: {count / seconds:,.0f}/s")
@@ -140,3 +134,14 @@ def line(row: Row, known: list[Row]) -> str:
         parts.append("epochs " + " ".join(f"{s:.2f}" for s in row["epoch_seconds"][:6]) + " s")
     text = f"{row['at']:6.1f}  {row['row']}: {', '.join(parts)}"
     return "\n".join([text, *(row[k] for k in ("profile", "profile_cpu") if k in row)])
+
+
+def _rate(row: Row, known: list[Row]) -> Iterator[str]:
+    rates = row.get("images_per_second")
+    if rates is None:
+        return
+    rate = max(rates[1:] or rates) if isinstance(rates, list) else rates
+    yield f"{rate:,.0f} images/s"
+    for alone in known:
+        if alone["row"] == row.get("alone") and "images_per_second" in alone:
+            yield f"{rate / alone['images_per_second']:.0%} of memory"

@@ -160,7 +160,7 @@ def test_an_image_that_changes_between_hashing_and_decoding_is_reported(
         return real(data, preprocessing)
 
     # The first is decoded before the fourth is: one core is used.
-    monkeypatch.setattr("tlf.data.inspect.usable_cores", lambda: 1)
+    monkeypatch.setattr("tlf.data.each_image.usable_cores", lambda: 1)
     monkeypatch.setattr("tlf.data.inspect.load_pixels", changing)
     first = (folder / "000.jpg").read_bytes()
     with pytest.raises(DataError, match=r"003\.jpg: the file changed while it was read"):
@@ -177,7 +177,7 @@ def test_an_image_that_changed_while_it_was_read_is_not_stored(inspect, root, mo
         return real(data, preprocessing)
 
     with monkeypatch.context() as patched:
-        patched.setattr("tlf.data.inspect.usable_cores", lambda: 1)
+        patched.setattr("tlf.data.each_image.usable_cores", lambda: 1)
         patched.setattr("tlf.data.inspect.load_pixels", changing)
         with pytest.raises(DataError, match=r"003\.jpg: the file changed while it was read"):
             inspect()

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tlf.builtin.augmentations import CropFlip
-from tlf.data.loading import Decoded, Images, batches_of, make_batches, order, shard, worker_count
+from tlf.data.loader import Loader
+from tlf.data.loading import Decoded, Images, make_batches, order, shard, worker_count
 from tlf.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(size=24, resize=28)
@@ -49,7 +50,8 @@ def _loaded(split, workers, seed=0, epoch=0):
         seed,
     )
     keys = [[(epoch, i) for i in batch] for batch in make_batches(range(len(split)), 4)]
-    return torch.cat([b.inputs for b in batches_of(images, keys, workers, pin=False)])
+    batches = Loader(images, workers, pin=False).batches(keys)
+    return torch.cat([part.inputs for parts in batches for part in parts])
 
 
 def test_augmentation_depends_on_seed_epoch_and_index_and_on_nothing_else(images):
@@ -81,6 +83,13 @@ def test_loading_leaves_the_generator_of_the_model_alone(images):
 
 
 def test_no_workers_on_a_cpu_unless_asked():
-    assert worker_count("auto", on_cpu=True, processes=1) == 0
-    assert worker_count(3, on_cpu=True, processes=1) == 3
-    assert worker_count("auto", on_cpu=False, processes=1) >= 1
+    assert worker_count("auto", on_cpu=True) == 0
+    assert worker_count(3, on_cpu=True) == 3
+
+
+@pytest.mark.parametrize(("world", "here", "expected"), [(1, 1, 63), (16, 8, 7), (64, 64, 1)])
+def test_workers_share_the_cores_of_their_host(monkeypatch, world, here, expected):
+    monkeypatch.setattr("tlf.data.loading.usable_cores", lambda: 64)
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
+    assert worker_count("auto", on_cpu=False) == expected

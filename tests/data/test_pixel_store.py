@@ -13,7 +13,8 @@ from PIL import Image, ImageFile, features
 from tlf.builtin.folder import Folder
 from tlf.cache.store import Cache
 from tlf.data.inspect import inspect_splits
-from tlf.data.loading import Images, batches_of
+from tlf.data.loader import Loader
+from tlf.data.loading import Images
 from tlf.data.pixel_store import pixels_title, wanted_pixels
 from tlf.data.transforms import center_crop, load
 from tlf.preprocessing import Preprocessing
@@ -70,8 +71,9 @@ def test_pixels_that_are_removed_before_they_are_first_loaded_are_loaded(cache, 
     assert Cache(cache.folder, 0).clear() > 0
     images = Images(usable.pixels["eval"], torch.tensor(split.labels), size)
     for _ in range(2):
-        batches = batches_of(images, [[(1, 0), (1, 1)], [(1, 2), (1, 3)]], workers, pin=False)
-        assert torch.equal(torch.cat([batch.inputs for batch in batches]), torch.stack(expected))
+        batches = Loader(images, workers, pin=False).batches([[(1, 0), (1, 1)], [(1, 2), (1, 3)]])
+        inputs = [part.inputs for parts in batches for part in parts]
+        assert torch.equal(torch.cat(inputs), torch.stack(expected))
 
 
 def test_the_key_depends_on_the_images_and_their_order():

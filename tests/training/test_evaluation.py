@@ -54,7 +54,7 @@ def expected(job, segment):
 
 
 def of_two(job, rank, other):
-    return replace(job, accelerator=OneOfTwo(rank, other), workers=0)
+    return replace(job, accelerator=OneOfTwo(rank, other))
 
 
 def test_predictions_are_those_of_a_plain_loop_in_the_order_of_the_split(job, segment, expected):

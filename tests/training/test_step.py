@@ -22,7 +22,7 @@ def pieces(job, rank, processes, batches=BATCHES):
     accelerator = SimpleNamespace(
         process_index=rank, num_processes=processes, device=torch.device("cpu")
     )
-    several = replace(job, accelerator=accelerator, workers=0)
+    several = replace(job, accelerator=accelerator)
     return list(pieces_of(several, job.recipe.phases[0], batches, 0, None))
 
 

@@ -6,20 +6,20 @@ it is done in one thread per core, since Pillow releases Python's lock.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import accumulate
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from accelerate import Accelerator
 
-from tlf.cache.find_or_compute import Filling, compute, find, merged, share
+from tlf.cache.find_or_compute import Filling, compute, find
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
+from tlf.data.each_image import for_each_image
 from tlf.data.loading import Decoded, Pixels
 from tlf.data.pixel_store import Shape, StoredPixels, pixels_title, wanted_pixels
 from tlf.data.readable import BadImages, Inspection, check_splits
@@ -27,19 +27,13 @@ from tlf.data.transforms import load_pixels, loaded_shape
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
-from tlf.runtime.cores import local_processes, usable_cores
 from tlf.tasks import Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CHUNK = 64
-"""Images that a thread takes at a time, at most: one queue entry per image would take much memory
-where a set is large."""
-
 Events = Prepared | Notice | Stored
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,7 @@ def inspect_split(
         return sha256(data).digest(), ""
 
     title = f"reading {split_name} images"
-    results = yield from _for_each_image(accelerator, len(split), title, inspect_image)
+    results = yield from for_each_image(accelerator, len(split), title, inspect_image)
     digests = [results[i][0] for i in range(len(split))]
     return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
 
@@ -189,7 +183,7 @@ def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared,
             return 0, 0, 0  # decoding reports why
 
     count, title = len(decoding.split), f"measuring {decoding.split_name} images"
-    shapes = yield from _for_each_image(decoding.accelerator, count, title, shape)
+    shapes = yield from for_each_image(decoding.accelerator, count, title, shape)
     return [shapes[index] for index in range(count)]
 
 
@@ -213,7 +207,7 @@ def _fill(
         return ""
 
     count, title = len(decoding.split), f"decoding {decoding.split_name} images"
-    reasons = yield from _for_each_image(decoding.accelerator, count, title, write)
+    reasons = yield from for_each_image(decoding.accelerator, count, title, write)
     return {
         "shapes": [list(shape) for shape in shapes],
         "starts": starts,
@@ -237,45 +231,6 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
         return load_pixels(data, decoding.preprocessing)
     except DataError as error:
         return str(error)
-
-
-def _for_each_image(
-    accelerator: Accelerator, count: int, title: str, function: Callable[[int], Result]
-) -> Generator[Prepared, None, dict[int, Result]]:
-    """Index → result of the function, computed by all processes and threads.
-
-    A process that meets an error still takes part in the exchange: the others would wait for it.
-
-    Raises:
-        DataError: the function raised it, in whichever process.
-        OSError: the function raised it in this process; the others do not hear of it.
-    """
-    threads = usable_cores() if local_processes() == 1 else 1
-    chunk = max(1, min(_CHUNK, count // (16 * threads)))
-    mine = share(accelerator, count, chunk)
-    chunks = [mine[start : start + chunk] for start in range(0, len(mine), chunk)]
-    results: dict[int, Result] = {}
-    problem: DataError | OSError | None = None
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for part in pool.map(lambda indices: [(i, function(i)) for i in indices], chunks):
-            results.update(part)
-            yield Prepared(title, min(count, len(results) * local_processes()), count)
-    except (DataError, OSError) as error:
-        problem = error
-    finally:
-        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for queued images
-    everything = merged(accelerator, results)
-    _raise_together(accelerator, problem)
-    return everything
-
-
-def _raise_together(accelerator: Accelerator, problem: DataError | OSError | None) -> None:
-    mine = {accelerator.process_index: str(problem)} if isinstance(problem, DataError) else {}
-    if messages := merged(accelerator, mine):
-        raise DataError(messages[min(messages)]) from problem
-    if problem is not None:
-        raise problem
 
 
 def _readable_pixels(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:

@@ -5,18 +5,17 @@ computes it, so that images i and B - 1 - i are in the same shard: batch augment
 pairs.
 """
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from tlf.components import Augmentation, Split
 from tlf.data.transforms import center_crop, load
 from tlf.preprocessing import Preprocessing
-from tlf.runtime.cores import usable_cores
+from tlf.runtime.cores import local_processes, usable_cores
 from tlf.runtime.seeds import derive, seeded
 
 Key = tuple[int, int]
@@ -122,35 +121,11 @@ def shard(batch: Sequence[int], index: int, shards: int) -> list[int]:
     return [batch[i] for i in [*front, *back]]
 
 
-def batches_of(
-    images: Images, keys: Iterable[Sequence[Key]], workers: int, *, pin: bool
-) -> Iterator[Batch]:
-    """Load one batch for each list of keys, ``workers`` processes ahead of time."""
-    with warnings.catch_warnings():
-        # The recipe may ask for more workers than cores.
-        warnings.filterwarnings("ignore", "This DataLoader will create")
-        batches = iter(
-            DataLoader(
-                images,
-                batch_sampler=keys,  # type: ignore[arg-type]
-                num_workers=workers,
-                collate_fn=_collate,
-                pin_memory=pin,
-            )
-        )
-    yield from batches
-
-
-def worker_count(requested: int | str, *, on_cpu: bool, processes: int) -> int:
-    """How many processes load images for each training process.
+def worker_count(requested: int | str, *, on_cpu: bool) -> int:
+    """How many processes load images for each training process: its share of this host's cores.
 
     None on a CPU: there they take cores from the model, and measurements showed no gain.
     """
     if requested != "auto":
         return int(requested)
-    return 0 if on_cpu else max(1, min(8, usable_cores() // processes - 1))
-
-
-def _collate(samples: list[tuple[int, Tensor, Tensor]]) -> Batch:
-    indices, images, labels = zip(*samples, strict=True)
-    return Batch(torch.tensor(indices), torch.stack(images), torch.stack(labels))
+    return 0 if on_cpu else max(1, usable_cores() // local_processes() - 1)

@@ -7,10 +7,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tlf.data.loading import EVAL_BATCH, Batch, batches_of, make_batches
+from tlf.data.loading import Batch, make_batches
+from tlf.data.transfer import on_device
 from tlf.runtime.devices import on_threads
 from tlf.training.features import Activations, eval_images, model_inputs
-from tlf.training.job import Job
+from tlf.training.job import Job, eval_batch
 from tlf.training.segment import Segment
 
 
@@ -39,7 +40,7 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     rank, processes = accelerator.process_index, accelerator.num_processes
     # Processes take whole batches in turn. So an image is always in a batch with the same other
     # images, and its logits have the same bits on any number of processes.
-    batches = make_batches(range(count), EVAL_BATCH)
+    batches = make_batches(range(count), eval_batch(job))
     own_batches = batches[rank::processes]
     # A process without a batch still takes part in gathering, with tensors of no rows.
     no_logits = torch.empty(0, len(job.splits.classes), device=device)
@@ -67,8 +68,7 @@ def _batches(
     keys = ([(0, i) for i in batch] for batch in indices)
     if stored is not None:
         return stored.batches(keys)
-    pin = job.accelerator.device.type == "cuda"
-    return batches_of(eval_images(job), keys, job.workers, pin=pin)
+    return on_device(job.loaders.batches(eval_images(job), keys), job.accelerator.device)
 
 
 def _gathered(

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from tlf.cache.arithmetic import computed
-from tlf.cache.entry import Entry, EntryKey
+from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import Filling, find_or_compute, share
 from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
 from tlf.components import Augmentation
 from tlf.data.decode import decoders
-from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, batches_of, make_batches
+from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, make_batches
+from tlf.data.transfer import on_device, on_host
 from tlf.data.transforms import normalize
 from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
@@ -33,6 +34,7 @@ from tlf.recipe.schema import Phase
 from tlf.results import Notice, Prepared, Stored
 from tlf.training.job import Job
 from tlf.training.phases import augmentations
+from tlf.training.rows import Rows
 from tlf.training.segment import Segment
 
 Events = Prepared | Notice | Stored
@@ -42,18 +44,18 @@ Events = Prepared | Notice | Stored
 class Activations:
     """The stored output of the frozen stages for every image of a split."""
 
-    entry: Entry
     layout: Layout
     labels: Tensor
     """(N, …), as the task has them."""
 
+    rows: Rows
+    """Reads them."""
+
     def batches(self, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
         """One batch for each list of keys."""
-        for batch in keys:
-            indices = [index for _, index in batch]
-            rows = torch.from_numpy(self.entry.rows(indices, self.layout.row))
-            numbers = torch.tensor(indices)
-            yield Batch(numbers, self.layout.shaped(rows), self.labels[numbers], stored=True)
+        for indices, rows in self.rows.read([index for _, index in batch] for batch in keys):
+            labels = self.labels[indices]
+            yield Batch(indices, self.layout.shaped(rows), labels, stored=True)
 
 
 def train_images(job: Job, phase: Phase) -> Images:
@@ -124,7 +126,7 @@ def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
 
 def _frozen_output(job: Job, segment: Segment, partition: Partition, images: Tensor) -> Tensor:
     parts = []
-    with job.accelerator.autocast():
+    with job.accelerator.autocast(), segment.cast_weights():
         for chunk in torch.split(images, partition.batch):
             missing = partition.batch - len(chunk)
             # The last chunk is filled up with copies of one image. Their output is dropped.
@@ -152,11 +154,15 @@ def _activations(
         def fill(partial: Partial) -> Filling:
             return _fill(job, segment, partition, images, view_number, wanted.title, partial)
 
-        segment.stored[split, view_number] = yield from find_or_compute(
-            job.accelerator, store, wanted, size, fill
+        entry = yield from find_or_compute(job.accelerator, store, wanted, size, fill)
+        segment.stored[split, view_number] = (
+            Rows(entry, partition.layout.row, len(images.labels), job.accelerator.device)
+            if entry
+            else None
         )
-    entry = segment.stored[split, view_number]
-    return None if entry is None else Activations(entry, partition.layout, images.labels)
+    rows = segment.stored[split, view_number]
+    labels = images.labels.to(job.accelerator.device)
+    return None if rows is None else Activations(partition.layout, labels, rows)
 
 
 def _fill(
@@ -170,13 +176,17 @@ def _fill(
 ) -> Filling:
     """Compute the output of the frozen stages in the order of the split, and write it."""
     count, done = len(images.labels), 0
-    mine = share(job.accelerator, count, EVAL_BATCH)
-    keys = ([(view_number, i) for i in batch] for batch in make_batches(mine, EVAL_BATCH))
-    pin = job.accelerator.device.type == "cuda"
-    for batch in batches_of(images, keys, job.workers, pin=pin):
-        values = model_inputs(job, segment, batch)
-        rows = partition.layout.flat(values).cpu().numpy()
-        partial.write(int(batch.indices[0]) * partition.layout.row, rows.data)
+    size = max(EVAL_BATCH, partition.batch)  # a smaller batch would be filled up
+    mine = share(job.accelerator, count, size)
+    batches = make_batches(mine, size)
+    keys = ([(view_number, i) for i in batch] for batch in batches)
+
+    def computed_rows() -> Iterator[Tensor]:
+        for batch in on_device(job.loaders.batches(images, keys), job.accelerator.device):
+            yield partition.layout.flat(model_inputs(job, segment, batch))
+
+    for batch, rows in zip(batches, on_host(computed_rows()), strict=True):
+        partial.write(batch[0] * partition.layout.row, rows.numpy().data)
         done += len(rows)
         yield Prepared(title, min(count, done * job.accelerator.num_processes), count)
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
-from tlf.data.loading import Decoded, Pixels, shard, worker_count
+from tlf.data.loader import Loaders
+from tlf.data.loading import EVAL_BATCH, Decoded, Pixels, shard, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
@@ -41,7 +42,8 @@ class Job:
     preprocessing: Preprocessing
     task: Task
     loss: Callable[[Tensor, Tensor], Tensor]
-    workers: int
+    loaders: Loaders
+    """Load batches of images."""
     manifests: Mapping[str, str] = field(default_factory=dict)
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images; empty
     until ``read_images`` has read them."""
@@ -68,6 +70,17 @@ def largest_piece(job: Job) -> int:
     recipe = job.recipe
     shares = job.accelerator.num_processes * recipe.accumulate
     return max(len(shard(range(recipe.batch_size), i, shares)) for i in range(shares))
+
+
+def eval_batch(job: Job) -> int:
+    """Images in a batch where nothing is trained.
+
+    A GPU is busy with as many as it trains on at once, which it has the memory for. Their number
+    does not depend on the number of processes.
+    """
+    if job.accelerator.device.type == "cpu":
+        return EVAL_BATCH
+    return max(EVAL_BATCH, -(-job.recipe.batch_size // job.recipe.accumulate))
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:
@@ -107,7 +120,9 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         preprocessing=preprocessing,
         task=task,
         loss=loss,
-        workers=worker_count(recipe.workers, on_cpu=on_cpu, processes=accelerator.num_processes),
+        loaders=Loaders(
+            worker_count(recipe.workers, on_cpu=on_cpu), pin=accelerator.device.type == "cuda"
+        ),
     )
 
 

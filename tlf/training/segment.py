@@ -12,6 +12,7 @@ starts without state. The next phase starts with a new optimizer.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +23,9 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import gather_object
 from torch import nn
 
-from tlf.cache.entry import Entry
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
+from tlf.freezing.cast import CastWeights, cast_weights
 from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import audit, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
@@ -32,6 +33,7 @@ from tlf.model import Classifier, normalisation_modules, parameter_count
 from tlf.recipe.schema import Phase
 from tlf.training.job import Job, largest_piece
 from tlf.training.phases import apart, learning_rates
+from tlf.training.rows import Rows
 
 _LIGHT = 2**23
 """Multiply-adds of a head for a batch, up to which one thread is as fast as two. Measured on an AMD
@@ -92,8 +94,14 @@ class Segment:
     """The time of each of its first two updates, where it is compiled."""
     frozen_norms: dict[str, float] = field(default_factory=dict)
     """Frozen stage → the norm of its weights. Filled when it is first needed."""
-    stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
+    stored: dict[tuple[str, int], Rows | None] = field(default_factory=dict)
     """Split and view → the stored output of the frozen stages. Filled when it is first needed."""
+    weights: CastWeights | None = None
+    """The weights of the frozen stages in half precision, where it is computed in."""
+
+    def cast_weights(self) -> AbstractContextManager[None]:
+        """Compute the frozen stages with their weights in the precision of the products."""
+        return self.weights.used() if self.weights else nullcontext()
 
 
 def parameter_groups(
@@ -156,7 +164,11 @@ def begin_segment(
     threads = (
         1 if partition and _is_light(classifier, partition, piece) else torch.get_num_threads()
     )
-    return Segment(classifier, model, prepared, frozen, rates, before, partition, threads)
+    precision = accelerator.mixed_precision
+    weights = cast_weights(classifier, frozen, partition, precision) if partition else None
+    return Segment(
+        classifier, model, prepared, frozen, rates, before, partition, threads, weights=weights
+    )
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:

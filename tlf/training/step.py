@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from tlf.components import BatchAugmentation
-from tlf.data.loading import Batch, batches_of, shard
+from tlf.data.loading import Batch, shard
+from tlf.data.transfer import on_device
 from tlf.recipe.schema import Phase
 from tlf.runtime.devices import on_threads
 from tlf.runtime.seeds import derive
@@ -47,9 +48,8 @@ def pieces_of(
     # Two iterators over one generator: the loader takes indices ahead, the counts follow.
     dealt, counts = tee(_deal(job, batches))
     keys = ([(view_number, i) for i in indices] for indices, _ in dealt)
-    pin = job.accelerator.device.type == "cuda"
     loaded = (
-        batches_of(train_images(job, phase), keys, job.workers, pin=pin)
+        on_device(job.loaders.batches(train_images(job, phase), keys), job.accelerator.device)
         if stored is None
         else stored.batches(keys)
     )

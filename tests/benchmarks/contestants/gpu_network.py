@@ -4,15 +4,15 @@ Uint8 images lie on the device. What is frozen is in bf16 already where the prec
 
 import time
 from functools import partial
+from pathlib import Path
 
 import torch
 from network import MEAN, STD, sgd, training
+from task import Task
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torchvision import models
-from task import Task
 from warm import Work, computing, device, serve, synchronize
-from pathlib import Path
 
 SECONDS = 1.0
 """How long each is measured, after a warm-up."""

@@ -1,4 +1,5 @@
-"""The tutorial's loop in a warm process, with the network on the device. Float32 as torch has it."""
+"""The tutorial's loop in a warm process, with the network on the device; float32 as torch has
+it."""
 
 import time
 from dataclasses import fields
@@ -19,7 +20,10 @@ def main(work: Work) -> Work:
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = False, True
     train, val = image_folders(task)
     loading = {"batch_size": task.batch_size, "num_workers": task.workers, "pin_memory": True}
-    train_loader, val_loader = DataLoader(train, shuffle=True, **loading), DataLoader(val, **loading)
+    train_loader, val_loader = (
+        DataLoader(train, shuffle=True, **loading),
+        DataLoader(val, **loading),
+    )
     model = network(task, len(train.classes)).to(device())
     criterion, optimizer = torch.nn.CrossEntropyLoss(), sgd(task, model)
     epochs, rates = [], []

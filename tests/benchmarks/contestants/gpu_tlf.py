@@ -8,6 +8,7 @@ import torch
 from warm import Work, serve, synchronize, watched
 
 import tlf
+from tlf.cli.process import keep_memory
 
 RECIPE = """seed = 0
 precision = "{precision}"
@@ -85,4 +86,5 @@ def watch(recipe: Path) -> tuple[dict[str, list[float]], list[tlf.EpochResult]]:
 
 
 if __name__ == "__main__":
+    keep_memory()  # as the command line does
     serve(main)

@@ -1,0 +1,59 @@
+import os
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from tlf.builtin.augmentations import CropFlip
+from tlf.data.loader import CHUNK, Loaders
+from tlf.data.loading import Images
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Images that hold their number and the process that made them."""
+
+    def __call__(self, index: int) -> torch.Tensor:
+        return torch.tensor([index % 256, os.getpid() % 256], dtype=torch.uint8).view(2, 1, 1)
+
+
+def images(*augmentations) -> Images:
+    return Images(Numbered(), torch.arange(1000), 1, augmentations)
+
+
+def keys(*sizes: int) -> list[list[tuple[int, int]]]:
+    numbers = iter(range(sum(sizes)))
+    return [[(0, next(numbers)) for _ in range(size)] for size in sizes]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_come_whole_and_in_order(workers):
+    loaders, sizes = Loaders(workers, pin=False), (3 * CHUNK + 5, 1, CHUNK, 2 * CHUNK)
+    for _ in range(2):
+        found = [*loaders.batches(images(), keys(*sizes))]
+        assert [sum(len(part.labels) for part in parts) for parts in found] == [*sizes]
+        labels = torch.cat([part.labels for parts in found for part in parts])
+        assert torch.equal(labels, torch.arange(sum(sizes)))
+        assert all(len(part.labels) <= CHUNK for parts in found for part in parts) == (workers > 0)
+
+
+def test_workers_live_as_long_as_images_are_loaded_alike():
+    loaders, split = Loaders(1, pin=False), images()
+
+    def process(given: Images) -> int:
+        [[part]] = loaders.batches(given, keys(4))
+        return int(part.inputs[0, 1, 0, 0])
+
+    one = process(split)
+    assert process(split) == one != os.getpid() % 256
+    flipped = Images(split.pixels, split.labels, 1, (CropFlip(),))
+    assert len({id(loader) for _, loader in loaders._current.values()}) == 1
+    [*loaders.batches(Images(split.pixels, split.labels, 1, flipped.augmentations), [])]
+    assert len(loaders._current) == 1
+
+
+def test_an_iteration_that_is_left_does_not_disturb_the_next():
+    loaders, split = Loaders(2, pin=False), images()
+    next(loaders.batches(split, keys(*[CHUNK] * 8)))
+    [[part]] = loaders.batches(split, [[(0, 7), (0, 9)]])
+    assert part.labels.tolist() == [7, 9]

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import torch
+
+from tlf.cache.entry import EntryKey
+from tlf.cache.store import Cache
+from tlf.training.rows import Rows
+
+
+@pytest.fixture
+def entry(tmp_path):
+    cache, key = Cache(tmp_path, 10**9), EntryKey("activations", "rows", {"a": 1})
+    partial = cache.begin(key, 50)
+    partial.write(0, np.arange(50, dtype=np.uint8).data)
+    partial.close()
+    cache.finish(partial, key, None)
+    return cache.open(key)
+
+
+def check(rows: Rows) -> None:
+    found = [*rows.read([[3, 0], [9]])]
+    assert [indices.tolist() for indices, _ in found] == [[3, 0], [9]]
+    expected = [[[15, 16, 17, 18, 19], [0, 1, 2, 3, 4]], [[45, 46, 47, 48, 49]]]
+    assert [values.tolist() for _, values in found] == expected
+    assert all(values.device.type == rows.device.type for _, values in found)
+
+
+def test_rows_are_read(entry):
+    check(Rows(entry, 5, 10, torch.device("cpu")))
+
+
+def test_rows_are_read_ahead(entry):
+    rows = Rows(entry, 5, 10, torch.device("cpu"))
+    ahead = rows._ahead([[3, 0], [9]], pin=False)
+    assert [part.inputs.tolist() for [part] in ahead] == [
+        [[15, 16, 17, 18, 19], [0, 1, 2, 3, 4]],
+        [[45, 46, 47, 48, 49]],
+    ]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_rows_of_a_gpu(entry, share, monkeypatch):
+    monkeypatch.setattr("tlf.training.rows._SHARE", share)
+    check(Rows(entry, 5, 10, torch.device("cuda")))

@@ -1,0 +1,104 @@
+"""Worker processes that load images, and live as long as the images are loaded in the same way.
+
+A worker loads ``CHUNK`` images at a time, not a whole batch: in an epoch of few large batches, most
+workers would wait for the first ones.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch.utils.data import DataLoader
+
+from tlf.components import Augmentation
+from tlf.data.loading import Batch, Images, Key
+
+CHUNK = 32
+"""Images that a worker loads at a time."""
+
+
+@contextmanager
+def any_number_of_workers() -> Iterator[None]:
+    """No warning about more workers than cores: a person may have asked for them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
+class Loader:
+    """Loads batches of images, ``workers`` processes ahead of time."""
+
+    def __init__(self, images: Images, workers: int, *, pin: bool) -> None:
+        self.images = images
+        self._keys = _Keys()
+        self._split = workers > 0
+        with any_number_of_workers():
+            self._loader = DataLoader(
+                images,
+                batch_sampler=self._keys,  # type: ignore[arg-type]
+                num_workers=workers,
+                collate_fn=_collate,
+                pin_memory=pin,
+                persistent_workers=workers > 0,
+            )
+
+    def batches(self, keys: Iterable[Sequence[Key]]) -> Iterator[list[Batch]]:
+        """Each batch, for its list of keys, in parts that follow each other.
+
+        One iteration at a time: a second one ends the first.
+        """
+        counts: list[int] = []
+        self._keys.current = self._parts(keys, counts)
+        with any_number_of_workers():
+            loaded = iter(self._loader)
+        parts: list[Batch] = []
+        for part in loaded:
+            parts.append(part)
+            # Keys are taken ahead of the images: the count of this batch is known.
+            if len(parts) == counts[0]:
+                yield parts
+                parts = []
+                del counts[0]
+
+    def _parts(self, keys: Iterable[Sequence[Key]], counts: list[int]) -> Iterator[Sequence[Key]]:
+        for batch in keys:
+            size = CHUNK if self._split else len(batch)
+            parts = [batch[start : start + size] for start in range(0, len(batch), size)]
+            counts.append(len(parts))
+            yield from parts
+
+
+class _Keys:
+    """The keys of the current iteration. The loader asks for them anew in each."""
+
+    def __init__(self) -> None:
+        self.current: Iterable[Sequence[Key]] = ()
+
+    def __iter__(self) -> Iterator[Sequence[Key]]:
+        return iter(self.current)
+
+
+@dataclass
+class Loaders:
+    """The loaders of a run: one for each split, until its augmentations change."""
+
+    workers: int
+    pin: bool
+    _current: dict[int, tuple[tuple[Augmentation, ...], Loader]] = field(default_factory=dict)
+    """By the identity of a split's pixels, which its loader keeps alive."""
+
+    def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[list[Batch]]:
+        """Batches of images, in parts (see ``Loader.batches``)."""
+        known = self._current.get(id(images.pixels))
+        if known is None or known[0] != images.augmentations:
+            self._current.pop(id(images.pixels), None)  # its workers end before others start
+            loader = Loader(images, self.workers, pin=self.pin)
+            known = self._current[id(images.pixels)] = images.augmentations, loader
+        return known[1].batches(keys)
+
+
+def _collate(samples: list[tuple[int, torch.Tensor, torch.Tensor]]) -> Batch:
+    indices, images, labels = zip(*samples, strict=True)
+    return Batch(torch.tensor(indices), torch.stack(images), torch.stack(labels))

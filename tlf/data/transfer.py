@@ -1,0 +1,79 @@
+"""Batches on their way to the device, copied while it computes on the batch before them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from tlf.data.loading import Batch
+
+
+def on_device(batches: Iterable[Sequence[Batch]], device: torch.device) -> Iterator[Batch]:
+    """Copy batches, which come in parts, to a device; on CUDA one batch ahead, beside its work.
+
+    Indices and labels go to the device, too. On a CPU, a batch of one part is given as it is.
+    """
+    if device.type != "cuda":
+        for parts in batches:
+            yield _joined([_moved(part, device) for part in parts])
+        return
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    waiting: tuple[Batch, torch.cuda.Event] | None = None
+    for parts in batches:
+        with torch.cuda.stream(stream):
+            copied = _joined([_moved(part, device) for part in parts])
+            done = stream.record_event()
+        if waiting is not None:
+            yield _arrived(*waiting)
+        waiting = copied, done
+    if waiting is not None:
+        yield _arrived(*waiting)
+
+
+def on_host(results: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Copy results to the host; from CUDA while the device computes the next one."""
+    waiting: tuple[Tensor, torch.cuda.Event] | None = None
+    for result in results:
+        if result.device.type != "cuda":
+            yield result.cpu()
+            continue
+        copied = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+        copied.copy_(result, non_blocking=True)
+        done = torch.cuda.current_stream().record_event()
+        if waiting is not None:
+            yield _here(*waiting)
+        waiting = copied, done
+    if waiting is not None:
+        yield _here(*waiting)
+
+
+def _here(copied: Tensor, done: torch.cuda.Event) -> Tensor:
+    done.synchronize()
+    return copied
+
+
+def _arrived(batch: Batch, done: torch.cuda.Event) -> Batch:
+    """The batch, for work on the current stream, which waits for the copy; the host does not."""
+    current = torch.cuda.current_stream()
+    current.wait_event(done)
+    for tensor in (batch.indices, batch.inputs, batch.labels):
+        # Its memory may not be used again before the current stream has read it.
+        tensor.record_stream(current)
+    return batch
+
+
+def _moved(part: Batch, device: torch.device) -> Batch:
+    indices, inputs, labels = (
+        tensor.to(device, non_blocking=True) for tensor in (part.indices, part.inputs, part.labels)
+    )
+    return Batch(indices, inputs, labels, part.stored)
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    if len(parts) == 1:
+        return parts[0]
+    indices, inputs, labels = (
+        torch.cat([getattr(part, name) for part in parts])
+        for name in ("indices", "inputs", "labels")
+    )
+    return Batch(indices, inputs, labels, parts[0].stored)
