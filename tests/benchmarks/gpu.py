@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -72,7 +72,7 @@ def main() -> None:
         for each in smoke(bench):
             bench.add(each)
         scale = gpu_rows.TINY if asked.tiny else gpu_rows.FULL
-        draw(work / "images", scale)
+        draw(work, scale)
         material.make_weights(work / "resnet18.safetensors")
         bench.add({"row": "images are drawn", "images": scale.images})
         with Contestants(work) as contestants:
@@ -97,7 +97,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--json", type=Path, default=Path("gpu.json"))
     parser.add_argument("--folder", type=Path, help="where images and caches are put for the time")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="parts of rows' names")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(";"), help="parts of rows' names, with ; between"
+    )
     parser.add_argument("--tiny", action="store_true", help="a few tiny images, to rehearse")
     parser.add_argument("--no-tests", action="store_true", help="leave out the tests")
     return parser.parse_args()
@@ -132,10 +134,14 @@ def smoke(bench: Bench) -> Iterator[Row]:
         environment["TLF_GPU_TESTS"] = "cpu"
     root = HERE.parent.parent
     command = [
-        sys.executable, "-m", "pytest", "-q", "-n0", "-m", "gpu", "-s", "-p", "no:cacheprovider",
+        sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider",
+        *("-n", "4" if bench.about["gpu"] else "0", "--dist", "load"),
         str(root / "tests" / "end_to_end" / "test_gpu.py"),
         *(["-k", "features"] if bench.asked.tiny else []),
     ]  # fmt: skip
+    figures = bench.asked.json.with_suffix(".figures.txt").absolute()
+    figures.write_text("")
+    environment["TLF_GPU_FIGURES"] = str(figures)
     log = bench.asked.json.with_suffix(".tests.txt")
     with log.open("w") as printed:
         try:
@@ -148,20 +154,25 @@ def smoke(bench: Bench) -> Iterator[Row]:
             status = "they took too long"
     lines = log.read_text().splitlines()
     yield {"row": "tests", "status": status, "says": lines[-1] if lines else ""}
-    for line in lines:
-        if "figure: " in line:
-            yield {"row": "test", "says": line.split("figure: ", 1)[1]}
-        elif line.startswith("FAILED"):
-            yield {"row": "test", "says": line}
+    failed = [line for line in lines if line.startswith("FAILED")]
+    for line in (*sorted(figures.read_text().splitlines()), *failed):
+        yield {"row": "test", "says": line}
 
 
-def draw(root: Path, scale: gpu_rows.Scale) -> None:
-    """Draw the images on all cores."""
-    count = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(count) as pool:
-        for _ in pool.map(partial(material.make_share, root, scale.images, count), range(count)):
-            pass
-    material.make_linked(root, root.with_name("rows"), scale.rows)
+def draw(work: Path, scale: gpu_rows.Scale) -> None:
+    """Draw the images on all cores, and give them more names."""
+    cores = len(os.sched_getaffinity(0))
+    images, small = work / "images", work / "small"
+    with ProcessPoolExecutor(cores) as pool:
+
+        def shared(function: Callable[..., None], *given: Any) -> None:
+            for _ in pool.map(partial(function, *given, cores), range(cores)):
+                pass
+
+        shared(material.make_share, images, scale.images)
+        material.make_smaller(images, small, 48, 50)
+        shared(material.make_links, images, work / "many", scale.many)
+        shared(material.make_links, small, work / "rows", scale.rows)
 
 
 if __name__ == "__main__":

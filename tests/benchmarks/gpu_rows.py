@@ -1,7 +1,7 @@
 """The rows of ``gpu.py``, the most telling ones first, and how a row is printed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,91 +15,107 @@ class Scale:
     """How much is measured."""
 
     images: int
+    """Drawn images."""
+    many: int
+    """Names for them, where a pass over the drawn ones would be over too soon."""
     rows: int
-    """Images of the cached epochs."""
+    """Names for small images: stored features of so many are trained on."""
     size: int
     batches: tuple[int, int]
     epochs: int | None = None
     """Instead of each job's own."""
 
 
-FULL = Scale(images=4000, rows=200_000, size=224, batches=(32, 256))
-TINY = Scale(images=24, rows=60, size=32, batches=(4, 8), epochs=1)
+FULL = Scale(images=4000, many=24_000, rows=200_000, size=224, batches=(32, 256))
+TINY = Scale(images=24, many=48, rows=60, size=32, batches=(4, 8), epochs=1)
 NETWORK = {"backbone": "frozen pass", "nothing": "everything trains"}
+FULL_FIXED = replace(JOBS["full"], title="full fine-tuning, fixed transforms, bf16", augment="none")
+
+
+@dataclass(frozen=True)
+class Set:
+    """What a row is measured on."""
+
+    scale: Scale
+    work: Path
+    name: str = "images"
+    """The folder of the images."""
+
+    def rows(self, who: str, jobs: list[Job], precision: str, batch: int, **more: Any) -> list[Row]:
+        """A row for each job."""
+        return [self.job(who, which, precision, batch, **more) for which in jobs]
+
+    def job(
+        self, who: str, which: Job, precision: str, batch: int, *, epochs: int | None = None,
+        profile: bool = False,
+    ) -> Row:  # fmt: skip
+        """One contestant's job."""
+        of = "nothing" if which.frozen == "nothing" else "backbone"
+        count = getattr(self.scale, self.name)
+        title = which.title.rsplit(",", 1)[0]
+        profiled = ", profiled" if profile else ""
+        return {
+            "row": f"{who}, {title}, {precision}, batch {batch}, {count:,} images{profiled}",
+            "by": f"gpu_{who}", "alone": network_name(of, precision, batch),
+            "work": {
+                "frozen": which.frozen, "augment": which.augment, "lr": which.lr,
+                "size": self.scale.size, "resize": self.scale.size * 256 // 224,
+                "precision": precision, "batch_size": batch, "workers": 12, "profile": profile,
+                "epochs": epochs or self.scale.epochs or max(3, which.epochs),
+                "data": str(self.work / self.name), "folder": str(self.work),
+                "weights": str(self.work / "resnet18.safetensors"),
+                "cache": str(self.work / f"cache-{self.name}"), "freeze": FREEZE[which.frozen],
+            },
+        }  # fmt: skip
 
 
 def rows(scale: Scale, work: Path) -> Iterator[Row]:
     """What is measured, in order."""
     small, large = scale.batches
-
-    def jobs(who: str, names: str, precision: str, batch: int, **more: Any) -> Iterator[Row]:
-        return (job(who, n, precision, batch, scale, work, **more) for n in names.split())
-
+    few, many = Set(scale, work), Set(scale, work, "many")
+    features, block, fresh, full = (JOBS[n] for n in ("features", "last-block", "fresh", "full"))
     for frozen in ("backbone", "nothing"):
         yield network(frozen, "bf16", small, scale)
-        for precision in ("bf16", "tf32", "float32"):
-            yield network(frozen, precision, large, scale)
-    yield from jobs("tlf", "features full fresh last-block", "bf16", large)
-    for cores in (1, 4, 16):
-        yield decoding("processes", cores, scale, work)
-    yield decoding("threads", 16, scale, work)
+        yield from (network(frozen, p, large, scale) for p in ("bf16", "tf32", "float32"))
+    yield few.job("tlf", features, "bf16", large)
+    for by, cores in (("processes", 16), ("processes", 1), ("threads", 16)):
+        yield decoding(by, cores, scale, work)
+    yield from many.rows("tlf", [features, FULL_FIXED], "bf16", large, epochs=3)
+    yield from many.rows("tlf", [features, FULL_FIXED], "bf16", small, epochs=2)
     yield cached_rows(scale, work)
-    yield from jobs("tlf", "features fresh full", "bf16", small)
-    yield from jobs("limit", "features full fresh last-block", "bf16", large)
-    yield from jobs("tlf", "full", "bf16", small, profile=True, epochs=1)
+    yield from few.rows("tlf", [full, fresh, block], "bf16", large)
+    yield few.job("tlf", FULL_FIXED, "bf16", small, epochs=1, profile=True)
+    yield from few.rows("limit", [features, full, fresh, block], "bf16", large)
     for precision in ("tf32", "float32"):
-        yield from jobs("tlf", "features-float32 full-float32", precision, large)
-        yield from jobs("limit", "features-float32 full-float32", precision, large)
-    yield from jobs("plain", "features full fresh", "tf32", small, epochs=2)
-    yield from jobs("tlf", "last-block", "bf16", small)
-    yield from jobs("limit", "features full fresh last-block", "bf16", small)
+        for who in ("tlf", "limit"):
+            yield from few.rows(who, [features, full], precision, large)
+    yield from few.rows("plain", [features, full, fresh], "tf32", small, epochs=2)
+    yield from few.rows("tlf", [full, fresh, block], "bf16", small)
+    yield from few.rows("limit", [features, full, fresh, block], "bf16", small)
     yield {
         "row": "decoding, nvJPEG", "by": "gpu_decoding",
         "work": {"by": "nvjpeg", "data": str(work / "images"), "images": 1000},
     }  # fmt: skip
 
 
+def network_name(frozen: str, precision: str, batch: int) -> str:
+    """The row of the network alone."""
+    return f"network alone, {NETWORK[frozen]}, {precision}, batch {batch}"
+
+
 def network(frozen: str, precision: str, batch: int, scale: Scale) -> Row:
     """The network alone."""
     return {
-        "row": f"network alone, {NETWORK[frozen]}, {precision}, batch {batch}",
-        "by": "gpu_network", "needs": 5,
+        "row": network_name(frozen, precision, batch), "by": "gpu_network", "needs": 5,
         "work": {"frozen": frozen, "precision": precision, "batch": batch, "size": scale.size},
-    }  # fmt: skip
-
-
-def job(
-    who: str, name: str, precision: str, batch: int, scale: Scale, work: Path, *,
-    epochs: int | None = None, profile: bool = False,
-) -> Row:  # fmt: skip
-    """One of the jobs of ``compare.py``."""
-    which: Job = JOBS[name]
-    of = "nothing" if which.frozen == "nothing" else "backbone"
-    alone = f"network alone, {NETWORK[of]}, {precision}, batch {batch}"
-    given = {
-        "frozen": which.frozen, "augment": which.augment, "lr": which.lr, "size": scale.size,
-        "resize": scale.size * 256 // 224, "precision": precision, "batch_size": batch,
-        "epochs": epochs or scale.epochs or max(3, which.epochs), "workers": 12,
-        "data": str(work / "images"), "out": str(work),
-        "weights": str(work / "resnet18.safetensors"),
-    }  # fmt: skip
-    if who == "tlf":
-        given |= {
-            "batch": batch, "freeze": FREEZE[which.frozen], "folder": str(work),
-            "cache": str(work / f"cache-{name}-{precision}-{batch}"), "profile": profile,
-        }  # fmt: skip
-    return {
-        "row": f"{who}, {which.title.rsplit(',', 1)[0]}, {precision}, batch {batch}",
-        "by": f"gpu_{who}", "alone": alone, "work": given,
     }  # fmt: skip
 
 
 def cached_rows(scale: Scale, work: Path) -> Row:
     """Epochs on stored features of many images."""
-    row = job("tlf", "features", "bf16", scale.batches[1], scale, work, epochs=4)
-    row["row"] = f"tlf, cached epochs of {scale.rows:,} images, bf16, batch {scale.batches[1]}"
-    row["work"] |= {"data": str(work / "rows"), "size": 32, "resize": 32}
-    row["needs"] = 45
+    row = Set(scale, work, "rows").job("tlf", JOBS["features"], "bf16", scale.batches[1], epochs=4)
+    row["work"] |= {"size": 32, "resize": 32}
+    row["needs"] = 40
     del row["alone"]
     return row
 
@@ -140,8 +156,15 @@ def _rate(row: Row, known: list[Row]) -> Iterator[str]:
     rates = row.get("images_per_second")
     if rates is None:
         return
-    rate = max(rates[1:] or rates) if isinstance(rates, list) else rates
-    yield f"{rate:,.0f} images/s"
-    for alone in known:
-        if alone["row"] == row.get("alone") and "images_per_second" in alone:
-            yield f"{rate / alone['images_per_second']:.0%} of memory"
+    alone = [r["images_per_second"] for r in known if r["row"] == row.get("alone")]
+    if isinstance(rates, float):
+        yield f"{rates:,.0f} images/s"
+        return
+    yield f"an epoch {_of(max(rates[1:] or rates), alone)}"
+    if "frozen_pass" in row:
+        yield f"the frozen pass {_of(row['frozen_pass'], alone)}"
+
+
+def _of(rate: float, alone: list[float]) -> str:
+    share = f", {rate / alone[0]:.0%} of the network alone" if alone else ""
+    return f"{rate:,.0f} images/s{share}"

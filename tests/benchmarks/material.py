@@ -1,7 +1,6 @@
 """What the jobs are done on: images and weights, the same files for every contestant."""
 
 import os
-import shutil
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -34,22 +33,27 @@ def make_share(root: Path, images: int, shares: int, share: int) -> None:
         _photograph(root, split, number, np.random.default_rng(number))
 
 
-def make_linked(root: Path, links: Path, count: int) -> None:
-    """``count`` names for small versions of the images of a folder, a fifth to evaluate on."""
+def make_links(images: Path, links: Path, count: int, shares: int, share: int) -> None:
+    """Every ``shares``-th of ``count`` names for the images of a folder, in its two splits."""
+    for split in ("train", "val"):
+        found = sorted((images / split).rglob("*.jpg"))
+        of_split = count // 5 if split == "val" else count - count // 5
+        for number in range(share, of_split, shares):
+            source = found[number % len(found)]
+            link = links / split / source.parent.name / f"{number:06}.jpg"
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(source, link)
+
+
+def make_smaller(images: Path, small: Path, side: int, count: int) -> None:
+    """The first ``count`` images of each split of a folder, ``side`` × ``side`` pixels."""
     from PIL import Image
 
-    small = []
-    for path in sorted((root / "train").rglob("*.jpg"))[:500]:
-        small.append((links / "small" / path.parent.name / path.name, path))
-    for made, path in small:
-        made.parent.mkdir(parents=True, exist_ok=True)
-        Image.open(path).resize((48, 48)).save(made, quality=80)
-    for number in range(count):
-        source, split = small[number % len(small)][0], "val" if number % 10 >= 8 else "train"
-        link = links / split / source.parent.name / f"{number:06}.jpg"
-        link.parent.mkdir(parents=True, exist_ok=True)
-        os.link(source, link)
-    shutil.rmtree(links / "small")
+    for split in ("train", "val"):
+        for path in sorted((images / split).rglob("*.jpg"))[:count]:
+            made = small / split / path.parent.name / path.name
+            made.parent.mkdir(parents=True, exist_ok=True)
+            Image.open(path).resize((side, side)).save(made, quality=80)
 
 
 def _photograph(root: Path, split: str, number: int, rng: "np.random.Generator") -> None:

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import os
 import re
 import subprocess
 import sys
@@ -234,3 +235,22 @@ def test_one_command_prints_how_cached_epochs_grow(tmp_path):
     ratio = r"^20 → 80 images: cached epochs .* times as long \(2 turns\)"
     assert re.search(ratio, done.stdout, re.MULTILINE)
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_gpu_benchmark_can_be_rehearsed_on_a_cpu(tmp_path):
+    raw = tmp_path / "gpu.json"
+    command = [
+        sys.executable, str(BENCHMARKS / "gpu.py"), "--tiny", "--no-tests", "--json", str(raw),
+        "--folder", str(tmp_path), "--only", "frozen pass, bf16;limit, full fine-tuning, "
+        "crop-flip, bf16, batch 8;tlf, full fine-tuning, crop-flip, bf16, batch 8",
+    ]  # fmt: skip
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    rows = {row["row"]: row for row in json.loads(raw.read_text())["rows"]}
+    own, limit, alone = (
+        next(row for name, row in rows.items() if name.startswith(start))
+        for start in ("tlf", "limit", "network alone, frozen pass, bf16, batch 8")
+    )
+    assert not any("error" in row for row in rows.values())
+    assert len(own["images_per_second"]) == len(limit["images_per_second"]) == 1
+    assert alone["images_per_second"] > 0

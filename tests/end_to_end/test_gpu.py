@@ -1,8 +1,7 @@
 """Training on a GPU beside a plain loop on the same GPU, in every precision, stopped and resumed.
 
 ``pytest -m gpu`` runs it. ``TLF_GPU_TESTS=cpu`` runs the same on a CPU: a rehearsal, without what a
-GPU alone can show. Lines that begin with ``figure:`` are measured differences, for the benchmark
-beside it (``tests/benchmarks/gpu.py``).
+GPU alone can show. The measured differences are a part of ``tests/benchmarks/gpu.py``.
 """
 
 import os
@@ -141,6 +140,14 @@ def plain_epochs(trained: Trained) -> list[tuple[float, float]]:
     return found
 
 
+def figure(text: str) -> None:
+    """Print a measured difference, and add it to the file that ``TLF_GPU_FIGURES`` names."""
+    print(text)
+    if path := os.environ.get("TLF_GPU_FIGURES"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+
+
 def largest(one: list[tuple[float, float]], other: list[tuple[float, float]]) -> float:
     """The largest relative difference between two lists of losses."""
     pairs = [(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True)]
@@ -161,7 +168,7 @@ def test_a_plain_loop(kind: str, tmp_path: Path, images: Path):
     own = trained(tmp_path, images, EXACT, PHASES[kind])
     with torch.backends.cudnn.flags(allow_tf32=False):
         difference = largest(losses(own), plain_epochs(own))
-    print(f"figure: float32, {kind}: losses differ from a plain loop's by at most {difference:.1e}")
+    figure(f"float32, {kind}: losses differ from a plain loop's by at most {difference:.1e}")
     assert difference < 1e-3
 
 
@@ -175,7 +182,7 @@ def test_half_precision(precision: str, kind: str, tmp_path: Path, images: Path)
     difference = largest(
         losses(trained(tmp_path, images, half, PHASES[kind], "half")), losses(exact)
     )
-    print(f"figure: {precision}, {kind}: losses differ from float32's by at most {difference:.1e}")
+    figure(f"{precision}, {kind}: losses differ from float32's by at most {difference:.1e}")
     assert difference < (0.05 if precision == "fp16" else 0.15)
 
 
@@ -202,7 +209,7 @@ def test_without_a_cache(kind: str, tmp_path: Path, images: Path):
         tmp_path, images, EXACT + "cache = { mode = 'off' }\n", PHASES[kind], "computed"
     )
     difference = largest(losses(computed), losses(stored))
-    print(f"figure: {kind}, without a cache: losses differ by at most {difference:.1e}")
+    figure(f"{kind}, without a cache: losses differ by at most {difference:.1e}")
     assert difference < 1e-4
 
 

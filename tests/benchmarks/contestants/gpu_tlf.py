@@ -9,17 +9,18 @@ from warm import Work, serve, synchronize, watched
 
 import tlf
 from tlf.cli.process import keep_memory
+from tlf.results import EpochResult, Prepared, Updated
 
 RECIPE = """seed = 0
 precision = "{precision}"
 tf32 = {tf32}
-batch_size = {batch}
+batch_size = {batch_size}
 output = "{output}"
 data = {{ kind = "folder", root = "{data}" }}
 transforms = {{ augment = "{augment}", size = {size}, resize = {resize} }}
 backbone = {{ kind = "torchvision", model = "resnet18", weights = "{weights}" }}
 optimizer = {{ kind = "sgd", momentum = 0.9 }}
-cache = {{ dir = "{cache}", max_gb = 40 }}
+cache = {{ dir = "{cache}", max_gb = 60 }}
 [[phases]]
 name = "only"
 freeze = {freeze}
@@ -32,54 +33,69 @@ def main(work: Work) -> Work:
     """Seconds of a run, of its parts and of its epochs."""
     folder = Path(mkdtemp(dir=work["folder"]))
     recipe = folder / "recipe.toml"
-    recipe.write_text(
-        RECIPE.format(
-            **{**work, "output": folder / "run"},
-            tf32=str(work["precision"] == "tf32").lower(),
-        ).replace('precision = "tf32"', 'precision = "no"').replace('"float32"', '"no"')
-    )  # fmt: skip
-    profiled = work.get("profile", False)
+    precision = {"tf32": "no", "float32": "no"}.get(work["precision"], work["precision"])
+    settings = {"precision": precision, "tf32": str(work["precision"] == "tf32").lower()}
+    recipe.write_text(RECIPE.format(**{**work, **settings, "output": folder / "run"}))
+    profile = profiler() if work["profile"] else None
     began = time.perf_counter()
-    with watched() as figures, profiling(enabled=profiled) as profile:
-        parts, epochs = watch(recipe)
+    with watched() as figures:
+        parts, epochs = watch(recipe, profile)
     synchronize()
-    answer = {
+    passes = [n / s for title, (n, s) in parts.items() if title.startswith("features of") and s]
+    return {
         "seconds": time.perf_counter() - began, "parts": parts, **figures,
+        **({"frozen_pass": passes[0]} if passes else {}),
         "epoch_seconds": [e.seconds for e in epochs],
         "images_per_second": [e.images_per_second for e in epochs],
         "train_loss": epochs[-1].train_loss, "top1": epochs[-1].eval_top1,
+        **(tables(profile) if profile else {}),
     }  # fmt: skip
-    if profiled:
-        by = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
-        answer["profile"] = profile.key_averages().table(sort_by=by, row_limit=14)
-        answer["profile_cpu"] = profile.key_averages().table(
-            sort_by="self_cpu_time_total", row_limit=14
-        )
-    return answer
 
 
-def profiling(*, enabled: bool) -> torch.profiler.profile:
-    """torch's profiler of host and device, or one that records nothing."""
-    kinds = [torch.profiler.ProfilerActivity.CPU] if enabled else []
-    if enabled and torch.cuda.is_available():
+def profiler() -> torch.profiler.profile:
+    """torch's profiler of host and device."""
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    if torch.cuda.is_available():
         kinds.append(torch.profiler.ProfilerActivity.CUDA)
-    from contextlib import nullcontext
-
-    return torch.profiler.profile(activities=kinds) if enabled else nullcontext()
+    return torch.profiler.profile(activities=kinds)
 
 
-def watch(recipe: Path) -> tuple[dict[str, list[float]], list[tlf.EpochResult]]:
+PROFILED = (5, 15)
+"""The updates that are profiled: from, and up to."""
+
+
+def tables(profile: torch.profiler.profile) -> Work:
+    """Where the time goes, on the device and on the host."""
+    events = profile.key_averages()
+    by = {"profile": "self_device_time_total", "profile_cpu": "self_cpu_time_total"}
+    return {
+        name: events.table(sort_by=key, row_limit=12, max_name_column_width=60)
+        for name, key in by.items()
+    }
+
+
+def watch(
+    recipe: Path, profile: torch.profiler.profile | None
+) -> tuple[dict[str, tuple[float, float]], list[tlf.EpochResult]]:
     """What is prepared: its title → images and seconds between its first and last report; and the
     epochs."""
     times: dict[str, list[tuple[float, int]]] = {}
-    epochs = []
+    epochs: list[tlf.EpochResult] = []
+    updates = 0
     for event in tlf.run(recipe):
-        if isinstance(event, tlf.EpochResult):
+        if isinstance(event, EpochResult):
             epochs.append(event)
-        elif type(event).__name__ == "Prepared":
+        elif isinstance(event, Prepared):
             times.setdefault(event.title, []).append((time.perf_counter(), event.done))
+        elif isinstance(event, Updated) and profile:
+            updates += 1
+            if updates == PROFILED[0]:
+                profile.start()
+            elif updates == PROFILED[1]:
+                synchronize()
+                profile.stop()
     parts = {
-        title: [float(each[-1][1] - each[0][1]), each[-1][0] - each[0][0]]
+        title: (float(each[-1][1] - each[0][1]), each[-1][0] - each[0][0])
         for title, each in times.items()
     }
     return parts, epochs
