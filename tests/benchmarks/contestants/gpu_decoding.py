@@ -42,6 +42,8 @@ def _decode(data: bytes, preprocessing: Preprocessing) -> int:
 
 def nvjpeg(files: list[bytes]) -> Work:
     """Decoding without resizing, in batches of 64; and the difference of the pixels to Pillow's."""
+    if not torch.cuda.is_available():
+        raise RuntimeError("there is no CUDA device")
     from io import BytesIO
 
     import numpy as np

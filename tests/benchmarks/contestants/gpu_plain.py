@@ -14,9 +14,9 @@ from warm import Work, device, serve, synchronize, watched
 
 def main(work: Work) -> Work:
     """Seconds of the epochs."""
-    paths = {"data", "weights", "out"}
     known = {f.name: work[f.name] for f in fields(Task) if f.name in work}
-    task = Task(**{n: Path(v) if n in paths else v for n, v in known.items()})
+    paths = {"data": Path(work["data"]), "weights": Path(work["weights"]), "out": Path()}
+    task = Task(**{**known, **paths})
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = False, True
     train, val = image_folders(task)
     loading = {"batch_size": task.batch_size, "num_workers": task.workers, "pin_memory": True}
