@@ -4,8 +4,19 @@ import pytest
 import torch
 
 from tlf.builtin.augmentations import CropFlip
-from tlf.data.loading import Decoded, Images, batches_of, make_batches, order, shard, worker_count
+from tlf.data.loading import (
+    Decoded,
+    Images,
+    batches_of,
+    decoded_pixels,
+    make_batches,
+    order,
+    shard,
+    worker_count,
+)
+from tlf.data.transforms import load, load_full
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.seeds import seeded
 
 PREPROCESSING = Preprocessing(size=24, resize=28)
 
@@ -84,3 +95,35 @@ def test_no_workers_on_a_cpu_unless_asked():
     assert worker_count("auto", on_cpu=True, processes=1) == 0
     assert worker_count(3, on_cpu=True, processes=1) == 3
     assert worker_count("auto", on_cpu=False, processes=1) >= 1
+
+
+def test_every_split_is_decoded_and_the_train_split_at_full_resolution_too(images):
+    from tlf.builtin.folder import Folder
+
+    splits = Folder(str(images)).build()
+    pixels = decoded_pixels(splits, PREPROCESSING)
+    data = splits.train.read(3)
+    assert torch.equal(pixels["train"](3), load(data, PREPROCESSING))
+    assert torch.equal(pixels["full"](3), load_full(data, 3))
+    assert torch.equal(pixels["eval"](3), load(splits.eval.read(3), PREPROCESSING))
+
+
+@pytest.mark.parametrize("scale", [(0.08, 1.0), (0.9, 1.0)])
+def test_a_crop_of_the_file_is_torchvisions_of_the_uint8_tensor(images, scale):
+    """The same draws, the same box, the same bits; the loop's tensor is laid out as torch does."""
+    from PIL import Image
+    from torchvision.transforms import v2
+    from torchvision.transforms.functional import pil_to_tensor
+
+    from tlf.builtin.folder import Folder
+
+    split, size = Folder(str(images)).build().train, PREPROCESSING.size
+    full = Decoded(split, PREPROCESSING, full=True)
+    ours = Images(full, torch.tensor(split.labels), size, (CropFlip(scale=scale),), 5, full=True)
+    theirs = v2.Compose([v2.RandomResizedCrop(size, scale), v2.RandomHorizontalFlip()])
+    for index, name in enumerate(split.names):
+        image = pil_to_tensor(Image.open(images / name))
+        assert image.is_contiguous()
+        with seeded(5, "augment", 2, index):
+            expected = theirs(image)
+        assert torch.equal(ours[2, index][1], expected)
