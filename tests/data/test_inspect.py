@@ -314,10 +314,10 @@ def filling(decoding, *rest):
     split = replace(decoding.split, read=lambda i: read(i) if i < 6 else later(i))
     return fill(replace(decoding, split=split), *rest)
 
-broken, root, cache = sys.argv[1:]
+broken, root, cache, *used = sys.argv[1:]
 fill, rank = inspect._fill, os.environ["LOCAL_RANK"]
 output = open(f"{__file__}.{rank}", "w")
-if rank == "1":
+if rank == "1" and broken != "nothing":
     if broken == "write":
         Partial.write = fails
     later = changes if broken == "changed" else fails
@@ -326,14 +326,15 @@ splits, preprocessing = Folder(root).build(), Preprocessing(size=32, resize=36)
 accelerator = start_accelerator("no")
 try:
     events = inspect.inspect_splits(
-        splits, preprocessing, "error", SingleLabel(), accelerator, Cache(Path(cache), 10**9), {}
+        splits, preprocessing, "error", SingleLabel(), accelerator, Cache(Path(cache), 10**9), {},
+        used,
     )
     while True:
         event = next(events)
         if hasattr(event, "text"):
             print("notice", event.text, file=output)
 except StopIteration as end:
-    pixels = (end.value.pixels[name] for name in ("train", "eval"))
+    pixels = (end.value.pixels[name] for name in used)
     print("used", *[type(images).__name__ for images in pixels], file=output)
 except DataError as error:
     print("refused", error, file=output)
@@ -346,7 +347,7 @@ def in_two(root, tmp_path):
     """Inspect in two processes, of which one meets something broken; what both report."""
     (tmp_path / "inspecting.py").write_text(BREAKING)
 
-    def both(broken):
+    def both(broken, used=("train", "eval")):
         start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         words = [
             "--nproc_per_node",
@@ -355,6 +356,7 @@ def in_two(root, tmp_path):
             broken,
             root,
             tmp_path / "cache",
+            *used,
         ]
         launcher = subprocess.Popen([*start, *map(str, words)], stderr=subprocess.PIPE, text=True)
         try:
@@ -381,6 +383,17 @@ def test_a_read_that_fails_in_one_process_stops_the_storing_in_both(in_two):
 def test_a_write_that_fails_in_one_process_stops_the_storing_in_both(in_two):
     train, evaluated = NOT_STORED.format(20, "train"), NOT_STORED.format(11, "eval")
     assert in_two("write") == [train, evaluated, "used Decoded Decoded"]
+
+
+def test_a_write_of_a_measured_image_that_fails_in_one_process_stops_the_storing_in_both(in_two):
+    evaluated = NOT_STORED.format(11, "eval")
+    full = evaluated.replace("11 decoded eval images", "20 train images at full resolution")
+    assert in_two("write", ("full", "eval")) == [full, evaluated, "used Decoded Decoded"]
+
+
+def test_two_processes_store_images_at_full_resolution(in_two):
+    used = in_two("nothing", ("full", "eval", "train"))
+    assert used == ["used StoredPixels StoredPixels StoredPixels"]
 
 
 @pytest.mark.slow
