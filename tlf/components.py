@@ -137,6 +137,10 @@ class Augmentation(Protocol):
     If it changes an image in the same way every time, it may have the class attribute ``fixed =
     True``: what the frozen part makes of the image is then computed once.
 
+    If it crops the image to ``size`` × ``size``, it may have the class attribute ``crops = True``.
+    Where it comes first, it then gets the image at the resolution of its file, if the recipe does
+    not say ``transforms.crop_from = "resized"``. All others get the resized image.
+
     Randomness comes from torch's default generator, which the engine seeds from (seed, epoch,
     index): an image looks the same in the same epoch, whatever the number of workers and
     processes.

@@ -3,6 +3,8 @@
     python tests/benchmarks/compare.py
     python tests/benchmarks/compare.py --images FOLDER --jobs fresh,full --repeats 5
     python tests/benchmarks/compare.py --seeds 5 --jobs features      # accuracy of plain and tlf
+    python tests/benchmarks/compare.py --seeds 5 --jobs fresh,full --size 96 \\
+        --model tf_efficientnet_lite0 --weights FILE --images FOLDER  # crops of files, of resized
 
 Whole processes are measured, imports and exit included, one after the other in turn, without a GPU:
 ResNet-18 with the weights that come with tlf, on 400 JPEGs that it draws (about 500 × 375; 250 to
@@ -11,7 +13,8 @@ of its own, the same for everybody. Everybody evaluates after each epoch.
 
 plain is the well-known tutorial's loop in float32, with as many workers as are best here (found
 out with one epoch each); limit is a script by hand, without tlf, timm and Accelerate. tlf begins
-without a cache; "second run" finds the one that the run before it left. The others come with the
+without a cache; "second run" finds the one that the run before it left. Everybody cuts random crops
+from the files, but for those whose name says "crops of resized images". The others come with the
 extra `bench`; --peers-python says which interpreter has it, if not this one. All of it takes hours;
 --estimate 2 has those whose epochs cost the same (plain and the frameworks) run 2 epochs, and marks
 what it makes of them."""
@@ -34,6 +37,8 @@ from jobs import ENVIRONMENT, HERE, JOBS, Contestant, Job, contestants, has_cach
 from measuring import Figures, extended, machine, measure
 from task import Task
 
+PLAIN = ("plain", "plain-resized")
+
 
 @dataclass
 class Bench:
@@ -52,7 +57,8 @@ class Bench:
         """The job with these images."""
         return Task(
             data=self.data, weights=self.weights, out=Path(), frozen=job.frozen,
-            augment=job.augment, epochs=self.asked.epochs or job.epochs, lr=job.lr,
+            model=self.asked.model, augment=job.augment,
+            epochs=self.asked.epochs or job.epochs, lr=job.lr,
             bf16=int(job.bf16), batch_size=self.asked.batch_size, size=self.asked.size, seed=seed,
         )  # fmt: skip
 
@@ -101,7 +107,9 @@ def arguments() -> argparse.Namespace:
         return text.split(",")
 
     parser.add_argument("--images", type=Path, help="a folder with train and val folders")
-    parser.add_argument("--jobs", type=names, default=[*JOBS], help=", ".join(JOBS))
+    parser.add_argument("--jobs", type=names, help=", ".join(JOBS))
+    parser.add_argument("--model", default="resnet18", help="or a network of timm")
+    parser.add_argument("--weights", type=Path, help="of the model; those that come with tlf")
     parser.add_argument("--contestants", type=names, help="such as plain,tlf,limit; all by default")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seeds", type=int, help="plain and tlf with so many seeds: accuracy")
@@ -116,22 +124,29 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--json", type=Path, help="raw figures, after each job")
     asked = parser.parse_args()
-    if unknown := [name for name in asked.jobs if name not in JOBS]:
-        parser.error(f"there are no jobs {', '.join(unknown)}; there are {', '.join(JOBS)}")
+    if asked.model != "resnet18" and not asked.weights:
+        parser.error(f"--model {asked.model} needs --weights")
+    possible = [n for n, job in JOBS.items() if asked.model == "resnet18" or job.frozen != "layer3"]
+    asked.jobs = asked.jobs or possible
+    if unknown := [name for name in asked.jobs if name not in possible]:
+        parser.error(f"there are no jobs {', '.join(unknown)}; there are {', '.join(possible)}")
     if asked.seeds:
         asked.repeats = asked.seeds
-        asked.contestants = asked.contestants or ["plain", "tlf"]
+        default = ["plain", "plain-resized", "tlf", "tlf-resized"]
+        asked.contestants = asked.contestants or default
     return asked
 
 
 def prepared(asked: argparse.Namespace, work: Path) -> Bench:
     """Make what is compared on, and find out who is there."""
-    data, weights = work / "images", work / "resnet18.safetensors"
+    data = work / "images"
+    weights = asked.weights.resolve() if asked.weights else work / "resnet18.safetensors"
     if asked.images:
         material.linked(asked.images, data)
     else:
         make("images", data)
-    make("weights", weights)
+    if not asked.weights:
+        make("weights", weights)
     bench = Bench(asked, work, data, weights)
     with bench.folder() as out:
         job = JOBS["features"]
@@ -154,14 +169,16 @@ def make(what: str, path: Path, *more: str) -> None:
 
 def compared(bench: Bench, job: Job) -> dict[str, list[Figures]]:
     """Everybody's figures for a job, repeats in turn."""
-    present = {n: who for n, who in bench.everybody.items() if who.takes_part(job)}
+    model = bench.asked.model
+    present = {n: who for n, who in bench.everybody.items() if who.takes_part(job, model)}
     missing = {
         n for n, who in present.items()
         if who.package and not installed(bench.asked.peers_python, who.package)
     }  # fmt: skip
     titles = {n: who.title for n, who in present.items()}
-    if "plain" in present:
-        titles["plain"] += f", {best_workers(bench, job)} workers"
+    for name in present:
+        if name in PLAIN:
+            titles[name] += f", {best_workers(bench, job)} workers"
     results: dict[str, list[Figures]] = {titles[name]: [] for name in present}
     for repeat in range(bench.asked.repeats):
         cache = bench.work / "cache"
@@ -181,7 +198,7 @@ def measured(bench: Bench, who: Contestant, task: Task, cache: Path) -> Figures:
     """One contestant's figures for a task; those that are known already are taken as they are."""
     epochs, few = task.epochs, bench.asked.estimate
     task = who.settled(task)
-    if who.title == "plain loop":
+    if who.title.startswith("plain loop"):
         task = replace(task, workers=bench.workers[task.frozen, task.augment])
     if who.epochs_alike and few and few < epochs:
         task = replace(task, epochs=few)
@@ -198,7 +215,7 @@ def best_workers(bench: Bench, job: Job) -> int:
     key = job.frozen, job.augment
     if key not in bench.workers:
         seconds = {}
-        plain = bench.everybody["plain"]
+        plain = next(who for name, who in bench.everybody.items() if name in PLAIN)
         tried = bench.asked.workers
         for workers in tried if len(tried) > 1 else []:
             task = plain.settled(replace(bench.task(job, 0), epochs=1, workers=workers))

@@ -59,9 +59,13 @@ precision = "{precision}"
 batch_size = {batch_size}
 output = "{output}"
 data = {{ kind = "folder", root = "{data}" }}
-transforms = {{ augment = "{augment}", size = {size}, resize = {resize} }}
-backbone = {{ kind = "torchvision", model = "resnet18", weights = "{weights}" }}
+backbone = {{ kind = "{library}", model = "{model}", weights = "{weights}" }}
 optimizer = {{ kind = "sgd", momentum = 0.9 }}
+[transforms]
+augment = "{augment}"
+size = {size}
+resize = {resize}
+crop_from = "{crop_from}"
 [[phases]]
 name = "only"
 freeze = {freeze}
@@ -92,13 +96,20 @@ class Contestant:
     """Whether every epoch costs the same, so that a few tell what many take."""
     warm: bool = False
     """Whether it comes after another one and finds its cache filled."""
+    crop_from: str = "file"
+    """What it cuts random crops from."""
+    by_hand: bool = False
+    """Whether it is written for ResNet-18 alone."""
 
-    def takes_part(self, job: Job) -> bool:
-        """A float32 job is not for those that are switched to bf16."""
-        return job.bf16 or not self.bf16
+    def takes_part(self, job: Job, model: str) -> bool:
+        """A float32 job is not for those that are switched to bf16, and one without crops is not
+        for those that cut them from something else."""
+        crops = job.augment == "crop-flip" or self.crop_from == "file"
+        return crops and (job.bf16 or not self.bf16) and (model == "resnet18" or not self.by_hand)
 
     def settled(self, task: Task) -> Task:
         """The task as this contestant does it."""
+        task = replace(task, crop_from=self.crop_from)
         if self.bf16 is None:
             return task
         return replace(task, bf16=0, tuned=int(self.bf16))
@@ -120,10 +131,19 @@ def contestants(python: str, peers_python: str, cached: bool) -> dict[str, Conte
     }
     found = {
         "plain": Contestant("plain loop", script("plain", python), bf16=False),
+        "plain-resized": Contestant(
+            "plain loop, crops of resized images", script("plain", python), bf16=False,
+            crop_from="resized",
+        ),
         "tlf": Contestant("tlf", tlf, epochs_alike=False),
+        "tlf-resized": Contestant(
+            "tlf, crops of resized images", tlf, epochs_alike=False, crop_from="resized"
+        ),
         "tlf-warm": Contestant("tlf, second run", tlf, epochs_alike=False, warm=True),
-        "limit": Contestant("the limit", script("limit", python), epochs_alike=False),
-    }
+        "limit": Contestant(
+            "the limit", script("limit", python), epochs_alike=False, by_hand=True
+        ),
+    }  # fmt: skip
     if not cached:
         del found["tlf-warm"]
     for package, file in peers.items():
@@ -140,7 +160,9 @@ def recipe(task: Task, cache: Path | None) -> list[str]:
         RECIPE.format(
             seed=task.seed, precision="bf16" if task.bf16 else "no", batch_size=task.batch_size,
             output=task.out / "run", data=task.data, augment=task.augment, size=task.size,
-            resize=task.resize, weights=task.weights, freeze=FREEZE[task.frozen],
+            resize=task.resize, crop_from=task.crop_from, model=task.model, weights=task.weights,
+            library="torchvision" if task.model == "resnet18" else "timm",
+            freeze=FREEZE[task.frozen],
             epochs=task.epochs, lr=task.lr,
         )
     )  # fmt: skip

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torchvision.transforms.v2 import functional
 
 from broken.rules import Rules, again
 
@@ -44,6 +45,33 @@ RULES.each(
 
 
 @dataclass(frozen=True)
+class Crop:
+    fault: str = ""
+    crops = True
+
+    def augment(self, image, size):
+        width = min(image.shape[-1], size) if self.fault == "narrow" else size
+        crop = functional.resize(image, [size, width], antialias=True)
+        if self.fault == "strides":
+            return crop if image.is_contiguous() else crop.flip(1)
+        return crop
+
+
+RULES.each(
+    "crop",
+    Crop,
+    narrow="makes (3, 32, 20) of an image (3, 61, 20) for size 32",
+    strides="makes a different image where the channels of a pixel are neighbours in memory",
+)
+
+
+@RULES.broken("says crops = 'often'")
+@dataclass(frozen=True)
+class Often(Augment):
+    crops = "often"
+
+
+@dataclass(frozen=True)
 class Mix:
     fault: str = ""
 
@@ -73,4 +101,4 @@ RULES.each(
     each="mixes a shard of 4 differently from the whole batch of 8",
     clock="mixes differently under the same seed",
 )
-WHOLES = [Augment(), Mix()]
+WHOLES = [Augment(), Crop(), Mix()]

@@ -131,6 +131,15 @@ def test_pixels_depend_on_images_resizing_code_and_decoders(monkeypatch):
     assert len({expected, *others}) == 7
 
 
+def test_pixels_at_full_resolution_depend_on_no_size():
+    def key(full, resize=256, channels=3):
+        preprocessing = Preprocessing(resize=resize, mean=(0.5,) * channels, std=(1.0,) * channels)
+        return json.dumps(pixel_key([b"a" * 32], preprocessing, {}, full=full))
+
+    assert key(full=True) == key(full=True, resize=300)
+    assert len({key(full=False), key(full=True), key(full=True, channels=1)}) == 3
+
+
 def test_resizing_has_the_number_of_channels_and_no_normalisation():
     assert resizing(Preprocessing(64, 72, mean=(0.1,), std=(0.2,))) == {
         "size": 64,
@@ -154,6 +163,7 @@ def test_features_depend_on_each_of_their_inputs():
         "decoders": {"pillow": "1"},
         "seed": None,
         "view": 0,
+        "full": False,
     }
     others = {
         "manifest": "other images",
@@ -166,6 +176,7 @@ def test_features_depend_on_each_of_their_inputs():
         "decoders": {"pillow": "2"},
         "seed": 0,
         "view": 1,
+        "full": True,
     }
     assert feature_key(**inputs) == feature_key(**inputs)
     keys = [feature_key(**inputs | {name: other}) for name, other in others.items()]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from entries import DATA, entry_key, flip, store
+from tlf.cache.entry import EntryKey
 from tlf.cache.partial import begin_partial
 from tlf.cache.store import Cache, open_cache
 
@@ -203,3 +204,52 @@ def test_the_default_folder_is_tlfs_own(tmp_path, monkeypatch):
     assert open_cache(None, 2).folder == tmp_path / "chain"
     assert open_cache(None, 2).max_bytes == 2 * 10**9
     assert open_cache("~/there", 2).folder == Path.home() / "there"
+
+
+def sharing(name, share=0.25):
+    return EntryKey("full-pixels", name, {"name": name}, share)
+
+
+def stored_sharing(cache, name, size, used):
+    partial = cache.begin(sharing(name), size)
+    partial.write(0, bytes(size))
+    cache.finish(partial, sharing(name), None)
+    os.utime(cache.folder / sharing(name).name, (used, used))
+
+
+def titles(cache):
+    return {entry.title for entry in cache.entries()}
+
+
+def test_a_kind_with_a_share_of_the_budget_evicts_its_own_kind_alone(tmp_path):
+    store(Cache(tmp_path, 100_000), "features", bytes(10_000), used=1e8)  # the oldest
+    for number, name in enumerate("ab"):
+        stored_sharing(Cache(tmp_path, 100_000), name, 10_000, 1e9 + number)
+    stored_sharing(Cache(tmp_path, 100_000), "c", 10_000, 2e9)
+    assert titles(Cache(tmp_path, 100_000)) == {"images of features", "b", "c"}
+
+
+def test_a_kind_with_a_share_of_the_budget_takes_no_more(tmp_path):
+    cache = Cache(tmp_path, 100_000)
+    message = r"it takes 26 kB and cache\.max_gb allows 25 kB for full-pixels$"
+    with pytest.raises(OSError, match=message):
+        cache.begin(sharing("large"), 26_000)
+    first = cache.begin(sharing("first"), 15_000)
+    message = r"takes 15 kB, .* 0 kB, others 15 kB, and cache\.max_gb allows 25 kB for full-pixels"
+    with pytest.raises(OSError, match=message):
+        Cache(tmp_path, 100_000).begin(sharing("second"), 15_000)
+    cache.begin(entry_key("features"), 80_000).discard()  # others have the whole budget
+    first.discard()
+
+
+def test_a_kind_with_a_share_of_the_budget_is_not_stored_where_others_fill_it(tmp_path):
+    store(Cache(tmp_path, 30_000), "features", bytes(25_000), used=1e9)
+    with pytest.raises(OSError, match=r"others 25 kB, and cache\.max_gb allows 30 kB$"):
+        Cache(tmp_path, 30_000).begin(sharing("full"), 6_000)
+    assert titles(Cache(tmp_path, 30_000)) == {"images of features"}
+
+
+def test_other_kinds_evict_a_kind_with_a_share(tmp_path):
+    stored_sharing(Cache(tmp_path, 30_000), "full", 7_000, 1e9)
+    store(Cache(tmp_path, 30_000), "features", bytes(25_000))
+    assert titles(Cache(tmp_path, 30_000)) == {"images of features"}

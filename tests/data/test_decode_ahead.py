@@ -34,20 +34,24 @@ from hashlib import sha256
 from tlf.data import decode_ahead
 from tlf.cache.store import open_cache
 from tlf.components import Split, Splits
-from tlf.data.transforms import load_pixels
+from tlf.data.transforms import full_pixels, load_pixels
 from tlf.recipe.plan import find_and_decode_ahead, plan_of
 from tlf.preprocessing import Preprocessing
 
 def compare(ahead, splits, preprocessing):
     import numpy as np
     same, decoded = [], ahead.take(preprocessing)
+    full = decoded.get("full")
     for split in (splits.train, splits.eval):
+        name = "eval" if split is splits.eval else "train" if full is None else "full"
         for index in range(len(split)):
             data = split.read(index)
-            pixels = decoded.get(sha256(data).digest())
+            pixels = decoded.get(name, {}).get(sha256(data).digest())
             there = pixels is not None
-            same.append(there and np.array_equal(pixels, load_pixels(data, preprocessing)))
-    print(sum(same), len(same), "torch" in sys.modules)
+            alone = full_pixels if name == "full" else load_pixels
+            how = 3 if name == "full" else preprocessing
+            same.append(there and np.array_equal(pixels, alone(data, how)))
+    print(sum(same), len(same), "torch" in sys.modules, *["full"] * (full is not None))
 """
 
 WHOLE = """
@@ -96,6 +100,39 @@ def entries(folder):
 
 def test_every_image_is_decoded_without_torch(starter):
     assert program(WHOLE, *starter) == ["31 31 False"]
+
+
+@pytest.mark.parametrize(
+    ("phases", "full"),
+    [
+        ("[{name='a', epochs=1, lr=0.1}]", " full"),
+        ("[{name='a', epochs=1, lr=0.1}, {name='b', augment='none', epochs=1, lr=0.1}]", " full"),
+        ("[{name='a', augment='none', epochs=1, lr=0.1}]", ""),
+        ("[{name='a', augment=['trivial-augment', 'crop-flip'], epochs=1, lr=0.1}]", ""),
+    ],
+)
+def test_images_of_which_crops_are_cut_are_decoded_at_full_resolution(starter, phases, full):
+    overrides = ("transforms.augment=crop-flip", f"phases={phases}")
+    assert program(WHOLE, *starter, *overrides) == [f"31 31 False{full}"]
+
+
+def test_a_run_that_crops_files_stores_and_trains_the_same(starter, tmp_path):
+    recipe, *overrides = starter
+    overrides += ["transforms.augment=crop-flip", "phases.0.epochs=1"]
+    for name, fork in (("ahead", "True"), ("alone", "False")):
+        text = f"""
+decode_ahead._can_fork = lambda: {fork}
+sys.argv = ["tlf", *sys.argv[1:], "output={tmp_path}/{name}"]
+from tlf.cli.main import main
+print("exit", main())
+"""
+        assert program(text, recipe, *overrides)[-1] == "exit 0"
+        shutil.move(tmp_path / "cache", tmp_path / f"cache of {name}")
+    one, other = (entries(tmp_path / f"cache of {name}") for name in ("ahead", "alone"))
+    assert one == other
+    assert [name.rpartition("-")[0] for name, _ in one] == ["activations", "full-pixels", "pixels"]
+    one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("ahead", "alone"))
+    assert all(one[name].equal(other[name]) for name in one)
 
 
 def test_images_that_are_resized_in_another_way_are_not_used(starter):
@@ -159,9 +196,13 @@ def test_the_pixels_are_taken_once_and_free_the_memory():
     memory = mmap(-1, _RECORD.size + 12)
     memory[_RECORD.size :] = bytes(range(12))
     _RECORD.pack_into(memory, 0, _RECORD.size, 3, 2, 2, digest)
-    ahead = Ahead(0, memory, 1, preprocessing, stopped=True)
-    decoded = ahead.take(preprocessing)
-    assert decoded[digest].tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]], [[8, 9], [10, 11]]]
+    ahead = Ahead(0, memory, {"train": 1}, preprocessing, stopped=True)
+    decoded = ahead.take(preprocessing)["train"]
+    assert decoded[digest].tolist() == [
+        [[0, 1], [2, 3]],
+        [[4, 5], [6, 7]],
+        [[8, 9], [10, 11]],
+    ]
     assert ahead.memory is None
     assert ahead.take(preprocessing) == {}
     with pytest.raises(BufferError):

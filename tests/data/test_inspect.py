@@ -17,7 +17,7 @@ from tlf.cache.store import Cache
 from tlf.components import Split
 from tlf.data.inspect import StoredPixels, inspect_split, inspect_splits
 from tlf.data.loading import Decoded
-from tlf.data.transforms import load, load_pixels, loaded_shape
+from tlf.data.transforms import full_pixels, load, load_full, load_pixels, loaded_shape
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
@@ -48,14 +48,20 @@ def inspect(tmp_path, root):
     """Inspect the images with a cache; give the usable ones, and the events."""
 
     def inspect(
-        bad_images="error", preprocessing=PREPROCESSING, max_gb=1.0, *, stored=True, decoded=None
+        bad_images="error",
+        preprocessing=PREPROCESSING,
+        max_gb=1.0,
+        *,
+        stored=True,
+        decoded=None,
+        used=("train", "eval"),
     ):
         cache = Cache(tmp_path / "cache", int(max_gb * 1e9)) if stored else None
         splits, accelerator = Folder(str(root)).build(), start_accelerator("no")
         return consumed(
             inspect_splits(
                 splits, preprocessing, bad_images, SingleLabel(), accelerator, cache,
-                decoded or {},
+                decoded or {}, used,
             )
         )  # fmt: skip
 
@@ -110,7 +116,7 @@ def test_images_that_were_decoded_before_are_used(inspect, root, monkeypatch):
     monkeypatch.setattr(
         "tlf.data.inspect.load_pixels", lambda data, how: seen.append(data) or real(data, how)
     )
-    usable, _ = inspect(decoded={sha256(data).digest(): before})
+    usable, _ = inspect(decoded={"train": {sha256(data).digest(): before}})
     assert len(seen) == 30
     assert data not in seen
     assert_pixels_are_what_load_gives(usable)
@@ -160,7 +166,7 @@ def test_an_image_that_changes_between_hashing_and_decoding_is_reported(
         return real(data, preprocessing)
 
     # The first is decoded before the fourth is: one core is used.
-    monkeypatch.setattr("tlf.data.each_image.usable_cores", lambda: 1)
+    monkeypatch.setattr("tlf.data.for_each_image.usable_cores", lambda: 1)
     monkeypatch.setattr("tlf.data.inspect.load_pixels", changing)
     first = (folder / "000.jpg").read_bytes()
     with pytest.raises(DataError, match=r"003\.jpg: the file changed while it was read"):
@@ -177,7 +183,7 @@ def test_an_image_that_changed_while_it_was_read_is_not_stored(inspect, root, mo
         return real(data, preprocessing)
 
     with monkeypatch.context() as patched:
-        patched.setattr("tlf.data.each_image.usable_cores", lambda: 1)
+        patched.setattr("tlf.data.for_each_image.usable_cores", lambda: 1)
         patched.setattr("tlf.data.inspect.load_pixels", changing)
         with pytest.raises(DataError, match=r"003\.jpg: the file changed while it was read"):
             inspect()
@@ -308,10 +314,10 @@ def filling(decoding, *rest):
     split = replace(decoding.split, read=lambda i: read(i) if i < 6 else later(i))
     return fill(replace(decoding, split=split), *rest)
 
-broken, root, cache = sys.argv[1:]
+broken, root, cache, *used = sys.argv[1:]
 fill, rank = inspect._fill, os.environ["LOCAL_RANK"]
 output = open(f"{__file__}.{rank}", "w")
-if rank == "1":
+if rank == "1" and broken != "nothing":
     if broken == "write":
         Partial.write = fails
     later = changes if broken == "changed" else fails
@@ -320,14 +326,16 @@ splits, preprocessing = Folder(root).build(), Preprocessing(size=32, resize=36)
 accelerator = start_accelerator("no")
 try:
     events = inspect.inspect_splits(
-        splits, preprocessing, "error", SingleLabel(), accelerator, Cache(Path(cache), 10**9), {}
+        splits, preprocessing, "error", SingleLabel(), accelerator, Cache(Path(cache), 10**9), {},
+        used,
     )
     while True:
         event = next(events)
         if hasattr(event, "text"):
             print("notice", event.text, file=output)
 except StopIteration as end:
-    print("used", *[type(pixels).__name__ for pixels in end.value.pixels.values()], file=output)
+    pixels = (end.value.pixels[name] for name in used)
+    print("used", *[type(images).__name__ for images in pixels], file=output)
 except DataError as error:
     print("refused", error, file=output)
 accelerator.end_training()
@@ -339,7 +347,7 @@ def in_two(root, tmp_path):
     """Inspect in two processes, of which one meets something broken; what both report."""
     (tmp_path / "inspecting.py").write_text(BREAKING)
 
-    def both(broken):
+    def both(broken, used=("train", "eval")):
         start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         words = [
             "--nproc_per_node",
@@ -348,6 +356,7 @@ def in_two(root, tmp_path):
             broken,
             root,
             tmp_path / "cache",
+            *used,
         ]
         launcher = subprocess.Popen([*start, *map(str, words)], stderr=subprocess.PIPE, text=True)
         try:
@@ -374,6 +383,17 @@ def test_a_read_that_fails_in_one_process_stops_the_storing_in_both(in_two):
 def test_a_write_that_fails_in_one_process_stops_the_storing_in_both(in_two):
     train, evaluated = NOT_STORED.format(20, "train"), NOT_STORED.format(11, "eval")
     assert in_two("write") == [train, evaluated, "used Decoded Decoded"]
+
+
+def test_a_write_of_a_measured_image_that_fails_in_one_process_stops_the_storing_in_both(in_two):
+    evaluated = NOT_STORED.format(11, "eval")
+    full = evaluated.replace("11 decoded eval images", "20 train images at full resolution")
+    assert in_two("write", ("full", "eval")) == [full, evaluated, "used Decoded Decoded"]
+
+
+def test_two_processes_store_images_at_full_resolution(in_two):
+    used = in_two("nothing", ("full", "eval", "train"))
+    assert used == ["used StoredPixels StoredPixels StoredPixels"]
 
 
 @pytest.mark.slow
@@ -404,3 +424,108 @@ def test_an_image_too_thin_to_resize_takes_no_place(inspect, root):
     usable, events = inspect("skip", Preprocessing(size=224, resize=256), 0.1)
     assert reused(events) == [False, False]
     assert len(usable.splits.train) == 20
+
+
+FULL = ("full", "eval")
+
+
+def titles(events):
+    return [event.title for event in events if isinstance(event, Stored)]
+
+
+def assert_full_pixels_are_what_load_full_gives(usable):
+    assert isinstance(usable.pixels["full"], StoredPixels)
+    for index in range(len(usable.splits.train)):
+        expected = load_full(usable.splits.train.read(index), 3)
+        image = usable.pixels["full"](index)
+        assert torch.equal(image, expected)
+        assert image.stride() == expected.stride()
+
+
+def test_images_at_full_resolution_are_stored_instead(inspect):
+    for found in (False, True):
+        usable, events = inspect(used=FULL)
+        assert reused(events) == [found, found]
+        assert titles(events)[0] == "20 train images at full resolution"
+        assert_full_pixels_are_what_load_full_gives(usable)
+        assert isinstance(usable.pixels["train"], Decoded)
+    usable, events = inspect(preprocessing=Preprocessing(size=24, resize=27), used=FULL)
+    assert reused(events) == [True, False]  # they are the same for every size
+    assert usable.manifests == inspect(stored=False)[0].manifests
+
+
+def test_both_are_stored_where_both_are_used(inspect):
+    usable, events = inspect(used=("train", *FULL))
+    assert len(titles(events)) == 3
+    assert_full_pixels_are_what_load_full_gives(usable)
+    assert_pixels_are_what_load_gives(usable)
+
+
+def test_grey_images_at_full_resolution_have_one_channel(inspect):
+    grey = Preprocessing(size=32, resize=36, mean=(0.5,), std=(0.5,))
+    usable, _ = inspect(preprocessing=grey, used=FULL)
+    for index in range(20):
+        expected = load_full(usable.splits.train.read(index), 1)
+        assert torch.equal(usable.pixels["full"](index), expected)
+
+
+def test_full_resolution_takes_at_most_a_quarter_of_the_budget(inspect, root):
+    usable, _ = inspect(stored=False, used=FULL)
+    size = sum(usable.pixels["full"](i).numel() for i in range(20))
+    usable, events = inspect(max_gb=3.9 * size / 1e9, used=FULL)
+    (notice,) = [event.text for event in events if isinstance(event, Notice)]
+    assert "20 train images at full resolution: not stored, it takes " in notice
+    assert "for full-pixels; computed anew in every epoch" in notice
+    assert isinstance(usable.pixels["full"], Decoded)
+    assert isinstance(usable.pixels["eval"], StoredPixels)
+    usable, _ = inspect(max_gb=4.1 * size / 1e9, used=FULL)
+    assert isinstance(usable.pixels["full"], StoredPixels)
+
+
+def test_where_reading_is_slow_full_resolution_is_decoded_anew(inspect, root, monkeypatch):
+    def slow(*_):
+        raise OSError("to read one takes 9 ms, to decode it 2 ms")
+
+    monkeypatch.setattr("tlf.data.inspect.check_worth_storing", slow)
+    (root / "train" / "circles" / "002.jpg").write_bytes(b"no image at all")
+    usable, events = inspect("skip", used=("train", *FULL))
+    (notice,) = [event.text for event in events if isinstance(event, Notice)]
+    assert "full resolution: not stored, to read one takes 9 ms, to decode it 2 ms;" in notice
+    assert len(usable.splits.train) == 19
+    assert_pixels_are_what_load_gives(usable)
+    assert torch.equal(usable.pixels["full"](2), load_full(usable.splits.train.read(2), 3))
+
+
+def test_unreadable_images_are_left_out_at_full_resolution(inspect, root):
+    train = root / "train" / "circles"
+    whole = (train / "004.jpg").read_bytes()
+    (train / "002.jpg").write_bytes(b"no image at all")
+    (train / "004.jpg").write_bytes(whole[: len(whole) // 2])
+    thin = encoded(Image.new("RGB", (1, 65_000)), "PNG")  # too thin to resize alone
+    (train / "thin.png").write_bytes(thin)
+    large = Preprocessing(size=224, resize=256)
+    plain, _ = inspect("skip", large, stored=False)
+    assert len(plain.splits.train) == 19
+    for found in (False, True):
+        usable, events = inspect("skip", large, used=FULL)
+        assert reused(events) == [found, found]
+        assert usable.manifests == plain.manifests
+        assert_full_pixels_are_what_load_full_gives(usable)
+    usable, _ = inspect("skip", large, used=("train", *FULL))
+    assert len(usable.splits.train) == 18
+    assert_full_pixels_are_what_load_full_gives(usable)
+    assert_pixels_are_what_load_gives(usable, large)
+
+
+def test_an_image_of_both_splits_is_resized_in_one_alone(inspect, root):
+    """What was decoded before is told apart by its name, not only by its hash."""
+    data = (root / "train" / "circles" / "003.jpg").read_bytes()
+    (root / "val" / "circles" / "001.jpg").write_bytes(data)
+    digest = sha256(data).digest()
+    before = {
+        "full": {digest: full_pixels(data, 3)},
+        "eval": {digest: load_pixels(data, PREPROCESSING)},
+    }
+    usable, _ = inspect(decoded=before, used=("train", *FULL))
+    assert_full_pixels_are_what_load_full_gives(usable)
+    assert_pixels_are_what_load_gives(usable)

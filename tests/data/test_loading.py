@@ -5,8 +5,18 @@ import torch
 
 from tlf.builtin.augmentations import CropFlip
 from tlf.data.loader import Loader
-from tlf.data.loading import Decoded, Images, make_batches, order, shard, worker_count
+from tlf.data.loading import (
+    Decoded,
+    Images,
+    decoded_pixels,
+    make_batches,
+    order,
+    shard,
+    worker_count,
+)
+from tlf.data.transforms import load, load_full
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.seeds import seeded
 
 PREPROCESSING = Preprocessing(size=24, resize=28)
 
@@ -93,3 +103,35 @@ def test_workers_share_the_cores_of_their_host(monkeypatch, world, here, expecte
     monkeypatch.setenv("WORLD_SIZE", str(world))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
     assert worker_count("auto", on_cpu=False) == expected
+
+
+def test_every_split_is_decoded_and_the_train_split_at_full_resolution_too(images):
+    from tlf.builtin.folder import Folder
+
+    splits = Folder(str(images)).build()
+    pixels = decoded_pixels(splits, PREPROCESSING)
+    data = splits.train.read(3)
+    assert torch.equal(pixels["train"](3), load(data, PREPROCESSING))
+    assert torch.equal(pixels["full"](3), load_full(data, 3))
+    assert torch.equal(pixels["eval"](3), load(splits.eval.read(3), PREPROCESSING))
+
+
+@pytest.mark.parametrize("scale", [(0.08, 1.0), (0.9, 1.0)])
+def test_a_crop_of_the_file_is_torchvisions_of_the_uint8_tensor(images, scale):
+    """The same draws, the same box, the same bits; the loop's tensor is laid out as torch does."""
+    from PIL import Image
+    from torchvision.transforms import v2
+    from torchvision.transforms.functional import pil_to_tensor
+
+    from tlf.builtin.folder import Folder
+
+    split, size = Folder(str(images)).build().train, PREPROCESSING.size
+    full = Decoded(split, PREPROCESSING, full=True)
+    ours = Images(full, torch.tensor(split.labels), size, (CropFlip(scale=scale),), 5, full=True)
+    theirs = v2.Compose([v2.RandomResizedCrop(size, scale), v2.RandomHorizontalFlip()])
+    for index, name in enumerate(split.names):
+        image = pil_to_tensor(Image.open(images / name))
+        image = image.contiguous()
+        with seeded(5, "augment", 2, index):
+            expected = theirs(image)
+        assert torch.equal(ours[2, index][1], expected)

@@ -106,6 +106,17 @@ def test_the_key_depends_on_pillows_settings(monkeypatch, module, setting):
     assert key() != before
 
 
+def test_the_key_tells_full_resolution_from_resized_and_depends_on_no_size_there():
+    def full(**changes):
+        return wanted_pixels(DIGESTS, "full", replace(PREPROCESSING, **changes))
+
+    assert full().name != key()
+    assert full(resize=40, size=40, interpolation="bicubic").name == full().name
+    assert full(mean=(0.5,), std=(0.5,)).name != full().name  # grey
+    assert (full().kind, full().share) == ("full-pixels", 0.25)
+    assert full().title == "3 train images at full resolution"
+
+
 def test_the_title_counts_the_images_that_were_read():
     wanted = wanted_pixels([*DIGESTS, b""], "eval", PREPROCESSING)
     assert (wanted.kind, wanted.title) == ("pixels", "3 decoded eval images")

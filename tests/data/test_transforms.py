@@ -10,7 +10,16 @@ from torchvision import transforms
 
 from image_files import LATE, TURNING, encoded, noise, rotated, xmp
 from tlf.data.decode import open_image
-from tlf.data.transforms import center_crop, load, load_opened, loaded_shape, normalize
+from tlf.data.transforms import (
+    center_crop,
+    full_pixels,
+    full_shape,
+    load,
+    load_full,
+    load_opened,
+    loaded_shape,
+    normalize,
+)
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 
@@ -194,3 +203,31 @@ def test_an_image_too_thin_has_no_shape():
     thin = encoded(Image.new("RGB", (1, 65_000)), "PNG")
     with pytest.raises(DataError, match="1 × 65000 pixels: too long and thin"):
         loaded_shape(thin, Preprocessing())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", SIZES)
+def test_at_full_resolution_nothing_is_resized(size, channels):
+    data = encoded(noise(*size), "JPEG")
+    image = load_full(data, channels)
+    assert image.dtype == torch.uint8
+    assert torch.equal(image, pixels(open_image(data, channels)))
+    assert full_pixels(data, channels).shape == full_shape(data, channels)
+    assert full_shape(data, channels) == (size[1], size[0], channels)
+    assert image.permute(1, 2, 0).is_contiguous()
+    image.zero_()  # it may be changed
+
+
+@pytest.mark.parametrize("kind", TURNING)
+def test_at_full_resolution_images_are_upright(kind):
+    for turn in range(1, 9):
+        data = rotated(turn, kind)
+        assert torch.equal(load_full(data, 3), pixels(open_image(data)))
+        assert full_shape(data, 3) == full_pixels(data, 3).shape
+
+
+def test_at_full_resolution_unreadable_images_are_reported():
+    with pytest.raises(DataError, match="the file is empty"):
+        load_full(b"", 3)
+    with pytest.raises(DataError):
+        full_shape(b"no image", 3)

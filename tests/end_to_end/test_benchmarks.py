@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 
@@ -51,12 +52,46 @@ def test_the_limit_sees_the_very_pixels_of_the_plain_loop(task):
     plain, _ = network.image_folders(task)
     with ThreadPoolExecutor(2) as pool:
         found = limit.files(task.data / "train")
-        decoding = [pool.submit(limit.decoded, path, task, False) for path, _ in found]
+        decoding = [pool.submit(limit.decoded, path, task, "centre") for path, _ in found]
         split = limit.labelled(found, decoding)
         images = torch.cat([*by_hand.centers(split, task)])
     images = by_hand.normalized(images, torch.float32)
     assert [label for _, label in found] == plain.targets
     assert torch.equal(images, torch.stack([image for image, _ in plain]))
+
+
+@pytest.mark.parametrize("source", ["file", "resized"])
+def test_the_limit_and_the_plain_loop_cut_crops_from_the_same_pixels(task, source):
+    task = replace(task, augment="crop-flip", crop_from=source)
+    random = network.image_folders(task)[0]
+    shown = random.transform.transforms
+    kinds = [type(step).__name__ for step in shown]
+    assert kinds[0] == ("Resize" if source == "resized" else "RandomResizedCrop")
+    for path, _ in limit.files(task.data / "train"):
+        with Image.open(path) as image:
+            given = shown[0](image) if source == "resized" else image
+            data, height, width = limit.decoded(path, task, source)
+            assert (width, height, data) == (*given.size, given.tobytes())
+
+
+@pytest.mark.parametrize("frozen", ["backbone", "nothing"])
+def test_the_plain_loop_has_networks_of_timm(task, frozen, tmp_path):
+    import timm
+
+    task = replace(task, model="test_resnet", frozen=frozen, weights=tmp_path / "timm.safetensors")
+    model = timm.create_model(task.model)
+    save_file(model.state_dict(), task.weights)
+    ours = network.network(task, 2)
+    assert ours.fc.weight.shape == (2, model.fc.in_features)
+    same = model.state_dict().items()
+    own = ours.state_dict()
+    assert all(torch.equal(own[name], tensor) for name, tensor in same if name[:3] != "fc.")
+    trains = {n.partition(".")[0] for n, p in ours.named_parameters() if p.requires_grad}
+    assert (trains == {"fc"}) is (frozen == "backbone")
+    assert network.preparation(task)[2] == timm.get_pretrained_cfg(task.model).interpolation
+    save_file({"stem": torch.zeros(1)}, task.weights)
+    with pytest.raises(SystemExit, match="is not of test_resnet"):
+        network.network(task, 2)
 
 
 def test_a_random_part_is_torchvisions(monkeypatch):

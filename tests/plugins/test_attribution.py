@@ -74,6 +74,18 @@ def test_faults_of_augment_name_the_plugin(gives, message):
     assert message in str(caught.value)
 
 
+class Crop(Image):
+    crops = True
+
+
+def test_an_augmentation_that_crops_gives_the_size():
+    cropped = torch.zeros(3, 4, 4, dtype=torch.uint8)
+    assert offered(Crop(cropped)).augment(IMAGE, 4) is cropped
+    message = r"augment must return 4 × 4 pixels where crops = True, got \(3, 6, 8\)"
+    with pytest.raises(PluginError, match=message):
+        offered(Crop(IMAGE)).augment(IMAGE, 4)
+
+
 @pytest.mark.parametrize(
     ("gives", "message"),
     [

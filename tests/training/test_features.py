@@ -172,7 +172,56 @@ def test_of_no_architecture(tmp_path, images, model, size):
 
 def test_mixed_batches_start_with_images(tmp_path, images):
     told = with_and_without(tmp_path, write(tmp_path, images, augment='["crop-flip", "mixup"]'))
-    assert told == ["20 decoded train images", "11 decoded eval images"]
+    assert told == ["20 train images at full resolution", "11 decoded eval images"]
+
+
+def test_phases_with_crops_and_without(tmp_path, images):
+    phases = "\n".join(
+        f'[[phases]]\nname = "{name}"\nepochs = 1\nlr = 0.01\n'
+        f"freeze = {freeze}\naugment = {augment}"
+        for name, freeze, augment in [
+            ("crops", '"norms"', '"crop-flip"'),
+            ("fixed", '"backbone"', '"none"'),
+            ("resized", '"norms"', '["trivial-augment", "crop-flip"]'),
+            ("again", '{ kind = "up-to", stage = "stem" }', '["crop-flip", "trivial-augment"]'),
+        ]
+    )
+    told = with_and_without(tmp_path, write(tmp_path, images, phases))
+    assert told[:3] == [
+        "20 train images at full resolution", "20 decoded train images", "11 decoded eval images",
+    ]  # fmt: skip
+
+
+def test_features_of_crops_of_files_and_of_resized_images_are_told_apart(tmp_path, images):
+    path = write(tmp_path, images, augment='["crop-flip"]')
+    places = ("cache.views=1", f"cache.dir={tmp_path}/cache")
+    found = {}
+    for source in ("file", "resized"):
+        own = (f"transforms.crop_from={source}", f"output={tmp_path}/{source}")
+        found[source] = run(path, *own, *places)[0]
+        run(path, f"transforms.crop_from={source}", 'cache.mode="off"', "cache.views=1",
+            f"output={tmp_path}/off {source}")  # fmt: skip
+        same_runs(tmp_path / source, tmp_path / f"off {source}")
+    view = "features of 20 train images, view 1 of 1"
+    assert found["file"][view] is found["resized"][view] is False
+    assert [title for title, reused in found["resized"].items() if reused] == [
+        "11 decoded eval images", "features of 11 eval images",
+    ]  # fmt: skip
+    with pytest.raises(AssertionError):
+        same_runs(tmp_path / "file", tmp_path / "resized")
+
+
+@pytest.mark.parametrize("budget", ["cache.max_gb=0.00005", "cache.max_gb=20"])
+def test_full_resolution_that_is_not_stored_changes_no_bit(tmp_path, images, budget):
+    path = write(tmp_path, images, augment='["crop-flip"]')
+    run(path, 'cache.mode="off"', f"output={tmp_path}/off")
+    stored, notices = run(path, budget, f"cache.dir={tmp_path}/cache")
+    same_runs(tmp_path / "off", tmp_path / "run")
+    full = "20 train images at full resolution"
+    assert (full in stored) is (budget == "cache.max_gb=20")
+    assert any(notice.startswith(f"{full}: not stored") for notice in notices) is not (
+        full in stored
+    )
 
 
 def test_as_many_views_as_epochs_are_no_cache(tmp_path, images):

@@ -30,6 +30,7 @@ class CropFlip:
     Source: Szegedy et al. 2014, arXiv:1409.4842.
     """
 
+    crops: ClassVar[bool] = True
     scale: tuple[float, float] = (0.08, 1.0)
     """Smallest and largest area of the crop, as fractions of the image's area."""
     ratio: tuple[float, float] = (3 / 4, 4 / 3)

@@ -30,11 +30,14 @@ class EntryKey:
     """What an entry is, and everything that it depends on. Its hash is the entry's name."""
 
     kind: str
-    """``pixels`` or ``activations``."""
+    """``pixels``, ``full-pixels`` or ``activations``."""
     title: str
     """For a person: ``features of 245 images``."""
     key: Mapping[str, Any]
     """Everything that the bytes depend on, as JSON values."""
+    share: float = 1.0
+    """The largest part of the budget that entries of this kind take together. Below 1, they evict
+    entries of their own kind only."""
 
     @cached_property
     def name(self) -> str:
@@ -58,6 +61,11 @@ class Entry:
     """What its writer stored about it, as JSON values."""
     used: float = field(default=0.0, compare=False)
     """Time of its last use, in seconds since 1970."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of its key."""
+        return self.folder.name.rpartition("-")[0]
 
     def read(self, start: int, length: int) -> "NDArray[np.uint8]":
         """A copy of ``length`` bytes from ``start`` on.

@@ -29,17 +29,21 @@ def pixel_key(
     digests: Sequence[bytes],
     preprocessing: Preprocessing,
     decoders: Mapping[str, object],
+    *,
+    full: bool = False,
 ) -> Key:
-    """The key of decoded and resized images.
+    """The key of decoded images.
 
     Parameters:
         digests: SHA-256 of each file's bytes; empty for an unreadable file.
         preprocessing: how they are resized.
         decoders: name → version of the libraries that decode.
+        full: whether they keep their full resolution.
     """
+    full_resolution = {"channels": preprocessing.channels}
     return {
         "images": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
-        "resizing": resizing(preprocessing),
+        "resizing": full_resolution if full else resizing(preprocessing),
         "tlf": engine(),
         "decoders": decoders,
     }
@@ -57,6 +61,7 @@ def feature_key(
     *,
     seed: int | None,
     view: int,
+    full: bool,
 ) -> Key:
     """The key of the output of frozen stages.
 
@@ -71,6 +76,7 @@ def feature_key(
         decoders: name → version of the libraries that decode.
         seed: the seed of random views; None if nothing is random.
         view: the number of the random view.
+        full: whether augmentations get images at full resolution.
     """
     modules = [*network.modules()]
     return {
@@ -82,6 +88,7 @@ def feature_key(
         ],
         "seed": seed,
         "view": view,
+        "full": full,
         "tensors": sha256(repr(sorted(frozen.items())).encode()).hexdigest(),
         "cut": dict(partition),
         "computed": [*computed],

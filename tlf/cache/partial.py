@@ -30,7 +30,7 @@ class Partial:
 
     @cached_property
     def _opened(self) -> int:
-        return os.open(self.folder / "data", os.O_WRONLY | os.O_CREAT, 0o644)
+        return os.open(self.folder / "data", os.O_RDWR | os.O_CREAT, 0o644)
 
     def open(self) -> None:
         """Open the file before threads write to it: otherwise each thread could open it anew.
@@ -50,6 +50,24 @@ class Partial:
         while view:
             written = os.pwrite(self._opened, view, start)
             view, start = view[written:], start + written
+
+    def read(self, start: int, length: int) -> None:
+        """Read what was written, to see how long it takes.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        os.preadv(self._opened, [bytearray(length)], start)
+
+    def leave_memory(self) -> None:
+        """Have what was written on the disk alone, where the system can do that.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        os.fsync(self._opened)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._opened, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def close(self) -> None:
         """Close the file: this process has written its shard."""
@@ -93,13 +111,13 @@ def one_at_a_time(root: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def begin_partial(root: Path, size: int) -> Partial:
-    """An empty partial entry for ``size`` bytes, owned by this process.
+def begin_partial(root: Path, size: int, kind: str) -> Partial:
+    """An empty partial entry of a kind for ``size`` bytes, owned by this process.
 
     Raises:
         OSError: the folder cannot be written to.
     """
-    folder = root / f"{_PREFIX}{os.getpid()}-{token_hex(8)}"
+    folder = root / f"{_PREFIX}{kind}-{os.getpid()}-{token_hex(8)}"
     folder.mkdir()  # with the usual permissions, unlike those of mkdtemp
     partial = Partial(folder, owner=_locked(folder, size))
     partial.open()
@@ -139,9 +157,10 @@ def clear_abandoned(root: Path) -> int:
     return freed
 
 
-def being_written(root: Path) -> int:
-    """Bytes that running processes will write, as far as this user can see."""
-    return sum(_announced(folder) for folder in root.glob(f"{_PREFIX}*") if _is_locked(folder))
+def being_written(root: Path, kind: str = "") -> int:
+    """Bytes that running processes will write, as far as this user can see; of one kind, or all."""
+    partial = root.glob(f"{_PREFIX}{kind}*")
+    return sum(_announced(folder) for folder in partial if _is_locked(folder))
 
 
 def size_of(folder: Path) -> int:

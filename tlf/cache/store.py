@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
@@ -69,22 +70,19 @@ class Cache:
         Raises:
             OSError: it does not fit, or the folder cannot be written to.
         """
-        if size > self.max_bytes:
-            raise OSError(
-                f"it takes {readable_size(size)} and cache.max_gb allows "
-                f"{readable_size(self.max_bytes)}"
-            )
+        if size > self._limit(key):
+            raise OSError(f"it takes {readable_size(size)} and {_allowed(self._limit(key), key)}")
         self.folder.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(self.folder):
             clear_abandoned(self.folder)
-            self._make_room(size)
+            self._make_room(key, size)
             free = shutil.disk_usage(self.folder).free
             if size > free // 2:
                 raise OSError(
                     f"it takes {readable_size(size)} and only {readable_size(free)} of the disk "
                     "are free"
                 )
-            return begin_partial(self.folder, size)
+            return begin_partial(self.folder, size, key.kind)
 
     def finish(self, partial: Partial, key: EntryKey, index: object) -> None:
         """Rename a partial entry to its final name. If another process was faster, its entry stays.
@@ -122,32 +120,54 @@ class Cache:
         paths = self.folder.glob("*-*")
         return [path for path in paths if path.is_dir() and not path.name.startswith(".")]
 
-    def _make_room(self, size: int) -> None:
+    def _make_room(self, key: EntryKey, size: int) -> None:
         """Evict least recently used entries until ``size`` bytes fit; none if they cannot fit."""
         # Partial entries count with their final size: processes that write at the same time must
         # fit together. The room is checked again, since another user's entry may not be removed.
         entries = self.entries()
-        total = sum(entry.bytes for entry in entries) + being_written(self.folder)
-        ours = sum(entry.bytes for entry in entries if entry.folder.name in self.used)
-        evictable = [entry for entry in reversed(entries) if self._is_evictable(entry)]
-        self._check_room(size, ours, total - ours - sum(entry.bytes for entry in evictable))
-        for entry in evictable:
-            if total + size > self.max_bytes and remove(entry.folder):
-                total -= entry.bytes
-        self._check_room(size, ours, total - ours)
+        written = {kind: being_written(self.folder, kind) for kind in ("", key.kind)}
+        candidates = entries if key.share == 1 else [e for e in entries if e.kind == key.kind]
+        evictable = [e.folder for e in reversed(candidates) if self._is_evictable(e)]
+        gone: set[Path] = set()
+
+        def lack(removed: Collection[Path]) -> str:
+            kept = [entry for entry in entries if entry.folder not in removed]
+            return self._lack(key, size, kept, written)
+
+        if problem := lack(evictable):
+            raise OSError(problem)
+        for folder in evictable:
+            if lack(gone) and remove(folder):
+                gone.add(folder)
+        if problem := lack(gone):
+            raise OSError(problem)
 
     def _is_evictable(self, entry: Entry) -> bool:
         # If it is in use, its space on the disk becomes free only when its last reader ends.
         folder = entry.folder
         return folder.name not in self.used and is_ours(folder) and not is_in_use(folder)
 
-    def _check_room(self, size: int, ours: int, others: int) -> None:
-        if ours + others + size > self.max_bytes:
-            by_others = f", others {readable_size(others)}" if others else ""
-            raise OSError(
-                f"it takes {readable_size(size)}, this run has stored {readable_size(ours)}"
-                f"{by_others}, and cache.max_gb allows {readable_size(self.max_bytes)}"
-            )
+    def _lack(
+        self, key: EntryKey, size: int, entries: Sequence[Entry], written: Mapping[str, int]
+    ) -> str:
+        """Why ``size`` bytes do not fit beside these entries, or beside those of their own kind;
+        empty if they do.
+        """
+        for kind, limit in (("", self.max_bytes), (key.kind, self._limit(key))):
+            sizes = {e.folder.name: e.bytes for e in entries if kind in ("", e.kind)}
+            ours = sum(number for name, number in sizes.items() if name in self.used)
+            others = sum(sizes.values()) - ours + written[kind]
+            if ours + others + size > limit:
+                by_others = f", others {readable_size(others)}" if others else ""
+                return (
+                    f"it takes {readable_size(size)}, this run has stored {readable_size(ours)}"
+                    f"{by_others}, and {_allowed(limit, key if kind else None)}"
+                )
+        return ""
+
+    def _limit(self, key: EntryKey) -> int:
+        """The most bytes that all entries of this kind may take."""
+        return int(self.max_bytes * key.share)
 
 
 def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
@@ -173,3 +193,9 @@ def readable_size(size: int) -> str:
     ('21 kB', '1 kB', '0 kB')
     """
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{ceil(size / 1e3)} kB"
+
+
+def _allowed(limit: int, key: EntryKey | None = None) -> str:
+    """What the budget allows: as a whole, or for the kind of a key that has a share of it."""
+    of_kind = f" for {key.kind}" if key and key.share < 1 else ""
+    return f"cache.max_gb allows {readable_size(limit)}{of_kind}"

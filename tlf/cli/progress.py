@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from tlf.cache.store import readable_size
 from tlf.cli.tables import epoch_text, merged, stage_table
+from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored, Updated
 from tlf.runs.explain import stage_rows
 from tlf.runs.run import RunStarted
@@ -95,6 +96,8 @@ def _show_start(event: RunStarted, console: Console) -> None:
     console.print(
         f"images    {train} to train on, {evaluated} to evaluate on: {classes}", markup=False
     )
+    if line := crop_line(job.recipe):
+        console.print(f"crops     {line}", markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"device    {describe(job.accelerator)}", markup=False, highlight=False, soft_wrap=True
     )

@@ -1,12 +1,12 @@
-"""Every image is read once before training: can it be decoded? Decoded and resized images are
-stored in the cache, so that none is decoded twice.
+"""Every image is read once before training: can it be decoded? Decoded images are stored in the
+cache, resized or at full resolution, so that none is decoded twice.
 
 Each run reads and hashes every file, whatever its time stamp says: decoding is the slow part, and
 it is done in one thread per core, since Pillow releases Python's lock.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import accumulate
 from math import prod
@@ -19,11 +19,19 @@ from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
-from tlf.data.each_image import for_each_image
-from tlf.data.loading import Decoded, Pixels
-from tlf.data.pixel_store import Shape, StoredPixels, pixels_title, wanted_pixels
+from tlf.data.for_each_image import for_each_image
+from tlf.data.loading import Pixels, decoded_pixels
+from tlf.data.pixel_store import (
+    FULL,
+    SPLIT_OF,
+    Shape,
+    StoredPixels,
+    pixels_title,
+    wanted_pixels,
+)
 from tlf.data.readable import BadImages, Inspection, check_splits
-from tlf.data.transforms import load_pixels, loaded_shape
+from tlf.data.transforms import full_pixels, full_shape, load_pixels, loaded_shape
+from tlf.data.worth_storing import check_worth_storing
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
@@ -44,7 +52,8 @@ class Inspected:
     manifests: Mapping[str, str]
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images."""
     pixels: Mapping[str, Pixels]
-    """``train`` and ``eval`` → their decoded and resized images."""
+    """``train`` and ``eval`` → their decoded and resized images; ``full`` → the train images at
+    full resolution."""
 
 
 def inspect_splits(
@@ -54,7 +63,8 @@ def inspect_splits(
     task: Task,
     accelerator: Accelerator,
     cache: Cache | None,
-    decoded: Mapping[bytes, "NDArray[np.uint8]"],
+    decoded: Mapping[str, Mapping[bytes, "NDArray[np.uint8]"]],
+    used: Collection[str] = ("train", "eval"),
 ) -> Generator[Events, None, Inspected]:
     """Read every image of both splits; give those that can be used.
 
@@ -65,30 +75,35 @@ def inspect_splits(
         task: what labels are.
         accelerator: the processes that share the work.
         cache: where decoded images are stored; None where nothing is.
-        decoded: hash of a file → its pixels, for images that were decoded before.
+        decoded: ``train``, ``eval`` or ``full`` → hash of a file → its pixels, for images that were
+            decoded before.
+        used: which of ``train``, ``eval`` and ``full`` are used, and stored.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
     inspections: dict[str, Inspection] = {}
-    stored: dict[str, StoredPixels | None] = {}
+    stored: dict[str, StoredPixels] = {}
     outcomes: list[Stored] = []
-    for name, split in (("train", splits.train), ("eval", splits.eval)):
+    for split_name, split in (("train", splits.train), ("eval", splits.eval)):
         if cache is None:
-            inspections[name] = yield from inspect_split(split, name, accelerator, _check)
+            inspections[split_name] = yield from inspect_split(
+                split, split_name, accelerator, _check
+            )
             continue
-        decoding = Decoding(split, name, preprocessing, accelerator, decoded)
-        inspections[name], stored[name], outcome = yield from _find_or_store(decoding, cache)
-        if isinstance(outcome, Notice):
-            yield outcome
-        else:
-            outcomes.append(outcome)
+        decodings = [
+            Decoding(split, split_name, name, preprocessing, accelerator, decoded.get(name, {}))
+            for name, of in SPLIT_OF.items()
+            if of == split_name and name in used
+        ]
+        inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
+        stored |= found
+        outcomes += reused
     checked = check_splits(splits, bad_images, task, inspections)
     yield from outcomes  # only now: a run that bad images stop reports nothing but them
-    pixels: dict[str, Pixels] = {}
-    for name, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):
-        readable = _readable_pixels(stored.get(name), inspections[name].readable)
-        pixels[name] = readable or Decoded(split, preprocessing)
+    pixels = decoded_pixels(checked.splits, preprocessing)
+    for name, entry in stored.items():
+        pixels[name] = _readable_pixels(entry, inspections[SPLIT_OF[name]].readable)
     return Inspected(checked.splits, checked.manifests, pixels)
 
 
@@ -128,23 +143,48 @@ class Decoding:
     split: Split
     split_name: str
     """``train`` or ``eval``."""
+    name: str
+    """``train``, ``eval`` or ``full``."""
     preprocessing: Preprocessing
     accelerator: Accelerator
     decoded: Mapping[bytes, "NDArray[np.uint8]"]
     """Hash of a file → its pixels, for images that were decoded before."""
 
 
+def _find_or_store_all(
+    decodings: Sequence[Decoding], cache: Cache
+) -> Generator[Prepared | Notice, None, tuple[Inspection, dict[str, StoredPixels], list[Stored]]]:
+    """Read and hash every image of a split; decode and store the split unless the cache has it."""
+    split, split_name = decodings[0].split, decodings[0].split_name
+    accelerator = decodings[0].accelerator
+    hashed = yield from inspect_split(split, split_name, accelerator, _check_nothing)
+    stored: dict[str, StoredPixels] = {}
+    outcomes: list[Stored] = []
+    reasons = dict(hashed.reasons)
+    for decoding in decodings:
+        entry, outcome = yield from _find_or_store(decoding, hashed, cache)
+        if isinstance(outcome, Notice):
+            yield outcome
+        else:
+            outcomes.append(outcome)
+        if entry is not None:
+            stored[decoding.name] = entry
+            reasons |= {int(i): why for i, why in entry.entry.index["reasons"].items()}
+    if not stored:
+        return (yield from inspect_split(split, split_name, accelerator, _check)), {}, []
+    digests = [b"" if i in reasons else digest for i, digest in enumerate(hashed.digests)]
+    return Inspection(digests, dict(sorted(reasons.items()))), stored, outcomes
+
+
 def _find_or_store(
-    decoding: Decoding, cache: Cache
-) -> Generator[Prepared | Notice, None, tuple[Inspection, StoredPixels | None, Stored | Notice]]:
-    """Read and hash every image; decode and store the split unless the cache has it."""
-    split, split_name, accelerator = decoding.split, decoding.split_name, decoding.accelerator
-    inspection = yield from inspect_split(split, split_name, accelerator, _check_nothing)
-    digests = inspection.digests
-    wanted = wanted_pixels(digests, split_name, decoding.preprocessing)
+    decoding: Decoding, inspection: Inspection, cache: Cache
+) -> Generator[Prepared | Notice, None, tuple[StoredPixels | None, Stored | Notice]]:
+    """Decode and store a split unless the cache has it; None if it cannot be stored."""
+    digests, accelerator = inspection.digests, decoding.accelerator
+    wanted = wanted_pixels(digests, decoding.name, decoding.preprocessing)
 
     def titled(note: Mapping[str, Any]) -> str:
-        return pixels_title(len(digests) - len(note["reasons"]), split_name)
+        return pixels_title(len(digests) - len(note["reasons"]), decoding.name)
 
     outcome: Stored | Notice
     entry = find(accelerator, cache, wanted)
@@ -159,26 +199,27 @@ def _find_or_store(
     else:
         outcome = Stored(titled(entry.index), entry.bytes, reused=True)
     if entry is None:
-        return (yield from inspect_split(split, split_name, accelerator, _check)), None, outcome
-    undecodable = {int(i): why for i, why in entry.index["reasons"].items()}
-    reasons = dict(sorted({**inspection.reasons, **undecodable}.items()))
-    digests = [b"" if i in reasons else digest for i, digest in enumerate(digests)]
-    pixels = StoredPixels(entry, entry.index["shapes"], entry.index["starts"])
-    return Inspection(digests, reasons), pixels, outcome
+        return None, outcome
+    full = decoding.name == FULL
+    return StoredPixels(entry, entry.index["shapes"], entry.index["starts"], full), outcome
 
 
 def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared, None, list[Shape]]:
-    """(C, H, W) that each image will have, read from the headers of the files."""
+    """The shape that each image will have, read from the headers of the files."""
+    preprocessing = decoding.preprocessing
 
     def shape(index: int) -> Shape:
         digest = digests[index]
         if not digest:
             return 0, 0, 0
         if digest in decoding.decoded:
-            channels, height, width = decoding.decoded[digest].shape
-            return channels, height, width
+            first, second, third = decoding.decoded[digest].shape
+            return first, second, third
         try:
-            return loaded_shape(decoding.split.read(index), decoding.preprocessing)
+            data = decoding.split.read(index)
+            if decoding.name == FULL:
+                return full_shape(data, preprocessing.channels)
+            return loaded_shape(data, preprocessing)
         except (DataError, OSError):
             return 0, 0, 0  # decoding reports why
 
@@ -192,6 +233,13 @@ def _fill(
 ) -> Filling:
     """Decode every image, and write its pixels."""
     starts = [0, *accumulate(map(prod, shapes))][:-1]
+    if decoding.name == FULL:
+
+        def decode(index: int) -> "NDArray[np.uint8]":
+            return full_pixels(decoding.split.read(index), decoding.preprocessing.channels)
+
+        size = sum(map(prod, shapes))
+        check_worth_storing(decoding.accelerator, partial, starts, size, decode)
 
     def write(index: int) -> str:
         """Write one image; why not, if it cannot be decoded."""
@@ -228,14 +276,16 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
         name = decoding.split.names[index]
         raise DataError(f"{name}: the file changed while it was read; run again")
     try:
+        if decoding.name == FULL:
+            return full_pixels(data, decoding.preprocessing.channels)
         return load_pixels(data, decoding.preprocessing)
     except DataError as error:
         return str(error)
 
 
-def _readable_pixels(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:
+def _readable_pixels(stored: StoredPixels, indices: Sequence[int]) -> StoredPixels:
     """The pixels of the images that can be read."""
-    if stored is None or len(indices) == len(stored.starts):
+    if len(indices) == len(stored.starts):
         return stored
     shapes, starts = stored.shapes, stored.starts
-    return StoredPixels(stored.entry, [shapes[i] for i in indices], [starts[i] for i in indices])
+    return replace(stored, shapes=[shapes[i] for i in indices], starts=[starts[i] for i in indices])

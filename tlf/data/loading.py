@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from tlf.components import Augmentation, Split
-from tlf.data.transforms import center_crop, load
+from tlf.components import Augmentation, Split, Splits
+from tlf.data.pixel_store import FULL
+from tlf.data.transforms import center_crop, load, load_full
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.cores import local_processes, usable_cores
 from tlf.runtime.seeds import derive, seeded
@@ -45,19 +46,36 @@ class Batch:
 
 
 Pixels = Callable[[int], Tensor]
-"""Index → a decoded and resized uint8 image (C, H, W). Picklable: processes may load images."""
+"""Index → a decoded uint8 image (C, H, W), resized or at full resolution. Picklable: processes may
+load images."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The images of a split, each decoded and resized every time it is read."""
+    """The images of a split, each decoded every time it is read."""
 
     split: Split
     preprocessing: Preprocessing
+    full: bool = False
+    """Whether images keep their full resolution instead of being resized."""
 
     def __call__(self, index: int) -> Tensor:
         """A uint8 image (C, H, W)."""
-        return load(self.split.read(index), self.preprocessing)
+        data = self.split.read(index)
+        if self.full:
+            return load_full(data, self.preprocessing.channels)
+        return load(data, self.preprocessing)
+
+
+def decoded_pixels(splits: Splits, preprocessing: Preprocessing) -> dict[str, Pixels]:
+    """The images of both splits, and the train images at full resolution (``full``), each decoded
+    every time it is read.
+    """
+    return {
+        "train": Decoded(splits.train, preprocessing),
+        "eval": Decoded(splits.eval, preprocessing),
+        FULL: Decoded(splits.train, preprocessing, full=True),
+    }
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,8 @@ class Images(Dataset[tuple[int, Tensor, Tensor]]):
     """S."""
     augmentations: tuple[Augmentation, ...] = ()
     seed: int = 0
+    full: bool = False
+    """Whether ``pixels`` gives full resolution: then the first augmentation crops."""
 
     def __getitem__(self, key: Key) -> tuple[int, Tensor, Tensor]:
         """Index, uint8 image (C, S, S), label (…)."""

@@ -1,4 +1,4 @@
-"""Decoded and resized images in the cache: their keys, and how they are read.
+"""Decoded images in the cache, resized or at full resolution: their keys, and how they are read.
 
 Nothing here imports torch before an image is read.
 """
@@ -17,40 +17,56 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Shape = tuple[int, int, int]
+"""(C, H, W) of a resized image; (H, W, C) of one at full resolution."""
+
+FULL = "full"
+"""The name of the train images at full resolution. Resized images have the name of their split:
+``train`` or ``eval``."""
+
+SPLIT_OF = {FULL: "train", "train": "train", "eval": "eval"}
+"""Name of decoded images → their split."""
+
+_FULL_SHARE = 0.25
+"""The largest part of the cache's budget that images at full resolution take."""
 
 
 @dataclass(frozen=True)
 class StoredPixels:
-    """Decoded and resized images of a split, read from the cache."""
+    """Decoded images of a split, read from the cache."""
 
     entry: Entry
     shapes: Sequence[Shape]
-    """(C, H, W) of each."""
     starts: Sequence[int]
     """Where the bytes of each begin."""
+    full: bool = False
+    """Whether they have their full resolution."""
 
     def __call__(self, index: int) -> "Tensor":
         """A uint8 image (C, H, W)."""
         import torch
 
         shape = self.shapes[index]
-        return torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
+        image = torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
+        return image.permute(2, 0, 1) if self.full else image
 
 
-def wanted_pixels(
-    digests: Sequence[bytes], split_name: str, preprocessing: Preprocessing
-) -> EntryKey:
+def wanted_pixels(digests: Sequence[bytes], name: str, preprocessing: Preprocessing) -> EntryKey:
     """What the cache is asked for: the pixels of the images whose files have these hashes.
 
     Parameters:
         digests: SHA-256 of each file; empty for one that could not be read.
-        split_name: ``train`` or ``eval``.
+        name: ``train``, ``eval`` or ``full``.
         preprocessing: how images are resized.
     """
-    key = pixel_key(digests, preprocessing, decoders())
-    return EntryKey("pixels", pixels_title(sum(map(bool, digests)), split_name), key)
+    title = pixels_title(sum(map(bool, digests)), name)
+    key = pixel_key(digests, preprocessing, decoders(), full=name == FULL)
+    if name == FULL:
+        return EntryKey("full-pixels", title, key, share=_FULL_SHARE)
+    return EntryKey("pixels", title, key)
 
 
-def pixels_title(count: int, split_name: str) -> str:
+def pixels_title(count: int, name: str) -> str:
     """What the pixels of so many images are called in messages."""
-    return f"{count} decoded {split_name} images"
+    if name == FULL:
+        return f"{count} train images at full resolution"
+    return f"{count} decoded {name} images"

@@ -1,13 +1,14 @@
 """From the bytes of an image file to the tensor that a backbone expects.
 
 The steps that are the same in every epoch: decode → resize → crop. Every random step is an
-augmentation and comes after them.
+augmentation and comes after them. Only a random crop may come first: it is then cut from the image
+as it was decoded.
 
 Pillow decodes (see ``tlf.data.decode``) and resizes: published weights were trained and measured
 with it, and no faster way is exact. On the 397 JPEGs of the ants-and-bees set torchvision's own
 decoder (deprecated) gives the same pixels, but passing them to Pillow's resize takes the time that
 it saves; and torchvision's faster resize of uint8 tensors is one grey level off in 0.2 % of the
-values.
+values. Random crops are resized by torchvision: they are new in every epoch.
 """
 
 from functools import cache
@@ -56,6 +57,40 @@ def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, i
     """
     width, height = _fitted(*upright_size(data), preprocessing)
     return preprocessing.channels, height, width
+
+
+def load_full(data: bytes, channels: int) -> "Tensor":
+    """Decode: an image file → a uint8 image (C, H, W) at full resolution.
+
+    In memory the channels of a pixel are neighbours: crops are resized twice as fast from there.
+
+    Raises:
+        DataError: the bytes cannot be read as an image.
+    """
+    import torch
+
+    return torch.from_numpy(full_pixels(data, channels)).permute(2, 0, 1)
+
+
+def full_pixels(data: bytes, channels: int) -> "NDArray[np.uint8]":
+    """The same as ``load_full``, as a numpy array (H, W, C): torch is not imported.
+
+    Raises:
+        DataError: the bytes cannot be read as an image.
+    """
+    import numpy as np
+
+    return np.atleast_3d(np.array(open_image(data, channels)))
+
+
+def full_shape(data: bytes, channels: int) -> tuple[int, int, int]:
+    """The shape (H, W, C) of what ``full_pixels`` gives, if it can read it. Decodes nothing.
+
+    Raises:
+        DataError: the header of an image cannot be read.
+    """
+    width, height = upright_size(data)
+    return height, width, channels
 
 
 def load_opened(image: "Image.Image", preprocessing: Preprocessing) -> "Tensor":

@@ -124,6 +124,11 @@ class _Single:
                     f"augment must return {image.dtype} of {image.shape[0]} channels (C, H, W), "
                     f"got {changed.dtype} {tuple(changed.shape)}"
                 )
+            if getattr(self.augmentation, "crops", False) and changed.shape[-2:] != (size, size):
+                raise ValueError(
+                    f"augment must return {size} × {size} pixels where crops = True, "
+                    f"got {tuple(changed.shape)}"
+                )
             return changed
 
 

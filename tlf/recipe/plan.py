@@ -18,6 +18,7 @@ from tlf.errors import RecipeError
 from tlf.plugins.attribution import blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
 from tlf.preprocessing import Preprocessing
+from tlf.recipe.augment import used_pixels
 from tlf.recipe.files import named_plugins, read_table, resolve
 from tlf.recipe.overrides import override
 from tlf.recipe.schema import Recipe
@@ -119,7 +120,8 @@ def find_and_decode_ahead(plan: Plan) -> Iterator[Plan]:
         yield plan  # one process has to find them first, and every core has a process
         return
     splits = find_splits(plan)
-    with decode_ahead(splits, _expected_preprocessing(plan), cache_of(plan.recipe)) as ahead:
+    preprocessing, used = _expected_preprocessing(plan), used_pixels(plan.recipe)
+    with decode_ahead(splits, preprocessing, cache_of(plan.recipe), used) as ahead:
         yield replace(plan, splits=splits, ahead=ahead)
 
 

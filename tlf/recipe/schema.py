@@ -57,6 +57,9 @@ class Transforms:
     """Side of the square input in pixels; None is the size of the backbone's weights."""
     resize: Count | None = None
     """Shorter side before the crop in pixels; None is that of the backbone's weights."""
+    crop_from: Literal["file", "resized"] = "file"
+    """What random crops are cut from: the image in its file, or the resized image, which is faster
+    and another experiment."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,9 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     process, and draws from torch's default generator only.
 
     Of images: from a uint8 image (C, H, W) of any shape it makes a new one with as many channels.
-    It does not change the image that it was given, which may be cached for the next epoch.
+    It does not change the image that it was given, which may be cached for the next epoch. Where it
+    says ``crops = True``, the new one is ``size`` × ``size``, and the same wherever the image lies
+    in memory.
 
     Of batches: shapes and dtypes stay, class probabilities still sum to 1, image i is mixed with
     image B - 1 - i only, and a shard of a batch is mixed as in the whole batch.
@@ -37,6 +39,7 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     if isinstance(augmentation, Augmentation):
         for height, width in ((40, 40), (33, 57), (61, 20)):
             _check_image(augmentation, _image(height, width))
+        _check_crops(augmentation)
     else:
         for count in (8, 5, 1):
             _check_batch(augmentation, *_batch(count))
@@ -72,6 +75,29 @@ def _check_image(augmentation: Augmentation, image: Tensor) -> None:
             f"makes a different image of {shape} under the same seed",
             SEEDED,
         )
+
+
+def _check_crops(augmentation: Augmentation) -> None:
+    """Check what ``crops`` promises, also of images that are much larger than the result."""
+    crops = getattr(augmentation, "crops", False)
+    require(isinstance(crops, bool), augmentation, f"says crops = {crops!r}", "True or False")
+    for height, width in ((61, 20), (300, 420)) if crops else ():
+        image = _image(height, width)
+        pixels_apart = image.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+        for draw in range(DRAWS):
+            changed = _augmented(augmentation, image, draw)
+            require(
+                changed.shape[-2:] == (32, 32),
+                augmentation,
+                f"makes {tuple(changed.shape)} of an image {tuple(image.shape)} for size 32",
+                "with crops = True it gets images at full resolution, and gives size × size",
+            )
+            require(
+                torch.equal(changed, _augmented(augmentation, pixels_apart, draw)),
+                augmentation,
+                "makes a different image where the channels of a pixel are neighbours in memory",
+                "the result does not depend on the strides; an image at full resolution has these",
+            )
 
 
 def _augmented(augmentation: Augmentation, image: Tensor, draw: int) -> Tensor:

@@ -26,10 +26,12 @@ from tlf.cache.partial import Partial
 from tlf.components import Augmentation
 from tlf.data.decode import decoders
 from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, make_batches
+from tlf.data.pixel_store import FULL
 from tlf.data.transfer import on_device, on_host
 from tlf.data.transforms import normalize
 from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
+from tlf.recipe.augment import crops_files
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Prepared, Stored
 from tlf.training.job import Job
@@ -61,8 +63,14 @@ class Activations:
 def train_images(job: Job, phase: Phase) -> Images:
     """The train split, augmented as a phase has it."""
     each = tuple(a for a in augmentations(job.plan, phase) if isinstance(a, Augmentation))
+    full = crops_files(job.recipe, phase)
     return Images(
-        job.pixels["train"], job.labels["train"], job.preprocessing.size, each, job.recipe.seed
+        job.pixels[FULL if full else "train"],
+        job.labels["train"],
+        job.preprocessing.size,
+        each,
+        job.recipe.seed,
+        full,
     )
 
 
@@ -214,4 +222,5 @@ def _key(
         decoders(),
         seed=job.recipe.seed if _random(images) else None,
         view=view_number,
+        full=images.full,
     )

@@ -12,11 +12,12 @@ from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
 from tlf.data.loader import Loaders
-from tlf.data.loading import EVAL_BATCH, Decoded, Pixels, shard, worker_count
+from tlf.data.loading import EVAL_BATCH, Pixels, decoded_pixels, shard, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
+from tlf.recipe.augment import used_pixels
 from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.schema import Recipe
@@ -32,7 +33,8 @@ class Job:
     accelerator: Accelerator
     splits: Splits
     pixels: Mapping[str, Pixels]
-    """``train`` and ``eval`` → their decoded and resized images."""
+    """``train`` and ``eval`` → their decoded and resized images; ``full`` → the train images at
+    full resolution."""
     cache: Cache | None
     """Stores decoded images and features; None where nothing is stored."""
     built: BuiltBackbone
@@ -109,10 +111,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         plan=plan,
         accelerator=accelerator,
         splits=splits,
-        pixels={
-            "train": Decoded(splits.train, preprocessing),
-            "eval": Decoded(splits.eval, preprocessing),
-        },
+        pixels=decoded_pixels(splits, preprocessing),
         cache=cache_of(recipe),
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
@@ -140,5 +139,6 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         job.accelerator,
         job.cache,
         job.plan.ahead.take(job.preprocessing) if job.plan.ahead else {},
+        used_pixels(job.recipe),
     )
     return replace(job, splits=usable.splits, manifests=usable.manifests, pixels=usable.pixels)

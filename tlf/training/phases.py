@@ -16,6 +16,7 @@ from tlf.freezing.freeze import united
 from tlf.model import Classifier
 from tlf.plugins.attribution import attributed, blame
 from tlf.preprocessing import Preprocessing
+from tlf.recipe.augment import augmentations_of
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Progress, StageSignals
@@ -57,7 +58,7 @@ def learning_rates(
 
 def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
     """The augmentations of a phase. An error in a plugin's names the plugin."""
-    chosen = plan.recipe.transforms.augment if phase.augment is None else phase.augment
+    chosen = augmentations_of(plan.recipe, phase)
     return tuple(attributed(a, plan.plugins.catalogue.offer(a)) for a in chosen)
 
 

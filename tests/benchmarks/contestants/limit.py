@@ -26,9 +26,9 @@ def main() -> None:
     task, epochs = read_task(), Epochs()
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
     train, val = files(task.data / "train"), files(task.data / "val")
-    whole = task.augment == "crop-flip"
-    decoding = [pool.submit(decoded, path, task, whole) for path, _ in train]
-    decoding_val = [pool.submit(decoded, path, task, False) for path, _ in val]
+    part = task.crop_from if task.augment == "crop-flip" else "centre"
+    decoding = [pool.submit(decoded, path, task, part) for path, _ in train]
+    decoding_val = [pool.submit(decoded, path, task, "centre") for path, _ in val]
     from limit_training import run
 
     run(task, epochs, labelled(train, decoding), labelled(val, decoding_val), pool)
@@ -48,15 +48,17 @@ def labelled(
     return [(image, label) for image, (_, label) in zip(decoding, found, strict=True)]
 
 
-def decoded(path: Path, task: Task, whole: bool) -> Raw:
-    """The image, resized, or the centre of it: bit-equal to torchvision's Resize and
-    CenterCrop."""
+def decoded(path: Path, task: Task, part: str) -> Raw:
+    """The image in its ``file``, ``resized``, or the ``centre`` of that: bit-equal to torchvision's
+    Resize and CenterCrop."""
     image = Image.open(path).convert("RGB")
+    if part == "file":
+        return image.tobytes(), image.height, image.width
     width, height = image.size
     short, resize = min(width, height), task.resize
     width, height = (int(resize * width / short), int(resize * height / short))
     image = image.resize((width, height), Image.Resampling.BILINEAR)
-    if not whole:
+    if part == "centre":
         left, top = round((width - task.size) / 2), round((height - task.size) / 2)
         image = image.crop((left, top, left + task.size, top + task.size))
     return image.tobytes(), image.height, image.width

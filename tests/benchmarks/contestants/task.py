@@ -8,20 +8,24 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One job: a ResNet-18 with given weights and a new last layer, on a folder of images."""
+    """One job: a network with given weights and a new last layer, on a folder of images."""
 
     data: Path
     """Holds train/<class>/*.jpg and val/<class>/*.jpg."""
     weights: Path
-    """The backbone's tensors, with torchvision's names, as safetensors."""
+    """The backbone's tensors, with the names of torchvision or timm, as safetensors."""
     out: Path
     """An empty folder for whatever is written."""
     frozen: str
     """``backbone``, ``layer3`` (everything up to it) or ``nothing``."""
     augment: str
-    """``none``: the centre of the resized image. ``crop-flip``: a random part of it."""
+    """``none``: the centre of the resized image. ``crop-flip``: a random crop."""
     epochs: int
     lr: float
+    model: str = "resnet18"
+    """torchvision's ``resnet18``, or a network of timm."""
+    crop_from: str = "file"
+    """What random crops are cut from: the ``file``, or the ``resized`` image."""
     bf16: int = 0
     tuned: int = 0
     """Whether a framework is switched to bf16 and channels-last."""

@@ -88,6 +88,19 @@ def test_the_resolved_recipe_images_and_input(explained, recipe):
     assert any(line.startswith("input     3 × 32 × 32, shorter side 36, ") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("change", "source"),
+    [
+        ("transforms.crop_from=file", "the image files, at full resolution"),
+        ("transforms.crop_from=resized", "resized images"),
+    ],
+)
+def test_what_crops_are_cut_from(explained, recipe, change, source):
+    assert not any(line.startswith("crops ") for line in explained(recipe, change))
+    lines = explained(recipe, change, "phases.1.augment=crop-flip")
+    assert f"crops     are cut from {source}" in lines
+
+
 def test_names_of_the_parameters_that_train(explained, recipe):
     plain, named = explained(recipe), explained(recipe, "--names")
     extra = [line.strip() for line in named if line not in plain]

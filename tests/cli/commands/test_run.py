@@ -31,8 +31,11 @@ def test_all_ways_in_give_the_same_figures(recipe, tmp_path):
 
 def test_what_a_person_sees(main, recipe, tmp_path):
     output = tmp_path / "seen"
-    code, out, err = main(recipe, f"output={output}", "phases.1.epochs=1")
+    code, out, err = main(
+        recipe, f"output={output}", "phases.1.epochs=1", "transforms.augment=crop-flip"
+    )
     assert (code, err) == (0, "")
+    assert "\ncrops     are cut from the image files, at full resolution\n" in out
     assert f"run       {output}" in out
     assert "images    20 to train on, 11 to evaluate on: circles, squares" in out
     assert out.count("top-1") == 3  # two epochs and the best

@@ -39,6 +39,7 @@ def show_explanation(
     The recipe comes first: it is long, and the tables then stay in view.
     """
     from tlf.cli.tables import stage_table
+    from tlf.recipe.augment import crop_line
     from tlf.recipe.files import dump
 
     plan = explanation.plan
@@ -55,6 +56,8 @@ def show_explanation(
         f"mean {preprocessing.mean}, std {preprocessing.std}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if line := crop_line(plan.recipe):
+        console.print(f"crops     {line}", markup=False, highlight=False, soft_wrap=True)
     for note in explanation.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
     for phase in plan.recipe.phases:

@@ -1,0 +1,44 @@
+"""Every image is visited once, and errors come out; two processes: ``test_inspect.py``."""
+
+import os
+
+import pytest
+
+from tlf.data.for_each_image import for_each_image
+from tlf.errors import DataError
+from tlf.results import Prepared
+from tlf.runtime.devices import start_accelerator
+
+
+@pytest.fixture(params=[1, 4], ids=["threads", "processes"])
+def cores(request, monkeypatch):
+    monkeypatch.setattr("tlf.data.for_each_image.usable_cores", lambda: request.param)
+    return request.param
+
+
+def results(count, function):
+    generator, events = for_each_image(start_accelerator("no"), count, "title", function), []
+    while True:
+        try:
+            events.append(next(generator))
+        except StopIteration as end:
+            return end.value, events
+
+
+@pytest.mark.parametrize("count", [0, 1, 100, 5000])
+def test_every_image_has_its_result(count, cores):
+    found, events = results(count, lambda index: (index * index, os.getpid()))
+    assert {i: square for i, (square, _) in found.items()} == {i: i * i for i in range(count)}
+    assert events[-1:] == ([Prepared("title", count, count)] if count else [])
+    elsewhere = {process for _, process in found.values()} - {os.getpid()}
+    assert bool(elsewhere) == (cores > 1 and count >= cores)
+
+
+@pytest.mark.parametrize("kind", [DataError, OSError])
+def test_an_error_is_the_functions_own(kind, cores):
+    def broken(index):
+        if index == 7:
+            raise kind("the file changed")
+
+    with pytest.raises(kind, match=r"\Athe file changed\Z"):
+        results(10, broken)

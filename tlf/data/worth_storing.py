@@ -1,0 +1,93 @@
+"""Are pixels worth storing? Only if it is faster to read them than to decode their files again.
+
+A few images are measured before the rest is written. Pixels that take less than half of the free
+memory stay in it once they are written, so they are read from there. More are read from the disk.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+from accelerate import Accelerator
+
+from tlf.cache.find_or_compute import merged, share
+from tlf.cache.partial import Partial
+from tlf.errors import DataError
+from tlf.runtime.memory import free_memory
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SAMPLE = 8
+"""How many images are measured."""
+
+
+def check_worth_storing(
+    accelerator: Accelerator,
+    partial: Partial,
+    starts: Sequence[int],
+    size: int,
+    decode: Callable[[int], "NDArray[np.uint8]"],
+) -> None:
+    """Check that it is faster to read a few images than to decode them. All processes measure.
+
+    Parameters:
+        accelerator: the processes of this run.
+        partial: the entry that is being written.
+        starts: where the bytes of each image begin.
+        size: bytes of all images.
+        decode: index → pixels.
+
+    Raises:
+        OSError: it is not faster, or the disk fails in any process. Raised in every process.
+    """
+    sample = range(0, len(starts), max(1, ceil(len(starts) / _SAMPLE)))
+    mine = [sample[i] for i in share(accelerator, len(sample))]
+    lengths: dict[int, int] = {}
+    decoding, reading, problem = 0.0, 0.0, ""
+    try:
+        decoding, lengths = _decode(mine, partial, starts, decode)
+        if size > free_memory() // 2:
+            partial.leave_memory()
+        reading = _read(lengths, partial, starts)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    own = (decoding, reading, len(lengths), problem)
+    every = merged(accelerator, {accelerator.process_index: own}).values()
+    if problems := [problem for *_, problem in every if problem]:
+        raise OSError(problems[0])
+    decoding, reading, count = (sum(part[i] for part in every) for i in range(3))
+    if count and reading > decoding:
+        raise OSError(
+            f"to read one takes {1000 * reading / count:.2g} ms, to decode it "
+            f"{1000 * decoding / count:.2g} ms"
+        )
+
+
+def _decode(
+    indices: Sequence[int],
+    partial: Partial,
+    starts: Sequence[int],
+    decode: Callable[[int], "NDArray[np.uint8]"],
+) -> tuple[float, dict[int, int]]:
+    """Decode and write some images: the seconds of decoding, and index → bytes."""
+    seconds, lengths = 0.0, {}
+    for index in indices:
+        began = time.perf_counter()
+        try:
+            pixels = decode(index)
+        except (DataError, OSError):  # reported when every image is decoded
+            continue
+        seconds += time.perf_counter() - began
+        partial.write(starts[index], pixels.data)
+        lengths[index] = pixels.nbytes
+    return seconds, lengths
+
+
+def _read(lengths: dict[int, int], partial: Partial, starts: Sequence[int]) -> float:
+    began = time.perf_counter()
+    for index, length in lengths.items():
+        partial.read(starts[index], length)
+    return time.perf_counter() - began

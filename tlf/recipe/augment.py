@@ -1,0 +1,45 @@
+"""The augmentations of a phase, and what its random crops are cut from."""
+
+from tlf.components import Augmentation, BatchAugmentation
+from tlf.recipe.schema import Phase, Recipe
+
+
+def augmentations_of(recipe: Recipe, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
+    """The augmentations of a phase: its own, or the recipe's."""
+    return recipe.transforms.augment if phase.augment is None else phase.augment
+
+
+def crops_files(recipe: Recipe, phase: Phase) -> bool:
+    """Whether a phase cuts crops from image files, so that it needs images at full resolution."""
+    first = _crops(recipe, phase)[:1]
+    return recipe.transforms.crop_from == "file" and first == [True]
+
+
+def used_pixels(recipe: Recipe) -> frozenset[str]:
+    """Which images the phases use: ``train`` and ``eval`` are resized, ``full`` are those of the
+    train split at full resolution.
+    """
+    train = {"full" if crops_files(recipe, phase) else "train" for phase in recipe.phases}
+    return frozenset({*train, "eval"})
+
+
+def crop_line(recipe: Recipe) -> str | None:
+    """What random crops are cut from, for a person; None where there are none."""
+    sources = {p.name: _source(recipe, p) for p in recipe.phases if any(_crops(recipe, p))}
+    if len(set(sources.values())) > 1:
+        return "; ".join(f"those of phase {name} {source}" for name, source in sources.items())
+    return next(iter(sources.values()), None)
+
+
+def _crops(recipe: Recipe, phase: Phase) -> list[bool]:
+    """Of each augmentation of single images: whether it crops."""
+    chosen = augmentations_of(recipe, phase)
+    return [bool(getattr(a, "crops", False)) for a in chosen if isinstance(a, Augmentation)]
+
+
+def _source(recipe: Recipe, phase: Phase) -> str:
+    if crops_files(recipe, phase):
+        return "are cut from the image files, at full resolution"
+    if recipe.transforms.crop_from == "file":
+        return "are cut from resized images, as another augmentation comes first"
+    return "are cut from resized images"
