@@ -1,6 +1,7 @@
 """Resizing, cropping and normalizing, bit for bit as torchvision does them."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -231,3 +232,21 @@ def test_at_full_resolution_unreadable_images_are_reported():
         load_full(b"", 3)
     with pytest.raises(DataError):
         full_shape(b"no image", 3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(700, 400), (3, 100_000), (300_000, 2)])
+def test_large_images_at_full_resolution_are_whole(size, channels):
+    image = noise(*size)
+    found = load_full(encoded(image), channels)
+    assert torch.equal(found, pixels(image if channels == 3 else image.convert("L")))
+
+
+def test_images_at_full_resolution_are_held_once_beside_pillows_own():
+    data = encoded(noise(1500, 1000), "JPEG")
+    load_full(data, 3)  # imports
+    tracemalloc.start()
+    image = load_full(data, 3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert image.numel() <= peak < 1.5 * image.numel()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MAX_BYTES = 128 * 2**20
+_MAX_BYTES = 256 * 2**20
 """Bytes of pixels that are decoded ahead at most."""
 
 _RECORD = struct.Struct("<QIII32s")

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+_STRIP = 2**18
+"""Bytes of a large image that are copied at a time. Pillow would hold all of them three times."""
+
 
 def load(data: bytes, preprocessing: Preprocessing) -> "Tensor":
     """Decode and resize: an image file → a uint8 image (C, H, W).
@@ -80,7 +83,14 @@ def full_pixels(data: bytes, channels: int) -> "NDArray[np.uint8]":
     """
     import numpy as np
 
-    return np.atleast_3d(np.array(open_image(data, channels)))
+    image = open_image(data, channels)
+    width, height = image.size
+    pixels = np.empty((height, width, channels), np.uint8)
+    rows = max(1, _STRIP // (width * channels))
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        pixels[top : top + rows] = np.atleast_3d(np.asarray(strip))
+    return pixels
 
 
 def full_shape(data: bytes, channels: int) -> tuple[int, int, int]:
