@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from accelerate import Accelerator
 
-from tlf.cache.find_or_compute import Filling, compute, find, merged, share
+from tlf.cache.find_or_compute import Filling, compute, find, share
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
@@ -23,11 +23,13 @@ from tlf.data.decode import open_image
 from tlf.data.loading import Decoded, Pixels
 from tlf.data.pixel_store import Shape, StoredPixels, pixels_title, wanted_pixels
 from tlf.data.readable import BadImages, Inspection, check_splits
+from tlf.data.same_images import check_bytes, check_listings
 from tlf.data.transforms import load_pixels, loaded_shape
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
 from tlf.runtime.cores import local_processes, usable_cores
+from tlf.runtime.processes import Machine, by_machine, gathered
 from tlf.tasks import Task
 
 if TYPE_CHECKING:
@@ -74,8 +76,10 @@ def inspect_splits(
         decoded: hash of a file → its pixels, for images that were decoded before.
 
     Raises:
-        DataError: names every image that cannot be read, or a class that has none left.
+        DataError: names every image that cannot be read, or a class that has none left; or the
+            processes have different images.
     """
+    check_listings(splits)
     inspections: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels | None] = {}
     outcomes: list[Stored] = []
@@ -114,7 +118,9 @@ def inspect_split(
         return sha256(data).digest(), ""
 
     title = f"reading {split_name} images"
-    results = yield from _for_each_image(accelerator, len(split), title, inspect_image)
+    machines = yield from _for_each_image(accelerator, len(split), title, inspect_image)
+    check_bytes(split_name, split.names, machines)
+    results = machines[0].merged()
     digests = [results[i][0] for i in range(len(split))]
     return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
 
@@ -189,7 +195,8 @@ def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared,
             return 0, 0, 0  # decoding reports why
 
     count, title = len(decoding.split), f"measuring {decoding.split_name} images"
-    shapes = yield from _for_each_image(decoding.accelerator, count, title, shape)
+    machines = yield from _for_each_image(decoding.accelerator, count, title, shape)
+    shapes = machines[0].merged()
     return [shapes[index] for index in range(count)]
 
 
@@ -213,7 +220,8 @@ def _fill(
         return ""
 
     count, title = len(decoding.split), f"decoding {decoding.split_name} images"
-    reasons = yield from _for_each_image(decoding.accelerator, count, title, write)
+    machines = yield from _for_each_image(decoding.accelerator, count, title, write)
+    reasons = machines[0].merged()
     return {
         "shapes": [list(shape) for shape in shapes],
         "starts": starts,
@@ -241,8 +249,8 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
 
 def _for_each_image(
     accelerator: Accelerator, count: int, title: str, function: Callable[[int], Result]
-) -> Generator[Prepared, None, dict[int, Result]]:
-    """Index → result of the function, computed by all processes and threads.
+) -> Generator[Prepared, None, list[Machine[dict[int, Result]]]]:
+    """Index → result of the function, computed by all processes and threads of each machine.
 
     A process that meets an error still takes part in the exchange: the others would wait for it.
 
@@ -265,15 +273,15 @@ def _for_each_image(
         problem = error
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupt does not wait for queued images
-    everything = merged(accelerator, results)
-    _raise_together(accelerator, problem)
-    return everything
+    machines = by_machine(results)
+    _raise_together(problem)
+    return machines
 
 
-def _raise_together(accelerator: Accelerator, problem: DataError | OSError | None) -> None:
-    mine = {accelerator.process_index: str(problem)} if isinstance(problem, DataError) else {}
-    if messages := merged(accelerator, mine):
-        raise DataError(messages[min(messages)]) from problem
+def _raise_together(problem: DataError | OSError | None) -> None:
+    messages = gathered(str(problem) if isinstance(problem, DataError) else "")
+    if any(messages):
+        raise DataError(next(filter(None, messages))) from problem
     if problem is not None:
         raise problem
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
-from tlf.data.loading import Decoded, Pixels, shard, worker_count
+from tlf.data.loading import WORKERS_PER_CORE, Decoded, Pixels, shard, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
@@ -51,6 +51,17 @@ class Job:
         """``train`` and ``eval`` → the labels of their images (N, …)."""
         splits = {"train": self.splits.train, "eval": self.splits.eval}
         return {name: self.task.labels(split.labels) for name, split in splits.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about how the recipe is carried out: one sentence each."""
+        asked = self.recipe.workers
+        if asked in ("auto", self.workers):
+            return ()
+        return (
+            f"workers must be at most {self.workers} on this machine, {WORKERS_PER_CORE} for each "
+            f"core, got {asked}; {self.workers} are used",
+        )
 
     @property
     def recipe(self) -> Recipe:
