@@ -30,7 +30,7 @@ def check_listings(splits: Splits) -> None:
     if PartialState().num_processes == 1:
         return
     listing = _listing(splits)
-    machines = by_machine((sha256(repr(listing).encode()).digest(), _folders(splits)))
+    machines = by_machine((_digest(listing), _folders(splits)))
     if len({digest for machine in machines for digest, _ in machine.answers.values()}) > 1:
         first, *others = gathered((node(), listing))
         for number, (host, other) in enumerate(others, start=1):
@@ -75,13 +75,16 @@ def _listing(splits: Splits) -> Listing:
     }
 
 
+def _digest(listing: Listing) -> bytes:
+    return sha256(repr(listing).encode(errors="surrogatepass")).digest()
+
+
 def _difference(first: Listing, other: Listing, here: str, there: str) -> str:
     """The first difference between the listings of two processes."""
     if first["classes"] != other["classes"]:
         one, two = (", ".join(map(repr, listing["classes"])) for listing in (first, other))
-        return (
-            f"the classes must be the same in all processes, got {one} in {here}, {two} in {there}"
-        )
+        must = "the classes must be the same in all processes"
+        return f"{must}, got {one} in {here} and {two} in {there}"
     split = "train" if first["train"] != other["train"] else "eval"
     labels, others = dict(first[split]), dict(other[split])
     for name in (*labels, *others):
