@@ -1,22 +1,16 @@
 """Batches hold the right images, shards cover them, and augmentation is reproducible."""
 
-import os
-import signal
-
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from tlf.builtin.augmentations import CropFlip
 from tlf.data.loading import (
     Decoded,
     Images,
     batches_of,
-    lost_loader,
     make_batches,
     order,
     shard,
-    worker_count,
 )
 from tlf.preprocessing import Preprocessing
 
@@ -91,52 +85,3 @@ def test_loading_leaves_the_generator_of_the_model_alone(images):
         0,
     )[0, 0]
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_no_workers_on_a_cpu_unless_asked():
-    assert worker_count("auto", on_cpu=True, processes=1) == 0
-    assert worker_count(3, on_cpu=True, processes=1) == 3
-    assert worker_count("auto", on_cpu=False, processes=1) >= 1
-
-
-def test_more_workers_than_cores_can_serve_are_not_started(monkeypatch):
-    monkeypatch.setattr("tlf.data.loading.usable_cores", lambda: 4)
-    assert worker_count(32, on_cpu=True, processes=1) == 32
-    assert worker_count(3000, on_cpu=True, processes=1) == 32
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert worker_count(3000, on_cpu=False, processes=2) == 16
-
-
-class Killed(torch.utils.data.Dataset):
-    """A process that loads an image is killed."""
-
-    def __init__(self, by):
-        self.by = by
-
-    def __len__(self):
-        return 8
-
-    def __getitem__(self, index):
-        if not self.by:
-            os._exit(3)
-        os.kill(os.getpid(), self.by)
-
-
-@pytest.mark.parametrize(
-    ("by", "message"),
-    [
-        (signal.SIGKILL, "was killed, probably because the machine ran out of memory; write fewer"),
-        (signal.SIGBUS, "too little shared memory; write workers = 0, or give the container more"),
-        (signal.SIGSEGV, "a process that loads images was killed (Segmentation fault)"),
-        (signal.SIGTERM, "a process that loads images was killed (Terminated)"),
-        (0, "a process that loads images ended before its time"),
-    ],
-)
-def test_a_worker_that_is_lost(by, message):
-    with pytest.raises(RuntimeError, match="DataLoader worker") as raised:
-        next(iter(DataLoader(Killed(by), num_workers=1)))
-    assert message in lost_loader(raised.value)
-
-
-def test_other_errors_are_no_lost_worker():
-    assert lost_loader(RuntimeError("Caught ValueError in DataLoader worker process 0.")) is None

@@ -5,7 +5,6 @@ computes it, so that images i and B - 1 - i are in the same shard: batch augment
 pairs.
 """
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from tlf.components import Augmentation, Split
 from tlf.data.transforms import center_crop, load
+from tlf.data.workers import begin_worker
 from tlf.preprocessing import Preprocessing
-from tlf.runtime.cores import local_processes, usable_cores
 from tlf.runtime.seeds import derive, seeded
 
 Key = tuple[int, int]
@@ -135,54 +134,12 @@ def batches_of(
                 images,
                 batch_sampler=keys,  # type: ignore[arg-type]
                 num_workers=workers,
+                worker_init_fn=begin_worker,
                 collate_fn=_collate,
                 pin_memory=pin,
             )
         )
     yield from batches
-
-
-WORKERS_PER_CORE = 8
-"""Processes that load images, for each core, at most: more of them take memory and wait."""
-
-
-def worker_count(requested: int | str, *, on_cpu: bool, processes: int) -> int:
-    """How many processes load images for each training process.
-
-    By default none on a CPU: there they take cores from the model, and measurements showed no gain.
-    """
-    cores = usable_cores() // local_processes()
-    if requested != "auto":
-        return min(int(requested), WORKERS_PER_CORE * max(1, cores))
-    return 0 if on_cpu else max(1, min(8, usable_cores() // processes - 1))
-
-
-_LOST = re.compile(r"DataLoader worker \(pid[^)]*\)+ (exited|is killed by signal: ([\w ]+))")
-
-
-def lost_loader(error: BaseException) -> str | None:
-    """Say why a process that loads images has ended, if the error means that; otherwise None.
-
-    >>> lost_loader(RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated. "))
-    'a process that loads images was killed (Terminated)'
-    >>> lost_loader(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-    """
-    text = f"{error} {error.__cause__}"
-    found = _LOST.search(text)
-    if "Bus error" in text or "out of shared memory" in text:
-        return (
-            "the processes that load images have too little shared memory; write workers = 0, or "
-            "give the container more of it (docker run --ipc=host, or --shm-size 8g)"
-        )
-    if found is None:
-        return None
-    if found[2] == "Killed":
-        return (
-            "a process that loads images was killed, probably because the machine ran out of "
-            "memory; write fewer workers or a smaller batch_size"
-        )
-    how = f"was killed ({found[2]})" if found[2] else "ended before its time"
-    return f"a process that loads images {how}"
 
 
 def _collate(samples: list[tuple[int, Tensor, Tensor]]) -> Batch:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from tlf.data.loading import lost_loader
+from tlf.data.workers import forget_workers, lost_worker
 from tlf.errors import PluginError, RunError
 from tlf.recipe.files import read_table
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
@@ -176,10 +176,11 @@ def _losses_named(advice: str) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        lost = lost_process(error) or lost_loader(error)
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        lost = lost_process(error) or lost_worker(error)
         if lost is None:
             raise
+        forget_workers()
         raise RunError(f"{lost}; {advice}") from error
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
-from tlf.data.loading import WORKERS_PER_CORE, Decoded, Pixels, shard, worker_count
+from tlf.data.loading import Decoded, Pixels, shard
+from tlf.data.workers import WORKERS_PER_CORE, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
