@@ -61,14 +61,15 @@ def test_other_errors_are_no_lost_worker():
     assert lost_worker(RuntimeError("Caught ValueError in DataLoader worker process 0.")) is None
 
 
-def test_a_reset_connection_is_a_lost_worker_where_the_loader_raises_it():
-    """As it does where a worker dies while it hands over a batch."""
-    frame = {"__name__": "torch.utils.data.dataloader"}
-    exec("def load():\n    raise ConnectionResetError(104, 'Connection reset by peer')", frame)
-    with pytest.raises(ConnectionResetError) as raised:
-        frame["load"]()
+@pytest.mark.parametrize("kind", [ConnectionResetError, EOFError, FileNotFoundError])
+def test_a_batch_that_cannot_be_received_means_a_lost_worker(kind):
+    """As where a worker dies while it hands over a batch."""
+    frame = {"__name__": "torch.utils.data.dataloader", "kind": kind}
+    exec("def _try_get_data():\n    raise kind('lost')", frame)
+    with pytest.raises(kind) as raised:
+        frame["_try_get_data"]()
     assert lost_worker(raised.value) == "a process that loads images ended unexpectedly"
-    assert lost_worker(ConnectionResetError(104, "Connection reset by peer")) is None
+    assert lost_worker(kind("lost")) is None
 
 
 class Slow(torch.utils.data.Dataset):

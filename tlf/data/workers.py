@@ -49,7 +49,7 @@ def lost_worker(error: BaseException) -> str | None:
             "give the container more of it (docker run --ipc=host, or --shm-size 8g)"
         )
     found = _LOST.search(text)
-    if found is None and not (isinstance(error, ConnectionError | EOFError) and _in_loader(error)):
+    if found is None and not (isinstance(error, OSError | EOFError) and _awaits_batch(error)):
         return None
     how = found[1] if found else None
     if how == "Killed":
@@ -71,11 +71,13 @@ def forget_workers() -> None:
 _LOST = re.compile(r"DataLoader worker \(pid[^)]*\)+ (?:exited|is killed by signal: ([\w ]+))")
 
 
-def _in_loader(error: BaseException) -> bool:
-    """Whether torch's DataLoader raised an error."""
+def _awaits_batch(error: BaseException) -> bool:
+    """Whether an error was raised where torch's DataLoader waits for a batch of its processes."""
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_globals.get("__name__") == "torch.utils.data.dataloader":
+        frame = trace.tb_frame
+        where = (frame.f_globals.get("__name__"), frame.f_code.co_name)
+        if where == ("torch.utils.data.dataloader", "_try_get_data"):
             return True
         trace = trace.tb_next
     return False

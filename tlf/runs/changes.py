@@ -28,8 +28,10 @@ class Changes:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know who resumes the run."""
-        missing = "an older tlf started this run and recorded no hashes: it cannot be compared "
-        missing += "whether code or recipe.toml have changed since"
+        missing = (
+            "an older tlf started this run and recorded no hashes: a change of code or of "
+            "recipe.toml since then cannot be noticed"
+        )
         return (*((missing,) if self.unrecorded else ()), *self.sentences)
 
 

@@ -176,8 +176,10 @@ def _losses_named(advice: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        lost = lost_process(error) or lost_worker(error)
+    except (RuntimeError, OSError, EOFError, PluginError) as error:
+        # A loss that shows while a plugin computes is not the plugin's fault.
+        loss = (error.__cause__ or error) if isinstance(error, PluginError) else error
+        lost = lost_process(loss) or lost_worker(loss)
         if lost is None:
             raise
         forget_workers()
@@ -195,7 +197,7 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
             raise
         raise PluginError(
             f"{error}; the run's last state is stored: when this is fixed, resume with: "
-            f"tlf resume {folder}, or with a fixed recipe: tlf RECIPE --resume --changed"
+            f"tlf resume {folder} --changed, or with a fixed recipe: tlf RECIPE --resume --changed"
         ) from error
 
 
