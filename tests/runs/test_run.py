@@ -124,7 +124,7 @@ def test_a_process_that_is_lost_before_training_leaves_no_folder(recipe, tmp_pat
         raise LOST
 
     monkeypatch.setattr("tlf.runs.run.open_job", fail)
-    with pytest.raises(RunError, match="messages may say why; start all processes again$"):
+    with pytest.raises(RunError, match=r"may say why; start all processes again$"):
         list(run_recipe(recipe))
     assert not (tmp_path / "run").exists()
 
@@ -134,5 +134,5 @@ def test_other_errors_keep_their_traceback(recipe, monkeypatch):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     monkeypatch.setattr("tlf.runs.run.record_epoch", fail)
-    with pytest.raises(RuntimeError, match="^mat1 and mat2"):
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2"):
         list(run_recipe(recipe))
