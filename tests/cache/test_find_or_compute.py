@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tlf.cache.entry import EntryKey
-from tlf.cache.find_or_compute import _filled, compute, find_or_compute, merged, share
+from tlf.cache.find_or_compute import _filled, compute, find_or_compute, share
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.results import Notice, Prepared, Stored
@@ -191,7 +191,3 @@ def test_the_shares_of_all_processes_are_whole_chunks_of_all_items(monkeypatch, 
     assert sorted(i for part in shares for i in part) == [*range(18)]
     chunks = [{i // chunk for i in part} for part in shares]
     assert sum(map(len, chunks)) == len(set().union(*chunks))
-
-
-def test_the_results_of_one_process_are_all_results():
-    assert merged(Alone(), {2: "b", 0: "a"}) == {0: "a", 2: "b"}

@@ -22,7 +22,8 @@ def results(count, function):
         try:
             events.append(next(generator))
         except StopIteration as end:
-            return end.value, events
+            [machine] = end.value
+            return machine.merged(), events
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 5000])

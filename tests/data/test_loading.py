@@ -12,7 +12,6 @@ from tlf.data.loading import (
     make_batches,
     order,
     shard,
-    worker_count,
 )
 from tlf.data.transforms import load, load_full
 from tlf.preprocessing import Preprocessing
@@ -90,19 +89,6 @@ def test_loading_leaves_the_generator_of_the_model_alone(images):
         0,
     )[0, 0]
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_no_workers_on_a_cpu_unless_asked():
-    assert worker_count("auto", on_cpu=True) == 0
-    assert worker_count(3, on_cpu=True) == 3
-
-
-@pytest.mark.parametrize(("world", "here", "expected"), [(1, 1, 63), (16, 8, 7), (64, 64, 1)])
-def test_workers_share_the_cores_of_their_host(monkeypatch, world, here, expected):
-    monkeypatch.setattr("tlf.data.loading.usable_cores", lambda: 64)
-    monkeypatch.setenv("WORLD_SIZE", str(world))
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
-    assert worker_count("auto", on_cpu=False) == expected
 
 
 def test_every_split_is_decoded_and_the_train_split_at_full_resolution_too(images):

@@ -55,9 +55,12 @@ def test_the_error_says_how_to_resume_and_the_resumed_run_ends_as_one_without_a_
     assert REPORTED in done.stderr
     folder = tmp_path / "run"
     assert f" (tlf_frail.py, line {line}); the run's last state is stored" in done.stderr
-    assert f"when this is fixed, resume with: tlf resume {folder}, or" in done.stderr
+    assert f"when this is fixed, resume with: tlf resume {folder} --changed, or" in done.stderr
     assert "Traceback" not in done.stderr
-    again = start(STEP, "resume", folder)
+    refused = start(STEP, "resume", folder)
+    assert refused.returncode == 2
+    assert "the code of the plugin 'frail' changed" in refused.stderr
+    again = start(STEP, "resume", folder, "--changed")
     assert again.returncode == 0, again.stderr
     whole = start(STEP, *named, f"output={tmp_path / 'whole'}")
     assert whole.returncode == 0, whole.stderr

@@ -44,6 +44,13 @@ def test_reading_gives_a_digest_of_every_split(job):
     assert finish(read_images(job))[0].manifests == read.manifests
 
 
+def test_more_workers_than_the_machine_serves_are_noted(job, changed):
+    assert job.notes == ()
+    assert changed(replace(job, workers=3), workers=3).notes == ()
+    (note,) = changed(replace(job, workers=16), workers=3000).notes
+    assert note.startswith("workers must be at most 16 on this machine, 8 for each core, got 3000")
+
+
 @pytest.mark.parametrize(
     ("processes", "accumulate", "largest"),
     [(1, 1, 8), (1, 3, 4), (2, 1, 4), (2, 3, 2), (3, 1, 4), (4, 4, 2)],

@@ -11,10 +11,19 @@ from tlf.builtin.backbones import Timm
 from tlf.builtin.freeze_policies import Nothing
 from tlf.builtin.optimizers import AdamW, Sgd
 from tlf.builtin.schedulers import Constant
+from tlf.errors import TrainingError
+from tlf.freezing.freeze import digests
 from tlf.model import Classifier
 from tlf.recipe.schema import Phase
 from tlf.training.phases import learning_rates
-from tlf.training.segment import SegmentSetup, begin_segment, end_segment, parameter_groups
+from tlf.training.segment import (
+    SegmentSetup,
+    begin_segment,
+    check_same_end,
+    check_same_start,
+    end_segment,
+    parameter_groups,
+)
 
 PHASE = Phase(name="p", freeze=(Nothing(),), epochs=1, lr=0.1, scheduler=Constant())
 
@@ -91,3 +100,33 @@ def _step(accelerator, segment):
     accelerator.backward(segment.model(torch.randn(4, 3, 64, 64)).square().mean())
     segment.optimizer.step()
     segment.optimizer.zero_grad()
+
+
+@pytest.fixture
+def beside(monkeypatch, resnet):
+    """A process that holds another value of one parameter."""
+    own = digests(resnet)
+    names = [name for name, _ in resnet.named_parameters()]
+
+    def other(_):
+        mine = [own[name] for name in names]
+        return [mine, [*mine[:2], "0" * 64, *mine[3:]]]
+
+    monkeypatch.setattr("tlf.training.segment.gathered", other)
+    return own, names[2]
+
+
+def test_parameters_that_differ_before_training_are_not_blamed_on_gradients(resnet, beside):
+    own, name = beside
+    with pytest.raises(TrainingError) as raised:
+        check_same_start(resnet, own)
+    assert str(raised.value).startswith(f"{name} must be the same in all processes before it is")
+    assert "gradients" not in str(raised.value)
+
+
+def test_parameters_that_differ_after_training_are(resnet, beside):
+    own, name = beside
+    with pytest.raises(TrainingError) as raised:
+        check_same_end(resnet, own)
+    assert str(raised.value).startswith(f"{name} must be trained alike in all processes, and diff")
+    assert "its gradients were not averaged" in str(raised.value)

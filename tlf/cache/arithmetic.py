@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 
 from tlf.runtime.devices import describe
+from tlf.runtime.processes import gathered
 
 _NAMES = ("ATEN_", "DNNL_", "MKL_", "NVIDIA_TF32_", "ONEDNN_", "TIMM_", "TORCH_ALLOW_")
 """Prefixes of environment variables that change how torch, its libraries and timm compute."""
@@ -20,7 +20,7 @@ _NAMES = ("ATEN_", "DNNL_", "MKL_", "NVIDIA_TF32_", "ONEDNN_", "TIMM_", "TORCH_A
 def computed(accelerator: Accelerator) -> list[str]:
     """The settings of all processes, as strings; the result is the same in each process."""
     own = repr(_settings(accelerator))
-    return sorted(set(gather_object([own]))) if accelerator.num_processes > 1 else [own]
+    return sorted({*gathered(own)})
 
 
 def _settings(accelerator: Accelerator) -> dict[str, Any]:

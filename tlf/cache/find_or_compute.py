@@ -1,18 +1,18 @@
 """Find an entry, or compute and store it, in all processes together."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.results import Notice, Prepared, Stored
 from tlf.runtime.cores import local_processes
+from tlf.runtime.processes import by_machine, gathered
 
 Filling = Generator[Prepared | Notice, None, Any]
 """Writes the shard of this process into a partial entry, and returns the entry's index."""
@@ -70,7 +70,7 @@ def compute(
         if titled:
             key = replace(key, title=titled(index))
         _finished(accelerator, cache, partial, key, index)
-        entry = _opened(accelerator, cache, key)
+        entry = _opened(cache, key)
         if entry is None:
             raise OSError("another process has removed it")
     except OSError as error:
@@ -86,17 +86,17 @@ def find(accelerator: Accelerator, cache: Cache, key: EntryKey) -> Entry | None:
         # An error of the folder occurs again when an entry is begun, and is reported there.
         with suppress(OSError):
             entry = cache.find(key)
-    if not all(_gathered(accelerator, entry is not None or not accelerator.is_local_main_process)):
+    if not all(gathered(entry is not None or not accelerator.is_local_main_process)):
         return None
-    return _opened(accelerator, cache, key)
+    return _opened(cache, key)
 
 
-def _opened(accelerator: Accelerator, cache: Cache, key: EntryKey) -> Entry | None:
+def _opened(cache: Cache, key: EntryKey) -> Entry | None:
     """Open an entry that one process of each machine has checked or written; None if any cannot."""
     entry = None
     with suppress(OSError):
         entry = cache.open(key)
-    return entry if all(_gathered(accelerator, entry is not None)) else None
+    return entry if all(gathered(entry is not None)) else None
 
 
 def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[int]:
@@ -105,33 +105,25 @@ def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[int]:
     return [i for i in range(count) if i // chunk % step == first]
 
 
-def merged(accelerator: Accelerator, part: dict[int, Any]) -> dict[int, Any]:
-    """The results of all processes for their shards, together."""
-    parts = _gathered(accelerator, part)
-    return {number: result for own in parts for number, result in own.items()}
-
-
 def _begun(accelerator: Accelerator, cache: Cache, key: EntryKey, size: int) -> Partial:
     """Begin an entry in one process of each machine; the others write into the same entry.
 
     Raises:
         OSError: one process cannot begin it. Raised in every process.
     """
-    from platform import node
-
     partial, problem = None, ""
     if accelerator.is_local_main_process:
         try:
             partial = cache.begin(key, size)
         except OSError as error:
             problem = _why(error)
-    answers = _gathered(accelerator, (node(), partial and partial.folder, problem))
-    if problems := [problem for _, _, problem in answers if problem]:
+    machines = by_machine((partial and partial.folder, problem))
+    if problems := [why for machine in machines for _, why in machine.answers.values() if why]:
         if partial is not None:
             partial.discard()
         raise OSError(problems[0])
-    own = next(folder for machine, folder, _ in answers if folder and machine == node())
-    return partial or Partial(own)
+    own = next(machine for machine in machines if accelerator.process_index in machine.answers)
+    return partial or Partial(next(folder for folder, _ in own.answers.values() if folder))
 
 
 def _filled(accelerator: Accelerator, partial: Partial, fill: Callable[[Partial], Filling]) -> Any:  # noqa: ANN401 - JSON
@@ -166,15 +158,11 @@ def _finished(
 
 def _agree(accelerator: Accelerator, partial: Partial, problem: str) -> None:
     """Wait for all processes. If one had a problem, raise it in all of them."""
-    problems = [p for p in _gathered(accelerator, problem) if p]
+    problems = [p for p in gathered(problem) if p]
     if problems:
         if accelerator.is_local_main_process:
             partial.discard()
         raise OSError(problems[0])
-
-
-def _gathered(accelerator: Accelerator, value: Any) -> Sequence[Any]:  # noqa: ANN401 - anything
-    return gather_object([value]) if accelerator.num_processes > 1 else [value]
 
 
 def _why(error: OSError) -> str:

@@ -141,17 +141,34 @@ def code_of(kinds: Iterable[type]) -> list[str]:
     anything, the names and versions of all installed distributions.
     """
     modules = {kind.__module__ for kind in kinds}
-    third_party = {name for name in modules if name.partition(".")[0] not in _LARGE | {"tlf"}}
-    code = {*(modules - third_party), *map(_code, third_party)}
-    return sorted(code | (installed() if third_party else frozenset()))
+    third_party = any(_is_third_party(name) for name in modules)
+    return sorted({*map(_code, modules)} | (installed() if third_party else frozenset()))
+
+
+def plugin_code(modules: Iterable[str]) -> str:
+    """SHA-256 of the source files of a plugin, by the names of its modules: of their packages, or
+    of the folders of modules that are in no package.
+    """
+    return sha256(repr(sorted({*map(_code, modules)})).encode()).hexdigest()
+
+
+def _is_third_party(module: str) -> bool:
+    return module.partition(".")[0] not in _LARGE | {"tlf"}
 
 
 def _code(module: str) -> str:
+    if not _is_third_party(module):
+        return module
     top = sys.modules.get(module.partition(".")[0])
     own = getattr(sys.modules.get(module), "__file__", None)
     if top is not None and getattr(top, "__file__", None) and hasattr(top, "__path__"):
         return sources(Path(str(top.__file__)).parent, "**/*.py")
-    return module if own is None else sources(Path(own).parent, "*.py")
+    if own is None:
+        return module
+    folder = Path(own).parent
+    # Beside installed distributions, the other modules of the folder belong to somebody else.
+    alone = any(folder.glob("*.dist-info"))
+    return sources(folder, Path(own).name if alone else "*.py")
 
 
 @cache

@@ -20,16 +20,6 @@ def explain_out_of_memory(error: BaseException) -> str | None:
     >>> explain_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     """
     text = _text(error)
-    if "killed by signal: Bus error" in text or "out of shared memory" in text:
-        return (
-            "the processes that load images have too little shared memory; write workers = 0, or "
-            "give the container more of it (docker run --ipc=host, or --shm-size 8g)"
-        )
-    if "killed by signal: Killed" in text:
-        return (
-            "a process that loads images was killed, probably because the machine ran out of "
-            "memory; write fewer workers or a smaller batch_size"
-        )
     if isinstance(error, MemoryError) or re.search("can('t|not) allocate memory", text, re.I):
         return f"the machine has too little memory{_requested(text)}; {_SMALLER}"
     if "out of memory" in text:

@@ -13,11 +13,12 @@ from typing import TypeVar
 from accelerate import Accelerator
 from torch.utils.data import DataLoader, Dataset
 
-from tlf.cache.find_or_compute import merged, share
+from tlf.cache.find_or_compute import share
 from tlf.data.loader import any_number_of_workers
 from tlf.errors import DataError
 from tlf.results import Prepared
 from tlf.runtime.cores import local_processes, usable_cores
+from tlf.runtime.processes import Machine, by_machine, gathered
 
 _CHUNK = 64
 """Images that a thread or process takes at a time, at most: one queue entry per image would take
@@ -33,8 +34,8 @@ Part = list[tuple[int, Result]]
 
 def for_each_image(
     accelerator: Accelerator, count: int, title: str, function: Callable[[int], Result]
-) -> Generator[Prepared, None, dict[int, Result]]:
-    """Index → result of the function, computed by all processes and cores.
+) -> Generator[Prepared, None, list[Machine[dict[int, Result]]]]:
+    """Index → result of the function, computed by all processes and cores of each machine.
 
     A process that meets an error still takes part in the exchange: the others would wait for it.
 
@@ -55,9 +56,9 @@ def for_each_image(
             yield Prepared(title, min(count, len(results) * local_processes()), count)
     except (DataError, OSError) as error:
         problem = error
-    everything = merged(accelerator, results)
-    _raise_together(accelerator, problem)
-    return everything
+    machines = by_machine(results)
+    _raise_together(problem)
+    return machines
 
 
 def _by_threads(
@@ -103,9 +104,9 @@ def _as_it_is(part: object) -> object:
     return part
 
 
-def _raise_together(accelerator: Accelerator, problem: DataError | OSError | None) -> None:
-    mine = {accelerator.process_index: str(problem)} if isinstance(problem, DataError) else {}
-    if messages := merged(accelerator, mine):
-        raise DataError(messages[min(messages)]) from problem
+def _raise_together(problem: DataError | OSError | None) -> None:
+    messages = gathered(str(problem) if isinstance(problem, DataError) else "")
+    if any(messages):
+        raise DataError(next(filter(None, messages))) from problem
     if problem is not None:
         raise problem

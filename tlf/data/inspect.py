@@ -30,6 +30,7 @@ from tlf.data.pixel_store import (
     wanted_pixels,
 )
 from tlf.data.readable import BadImages, Inspection, check_splits
+from tlf.data.same_images import check_bytes, check_listings
 from tlf.data.transforms import full_pixels, full_shape, load_pixels, loaded_shape
 from tlf.data.worth_storing import check_worth_storing
 from tlf.errors import DataError
@@ -80,8 +81,10 @@ def inspect_splits(
         used: which of ``train``, ``eval`` and ``full`` are used, and stored.
 
     Raises:
-        DataError: names every image that cannot be read, or a class that has none left.
+        DataError: names every image that cannot be read, or a class that has none left; or the
+            processes have different images.
     """
+    check_listings(splits)
     inspections: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels] = {}
     outcomes: list[Stored] = []
@@ -123,7 +126,9 @@ def inspect_split(
         return sha256(data).digest(), ""
 
     title = f"reading {split_name} images"
-    results = yield from for_each_image(accelerator, len(split), title, inspect_image)
+    machines = yield from for_each_image(accelerator, len(split), title, inspect_image)
+    check_bytes(split_name, split.names, machines)
+    results = machines[0].merged()
     digests = [results[i][0] for i in range(len(split))]
     return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
 
@@ -224,7 +229,8 @@ def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared,
             return 0, 0, 0  # decoding reports why
 
     count, title = len(decoding.split), f"measuring {decoding.split_name} images"
-    shapes = yield from for_each_image(decoding.accelerator, count, title, shape)
+    machines = yield from for_each_image(decoding.accelerator, count, title, shape)
+    shapes = machines[0].merged()
     return [shapes[index] for index in range(count)]
 
 
@@ -255,7 +261,8 @@ def _fill(
         return ""
 
     count, title = len(decoding.split), f"decoding {decoding.split_name} images"
-    reasons = yield from for_each_image(decoding.accelerator, count, title, write)
+    machines = yield from for_each_image(decoding.accelerator, count, title, write)
+    reasons = machines[0].merged()
     return {
         "shapes": [list(shape) for shape in shapes],
         "starts": starts,

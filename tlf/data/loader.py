@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from tlf.components import Augmentation
 from tlf.data.loading import Batch, Images, Key
+from tlf.data.workers import begin_worker
 
 CHUNK = 32
 """Images that a worker loads at a time."""
@@ -39,6 +40,7 @@ class Loader:
                 images,
                 batch_sampler=self._keys,  # type: ignore[arg-type]
                 num_workers=workers,
+                worker_init_fn=begin_worker,
                 collate_fn=_collate,
                 pin_memory=pin,
                 persistent_workers=workers > 0,

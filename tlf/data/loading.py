@@ -16,7 +16,6 @@ from tlf.components import Augmentation, Split, Splits
 from tlf.data.pixel_store import FULL
 from tlf.data.transforms import center_crop, load, load_full
 from tlf.preprocessing import Preprocessing
-from tlf.runtime.cores import local_processes, usable_cores
 from tlf.runtime.seeds import derive, seeded
 
 Key = tuple[int, int]
@@ -139,13 +138,3 @@ def shard(batch: Sequence[int], index: int, shards: int) -> list[int]:
     front = range(pairs * index // shards, pairs * (index + 1) // shards)
     back = [len(batch) - 1 - i for i in reversed(front) if len(batch) - 1 - i != i]
     return [batch[i] for i in [*front, *back]]
-
-
-def worker_count(requested: int | str, *, on_cpu: bool) -> int:
-    """How many processes load images for each training process: its share of this host's cores.
-
-    None on a CPU: there they take cores from the model, and measurements showed no gain.
-    """
-    if requested != "auto":
-        return int(requested)
-    return 0 if on_cpu else max(1, usable_cores() // local_processes() - 1)

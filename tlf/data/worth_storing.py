@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
 
-from tlf.cache.find_or_compute import merged, share
+from tlf.cache.find_or_compute import share
 from tlf.cache.partial import Partial
 from tlf.errors import DataError
 from tlf.runtime.memory import free_memory
+from tlf.runtime.processes import gathered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,7 @@ def check_worth_storing(
     except OSError as error:
         problem = error.strerror or str(error)
     own = (decoding, reading, len(lengths), problem)
-    every = merged(accelerator, {accelerator.process_index: own}).values()
+    every = gathered(own)
     if problems := [problem for *_, problem in every if problem]:
         raise OSError(problems[0])
     decoding, reading, count = (sum(part[i] for part in every) for i in range(3))

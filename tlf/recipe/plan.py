@@ -77,7 +77,20 @@ def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
         RecipeError: anything in the recipe or the overrides is wrong.
         PluginError: a plugin that it names cannot be loaded.
     """
-    return _planned(read_table(path, overrides), str(path))
+    return planned(read_table(path, overrides), str(path))
+
+
+def planned(content: Mapping[str, Any], source: str) -> Plan:
+    """A recipe that was read and is not validated yet, with the plugins that it names.
+
+    Raises:
+        RecipeError: anything in the recipe is wrong.
+        PluginError: a plugin that it names cannot be loaded.
+    """
+    plugins = load_plugins(named_plugins(content))
+    recipe = resolve(content, plugins.catalogue, source)
+    extend(plugins, recipe.extensions)
+    return Plan(recipe, plugins, source)
 
 
 def plan_of(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
@@ -148,11 +161,4 @@ def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:
     content, problems = override(table(plan.recipe, plan.plugins.catalogue), overrides)
     if problems:
         raise RecipeError(problems, plan.source)
-    return _planned(content, plan.source)
-
-
-def _planned(content: Mapping[str, Any], source: str) -> Plan:
-    plugins = load_plugins(named_plugins(content))
-    recipe = resolve(content, plugins.catalogue, source)
-    extend(plugins, recipe.extensions)
-    return Plan(recipe, plugins, source)
+    return planned(content, plan.source)

@@ -1,7 +1,7 @@
 """The files that a run writes to its folder, and when."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
 from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
+from tlf.runs.changes import Changes
 from tlf.runs.history import append_epoch, rewrite_history
-from tlf.runs.provenance import provenance
+from tlf.runs.provenance import next_chapter, provenance
 from tlf.runtime.files import remove_parts, write_whole, written_whole
 from tlf.training.checkpoint.state_file import discard
 from tlf.training.features import eval_images
@@ -28,9 +29,25 @@ from tlf.training.state import State
 def write_beginning(folder: Path, job: Job) -> None:
     """Write provenance.json and the resolved recipe."""
     if job.accelerator.is_main_process:
-        write_whole(folder / "provenance.json", json.dumps(provenance(job), indent=2) + "\n")
+        _write_provenance(folder, provenance(job))
         # Last: a folder that has this file holds a run that can be resumed.
-        write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
+        _write_recipe(folder, job)
+
+
+def write_chapter(folder: Path, job: Job, epochs: int, changes: Changes) -> None:
+    """Write the changes that a run is resumed with, after so many epochs, and the new recipe."""
+    if job.accelerator.is_main_process:
+        # Last: a run that is killed between the two is resumed with --changed once more.
+        _write_recipe(folder, job)
+        _write_provenance(folder, next_chapter(changes, job, epochs))
+
+
+def _write_provenance(folder: Path, content: Mapping[str, Any]) -> None:
+    write_whole(folder / "provenance.json", json.dumps(content, indent=2) + "\n")
+
+
+def _write_recipe(folder: Path, job: Job) -> None:
+    write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
 
 
 def record_epoch(folder: Path, job: Job, result: EpochResult) -> None:

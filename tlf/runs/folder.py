@@ -3,6 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tlf.errors import RunError
 from tlf.runtime.files import is_run
@@ -22,7 +23,7 @@ def unfinished_run(folder: Path) -> Path:
         raise RunError(f"{folder} is not the folder of a run; write one, such as runs/mine")
     if (folder / "model.safetensors").is_file():
         raise RunError(f"the run in {folder} has ended; there is nothing to resume")
-    if (number := _format(folder / "provenance.json")) != FORMAT:
+    if (number := _format(folder)) != FORMAT:
         version = "a newer" if number > FORMAT else "an older"
         raise RunError(
             f"the run in {folder} has format {number}, from {version} tlf, and this tlf resumes "
@@ -31,15 +32,28 @@ def unfinished_run(folder: Path) -> Path:
     return folder
 
 
-def _format(provenance: Path) -> int:
-    """The format of a run's files; format 1 does not record it."""
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What provenance.json in the folder of a run says.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    path = folder / "provenance.json"
     try:
-        content = json.loads(provenance.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{provenance} is damaged: {error}; start a new run") from error
-    number = content.get("format", 1) if isinstance(content, dict) else None
+        raise RunError(f"{path} is damaged: {error}; start a new run") from error
+    if not isinstance(content, dict):
+        raise RunError(f"{path} is damaged: it records no format; start a new run")
+    return content
+
+
+def _format(folder: Path) -> int:
+    """The format of a run's files; format 1 does not record it."""
+    number = read_provenance(folder).get("format", 1)
     if type(number) is not int or number < 1:  # true is no number either
-        raise RunError(f"{provenance} is damaged: it records no format; start a new run")
+        path = folder / "provenance.json"
+        raise RunError(f"{path} is damaged: it records no format; start a new run")
     return number
 
 

@@ -1,31 +1,30 @@
-"""Where a run's results come from: versions, plugins, hashes, hardware, git revision."""
+"""Where a run's results come from: what it is made of, hardware, git revision. Each time that a run
+is resumed with changes, a chapter begins; the earlier ones are kept.
+"""
 
 import platform
 import subprocess
-from importlib.metadata import version
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from tlf.runs.changes import Changes
 from tlf.runs.folder import FORMAT
+from tlf.runs.identity import job_identity
 from tlf.runtime.devices import describe
 from tlf.training.job import Job
-
-_LIBRARIES = ("tlf", "torch", "torchvision", "timm", "accelerate", "safetensors", "pillow", "numpy")
 
 
 def provenance(job: Job) -> dict[str, Any]:
     """Everything that somebody needs to get the same result."""
+    identity = job_identity(job)
     return {
         "format": FORMAT,
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in _LIBRARIES},
-        "plugins": [
-            {"name": p.name, "distribution": p.distribution, "version": p.version}
-            for p in job.plan.plugins.loaded
-        ],
-        "backbone_sha256": job.backbone_sha256,
-        "data_sha256": dict(job.manifests),
+        **identity,
+        "versions": {"python": platform.python_version(), **identity["versions"]},
+        "recipe_sha256": sha256(identity["recipe"].encode()).hexdigest(),
         "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
         "hardware": {
             "device": describe(job.accelerator),
@@ -34,6 +33,18 @@ def provenance(job: Job) -> dict[str, Any]:
         },
         "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
         "notes": list(job.splits.notes),
+    }
+
+
+def next_chapter(changes: Changes, job: Job, epochs: int) -> dict[str, Any]:
+    """The provenance of a run that is resumed with changes after so many epochs."""
+    earlier = dict(changes.provenance)
+    chapters = earlier.pop("earlier", [])
+    return {
+        **provenance(job),
+        "after_epochs": epochs,
+        "changes": [*changes.sentences],
+        "earlier": [*chapters, earlier],
     }
 
 

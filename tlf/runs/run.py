@@ -1,23 +1,32 @@
 """Run a recipe, or resume a run that was stopped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
-
+from tlf.data.workers import forget_workers, lost_worker
 from tlf.errors import PluginError, RunError
-from tlf.recipe.plan import RecipeLike, plan_of
+from tlf.recipe.files import read_table
+from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
-from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
-from tlf.runs.files import record_epoch, rewrite_epochs, write_beginning, write_end, write_segments
+from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored
+from tlf.runs.changes import check_none, find_changes
+from tlf.runs.files import (
+    record_epoch,
+    rewrite_epochs,
+    write_beginning,
+    write_chapter,
+    write_end,
+    write_segments,
+)
 from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
-from tlf.runtime.devices import start_accelerator
+from tlf.runs.identity import check_processes, job_identity, plan_identity
+from tlf.runtime.devices import join_processes, start_accelerator
 from tlf.runtime.kernels import Kernels
-from tlf.training.checkpoint.changes import check_unchanged
+from tlf.runtime.processes import from_main, lost_process
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.state_file import restore, state_file
 from tlf.training.job import Job, open_job, read_images
@@ -63,11 +72,13 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     """
     started = time.perf_counter()
     plan = plan_of(recipe, overrides)
-    check_writable(plan.recipe.output)
-    job = yield from read_images(open_job(plan, _accelerator(plan.recipe)))
-    folder = _agreed_folder(job)
+    with _losses_named("start all processes again"):
+        join_processes()
+        from_main(lambda: check_writable(plan.recipe.output))
+        job = yield from _opened(plan)
+        folder = from_main(lambda: new_run_folder(job.recipe.output))
     yield RunStarted(folder, job, 0)
-    yield from (Notice(note) for note in job.splits.notes)
+    yield from (Notice(note) for note in (*job.splits.notes, *job.notes))
     write_beginning(folder, job)
     yield from _train(job, folder, State(), started)
 
@@ -86,21 +97,29 @@ def resume(
         run: the folder of the run.
         recipe: a recipe to use instead of the run's own.
         overrides: ``key=value``, as on the command line.
-        changed: resume although the recipe or the images have changed.
+        changed: resume although the recipe, the code or the images have changed. The run's folder
+            records what changed, and the new recipe.
 
     Raises:
-        RunError: there is nothing to resume, or the recipe or the images have changed.
+        RunError: there is nothing to resume, or the recipe, the code or the images have changed.
     """
-    started, folder = time.perf_counter(), unfinished_run(Path(run))
-    plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
-    job = yield from read_images(open_job(plan, _accelerator(plan.recipe)))
-    if not changed:
-        check_unchanged(folder, job)
-    stored = state_file(folder)
-    state = restore(stored, job) if stored.is_file() else State()
+    started, folder = time.perf_counter(), Path(run)
+    with _losses_named(_resume_with(folder)):
+        join_processes()
+        # The folder may be on the machine of the main process alone.
+        from_main(lambda: unfinished_run(folder))
+        job = yield from _opened(_plan_to_resume(folder, recipe, overrides))
+        changes = from_main(lambda: find_changes(folder, job))
+        if not changed:
+            check_none(folder, changes)
+        stored = from_main(state_file(folder).is_file)
+        state = restore(state_file(folder), job) if stored else State()
     rewrite_epochs(folder, job, state.history)
+    if changes.sentences:
+        write_chapter(folder, job, len(state.history), changes)
     yield RunStarted(folder, job, len(state.history))
-    if not stored.is_file():
+    yield from (Notice(note) for note in (*changes.notes, *job.notes))
+    if not stored:
         yield Notice("the run was stopped before its first state was stored; it starts again")
     if state.segment is not None:
         phase = job.recipe.phases[state.phase].name
@@ -116,13 +135,15 @@ def resume_recipe(
     Parameters:
         recipe: the path of a recipe, the result of ``load_recipe``, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
-        changed: resume although the recipe or the images have changed.
+        changed: resume although the recipe, the code or the images have changed.
 
     Raises:
-        RunError: there is nothing to resume, or the recipe or the images have changed.
+        RunError: there is nothing to resume, or the recipe, the code or the images have changed.
     """
     plan = plan_of(recipe, overrides)
-    folder = latest_run_folder(plan.recipe.output)
+    with _losses_named("start all processes again"):
+        join_processes()
+        folder = from_main(lambda: latest_run_folder(plan.recipe.output))
     if folder is None:
         raise RunError(f"there is no run in {plan.recipe.output} to resume; leave --resume out")
     yield from resume(folder, plan, changed=changed)
@@ -136,14 +157,50 @@ def _kernels(recipe: Recipe) -> Kernels:
     )
 
 
-def _accelerator(recipe: Recipe) -> Accelerator:
-    _kernels(recipe).reserve()
-    return start_accelerator(recipe.precision)
+def _opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
+    """Find the images, build the model, and read every image: the same in all processes."""
+    _kernels(plan.recipe).reserve()
+    accelerator = start_accelerator(plan.recipe.precision)
+    check_processes(plan_identity(plan))
+    job = open_job(plan, accelerator)
+    check_processes(job_identity(job))
+    return (yield from read_images(job))
+
+
+def _plan_to_resume(folder: Path, recipe: RecipeLike | None, overrides: Sequence[str]) -> Plan:
+    if recipe is not None:
+        return plan_of(recipe, overrides)
+    path = folder / "recipe.toml"
+    return planned(from_main(lambda: read_table(path, overrides)), str(path))
+
+
+def _resume_with(folder: Path) -> str:
+    return f"resume with: tlf resume {folder}"
+
+
+@contextmanager
+def _losses_named(advice: str) -> Iterator[None]:
+    """Name the process that this one cannot do without, when it is lost.
+
+    Raises:
+        RunError: another process of the run, or one that loads images, has ended.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError, EOFError, PluginError) as error:
+        # A loss that shows while a plugin computes is not the plugin's fault.
+        loss = (error.__cause__ or error) if isinstance(error, PluginError) else error
+        lost = lost_process(loss) or lost_worker(loss)
+        if lost is None:
+            raise
+        forget_workers()
+        raise RunError(f"{lost}; {advice}") from error
 
 
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     try:
-        with _kernels(job.recipe).used_on(job.accelerator.device):
+        kernels = _kernels(job.recipe).used_on(job.accelerator.device)
+        with _losses_named(_resume_with(folder)), kernels:
             yield from _train_and_write(job, folder, state, started)
     except PluginError as error:
         # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
@@ -152,7 +209,7 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
             raise
         raise PluginError(
             f"{error}; the run's last state is stored: when this is fixed, resume with: "
-            f"tlf resume {folder}, or with a fixed recipe: tlf RECIPE --resume --changed"
+            f"tlf resume {folder} --changed, or with a fixed recipe: tlf RECIPE --resume --changed"
         ) from error
 
 
@@ -166,11 +223,3 @@ def _train_and_write(job: Job, folder: Path, state: State, started: float) -> It
             yield event
             yield from checkpointer.after(event)
     yield write_end(folder, job, state, time.perf_counter() - started)
-
-
-def _agreed_folder(job: Job) -> Path:
-    """Create the run folder in one process; every process gets its path."""
-    name = [str(new_run_folder(job.recipe.output)) if job.accelerator.is_main_process else ""]
-    if job.accelerator.num_processes > 1:
-        broadcast_object_list(name)
-    return Path(name[0])

@@ -9,10 +9,34 @@ from importlib import import_module
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 
 from tlf.errors import RunError
+from tlf.runtime.connections import probed
 from tlf.runtime.cores import local_processes, processes, usable_cores
+
+
+def join_processes() -> None:
+    """Meet the other processes of this run, if a launcher started any.
+
+    Raises:
+        RunError: processes are missing, or cannot meet.
+    """
+    _check_launch()
+    if "LOCAL_RANK" in os.environ:
+        # If it is imported after the process group is made, its functions keep the group as a
+        # default argument: gloo's threads then live until the interpreter ends, and can abort it.
+        import_module("torch.distributed.nn.functional")
+    try:
+        with probed():
+            PartialState(cpu=_on_cpu())
+    except torch.distributed.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        port = os.environ.get("MASTER_PORT")
+        raise RunError(
+            f"MASTER_PORT must be a port that no other program uses, got {port}; write another"
+        ) from error
 
 
 def start_accelerator(precision: str) -> Accelerator:
@@ -21,18 +45,12 @@ def start_accelerator(precision: str) -> Accelerator:
     Raises:
         RunError: processes are missing, or the precision needs another device.
     """
-    _check_launch()
+    join_processes()
     # The precision of an earlier run in this process must not be used for this one.
     AcceleratorState._reset_state()
-    if "LOCAL_RANK" in os.environ:
-        # If it is imported after the process group is made, its functions keep the group as a
-        # default argument: gloo's threads then live until the interpreter ends, and can abort it.
-        import_module("torch.distributed.nn.functional")
-    # Otherwise Accelerate takes each of several CPU processes for the only one.
-    on_cpu = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
     try:
         accelerator = Accelerator(
-            cpu=on_cpu, mixed_precision=None if precision == "auto" else precision
+            cpu=_on_cpu(), mixed_precision=None if precision == "auto" else precision
         )
     except ValueError as error:
         raise RunError(
@@ -70,6 +88,11 @@ def describe(accelerator: Accelerator) -> str:
     cores = f", {threads} thread{'s' if threads > 1 else ''} each" if device.type == "cpu" else ""
     precision = {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
     return f"{name}{several}{cores if several else cores.removesuffix(' each')}, {precision}"
+
+
+def _on_cpu() -> bool:
+    # Otherwise Accelerate takes each of several CPU processes for the only one.
+    return "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
 
 
 def _launched() -> bool:

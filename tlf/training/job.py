@@ -12,7 +12,8 @@ from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
 from tlf.data.loader import Loaders
-from tlf.data.loading import EVAL_BATCH, Pixels, decoded_pixels, shard, worker_count
+from tlf.data.loading import EVAL_BATCH, Pixels, decoded_pixels, shard
+from tlf.data.workers import WORKERS_PER_CORE, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
@@ -55,6 +56,17 @@ class Job:
         """``train`` and ``eval`` → the labels of their images (N, …)."""
         splits = {"train": self.splits.train, "eval": self.splits.eval}
         return {name: self.task.labels(split.labels) for name, split in splits.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about how the recipe is carried out: one sentence each."""
+        asked, used = self.recipe.workers, self.loaders.workers
+        if asked in ("auto", used):
+            return ()
+        return (
+            f"workers must be at most {used} on this machine, {WORKERS_PER_CORE} for each core, "
+            f"got {asked}; {used} are used",
+        )
 
     @property
     def recipe(self) -> Recipe:

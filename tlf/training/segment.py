@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.utils import gather_object
 from torch import nn
 
 from tlf.components import Optimizer
@@ -31,6 +30,7 @@ from tlf.freezing.freeze import audit, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, normalisation_modules, parameter_count
 from tlf.recipe.schema import Phase
+from tlf.runtime.processes import gathered
 from tlf.training.job import Job, largest_piece
 from tlf.training.phases import apart, learning_rates
 from tlf.training.rows import Rows
@@ -148,11 +148,11 @@ def begin_segment(
     if previous is not None:
         _carry_over(previous.optimizer, built)
     before = before or digests(classifier)
-    compare_processes(accelerator, classifier, before)
+    check_same_start(classifier, before)
     partition = setup.image and find_partition(
         classifier, frozen, setup.image, accelerator.autocast, piece
     )
-    partition = _agreed(accelerator, partition)
+    partition = _agreed(partition)
     # Accelerate and the compiler write into the module that they are given. So they get a shallow
     # copy: it shares the classifier's modules and parameters, and is dropped with the segment.
     trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
@@ -181,36 +181,48 @@ def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
     accelerator.free_memory()  # otherwise Accelerate keeps the old wrapper beside the new one
     freeze(segment.classifier, segment.frozen)
     after = digests(segment.classifier)
-    compare_processes(accelerator, segment.classifier, after)
+    check_same_end(segment.classifier, after)
     return audit(segment.classifier, segment.frozen, segment.before, after)
 
 
-def compare_processes(
-    accelerator: Accelerator, classifier: Classifier, own: Mapping[str, str]
-) -> None:
-    """Check that every process holds the same parameters. ``own``: this process's digests.
+def check_same_start(classifier: Classifier, own: Mapping[str, str]) -> None:
+    """Check that every process starts with the same parameters. ``own``: this process's digests.
 
     Raises:
         TrainingError: names the first parameter that differs.
     """
-    if accelerator.num_processes == 1:
-        return
+    if name := _different(classifier, own):
+        raise TrainingError(
+            f"{name} must be the same in all processes before it is trained, and differs: a plugin "
+            "drew or changed it in its own way in each; draw weights from torch's generator only"
+        )
+
+
+def check_same_end(classifier: Classifier, own: Mapping[str, str]) -> None:
+    """Check that what every process has trained is the same. ``own``: this process's digests.
+
+    Raises:
+        TrainingError: names the first parameter that differs.
+    """
+    if name := _different(classifier, own):
+        raise TrainingError(
+            f"{name} must be trained alike in all processes, and differs although it was the same "
+            "before: its gradients were not averaged, or a plugin changed it in its own way in "
+            "each. Only the freeze policy may change requires_grad, and only the optimizer may "
+            "change weights"
+        )
+
+
+def _different(classifier: Classifier, own: Mapping[str, str]) -> str | None:
+    """The first parameter that is not the same in all processes."""
     names = [name for name, _ in classifier.named_parameters()]
-    every: list[dict[str, str]] = gather_object([{name: own[name] for name in names}])
-    for name in names:
-        if len({other[name] for other in every}) > 1:
-            raise TrainingError(
-                f"{name} differs between processes: its gradients were not averaged. Only the "
-                "freeze policy may change requires_grad, and only the optimizer may change weights"
-            )
+    every = gathered([own[name] for name in names])
+    return next((n for n, *digests in zip(names, *every, strict=True) if len({*digests}) > 1), None)
 
 
-def _agreed(accelerator: Accelerator, partition: Partition | None) -> Partition | None:
+def _agreed(partition: Partition | None) -> Partition | None:
     """The partition, if all processes found the same one; otherwise None."""
-    if accelerator.num_processes == 1:
-        return partition
-    every: list[Partition | None] = gather_object([partition])
-    return partition if all(other == partition for other in every) else None
+    return partition if all(other == partition for other in gathered(partition)) else None
 
 
 def _is_light(classifier: Classifier, partition: Partition, piece: int) -> bool:

@@ -20,6 +20,7 @@ from torch import Tensor
 from tlf.errors import RunError, TrainingError
 from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
+from tlf.runtime.processes import from_main
 from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, restore_optimizer
 from tlf.training.checkpoint.packing import pack, unpack
@@ -74,7 +75,7 @@ def restore(path: Path, job: Job) -> State:
     Raises:
         RunError: the file is damaged, or comes from another backbone or number of processes.
     """
-    stored = _read(path)
+    stored = from_main(lambda: _read(path))
     expected = len(stored["losses"])
     if expected != job.accelerator.num_processes:
         raise RunError(

@@ -1,0 +1,163 @@
+"""What has changed between the start of a run and its resuming."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from stopped_runs import stop_after, write
+from tlf.errors import RunError
+from tlf.recipe.plan import read_plan
+from tlf.results import Notice
+from tlf.runs.changes import check_none, find_changes
+from tlf.runs.identity import differences, job_identity
+from tlf.runs.run import resume
+from tlf.runtime.devices import start_accelerator
+from tlf.training.job import open_job
+
+
+def reopened(folder, *overrides):
+    """The job of a run with the same images, and perhaps another recipe."""
+    job = open_job(read_plan(folder / "recipe.toml", overrides), start_accelerator("no"))
+    manifests = json.loads((folder / "provenance.json").read_text())["data_sha256"]
+    return replace(job, manifests=manifests)
+
+
+def edit(path, change):
+    """Change the JSON value in a file."""
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_run_as_it_was_started_is_accepted(finished):
+    changes = find_changes(finished, reopened(finished))
+    assert (changes.sentences, changes.notes) == ((), ())
+    check_none(finished, changes)
+
+
+def test_keys_that_do_not_change_the_result_are_free(finished):
+    free = ("output=elsewhere", "workers=1", "checkpoint_every={updates=3}", 'cache.mode="off"',
+            "cache.max_gb=3", "cache.dir=elsewhere")  # fmt: skip
+    assert find_changes(finished, reopened(finished, *free)).sentences == ()
+
+
+def test_every_difference_is_named(finished):
+    job = reopened(finished, "phases.all.lr=0.5", "batch_size=4", "phases.head.ema=0.5")
+    job = replace(job, manifests={**job.manifests, "eval": "0" * 64}, backbone_sha256="1" * 64)
+    with pytest.raises(RunError) as caught:
+        check_none(finished, find_changes(finished, job))
+    assert str(caught.value).splitlines() == [
+        f"the run in {finished} cannot be resumed as it was started:",
+        "  batch_size was 8 and is 4",
+        "  phases.1.lr was 0.01 and is 0.5",
+        "  phases.0.ema was not set and is 0.5",
+        "  the weights of the backbone changed",
+        "  the images of the eval split, their names or their labels changed",
+        "undo the changes, or resume with them: --changed",
+    ]
+
+
+def test_versions_and_code_are_compared(run_copy):
+    def older(provenance):
+        provenance["versions"]["torch"] = "2.0"
+        provenance["plugins"][0]["sha256"] = "0" * 64
+        provenance["precision"] = "bf16"
+
+    now = json.loads((run_copy / "provenance.json").read_text())["versions"]["torch"]
+    edit(run_copy / "provenance.json", older)
+    assert find_changes(run_copy, reopened(run_copy)).sentences == (
+        f"the version of torch was 2.0 and is {now}",
+        "the code of tlf changed",
+        "the precision was bf16 and is no",
+    )
+
+
+def test_an_edited_recipe_in_the_folder_of_a_run_is_noticed(run_copy):
+    path = run_copy / "recipe.toml"
+    path.write_text(path.read_text().replace("lr = 0.01", "lr = 0.02"))
+    assert find_changes(run_copy, reopened(run_copy)).sentences == (
+        "phases.1.lr was 0.01 and is 0.02",
+    )
+
+
+def test_a_run_of_an_older_tlf_is_compared_in_what_it_recorded(run_copy):
+    """Its recipe is in recipe.toml alone."""
+
+    def without_hashes(provenance):
+        del provenance["recipe"], provenance["precision"], provenance["plugins"][0]["sha256"]
+
+    edit(run_copy / "provenance.json", without_hashes)
+    changes = find_changes(run_copy, reopened(run_copy, "batch_size=4"))
+    assert changes.sentences == ("batch_size was 8 and is 4",)
+    assert changes.notes[0].startswith("an older tlf started this run and recorded no hashes")
+
+
+@pytest.mark.parametrize("damage", [
+    {"plugins": 3}, {"plugins": [3]}, {"plugins": [{"version": "1"}]}, {"versions": []},
+    {"recipe": "a = "}, {"recipe": 1}, {"data_sha256": "x"}, {"earlier": 5},
+])  # fmt: skip
+def test_damaged_provenance_is_reported(run_copy, damage):
+    job = reopened(run_copy)
+    edit(run_copy / "provenance.json", lambda provenance: provenance.update(damage))
+    with pytest.raises(
+        RunError, match=r"provenance\.json or recipe\.toml in .* is damaged: .*; start"
+    ):
+        find_changes(run_copy, job)
+
+
+def test_changed_images_are_refused(tmp_path, drawn):
+    root = drawn(tmp_path / "images", 4, 2)
+    path, output = write(tmp_path, root)
+    stop_after(path, 4)
+    images = sorted((root / "train" / "circles").iterdir())
+    shutil.copyfile(images[1], images[0])
+    with pytest.raises(RunError, match="the images of the train split"):
+        list(resume(output))
+
+
+def test_what_changed_is_recorded_and_the_next_resume_continues_with_it(tmp_path, images):
+    path, output = write(tmp_path, images)
+    stop_after(path, 12)
+    before = json.loads((output / "provenance.json").read_text())
+    notes = []
+    for event in resume(output, path, ["phases.thaw.lr=0.001"], changed=True):
+        notes += [event.text] if isinstance(event, Notice) else []
+        if len(notes) and not isinstance(event, Notice):
+            break
+    assert notes == ["phases.1.lr was 0.003 and is 0.001"]
+    after = json.loads((output / "provenance.json").read_text())
+    assert after["earlier"] == [before]
+    assert (after["changes"], after["after_epochs"]) == (notes, 2)
+    assert read_plan(output / "recipe.toml").recipe.phases[1].lr == 0.001
+    with pytest.raises(RunError, match=r"phases\.1\.lr was 0\.001 and is 0\.003"):
+        list(resume(output, path))
+    for event in resume(output, overrides=["clip_grad_norm=0.5"], changed=True):
+        if isinstance(event, Notice):
+            break
+    third = json.loads((output / "provenance.json").read_text())
+    assert [chapter["recipe_sha256"] for chapter in third["earlier"]] == [
+        before["recipe_sha256"], after["recipe_sha256"]
+    ]  # fmt: skip
+    assert "earlier" not in third["earlier"][1]
+    *_, result = resume(output)
+    assert {line.lr for line in result.history if line.phase == "thaw"} != {0.003}
+
+
+def test_nothing_is_recorded_where_nothing_changed(tmp_path, images):
+    path, output = write(tmp_path, images)
+    stop_after(path, 4)
+    before = (output / "provenance.json").read_bytes(), (output / "recipe.toml").read_bytes()
+    next(resume(output, overrides=["workers=1"], changed=True))
+    assert before == (
+        (output / "provenance.json").read_bytes(),
+        (output / "recipe.toml").read_bytes(),
+    )
+
+
+def test_the_identity_of_a_run_is_in_its_provenance(finished):
+    recorded = json.loads((finished / "provenance.json").read_text())
+    now = job_identity(reopened(finished))
+    assert [*differences(recorded, now, ())] == []
+    assert recorded["plugins"][0].keys() == {"name", "distribution", "version", "sha256"}

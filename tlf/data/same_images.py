@@ -1,0 +1,117 @@
+"""All processes of a run must find the same images, with the same labels and the same bytes: each
+deals every batch for itself.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from platform import node
+from typing import Any
+
+from accelerate.state import PartialState
+
+from tlf.components import Splits
+from tlf.data.splits import ReadFile
+from tlf.errors import DataError
+from tlf.runtime.processes import Machine, by_machine, gathered
+
+_AGAIN = "copy the images of one to the other"
+
+Listing = Mapping[str, Sequence[Any]]
+"""The class names, and the names and labels of the images of both splits."""
+
+
+def check_listings(splits: Splits) -> None:
+    """Compare classes, names and labels before an image is read. Every process has to call this.
+
+    Raises:
+        DataError: names the first process that differs from the main one, and the first image.
+    """
+    if PartialState().num_processes == 1:
+        return
+    listing = _listing(splits)
+    machines = by_machine((_digest(listing), _folders(splits)))
+    if len({digest for machine in machines for digest, _ in machine.answers.values()}) > 1:
+        first, *others = gathered((node(), listing))
+        for number, (host, other) in enumerate(others, start=1):
+            if other != first[1]:
+                here, there = f"process 0 on {first[0]}", f"process {number} on {host}"
+                raise DataError(f"{_difference(first[1], other, here, there)}; {_AGAIN}")
+    for machine in machines:
+        _check_folders(machine)
+
+
+def check_bytes(
+    split_name: str, names: Sequence[str], machines: Sequence[Machine[dict[int, tuple[bytes, str]]]]
+) -> None:
+    """Compare what the machines have read of a split.
+
+    Parameters:
+        split_name: ``train`` or ``eval``.
+        names: the names of its images.
+        machines: what each process has read of it: index → hash of the bytes, and why the image
+            cannot be read.
+
+    Raises:
+        DataError: names the first image that is not the same on all machines.
+    """
+    first, *others = [(machine.title, machine.merged()) for machine in machines]
+    for title, read in others:
+        for index in sorted(first[1].keys() & read.keys()):
+            (_, why), (_, other_why) = first[1][index], read[index]
+            if first[1][index] == read[index]:
+                continue
+            image = f"{split_name}: {names[index]!r}"
+            if why or other_why:
+                where, reason = (title, other_why) if other_why else (first[0], why)
+                raise DataError(f"{image} cannot be read on {where}: {reason}; {_AGAIN}")
+            raise DataError(f"{image} has other bytes on {title} than on {first[0]}; {_AGAIN}")
+
+
+def _listing(splits: Splits) -> Listing:
+    both = (("train", splits.train), ("eval", splits.eval))
+    return {"classes": tuple(splits.classes)} | {
+        name: tuple(zip(split.names, split.labels, strict=True)) for name, split in both
+    }
+
+
+def _digest(listing: Listing) -> bytes:
+    return sha256(repr(listing).encode(errors="surrogatepass")).digest()
+
+
+def _difference(first: Listing, other: Listing, here: str, there: str) -> str:
+    """The first difference between the listings of two processes."""
+    if first["classes"] != other["classes"]:
+        one, two = (", ".join(map(repr, listing["classes"])) for listing in (first, other))
+        must = "the classes must be the same in all processes"
+        return f"{must}, got {one} in {here} and {two} in {there}"
+    split = "train" if first["train"] != other["train"] else "eval"
+    labels, others = dict(first[split]), dict(other[split])
+    for name in (*labels, *others):
+        if name not in others:
+            return f"{split}: {name!r} is in {here} and not in {there}"
+        if name not in labels:
+            return f"{split}: {name!r} is in {there} and not in {here}"
+        if labels[name] != others[name]:
+            return f"{split}: {name!r} has another label in {there} than in {here}"
+    return f"{split}: the images have another order in {there} than in {here}"
+
+
+def _folders(splits: Splits) -> list[str]:
+    """Where the images are read from, if they are files."""
+    reads = (split.read for split in (splits.train, splits.eval))
+    return [os.path.abspath(read.root) for read in reads if isinstance(read, ReadFile)]
+
+
+def _check_folders(machine: Machine[tuple[bytes, list[str]]]) -> None:
+    """The processes of a machine share the reading: they must read the same files."""
+    answers = [(number, folders) for number, (_, folders) in machine.answers.items()]
+    (first, expected), *others = answers
+    for number, folders in others:
+        for one, other in zip(expected, folders, strict=True):
+            if one != other:
+                raise DataError(
+                    f"the folder of the images must be the same in all processes of {machine.name}"
+                    f", got {one} in process {first} and {other} in process {number}; start all in "
+                    "the same folder"
+                )
