@@ -38,6 +38,9 @@ class Metadata:
     """The version of tlf that wrote the file."""
     task: str = FIRST_TASK
     """The task that the model was trained for. Files of format 1 do not name it: there was one."""
+    precision: str = "no"
+    """What the run computed its figures in: ``no`` (float32), ``bf16`` or ``fp16``. The weights are
+    float32."""
 
 
 def read_metadata(path: Path) -> Metadata:

@@ -27,6 +27,7 @@ def provenance(job: Job) -> dict[str, Any]:
         "backbone_sha256": job.backbone_sha256,
         "data_sha256": dict(job.manifests),
         "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        "precision": job.accelerator.mixed_precision,
         "hardware": {
             "device": describe(job.accelerator),
             "machine": platform.platform(),
