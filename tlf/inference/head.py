@@ -1,6 +1,7 @@
 """A trained head alone, for programs that have their own backbone: needs torch and safetensors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from tlf.errors import RunError, WeightsError
 from tlf.heads import KINDS
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 """How far recomputed logits may differ from those in the file, as a fraction of the largest one:
 processors sum float32 numbers in different orders."""
+
+
+SLACK = 1_000_000
+"""How many values a small head may allocate beyond those in its file, as it is built."""
 
 
 class PortableHead(nn.Module):
@@ -86,18 +92,17 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     if not file.is_file():
         raise _no_file(file)
     metadata, data = read_with_metadata(file)
-    tensors = load(data)
+    try:
+        tensors = load(data)
+    except Exception as error:  # whole, and yet forged: safetensors and torch may raise anything
+        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from error
     if not tensors.keys() >= {*GOLDEN}:
         raise WeightsError(
             f"{file} must hold a head and its golden features, got none; name a head.safetensors"
         )
     features, logits = (tensors.pop(name) for name in GOLDEN)
-    module = _build(file, metadata)
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{file} does not fit the head that it names: {error}") from error
-    head = PortableHead(module, metadata)
+    _check_sizes(file, metadata, features, logits)
+    head = PortableHead(_filled(file, metadata, tensors), metadata)
     _check_golden(file, head, features, logits)
     return head
 
@@ -111,29 +116,104 @@ def _no_file(path: Path) -> RunError:
     return absent(path, wanted)
 
 
-def _build(path: Path, metadata: Metadata) -> nn.Module:
+def _check_sizes(path: Path, metadata: Metadata, features: Tensor, logits: Tensor) -> None:
+    """Compare the claims of the metadata with the golden pair, before a head is built by them."""
+    width, classes = metadata.num_features, len(metadata.classes)
+    plain = features.dtype == logits.dtype == torch.float32
+    if not plain or len(features) != 1 or width not in features.shape[1:]:
+        raise WeightsError(
+            f"{path} does not fit the head that it names: it must have {width} features, and its "
+            f"golden features are {features.dtype} {tuple(features.shape)}"
+        )
+    if logits.shape != (1, classes):
+        raise WeightsError(
+            f"{path} does not fit the head that it names: it must have {classes} classes, and its "
+            f"golden logits are {tuple(logits.shape)}"
+        )
+
+
+def _filled(path: Path, metadata: Metadata, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The head with its tensors."""
+    values = sum(tensor.numel() for tensor in tensors.values())
+    # The initial weights are drawn and then replaced: the caller's random numbers stay as they are.
+    with torch.random.fork_rng(devices=[]), _AtMost(SLACK + 4 * values):
+        module = _build(path, metadata, len(tensors))
+    try:
+        _check_types(module, tensors)
+        module.load_state_dict(dict(tensors))
+    except (RuntimeError, TypeError) as error:
+        raise WeightsError(f"{path} does not fit the head that it names: {error}") from error
+    return module
+
+
+def _build(path: Path, metadata: Metadata, most_layers: int) -> nn.Module:
     kind = metadata.head["kind"]
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in metadata.head.items()
         if name != "kind"
     }
-    # The initial weights are drawn and then replaced: the caller's random numbers stay as they are.
-    with torch.random.fork_rng(devices=[]):
-        if ":" in kind:
-            from tlf.inference.plugin_heads import build_plugin_head
+    if ":" in kind:
+        from tlf.inference.plugin_heads import build_plugin_head
 
-            return build_plugin_head(path, metadata, options)
-        try:
-            return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
-        except (KeyError, TypeError, ValueError) as error:
-            problem = f"tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
-            raise WeightsError(f"{path}: {problem}: {error}") from error
+        return build_plugin_head(path, metadata, options)
+    try:
+        if any(isinstance(value, tuple) and len(value) > most_layers for value in options.values()):
+            raise ValueError("it has more layers than the file has tensors")
+        return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
+    except Exception as error:  # a file may hold options of any type
+        problem = f"tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
+        raise WeightsError(f"{path}: {problem}: {error!s:.300}") from error
+
+
+class _AtMost(TorchFunctionMode):
+    """In this context, no more values are allocated for new tensors: what a file claims about its
+    head would else be allocated, whatever the file really holds.
+    """
+
+    def __init__(self, values: int) -> None:
+        super().__init__()
+        self.left = values
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever torch's function returns
+        """Call torch's function, unless it makes too large a tensor."""
+        if function in _MAKES:
+            sizes = args[0] if args and isinstance(args[0], Sequence) else args
+            self.left -= prod(size for size in sizes if isinstance(size, int))
+            if self.left < 0:
+                raise ValueError("it would be larger than what the file holds")
+        return function(*args, **(kwargs or {}))
+
+
+_MAKES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+"""The functions with which modules make their tensors; the size comes first."""
+
+
+def _check_types(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Check the types of tensors; torch itself checks names and shapes.
+
+    Raises:
+        TypeError: names a tensor of another type.
+    """
+    for name, own in module.state_dict().items():
+        if name in tensors and tensors[name].dtype != own.dtype:
+            raise TypeError(f"{name} must be {own.dtype}, got {tensors[name].dtype}")
 
 
 def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:
-    with torch.inference_mode():
-        computed = head(features)
+    try:
+        with torch.inference_mode():
+            computed = head(features)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise WeightsError(
+            f"{path}: this head does not take its golden features: {error}"
+        ) from error
     if computed.shape != logits.shape or not _close(computed, logits):
         raise WeightsError(
             f"{path}: this head does not give the logits that it gave when it was written; "

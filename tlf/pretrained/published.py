@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.errors import WeightsError, nearest
-from tlf.preprocessing import Preprocessing
+from tlf.preprocessing import Preprocessing, read_preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -211,15 +211,13 @@ def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
     64
 
     Raises:
-        WeightsError: it cannot be read as tlf's ``Preprocessing``.
+        WeightsError: it cannot be read as tlf's ``Preprocessing``, or a value cannot be used.
     """
     if "preprocessing" not in metadata:
         return None
     try:
-        record = json.loads(metadata["preprocessing"])
-        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        return Preprocessing(**values)
-    except (TypeError, ValueError, AttributeError) as error:
+        return read_preprocessing(json.loads(metadata["preprocessing"]))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise WeightsError(f"the file's own preprocessing cannot be read: {error}") from error
 
 
@@ -227,14 +225,15 @@ def preprocessing_in(file: Path) -> Preprocessing | None:
     """How images are prepared, from a file of weights; None if it does not say so or cannot be
     read. The header is read here, since safetensors would import numpy.
     """
-    if file.suffix != ".safetensors":
+    if file.suffix != ".safetensors" or not file.is_file():
         return None
     try:
         with file.open("rb") as weights:
             length = int.from_bytes(weights.read(8), "little")
             header = json.loads(weights.read(length)) if length <= LONGEST_HEADER else {}
         return stored_preprocessing(header.get("__metadata__") or {})
-    except (OSError, ValueError, AttributeError, WeightsError):
+    # The weights are read again later; then an error is reported.
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError, WeightsError):
         return None
 
 
