@@ -107,6 +107,13 @@ def test_a_run_folder_can_be_moved_and_its_images_deleted(finished, images, tmp_
     assert list(predict_images(moved, there)) == list(predict_images(finished, there))
 
 
+def test_the_run_that_was_probably_meant_is_named(finished, images):
+    wrong = finished.with_name(finished.name[:-1])
+    told = f"there is no {wrong}/model.safetensors; .*; did you mean '{finished}'"
+    with pytest.raises(RunError, match=told):
+        load_classifier(wrong)
+
+
 def test_a_model_without_its_recipe_is_refused(finished, tmp_path):
     moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
     (moved / "recipe.toml").unlink()

@@ -112,6 +112,24 @@ def test_files_of_others(tmp_path):
         read_sealed(tmp_path / "none.safetensors")
 
 
+def test_a_giant_file_is_refused_before_it_is_read(path):
+    """A whole file and a terabyte of nothing, which takes no room on the disk."""
+    for start in (path.read_bytes(), b""):
+        path.write_bytes(start)
+        with path.open("r+b") as file:
+            file.truncate(2**40)
+        with pytest.raises(WeightsError, match=r"is damaged|is not a safetensors file"):
+            read_sealed(path)
+
+
+def test_a_run_that_was_meant_is_named(path):
+    run = path.parent / "mine"
+    run.mkdir()
+    path.rename(run / path.name)
+    with pytest.raises(RunError, match=f"; did you mean '{run}'"):
+        read_sealed(path.parent / "min" / path.name)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"hello", b"a text, no tensors\n", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"PK\3\4\0\0\0\0\0\0\x80"],

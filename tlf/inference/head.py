@@ -101,7 +101,6 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
             f"{file} must hold a head and its golden features, got none; name a head.safetensors"
         )
     features, logits = (tensors.pop(name) for name in GOLDEN)
-    _check_sizes(file, metadata, features, logits)
     head = PortableHead(_filled(file, metadata, tensors), metadata)
     _check_golden(file, head, features, logits)
     return head
@@ -116,33 +115,15 @@ def _no_file(path: Path) -> RunError:
     return absent(path, wanted)
 
 
-def _check_sizes(path: Path, metadata: Metadata, features: Tensor, logits: Tensor) -> None:
-    """Compare the claims of the metadata with the golden pair, before a head is built by them."""
-    width, classes = metadata.num_features, len(metadata.classes)
-    plain = features.dtype == logits.dtype == torch.float32
-    if not plain or len(features) != 1 or width not in features.shape[1:]:
-        raise WeightsError(
-            f"{path} does not fit the head that it names: it must have {width} features, and its "
-            f"golden features are {features.dtype} {tuple(features.shape)}"
-        )
-    if logits.shape != (1, classes):
-        raise WeightsError(
-            f"{path} does not fit the head that it names: it must have {classes} classes, and its "
-            f"golden logits are {tuple(logits.shape)}"
-        )
-
-
 def _filled(path: Path, metadata: Metadata, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The head with its tensors."""
     values = sum(tensor.numel() for tensor in tensors.values())
     # The initial weights are drawn and then replaced: the caller's random numbers stay as they are.
     with torch.random.fork_rng(devices=[]), _AtMost(SLACK + 4 * values):
         module = _build(path, metadata, len(tensors))
-    try:
-        _check_types(module, tensors)
-        module.load_state_dict(dict(tensors))
-    except (RuntimeError, TypeError) as error:
-        raise WeightsError(f"{path} does not fit the head that it names: {error}") from error
+    if misfit := _misfit(module.state_dict(), tensors):
+        raise WeightsError(f"{path} does not fit the head that it names: {misfit}")
+    module.load_state_dict(dict(tensors))
     return module
 
 
@@ -195,26 +176,25 @@ _MAKES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.ra
 """The functions with which modules make their tensors; the size comes first."""
 
 
-def _check_types(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Check the types of tensors; torch itself checks names and shapes.
-
-    Raises:
-        TypeError: names a tensor of another type.
-    """
-    for name, own in module.state_dict().items():
-        if name in tensors and tensors[name].dtype != own.dtype:
-            raise TypeError(f"{name} must be {own.dtype}, got {tensors[name].dtype}")
+def _misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """The first tensor that is missing, left over, or of another shape or type; empty if none."""
+    for name in sorted(own.keys() ^ given.keys()):
+        return f"the tensor {name!r:.80} is {'missing' if name in own else 'not part of it'}"
+    for name, tensor in own.items():
+        wanted, got = ((t.dtype, tuple(t.shape)) for t in (tensor, given[name]))
+        if wanted != got:
+            return f"{name} must be {wanted[0]} {wanted[1]}, got {got[0]} {got[1]}"
+    return ""
 
 
 def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:
     try:
         with torch.inference_mode():
             computed = head(features)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise WeightsError(
-            f"{path}: this head does not take its golden features: {error}"
-        ) from error
-    if computed.shape != logits.shape or not _close(computed, logits):
+        same = computed.shape == logits.shape and _close(computed, logits)
+    except Exception as error:  # the features may be of any type and shape
+        raise WeightsError(f"{path}: this head does not take its golden pair: {error}") from error
+    if not same:
         raise WeightsError(
             f"{path}: this head does not give the logits that it gave when it was written; "
             f"tlf {head.metadata.tlf} wrote it, and the code that builds it has changed since"
