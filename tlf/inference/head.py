@@ -25,7 +25,7 @@ TOLERANCE = 1e-4
 processors sum float32 numbers in different orders."""
 
 
-SLACK = 1_000_000
+SLACK = 10_000_000
 """How many values a small head may allocate beyond those in its file, as it is built."""
 
 
