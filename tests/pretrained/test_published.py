@@ -124,6 +124,13 @@ def test_a_hub_configuration_of_something_else_is_refused(tmp_path):
     path.write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(WeightsError, match="not weights of timm"):
         published.timm_hub_config(path, "resnet18")
+    for text in ("{", "[1]", "null", "[" * 100_000, '{"architecture": "resnet18", "model_args": 1}',
+                 '{"architecture": "resnet18", "input_size": [3, "a", "b"]}',
+                 '{"architecture": "resnet18", "crop_pct": 0}',
+                 '{"architecture": "resnet18", "std": [0, 1, 1]}'):  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(WeightsError, match="cannot be read as timm's description"):
+            published.timm_hub_config(path, "resnet18")
 
 
 def test_stored_preprocessing_comes_back_as_it_was():

@@ -156,11 +156,14 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
         timm's configuration, and the options that the network was built with.
 
     Raises:
-        WeightsError: the weights are of another architecture, or not timm's.
+        WeightsError: the weights are of another architecture or not timm's, or the file is damaged.
     """
-    from timm.models import PretrainedCfg
-
-    values = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        values = dict(json.loads(path.read_text(encoding="utf-8")))
+        config, options = _hub_config(values)
+        read_preprocessing(dataclasses.asdict(timm_preprocessing(config)))
+    except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise WeightsError(f"{path} cannot be read as timm's description: {error}") from error
     if "architecture" not in values:
         raise WeightsError(
             f"{path} must name an architecture, got none: these are not weights of timm"
@@ -170,8 +173,14 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
         raise WeightsError(
             f"the weights are of {actual}, not {architecture}; write model = {actual!r}"
         )
+    return config, options
+
+
+def _hub_config(values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    from timm.models import PretrainedCfg
+
     # In older files, the configuration is on the top level.
-    config = values | values.get("pretrained_cfg", {})
+    config = {**values, **values.get("pretrained_cfg", {})}
     if "num_classes" in values:
         config["num_classes"] = values["num_classes"]
     options = values.get("model_args", {})
