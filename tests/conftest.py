@@ -121,6 +121,17 @@ def finished(finished_events: "list[RunEvent]") -> Path:
     return Path(finished_events[-1].folder)
 
 
+@pytest.fixture(scope="session")
+def finished_bf16(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """The folder of a run that computed in bf16, which has ended. No test may change it."""
+    from tlf.runs.run import run
+
+    root = tmp_path_factory.mktemp("bf16")
+    recipe = write_recipe(root / "recipe.toml", images, f'precision = "bf16"\n{TWO_PHASES}')
+    *_, result = run(recipe)
+    return Path(result.folder)
+
+
 @pytest.fixture
 def run_copy(finished: Path, tmp_path: Path) -> Path:
     """A copy of that folder, to be changed."""

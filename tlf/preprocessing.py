@@ -1,9 +1,19 @@
 """How images are prepared for a backbone. The record is stored with the weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+Crop = Literal["center", "squash"]
+
+LARGEST = 16_384
+"""The longest side of an image, in pixels, that the metadata of a file may ask for."""
+
+SMALLEST_STD, LARGEST_FIGURE = 1e-6, 1_000_000
+"""Limits for mean and std in the metadata of a file. Beyond them float32 numbers overflow."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +29,7 @@ class Preprocessing:
     """Side of the square input, in pixels."""
     resize: int = 256
     """Shorter side before the crop, in pixels."""
-    crop: Literal["center", "squash"] = "center"
+    crop: Crop = "center"
     interpolation: Interpolation = "bilinear"
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -38,3 +48,48 @@ class Preprocessing:
         """
         side = size or self.size
         return replace(self, size=side, resize=resize or round(self.resize * side / self.size))
+
+
+def read_preprocessing(record: Mapping[str, Any]) -> Preprocessing:
+    """The ``Preprocessing`` in the metadata of a file, checked: anybody may have written it.
+
+    >>> read_preprocessing({"size": 64, "mean": [0.5], "std": [0.2]}).size
+    64
+    >>> read_preprocessing({"size": 0})
+    Traceback (most recent call last):
+    ValueError: size must be a whole number from 1 to 16384, got 0
+
+    Raises:
+        TypeError: a key is unknown, or the record is no table.
+        ValueError: a value cannot be used; names it.
+    """
+    if not isinstance(record, Mapping):
+        raise TypeError(f"it must be a table, got {record!r:.60}")
+    values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+    found = Preprocessing(**values)
+    _check_sides(found)
+    for name, choices in (("crop", get_args(Crop)), ("interpolation", get_args(Interpolation))):
+        if (choice := getattr(found, name)) not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {choice!r:.60}")
+    _check_figures("mean", found.mean)
+    _check_figures("std", found.std)
+    if len(found.mean) != len(found.std) or min(found.std) < SMALLEST_STD:
+        raise ValueError(
+            f"std must hold a number of at least {SMALLEST_STD} for each of mean, got {found.std}"
+        )
+    return found
+
+
+def _check_sides(found: Preprocessing) -> None:
+    for name, side in (("size", found.size), ("resize", found.resize)):
+        if type(side) is not int or not 1 <= side <= LARGEST:
+            raise ValueError(f"{name} must be a whole number from 1 to {LARGEST}, got {side!r:.60}")
+    if found.resize < found.size:
+        raise ValueError(f"resize must be at least the size, {found.size}, got {found.resize}")
+
+
+def _check_figures(name: str, figures: object) -> None:
+    if not isinstance(figures, tuple) or len(figures) not in (1, 3):
+        raise ValueError(f"{name} must hold 1 or 3 numbers, got {figures!r:.60}")
+    if not all(type(n) in (int, float) and abs(n) <= LARGEST_FIGURE for n in figures):
+        raise ValueError(f"{name} must hold numbers up to {LARGEST_FIGURE:,}, got {figures!r:.60}")

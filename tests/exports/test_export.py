@@ -1,5 +1,6 @@
 """What is exported is compared with the run first, and written whole or not at all."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,19 +24,66 @@ def test_what_differs_is_not_written(run_copy, monkeypatch):
     assert not list((run_copy / "exports").iterdir())
 
 
-def test_a_run_whose_predictions_or_images_changed_is_refused(run_copy):
-    table = run_copy / "predictions.csv"
+def change_predictions(run):
+    """Write other probabilities for the first image."""
+    table = run / "predictions.csv"
     rows = table.read_text().splitlines()
     rows[1] = ",".join([*rows[1].split(",")[:3], "0.900000", "0.100000"])
     table.write_text("\n".join(rows) + "\n")
-    with pytest.raises(WeightsError, match=r"differ from the run's predictions\.csv by up to"):
+
+
+def moved(run, images, to):
+    """Copy a run's images, and let the run read the copies."""
+    shutil.copytree(images, to)
+    recipe = run / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace(str(images), str(to)))
+    return to
+
+
+def test_images_that_changed_are_named_as_the_reason(run_copy, images, tmp_path):
+    val = moved(run_copy, images, tmp_path / "images") / "val" / "circles"
+    change_predictions(run_copy)
+    told = r"differ from the run's predictions\.csv by up to 0\.\d+: eval images of the run have"
+    shutil.copy(val / "002.jpg", val / "001.jpg")
+    with pytest.raises(WeightsError, match=told):
         package.export(run_copy, "model")
+
+
+def test_a_model_of_another_run_is_named_as_the_reason(run_copy, finished_bf16, images):
+    shutil.copy(finished_bf16 / "model.safetensors", run_copy)
+    change_predictions(run_copy)
+    told = r"model\.safetensors is of another run than head\.safetensors; nothing was written"
+    with pytest.raises(WeightsError, match=told):
+        package.export(run_copy, "model")
+
+
+def test_what_has_not_changed_is_not_named_as_the_reason(run_copy):
+    change_predictions(run_copy)
+    told = "the images and the weights are those of the run, so predictions.csv was changed, or"
+    with pytest.raises(WeightsError, match=told):
+        package.export(run_copy, "model")
+
+
+def test_missing_images_and_predictions_are_named(run_copy):
+    table = run_copy / "predictions.csv"
     table.write_text(table.read_text().replace("val/circles/001.jpg", "val/circles/gone.jpg"))
     with pytest.raises(DataError, match=r"^1 of the run's eval images are missing, .*gone\.jpg"):
         package.export(run_copy, "model")
     table.unlink()
     with pytest.raises(RunError, match=r"there is no .*predictions\.csv"):
         package.export(run_copy, "model")
+
+
+def test_a_run_in_bf16_is_exported_whatever_16_bits_change(finished_bf16, tmp_path, monkeypatch):
+    """The export is compared with the model in float32, and the difference to the run is shown."""
+    monkeypatch.setattr(module, "RUN_TOLERANCE", 0.0)
+    run = Path(shutil.copytree(finished_bf16, tmp_path / "run"))
+    exported = package.export(run, "torch-export")
+    assert exported.run_precision == "bf16"
+    assert exported.difference > 1e-5  # the run's figures are not those of float32
+    change_predictions(run)
+    with pytest.raises(WeightsError, match=r"by up to 0\.\d+, and bf16 explains .* of it: the im"):
+        package.export(run, "torch-export", overwrite=True)
 
 
 def test_nothing_is_replaced_without_overwrite(run_copy):

@@ -33,6 +33,7 @@ def test_a_head_accepts_its_own_backbone_and_no_other(path):
     with torch.inference_mode():
         assert torch.equal(attached.model(images), classifier(images))
     assert attached.labels == head.labels
+    assert attached.precision == "no"
     with pytest.raises(WeightsError) as caught:
         head.attach(backbone(seed=5))
     told = str(caught.value)
@@ -104,6 +105,13 @@ def test_another_architecture_is_named_with_the_one_to_build(tmp_path):
     for own in (published, nn.Sequential(nn.Dropout(), nn.Linear(512, 2))):
         resnet.fc = own
         assert told(resnet).endswith("; write fc = torch.nn.Identity()")
+
+
+def test_it_computes_in_the_precision_of_its_run(path):
+    classifier, features = written(path, Linear())
+    metadata = replace(metadata_of(classifier, Linear(), "linear"), precision="bf16")
+    save_head(path, classifier, metadata, features)
+    assert load_head(path).attach(backbone()).precision == "bf16"
 
 
 def test_a_head_that_pools_needs_maps(path):

@@ -1,6 +1,7 @@
 """The head by itself, in programs that have little else."""
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from small_heads import F, K, written
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.heads import KINDS, AttentionPool, Cosine, Linear, Mlp
 from tlf.inference.head import load_head
-from tlf.inference.sealed_file import read_sealed, write_sealed
+from tlf.inference.sealed_file import digest, digest_place, header, read_sealed, write_sealed
 from tlf.preprocessing import Preprocessing
 
 HEADS = [
@@ -160,6 +161,91 @@ def test_files_that_are_whole_and_make_no_sense(path, change, told):
     written(path, Linear())
     rewritten(path, change)
     with pytest.raises(WeightsError, match=told):
+        load_head(path)
+
+
+GOLDEN = "golden.features"
+
+
+@pytest.mark.parametrize(
+    ("head", "change", "told"),
+    [
+        (
+            Linear(),
+            lambda t, a: a.update(num_features=10**12),
+            "it would be larger than what the file",
+        ),
+        (Linear(), lambda t, a: a.update(num_features="16"), "num_features must be above 0, got"),
+        (Linear(), lambda t, a: a.update(classes=["a"] * 10), r"weight must be .* \(10, 16\), got"),
+        (Linear(), lambda t, a: a.update(classes=[1, 2, 3]), "classes must be a list of names"),
+        (Linear(), lambda t, a: a.update(head=None), "head must be a table, got None"),
+        (Linear(), lambda t, a: a.update(head={"kind": 1}), "head.kind must be a text of at most"),
+        (Linear(), lambda t, a: a["head"].update(dropout="a"), "cannot build: '<=' not supported"),
+        (Linear(), lambda t, a: a["head"].update(kind="a:b"), "its head, 'a:b', needs the plugin"),
+        (Linear(), lambda t, a: a["preprocessing"].update(size=10**9), "size must be a whole num"),
+        (Linear(), lambda t, a: a.update(precision=16), "precision must be a text"),
+        (
+            Linear(),
+            lambda t, a: t.update({GOLDEN: t[GOLDEN].int()}),
+            "does not take its golden pair",
+        ),
+        (
+            Linear(),
+            lambda t, a: t.update({GOLDEN: t[GOLDEN][:0]}),
+            "does not give the logits",
+        ),
+        (Linear(), lambda t, a: t.update({GOLDEN: t[GOLDEN][None]}), "does not give the logits"),
+        (Linear(), lambda t, a: t.update({GOLDEN: t[GOLDEN][0, 0]}), "does not take its golden p"),
+        (
+            Linear(),
+            lambda t, a: t.update({"golden.logits": torch.ones(1, K, dtype=torch.bool)}),
+            "does not take its golden pair",
+        ),
+        (Linear(), lambda t, a: t.update(weight=t["weight"].to(torch.complex64)), "weight must be"),
+        (
+            Linear(),
+            lambda t, a: t.update(weight=t["weight"] * float("nan")),
+            "does not give the lo",
+        ),
+        (Mlp((8,)), lambda t, a: a["head"].update(hidden=[10**9]), "it would be larger than what"),
+        (Mlp((8,)), lambda t, a: a["head"].update(hidden=[1] * 10**6), "it has more layers than"),
+        (Mlp((8,)), lambda t, a: a["head"].update(hidden={}), "cannot build: hidden must hold"),
+        (
+            Mlp((8,)),
+            lambda t, a: a["head"].update(norm=[]),
+            "'mlp' head that this tlf cannot build",
+        ),
+        (Cosine(), lambda t, a: a["head"].update(scale=float("nan")), "scale must be a finite"),
+        (AttentionPool(4), lambda t, a: a["head"].update(heads=10**18), "write heads = 16"),
+        (
+            AttentionPool(4),
+            lambda t, a: t.update({GOLDEN: t[GOLDEN].flatten(1)[:, :F]}),
+            "does not take its golden pair: the input of attention pooling must be maps",
+        ),
+    ],
+)
+def test_a_forged_head_is_refused_before_it_is_built(path, head, change, told):
+    """Whole files, sealed like true ones, whose contents claim what cannot be."""
+    written(path, head)
+    rewritten(path, change)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WeightsError, match=told) as caught:
+        load_head(path)
+    assert str(path) in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+def test_tensors_that_overlap_are_refused(path):
+    """A header that JSON and the seal allow, and safetensors does not."""
+    written(path, Linear())
+    data = path.read_bytes()
+    start, rest = data[: len(header(data))], data[len(header(data)) :]
+    forged = start.replace(b'"data_offsets":[0,', b'"data_offsets":[4,')
+    assert forged != start
+    path.write_bytes(forged + rest)
+    place = digest_place(forged)
+    path.write_bytes(forged[:place] + digest(forged + rest).encode() + forged[place + 64 :] + rest)
+    with pytest.raises(WeightsError, match="is not a whole safetensors file"):
         load_head(path)
 
 

@@ -7,11 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
+from run_files import predictions
 from small import UNREADABLE
 from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
+from tlf.runtime.precision import PrecisionWarning, has_fast
 
 
 def test_probabilities_sum_to_one_and_the_highest_is_predicted(finished, images):
@@ -105,6 +107,13 @@ def test_a_run_folder_can_be_moved_and_its_images_deleted(finished, images, tmp_
     assert list(predict_images(moved, there)) == list(predict_images(finished, there))
 
 
+def test_the_run_that_was_probably_meant_is_named(finished, images):
+    wrong = finished.with_name(finished.name[:-1])
+    told = f"there is no {wrong}/model.safetensors; .*; did you mean '{finished}'"
+    with pytest.raises(RunError, match=told):
+        load_classifier(wrong)
+
+
 def test_a_model_without_its_recipe_is_refused(finished, tmp_path):
     moved = Path(shutil.copytree(finished, tmp_path / "elsewhere"))
     (moved / "recipe.toml").unlink()
@@ -139,3 +148,62 @@ def test_a_weight_that_changed_is_seen(finished, tmp_path):
     file.write_bytes(data)
     with pytest.raises(WeightsError, match="damaged: its bytes are not those that were written"):
         load_classifier(moved)
+
+
+def written(rows):
+    """Path → figures of predictions.csv."""
+    return {row["path"]: (row["predicted"], row["p_circles"], row["p_squares"]) for row in rows}
+
+
+def found_in(folder, run, images, precision=None):
+    found = predict_images(run, images / folder, precision=precision)
+    return {
+        str(Path(one.path).relative_to(images)): (
+            one.label,
+            *(f"{probability:.6f}" for probability in one.probabilities.values()),
+        )
+        for one in found
+    }
+
+
+@pytest.mark.skipif(not has_fast("bf16", torch.device("cpu")), reason="this CPU has no fast bf16")
+def test_the_run_says_what_it_computed_in_and_is_predicted_with_it(finished_bf16, images):
+    """The figures of predictions.csv, digit for digit; float32 gives others."""
+    expected = written(predictions(finished_bf16))
+    assert load_classifier(finished_bf16).precision == "bf16"
+    assert found_in("val", finished_bf16, images) == expected
+    assert found_in("val", finished_bf16, images, "bf16") == expected
+    assert found_in("val", finished_bf16, images, "no") != expected
+
+
+def test_a_run_in_float32_is_predicted_in_float32(finished, images):
+    assert load_classifier(finished).precision == "no"
+    assert found_in("val", finished, images) == written(predictions(finished))
+
+
+def test_a_device_without_fast_bf16_computes_in_float32_and_says_so(
+    finished_bf16, images, monkeypatch
+):
+    expected = found_in("val", finished_bf16, images, "no")
+    monkeypatch.setattr("tlf.runtime.precision.has_fast", lambda precision, device: False)
+    with pytest.warns(PrecisionWarning, match="no fast bf16") as caught:
+        assert found_in("val", finished_bf16, images) == expected
+    assert len(caught) == 1
+
+
+def test_an_unknown_precision_is_refused(finished, images):
+    told = "precision must be one of no, bf16, fp16, got 'float16'; leave it out"
+    with pytest.raises(RunError, match=told):
+        predict_images(finished, images, precision="float16")
+
+
+def test_unreadable_images_change_no_batch(finished, images, tmp_path):
+    """What is left out is left out before batches are made, as in a run."""
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"")
+    files = [*expand([images])] * 2
+    assert len(files) > AT_ONCE
+    problems = []
+    found = list(predict_images(finished, [bad, *files[:7], bad, *files[7:]], problems.append))
+    assert found == list(predict_images(finished, files))
+    assert len(problems) == 2

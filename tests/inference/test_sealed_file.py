@@ -96,7 +96,12 @@ def test_files_of_others(tmp_path):
     save_file({"a": torch.ones(1)}, path, metadata={"tlf": json.dumps({"format": 99, "tlf": "9"})})
     with pytest.raises(RunError, match="written by tlf 9; upgrade"):
         read_sealed(path)
-    for text in ("[]", "7", '"x"', "{", '{"format": "1"}', '{"format": 1}', "[" * 100_000):
+    for text in ('{"format": 3}', '{"format": "2"}', '{"format": 2.5}', '{"format": 0}'):
+        save_file({"a": torch.ones(1)}, path, metadata={"tlf": text})
+        told = r"the format of .* must be one of 1 to 2, got .*: it was written by another tlf; up"
+        with pytest.raises(RunError, match=told):
+            read_sealed(path)
+    for text in ("[]", "7", '"x"', "{", "{}", '{"format": 1}', "[" * 100_000):
         save_file({"a": torch.ones(1)}, path, metadata={"tlf": text})
         with pytest.raises(WeightsError, match="is damaged"):
             read_sealed(path)
@@ -105,6 +110,24 @@ def test_files_of_others(tmp_path):
         read_sealed(path)
     with pytest.raises(RunError, match="there is no"):
         read_sealed(tmp_path / "none.safetensors")
+
+
+def test_a_giant_file_is_refused_before_it_is_read(path):
+    """A whole file and a terabyte of nothing, which takes no room on the disk."""
+    for start in (path.read_bytes(), b""):
+        path.write_bytes(start)
+        with path.open("r+b") as file:
+            file.truncate(2**40)
+        with pytest.raises(WeightsError, match=r"is damaged|is not a safetensors file"):
+            read_sealed(path)
+
+
+def test_a_run_that_was_meant_is_named(path):
+    run = path.parent / "mine"
+    run.mkdir()
+    path.rename(run / path.name)
+    with pytest.raises(RunError, match=f"; did you mean '{run}'"):
+        read_sealed(path.parent / "min" / path.name)
 
 
 @pytest.mark.parametrize(

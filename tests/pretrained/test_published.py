@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -123,6 +124,13 @@ def test_a_hub_configuration_of_something_else_is_refused(tmp_path):
     path.write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(WeightsError, match="not weights of timm"):
         published.timm_hub_config(path, "resnet18")
+    for text in ("{", "[1]", "null", "[" * 100_000, '{"architecture": "resnet18", "model_args": 1}',
+                 '{"architecture": "resnet18", "input_size": [3, "a", "b"]}',
+                 '{"architecture": "resnet18", "crop_pct": 0}',
+                 '{"architecture": "resnet18", "std": [0, 1, 1]}'):  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(WeightsError, match="cannot be read as timm's description"):
+            published.timm_hub_config(path, "resnet18")
 
 
 def test_stored_preprocessing_comes_back_as_it_was():
@@ -132,7 +140,10 @@ def test_stored_preprocessing_comes_back_as_it_was():
     assert published.stored_preprocessing({"format": "pt"}) is None
 
 
-@pytest.mark.parametrize("text", ["{", '{"sise": 64}', "[1]"])
+@pytest.mark.parametrize(
+    "text",
+    ["{", '{"sise": 64}', "[1]", '{"size": -1}', "[" * 100_000, '{"size": ' + "9" * 5000 + "}"],
+)
 def test_stored_preprocessing_that_is_not_tlfs_is_refused(text):
     with pytest.raises(WeightsError, match="preprocessing cannot be read"):
         published.stored_preprocessing({"preprocessing": text})
@@ -169,6 +180,9 @@ def test_preprocessing_is_read_from_a_file_without_its_tensors(tmp_path):
     (tmp_path / "long.safetensors").write_bytes(b"\xff" * 8 + b"{}")
     (tmp_path / "list.safetensors").write_bytes((2).to_bytes(8, "little") + b"[]")
     (tmp_path / "other.pth").write_bytes(b"")
+    (tmp_path / "deep.safetensors").write_bytes((10**5).to_bytes(8, "little") + b"[" * 10**5)
+    os.mkfifo(tmp_path / "pipe.safetensors")  # opened, it would wait for a writer
     for name in ("silent.safetensors", "short.safetensors", "long.safetensors",
-                 "list.safetensors", "none.safetensors", "other.pth"):  # fmt: skip
+                 "list.safetensors", "none.safetensors", "other.pth", "deep.safetensors",
+                 "pipe.safetensors"):  # fmt: skip
         assert published.preprocessing_in(tmp_path / name) is None

@@ -1,4 +1,10 @@
 import json
+import pickle
+import random
+import resource
+import struct
+import warnings
+import zipfile
 from collections import OrderedDict
 
 import pytest
@@ -82,6 +88,117 @@ def test_a_truncated_file_is_refused(tmp_path, state, name):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(WeightsError, match=r"not a whole|cannot be read|must hold only"):
         weights.read(path)
+
+
+def changed(data, rng):
+    """A file with a few other bytes, or with some more or fewer."""
+    data = bytearray(data)
+    for _ in range(rng.choice((1, 2, 8))):
+        place = rng.randrange(len(data))
+        data[place : place + rng.choice((0, 1, 1, 4))] = rng.randbytes(rng.choice((0, 1, 1, 4, 8)))
+    return bytes(data)
+
+
+def repacked(data, rng, folder):
+    """The same archive of torch, with another pickle in it."""
+    (folder / "whole").write_bytes(data)
+    with zipfile.ZipFile(folder / "whole") as whole, zipfile.ZipFile(folder / "w", "w") as new:
+        for name in whole.namelist():
+            content = whole.read(name)
+            new.writestr(name, changed(content, rng) if name.endswith(".pkl") else content)
+    return (folder / "w").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["pth", "old.pth", "safetensors"])
+def test_a_changed_file_is_read_or_refused(tmp_path, net, state, suffix):
+    """Whatever the libraries raise, one error names the file, in one line of text."""
+    rng, path = random.Random(suffix), tmp_path / f"w.{suffix}"
+    if suffix == "safetensors":
+        save_file(state, path, {"preprocessing": '{"size": 64, "resize": 72}'})
+    else:
+        torch.save(state, path, _use_new_zipfile_serialization=suffix == "pth")
+    whole, told = path.read_bytes(), []
+    for number in range(150):
+        packed = suffix == "pth" and number % 3
+        path.write_bytes(repacked(whole, rng, tmp_path) if packed else changed(whole, rng))
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                weights.fit(net, weights.read(path).tensors)
+        except WeightsError as error:
+            told.append(str(error))
+    assert len(told) > 50
+    assert max(map(len, told)) < 1000
+    assert all(message.isprintable() for message in told)
+
+
+def quantized(tensor):
+    with warnings.catch_warnings(action="ignore"):  # torch will remove them
+        return torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8)
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        (lambda t: t.to_sparse(), r"1 of another kind: conv\.weight \(torch\.sparse_coo"),
+        (lambda t: t.to("meta"), r"1 of another kind: conv\.weight"),
+        (quantized, r"conv\.weight \(torch\.strided, torch\.qint8\); write them as float32"),
+        (lambda t: t.to(torch.float8_e4m3fn), r"1 of another kind: conv\.weight"),
+        (lambda t: t[:1, :1, :1, :1].expand(10**6, 10**6, 1, 1), "1 of another kind: conv.weight"),
+        (lambda t: t.to(torch.complex64), r"conv\.weight is torch\.complex64 in the file and"),
+        (lambda t: t.int(), r"conv\.weight is torch\.int32 in the file and torch\.float32"),
+        (lambda t: t[:0], r"conv\.weight is \(0, 1, 3, 3\) in the file"),
+        (lambda t: t * float("nan"), r"1 with NaN or infinity: conv\.weight$"),
+        (lambda t: t.double() * 1e300, r"1 with NaN or infinity: conv\.weight$"),
+    ],
+    ids=["sparse", "meta", "quantized", "float8", "huge", "complex", "int", "empty", "nan", "big"],
+)
+def test_tensors_of_other_kinds_are_refused(tmp_path, net, state, odd, told):
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    torch.save({**state, "conv.weight": odd(state["conv.weight"])}, tmp_path / "w.pth")
+    with warnings.catch_warnings(action="ignore"), pytest.raises(WeightsError, match=told):
+        weights.fit(net, weights.read(tmp_path / "w.pth").tensors)
+    assert same(dict(net.state_dict()), before)
+
+
+def test_large_numbers_are_finite_though_their_sum_is_not(tmp_path, net, state):
+    state["conv.weight"] = torch.full_like(state["conv.weight"], 3e38)
+    weights.fit(net, state)
+    assert same(dict(net.state_dict()), state)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    """As text, two of them would be the same."""
+    torch.save({1: torch.zeros(1), "1": torch.ones(1)}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match="must hold tensors by name"):
+        weights.read(tmp_path / "w.pth")
+
+
+def test_names_in_messages_are_short_and_printable(net, state):
+    with pytest.raises(WeightsError) as caught:
+        weights.fit(net, {**state, "\x1b[31m" + "x" * 10**6: torch.zeros(1)})
+    assert "1 not part of the network: \\x1b[31mxxx" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_an_archive_that_would_fill_the_memory_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w/data.pkl", b"N0" * 10**6)
+    with pytest.raises(WeightsError, match=r"an archive of \d+ bytes that claims to hold 2000000;"):
+        weights.read(tmp_path / "w.pth")
+
+
+def test_a_claim_of_size_allocates_nothing(tmp_path):
+    """A tensor of 64 GB in a file of 100 bytes."""
+    header = {"a": {"dtype": "F32", "shape": [2**34], "data_offsets": [0, 2**36]}}
+    text = json.dumps(header).encode()
+    (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
+    storage = ("storage", "FloatStorage", "0", "cpu", 2**34)
+    (tmp_path / "w.pth").write_bytes(pickle.dumps(storage))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name in ("w.safetensors", "w.pth"):
+        with pytest.raises(WeightsError, match=name):
+            weights.read(tmp_path / name)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
 
 
 def test_a_missing_file_is_named(tmp_path):

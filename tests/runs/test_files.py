@@ -7,13 +7,14 @@ import timm
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch.nn import functional
 from torchvision import models
 from torchvision.transforms import v2
 
 import tlf as package
 from run_files import metrics, predictions
+from tlf.inference.sealed_file import read_sealed
 from tlf.results import epoch_line
 
 FILES = {
@@ -148,3 +149,17 @@ def test_segments_have_a_line_each_with_the_rates(finished):
     assert lines[0]["rates"] == {"head.weight": 0.1, "head.bias": 0.1}
     assert lines[1]["rates"]["head.weight"] == 0.01
     assert min(lines[1]["rates"].values()) == pytest.approx(0.01 * 0.5**5)
+
+
+def test_the_golden_pair_of_a_run_in_bf16_is_float32(finished_bf16, images):
+    """Features in float32 through the head in float32: apps compute so."""
+    about, stored = read_sealed(finished_bf16 / "head.safetensors")
+    assert about["precision"] == "bf16"
+    assert json.loads((finished_bf16 / "provenance.json").read_text())["precision"] == "bf16"
+    head, tensors = package.load_head(finished_bf16 / "head.safetensors"), load(stored)
+    classifier = package.load_classifier(finished_bf16, precision="no")
+    row = predictions(finished_bf16)[0]
+    with torch.inference_mode():
+        features = classifier.model.features(classifier.prepare([images / row["path"]]))
+        assert torch.equal(tensors["golden.features"], features)
+        assert torch.equal(tensors["golden.logits"], head(features))

@@ -21,6 +21,7 @@ def test_it_has_versions_plugins_images_and_hashes(finished, images):
     assert found["images"] == {"train": 20, "eval": 11}
     assert len(found["backbone_sha256"]) == 64
     assert found["hardware"]["device"].startswith("CPU")
+    assert found["precision"] == "no"
     assert {"git_revision", "notes"} <= found.keys()
     total = hashlib.sha256()
     for label, name in enumerate(("circles", "squares")):

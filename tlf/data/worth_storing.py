@@ -59,7 +59,8 @@ def check_worth_storing(
     every = gathered(own)
     if problems := [problem for *_, problem in every if problem]:
         raise OSError(problems[0])
-    decoding, reading, count = (sum(part[i] for part in every) for i in range(3))
+    decoding, reading = sum(part[0] for part in every), sum(part[1] for part in every)
+    count = sum(part[2] for part in every)
     if count and reading > decoding:
         raise OSError(
             f"to read one takes {1000 * reading / count:.2g} ms, to decode it "

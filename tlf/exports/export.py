@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from shutil import copyfile
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from tlf.errors import RunError, TlfError, WeightsError, nearest
 from tlf.exports.formats import FORMATS, Compute, Format, Source
-from tlf.exports.parity import Sample, read_sample
+from tlf.exports.parity import Sample, find_change, largest_difference, read_sample
 from tlf.exports.quantize import quantize
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.metadata import read_metadata
@@ -24,7 +25,8 @@ TOLERANCE = 1e-4
 their order."""
 
 RUN_TOLERANCE = 0.02
-"""By how much a probability may differ from the run's: the run may have computed in 16 bits."""
+"""By how much a probability may differ from the run's, besides what 16 bits explain: the run may
+have computed on another device."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Exported:
     """The metrics of the export on these images, such as ``top1``."""
     run_metrics: Mapping[str, float]
     """The metrics of the run's own predictions on these images."""
+    run_precision: str
+    """What the run computed in; the export computes in float32."""
 
 
 def export(
@@ -51,7 +55,7 @@ def export(
     int8: bool = False,
     margin: float = 0.01,
 ) -> Exported:
-    """Write a run's best model for another library, if it gives the run's probabilities.
+    """Write a run's best model for another library, if it gives the model's probabilities.
 
     Parameters:
         run: the folder of the run.
@@ -64,7 +68,8 @@ def export(
     Raises:
         RunError: the run has not ended, the file exists, or packages are missing.
         DataError: images of the run are missing, so that nothing can be compared.
-        WeightsError: the format cannot hold the model, or its probabilities differ from the run's.
+        WeightsError: the format cannot hold the model, its probabilities differ from the model's in
+            float32, or the model no longer gives the run's.
     """
     folder, format_ = Path(run), _find_format(to, int8)
     name = "model.int8.onnx" if int8 else format_.file
@@ -84,6 +89,7 @@ def export(
         difference=sample.difference(probabilities),
         metrics=sample.evaluate(probabilities),
         run_metrics=sample.evaluate(sample.probabilities),
+        run_precision=source.metadata.precision,
     )
 
 
@@ -117,12 +123,14 @@ def _write_and_compare(
 ) -> Tensor:
     """Write a file, in 8 bits if there is a margin, compare it, and return its probabilities."""
     format_.write(source, file)
+    expected = _probabilities(partial(source.classifier.compute, precision="no"), sample)
     probabilities = _probabilities(format_.compute(source, file), sample)
-    _check(source, sample, probabilities)
+    _check_export(probabilities, expected)
+    _check_run(source, sample, expected)
     if margin is not None:
         quantize(file, sample.images)
         probabilities = _probabilities(format_.compute(source, file), sample)
-        _check_cost(sample, probabilities, margin)
+        _check_cost(sample, expected, probabilities, margin)
     return probabilities
 
 
@@ -134,23 +142,39 @@ def _probabilities(compute: Compute, sample: Sample) -> Tensor:
         return sample.task.probabilities(logits)
 
 
-def _check(source: Source, sample: Sample, probabilities: Tensor) -> None:
-    expected = _probabilities(source.classifier.model, sample)
-    if (difference := float((probabilities - expected).abs().max())) > TOLERANCE:
+def _check_export(probabilities: Tensor, expected: Tensor) -> None:
+    """Compare an export with the same model in torch; both compute in float32."""
+    difference = largest_difference(probabilities, expected)
+    if not difference <= TOLERANCE:  # NaN is no number that is small enough
         raise WeightsError(
             f"the export's probabilities differ from the model's in torch by up to "
             f"{difference:.2g}; nothing was written"
         )
-    if (difference := sample.difference(probabilities)) > RUN_TOLERANCE:
+
+
+def _check_run(source: Source, sample: Sample, expected: Tensor) -> None:
+    """Compare the model in float32 with the run's own figures, which may be in 16 bits.
+
+    Both the run's figures and those that the model gives here in the run's precision are rounded
+    from the same float32 values. So they are about equally far from them.
+    """
+    difference = sample.difference(expected)
+    if difference <= RUN_TOLERANCE:
+        return
+    precision = source.metadata.precision
+    rounded = _probabilities(partial(source.classifier.compute, precision=precision), sample)
+    rounding = largest_difference(rounded, expected)
+    if not difference <= RUN_TOLERANCE + 2 * rounding:
+        beyond = f", and {precision} explains {rounding:.2g} of it" if precision != "no" else ""
         raise WeightsError(
-            f"the export's probabilities differ from the run's predictions.csv by up to "
-            f"{difference:.2g}: the run's images or its model have changed; nothing was written"
+            f"the model's probabilities differ from the run's predictions.csv by up to "
+            f"{difference:.2g}{beyond}: {find_change(source.run, sample)}; nothing was written"
         )
 
 
-def _check_cost(sample: Sample, probabilities: Tensor, margin: float) -> None:
+def _check_cost(sample: Sample, expected: Tensor, probabilities: Tensor, margin: float) -> None:
     metric = sample.task.metrics[0]
-    before, after = (sample.evaluate(p)[metric.name] for p in (sample.probabilities, probabilities))
+    before, after = (sample.evaluate(p)[metric.name] for p in (expected, probabilities))
     cost = before - after if metric.higher_is_better else after - before
     if cost > margin:
         raise WeightsError(

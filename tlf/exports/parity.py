@@ -1,14 +1,19 @@
 """Eval images of a run and its own predictions on them: what an export must agree with."""
 
 import csv
+import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from tlf.components import Split
+from tlf.data.readable import Inspection, manifest
 from tlf.errors import DataError, RunError
 from tlf.inference.classifier import TrainedClassifier
+from tlf.inference.metadata import read_metadata
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.tasks import TASKS, Task
 
@@ -27,10 +32,14 @@ class Sample:
     probabilities: Tensor
     """(N, K) from the run's predictions.csv."""
     task: Task
+    split: Split
+    """The eval split of the run's recipe, as it is now."""
+    names: tuple[str, ...]
+    """The images that the run evaluated."""
 
     def difference(self, probabilities: Tensor) -> float:
         """The largest difference from a probability of the run."""
-        return float((probabilities - self.probabilities).abs().max())
+        return largest_difference(probabilities, self.probabilities)
 
     def evaluate(self, probabilities: Tensor) -> dict[str, float]:
         """Metric → its value for these probabilities."""
@@ -44,7 +53,8 @@ def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
         RunError: the run has no predictions.csv.
         DataError: images of the run are missing.
     """
-    rows = _rows(run / "predictions.csv")
+    every = _rows(run / "predictions.csv")
+    rows = every[:: max(1, -(-len(every) // AT_MOST))]
     split = find_splits(read_plan(run / "recipe.toml")).eval
     index_of = {name: index for index, name in enumerate(split.names)}
     if missing := [row["path"] for row in rows if row["path"] not in index_of]:
@@ -59,7 +69,56 @@ def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
         labels=torch.tensor([labels.index(row["label"]) for row in rows]),
         probabilities=torch.tensor(probabilities),
         task=TASKS[classifier.task],
+        split=split,
+        names=tuple(row["path"] for row in every),
     )
+
+
+def largest_difference(one: Tensor, other: Tensor) -> float:
+    """The largest difference of two probabilities."""
+    return float((one - other).abs().max())
+
+
+def find_change(run: Path, sample: Sample) -> str:
+    """Why a run's model no longer gives its predictions, as far as the run's files tell."""
+    if _recorded(run) not in (None, _manifest(sample)):
+        return "eval images of the run have changed since"
+    head, model = run / "head.safetensors", run / "model.safetensors"
+    if head.is_file() and read_metadata(head) != read_metadata(model):
+        return f"{model.name} is of another run than {head.name}"
+    return (
+        "the images and the weights are those of the run, so predictions.csv was changed, or tlf, "
+        "a plugin or a library computes something else than in the run"
+    )
+
+
+def _recorded(run: Path) -> str | None:
+    """The SHA-256 over the eval images in provenance.json; None if it cannot be read."""
+    try:
+        content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+        digest: str = content["data_sha256"]["eval"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return digest
+
+
+def _manifest(sample: Sample) -> str:
+    """SHA-256 over the eval images that the run used, as they are now."""
+    used = set(sample.names)
+    unused = {i: "unused" for i, name in enumerate(sample.split.names) if name not in used}
+    digests = [
+        b"" if index in unused else _digest(sample.split, index)
+        for index in range(len(sample.split))
+    ]
+    return manifest(sample.split, Inspection(digests, unused))
+
+
+def _digest(split: Split, index: int) -> bytes:
+    """SHA-256 of an image; of nothing if it can no longer be read."""
+    try:
+        return sha256(split.read(index)).digest()
+    except (OSError, DataError):
+        return sha256().digest()
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -69,6 +128,4 @@ def _rows(path: Path) -> list[dict[str, str]]:
             "that has ended"
         )
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    step = max(1, -(-len(rows) // AT_MOST))
-    return rows[::step]
+        return list(csv.DictReader(file))

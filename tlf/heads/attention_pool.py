@@ -52,7 +52,7 @@ class AttentionPool:
 def _largest_divisor(number: int, most: int) -> int:
     """The largest divisor that is not above ``most``.
 
-    >>> _largest_divisor(384, 10)
-    8
+    >>> _largest_divisor(384, 10), _largest_divisor(384, 10**18)
+    (8, 384)
     """
-    return max(divisor for divisor in range(1, most + 1) if number % divisor == 0)
+    return max(divisor for divisor in range(1, min(number, most) + 1) if number % divisor == 0)

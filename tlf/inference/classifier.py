@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, overload
@@ -15,6 +16,7 @@ from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, predictions
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.precision import autocast, usable
 from tlf.tasks import DEFAULT, TASKS
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ class TrainedClassifier:
     preprocessing: Preprocessing
     task: str = DEFAULT
     """The task that it was trained for: a name in ``tlf.tasks.TASKS``."""
+    precision: str = "no"
+    """What it computes in: ``no`` (float32), ``bf16`` or ``fp16``. A device without a fast form of
+    it computes in float32, with a ``PrecisionWarning``. ``model`` itself computes in float32."""
 
     # A path and bytes are sequences too, but not of images.
     @overload
@@ -77,15 +82,20 @@ class TrainedClassifier:
         Raises:
             DataError: names the image that is missing or unreadable.
         """
-        for start in range(0, len(images), AT_ONCE):
-            batch = images[start : start + AT_ONCE]
-            read = [*_read(batch, self.preprocessing, start, unreadable)]
-            if read:
-                with torch.inference_mode():
-                    logits = self.model(self._scaled([pixels for _, pixels in read]))
-                probabilities = TASKS[self.task].probabilities(logits)
-                paths = [path for path, _ in read]
-                yield from predictions(paths, probabilities, self.labels, TASKS[self.task])
+        task, precision = TASKS[self.task], usable(self.precision, self._device)
+        readable = _read(images, self.preprocessing, unreadable)
+        # Batches of readable images in order, as the run's evaluation makes them: the last bits of
+        # logits depend on the size of a batch.
+        while read := [*islice(readable, AT_ONCE)]:
+            paths, pixels = zip(*read, strict=True)
+            logits = self.compute(self._scaled(pixels), precision)
+            yield from predictions(paths, task.probabilities(logits), self.labels, task)
+
+    def compute(self, images: Tensor, precision: str) -> Tensor:
+        """Prepared images (B, C, S, S) → float32 logits (B, K), computed in a precision."""
+        with torch.inference_mode(), autocast(precision, self._device):
+            logits: Tensor = self.model(images)
+        return logits.float()
 
     def prepare(self, images: Sequence[ImageLike]) -> Tensor:
         """Images → the input of the model (B, C, H, W), on its device.
@@ -95,16 +105,18 @@ class TrainedClassifier:
         """
         return self._scaled([pixels for _, pixels in _read(images, self.preprocessing)])
 
-    def _scaled(self, pixels: list[Tensor]) -> Tensor:
-        device = next(self.model.parameters()).device
-        scaled = normalize(torch.stack(pixels).to(device), self.preprocessing)
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _scaled(self, pixels: Sequence[Tensor]) -> Tensor:
+        scaled = normalize(torch.stack([*pixels]).to(self._device), self.preprocessing)
         return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _read(
     images: Sequence[ImageLike],
     preprocessing: Preprocessing,
-    first: int = 0,
     unreadable: Callable[[DataError], object] | None = None,
 ) -> Iterator[tuple[str | None, Tensor]]:
     """The path of each image, if it has one, and its uint8 pixels (C, S, S).
@@ -112,13 +124,12 @@ def _read(
     Parameters:
         images: any number of images.
         preprocessing: how they are prepared.
-        first: the index of the first one in the whole list; errors name images by it.
         unreadable: called with each error, instead of raising it.
 
     Raises:
         DataError: names the image that is missing or unreadable.
     """
-    for number, image in enumerate(images, start=first):
+    for number, image in enumerate(images):
         try:
             yield _path(image), _pixels(image, preprocessing, number)
         except DataError as error:

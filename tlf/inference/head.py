@@ -1,6 +1,7 @@
 """A trained head alone, for programs that have their own backbone: needs torch and safetensors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from tlf.errors import RunError, WeightsError
 from tlf.heads import KINDS
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 """How far recomputed logits may differ from those in the file, as a fraction of the largest one:
 processors sum float32 numbers in different orders."""
+
+
+SLACK = 10_000_000
+"""How many values a small head may allocate beyond those in its file, as it is built."""
 
 
 class PortableHead(nn.Module):
@@ -86,18 +92,16 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     if not file.is_file():
         raise _no_file(file)
     metadata, data = read_with_metadata(file)
-    tensors = load(data)
+    try:
+        tensors = load(data)
+    except Exception as error:  # whole, and yet forged: safetensors and torch may raise anything
+        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from error
     if not tensors.keys() >= {*GOLDEN}:
         raise WeightsError(
             f"{file} must hold a head and its golden features, got none; name a head.safetensors"
         )
     features, logits = (tensors.pop(name) for name in GOLDEN)
-    module = _build(file, metadata)
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{file} does not fit the head that it names: {error}") from error
-    head = PortableHead(module, metadata)
+    head = PortableHead(_filled(file, metadata, tensors), metadata)
     _check_golden(file, head, features, logits)
     return head
 
@@ -111,30 +115,86 @@ def _no_file(path: Path) -> RunError:
     return absent(path, wanted)
 
 
-def _build(path: Path, metadata: Metadata) -> nn.Module:
+def _filled(path: Path, metadata: Metadata, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The head with its tensors."""
+    values = sum(tensor.numel() for tensor in tensors.values())
+    # The initial weights are drawn and then replaced: the caller's random numbers stay as they are.
+    with torch.random.fork_rng(devices=[]), _AtMost(SLACK + 4 * values):
+        module = _build(path, metadata, len(tensors))
+    if misfit := _misfit(module.state_dict(), tensors):
+        raise WeightsError(f"{path} does not fit the head that it names: {misfit}")
+    module.load_state_dict(dict(tensors))
+    return module
+
+
+def _build(path: Path, metadata: Metadata, most_layers: int) -> nn.Module:
     kind = metadata.head["kind"]
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in metadata.head.items()
         if name != "kind"
     }
-    # The initial weights are drawn and then replaced: the caller's random numbers stay as they are.
-    with torch.random.fork_rng(devices=[]):
-        if ":" in kind:
-            from tlf.inference.plugin_heads import build_plugin_head
+    if ":" in kind:
+        from tlf.inference.plugin_heads import build_plugin_head
 
-            return build_plugin_head(path, metadata, options)
-        try:
-            return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
-        except (KeyError, TypeError, ValueError) as error:
-            problem = f"tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
-            raise WeightsError(f"{path}: {problem}: {error}") from error
+        return build_plugin_head(path, metadata, options)
+    try:
+        if any(isinstance(value, tuple) and len(value) > most_layers for value in options.values()):
+            raise ValueError("it has more layers than the file has tensors")
+        return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
+    except Exception as error:  # a file may hold options of any type
+        problem = f"tlf {metadata.tlf} wrote a {kind!r} head that this tlf cannot build"
+        raise WeightsError(f"{path}: {problem}: {error!s:.300}") from error
+
+
+class _AtMost(TorchFunctionMode):
+    """In this context, no more values are allocated for new tensors: what a file claims about its
+    head would else be allocated, whatever the file really holds.
+    """
+
+    def __init__(self, values: int) -> None:
+        super().__init__()
+        self.left = values
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Collection[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever torch's function returns
+        """Call torch's function, unless it makes too large a tensor."""
+        if function in _MAKES:
+            sizes = args[0] if args and isinstance(args[0], Sequence) else args
+            self.left -= prod(size for size in sizes if isinstance(size, int))
+            if self.left < 0:
+                raise ValueError("it would be larger than what the file holds")
+        return function(*args, **(kwargs or {}))
+
+
+_MAKES = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn)
+"""The functions with which modules make their tensors; the size comes first."""
+
+
+def _misfit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """The first tensor that is missing, left over, or of another shape or type; empty if none."""
+    for name in sorted(own.keys() ^ given.keys()):
+        return f"the tensor {name!r:.80} is {'missing' if name in own else 'not part of it'}"
+    for name, tensor in own.items():
+        wanted, got = ((t.dtype, tuple(t.shape)) for t in (tensor, given[name]))
+        if wanted != got:
+            return f"{name} must be {wanted[0]} {wanted[1]}, got {got[0]} {got[1]}"
+    return ""
 
 
 def _check_golden(path: Path, head: PortableHead, features: Tensor, logits: Tensor) -> None:
-    with torch.inference_mode():
-        computed = head(features)
-    if computed.shape != logits.shape or not _close(computed, logits):
+    try:
+        with torch.inference_mode():
+            computed = head(features)
+        same = computed.shape == logits.shape and _close(computed, logits)
+    except Exception as error:  # the features may be of any type and shape
+        raise WeightsError(f"{path}: this head does not take its golden pair: {error}") from error
+    if not same:
         raise WeightsError(
             f"{path}: this head does not give the logits that it gave when it was written; "
             f"tlf {head.metadata.tlf} wrote it, and the code that builds it has changed since"

@@ -7,13 +7,20 @@ from typing import Any
 
 from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed
-from tlf.preprocessing import Preprocessing
+from tlf.preprocessing import Preprocessing, read_preprocessing
 
 FIRST_TASK = "single-label"
 """``tlf.tasks.DEFAULT``, written here because loading a head does not wait for ``tlf.tasks``."""
 
 GOLDEN = ("golden.features", "golden.logits")
 """Tensors in the head's file besides the head's own: features of one image, and their logits."""
+
+
+LONGEST_TEXT = 200
+"""The longest version, kind or name of a module, in characters. Class names may be longer."""
+
+_PREPARED = ("size", "resize", "crop", "interpolation", "mean", "std")
+"""What every file says about preprocessing."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,9 @@ class Metadata:
     """The version of tlf that wrote the file."""
     task: str = FIRST_TASK
     """The task that the model was trained for. Files of format 1 do not name it: there was one."""
+    precision: str = "no"
+    """What the run computed its figures in: ``no`` (float32), ``bf16`` or ``fp16``. The weights are
+    float32."""
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -61,15 +71,48 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
     about, data = read_sealed(path)
     try:
         preprocessing = about["preprocessing"]
-        preprocessing |= {"mean": tuple(preprocessing["mean"]), "std": tuple(preprocessing["std"])}
         del preprocessing["mode"]  # the length of mean and std says it
+        if missing := [key for key in _PREPARED if key not in preprocessing]:
+            raise KeyError(f"preprocessing.{missing[0]}")
         metadata = Metadata(**{**about, "classes": tuple(about["classes"]),
-                       "preprocessing": Preprocessing(**preprocessing)})  # fmt: skip
-        if metadata.task != FIRST_TASK:
-            _check_task(path, metadata.task)
-    except (KeyError, TypeError) as error:
+                       "preprocessing": read_preprocessing(preprocessing)})  # fmt: skip
+        _check(metadata)
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
+    if metadata.task != FIRST_TASK:
+        _check_task(path, metadata.task)
     return metadata, data
+
+
+def _check(metadata: Metadata) -> None:
+    """Check the types of all values: a file may come from anybody.
+
+    Raises:
+        ValueError: names the key whose value cannot be used.
+    """
+    texts: dict[str, object]
+    texts = {"classifier": metadata.classifier, "tlf": metadata.tlf, "task": metadata.task,
+             "precision": metadata.precision}  # fmt: skip
+    for part, keys in (("head", ("kind",)), ("backbone", ("kind", "sha256"))):
+        table = _table(part, getattr(metadata, part))
+        texts |= {f"{part}.{key}": table.get(key) for key in keys}
+    texts |= {f"plugins.{k}": v for k, v in _table("plugins", metadata.plugins).items()}
+    _table("metrics", metadata.metrics)
+    for key, text in texts.items():
+        if not isinstance(text, str) or len(text) > LONGEST_TEXT:
+            raise ValueError(
+                f"{key} must be a text of at most {LONGEST_TEXT} characters, got {text!r:.60}"
+            )
+    if not metadata.classes or not all(isinstance(name, str) for name in metadata.classes):
+        raise ValueError(f"classes must be a list of names, got {metadata.classes!r:.60}")
+    if type(metadata.num_features) is not int or metadata.num_features < 1:
+        raise ValueError(f"num_features must be above 0, got {metadata.num_features!r:.60}")
+
+
+def _table(key: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{key} must be a table, got {value!r:.60}")
+    return value
 
 
 def _check_task(path: Path, task: str) -> None:

@@ -13,7 +13,7 @@ from tlf.errors import WeightsError
 from tlf.inference.metadata import GOLDEN, Metadata, read_metadata
 from tlf.inference.sealed_file import write_sealed
 from tlf.model import Classifier
-from tlf.pretrained.weights import fingerprint
+from tlf.pretrained.weights import fingerprint, fit
 
 
 def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
@@ -32,15 +32,19 @@ def load_model(path: Path, classifier: Classifier) -> None:
         WeightsError: a tensor is missing, unknown, or of another shape.
     """
     prefix = f"{read_metadata(path).classifier}."
+    try:
+        tensors = load_file(path)
+    except Exception as error:  # whole, and yet forged: safetensors and torch may raise anything
+        raise WeightsError(f"{path} is not a whole safetensors file: {error}") from error
     own = {
         f"head.{name.removeprefix(prefix)}"
         if name.startswith(prefix)
         else f"backbone.{name}": value
-        for name, value in load_file(path).items()
+        for name, value in tensors.items()
     }
     try:
-        classifier.load_state_dict(own)
-    except RuntimeError as error:
+        fit(classifier, own)
+    except WeightsError as error:
         raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
 
 

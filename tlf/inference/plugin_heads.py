@@ -20,15 +20,16 @@ def build_plugin_head(path: Path, metadata: Metadata, options: Mapping[str, Any]
     """
     kind = metadata.head["kind"]
     name = kind.partition(":")[0]
+    wanted = metadata.plugins.get(name, f"the package of {name!r}")
     try:
         offer = load_plugins([name]).catalogue.of("tlf_heads").get(kind)
     except PluginError as error:
-        needed = f"its head, {kind!r}, needs the plugin {name!r} of {metadata.plugins[name]}"
+        needed = f"its head, {kind!r}, needs the plugin {name!r} of {wanted}"
         raise WeightsError(f"{path}: {needed}: {error}") from error
     if offer is None:
         raise WeightsError(
             f"{path}: the plugin {name!r} must offer {kind!r}, and the installed one does not; "
-            f"install {metadata.plugins[name]}"
+            f"install {wanted}"
         )
     with blame(offer, "build"):
         module: nn.Module = offer.component(**options).build(

@@ -16,24 +16,34 @@ from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
 from tlf.recipe.build import build_model
 from tlf.recipe.plan import read_plan
+from tlf.runtime.precision import PRECISIONS
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
-def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
+def load_classifier(run: str | PathLike[str], precision: str | None = None) -> TrainedClassifier:
     """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded.
 
     Parameters:
         run: its folder, or the ``model.safetensors`` in it. Its data set is not needed.
+        precision: what it computes in: ``no`` (float32), ``bf16`` or ``fp16``; by default what the
+            run computed in. A device that has no fast form of it computes in float32, with a
+            ``PrecisionWarning``.
 
     >>> import tlf
     >>> tlf.load_classifier("runs/mine").predict("ant.jpg").label  # doctest: +SKIP
     'ants'
 
     Raises:
-        RunError: the folder holds no finished run; says how to resume a stopped one.
+        RunError: the folder holds no finished run; says how to resume a stopped one. Or there is no
+            such precision.
         WeightsError: its weights are damaged.
     """
+    if precision not in (None, *PRECISIONS):
+        raise RunError(
+            f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; leave it out "
+            "for the run's own"
+        )
     given = Path(run)
     folder = given.parent if given.name == "model.safetensors" else given
     weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
@@ -50,13 +60,17 @@ def load_classifier(run: str | PathLike[str]) -> TrainedClassifier:
     _, model = build_model(replace(plan, recipe=empty), len(metadata.classes))
     plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
-    return TrainedClassifier(model.eval(), metadata.classes, metadata.preprocessing, metadata.task)
+    return TrainedClassifier(
+        model.eval(), metadata.classes, metadata.preprocessing, metadata.task,
+        precision or metadata.precision,
+    )  # fmt: skip
 
 
 def predict(
     run: str | PathLike[str],
     images: Paths,
     unreadable: Callable[[DataError], object] | None = None,
+    precision: str | None = None,
 ) -> Iterator[Prediction]:
     """Classify images with the best model of a run: what ``tlf predict RUN IMAGE...`` prints.
 
@@ -65,6 +79,9 @@ def predict(
         images: an image file, a folder of them, or a list of such paths.
         unreadable: called with the error of each unreadable image, which is left out; for example
             a list's ``append``. Without it, the first unreadable image raises.
+        precision: what to compute in, see ``load_classifier``. On the device of the run, its eval
+            images get the labels of its predictions.csv; in the order of the file they also get
+            the same bits of probabilities, unless stages were frozen.
 
     Yields:
         A prediction for each image, as soon as it is known. The images of a folder and its
@@ -77,7 +94,7 @@ def predict(
     """
     paths = [images] if isinstance(images, str | PathLike) else images
     files = expand([Path(path) for path in paths])
-    return load_classifier(run).each(files, unreadable)
+    return load_classifier(run, precision).each(files, unreadable)
 
 
 def expand(paths: Sequence[Path]) -> tuple[Path, ...]:

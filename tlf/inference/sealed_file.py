@@ -26,6 +26,12 @@ BLANK = b"0" * 64
 """Stands in the digest's place while it is computed."""
 
 
+LONGEST_HEADER = 100_000_000
+"""The largest header, in bytes, that the safetensors format allows."""
+
+START = 64
+"""How many bytes are read before it is known that a file is one of safetensors."""
+
 WANTED = "a run's head.safetensors or model.safetensors"
 """The files that tlf writes; errors say to name one of them."""
 
@@ -48,9 +54,13 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
     if not path.is_file():
         raise absent(path)
     try:
-        data = path.read_bytes()
+        data = _bytes(path)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
+    except MemoryError as error:
+        raise RunError(
+            f"cannot read {path}: its {path.stat().st_size:,} bytes do not fit into memory"
+        ) from error
     if not _is_safetensors(data):
         raise WeightsError(f"{path} is not a safetensors file; name {WANTED}")
     try:
@@ -63,9 +73,32 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
     return about, data
 
 
+def _bytes(path: Path) -> bytes:
+    """All bytes of a file; its start alone if it is no whole file of safetensors, since it may then
+    be of any size.
+    """
+    with path.open("rb") as file:
+        start = file.read(START)
+        if _is_safetensors(start):
+            length = int.from_bytes(start[:8], "little")
+            start += file.read(max(0, min(8 + length, LONGEST_HEADER) - START))
+        return start + file.read() if _claimed_size(start) == path.stat().st_size else start
+
+
+def _claimed_size(start: bytes) -> int | None:
+    """The size of a file, as its header has it; None if that cannot be read."""
+    try:
+        whole = header(start)
+        tensors: dict[str, Any] = json.loads(whole[8:])
+        ends = [one["data_offsets"][1] for key, one in tensors.items() if key != "__metadata__"]
+        return len(whole) + max(ends, default=0)
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError):
+        return None
+
+
 def absent(path: Path, wanted: str = WANTED) -> RunError:
     """The error for a missing weights file. ``wanted``: what to name instead."""
-    from tlf.runtime.files import is_run
+    from tlf.runtime.files import is_run, near_runs
 
     run = path.parent
     if is_run(run) and not (run / "model.safetensors").is_file():
@@ -73,7 +106,7 @@ def absent(path: Path, wanted: str = WANTED) -> RunError:
             f"there is no {path}: the run in {run} has not ended; "
             f"if it was stopped, resume with: tlf resume {run}"
         )
-    return RunError(f"there is no {path}; name {wanted}")
+    return RunError(f"there is no {path}; name {wanted}{near_runs(path)}")
 
 
 def header(data: bytes) -> bytes:
@@ -104,6 +137,8 @@ def digest_place(header: bytes) -> int:
 
 
 def _about(path: Path, header: bytes) -> dict[str, Any]:
+    if len(header) > LONGEST_HEADER:
+        raise ValueError("too long a header")
     metadata = json.loads(header[8:].decode()).get("__metadata__") or {}
     if "tlf" not in metadata:
         raise WeightsError(
@@ -111,8 +146,13 @@ def _about(path: Path, header: bytes) -> dict[str, Any]:
             f"it has no metadata of tlf; name {WANTED}"
         )
     about: dict[str, Any] = json.loads(metadata["tlf"])
-    if about.pop("format") > FORMAT:
-        raise RunError(f"{path} was written by tlf {about['tlf']}; upgrade: pip install -U tlf")
+    number = about.pop("format")
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        writer = f"tlf {about['tlf']!s:.20}" if "tlf" in about else "another tlf"
+        raise RunError(
+            f"the format of {path} must be one of 1 to {FORMAT}, got {number!r:.20}: it was "
+            f"written by {writer}; upgrade: pip install -U tlf"
+        )
     return about
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.errors import WeightsError, nearest
-from tlf.preprocessing import Preprocessing
+from tlf.preprocessing import Preprocessing, read_preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -156,11 +156,14 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
         timm's configuration, and the options that the network was built with.
 
     Raises:
-        WeightsError: the weights are of another architecture, or not timm's.
+        WeightsError: the weights are of another architecture or not timm's, or the file is damaged.
     """
-    from timm.models import PretrainedCfg
-
-    values = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        values = dict(json.loads(path.read_text(encoding="utf-8")))
+        config, options = _hub_config(values)
+        read_preprocessing(dataclasses.asdict(timm_preprocessing(config)))
+    except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise WeightsError(f"{path} cannot be read as timm's description: {error}") from error
     if "architecture" not in values:
         raise WeightsError(
             f"{path} must name an architecture, got none: these are not weights of timm"
@@ -170,8 +173,14 @@ def timm_hub_config(path: Path, architecture: str) -> tuple[Any, dict[str, Any]]
         raise WeightsError(
             f"the weights are of {actual}, not {architecture}; write model = {actual!r}"
         )
+    return config, options
+
+
+def _hub_config(values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    from timm.models import PretrainedCfg
+
     # In older files, the configuration is on the top level.
-    config = values | values.get("pretrained_cfg", {})
+    config = {**values, **values.get("pretrained_cfg", {})}
     if "num_classes" in values:
         config["num_classes"] = values["num_classes"]
     options = values.get("model_args", {})
@@ -211,15 +220,13 @@ def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
     64
 
     Raises:
-        WeightsError: it cannot be read as tlf's ``Preprocessing``.
+        WeightsError: it cannot be read as tlf's ``Preprocessing``, or a value cannot be used.
     """
     if "preprocessing" not in metadata:
         return None
     try:
-        record = json.loads(metadata["preprocessing"])
-        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        return Preprocessing(**values)
-    except (TypeError, ValueError, AttributeError) as error:
+        return read_preprocessing(json.loads(metadata["preprocessing"]))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise WeightsError(f"the file's own preprocessing cannot be read: {error}") from error
 
 
@@ -227,14 +234,15 @@ def preprocessing_in(file: Path) -> Preprocessing | None:
     """How images are prepared, from a file of weights; None if it does not say so or cannot be
     read. The header is read here, since safetensors would import numpy.
     """
-    if file.suffix != ".safetensors":
+    if file.suffix != ".safetensors" or not file.is_file():
         return None
     try:
         with file.open("rb") as weights:
             length = int.from_bytes(weights.read(8), "little")
             header = json.loads(weights.read(length)) if length <= LONGEST_HEADER else {}
         return stored_preprocessing(header.get("__metadata__") or {})
-    except (OSError, ValueError, AttributeError, WeightsError):
+    # The weights are read again later; then an error is reported.
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError, WeightsError):
         return None
 
 

@@ -1,4 +1,8 @@
-"""Read weights from files, copy them into a network, and hash them."""
+"""Read weights from files, copy them into a network, and hash them.
+
+A file of weights may come from anybody, and may be damaged. The libraries that read it then raise
+errors of any kind; ``read`` is the one place where all of them become a ``WeightsError``.
+"""
 
 import re
 import zipfile
@@ -19,6 +23,10 @@ STARTER = Path(__file__).with_name("starter_resnet18.safetensors")
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 """Suffixes of files of weights in a recipe."""
+
+_FLOATS, _WHOLE = ("float64", "float32", "float16", "bfloat16"), ("int64", "int32", "int16", "int8")
+PLAIN = (*_FLOATS, *_WHOLE, "uint8", "bool", "complex64", "complex128")
+"""torch's types of tensors in a file. Floats of 8 bits and fewer need a scale to mean anything."""
 
 SHOWN = 5
 """How many tensors an error names."""
@@ -61,16 +69,23 @@ def read(path: Path) -> StoredWeights:
     data-parallel training adds to every name, is removed.
 
     Raises:
-        WeightsError: there is no such file, or it holds anything but tensors, or is damaged.
+        WeightsError: there is no such file, or it holds anything but plain tensors, or is damaged.
     """
     if not path.is_file():
         raise WeightsError(
             f"weights must name a file that exists, got {path}; "
             "write its path, absolute or relative to the current folder"
         )
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    return StoredWeights(_unwrapped(_read_torch(path), path), {})
+    try:
+        stored = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+        _check_plain(path, stored.tensors)
+    except WeightsError:
+        raise
+    except Exception as error:  # a damaged file makes torch and safetensors raise anything
+        safe = path.suffix == ".safetensors"
+        fault = "is not a whole safetensors file" if safe else "cannot be read as torch weights"
+        raise WeightsError(f"{path} {fault}: {_reason(error)}; copy it again") from error
+    return stored
 
 
 def fit(
@@ -86,8 +101,8 @@ def fit(
         ignored: names of modules whose tensors are not copied, such as the classifier.
 
     Raises:
-        WeightsError: a tensor is missing, left over, or of another shape or kind of number. Then
-            nothing is copied.
+        WeightsError: a tensor is missing, left over, of another shape or kind of number, or not
+            finite. Then nothing is copied.
     """
     import torch
 
@@ -97,9 +112,12 @@ def fit(
     misfits = [m for name, tensor in own.items() if (m := _misfit(name, tensor, given.get(name)))]
     problems = [
         *_listed("missing", missing),
-        *_listed("not part of the network", [name for name in given if name not in own]),
+        *_listed("not part of the network", [_shown(name) for name in given if name not in own]),
         *_listed("of another shape or type", misfits),
     ]
+    if not problems:  # of tensors that fit, the size is known: no file makes this take long
+        endless = [_shown(name) for name, tensor in given.items() if not _is_finite(tensor)]
+        problems = _listed("with NaN or infinity", endless)
     if problems:
         raise WeightsError(
             f"the weights do not fit a {type(module).__name__}: " + "; ".join(problems)
@@ -145,30 +163,74 @@ def fingerprint(state: "Mapping[str, Tensor]") -> str:
 
 
 def _read_safetensors(path: Path) -> StoredWeights:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return StoredWeights(_unprefixed(tensors), file.metadata() or {})
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is not a whole safetensors file: {error}") from error
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return StoredWeights(_unprefixed(tensors), file.metadata() or {})
 
 
-def _read_torch(path: Path) -> object:
+def _read_torch(path: Path) -> StoredWeights:
     import torch
 
+    # Files from before 2020 are no zip archives and cannot be memory-mapped.
+    mapped = zipfile.is_zipfile(path)
+    if mapped:
+        _check_archive(path)
     try:
-        # Files from before 2020 are no zip archives and cannot be memory-mapped.
-        mapped = zipfile.is_zipfile(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UnpicklingError as error:
+        if "global" not in str(error).lower() and "allowlisted" not in str(error):
+            raise
         raise WeightsError(
             f"{path} must hold only tensors, got other objects, and reading them could run code. "
             "If you trust the file, load it and write its state_dict with safetensors"
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"{path} cannot be read as torch weights: {error}") from error
+    return StoredWeights(_unwrapped(content, path), {})
+
+
+def _check_archive(path: Path) -> None:
+    """Check that an archive is not compressed, before anything in it is read: torch compresses
+    none, and a small file could fill the memory.
+    """
+    with zipfile.ZipFile(path) as archive:
+        claimed = sum(member.file_size for member in archive.infolist())
+    if claimed > (size := path.stat().st_size):
+        raise WeightsError(
+            f"{path} must be as torch.save writes it, got an archive of {size} bytes that claims "
+            f"to hold {claimed}; write its state_dict with torch.save or safetensors"
+        )
+
+
+def _check_plain(path: Path, tensors: "Mapping[str, Tensor]") -> None:
+    """Check that tensors are dense, of a plain type, and no larger than their file."""
+    import torch
+
+    size = path.stat().st_size
+    odd = [
+        f"{_shown(name)} ({tensor.layout}, {tensor.dtype})"
+        for name, tensor in tensors.items()
+        if type(tensor) not in (torch.Tensor, torch.nn.Parameter)
+        or tensor.layout is not torch.strided
+        or tensor.device.type != "cpu"
+        or tensor.is_nested
+        or str(tensor.dtype).removeprefix("torch.") not in PLAIN
+        or tensor.nbytes > size
+    ]
+    if odd:
+        raise WeightsError(
+            f"{path} must hold plain dense tensors; {_listed('of another kind', odd)[0]}; "
+            "write them as float32, with to_dense() or dequantize()"
+        )
+
+
+def _is_finite(tensor: "Tensor") -> bool:
+    """Whether a tensor is finite in float32, to which it is converted."""
+    if not tensor.is_floating_point():
+        return True
+    values = tensor.float()
+    # A sum is fast, and is not finite where a value is not. It may also overflow.
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
 
 
 def _unwrapped(content: object, path: Path) -> "dict[str, Tensor]":
@@ -177,11 +239,13 @@ def _unwrapped(content: object, path: Path) -> "dict[str, Tensor]":
     for wrapper in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
-    if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
+    tensors = content.items() if isinstance(content, Mapping) else ()
+    named = {name: value for name, value in tensors if isinstance(value, Tensor)}
+    if not named or not all(isinstance(name, str) for name in named):
         raise WeightsError(
             f"{path} must hold tensors by name, or under 'state_dict' or 'model', got none"
         )
-    return _unprefixed({str(n): t for n, t in content.items() if isinstance(t, Tensor)})
+    return _unprefixed(named)
 
 
 def _unprefixed(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
@@ -198,13 +262,28 @@ def _misfit(name: str, own: "Tensor", given: "Tensor | None") -> str:
         return ""
     if own.shape != given.shape:
         return f"{name} is {_shape(given)} in the file and {_shape(own)} in the network"
-    if own.is_floating_point() != given.is_floating_point():
+    if (own.is_floating_point(), own.is_complex()) != (
+        given.is_floating_point(), given.is_complex()
+    ):  # fmt: skip
         return f"{name} is {given.dtype} in the file and {own.dtype} in the network"
     return ""
 
 
 def _shape(tensor: "Tensor") -> str:
     return re.sub(r",\)", ")", str(tuple(tensor.shape)))
+
+
+def _reason(error: Exception) -> str:
+    """What a library says about a file: its first line."""
+    said = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
+    line = next(iter(said.splitlines()), "")
+    return f"{type(error).__name__}: {_shown(line, 200)}" if line else type(error).__name__
+
+
+def _shown(text: str, longest: int = 80) -> str:
+    """A text from a file for a message: control characters are escaped, and it is cut."""
+    cut = text if len(text) <= longest else f"{text[:longest]}…"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def _listed(label: str, names: list[str]) -> list[str]:

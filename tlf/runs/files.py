@@ -117,6 +117,7 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
         plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in others},
         tlf=tlf.__version__,
+        precision=job.accelerator.mixed_precision,
     )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 
-from tlf.errors import RunError, nearest
+from tlf.errors import RunError
 from tlf.results import EpochResult, epoch_line, epoch_result
-from tlf.runtime.files import write_whole
+from tlf.runtime.files import near_runs, write_whole
 
 METRICS = "metrics.jsonl"
 """The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
@@ -36,7 +36,7 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
     path = Path(run) / METRICS
     if not path.is_file():
         raise RunError(
-            f"there is no {path}; write the folder of a run with a finished epoch{_near(path)}"
+            f"there is no {path}; write the folder of a run with a finished epoch{near_runs(path)}"
         )
     lines = path.read_bytes().split(b"\n")
     epochs = 0
@@ -59,10 +59,3 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
 
 def _line(result: EpochResult) -> str:
     return json.dumps(epoch_line(result)) + "\n"
-
-
-def _near(path: Path) -> str:
-    """Runs in the folder, or beside it."""
-    folder = path.parent if path.parent.is_dir() else path.parent.parent
-    runs = sorted(str(file.parent) for file in folder.glob(f"*/{path.name}"))
-    return f"; {nearest(str(path.parent), runs)}" if runs else ""

@@ -26,6 +26,7 @@ def provenance(job: Job) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **identity["versions"]},
         "recipe_sha256": sha256(identity["recipe"].encode()).hexdigest(),
         "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        "precision": job.accelerator.mixed_precision,
         "hardware": {
             "device": describe(job.accelerator),
             "machine": platform.platform(),

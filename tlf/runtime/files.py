@@ -8,12 +8,21 @@ from contextlib import contextmanager
 from errno import EINVAL
 from pathlib import Path
 
-from tlf.errors import RunError
+from tlf.errors import RunError, nearest
 
 
 def is_run(folder: Path) -> bool:
     """Whether a run has begun in a folder. A recipe alone does not show it."""
     return all((folder / name).is_file() for name in ("provenance.json", "recipe.toml"))
+
+
+def near_runs(path: Path) -> str:
+    """The end of an error about a file that a run should have: the run that was probably meant, out
+    of those that have such a file in the same folder, or beside it.
+    """
+    folder = path.parent if path.parent.is_dir() else path.parent.parent
+    runs = sorted(str(file.parent) for file in folder.glob(f"*/{path.name}"))
+    return f"; {nearest(str(path.parent), runs)}" if runs else ""
 
 
 def cache_folder(name: str) -> Path:

@@ -10,6 +10,13 @@ def test_the_file_and_the_comparison_are_printed(main, run_copy):
     assert comparison.count("top-1") == 2
 
 
+def test_the_precision_of_the_run_is_said_where_it_is_another(main, finished_bf16, tmp_path):
+    output = tmp_path / "mine.safetensors"
+    code, out, _ = main("export", finished_bf16, "--to", "timm", "--output", output)
+    assert code == 0
+    assert "compared with the run, which computed in bf16, on 11 eval images" in out
+
+
 def test_options(main, run_copy, tmp_path):
     output = tmp_path / "mine.safetensors"
     output.write_bytes(b"mine")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import warnings
 
 import pytest
 import torch
@@ -67,6 +68,27 @@ def test_json_lines_and_the_table_hold_the_same(predict, images):
         for row in rows
     ]
     assert [row["path"] for row in rows] == [str(file) for file in files]
+
+
+def test_another_precision_may_be_chosen_and_what_a_device_lacks_is_said(
+    predict, main, finished, images, monkeypatch
+):
+    lone = images / "val/squares/001.jpg"
+    plain = predict(lone, "--format", "csv")
+    assert predict(lone, "--format", "csv", "--precision", "no") == plain
+    monkeypatch.setattr("tlf.runtime.precision.has_fast", lambda precision, device: False)
+    # As a line, even where Python is told to turn warnings into errors.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code, out, err = main("predict", finished, lone, "--format", "csv", "--precision", "bf16")
+    assert (code, out) == (0, plain)
+    assert err == (
+        "note: this CPU has no fast bf16: float32 is used instead, and figures may differ from "
+        "those in bf16\n"
+    )
+    code, _, err = main("predict", finished, lone, "--precision", "float16")
+    assert code == 2
+    assert "'float16' is not one of 'no', 'bf16', 'fp16'" in err
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "table"])

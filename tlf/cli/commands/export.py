@@ -29,11 +29,16 @@ def command(
 ) -> None:
     """Write a run's best model for another library.
 
-    Nothing is written unless the file gives the probabilities that the run gave.
+    Nothing is written unless the file gives the probabilities of the model, in float32.
     """
     exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
     click.echo(
-        f"{exported.path}\ncompared with the run on {exported.images} eval images: probabilities "
-        f"differ by at most {exported.difference:.1g}; {describe(exported.metrics)}, "
-        f"in the run {describe(exported.run_metrics)}"
+        f"{exported.path}\ncompared with the run{_in(exported.run_precision)} on {exported.images} "
+        f"eval images: probabilities differ by at most {exported.difference:.1g}; "
+        f"{describe(exported.metrics)}, in the run {describe(exported.run_metrics)}"
     )
+
+
+def _in(precision: str) -> str:
+    """What a run computed in, where an export does not."""
+    return "" if precision == "no" else f", which computed in {precision},"

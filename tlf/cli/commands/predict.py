@@ -3,9 +3,11 @@
 import csv
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import click
 
@@ -13,6 +15,7 @@ import tlf
 from tlf.cli import arguments
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, row
+from tlf.runtime.precision import PRECISIONS, PrecisionWarning
 
 
 @click.command()
@@ -21,21 +24,51 @@ from tlf.inference.predictions import Prediction, row
     "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."
 )
 @click.option(
+    "--precision", type=click.Choice(PRECISIONS),
+    help="What to compute in; no is float32.  [default: what the run computed in]",
+)  # fmt: skip
+@click.option(
     "--format", "format_name", type=click.Choice(["table", "csv", "jsonl"]), default="table",
     show_default=True, help="A table for people; CSV or JSON lines for programs.",
 )  # fmt: skip
-def command(run: Path, images: tuple[Path, ...], format_name: str) -> None:
+def command(run: Path, images: tuple[Path, ...], precision: str | None, format_name: str) -> None:
     """Classify images with the best model of a run.
 
     IMAGE is a file or a folder of images. Unreadable files are left out and listed at the end, on
     stderr. The exit code is then 1, or 2 if no image can be read.
     """
     problems: list[DataError] = []
-    PRINTERS[format_name](_at_least_one(tlf.predict(run, images, problems.append), problems))
+    predictions = tlf.predict(run, images, problems.append, precision)
+    with _warnings_as_notes():
+        PRINTERS[format_name](_at_least_one(predictions, problems))
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     if problems:
         click.get_current_context().exit(1)
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Show the warnings about precision as lines, as the notes of a run are shown."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PrecisionWarning)
+        show_others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, PrecisionWarning):
+                click.echo(f"note: {message}", err=True)
+            else:
+                show_others(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _at_least_one(
