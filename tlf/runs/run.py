@@ -99,6 +99,7 @@ def resume(
     yield RunStarted(folder, job, len(state.history))
     if not stored.is_file():
         yield Notice("the run was stopped before its first state was stored; it starts again")
+    yield from (Notice(note) for note in state.notes)
     if state.segment is not None:
         phase = job.recipe.phases[state.phase].name
         yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
