@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tlf.errors import RunError, WeightsError
+from tlf.errors import RunError, UnwritableError, WeightsError
 from tlf.runtime.seal import BLANK, DIGEST, digest, header, seal
 
 FORMAT = 2
@@ -92,7 +92,7 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     """Write tensors and their metadata. The file appears under its name when it is complete.
 
     Raises:
-        RunError: the file cannot be written.
+        UnwritableError: the file cannot be written.
     """
     from tlf.runtime.files import written_whole  # what only reads does not wait for it
 
@@ -104,4 +104,4 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
             save_file(plain, side, metadata={"tlf": text})
             seal(side)
     except (OSError, SafetensorError) as error:
-        raise RunError(f"cannot write {path}: {error}") from error
+        raise UnwritableError(f"cannot write {path}: {error}") from error

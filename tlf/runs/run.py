@@ -1,18 +1,23 @@
 """Run a recipe, or resume a run that was stopped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from shutil import rmtree
+from typing import Any, TypeVar
 
+from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from tlf.errors import PluginError, RunError
+from tlf.errors import PluginError, RunError, UnwritableError
 from tlf.recipe.plan import RecipeLike, plan_of
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
 from tlf.runs.files import record_epoch, rewrite_epochs, write_beginning, write_end, write_segments
 from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
+from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import start_accelerator
 from tlf.training.checkpoint.changes import check_unchanged
 from tlf.training.checkpoint.checkpointer import Checkpointer
@@ -33,6 +38,7 @@ class RunStarted:
 
 
 RunEvent = RunStarted | Event | RunResult
+Outcome = TypeVar("Outcome")
 
 
 def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
@@ -62,11 +68,11 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     plan = plan_of(recipe, overrides)
     check_writable(plan.recipe.output)
     job = yield from read_images(open_job(plan, start_accelerator(plan.recipe.precision)))
-    folder = _agreed_folder(job)
-    yield RunStarted(folder, job, 0)
-    yield from (Notice(note) for note in job.splits.notes)
-    write_beginning(folder, job)
-    yield from _train(job, folder, State(), started)
+    with ExitStack() as exits:
+        folder, note = _from_main(job.accelerator, lambda: _begun(exits, job))
+        yield RunStarted(folder, job, 0)
+        yield from map(Notice, [*job.splits.notes, *filter(None, [note])])
+        yield from _train(job, folder, State(), started)
 
 
 def resume(
@@ -90,20 +96,23 @@ def resume(
     """
     started, folder = time.perf_counter(), unfinished_run(Path(run))
     plan = plan_of(folder / "recipe.toml" if recipe is None else recipe, overrides)
-    job = yield from read_images(open_job(plan, start_accelerator(plan.recipe.precision)))
-    if not changed:
-        check_unchanged(folder, job)
-    stored = state_file(folder)
-    state = restore(stored, job) if stored.is_file() else State()
-    rewrite_epochs(folder, job, state.history)
-    yield RunStarted(folder, job, len(state.history))
-    if not stored.is_file():
-        yield Notice("the run was stopped before its first state was stored; it starts again")
-    yield from (Notice(note) for note in state.notes)
-    if state.segment is not None:
-        phase = job.recipe.phases[state.phase].name
-        yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
-    yield from _train(job, folder, state, started)
+    accelerator = start_accelerator(plan.recipe.precision)
+    with ExitStack() as exits:
+        note = _from_main(accelerator, lambda: exits.enter_context(owned_run(folder)))
+        job = yield from read_images(open_job(plan, accelerator))
+        if not changed:
+            check_unchanged(folder, job)
+        stored = state_file(folder)
+        state = restore(stored, job) if stored.is_file() else State()
+        rewrite_epochs(folder, job, state.history)
+        yield RunStarted(folder, job, len(state.history))
+        yield from map(Notice, [*filter(None, [note]), *state.notes])
+        if not stored.is_file():
+            yield Notice("the run was stopped before its first state was stored; it starts again")
+        if state.segment is not None:
+            phase = job.recipe.phases[state.phase].name
+            yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
+        yield from _train(job, folder, state, started)
 
 
 def resume_recipe(
@@ -129,14 +138,15 @@ def resume_recipe(
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     try:
         yield from _train_and_write(job, folder, state, started)
-    except PluginError as error:
+    except (PluginError, UnwritableError) as error:
         # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
         # repeats what came after the last state, calls of hooks included.
         if not state_file(folder).is_file():
             raise
-        raise PluginError(
+        fixed = ", or with a fixed recipe: tlf RECIPE --resume --changed"
+        raise type(error)(
             f"{error}; the run's last state is stored: when this is fixed, resume with: "
-            f"tlf resume {folder}, or with a fixed recipe: tlf RECIPE --resume --changed"
+            f"tlf resume {folder}{fixed if isinstance(error, PluginError) else ''}"
         ) from error
 
 
@@ -152,9 +162,32 @@ def _train_and_write(job: Job, folder: Path, state: State, started: float) -> It
     yield write_end(folder, job, state, time.perf_counter() - started)
 
 
-def _agreed_folder(job: Job) -> Path:
-    """Create the run folder in one process; every process gets its path."""
-    name = [str(new_run_folder(job.recipe.output)) if job.accelerator.is_main_process else ""]
-    if job.accelerator.num_processes > 1:
-        broadcast_object_list(name)
-    return Path(name[0])
+def _begun(exits: ExitStack, job: Job) -> tuple[Path, str | None]:
+    """Create the folder of a new run, own it until the exits are closed, and write its first files.
+    Where they cannot be written, the folder is removed.
+    """
+    folder = new_run_folder(job.recipe.output)
+    try:
+        note = exits.enter_context(owned(folder))
+        write_beginning(folder, job)
+    except RunError:
+        rmtree(folder, ignore_errors=True)
+        raise
+    return folder, note
+
+
+def _from_main(accelerator: Accelerator, function: Callable[[], Outcome]) -> Outcome:
+    """Call a function in the main process; every process gets its result, or raises its error."""
+    answer: list[Any] = [None, None]
+    if accelerator.is_main_process:
+        try:
+            answer[0] = function()
+        except RunError as error:
+            answer[1] = error
+    if accelerator.num_processes > 1:
+        broadcast_object_list(answer)
+    result, problem = answer
+    if problem is not None:
+        raise problem
+    outcome: Outcome = result
+    return outcome

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from errno import EINVAL
 from pathlib import Path
 
-from tlf.errors import RunError
+from tlf.errors import RunError, UnwritableError
 
 
 def is_run(folder: Path) -> bool:
@@ -58,7 +58,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # an error of the writing is what counts
 
 
 _PART = ".part"
@@ -68,13 +68,30 @@ _PART = ".part"
 def remove_parts(folder: Path) -> None:
     """Remove the temporary folders that a killed program left in a folder."""
     for part in list(folder.rglob(f".*{_PART}")):
-        shutil.rmtree(part)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with written_whole(path) as temporary:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        UnwritableError: the file cannot be written.
+    """
+    with writing(path), written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file that cannot be written.
+
+    Raises:
+        UnwritableError: instead of the ``OSError`` of what writes it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _umask() -> int:

@@ -119,7 +119,7 @@ def test_a_state_that_cannot_be_read_is_named(copied):
     state = state_file(copied)
     state.unlink()
     state.mkdir()
-    with pytest.raises(RunError, match="cannot read .*state.safetensors: "):
+    with pytest.raises(RunError, match=r"cannot read .*state\.safetensors: "):
         restore(state, SimpleNamespace())
 
 
