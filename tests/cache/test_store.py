@@ -203,3 +203,25 @@ def test_the_default_folder_is_tlfs_own(tmp_path, monkeypatch):
     assert open_cache(None, 2).folder == tmp_path / "chain"
     assert open_cache(None, 2).max_bytes == 2 * 10**9
     assert open_cache("~/there", 2).folder == Path.home() / "there"
+
+
+def test_an_entry_that_cannot_be_read_is_listed_and_takes_space(cache):
+    """One of a later version, for example: it is evicted as any other."""
+    (store(cache, "old", bytes(600_000)) / "entry.json").write_text("{}")
+    (entry,) = cache.entries()
+    assert entry.title == "unreadable: damaged, or of another version of tlf"
+    assert 600_000 <= entry.bytes < 600_100
+    with pytest.raises(OSError, match=r"this run has stored 0\.6 MB"):
+        Cache(cache.folder, 10**6, used={entry.folder.name}).begin(entry_key("new"), 10**6 - 10)
+    cache.begin(entry_key("new"), 600_000).discard()
+    assert cache.entries() == ()
+
+
+def test_opening_a_cache_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "file" / "cache"))
+    (tmp_path / "file").write_text("")
+    cache = open_cache()
+    assert cache.entries() == ()
+    assert cache.clear() == 0
+    with pytest.raises(OSError, match=r"cannot make the folder .*chain: Not a directory"):
+        cache.begin(entry_key(), 10)

@@ -21,7 +21,7 @@ from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
 from tlf.data.loading import Decoded, Pixels
-from tlf.data.pixel_store import Shape, StoredPixels, pixels_title, wanted_pixels
+from tlf.data.pixel_store import Shape, StoredPixels, has_index, pixels_title, wanted_pixels
 from tlf.data.readable import BadImages, Inspection, check_splits
 from tlf.data.transforms import load_pixels, loaded_shape
 from tlf.errors import DataError
@@ -93,8 +93,8 @@ def inspect_splits(
     yield from outcomes  # only now: a run that bad images stop reports nothing but them
     pixels: dict[str, Pixels] = {}
     for name, split in (("train", checked.splits.train), ("eval", checked.splits.eval)):
-        readable = _readable_pixels(stored.get(name), inspections[name].readable)
-        pixels[name] = readable or Decoded(split, preprocessing)
+        anew = Decoded(split, preprocessing)
+        pixels[name] = _readable_pixels(stored.get(name), inspections[name].readable, anew)
     return Inspected(checked.splits, checked.manifests, pixels)
 
 
@@ -153,7 +153,7 @@ def _find_or_store(
         return pixels_title(len(digests) - len(note["reasons"]), split_name)
 
     outcome: Stored | Notice
-    entry = find(accelerator, cache, wanted)
+    entry = find(accelerator, cache, wanted, lambda found: has_index(found, len(split)))
     if entry is None:
         shapes = yield from _shapes(decoding, digests)
         size = sum(map(prod, shapes))
@@ -169,7 +169,8 @@ def _find_or_store(
     undecodable = {int(i): why for i, why in entry.index["reasons"].items()}
     reasons = dict(sorted({**inspection.reasons, **undecodable}.items()))
     digests = [b"" if i in reasons else digest for i, digest in enumerate(digests)]
-    pixels = StoredPixels(entry, entry.index["shapes"], entry.index["starts"])
+    anew = Decoded(split, decoding.preprocessing)
+    pixels = StoredPixels(entry, entry.index["shapes"], entry.index["starts"], anew)
     return Inspection(digests, reasons), pixels, outcome
 
 
@@ -278,9 +279,9 @@ def _raise_together(accelerator: Accelerator, problem: DataError | OSError | Non
         raise problem
 
 
-def _readable_pixels(stored: StoredPixels | None, indices: Sequence[int]) -> StoredPixels | None:
-    """The pixels of the images that can be read."""
-    if stored is None or len(indices) == len(stored.starts):
-        return stored
-    shapes, starts = stored.shapes, stored.starts
-    return StoredPixels(stored.entry, [shapes[i] for i in indices], [starts[i] for i in indices])
+def _readable_pixels(stored: StoredPixels | None, indices: Sequence[int], anew: Pixels) -> Pixels:
+    """The pixels of the images that can be read. ``anew``: decodes those images anew."""
+    if stored is None:
+        return anew
+    shapes, starts = [stored.shapes[i] for i in indices], [stored.starts[i] for i in indices]
+    return StoredPixels(stored.entry, shapes, starts, anew)

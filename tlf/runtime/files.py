@@ -16,16 +16,23 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("provenance.json", "recipe.toml"))
 
 
-def cache_folder(name: str) -> Path:
-    """The folder ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
-
-    Raises:
-        RunError: the folder cannot be made.
+def cache_path(name: str) -> Path:
+    """The path of ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
+    Nothing is made.
     """
     root = os.environ.get("TLF_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tlf"
     )
-    folder = Path(root).expanduser().resolve() / name
+    return Path(os.path.realpath(os.path.expanduser(root))) / name
+
+
+def cache_folder(name: str) -> Path:
+    """The folder ``name`` in tlf's cache.
+
+    Raises:
+        RunError: the folder cannot be made.
+    """
+    folder = cache_path(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -26,6 +26,7 @@ from tlf.cache.partial import Partial
 from tlf.components import Augmentation
 from tlf.data.decode import decoders
 from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, batches_of, make_batches
+from tlf.data.pixel_store import StoredPixels
 from tlf.data.transforms import normalize
 from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
@@ -46,12 +47,18 @@ class Activations:
     layout: Layout
     labels: Tensor
     """(N, …), as the task has them."""
+    images: Images
+    """What they were computed from."""
 
     def batches(self, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
-        """One batch for each list of keys."""
+        """One batch for each list of keys: of images, where the entry was cut while in use."""
         for batch in keys:
             indices = [index for _, index in batch]
-            rows = torch.from_numpy(self.entry.rows(indices, self.layout.row))
+            try:
+                rows = torch.from_numpy(self.entry.rows(indices, self.layout.row))
+            except OSError:  # ``cut_entries`` says so
+                yield from batches_of(self.images, [batch], 0, pin=False)
+                continue
             numbers = torch.tensor(indices)
             yield Batch(numbers, self.layout.shaped(rows), self.labels[numbers], stored=True)
 
@@ -156,7 +163,18 @@ def _activations(
             job.accelerator, store, wanted, size, fill
         )
     entry = segment.stored[split, view_number]
-    return None if entry is None else Activations(entry, partition.layout, images.labels)
+    return None if entry is None else Activations(entry, partition.layout, images.labels, images)
+
+
+def cut_entries(job: Job, segment: Segment) -> Iterator[Notice]:
+    """Name the entries of the cache that were cut while they are in use."""
+    used = [each.entry for each in job.pixels.values() if isinstance(each, StoredPixels)]
+    for entry in (*used, *segment.stored.values()):
+        if entry is not None and not entry.is_whole():
+            yield Notice(
+                f"{entry.title}: {entry.folder} was cut while it was in use; what is missing is "
+                "computed anew"
+            )
 
 
 def _fill(

@@ -19,7 +19,7 @@ from tlf.training.best_epoch import BestEpoch, better, copies, newest_is_best, s
 from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
 from tlf.training.evaluation import Predictions, classify
-from tlf.training.features import eval_activations
+from tlf.training.features import cut_entries, eval_activations
 from tlf.training.job import Job
 from tlf.training.phases import frozen_in
 from tlf.training.segment import (
@@ -72,6 +72,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
                 state.phase_best = BestEpoch(
                     result, copies(job.classifier, state.changed), predictions
                 )
+        yield from cut_entries(job, segment)
         state.history.append(result)
         state.begin_epoch(state.phase, state.epoch + 1)
         yield result
