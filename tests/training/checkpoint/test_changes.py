@@ -55,3 +55,23 @@ def test_changed_images_are_refused(tmp_path, drawn):
     shutil.copyfile(images[1], images[0])
     with pytest.raises(RunError, match="the images of the train split"):
         list(resume(output))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"format": 2}', '{"format": 2, "data_sha256": null}', '{"format": 2, "data_sha256": {}}',
+     '{"format": 2, "data_sha256": []}', "[]", "null", "{"],
+)  # fmt: skip
+def test_damaged_provenance_is_named(run_copy, content):
+    job = reopened(run_copy)
+    (run_copy / "provenance.json").write_text(content)
+    with pytest.raises(RunError, match=r"provenance\.json .*is damaged: .*; start a new run"):
+        check_unchanged(run_copy, job)
+
+
+@pytest.mark.parametrize("content", [b"batch_size = ", b"\xff\xfe", b"a = 1\na = 2"])
+def test_a_damaged_recipe_is_named(run_copy, content):
+    job = reopened(run_copy)
+    (run_copy / "recipe.toml").write_bytes(content)
+    with pytest.raises(RunError, match=r"recipe\.toml .*is damaged: .*; start a new run"):
+        check_unchanged(run_copy, job)

@@ -18,9 +18,15 @@ def check_unchanged(folder: Path, job: Job) -> None:
     """Compare the recipe and the images with those at the start of the run.
 
     Raises:
-        RunError: names every difference.
+        RunError: names every difference, or a damaged file.
     """
-    differences = [*_recipe_changes(folder, job), *_data_changes(folder, job)]
+    try:
+        differences = [*_recipe_changes(folder, job), *_data_changes(folder, job)]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"provenance.json or recipe.toml in {folder} is damaged: "
+            f"{type(error).__name__}: {error}; start a new run"
+        ) from error
     if differences:
         raise RunError(
             f"the run in {folder} cannot be resumed as it was started:\n"
