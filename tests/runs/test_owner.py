@@ -52,8 +52,8 @@ def held(tmp_path):
 
 def refusal(folder, process):
     return re.escape(
-        f"{folder} is running (process {process}, host {node()}); wait for it, or stop it there "
-        "before you resume it"
+        f"the run in {folder} is running (process {process}, host {node()}); wait for it, or stop "
+        "it there before you resume it"
     )
 
 

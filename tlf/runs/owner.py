@@ -106,8 +106,8 @@ def _lock(folder: Path, handle: int, *, exclusive: bool) -> str | None:
     except (BlockingIOError, PermissionError) as error:  # the latter on network file systems
         owner = _OWNER.match(os.pread(handle, 300, 0).decode("utf-8", "replace"))
         raise RunError(
-            f"{folder} is running{f' ({owner[0]})' if owner else ''}; wait for it, or stop it "
-            "there before you resume it"
+            f"the run in {folder} is running{f' ({owner[0]})' if owner else ''}; wait for it, or "
+            "stop it there before you resume it"
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:

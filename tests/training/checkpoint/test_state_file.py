@@ -152,6 +152,13 @@ def test_the_state_of_a_finished_run_is_removed(copied):
     discard(copied)
 
 
+def test_a_file_of_somebody_else_beside_the_state_stays(copied):
+    other = state_file(copied).with_name("mine.txt")
+    other.touch()
+    discard(copied)
+    assert [*other.parent.iterdir()] == [other]
+
+
 def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, images, monkeypatch):
     build = Sgd.build
 

@@ -8,6 +8,7 @@ own SHA-256, so a damaged one is not resumed either (see ``tlf.runtime.seal``).
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,9 @@ def state_file(folder: Path) -> Path:
 
 def discard(folder: Path) -> None:
     """Remove the stored state of a finished run."""
-    state_file(folder).unlink(missing_ok=True)
-    if state_file(folder).parent.is_dir():
+    # What cannot be removed, such as the folder with a file of somebody else's, harms no result.
+    with suppress(OSError):
+        state_file(folder).unlink(missing_ok=True)
         state_file(folder).parent.rmdir()
 
 
