@@ -19,11 +19,12 @@ import tlf
 from places import ROOT
 from tlf.commands import COMMANDS
 from tlf.exports.formats import FORMATS
-from tlf.inference.sealed_file import FORMAT, header
+from tlf.inference.sealed_file import FORMAT
 from tlf.plugins.loading import load_plugins
 from tlf.recipe import schema
 from tlf.recipe.files import resolve
 from tlf.recipe.tables import Kind, kind_of, options, written
+from tlf.runtime.seal import header
 
 DOCUMENTS = [
     "README.md",

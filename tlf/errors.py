@@ -6,6 +6,7 @@
     ├── DataError            images or labels are missing, unreadable or do not fit together
     ├── WeightsError         weights are missing, cannot be fetched, or do not fit the model
     ├── RunError             a run folder cannot be made, read or resumed
+    │   └── UnwritableError      a file cannot be written: the disk is full, the folder is gone
     ├── StoppedError         a person or a batch system asked the run to stop
     └── TrainingError        training cannot continue
         ├── FrozenMovedError     a frozen tensor changed
@@ -48,12 +49,18 @@ class RunError(TlfError):
     """A run folder cannot be made, read or resumed."""
 
 
-class StoppedError(TlfError):
-    """A person (Ctrl-C) or a batch system asked the run to stop; its state is stored."""
+class UnwritableError(RunError):
+    """A file cannot be written: the disk is full, or its folder is gone."""
 
-    def __init__(self, folder: object, by: str) -> None:
+
+class StoppedError(TlfError):
+    """A person (Ctrl-C) or a batch system asked the run to stop. ``advice``: how to go on, where
+    its state could not be stored.
+    """
+
+    def __init__(self, folder: object, by: str, advice: str | None = None) -> None:
         self.by = by
-        super().__init__(f"stopped by {by}; resume with: tlf resume {folder}")
+        super().__init__(f"stopped by {by}; {advice or f'resume with: tlf resume {folder}'}")
 
 
 class TrainingError(TlfError):

@@ -74,12 +74,43 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
     True
     >>> result.eval_top1
     0.875
+
+    Raises:
+        KeyError, TypeError, AttributeError: a value is missing, or is of another kind.
     """
     metrics = {k.removeprefix(EVAL): v for k, v in line.items() if k.startswith(EVAL)}
     known = {field.name for field in fields(EpochResult)}  # a newer version may write more
     rest = {name: value for name, value in line.items() if name in known}
     stages = {stage: StageSignals(**signals) for stage, signals in line["stages"].items()}
+    _check_line(rest, metrics, stages)
     return EpochResult(**{**rest, "metrics": metrics, "stages": stages})
+
+
+def _check_line(
+    line: Mapping[str, Any], metrics: Mapping[str, Any], stages: Mapping[str, StageSignals]
+) -> None:
+    if not isinstance(line["phase"], str):
+        raise TypeError(f"phase must be text, got {line['phase']!r:.40}")
+    for name in ("epoch", "updates"):
+        if type(line[name]) is not int or not 0 <= line[name] < _LARGEST:
+            raise TypeError(f"{name} must be a whole number from 0 on, got {line[name]!r:.40}")
+    for name in ("train_loss", "lr", "seconds", "images_per_second"):
+        _check_number(name, line[name])
+    for name, figure in metrics.items():
+        _check_number(f"{EVAL}{name}", figure)
+    for stage, signals in stages.items():
+        for name, figure in asdict(signals).items():
+            _check_number(f"{stage}.{name}", figure)
+
+
+_LARGEST = 2**63
+"""Above every whole number in a line. A number of thousands of digits cannot even be shown."""
+
+
+def _check_number(name: str, value: object) -> None:
+    if type(value) is float or (type(value) is int and abs(value) < _LARGEST):
+        return
+    raise TypeError(f"{name} must be a number, got {value!r:.40}")
 
 
 def merit(result: EpochResult, monitor: str) -> float:

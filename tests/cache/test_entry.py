@@ -1,8 +1,10 @@
 """An entry is read as it was written, or not at all."""
 
+import json
 import multiprocessing
 import os
 import pickle
+from hashlib import sha256
 
 import psutil
 import pytest
@@ -88,7 +90,9 @@ def test_an_entry_that_is_truncated_while_in_use_is_an_error(cache):
     folder = store(cache)
     entry = cache.find(entry_key())
     entry.read(0, len(DATA))
+    assert entry.is_whole()
     os.truncate(folder / "data", 100)
+    assert not entry.is_whole()
     with pytest.raises(OSError, match="was truncated while it was in use"):
         entry.read(90, 20)
     with pytest.raises(OSError, match="was truncated"):
@@ -119,6 +123,91 @@ def test_a_damaged_entry_is_not_found_and_can_be_written_again(cache, damage):
     assert [*cache.folder.iterdir()] == []
     store(cache)
     assert cache.find(entry_key()).read(0, len(DATA)).tobytes() == DATA
+
+
+def forge(**changes):
+    """Write a note again, with some values changed and a right seal."""
+
+    def forge(folder):
+        path = folder / "entry.json"
+        note = json.loads(path.read_text().partition("\n")[0]) | changes
+        text = json.dumps({name: value for name, value in note.items() if value is not GONE})
+        path.write_text(f"{text}\n{sha256(text.encode()).hexdigest()}\n")
+
+    return forge
+
+
+def replace_by(make, name):
+    """Put something else than a file in the place of one."""
+
+    def replace(folder):
+        (folder / name).unlink()
+        make(folder / name)
+
+    return replace
+
+
+def hole(path):
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
+GONE = object()
+FORGERIES = {
+    "a later format": forge(format=2),
+    "no format": forge(format=GONE),
+    "another key": forge(depends={"name": "two"}),
+    "no key": forge(depends=None),
+    "fewer bytes": forge(bytes=10),
+    "bytes as text": forge(bytes="10240"),
+    "negative": forge(bytes=-1),
+    "no title": forge(title=GONE),
+    "no blocks": forge(blocks=[]),
+    "blocks of another kind": forge(blocks={"a": 1}),
+    "a note that is no table": lambda folder: (folder / "entry.json").write_text(
+        f"[]\n{sha256(b'[]').hexdigest()}"
+    ),
+    "a note that is no JSON": lambda folder: (folder / "entry.json").write_text(
+        f"{{\n{sha256(b'{').hexdigest()}"
+    ),
+    "a nested note": lambda folder: (folder / "entry.json").write_text(
+        "[" * 10**5 + f"\n{sha256(b'[' * 10**5).hexdigest()}"
+    ),
+    "a pipe as note": replace_by(os.mkfifo, "entry.json"),
+    "a pipe as data": replace_by(os.mkfifo, "data"),
+    "a folder as note": replace_by(os.mkdir, "entry.json"),
+    "a folder as data": replace_by(os.mkdir, "data"),
+    "a note of holes": replace_by(hole, "entry.json"),
+    "data of holes": replace_by(hole, "data"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_entry_is_set_aside(cache, forgery):
+    folder = store(cache)
+    forgery(folder)
+    assert len(cache.entries()) == 1
+    cache.begin(entry_key("another"), 10).discard()
+    assert cache.find(entry_key()) is None
+    assert [*cache.folder.iterdir()] == []
+    store(cache)
+    assert cache.find(entry_key()).read(0, len(DATA)).tobytes() == DATA
+
+
+def test_an_entry_under_the_name_of_another_is_set_aside(cache):
+    other = store(cache, "two", data=bytes(len(DATA)))
+    other.rename(cache.folder / entry_key("one").name)
+    with pytest.raises(OSError, match="is gone"):
+        cache.open(entry_key("one"))
+    assert cache.find(entry_key("one")) is None
+    assert [*cache.folder.iterdir()] == []
+
+
+def test_what_does_not_fit_is_set_aside(cache):
+    store(cache)
+    assert cache.find(entry_key(), lambda entry: entry.bytes == len(DATA)) is not None
+    assert cache.find(entry_key(), lambda entry: entry.index is None) is None
+    assert [*cache.folder.iterdir()] == []
 
 
 def test_every_block_is_checked(cache, monkeypatch):

@@ -253,3 +253,25 @@ def test_other_kinds_evict_a_kind_with_a_share(tmp_path):
     stored_sharing(Cache(tmp_path, 30_000), "full", 7_000, 1e9)
     store(Cache(tmp_path, 30_000), "features", bytes(25_000))
     assert titles(Cache(tmp_path, 30_000)) == {"images of features"}
+
+
+def test_an_entry_that_cannot_be_read_is_listed_and_takes_space(cache):
+    """One of a later version, for example: it is evicted as any other."""
+    (store(cache, "old", bytes(600_000)) / "entry.json").write_text("{}")
+    (entry,) = cache.entries()
+    assert entry.title == "unreadable: damaged, or of another version of tlf"
+    assert 600_000 <= entry.bytes < 600_100
+    with pytest.raises(OSError, match=r"this run has stored 0\.6 MB"):
+        Cache(cache.folder, 10**6, used={entry.folder.name}).begin(entry_key("new"), 10**6 - 10)
+    cache.begin(entry_key("new"), 600_000).discard()
+    assert cache.entries() == ()
+
+
+def test_opening_a_cache_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "file" / "cache"))
+    (tmp_path / "file").write_text("")
+    cache = open_cache()
+    assert cache.entries() == ()
+    assert cache.clear() == 0
+    with pytest.raises(OSError, match=r"cannot make the folder .*chain: Not a directory"):
+        cache.begin(entry_key(), 10)

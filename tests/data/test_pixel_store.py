@@ -4,6 +4,7 @@ import pickle
 from dataclasses import replace
 from hashlib import sha256
 from math import prod
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ from accelerate import Accelerator
 from PIL import Image, ImageFile, features
 
 from tlf.builtin.folder import Folder
+from tlf.cache.entry import Entry
 from tlf.cache.store import Cache
 from tlf.data.inspect import inspect_splits
 from tlf.data.loader import Loader
 from tlf.data.loading import Images
-from tlf.data.pixel_store import pixels_title, wanted_pixels
+from tlf.data.pixel_store import has_index, pixels_title, wanted_pixels
 from tlf.data.transforms import center_crop, load
 from tlf.preprocessing import Preprocessing
 from tlf.tasks.single_label import SingleLabel
@@ -121,3 +123,29 @@ def test_the_title_counts_the_images_that_were_read():
     wanted = wanted_pixels([*DIGESTS, b""], "eval", PREPROCESSING)
     assert (wanted.kind, wanted.title) == ("pixels", "3 decoded eval images")
     assert wanted.title == pixels_title(3, "eval")
+
+
+def index_of(**changes):
+    index = {"shapes": [[3, 2, 2], [3, 1, 2]], "starts": [0, 12], "reasons": {"1": "empty"}}
+    return Entry(Path("entry"), "", 18, index | changes)
+
+
+def test_an_index_tells_where_every_image_is():
+    assert has_index(index_of(), 2)
+    assert has_index(index_of(shapes=[[3, 2, 2], [0, 0, 0]]), 2)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        index_of(shapes=[[3, 2, 2]]), index_of(shapes=[[3, 2, 2], [3, 1]]),
+        index_of(shapes=[[3, 2, 2], [3, 1, 3]]), index_of(shapes=[[3, 2, 2], [-3, 1, 2]]),
+        index_of(shapes=[[3, 2, 2.0], [3, 1, 2]]), index_of(shapes="ab"), index_of(shapes=None),
+        index_of(starts=[0]), index_of(starts=[0, 13]), index_of(starts=[-1, 12]),
+        index_of(starts=[0, "12"]), index_of(starts=[0, 10**30]), index_of(reasons={"2": "empty"}),
+        index_of(reasons={"x": "empty"}), index_of(reasons={"0": 1}), index_of(reasons=[]),
+        Entry(Path("entry"), "", 18, None), Entry(Path("entry"), "", 18, []),
+    ],
+)  # fmt: skip
+def test_an_index_that_does_not_is_refused(entry):
+    assert not has_index(entry, 2)

@@ -1,9 +1,11 @@
 """A run gives the same results with and without a cache, whatever is killed, damaged or full."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from hashlib import sha256
 
 import pytest
 
@@ -12,7 +14,7 @@ from places import ROOT
 from run_files import different_tensors
 from small import TWO_PHASES, write_recipe
 from tlf.cache.store import Cache
-from tlf.results import Stored
+from tlf.results import Notice, Stored, Updated
 from tlf.runs.run import run
 
 SMALL = ("phases.1.epochs=1",)
@@ -112,3 +114,49 @@ def test_two_runs_may_write_to_the_same_cache(tmp_path, recipe, uncached):
     assert len([*folder.iterdir()]) == 4
     assert all(stored(recipe, folder, tmp_path / "after").values())
     assert_same(uncached, tmp_path / "after")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_entries_that_are_cut_while_in_use_cost_no_bit(tmp_path, recipe, uncached, workers):
+    """In the middle of an epoch: the images are decoded anew, and the features computed anew."""
+    folder, output = tmp_path / "cache", tmp_path / "cut"
+    words = [*SMALL, f"cache.dir={folder}", f"output={output}", f"workers={workers}"]
+    notices = []
+    for event in run(recipe, words):
+        notices += [event.text] if isinstance(event, Notice) else []
+        if isinstance(event, Updated):
+            for data in folder.glob("*/data"):
+                os.truncate(data, min(5000, data.stat().st_size // 2))
+    assert_same(uncached, output)
+    cut = [text for text in notices if "was cut while it was in use" in text]
+    assert any(text.startswith("20 decoded train images: ") for text in cut)
+    assert any(text.startswith("features of 20 train images: ") for text in cut)
+
+
+def test_a_forged_index_is_computed_again(tmp_path, recipe, uncached):
+    """Its seal is right, and what it says of the images is not."""
+    folder = tmp_path / "cache"
+    reused = stored(recipe, folder, tmp_path / "first")
+    for path in folder.glob("*/entry.json"):
+        note = json.loads(path.read_text().partition("\n")[0])
+        note["index"] = {"shapes": [], "starts": [0], "reasons": {}}
+        note["bytes"] += note["title"].startswith("features")
+        text = json.dumps(note, sort_keys=True)
+        path.write_text(f"{text}\n{sha256(text.encode()).hexdigest()}\n")
+    again = stored(recipe, folder, tmp_path / "again")
+    assert {title for title, found in again.items() if not found} == {*reused}
+    assert_same(uncached, tmp_path / "again")
+
+
+@pytest.mark.parametrize("home", ["/proc/1", "/dev/null", "{file}"])
+def test_a_cache_that_cannot_be_made_costs_no_run(tmp_path, recipe, uncached, monkeypatch, home):
+    monkeypatch.delenv("TLF_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HOME", home.format(file=tmp_path / "file"))
+    events = [*run(recipe, [*SMALL, f"output={tmp_path / 'run'}"])]
+    assert_same(uncached, tmp_path / "run")
+    assert not any(isinstance(event, Stored) for event in events)
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    why = f"not stored, cannot make the folder {home.format(file=tmp_path / 'file')}/.cache/tlf/"
+    assert sum(why in text for text in notices) >= 2

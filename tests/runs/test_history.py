@@ -82,6 +82,36 @@ def test_a_damaged_line_is_named(tmp_path, damaged):
         [*lines_of(tmp_path, LINE, damaged, LINE, b"")]
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"phase": 5}, "phase must be text, got 5"), ({"phase": None}, "phase must be text"),
+        ({"epoch": "1"}, "epoch must be a whole number from 0 on, got '1'"),
+        ({"epoch": -1}, "epoch must be"), ({"epoch": True}, "epoch must be"),
+        ({"epoch": 10**400}, "epoch must be"), ({"epoch": 0.5}, "epoch must be"),
+        ({"updates": None}, "updates must be"), ({"lr": "fast"}, "lr must be a number, got 'fast'"),
+        ({"train_loss": None}, "train_loss must be a number, got None"),
+        ({"train_loss": 10**400}, "train_loss must be a number"),
+        ({"seconds": []}, "seconds must be"), ({"images_per_second": {}}, "images_per_second must"),
+        ({"eval_top1": "high"}, "eval_top1 must be a number"), ({"eval_loss": None}, "eval_loss"),
+        ({"stages": None}, ""), ({"stages": [1]}, ""), ({"stages": {"stem": 1}}, ""),
+        ({"stages": {"stem": {"grad_norm": 1.0}}}, ""),
+        ({"stages": {"stem": {"grad_norm": "1", "weight_norm": 1, "update_ratio": 1}}},
+         "stem.grad_norm must be a number, got '1'"),
+    ],
+)  # fmt: skip
+def test_a_line_with_a_damaged_value_is_named(tmp_path, main, change, fault):
+    damaged = json.dumps(json.loads(LINE) | change).encode()
+    with pytest.raises(RunError) as caught:
+        [*lines_of(tmp_path, LINE, damaged, b"")]
+    assert "metrics.jsonl, line 2 is damaged (" in str(caught.value)
+    assert f"{fault}" in str(caught.value)
+    code, _, err = main("history", tmp_path)
+    assert code == 2
+    assert err.count("error: ") == 1
+    assert "Traceback" not in err
+
+
 def test_a_line_that_is_being_written_is_left_out(tmp_path):
     assert len([*lines_of(tmp_path, LINE, LINE[:40])]) == 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tlf.errors import RunError
+from tlf.errors import RunError, UnwritableError
 from tlf.runtime.files import cache_folder, is_run, remove_parts, write_whole, written_whole
 
 
@@ -89,6 +89,6 @@ def test_a_link_is_followed_and_what_is_no_file_is_refused(tmp_path):
     assert (link.is_symlink(), target.read_text()) == (True, "new")
     os.mkfifo(pipe)
     for path in (pipe, tmp_path):
-        with pytest.raises(OSError, match="it is not a regular file"):
+        with pytest.raises(UnwritableError, match=r"cannot write .*: it is not a regular file"):
             write_whole(path, "new")
     assert pipe.is_fifo()

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -30,12 +32,17 @@ def test_rows_are_read(entry):
 
 
 def test_rows_are_read_ahead(entry):
-    rows = Rows(entry, 5, 10, torch.device("cpu"))
-    ahead = rows._ahead([[3, 0], [9]], pin=False)
-    assert [part.inputs.tolist() for [part] in ahead] == [
+    ahead = Rows(entry, 5, 10, torch.device("cpu"))._ahead([[3, 0], [9]])
+    assert [rows.tolist() for _, rows in ahead] == [
         [[15, 16, 17, 18, 19], [0, 1, 2, 3, 4]],
         [[45, 46, 47, 48, 49]],
     ]
+
+
+def test_there_are_no_rows_where_the_entry_was_cut(entry):
+    os.truncate(entry.folder / "data", 20)
+    read = Rows(entry, 5, 10, torch.device("cpu")).read([[3], [9], [0]])
+    assert [rows is None for _, rows in read] == [False, True, False]
 
 
 @pytest.mark.gpu

@@ -45,6 +45,10 @@ class EntryKey:
         text = json.dumps({"format": FORMAT, "kind": self.kind, **self.key}, sort_keys=True)
         return f"{self.kind}-{sha256(text.encode()).hexdigest()[:40]}"
 
+    def describes(self, entry: "Entry") -> bool:
+        """Whether an entry says that it is the one of this key."""
+        return bool(entry.depends == json.loads(json.dumps(self.key)))
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -59,6 +63,8 @@ class Entry:
     bytes: int
     index: Any
     """What its writer stored about it, as JSON values."""
+    depends: Any = field(default=None, compare=False, repr=False)
+    """Its key, as its writer noted it."""
     used: float = field(default=0.0, compare=False)
     """Time of its last use, in seconds since 1970."""
 
@@ -93,6 +99,10 @@ class Entry:
             done += os.preadv(opened, [view[done : done + length]], number * length)
         self._check_whole(done, len(buffer))
         return buffer.reshape(len(numbers), length)
+
+    def is_whole(self) -> bool:
+        """Whether its data, once opened, is as long as it was."""
+        return os.fstat(self._opened).st_size == self.bytes
 
     def _check_whole(self, done: int, length: int) -> None:
         if done != length:
@@ -141,12 +151,18 @@ def is_in_use(folder: Path) -> bool:
     import fcntl
 
     try:
-        with (folder / "data").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # What is no file, such as a pipe, is not waited for.
+        handle = os.open(folder / "data", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # it is removed
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # it is removed, or cannot be locked
+    except OSError:  # it cannot be locked
         return False
+    finally:
+        os.close(handle)
     return False
 
 
@@ -161,11 +177,14 @@ def open_entry(folder: Path) -> Entry | None:
         used = folder.stat().st_mtime
     except FileNotFoundError:  # another process has just removed it
         return None
-    return Entry(folder, note["title"], note["bytes"], note["index"], used)
+    return Entry(folder, note["title"], note["bytes"], note["index"], note["depends"], used)
 
 
 FORMAT = 1
 """Version of the format of notes and data. Entries of other versions are not found."""
+
+_LARGEST_NOTE = 2**30
+"""Bytes of a note at most. It has some 30 for each image."""
 
 _BLOCK = 16 * 2**20
 """Bytes per hash. Threads hash blocks in parallel."""
@@ -193,24 +212,47 @@ def write_note(folder: Path, title: str, key: Mapping[str, Any], index: object) 
 
 
 def read_note(folder: Path) -> dict[str, Any] | None:
-    """The note of a folder; None if it is missing or damaged."""
+    """The note of a folder; None if it is missing, damaged or of another version."""
+    path = folder / "entry.json"
     try:
-        content = (folder / "entry.json").read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        if not path.is_file() or path.stat().st_size > _LARGEST_NOTE:
+            return None  # a pipe would be waited for, and a file of holes would fill the memory
+        text, _, seal = path.read_text(encoding="utf-8").partition("\n")
+        if sha256(text.encode()).hexdigest() != seal.strip():
+            return None
+        note = json.loads(text)
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
-    text, _, seal = content.partition("\n")
-    if sha256(text.encode()).hexdigest() != seal.strip():
-        return None
-    note: dict[str, Any] = json.loads(text)
-    return note
+    return note if _is_note(note) else None
+
+
+def _is_note(note: object) -> bool:
+    """Whether the content of a note is what ``write_note`` writes."""
+    if not isinstance(note, dict) or note.keys() != _KINDS.keys():
+        return False
+    kinds = all(isinstance(note[name], kind) for name, kind in _KINDS.items())
+    return kinds and note["format"] == FORMAT and note["bytes"] >= 0
+
+
+_KINDS = {
+    "format": int,
+    "title": str,
+    "depends": dict,
+    "bytes": int,
+    "blocks": list,
+    "index": object,
+}
+"""What a note consists of."""
 
 
 def is_as_noted(folder: Path) -> bool:
     """Whether the note and the data of a folder are undamaged."""
     note, data = read_note(folder), folder / "data"
+    if note is None or not data.is_file():
+        return False
     try:
         size = data.stat().st_size
-        return note is not None and size == note["bytes"] and _hashes(data, size) == note["blocks"]
+        return bool(size == note["bytes"] and _hashes(data, size) == note["blocks"])
     except FileNotFoundError:
         return False
 

@@ -34,7 +34,7 @@ def find_or_compute(
         size: its size in bytes.
         fill: computes it. Returns the same index in every process.
     """
-    entry = find(accelerator, cache, key)
+    entry = find(accelerator, cache, key, lambda found: found.bytes == size)
     if entry is not None:
         yield Stored(key.title, entry.bytes, reused=True)
         return entry
@@ -79,13 +79,18 @@ def compute(
     return entry, Stored(key.title, entry.bytes, reused=False)
 
 
-def find(accelerator: Accelerator, cache: Cache, key: EntryKey) -> Entry | None:
-    """An entry, if every machine has it; one process of each machine checks it."""
+def find(
+    accelerator: Accelerator, cache: Cache, key: EntryKey, fits: Callable[[Entry], bool]
+) -> Entry | None:
+    """An entry, if every machine has it; one process of each machine checks it.
+
+    ``fits``: whether an entry of this key can be what was stored.
+    """
     entry = None
     if accelerator.is_local_main_process:
         # An error of the folder occurs again when an entry is begun, and is reported there.
         with suppress(OSError):
-            entry = cache.find(key)
+            entry = cache.find(key, fits)
     if not all(gathered(entry is not None or not accelerator.is_local_main_process)):
         return None
     return _opened(cache, key)

@@ -2,13 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-from tlf.cache.entry import Entry, EntryKey, is_as_noted, is_in_use, open_entry, write_note
+from tlf.cache.entry import (
+    Entry,
+    EntryKey,
+    is_as_noted,
+    is_in_use,
+    open_entry,
+    write_note,
+)
 from tlf.cache.partial import (
     Partial,
     begin_partial,
@@ -19,7 +26,7 @@ from tlf.cache.partial import (
     remove,
     size_of,
 )
-from tlf.runtime.files import cache_folder
+from tlf.runtime.files import cache_path
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,15 @@ class Cache:
     used: set[str] = field(default_factory=set)
     """Names of the entries that this process uses: they are not evicted."""
 
-    def find(self, key: EntryKey) -> Entry | None:
-        """The entry, opened, if it exists and is undamaged. A damaged entry is removed."""
+    def find(self, key: EntryKey, fits: Callable[[Entry], bool] = lambda _: True) -> Entry | None:
+        """The entry, opened, if it exists, is undamaged and fits. What else stands in its place is
+        removed: an entry that is damaged, or another one under this name.
+        """
         folder = self.folder / key.name
         if not folder.is_dir():
             return None
-        entry = open_entry(folder)
-        if entry is None or not is_as_noted(folder):
+        entry = self._entry(key)
+        if entry is None or not fits(entry) or not is_as_noted(folder):
             remove(folder)
             return None
         try:
@@ -57,7 +66,7 @@ class Cache:
         Raises:
             OSError: it is removed.
         """
-        entry = open_entry(self.folder / key.name)
+        entry = self._entry(key)
         if entry is None:
             raise OSError(f"{self.folder / key.name} is gone")
         entry.opened()
@@ -72,7 +81,10 @@ class Cache:
         """
         if size > self._limit(key):
             raise OSError(f"it takes {readable_size(size)} and {_allowed(self._limit(key), key)}")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"cannot make the folder {self.folder}: {error.strerror}") from error
         with one_at_a_time(self.folder):
             clear_abandoned(self.folder)
             self._make_room(key, size)
@@ -94,16 +106,24 @@ class Cache:
         final = self.folder / key.name
         with one_at_a_time(self.folder):
             published = partial.publish(final)
-        if not published and not is_as_noted(final):
+        if not published and not (self._entry(key) and is_as_noted(final)):
             raise OSError("another user's entry is in its place and is damaged")
 
+    def _entry(self, key: EntryKey) -> Entry | None:
+        """The entry of a key; its data is neither checked nor opened."""
+        entry = open_entry(self.folder / key.name)
+        return entry if entry is not None and key.describes(entry) else None
+
     def entries(self) -> tuple[Entry, ...]:
-        """All readable entries, the most recently used first; their data is not checked."""
+        """All entries, the most recently used first; their data is not checked. Those of another
+        version of tlf are among them, and damaged ones: they take space, too.
+        """
         entries = []
         for folder in self._folders():
-            with suppress(PermissionError):  # another user's
-                entries.append(open_entry(folder))
-        return tuple(sorted((e for e in entries if e), key=lambda entry: -entry.used))
+            # Another user's, or another process has just removed it.
+            with suppress(PermissionError, FileNotFoundError):
+                entries.append(open_entry(folder) or _unreadable(folder))
+        return tuple(sorted(entries, key=lambda entry: -entry.used))
 
     def clear(self) -> int:
         """Remove all entries of this user, and what killed processes left. Return how many bytes
@@ -170,17 +190,20 @@ class Cache:
         return int(self.max_bytes * key.share)
 
 
+def _unreadable(folder: Path) -> Entry:
+    """What stands for an entry that is damaged, or of another version of tlf."""
+    title, used = "unreadable: damaged, or of another version of tlf", folder.stat().st_mtime
+    return Entry(folder, title, size_of(folder), None, used=used)
+
+
 def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
     """The cache in a folder, to list or clear what runs have stored.
 
     Parameters:
         folder: the folder; by default tlf's own, in ``$TLF_CACHE`` or ``~/.cache/tlf``.
         max_gb: its largest size, in 10⁹ bytes.
-
-    Raises:
-        RunError: tlf's own folder cannot be made.
     """
-    path = cache_folder("chain") if folder is None else Path(folder).expanduser()
+    path = cache_path("chain") if folder is None else Path(folder).expanduser()
     return Cache(path, int(max_gb * 1e9))
 
 

@@ -20,12 +20,13 @@ from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
 from tlf.data.for_each_image import for_each_image
-from tlf.data.loading import Pixels, decoded_pixels
+from tlf.data.loading import Decoded, Pixels, decoded_pixels
 from tlf.data.pixel_store import (
     FULL,
     SPLIT_OF,
     Shape,
     StoredPixels,
+    has_index,
     pixels_title,
     wanted_pixels,
 )
@@ -106,7 +107,8 @@ def inspect_splits(
     yield from outcomes  # only now: a run that bad images stop reports nothing but them
     pixels = decoded_pixels(checked.splits, preprocessing)
     for name, entry in stored.items():
-        pixels[name] = _readable_pixels(entry, inspections[SPLIT_OF[name]].readable)
+        indices = inspections[SPLIT_OF[name]].readable
+        pixels[name] = _readable_pixels(entry, indices, pixels[name])
     return Inspected(checked.splits, checked.manifests, pixels)
 
 
@@ -192,7 +194,7 @@ def _find_or_store(
         return pixels_title(len(digests) - len(note["reasons"]), decoding.name)
 
     outcome: Stored | Notice
-    entry = find(accelerator, cache, wanted)
+    entry = find(accelerator, cache, wanted, lambda found: has_index(found, len(digests)))
     if entry is None:
         shapes = yield from _shapes(decoding, digests)
         size = sum(map(prod, shapes))
@@ -206,7 +208,9 @@ def _find_or_store(
     if entry is None:
         return None, outcome
     full = decoding.name == FULL
-    return StoredPixels(entry, entry.index["shapes"], entry.index["starts"], full), outcome
+    anew = Decoded(decoding.split, decoding.preprocessing, full=full)
+    shapes, starts = entry.index["shapes"], entry.index["starts"]
+    return StoredPixels(entry, shapes, starts, anew, full), outcome
 
 
 def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared, None, list[Shape]]:
@@ -290,9 +294,7 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
         return str(error)
 
 
-def _readable_pixels(stored: StoredPixels, indices: Sequence[int]) -> StoredPixels:
-    """The pixels of the images that can be read."""
-    if len(indices) == len(stored.starts):
-        return stored
-    shapes, starts = stored.shapes, stored.starts
-    return replace(stored, shapes=[shapes[i] for i in indices], starts=[starts[i] for i in indices])
+def _readable_pixels(stored: StoredPixels, indices: Sequence[int], anew: Pixels) -> StoredPixels:
+    """The pixels of the images that can be read. ``anew``: decodes those images anew."""
+    shapes, starts = [stored.shapes[i] for i in indices], [stored.starts[i] for i in indices]
+    return replace(stored, shapes=shapes, starts=starts, decoded=anew)

@@ -3,7 +3,7 @@
 Nothing here imports torch before an image is read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -38,6 +38,8 @@ class StoredPixels:
     shapes: Sequence[Shape]
     starts: Sequence[int]
     """Where the bytes of each begin."""
+    decoded: "Callable[[int], Tensor]"
+    """Index → the same image, decoded anew."""
     full: bool = False
     """Whether they have their full resolution."""
 
@@ -46,8 +48,28 @@ class StoredPixels:
         import torch
 
         shape = self.shapes[index]
-        image = torch.from_numpy(self.entry.read(self.starts[index], prod(shape))).view(shape)
+        try:
+            pixels = self.entry.read(self.starts[index], prod(shape))
+        except OSError:  # it was cut while it was in use; ``tlf.training.features`` says so
+            return self.decoded(index)
+        image = torch.from_numpy(pixels).view(shape)
         return image.permute(2, 0, 1) if self.full else image
+
+
+def has_index(entry: Entry, count: int) -> bool:
+    """Whether an entry says where the pixels of ``count`` images are."""
+    import numpy as np
+
+    try:
+        shapes, starts = np.array(entry.index["shapes"]), np.array(entry.index["starts"])
+        reasons = entry.index["reasons"].items()
+        ends = starts + shapes.reshape(count, 3).prod(axis=1)
+        numbers = shapes.dtype.kind == starts.dtype.kind == "i" and starts.shape == (count,)
+        inside = (shapes >= 0).all() and (starts >= 0).all() and (ends <= entry.bytes).all()
+        explained = all(int(i) in range(count) and isinstance(why, str) for i, why in reasons)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    return bool(numbers and inside and explained)
 
 
 def wanted_pixels(digests: Sequence[bytes], name: str, preprocessing: Preprocessing) -> EntryKey:

@@ -1,13 +1,9 @@
 """Weights files that carry their own checksum: safetensors, with JSON metadata that holds a SHA-256
-of the file.
-
-The digest covers every byte of the file; its own 64 digits are read as zeros. So no change goes
-unnoticed: not in a tensor, a class name or the header's length.
+of the file (see ``tlf.runtime.seal``).
 """
 
 import json
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tlf.errors import RunError, WeightsError
+from tlf.errors import RunError, UnwritableError, WeightsError
+from tlf.runtime.seal import BLANK, DIGEST, digest, header, seal
 
 FORMAT = 2
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
 too."""
-
-
-BLANK = b"0" * 64
-"""Stands in the digest's place while it is computed."""
 
 
 LONGEST_HEADER = 100_000_000
@@ -34,11 +27,6 @@ START = 64
 
 WANTED = "a run's head.safetensors or model.safetensors"
 """The files that tlf writes; errors say to name one of them."""
-
-
-_MARK = rb"file_sha256\": \""
-"""The bytes before the digest in the header: JSON inside a JSON string. No text of a user can
-contain them, because its quotes would be escaped once more."""
 
 
 def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -68,7 +56,7 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
     # A header with changed bytes can fail in any of these ways.
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise _damaged(path, "its header is unreadable") from error
-    if about.pop("file_sha256", None) != digest(data):
+    if about.pop(DIGEST, None) != digest(data):
         raise _damaged(path, "its bytes are not those that were written (SHA-256)")
     return about, data
 
@@ -109,33 +97,6 @@ def absent(path: Path, wanted: str = WANTED) -> RunError:
     return RunError(f"there is no {path}; name {wanted}{near_runs(path)}")
 
 
-def header(data: bytes) -> bytes:
-    """The first bytes of a file: the header's length and the header.
-
-    Raises:
-        ValueError: the file ends within them.
-    """
-    end = 8 + int.from_bytes(data[:8], "little")
-    if end > len(data):
-        raise ValueError("no header")
-    return data[:end]
-
-
-def digest(data: bytes) -> str:
-    """SHA-256 of a whole file, with zeros in place of its own digest."""
-    start = header(data)
-    place = digest_place(start)
-    hashed = sha256(start[:place] + BLANK + start[place + len(BLANK) :])
-    hashed.update(memoryview(data)[len(start) :])
-    return hashed.hexdigest()
-
-
-def digest_place(header: bytes) -> int:
-    """The position of the digest; beyond the header's end if it has none."""
-    before, mark, _ = header.partition(_MARK)
-    return len(before) + len(mark)
-
-
 def _about(path: Path, header: bytes) -> dict[str, Any]:
     if len(header) > LONGEST_HEADER:
         raise ValueError("too long a header")
@@ -171,23 +132,16 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     """Write tensors and their metadata. The file appears under its name when it is complete.
 
     Raises:
-        RunError: the file cannot be written.
+        UnwritableError: the file cannot be written.
     """
     from tlf.runtime.files import written_whole  # what only reads does not wait for it
 
-    metadata = {"format": FORMAT, "file_sha256": BLANK.decode(), **about}
+    metadata = {"format": FORMAT, DIGEST: BLANK, **about}
     text = json.dumps(metadata, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with written_whole(path) as side:
             save_file(plain, side, metadata={"tlf": text})
-            _seal(side)
+            seal(side)
     except (OSError, SafetensorError) as error:
-        raise RunError(f"cannot write {path}: {error}") from error
-
-
-def _seal(path: Path) -> None:
-    data = path.read_bytes()
-    with path.open("r+b") as file:
-        file.seek(digest_place(header(data)))
-        file.write(digest(data).encode())
+        raise UnwritableError(f"cannot write {path}: {error}") from error

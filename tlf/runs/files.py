@@ -19,7 +19,7 @@ from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
 from tlf.runs.changes import Changes
 from tlf.runs.history import append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance
-from tlf.runtime.files import remove_parts, write_whole, written_whole
+from tlf.runtime.files import remove_parts, write_whole, writing, written_whole
 from tlf.training.checkpoint.state_file import discard
 from tlf.training.features import eval_images
 from tlf.training.job import Job
@@ -83,7 +83,8 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
         job.hook.tlf_model_trained(model=job.classifier)
         metadata = _metadata(job, best.result)
         save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
-        with written_whole(folder / "predictions.csv") as path:
+        predictions = folder / "predictions.csv"
+        with writing(predictions), written_whole(predictions) as path:
             write_csv(
                 path,
                 job.splits.eval.names,

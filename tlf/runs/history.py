@@ -7,16 +7,28 @@ from pathlib import Path
 
 from tlf.errors import RunError
 from tlf.results import EpochResult, epoch_line, epoch_result
-from tlf.runtime.files import near_runs, write_whole
+from tlf.runtime.files import near_runs, write_whole, writing
 
 METRICS = "metrics.jsonl"
 """The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
 
 
 def append_epoch(folder: Path, result: EpochResult) -> None:
-    """Add a line to metrics.jsonl."""
-    with (folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(_line(result))
+    """Add a line to metrics.jsonl, or leave the file as it was.
+
+    Raises:
+        UnwritableError: the line cannot be written.
+    """
+    path = folder / METRICS
+    with writing(path), path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            line = memoryview(_line(result).encode())
+            while line:  # a disk that is almost full takes a part of it
+                line = line[file.write(line) :]
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def rewrite_history(folder: Path, history: Sequence[EpochResult]) -> None:

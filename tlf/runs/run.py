@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from shutil import rmtree
 
 from tlf.data.workers import forget_workers, lost_worker
-from tlf.errors import PluginError, RunError
+from tlf.errors import PluginError, RunError, UnwritableError
 from tlf.recipe.files import read_table
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
@@ -22,8 +23,9 @@ from tlf.runs.files import (
     write_end,
     write_segments,
 )
-from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
+from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder
 from tlf.runs.identity import check_processes, job_identity, plan_identity
+from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import join_processes, start_accelerator
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
@@ -72,15 +74,15 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     """
     started = time.perf_counter()
     plan = plan_of(recipe, overrides)
-    with _losses_named("start all processes again"):
-        join_processes()
-        from_main(lambda: check_writable(plan.recipe.output))
-        job = yield from _opened(plan)
-        folder = from_main(lambda: new_run_folder(job.recipe.output))
-    yield RunStarted(folder, job, 0)
-    yield from (Notice(note) for note in (*job.splits.notes, *job.notes))
-    write_beginning(folder, job)
-    yield from _train(job, folder, State(), started)
+    with ExitStack() as exits:
+        with _losses_named("start all processes again"):
+            join_processes()
+            from_main(lambda: check_writable(plan.recipe.output))
+            job = yield from _opened(plan)
+            folder, note = from_main(lambda: _begun(exits, job))
+        yield RunStarted(folder, job, 0)
+        yield from map(Notice, [*job.splits.notes, *job.notes, *filter(None, [note])])
+        yield from _train(job, folder, State(), started)
 
 
 def resume(
@@ -104,27 +106,29 @@ def resume(
         RunError: there is nothing to resume, or the recipe, the code or the images have changed.
     """
     started, folder = time.perf_counter(), Path(run)
-    with _losses_named(_resume_with(folder)):
-        join_processes()
-        # The folder may be on the machine of the main process alone.
-        from_main(lambda: unfinished_run(folder))
-        job = yield from _opened(_plan_to_resume(folder, recipe, overrides))
-        changes = from_main(lambda: find_changes(folder, job))
-        if not changed:
-            check_none(folder, changes)
-        stored = from_main(state_file(folder).is_file)
-        state = restore(state_file(folder), job) if stored else State()
-    rewrite_epochs(folder, job, state.history)
-    if changes.sentences:
-        write_chapter(folder, job, len(state.history), changes)
-    yield RunStarted(folder, job, len(state.history))
-    yield from (Notice(note) for note in (*changes.notes, *job.notes))
-    if not stored:
-        yield Notice("the run was stopped before its first state was stored; it starts again")
-    if state.segment is not None:
-        phase = job.recipe.phases[state.phase].name
-        yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
-    yield from _train(job, folder, state, started)
+    with ExitStack() as exits:
+        with _losses_named(_resume_with(folder)):
+            join_processes()
+            # The folder may be on the machine of the main process alone.
+            note = from_main(lambda: exits.enter_context(owned_run(folder)))
+            job = yield from _opened(_plan_to_resume(folder, recipe, overrides))
+            changes = from_main(lambda: find_changes(folder, job))
+            if not changed:
+                check_none(folder, changes)
+            stored = from_main(state_file(folder).is_file)
+            state = restore(state_file(folder), job) if stored else State()
+        rewrite_epochs(folder, job, state.history)
+        if changes.sentences:
+            write_chapter(folder, job, len(state.history), changes)
+        yield RunStarted(folder, job, len(state.history))
+        notes = [*changes.notes, *job.notes, *filter(None, [note]), *state.notes]
+        yield from map(Notice, notes)
+        if not stored:
+            yield Notice("the run was stopped before its first state was stored; it starts again")
+        if state.segment is not None:
+            phase = job.recipe.phases[state.phase].name
+            yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
+        yield from _train(job, folder, state, started)
 
 
 def resume_recipe(
@@ -202,15 +206,30 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
         kernels = _kernels(job.recipe).used_on(job.accelerator.device)
         with _losses_named(_resume_with(folder)), kernels:
             yield from _train_and_write(job, folder, state, started)
-    except PluginError as error:
+    except (PluginError, UnwritableError) as error:
         # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
         # repeats what came after the last state, calls of hooks included.
         if not state_file(folder).is_file():
             raise
-        raise PluginError(
+        fixed = " --changed, or with a fixed recipe: tlf RECIPE --resume --changed"
+        raise type(error)(
             f"{error}; the run's last state is stored: when this is fixed, resume with: "
-            f"tlf resume {folder} --changed, or with a fixed recipe: tlf RECIPE --resume --changed"
+            f"tlf resume {folder}{fixed if isinstance(error, PluginError) else ''}"
         ) from error
+
+
+def _begun(exits: ExitStack, job: Job) -> tuple[Path, str | None]:
+    """Create the folder of a new run, own it until the exits are closed, and write its first files.
+    Where they cannot be written, the folder is removed.
+    """
+    folder = new_run_folder(job.recipe.output)
+    try:
+        note = exits.enter_context(owned(folder))
+        write_beginning(folder, job)
+    except RunError:
+        rmtree(folder, ignore_errors=True)
+        raise
+    return folder, note
 
 
 def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:

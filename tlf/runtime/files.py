@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from errno import EINVAL
 from pathlib import Path
 
-from tlf.errors import RunError, nearest
+from tlf.errors import RunError, UnwritableError, nearest
 
 
 def is_run(folder: Path) -> bool:
@@ -25,16 +25,23 @@ def near_runs(path: Path) -> str:
     return f"; {nearest(str(path.parent), runs)}" if runs else ""
 
 
-def cache_folder(name: str) -> Path:
-    """The folder ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
-
-    Raises:
-        RunError: the folder cannot be made.
+def cache_path(name: str) -> Path:
+    """The path of ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
+    Nothing is made.
     """
     root = os.environ.get("TLF_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tlf"
     )
-    folder = Path(root).expanduser().resolve() / name
+    return Path(os.path.realpath(os.path.expanduser(root))) / name
+
+
+def cache_folder(name: str) -> Path:
+    """The folder ``name`` in tlf's cache.
+
+    Raises:
+        RunError: the folder cannot be made.
+    """
+    folder = cache_path(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -67,7 +74,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # an error of the writing is what counts
 
 
 _PART = ".part"
@@ -77,13 +84,30 @@ _PART = ".part"
 def remove_parts(folder: Path) -> None:
     """Remove the temporary folders that a killed program left in a folder."""
     for part in list(folder.rglob(f".*{_PART}")):
-        shutil.rmtree(part)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with written_whole(path) as temporary:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        UnwritableError: the file cannot be written.
+    """
+    with writing(path), written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file that cannot be written.
+
+    Raises:
+        UnwritableError: instead of the ``OSError`` of what writes it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _umask() -> int:

@@ -13,6 +13,7 @@ A probe has shown that at this size every position gives the same bits (see
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import tee
 from typing import Any
 
 import torch
@@ -25,8 +26,9 @@ from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
 from tlf.components import Augmentation
 from tlf.data.decode import decoders
+from tlf.data.loader import Loader
 from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, make_batches
-from tlf.data.pixel_store import FULL
+from tlf.data.pixel_store import FULL, StoredPixels
 from tlf.data.transfer import on_device, on_host
 from tlf.data.transforms import normalize
 from tlf.freezing.partition import Layout, Partition
@@ -48,16 +50,23 @@ class Activations:
 
     layout: Layout
     labels: Tensor
-    """(N, …), as the task has them."""
-
+    """(N, …), as the task has them, on the device."""
+    images: Images
+    """What they were computed from."""
     rows: Rows
-    """Reads them."""
 
     def batches(self, keys: Iterable[Sequence[Key]]) -> Iterator[Batch]:
-        """One batch for each list of keys."""
-        for indices, rows in self.rows.read([index for _, index in batch] for batch in keys):
-            labels = self.labels[indices]
-            yield Batch(indices, self.layout.shaped(rows), labels, stored=True)
+        """One batch for each list of keys: of images, where the entry was cut while in use."""
+        keys, ahead = tee(keys)
+        found = self.rows.read([index for _, index in batch] for batch in ahead)
+        for batch, (indices, rows) in zip(keys, found, strict=True):
+            if rows is None:  # ``cut_entries`` says so
+                yield from on_device(
+                    Loader(self.images, 0, pin=False).batches([batch]), self.rows.device
+                )
+            else:
+                labels = self.labels[indices]
+                yield Batch(indices, self.layout.shaped(rows), labels, stored=True)
 
 
 def train_images(job: Job, phase: Phase) -> Images:
@@ -170,7 +179,19 @@ def _activations(
         )
     rows = segment.stored[split, view_number]
     labels = images.labels.to(job.accelerator.device)
-    return None if rows is None else Activations(partition.layout, labels, rows)
+    return None if rows is None else Activations(partition.layout, labels, images, rows)
+
+
+def cut_entries(job: Job, segment: Segment) -> Iterator[Notice]:
+    """Name the entries of the cache that were cut while they are in use."""
+    used = [each.entry for each in job.pixels.values() if isinstance(each, StoredPixels)]
+    stored = [rows.entry for rows in segment.stored.values() if rows is not None]
+    for entry in (*used, *stored):
+        if not entry.is_whole():
+            yield Notice(
+                f"{entry.title}: {entry.folder} was cut while it was in use; what is missing is "
+                "computed anew"
+            )
 
 
 def _fill(

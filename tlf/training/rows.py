@@ -1,7 +1,7 @@
 """Stored rows, batch by batch: from a GPU's own memory where they fit, otherwise read ahead."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from tlf.cache.entry import Entry
-from tlf.data.loading import Batch
-from tlf.data.transfer import on_device
 
 _SHARE = 0.25
 """How much of a GPU's free memory the rows of one split may take."""
@@ -28,38 +26,38 @@ class Rows:
     count: int
     device: torch.device
 
-    def read(self, batches: Iterable[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Indices (B,) and rows (B, length) of each batch, on the device.
-
-        Raises:
-            OSError: the file was truncated or removed.
+    def read(self, batches: Iterable[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Indices (B,) and rows (B, length) of each batch, on the device; None instead of the rows
+        where the entry was cut while it was in use.
         """
-        if self.device.type == "cpu":
+        if self._resident is not None:
             for batch in batches:
-                yield torch.tensor(batch), self._read(batch)
-        elif self._resident is not None:
-            for batch in batches:
-                indices = torch.tensor(batch).pin_memory().to(self.device, non_blocking=True)
+                indices = self._sent(torch.tensor(batch))
                 yield indices, self._resident[indices]
-        else:
-            for moved in on_device(self._ahead(batches, pin=True), self.device):
-                yield moved.indices, moved.inputs
+            return
+        read = map(self._read, batches) if self.device.type == "cpu" else self._ahead(batches)
+        for indices, rows in read:
+            yield self._sent(indices), None if rows is None else self._sent(rows)
 
-    def _read(self, batch: Sequence[int]) -> Tensor:
-        return torch.from_numpy(self.entry.rows(batch, self.length))
+    def _sent(self, tensor: Tensor) -> Tensor:
+        """Copied to the device; the host does not wait."""
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
-    def _ahead(self, batches: Iterable[Sequence[int]], *, pin: bool) -> Iterator[list[Batch]]:
-        """Each batch, in page-locked memory, read by a thread while the one before it is used."""
+    def _read(self, batch: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+        try:
+            rows = torch.from_numpy(self.entry.rows(batch, self.length))
+        except OSError:
+            return torch.tensor(batch), None
+        return torch.tensor(batch), rows
 
-        def read(batch: Sequence[int]) -> list[Batch]:
-            indices = torch.tensor(batch)
-            loaded = Batch(indices, self._read(batch), indices, stored=True)
-            return [loaded.pin_memory() if pin else loaded]
-
+    def _ahead(self, batches: Iterable[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Each batch, read by a thread while the one before it is used."""
         with ThreadPoolExecutor(1) as thread:
-            waiting = None
+            waiting: Future[tuple[Tensor, Tensor | None]] | None = None
             for batch in batches:
-                reading = thread.submit(read, batch)
+                reading = thread.submit(self._read, batch)
                 if waiting is not None:
                     yield waiting.result()
                 waiting = reading
@@ -78,6 +76,9 @@ class Rows:
         step = max(1, _BLOCK // self.length)
         for start in range(0, self.count, step):
             stop = min(start + step, self.count)
-            block = self.entry.read(start * self.length, (stop - start) * self.length)
+            try:
+                block = self.entry.read(start * self.length, (stop - start) * self.length)
+            except OSError:  # it was cut: what is left of it is read batch by batch
+                return None
             rows[start:stop] = torch.from_numpy(block).view(stop - start, self.length)
         return rows

@@ -37,6 +37,14 @@ class State:
     changed: set[str] = field(default_factory=set)
     """Names of the model's tensors that may differ from the loaded weights."""
 
+    notes: list[str] = field(default_factory=list)
+    """What of a stored state could not be used, because the recipe or the images have changed."""
+
+    def begin_epoch(self, phase: int, epoch: int) -> None:
+        """Stand at the beginning of an epoch."""
+        self.phase, self.epoch, self.update = phase, epoch, 0
+        self.losses, self.signals = None, Signals()
+
     def let_change(self, classifier: Classifier, names: set[str]) -> None:
         """Note that these tensors may change from now on.
 

@@ -19,7 +19,7 @@ from tlf.training.best_epoch import BestEpoch, better, copies, newest_is_best, s
 from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
 from tlf.training.evaluation import Predictions, classify
-from tlf.training.features import eval_activations
+from tlf.training.features import cut_entries, eval_activations
 from tlf.training.job import Job
 from tlf.training.phases import frozen_in
 from tlf.training.segment import (
@@ -29,7 +29,6 @@ from tlf.training.segment import (
     end_segment,
     segment_setup,
 )
-from tlf.training.signals import Signals
 from tlf.training.state import State
 
 Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult
@@ -45,7 +44,8 @@ def train(job: Job, state: State) -> Iterator[Event]:
         best.load_into(job.classifier)  # the next phase starts from it
         if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
             state.best = best
-        state.phase, state.phase_best, state.epoch = state.phase + 1, None, 0
+        state.phase_best = None
+        state.begin_epoch(state.phase + 1, 0)
     if state.best is not None:
         state.best.load_into(job.classifier)
 
@@ -72,9 +72,9 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
                 state.phase_best = BestEpoch(
                     result, copies(job.classifier, state.changed), predictions
                 )
+        yield from cut_entries(job, segment)
         state.history.append(result)
-        state.epoch, state.update, state.losses = state.epoch + 1, 0, None
-        state.signals = Signals()
+        state.begin_epoch(state.phase, state.epoch + 1)
         yield result
     if state.segment is not None:
         yield from _end(job, phase, state.segment)

@@ -1,7 +1,9 @@
 """The last state of a run, in a file."""
 
 import json
+import random
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,7 @@ from tlf.errors import RunError, TrainingError
 from tlf.recipe.plan import read_plan
 from tlf.runs.run import resume, run
 from tlf.runtime.devices import start_accelerator
+from tlf.runtime.seal import seal
 from tlf.training.checkpoint.state_file import discard, restore, save, state_file
 from tlf.training.job import open_job
 
@@ -37,7 +40,9 @@ def copied(stopped, tmp_path):
 
 
 def reopened(folder):
-    return open_job(read_plan(folder / "recipe.toml"), start_accelerator("no"))
+    job = open_job(read_plan(folder / "recipe.toml"), start_accelerator("no"))
+    manifests = json.loads((folder / "provenance.json").read_text())["data_sha256"]
+    return replace(job, manifests=manifests)
 
 
 def text_of(path):
@@ -47,9 +52,11 @@ def text_of(path):
 
 
 def edit(path, change):
-    text = text_of(path)
+    """Write a state with another JSON, sealed as if it had been so from the start."""
+    text = text_of(path) | {"file_sha256": "0" * 64}
     change(text)
     save_file(load_file(path), path, metadata={"tlf": json.dumps(text)})
+    seal(path)
 
 
 def test_a_restored_state_is_stored_again_bit_for_bit(stopped, copied):
@@ -88,9 +95,37 @@ def test_a_damaged_state_is_refused(copied):
         list(resume(copied))
 
 
+def test_a_state_damaged_anywhere_is_refused(copied):
+    """In the tensors, too, where safetensors notices nothing."""
+    state = state_file(copied)
+    whole, rng = state.read_bytes(), random.Random(0)
+    first_tensor = 8 + int.from_bytes(whole[:8], "little")
+    places = [first_tensor, len(whole) - 1, *(rng.randrange(len(whole)) for _ in range(60))]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.randrange(8)
+        state.write_bytes(damaged)
+        with pytest.raises(RunError) as caught:
+            restore(state, SimpleNamespace())
+        assert str(state) in str(caught.value)
+        assert str(caught.value).endswith("; start a new run")
+    for cut in (0, 7, 8, first_tensor, len(whole) - 1):
+        state.write_bytes(whole[:cut])
+        with pytest.raises(RunError, match=r"is damaged: .*; start a new run"):
+            restore(state, SimpleNamespace())
+
+
+def test_a_state_that_cannot_be_read_is_named(copied):
+    state = state_file(copied)
+    state.unlink()
+    state.mkdir()
+    with pytest.raises(RunError, match=r"cannot read .*state\.safetensors: "):
+        restore(state, SimpleNamespace())
+
+
 def test_a_state_of_another_format_is_refused(copied):
     edit(state_file(copied), lambda text: text.update(format=1))
-    with pytest.raises(RunError, match=r"the format of .* must be 2, got 1; start a new run"):
+    with pytest.raises(RunError, match=r"the format of .* must be 3, got 1; start a new run"):
         restore(state_file(copied), SimpleNamespace())
 
 
@@ -115,6 +150,13 @@ def test_the_state_of_a_finished_run_is_removed(copied):
     discard(copied)
     assert not state_file(copied).parent.exists()
     discard(copied)
+
+
+def test_a_file_of_somebody_else_beside_the_state_stays(copied):
+    other = state_file(copied).with_name("mine.txt")
+    other.touch()
+    discard(copied)
+    assert [*other.parent.iterdir()] == [other]
 
 
 def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, images, monkeypatch):

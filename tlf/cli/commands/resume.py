@@ -15,8 +15,10 @@ from tlf.cli.process import settled
 def command(run: Path, *, changed: bool) -> None:
     """Resume a run that was stopped."""
     from tlf.runs.folder import unfinished_run
+    from tlf.runs.owner import check_free
     from tlf.runtime.cores import processes
 
-    if processes() == 1:  # of several, one may have the folder
-        unfinished_run(run)  # an error is reported before torch is imported
-    tlf.show(settled(tlf.resume(run, changed=changed)))
+    folder = unfinished_run(run)  # an error is reported before torch is imported
+    if processes() == 1:  # of several, one may own it already
+        check_free(folder)
+    tlf.show(settled(tlf.resume(folder, changed=changed)))

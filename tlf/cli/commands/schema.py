@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from tlf.errors import RunError
-
 
 @click.command()
 @click.option(
@@ -32,8 +30,5 @@ def command(output: Path | None) -> None:
     if output is None:
         click.echo(text)
         return
-    try:
-        write_whole(output, f"{text}\n")
-    except OSError as error:
-        raise RunError(f"cannot write {output}: {error.strerror or error}") from error
+    write_whole(output, f"{text}\n")
     click.echo(f"{output}\nwrite as the first line of a recipe beside it: #:schema {output.name}")

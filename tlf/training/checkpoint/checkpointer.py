@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 
 from tlf.errors import StoppedError
 from tlf.results import EpochResult, Notice, Prepared, Updated
+from tlf.runtime.files import is_run
 from tlf.training.checkpoint.interrupts import watching
 from tlf.training.checkpoint.state_file import save, state_file
 from tlf.training.job import Job
@@ -29,6 +30,8 @@ class Checkpointer:
         self.every = job.recipe.checkpoint_every
         self.saved_at = time.monotonic()
         self.updates = 0
+        self.problem: str | None = None
+        """Why the state could not be stored the last time."""
         self._exits = ExitStack()
 
     def __enter__(self) -> "Checkpointer":
@@ -48,7 +51,7 @@ class Checkpointer:
         # each prepares its own part in its own time, so they cannot agree at the same event.
         if isinstance(event, Prepared) and self._alone and self.interrupted.by is not None:
             yield from self._save()
-            raise StoppedError(self.folder, self.interrupted.by)
+            raise self._stopped(self.interrupted.by)
         if not isinstance(event, Updated | EpochResult):
             return
         # Every process comes here equally often: after each update, evaluated batch and epoch.
@@ -57,7 +60,7 @@ class Checkpointer:
         if due or stop:
             yield from self._save()
         if stop:
-            raise StoppedError(self.folder, self.interrupted.by or "another process")
+            raise self._stopped(self.interrupted.by or "another process")
 
     @property
     def _alone(self) -> bool:
@@ -87,4 +90,19 @@ class Checkpointer:
             save(state_file(self.folder), self.job, self.state)
         except (OSError, SafetensorError) as error:
             # A full disk does not stop the run. The state before this one is still there.
-            yield Notice(f"the state of the run could not be stored: {error}")
+            before, self.problem = self.problem, str(error)
+            if self.problem != before:  # said once, however often it is tried
+                yield Notice(f"the state of the run could not be stored: {error}")
+        else:
+            self.problem = None
+
+    def _stopped(self, by: str) -> StoppedError:
+        if self.problem is None:
+            return StoppedError(self.folder, by)
+        if not is_run(self.folder):
+            advice = f"its folder {self.folder} is gone: start a new run"
+        else:
+            older = state_file(self.folder).is_file()
+            advice = f"its state could not be stored: {self.problem}; tlf resume {self.folder} "
+            advice += "continues from the state before" if older else "restarts the run"
+        return StoppedError(self.folder, by, advice)

@@ -2,11 +2,13 @@
 
 It holds the tensors that may have changed since the weights were loaded, and digests of all others.
 A run whose other tensors have changed is not resumed. The state of the optimizer is stored by
-parameter name. There is no random state to store (see ``tlf.runtime.seeds``).
+parameter name. There is no random state to store (see ``tlf.runtime.seeds``). The file holds its
+own SHA-256, so a damaged one is not resumed either (see ``tlf.runtime.seal``).
 """
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,14 @@ from tlf.errors import RunError, TrainingError
 from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
 from tlf.runtime.processes import from_main
+from tlf.runtime.seal import BLANK, DIGEST, is_sealed, seal
 from tlf.training.best_epoch import BestEpoch
+from tlf.training.checkpoint.compatibility import (
+    check_fits,
+    depends,
+    has_other_batches,
+    has_other_optimizer,
+)
 from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, restore_optimizer
 from tlf.training.checkpoint.packing import pack, unpack
 from tlf.training.ema import Ema
@@ -31,7 +40,7 @@ from tlf.training.loss_meter import LossMeter
 from tlf.training.segment import Segment, begin_segment, segment_setup
 from tlf.training.state import State
 
-FORMAT = 2
+FORMAT = 3
 
 
 def state_file(folder: Path) -> Path:
@@ -41,8 +50,9 @@ def state_file(folder: Path) -> Path:
 
 def discard(folder: Path) -> None:
     """Remove the stored state of a finished run."""
-    state_file(folder).unlink(missing_ok=True)
-    if state_file(folder).parent.is_dir():
+    # What cannot be removed, such as the folder with a file of somebody else's, harms no result.
+    with suppress(OSError):
+        state_file(folder).unlink(missing_ok=True)
         state_file(folder).parent.rmdir()
 
 
@@ -66,14 +76,16 @@ def save(path: Path, job: Job, state: State) -> None:
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
     path.parent.mkdir(exist_ok=True)
     with written_whole(path) as side:
-        save_file(stored, side, metadata={"tlf": json.dumps(text)})
+        save_file(stored, side, metadata={"tlf": json.dumps({DIGEST: BLANK, **text})})
+        seal(side)
 
 
 def restore(path: Path, job: Job) -> State:
     """Load a stored state into the job's model, and return it with a new segment.
 
     Raises:
-        RunError: the file is damaged, or comes from another backbone or number of processes.
+        RunError: the file is damaged, or does not fit the recipe, the images or the number of
+            processes.
     """
     stored = from_main(lambda: _read(path))
     expected = len(stored["losses"])
@@ -82,6 +94,7 @@ def restore(path: Path, job: Job) -> State:
             f"the number of processes must be {expected}, as when the run was stopped, "
             f"got {job.accelerator.num_processes}; start {expected}"
         )
+    check_fits(stored, job)
     names = set(stored["changed"])
     device = job.accelerator.device
     job.classifier.load_state_dict(_on(device, stored["model"]), strict=False)
@@ -96,7 +109,10 @@ def restore(path: Path, job: Job) -> State:
     state.signals.count, state.signals.sums = stored["signals"]["count"], stored["signals"]["sums"]
     state.phase_best = _best_epoch(stored["phase_best"], device)
     state.best = _best_epoch(stored["best"], device)
-    if stored["done"]:
+    if stored["update"] and has_other_batches(stored, job):
+        state.begin_epoch(state.phase, state.epoch)
+        state.notes.append("the batches have changed: the interrupted epoch begins anew")
+    elif stored["done"]:
         where = f"phase {job.recipe.phases[state.phase].name}, epoch {state.epoch + 1}"
         state.losses = LossMeter(device, where)
         state.losses.done = stored["done"]
@@ -113,6 +129,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         averages, model = {n: model[n] for n in averages}, {**model, **averages}
     return {
         "format": FORMAT,
+        "depends": depends(job, state),
         "phase": state.phase,
         "epoch": state.epoch,
         "update": state.update,
@@ -161,7 +178,10 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         return
     phase = job.recipe.phases[state.phase]
     before, frozen = stored["segment"]["before"], frozenset(stored["segment"]["frozen"])
-    setup = segment_setup(job, phase, frozen)
+    try:
+        setup = segment_setup(job, phase, frozen)
+    except ValueError as error:
+        raise RunError(f"the lr of phase {phase.name}: {error}; undo the change") from error
     segment = begin_segment(job.accelerator, job.classifier, setup)
     for name, digest in segment.before.items():
         # A tensor that was not stored has to come from the same pretrained weights as before.
@@ -171,7 +191,10 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
                 "has other weights; put the old weights back, or start a new run"
             )
     parameters = dict(job.classifier.named_parameters())
-    restore_optimizer(segment.optimizer, stored["segment"]["optimizer"], parameters)
+    if has_other_optimizer(stored, job):
+        state.notes.append("the optimizer has changed: it starts without the state of the old one")
+    else:
+        restore_optimizer(segment.optimizer, stored["segment"]["optimizer"], parameters)
     if job.accelerator.scaler is not None and stored["scaler"] is not None:
         job.accelerator.scaler.load_state_dict(stored["scaler"])
     # The audit at the end compares with the start of the segment, not with the stored state.
@@ -180,21 +203,29 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         state.ema = Ema(phase.ema)
         averages = _on(job.accelerator.device, stored["average"])
         state.ema.tensors = {n: laid_out(t, parameters[n]) for n, t in averages.items()}
+        state.ema.follow(job.classifier, setup.rates)  # a changed recipe may average from here on
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             text = json.loads((file.metadata() or {})["tlf"])
-        tensors = load_file(path)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{path} is damaged: {error}; start a new run") from error
-    if text["format"] != FORMAT:
-        raise RunError(
-            f"the format of {path} must be {FORMAT}, got {text['format']}; start a new run"
-        )
-    state: dict[str, Any] = unpack(text, tensors)
+        if text["format"] != FORMAT:
+            raise RunError(
+                f"the format of {path} must be {FORMAT}, got {text['format']}; start a new run"
+            )
+        if not is_sealed(path):
+            raise _damaged(path, "its bytes are not those that were written (SHA-256)")
+        state: dict[str, Any] = unpack(text, load_file(path))
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
     return state
+
+
+def _damaged(path: Path, fault: object) -> RunError:
+    return RunError(f"{path} is damaged: {fault}; start a new run")
 
 
 def _own_memory(tensor: Tensor) -> Tensor:
