@@ -5,10 +5,12 @@ import threading
 
 from tlf.cli.lazy_torch import defer_imports
 from tlf.cli.process import collect_rarely, keep_memory, leave
+from tlf.cli.stdout import guard_stdout
 
 
 def program() -> None:
     """Run a command; start and end the process quickly."""
+    guard_stdout()
     collect_rarely()
     defer_imports()
     keep_memory()

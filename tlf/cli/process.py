@@ -9,9 +9,10 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from tlf.errors import OutputError
 from tlf.results import SegmentStarted
 
 
@@ -57,8 +58,9 @@ def leave(status: int) -> None:
     (pytorch/pytorch#179291).
     """
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError, OutputError):  # the command's own output is written by now
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tlf.components import Split, Splits
+from tlf.data.image_files import read_image
 from tlf.errors import DataError
 
 EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
@@ -30,7 +31,7 @@ class ReadFile:
 
     def __call__(self, index: int) -> bytes:
         """The bytes of one file."""
-        return Path(self.root, self.names[index]).read_bytes()
+        return read_image(Path(self.root, self.names[index]))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
+from tlf.cli.output import echo
 from tlf.tasks import describe
 
 
@@ -32,7 +33,7 @@ def command(
     Nothing is written unless the file gives the probabilities that the run gave.
     """
     exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
-    click.echo(
+    echo(
         f"{exported.path}\ncompared with the run on {exported.images} eval images: probabilities "
         f"differ by at most {exported.difference:.1g}; {describe(exported.metrics)}, "
         f"in the run {describe(exported.run_metrics)}"

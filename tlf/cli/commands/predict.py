@@ -11,6 +11,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
+from tlf.cli.output import cell, complain
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, row
 
@@ -33,7 +34,7 @@ def command(run: Path, images: tuple[Path, ...], format_name: str) -> None:
     problems: list[DataError] = []
     PRINTERS[format_name](_at_least_one(tlf.predict(run, images, problems.append), problems))
     for problem in problems:
-        click.echo(f"error: {problem}", err=True)
+        complain(f"error: {problem}")
     if problems:
         click.get_current_context().exit(1)
 
@@ -57,15 +58,14 @@ def print_table(predictions: Iterable[Prediction]) -> None:
     """Print a table, when all images are classified."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for number, line in enumerate(map(row, predictions)):
         for column in line if number == 0 else ():
             side: Literal["left", "right"] = "right" if column.startswith("p_") else "left"
             # A long path is wrapped: an abbreviated one would name no file.
-            table.add_column(Text(column), justify=side, overflow="fold")
-        table.add_row(*map(Text, line.values()))  # brackets in a name are no markup
+            table.add_column(cell(column), justify=side, overflow="fold")
+        table.add_row(*map(cell, line.values()))
     Console().print(table)
 
 
@@ -80,7 +80,11 @@ def print_csv(predictions: Iterable[Prediction]) -> None:
 
 
 def print_json_lines(predictions: Iterable[Prediction]) -> None:
-    """Print a JSON object for each image: path, predicted class, class → probability."""
+    """Print a JSON object for each image: path, predicted class, class → probability.
+
+    It is ASCII, so stdout may have any encoding, and a path whose bytes are not UTF-8 comes back
+    from it unchanged.
+    """
     for prediction in predictions:
         figures = {name: round(figure, 6) for name, figure in prediction.probabilities.items()}
         line = {
@@ -88,7 +92,7 @@ def print_json_lines(predictions: Iterable[Prediction]) -> None:
             "predicted": prediction.label,
             "probabilities": figures,
         }
-        print(json.dumps(line, ensure_ascii=False))  # noqa: T201 - the output of the command
+        print(json.dumps(line))  # noqa: T201 - the output of the command
 
 
 PRINTERS: Mapping[str, Callable[[Iterable[Prediction]], None]] = {

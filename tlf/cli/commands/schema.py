@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from tlf.cli.output import complain, echo
 from tlf.errors import RunError
 
 
@@ -27,13 +28,14 @@ def command(output: Path | None) -> None:
 
     usable, failures = usable_plugins()
     for failure in failures:
-        click.echo(f"left out: {failure}", err=True)
-    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=False)
+        complain(f"left out: {failure}")
+    # Only a file is known to be UTF-8.
+    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=output is None)
     if output is None:
-        click.echo(text)
+        echo(text)
         return
     try:
         write_whole(output, f"{text}\n")
     except OSError as error:
         raise RunError(f"cannot write {output}: {error.strerror or error}") from error
-    click.echo(f"{output}\nwrite as the first line of a recipe beside it: #:schema {output.name}")
+    echo(f"{output}\nwrite as the first line of a recipe beside it: #:schema {output.name}")
