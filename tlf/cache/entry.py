@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
 from tlf.runtime.cores import usable_cores
+from tlf.runtime.regular_file import NotRegularError, check_regular, read_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +105,7 @@ class Entry:
         """The file is open and locked as in use as long as this object exists."""
         import fcntl
 
-        handle = self._closed_with_it(os.open(self.folder / "data", os.O_RDONLY))
+        handle = self._closed_with_it(_open(self.folder / "data"))
         with suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_SH)
         return handle
@@ -133,13 +134,18 @@ def is_in_use(folder: Path) -> bool:
     import fcntl
 
     try:
-        with (folder / "data").open("rb") as file:
+        with open(folder / "data", "rb", opener=_open) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:  # it is removed, or cannot be locked
         return False
     return False
+
+
+def _open(data: Path | str, flags: int = os.O_RDONLY) -> int:
+    # Something else may stand in its place: a pipe is not waited for.
+    return os.open(data, flags | os.O_NONBLOCK)
 
 
 def open_entry(folder: Path) -> Entry | None:
@@ -187,8 +193,8 @@ def write_note(folder: Path, title: str, key: Mapping[str, Any], index: object) 
 def read_note(folder: Path) -> dict[str, Any] | None:
     """The note of a folder; None if it is missing or damaged."""
     try:
-        content = (folder / "entry.json").read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        content = read_regular(folder / "entry.json").decode()
+    except (FileNotFoundError, NotADirectoryError, NotRegularError, UnicodeDecodeError):
         return None
     text, _, seal = content.partition("\n")
     if sha256(text.encode()).hexdigest() != seal.strip():
@@ -201,9 +207,10 @@ def is_as_noted(folder: Path) -> bool:
     """Whether the note and the data of a folder are undamaged."""
     note, data = read_note(folder), folder / "data"
     try:
+        check_regular(data, None if note is None else note["bytes"])
         size = data.stat().st_size
         return note is not None and size == note["bytes"] and _hashes(data, size) == note["blocks"]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotRegularError):
         return False
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, WeightsError
+from tlf.runtime.regular_file import read_regular
 
 FORMAT = 2
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
@@ -48,7 +49,7 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
     if not path.is_file():
         raise absent(path)
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
     if not _is_safetensors(data):

@@ -40,9 +40,16 @@ def resolve_preprocessing(
     """The preprocessing of the backbone's weights, changed by the recipe's sizes.
 
     Raises:
-        RecipeError: images would be resized to less than the size of the crop.
+        RecipeError: images would be resized to less than the size of the crop, or would need
+            channels that they do not have.
     """
-    transforms = recipe.transforms
+    transforms, channels = recipe.transforms, built.preprocessing.channels
+    if channels not in (1, 3):
+        problem = (
+            f"backbone: must take images of 3 channels (colour) or 1 (grey), got {channels}, the "
+            "length of its mean; write another backbone, or other weights"
+        )
+        raise RecipeError([problem], source)
     preprocessing = built.preprocessing.sized(transforms.size, transforms.resize)
     if preprocessing.resize < preprocessing.size:
         problem = (

@@ -14,6 +14,7 @@ from typing import Any
 from tlf.cache.store import Cache, open_cache
 from tlf.components import Splits
 from tlf.data.decode_ahead import Ahead, decode_ahead
+from tlf.data.splits import with_printable_names
 from tlf.errors import RecipeError
 from tlf.plugins.attribution import blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
@@ -104,7 +105,7 @@ def find_splits(plan: Plan) -> Splits:
         return plan.splits
     dataset = plan.recipe.data.dataset
     with blame(plan.plugins.catalogue.offer(dataset), "build"):
-        return dataset.build()
+        return with_printable_names(dataset.build())
 
 
 @contextmanager

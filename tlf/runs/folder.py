@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tlf.errors import RunError
 from tlf.runtime.files import is_run
+from tlf.runtime.regular_file import read_regular
 
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
@@ -34,7 +35,7 @@ def unfinished_run(folder: Path) -> Path:
 def _format(provenance: Path) -> int:
     """The format of a run's files; format 1 does not record it."""
     try:
-        content = json.loads(provenance.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(provenance))
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{provenance} is damaged: {error}; start a new run") from error
     number = content.get("format", 1) if isinstance(content, dict) else None

@@ -16,6 +16,10 @@ _KINDS = {
 }
 
 
+class NotRegularError(OSError):
+    """It is no regular file, or a larger one than is read."""
+
+
 def read_regular(path: str | PathLike[str], most: int | None = None) -> bytes:
     """The bytes of a regular file.
 
@@ -24,7 +28,8 @@ def read_regular(path: str | PathLike[str], most: int | None = None) -> bytes:
         most: the most bytes that it may hold; by default as many as the machine has memory.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is larger.
+        NotRegularError: it is no regular file, or larger.
+        OSError: it cannot be read.
     """
     check_regular(path, most)  # opening a device may already have an effect
     with open(path, "rb", opener=_without_waiting) as file:
@@ -35,21 +40,22 @@ def check_regular(path: str | PathLike[str], most: int | None = None) -> None:
     """Check a file before a library opens it.
 
     Raises:
-        OSError: it cannot be found, is no regular file, or holds more than ``most`` bytes.
+        NotRegularError: it is no regular file, or holds more than ``most`` bytes.
+        OSError: it cannot be found.
     """
     try:
         _checked_size(os.stat(path), most)
     except ValueError as error:  # a zero byte in the name
-        raise OSError(EINVAL, f"the name of a file must have no zero byte ({error})") from error
+        raise NotRegularError(EINVAL, "its name must have no zero byte") from error
 
 
 def _checked_size(found: os.stat_result, most: int | None) -> int:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        raise OSError(EINVAL, f"it must be a regular file, got {kind}")
+        raise NotRegularError(EINVAL, f"it must be a regular file, got {kind}")
     limit = _memory() if most is None else most
     if found.st_size > limit:
-        raise OSError(EFBIG, f"it must hold at most {limit:,} bytes, got {found.st_size:,}")
+        raise NotRegularError(EFBIG, f"it must hold at most {limit:,} bytes, got {found.st_size:,}")
     return found.st_size
 
 

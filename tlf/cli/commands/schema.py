@@ -1,5 +1,7 @@
 """``tlf schema``."""
 
+import codecs
+import sys
 from pathlib import Path
 
 import click
@@ -29,8 +31,8 @@ def command(output: Path | None) -> None:
     usable, failures = usable_plugins()
     for failure in failures:
         complain(f"left out: {failure}")
-    # Only a file is known to be UTF-8.
-    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=output is None)
+    escaped = output is None and codecs.lookup(sys.stdout.encoding).name != "utf-8"
+    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=escaped)
     if output is None:
         echo(text)
         return
