@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+WHITE = 2**16 - 1
+"""The largest value of 16 bits."""
+
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
@@ -24,6 +27,9 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     """One figure per channel: three for RGB, one for grey."""
+    white: int = WHITE
+    """The value of a 16-bit grey image that is white; larger ones are, too. Other images have a
+    white of their own."""
 
     @property
     def channels(self) -> int:

@@ -45,7 +45,9 @@ def load_pixels(data: bytes, preprocessing: Preprocessing) -> "NDArray[np.uint8]
     Raises:
         DataError: the bytes cannot be read as an image.
     """
-    return _pixels(_resize(open_image(data, preprocessing.channels), preprocessing))
+    return _pixels(
+        _resize(open_image(data, preprocessing.channels, preprocessing.white), preprocessing)
+    )
 
 
 def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, int]:
@@ -67,7 +69,9 @@ def load_opened(image: "Image.Image", preprocessing: Preprocessing) -> "Tensor":
     import torch
 
     return torch.from_numpy(
-        _pixels(_resize(standard(image, preprocessing.channels), preprocessing))
+        _pixels(
+            _resize(standard(image, preprocessing.channels, preprocessing.white), preprocessing)
+        )
     )
 
 

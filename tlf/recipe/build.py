@@ -1,5 +1,7 @@
 """Build the model that a recipe describes: the backbone with its weights, and a new head."""
 
+from dataclasses import replace
+
 import torch
 
 from tlf.components import BuiltBackbone
@@ -37,7 +39,7 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
 def resolve_preprocessing(
     recipe: Recipe, built: BuiltBackbone, source: str = "recipe"
 ) -> Preprocessing:
-    """The preprocessing of the backbone's weights, changed by the recipe's sizes.
+    """The preprocessing of the backbone's weights, changed by the recipe's sizes and its white.
 
     Raises:
         RecipeError: images would be resized to less than the size of the crop, or would need
@@ -51,6 +53,8 @@ def resolve_preprocessing(
         )
         raise RecipeError([problem], source)
     preprocessing = built.preprocessing.sized(transforms.size, transforms.resize)
+    if isinstance(recipe.data.white, int):
+        preprocessing = replace(preprocessing, white=recipe.data.white)
     if preprocessing.resize < preprocessing.size:
         problem = (
             f"transforms.resize: must be at least the size of the crop, {preprocessing.size}, got "

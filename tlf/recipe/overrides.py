@@ -8,7 +8,7 @@ from typing import Any
 from tlf.errors import nearest
 from tlf.recipe.values import join, shown
 
-ENGINE_KEYS = ("bad_images",)
+ENGINE_KEYS = ("bad_images", "white")
 """Keys in a component's table that are not the component's own options."""
 
 

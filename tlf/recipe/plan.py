@@ -136,11 +136,16 @@ def cache_of(recipe: Recipe) -> Cache | None:
 def _expected_preprocessing(plan: Plan) -> Preprocessing | None:
     """How images will be resized, if that is known before the backbone is built."""
     backbone, transforms = plan.recipe.backbone, plan.recipe.transforms
-    if not hasattr(backbone, "expected_preprocessing"):
+    white = plan.recipe.data.white
+    if not hasattr(backbone, "expected_preprocessing") or white == "auto":
         return None
     with blame(plan.plugins.catalogue.offer(backbone), "expected_preprocessing"):
         expected: Preprocessing | None = backbone.expected_preprocessing()
-        return expected and expected.sized(transforms.size, transforms.resize)
+        if expected is None:
+            return None
+        return replace(
+            expected.sized(transforms.size, transforms.resize), white=white or expected.white
+        )
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:
