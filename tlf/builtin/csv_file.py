@@ -170,7 +170,7 @@ def _missing(rows: Sequence[_Row], root: str) -> list[str]:
     problems = [
         f"line {row.line}: there is no file {printable(os.path.join(root, row.path))}"
         for row in rows
-        if row.path and not os.path.isfile(os.path.join(root, row.path))
+        if row.path and not os.path.exists(os.path.join(root, row.path))
     ]
     problems = _capped(problems, "files are missing")
     return [*problems, "paths are relative to data.root"] if problems else []

@@ -41,6 +41,9 @@ _CODECS = ("jpg", "libjpeg_turbo", "jpg_2000", "libtiff", "webp", "avif", "zlib"
 """The libraries that Pillow decodes with, by its names; each build may have other versions."""
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 """How files of the two commonest formats begin."""
+_LONGEST = 2**20
+"""Pixels of the longer side, at most: a header of some bytes may claim a line of 16 million, which
+libraries take minutes to decode."""
 _one_at_a_time = RLock()
 """Held while a large image is decoded: a small file may hold one that takes a gigabyte, and every
 thread might take that much at once."""
@@ -193,12 +196,20 @@ def _reported(data: bytes) -> Iterator[None]:
 
 
 def _opened(data: bytes) -> "Image.Image":
-    """An image whose header is read; its pixels are not."""
+    """An image whose header is read; its pixels are not.
+
+    Raises:
+        DataError: it is too long to be decoded in a reasonable time.
+    """
     from io import BytesIO
 
     from PIL import Image
 
-    return Image.open(BytesIO(data), formats=_formats())
+    image = Image.open(BytesIO(data), formats=_formats())
+    if max(image.size) > _LONGEST:
+        width, height = image.size
+        raise DataError(f"{width} × {height} pixels: no side may have more than {_LONGEST:,}")
+    return image
 
 
 @cache

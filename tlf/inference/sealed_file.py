@@ -49,11 +49,13 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], bytes]:
     if not path.is_file():
         raise absent(path)
     try:
+        with path.open("rb") as file:  # a large file of another kind is not read whole
+            begins = file.read(9)
+        if not _is_safetensors(begins):
+            raise WeightsError(f"{path} is not a safetensors file; name {WANTED}")
         data = read_regular(path)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    if not _is_safetensors(data):
-        raise WeightsError(f"{path} is not a safetensors file; name {WANTED}")
     try:
         about = _about(path, header(data))
     # A header with changed bytes can fail in any of these ways.
