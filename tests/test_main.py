@@ -12,7 +12,8 @@ import tlf.__main__ as main
 def calls(monkeypatch):
     """The steps of ``program``, in order; the command itself returns 3."""
     calls = []
-    for name in ("collect_rarely", "defer_imports", "keep_memory"):
+    steps = ("guard_stdout", "collect_rarely", "ignore_warnings_of_pillow")
+    for name in (*steps, "defer_imports", "keep_memory"):
         monkeypatch.setattr(main, name, lambda name=name: calls.append(name))
     monkeypatch.setattr(main, "leave", lambda status: calls.append(("leave", status)))
     monkeypatch.setattr("tlf.cli.main.main", lambda: calls.append("main") or 3)
@@ -23,7 +24,10 @@ def test_the_process_is_prepared_before_the_command_and_ends_with_its_status(cal
     with pytest.raises(SystemExit) as end:
         main.program()
     assert end.value.code == 3
-    assert calls[:4] == ["collect_rarely", "defer_imports", "keep_memory", "main"]
+    assert calls[:6] == [
+        "guard_stdout", "collect_rarely", "ignore_warnings_of_pillow", "defer_imports",
+        "keep_memory", "main",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("threads", [1, 2])

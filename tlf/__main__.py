@@ -4,12 +4,15 @@ import sys
 import threading
 
 from tlf.cli.lazy_torch import defer_imports
-from tlf.cli.process import collect_rarely, keep_memory, leave
+from tlf.cli.process import collect_rarely, ignore_warnings_of_pillow, keep_memory, leave
+from tlf.cli.stdout import guard_stdout
 
 
 def program() -> None:
     """Run a command; start and end the process quickly."""
+    guard_stdout()
     collect_rarely()
+    ignore_warnings_of_pillow()
     defer_imports()
     keep_memory()
     from tlf.cli.main import main

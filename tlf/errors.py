@@ -8,6 +8,7 @@
     ├── RunError             a run folder cannot be made, read or resumed
     │   └── UnwritableError      a file cannot be written: the disk is full, the folder is gone
     ├── StoppedError         a person or a batch system asked the run to stop
+    ├── OutputError          what a command prints cannot be written
     └── TrainingError        training cannot continue
         ├── FrozenMovedError     a frozen tensor changed
         └── NotFiniteError       the loss is no longer a finite number
@@ -61,6 +62,16 @@ class StoppedError(TlfError):
     def __init__(self, folder: object, by: str, advice: str | None = None) -> None:
         self.by = by
         super().__init__(f"stopped by {by}; {advice or f'resume with: tlf resume {folder}'}")
+
+
+class OutputError(TlfError):
+    """What a command prints cannot be written. ``unread``: its reader has ended (``| head``)."""
+
+    def __init__(self, error: OSError) -> None:
+        self.unread = isinstance(error, BrokenPipeError)
+        super().__init__(
+            f"stdout must take what is printed, got: {error.strerror}; write it to another place"
+        )
 
 
 class TrainingError(TlfError):

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+WHITE = 2**16 - 1
+"""The largest value of 16 bits."""
+
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
@@ -34,6 +37,9 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     """One figure per channel: three for RGB, one for grey."""
+    white: int = WHITE
+    """The value of a 16-bit grey image that is white; larger ones are, too. Other images have a
+    white of their own."""
 
     @property
     def channels(self) -> int:
@@ -71,6 +77,8 @@ def read_preprocessing(record: Mapping[str, Any]) -> Preprocessing:
     for name, choices in (("crop", get_args(Crop)), ("interpolation", get_args(Interpolation))):
         if (choice := getattr(found, name)) not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {choice!r:.60}")
+    if type(found.white) is not int or not 1 <= found.white <= WHITE:
+        raise ValueError(f"white must be a whole number from 1 to {WHITE}, got {found.white!r:.60}")
     _check_figures("mean", found.mean)
     _check_figures("std", found.std)
     if len(found.mean) != len(found.std) or min(found.std) < SMALLEST_STD:

@@ -488,7 +488,9 @@ def test_drop_path_reaches_the_blocks_or_is_refused():
         Timm("dla46x_c", "none", drop_path=0.3).build()
 
 
-@pytest.mark.parametrize("options", [{"channels": 0}, {"drop_path": 1.0}, {"drop_path": -0.1}])
+@pytest.mark.parametrize(
+    "options", [{"channels": 0}, {"channels": 4}, {"drop_path": 1.0}, {"drop_path": -0.1}]
+)
 def test_options_out_of_range_are_refused(options):
     ((name, value),) = options.items()
     with pytest.raises(ValueError, match=f"{name} must be .*, got {value}"):

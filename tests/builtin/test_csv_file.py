@@ -1,3 +1,4 @@
+import os
 import pickle
 
 import pytest
@@ -108,6 +109,26 @@ def test_a_missing_file():
 
 def test_an_empty_file(folder):
     assert "must name the columns" in problem(file=write(folder, ""))
+
+
+@pytest.mark.parametrize("text", ["path,label", "path,label,split\n", "path;label\r\n\r\n;\n"])
+def test_a_heading_alone(folder, text):
+    message = problem(file=write(folder, text))
+    assert message.endswith("list.csv must list images below its heading, got none; add a line "
+                            "for each")  # fmt: skip
+
+
+def test_a_pipe_is_not_waited_for(folder):
+    os.mkfifo(folder / "list.csv")
+    assert "must be a regular file, got a pipe; set data.file" in problem(
+        file=str(folder / "list.csv")
+    )
+
+
+def test_a_path_with_a_line_end_or_a_zero_byte_is_shown_in_one_line(folder):
+    message = problem(file=write(folder, 'path,label\n"a\nerror: b\0\x1b[2J.jpg",ant\n'))
+    assert r"a\nerror: b\x00\x1b[2J.jpg" in message
+    assert "\x1b" not in message
 
 
 def test_a_file_in_another_encoding(folder):

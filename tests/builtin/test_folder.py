@@ -152,6 +152,45 @@ def test_class_names_that_differ_by_case_only_are_a_note(root):
     assert "'Ants', 'ants'" in splits.notes[0]
 
 
+@pytest.mark.parametrize("here", [".", "", "./"])
+def test_classes_may_be_called_train_and_valid(tmp_path, here):
+    plant(tmp_path, *(f"{kind}/{i}.jpg" for kind in ("train", "valid", "boat") for i in range(5)))
+    splits = Folder(str(tmp_path), train=here).build()
+    assert splits.classes == ("boat", "train", "valid")
+    assert (len(splits.train), len(splits.eval)) == (12, 3)
+    assert splits.train.names[0].startswith("boat/")
+
+
+def test_the_error_about_such_classes_says_what_to_write(tmp_path):
+    plant(tmp_path, *(f"{kind}/{i}.jpg" for kind in ("train", "valid") for i in range(5)))
+    message = problem(root=tmp_path)
+    assert 'where train is the name of a class, write data.train = "."' in message
+    (tmp_path / "train").rename(tmp_path / "boat")
+    assert 'set data.train, to "." if these folders are the classes' in problem(root=tmp_path)
+    assert len(Folder(str(tmp_path), train=".").build().classes) == 2
+
+
+def test_the_root_may_hold_the_classes_and_another_folder_the_eval_split(root):
+    train, evaluated = root / "train", root / "val"
+    splits = Folder(str(train), train=".", eval=str(evaluated)).build()
+    assert splits.train.names[0] == "ants/1.jpg"
+    assert splits.eval.read(0) == b"val/ants/9.gif"
+    message = problem(root=root, train=".", eval="val")
+    assert "val lacks" in message
+
+
+def test_names_of_folders_that_no_system_allows(root):
+    assert "there is no folder 'xxx" in problem(root=root, train="x" * 300)
+    assert "there is no folder 'xxx" in problem(root=root, eval="x" * 300)
+
+
+def test_a_problem_of_a_class_with_an_odd_name_is_one_line(root):
+    (root / "train" / "a\nerror: b\x1b[2J").mkdir()
+    message = problem(root=root)
+    assert r"train/a\nerror: b\x1b[2J holds no images" in message
+    assert "\x1b" not in message
+
+
 # What is wrong
 
 

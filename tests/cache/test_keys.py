@@ -146,6 +146,7 @@ def test_resizing_has_the_number_of_channels_and_no_normalisation():
         "resize": 72,
         "crop": "center",
         "interpolation": "bilinear",
+        "white": 65535,
         "channels": 1,
     }
 

@@ -28,6 +28,21 @@ leave(3)
     assert done.stdout.split() == ["printed", "reported"]
 
 
+def test_warnings_of_pillow_are_not_shown():
+    program = """
+import warnings
+from tlf.cli.process import ignore_warnings_of_pillow
+ignore_warnings_of_pillow()
+warnings.warn_explicit("damaged EXIF", UserWarning, "Image.py", 1, "PIL.TiffImagePlugin")
+warnings.warn_explicit("another", UserWarning, "mine.py", 1, "mine")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "another" in done.stderr
+    assert "EXIF" not in done.stderr
+
+
 def test_ctrl_c_during_imports_ends_the_process_at_once():
     program = """
 import os, signal

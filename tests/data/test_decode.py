@@ -4,6 +4,8 @@ import io
 import json
 import random
 import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torchvision import transforms
 
 from image_files import LATE, encoded, noise
 from places import HYMENOPTERA
+from tlf.data import decode as decode_module
 from tlf.data.decode import decoders, from_array, open_image, upright_size
 from tlf.errors import DataError
 
@@ -209,6 +212,39 @@ def test_decompression_bombs_are_errors(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(DataError, match="too large"):
         decode(data)
+
+
+@pytest.mark.parametrize("size", [(2**20 + 1, 1), (1, 2**20 + 1)])
+def test_an_image_with_an_endless_side_is_an_error(size):
+    data = encoded(Image.new("1", size))
+    for function in (open_image, upright_size):
+        with pytest.raises(DataError, match="pixels: no side may have more than 1,048,576"):
+            function(data)
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch):
+    """A small file may hold an image that takes a gigabyte, on each thread."""
+    running, most = 0, 0
+    real = decode_module.standard
+
+    def counted(*arguments):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.02)
+        running -= 1
+        return real(*arguments)
+
+    monkeypatch.setattr(decode_module, "standard", counted)
+    data, found = encoded(noise(20, 20)), []
+    for limit in (2**24, 300):
+        most = 0
+        monkeypatch.setattr(decode_module, "LARGE", limit)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(open_image, [data] * 8))
+        found.append(most)
+    assert found[0] > 1
+    assert found[1] == 1
 
 
 def test_channels_are_one_or_three():

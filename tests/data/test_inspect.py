@@ -240,7 +240,7 @@ def test_images_that_met_too_little_memory_are_not_stored_as_unreadable(inspect,
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("tlf.data.decode._loaded", full)
+        patched.setattr("tlf.data.decode._opened", full)
         with pytest.raises(MemoryError):
             inspect()
     usable, events = inspect()

@@ -9,6 +9,7 @@ from PIL import Image
 
 from run_files import predictions
 from small import UNREADABLE
+from tlf.builtin.folder import Folder
 from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
@@ -53,6 +54,24 @@ def test_folders_stand_for_the_images_in_them(tmp_path):
         expand([tmp_path / "none"])
     with pytest.raises(DataError, match="there is no such file or folder"):
         expand([tmp_path / "in", tmp_path / ("x" * 300)])
+
+
+def test_the_images_of_a_folder_are_those_of_a_data_set(tmp_path):
+    """Linked folders, hidden files, what systems leave, links in circles, names of folders."""
+    for name in (
+        *("train/ants/1.jpg", "train/ants/in/2.PNG", "train/ants/._1.jpg", "train/ants/note.txt"),
+        *("train/ants/__MACOSX/1.jpg", "train/ants/@eaDir/1.jpg", "train/bees/1.jpg", "far/3.jpg"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    train = tmp_path / "train"
+    (train / "ants" / "far").symlink_to(tmp_path / "far")
+    (train / "ants" / "circle").symlink_to(train / "ants")
+    (train / "ants" / "gone.jpg").symlink_to(tmp_path / "nothing.jpg")
+    (train / "ants" / "folder.jpg").mkdir()
+    splits = Folder(str(train), train=".", eval=str(train)).build()
+    assert [str(path.relative_to(train)) for path in expand([train])] == sorted(splits.train.names)
+    assert len(splits.train) == 5
 
 
 def test_a_folder_that_is_hidden_itself_may_be_named(tmp_path):

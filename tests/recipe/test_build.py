@@ -43,6 +43,13 @@ def test_building_leaves_the_generator_alone(plan):
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_images_have_one_channel_or_three(plan, built):
+    backbone, _ = built
+    four = replace(backbone.preprocessing, mean=(0.5,) * 4, std=(0.5,) * 4)
+    with pytest.raises(RecipeError, match=r"backbone: must take images of 3 .* got 4, the length"):
+        resolve_preprocessing(plan.recipe, replace(backbone, preprocessing=four))
+
+
 def test_the_recipes_sizes_take_the_place_of_the_weights(plan, built):
     backbone, _ = built
     preprocessing = resolve_preprocessing(plan.recipe, backbone)

@@ -115,8 +115,10 @@ class Timm:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if self.channels < 1:
-            raise ValueError(f"channels must be 1 or more, got {self.channels}; write channels = 3")
+        if self.channels not in (1, 3):
+            raise ValueError(
+                f"channels must be 3 (colour) or 1 (grey), got {self.channels}; write channels = 3"
+            )
         if not 0 <= self.drop_path < 1:
             raise ValueError(
                 f"drop_path must be a probability from 0 to below 1, got {self.drop_path}"

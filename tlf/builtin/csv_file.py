@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 
 from tlf.components import Splits
 from tlf.data.splits import (
@@ -17,9 +18,13 @@ from tlf.data.splits import (
 )
 from tlf.errors import DataError, nearest
 from tlf.hookspecs import hookimpl
+from tlf.runtime.regular_file import read_regular
+from tlf.runtime.text import printable
 
 _MOST = 20
 """How many lines an error names at most."""
+_MOST_BYTES = 2**30
+"""The most bytes that the CSV file may hold."""
 
 
 @hookimpl
@@ -113,12 +118,12 @@ def _read(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
         DataError: the file is missing, empty, or not UTF-8.
     """
     try:
-        with open(file, encoding="utf-8-sig", newline="") as stream:
-            heading = stream.readline()
-            separator = max(",;\t", key=heading.count)
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(cells)]
+        text = read_regular(file, _MOST_BYTES).decode("utf-8-sig")
+        stream = StringIO(text, newline="")
+        separator = max(",;\t", key=stream.readline().count)
+        stream.seek(0)
+        reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
+        lines = [(reader.line_num, cells) for cells in reader if any(cells)]
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}; set data.file") from error
     except UnicodeDecodeError as error:
@@ -127,6 +132,8 @@ def _read(file: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise DataError(f"{file} is no CSV file: {error}") from error
     if not lines:
         raise DataError(f"{file} is empty; its first line must name the columns")
+    if len(lines) == 1:
+        raise DataError(f"{file} must list images below its heading, got none; add a line for each")
     return [cell.strip() for cell in lines[0][1]], lines[1:]
 
 
@@ -152,7 +159,7 @@ def _rows(
 def _duplicates(rows: Sequence[_Row]) -> list[str]:
     first: dict[str, int] = {}
     problems = [
-        f"{row.path} is in line {first[row.path]} and again in line {row.line}"
+        f"{printable(row.path)} is in line {first[row.path]} and again in line {row.line}"
         for row in rows
         if first.setdefault(row.path, row.line) != row.line
     ]
@@ -161,9 +168,9 @@ def _duplicates(rows: Sequence[_Row]) -> list[str]:
 
 def _missing(rows: Sequence[_Row], root: str) -> list[str]:
     problems = [
-        f"line {row.line}: there is no file {os.path.join(root, row.path)}"
+        f"line {row.line}: there is no file {printable(os.path.join(root, row.path))}"
         for row in rows
-        if row.path and not os.path.isfile(os.path.join(root, row.path))
+        if row.path and not os.path.exists(os.path.join(root, row.path))
     ]
     problems = _capped(problems, "files are missing")
     return [*problems, "paths are relative to data.root"] if problems else []

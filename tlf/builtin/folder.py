@@ -2,12 +2,12 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from tlf.components import Splits
-from tlf.data.decode import SUFFIXES
+from tlf.data.image_files import files_below, is_folder, is_image, visible
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
@@ -17,17 +17,17 @@ from tlf.data.splits import (
     listed,
     untouched,
 )
-from tlf.errors import DataError, nearest
+from tlf.errors import nearest
 from tlf.hookspecs import hookimpl
-
-_CLUTTER = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
-"""Folders that operating systems create. Hidden ones (.Trash) are skipped without a list."""
+from tlf.runtime.text import printable
 
 _LAYOUT = """write a folder for each class, the same ones in both splits,
       root/train/ants/a.jpg   root/train/bees/b.jpg
       root/val/ants/c.jpg     root/val/bees/d.jpg
     or class folders alone, and tlf holds out the eval split:
       root/ants/a.jpg         root/bees/b.jpg"""
+_LONE_CLASS = """
+    or, where {} is the name of a class, write data.train = ".\""""
 
 
 @hookimpl
@@ -48,7 +48,8 @@ class Folder:
     root: str
     """The folder that holds the images."""
     train: str = "train"
-    """The folder of the train split in ``root``."""
+    """The folder of the train split in ``root``; ``.``: the folders in ``root`` are the classes,
+    whatever their names are."""
     eval: str = "auto"
     """The folder of the eval split in ``root``. ``auto``: the first of val, valid, validation, eval
     and test that exists, else as ``fraction``. ``fraction``: hold out train images."""
@@ -88,14 +89,17 @@ class Folder:
     def _layout(self, root: Path) -> tuple[str, str | None, tuple[str, ...]]:
         """The folder of each split, and notes. Without a train folder: ``""``, the root itself."""
         folders = _folders(root)
-        if (root / self.train).is_dir():
+        if os.path.normpath(self.train) == ".":
+            return "", self._own_eval(root, folders), ()
+        if os.path.isdir(root / self.train):
             return self._eval_layout(root, folders)
         known = {"train", "training", *EVAL_NAMES}
         alike = [name for name in folders if name.casefold() in known]
         if self.train != "train" or self.eval not in ("auto", "fraction") or alike:
             problem = f"there is no folder {self.train!r}; {nearest(self.train, folders)}"
-            raise failure(self.root, [f"{problem}; set data.train"])
-        inner = [name for name in folders if (root / name / "train").is_dir()]
+            advice = 'set data.train, to "." if these folders are the classes'
+            raise failure(self.root, [f"{problem}; {advice}"])
+        inner = [name for name in folders if os.path.isdir(root / name / "train")]
         if inner:
             problem = f"it must hold class folders, got a folder with a dataset: {inner[0]!r}"
             raise failure(self.root, [f"{problem}; set data.root={root / inner[0]}"])
@@ -104,13 +108,8 @@ class Folder:
     def _eval_layout(
         self, root: Path, folders: Sequence[str]
     ) -> tuple[str, str | None, tuple[str, ...]]:
-        if self.eval == "fraction":
-            return self.train, None, ()
         if self.eval != "auto":
-            if (root / self.eval).is_dir():
-                return self.train, self.eval, ()
-            problem = f"there is no folder {self.eval!r}; {nearest(self.eval, folders)}"
-            raise failure(self.root, [f"{problem}; set data.eval"])
+            return self.train, self._own_eval(root, folders), ()
         others = [name for name in folders if name != PurePath(self.train).parts[0]]
         found = [name for name in EVAL_NAMES if name in others]
         if others and not found:
@@ -120,6 +119,15 @@ class Folder:
             )
             raise failure(self.root, [problem])
         return self.train, found[0] if found else None, untouched(found)
+
+    def _own_eval(self, root: Path, folders: Sequence[str]) -> str | None:
+        """The eval folder that ``eval`` names, if it names one."""
+        if self.eval in ("auto", "fraction"):
+            return None
+        if os.path.isdir(root / self.eval):
+            return self.eval
+        problem = f"there is no folder {self.eval!r}; {nearest(self.eval, folders)}"
+        raise failure(self.root, [f"{problem}; set data.eval"])
 
 
 @dataclass(frozen=True)
@@ -138,10 +146,11 @@ class _Scan:
         """Why this cannot be a split, if so."""
         if not self.groups:
             loose = f" (loose images: {len(self.loose)})" if self.loose else ""
-            return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}"]
+            lone = _LONE_CLASS.format(self.name) if self.name and self.loose else ""
+            return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}{lone}"]
         empty = [name for name, images in self.groups.items() if not images]
         advice = "add images, or remove the folder"
-        return [f"{_join(self.name, name)} holds no images; {advice}" for name in empty]
+        return [f"{printable(_join(self.name, name))} holds no images; {advice}" for name in empty]
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, if anything."""
@@ -151,7 +160,8 @@ class _Scan:
             count = f"{len(self.loose)} in no class folder"
             notes.append(f"{where}left out {count}: {listed(self.loose, 3)}")
         if self.others:
-            kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.others.items()))
+            counts = sorted(self.others.items())
+            kinds = ", ".join(f"{count} {printable(suffix)}" for suffix, count in counts)
             notes.append(f"{where}left out files that are not images by their suffix: {kinds}")
         return tuple(notes)
 
@@ -166,57 +176,21 @@ def _problems(train: _Scan, evaluated: _Scan | None) -> list[str]:
 
 def _scan(root: Path, name: str) -> _Scan:
     found = _Scan(name, {}, [], Counter())
-    for entry in _entries(root / name):
+    for entry in visible(root / name):
         prefix = _join(name, entry.name)
-        if entry.is_dir():
-            files = list(_files(entry.path, prefix, frozenset()))
-            found.groups[entry.name] = sorted(filter(_is_image, files))
-            found.others.update(_kind(file) for file in files if not _is_image(file))
-        elif _is_image(prefix):
+        if is_folder(entry):
+            files = list(files_below(entry.path, prefix))
+            found.groups[entry.name] = sorted(filter(is_image, files))
+            found.others.update(_kind(file) for file in files if not is_image(file))
+        elif is_image(prefix):
             found.loose.append(prefix)
         else:
             found.others[_kind(prefix)] += 1
     return found
 
 
-def _files(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
-    here = os.path.realpath(folder)
-    if here in above:  # a link to a folder that contains it
-        return
-    for entry in _entries(folder):
-        name = _join(prefix, entry.name)
-        if entry.is_dir():
-            yield from _files(entry.path, name, above | {here})
-        else:
-            yield name
-
-
-def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    """What is in a folder and not hidden, sorted by name.
-
-    Raises:
-        DataError: it is missing, is no folder, or may not be read.
-    """
-    try:
-        with os.scandir(folder) as found:
-            entries = [e for e in found if not e.name.startswith(".") and e.name not in _CLUTTER]
-    except FileNotFoundError as error:
-        raise DataError(
-            f"there is no folder {folder}; set data.root to a folder that exists"
-        ) from error
-    except NotADirectoryError as error:
-        raise DataError(f"{folder} is a file, not a folder; set data.root to a folder") from error
-    except OSError as error:
-        raise DataError(f"cannot read the folder {folder}: {error.strerror}") from error
-    return sorted(entries, key=lambda entry: entry.name)
-
-
 def _folders(root: Path) -> list[str]:
-    return [entry.name for entry in _entries(root) if entry.is_dir()]
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    return [entry.name for entry in visible(root) if is_folder(entry)]
 
 
 def _kind(name: str) -> str:

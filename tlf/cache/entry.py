@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
 from tlf.runtime.cores import usable_cores
+from tlf.runtime.regular_file import NotRegularError, check_regular, read_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +123,7 @@ class Entry:
         """The file is open and locked as in use as long as this object exists."""
         import fcntl
 
-        handle = self._closed_with_it(os.open(self.folder / "data", os.O_RDONLY))
+        handle = self._closed_with_it(_open(self.folder / "data"))
         with suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_SH)
         return handle
@@ -164,6 +165,11 @@ def is_in_use(folder: Path) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def _open(data: Path | str, flags: int = os.O_RDONLY) -> int:
+    # Something else may stand in its place: a pipe is not waited for.
+    return os.open(data, flags | os.O_NONBLOCK)
 
 
 def open_entry(folder: Path) -> Entry | None:
@@ -213,15 +219,13 @@ def write_note(folder: Path, title: str, key: Mapping[str, Any], index: object) 
 
 def read_note(folder: Path) -> dict[str, Any] | None:
     """The note of a folder; None if it is missing, damaged or of another version."""
-    path = folder / "entry.json"
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_NOTE:
-            return None  # a pipe would be waited for, and a file of holes would fill the memory
-        text, _, seal = path.read_text(encoding="utf-8").partition("\n")
+        content = read_regular(folder / "entry.json", _LARGEST_NOTE).decode()
+        text, _, seal = content.partition("\n")
         if sha256(text.encode()).hexdigest() != seal.strip():
             return None
         note = json.loads(text)
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, NotRegularError, ValueError, RecursionError):
         return None
     return note if _is_note(note) else None
 
@@ -248,12 +252,13 @@ _KINDS = {
 def is_as_noted(folder: Path) -> bool:
     """Whether the note and the data of a folder are undamaged."""
     note, data = read_note(folder), folder / "data"
-    if note is None or not data.is_file():
+    if note is None:
         return False
     try:
+        check_regular(data, note["bytes"])
         size = data.stat().st_size
         return bool(size == note["bytes"] and _hashes(data, size) == note["blocks"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotRegularError):
         return False
 
 

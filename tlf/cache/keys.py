@@ -40,7 +40,7 @@ def pixel_key(
         decoders: name → version of the libraries that decode.
         full: whether they keep their full resolution.
     """
-    full_resolution = {"channels": preprocessing.channels}
+    full_resolution = {"channels": preprocessing.channels, "white": preprocessing.white}
     return {
         "images": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
         "resizing": full_resolution if full else resizing(preprocessing),

@@ -1,11 +1,14 @@
 """Run a command, print errors without a traceback, return the exit code."""
 
+from io import StringIO
+
 import click
 
 import tlf
 from tlf.cli.group import Commands, missing
 from tlf.cli.out_of_memory import explain_out_of_memory
-from tlf.errors import StoppedError, TlfError
+from tlf.cli.output import complain, flush
+from tlf.errors import OutputError, StoppedError, TlfError
 
 
 @click.group(
@@ -21,25 +24,39 @@ def cli() -> None:
 def main() -> int:
     """Run a command and return its exit code.
 
-    0 on success, 2 on error (one message on stderr), 130 after Ctrl-C, 143 after SIGTERM. An error
-    of tlf's own, which no user can fix, is raised with its traceback.
+    0 on success, 2 on error (one message on stderr), 130 after Ctrl-C, 141 where the reader of
+    stdout has ended (no message), 143 after SIGTERM. An error of tlf's own, which no user can fix,
+    is raised with its traceback.
     """
     try:
-        return cli(standalone_mode=False) or 0
-    except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
-        return 130
-    except click.MissingParameter as error:
-        click.echo(f"error: {missing(error)}", err=True)
-    except click.ClickException as error:
-        error.show()
-    except StoppedError as error:
-        click.echo(str(error), err=True)
-        return 143 if error.by == "SIGTERM" else 130
-    except TlfError as error:
-        click.echo(f"error: {error}", err=True)
+        status: int = cli(standalone_mode=False) or 0
+        flush()
+    except (click.exceptions.Abort, click.ClickException, TlfError) as error:
+        return _report(error)
     except (MemoryError, RuntimeError) as error:
         if (message := explain_out_of_memory(error)) is None:
             raise
-        click.echo(f"error: {message}", err=True)
+        complain(f"error: {message}")
+        return 2
+    return status
+
+
+def _report(error: Exception) -> int:
+    """Print what went wrong; return the exit code."""
+    match error:
+        case OutputError(unread=True):
+            return 141
+        case click.exceptions.Abort():
+            complain("interrupted")
+            return 130
+        case StoppedError():
+            complain(str(error))
+            return 143 if error.by == "SIGTERM" else 130
+        case click.MissingParameter():
+            complain(f"error: {missing(error)}")
+        case click.ClickException():
+            error.show(text := StringIO())
+            complain(text.getvalue().rstrip("\n"))
+        case _:
+            complain(f"error: {error}")
     return 2

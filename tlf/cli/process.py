@@ -8,10 +8,12 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from tlf.errors import OutputError
 from tlf.results import SegmentStarted
 
 
@@ -57,8 +59,9 @@ def leave(status: int) -> None:
     (pytorch/pytorch#179291).
     """
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError, OutputError):  # the command's own output is written by now
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)
 
 
@@ -68,6 +71,14 @@ def collect_rarely() -> None:
     Importing torch creates many objects, and none of them is garbage.
     """
     gc.set_threshold(100_000)
+
+
+def ignore_warnings_of_pillow() -> None:
+    """Do not show what Pillow warns of: damaged EXIF data, a large image, a file that ends early.
+
+    An image is read, or is an error that names it. Pillow's warnings name no file.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def settle() -> None:

@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tlf.cache.store import readable_size
+from tlf.cli.output import say
 from tlf.cli.tables import epoch_text, merged, stage_table
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored, Updated
 from tlf.runs.explain import stage_rows
 from tlf.runs.run import RunStarted
 from tlf.runtime.devices import describe
+from tlf.runtime.text import printable
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
@@ -60,26 +62,17 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
         case RunStarted():
             _show_start(event, console)
         case SegmentStarted() if job is not None:
-            console.print(
-                f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}",
-                markup=False,
-                soft_wrap=True,
-            )
+            text = f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}"
+            say(console, text)
             console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
         case Stored():
             origin = "found, computed by an earlier run" if event.reused else "computed once"
-            console.print(
-                f"stored    {event.title}: {origin}, {readable_size(event.bytes)}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            say(console, f"stored    {event.title}: {origin}, {readable_size(event.bytes)}")
         case Notice():
-            console.print(f"note: {event.text}", style="yellow", markup=False, soft_wrap=True)
+            say(console, f"note: {event.text}", "yellow")
         case EpochResult():
             widths = [] if job is None else [len(phase.name) for phase in job.recipe.phases]
-            line = epoch_text(event, max(widths, default=0))
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(console, epoch_text(event, max(widths, default=0)))
         case RunResult():
             _show_end(event, console)
 
@@ -90,29 +83,23 @@ def _show_start(event: RunStarted, console: Console) -> None:
     classes = ", ".join(job.splits.classes[:8]) + (" …" if len(job.splits.classes) > 8 else "")
     epochs = f"{event.epochs} epoch{'s' if event.epochs > 1 else ''}"
     resumed = f", resumed after {epochs}" if event.epochs else ""
-    console.print(
-        f"run       {event.folder}{resumed}", markup=False, highlight=False, soft_wrap=True
-    )
-    console.print(
-        f"images    {train} to train on, {evaluated} to evaluate on: {classes}", markup=False
-    )
+    say(console, f"run       {event.folder}{resumed}")
+    say(console, f"images    {train} to train on, {evaluated} to evaluate on: {classes}")
     if line := crop_line(job.recipe):
-        console.print(f"crops     {line}", markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        f"device    {describe(job.accelerator)}", markup=False, highlight=False, soft_wrap=True
-    )
+        say(console, f"crops     {line}")
+    say(console, f"device    {describe(job.accelerator)}")
 
 
 def _show_end(result: RunResult, console: Console) -> None:
     best = result.best
-    console.print(
+    say(
+        console,
         f"\nbest      {best.phase} {best.epoch + 1}: {describe_metrics(best.metrics)}, "
         f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s in total\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"
         f"try it    tlf predict {result.folder} IMAGE…",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    )
 
 
 class _Progress(Protocol):
@@ -127,8 +114,9 @@ class _Bar:
 
     def __init__(self, console: Console) -> None:
         self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(), console=console, transient=True,
+            TextColumn("{task.description}", markup=False), BarColumn(),
+            TextColumn("{task.fields[figures]}", markup=False), TimeRemainingColumn(),
+            console=console, transient=True,
         )  # fmt: skip
         self.task: TaskID | None = None
         self.title = ""
@@ -147,7 +135,7 @@ class _Bar:
         if self.task is None or title != self.title:
             self.clear()
             self.title, self.started = title, time.perf_counter()
-            self.task = self.progress.add_task(title, total=event.images, figures="")
+            self.task = self.progress.add_task(printable(title), total=event.images, figures="")
         self.progress.update(self.task, completed=event.done, figures=_figures(event, self.started))
 
     def clear(self) -> None:
@@ -180,9 +168,7 @@ class _Lines:
             self.last = now
             left = (now - self.started) * (event.images - event.done) / max(1, event.done)
             figures = _figures(event, self.started)
-            self.console.print(
-                f"{title}: {figures}, {left:.0f} s left", markup=False, highlight=False
-            )
+            say(self.console, f"{title}: {figures}, {left:.0f} s left")
 
     def clear(self) -> None:
         """Do nothing: printed lines stay."""

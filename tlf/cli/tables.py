@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from tlf.cli.output import cell
 from tlf.results import EpochResult
 from tlf.tasks import describe
 
@@ -45,7 +46,7 @@ def stage_table(rows: "Iterable[StageRow]") -> Table:
             f"{rate:.2e}" for rate in dict.fromkeys((*row.rates[:1], *row.rates[-1:]))
         )
         style = "dim" if row.state == "frozen" else ""
-        table.add_row(row.stage, f"{row.parameters:,}", row.state, rates or "–", style=style)
+        table.add_row(cell(row.stage), f"{row.parameters:,}", row.state, rates or "–", style=style)
     return table
 
 

@@ -3,10 +3,15 @@
 Pillow decodes: published weights were trained and measured with it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from threading import RLock
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tlf.data.eight_bits import LARGE, own_white, to_eight_bits
 from tlf.errors import DataError
+from tlf.preprocessing import WHITE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,44 +39,45 @@ _HINTS = {
 _HEIC_BRANDS = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")
 _CODECS = ("jpg", "libjpeg_turbo", "jpg_2000", "libtiff", "webp", "avif", "zlib", "zlib_ng")
 """The libraries that Pillow decodes with, by its names; each build may have other versions."""
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+"""How files of the two commonest formats begin."""
+_LONGEST = 2**20
+"""Pixels of the longer side, at most: a header of some bytes may claim a line of 16 million, which
+libraries take minutes to decode."""
+_one_at_a_time = RLock()
+"""Held while a large image is decoded: a small file may hold one that takes a gigabyte, and every
+thread might take that much at once."""
 _ORIENTATION_MARKS = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 """A PNG with an orientation holds one of these, uncompressed even if the orientation is not."""
 
 
-def open_image(data: bytes, channels: int = 3) -> "Image.Image":
+def open_image(data: bytes, channels: int = 3, white: int = WHITE) -> "Image.Image":
     """An image file → an 8-bit Pillow image, RGB (``channels = 3``) or grey (1), pixels loaded.
 
     It is rotated as its EXIF data says. Transparent pixels become white. CMYK becomes RGB (inverted
-    first where Adobe wrote it so), 16-bit grey is scaled to 8 bits, and an animation gives its
-    first frame. Colour profiles (ICC) are ignored, as in the training of published weights.
+    first where Adobe wrote it so), 16-bit grey is scaled so that ``white`` becomes 255, and an
+    animation or a file of several pages gives its first. Colour profiles (ICC) are ignored, as in
+    the training of published weights.
 
     Raises:
         DataError: the bytes cannot be read as an image; says why. The caller says which image.
     """
-    from PIL import Image, UnidentifiedImageError
-
     _mode(channels)
-    try:
-        return standard(_loaded(data), channels)
-    except UnidentifiedImageError as error:
-        raise DataError(_unknown(data)) from error
-    except (DataError, MemoryError):  # with more memory the image can be read
-        raise
-    except Image.DecompressionBombError as error:
-        raise DataError(f"too large to be safe: {error}") from error
-    # Pillow's readers raise errors of many types: OSError, SyntaxError, struct.error, …
-    except Exception as error:
-        raise DataError(str(error) or type(error).__name__) from error
+    with _reported(data):
+        image = _opened(data)
+        with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
+            return standard(image, channels, white)
 
 
-def standard(image: "Image.Image", channels: int = 3) -> "Image.Image":
+def standard(image: "Image.Image", channels: int = 3, white: int = WHITE) -> "Image.Image":
     """The same as ``open_image``, for an image that Pillow has opened or made.
 
     Raises:
         DataError: its values have no fixed white.
     """
     image.load()  # this applies a TIFF's orientation, which would be applied again without it
-    return _converted(_upright(image), _mode(channels))
+    own = own_white(image, white)  # asked before a rotation: then it no longer has a format
+    return to_eight_bits(_upright(image), _mode(channels), own)
 
 
 def upright_size(data: bytes) -> tuple[int, int]:
@@ -82,12 +88,8 @@ def upright_size(data: bytes) -> tuple[int, int]:
     Raises:
         DataError: the header of an image cannot be read.
     """
-    from io import BytesIO
-
-    from PIL import Image
-
     try:
-        image = Image.open(BytesIO(data), formats=_formats())
+        image = _opened(data)
         width, height = _stored_size(image)
         sideways = _may_be_rotated(image, data) and _orientation(image) in (5, 6, 7, 8)
     except MemoryError:
@@ -96,6 +98,46 @@ def upright_size(data: bytes) -> tuple[int, int]:
     except Exception as error:
         raise DataError(str(error)) from error
     return (height, width) if sideways else (width, height)
+
+
+class Beyond(NamedTuple):
+    """What a file holds that an 8-bit image cannot show."""
+
+    depth: Literal["", "grey", "colour"] = ""
+    """Whether it holds 16-bit values without a white of their own, and of which kind."""
+    pages: bool = False
+    """Whether it holds more than one page or frame."""
+
+
+def beyond(data: bytes) -> Beyond:
+    """What a file holds beyond an 8-bit image. Of a PNG, only its first bytes are read."""
+    if data.startswith(_JPEG):
+        return Beyond()
+    if data.startswith(_PNG):
+        depth: Literal["grey", "colour"] = "grey" if data[25:26] == b"\0" else "colour"
+        animated = data.find(b"acTL", 0, 4096) >= 0
+        return Beyond(depth if data[24:25] == b"\x10" else "", animated)
+    try:
+        image = _opened(data)
+        colour = image.format == "TIFF" and ";16" in str(getattr(image, "tile", ""))
+        grey = own_white(image, 0) == 0
+        return Beyond("grey" if grey else "colour" if colour else "", _has_pages(image))
+    except MemoryError:
+        raise
+    except Exception:  # Pillow's readers raise errors of many types; ``open_image`` reports them
+        return Beyond()
+
+
+def largest_value(data: bytes) -> int:
+    """The largest value of an image file before it is scaled: above 255 only for 16-bit grey.
+
+    Raises:
+        DataError: the bytes cannot be read as an image.
+    """
+    import numpy as np
+
+    with _reported(data):
+        return int(np.asarray(_opened(data)).max())
 
 
 def from_array(pixels: "NDArray[np.uint8]") -> "Image.Image":
@@ -135,13 +177,38 @@ def decoders() -> dict[str, object]:
     }
 
 
-def _loaded(data: bytes) -> "Image.Image":
+@contextmanager
+def _reported(data: bytes) -> Iterator[None]:
+    """Turn whatever Pillow raises for a file into a DataError."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise DataError(_unknown(data)) from error
+    except (DataError, MemoryError):  # with more memory the image can be read
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError(f"too large to be safe: {error}") from error
+    # Pillow's readers raise errors of many types: OSError, SyntaxError, struct.error, …
+    except Exception as error:
+        raise DataError(str(error) or type(error).__name__) from error
+
+
+def _opened(data: bytes) -> "Image.Image":
+    """An image whose header is read; its pixels are not.
+
+    Raises:
+        DataError: it is too long to be decoded in a reasonable time.
+    """
     from io import BytesIO
 
     from PIL import Image
 
     image = Image.open(BytesIO(data), formats=_formats())
-    image.load()
+    if max(image.size) > _LONGEST:
+        width, height = image.size
+        raise DataError(f"{width} × {height} pixels: no side may have more than {_LONGEST:,}")
     return image
 
 
@@ -213,27 +280,11 @@ def _orientation(image: "Image.Image") -> int:
     return value if isinstance(value, int) else 1
 
 
-def _converted(image: "Image.Image", mode: Literal["L", "RGB"]) -> "Image.Image":
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        image = _eight_bits(image)
-    if image.mode in ("I", "F"):
-        raise DataError("32-bit values have no fixed white; save it with 8 or 16 bits per channel")
-    if image.has_transparency_data:
-        image = _on_white(image)
-    return image if image.mode == mode else image.convert(mode)
-
-
-def _eight_bits(image: "Image.Image") -> "Image.Image":
-    import numpy as np
-    from PIL import Image
-
-    # 65535 = 255 × 257: this rounds to the nearest. Pillow's own conversion clips at 255.
-    values = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-
-
-def _on_white(image: "Image.Image") -> "Image.Image":
-    from PIL import Image
-
-    rgba = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+def _has_pages(image: "Image.Image") -> bool:
+    if image.format != "TIFF":
+        return bool(getattr(image, "is_animated", False))
+    try:
+        image.seek(1)  # Pillow would walk through all pages to count them
+    except EOFError:
+        return False
+    return True

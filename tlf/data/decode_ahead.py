@@ -205,7 +205,7 @@ def _digest(data: bytes) -> bytes:
 def _pixels(data: bytes, name: str, preprocessing: Preprocessing) -> "NDArray[np.uint8] | None":
     try:
         if name == FULL:
-            return full_pixels(data, preprocessing.channels)
+            return full_pixels(data, preprocessing.channels, preprocessing.white)
         return load_pixels(data, preprocessing)
     except DataError:
         return None

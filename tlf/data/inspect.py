@@ -246,7 +246,7 @@ def _fill(
     if decoding.name == FULL:
 
         def decode(index: int) -> "NDArray[np.uint8]":
-            return full_pixels(decoding.split.read(index), decoding.preprocessing.channels)
+            return _full(decoding, decoding.split.read(index))
 
         size = sum(map(prod, shapes))
         check_worth_storing(decoding.accelerator, partial, starts, size, decode)
@@ -288,10 +288,14 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
         raise DataError(f"{name}: the file changed while it was read; run again")
     try:
         if decoding.name == FULL:
-            return full_pixels(data, decoding.preprocessing.channels)
+            return _full(decoding, data)
         return load_pixels(data, decoding.preprocessing)
     except DataError as error:
         return str(error)
+
+
+def _full(decoding: Decoding, data: bytes) -> "NDArray[np.uint8]":
+    return full_pixels(data, decoding.preprocessing.channels, decoding.preprocessing.white)
 
 
 def _readable_pixels(stored: StoredPixels, indices: Sequence[int], anew: Pixels) -> StoredPixels:

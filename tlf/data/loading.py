@@ -62,7 +62,7 @@ class Decoded:
         """A uint8 image (C, H, W)."""
         data = self.split.read(index)
         if self.full:
-            return load_full(data, self.preprocessing.channels)
+            return load_full(data, self.preprocessing.channels, self.preprocessing.white)
         return load(data, self.preprocessing)
 
 

@@ -5,13 +5,15 @@ For authors of datasets. Groups are class name → its images, each a name or a 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from tlf.components import Split, Splits
+from tlf.data.image_files import read_image
 from tlf.errors import DataError
+from tlf.runtime.text import printable
 
 EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
 """Common names of an eval split; the first that exists is used."""
@@ -30,7 +32,7 @@ class ReadFile:
 
     def __call__(self, index: int) -> bytes:
         """The bytes of one file."""
-        return Path(self.root, self.names[index]).read_bytes()
+        return read_image(Path(self.root, self.names[index]))
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,19 @@ def file_splits(
 def _file_split(root: str, groups: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Split:
     names, labels = labelled({name: sorted(groups[name]) for name in groups}, classes)
     return Split(names, labels, ReadFile(root, names))
+
+
+def with_printable_names(splits: Splits) -> Splits:
+    """The same images under names that any terminal and any file can hold.
+
+    Every table, error and file of a run takes its names from here. Images are read as before.
+    """
+    train, evaluated = (
+        replace(split, names=tuple(map(printable, split.names)))
+        for split in (splits.train, splits.eval)
+    )
+    classes = tuple(map(printable, splits.classes))
+    return replace(splits, train=train, eval=evaluated, classes=classes)
 
 
 def failure(where: str, problems: Sequence[str]) -> DataError:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tlf.data.decode import open_image, standard, upright_size
 from tlf.errors import DataError
-from tlf.preprocessing import Preprocessing
+from tlf.preprocessing import WHITE, Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,9 @@ def load_pixels(data: bytes, preprocessing: Preprocessing) -> "NDArray[np.uint8]
     Raises:
         DataError: the bytes cannot be read as an image.
     """
-    return _pixels(_resize(open_image(data, preprocessing.channels), preprocessing))
+    return _pixels(
+        _resize(open_image(data, preprocessing.channels, preprocessing.white), preprocessing)
+    )
 
 
 def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, int]:
@@ -62,7 +64,7 @@ def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, i
     return preprocessing.channels, height, width
 
 
-def load_full(data: bytes, channels: int) -> "Tensor":
+def load_full(data: bytes, channels: int, white: int = WHITE) -> "Tensor":
     """Decode: an image file → a uint8 image (C, H, W) at full resolution.
 
     In memory the channels of a pixel are neighbours: crops are resized twice as fast from there.
@@ -72,10 +74,10 @@ def load_full(data: bytes, channels: int) -> "Tensor":
     """
     import torch
 
-    return torch.from_numpy(full_pixels(data, channels)).permute(2, 0, 1)
+    return torch.from_numpy(full_pixels(data, channels, white)).permute(2, 0, 1)
 
 
-def full_pixels(data: bytes, channels: int) -> "NDArray[np.uint8]":
+def full_pixels(data: bytes, channels: int, white: int = WHITE) -> "NDArray[np.uint8]":
     """The same as ``load_full``, as a numpy array (H, W, C): torch is not imported.
 
     Raises:
@@ -83,7 +85,7 @@ def full_pixels(data: bytes, channels: int) -> "NDArray[np.uint8]":
     """
     import numpy as np
 
-    image = open_image(data, channels)
+    image = open_image(data, channels, white)
     width, height = image.size
     pixels = np.empty((height, width, channels), np.uint8)
     rows = max(1, _STRIP // (width * channels))
@@ -112,7 +114,9 @@ def load_opened(image: "Image.Image", preprocessing: Preprocessing) -> "Tensor":
     import torch
 
     return torch.from_numpy(
-        _pixels(_resize(standard(image, preprocessing.channels), preprocessing))
+        _pixels(
+            _resize(standard(image, preprocessing.channels, preprocessing.white), preprocessing)
+        )
     )
 
 

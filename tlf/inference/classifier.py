@@ -4,19 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 import torch
 from torch import Tensor
 
 from tlf.data.decode import from_array
+from tlf.data.image_files import read_image
 from tlf.data.transforms import center_crop, load, load_opened, normalize
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, predictions
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.precision import autocast, usable
+from tlf.runtime.text import printable
 from tlf.tasks import DEFAULT, TASKS
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _read(
 
 def _pixels(image: ImageLike, preprocessing: Preprocessing, number: int) -> Tensor:
     """An image → uint8 pixels (C, S, S)."""
-    name = _path(image) or f"image {number}"
+    name = printable(_path(image) or f"image {number}")
     try:
         pixels = _load(image, preprocessing)
     except OSError as error:
@@ -156,7 +157,7 @@ def _load(image: ImageLike, preprocessing: Preprocessing) -> Tensor:
     from PIL import Image
 
     if isinstance(image, str | PathLike):
-        image = Path(image).read_bytes()
+        image = read_image(image)
     if isinstance(image, bytes):
         return load(image, preprocessing)
     if isinstance(image, np.ndarray):

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tlf.data.decode import SUFFIXES
+from tlf.data.image_files import files_below, is_image
 from tlf.errors import DataError, RunError
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import read_metadata
@@ -109,11 +109,9 @@ def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
 def _within(path: Path) -> Sequence[Path]:
     if not os.path.exists(path):
         raise DataError(f"{path}: there is no such file or folder; name an image, or a folder")
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [path]
-    inside = (f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    # Hidden files and folders are left out, as in a data set.
-    images = [f for f in inside if not any(p.startswith(".") for p in f.relative_to(path).parts)]
+    images = [path / name for name in files_below(str(path)) if is_image(name)]
     if not images:
         raise DataError(f"{path}: no images in this folder; name one with .jpg or .png files")
     return sorted(images)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlf.runtime.text import printable
 from tlf.tasks import Task
 
 if TYPE_CHECKING:
@@ -39,18 +40,27 @@ def predictions(
 def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
     """A prediction as a row of a table. ``label``: the true class, if it is known.
 
+    Control characters in names are escaped. A name that begins with ``=``, ``+``, ``-`` or ``@``
+    stays as it is: a program must find the image by it. A spreadsheet would take it for a formula,
+    so import the table as text there.
+
     >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), label="bee")
     {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.750000', 'p_bee': '0.250000'}
     """
     return {
-        "path": prediction.path or "",
-        **({} if label is None else {"label": label}),
-        "predicted": prediction.label,
+        "path": printable(prediction.path or ""),
+        **({} if label is None else {"label": printable(label)}),
+        "predicted": printable(prediction.label),
         **{
-            f"p_{name}": f"{probability:.6f}"
+            _column(name): f"{probability:.6f}"
             for name, probability in prediction.probabilities.items()
         },
     }
+
+
+def _column(name: str) -> str:
+    """The column of a class's probabilities."""
+    return f"p_{printable(name)}"
 
 
 def write_csv(
@@ -63,7 +73,7 @@ def write_csv(
 ) -> None:
     """Write the predictions for labelled images as CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        columns = ["path", "label", "predicted", *(f"p_{label}" for label in classes)]
+        columns = ["path", "label", "predicted", *map(_column, classes)]
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         records = predictions(names, probabilities, classes, task)

@@ -234,7 +234,7 @@ def preprocessing_in(file: Path) -> Preprocessing | None:
     """How images are prepared, from a file of weights; None if it does not say so or cannot be
     read. The header is read here, since safetensors would import numpy.
     """
-    if file.suffix != ".safetensors" or not file.is_file():
+    if file.suffix != ".safetensors" or not file.is_file():  # a pipe would be waited for
         return None
     try:
         with file.open("rb") as weights:

@@ -1,5 +1,7 @@
 """Build the model that a recipe describes: the backbone with its weights, and a new head."""
 
+from dataclasses import replace
+
 import torch
 
 from tlf.components import BuiltBackbone
@@ -37,13 +39,22 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
 def resolve_preprocessing(
     recipe: Recipe, built: BuiltBackbone, source: str = "recipe"
 ) -> Preprocessing:
-    """The preprocessing of the backbone's weights, changed by the recipe's sizes.
+    """The preprocessing of the backbone's weights, changed by the recipe's sizes and its white.
 
     Raises:
-        RecipeError: images would be resized to less than the size of the crop.
+        RecipeError: images would be resized to less than the size of the crop, or would need
+            channels that they do not have.
     """
-    transforms = recipe.transforms
+    transforms, channels = recipe.transforms, built.preprocessing.channels
+    if channels not in (1, 3):
+        problem = (
+            f"backbone: must take images of 3 channels (colour) or 1 (grey), got {channels}, the "
+            "length of its mean; write another backbone, or other weights"
+        )
+        raise RecipeError([problem], source)
     preprocessing = built.preprocessing.sized(transforms.size, transforms.resize)
+    if isinstance(recipe.data.white, int):
+        preprocessing = replace(preprocessing, white=recipe.data.white)
     if preprocessing.resize < preprocessing.size:
         problem = (
             f"transforms.resize: must be at least the size of the crop, {preprocessing.size}, got "

@@ -15,6 +15,11 @@ from tlf.recipe.reader import Reader
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import kinds, table, titled
 from tlf.recipe.values import Problem, join
+from tlf.runtime.regular_file import read_regular
+from tlf.runtime.text import printable
+
+_MOST_BYTES = 2**24
+"""The most bytes that a recipe may hold."""
 
 
 def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -48,7 +53,8 @@ def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recip
         RecipeError: lists every mistake, each with its path.
     """
     reader = Reader(catalogue)
-    recipe = reader.table(Recipe, {"output": f"runs/{Path(source).stem}"} | dict(table), "")
+    output = f"runs/{printable(Path(source).stem)}"
+    recipe = reader.table(Recipe, {"output": output} | dict(table), "")
     problems = [*reader.problems, *_clashes(table)]
     if problems or not isinstance(recipe, Recipe):
         raise RecipeError([str(problem) for problem in problems], source)
@@ -66,7 +72,7 @@ def dump(recipe: Recipe, catalogue: Catalogue) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_regular(path, _MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = f"must be UTF-8, byte {error.start} is not; save the file as UTF-8 text"
         raise RecipeError([text], str(path)) from error

@@ -8,7 +8,7 @@ from typing import Any
 from tlf.errors import nearest
 from tlf.recipe.values import join, shown
 
-ENGINE_KEYS = ("bad_images",)
+ENGINE_KEYS = ("bad_images", "white")
 """Keys in a component's table that are not the component's own options."""
 
 
@@ -42,10 +42,21 @@ def _depth(path: Sequence[str]) -> int:
 
 
 def _parse(argument: str) -> tuple[list[str], object]:
+    if not _is_text(argument):
+        raise ValueError("must be UTF-8, as the recipe of a run is; rename what it names")
     key, equals, value = argument.partition("=")
     if not equals:
         raise ValueError("must be an override, key=value; write phases.0.lr=0.01, for example")
     return _path(key), _value(value, key)
+
+
+def _is_text(argument: str) -> bool:
+    """Whether it can be written; bytes of the command line may be no text."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _path(key: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from tlf.cache.store import Cache, open_cache
 from tlf.components import Splits
 from tlf.data.decode_ahead import Ahead, decode_ahead
+from tlf.data.splits import with_printable_names
 from tlf.errors import RecipeError
 from tlf.plugins.attribution import blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
@@ -118,7 +119,7 @@ def find_splits(plan: Plan) -> Splits:
         return plan.splits
     dataset = plan.recipe.data.dataset
     with blame(plan.plugins.catalogue.offer(dataset), "build"):
-        return dataset.build()
+        return with_printable_names(dataset.build())
 
 
 @contextmanager
@@ -150,11 +151,16 @@ def cache_of(recipe: Recipe) -> Cache | None:
 def _expected_preprocessing(plan: Plan) -> Preprocessing | None:
     """How images will be resized, if that is known before the backbone is built."""
     backbone, transforms = plan.recipe.backbone, plan.recipe.transforms
-    if not hasattr(backbone, "expected_preprocessing"):
+    white = plan.recipe.data.white
+    if not hasattr(backbone, "expected_preprocessing") or white == "auto":
         return None
     with blame(plan.plugins.catalogue.offer(backbone), "expected_preprocessing"):
         expected: Preprocessing | None = backbone.expected_preprocessing()
-        return expected and expected.sized(transforms.size, transforms.resize)
+        if expected is None:
+            return None
+        return replace(
+            expected.sized(transforms.size, transforms.resize), white=white or expected.white
+        )
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:

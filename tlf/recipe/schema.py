@@ -18,6 +18,7 @@ from tlf.components import (
     Optimizer,
     Scheduler,
 )
+from tlf.preprocessing import WHITE
 from tlf.recipe.overrides import ENGINE_KEYS
 from tlf.recipe.tables import Kind
 
@@ -45,6 +46,9 @@ class Data:
     dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=ENGINE_KEYS)]
     bad_images: Literal["error", "skip"] = "error"
     """What an unreadable image does: it stops the run, or is left out and reported."""
+    white: Annotated[int, Field(ge=1, le=WHITE)] | Literal["auto"] | None = None
+    """The value of 16-bit grey images that is white: ``auto`` is the largest one in the train
+    split; None is 65535, and the run says which range the images use."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tlf.errors import RunError
 from tlf.runtime.files import is_run
+from tlf.runtime.regular_file import read_regular
 
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
@@ -40,7 +41,7 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     """
     path = folder / "provenance.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}; start a new run") from error
     if not isinstance(content, dict):

@@ -8,6 +8,7 @@ from pathlib import Path
 from tlf.errors import RunError
 from tlf.results import EpochResult, epoch_line, epoch_result
 from tlf.runtime.files import near_runs, write_whole, writing
+from tlf.runtime.regular_file import read_regular
 
 METRICS = "metrics.jsonl"
 """The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
@@ -50,7 +51,10 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
         raise RunError(
             f"there is no {path}; write the folder of a run with a finished epoch{near_runs(path)}"
         )
-    lines = path.read_bytes().split(b"\n")
+    try:
+        lines = read_regular(path).split(b"\n")
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
     epochs = 0
     for number, line in enumerate(lines, start=1):
         try:

@@ -13,6 +13,7 @@ from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
 from tlf.data.loader import Loaders
 from tlf.data.loading import EVAL_BATCH, Pixels, decoded_pixels, shard
+from tlf.data.white import find_white
 from tlf.data.workers import WORKERS_PER_CORE, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame
@@ -143,14 +144,22 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
+    white, notes = yield from find_white(job.splits, job.recipe.data.white, job.accelerator)
+    preprocessing = replace(job.preprocessing, white=white)
     usable = yield from inspect_splits(
         job.splits,
-        job.preprocessing,
+        preprocessing,
         job.recipe.data.bad_images,
         job.task,
         job.accelerator,
         job.cache,
-        job.plan.ahead.take(job.preprocessing) if job.plan.ahead else {},
+        job.plan.ahead.take(preprocessing) if job.plan.ahead else {},
         used_pixels(job.recipe),
     )
-    return replace(job, splits=usable.splits, manifests=usable.manifests, pixels=usable.pixels)
+    return replace(
+        job,
+        splits=replace(usable.splits, notes=(*usable.splits.notes, *notes)),
+        preprocessing=preprocessing,
+        manifests=usable.manifests,
+        pixels=usable.pixels,
+    )

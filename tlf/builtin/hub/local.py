@@ -55,7 +55,8 @@ def _files_by_split(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
     """
     if path.is_file():
         return {"": [str(path)]}
-    files = sorted(file for kind in ("parquet", "arrow") for file in path.rglob(f"*.{kind}"))
+    found = (file for kind in ("parquet", "arrow") for file in path.rglob(f"*.{kind}"))
+    files = sorted(file for file in found if file.is_file())  # a pipe would be waited for
     if not files:
         raise DataError(f"{path}: there are no parquet or arrow files here; set data.name")
     known = "|".join(map(re.escape, dict.fromkeys((*names, "train", *EVAL_NAMES))))

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.components import Split
+from tlf.data.image_files import read_image
 from tlf.data.splits import labelled
 from tlf.errors import DataError
 
@@ -50,4 +50,4 @@ class ReadRow:
             return bytes(cell["bytes"])
         if not cell.get("path"):
             raise DataError("the row holds no image")
-        return Path(cell["path"]).read_bytes()
+        return read_image(cell["path"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlf.components import Split, Splits
+from tlf.data.image_files import read_image
 from tlf.errors import DataError
 from tlf.runtime.files import cache_folder
 
@@ -56,7 +57,7 @@ class _Files:
     paths: tuple[str, ...]
 
     def __call__(self, index: int) -> bytes:
-        return Path(self.paths[index]).read_bytes()
+        return read_image(self.paths[index])
 
 
 def _members(split: str) -> Iterator[tuple[str, int, str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 import tlf
+from tlf.cli.output import echo
 
 if TYPE_CHECKING:
     from tlf.cache.store import Cache
@@ -23,10 +24,10 @@ def command(*, clear: bool, folder: str | None) -> None:
 
     cache = tlf.open_cache(folder)
     if clear:
-        click.echo(f"removed {readable_size(cache.clear())} from {cache.folder}")
+        echo(f"removed {readable_size(cache.clear())} from {cache.folder}")
         return
     for line in cache_lines(cache):
-        click.echo(line)
+        echo(line)
 
 
 def cache_lines(cache: "Cache") -> Iterator[str]:

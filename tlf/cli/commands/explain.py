@@ -8,6 +8,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
+from tlf.cli.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,35 +44,29 @@ def show_explanation(
     from tlf.recipe.files import dump
 
     plan = explanation.plan
-    console.print(
-        dump(plan.recipe, plan.plugins.catalogue), markup=False, highlight=False, soft_wrap=True
-    )
+    say(console, dump(plan.recipe, plan.plugins.catalogue))
     preprocessing, splits = explanation.preprocessing, explanation.splits
-    console.print(
+    say(
+        console,
         f"images    {len(splits.train)} to train on, {len(splits.eval)} to evaluate on, "
         f"{len(splits.classes)} classes\n"
         "          not opened here; a run opens all of them first, and lists unreadable ones\n"
         f"input     {preprocessing.channels} × {preprocessing.size} × {preprocessing.size}, "
         f"shorter side {preprocessing.resize}, {preprocessing.interpolation}, "
         f"mean {preprocessing.mean}, std {preprocessing.std}",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    )
     if line := crop_line(plan.recipe):
-        console.print(f"crops     {line}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"crops     {line}")
     for note in explanation.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+        say(console, f"note: {note}", "yellow")
     for phase in plan.recipe.phases:
         rows = explanation.phases[phase.name]
-        console.print(
-            f"\n{_phase_line(phase, rows, explanation.starts[phase.name])}",
-            markup=False,
-            soft_wrap=True,
-        )
+        say(console, f"\n{_phase_line(phase, rows, explanation.starts[phase.name])}")
         console.print(stage_table(rows))
         for name in explanation.trainable[phase.name] if names else ():
-            console.print(f"  {name}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"  {name}")
     if model:
-        console.print(str(explanation.classifier), markup=False, highlight=False, soft_wrap=True)
+        say(console, str(explanation.classifier))
 
 
 def _phase_line(phase: "Phase", rows: "Sequence[StageRow]", start: str) -> str:

@@ -6,6 +6,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
+from tlf.cli.output import echo
 from tlf.tasks import describe
 
 
@@ -32,7 +33,7 @@ def command(
     Nothing is written unless the file gives the probabilities of the model, in float32.
     """
     exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
-    click.echo(
+    echo(
         f"{exported.path}\ncompared with the run{_in(exported.run_precision)} on {exported.images} "
         f"eval images: probabilities differ by at most {exported.difference:.1g}; "
         f"{describe(exported.metrics)}, in the run {describe(exported.run_metrics)}"

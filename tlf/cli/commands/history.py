@@ -7,6 +7,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
+from tlf.cli.output import say
 from tlf.results import EpochResult
 from tlf.tasks import metric_of
 from tlf.tasks.metric import LOSS, Metric
@@ -19,7 +20,7 @@ def command(run: Path) -> None:
     from rich.console import Console
 
     for line in history_lines(tlf.read_history(run)):
-        Console().print(line, markup=False, highlight=False, soft_wrap=True)
+        say(Console(), line)
 
 
 def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 import tlf
+from tlf.cli.output import echo
 
 
 @click.command()
@@ -12,7 +13,7 @@ import tlf
 def command(name: str) -> None:
     """Write a new plugin that works, in the folder tlf-NAME."""
     folder = tlf.write_plugin(name, Path())
-    click.echo(
+    echo(
         f"{folder} holds a plugin that works: a freeze policy, its test, a README. Next:\n"
         f"    pip install -e {folder}\n"
         f"    pytest {folder}\n"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 import tlf
+from tlf.cli.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,27 +29,23 @@ def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:
     for one in surveyed:
         plugin = one.plugin
         name = f"{plugin.name}  ({plugin.distribution} {plugin.version})"
-        console.print(name, style="bold", highlight=False, markup=False, soft_wrap=True)
+        say(console, name, "bold")
         if one.failure is not None:
-            console.print(f"  failed to load: {one.failure}", style="red", markup=False,
-                          soft_wrap=True)  # fmt: skip
+            say(console, f"  failed to load: {one.failure}", "red")
         for hook in dict.fromkeys(offer.hook for offer in one.offers):
             kinds = ", ".join(offer.kind for offer in one.offers if offer.hook == hook)
             title = hook.removeprefix("tlf_").replace("_", " ")
-            console.print(f"  {title:<16}{kinds}", markup=False, highlight=False, soft_wrap=True)
+            say(console, f"  {title:<16}{kinds}")
         if one.commands:
             commands = ", ".join(f"tlf {command}" for command in one.commands)
-            console.print(
-                f"  {'commands':<16}{commands}", markup=False, highlight=False, soft_wrap=True
-            )
+            say(console, f"  {'commands':<16}{commands}")
         if one.hooks:
-            console.print(f"  {'hooks':<16}{', '.join(one.hooks)}", markup=False, highlight=False)
+            say(console, f"  {'hooks':<16}{', '.join(one.hooks)}")
     if switched_off():
-        console.print("TLF_PLUGINS=0 switches all others off", highlight=False)
+        say(console, "TLF_PLUGINS=0 switches all others off")
     else:
-        console.print(
+        say(
+            console,
             "A run loads tlf first, then the plugins that its recipe names, in that order. For a "
             "hook that takes one answer, the plugin that was loaded last is asked first.",
-            highlight=False,
-            soft_wrap=True,
         )

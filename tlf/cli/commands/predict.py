@@ -13,6 +13,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
+from tlf.cli.output import cell, complain
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, row
 from tlf.runtime.precision import PRECISIONS, PrecisionWarning
@@ -42,7 +43,7 @@ def command(run: Path, images: tuple[Path, ...], precision: str | None, format_n
     with _warnings_as_notes():
         PRINTERS[format_name](_at_least_one(predictions, problems))
     for problem in problems:
-        click.echo(f"error: {problem}", err=True)
+        complain(f"error: {problem}")
     if problems:
         click.get_current_context().exit(1)
 
@@ -63,7 +64,7 @@ def _warnings_as_notes() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, PrecisionWarning):
-                click.echo(f"note: {message}", err=True)
+                complain(f"note: {message}")
             else:
                 show_others(message, category, filename, lineno, file, line)
 
@@ -90,15 +91,14 @@ def print_table(predictions: Iterable[Prediction]) -> None:
     """Print a table, when all images are classified."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for number, line in enumerate(map(row, predictions)):
         for column in line if number == 0 else ():
             side: Literal["left", "right"] = "right" if column.startswith("p_") else "left"
             # A long path is wrapped: an abbreviated one would name no file.
-            table.add_column(Text(column), justify=side, overflow="fold")
-        table.add_row(*map(Text, line.values()))  # brackets in a name are no markup
+            table.add_column(cell(column), justify=side, overflow="fold")
+        table.add_row(*map(cell, line.values()))
     Console().print(table)
 
 
@@ -113,7 +113,11 @@ def print_csv(predictions: Iterable[Prediction]) -> None:
 
 
 def print_json_lines(predictions: Iterable[Prediction]) -> None:
-    """Print a JSON object for each image: path, predicted class, class → probability."""
+    """Print a JSON object for each image: path, predicted class, class → probability.
+
+    It is ASCII, so stdout may have any encoding, and a path whose bytes are not UTF-8 comes back
+    from it unchanged.
+    """
     for prediction in predictions:
         figures = {name: round(figure, 6) for name, figure in prediction.probabilities.items()}
         line = {
@@ -121,7 +125,7 @@ def print_json_lines(predictions: Iterable[Prediction]) -> None:
             "predicted": prediction.label,
             "probabilities": figures,
         }
-        print(json.dumps(line, ensure_ascii=False))  # noqa: T201 - the output of the command
+        print(json.dumps(line))  # noqa: T201 - the output of the command
 
 
 PRINTERS: Mapping[str, Callable[[Iterable[Prediction]], None]] = {

@@ -1,8 +1,13 @@
 """``tlf schema``."""
 
+import codecs
+import sys
 from pathlib import Path
 
 import click
+
+from tlf.cli.output import complain, echo
+from tlf.errors import RunError
 
 
 @click.command()
@@ -25,10 +30,14 @@ def command(output: Path | None) -> None:
 
     usable, failures = usable_plugins()
     for failure in failures:
-        click.echo(f"left out: {failure}", err=True)
-    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=False)
+        complain(f"left out: {failure}")
+    escaped = output is None and codecs.lookup(sys.stdout.encoding).name != "utf-8"
+    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=escaped)
     if output is None:
-        click.echo(text)
+        echo(text)
         return
-    write_whole(output, f"{text}\n")
-    click.echo(f"{output}\nwrite as the first line of a recipe beside it: #:schema {output.name}")
+    try:
+        write_whole(output, f"{text}\n")
+    except OSError as error:
+        raise RunError(f"cannot write {output}: {error.strerror or error}") from error
+    echo(f"{output}\nwrite as the first line of a recipe beside it: #:schema {output.name}")

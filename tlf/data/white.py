@@ -1,0 +1,114 @@
+"""What files hold that 8 bits cannot show: which value of 16-bit images is white, and what is said
+about it.
+
+Cameras and scanners store 12 bits in files of 16. If 65,535 were white, such images would be nearly
+black. So a run says which range its images use, and a recipe may say which value is white.
+"""
+
+from collections.abc import Generator, Mapping
+from typing import Literal, NamedTuple
+
+from accelerate import Accelerator
+
+from tlf.components import Split, Splits
+from tlf.data.decode import Beyond, beyond, largest_value
+from tlf.data.for_each_image import for_each_image
+from tlf.data.splits import listed
+from tlf.errors import DataError
+from tlf.preprocessing import WHITE
+from tlf.results import Prepared
+
+_EIGHT_BITS = (".jpg", ".jpeg", ".jpe", ".jfif")
+"""How the names of files end that are not looked at: a JPEG holds 8 bits and one image."""
+
+
+class Seen(NamedTuple):
+    """What was seen in a file."""
+
+    beyond: Beyond
+    largest: int = 0
+    """The largest of its values, if it was looked for."""
+
+
+def find_white(
+    splits: Splits, white: int | Literal["auto"] | None, accelerator: Accelerator
+) -> Generator[Prepared, None, tuple[int, list[str]]]:
+    """The value of 16-bit grey images that is white, and notes about what 8 bits cannot show.
+
+    Parameters:
+        splits: the images. Those that cannot be read are reported elsewhere.
+        white: what the recipe says. ``auto``: the largest value of the train split. None: 65,535.
+        accelerator: the processes that share the work.
+    """
+    measured = not isinstance(white, int)
+    train = yield from _seen(splits.train, "train", accelerator, measured=measured)
+    evaluated = yield from _seen(splits.eval, "eval", accelerator, measured=False)
+    grey = [seen.largest for seen in train.values() if seen.beyond.depth == "grey"]
+    used = white if isinstance(white, int) else WHITE
+    if white == "auto":
+        used = max(grey, default=WHITE) or WHITE
+    notes = [_grey_note(len(grey), max(grey), used, white)] if grey and measured else []
+    notes += _colour_notes(train)
+    for name, split, every in (("train", splits.train, train), ("eval", splits.eval, evaluated)):
+        notes += _page_notes(name, split, every)
+    return used, notes
+
+
+def _seen(
+    split: Split, name: str, accelerator: Accelerator, *, measured: bool
+) -> Generator[Prepared, None, dict[int, Seen]]:
+    """Index → what was seen, for the images that hold more than 8 bits can show."""
+    indices = [i for i, n in enumerate(split.names) if not n.lower().endswith(_EIGHT_BITS)]
+
+    def see(number: int) -> Seen | None:
+        try:
+            data = split.read(indices[number])
+            found = beyond(data)
+            return Seen(found, largest_value(data) if found.depth and measured else 0)
+        except (DataError, OSError):
+            return None
+
+    title = f"looking at {name} images"
+    machines = yield from for_each_image(accelerator, len(indices), title, see)
+    found = sorted(machines[0].merged().items())
+    return {indices[n]: seen for n, seen in found if seen and any(seen.beyond)}
+
+
+def _grey_note(count: int, largest: int, used: int, white: object) -> str:
+    """One sentence about the range that 16-bit grey images use."""
+    begin = f"{_hold(count, 'train')} 16-bit values, 0 to {largest:,}"
+    if white == "auto":
+        return f"{begin}; {used:,} is white"
+    dark = ", so they are nearly black" if largest < WHITE // 4 else ""
+    return f'{begin}; {used:,} is white{dark}: write data.white = {largest}, or "auto"'
+
+
+def _colour_notes(seen: Mapping[int, Seen]) -> list[str]:
+    colour = [one.largest for one in seen.values() if one.beyond.depth == "colour"]
+    if not colour:
+        return []
+    dark = 0 < max(colour) < 64
+    advice = "; they are nearly black: store them with 8 bits" if dark else ""
+    return [
+        f"{_hold(len(colour), 'train')} 16 bits per colour, of which the upper 8 are used{advice}"
+    ]
+
+
+def _page_notes(name: str, split: Split, seen: Mapping[int, Seen]) -> list[str]:
+    names = [split.names[index] for index, one in seen.items() if one.beyond.pages]
+    if not names:
+        return []
+    return [
+        f"{_hold(len(names), name)} several pages or frames, of which the first is used: "
+        f"{listed(names, 3)}"
+    ]
+
+
+def _hold(count: int, split_name: str) -> str:
+    """The beginning of a note.
+
+    >>> _hold(1, "train"), _hold(2, "eval")
+    ('1 image of the train split holds', '2 images of the eval split hold')
+    """
+    plural, singular = ("s", "") if count > 1 else ("", "s")
+    return f"{count} image{plural} of the {split_name} split hold{singular}"

@@ -1,0 +1,30 @@
+"""Text of foreign origin, such as the name of a file or of a class, made safe to show and write."""
+
+import re
+
+# Line ends, terminal escapes and other control characters, marks that turn the direction of text,
+# and what stands for bytes that are not UTF-8 in the name of a file.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    r"""One line of text that any terminal and any UTF-8 file can hold: what is unsafe is escaped.
+
+    >>> print(printable("a\x1b[31m\n.png"), printable("caf\udce9.png"), printable("Ω 蚁 🐜.png"))
+    a\x1b[31m\n.png caf\xe9.png Ω 蚁 🐜.png
+    """
+    return _UNSAFE.sub(_escaped, text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a message of several lines: its line ends stay."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return match[0].encode("unicode_escape").decode()
