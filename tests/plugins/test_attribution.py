@@ -65,7 +65,8 @@ def test_a_wrapped_augmentation_has_the_same_protocol():
             IMAGE[:1],
             "augment must return torch.uint8 of 3 channels (C, H, W), got torch.uint8 (1, 6, 8)",
         ),
-        (None, "failed in augment: AttributeError"),
+        (None, "(C, H, W), got None (test_attribution.py, line"),
+        (torch.zeros(3, 0, 4, dtype=torch.uint8), "augment must return an image with pixels"),
     ],
 )
 def test_faults_of_augment_name_the_plugin(gives, message):
@@ -82,7 +83,8 @@ def test_faults_of_augment_name_the_plugin(gives, message):
             (torch.zeros(1), torch.zeros(2, 2)),
             "mix must return the shapes (2, 3) and (2, 2), got (1,) and (2, 2)",
         ),
-        (3, "failed in mix: TypeError"),
+        (3, "(2, 3) and (2, 2), got an int (test_attribution.py, line"),
+        ((torch.zeros(2, 3).half(), torch.zeros(2, 2)), "mix must return torch.float32 and"),
     ],
 )
 def test_faults_of_mix_name_the_plugin(gives, message):

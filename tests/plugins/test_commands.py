@@ -164,4 +164,4 @@ def test_a_hook_that_exits_is_named(tlf):
     text = GROUP.replace("return {", "raise SystemExit(9); return {")
     status, _, err = tlf("sum:tools", text=text)
     assert status == 2
-    assert err.startswith("error: plugin 'sum' (tlf-sum 1.0): tlf_commands failed: SystemExit")
+    assert err.startswith("error: plugin 'sum' (tlf-sum 1.0) failed in tlf_commands: SystemExit")

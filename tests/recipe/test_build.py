@@ -23,7 +23,7 @@ def built(plan):
 def test_the_head_gives_logits_for_every_class(plan, built):
     backbone, classifier = built
     assert list(classifier.stages) == [*backbone.stages]
-    check_input(plan, classifier, resolve_preprocessing(plan.recipe, backbone), 2)
+    check_input(plan, backbone, classifier, resolve_preprocessing(plan.recipe, backbone), 2)
 
 
 def test_the_seed_draws_backbone_and_head(recipe, built):
@@ -59,18 +59,18 @@ def test_images_are_resized_to_at_least_the_crop(plan, built):
 
 
 def test_a_size_that_the_model_cannot_take_is_a_mistake_in_the_recipe(plan, built):
-    _, classifier = built
+    backbone, classifier = built
 
     def refuse(module, inputs):
         raise RuntimeError("the window must divide 32")
 
-    classifier.register_forward_pre_hook(refuse)
+    classifier.backbone.register_forward_pre_hook(refuse)
     preprocessing = resolve_preprocessing(plan.recipe, built[0])
     with pytest.raises(RecipeError, match=r"that the model takes, got 32: the window .* leave tra"):
-        check_input(plan, classifier, preprocessing, 2)
+        check_input(plan, backbone, classifier, preprocessing, 2)
 
 
 def test_a_head_that_gives_no_logits_is_named(plan, built):
     backbone, classifier = built
     with pytest.raises(PluginError, match=r"^'linear' \(tlf "):
-        check_input(plan, classifier, resolve_preprocessing(plan.recipe, backbone), 3)
+        check_input(plan, backbone, classifier, resolve_preprocessing(plan.recipe, backbone), 3)

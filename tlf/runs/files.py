@@ -94,7 +94,7 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         preprocessing=job.preprocessing,
         head=_identity(head.kind, job.recipe.head),
         backbone=_identity(backbone.kind, job.recipe.backbone)
-        | {"sha256": backbone_sha256(job.classifier)},
+        | {"sha256": backbone_sha256(job.classifier), "config": dict(job.built.config)},
         num_features=job.built.num_features,
         classifier=job.built.classifier,
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},

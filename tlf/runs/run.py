@@ -9,6 +9,7 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 
 from tlf.errors import PluginError, RunError
+from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import RecipeLike, plan_of
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
 from tlf.runs.files import record_epoch, rewrite_epochs, write_beginning, write_end, write_segments
@@ -127,7 +128,8 @@ def resume_recipe(
 
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     try:
-        yield from _train_and_write(job, folder, state, started)
+        with blame_packages(job.plan.plugins.packages):
+            yield from _train_and_write(job, folder, state, started)
     except PluginError as error:
         # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
         # repeats what came after the last state, calls of hooks included.
