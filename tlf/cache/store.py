@@ -18,7 +18,7 @@ from tlf.cache.partial import (
     remove,
     size_of,
 )
-from tlf.runtime.files import cache_folder
+from tlf.runtime.files import cache_folder, home_expanded
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
     Raises:
         RunError: tlf's own folder cannot be made.
     """
-    path = cache_folder("chain") if folder is None else Path(folder).expanduser()
+    path = cache_folder("chain") if folder is None else home_expanded(folder)
     return Cache(path, int(max_gb * 1e9))
 
 

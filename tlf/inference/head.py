@@ -123,7 +123,7 @@ def _build(path: Path, metadata: Metadata) -> nn.Module:
         if ":" in kind:
             from tlf.inference.plugin_heads import build_plugin_head
 
-            return build_plugin_head(path, metadata, options)
+            return build_plugin_head(path, metadata)
         try:
             return KINDS[kind](**options).build(metadata.num_features, len(metadata.classes))
         except (KeyError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tlf.components import Offer, Plugin
 from tlf.errors import PluginError
+from tlf.plugins.options import option_fault
 from tlf.plugins.tracebacks import reason
 
 VERBS = {
@@ -53,6 +54,9 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
             raise broken(plugin, f"{hook}: a kind must be a name without ':', got {kind!r}")
         if problem := fault(hook, component):
             raise broken(plugin, f"{hook} offers {kind!r}, which {problem}")
+        # tlf's own have other types in their fields, and tests of their own.
+        if plugin.name != "tlf" and (problem := option_fault(component)):
+            raise broken(plugin, f"{hook} offers {kind!r}: {problem}")
         prefix = "" if plugin.name == "tlf" else f"{plugin.name}:"
         yield Offer(hook, prefix + kind, component, plugin)
 

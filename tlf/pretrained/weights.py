@@ -1,5 +1,6 @@
 """Read weights from files, copy them into a network, and hash them."""
 
+import os
 import re
 import zipfile
 from collections.abc import Collection, Mapping
@@ -51,7 +52,7 @@ def local_file(weights: str, architecture: str) -> Path | None:
                 'write model = "resnet18", or weights = "none" (random)'
             )
         return STARTER
-    return Path(weights).expanduser() if weights.endswith(SUFFIXES) else None
+    return Path(os.path.expanduser(weights)) if weights.endswith(SUFFIXES) else None
 
 
 def read(path: Path) -> StoredWeights:

@@ -8,13 +8,14 @@ from typing import Any
 
 import tomli_w
 
-from tlf.components import Catalogue
+from tlf.components import Catalogue, Offer
 from tlf.errors import RecipeError, nearest
 from tlf.recipe.overrides import override
 from tlf.recipe.reader import Reader
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import kinds, table, titled
-from tlf.recipe.values import Problem, join
+from tlf.recipe.toml import faults, parse
+from tlf.recipe.values import Problem, join, shortened
 
 
 def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -23,7 +24,10 @@ def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         RecipeError: the file cannot be read or is not TOML, or an override cannot be applied.
     """
-    content, problems = override(_parsed(path, _text(path)), overrides)
+    parsed = _parsed(path, _text(path))
+    if problems := [str(problem) for problem in faults(parsed)]:
+        raise RecipeError(problems, str(path))
+    content, problems = override(parsed, overrides)
     if problems:
         raise RecipeError(problems, str(path))
     return content
@@ -53,6 +57,19 @@ def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recip
     if problems or not isinstance(recipe, Recipe):
         raise RecipeError([str(problem) for problem in problems], source)
     return recipe
+
+
+def component_of(offer: Offer, options: Mapping[str, Any], catalogue: Catalogue) -> object:
+    """A component from the options that a file holds.
+
+    Raises:
+        RecipeError: lists every option that does not fit.
+    """
+    reader = Reader(catalogue)
+    component = reader.component(offer, options)
+    if reader.problems:
+        raise RecipeError([str(problem) for problem in reader.problems], offer.kind)
+    return component
 
 
 def dump(recipe: Recipe, catalogue: Catalogue) -> str:
@@ -91,13 +108,18 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return parse(text)
     except tomllib.TOMLDecodeError as error:
-        match = re.fullmatch(
-            r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error)
+        fault, _, where = str(error).rpartition(" (at ")
+        match = re.fullmatch(r"(?:line (\d+), column (\d+)|end of document)\)", where)
+        problem = (
+            _toml_problem(text, shortened(fault), *match.groups())
+            if match
+            else f"not TOML: {shortened(str(error))}"
         )
-        problem = _toml_problem(text, *match.groups()) if match else f"not TOML: {error}"
         raise RecipeError([problem], str(path)) from error
+    except ValueError as error:
+        raise RecipeError([str(error)], str(path)) from error
 
 
 def _toml_problem(text: str, fault: str, row: str | None, column: str | None) -> str:
@@ -106,7 +128,7 @@ def _toml_problem(text: str, fault: str, row: str | None, column: str | None) ->
     line = lines[int(row or len(lines)) - 1]
     place = f"line {row or len(lines)}, column {column or len(line) + 1}"
     message = f"{place}: {fault}" if row else f"not TOML: {fault} at the end, {place}"
-    return f"{message}, in: {line.strip()}"
+    return f"{message}, in: {shortened(line.strip())}"
 
 
 def _clashes(table: Mapping[str, Any]) -> Iterator[Problem]:

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
+from tlf.recipe.tables import table
 from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
 from tlf.runs.history import append_epoch, rewrite_history
 from tlf.runs.provenance import provenance
@@ -92,8 +92,9 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         task=job.recipe.task,
         classes=job.splits.classes,
         preprocessing=job.preprocessing,
-        head=_identity(head.kind, job.recipe.head),
-        backbone=_identity(backbone.kind, job.recipe.backbone)
+        head={"kind": head.kind} | table(job.recipe.head, catalogue),
+        backbone={"kind": backbone.kind}
+        | table(job.recipe.backbone, catalogue)
         | {"sha256": backbone_sha256(job.classifier), "config": dict(job.built.config)},
         num_features=job.built.num_features,
         classifier=job.built.classifier,
@@ -101,11 +102,6 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in others},
         tlf=tlf.__version__,
     )
-
-
-def _identity(kind: str, component: object) -> dict[str, Any]:
-    options = {field.name: getattr(component, field.name) for field in fields(component)}  # type: ignore[arg-type]
-    return {"kind": kind, **options}
 
 
 def _golden_features(job: Job) -> Tensor:

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tlf.errors import RunError
-from tlf.runtime.files import is_run
+from tlf.runtime.files import home_expanded, is_run
 
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
@@ -95,7 +95,7 @@ def check_writable(output: str) -> None:
 def _path(output: str) -> Path:
     if "\0" in output:
         raise RunError(f"output must be the path of a folder, got {output!r}")
-    folder = Path(output).expanduser()
+    folder = home_expanded(output)
     # Resolved, "." and ".." have a name to which a number can be added.
     return folder if folder.name not in ("", "..") else folder.resolve()
 

@@ -16,6 +16,20 @@ def is_run(folder: Path) -> bool:
     return all((folder / name).is_file() for name in ("provenance.json", "recipe.toml"))
 
 
+def home_expanded(name: str) -> Path:
+    """A path with ``~`` or ``~user`` replaced by that user's folder.
+
+    Raises:
+        RunError: there is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise RunError(
+            f"{name} is in the folder of a user that does not exist; write the whole path"
+        ) from None
+
+
 def cache_folder(name: str) -> Path:
     """The folder ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
 
@@ -25,7 +39,7 @@ def cache_folder(name: str) -> Path:
     root = os.environ.get("TLF_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tlf"
     )
-    folder = Path(root).expanduser().resolve() / name
+    folder = home_expanded(root).resolve() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
