@@ -9,6 +9,8 @@ from tlf.errors import PluginError, itemized, nearest
 from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import broken, version
 
+MOST_PLUGINS = 100
+
 NAMELESS = Plugin("(unknown)", "unknown distribution", "(no version)")
 """Stands for what metadata would say, where it cannot be read."""
 
@@ -52,6 +54,8 @@ def find_entries(names: Iterable[str]) -> list[EntryPoint]:
     """
     found, problems = [], []
     wanted = dict.fromkeys(names)
+    if len(wanted) > MOST_PLUGINS:
+        raise PluginError(f"a recipe must name at most {MOST_PLUGINS} plugins, got {len(wanted):,}")
     entries = used_entries() if wanted else []
     for name in wanted:
         try:
@@ -94,7 +98,7 @@ def _found(name: str, entries: Sequence[EntryPoint]) -> EntryPoint:
         others = nearest(name, names) if names else "no plugins are installed"
         advice = "install the package that offers it with pip"
         unreadable = "".join(f"; {error}" for error in broken_distributions())
-        raise PluginError(f"plugin {name!r} is not installed; {advice}; {others}{unreadable}")
+        raise PluginError(f"plugin {name!r:.200} is not installed; {advice}; {others}{unreadable}")
     _check_name(name, found)
     return found[0]
 
@@ -118,10 +122,13 @@ def check_metadata(entry: EntryPoint, plugin: Plugin) -> None:
         PluginError: it cannot.
     """
     try:
-        _ = entry.dist and entry.dist.metadata.json
+        named = entry.dist is None or "name" in entry.dist.metadata.json
     except Exception as error:  # whatever is in the file
         fault = f"the METADATA of its distribution cannot be read ({reason(error)}); reinstall it"
         raise broken(plugin, fault) from error
+    if not named:
+        fault = "the METADATA of its distribution is missing or has no Name; reinstall it"
+        raise broken(plugin, fault)
 
 
 def distribution_names() -> set[str]:

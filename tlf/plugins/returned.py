@@ -193,7 +193,10 @@ def checked_mix(
     if values and not blended.isfinite().all():
         raise ValueError("mix must return finite images, got NaN or infinity")
     if values and not _are_probabilities(probabilities):
-        raise ValueError("mix must return class probabilities: 0 or more, each row with a sum of 1")
+        raise ValueError(
+            "mix must return class probabilities, 0 or more, each row with a sum of 1, got "
+            f"{probabilities.tolist()!s:.200}"
+        )
     return blended, probabilities
 
 

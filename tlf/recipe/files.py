@@ -2,14 +2,17 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from tlf.components import Catalogue, Offer
-from tlf.errors import RecipeError, nearest
+from tlf.errors import PluginError, RecipeError, nearest
+from tlf.plugins.tracebacks import reason
+from tlf.plugins.validation import version
 from tlf.recipe.overrides import override
 from tlf.recipe.reader import Reader
 from tlf.recipe.schema import Recipe
@@ -70,6 +73,41 @@ def component_of(offer: Offer, options: Mapping[str, Any], catalogue: Catalogue)
     if reader.problems:
         raise RecipeError([str(problem) for problem in reader.problems], offer.kind)
     return component
+
+
+def check_stored(recipe: Recipe, catalogue: Catalogue) -> None:
+    """Check that the components of plugins survive being stored: a run is loaded from its recipe.
+
+    Raises:
+        PluginError: a component comes back as another one, or not at all.
+    """
+    for component in _components(recipe, {offer.component for offer in catalogue.offers}):
+        offer = catalogue.offer(component)
+        if offer.plugin.name == "tlf":
+            continue
+        try:
+            stored = tomllib.loads(tomli_w.dumps(table(component, catalogue)))
+            again = component_of(offer, stored, catalogue)
+            fault = "" if again == component else f"it comes back as {again!r:.300}"
+        except RecipeError as error:
+            fault = "; ".join(error.problems)
+        except Exception as error:  # whatever a plugin's values and its __eq__ raise
+            fault = reason(error, offer.component.__module__)
+        if fault:
+            who = f"{offer.kind!r} ({version(offer.plugin)})"
+            raise PluginError(f"{who}: its options must survive being stored in a recipe: {fault}")
+
+
+def _components(value: object, classes: Collection[type]) -> Iterator[object]:
+    """Every component in a recipe."""
+    if type(value) in classes:
+        yield value
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from _components(getattr(value, item.name), classes)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _components(item, classes)
 
 
 def dump(recipe: Recipe, catalogue: Catalogue) -> str:

@@ -20,7 +20,7 @@ from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
 from tlf.plugins.returned import checked_splits
 from tlf.preprocessing import Preprocessing
-from tlf.recipe.files import named_plugins, read_table, resolve
+from tlf.recipe.files import check_stored, named_plugins, read_table, resolve
 from tlf.recipe.overrides import override
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import table
@@ -168,5 +168,6 @@ def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:
 def _planned(content: Mapping[str, Any], source: str) -> Plan:
     plugins = load_plugins(named_plugins(content))
     recipe = resolve(content, plugins.catalogue, source)
+    check_stored(recipe, plugins.catalogue)
     extend(plugins, recipe.extensions)
     return Plan(recipe, plugins, source)

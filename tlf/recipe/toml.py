@@ -8,7 +8,7 @@ from typing import Any
 
 from tlf.recipe.values import Problem, join, shown
 
-LONGEST = 2**18
+LONGEST = 100_000
 """Characters of a recipe at most. Recipes have a few thousand."""
 LONGEST_KEY = 200
 LONGEST_STRING = 10_000

@@ -43,7 +43,7 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(backbone, HOOK)
+    recipe = check_options(backbone, HOOK)
     built = _built(backbone)
     model = _check_parts(backbone, built)
     side = size or built.preprocessing.size
@@ -58,7 +58,7 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     check_all_train(backbone, module, module(images), "while training")
     for count in range(1, len(built.stages) + 1):
         _check_frozen(backbone, model, images, [*built.stages][:count])
-    check_second_process(backbone, HOOK)
+    check_second_process(backbone, HOOK, recipe)
     _warn_of_one_stage(backbone, built)
 
 
