@@ -7,11 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from small import UNREADABLE
+from installing import installed, write_project
+from small import TWO_PHASES, UNREADABLE, write_recipe
 from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
+from tlf.runs.run import run
 
 
 def test_probabilities_sum_to_one_and_the_highest_is_predicted(finished, images):
@@ -139,3 +141,42 @@ def test_a_weight_that_changed_is_seen(finished, tmp_path):
     file.write_bytes(data)
     with pytest.raises(WeightsError, match="damaged: its bytes are not those that were written"):
         load_classifier(moved)
+
+
+WIDE = """
+from dataclasses import dataclass
+from torch import nn
+from tlf.components import BuiltBackbone
+from tlf.hookspecs import hookimpl
+from tlf.preprocessing import Preprocessing
+
+@dataclass(frozen=True)
+class Wide:
+    weights: str = "large"  # a width: "none" is not one
+    def build(self):
+        width = {"large": 8, "small": 4}[self.weights]
+        conv = nn.Conv2d(3, width, 3, stride=2)
+        module = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        stages = {"stem": ("0.weight", "0.bias")}
+        return BuiltBackbone(module, width, stages, Preprocessing(size=32, resize=36), "fc")
+
+@hookimpl
+def tlf_backbones():
+    return {"net": Wide}
+"""
+
+
+@pytest.mark.parametrize("width", ["large", "small"])
+def test_weights_of_a_plugins_backbone_mean_what_its_author_says(tmp_path, images, width):
+    recipe = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    (tmp_path / "site").mkdir()
+    project = write_project(tmp_path / "tlf-wide", "wide", WIDE)
+    backbone = f"backbone={{kind='wide:net',weights='{width}'}}"
+    with installed(tmp_path / "site", project):
+        *_, result = run(recipe, [backbone, "phases.0.freeze=nothing", "phases.1.lr=0.01",
+                                  "phases.1.freeze=nothing"])  # fmt: skip
+        found = load_classifier(result.folder).predict(images / "val/squares/001.jpg")
+    rows = Path(result.folder, "predictions.csv").read_text().splitlines()
+    (row,) = (row.split(",") for row in rows if "squares/001.jpg" in row)
+    assert found.label == row[2]
+    assert float(row[3]) == pytest.approx(found.probabilities["circles"], abs=1e-5)

@@ -61,7 +61,7 @@ def test_types_that_a_recipe_can_say(hint):
 def test_types_that_no_recipe_can_say(hint, named):
     fault = option_fault(component(hint))
     assert fault.startswith("its option 'option' has the type ")
-    assert named in fault.partition(", which TOML cannot hold; write bool, int, ")[0]
+    assert named in fault.partition(", which no option can have; write bool, int, ")[0]
 
 
 def test_a_type_that_is_not_imported():

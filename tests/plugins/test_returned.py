@@ -36,6 +36,7 @@ def refused(check, *arguments, **options):
         (None, "build must return Splits, got None"),
         ((SPLIT, SPLIT, ("ant",)), "build must return Splits, got a tuple"),
         (replace(SPLITS, classes=["ant", "bee"]), "classes must be a tuple of strings, got a list"),
+        (replace(SPLITS, classes=("ant", "ant")), "must have each name once, got 'ant' twice"),
         (replace(SPLITS, eval=None), "Splits.eval must be a Split, got None"),
         (replace(SPLITS, train=Split((n for n in "ab"), [0, 1], bytes)), "Splits.train.names must"),
         (replace(SPLITS, train=Split([], [], bytes)), "for each image, got 0 names and 0 labels"),

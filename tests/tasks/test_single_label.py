@@ -60,6 +60,8 @@ def test_logits_are_finite_numbers(logits, message):
 
 
 def test_labels_are_indices_of_classes():
+    with pytest.raises(ValueError, match="classes must be 2 or more, got 1"):
+        TASK.check_labels([0, 0], 1)
     TASK.check_labels([0, 2, torch.tensor(1).item()], 3)
     for wrong, got in (([0, 3], "3"), ([-1], "-1"), (["a", 0], "'a'"), ([True], "True"),
                        ([0, 1.0], "0|1.0")):  # fmt: skip
@@ -74,6 +76,8 @@ def test_a_loss_of_another_shape_is_refused():
     TASK.check_loss(each, 5)
     with pytest.raises(ValueError, match=r"one number for each image, .* leave out the mean"):
         TASK.check_loss(functional.cross_entropy, 5)
+    with pytest.raises(ValueError, match="build must return a function, got NoneType"):
+        TASK.check_loss(None, 5)
     with pytest.raises(ValueError, match=r"losses must be a torch\.Tensor, got float"):
         TASK.check_loss(lambda logits, labels: 1.0, 5)
     with pytest.raises(ValueError, match="losses must have a gradient, got none; leave out detach"):

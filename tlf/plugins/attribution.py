@@ -25,12 +25,13 @@ _PASSING = (KeyboardInterrupt, GeneratorExit)
 
 
 @contextmanager
-def blame(offer: Offer, verb: str) -> Iterator[None]:
+def blame(offer: Offer, verb: str, function: object = None) -> Iterator[None]:
     """Name the component, and the plugin that offers it, in an error raised inside the context.
 
     Parameters:
         offer: the component.
         verb: the method that is called.
+        function: what is called, if it is not that method of the component.
 
     Raises:
         PluginError: a component raised a ValueError, or a third party's raised anything.
@@ -42,7 +43,7 @@ def blame(offer: Offer, verb: str) -> Iterator[None]:
     except (TlfError, MemoryError, *_PASSING):
         raise
     except ValueError as error:
-        written = definition(getattr(offer.component, verb, None))
+        written = definition(function or getattr(offer.component, verb, None))
         where = "" if own else place(error, module) or written
         raise PluginError(f"{who}: {error}{where}") from error
     except BaseException as error:
@@ -99,7 +100,7 @@ class AttributedRead:
             DataError, OSError: the image cannot be read.
             PluginError: the dataset broke.
         """
-        with blame(self.offer, "build"):
+        with blame(self.offer, "read", self.read):
             try:
                 data = self.read(index)
             except OSError as error:

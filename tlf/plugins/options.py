@@ -1,4 +1,4 @@
-"""The types that options may have: what TOML can hold, and what is made of it."""
+"""The types that options may have: what a recipe can say, and what is made of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
@@ -27,7 +27,9 @@ def option_fault(component: type) -> str | None:
         )
     for name, hint in hints.items():
         if (unknown := _unknown(hint, (component,))) is not None:
-            return f"its option {name!r} has the type {unknown}, which TOML cannot hold; {_ADVICE}"
+            return (
+                f"its option {name!r} has the type {unknown}, which no option can have; {_ADVICE}"
+            )
     return None
 
 

@@ -4,6 +4,7 @@ The engine checks each once, before anything trains. An error inside ``blame`` n
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -29,6 +30,8 @@ def checked_splits(built: object) -> Splits:
     classes = built.classes
     if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
         raise ValueError(f"Splits.classes must be a tuple of strings, got {kind_of(classes)}")
+    if doubled := [name for name, count in Counter(classes).items() if count > 1]:
+        raise ValueError(f"Splits.classes must have each name once, got {doubled[0]!r} twice")
     for name, split in (("train", built.train), ("eval", built.eval)):
         _check_split(f"Splits.{name}", split)
     return built
@@ -103,7 +106,8 @@ def _check_config(config: object) -> None:
     except (TypeError, ValueError):
         survives = False
     if not survives:
-        raise ValueError(f"config must be a mapping of values of JSON, got {config!r:.200}")
+        shown = " ".join(repr(config).split())
+        raise ValueError(f"config must be a mapping of values of JSON, got {shown:.200}")
 
 
 def checked_head(built: object) -> "nn.Module":

@@ -59,7 +59,10 @@ def definition(function: object) -> str:
 
     It is what there is to name when a function returns something wrong: nothing was raised in it.
     """
-    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    if not callable(function):
+        return ""
+    called = inspect.unwrap(function)
+    code = getattr(called, "__code__", None) or getattr(type(called).__call__, "__code__", None)
     return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code else ""
 
 

@@ -65,8 +65,10 @@ class SingleLabel:
         """Check that each label is the index of a class.
 
         Raises:
-            ValueError: one is not.
+            ValueError: one is not, or there is only one class.
         """
+        if num_classes < 2:
+            raise ValueError(f"classes must be 2 or more, got {num_classes}")
         kinds = {*map(type, labels)}
         numbers = bool not in kinds and all(hasattr(kind, "__index__") for kind in kinds)
         if not numbers or min(labels) < 0 or max(labels) >= num_classes:
@@ -92,6 +94,8 @@ class SingleLabel:
         """
         import torch
 
+        if not callable(loss):
+            raise ValueError(f"build must return a function, got {type(loss).__name__}")
         labels = self.labels([0, num_classes - 1, 0])
         logits = torch.linspace(-1, 1, 3 * num_classes).reshape(3, -1).requires_grad_()
         losses = loss(logits, labels)
