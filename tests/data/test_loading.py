@@ -5,6 +5,7 @@ import torch
 
 from tlf.builtin.augmentations import CropFlip
 from tlf.data.loading import Decoded, Images, batches_of, make_batches, order, shard, worker_count
+from tlf.errors import PluginError
 from tlf.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(size=24, resize=28)
@@ -84,3 +85,22 @@ def test_no_workers_on_a_cpu_unless_asked():
     assert worker_count("auto", on_cpu=True, processes=1) == 0
     assert worker_count(3, on_cpu=True, processes=1) == 3
     assert worker_count("auto", on_cpu=False, processes=1) >= 1
+
+
+class Failing:
+    """Pixels, one of which cannot be read."""
+
+    def __call__(self, index):
+        if index == 3:
+            raise PluginError("'film:grain' (tlf-film 1.2): no grain (film.py, line 3)")
+        return torch.zeros(3, 28, 28, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_is_the_same_in_a_process_that_loads_images(workers):
+    images = Images(Failing(), torch.zeros(8, dtype=torch.long), 24)
+    batches = batches_of(images, [[(0, 0), (0, 1)], [(0, 2), (0, 3)]], workers, pin=False)
+    assert len(next(batches).indices) == 2
+    with pytest.raises(PluginError) as caught:
+        next(batches)
+    assert str(caught.value) == "'film:grain' (tlf-film 1.2): no grain (film.py, line 3)"

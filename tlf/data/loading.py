@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tlf.components import Augmentation, Split
 from tlf.data.transforms import center_crop, load
+from tlf.errors import TlfError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.cores import usable_cores
 from tlf.runtime.seeds import derive, seeded
@@ -83,6 +84,15 @@ class Images(Dataset[tuple[int, Tensor, Tensor]]):
                     image = augmentation.augment(image, self.size)
         return index, center_crop(image, self.size), self.labels[index]
 
+    def __getitems__(self, keys: Sequence[Key]) -> list[tuple[int, Tensor, Tensor]] | TlfError:
+        """The images of a batch; or the error of one of them, which torch would put into a text
+        with its traceback where a worker process raises it.
+        """
+        try:
+            return [self[key] for key in keys]
+        except TlfError as error:
+            return error
+
 
 def order(seed: int, epoch: int, count: int) -> list[int]:
     """The order of ``count`` images in an epoch of the run.
@@ -138,7 +148,10 @@ def batches_of(
                 pin_memory=pin,
             )
         )
-    yield from batches
+    for batch in batches:
+        if isinstance(batch, TlfError):
+            raise batch
+        yield batch
 
 
 def worker_count(requested: int | str, *, on_cpu: bool, processes: int) -> int:
@@ -151,6 +164,8 @@ def worker_count(requested: int | str, *, on_cpu: bool, processes: int) -> int:
     return 0 if on_cpu else max(1, min(8, usable_cores() // processes - 1))
 
 
-def _collate(samples: list[tuple[int, Tensor, Tensor]]) -> Batch:
+def _collate(samples: list[tuple[int, Tensor, Tensor]] | TlfError) -> Batch | TlfError:
+    if isinstance(samples, TlfError):
+        return samples
     indices, images, labels = zip(*samples, strict=True)
     return Batch(torch.tensor(indices), torch.stack(images), torch.stack(labels))

@@ -127,6 +127,8 @@ def _text(path: Path) -> str:
         raise RecipeError([text], str(path)) from error
     except OSError as error:
         raise RecipeError([_unreadable(path, error)], str(path)) from error
+    except ValueError as error:  # a NUL in its name
+        raise RecipeError(["no such file; write the path of a recipe"], repr(str(path))) from error
 
 
 def _unreadable(path: Path, error: OSError) -> str:

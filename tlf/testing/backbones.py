@@ -50,8 +50,8 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     with seeded(0, "images"):
         images = torch.randn(3, built.preprocessing.channels, side, side)
     _check_start(backbone, built)
-    _check_rebuilt(backbone, built, images)
     _check_outputs(backbone, built, images)
+    _check_rebuilt(backbone, built, images)
     _check_order(backbone, built, images)
     check_state(backbone, built.module)
     module = built.module.train()
