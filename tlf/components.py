@@ -7,7 +7,7 @@ F features, K classes, N tokens.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tlf.preprocessing import Preprocessing
@@ -69,6 +69,9 @@ class BuiltBackbone:
     classifier: str
     """The module name of the architecture's own classifier (``fc``, ``classifier.1``). A linear
     head is stored under this name, so that the architecture's own loader finds it."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What ``rebuild`` needs beside the options to build the same network without its pretrained
+    weights: values of JSON. A run stores it."""
 
 
 class Backbone(Protocol):
@@ -77,6 +80,11 @@ class Backbone(Protocol):
     It may also have ``expected_preprocessing() -> Preprocessing | None``: how images are prepared
     for it, if that is known without importing torch. Images are then decoded while torch is
     imported. If the built backbone has another preprocessing, they are decoded again.
+
+    It may also have ``rebuild(config) -> BuiltBackbone``: build the same network without its
+    pretrained weights, from ``BuiltBackbone.config``. A trained run is loaded into it. Without this
+    method, ``build`` is called, and the pretrained weights have to be there whenever the run is
+    loaded.
     """
 
     def build(self) -> BuiltBackbone:

@@ -31,7 +31,7 @@ class RecipeError(TlfError):
         self.problems = tuple(problems)
         self.source = source
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__("\n".join([f"{source}: {count}", *(f"  {p}" for p in self.problems)]))
+        super().__init__(itemized(f"{source}: {count}", self.problems))
 
 
 class PluginError(TlfError):
@@ -86,6 +86,24 @@ class NotFiniteError(TrainingError):
     """The loss is no longer a finite number."""
 
 
+MOST_LISTED = 50
+"""An error lists so many problems at most."""
+
+LONGEST_GUESSED = 100
+"""A longer name is compared with no other: nobody misspells it."""
+
+
+def itemized(title: str, problems: Sequence[object]) -> str:
+    r"""A title, and below it a line for each problem; of very many, the first ones.
+
+    >>> itemized("2 problems", ["one", "two"])
+    '2 problems\n  one\n  two'
+    """
+    more = len(problems) - MOST_LISTED
+    lines = [f"  {problem}" for problem in problems[:MOST_LISTED]]
+    return "\n".join([title, *lines, *([f"  … and {more} more"] if more > 0 else [])])
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Name the known name that was probably meant, and list all of them if they are few.
 
@@ -95,8 +113,9 @@ def nearest(name: str, known: Sequence[str]) -> str:
     'Known: linear, mlp'
     """
     ordered = sorted(known)
-    close = get_close_matches(name, ordered, n=1)
+    named = name if len(name) <= LONGEST_GUESSED else ""
+    close = get_close_matches(named, ordered, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    shown = ordered if len(ordered) <= 24 else get_close_matches(name, ordered, n=5, cutoff=0.3)
+    shown = ordered if len(ordered) <= 24 else get_close_matches(named, ordered, n=5, cutoff=0.3)
     listing = "Known: " + ", ".join(shown) if len(ordered) <= 24 else "Near: " + ", ".join(shown)
     return guess + (listing if shown else f"{len(ordered)} names are known")

@@ -3,9 +3,9 @@
 Source: Hu et al. 2021, arXiv:2106.09685; the adapters are peft's.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from tlf.components import BuiltBackbone
 from tlf.hookspecs import hookimpl
@@ -56,29 +56,36 @@ class Lora:
         Raises:
             ValueError: peft is not installed, or no layer has such a name.
         """
+        return self._adapted(self._library().build())
+
+    def rebuild(self, config: Mapping[str, Any]) -> BuiltBackbone:
+        """Build the same network without its weights, and add the adapters."""
+        return self._adapted(self._library().rebuild(config))
+
+    def _library(self) -> Any:  # noqa: ANN401 - the backbone of timm or torchvision
+        kind = load_plugins(()).catalogue.of("tlf_backbones")[self.library]
+        return kind.component(model=self.model, weights=self.weights)
+
+    def _adapted(self, plain: BuiltBackbone) -> BuiltBackbone:
         try:
             from peft import LoraConfig, inject_adapter_in_model
         except ImportError as error:
             raise ValueError(f"cannot import peft ({error}); run pip install peft") from error
-        kind = load_plugins(()).catalogue.of("tlf_backbones")[self.library]
-        plain: BuiltBackbone = kind.component(model=self.model, weights=self.weights).build()
-        config = LoraConfig(
+        adapters = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=self._targets(plain.module),
             bias="none",
         )
-        module = inject_adapter_in_model(config, plain.module)
+        module = inject_adapter_in_model(adapters, plain.module)
         module.requires_grad_(True)  # the freeze policy decides what is frozen
         names = [name for name, _ in module.named_parameters()]
         stages = {
             stage: tuple(n for n in names if _plain(n) in {_plain(own) for own in owned})
             for stage, owned in plain.stages.items()
         }
-        return BuiltBackbone(
-            module, plain.num_features, stages, plain.preprocessing, plain.classifier
-        )
+        return replace(plain, module=module, stages=stages)
 
     def _targets(self, module: "nn.Module") -> list[str]:
         names = [*_layers(module)]

@@ -1,7 +1,7 @@
 """Backbones."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -173,3 +173,51 @@ class OneStage:
         module = Network("")
         stages = {"stem": tuple(name for name, _ in module.named_parameters())}
         return BuiltBackbone(module, 8, stages, Preprocessing(size=12, resize=14), "fc")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A trained run of it cannot be loaded, because of one fault."""
+
+    weights: str = "own"
+    fault: str = ""
+
+    def build(self):
+        return self._network(8, {"middle": {self} if self.fault == "config" else 8})
+
+    def rebuild(self, config):
+        width = 4 if self.fault == "width" else config["middle"]
+        built = self._network(width, config)
+        if self.fault == "module":
+            return built.module
+        if self.fault == "scale":
+            built.module.scale = 2.0
+        if self.fault == "stages":
+            return replace(built, stages={"stem": (*built.stages["stem"], *built.stages["top"])})
+        return built
+
+    def _network(self, middle, config):
+        module = Scaled(middle)
+        stages = {part: (f"{part}.weight", f"{part}.bias") for part in ("stem", "top")}
+        return BuiltBackbone(module, 8, stages, Preprocessing(size=12, resize=14), "fc", config)
+
+
+class Scaled(nn.Module):
+    def __init__(self, middle):
+        super().__init__()
+        self.stem, self.top, self.scale = nn.Conv2d(3, middle, 3), nn.Conv2d(middle, 8, 3), 1.0
+
+    def forward(self, x):
+        return self.top(self.stem(x)).mean((2, 3)) * self.scale
+
+
+RULES.each(
+    "loaded",
+    lambda fault: Loaded(fault=fault),
+    config="has a config that cannot be stored: ",
+    width="does not take its own state when it is built again: ",
+    module="gives a Scaled when it is built again",
+    scale="gives other features when its state is loaded into another build",
+    stages="has stages = {'stem': ('stem.weight', 'stem.bias', 'top.weight', 'top.bias')} when",
+)
+WHOLES.append(Loaded())

@@ -1,6 +1,7 @@
 """Freeze policies."""
 
-from dataclasses import dataclass
+import random
+from dataclasses import dataclass, field
 
 import torch
 
@@ -88,3 +89,47 @@ class Refusing:
 class Hashing:
     def frozen(self, model, progress):
         return sorted(model.backbone_names, key=hash)[:5]
+
+
+@RULES.broken("changes its own options. The contract: options do not change")
+@dataclass(frozen=True)
+class Collecting:
+    seen: list[int] = field(default_factory=list)
+
+    def frozen(self, model, progress):
+        self.seen.append(progress.epoch)
+        return model.stage("stem")
+
+
+@RULES.broken("changes its own options")
+@dataclass(frozen=True)
+class Thawing:
+    after: int = 4
+
+    def frozen(self, model, progress):
+        object.__setattr__(self, "after", max(1, self.after - 1))
+        return model.stage("stem")
+
+
+@RULES.broken("gives different names for resnet18 when it is called again")
+@dataclass(frozen=True)
+class RarelyRandom:
+    def frozen(self, model, progress):
+        return model.stage("stem") if random.SystemRandom().random() < 0.8 else ()
+
+
+@RULES.broken("changes stages of resnet18")
+@dataclass(frozen=True)
+class Regrouping:
+    def frozen(self, model, progress):
+        model.stages = {"stem": model.backbone_names}
+        return model.stage("stem")[:2]
+
+
+@RULES.broken("changes the progress that it is given for resnet18")
+@dataclass(frozen=True)
+class Forging:
+    def frozen(self, model, progress):
+        for result in progress.history:
+            result.metrics["top1"] = 1.0
+        return model.stage("stem")

@@ -21,7 +21,7 @@ class Verbless:
     rate: float = 1.0
 
 
-@RULES.broken("does not survive a recipe", shape=lambda x: x)
+@RULES.broken("cannot be loaded: its option 'shape' has the type Callable", shape=lambda x: x)
 @dataclass(frozen=True)
 class Callback:
     shape: Callable[[float], float]

@@ -1,7 +1,7 @@
 """Schedulers."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -50,3 +50,27 @@ class Dice:
 class Divider:
     def factor(self, progress):
         return 1 / progress.epoch
+
+
+@RULES.broken("gives -1 at epoch 0, update 0. The contract: a factor is a finite")
+@dataclass(frozen=True)
+class Negative:
+    def factor(self, progress):
+        return -1
+
+
+@RULES.broken("gives -0.01")
+@dataclass(frozen=True)
+class FallsBelow:
+    def factor(self, progress):
+        return round(1 - 0.01 * progress.update, 2)
+
+
+@RULES.broken("changes its own options")
+@dataclass(frozen=True)
+class Writing:
+    seen: list[int] = field(default_factory=list)
+
+    def factor(self, progress):
+        self.seen.append(progress.update)
+        return 1.0

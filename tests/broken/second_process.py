@@ -32,3 +32,21 @@ def local_class() -> object:
 
 
 RULES.note("Local", "cannot be used in a second process", local_class)
+
+
+@RULES.broken("cannot be used in a second process: the process ended with exit code 3")
+@dataclass(frozen=True)
+class Ending:
+    def factor(self, progress):
+        if "RANK" in os.environ:
+            os._exit(3)
+        return 1.0
+
+
+@RULES.broken("cannot be used in a second process: SystemExit: no")
+@dataclass(frozen=True)
+class Leaving:
+    def factor(self, progress):
+        if "RANK" in os.environ:
+            raise SystemExit("no")
+        return 1.0

@@ -1,6 +1,6 @@
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 
 import pytest
@@ -411,6 +411,40 @@ def test_a_file_for_colour_is_adapted_to_grey_images(tmp_path):
         assert built.module(noise(1, 64)).shape == (2, built.num_features)
 
 
+def rebuilt(backbone, built):
+    """Whether a backbone gives the same network without weights, as a run is loaded."""
+    again = backbone.rebuild(json.loads(json.dumps(built.config)))
+    again.module.load_state_dict(built.module.state_dict())
+    assert (again.stages, again.num_features) == (built.stages, built.num_features)
+    assert again.classifier == built.classifier
+    size = built.preprocessing.size
+    with torch.no_grad():
+        images = noise(built.preprocessing.channels, size)
+        return torch.equal(built.module.eval()(images), again.module.eval()(images))
+
+
+@pytest.mark.parametrize(("model", "fixed"), [("test_vit", {"img_size": 96}), ("test_resnet", {})])
+def test_a_network_is_rebuilt_for_the_size_of_weights_that_are_gone(tmp_path, model, fixed):
+    """A transformer has an embedding for each patch: its own size has other shapes."""
+    path = tmp_path / "own.safetensors"
+    preprocessing = json.dumps(asdict(Preprocessing(size=96, resize=96)))
+    whole = timm.create_model(model, num_classes=2, **fixed)
+    save_file(whole.state_dict(), path, {"preprocessing": preprocessing})
+    built = Timm(model, str(path)).build()
+    path.unlink()
+    assert rebuilt(Timm(model, str(path)), built)
+
+
+def test_torchvisions_networks_are_rebuilt():
+    built = Torchvision("resnet18", "starter").build()
+    assert rebuilt(Torchvision("resnet18", "gone.pth"), built)
+
+
+def test_a_run_of_before_is_rebuilt_from_its_options_alone():
+    built = Timm("test_resnet", "none").build()
+    assert rebuilt(Timm("test_resnet", "gone.pth"), replace(built, config={}))
+
+
 @pytest.mark.parametrize("channels", [3, 1])
 def test_timms_published_weights_come_from_the_hubs_cache(hub, channels, capfd):
     whole = timm.create_model("test_vit").eval()
@@ -455,6 +489,7 @@ def test_a_repository_on_the_hub_brings_its_own_configuration(hub):
     built = Timm("test_vit", "hf-hub:me/flowers").build()
     assert same_backbone(built.module, whole.state_dict())
     assert (built.preprocessing.size, built.preprocessing.resize) == (96, 96)
+    assert rebuilt(Timm("test_vit", "hf-hub:me/gone"), built)
     with pytest.raises(WeightsError, match="write model = 'test_vit'"):
         Timm("resnet18", "hf-hub:me/flowers").build()
 

@@ -14,6 +14,7 @@ from tlf.data.loading import (
     shard,
 )
 from tlf.data.transforms import load, load_full
+from tlf.errors import PluginError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.seeds import seeded
 
@@ -121,3 +122,23 @@ def test_a_crop_of_the_file_is_torchvisions_of_the_uint8_tensor(images, scale):
         with seeded(5, "augment", 2, index):
             expected = theirs(image)
         assert torch.equal(ours[2, index][1], expected)
+
+
+class Failing:
+    """Pixels, one of which cannot be read."""
+
+    def __call__(self, index):
+        if index == 3:
+            raise PluginError("'film:grain' (tlf-film 1.2): no grain (film.py, line 3)")
+        return torch.zeros(3, 28, 28, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_is_the_same_in_a_process_that_loads_images(workers):
+    images = Images(Failing(), torch.zeros(8, dtype=torch.long), 24)
+    loader = Loader(images, workers, pin=False)
+    batches = loader.batches([[(0, 0), (0, 1)], [(0, 2), (0, 3)]])
+    assert [len(part.indices) for part in next(batches)] == [2]
+    with pytest.raises(PluginError) as caught:
+        next(batches)
+    assert str(caught.value) == "'film:grain' (tlf-film 1.2): no grain (film.py, line 3)"

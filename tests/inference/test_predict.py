@@ -7,13 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
+from installing import installed, write_project
 from run_files import predictions
-from small import UNREADABLE
+from small import TWO_PHASES, UNREADABLE, write_recipe
 from tlf.builtin.folder import Folder
 from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
+from tlf.runs.run import run
 from tlf.runtime.precision import PrecisionWarning, has_fast
 
 
@@ -226,3 +228,42 @@ def test_unreadable_images_change_no_batch(finished, images, tmp_path):
     found = list(predict_images(finished, [bad, *files[:7], bad, *files[7:]], problems.append))
     assert found == list(predict_images(finished, files))
     assert len(problems) == 2
+
+
+WIDE = """
+from dataclasses import dataclass
+from torch import nn
+from tlf.components import BuiltBackbone
+from tlf.hookspecs import hookimpl
+from tlf.preprocessing import Preprocessing
+
+@dataclass(frozen=True)
+class Wide:
+    weights: str = "large"  # a width: "none" is not one
+    def build(self):
+        width = {"large": 8, "small": 4}[self.weights]
+        conv = nn.Conv2d(3, width, 3, stride=2)
+        module = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        stages = {"stem": ("0.weight", "0.bias")}
+        return BuiltBackbone(module, width, stages, Preprocessing(size=32, resize=36), "fc")
+
+@hookimpl
+def tlf_backbones():
+    return {"net": Wide}
+"""
+
+
+@pytest.mark.parametrize("width", ["large", "small"])
+def test_weights_of_a_plugins_backbone_mean_what_its_author_says(tmp_path, images, width):
+    recipe = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    (tmp_path / "site").mkdir()
+    project = write_project(tmp_path / "tlf-wide", "wide", WIDE)
+    backbone = f"backbone={{kind='wide:net',weights='{width}'}}"
+    with installed(tmp_path / "site", project):
+        *_, result = run(recipe, [backbone, "phases.0.freeze=nothing", "phases.1.lr=0.01",
+                                  "phases.1.freeze=nothing"])  # fmt: skip
+        found = load_classifier(result.folder).predict(images / "val/squares/001.jpg")
+    rows = Path(result.folder, "predictions.csv").read_text().splitlines()
+    (row,) = (row.split(",") for row in rows if "squares/001.jpg" in row)
+    assert found.label == row[2]
+    assert float(row[3]) == pytest.approx(found.probabilities["circles"], abs=1e-5)

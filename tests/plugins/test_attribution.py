@@ -8,7 +8,13 @@ import torch
 from installed_plugins import HEADER, RESULT, Plain
 from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
 from tlf.errors import DataError, PluginError, RecipeError
-from tlf.plugins.attribution import attributed, blame, original
+from tlf.plugins.attribution import (
+    AttributedRead,
+    attributed,
+    blame,
+    blame_packages,
+    original,
+)
 from tlf.plugins.loading import load_plugins
 
 IMAGE = torch.zeros(3, 6, 8, dtype=torch.uint8)
@@ -65,7 +71,8 @@ def test_a_wrapped_augmentation_has_the_same_protocol():
             IMAGE[:1],
             "augment must return torch.uint8 of 3 channels (C, H, W), got torch.uint8 (1, 6, 8)",
         ),
-        (None, "failed in augment: AttributeError"),
+        (None, "(C, H, W), got None (test_attribution.py, line"),
+        (torch.zeros(3, 0, 4, dtype=torch.uint8), "augment must return an image with pixels"),
     ],
 )
 def test_faults_of_augment_name_the_plugin(gives, message):
@@ -94,7 +101,8 @@ def test_an_augmentation_that_crops_gives_the_size():
             (torch.zeros(1), torch.zeros(2, 2)),
             "mix must return the shapes (2, 3) and (2, 2), got (1,) and (2, 2)",
         ),
-        (3, "failed in mix: TypeError"),
+        (3, "(2, 3) and (2, 2), got an int (test_attribution.py, line"),
+        ((torch.zeros(2, 3).half(), torch.zeros(2, 2)), "mix must return torch.float32 and"),
     ],
 )
 def test_faults_of_mix_name_the_plugin(gives, message):
@@ -178,3 +186,50 @@ def test_blame_passes_errors_of_tlf_and_bugs_of_built_in_components():
         raise RecipeError(["seed: x"])
     with pytest.raises(KeyError), blame(OWN, "build"):
         raise KeyError("a fault of tlf's own keeps its traceback")
+
+
+def raising(error):
+    def read(index):
+        if isinstance(error, BaseException):
+            raise error
+        return error
+
+    return AttributedRead(read, THIRD)
+
+
+def test_reading_an_image_names_the_plugin():
+    assert raising(b"bytes")(0) == b"bytes"
+    place = r" \(test_attribution.py, line \d+\)$"
+    with pytest.raises(PluginError, match=r"^'pool:gem' .* failed in read: KeyError: 3" + place):
+        raising(KeyError(3))(0)
+    with pytest.raises(PluginError, match=r"read must return bytes, got a str" + place):
+        raising("text")(0)
+    for unreadable in (OSError(5, "disk fault"), DataError("disk fault")):
+        with pytest.raises(DataError, match=r"^disk fault$"):
+            raising(unreadable)(0)
+
+
+def test_what_ends_a_program_is_a_failure_but_for_ctrl_c():
+    with pytest.raises(PluginError, match=r"failed in build: SystemExit: 7"), blame(THIRD, "build"):
+        raise SystemExit(7)
+    with pytest.raises(KeyboardInterrupt), blame(THIRD, "build"):
+        raise KeyboardInterrupt
+    with pytest.raises(RuntimeError, match="out of memory"), blame(THIRD, "build"):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_code_that_torch_calls_is_blamed_by_its_package():
+    owners = {__name__.partition(".")[0]: [THIRD.plugin]}
+    message = r"^plugin 'pool' \(tlf-pool 1.2\) failed in training: KeyError: 'x' \(test_attribut"
+    with pytest.raises(PluginError, match=message), blame_packages(owners):
+        raise KeyError("x")
+    for passing in (
+        DataError("x"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ):
+        with pytest.raises(type(passing)) as caught, blame_packages(owners):
+            raise passing
+        assert caught.value is passing
+    with pytest.raises(KeyError), blame_packages({"another": [THIRD.plugin]}):
+        raise KeyError("x")

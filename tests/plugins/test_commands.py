@@ -164,4 +164,24 @@ def test_a_hook_that_exits_is_named(tlf):
     text = GROUP.replace("return {", "raise SystemExit(9); return {")
     status, _, err = tlf("sum:tools", text=text)
     assert status == 2
-    assert err.startswith("error: plugin 'sum' (tlf-sum 1.0): tlf_commands failed: SystemExit")
+    assert err.startswith("error: plugin 'sum' (tlf-sum 1.0) failed in tlf_commands: SystemExit")
+
+
+def test_its_argument_called_run_is_its_own(tlf):
+    """tlf's words for a missing run, "the folder of a run", would be wrong."""
+    text = COMMANDS.replace('"number", type=int', '"run"').replace("number, twice", "run, twice")
+    status, _, err = tlf("sum:count", text=text)
+    assert status == 2
+    assert "tlf sum:count needs RUN; write: " in err
+
+
+def test_a_name_that_a_terminal_would_act_on_is_not_in_the_help(tlf, tmp_path, capsys):
+    tlf("sum:count", "4")
+    info = tmp_path / "site" / "tlf_sum-1.0.dist-info" / "entry_points.txt"
+    info.write_text("[tlf]\nsum = tlf_sum_commands\nred\x1b[31m = tlf_sum_commands\n")
+    sys.argv[1:] = ["--help"]
+    assert cli.main() == 0
+    shown = capsys.readouterr().out
+    assert "Plugins: " in shown
+    assert "sum" in shown
+    assert "\x1b" not in shown

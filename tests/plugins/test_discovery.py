@@ -6,6 +6,7 @@ import pytest
 
 from installed_plugins import HEADS, failure
 from tlf.components import Plugin
+from tlf.errors import PluginError
 from tlf.plugins.discovery import find_entries, installed_plugins, used_entries
 from tlf.plugins.loading import load_plugins, survey_plugins
 
@@ -81,3 +82,61 @@ def test_plugins_that_are_switched_off_are_still_installed(install, monkeypatch)
 def test_a_name_is_found_once(install):
     install("pool", HEADS)
     assert [entry.name for entry in find_entries(["pool", "pool"])] == ["pool"]
+
+
+@pytest.fixture
+def spoil(install, tmp_path):
+    """Install a working plugin ``pool``, and ``bad``, one of whose files is overwritten."""
+
+    def spoil(file, content):
+        install("pool", HEADS)
+        install("bad", HEADS)
+        info = next((tmp_path / "tlf-bad").glob("*.dist-info")) / file
+        info.unlink()
+        if content is not None:
+            info.write_bytes(content)
+
+    return spoil
+
+
+@pytest.mark.parametrize("content", [b"[tlf]\nbad = \xff\n", b"[tlf]\nno equals sign\n"])
+def test_entry_points_that_cannot_be_read_cost_the_others_nothing(spoil, content, main):
+    spoil("entry_points.txt", content)
+    assert load_plugins(["pool"]).loaded[-1].name == "pool"
+    assert "pool" in {entry.name for entry in used_entries()}
+    broken = [one for one in survey_plugins() if one.plugin.name == "(unknown)"]
+    assert [one.failure.partition(": ")[2].partition(":")[0] for one in broken] == ["tlf-bad"]
+    assert "reinstall or remove it" in broken[0].failure
+    assert "the entry points of a package cannot be read: tlf-bad: " in failure("bad")
+    for command in ("--help", "plugins", "schema"):
+        code, out, err = main(command)
+        assert (code, "Traceback" in err) == (0, False)
+        assert "pool" in out
+
+
+@pytest.mark.parametrize("content", [b"Name: \xff\n", None])
+def test_metadata_that_cannot_be_read_costs_the_others_nothing(spoil, content, main):
+    spoil("METADATA", content)
+    assert load_plugins(["pool"]).loaded[-1].name == "pool"
+    assert "plugin 'bad' (unknown distribution (no version)): the METADATA of its" in failure("bad")
+    (broken,) = (one for one in survey_plugins() if one.plugin.name == "bad")
+    assert "reinstall it" in broken.failure
+    for command in ("--help", "plugins", "schema"):
+        code, out, err = main(command)
+        assert (code, "Traceback" in err) == (0, False)
+        assert "pool" in out
+
+
+@pytest.mark.parametrize("value", ["", "1 + 1", "a b", "tlf_test_bad:"])
+def test_an_entry_point_that_names_no_module(spoil, value, main):
+    spoil("entry_points.txt", f"[tlf]\nbad = {value}\n".encode())
+    message = failure("bad")
+    assert (
+        "plugin 'bad' (tlf-bad 1.2): its entry point must be a module, or module:object" in message
+    )
+    assert main("plugins")[0] == 0
+
+
+def test_very_many_plugins_are_refused_at_once():
+    with pytest.raises(PluginError, match="at most 100 plugins, got 1,000"):
+        find_entries([f"p{number}" for number in range(1000)])

@@ -1,7 +1,9 @@
 """Recipe files are read, and recipes are written as TOML."""
 
+import math
 import tomllib
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from recipe_components import (
     MINIMAL,
     read,
 )
-from tlf.errors import RecipeError
-from tlf.recipe.files import dump, named_plugins, read_table, resolve
+from tlf.components import Catalogue, Offer, Plugin
+from tlf.errors import PluginError, RecipeError
+from tlf.recipe.files import check_stored, dump, named_plugins, read_table, resolve
 from tlf.recipe.schema import Recipe
 
 
@@ -101,3 +104,66 @@ def test_plugins_that_a_recipe_needs():
 )
 def test_naming_plugins_leaves_mistakes_to_validation(table):
     assert named_plugins(table) == ()
+
+
+class Way(Enum):
+    SUM = "sum"
+    MEAN = 2
+
+
+@dataclass(frozen=True)
+class Part:
+    at: Path = Path()
+
+
+@dataclass(frozen=True)
+class Rich:
+    file: Path = Path()
+    way: Way = Way.SUM
+    parts: list[Part] = field(default_factory=list)
+    named: dict[str, Part] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fickle:
+    """Its options do not survive a recipe."""
+
+    value: float = math.inf
+    width: int = 1
+
+    def __post_init__(self):
+        object.__setattr__(self, "width", self.width + (self.value > 1))
+
+
+GEM = Plugin("gem", "tlf-gem", "2.0")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({}, "value: must be a finite number, got inf"), ({"value": 2.0}, "it comes back as Fickle")],
+)
+def test_options_that_do_not_survive_are_blamed_before_anything_trains(given, message):
+    catalogue = Catalogue((*CATALOGUE.offers, Offer("tlf_heads", "gem:fickle", Fickle, GEM)))
+    recipe = resolve(tomllib.loads(MINIMAL) | {"head": {"kind": "gem:fickle", **given}}, catalogue)
+    with pytest.raises(PluginError) as caught:
+        check_stored(recipe, catalogue)
+    start = "'gem:fickle' (tlf-gem 2.0): its options must survive being stored in a recipe: "
+    assert str(caught.value).startswith(start + message)
+
+
+def test_options_of_every_type_survive():
+    catalogue = Catalogue((*CATALOGUE.offers, Offer("tlf_heads", "gem:rich", Rich, GEM)))
+    head = {"kind": "gem:rich", "file": "a/b", "way": 2, "parts": [{"at": "c"}], "named": {"x": {}}}
+    recipe = resolve(tomllib.loads(MINIMAL) | {"head": head}, catalogue)
+    assert recipe.head == Rich(Path("a/b"), Way.MEAN, [Part(Path("c"))], {"x": Part()})
+    check_stored(recipe, catalogue)
+    assert resolve(tomllib.loads(dump(recipe, catalogue)), catalogue) == recipe
+    for wrong, message in (
+        ({"way": "mean"}, 'head.way: must be one of "sum", 2, got "mean" (a string)'),
+        ({"file": 3}, "head.file: must be a path in quotes, got 3 (a whole number)"),
+        ({"parts": "c"}, 'head.parts: must be a list of [[tables]], got "c" (a string)'),
+        ({"parts": [{"at": 1}]}, "head.parts.0.at: must be a path in quotes, got 1"),
+    ):
+        with pytest.raises(RecipeError) as caught:
+            resolve(tomllib.loads(MINIMAL) | {"head": {"kind": "gem:rich", **wrong}}, catalogue)
+        assert message in str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 import tlf as package
 from tlf.builtin.heads import tlf_heads
 from tlf.errors import PluginError, RecipeError
-from tlf.recipe.plan import load_recipe, plan_of, read_plan
+from tlf.recipe.plan import find_splits, load_recipe, plan_of, read_plan
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -114,3 +114,40 @@ def test_a_changed_recipe_trains_what_it_says(recipe, tmp_path):
     epochs = [e for e in package.run(short) if isinstance(e, package.EpochResult)]
     assert [(epoch.phase, epoch.epoch) for epoch in epochs] == [("head", 0)]
     assert read_plan(tmp_path / "short" / "recipe.toml").recipe == short
+
+
+DATASET = """
+from dataclasses import dataclass
+from tlf.components import Split, Splits
+from tlf.hookspecs import hookimpl
+
+@dataclass(frozen=True)
+class Two:
+    label: int = 1
+    def build(self):
+        part = Split(["a", "b"], [0, self.label], lambda index: None)
+        return Splits(part, part, ("ant", "bee"))
+
+@hookimpl
+def tlf_datasets():
+    return {"two": Two}
+"""
+
+
+def test_what_a_dataset_gives_is_checked_and_blamed(recipe, tmp_path, monkeypatch):
+    (tmp_path / "tlf_test_two.py").write_text(DATASET)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("two", "tlf_test_two", "tlf")
+    monkeypatch.setattr("tlf.plugins.discovery.entry_points", lambda group: (entry,))
+    message = r"^'two:two' \(.*\): labels must be .* 0 to 1, .*, got 2 \(tlf_test_two.py, line 9\)$"
+    with pytest.raises(PluginError, match=message):
+        find_splits(read_plan(recipe, ["data={kind='two:two',label=2}"]))
+    splits = find_splits(read_plan(recipe, ["data={kind='two:two'}"]))
+    message = r"^'two:two' \(.*\): read must return bytes, got None \(tlf_test_two.py, line 10\)$"
+    with pytest.raises(PluginError, match=message):
+        splits.train.read(0)
+
+
+def test_a_path_that_no_file_has(tmp_path):
+    with pytest.raises(RecipeError, match="no such file; write the path of a recipe"):
+        load_recipe("a\0b")

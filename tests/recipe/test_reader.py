@@ -198,3 +198,16 @@ def test_an_option_of_a_type_that_toml_lacks_is_blamed_on_its_plugin():
         RecipeError, match=r"head.thing: its type memoryview cannot be written in TOML"
     ):
         resolve(table, catalogue)
+
+
+def test_a_list_of_components_has_an_end():
+    table = tomllib.loads(MINIMAL) | {"transforms": {"augment": ["crop"] * 101}}
+    with pytest.raises(RecipeError, match=r"transforms.augment: must have at most 100, got 101"):
+        resolve(table, CATALOGUE)
+
+
+def test_of_very_many_unknown_keys_some_are_named():
+    with pytest.raises(RecipeError) as caught:
+        resolve(tomllib.loads(MINIMAL) | {f"k{number}": 1 for number in range(5000)}, CATALOGUE)
+    assert caught.value.problems[-1] == "4,950 more unknown keys"
+    assert len(str(caught.value).splitlines()) == 52

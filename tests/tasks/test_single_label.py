@@ -39,11 +39,34 @@ def test_figures_of_a_loss_that_nobody_measured_are_metrics_of_the_task():
         assert 0 <= figures["top1"] <= 1
 
 
-@pytest.mark.parametrize("shape", [(2, 4), (2,), (2, 3, 1)])
+@pytest.mark.parametrize("shape", [(2, 4), (2,), (2, 3, 1), (3, 3)])
 def test_logits_of_another_shape_are_refused(shape):
-    TASK.check_logits(torch.zeros(2, 3), 3)
-    with pytest.raises(ValueError, match=r"logits must be \(images, 3\), .*, got \(2"):
-        TASK.check_logits(torch.zeros(shape), 3)
+    TASK.check_logits(torch.zeros(2, 3), 2, 3)
+    with pytest.raises(ValueError, match=r"logits must be \(2, 3\), one for each .*, got \(\d"):
+        TASK.check_logits(torch.zeros(shape), 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (None, "logits must be a torch.Tensor, got NoneType"),
+        (torch.zeros(2, 3, dtype=torch.long), "a floating-point type, got torch.int64"),
+        (torch.tensor([[0, 1, float("nan")]] * 2), "logits must be finite, got NaN or infinity"),
+    ],
+)
+def test_logits_are_finite_numbers(logits, message):
+    with pytest.raises(ValueError, match=message):
+        TASK.check_logits(logits, 2, 3)
+
+
+def test_labels_are_indices_of_classes():
+    with pytest.raises(ValueError, match="classes must be 2 or more, got 1"):
+        TASK.check_labels([0, 0], 1)
+    TASK.check_labels([0, 2, torch.tensor(1).item()], 3)
+    for wrong, got in (([0, 3], "3"), ([-1], "-1"), (["a", 0], "'a'"), ([True], "True"),
+                       ([0, 1.0], "0|1.0")):  # fmt: skip
+        with pytest.raises(ValueError, match=rf"labels must be .* 0 to 2, .*, got ({got})$"):
+            TASK.check_labels(wrong, 3)
 
 
 def test_a_loss_of_another_shape_is_refused():
@@ -53,5 +76,11 @@ def test_a_loss_of_another_shape_is_refused():
     TASK.check_loss(each, 5)
     with pytest.raises(ValueError, match=r"one number for each image, .* leave out the mean"):
         TASK.check_loss(functional.cross_entropy, 5)
-    with pytest.raises(ValueError, match="one number for each image"):
+    with pytest.raises(ValueError, match="build must return a function, got NoneType"):
+        TASK.check_loss(None, 5)
+    with pytest.raises(ValueError, match=r"losses must be a torch\.Tensor, got float"):
         TASK.check_loss(lambda logits, labels: 1.0, 5)
+    with pytest.raises(ValueError, match="losses must have a gradient, got none; leave out detach"):
+        TASK.check_loss(lambda logits, labels: each(logits, labels).detach(), 5)
+    with pytest.raises(ValueError, match="losses must be finite"):
+        TASK.check_loss(lambda logits, labels: each(logits, labels) / 0, 5)

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from timm.optim import param_groups_layer_decay
 from torch import nn
 
@@ -15,12 +17,18 @@ from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
 from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins
+from tlf.preprocessing import Preprocessing
 from tlf.recipe.files import resolve
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import Progress
 from tlf.tasks.single_label import SingleLabel
-from tlf.training.phases import check_phases, foresee, learning_rates
+from tlf.training.phases import (
+    check_augmentations,
+    check_phases,
+    foresee,
+    learning_rates,
+)
 
 STAGES = {"stem": ["0.weight"], "low": ["1.weight"], "top": ["2.weight"]}
 PHASE = Phase(name="p", freeze=(Nothing(),), epochs=1, lr=0.1, scheduler=Constant())
@@ -242,3 +250,51 @@ def test_the_command_line_reports_it_before_anything_is_written(tmp_path, images
     assert "phases.1.lr: by epoch 3, backbone.layer3" in done.stderr
     assert "Traceback" not in done.stderr
     assert not Path(tmp_path / "run").exists()
+
+
+@dataclass(frozen=True)
+class Grain:
+    gives: str = "image"
+
+    def augment(self, image, size):
+        return {"image": image, "none": None, "float": image.float(), "grey": image[:1]}[self.gives]
+
+
+@dataclass(frozen=True)
+class Blend:
+    factor: float = 1.0
+
+    def mix(self, images, targets):
+        return images, targets * self.factor
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        ({"kind": "film:grain", "gives": "none"}, "augment must return torch.uint8 .*, got None"),
+        ({"kind": "film:grain", "gives": "float"}, r"got torch.float32 \(3, 28, 28\)"),
+        ({"kind": "film:grain", "gives": "grey"}, r"got torch.uint8 \(1, 28, 28\)"),
+        ({"kind": "film:blend", "factor": 2.0}, "mix must return class probabilities"),
+    ],
+)
+def test_augmentations_of_plugins_are_tried_before_anything_trains(augment, message):
+    film = Plugin("film", "tlf-film", "1.2")
+    offers = (
+        Offer("tlf_augmentations", "film:grain", Grain, film),
+        Offer("tlf_augmentations", "film:blend", Blend, film),
+    )
+    catalogue = Catalogue((*load_plugins(()).catalogue.offers, *offers))
+
+    def check(*augmentations):
+        table = {
+            "data": "starter", "backbone": "timm", "transforms": {"augment": [*augmentations]},
+            "phases": [{"name": "all", "epochs": 1, "lr": 0.1}],
+        }  # fmt: skip
+        plan = Plan(resolve(table, catalogue), SimpleNamespace(catalogue=catalogue), "recipe")
+        before = torch.get_rng_state()
+        check_augmentations(plan, Preprocessing(size=24, resize=28), 2)
+        assert torch.equal(before, torch.get_rng_state())
+
+    check("film:grain", "crop-flip", "film:blend")
+    with pytest.raises(PluginError, match=rf"^'{augment['kind']}' \(tlf-film 1.2\): .*{message}"):
+        check(augment)

@@ -67,13 +67,28 @@ class Torchvision:
         preprocessing = own or published.torchvision_preprocessing(self.model, entry.transforms())
         with Unfilled() if stored else nullcontext():
             module = published.torchvision_module(self.model, preprocessing.size)
+        return self._described(module, preprocessing, stored)
+
+    def rebuild(self, config: Mapping[str, Any]) -> BuiltBackbone:
+        """Build the same network without its weights."""
+        entry = published.torchvision_weights(self.model)["DEFAULT"]
+        preprocessing = published.torchvision_preprocessing(self.model, entry.transforms())
+        preprocessing = preprocessing.sized(config.get("size"))
+        module = published.torchvision_module(self.model, preprocessing.size)
+        return self._described(module, preprocessing, None)
+
+    def _described(
+        self, module: "nn.Module", preprocessing: Preprocessing, stored: StoredWeights | None
+    ) -> BuiltBackbone:
+        """The network without its last layer, with the stored weights if there are any."""
         classifier, width = _remove_last_layer(module)
         if stored:
             tensors = published.torchvision_names(stored.tensors)
             fit(module, tensors, [vacated(module, classifier), *AUXILIARY])
         if top := maps.top(module, classifier):
             maps.offer_torchvision(module, top)
-        return BuiltBackbone(module, width, stages.cut(module), preprocessing, classifier)
+        config = {"size": preprocessing.size}
+        return BuiltBackbone(module, width, stages.cut(module), preprocessing, classifier, config)
 
     def _stored(self, entries: Mapping[str, Any]) -> StoredWeights | None:
         if self.weights == "none":
@@ -140,18 +155,39 @@ class Timm:
             config = published.timm_config(self.model)
             own = published.stored_preprocessing(stored.metadata)
             preprocessing = own or published.timm_preprocessing(config)
+            network: dict[str, Any] = {"size": preprocessing.size}
             with Unfilled() if file else nullcontext():
-                module = self._random(architecture, config, preprocessing.size)
+                module = self._random(architecture, config, network)
             if file:
                 self._fit(module, config, stored.tensors)
         else:
             config, tensors, options = self._published(architecture)
             preprocessing = published.timm_preprocessing(config)
             module = self._loaded(architecture, config, tensors, options)
+            network = {"size": preprocessing.size, "options": dict(options)}
+        return self._described(module, config, preprocessing, network)
+
+    def rebuild(self, config: Mapping[str, Any]) -> BuiltBackbone:
+        """Build the same network without its weights."""
+        known = published.timm_config(self.model)
+        preprocessing = published.timm_preprocessing(known).sized(config.get("size"))
+        architecture = published.timm_architecture(self.model)
+        module = self._random(architecture, known, {"size": preprocessing.size, **config})
+        return self._described(module, known, preprocessing, config)
+
+    def _described(
+        self,
+        module: "nn.Module",
+        config: Any,  # noqa: ANN401
+        preprocessing: Preprocessing,
+        network: Mapping[str, Any],
+    ) -> BuiltBackbone:
+        """The network with its stages, and what it is rebuilt from."""
         width = maps.offer_timm(module)
         classifier = (*published.timm_classifiers(config), "head")[0]
         preprocessing = published.with_channels(preprocessing, self.channels)
-        return BuiltBackbone(module, width, stages.cut_timm(module), preprocessing, classifier)
+        parts = stages.cut_timm(module)
+        return BuiltBackbone(module, width, parts, preprocessing, classifier, network)
 
     def _published(self, architecture: str) -> tuple[Any, dict[str, "Tensor"], dict[str, Any]]:
         """Published weights: timm's description, their tensors, and the network's options."""
@@ -170,11 +206,16 @@ class Timm:
             file = downloads.fetch_url(url, what, name)
         return config, read(file).tensors, {}
 
-    def _random(self, architecture: str, config: Any, size: int) -> "nn.Module":  # noqa: ANN401
+    def _random(
+        self,
+        architecture: str,
+        config: Any,  # noqa: ANN401
+        network: Mapping[str, Any],
+    ) -> "nn.Module":
         """The network with random weights, without classifier."""
-        options: dict[str, Any] = {"num_classes": 0}
-        if config.fixed_input_size and size != config.input_size[-1]:
-            options["img_size"] = size
+        sized = config.fixed_input_size and network["size"] != config.input_size[-1]
+        options = {"img_size": network["size"]} if sized else {}
+        options |= {**network.get("options", {}), "num_classes": 0}
         return self._create(architecture, config, options)
 
     def _fit(self, module: "nn.Module", config: Any, tensors: Mapping[str, "Tensor"]) -> None:  # noqa: ANN401

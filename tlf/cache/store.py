@@ -26,7 +26,7 @@ from tlf.cache.partial import (
     remove,
     size_of,
 )
-from tlf.runtime.files import cache_path
+from tlf.runtime.files import cache_path, home_expanded
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def open_cache(folder: str | None = None, max_gb: float = 20.0) -> Cache:
         folder: the folder; by default tlf's own, in ``$TLF_CACHE`` or ``~/.cache/tlf``.
         max_gb: its largest size, in 10⁹ bytes.
     """
-    path = cache_path("chain") if folder is None else Path(folder).expanduser()
+    path = cache_path("chain") if folder is None else home_expanded(folder)
     return Cache(path, int(max_gb * 1e9))
 
 

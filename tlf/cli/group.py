@@ -57,7 +57,8 @@ class Commands(DefaultGroup, click.Group):  # type: ignore[misc]
         """List the installed plugins without importing them."""
         from tlf.plugins.discovery import used_entries
 
-        if names := sorted({entry.name for entry in used_entries()}):
+        # A name that a terminal would act on is shown by ``tlf plugins`` alone, which escapes it.
+        if names := sorted({e.name for e in used_entries() if e.name.isprintable()}):
             formatter.write_paragraph()
             formatter.write_text(f"Plugins: {', '.join(names)}. tlf plugins shows their commands.")
 
@@ -67,8 +68,16 @@ def missing(error: click.MissingParameter) -> str:
     context, parameter = error.ctx, error.param
     if context is None or parameter is None:
         return error.format_message()
-    meaning = MEANINGS.get(parameter.name or "", parameter.human_readable_name)
+    name = parameter.human_readable_name
+    meaning = MEANINGS.get(parameter.name or "", name) if _is_own(context) else name
     return f"{context.command_path} needs {meaning}; write: {_usage(context)}"
+
+
+def _is_own(context: click.Context) -> bool:
+    """Whether it is a command of tlf's own: a plugin's ``run`` may mean anything."""
+    while context.parent is not None and context.parent.parent is not None:
+        context = context.parent
+    return context.command.name in COMMANDS
 
 
 def _usage(context: click.Context) -> str:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tlf.cache.find_or_compute import share
 from tlf.data.loader import any_number_of_workers
-from tlf.errors import DataError
+from tlf.errors import DataError, TlfError
 from tlf.results import Prepared
 from tlf.runtime.cores import local_processes, usable_cores
 from tlf.runtime.processes import Machine, by_machine, gathered
@@ -96,7 +96,7 @@ class _Each(Dataset[object]):
     def __getitem__(self, chunk: Sequence[int]) -> list[tuple[int, object]] | Exception:
         try:
             return [(index, self.function(index)) for index in chunk]
-        except (DataError, OSError) as error:
+        except (TlfError, OSError) as error:
             return error
 
 

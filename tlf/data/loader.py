@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from tlf.components import Augmentation
 from tlf.data.loading import Batch, Images, Key
 from tlf.data.workers import begin_worker
+from tlf.errors import TlfError
 
 CHUNK = 32
 """Images that a worker loads at a time."""
@@ -57,6 +58,8 @@ class Loader:
             loaded = iter(self._loader)
         parts: list[Batch] = []
         for part in loaded:
+            if isinstance(part, TlfError):
+                raise part
             parts.append(part)
             # Keys are taken ahead of the images: the count of this batch is known.
             if len(parts) == counts[0]:
@@ -101,6 +104,8 @@ class Loaders:
         return known[1].batches(keys)
 
 
-def _collate(samples: list[tuple[int, torch.Tensor, torch.Tensor]]) -> Batch:
+def _collate(samples: list[tuple[int, torch.Tensor, torch.Tensor]] | TlfError) -> Batch | TlfError:
+    if isinstance(samples, TlfError):
+        return samples
     indices, images, labels = zip(*samples, strict=True)
     return Batch(torch.tensor(indices), torch.stack(images), torch.stack(labels))

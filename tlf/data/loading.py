@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from tlf.components import Augmentation, Split, Splits
 from tlf.data.pixel_store import FULL
 from tlf.data.transforms import center_crop, load, load_full
+from tlf.errors import TlfError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.seeds import derive, seeded
 
@@ -100,6 +101,15 @@ class Images(Dataset[tuple[int, Tensor, Tensor]]):
                 for augmentation in self.augmentations:
                     image = augmentation.augment(image, self.size)
         return index, center_crop(image, self.size), self.labels[index]
+
+    def __getitems__(self, keys: Sequence[Key]) -> list[tuple[int, Tensor, Tensor]] | TlfError:
+        """The images of a batch; or the error of one of them, which torch would put into a text
+        with its traceback where a worker process raises it.
+        """
+        try:
+            return [self[key] for key in keys]
+        except TlfError as error:
+            return error
 
 
 def order(seed: int, epoch: int, count: int) -> list[int]:

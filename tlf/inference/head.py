@@ -137,7 +137,7 @@ def _build(path: Path, metadata: Metadata, most_layers: int) -> nn.Module:
     if ":" in kind:
         from tlf.inference.plugin_heads import build_plugin_head
 
-        return build_plugin_head(path, metadata, options)
+        return build_plugin_head(path, metadata)
     try:
         if any(isinstance(value, tuple) and len(value) > most_layers for value in options.values()):
             raise ValueError("it has more layers than the file has tensors")

@@ -2,10 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from tlf.data.image_files import files_below, is_image
 from tlf.errors import DataError, RunError
@@ -14,7 +12,7 @@ from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import load_model
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
-from tlf.recipe.build import build_model
+from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import read_plan
 from tlf.runtime.precision import PRECISIONS
 
@@ -56,8 +54,7 @@ def load_classifier(run: str | PathLike[str], precision: str | None = None) -> T
             "copy it from the run"
         )
     plan = read_plan(recipe)
-    empty = replace(plan.recipe, backbone=_without_weights(plan.recipe.backbone))
-    _, model = build_model(replace(plan, recipe=empty), len(metadata.classes))
+    model = rebuild_model(plan, len(metadata.classes), metadata.backbone.get("config", {}))
     plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
     return TrainedClassifier(
@@ -115,9 +112,3 @@ def _within(path: Path) -> Sequence[Path]:
     if not images:
         raise DataError(f"{path}: no images in this folder; name one with .jpg or .png files")
     return sorted(images)
-
-
-def _without_weights(backbone: Any) -> Any:  # noqa: ANN401 - a component of any plugin
-    """The same backbone without pretrained weights: the run's own replace them at once."""
-    names = {field.name for field in fields(backbone)}
-    return replace(backbone, weights="none") if "weights" in names else backbone

@@ -1,7 +1,7 @@
 """Errors that name what broke: a component, and the plugin that offers it or implements a hook."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,37 +11,103 @@ import pluggy
 
 from tlf import hookspecs
 from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
-from tlf.errors import PluginError, TlfError
-from tlf.plugins.tracebacks import place, reason
-from tlf.plugins.validation import result_fault, version
+from tlf.errors import DataError, PluginError, TlfError
+from tlf.plugins.returned import checked_image, checked_mix
+from tlf.plugins.tracebacks import definition, packages, place, reason
+from tlf.plugins.validation import kind_of, result_fault, version
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+_PASSING = (KeyboardInterrupt, GeneratorExit)
+"""What ends a program or a generator: no plugin is at fault."""
+
+
 @contextmanager
-def blame(offer: Offer, verb: str) -> Iterator[None]:
+def blame(offer: Offer, verb: str, function: object = None) -> Iterator[None]:
     """Name the component, and the plugin that offers it, in an error raised inside the context.
 
     Parameters:
         offer: the component.
         verb: the method that is called.
+        function: what is called, if it is not that method of the component.
 
     Raises:
         PluginError: a component raised a ValueError, or a third party's raised anything.
     """
     who, module = f"{offer.kind!r} ({version(offer.plugin)})", offer.component.__module__
+    own = offer.plugin.name == "tlf"
     try:
         yield
-    except TlfError:
+    except (TlfError, MemoryError, *_PASSING):
         raise
     except ValueError as error:
-        where = "" if offer.plugin.name == "tlf" else place(error, module)
+        written = definition(function or getattr(offer.component, verb, None))
+        where = "" if own else place(error, module) or written
         raise PluginError(f"{who}: {error}{where}") from error
-    except Exception as error:
-        if offer.plugin.name == "tlf":
+    except BaseException as error:
+        if own or _is_about_memory(error):
             raise  # a bug of tlf keeps its traceback
         raise PluginError(f"{who} failed in {verb}: {reason(error, module)}") from error
+
+
+@contextmanager
+def blame_packages(owners: Mapping[str, Sequence[Plugin]]) -> Iterator[None]:
+    """Name the plugin whose code raised what is neither an error of tlf nor one about memory.
+
+    For code that torch calls: the network of a backbone, a loss, the step of an optimizer.
+
+    Parameters:
+        owners: package → the plugins in it.
+
+    Raises:
+        PluginError: names the plugin, and the line.
+    """
+    try:
+        yield
+    except (TlfError, MemoryError, *_PASSING):
+        raise
+    except BaseException as error:
+        package = next((name for name in packages(error) if name in owners), None)
+        if package is None or _is_about_memory(error):
+            raise
+        who = _who(owners[package])
+        raise PluginError(f"plugin {who} failed in training: {reason(error, package)}") from error
+
+
+def _who(plugins: Iterable[Plugin]) -> str:
+    return " or ".join(f"{plugin.name!r} ({version(plugin)})" for plugin in plugins)
+
+
+def _is_about_memory(error: BaseException) -> bool:
+    """Whether a plugin asked for more memory than there is, which is no bug of it."""
+    text = str(error).lower()
+    return any(phrase in text for phrase in ("out of memory", "allocate memory"))
+
+
+@dataclass(frozen=True)
+class AttributedRead:
+    """Reads an image of a plugin's dataset. Its errors name the plugin. Picklable."""
+
+    read: Callable[[int], bytes]
+    offer: Offer
+
+    def __call__(self, index: int) -> bytes:
+        """The bytes of an image file.
+
+        Raises:
+            DataError, OSError: the image cannot be read.
+            PluginError: the dataset broke.
+        """
+        with blame(self.offer, "read", self.read):
+            try:
+                data = self.read(index)
+            except OSError as error:
+                raise DataError(error.strerror or str(error)) from error
+            if not isinstance(data, bytes):
+                raise ValueError(f"read must return bytes, got {kind_of(data)}")
+            return data
 
 
 def blaming_manager(loaded: Mapping[str, Plugin]) -> pluggy.PluginManager:
@@ -67,7 +133,8 @@ def _attribute(
     if error is None:
         fault = result_fault(hook, outcome.get_result(), arguments)
         error = TypeError(fault) if fault else None
-    if not isinstance(error, Exception) or isinstance(error, (TlfError, pluggy.HookCallError)):
+    passing = (TlfError, MemoryError, pluggy.HookCallError, *_PASSING)
+    if error is None or isinstance(error, passing) or _is_about_memory(error):
         return
     suspects = [item for item in implementations if _raised_in(item, error)] or implementations
     # Extensions are registered under "PLUGIN:KIND:NUMBER".
@@ -75,14 +142,15 @@ def _attribute(
     plugins = [loaded[name] for name in names if name in loaded]
     if not plugins:
         return  # a bug of tlf keeps its traceback
-    who = " or ".join(f"{plugin.name!r} ({version(plugin)})" for plugin in plugins)
-    module = inspect.unwrap(suspects[0].function).__module__
-    blamed = PluginError(f"plugin {who} failed in {hook}: {reason(error, module)}")
+    function = inspect.unwrap(suspects[0].function)
+    raised = error.__traceback__ is not None
+    why = reason(error, function.__module__) + ("" if raised else definition(function))
+    blamed = PluginError(f"plugin {_who(plugins)} failed in {hook}: {why}")
     blamed.__cause__ = error
     outcome.force_exception(blamed)
 
 
-def _raised_in(implementation: pluggy.HookImpl, error: Exception) -> bool:
+def _raised_in(implementation: pluggy.HookImpl, error: BaseException) -> bool:
     # Several plugins may share a decorator: only the innermost function is the plugin's own.
     code = getattr(inspect.unwrap(implementation.function), "__code__", None)
     trace = error.__traceback__
@@ -118,12 +186,7 @@ class _Single:
     def augment(self, image: "Tensor", size: int) -> "Tensor":
         """A uint8 image (C, H, W) → a uint8 image of as many channels."""
         with blame(self.offer, "augment"):
-            changed = self.augmentation.augment(image, size)
-            if changed.dtype != image.dtype or changed.shape[:-2] != image.shape[:-2]:
-                raise ValueError(
-                    f"augment must return {image.dtype} of {image.shape[0]} channels (C, H, W), "
-                    f"got {changed.dtype} {tuple(changed.shape)}"
-                )
+            changed = checked_image(self.augmentation.augment(image, size), image)
             if getattr(self.augmentation, "crops", False) and changed.shape[-2:] != (size, size):
                 raise ValueError(
                     f"augment must return {size} × {size} pixels where crops = True, "
@@ -140,10 +203,4 @@ class _Mixing:
     def mix(self, images: "Tensor", targets: "Tensor") -> tuple["Tensor", "Tensor"]:
         """Images (B, C, H, W) and class probabilities (B, K) → the same shapes, mixed."""
         with blame(self.offer, "mix"):
-            mixed, blended = self.augmentation.mix(images, targets)
-            if mixed.shape != images.shape or blended.shape != targets.shape:
-                raise ValueError(
-                    f"mix must return the shapes {tuple(images.shape)} and {tuple(targets.shape)}, "
-                    f"got {tuple(mixed.shape)} and {tuple(blended.shape)}"
-                )
-            return mixed, blended
+            return checked_mix(self.augmentation.mix(images, targets), images, targets)

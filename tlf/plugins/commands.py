@@ -11,7 +11,7 @@ import pluggy
 from tlf.components import Plugin
 from tlf.errors import PluginError, TlfError, nearest
 from tlf.plugins.attribution import blaming_manager
-from tlf.plugins.discovery import described, find_entry
+from tlf.plugins.discovery import described, find_entry, module_of
 from tlf.plugins.registration import imported, register
 from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import broken, version
@@ -37,7 +37,7 @@ def plugin_command(name: str) -> click.Command:
         known = [f"{plugin_name}:{command}" for command in offered]
         advice = nearest(name, known) if known else "it offers none; tlf plugins lists commands"
         raise broken(plugin, f"there is no command {command_name!r}; {advice}")
-    return _attributed(offered[command_name], name, plugin, entry.module)
+    return _attributed(offered[command_name], name, plugin, module_of(entry))
 
 
 def offered_commands(manager: pluggy.PluginManager, plugin: Plugin) -> Mapping[str, click.Command]:
@@ -47,11 +47,7 @@ def offered_commands(manager: pluggy.PluginManager, plugin: Plugin) -> Mapping[s
         PluginError: the plugin breaks, or offers something else than commands.
     """
     offered: dict[str, click.Command] = {}
-    try:
-        answers = manager.hook.tlf_commands()
-    except SystemExit as error:
-        raise broken(plugin, f"{HOOK} failed: SystemExit: {error}") from error
-    for answer in answers:
+    for answer in manager.hook.tlf_commands():
         if not isinstance(answer, Mapping):
             got = type(answer).__name__
             raise broken(plugin, f"{HOOK} must return a mapping from name to command, got {got}")

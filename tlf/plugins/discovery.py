@@ -1,17 +1,23 @@
 """Which plugins are installed, and which distribution each comes from."""
 
 import os
-from collections.abc import Iterable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
 from tlf.components import Plugin
-from tlf.errors import PluginError, nearest
-from tlf.plugins.validation import version
+from tlf.errors import PluginError, itemized, nearest
+from tlf.plugins.tracebacks import reason
+from tlf.plugins.validation import broken, version
+
+MOST_PLUGINS = 100
+
+NAMELESS = Plugin("(unknown)", "unknown distribution", "(no version)")
+"""Stands for what metadata would say, where it cannot be read."""
 
 
 def installed_plugins() -> tuple[Plugin, ...]:
     """Every installed plugin, also broken ones, also where plugins are switched off."""
-    return tuple(described(entry) for entry in entry_points(group="tlf"))
+    return tuple(described(entry) for entry in _entries())
 
 
 def switched_off() -> bool:
@@ -21,7 +27,23 @@ def switched_off() -> bool:
 
 def used_entries() -> list[EntryPoint]:
     """Every installed plugin, sorted by name; none where plugins are switched off."""
-    return [] if switched_off() else sorted(entry_points(group="tlf"), key=lambda e: e.name)
+    return [] if switched_off() else sorted(_entries(), key=lambda e: e.name)
+
+
+def module_of(entry: EntryPoint) -> str:
+    """The module that an entry point names: ``module`` or ``module:object``."""
+    return entry.value.partition(":")[0].strip()
+
+
+def broken_distributions() -> list[PluginError]:
+    """An error for each installed package, maybe a plugin, whose entry points cannot be read."""
+    if switched_off():
+        return []
+    try:
+        entry_points(group="tlf")
+    except Exception:  # one of them is broken: ``_each`` says which
+        return [one for one in _each() if isinstance(one, PluginError)]
+    return []
 
 
 def find_entries(names: Iterable[str]) -> list[EntryPoint]:
@@ -31,9 +53,13 @@ def find_entries(names: Iterable[str]) -> list[EntryPoint]:
         PluginError: names each that is missing or installed twice.
     """
     found, problems = [], []
-    for name in dict.fromkeys(names):
+    wanted = dict.fromkeys(names)
+    if len(wanted) > MOST_PLUGINS:
+        raise PluginError(f"a recipe must name at most {MOST_PLUGINS} plugins, got {len(wanted):,}")
+    entries = used_entries() if wanted else []
+    for name in wanted:
         try:
-            found.append(find_entry(name))
+            found.append(_found(name, entries))
         except PluginError as error:
             problems.append(error)
     check_none(problems)
@@ -49,8 +75,7 @@ def check_none(problems: Sequence[PluginError]) -> None:
     if len(problems) == 1:
         raise problems[0]
     if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise PluginError(f"{len(problems)} plugins cannot be used\n{lines}")
+        raise PluginError(itemized(f"{len(problems)} plugins cannot be used", problems))
 
 
 def find_entry(name: str) -> EntryPoint:
@@ -59,26 +84,89 @@ def find_entry(name: str) -> EntryPoint:
     Raises:
         PluginError: it is missing, several have this name, or plugins are switched off.
     """
+    return _found(name, used_entries())
+
+
+def _found(name: str, entries: Sequence[EntryPoint]) -> EntryPoint:
     if switched_off():
         raise PluginError(
             f"plugin {name!r} is needed, but TLF_PLUGINS=0 switches plugins off; unset it"
         )
-    entries = used_entries()
     found = [entry for entry in entries if entry.name == name]
     if not found:
         names = sorted({entry.name for entry in entries})
         others = nearest(name, names) if names else "no plugins are installed"
         advice = "install the package that offers it with pip"
-        raise PluginError(f"plugin {name!r} is not installed; {advice}; {others}")
+        unreadable = "".join(f"; {error}" for error in broken_distributions())
+        raise PluginError(f"plugin {name!r:.200} is not installed; {advice}; {others}{unreadable}")
     _check_name(name, found)
     return found[0]
 
 
 def described(entry: EntryPoint) -> Plugin:
-    """The plugin behind an entry point, with its distribution's name and version."""
-    metadata = dict(entry.dist.metadata.json) if entry.dist else {}
-    distribution = str(metadata.get("name", "unknown distribution"))
-    return Plugin(entry.name, distribution, str(metadata.get("version", "(no version)")))
+    """The plugin behind an entry point, with its distribution's name and version, where its
+    metadata can be read.
+    """
+    try:
+        metadata = dict(entry.dist.metadata.json) if entry.dist else {}
+    except Exception:  # ``check_metadata`` reports it, where the plugin is used
+        metadata = {}
+    distribution = str(metadata.get("name", NAMELESS.distribution))
+    return Plugin(entry.name, distribution, str(metadata.get("version", NAMELESS.version)))
+
+
+def check_metadata(entry: EntryPoint, plugin: Plugin) -> None:
+    """Check that the metadata of a plugin's distribution can be read.
+
+    Raises:
+        PluginError: it cannot.
+    """
+    try:
+        named = entry.dist is None or "name" in entry.dist.metadata.json
+    except Exception as error:  # whatever is in the file
+        fault = f"the METADATA of its distribution cannot be read ({reason(error)}); reinstall it"
+        raise broken(plugin, fault) from error
+    if not named:
+        fault = "the METADATA of its distribution is missing or has no Name; reinstall it"
+        raise broken(plugin, fault)
+
+
+def distribution_names() -> set[str]:
+    """The names of all installed packages whose metadata can be read."""
+    return {name for package in distributions() if (name := _name(package))}
+
+
+def _entries() -> list[EntryPoint]:
+    """The entry points of all plugins. A package whose entry points cannot be read has none."""
+    try:
+        return [*entry_points(group="tlf")]
+    except Exception:  # one broken package breaks the list of all; ``_each`` names it
+        return [one for one in _each() if isinstance(one, EntryPoint)]
+
+
+def _each() -> Iterator[EntryPoint | PluginError]:
+    """The entry points of one package after the other, or the error of one that is broken."""
+    seen: set[str] = set()
+    for package in distributions():
+        name = _name(package)
+        if name in seen:
+            continue  # Python imports the one that comes first on its path
+        seen |= {name} if name else set()
+        try:
+            yield from [entry for entry in package.entry_points if entry.group == "tlf"]
+        except Exception as error:  # whatever is in the file
+            where = name or package.locate_file("")
+            yield PluginError(
+                f"the entry points of a package cannot be read: {where}: {reason(error)}; "
+                "reinstall or remove it"
+            )
+
+
+def _name(package: Distribution) -> str | None:
+    try:
+        return package.name
+    except Exception:  # its metadata is missing or broken
+        return None
 
 
 def _check_name(name: str, found: Sequence[EntryPoint]) -> None:

@@ -1,8 +1,8 @@
 """Load plugins, and survey the installed ones. There is no global state."""
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 
 import pluggy
@@ -12,7 +12,16 @@ from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError
 from tlf.plugins.attribution import blaming_manager
 from tlf.plugins.commands import offered_commands
-from tlf.plugins.discovery import check_none, described, find_entries, find_entry, used_entries
+from tlf.plugins.discovery import (
+    NAMELESS,
+    broken_distributions,
+    check_none,
+    described,
+    find_entries,
+    find_entry,
+    module_of,
+    used_entries,
+)
 from tlf.plugins.registration import events, imported, register
 from tlf.plugins.validation import broken, version
 
@@ -38,6 +47,8 @@ class Plugins:
     catalogue: Catalogue
     manager: pluggy.PluginManager
     loaded: tuple[Plugin, ...]
+    packages: Mapping[str, Sequence[Plugin]] = field(default_factory=dict)
+    """Package of third parties → the plugins in it."""
 
     @property
     def hook(self) -> pluggy.HookRelay:
@@ -83,7 +94,11 @@ def load_plugins(names: Sequence[str]) -> Plugins:
         except PluginError as error:
             problems.append(error)
     check_none(problems)
-    return Plugins(_catalogue(offers), manager, tuple(loaded.values()))
+    packages: dict[str, list[Plugin]] = {}
+    for entry in entries:
+        package = module_of(entry).partition(".")[0]
+        packages.setdefault(package, []).append(loaded[entry.name])
+    return Plugins(_catalogue(offers), manager, tuple(loaded.values()), packages)
 
 
 def extend(plugins: Plugins, extensions: Sequence[object]) -> None:
@@ -104,7 +119,12 @@ def extend(plugins: Plugins, extensions: Sequence[object]) -> None:
 def survey_plugins() -> tuple[Surveyed, ...]:
     """Load the built-in components and every installed plugin, each by itself; report failures."""
     own = _catalogue(_built_in(blaming_manager({}))).offers
-    return (Surveyed(_own(), own), *(_surveyed(entry, own) for entry in used_entries()))
+    broken_ones = (Surveyed(NAMELESS, failure=str(error)) for error in broken_distributions())
+    return (
+        Surveyed(_own(), own),
+        *(_surveyed(entry, own) for entry in used_entries()),
+        *broken_ones,
+    )
 
 
 def _own() -> Plugin:

@@ -1,7 +1,9 @@
 """Check the hooks of a plugin's module and what it offers, and register it."""
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -10,6 +12,7 @@ import pluggy
 from tlf import hookspecs
 from tlf.components import Offer, Plugin
 from tlf.errors import PluginError, nearest
+from tlf.plugins.discovery import check_metadata, module_of
 from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import VERBS, broken, checked_offers
 
@@ -20,12 +23,20 @@ def imported(entry: EntryPoint, plugin: Plugin) -> object:
     """A plugin's module.
 
     Raises:
-        PluginError: importing it fails.
+        PluginError: importing it fails, or the metadata of its distribution is broken.
     """
+    check_metadata(entry, plugin)
+    if not EntryPoint.pattern.match(entry.value):
+        fault = f"its entry point must be a module, or module:object, got {entry.value!r}"
+        raise broken(plugin, fault)
     try:
-        return entry.load()
-    except (Exception, SystemExit) as error:
-        raise broken(plugin, f"cannot be imported: {reason(error, entry.module)}") from error
+        # What it prints must not get into what a command prints for programs.
+        with redirect_stdout(sys.stderr):
+            return entry.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise broken(plugin, f"cannot be imported: {reason(error, module_of(entry))}") from error
 
 
 def register(

@@ -4,12 +4,11 @@ import importlib.util
 import os
 import re
 import tempfile
-from importlib.metadata import distributions
 from pathlib import Path
 from string import Template
 
 from tlf.errors import PluginError
-from tlf.plugins.discovery import installed_plugins
+from tlf.plugins.discovery import distribution_names, installed_plugins
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -182,7 +181,7 @@ def _check_free(name: str, folder: Path, module: str) -> None:
     if taken:
         owner = f"{taken[0].distribution} {taken[0].version}"
         raise PluginError(f"plugin {taken[0].name!r} is installed already, from {owner}; {advice}")
-    if any(_normalized(package.name) == folder.name for package in distributions() if package.name):
+    if folder.name in map(_normalized, distribution_names()):
         raise PluginError(f"a package called {folder.name} is installed already; {advice}")
     if importlib.util.find_spec(module):
         raise PluginError(f"a module called {module} is installed already; {advice}")

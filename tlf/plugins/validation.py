@@ -1,11 +1,14 @@
 """Checks of what plugins offer: each component is a frozen dataclass with its hook's method."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from tlf.components import Offer, Plugin
 from tlf.errors import PluginError
+from tlf.plugins.options import option_fault
 from tlf.plugins.tracebacks import reason
 
 VERBS = {
@@ -36,18 +39,24 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
         PluginError: the hook breaks, or offers something that is not a component.
     """
     try:
-        offered = function()
-    except (Exception, SystemExit) as error:
+        with redirect_stdout(sys.stderr):  # see ``imported``
+            offered = function()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise broken(plugin, f"{hook} failed: {reason(error, function.__module__)}") from error
     if not isinstance(offered, Mapping):
         raise broken(
-            plugin, f"{hook} must return a mapping from kind to class, got {_article(offered)}"
+            plugin, f"{hook} must return a mapping from kind to class, got {kind_of(offered)}"
         )
     for kind, component in offered.items():
         if not isinstance(kind, str) or not kind or ":" in kind:
             raise broken(plugin, f"{hook}: a kind must be a name without ':', got {kind!r}")
         if problem := fault(hook, component):
             raise broken(plugin, f"{hook} offers {kind!r}, which {problem}")
+        # tlf's own have other types in their fields, and tests of their own.
+        if plugin.name != "tlf" and (problem := option_fault(component)):
+            raise broken(plugin, f"{hook} offers {kind!r}: {problem}")
         prefix = "" if plugin.name == "tlf" else f"{plugin.name}:"
         yield Offer(hook, prefix + kind, component, plugin)
 
@@ -55,7 +64,7 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
 def fault(hook: str, component: object) -> str | None:
     """Why a class is not a component; None if it is one."""
     if not isinstance(component, type) or not is_dataclass(component):
-        return f"is {_article(component)}; write @dataclass(frozen=True) above a class"
+        return f"is {kind_of(component)}; write @dataclass(frozen=True) above a class"
     if not component.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         return "is not frozen; write @dataclass(frozen=True)"
     verbs = VERBS[hook]
@@ -94,11 +103,20 @@ def result_fault(hook: str, result: object, arguments: Mapping[str, object]) -> 
 
 
 def _described(result: object, shape: Any) -> str:  # noqa: ANN401 - whatever a plugin returns
-    return _article(result) if shape is None else f"{_article(result)} of shape {tuple(shape)}"
+    return kind_of(result) if shape is None else f"{kind_of(result)} of shape {tuple(shape)}"
 
 
-def _article(thing: object) -> str:
-    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+def kind_of(value: object) -> str:
+    """What a value is, for a person.
+
+    >>> kind_of(None), kind_of([1]), kind_of(int)
+    ('None', 'a list', 'the class int')
+    """
+    if value is None:
+        return "None"
+    name = (value if isinstance(value, type) else type(value)).__name__
+    article = "the class" if isinstance(value, type) else "an" if name[0] in "aeiou" else "a"
+    return f"{article} {name}"
 
 
 def version(plugin: Plugin) -> str:

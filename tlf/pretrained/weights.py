@@ -4,6 +4,7 @@ A file of weights may come from anybody, and may be damaged. The libraries that 
 errors of any kind; ``read`` is the one place where all of them become a ``WeightsError``.
 """
 
+import os
 import re
 import zipfile
 from collections.abc import Collection, Mapping
@@ -59,7 +60,7 @@ def local_file(weights: str, architecture: str) -> Path | None:
                 'write model = "resnet18", or weights = "none" (random)'
             )
         return STARTER
-    return Path(weights).expanduser() if weights.endswith(SUFFIXES) else None
+    return Path(os.path.expanduser(weights)) if weights.endswith(SUFFIXES) else None
 
 
 def read(path: Path) -> StoredWeights:

@@ -1,13 +1,17 @@
 """Build the model that a recipe describes: the backbone with its weights, and a new head."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
+from torch import nn
 
 from tlf.components import BuiltBackbone
 from tlf.errors import RecipeError
 from tlf.model import Classifier, channels_last
 from tlf.plugins.attribution import blame
+from tlf.plugins.returned import checked_backbone, checked_features, checked_head
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Recipe
@@ -25,15 +29,43 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     # weights = "none" draws the backbone's weights from the seed.
     with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
-        built = recipe.backbone.build()
+        built = checked_backbone(recipe.backbone.build())
+    return built, _joined(plan, built, classes, "build")
+
+
+def rebuild_model(plan: Plan, classes: int, config: Mapping[str, Any]) -> Classifier:
+    """Build the model of a trained run, which the run's own weights are loaded into next.
+
+    Parameters:
+        plan: the recipe of the run.
+        classes: the number of classes.
+        config: what the backbone said when the run was trained: ``BuiltBackbone.config``.
+
+    Raises:
+        PluginError: the backbone or the head cannot be built; names its plugin.
+        WeightsError: the backbone needs its pretrained weights, and they are gone.
+    """
+    catalogue, backbone = plan.plugins.catalogue, plan.recipe.backbone
+    rebuild = getattr(backbone, "rebuild", None)
+    if rebuild is None:
+        return build_model(plan, classes)[1]
+    with seeded(plan.recipe.seed, "backbone"), blame(catalogue.offer(backbone), "rebuild"):
+        built = checked_backbone(rebuild(config), "rebuild")
+    return _joined(plan, built, classes, "rebuild")
+
+
+def _joined(plan: Plan, built: BuiltBackbone, classes: int, verb: str) -> Classifier:
+    """A backbone, and a new head for so many classes."""
+    recipe, catalogue = plan.recipe, plan.plugins.catalogue
     with seeded(recipe.seed, "head"), blame(catalogue.offer(recipe.head), "build"):
-        head = recipe.head.build(built.num_features, classes)
+        head = checked_head(recipe.head.build(built.num_features, classes))
     if getattr(head, "pools", False) and not hasattr(built.module, "forward_features"):
         problem = "head: must not pool, as this backbone gives no maps or tokens; write 'linear'"
         raise RecipeError([problem], plan.source)
-    classifier = Classifier(built.module, head, built.stages)
+    with blame(catalogue.offer(recipe.backbone), verb):
+        classifier = Classifier(built.module, head, built.stages)
     channels_last(classifier)
-    return built, classifier
+    return classifier
 
 
 def resolve_preprocessing(
@@ -66,24 +98,53 @@ def resolve_preprocessing(
 
 
 def check_input(
-    plan: Plan, classifier: Classifier, preprocessing: Preprocessing, num_classes: int
+    plan: Plan,
+    built: BuiltBackbone,
+    classifier: Classifier,
+    preprocessing: Preprocessing,
+    num_classes: int,
 ) -> None:
-    """Run the model on two black images: does it take their size, and does its head fit the task?
+    """Run the model on two images of noise: does it take their size, do its parts fit together and
+    the task, and can its head train?
 
     Raises:
-        PluginError: the head does not give logits; names its plugin.
+        PluginError: the backbone gives no features, or the head no logits; names its plugin.
         RecipeError: the model does not take images of this size.
     """
+    catalogue, head = plan.plugins.catalogue, classifier.head
     classifier.eval()
-    size = preprocessing.size
+    with seeded(0, "images"):
+        images = torch.randn(2, preprocessing.channels, preprocessing.size, preprocessing.size)
+    with blame(catalogue.offer(plan.recipe.backbone), "build"):
+        features = _features(plan, classifier, images)
+    pools, num_features = bool(getattr(head, "pools", False)), built.num_features
+    with blame(catalogue.offer(plan.recipe.backbone), "build"):
+        checked_features(features, len(images), num_features, pools=pools)
+    with blame(catalogue.offer(plan.recipe.head), "build"), seeded(0, "head"):
+        for training in (False, True):
+            # The head may count what it sees: its buffers are copies, which are dropped.
+            state = {name: buffer.clone() for name, buffer in head.named_buffers()}
+            logits = torch.func.functional_call(head.train(training), state, features)
+            TASKS[plan.recipe.task].check_logits(logits, len(images), num_classes)
+            _check_trains(head, logits)
+    classifier.eval()
+
+
+def _features(plan: Plan, classifier: Classifier, images: torch.Tensor) -> torch.Tensor:
     try:
-        with torch.inference_mode():
-            logits = classifier(torch.zeros(2, preprocessing.channels, size, size))
+        with torch.no_grad():
+            return classifier.features(images)
     except (AssertionError, RuntimeError, ValueError) as error:
+        third = plan.plugins.catalogue.offer(plan.recipe.backbone).plugin.name != "tlf"
+        if third and plan.recipe.transforms.size is None:
+            raise  # its own size: a bug of it
         problem = (
-            f"transforms.size: must be a size that the model takes, got {size}: {error}; "
-            "leave transforms.size out for the size of the backbone's weights"
+            f"transforms.size: must be a size that the model takes, got {images.shape[-1]}: "
+            f"{error}; leave transforms.size out for the size of the backbone's weights"
         )
         raise RecipeError([problem], plan.source) from error
-    with blame(plan.plugins.catalogue.offer(plan.recipe.head), "forward"):
-        TASKS[plan.recipe.task].check_logits(logits, num_classes)
+
+
+def _check_trains(head: nn.Module, logits: torch.Tensor) -> None:
+    if any(p.requires_grad for p in head.parameters()) and not logits.requires_grad:
+        raise ValueError("logits must have a gradient, got none; leave out detach and numpy")

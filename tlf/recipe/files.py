@@ -2,19 +2,23 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from tlf.components import Catalogue
-from tlf.errors import RecipeError, nearest
+from tlf.components import Catalogue, Offer
+from tlf.errors import PluginError, RecipeError, nearest
+from tlf.plugins.tracebacks import reason
+from tlf.plugins.validation import version
 from tlf.recipe.overrides import override
 from tlf.recipe.reader import Reader
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import kinds, table, titled
-from tlf.recipe.values import Problem, join
+from tlf.recipe.toml import faults, parse
+from tlf.recipe.values import Problem, join, shortened
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.text import printable
 
@@ -28,7 +32,10 @@ def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         RecipeError: the file cannot be read or is not TOML, or an override cannot be applied.
     """
-    content, problems = override(_parsed(path, _text(path)), overrides)
+    parsed = _parsed(path, _text(path))
+    if problems := [str(problem) for problem in faults(parsed)]:
+        raise RecipeError(problems, str(path))
+    content, problems = override(parsed, overrides)
     if problems:
         raise RecipeError(problems, str(path))
     return content
@@ -61,6 +68,54 @@ def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recip
     return recipe
 
 
+def component_of(offer: Offer, options: Mapping[str, Any], catalogue: Catalogue) -> object:
+    """A component from the options that a file holds.
+
+    Raises:
+        RecipeError: lists every option that does not fit.
+    """
+    reader = Reader(catalogue)
+    component = reader.component(offer, options)
+    if reader.problems:
+        raise RecipeError([str(problem) for problem in reader.problems], offer.kind)
+    return component
+
+
+def check_stored(recipe: Recipe, catalogue: Catalogue) -> None:
+    """Check that the components of plugins survive being stored: a run is loaded from its recipe.
+
+    Raises:
+        PluginError: a component comes back as another one, or not at all.
+    """
+    for component in _components(recipe, {offer.component for offer in catalogue.offers}):
+        offer = catalogue.offer(component)
+        if offer.plugin.name == "tlf":
+            continue
+        try:
+            stored = tomllib.loads(tomli_w.dumps(table(component, catalogue)))
+            again = component_of(offer, stored, catalogue)
+            fault = "" if again == component else f"it comes back as {again!r:.300}"
+        except RecipeError as error:
+            fault = "; ".join(error.problems)
+        except Exception as error:  # whatever a plugin's values and its __eq__ raise
+            fault = reason(error, offer.component.__module__)
+        if fault:
+            who = f"{offer.kind!r} ({version(offer.plugin)})"
+            raise PluginError(f"{who}: its options must survive being stored in a recipe: {fault}")
+
+
+def _components(value: object, classes: Collection[type]) -> Iterator[object]:
+    """Every component in a recipe."""
+    if type(value) in classes:
+        yield value
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from _components(getattr(value, item.name), classes)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _components(item, classes)
+
+
 def dump(recipe: Recipe, catalogue: Catalogue) -> str:
     """The recipe as TOML with every default. Resolving it gives an equal recipe."""
     content = table(recipe, catalogue)
@@ -78,6 +133,8 @@ def _text(path: Path) -> str:
         raise RecipeError([text], str(path)) from error
     except OSError as error:
         raise RecipeError([_unreadable(path, error)], str(path)) from error
+    except ValueError as error:  # a NUL in its name
+        raise RecipeError(["no such file; write the path of a recipe"], repr(str(path))) from error
 
 
 def _unreadable(path: Path, error: OSError) -> str:
@@ -97,13 +154,18 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return parse(text)
     except tomllib.TOMLDecodeError as error:
-        match = re.fullmatch(
-            r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error)
+        fault, _, where = str(error).rpartition(" (at ")
+        match = re.fullmatch(r"(?:line (\d+), column (\d+)|end of document)\)", where)
+        problem = (
+            _toml_problem(text, shortened(fault), *match.groups())
+            if match
+            else f"not TOML: {shortened(str(error))}"
         )
-        problem = _toml_problem(text, *match.groups()) if match else f"not TOML: {error}"
         raise RecipeError([problem], str(path)) from error
+    except ValueError as error:
+        raise RecipeError([str(error)], str(path)) from error
 
 
 def _toml_problem(text: str, fault: str, row: str | None, column: str | None) -> str:
@@ -112,7 +174,7 @@ def _toml_problem(text: str, fault: str, row: str | None, column: str | None) ->
     line = lines[int(row or len(lines)) - 1]
     place = f"line {row or len(lines)}, column {column or len(line) + 1}"
     message = f"{place}: {fault}" if row else f"not TOML: {fault} at the end, {place}"
-    return f"{message}, in: {line.strip()}"
+    return f"{message}, in: {shortened(line.strip())}"
 
 
 def _clashes(table: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,9 +1,10 @@
 """The JSON Schema of a recipe, for editors and other programs: what a recipe may say.
 
-It follows what ``tlf.recipe.reader`` accepts. Three things are beyond it: what a component checks
-in its own ``__post_init__``, what has to fit between two values, and a whole number that is written
-as ``3.0``, which JSON takes for the same as ``3``. Where plugins are switched off, it knows none of
-their options, and accepts whatever a recipe says of a ``plugin:kind``.
+It follows what ``tlf.recipe.reader`` accepts. Five things are beyond it: what a component checks
+in its own ``__post_init__``, what has to fit between two values, a whole number that is written as
+``3.0``, which JSON takes for the same as ``3``, the numbers ``nan`` and ``inf``, which JSON lacks
+and tlf refuses, and the bounds of ``tlf.recipe.toml``. Where plugins are switched off, it knows
+none of their options, and accepts whatever a recipe says of a ``plugin:kind``.
 """
 
 import json
@@ -21,7 +22,7 @@ from tlf.plugins.validation import VERBS, broken
 from tlf.recipe.docstrings import described, field_texts
 from tlf.recipe.schema import Phase, Recipe
 from tlf.recipe.tables import Kind, inline_kind, kind_of, options, readable_options, written
-from tlf.recipe.values import TABLES, UNIONS, json_schema
+from tlf.recipe.values import LISTS, TABLES, UNIONS, fixed, json_schema
 
 Schema = dict[str, Any]
 
@@ -214,8 +215,8 @@ class _Writer:
             return members[0] if len(members) == 1 else {"anyOf": members}
         if isinstance(hint, type) and is_dataclass(hint):
             return self.table(hint)
-        if origin is tuple:
-            return self._list(arguments)
+        if origin in LISTS:
+            return self._list(hint)
         if origin in TABLES:
             return {"type": "object", "additionalProperties": self.value(arguments[1])}
         return json_schema(hint)
@@ -228,8 +229,9 @@ class _Writer:
         # Without a kind a table holds options of the default.
         return {"anyOf": [one, self._component(offer, {}, {})] if offer else [one]}
 
-    def _list(self, arguments: Sequence[object]) -> Schema:
-        if arguments[-1] is Ellipsis:
+    def _list(self, hint: object) -> Schema:
+        arguments = get_args(hint)
+        if not fixed(hint):
             return {"type": "array", "items": self.value(arguments[0])}
         count = len(arguments)
         items = [self.value(item) for item in arguments]

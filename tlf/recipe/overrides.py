@@ -6,7 +6,8 @@ from copy import deepcopy
 from typing import Any
 
 from tlf.errors import nearest
-from tlf.recipe.values import join, shown
+from tlf.recipe.toml import faults, parse
+from tlf.recipe.values import join, shortened, shown
 
 ENGINE_KEYS = ("bad_images", "white")
 """Keys in a component's table that are not the component's own options."""
@@ -28,13 +29,17 @@ def override(
         try:
             parsed.append((argument, *_parse(argument)))
         except ValueError as error:
-            problems.append(f"{argument}: {error}")
+            problems.append(f"{shortened(argument)}: {error}")
     for argument, path, value in sorted(parsed, key=lambda item: _depth(item[1])):
         try:
             _put(changed, path, value)
         except ValueError as error:
-            problems.append(f"{argument}: {error}")
-    return changed, problems
+            problems.append(f"{shortened(argument)}: {error}")
+    return changed, [*problems, *map(str, faults(changed))]
+
+
+def _named(argument: str) -> str:
+    return shortened(argument)
 
 
 def _depth(path: Sequence[str]) -> int:
@@ -66,15 +71,17 @@ def _path(key: str) -> list[str]:
     ['phases', '0', 'lr', 'stages.2']
     """
     try:
-        inner: Any = tomllib.loads(f"{key} = 0")
-    except tomllib.TOMLDecodeError:
+        inner: Any = parse(f"{key} = 0")
+    except ValueError:
         inner = {}
     steps: list[str] = []
     while isinstance(inner, dict) and len(inner) == 1:
         step, inner = next(iter(inner.items()))
         steps.append(step)
     if inner != 0:
-        raise ValueError(f"the key must be names with dots between them, got {key!r}")
+        raise ValueError(
+            f"the key must be names with dots between them, got {shortened(repr(key))}"
+        )
     return steps
 
 
@@ -87,10 +94,11 @@ def _value(text: str, key: str) -> object:
     if not text.strip():
         raise ValueError(f"must have a value; for an empty string write {key}='\"\"'")
     try:
-        content = tomllib.loads(f"value = {text}")
+        content = parse(f"value = {text}")
     except tomllib.TOMLDecodeError as error:
         if text.lstrip()[0] in "[{\"'":
-            raise ValueError(f"the value must be TOML: {error}") from error
+            fault = shortened(str(error))
+            raise ValueError(f"the value must be TOML: {fault}") from error
         return text
     return content["value"] if len(content) == 1 else text
 
@@ -127,7 +135,7 @@ def _inside(
 def _index(items: list[Any], step: str, where: str) -> int:
     """The position of an item, given its number or its name."""
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
-    if step.isdecimal() and int(step) < len(items):
+    if step.isdecimal() and len(step) < 10 and int(step) < len(items):
         return int(step)
     if step in names:
         return names.index(step)

@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from tlf.cache.store import Cache, open_cache
-from tlf.components import Splits
+from tlf.components import Offer, Split, Splits
 from tlf.data.decode_ahead import Ahead, decode_ahead
-from tlf.data.splits import with_printable_names
+from tlf.data.splits import ReadFile, with_printable_names
 from tlf.errors import RecipeError
-from tlf.plugins.attribution import blame
+from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
+from tlf.plugins.returned import checked_splits
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.augment import used_pixels
-from tlf.recipe.files import named_plugins, read_table, resolve
+from tlf.recipe.files import check_stored, named_plugins, read_table, resolve
 from tlf.recipe.overrides import override
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import table
 from tlf.runtime.cores import processes
+from tlf.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def planned(content: Mapping[str, Any], source: str) -> Plan:
     """
     plugins = load_plugins(named_plugins(content))
     recipe = resolve(content, plugins.catalogue, source)
+    check_stored(recipe, plugins.catalogue)
     extend(plugins, recipe.extensions)
     return Plan(recipe, plugins, source)
 
@@ -117,9 +120,23 @@ def find_splits(plan: Plan) -> Splits:
     """
     if plan.splits is not None:
         return plan.splits
-    dataset = plan.recipe.data.dataset
-    with blame(plan.plugins.catalogue.offer(dataset), "build"):
-        return with_printable_names(dataset.build())
+    dataset, task = plan.recipe.data.dataset, TASKS[plan.recipe.task]
+    offer = plan.plugins.catalogue.offer(dataset)
+    with blame(offer, "build"):
+        splits = checked_splits(dataset.build())
+        for split in (splits.train, splits.eval):
+            task.check_labels(split.labels, len(splits.classes))
+    attributed = replace(
+        splits, train=_attributed(splits.train, offer), eval=_attributed(splits.eval, offer)
+    )
+    return with_printable_names(attributed)
+
+
+def _attributed(split: Split, offer: Offer) -> Split:
+    """The same split, whose errors name the plugin of its dataset."""
+    if offer.plugin.name == "tlf" or isinstance(split.read, ReadFile):
+        return split
+    return replace(split, read=AttributedRead(split.read, offer))
 
 
 @contextmanager

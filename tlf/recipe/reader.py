@@ -6,10 +6,24 @@ from types import NoneType
 from typing import Any, get_args, get_origin
 
 from tlf.components import Catalogue, Offer, Plugin
-from tlf.errors import PluginError, nearest
+from tlf.errors import MOST_LISTED, PluginError, nearest
 from tlf.plugins.tracebacks import reason
 from tlf.recipe.tables import Kind, dataclass_in, folded, inline_kind, kind_of, readable_options
-from tlf.recipe.values import TABLES, UNIONS, Problem, expected, fit, join, misfit, shown
+from tlf.recipe.values import (
+    LISTS,
+    TABLES,
+    UNIONS,
+    Problem,
+    expected,
+    fit,
+    fixed,
+    join,
+    misfit,
+    shown,
+)
+
+MOST_COMPONENTS = 100
+"""A list names so many components at most."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,10 @@ class Reader:
                 values[name] = self.value(hint, given.get(name, kind and kind.default), where)
         return self._built(cls, values, path, source) if len(self.problems) == before else None
 
+    def component(self, offer: Offer, options: Mapping[str, Any]) -> object:
+        """Build a component from its options; ``None`` if there were problems."""
+        return self.table(offer.component, dict(options), "", _Source(offer))
+
     def value(self, hint: object, raw: object, path: str) -> object:
         """Build what a type needs from a value; ``None`` if there were problems."""
         kind = kind_of(hint)
@@ -47,11 +65,11 @@ class Reader:
             and (isinstance(raw, dict) or inline_kind(hint))
         ):
             return self.table(hint, raw, path)
-        if origin is tuple and isinstance(raw, list):
+        if origin in LISTS and isinstance(raw, list):
             return self._items(hint, raw, path)
         if origin in TABLES and isinstance(raw, dict):
             return {key: self.value(arguments[1], raw[key], join(path, key)) for key in raw}
-        if is_dataclass(hint) or origin is tuple or origin in TABLES:
+        if is_dataclass(hint) or origin in LISTS or origin in TABLES:
             return self._note(misfit(hint, raw, path))
         fitted, problems = fit(hint, raw, path)
         self.problems.extend(problems)
@@ -65,12 +83,14 @@ class Reader:
     def _check_keys(
         self, known: Mapping[str, Any], given: Mapping[str, Any], path: str, source: "_Source"
     ) -> None:
-        for name in given:
-            if name not in known:
-                names = [*known, *source.beside]
-                advice = nearest(name, names) if names else "it has none"
-                advice += self._elsewhere(name, source)
-                self._note(Problem(join(path, name), f"unknown {source.owned}; {advice}"))
+        unknown = [name for name in given if name not in known]
+        for name in unknown[:MOST_LISTED]:
+            names = [*known, *source.beside]
+            advice = nearest(name, names) if names else "it has none"
+            advice += self._elsewhere(name, source)
+            self._note(Problem(join(path, name), f"unknown {source.owned}; {advice}"))
+        if (more := len(unknown) - MOST_LISTED) > 0:
+            self._note(Problem(path, f"{more:,} more unknown keys"))
         for name, (item, hint) in known.items():
             kind = kind_of(hint)
             optional = item.default is not MISSING or item.default_factory is not MISSING
@@ -103,6 +123,9 @@ class Reader:
             raise PluginError(f"{path}: {source.name} cannot be built: {why}") from error
 
     def _components(self, kind: Kind, raw: object, path: str) -> tuple[Any, ...]:
+        if isinstance(raw, list) and len(raw) > MOST_COMPONENTS:
+            self._note(Problem(path, f"must have at most {MOST_COMPONENTS}, got {len(raw):,}"))
+            return ()
         if isinstance(raw, list):
             return tuple(self._component(kind, item, join(path, i)) for i, item in enumerate(raw))
         return (self._component(kind, raw, path),)
@@ -134,12 +157,13 @@ class Reader:
 
     def _items(self, hint: object, raw: list[object], path: str) -> object:
         arguments = get_args(hint)
-        if arguments[-1] is Ellipsis:
+        if not fixed(hint):
             arguments = (arguments[0],) * len(raw)
         if len(arguments) != len(raw):
             return self._note(Problem(path, f"must be {expected(hint)}, got {len(raw)} of them"))
         pairs = enumerate(zip(arguments, raw, strict=True))
-        return tuple(self.value(item, value, join(path, i)) for i, (item, value) in pairs)
+        values = (self.value(item, value, join(path, i)) for i, (item, value) in pairs)
+        return list(values) if get_origin(hint) is list else tuple(values)
 
     def _either(self, hint: object, raw: object, path: str) -> object:
         members = [member for member in get_args(hint) if member is not NoneType]
@@ -173,7 +197,7 @@ class _Source:
     def owned(self) -> str:
         return f"option of {self.name}" if self.offer else "key"
 
-    def options(self, cls: type) -> dict[str, tuple[Field[Any], Any]]:
+    def options(self, cls: type) -> Mapping[str, tuple[Field[Any], Any]]:
         return readable_options(cls, self.name)
 
 

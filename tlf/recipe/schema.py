@@ -31,7 +31,11 @@ else:
 
 
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, le=1e30)]
+"""A learning rate. Optimizers divide it: a larger one is no float32 any more."""
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+"""Of an image in pixels."""
 Text = Annotated[str, Field(min_length=1)]
 Augmentations = tuple[Augmentation | BatchAugmentation, ...]
 
@@ -57,9 +61,9 @@ class Transforms:
 
     augment: Annotated[Augmentations, _AUGMENTATIONS] = ()
     """How images are changed at random while they train, in this order."""
-    size: Count | None = None
+    size: Side | None = None
     """Side of the square input in pixels; None is the size of the backbone's weights."""
-    resize: Count | None = None
+    resize: Side | None = None
     """Shorter side before the crop in pixels; None is that of the backbone's weights."""
     crop_from: Literal["file", "resized"] = "file"
     """What random crops are cut from: the image in its file, or the resized image, which is faster
@@ -72,7 +76,7 @@ class CacheSettings:
 
     mode: Literal["auto", "off"] = "auto"
     """``off`` stores nothing; the results are the same."""
-    max_gb: Positive = 20.0
+    max_gb: Annotated[float, Field(gt=0, le=1e6)] = 20.0
     """Largest size in 10⁹ bytes; least-recently-used entries are evicted."""
     dir: Text | None = None
     """The cache folder; None is ``$TLF_CACHE``, or ``~/.cache/tlf``."""
@@ -119,7 +123,7 @@ class Phase:
     """A parameter is frozen if any of these policies names it."""
     epochs: Count
     """How many epochs the phase lasts, at most."""
-    lr: Positive | Mapping[str, Positive]
+    lr: Rate | Mapping[str, Rate]
     """The learning rate; or a table with one for ``head``, ``backbone`` and stages by name."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """Each stage trains at this fraction of the next stage's learning rate."""
@@ -154,7 +158,7 @@ class Recipe:
     """On NVIDIA GPUs: whether cuDNN tries its kernels and takes the fastest. Bits may differ."""
     batch_size: Count = 32
     """Images per update, over all processes together."""
-    accumulate: Count = 1
+    accumulate: Annotated[int, Field(ge=1, le=1000)] = 1
     """Pieces in which a batch is computed, one after the other, to fit into memory."""
     clip_grad_norm: Positive | None = None
     """Largest norm of the gradient over all parameters."""

@@ -1,7 +1,10 @@
 """Which fields of a dataclass hold components, and the way from a dataclass to a TOML table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from tlf.components import Catalogue
@@ -32,13 +35,18 @@ def kind_of(hint: object) -> Kind | None:
     return next((mark for mark in get_args(hint)[1:] if isinstance(mark, Kind)), None)
 
 
-def options(cls: type) -> dict[str, tuple[Field[Any], Any]]:
+def options(cls: type) -> Mapping[str, tuple[Field[Any], Any]]:
     """Name → field and type, for every argument of a dataclass."""
+    return _options(cls)
+
+
+@cache
+def _options(cls: Hashable) -> Mapping[str, tuple[Field[Any], Any]]:
     hints = get_type_hints(cls, include_extras=True)
-    return {item.name: (item, hints[item.name]) for item in fields(cls) if item.init}
+    return {item.name: (item, hints[item.name]) for item in fields(cls) if item.init}  # type: ignore[arg-type]
 
 
-def readable_options(cls: type, owner: str) -> dict[str, tuple[Field[Any], Any]]:
+def readable_options(cls: type, owner: str) -> Mapping[str, tuple[Field[Any], Any]]:
     """The options of a class that a plugin may have written. ``owner`` is named if they fail.
 
     Raises:
@@ -95,14 +103,18 @@ def inline_kind(cls: type) -> Kind | None:
 def written(value: object, hint: object, catalogue: Catalogue) -> object:
     """A value as TOML can hold it: components under their kinds, with every default."""
     kind = kind_of(hint)
-    if isinstance(value, tuple):
-        item = get_args(bare(hint))[0] if kind is None else hint
-        return [written(each, item, catalogue) for each in value]
+    if isinstance(value, tuple | list):
+        # Only lists of components need their type.
+        return [written(each, hint if kind else None, catalogue) for each in value]
     if kind:
         return _component(value, kind, catalogue)
     if is_dataclass(value):
         return table(value, catalogue)
-    return dict(value) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        return {key: written(each, None, catalogue) for key, each in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def table(value: object, catalogue: Catalogue) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Check one value of a recipe against one type; problems use the words of TOML."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import date, datetime, time
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin
 
@@ -19,6 +22,7 @@ from tlf.errors import nearest
 
 UNIONS = (Union, UnionType)
 TABLES = (dict, Mapping)
+LISTS = (tuple, list, Sequence)
 
 _EXACT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 _NOUNS: dict[Any, tuple[str, str]] = {
@@ -26,6 +30,7 @@ _NOUNS: dict[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
     str: ("a string", "strings"),
+    Path: ("a path in quotes", "paths in quotes"),
     dict: ("a table", "tables"),
     list: ("a list", "lists"),
 }
@@ -59,7 +64,9 @@ def join(path: str, key: str | int) -> str:
     >>> join("phases.0", "lr"), join("", "seed"), join("phases.0.lr", "stages.2")
     ('phases.0.lr', 'seed', 'phases.0.lr."stages.2"')
     """
-    step = json.dumps(key, ensure_ascii=False) if "." in str(key) else str(key)
+    text = shortened(str(key), most=100)
+    plain = text.isprintable() and "." not in text
+    step = text if plain else json.dumps(text, ensure_ascii=False)
     return f"{path}.{step}" if path else step
 
 
@@ -72,8 +79,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return f"{str(value).lower()} (a boolean)"
     if isinstance(value, str):
-        text = value if len(value) <= 60 else value[:57] + "..."
-        return f"{json.dumps(text, ensure_ascii=False)} (a string)"
+        return f"{json.dumps(shortened(value, most=60), ensure_ascii=False)} (a string)"
     if isinstance(value, (date, datetime, time)):
         return f"{value} (a date or time; quotes make it a string)"
     if isinstance(value, float):
@@ -81,6 +87,15 @@ def shown(value: object) -> str:
     return (
         _NOUNS[type(value)][0] if isinstance(value, (list, dict)) else f"{value} (a whole number)"
     )
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """A text of at most so many characters.
+
+    >>> shortened("abcdefgh", most=7)
+    'abcd...'
+    """
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def expected(hint: object) -> str:
@@ -96,17 +111,28 @@ def expected(hint: object) -> str:
     if origin is Literal:
         words = ", ".join(json.dumps(value) for value in arguments)
         return f"one of {words}" if len(arguments) > 1 else words
-    if origin is tuple:
-        count = "" if arguments[-1] is Ellipsis else f"{len(arguments)} "
+    if origin in LISTS:
+        count = f"{len(arguments)} " if fixed(hint) else ""
         return f"a list of {count}{_several(arguments[0])}"
     if origin in TABLES:
         return f"a table of {_several(arguments[-1])}"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return expected(Literal[*(member.value for member in hint)])
     return "a table" if is_dataclass(hint) else _NOUNS.get(hint, (f"a {named(hint)}",))[0]
 
 
 def _several(hint: object) -> str:
     hint = bare(hint)
     return "[[tables]]" if is_dataclass(hint) else _NOUNS.get(hint, ("", "values"))[1]
+
+
+def fixed(hint: object) -> bool:
+    """Whether a type of lists says how many items there are, such as ``tuple[float, float]``.
+
+    >>> fixed(tuple[float, float]), fixed(tuple[float, ...]), fixed(list[float])
+    (True, False, False)
+    """
+    return get_origin(hint) is tuple and get_args(hint)[-1] is not Ellipsis
 
 
 def bare(hint: object) -> object:
@@ -133,8 +159,7 @@ def fit(hint: object, value: object, path: str) -> tuple[object, list[Problem]]:
     """
     # As JSON: even in strict mode lists then become tuples, and whole numbers floats.
     try:
-        adapter: TypeAdapter[object] = TypeAdapter(cast("Any", hint), config=_EXACT)
-        return adapter.validate_json(json.dumps(value)), []
+        return _adapter(hint).validate_json(json.dumps(value)), []
     except ValidationError as error:
         return None, [_problem(hint, value, path, detail) for detail in error.errors()]
     except (PydanticSchemaGenerationError, PydanticUserError):
@@ -144,6 +169,20 @@ def fit(hint: object, value: object, path: str) -> tuple[object, list[Problem]]:
         return None, [misfit(hint, value, path)]
 
 
+def _adapter(hint: object) -> TypeAdapter[object]:
+    try:
+        hash(hint)
+    except TypeError:
+        return TypeAdapter(cast("Any", hint), config=_EXACT)
+    return _cached_adapter(hint)
+
+
+@lru_cache(maxsize=1024)
+def _cached_adapter(hint: object) -> TypeAdapter[object]:
+    # Building one takes a hundred times as long as using it.
+    return TypeAdapter(cast("Any", hint), config=_EXACT)
+
+
 def json_schema(hint: object) -> dict[str, Any]:
     """The JSON Schema of what ``fit`` accepts for a type.
 
@@ -151,8 +190,7 @@ def json_schema(hint: object) -> dict[str, Any]:
     ({'type': 'number'}, {'enum': ['fp16', 'bf16'], 'type': 'string'})
     """
     try:
-        adapter: TypeAdapter[object] = TypeAdapter(cast("Any", hint), config=_EXACT)
-        schema = adapter.json_schema()
+        schema = _adapter(hint).json_schema()
     except PydanticInvalidForJsonSchema:
         return {}  # only Python code can say what fits
     except (PydanticSchemaGenerationError, PydanticUserError):
@@ -193,12 +231,19 @@ def _problem(hint: object, value: object, path: str, detail: ErrorDetails) -> Pr
         return Problem(path, f"{context['error']}, got {given}")
     if deeper:
         return Problem(path, f"{detail['msg']}, got {given}")
-    return _choice(get_args(bare(hint)), value, path) or misfit(hint, value, path)
+    return _choice(_choices(bare(hint)), value, path) or misfit(hint, value, path)
+
+
+def _choices(hint: object) -> Collection[object]:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return [member.value for member in hint]
+    return get_args(hint)
 
 
 def _choice(choices: Collection[object], value: object, path: str) -> Problem | None:
     words = [choice for choice in choices if isinstance(choice, str)]
     if not isinstance(value, str) or len(words) < 2 or len(words) < len(choices):
         return None
-    text = f'must be one of the choices, got "{value}"; {nearest(value, words)}'
+    given = json.dumps(shortened(value, most=60), ensure_ascii=False)
+    text = f"must be one of the choices, got {given}; {nearest(value, words)}"
     return Problem(path, text, misfit=True)

@@ -90,7 +90,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     built, classifier = build_model(plan, len(splits.classes))
     check_phases(plan, classifier)
     preprocessing = resolve_preprocessing(plan.recipe, built, plan.source)
-    check_input(plan, classifier, preprocessing, len(splits.classes))
+    check_input(plan, built, classifier, preprocessing, len(splits.classes))
     rates, starts = {}, {}
     for phase in plan.recipe.phases:
         start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
+from tlf.recipe.tables import table
 from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
 from tlf.runs.changes import Changes
 from tlf.runs.history import append_epoch, rewrite_history
@@ -110,9 +111,10 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         task=job.recipe.task,
         classes=job.splits.classes,
         preprocessing=job.preprocessing,
-        head=_identity(head.kind, job.recipe.head),
-        backbone=_identity(backbone.kind, job.recipe.backbone)
-        | {"sha256": backbone_sha256(job.classifier)},
+        head={"kind": head.kind} | table(job.recipe.head, catalogue),
+        backbone={"kind": backbone.kind}
+        | table(job.recipe.backbone, catalogue)
+        | {"sha256": backbone_sha256(job.classifier), "config": dict(job.built.config)},
         num_features=job.built.num_features,
         classifier=job.built.classifier,
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
@@ -120,11 +122,6 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         tlf=tlf.__version__,
         precision=job.accelerator.mixed_precision,
     )
-
-
-def _identity(kind: str, component: object) -> dict[str, Any]:
-    options = {field.name: getattr(component, field.name) for field in fields(component)}  # type: ignore[arg-type]
-    return {"kind": kind, **options}
 
 
 def _golden_features(job: Job) -> Tensor:

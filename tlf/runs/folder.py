@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError
-from tlf.runtime.files import is_run
+from tlf.runtime.files import home_expanded, is_run
 from tlf.runtime.regular_file import read_regular
 
 FORMAT = 2
@@ -110,7 +110,7 @@ def check_writable(output: str) -> None:
 def _path(output: str) -> Path:
     if "\0" in output:
         raise RunError(f"output must be the path of a folder, got {output!r}")
-    folder = Path(output).expanduser()
+    folder = home_expanded(output)
     # Resolved, "." and ".." have a name to which a number can be added.
     return folder if folder.name not in ("", "..") else folder.resolve()
 

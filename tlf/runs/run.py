@@ -10,6 +10,7 @@ from shutil import rmtree
 
 from tlf.data.workers import forget_workers, lost_worker
 from tlf.errors import PluginError, RunError, UnwritableError
+from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
@@ -204,7 +205,11 @@ def _losses_named(advice: str) -> Iterator[None]:
 def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     try:
         kernels = _kernels(job.recipe).used_on(job.accelerator.device)
-        with _losses_named(_resume_with(folder)), kernels:
+        with (
+            _losses_named(_resume_with(folder)),
+            blame_packages(job.plan.plugins.packages),
+            kernels,
+        ):
             yield from _train_and_write(job, folder, state, started)
     except (PluginError, UnwritableError) as error:
         # No state is stored here: the plugin may have failed in the middle of a step. A resumed run

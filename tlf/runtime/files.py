@@ -25,6 +25,20 @@ def near_runs(path: Path) -> str:
     return f"; {nearest(str(path.parent), runs)}" if runs else ""
 
 
+def home_expanded(name: str) -> Path:
+    """A path with ``~`` or ``~user`` replaced by that user's folder.
+
+    Raises:
+        RunError: there is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise RunError(
+            f"{name} is in the folder of a user that does not exist; write the whole path"
+        ) from None
+
+
 def cache_path(name: str) -> Path:
     """The path of ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
     Nothing is made.
@@ -32,7 +46,7 @@ def cache_path(name: str) -> Path:
     root = os.environ.get("TLF_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tlf"
     )
-    return Path(os.path.realpath(os.path.expanduser(root))) / name
+    return Path(os.path.realpath(home_expanded(root))) / name
 
 
 def cache_folder(name: str) -> Path:

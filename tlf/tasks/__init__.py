@@ -54,15 +54,23 @@ class Task(Protocol):
         not trained yet.
         """
 
-    def check_logits(self, logits: "Tensor", num_classes: int) -> None:
+    def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
+        """Check that a dataset fits the task. Torch is not imported.
+
+        Raises:
+            ValueError: a label is not what the task defines.
+        """
+
+    def check_logits(self, logits: object, images: int, num_classes: int) -> None:
         """Check that a head fits the task.
 
         Raises:
-            ValueError: its logits are not (N, K).
+            ValueError: its logits for N images are not (N, K), or not finite.
         """
 
     def check_loss(self, loss: "Callable[[Tensor, Tensor], Tensor]", num_classes: int) -> None:
-        """Check that a loss fits the task: it returns one number for each image.
+        """Check that a loss fits the task: it returns one finite number for each image, and has a
+        gradient.
 
         Raises:
             ValueError: it returns something else.

@@ -61,33 +61,67 @@ class SingleLabel:
         """A fraction that decreases as the loss grows."""
         return {"top1": max(0.0, 1 - loss)}
 
-    def check_logits(self, logits: "Tensor", num_classes: int) -> None:
-        """Check that a head returns one logit for each class.
+    def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
+        """Check that each label is the index of a class.
+
+        Raises:
+            ValueError: one is not, or there is only one class.
+        """
+        if num_classes < 2:
+            raise ValueError(f"classes must be 2 or more, got {num_classes}")
+        kinds = {*map(type, labels)}
+        numbers = bool not in kinds and all(hasattr(kind, "__index__") for kind in kinds)
+        if not numbers or min(labels) < 0 or max(labels) >= num_classes:
+            wrong = next(k for k in labels if not numbers or not 0 <= k < num_classes)
+            raise ValueError(
+                f"labels must be whole numbers from 0 to {num_classes - 1}, the index of a class, "
+                f"got {wrong!r:.100}"
+            )
+
+    def check_logits(self, logits: object, images: int, num_classes: int) -> None:
+        """Check that a head returns one logit for each image and class.
 
         Raises:
             ValueError: it returns something else.
         """
-        shape = tuple(logits.shape)
-        if len(shape) != 2 or shape[1] != num_classes:
-            raise ValueError(
-                f"logits must be (images, {num_classes}), one for each class, got {shape}"
-            )
+        _check_floats("logits", logits, (images, num_classes), "one for each image and class")
 
     def check_loss(self, loss: "Callable[[Tensor, Tensor], Tensor]", num_classes: int) -> None:
-        """Check that a loss returns one number for each image.
+        """Check that a loss returns one finite number for each image, with a gradient.
 
         Raises:
             ValueError: it returns something else.
         """
         import torch
 
+        if not callable(loss):
+            raise ValueError(f"build must return a function, got {type(loss).__name__}")
         labels = self.labels([0, num_classes - 1, 0])
-        losses = loss(torch.zeros(3, num_classes), labels)
-        shape = getattr(losses, "shape", None)
-        if shape != (3,):
-            got = type(losses).__name__ if shape is None else tuple(shape)
-            advice = "" if shape is None or len(shape) else "; leave out the mean over the batch"
-            raise ValueError(
-                "a loss must return one number for each image, (3,) for 3 images, got "
-                f"{got}{advice}"
-            )
+        logits = torch.linspace(-1, 1, 3 * num_classes).reshape(3, -1).requires_grad_()
+        losses = loss(logits, labels)
+        advice = (
+            "" if getattr(losses, "shape", None) != () else "; leave out the mean over the batch"
+        )
+        _check_floats("losses", losses, (3,), "one number for each image", advice)
+        if not losses.requires_grad:
+            raise ValueError("losses must have a gradient, got none; leave out detach and numpy")
+
+
+def _check_floats(
+    what: str, value: object, shape: tuple[int, ...], meaning: str, advice: str = ""
+) -> None:
+    """Check a tensor that a component returned.
+
+    Raises:
+        ValueError: it is no tensor, or has another type or shape, or is not finite.
+    """
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(f"{what} must be a torch.Tensor, got {type(value).__name__}")
+    if tuple(value.shape) != shape:
+        raise ValueError(f"{what} must be {shape}, {meaning}, got {tuple(value.shape)}{advice}")
+    if not value.is_floating_point():
+        raise ValueError(f"{what} must have a floating-point type, got {value.dtype}")
+    if not value.isfinite().all():
+        raise ValueError(f"{what} must be finite, got NaN or infinity")

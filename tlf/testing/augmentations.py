@@ -35,7 +35,7 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(augmentation, HOOK)
+    recipe = check_options(augmentation, HOOK)
     if isinstance(augmentation, Augmentation):
         for height, width in ((40, 40), (33, 57), (61, 20)):
             _check_image(augmentation, _image(height, width))
@@ -43,7 +43,7 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     else:
         for count in (8, 5, 1):
             _check_batch(augmentation, *_batch(count))
-    check_second_process(augmentation, HOOK)
+    check_second_process(augmentation, HOOK, recipe)
 
 
 def describe(augmentation: Augmentation | BatchAugmentation) -> str:

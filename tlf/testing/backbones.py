@@ -1,5 +1,6 @@
 """The contract of a backbone."""
 
+import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +31,8 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     (B, F, H, W) or tokens (B, N, F) from ``forward_features`` if it has that method. Its random
     weights come from torch's default generator alone, and every parameter has a gradient. With any
     first stages frozen, their outputs for an image depend on that image alone, and they write to no
-    buffer. Safetensors can store its state.
+    buffer. Safetensors can store its state. A trained run can be loaded: built again, by
+    ``rebuild`` if it has that method, with its state, it gives the same features.
 
     A network of a single stage keeps the contract, too; a warning says what it cannot do.
 
@@ -41,7 +43,7 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(backbone, HOOK)
+    recipe = check_options(backbone, HOOK)
     built = _built(backbone)
     model = _check_parts(backbone, built)
     side = size or built.preprocessing.size
@@ -49,13 +51,14 @@ def check_backbone(backbone: Backbone, size: int | None = None) -> None:
         images = torch.randn(3, built.preprocessing.channels, side, side)
     _check_start(backbone, built)
     _check_outputs(backbone, built, images)
+    _check_rebuilt(backbone, built, images)
     _check_order(backbone, built, images)
     check_state(backbone, built.module)
     module = built.module.train()
     check_all_train(backbone, module, module(images), "while training")
     for count in range(1, len(built.stages) + 1):
         _check_frozen(backbone, model, images, [*built.stages][:count])
-    check_second_process(backbone, HOOK)
+    check_second_process(backbone, HOOK, recipe)
     _warn_of_one_stage(backbone, built)
 
 
@@ -126,6 +129,46 @@ def _check_start(backbone: Backbone, built: BuiltBackbone) -> None:
         "starts with other weights under the same seed",
         "random weights come from torch's default generator alone: all processes start the same",
     )
+
+
+def _check_rebuilt(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> None:
+    """Build the network as it is built when a run is loaded, and load its state."""
+    rule = "a run is loaded into what rebuild(config) gives, or build() where there is no rebuild"
+    stored = _stored_config(backbone, built)
+    with seeded(1, "another"), raising_only(backbone, "rebuild"):
+        rebuild = getattr(backbone, "rebuild", None)
+        again = rebuild(stored) if rebuild else backbone.build()
+    require(
+        isinstance(again, BuiltBackbone) and isinstance(again.module, nn.Module),
+        backbone,
+        f"gives a {type(again).__name__} when it is built again",
+        rule,
+    )
+    for field in ("num_features", "stages", "classifier"):
+        first, second = getattr(built, field), getattr(again, field)
+        require(first == second, backbone, f"has {field} = {second!r} when it is built again", rule)
+    try:
+        again.module.load_state_dict(built.module.state_dict())
+    except RuntimeError as error:
+        raise AssertionError(
+            f"{backbone!r} does not take its own state when it is built again: "
+            f"{' '.join(str(error).split())}. The contract: {rule}"
+        ) from error
+    with torch.no_grad(), raising_only(backbone, "the forward pass"):
+        same = torch.equal(built.module.eval()(images), again.module.eval()(images))
+    problem = "gives other features when its state is loaded into another build"
+    require(same, backbone, problem, f"{rule}; all that matters is in its state and its config")
+
+
+def _stored_config(backbone: Backbone, built: BuiltBackbone) -> Mapping[str, Any]:
+    try:
+        stored: Mapping[str, Any] = json.loads(json.dumps(dict(built.config)))
+    except (TypeError, ValueError) as error:
+        raise AssertionError(
+            f"{backbone!r} has a config that cannot be stored: {error}. The contract: config is a "
+            "mapping of values of JSON"
+        ) from error
+    return stored
 
 
 def _check_outputs(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> None:

@@ -16,6 +16,7 @@ import torch
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
 from tlf.plugins.loading import load_plugins
+from tlf.plugins.options import option_fault
 from tlf.plugins.validation import fault
 from tlf.recipe.files import dump, resolve
 from tlf.recipe.schema import Recipe
@@ -79,8 +80,8 @@ def no_random_numbers(component: object, verb: str, *, but_torch: bool = False) 
         require(not drawn, component, f"draws random numbers ({', '.join(drawn)}) in {verb}", rule)
 
 
-def check_options(component: object, hook: str) -> None:
-    """Check that a component fits its hook, and that its options survive a recipe.
+def check_options(component: object, hook: str) -> str:
+    """Check that a component fits its hook, and that its options survive a recipe; give the recipe.
 
     Raises:
         AssertionError: it does not, or they do not.
@@ -88,6 +89,10 @@ def check_options(component: object, hook: str) -> None:
     problem = fault(hook, type(component))
     require(
         problem is None, component, str(problem), "a component is a frozen dataclass with one verb"
+    )
+    unknown = None if type(component) in _own_classes() else option_fault(type(component))
+    require(
+        unknown is None, component, f"cannot be loaded: {unknown}", "options are values of TOML"
     )
     rule = "options are values of TOML, and the stored recipe makes an equal component"
     try:
@@ -99,6 +104,7 @@ def check_options(component: object, hook: str) -> None:
             f"{component!r} does not survive a recipe: {reason}. The contract: {rule}"
         ) from error
     require(again == component, component, f"comes back from a recipe as {again!r}", rule)
+    return text
 
 
 def to_recipe(component: object, hook: str) -> str:
@@ -123,6 +129,10 @@ def from_recipe(text: str, hook: str, cls: type) -> object:
         "tlf_optimizers": recipe.optimizer,
     }
     return {**places, **singles}[hook]
+
+
+def _own_classes() -> set[type]:
+    return {offer.component for offer in own_catalogue().offers}
 
 
 @cache

@@ -27,7 +27,7 @@ def check_dataset(dataset: Dataset, images: int = 8) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(dataset, HOOK)
+    recipe = check_options(dataset, HOOK)
     with no_random_numbers(dataset, "build", but_torch=True):
         splits, again = _built(dataset), _built(dataset)
     same = _listing(splits) == _listing(again)
@@ -46,7 +46,7 @@ def check_dataset(dataset: Dataset, images: int = 8) -> None:
         f"has no train image of {[splits.classes[k] for k in sorted(missing)]}",
         "the class map comes from the train split",
     )
-    check_second_process(dataset, HOOK)
+    check_second_process(dataset, HOOK, recipe)
 
 
 def describe(dataset: Dataset) -> str:

@@ -11,6 +11,8 @@ from tlf.testing.models import each_classifier, progresses, tiny_classifiers
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_freeze_policies"
+REPEATS = 30
+"""How often a policy is asked about one epoch: its answer may be random, and mostly the same."""
 PURE = "frozen(model, progress) is a pure function: it only names parameters, and tlf freezes them"
 
 
@@ -31,7 +33,7 @@ def check_freeze_policy(
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(policy, HOOK)
+    recipe = check_options(policy, HOOK)
     refused = {}
     tried = tiny_classifiers() if models is None else models
     for name, model in tried.items():
@@ -45,7 +47,7 @@ def check_freeze_policy(
         f"refuses every model: {'; '.join(f'{name}: {e}' for name, e in refused.items())}",
         "it accepts a model that it fits; pass one with models={...}",
     )
-    check_second_process(policy, HOOK)
+    check_second_process(policy, HOOK, recipe)
 
 
 def describe(policy: FreezePolicy) -> str:
@@ -61,14 +63,16 @@ def describe(policy: FreezePolicy) -> str:
 
 def _check_on(policy: FreezePolicy, name: str, model: Classifier) -> None:
     series = progresses(model)
-    before = _contents(model)
+    before, told = _contents(model), repr(series)
     with no_random_numbers(policy, "frozen"):
         answers = [_answer(policy, name, model, progress) for progress in series]
         again = [_answer(policy, name, model, progress) for progress in reversed(series)]
+        often = {_answer(policy, name, model, series[-1]) for _ in range(REPEATS)}
     changed = next((key for key, value in _contents(model).items() if before[key] != value), None)
     require(changed is None, policy, f"changes {changed} of {name}", PURE)
+    require(repr(series) == told, policy, f"changes the progress that it is given for {name}", PURE)
     require(
-        answers == again[::-1],
+        answers == again[::-1] and often == {answers[-1]},
         policy,
         f"gives different names for {name} when it is called again",
         f"{PURE}, and everything that it may depend on is in progress",
@@ -132,4 +136,4 @@ def _contents(model: Classifier) -> dict[str, object]:
     """Everything that a policy could change."""
     modes = {f"the mode of {key or 'the model'}": m.training for key, m in model.named_modules()}
     flags = {f"requires_grad of {key}": p.requires_grad for key, p in model.named_parameters()}
-    return {**modes, **flags, **digests(model)}
+    return {"stages": dict(model.stages), **modes, **flags, **digests(model)}

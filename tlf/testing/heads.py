@@ -33,7 +33,7 @@ def check_head(head: Head, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(head, HOOK)
+    recipe = check_options(head, HOOK)
     refused = []
     for features, classes in sizes:
         try:
@@ -52,7 +52,7 @@ def check_head(head: Head, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
         f"refuses every size: {'; '.join(refused)}",
         "it accepts a size",
     )
-    check_second_process(head, HOOK)
+    check_second_process(head, HOOK, recipe)
 
 
 def describe(head: Head) -> str:

@@ -20,14 +20,15 @@ def check_loss(loss: Loss) -> None:
     """Check that a loss keeps its contract.
 
     Its options survive a recipe. The function that it builds takes logits (B, K) and labels (B,) or
-    class probabilities (B, K), in any precision. It gives one finite number for each image, which
-    does not depend on the other images. Logits have a gradient, which raises the right class. The
-    numbers are the same in every call and in a second process, and no random numbers are drawn.
+    class probabilities (B, K), in any precision, and does not change them. It gives one finite
+    number for each image, also for one image alone, which does not depend on the other images.
+    Logits have a gradient, which raises the right class. The numbers are the same in every call and
+    in a second process, and no random numbers are drawn.
 
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(loss, HOOK)
+    recipe = check_options(loss, HOOK)
     with raising_only(loss, "build"):
         function = loss.build(COUNTS)
     logits, labels = _batch()
@@ -35,13 +36,14 @@ def check_loss(loss: Loss) -> None:
     mixed = probabilities * 0.7 + probabilities.flip(0) * 0.3
     for name, targets in {"labels (B,)": labels, "class probabilities (B, K)": mixed}.items():
         _check_values(loss, function, logits, targets, name)
+        _values(loss, function, logits[:1], targets[:1], f"{name} of one image")
         half = _values(loss, function, logits.to(torch.bfloat16), targets, name)
         finite = bool(torch.isfinite(half).all())
         require(
             finite, loss, f"is not finite on bfloat16 logits and {name}", "it is, in any precision"
         )
     _check_gradient(loss, function, logits, labels)
-    check_second_process(loss, HOOK)
+    check_second_process(loss, HOOK, recipe)
 
 
 def describe(loss: Loss) -> str:
@@ -86,11 +88,18 @@ def _values(
     targets: Tensor,
     name: str,
 ) -> Tensor:
+    before = logits.detach().clone(), targets.clone()
     with raising_only(loss, f"a call with {name} and {logits.dtype} logits"):
         values = function(logits, targets)
+    require(
+        torch.equal(logits, before[0]) and torch.equal(targets, before[1]),
+        loss,
+        f"changes what it is given, with {name}",
+        "a loss computes new tensors: the metrics are computed from the same logits",
+    )
     shape = tuple(getattr(values, "shape", ()))
     require(
-        isinstance(values, Tensor) and shape == (len(logits),),
+        isinstance(values, Tensor) and shape == (len(logits),) and values.is_floating_point(),
         loss,
         f"gives {type(values).__name__} {shape} for {len(logits)} images with {name}",
         "one loss for each image (B,): tlf takes the mean",

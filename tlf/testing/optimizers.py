@@ -30,7 +30,7 @@ def check_optimizer(optimizer: Optimizer) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(optimizer, HOOK)
+    recipe = check_options(optimizer, HOOK)
     _check_groups(optimizer)
     _check_it_trains(optimizer)
     _check_it_keeps_weights(optimizer)
@@ -46,7 +46,7 @@ def check_optimizer(optimizer: Optimizer) -> None:
         "gives different weights when its state is stored and restored",
         "its whole state is in optimizer.state and its groups, as tensors and JSON",
     )
-    check_second_process(optimizer, HOOK)
+    check_second_process(optimizer, HOOK, recipe)
 
 
 def describe(optimizer: Optimizer) -> str:

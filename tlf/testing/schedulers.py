@@ -11,6 +11,8 @@ from tlf.testing.models import results
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_schedulers"
+PHASES = ((1, 1), (2, 3), (5, 7), (2, 400), (150, 2))
+"""Epochs, and updates in each: short phases, and some in which a factor may fall below 0."""
 PURE = "factor(progress) is a pure function of the progress, so that a run can stop and resume"
 
 
@@ -24,8 +26,8 @@ def check_scheduler(scheduler: Scheduler) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    check_options(scheduler, HOOK)
-    for epochs, updates in ((1, 1), (2, 3), (5, 7)):
+    recipe = check_options(scheduler, HOOK)
+    for epochs, updates in PHASES:
         series = list(_updates(epochs, updates))
         with no_random_numbers(scheduler, "factor"):
             factors = [_factor(scheduler, progress) for progress in series]
@@ -42,7 +44,7 @@ def check_scheduler(scheduler: Scheduler) -> None:
             f"gives 0 throughout a phase of {epochs} × {updates} updates",
             "a factor multiplies the learning rate; some update must train",
         )
-    check_second_process(scheduler, HOOK)
+    check_second_process(scheduler, HOOK, recipe)
 
 
 def describe(scheduler: Scheduler) -> str:

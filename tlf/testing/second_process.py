@@ -5,7 +5,6 @@ recipe and describes what the component does.
 """
 
 import atexit
-import contextlib
 import importlib
 import json
 import os
@@ -31,12 +30,19 @@ _KINDS = {
 """Component hook → the module of ``tlf.testing`` whose ``describe`` says what a component does."""
 
 
-def check_second_process(component: object, hook: str) -> None:
-    """Check that a component does the same in a second process.
+def check_second_process(component: object, hook: str, recipe: str) -> None:
+    """Check that a component, after all that was done with it here, has the options of its recipe,
+    and that it does the same in a second process.
 
     Raises:
-        AssertionError: it does something else, or cannot be built there.
+        AssertionError: its options changed, it does something else, or cannot be built there.
     """
+    require(
+        to_recipe(component, hook) == recipe,
+        component,
+        "changes its own options",
+        "options do not change: a run is resumed and loaded with those of its recipe",
+    )
     cls = type(component)
     question = {
         # Another number of threads may round differently, which is no fault of a component.
@@ -46,14 +52,9 @@ def check_second_process(component: object, hook: str) -> None:
         "module": cls.__module__,
         "name": cls.__qualname__,
         "hook": hook,
-        "recipe": to_recipe(component, hook),
+        "recipe": recipe,
     }
-    process = _second_process()
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("the second process has no pipes")
-    process.stdin.write(json.dumps(question) + "\n")
-    process.stdin.flush()
-    answer = json.loads(process.stdout.readline())
+    answer = _asked(question)
     require(
         "error" not in answer,
         component,
@@ -77,11 +78,25 @@ def describe(component: object, hook: str) -> str:
 
 def serve() -> None:
     """Answer each line of JSON with a line of JSON."""
-    for line in sys.stdin:
-        # What a component prints must not reach the pipe of the answers.
-        with contextlib.redirect_stdout(sys.stderr):
-            answer = _answer(json.loads(line))
-        print(json.dumps(answer), flush=True)  # noqa: T201 - the parent reads it
+    # What a component prints, or a library below it, must not reach the pipe of the answers.
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)
+        for line in sys.stdin:
+            print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+
+
+def _asked(question: dict[str, Any]) -> dict[str, str]:
+    process = _second_process()
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the second process has no pipes")
+    process.stdin.write(json.dumps(question) + "\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    if not line:
+        _second_process.cache_clear()  # the next component gets another one
+        return {"error": f"the process ended with exit code {process.wait()}"}
+    answer: dict[str, str] = json.loads(line)
+    return answer
 
 
 def _answer(question: dict[str, Any]) -> dict[str, str]:
@@ -96,7 +111,9 @@ def _answer(question: dict[str, Any]) -> dict[str, str]:
             raise TypeError(f"{question['name']} is not a class")
         component = from_recipe(question["recipe"], question["hook"], found)
         return {"description": describe(component, question["hook"])}
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 

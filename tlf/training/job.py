@@ -24,7 +24,7 @@ from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.schema import Recipe
 from tlf.tasks import TASKS, Task
-from tlf.training.phases import check_phases
+from tlf.training.phases import check_augmentations, check_phases
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         loss = recipe.loss.build(task.class_counts(splits.train.labels, num_classes))
         task.check_loss(loss, num_classes)
     preprocessing = resolve_preprocessing(recipe, built, plan.source)
-    check_input(plan, classifier, preprocessing, num_classes)
+    check_input(plan, built, classifier, preprocessing, num_classes)
+    check_augmentations(plan, preprocessing, num_classes)
     on_cpu = accelerator.device.type == "cpu"
     return Job(
         plan=plan,

@@ -10,16 +10,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
+import torch
+
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.errors import PluginError, RecipeError
 from tlf.freezing.freeze import united
 from tlf.model import Classifier
-from tlf.plugins.attribution import attributed, blame
+from tlf.plugins.attribution import attributed, blame, original
+from tlf.plugins.returned import checked_mix
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.augment import augmentations_of
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Progress, StageSignals
+from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS
 from tlf.tasks.metric import LOSS
 
@@ -60,6 +64,31 @@ def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugment
     """The augmentations of a phase. An error in a plugin's names the plugin."""
     chosen = augmentations_of(plan.recipe, phase)
     return tuple(attributed(a, plan.plugins.catalogue.offer(a)) for a in chosen)
+
+
+def check_augmentations(plan: Plan, preprocessing: Preprocessing, num_classes: int) -> None:
+    """Try the augmentations of plugins once, on images of noise.
+
+    Raises:
+        PluginError: names the augmentation that broke or gives something else than an image.
+    """
+    channels, side = preprocessing.channels, preprocessing.size
+    with seeded(0, "images"):
+        image = torch.randint(256, (channels, preprocessing.resize, preprocessing.resize))
+        images = torch.randn(2, channels, side, side)
+    image, targets = image.to(torch.uint8), torch.eye(num_classes)[:2]
+    for phase in plan.recipe.phases:
+        with seeded(0, "augment"):
+            for augmentation in augmentations(plan, phase):
+                offer = plan.plugins.catalogue.offer(original(augmentation))
+                if offer.plugin.name == "tlf":
+                    continue
+                if isinstance(augmentation, Augmentation):
+                    image = augmentation.augment(image, side)
+                else:
+                    mixed = augmentation.mix(images, targets)
+                    with blame(offer, "mix"):
+                        checked_mix(mixed, images, targets, values=True)
 
 
 def apart(plan: Plan, phase: Phase, preprocessing: Preprocessing) -> tuple[int, int, int] | None:

@@ -1,5 +1,6 @@
 """Local datasets: what ``save_to_disk`` wrote, and parquet and arrow files."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def is_local(name: str) -> bool:
     """Whether a name is a path: it exists, or it cannot be a name on the hub."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     is_path = name.startswith((".", "/", "~")) or path.suffix in (".parquet", ".arrow")
     return path.exists() or is_path
 
@@ -33,7 +34,7 @@ def local_tables(name: str, train: str, evaluated: str) -> "dict[str, Dataset]":
     """
     import datasets
 
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
         found = call_library(lambda: datasets.load_from_disk(str(path)), f"cannot open {path}")
         return dict(found) if isinstance(found, dict) else {train: found}
