@@ -46,7 +46,7 @@ def test_reading_gives_a_digest_of_every_split(job):
 
 @pytest.mark.parametrize(
     ("processes", "accumulate", "largest"),
-    [(1, 1, 8), (1, 3, 4), (2, 1, 4), (2, 3, 2), (3, 1, 4), (4, 4, 2)],
+    [(1, 1, 8), (1, 3, 4), (2, 1, 4), (2, 3, 2), (3, 1, 4), (4, 4, 2), (1, 100, 2)],
 )
 def test_the_largest_piece_of_a_batch_of_eight(job, changed, processes, accumulate, largest):
     """Its images are dealt in four mirrored pairs."""

@@ -17,7 +17,7 @@ from tlf.runtime.devices import start_accelerator
 from tlf.training.checkpoint.changes import check_unchanged
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.state_file import restore, state_file
-from tlf.training.job import Job, open_job, read_images
+from tlf.training.job import Job, norm_notes, open_job, read_images
 from tlf.training.state import State
 from tlf.training.trainer import Event, train
 
@@ -64,7 +64,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     job = yield from read_images(open_job(plan, start_accelerator(plan.recipe.precision)))
     folder = _agreed_folder(job)
     yield RunStarted(folder, job, 0)
-    yield from (Notice(note) for note in job.splits.notes)
+    yield from (Notice(note) for note in (*job.splits.notes, *norm_notes(job)))
     write_beginning(folder, job)
     yield from _train(job, folder, State(), started)
 

@@ -11,6 +11,7 @@ that an optimizer may keep in its groups, such as a count of its steps. A newly 
 starts without state. The next phase starts with a new optimizer.
 """
 
+import warnings
 from collections.abc import Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
@@ -19,19 +20,21 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 from torch import nn
 
 from tlf.cache.entry import Entry
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
 from tlf.freezing.find_partition import find_partition
+from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
 from tlf.freezing.freeze import audit, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, normalisation_modules, parameter_count
 from tlf.recipe.schema import Phase
 from tlf.training.job import Job, largest_piece
-from tlf.training.phases import apart, learning_rates
+from tlf.training.norms import TrainedNorms, trained_norms
+from tlf.training.phases import apart, learning_rates, probed
 
 _LIGHT = 2**23
 """Multiply-adds of a head for a batch, up to which one thread is as fast as two. Measured on an AMD
@@ -49,6 +52,10 @@ class SegmentSetup:
     optimizer: Optimizer
     image: tuple[int, int, int] | None = None
     """(C, S, S) of the images, where the frozen stages may run apart from the rest."""
+    probed: tuple[int, int, int] | None = None
+    """(C, S, S) of the images, where the loss depends on the model's output alone."""
+    synchronised: bool = True
+    """Whether BatchNorm takes its statistics from all processes, where there are several."""
     piece: int = 1
     """The largest number of images that a process trains on at once."""
     compiled: bool = False
@@ -66,6 +73,8 @@ def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetu
         rates=learning_rates(job.classifier, phase, frozen),
         optimizer=phase.optimizer or job.recipe.optimizer,
         image=apart(job.plan, phase, job.preprocessing),
+        probed=probed(job.plan, job.preprocessing),
+        synchronised=job.recipe.batchnorm == "sync",
         piece=largest_piece(job),
         compiled=job.recipe.compile,
     )
@@ -80,8 +89,12 @@ class Segment:
     """The classifier as Accelerate wrapped it."""
     optimizer: AcceleratedOptimizer
     frozen: frozenset[str]
+    """Names of the frozen parameters, the unused ones included."""
+    unused: frozenset[str]
+    """Those that no freeze policy names, but that the output does not depend on."""
     rates: Mapping[str, float]
     """Trainable parameter → learning rate, before the scheduler."""
+    norms: TrainedNorms
     before: Mapping[str, str]
     """Tensor → its digest at the start of the segment."""
     partition: Partition | None
@@ -94,6 +107,11 @@ class Segment:
     """Frozen stage → the norm of its weights. Filled when it is first needed."""
     stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
     """Split and view → the stored output of the frozen stages. Filled when it is first needed."""
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The parameters that the freeze policies named."""
+        return self.frozen - self.unused
 
 
 def parameter_groups(
@@ -134,8 +152,12 @@ def begin_segment(
         before: digests of all tensors, if they are known; frozen tensors are compared with them at
             the end.
     """
-    frozen, rates, optimizer, piece = setup.frozen, setup.rates, setup.optimizer, setup.piece
+    optimizer, piece = setup.optimizer, setup.piece
+    freeze(classifier, setup.frozen)
+    unused = _unused(accelerator, classifier, setup)
+    frozen = setup.frozen | unused.always
     freeze(classifier, frozen)
+    rates = {name: rate for name, rate in setup.rates.items() if name not in frozen}
     built = optimizer.build(parameter_groups(classifier, rates, optimizer))
     if previous is not None:
         _carry_over(previous.optimizer, built)
@@ -150,13 +172,22 @@ def begin_segment(
     trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
     if setup.compiled and partition is None:
         trainable.compile()
+    accelerator.ddp_handler = _averaging(setup, unused)
     # The model is on its device already. To move it, Accelerate would first look for distributed
     # tensors, which takes half a second of imports.
     model, prepared = accelerator.prepare(trainable, built, device_placement=[False, True])
+    several = accelerator.num_processes > 1
+    if several:
+        # Synchronised norms hold the same statistics in all processes, and others are shared after
+        # an epoch. The argument of this name is deprecated; its successor is new in torch 2.14.
+        model.broadcast_buffers = False
+    norms = trained_norms(classifier, synchronised=several and setup.synchronised)
     threads = (
         1 if partition and _is_light(classifier, partition, piece) else torch.get_num_threads()
     )
-    return Segment(classifier, model, prepared, frozen, rates, before, partition, threads)
+    return Segment(
+        classifier, model, prepared, frozen, unused.always, rates, norms, before, partition, threads
+    )
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
@@ -191,6 +222,25 @@ def compare_processes(
                 f"{name} differs between processes: its gradients were not averaged. Only the "
                 "freeze policy may change requires_grad, and only the optimizer may change weights"
             )
+
+
+def _unused(accelerator: Accelerator, classifier: Classifier, setup: SegmentSetup) -> Unused:
+    """The parameters that cannot train, although no policy freezes them."""
+    if setup.probed is None:
+        return Unused()
+    unused = find_unused(classifier, setup.probed, accelerator.autocast)
+    return agreed_unused(gather_object([unused]))
+
+
+def _averaging(setup: SegmentSetup, unused: Unused) -> DistributedDataParallelKwargs:
+    """How the wrapper of several processes averages gradients."""
+    # A plugin's training step may leave parameters out, and some networks do so at random.
+    some_unused = setup.probed is None or bool(unused.in_training)
+    if some_unused:
+        warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+    return DistributedDataParallelKwargs(
+        gradient_as_bucket_view=True, find_unused_parameters=some_unused
+    )
 
 
 def _agreed(accelerator: Accelerator, partition: Partition | None) -> Partition | None:
