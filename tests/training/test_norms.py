@@ -58,15 +58,17 @@ def train(model, images, labels, counts, synchronised, processes):
     return logits.detach()[:counts]
 
 
+output, device = sys.argv[1:]
 distributed.init_process_group("gloo")
 rank = distributed.get_rank()
 differences = {}
 for dtype, name in ((torch.float64, "float64"), (torch.float32, "float32")):
     torch.manual_seed(0)
-    one = Network().to(dtype=dtype, memory_format=torch.channels_last)
+    one = Network().to(device, dtype, memory_format=torch.channels_last)
     several = copy.deepcopy(one)
-    images = (torch.randn(7, 3, 8, 8, dtype=dtype) * 3 + 5).to(memory_format=torch.channels_last)
-    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    images = (torch.randn(7, 3, 8, 8, dtype=dtype) * 3 + 5).to(device)
+    images = images.to(memory_format=torch.channels_last)
+    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0], device=device)
     forwards = [vars(module).get("forward") for module in several.modules()]
     share = [slice(0, 3), slice(3, 7), slice(0, 1)][rank]
     counts = [3, 4, 0][rank]
@@ -86,33 +88,32 @@ for dtype, name in ((torch.float64, "float64"), (torch.float32, "float32")):
 digest = [torch.cat([t.double().flatten() for t in several.buffers()]).tolist()]
 distributed.all_gather_object(every := [None] * 3, digest)
 assert every[0] == every[1] == every[2], "statistics differ between processes"
-with open(f"{sys.argv[1]}.{rank}", "w") as file:
+with open(f"{output}.{rank}", "w") as file:
     json.dump(differences, file)
 distributed.destroy_process_group()
 '''
 
 
-@pytest.fixture(scope="module")
-def differences(tmp_path_factory):
-    """The differences between three processes and one: tensor → the largest, over processes."""
-    folder = tmp_path_factory.mktemp("exchange")
-    (folder / "exchange.py").write_text(EXCHANGE)
-    words = ["-m", "torch.distributed.run", "--nproc_per_node", "3", "--standalone"]
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=on_gpu)])
+def test_three_processes_equal_one(tmp_path, device):
+    """Logits, statistics, weights and gradients, where one process has no image."""
+    script, found = tmp_path / "exchange.py", tmp_path / "found"
+    script.write_text(EXCHANGE)
+    words = ["-m", "torch.distributed.run", "--nproc_per_node", "3", "--standalone", script]
     done = subprocess.run(
-        [sys.executable, *words, str(folder / "exchange.py"), str(folder / "found")],
+        [sys.executable, *map(str, words), str(found), device],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    every = [json.loads((folder / f"found.{rank}").read_text()) for rank in range(3)]
-    return {key: max(found[key] for found in every) for key in every[0]}
-
-
-@pytest.mark.parametrize(("dtype", "most"), [("float64", 1e-13), ("float32", 2e-5)])
-def test_logits_statistics_and_gradients_equal_those_of_one_process(differences, dtype, most):
-    found = {key: worst for key, worst in differences.items() if key.startswith(dtype)}
-    assert len(found) > 40
-    assert {key: worst for key, worst in found.items() if worst > most} == {}
+    every = [json.loads(found.with_suffix(f".{rank}").read_text()) for rank in range(3)]
+    worst = {key: max(differences[key] for differences in every) for key in every[0]}
+    assert len(worst) > 100
+    bounds = {"float64": 1e-13, "float32": 2e-5}
+    assert {key: w for key, w in worst.items() if w > bounds[key.split()[0]]} == {}
 
 
 class Tracking(nn.Module):

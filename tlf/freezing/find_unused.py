@@ -73,7 +73,7 @@ def _without_gradient(
         with computing():
             logits = classifier(images)
         if logits.requires_grad:
-            logits.float().sum().backward()
+            torch.autograd.backward(logits.float().sum())
         return frozenset(
             name for name, p in classifier.named_parameters() if p.requires_grad and p.grad is None
         )
