@@ -252,10 +252,11 @@ def test_batches_of_one_image_are_refused_where_batchnorm_may_train(
     if not refused:
         check(resnet, policies, **more)
         return
-    assert problems(resnet, policies, **more) == [
+    (problem,) = problems(resnet, policies, **more)
+    assert problem == (
         "batch_size: must be at least 2, as BatchNorm trains in the phase thaw, got 1; write "
         'batch_size = 2, or freeze "norms" in every phase'
-    ]
+    )
     check(resnet, policies, **{**more, "batch_size": 2})
 
 
