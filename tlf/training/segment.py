@@ -172,15 +172,8 @@ def begin_segment(
     trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
     if setup.compiled and partition is None:
         trainable.compile()
-    accelerator.ddp_handler = _averaging(setup, unused)
-    # The model is on its device already. To move it, Accelerate would first look for distributed
-    # tensors, which takes half a second of imports.
-    model, prepared = accelerator.prepare(trainable, built, device_placement=[False, True])
+    model, prepared = _wrapped(accelerator, trainable, built, setup, unused)
     several = accelerator.num_processes > 1
-    if several:
-        # Synchronised norms hold the same statistics in all processes, and others are shared after
-        # an epoch. The argument of this name is deprecated; its successor is new in torch 2.14.
-        model.broadcast_buffers = False
     norms = trained_norms(classifier, synchronised=several and setup.synchronised)
     threads = (
         1 if partition and _is_light(classifier, partition, piece) else torch.get_num_threads()
@@ -232,15 +225,29 @@ def _unused(accelerator: Accelerator, classifier: Classifier, setup: SegmentSetu
     return agreed_unused(gather_object([unused]))
 
 
-def _averaging(setup: SegmentSetup, unused: Unused) -> DistributedDataParallelKwargs:
-    """How the wrapper of several processes averages gradients."""
+def _wrapped(
+    accelerator: Accelerator,
+    trainable: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    setup: SegmentSetup,
+    unused: Unused,
+) -> tuple[nn.Module, AcceleratedOptimizer]:
+    """The trainable part and its optimizer, which average gradients over several processes."""
     # A plugin's training step may leave parameters out, and some networks do so at random.
     some_unused = setup.probed is None or bool(unused.in_training)
     if some_unused:
         warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
-    return DistributedDataParallelKwargs(
+    accelerator.ddp_handler = DistributedDataParallelKwargs(
         gradient_as_bucket_view=True, find_unused_parameters=some_unused
     )
+    # The model is on its device already. To move it, Accelerate would first look for distributed
+    # tensors, which takes half a second of imports.
+    model, prepared = accelerator.prepare(trainable, optimizer, device_placement=[False, True])
+    if accelerator.num_processes > 1:
+        # Synchronised norms hold the same statistics in all processes, and others are shared after
+        # an epoch. The argument of this name is deprecated; its successor is new in torch 2.14.
+        model.broadcast_buffers = False
+    return model, prepared
 
 
 def _agreed(accelerator: Accelerator, partition: Partition | None) -> Partition | None:
