@@ -100,15 +100,23 @@ def parameter_count(model: nn.Module, names: Sequence[str]) -> int:
     return sum(p.numel() for name, p in model.named_parameters() if name in chosen)
 
 
-def trains_batchnorm(model: nn.Module) -> bool:
-    """Whether any BatchNorm layer is in training mode: it then needs more than one value per
-    channel.
+def batchnorms(model: nn.Module) -> tuple[nn.Module, ...]:
+    """The BatchNorm layers that normalise by the statistics of a batch: those in training mode, and
+    those that keep no running statistics.
     """
-    return any(
-        module.training
+    return tuple(
+        module
         for module in model.modules()
         if isinstance(module, nn.modules.batchnorm._BatchNorm)
+        and (module.training or module.running_mean is None)
     )
+
+
+def trains_batchnorm(model: nn.Module) -> bool:
+    """Whether any BatchNorm layer normalises by a batch: it needs more than one value per
+    channel.
+    """
+    return bool(batchnorms(model))
 
 
 def channels_last(model: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ from tlf.data.loader import Loader
 from tlf.data.loading import (
     Decoded,
     Images,
+    deal,
     decoded_pixels,
     make_batches,
     order,
@@ -45,6 +46,49 @@ def test_shards_cover_a_batch_and_keep_mirror_pairs_together(count, shards):
     mirror = dict(zip(batch, reversed(batch), strict=True))
     for part in sharded:
         assert [mirror[i] for i in part] == part[::-1]
+    assert sharded[0], "the first process's statistics are kept: it needs images"
+    assert count == 1 or 1 not in map(len, sharded), "BatchNorm cannot train on one image"
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("accumulate", [1, 2, 3, 8])
+@pytest.mark.parametrize("count", range(1, 13))
+def test_a_piece_holds_the_same_images_on_any_number_of_processes(count, accumulate, together):
+    batch = list(range(100, 100 + count))
+    (alone,) = dealt(batch, accumulate, 1, together)
+    assert all(share.count == len(share.indices) for share in alone)
+    assert sorted(i for share in alone for i in share.indices) == batch
+    assert len(alone) == min(accumulate, max(1, count // 2))
+    for processes in (2, 3, 5):
+        every = dealt(batch, accumulate, processes, together)
+        assert [[share.last for share in own].count(True) for own in every] == [1] * processes
+        assert all(own[-1].last for own in every)
+        counted = [sorted(i for s in own for i in s.indices[: s.count]) for own in every]
+        assert sorted(i for own in counted for i in own) == batch
+        if together:
+            for number, piece in enumerate(alone):
+                shares = [own[number] for own in every]
+                images = [i for share in shares for i in share.indices[: share.count]]
+                assert sorted(images) == sorted(piece.indices)
+
+
+def dealt(batch, accumulate, processes, together):
+    """The shares of every process."""
+    return [
+        [*deal(batch, accumulate, process, processes, together=together)]
+        for process in range(processes)
+    ]
+
+
+def test_21_images_in_8_pieces_are_10_shares_and_none_is_empty_or_of_one_image():
+    batches = make_batches(range(21), 8, lone=False)
+    shares = [s for b in batches for s in deal(b, 8, 0, 1, together=False)]
+    assert [share.count for share in shares] == [2] * 9 + [3]
+
+
+def test_a_huge_number_of_pieces_is_no_work():
+    (only,) = deal([3, 4], 10**12, 0, 1, together=False)
+    assert (only.indices, only.count, only.last) == ([3, 4], 2, True)
 
 
 def test_one_shard_is_the_batch_in_its_order():

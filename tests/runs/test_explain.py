@@ -2,7 +2,7 @@
 
 import pytest
 
-from tlf.results import SegmentStarted
+from tlf.results import Notice, SegmentStarted
 from tlf.runs.explain import StageRow, explain, stage_rows
 from tlf.runs.run import run
 
@@ -54,3 +54,19 @@ def test_a_row_has_every_rate_once_ascending(recipe):
 def test_a_stage_that_trains_in_part_is_never_0_or_100_percent():
     assert StageRow("layer4", 1000, 999, (0.1,)).state == "99% trainable"
     assert StageRow("layer4", 1000, 1, (0.1,)).state == "1% trainable"
+
+
+def test_parameters_that_no_output_depends_on_are_frozen_and_named(recipe):
+    norm = ["backbone.head.norm.weight", "backbone.head.norm.bias"]
+    changes = ["backbone.model=test_convnext", "head={kind='attention-pool', heads=2}"]
+    explanation = explain(recipe, changes)
+    assert not {*norm} & {*explanation.trainable["all"]}
+    assert explanation.notes[-1] == (
+        "all: the model's output does not depend on backbone.head.norm.bias, "
+        "backbone.head.norm.weight; frozen in this phase"
+    )
+    events = [*run(recipe, [*changes, "phases.all.epochs=1"])]
+    started = {e.phase: e for e in events if isinstance(e, SegmentStarted)}
+    assert {*started["all"].rates} == {*explanation.trainable["all"]}
+    lines = [event.text for event in events if isinstance(event, Notice)]
+    assert [line for line in lines if "norm" in line] == [explanation.notes[-1]]

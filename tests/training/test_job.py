@@ -11,7 +11,7 @@ from tlf.errors import RecipeError
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.plan import read_plan
 from tlf.runtime.devices import start_accelerator
-from tlf.training.job import largest_piece, open_job, read_images
+from tlf.training.job import largest_piece, norm_notes, open_job, read_images
 
 
 def finish(generator):
@@ -53,7 +53,7 @@ def test_more_workers_than_the_machine_serves_are_noted(job, changed):
 
 @pytest.mark.parametrize(
     ("processes", "accumulate", "largest"),
-    [(1, 1, 8), (1, 3, 4), (2, 1, 4), (2, 3, 2), (3, 1, 4), (4, 4, 2)],
+    [(1, 1, 8), (1, 3, 4), (2, 1, 4), (2, 3, 2), (3, 1, 4), (4, 4, 2), (1, 100, 2)],
 )
 def test_the_largest_piece_of_a_batch_of_eight(job, changed, processes, accumulate, largest):
     """Its images are dealt in four mirrored pairs."""
@@ -68,3 +68,27 @@ def test_a_phase_that_does_not_fit_the_backbone_is_refused_before_an_image_is_re
     plan = read_plan(path, ["phases.all.lr={head=0.1, layer9=0.1}"])
     with pytest.raises(RecipeError, match=r"phases\.1\.lr: the backbone has no stage 'layer9'"):
         open_job(plan, start_accelerator("no"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"accumulate": 3}, ["accumulate = 3: … from pieces of 4 images, not from batches of 8"]),
+        (
+            {"batchnorm": "local"},
+            [
+                'batchnorm = "local": … from the images of each process, 4 at once; on another '
+                "number of processes, the same recipe is another experiment"
+            ],
+        ),
+        ({"batchnorm": "local", "phases": 1, "accumulate": 2}, []),
+    ],
+)
+def test_a_run_says_where_batchnorm_does_not_see_the_whole_batch(job, changed, changes, expected):
+    if "phases" in changes:  # the first phase alone: only the head trains
+        changes = {**changes, "phases": job.recipe.phases[:1]}
+    several = replace(job, accelerator=SimpleNamespace(num_processes=2))
+    notes = norm_notes(changed(several, **changes))
+    shown = "BatchNorm takes its statistics"
+    assert [*notes] == [line.replace("…", shown) for line in expected]

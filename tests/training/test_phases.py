@@ -11,7 +11,7 @@ from torch import nn
 
 from small import TWO_PHASES, write_recipe
 from tlf.builtin.backbones import Timm
-from tlf.builtin.freeze_policies import Alternate, Backbone, Gradual, Nothing, Plateau
+from tlf.builtin.freeze_policies import Alternate, Backbone, Gradual, Norms, Nothing, Plateau
 from tlf.builtin.schedulers import Constant
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
@@ -28,6 +28,7 @@ from tlf.training.phases import (
     check_phases,
     foresee,
     learning_rates,
+    unused_note,
 )
 
 STAGES = {"stem": ["0.weight"], "low": ["1.weight"], "top": ["2.weight"]}
@@ -119,10 +120,11 @@ def model():
     return Classifier(backbone, nn.Linear(2, 2, bias=False), STAGES)
 
 
-def check(model, policies, *, lr=HEAD_ONLY, epochs=3, offers=()):
+def check(model, policies, *, lr=HEAD_ONLY, epochs=3, offers=(), batch_size=32):
     """Check a phase with these policies, as a run does before it trains."""
     plugins = load_plugins(())
     table = {
+        "batch_size": batch_size,
         "data": {"kind": "starter"},
         "backbone": {"kind": "timm", "model": "test_resnet", "weights": "none"},
         "phases": [
@@ -240,6 +242,43 @@ def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long(model):
     assert len(asked[-1].history) == 19_999
     (problem,) = problems(model, [Gradual(every=100)], epochs=20_000)
     assert problem.startswith("phases.1.lr: by epoch 20000, backbone.0.weight trains")
+
+
+@pytest.mark.parametrize(
+    ("policies", "epochs", "refused"),
+    [
+        ([Nothing()], 1, True),
+        ([Nothing(), Norms()], 1, False),
+        ([Gradual()], 1, False),
+        ([Gradual()], 3, True),
+        ([Gradual(), Norms()], 9, False),
+    ],
+)
+def test_batches_of_one_image_are_refused_where_batchnorm_may_train(
+    resnet, policies, epochs, refused
+):
+    more = {"lr": 0.1, "epochs": epochs, "batch_size": 1}
+    if not refused:
+        check(resnet, policies, **more)
+        return
+    (problem,) = problems(resnet, policies, **more)
+    assert problem == (
+        "batch_size: must be at least 2, as BatchNorm trains in the phase thaw, got 1; write "
+        'batch_size = 2, or freeze "norms" in every phase'
+    )
+    check(resnet, policies, **{**more, "batch_size": 2})
+
+
+def test_a_network_without_batchnorm_takes_batches_of_one_image(model):
+    check(model, [Nothing()], lr=0.1, batch_size=1)
+
+
+def test_many_unused_parameters_are_one_short_line():
+    names = [f"backbone.{letter}" for letter in "abcdefghijklmnop"]
+    assert unused_note(PHASE, names[1::-1]) == (
+        "p: the model's output does not depend on backbone.a, backbone.b; frozen in this phase"
+    )
+    assert unused_note(PHASE, names).endswith("backbone.l and 4 more; frozen in this phase")
 
 
 def test_the_command_line_reports_it_before_anything_is_written(tmp_path, images, tlf):

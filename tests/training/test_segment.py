@@ -13,6 +13,7 @@ from tlf.builtin.optimizers import AdamW, Sgd
 from tlf.builtin.schedulers import Constant
 from tlf.errors import TrainingError
 from tlf.freezing.freeze import digests
+from tlf.heads.attention_pool import AttentionPool
 from tlf.model import Classifier
 from tlf.recipe.schema import Phase
 from tlf.training.phases import learning_rates
@@ -89,6 +90,26 @@ def test_the_accelerator_does_not_keep_the_old_wrapper(resnet):
     assert len(accelerator._models) == len(accelerator._optimizers) == 1
     _step(accelerator, second)
     end_segment(accelerator, second)
+
+
+def test_what_no_output_depends_on_is_frozen_for_the_segment():
+    built = Timm(model="test_convnext", weights="none").build()
+    head = AttentionPool(heads=2).build(built.num_features, 2)
+    model, accelerator = Classifier(built.module, head, built.stages), Accelerator()
+    before = digests(model)
+    rates = learning_rates(model, PHASE, model.stage("stem"))
+    setup = SegmentSetup(frozenset(model.stage("stem")), rates, Sgd(), probed=(3, 32, 32))
+    segment = begin_segment(accelerator, model, setup)
+    unused = {"backbone.head.norm.weight", "backbone.head.norm.bias"}
+    assert segment.unused == unused
+    assert segment.named == setup.frozen
+    assert segment.frozen == setup.frozen | unused
+    assert segment.rates.keys() == rates.keys() - unused
+    assert digests(model) == before
+    assert not any(p.requires_grad for n, p in model.named_parameters() if n in unused)
+    held = {name for group in segment.optimizer.param_groups for name in group["names"]}
+    assert held == segment.rates.keys()
+    accelerator.free_memory()
 
 
 def _segment(accelerator, model, frozen, optimizer, previous=None):

@@ -18,32 +18,39 @@ from tlf.training.step import Updates, pieces_of
 BATCHES = [[3, 1, 4, 15, 9], [2], [6, 5]]
 
 
-def pieces(job, rank, processes, batches=BATCHES):
+def pieces(job, rank, processes, batches=BATCHES, *, together=True):
     accelerator = SimpleNamespace(
         process_index=rank, num_processes=processes, device=torch.device("cpu")
     )
     several = replace(job, accelerator=accelerator)
-    return list(pieces_of(several, job.recipe.phases[0], batches, 0, None))
+    phase = job.recipe.phases[0]
+    return list(pieces_of(several, phase, batches, 0, None, together=together))
 
 
 @pytest.mark.parametrize(("processes", "accumulate"), [(1, 1), (1, 3), (2, 1), (3, 2)])
 def test_every_image_of_a_batch_counts_once(job, changed, processes, accumulate):
     job = changed(job, accumulate=accumulate)
-    dealt = [pieces(job, rank, processes) for rank in range(processes)]
-    for number, batch in enumerate(BATCHES):
-        counted = []
-        for own in dealt:
-            for piece, real in own[number * accumulate : (number + 1) * accumulate]:
-                counted += piece.indices[:real].tolist()
-                assert len(piece.indices) == max(real, 1)
-        assert sorted(counted) == sorted(batch)
+    counted = []
+    for rank in range(processes):
+        for piece, share in pieces(job, rank, processes):
+            assert piece.indices.tolist() == share.indices
+            counted += piece.indices[: share.count].tolist()
+    assert sorted(counted) == sorted(index for batch in BATCHES for index in batch)
 
 
 def test_an_empty_share_holds_one_image_that_does_not_count(job):
-    ((one, one_counts),), ((other, other_counts),) = (pieces(job, n, 2, [[7]]) for n in (0, 1))
+    ((one, real),), ((other, empty),) = (pieces(job, n, 2, [[7]]) for n in (0, 1))
     assert one.indices.tolist() == other.indices.tolist() == [7]
-    assert sorted([one_counts, other_counts]) == [0, 1]
+    assert [real.count, empty.count] == [1, 0]
     assert torch.equal(one.inputs, other.inputs)
+
+
+def test_a_process_skips_a_piece_that_it_has_no_image_of_and_nobody_waits_for(job, changed):
+    job = changed(job, accumulate=2)
+    batch = [[0, 1, 2, 3]]
+    assert [share.count for _, share in pieces(job, 0, 2, batch, together=False)] == [2, 2]
+    assert [share.count for _, share in pieces(job, 1, 2, batch, together=False)] == [0]
+    assert [share.count for _, share in pieces(job, 1, 2, batch)] == [0, 0]
 
 
 def test_labels_belong_to_their_images(job):
@@ -67,7 +74,9 @@ def step(job, batch, signals=None):
     for group in segment.optimizer.param_groups:
         group["lr"] = group["base_lr"]
     before = deepcopy(job.classifier.head)
-    updates = Updates(job, phase, segment, 0, pieces_of(job, phase, [batch], 0, None))
+    updates = Updates(
+        job, phase, segment, 0, pieces_of(job, phase, [batch], 0, None, together=False)
+    )
     loss = updates.make(0, len(batch), signals)
     job.accelerator.free_memory()
     return loss, before, deepcopy(job.classifier.head)

@@ -1,11 +1,11 @@
 """Splits and transforms → batches. Order and augmentation are functions of (seed, epoch, index).
 
-All processes share one batch. It is sharded, over processes and over the pieces in which each
-computes it, so that images i and B - 1 - i are in the same shard: batch augmentations mix such
-pairs.
+All processes share one batch. It is sharded over the pieces that are computed one after the other,
+and each piece over the processes, so that images i and B - 1 - i are in the same shard: batch
+augmentations mix such pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -141,10 +141,56 @@ def shard(batch: Sequence[int], index: int, shards: int) -> list[int]:
     """One of ``shards`` shards of a batch. Images i and B - 1 - i are in the same shard, at
     mirrored positions: flipping each shard along B flips the batch.
 
+    The first shard always holds images. No shard holds one image, unless the batch does: BatchNorm
+    cannot train on it.
+
     >>> shard([0, 1, 2, 3, 4, 5, 6, 7], 0, 2), shard([0, 1, 2, 3, 4, 5, 6, 7], 1, 2)
     ([0, 1, 6, 7], [2, 3, 4, 5])
+    >>> [shard([0, 1, 2, 3, 4], index, 3) for index in range(3)]
+    [[0, 4], [1, 2, 3], []]
     """
-    pairs = (len(batch) + 1) // 2
-    front = range(pairs * index // shards, pairs * (index + 1) // shards)
+    pairs = max(1, len(batch) // 2)
+    first, end = (-(-pairs * n // shards) for n in (index, index + 1))
+    front = [*range(first, end)]
+    if len(batch) > 1 and len(batch) % 2 and first < end == pairs:
+        front.append(pairs)  # the image in the middle goes with the pair around it
     back = [len(batch) - 1 - i for i in reversed(front) if len(batch) - 1 - i != i]
     return [batch[i] for i in [*front, *back]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The images of a batch that one process computes at once."""
+
+    indices: list[int]
+    """Never empty: where a process has no image of a piece, it holds one that does not count."""
+    count: int
+    """How many of the images count: all of them, or none."""
+    last: bool
+    """Whether it is the last one of its batch."""
+
+
+def deal(
+    batch: Sequence[int], accumulate: int, process: int, processes: int, *, together: bool
+) -> Iterator[Share]:
+    """The shares of one process of a batch, piece by piece.
+
+    A piece holds the same images on any number of processes. Every process has a share of the last
+    piece, though it may not count: the others wait for its gradients.
+
+    Parameters:
+        batch: the indices of its images.
+        accumulate: the number of pieces. Where there are fewer pairs of images, there are fewer.
+        process: the number of the process.
+        processes: how many there are.
+        together: whether all processes have to compute every piece, as synchronised norms need it.
+
+    >>> [(share.indices, share.count) for share in deal([0, 1, 2, 3], 2, 1, 2, together=False)]
+    [([1], 0)]
+    """
+    pieces = min(accumulate, max(1, len(batch) // 2))
+    for number in range(pieces):
+        piece = shard(batch, number, pieces)
+        own, last = shard(piece, process, processes), number == pieces - 1
+        if own or last or together:
+            yield Share(own or piece[:1], len(own), last)

@@ -160,6 +160,9 @@ class Recipe:
     """Images per update, over all processes together."""
     accumulate: Annotated[int, Field(ge=1, le=1000)] = 1
     """Pieces in which a batch is computed, one after the other, to fit into memory."""
+    batchnorm: Literal["sync", "local"] = "sync"
+    """Where BatchNorm that trains takes its statistics from: ``sync`` is all processes together,
+    ``local`` each process by itself."""
     clip_grad_norm: Positive | None = None
     """Largest norm of the gradient over all parameters."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tlf.components import Splits
 from tlf.freezing.find_partition import find_partition
+from tlf.freezing.find_unused import find_unused
 from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
@@ -15,7 +16,14 @@ from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.results import Progress
-from tlf.training.phases import apart, check_phases, frozen_in, learning_rates
+from tlf.training.phases import (
+    apart,
+    check_phases,
+    frozen_in,
+    learning_rates,
+    probed,
+    unused_note,
+)
 
 ONE_STAGE = (
     "the whole backbone is one stage, stem: policies and rates that work by stage, such as up-to, "
@@ -62,12 +70,14 @@ class Explanation:
     starts: Mapping[str, str]
     """Phase → the input of its trainable part: images, or the output of the frozen stages. Checked
     in float32 on the CPU; a run checks it again on its own device."""
+    unused: tuple[str, ...] = ()
+    """A sentence for each phase that would train parameters which no output depends on."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes about splits and stages, one sentence each."""
+        """Notes about splits, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        return (*self.splits.notes, *whole)
+        return (*self.splits.notes, *whole, *self.unused)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
@@ -91,12 +101,18 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     check_phases(plan, classifier)
     preprocessing = resolve_preprocessing(plan.recipe, built, plan.source)
     check_input(plan, built, classifier, preprocessing, len(splits.classes))
-    rates, starts = {}, {}
+    rates, starts, notes = {}, {}, []
     for phase in plan.recipe.phases:
         start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
         frozen = frozen_in(plan, classifier, phase, start)
-        rates[phase.name] = learning_rates(classifier, phase, frozen)
         freeze(classifier, frozen)
+        image = probed(plan, preprocessing)
+        unused = find_unused(classifier, image, nullcontext).always if image else frozenset()
+        if unused:
+            notes.append(unused_note(phase, unused))
+            frozen |= unused
+            freeze(classifier, frozen)
+        rates[phase.name] = learning_rates(classifier, phase, frozen)
         image = apart(plan, phase, preprocessing)
         partition = image and find_partition(classifier, frozen, image, nullcontext)
         starts[phase.name] = start_of(partition)
@@ -108,6 +124,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         phases={name: stage_rows(classifier, table) for name, table in rates.items()},
         trainable={name: tuple(table) for name, table in rates.items()},
         starts=starts,
+        unused=tuple(notes),
     )
 
 

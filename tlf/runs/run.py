@@ -32,7 +32,7 @@ from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.state_file import restore, state_file
-from tlf.training.job import Job, open_job, read_images
+from tlf.training.job import Job, norm_notes, open_job, read_images
 from tlf.training.state import State
 from tlf.training.trainer import Event, train
 
@@ -82,7 +82,9 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
             job = yield from _opened(plan)
             folder, note = from_main(lambda: _begun(exits, job))
         yield RunStarted(folder, job, 0)
-        yield from map(Notice, [*job.splits.notes, *job.notes, *filter(None, [note])])
+        yield from map(
+            Notice, [*job.splits.notes, *job.notes, *norm_notes(job), *filter(None, [note])]
+        )
         yield from _train(job, folder, State(), started)
 
 
@@ -122,7 +124,8 @@ def resume(
         if changes.sentences:
             write_chapter(folder, job, len(state.history), changes)
         yield RunStarted(folder, job, len(state.history))
-        notes = [*changes.notes, *job.notes, *filter(None, [note]), *state.notes]
+        own = [*job.notes, *norm_notes(job), *filter(None, [note])]
+        notes = [*changes.notes, *own, *state.notes]
         yield from map(Notice, notes)
         if not stored:
             yield Notice("the run was stopped before its first state was stored; it starts again")

@@ -9,8 +9,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 
 from tlf.data.loading import make_batches, order
-from tlf.freezing.freeze import freeze
-from tlf.model import Classifier, trains_batchnorm
+from tlf.freezing.freeze import changing_tensors, freeze
+from tlf.model import trains_batchnorm
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Progress, StageSignals, Updated
@@ -45,18 +45,25 @@ def train_epoch(
     started = time.perf_counter()
     # Evaluation set every module to eval mode, the trainable ones too.
     freeze(segment.classifier, segment.frozen)
-    statistics = trains_batchnorm(segment.classifier)
     indices = order(recipe.seed, run_epoch, len(job.splits.train))
-    batches = make_batches(indices, recipe.batch_size, lone=not statistics)
+    batches = make_batches(
+        indices, recipe.batch_size, lone=not trains_batchnorm(segment.classifier)
+    )
     view_number = view(job, phase, segment, run_epoch)
-    pieces = pieces_of(job, phase, batches[state.update :], view_number, stored)
+    pieces = pieces_of(
+        job,
+        phase,
+        batches[state.update :],
+        view_number,
+        stored,
+        together=segment.norms.synchronised,
+    )
     updates = Updates(job, phase, segment, run_epoch, pieces)
     where = f"phase {phase.name}, epoch {progress.epoch + 1}"
     losses = state.losses = state.losses or LossMeter(job.accelerator.device, where)
     before, progress = losses.done, replace(progress, updates=len(batches))
     yield from _make_updates(updates, batches, progress, state, losses)
-    if statistics:
-        _share_buffers(job.accelerator, segment.classifier)
+    _share_buffers(job.accelerator, segment)
     seconds = time.perf_counter() - started
     last = replace(progress, update=len(batches) - 1)
     return Trained(
@@ -118,8 +125,11 @@ def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
-def _share_buffers(accelerator: Accelerator, classifier: Classifier) -> None:
-    """Copy the first process's BatchNorm statistics to all, so that all evaluate one model."""
-    if accelerator.num_processes > 1:
-        for buffer in classifier.buffers():
+def _share_buffers(accelerator: Accelerator, segment: Segment) -> None:
+    """Copy the first process's statistics to all, so that all evaluate one model."""
+    if accelerator.num_processes == 1:
+        return
+    changing = changing_tensors(segment.classifier, segment.frozen)
+    for name, buffer in segment.classifier.named_buffers():
+        if name in changing:
             buffer.copy_(broadcast(buffer.clone()))

@@ -1,6 +1,6 @@
 """A job: the recipe with its images found and its model built. Nothing is trained or written."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspect import Events, inspect_splits
 from tlf.data.loader import Loaders
-from tlf.data.loading import EVAL_BATCH, Pixels, decoded_pixels, shard
+from tlf.data.loading import EVAL_BATCH, Pixels, deal, decoded_pixels
 from tlf.data.white import find_white
 from tlf.data.workers import WORKERS_PER_CORE, worker_count
 from tlf.model import Classifier
@@ -24,7 +24,7 @@ from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.schema import Recipe
 from tlf.tasks import TASKS, Task
-from tlf.training.phases import check_augmentations, check_phases
+from tlf.training.phases import check_augmentations, check_phases, trains_norms
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,35 @@ class Job:
 
 def largest_piece(job: Job) -> int:
     """The largest number of images of a batch that a process trains on at once."""
+    return _largest(job, job.accelerator.num_processes)
+
+
+def norm_notes(job: Job) -> Iterator[str]:
+    """A sentence for each reason why BatchNorm does not take its statistics from whole batches."""
     recipe = job.recipe
-    shares = job.accelerator.num_processes * recipe.accumulate
-    return max(len(shard(range(recipe.batch_size), i, shares)) for i in range(shares))
+    local, pieces = recipe.batchnorm == "local", recipe.accumulate > 1
+    if not (local or pieces) or trains_norms(job.plan, job.classifier) is None:
+        return
+    if local:
+        yield (
+            'batchnorm = "local": BatchNorm takes its statistics from the images of each process, '
+            f"{largest_piece(job)} at once; on another number of processes, the same recipe is "
+            "another experiment"
+        )
+    if pieces:
+        yield (
+            f"accumulate = {recipe.accumulate}: BatchNorm takes its statistics from pieces of "
+            f"{_largest(job, 1)} images, not from batches of {recipe.batch_size}"
+        )
+
+
+def _largest(job: Job, processes: int) -> int:
+    batch = range(min(job.recipe.batch_size, len(job.splits.train)))
+    return max(
+        share.count
+        for process in range(processes)
+        for share in deal(batch, job.recipe.accumulate, process, processes, together=False)
+    )
 
 
 def eval_batch(job: Job) -> int:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from functools import partial
 
 import torch
+from torch import nn
 
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.errors import PluginError, RecipeError
-from tlf.freezing.freeze import united
-from tlf.model import Classifier
+from tlf.freezing.freeze import set_modes, united
+from tlf.model import Classifier, trains_batchnorm
 from tlf.plugins.attribution import attributed, blame, original
 from tlf.plugins.returned import checked_mix
 from tlf.preprocessing import Preprocessing
@@ -98,7 +99,15 @@ def apart(plan: Plan, phase: Phase, preprocessing: Preprocessing) -> tuple[int, 
     the whole model.
     """
     mixing = any(isinstance(a, BatchAugmentation) for a in augmentations(plan, phase))
-    if mixing or plan.plugins.replaces_step:
+    return None if mixing else probed(plan, preprocessing)
+
+
+def probed(plan: Plan, preprocessing: Preprocessing) -> tuple[int, int, int] | None:
+    """(C, S, S) of the images, where the loss depends on the model's output alone.
+
+    None where a plugin's training step decides what it depends on.
+    """
+    if plan.plugins.replaces_step:
         return None
     return preprocessing.channels, preprocessing.size, preprocessing.size
 
@@ -117,6 +126,18 @@ def frozen_in(
         with blame(plan.plugins.catalogue.offer(policy), "frozen"):
             answers.append(policy.frozen(classifier, progress))
     return united(classifier, answers)
+
+
+def unused_note(phase: Phase, unused: Collection[str]) -> str:
+    """A line that names the parameters of a phase that cannot train; of many, the first ones."""
+    names = sorted(unused)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    listed = ", ".join(names[:_SHOWN]) + more
+    return f"{phase.name}: the model's output does not depend on {listed}; frozen in this phase"
+
+
+_SHOWN = 12
+"""Names of parameters in a line, at most."""
 
 
 def check_phases(plan: Plan, classifier: Classifier) -> None:
@@ -138,8 +159,52 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
         else:
             later = next(_later_problems(plan, classifier, phase, start), None)
             problems += [] if later is None else [f"phases.{number}.{later}"]
+    if plan.recipe.batch_size == 1 and not problems:
+        name = trains_norms(plan, classifier)
+        problems = [] if name is None else [_LONE.format(name)]
     if problems:
         raise RecipeError(problems, plan.source)
+
+
+_LONE = (
+    "batch_size: must be at least 2, as BatchNorm trains in the phase {}, got 1; write "
+    'batch_size = 2, or freeze "norms" in every phase'
+)
+
+
+def trains_norms(plan: Plan, classifier: Classifier) -> str | None:
+    """The name of the first phase in which BatchNorm trains, or may train; None if there is none.
+
+    It leaves the modules in the modes of a phase.
+    """
+    for phase in plan.recipe.phases:
+        for frozen in _possible(plan, classifier, phase):
+            set_modes(classifier, frozen)
+            if trains_batchnorm(classifier):
+                return phase.name
+    return None
+
+
+def _possible(plan: Plan, classifier: Classifier, phase: Phase) -> Iterator[frozenset[str]]:
+    """Every answer of the policies of a phase that can be foreseen, each once."""
+    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in classifier.modules()):
+        return
+    start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
+    seen = {frozen_in(plan, classifier, phase, start)}
+    yield from seen
+    for _, answers in _foreseen(plan, classifier, phase, start):
+        for frozen in answers:
+            if isinstance(frozen, frozenset) and frozen not in seen:
+                seen.add(frozen)
+                yield frozen
+
+
+def _foreseen(
+    plan: Plan, classifier: Classifier, phase: Phase, start: Progress
+) -> Iterator[tuple[int, tuple["Foreseen", ...]]]:
+    parts = (*classifier.stages, "head")
+    ask, plausible = partial(frozen_in, plan, classifier, phase), TASKS[plan.recipe.task].plausible
+    return foresee(ask, start, parts, plausible)
 
 
 def _later_problems(
@@ -149,9 +214,7 @@ def _later_problems(
     or nothing is left to train, however well training goes.
     """
     seen = set()
-    parts = (*classifier.stages, "head")
-    ask, plausible = partial(frozen_in, plan, classifier, phase), TASKS[plan.recipe.task].plausible
-    for epoch, answers in foresee(ask, start, parts, plausible):
+    for epoch, answers in _foreseen(plan, classifier, phase, start):
         refused = [answer for answer in answers if isinstance(answer, ValueError)]
         if len(refused) == len(answers):
             yield f"freeze: in epoch {epoch + 1}, {refused[0]}"

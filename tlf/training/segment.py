@@ -11,6 +11,7 @@ that an optimizer may keep in its groups, such as a count of its steps. A newly 
 starts without state. The next phase starts with a new optimizer.
 """
 
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy, deepcopy
@@ -20,19 +21,22 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
 from tlf.freezing.cast import CastWeights, cast_weights
 from tlf.freezing.find_partition import find_partition
+from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
 from tlf.freezing.freeze import audit, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, normalisation_modules, parameter_count
 from tlf.recipe.schema import Phase
 from tlf.runtime.processes import gathered
 from tlf.training.job import Job, largest_piece
-from tlf.training.phases import apart, learning_rates
+from tlf.training.norms import TrainedNorms, trained_norms
+from tlf.training.phases import apart, learning_rates, probed
 from tlf.training.rows import Rows
 
 _LIGHT = 2**23
@@ -51,6 +55,10 @@ class SegmentSetup:
     optimizer: Optimizer
     image: tuple[int, int, int] | None = None
     """(C, S, S) of the images, where the frozen stages may run apart from the rest."""
+    probed: tuple[int, int, int] | None = None
+    """(C, S, S) of the images, where the loss depends on the model's output alone."""
+    synchronised: bool = True
+    """Whether BatchNorm takes its statistics from all processes, where there are several."""
     piece: int = 1
     """The largest number of images that a process trains on at once."""
     compiled: bool = False
@@ -68,6 +76,8 @@ def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetu
         rates=learning_rates(job.classifier, phase, frozen),
         optimizer=phase.optimizer or job.recipe.optimizer,
         image=apart(job.plan, phase, job.preprocessing),
+        probed=probed(job.plan, job.preprocessing),
+        synchronised=job.recipe.batchnorm == "sync",
         piece=largest_piece(job),
         compiled=job.recipe.compile,
     )
@@ -82,8 +92,12 @@ class Segment:
     """The classifier as Accelerate wrapped it."""
     optimizer: AcceleratedOptimizer
     frozen: frozenset[str]
+    """Names of the frozen parameters, the unused ones included."""
+    unused: frozenset[str]
+    """Those that no freeze policy names, but that the output does not depend on."""
     rates: Mapping[str, float]
     """Trainable parameter → learning rate, before the scheduler."""
+    norms: TrainedNorms
     before: Mapping[str, str]
     """Tensor → its digest at the start of the segment."""
     partition: Partition | None
@@ -102,6 +116,11 @@ class Segment:
     def cast_weights(self) -> AbstractContextManager[None]:
         """Compute the frozen stages with their weights in the precision of the products."""
         return self.weights.used() if self.weights else nullcontext()
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The parameters that the freeze policies named."""
+        return self.frozen - self.unused
 
 
 def parameter_groups(
@@ -142,8 +161,12 @@ def begin_segment(
         before: digests of all tensors, if they are known; frozen tensors are compared with them at
             the end.
     """
-    frozen, rates, optimizer, piece = setup.frozen, setup.rates, setup.optimizer, setup.piece
+    optimizer, piece = setup.optimizer, setup.piece
+    freeze(classifier, setup.frozen)
+    unused = _unused(accelerator, classifier, setup)
+    frozen = setup.frozen | unused.always
     freeze(classifier, frozen)
+    rates = {name: rate for name, rate in setup.rates.items() if name not in frozen}
     built = optimizer.build(parameter_groups(classifier, rates, optimizer))
     if previous is not None:
         _carry_over(previous.optimizer, built)
@@ -158,17 +181,18 @@ def begin_segment(
     trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
     if setup.compiled and partition is None:
         trainable.compile()
-    # The model is on its device already. To move it, Accelerate would first look for distributed
-    # tensors, which takes half a second of imports.
-    model, prepared = accelerator.prepare(trainable, built, device_placement=[False, True])
+    model, prepared = _wrapped(accelerator, trainable, built, setup, unused)
+    several = accelerator.num_processes > 1
+    norms = trained_norms(classifier, synchronised=several and setup.synchronised)
     threads = (
         1 if partition and _is_light(classifier, partition, piece) else torch.get_num_threads()
     )
     precision = accelerator.mixed_precision
     weights = cast_weights(classifier, frozen, partition, precision) if partition else None
     return Segment(
-        classifier, model, prepared, frozen, rates, before, partition, threads, weights=weights
-    )
+        classifier, model, prepared, frozen, unused.always, rates, norms, before, partition,
+        threads, weights=weights,
+    )  # fmt: skip
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
@@ -218,6 +242,39 @@ def _different(classifier: Classifier, own: Mapping[str, str]) -> str | None:
     names = [name for name, _ in classifier.named_parameters()]
     every = gathered([own[name] for name in names])
     return next((n for n, *digests in zip(names, *every, strict=True) if len({*digests}) > 1), None)
+
+
+def _unused(accelerator: Accelerator, classifier: Classifier, setup: SegmentSetup) -> Unused:
+    """The parameters that cannot train, although no policy freezes them."""
+    if setup.probed is None:
+        return Unused()
+    unused = find_unused(classifier, setup.probed, accelerator.autocast)
+    return agreed_unused(gathered(unused))
+
+
+def _wrapped(
+    accelerator: Accelerator,
+    trainable: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    setup: SegmentSetup,
+    unused: Unused,
+) -> tuple[nn.Module, AcceleratedOptimizer]:
+    """The trainable part and its optimizer, which average gradients over several processes."""
+    # A plugin's training step may leave parameters out, and some networks do so at random.
+    some_unused = setup.probed is None or bool(unused.in_training)
+    if some_unused:
+        warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+    accelerator.ddp_handler = DistributedDataParallelKwargs(
+        gradient_as_bucket_view=True, find_unused_parameters=some_unused
+    )
+    # The model is on its device already. To move it, Accelerate would first look for distributed
+    # tensors, which takes half a second of imports.
+    model, prepared = accelerator.prepare(trainable, optimizer, device_placement=[False, True])
+    if accelerator.num_processes > 1:
+        # Synchronised norms hold the same statistics in all processes, and others are shared after
+        # an epoch. The argument of this name is deprecated; its successor is new in torch 2.14.
+        model.broadcast_buffers = False
+    return model, prepared
 
 
 def _agreed(partition: Partition | None) -> Partition | None:

@@ -1,7 +1,8 @@
 """The optimizer steps of an epoch, on any number of processes, with or without accumulation.
 
-A batch is sharded over all processes. Each process takes its part in ``accumulate`` pieces, and
-adds their gradients up. So the step is the same as one process would make with the whole batch.
+A batch is computed in ``accumulate`` pieces, and each piece is sharded over all processes. Every
+process adds up the gradients of its shares, and the gradients of all processes are averaged after
+the last piece. So the step is the same as one process would make with the whole batch.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tlf.components import BatchAugmentation
-from tlf.data.loading import Batch, shard
+from tlf.data.loading import Batch, Share, deal
 from tlf.data.transfer import on_device
 from tlf.recipe.schema import Phase
 from tlf.runtime.devices import on_threads
@@ -25,8 +26,8 @@ from tlf.training.phases import augmentations
 from tlf.training.segment import Segment
 from tlf.training.signals import Signals
 
-Piece = tuple[Batch, int]
-"""A piece of a batch, and the number of its images that count."""
+Piece = tuple[Batch, Share]
+"""The images of a share, and how they count."""
 
 
 def pieces_of(
@@ -35,8 +36,10 @@ def pieces_of(
     batches: Iterable[Sequence[int]],
     view_number: int,
     stored: Activations | None,
+    *,
+    together: bool,
 ) -> Iterator[Piece]:
-    """Load this process's part of every batch, piece by piece.
+    """Load this process's shares of every batch, piece by piece.
 
     Parameters:
         job: the job.
@@ -44,30 +47,27 @@ def pieces_of(
         batches: the indices of the images of each batch.
         view_number: the random view that is drawn of the images.
         stored: the output of the frozen stages for the images, if it is stored.
+        together: whether all processes have to compute every piece.
     """
-    # Two iterators over one generator: the loader takes indices ahead, the counts follow.
-    dealt, counts = tee(_deal(job, batches))
-    keys = ([(view_number, i) for i in indices] for indices, _ in dealt)
+    # Two iterators over one generator: the loader takes indices ahead, the shares follow.
+    dealt, shares = tee(
+        share
+        for batch in batches
+        for share in deal(
+            batch,
+            job.recipe.accumulate,
+            job.accelerator.process_index,
+            job.accelerator.num_processes,
+            together=together,
+        )
+    )
+    keys = ([(view_number, i) for i in share.indices] for share in dealt)
     loaded = (
         on_device(job.loaders.batches(train_images(job, phase), keys), job.accelerator.device)
         if stored is None
         else stored.batches(keys)
     )
-    return ((batch, real) for batch, (_, real) in zip(loaded, counts, strict=True))
-
-
-def _deal(job: Job, batches: Iterable[Sequence[int]]) -> Iterator[tuple[list[int], int]]:
-    """The indices of each piece of this process, and how many of them count."""
-    accumulate = job.recipe.accumulate
-    first = job.accelerator.process_index * accumulate
-    shares = job.accelerator.num_processes * accumulate
-    for batch in batches:
-        for piece in range(first, first + accumulate):
-            share = shard(batch, piece, shares)
-            # Where a batch has fewer images than there are shares, some shares are empty. Every
-            # process has to run forward and backward all the same, because the others wait for its
-            # gradients. It uses one image that counts zero times.
-            yield share or [batch[0]], len(share)
+    return zip(loaded, shares, strict=True)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Updates:
     run_epoch: int
     """Index of the epoch in the run. Random numbers are drawn from it and the update's number."""
     pieces: Iterator[Piece]
-    """This process's pieces of the remaining batches."""
+    """This process's shares of the remaining batches."""
 
     def make(self, number: int, size: int, signals: Signals | None) -> Tensor:
         """Make one optimizer step on the next batch.
@@ -95,19 +95,20 @@ class Updates:
         """
         accelerator, segment = self.job.accelerator, self.segment
         total = torch.zeros((), device=accelerator.device)
-        for piece in range(self.job.recipe.accumulate):
-            batch, real = next(self.pieces)
+        for piece, (batch, share) in enumerate(self.pieces):
             self._seed(number, piece)
             images, labels = self._inputs(batch, number)
-            last = piece == self.job.recipe.accumulate - 1
             # Processes average their gradients once, after the last piece.
-            syncing = nullcontext() if last else accelerator.no_sync(segment.model)
-            with on_threads(segment.threads), syncing:
+            syncing = nullcontext() if share.last else accelerator.no_sync(segment.model)
+            with on_threads(segment.threads), syncing, segment.norms.computing(share.count):
                 loss = self._loss(images, labels)
                 # Every image of a batch weighs 1 / size, whatever piece it is in: ``loss`` is the
-                # mean of its piece. The wrapper averages over processes; their number undoes that.
-                accelerator.backward(loss * (real * accelerator.num_processes / size))
-            total += loss.detach() * real
+                # mean of its share. The wrapper averages over processes; their number undoes that.
+                accelerator.backward(loss * (share.count * accelerator.num_processes / size))
+            if share.count:
+                total += loss.detach() * share.count
+            if share.last:
+                break
         with on_threads(segment.threads):
             self._step(signals)
         return total

@@ -21,7 +21,7 @@ from tlf.training.epoch import Trained, train_epoch
 from tlf.training.evaluation import Predictions, classify
 from tlf.training.features import cut_entries, eval_activations
 from tlf.training.job import Job
-from tlf.training.phases import frozen_in
+from tlf.training.phases import frozen_in, unused_note
 from tlf.training.segment import (
     Segment,
     SegmentSetup,
@@ -92,7 +92,7 @@ def _current_segment(
     # Taken before the policies are asked, so that a policy that changes a weight is found out.
     before = digests(job.classifier) if current is None else None
     frozen = _frozen(job, phase, progress)
-    if current is not None and current.frozen == frozen:
+    if current is not None and current.named == frozen:
         return current
     if current is not None:
         yield from _end(job, phase, current)
@@ -101,13 +101,15 @@ def _current_segment(
         segment = begin_segment(job.accelerator, job.classifier, setup, current, before)
     if phase.ema is not None:
         state.ema = state.ema or Ema(phase.ema)
-        state.ema.follow(job.classifier, setup.rates)
+        state.ema.follow(job.classifier, segment.rates)
     state.segment = segment
     start = start_of(segment.partition)
-    started = SegmentStarted(phase.name, progress.epoch, setup.rates, start)
+    started = SegmentStarted(phase.name, progress.epoch, segment.rates, start)
     state.segments.append(started)
-    state.let_change(job.classifier, changing_tensors(job.classifier, frozen))
+    state.let_change(job.classifier, changing_tensors(job.classifier, segment.frozen))
     yield started
+    if segment.unused:
+        yield Notice(unused_note(phase, segment.unused))
     if job.recipe.compile and segment.partition is not None:
         yield Notice(f"{phase.name} is not compiled: it trains from the {start} alone")
     return segment

@@ -167,7 +167,7 @@ def _best_epoch(stored: dict[str, Any] | None, device: torch.device) -> BestEpoc
 
 def _segment_contents(segment: Segment) -> dict[str, Any]:
     return {
-        "frozen": sorted(segment.frozen),
+        "frozen": sorted(segment.named),
         "before": dict(segment.before),
         "optimizer": optimizer_contents(segment.optimizer),
     }
