@@ -25,6 +25,30 @@ def test_higher_top1_and_lower_loss_are_better_and_a_tie_is_not():
     assert better("eval_loss", low, high)
 
 
+def _tied(*losses):
+    metrics = ({"loss": loss, "top1": 1.0} for loss in losses)
+    return [replace(ZERO, epoch=n, metrics=figures) for n, figures in enumerate(metrics)]
+
+
+def test_the_eval_loss_breaks_a_tie_of_a_rate():
+    sure, unsure = _tied(0.0045, 0.1)
+    assert better("eval_top1", sure, unsure)
+    assert not better("eval_top1", unsure, sure)
+    assert newest_is_best("eval_top1", _tied(0.1, 0.0045), None)
+    assert not newest_is_best("eval_top1", _tied(0.0045, 0.1), None)
+    assert not newest_is_best("eval_top1", _tied(0.1, 0.1), None)
+
+
+def test_a_higher_rate_is_better_whatever_the_loss():
+    low, high = _history([0.2, 0.3])
+    assert better("eval_top1", replace(high, metrics={**high.metrics, "loss": 9.0}), low)
+
+
+def test_the_eval_loss_breaks_no_tie_of_the_train_loss():
+    sure, unsure = _tied(0.0045, 0.1)
+    assert not better("train_loss", sure, unsure)
+
+
 @pytest.mark.parametrize(
     ("values", "best"),
     [([0.1], True), ([0.1, 0.2], True), ([0.2, 0.2], False), ([0.2, 0.1], False)],

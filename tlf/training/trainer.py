@@ -100,7 +100,7 @@ def _current_segment(
     with blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
         segment = begin_segment(job.accelerator, job.classifier, setup, current, before)
     if phase.ema is not None:
-        state.ema = state.ema or Ema(phase.ema)
+        state.ema = state.ema or Ema(phase.ema, warmup=phase.ema_warmup)
         state.ema.follow(job.classifier, setup.rates)
     state.segment = segment
     start = start_of(segment.partition)

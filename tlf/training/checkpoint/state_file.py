@@ -122,6 +122,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
         "average": averages,
+        "averaged": 0 if state.ema is None else state.ema.updates,
         "phase_best": _best_contents(state.phase_best),
         "best": _best_contents(state.best),
         "segment": None if state.segment is None else _segment_contents(state.segment),
@@ -176,7 +177,8 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
     # The audit at the end compares with the start of the segment, not with the stored state.
     state.segment = replace(segment, before=before)
     if phase.ema is not None:
-        state.ema = Ema(phase.ema)
+        state.ema = Ema(phase.ema, warmup=phase.ema_warmup)
+        state.ema.updates = stored["averaged"]
         averages = _on(job.accelerator.device, stored["average"])
         state.ema.tensors = {n: laid_out(t, parameters[n]) for n, t in averages.items()}
 
