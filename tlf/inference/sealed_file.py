@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, WeightsError
+from tlf.runtime.strict_json import dumps
 
 FORMAT = 2
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
@@ -136,7 +137,7 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     from tlf.runtime.files import written_whole  # what only reads does not wait for it
 
     metadata = {"format": FORMAT, "file_sha256": BLANK.decode(), **about}
-    text = json.dumps(metadata, sort_keys=True)
+    text = dumps(metadata, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with written_whole(path) as side:

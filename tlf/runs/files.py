@@ -1,6 +1,5 @@
 """The files that a run writes to its folder, and when."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,6 +18,7 @@ from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
 from tlf.runs.history import append_epoch, rewrite_history
 from tlf.runs.provenance import provenance
 from tlf.runtime.files import remove_parts, write_whole, written_whole
+from tlf.runtime.strict_json import dumps
 from tlf.training.checkpoint.state_file import discard
 from tlf.training.features import eval_images
 from tlf.training.job import Job
@@ -28,7 +28,7 @@ from tlf.training.state import State
 def write_beginning(folder: Path, job: Job) -> None:
     """Write provenance.json and the resolved recipe."""
     if job.accelerator.is_main_process:
-        write_whole(folder / "provenance.json", json.dumps(provenance(job), indent=2) + "\n")
+        write_whole(folder / "provenance.json", dumps(provenance(job), indent=2) + "\n")
         # Last: a folder that has this file holds a run that can be resumed.
         write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
 
@@ -52,7 +52,7 @@ def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> No
 def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
     """Write a line for each segment: its start, and what trains at which rate."""
     if job.accelerator.is_main_process:
-        lines = [json.dumps(asdict(segment)) + "\n" for segment in segments]
+        lines = [dumps(asdict(segment)) + "\n" for segment in segments]
         write_whole(folder / "segments.jsonl", "".join(lines))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tlf.errors import RunError, nearest
 from tlf.results import EpochResult, epoch_line, epoch_result
 from tlf.runtime.files import write_whole
+from tlf.runtime.strict_json import dumps
 
 METRICS = "metrics.jsonl"
 """The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
@@ -58,7 +59,7 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
 
 
 def _line(result: EpochResult) -> str:
-    return json.dumps(epoch_line(result)) + "\n"
+    return dumps(epoch_line(result)) + "\n"
 
 
 def _near(path: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from tlf.runtime.strict_json import dumps
 from tlf.testing.contract import from_recipe, require, to_recipe
 
 _KINDS = {
@@ -51,7 +52,7 @@ def check_second_process(component: object, hook: str) -> None:
     process = _second_process()
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("the second process has no pipes")
-    process.stdin.write(json.dumps(question) + "\n")
+    process.stdin.write(dumps(question) + "\n")
     process.stdin.flush()
     answer = json.loads(process.stdout.readline())
     require(
@@ -81,7 +82,7 @@ def serve() -> None:
         # What a component prints must not reach the pipe of the answers.
         with contextlib.redirect_stdout(sys.stderr):
             answer = _answer(json.loads(line))
-        print(json.dumps(answer), flush=True)  # noqa: T201 - the parent reads it
+        print(dumps(answer), flush=True)  # noqa: T201 - the parent reads it
 
 
 def _answer(question: dict[str, Any]) -> dict[str, str]:

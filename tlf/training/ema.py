@@ -47,7 +47,7 @@ class Ema:
     def update(self, classifier: Classifier) -> None:
         """Add the weights after an update to the average."""
         self.updates += 1
-        weights = [classifier.get_parameter(name) for name in self.tensors]
+        weights: list[Tensor] = [classifier.get_parameter(name) for name in self.tensors]
         torch._foreach_lerp_([*self.tensors.values()], weights, 1 - self._decay())
 
     def _decay(self) -> float:

@@ -1,7 +1,6 @@
 """``tlf predict RUN IMAGE...``."""
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import tlf
 from tlf.cli import arguments
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, row
+from tlf.runtime.strict_json import dumps
 
 
 @click.command()
@@ -88,7 +88,7 @@ def print_json_lines(predictions: Iterable[Prediction]) -> None:
             "predicted": prediction.label,
             "probabilities": figures,
         }
-        print(json.dumps(line, ensure_ascii=False))  # noqa: T201 - the output of the command
+        print(dumps(line, ensure_ascii=False))  # noqa: T201 - the output of the command
 
 
 PRINTERS: Mapping[str, Callable[[Iterable[Prediction]], None]] = {

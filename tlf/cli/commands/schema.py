@@ -20,15 +20,14 @@ def command(output: Path | None) -> None:
     The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out, and then the
     schema accepts the kinds of all plugins.
     """
-    import json
-
     from tlf.recipe.json_schema import schema_of, usable_plugins
     from tlf.runtime.files import write_whole
+    from tlf.runtime.strict_json import dumps
 
     usable, failures = usable_plugins()
     for failure in failures:
         click.echo(f"left out: {failure}", err=True)
-    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=False)
+    text = dumps(schema_of(usable), indent=2, ensure_ascii=False)
     if output is None:
         click.echo(text)
         return

@@ -20,6 +20,7 @@ from torch import Tensor
 from tlf.errors import RunError, TrainingError
 from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
+from tlf.runtime.strict_json import dumps
 from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, restore_optimizer
 from tlf.training.checkpoint.packing import pack, unpack
@@ -65,7 +66,7 @@ def save(path: Path, job: Job, state: State) -> None:
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
     path.parent.mkdir(exist_ok=True)
     with written_whole(path) as side:
-        save_file(stored, side, metadata={"tlf": json.dumps(text)})
+        save_file(stored, side, metadata={"tlf": dumps(text)})
 
 
 def restore(path: Path, job: Job) -> State:
