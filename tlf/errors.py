@@ -9,7 +9,7 @@
     ├── StoppedError         a person or a batch system asked the run to stop
     └── TrainingError        training cannot continue
         ├── FrozenMovedError     a frozen tensor changed
-        └── NotFiniteError       the loss is no longer a finite number
+        └── NotFiniteError       a loss, logit, weight or statistic is no finite number
 
 Every message names the thing, says what is wrong and what to write instead.
 """
@@ -65,7 +65,7 @@ class FrozenMovedError(TrainingError):
 
 
 class NotFiniteError(TrainingError):
-    """The loss is no longer a finite number."""
+    """A loss, logit, weight or statistic is no longer a finite number."""
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

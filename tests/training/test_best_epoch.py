@@ -1,10 +1,13 @@
 from dataclasses import replace
 
 import pytest
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from tlf.model import Classifier
 from tlf.recipe.schema import EarlyStopping
 from tlf.results import EpochResult
-from tlf.training.best_epoch import better, newest_is_best, stalled
+from tlf.training.best_epoch import better, copies, newest_is_best, stalled
 
 ZERO = EpochResult("p", 0, 0.0, {"loss": 0.0, "top1": 0.0}, 0.1, 1, 1.0, 1.0)
 
@@ -80,3 +83,15 @@ def test_min_delta_is_how_much_counts():
     history = _history([0.5, 0.505])
     assert stalled(EarlyStopping(patience=1, min_delta=0.01), "eval_top1", history)
     assert not stalled(EarlyStopping(patience=1, min_delta=0.001), "eval_top1", history)
+
+
+def test_the_best_weights_are_kept_on_the_host():
+    """Fake tensors have a device that this machine may lack, and no values."""
+    with FakeTensorMode():
+        head = nn.Linear(3, 2, device="cuda")
+        on_gpu = Classifier(nn.Identity(), head, {})
+        kept = copies(on_gpu, {"head.weight"})
+        assert head.weight.device.type == "cuda"
+    assert {name: (tensor.device.type, tensor.shape) for name, tensor in kept.items()} == {
+        "head.weight": ("cpu", (2, 3))
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
 
-from tlf.errors import PluginError, RunError
+from tlf.errors import NotFiniteError, PluginError, RunError
 from tlf.recipe.plan import RecipeLike, plan_of
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
 from tlf.runs.files import record_epoch, rewrite_epochs, write_beginning, write_end, write_segments
@@ -141,14 +141,29 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
 
 def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     with Checkpointer(folder, job, state) as checkpointer:
-        for event in train(job, state):
-            if isinstance(event, EpochResult):
-                record_epoch(folder, job, event)
-            elif isinstance(event, SegmentStarted):
-                write_segments(folder, job, state.segments)
-            yield event
-            yield from checkpointer.after(event)
+        try:
+            for event in train(job, state):
+                if isinstance(event, EpochResult):
+                    record_epoch(folder, job, event)
+                elif isinstance(event, SegmentStarted):
+                    write_segments(folder, job, state.segments)
+                yield event
+                yield from checkpointer.after(event)
+        except NotFiniteError as error:
+            yield from checkpointer.fall_back()
+            raise NotFiniteError(f"{error}{_how_to_go_on(folder, state.phase)}") from error
     yield write_end(folder, job, state, time.perf_counter() - started)
+
+
+def _how_to_go_on(folder: Path, phase: int) -> str:
+    """The last clause of an error after which a run can go on with another learning rate."""
+    if not state_file(folder).is_file():
+        return ""
+    recipe = folder / "recipe.toml"
+    return (
+        "; the run's last sound state is stored: go on from it with "
+        f"tlf {recipe} phases.{phase}.lr=… --resume --changed"
+    )
 
 
 def _agreed_folder(job: Job) -> Path:

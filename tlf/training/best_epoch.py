@@ -49,7 +49,8 @@ class BestEpoch:
 
     result: EpochResult
     tensors: dict[str, Tensor]
-    """The tensors that may differ from the loaded weights. All others are as they were loaded."""
+    """The tensors that may differ from the loaded weights, on the host, where there is more memory
+    than on a GPU. All others are as they were loaded."""
     predictions: Predictions
 
     def load_into(self, classifier: Classifier) -> None:
@@ -58,6 +59,8 @@ class BestEpoch:
 
 
 def copies(classifier: Classifier, names: Container[str]) -> dict[str, Tensor]:
-    """Copies of the named tensors of a model."""
+    """Copies of the named tensors of a model, on the host."""
     own = classifier.state_dict()
-    return {name: tensor.detach().clone() for name, tensor in own.items() if name in names}
+    return {
+        name: tensor.detach().to("cpu", copy=True) for name, tensor in own.items() if name in names
+    }

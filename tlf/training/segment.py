@@ -20,13 +20,13 @@ import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import gather_object
-from torch import nn
+from torch import Tensor, nn
 
 from tlf.cache.entry import Entry
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
 from tlf.freezing.find_partition import find_partition
-from tlf.freezing.freeze import audit, digests, freeze
+from tlf.freezing.freeze import audit, changing_tensors, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, normalisation_modules, parameter_count
 from tlf.recipe.schema import Phase
@@ -90,7 +90,9 @@ class Segment:
     """The number of CPU threads that the trainable part computes on."""
     update_seconds: list[float] = field(default_factory=list)
     """The time of each of its first two updates, where it is compiled."""
-    frozen_norms: dict[str, float] = field(default_factory=dict)
+    changing: Mapping[str, Tensor] = field(default_factory=dict)
+    """What its updates change, by name: weights, and statistics such as BatchNorm's."""
+    frozen_norms: dict[str, Tensor] = field(default_factory=dict)
     """Frozen stage → the norm of its weights. Filled when it is first needed."""
     stored: dict[tuple[str, int], Entry | None] = field(default_factory=dict)
     """Split and view → the stored output of the frozen stages. Filled when it is first needed."""
@@ -133,10 +135,13 @@ def begin_segment(
         previous: the segment before it in the same phase, whose optimizer state is carried over.
         before: digests of all tensors, if they are known; frozen tensors are compared with them at
             the end.
+
+    Raises:
+        ValueError: the optimizer builds something else.
     """
     frozen, rates, optimizer, piece = setup.frozen, setup.rates, setup.optimizer, setup.piece
     freeze(classifier, frozen)
-    built = optimizer.build(parameter_groups(classifier, rates, optimizer))
+    built = _built(optimizer, parameter_groups(classifier, rates, optimizer))
     if previous is not None:
         _carry_over(previous.optimizer, built)
     before = before or digests(classifier)
@@ -156,7 +161,36 @@ def begin_segment(
     threads = (
         1 if partition and _is_light(classifier, partition, piece) else torch.get_num_threads()
     )
-    return Segment(classifier, model, prepared, frozen, rates, before, partition, threads)
+    return Segment(
+        classifier, model, prepared, frozen, rates, before, partition, threads,
+        changing=_changing(classifier, frozen),
+    )  # fmt: skip
+
+
+def _changing(classifier: Classifier, frozen: frozenset[str]) -> dict[str, Tensor]:
+    """Weights and statistics that training changes; counters are neither."""
+    names = changing_tensors(classifier, frozen)
+    tensors = dict([*classifier.named_parameters(), *classifier.named_buffers()])
+    return {n: t for n, t in tensors.items() if n in names and t.is_floating_point() and t.numel()}
+
+
+def _built(optimizer: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Build an optimizer of these groups.
+
+    Raises:
+        ValueError: it is no optimizer, or has other groups.
+    """
+    held = [[id(parameter) for parameter in group["params"]] for group in groups]
+    keys = [(group["names"], group["base_lr"]) for group in groups]
+    built: object = optimizer.build(groups)
+    if not isinstance(built, torch.optim.Optimizer):
+        raise ValueError(f"build must return a torch.optim.Optimizer, got {type(built).__name__}")
+    own = built.param_groups
+    if [[id(p) for p in group["params"]] for group in own] != held or [
+        (group.get("names"), group.get("base_lr")) for group in own
+    ] != keys:
+        raise ValueError("build must pass its groups on as they are, got other groups")
+    return built
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:

@@ -17,7 +17,9 @@ def optimizer_contents(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, stored: Mapping[str, Any], parameters: Mapping[str, Tensor]
 ) -> None:
-    """Load stored contents into an optimizer with the same groups.
+    """Load stored contents into an optimizer of the same parameters.
+
+    Their groups may differ: the recipe's learning rates may have changed.
 
     Parameters:
         optimizer: the optimizer.
@@ -29,7 +31,16 @@ def restore_optimizer(
         names.index(name): {key: laid_out(value, parameters[name]) for key, value in values.items()}
         for name, values in stored["state"].items()
     }
-    optimizer.load_state_dict({**stored, "state": by_index})
+    of_name = {name: group for group in stored["param_groups"] for name in group["names"]}
+    groups = [
+        {**of_name[group["names"][0]], **{k: group[k] for k in _OF_THE_RECIPE if k in group}}
+        for group in optimizer.state_dict()["param_groups"]
+    ]
+    optimizer.load_state_dict({**stored, "state": by_index, "param_groups": groups})
+
+
+_OF_THE_RECIPE = ("params", "names", "base_lr")
+"""What the recipe decides in a group. All else may be the optimizer's own, such as a count."""
 
 
 def laid_out(value: Any, like: Tensor) -> Any:  # noqa: ANN401 - state is not only tensors

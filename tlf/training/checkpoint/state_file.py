@@ -26,6 +26,7 @@ from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, rest
 from tlf.training.checkpoint.packing import pack, unpack
 from tlf.training.ema import Ema
 from tlf.training.evaluation import Predictions
+from tlf.training.finite import check_finite, largest, require_finite, together
 from tlf.training.job import Job
 from tlf.training.loss_meter import LossMeter
 from tlf.training.segment import Segment, begin_segment, segment_setup
@@ -52,10 +53,13 @@ def save(path: Path, job: Job, state: State) -> None:
     All processes have to call this; the main process writes.
 
     Raises:
+        NotFiniteError: a number in it is not finite. The last state stays.
         OSError: it cannot be written, for example because the disk is full.
         TrainingError: the optimizer's state holds a value that cannot be stored.
     """
-    losses = gather_object([0.0 if state.losses is None else float(state.losses.total.item())])
+    check_finite(job, state)
+    _check_optimizer(job, state)
+    losses = gather_object([0.0 if state.losses is None else state.losses.total])
     if not job.accelerator.is_main_process:
         return
     tensors: dict[str, Tensor] = {}
@@ -91,16 +95,16 @@ def restore(path: Path, job: Job) -> State:
         phase=stored["phase"],
         epoch=stored["epoch"],
         update=stored["update"],
+        skipped=stored["skipped"],
         changed=names,
     )
     state.signals.count, state.signals.sums = stored["signals"]["count"], stored["signals"]["sums"]
-    state.phase_best = _best_epoch(stored["phase_best"], device)
-    state.best = _best_epoch(stored["best"], device)
+    state.phase_best = _best_epoch(stored["phase_best"])
+    state.best = _best_epoch(stored["best"])
+    state.start = _best_epoch(stored["start"]) or state.best
     if stored["done"]:
-        where = f"phase {job.recipe.phases[state.phase].name}, epoch {state.epoch + 1}"
-        state.losses = LossMeter(device, where)
-        state.losses.done = stored["done"]
-        state.losses.total += stored["losses"][job.accelerator.process_index]
+        state.losses = LossMeter()
+        state.losses.resume(stored["losses"][job.accelerator.process_index], stored["done"])
     _restore_segment(stored, job, state)
     return state
 
@@ -116,6 +120,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "phase": state.phase,
         "epoch": state.epoch,
         "update": state.update,
+        "skipped": state.skipped,
         "done": 0 if state.losses is None else state.losses.done,
         "signals": {"count": state.signals.count, "sums": state.signals.sums},
         "segments": [asdict(segment) for segment in state.segments],
@@ -126,6 +131,8 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "averaged": 0 if state.ema is None else state.ema.updates,
         "phase_best": _best_contents(state.phase_best),
         "best": _best_contents(state.best),
+        # Mostly it is the best epoch, which is not stored twice.
+        "start": None if state.start is state.best else _best_contents(state.start),
         "segment": None if state.segment is None else _segment_contents(state.segment),
         "scaler": None if job.accelerator.scaler is None else job.accelerator.scaler.state_dict(),
     }
@@ -142,11 +149,11 @@ def _best_contents(best: BestEpoch | None) -> dict[str, Any] | None:
     }
 
 
-def _best_epoch(stored: dict[str, Any] | None, device: torch.device) -> BestEpoch | None:
+def _best_epoch(stored: dict[str, Any] | None) -> BestEpoch | None:
     if stored is None:
         return None
     predictions = Predictions(stored["logits"], stored["labels"])
-    return BestEpoch(epoch_result(stored["result"]), _on(device, stored["tensors"]), predictions)
+    return BestEpoch(epoch_result(stored["result"]), stored["tensors"], predictions)
 
 
 def _segment_contents(segment: Segment) -> dict[str, Any]:
@@ -197,6 +204,23 @@ def _read(path: Path) -> dict[str, Any]:
         )
     state: dict[str, Any] = unpack(text, tensors)
     return state
+
+
+def _check_optimizer(job: Job, state: State) -> None:
+    """Check what the optimizer keeps of gradients: it can overflow where no weight does.
+
+    Raises:
+        NotFiniteError: it is not finite.
+    """
+    kept = {} if state.segment is None else optimizer_contents(state.segment.optimizer)["state"]
+    moments = {
+        f"{key} of {name} in the optimizer": value
+        for name, values in kept.items()
+        for key, value in values.items()
+        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim and value.numel()
+    }
+    (figures,) = together(largest(moments.values()))
+    require_finite(job, state, dict(zip(moments, figures, strict=True)))
 
 
 def _own_memory(tensor: Tensor) -> Tensor:
