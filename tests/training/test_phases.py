@@ -1,5 +1,7 @@
 """Learning rates, and the errors of later epochs, which are raised before training begins."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -242,3 +244,42 @@ def test_the_command_line_reports_it_before_anything_is_written(tmp_path, images
     assert "phases.1.lr: by epoch 3, backbone.layer3" in done.stderr
     assert "Traceback" not in done.stderr
     assert not Path(tmp_path / "run").exists()
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A policy that answers as it is told."""
+
+    answer: Callable[[], object]
+    options: tuple[list[int], ...] = ()
+
+    def frozen(self, model, progress):
+        for option in self.options:
+            option.append(progress.epoch)
+        return self.answer()
+
+
+def drawing():
+    """Another answer to every question."""
+    answers = iter([[STEM], []])
+    return Odd(lambda: next(answers))
+
+
+ODD = Offer("tlf_freeze_policies", "odd:policy", Odd, Plugin("odd", "tlf-odd", "1.0"))
+STEM = "backbone.0.weight"
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [
+        (Odd(lambda: STEM), "frozen must return a set of names of parameters, got 'backbone.0"),
+        (Odd(lambda: None), "frozen must return a set of names of parameters, got None"),
+        (Odd(lambda: [0]), r"frozen must return a set of names of parameters, got \[0\]"),
+        (Odd(lambda: [STEM], ([],)), "frozen must leave the policy's options as they are, and"),
+        (drawing(), "frozen must return the same names for the same prog"),
+    ],
+    ids=["string", "nothing", "numbers", "mutating", "random"],
+)
+def test_a_policy_that_is_no_pure_function_is_named(model, policy, fault):
+    (problem,) = problems(model, [policy], offers=[ODD])
+    assert re.match(rf"phases\.1\.freeze: 'odd:policy' \(tlf-odd 1\.0\): {fault}", problem)
