@@ -68,7 +68,9 @@ def train(job, segment, state):
 def test_a_skipped_update_counts_for_nothing(job, scaled, monkeypatch):
     schedule, state = Recording(), State(ema=Ema(0.5, warmup=False))
     state.ema.follow(job.classifier, job.classifier.head_names)
-    monkeypatch.setattr("tlf.training.epoch._factor", lambda job, phase, now: schedule.factor(now))
+    monkeypatch.setattr(
+        "tlf.training.epoch.rate_factor", lambda plan, phase, now: schedule.factor(now)
+    )
     steps = []
     scaled.optimizer.optimizer.register_step_post_hook(lambda *_: steps.append(len(steps)))
     events = train(overflowing(job, {0, 1}), scaled, state)

@@ -283,3 +283,11 @@ STEM = "backbone.0.weight"
 def test_a_policy_that_is_no_pure_function_is_named(model, policy, fault):
     (problem,) = problems(model, [policy], offers=[ODD])
     assert re.match(rf"phases\.1\.freeze: 'odd:policy' \(tlf-odd 1\.0\): {fault}", problem)
+
+
+@pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf"), None, "0.5"])
+def test_a_factor_that_is_no_factor_is_named_before_training(model, monkeypatch, factor):
+    monkeypatch.setattr(Constant, "factor", lambda self, progress: factor)
+    problem, *_ = problems(model, [Backbone()])
+    assert problem.startswith("phases.0.scheduler: 'constant' (")
+    assert f"factor must return a finite number, 0 or more, got {factor!r}" in problem

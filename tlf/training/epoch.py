@@ -3,7 +3,6 @@
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 
 import torch
 from accelerate import Accelerator
@@ -12,7 +11,6 @@ from accelerate.utils import broadcast
 from tlf.data.loading import make_batches, order
 from tlf.freezing.freeze import freeze
 from tlf.model import Classifier, trains_batchnorm
-from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Progress, StageSignals, Updated
 from tlf.training.features import Events, train_activations, view
@@ -20,6 +18,7 @@ from tlf.training.finite import check_finite
 from tlf.training.job import Job
 from tlf.training.loss_meter import LossMeter
 from tlf.training.pace import Pace
+from tlf.training.phases import rate_factor
 from tlf.training.segment import Segment
 from tlf.training.signals import measured_updates
 from tlf.training.state import State
@@ -64,7 +63,7 @@ def train_epoch(
     (total,) = job.summed([losses.total])
     return Trained(
         loss=total / losses.done,
-        lr=max(segment.rates.values()) * _factor(job, phase, last),
+        lr=max(segment.rates.values()) * rate_factor(job.plan, phase, last),
         updates=len(batches),
         images=losses.done - before,
         seconds=seconds,
@@ -88,7 +87,7 @@ def _make_updates(
         now = replace(progress, update=number - state.skipped)
         # tlf writes the rate itself. A scheduler that Accelerate prepared would step once per
         # process, and its state would have to be stored.
-        _write_rates(segment.optimizer, _factor(job, phase, now))
+        _write_rates(segment.optimizer, rate_factor(job.plan, phase, now))
         began = time.perf_counter()
         measure = measure or number in measured
         made = updates.make(number, len(batch), state.signals if measure else None)
@@ -114,14 +113,6 @@ def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
     if len(segment.update_seconds) == 2:
         first, second = segment.update_seconds
         yield Notice(f"compiling took {first - second:.1f} s of the first update's {first:.1f} s")
-
-
-def _factor(job: Job, phase: Phase, progress: Progress) -> float:
-    with blame(job.plan.plugins.catalogue.offer(phase.scheduler), "factor"):
-        factor: object = phase.scheduler.factor(progress)
-        if not isinstance(factor, float | int) or not 0 <= factor < inf:
-            raise ValueError(f"factor must return a finite number, 0 or more, got {factor!r}")
-        return factor
 
 
 def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:

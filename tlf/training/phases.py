@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 from tlf.components import Augmentation, BatchAugmentation, FreezePolicy
 from tlf.errors import PluginError, RecipeError
@@ -132,6 +133,8 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
             frozen = frozen_in(plan, classifier, phase, start)
             key = "lr"
             learning_rates(classifier, phase, frozen)
+            key = "scheduler"
+            rate_factor(plan, phase, start)
         except (ValueError, PluginError) as error:
             problems.append(f"phases.{number}.{key}: {error}")
         else:
@@ -139,6 +142,19 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
             problems += [] if later is None else [f"phases.{number}.{later}"]
     if problems:
         raise RecipeError(problems, plan.source)
+
+
+def rate_factor(plan: Plan, phase: Phase, progress: Progress) -> float:
+    """What every learning rate of a phase is multiplied by in the next update.
+
+    Raises:
+        PluginError: the scheduler broke, or gives no finite number, 0 or more.
+    """
+    with blame(plan.plugins.catalogue.offer(phase.scheduler), "factor"):
+        factor: object = phase.scheduler.factor(progress)
+        if not isinstance(factor, float | int) or not 0 <= factor < inf:
+            raise ValueError(f"factor must return a finite number, 0 or more, got {factor!r}")
+        return factor
 
 
 def _later_problems(
