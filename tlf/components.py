@@ -108,14 +108,16 @@ class FreezePolicy(Protocol):
     """
 
     def frozen(self, model: "Classifier", progress: Progress) -> Collection[str]:
-        """Names of the parameters that are frozen in this epoch, as ``model`` names them."""
+        """Names of the parameters that are frozen in this epoch, as ``model`` names them. It is
+        asked twice and has to give the same names.
+        """
 
 
 class Scheduler(Protocol):
     """Says what learning rates are multiplied by. A pure function of the progress."""
 
     def factor(self, progress: Progress) -> float:
-        """What every learning rate is multiplied by in the next step."""
+        """What every learning rate is multiplied by in the next step: finite, and 0 or more."""
 
 
 class Optimizer(Protocol):
@@ -126,8 +128,8 @@ class Optimizer(Protocol):
     """
 
     def build(self, groups: list[dict[str, Any]]) -> "torch.optim.Optimizer":
-        """Build it. Each group has ``params`` and ``lr``, and ``weight_decay = 0`` if its
-        parameters do not decay.
+        """Build it of these groups, as they are. Each has ``params`` and ``lr``, and
+        ``weight_decay = 0`` if its parameters do not decay.
         """
 
 
@@ -179,7 +181,7 @@ class Loss(Protocol):
     def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
         """``class_counts``: images per class in the train split. The function takes logits (B,
         K) and labels (B,) or class probabilities (B, K), and returns one loss for each image
-        (B,).
+        (B,): finite, and 0 or more.
         """
 
 

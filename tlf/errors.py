@@ -11,7 +11,7 @@
     ├── OutputError          what a command prints cannot be written
     └── TrainingError        training cannot continue
         ├── FrozenMovedError     a frozen tensor changed
-        └── NotFiniteError       the loss is no longer a finite number
+        └── NotFiniteError       a loss, logit, weight or statistic is no finite number
 
 Every message names the thing, says what is wrong and what to write instead.
 """
@@ -83,7 +83,7 @@ class FrozenMovedError(TrainingError):
 
 
 class NotFiniteError(TrainingError):
-    """The loss is no longer a finite number."""
+    """A loss, logit, weight or statistic is no longer a finite number."""
 
 
 MOST_LISTED = 50

@@ -182,7 +182,10 @@ class Updated:
     images: int
     """All images of this epoch (or of the eval split)."""
     loss: float | None = None
-    """Mean loss of the epoch so far, if it is known without waiting for the device."""
+    """Mean loss of the epoch so far in this process, as far as it was read from the device."""
+    synced: bool = True
+    """Whether the host has waited for the device, and for the other processes, which it does every
+    few updates. Several processes can only stop or store their state where all of them do."""
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+import math
 import pickle
 from dataclasses import asdict
 
@@ -89,17 +90,60 @@ def test_focal_without_gamma_is_cross_entropy(logits, labels):
     torch.testing.assert_close(Focal(0.0).build(COUNTS)(logits, labels), reference)
 
 
-def test_focal_takes_class_probabilities(logits, labels):
-    loss = Focal(class_weights="balanced").build(COUNTS)
+@pytest.mark.parametrize("component", [CrossEntropy, Focal])
+def test_probabilities_of_one_class_are_its_label(logits, labels, component):
+    loss = component(class_weights="balanced").build(COUNTS)
     torch.testing.assert_close(loss(logits, soft(labels)), loss(logits, labels))
+
+
+def by_hand(component, logits, targets):
+    """The loss of each image, image by image, in Python's own numbers."""
+    weights, losses = balanced_weights(COUNTS), []
+    smoothing, gamma = getattr(component, "label_smoothing", 0), getattr(component, "gamma", 0)
+    for row, target in zip(logits.tolist(), targets.tolist(), strict=True):
+        total = sum(math.exp(score) for score in row)
+        loss = weight = 0.0
+        for score, share, of_class in zip(row, target, weights, strict=True):
+            p = math.exp(score) / total
+            smoothed = (1 - smoothing) * share + smoothing / len(row)
+            loss -= smoothed * (1 - p) ** gamma * math.log(p)
+            weight += share * of_class
+        losses.append(weight * loss)
+    return torch.tensor(losses, dtype=logits.dtype)
+
+
+WEIGHTED = [
+    CrossEntropy(class_weights="balanced"),
+    CrossEntropy(label_smoothing=0.1, class_weights="balanced"),
+    CrossEntropy(label_smoothing=0.9, class_weights="balanced"),
+    Focal(2.0, class_weights="balanced"),
+    Focal(0.5, class_weights="balanced"),
+]
+
+
+@pytest.mark.parametrize("component", WEIGHTED, ids=str)
+def test_the_whole_loss_of_an_image_is_weighted(logits, labels, component):
+    """Not the terms of its target: the part of a rare class would count in every image."""
+    loss = component.build(COUNTS)
     mixed = 0.25 * soft(labels) + 0.75 * soft(labels.flip(0))
-    expected = 0.25 * loss(logits, labels) + 0.75 * loss(logits, labels.flip(0))
-    torch.testing.assert_close(loss(logits, mixed), expected)
+    for targets in (labels, soft(labels), mixed):
+        expected = by_hand(component, logits, targets if targets.ndim == 2 else soft(labels))
+        torch.testing.assert_close(loss(logits, targets), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("component", WEIGHTED, ids=str)
+def test_with_weights_the_best_constant_guess_is_no_rare_class(component):
+    """The guess that minimises the weighted loss over a split gives every class the same."""
+    counts, logits = (50, 50, 2), torch.zeros(3, requires_grad=True)
+    labels = torch.repeat_interleave(torch.arange(3), torch.tensor(counts))
+    loss = component.build(counts)(logits.expand(len(labels), 3), labels).mean()
+    (gradient,) = torch.autograd.grad(loss, logits)
+    torch.testing.assert_close(gradient, torch.zeros(3), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("component", [CrossEntropy, Focal])
-def test_cross_entropies_of_mixed_labels_are_mixed(logits, labels, component):
-    loss = component(class_weights="balanced").build(COUNTS)
+def test_losses_of_mixed_labels_are_mixed(logits, labels, component):
+    loss = component().build(COUNTS)
     mixed = 0.25 * soft(labels) + 0.75 * soft(labels.flip(0))
     expected = 0.25 * loss(logits, labels) + 0.75 * loss(logits, labels.flip(0))
     torch.testing.assert_close(loss(logits, mixed), expected)

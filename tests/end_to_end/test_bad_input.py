@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -535,7 +536,8 @@ def test_processes_that_accelerate_does_not_start_on_a_cpu(recipe, tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run_and_says_where(main, recipe, tmp_path):
     code, _, err = main(recipe, "phases.1.lr=1e30")
     assert code == 2
-    assert err.startswith("error: the loss must be finite, got ")
-    assert "in phase all, epoch 1, update " in err
+    assert re.match(
+        r"error: the .* update \d+ must be finite, got (nan|inf) in phase all, epoch 1;", err
+    )
     assert "write a lower lr" in err
     assert not (tmp_path / "run" / "model.safetensors").exists()

@@ -5,6 +5,7 @@ import csv
 import pytest
 import torch
 
+from tlf.errors import WeightsError
 from tlf.inference.predictions import Prediction, predictions, row, write_csv
 from tlf.tasks import TASKS
 
@@ -19,6 +20,14 @@ def test_the_most_probable_class_is_predicted():
     assert first.probabilities == {"ant": 0.125, "bee": 0.5, "Ω, moth": 0.375}
     assert [*first.probabilities] == [*CLASSES]
     assert (second.label, second.probability, second.path) == ("ant", 0.75, None)
+
+
+def test_a_model_that_gives_no_numbers_is_not_believed():
+    rows = torch.tensor([[0.5, 0.5, 0.0], [float("nan")] * 3])
+    found = predictions(["a.jpg", "b.jpg"], rows, CLASSES, TASK)
+    assert next(found).path == "a.jpg"
+    with pytest.raises(WeightsError, match=r"probabilities of b\.jpg must be finite, got nan"):
+        next(found)
 
 
 def test_as_many_paths_as_rows_are_needed():

@@ -21,6 +21,13 @@ def test_what_is_written_is_read_exactly(tmp_path):
     assert [json.loads(line)["eval_top1"] for line in lines] == [0.875, 0.875]
 
 
+def test_a_figure_that_json_lacks_is_not_written(tmp_path):
+    append_epoch(tmp_path, FIRST)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append_epoch(tmp_path, replace(FIRST, train_loss=float("nan")))
+    assert [*read_history(tmp_path)] == [FIRST]
+
+
 def test_an_incomplete_last_line_is_left_out(tmp_path):
     append_epoch(tmp_path, FIRST)
     append_epoch(tmp_path, SECOND)

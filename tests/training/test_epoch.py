@@ -8,6 +8,7 @@ import torch
 from tlf.builtin.optimizers import Sgd
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.data.loading import order
+from tlf.errors import PluginError
 from tlf.results import Progress, Updated
 from tlf.training.epoch import train_epoch
 from tlf.training.segment import SegmentSetup, begin_segment
@@ -83,6 +84,15 @@ def test_the_rest_of_an_epoch_is_trained_after_resuming(job):
     assert seen == [len(order(job.recipe.seed, 0, 20)[16:])] == [4]
     assert [step["head.weight"] for step in steps] == [0.1 * 0.25]
     assert (trained.updates, trained.images, len(losses)) == (3, 4, 4)
+
+
+@pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf"), None, "0.5"])
+def test_a_factor_that_is_none_is_refused(job, monkeypatch, factor):
+    monkeypatch.setattr(Halving, "factor", lambda self, progress: factor)
+    expected = r"'test:halving' \(test 1\): factor must return a finite number, 0 or more, got"
+    with pytest.raises(PluginError, match=expected):
+        train_once(job)
+    job.accelerator.free_memory()
 
 
 def test_a_rate_of_zero_changes_nothing(job):

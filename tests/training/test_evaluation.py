@@ -1,5 +1,6 @@
 """Every image of the eval split is classified once, on one process or on several."""
 
+import math
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import torch
 
 from tlf.builtin.optimizers import Sgd
 from tlf.data.transforms import normalize
-from tlf.training.evaluation import Predictions, classify
+from tlf.training.evaluation import Predictions, classify, guessing_loss
 from tlf.training.features import eval_images
 from tlf.training.segment import SegmentSetup, begin_segment
 
@@ -96,3 +97,14 @@ def test_the_order_of_gathering_does_not_matter(job, segment):
     *_, predictions = classify(of_two(job, 1, (indices, logits)), segment, None)
     assert isinstance(predictions, Predictions)
     assert predictions.logits[:, 0].tolist() == [float(index) for index in range(11)]
+
+
+def test_the_guess_is_every_class_alike_or_as_frequent_as_in_the_train_split(job):
+    assert guessing_loss(job) == pytest.approx(math.log(2), rel=1e-6)
+    # Of 10 images to train on 9 are circles, as are 6 of the 11 to evaluate on.
+    few = replace(job.splits.train, labels=[0] * 9 + [1])
+    uneven = replace(job, splits=replace(job.splits, train=few))
+    assert guessing_loss(uneven) == pytest.approx(math.log(2), rel=1e-6)
+    mostly = replace(uneven, splits=replace(uneven.splits, eval=few))
+    expected = -0.9 * math.log(0.9) - 0.1 * math.log(0.1)
+    assert guessing_loss(mostly) == pytest.approx(expected, rel=1e-6)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from small import TWO_PHASES, write_recipe
-from tlf.errors import RecipeError
+from tlf.errors import PluginError, RecipeError
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.plan import read_plan
 from tlf.runtime.devices import start_accelerator
@@ -92,3 +92,27 @@ def test_a_run_says_where_batchnorm_does_not_see_the_whole_batch(job, changed, c
     notes = norm_notes(changed(several, **changes))
     shown = "BatchNorm takes its statistics"
     assert [*notes] == [line.replace("…", shown) for line in expected]
+
+
+def test_a_loss_of_the_whole_batch_is_refused_wherever_it_is_used(job):
+    scalar = replace(job, loss=lambda logits, labels: logits.sum())
+    expected = r"'cross-entropy' .*a loss must give one number for each image, \(3,\) for 3 images"
+    with pytest.raises(PluginError, match=expected):
+        scalar.losses(torch.zeros(3, 2), torch.tensor([0, 1, 0]))
+    with pytest.raises(PluginError, match="got a float"):
+        replace(job, loss=lambda *_: 1.0).losses(torch.zeros(1, 2), torch.tensor([0]))
+
+
+def test_a_negative_loss_is_refused_before_training_and_after_an_evaluation(
+    tmp_path, images, monkeypatch, job
+):
+    monkeypatch.setattr(
+        "tlf.builtin.losses.CrossEntropy.build",
+        lambda self, counts: lambda logits, labels: -logits.softmax(1)[:, 0],
+    )
+    path = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    with pytest.raises(PluginError, match=r"the loss of an image must be 0 or more, got -0\."):
+        open_job(read_plan(path), start_accelerator("no"))
+    job.check_losses(0.0)
+    with pytest.raises(PluginError, match=r"the loss of an image must be 0 or more, got -1\.5"):
+        job.check_losses(-1.5)

@@ -1,5 +1,7 @@
 """Learning rates, and the errors of later epochs, which are raised before training begins."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -337,3 +339,49 @@ def test_augmentations_of_plugins_are_tried_before_anything_trains(augment, mess
     check("film:grain", "crop-flip", "film:blend")
     with pytest.raises(PluginError, match=rf"^'{augment['kind']}' \(tlf-film 1.2\): .*{message}"):
         check(augment)
+
+
+class Odd:
+    """A policy that answers as it is told."""
+
+    answer: Callable[[], object]
+    options: tuple[list[int], ...] = ()
+
+    def frozen(self, model, progress):
+        for option in self.options:
+            option.append(progress.epoch)
+        return self.answer()
+
+
+def drawing():
+    """Another answer to every question."""
+    answers = iter([[STEM], []])
+    return Odd(lambda: next(answers))
+
+
+ODD = Offer("tlf_freeze_policies", "odd:policy", Odd, Plugin("odd", "tlf-odd", "1.0"))
+STEM = "backbone.0.weight"
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [
+        (Odd(lambda: STEM), "frozen must return a set of names of parameters, got 'backbone.0"),
+        (Odd(lambda: None), "frozen must return a set of names of parameters, got None"),
+        (Odd(lambda: [0]), r"frozen must return a set of names of parameters, got \[0\]"),
+        (Odd(lambda: [STEM], ([],)), "frozen must leave the policy's options as they are, and"),
+        (drawing(), "frozen must return the same names for the same prog"),
+    ],
+    ids=["string", "nothing", "numbers", "mutating", "random"],
+)
+def test_a_policy_that_is_no_pure_function_is_named(model, policy, fault):
+    (problem,) = problems(model, [policy], offers=[ODD])
+    assert re.match(rf"phases\.1\.freeze: 'odd:policy' \(tlf-odd 1\.0\): {fault}", problem)
+
+
+@pytest.mark.parametrize("factor", [-1.0, float("nan"), float("inf"), None, "0.5"])
+def test_a_factor_that_is_no_factor_is_named_before_training(model, monkeypatch, factor):
+    monkeypatch.setattr(Constant, "factor", lambda self, progress: factor)
+    problem, *_ = problems(model, [Backbone()])
+    assert problem.startswith("phases.0.scheduler: 'constant' (")
+    assert f"factor must return a finite number, 0 or more, got {factor!r}" in problem

@@ -1,6 +1,7 @@
 """Parameter groups, and the optimizer state that a segment takes over from the one before."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -151,3 +152,45 @@ def test_parameters_that_differ_after_training_are(resnet, beside):
         check_same_end(resnet, own)
     assert str(raised.value).startswith(f"{name} must be trained alike in all processes, and diff")
     assert "its gradients were not averaged" in str(raised.value)
+
+
+@dataclass(frozen=True)
+class Odd:
+    """An optimizer that builds something else."""
+
+    make: Callable[[list], object]
+
+    def build(self, groups):
+        return self.make(groups)
+
+
+def anew(groups):
+    """Groups of one's own, without what tlf wrote into them."""
+    return torch.optim.SGD([{"params": group["params"]} for group in groups], lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (lambda groups: None, "build must return a torch.optim.Optimizer, got NoneType"),
+        (lambda groups: torch.optim.SGD(groups[:1]), "build must pass its groups on as they are"),
+        (anew, "build must pass its groups on as they are"),
+    ],
+    ids=["nothing", "fewer", "other"],
+)
+def test_an_optimizer_of_other_groups_is_refused(resnet, make, fault):
+    accelerator = Accelerator()
+    with pytest.raises(ValueError, match=fault):
+        _segment(accelerator, resnet, resnet.stage("stem"), Odd(make))
+
+
+def test_what_changes_is_watched_and_counters_are_not(resnet):
+    """Weights that train, and statistics of norms that train."""
+    accelerator = Accelerator()
+    segment = _segment(accelerator, resnet, resnet.stage("stem"), Sgd())
+    accelerator.free_memory()
+    watched = set(segment.changing)
+    assert set(segment.rates) < watched
+    assert "backbone.layer1.0.bn1.running_var" in watched
+    assert "backbone.bn1.running_var" not in watched
+    assert not any("num_batches_tracked" in name for name in watched)

@@ -37,6 +37,8 @@ def test_signals_agree_with_figures_by_hand():
         ratio = 0.1 * slopes.norm() / flat["1"].norm()
         expected.append((slopes.norm(), flat["1"].norm(), ratio, flat["stem"].norm()))
         optimizer.zero_grad()
+        assert not signals.take(norm.item() for norm in signals.pending())
+    assert signals.count == 2
     grad, weight, ratio, frozen = torch.tensor(expected).mean(0).tolist()
     means = signals.means()
     assert list(means) == ["stem", "1", "head"]

@@ -67,7 +67,7 @@ def head_segment(job):
 
 
 def step(job, batch, signals=None):
-    """Make one step; give the loss, and how the head was and is."""
+    """Make one step; give what was made, and how the head was and is."""
     torch.manual_seed(0)
     job.classifier.head.reset_parameters()  # as no test before has trained it
     segment, phase = head_segment(job), job.recipe.phases[0]
@@ -77,9 +77,11 @@ def step(job, batch, signals=None):
     updates = Updates(
         job, phase, segment, 0, pieces_of(job, phase, [batch], 0, None, together=False)
     )
-    loss = updates.make(0, len(batch), signals)
+    made = updates.make(0, len(batch), signals)
+    if signals is not None:
+        signals.take(norm.item() for norm in signals.pending())
     job.accelerator.free_memory()
-    return loss, before, deepcopy(job.classifier.head)
+    return made, before, deepcopy(job.classifier.head)
 
 
 def plain(job, head, batch):
@@ -95,9 +97,10 @@ def plain(job, head, batch):
 def test_a_step_is_that_of_the_whole_batch_by_hand(job, changed, accumulate):
     batch = [0, 12, 5, 7, 19]
     signals = Signals()
-    loss, before, after = step(changed(job, accumulate=accumulate), batch, signals)
+    made, before, after = step(changed(job, accumulate=accumulate), batch, signals)
     expected, gradients = plain(job, before, batch)
-    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert made.loss.item() == pytest.approx(expected, rel=1e-5)
+    assert (made.images, made.skipped, len(made.logits)) == (5, False, 2 * accumulate)
     for was, now, gradient in zip(before.parameters(), after.parameters(), gradients, strict=True):
         torch.testing.assert_close(now, was - 0.5 * gradient)
     assert signals.count == 1

@@ -18,6 +18,10 @@ ClassWeights = Literal["none", "balanced"]
 class CrossEntropy:
     """Cross-entropy, with optional label smoothing and class weights.
 
+    The weight of an image's class multiplies its whole loss, the smoothed part included. Torch
+    weights each class of the smoothed target instead: a rare class then weighs heavily in the loss
+    of every image, and is predicted for all of them.
+
     Source: label smoothing, Szegedy et al. 2015, arXiv:1512.00567.
     """
 
@@ -106,27 +110,38 @@ def _cross_entropy(
 ) -> "Tensor":
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(
+    losses = cross_entropy(
         logits,
         labels.to(logits.dtype) if labels.is_floating_point() else labels,
-        weight=None if weights is None else weights.to(logits),
         label_smoothing=label_smoothing,
         reduction="none",
     )
+    return losses if weights is None else losses * _weights_of(labels, weights, losses)
+
+
+def _weights_of(labels: "Tensor", weights: "Tensor", like: "Tensor") -> "Tensor":
+    """The weight of each image: its class's; of mixed labels, the classes' weights mixed alike."""
+    # non_blocking: the copy to a GPU would otherwise wait for everything that it still computes.
+    weights = weights.to(like.device, like.dtype, non_blocking=True)
+    return labels.to(like.dtype) @ weights if labels.is_floating_point() else weights[labels]
 
 
 def _focal(
     logits: "Tensor", labels: "Tensor", *, gamma: float, weights: "Tensor | None"
 ) -> "Tensor":
     import torch
-    from torch.nn.functional import log_softmax, one_hot
+    from torch.nn.functional import log_softmax, nll_loss
 
     log_p = log_softmax(logits, dim=1)
-    targets = labels if labels.is_floating_point() else one_hot(labels, logits.shape[1])
     # 1 - p, exact near p = 1. It is never 0, where the gradient of a power below 1 is infinite.
     missing = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).eps)
-    terms = -targets * missing**gamma * log_p
-    return (terms if weights is None else terms * weights.to(log_p)).sum(dim=1)
+    terms = missing**gamma * log_p
+    losses = (
+        -(labels * terms).sum(dim=1)
+        if labels.is_floating_point()
+        else nll_loss(terms, labels, reduction="none")
+    )
+    return losses if weights is None else losses * _weights_of(labels, weights, losses)
 
 
 @hookimpl

@@ -20,6 +20,7 @@ from weakref import finalize
 
 from tlf.runtime.cores import usable_cores
 from tlf.runtime.regular_file import NotRegularError, check_regular, read_regular
+from tlf.runtime.strict_json import dumps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,12 +44,12 @@ class EntryKey:
     @cached_property
     def name(self) -> str:
         """The name of the entry's folder."""
-        text = json.dumps({"format": FORMAT, "kind": self.kind, **self.key}, sort_keys=True)
+        text = dumps({"format": FORMAT, "kind": self.kind, **self.key}, sort_keys=True)
         return f"{self.kind}-{sha256(text.encode()).hexdigest()[:40]}"
 
     def describes(self, entry: "Entry") -> bool:
         """Whether an entry says that it is the one of this key."""
-        return bool(entry.depends == json.loads(json.dumps(self.key)))
+        return bool(entry.depends == json.loads(dumps(self.key)))
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def write_note(folder: Path, title: str, key: Mapping[str, Any], index: object) 
         "blocks": _hashes(data, size),
         "index": index,
     }
-    text = json.dumps(note, sort_keys=True)
+    text = dumps(note, sort_keys=True)
     seal = sha256(text.encode()).hexdigest()
     (folder / "entry.json").write_text(f"{text}\n{seal}\n", encoding="utf-8")
 

@@ -1,6 +1,5 @@
 """Two functions for each format: write a file, and compute logits from it as its users do."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -17,6 +16,7 @@ from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.head import load_head
 from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import save_model
+from tlf.runtime.strict_json import dumps
 
 Compute = Callable[[Tensor], Tensor]
 """Images (B, C, S, S) → logits (B, K)."""
@@ -34,7 +34,7 @@ class Source:
     def about(self) -> str:
         """Labels and preprocessing as JSON, for formats that can hold text."""
         metadata = asdict(self.metadata)
-        return json.dumps({name: metadata[name] for name in ("classes", "preprocessing", "tlf")})
+        return dumps({name: metadata[name] for name in ("classes", "preprocessing", "tlf")})
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlf.errors import WeightsError
 from tlf.runtime.text import printable
 from tlf.tasks import Task
 
@@ -30,9 +32,19 @@ class Prediction:
 def predictions(
     paths: Sequence[str | None], probabilities: "Tensor", classes: Sequence[str], task: Task
 ) -> Iterator[Prediction]:
-    """One prediction for each image. ``probabilities``: (N, K)."""
+    """One prediction for each image. ``probabilities``: (N, K).
+
+    Raises:
+        WeightsError: the model gives a probability that is not finite.
+    """
     labels = task.predicted(probabilities).tolist()
     for path, label, row in zip(paths, labels, probabilities.tolist(), strict=True):
+        for figure in row:
+            if not isfinite(figure):
+                raise WeightsError(
+                    f"the probabilities of {path or 'an image'} must be finite, got {figure}: "
+                    "the model's weights are too large, or not finite; name another run"
+                )
         by_class, name = dict(zip(classes, row, strict=True)), task.names(label, classes)
         yield Prediction(name, by_class[name], by_class, path)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tlf.errors import RunError, UnwritableError, WeightsError
 from tlf.runtime.seal import BLANK, DIGEST, digest, header, seal
+from tlf.runtime.strict_json import dumps
 
 FORMAT = 2
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
@@ -137,7 +138,7 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
     from tlf.runtime.files import written_whole  # what only reads does not wait for it
 
     metadata = {"format": FORMAT, DIGEST: BLANK, **about}
-    text = json.dumps(metadata, sort_keys=True)
+    text = dumps(metadata, sort_keys=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with written_whole(path) as side:

@@ -23,6 +23,7 @@ from tlf.recipe.docstrings import described, field_texts
 from tlf.recipe.schema import Phase, Recipe
 from tlf.recipe.tables import Kind, inline_kind, kind_of, options, readable_options, written
 from tlf.recipe.values import LISTS, TABLES, UNIONS, fixed, json_schema
+from tlf.runtime.strict_json import dumps
 
 Schema = dict[str, Any]
 
@@ -200,7 +201,7 @@ class _Writer:
                 made = item.default_factory()
             if made is MISSING or made is None:
                 return {}
-            return {"default": json.loads(json.dumps(written(made, hint, self.catalogue)))}
+            return {"default": json.loads(dumps(written(made, hint, self.catalogue)))}
         except (TypeError, ValueError, PluginError):  # nothing that TOML could say
             return {}
 

@@ -136,6 +136,9 @@ class Phase:
     """Instead of the recipe's."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay per update of an exponential moving average of the weights, which is then evaluated."""
+    ema_warmup: bool = True
+    """Whether the decay of ``ema`` begins at 0 and grows: after n updates it is at most
+    1 - n^(-2/3)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """The files that a run writes to its folder, and when."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from tlf.runs.changes import Changes
 from tlf.runs.history import append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance
 from tlf.runtime.files import remove_parts, write_whole, writing, written_whole
+from tlf.runtime.strict_json import dumps
 from tlf.training.checkpoint.state_file import discard
 from tlf.training.features import eval_images
 from tlf.training.job import Job
@@ -44,7 +44,7 @@ def write_chapter(folder: Path, job: Job, epochs: int, changes: Changes) -> None
 
 
 def _write_provenance(folder: Path, content: Mapping[str, Any]) -> None:
-    write_whole(folder / "provenance.json", json.dumps(content, indent=2) + "\n")
+    write_whole(folder / "provenance.json", dumps(content, indent=2) + "\n")
 
 
 def _write_recipe(folder: Path, job: Job) -> None:
@@ -70,7 +70,7 @@ def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> No
 def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
     """Write a line for each segment: its start, and what trains at which rate."""
     if job.accelerator.is_main_process:
-        lines = [json.dumps(asdict(segment)) + "\n" for segment in segments]
+        lines = [dumps(asdict(segment)) + "\n" for segment in segments]
         write_whole(folder / "segments.jsonl", "".join(lines))
 
 

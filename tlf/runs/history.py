@@ -9,6 +9,7 @@ from tlf.errors import RunError
 from tlf.results import EpochResult, epoch_line, epoch_result
 from tlf.runtime.files import near_runs, write_whole, writing
 from tlf.runtime.regular_file import read_regular
+from tlf.runtime.strict_json import dumps
 
 METRICS = "metrics.jsonl"
 """The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
@@ -74,4 +75,4 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
 
 
 def _line(result: EpochResult) -> str:
-    return json.dumps(epoch_line(result)) + "\n"
+    return dumps(epoch_line(result)) + "\n"

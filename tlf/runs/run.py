@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from tlf.data.workers import forget_workers, lost_worker
-from tlf.errors import PluginError, RunError, UnwritableError
+from tlf.errors import NotFiniteError, PluginError, RunError, UnwritableError
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
@@ -242,11 +242,26 @@ def _begun(exits: ExitStack, job: Job) -> tuple[Path, str | None]:
 
 def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
     with Checkpointer(folder, job, state) as checkpointer:
-        for event in train(job, state):
-            if isinstance(event, EpochResult):
-                record_epoch(folder, job, event)
-            elif isinstance(event, SegmentStarted):
-                write_segments(folder, job, state.segments)
-            yield event
-            yield from checkpointer.after(event)
+        try:
+            for event in train(job, state):
+                if isinstance(event, EpochResult):
+                    record_epoch(folder, job, event)
+                elif isinstance(event, SegmentStarted):
+                    write_segments(folder, job, state.segments)
+                yield event
+                yield from checkpointer.after(event)
+        except NotFiniteError as error:
+            yield from checkpointer.fall_back()
+            raise NotFiniteError(f"{error}{_how_to_go_on(folder, state.phase)}") from error
     yield write_end(folder, job, state, time.perf_counter() - started)
+
+
+def _how_to_go_on(folder: Path, phase: int) -> str:
+    """The last clause of an error after which a run can go on with another learning rate."""
+    if not state_file(folder).is_file():
+        return ""
+    recipe = folder / "recipe.toml"
+    return (
+        "; the run's last sound state is stored: go on from it with "
+        f"tlf {recipe} phases.{phase}.lr=… --resume --changed"
+    )

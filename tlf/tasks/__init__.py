@@ -111,6 +111,15 @@ def higher_is_better(monitor: str) -> bool:
     return METRICS[monitor.partition("_")[2]].higher_is_better
 
 
+def is_rate(monitor: str) -> bool:
+    """Whether a monitored figure is a fraction from 0 to 1.
+
+    >>> is_rate("eval_top1"), is_rate("eval_loss"), is_rate("train_loss")
+    (True, False, False)
+    """
+    return METRICS[monitor.partition("_")[2]].is_rate
+
+
 def describe(metrics: Mapping[str, float], width: int = 0) -> str:
     """The metrics of an evaluation for a person, without its loss.
 

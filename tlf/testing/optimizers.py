@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tlf.components import Optimizer
 from tlf.pretrained.weights import fingerprint
 from tlf.runtime.seeds import seeded
+from tlf.runtime.strict_json import dumps
 from tlf.testing.contract import check_options, raising_only, require
 from tlf.testing.second_process import check_second_process
 from tlf.training.checkpoint.optimizer import optimizer_contents, restore_optimizer
@@ -141,7 +142,7 @@ def _stored_and_restored(
 ) -> torch.optim.Optimizer:
     tensors: dict[str, Tensor] = {}
     try:
-        text = json.dumps(pack(optimizer_contents(built), "optimizer", tensors))
+        text = dumps(pack(optimizer_contents(built), "optimizer", tensors))
     except TypeError as error:
         raise AssertionError(
             f"{optimizer!r} has a state that cannot be stored: {error}. The contract: its "

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from tlf.runtime.strict_json import dumps
 from tlf.testing.contract import from_recipe, require, to_recipe
 
 _KINDS = {
@@ -82,14 +83,14 @@ def serve() -> None:
     with os.fdopen(os.dup(1), "w") as answers:
         os.dup2(2, 1)
         for line in sys.stdin:
-            print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+            print(dumps(_answer(json.loads(line))), file=answers, flush=True)
 
 
 def _asked(question: dict[str, Any]) -> dict[str, str]:
     process = _second_process()
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("the second process has no pipes")
-    process.stdin.write(json.dumps(question) + "\n")
+    process.stdin.write(dumps(question) + "\n")
     process.stdin.flush()
     line = process.stdout.readline()
     if not line:

@@ -8,15 +8,22 @@ from torch import Tensor
 from tlf.model import Classifier
 from tlf.recipe.schema import EarlyStopping
 from tlf.results import EpochResult, merit
+from tlf.tasks import is_rate
 from tlf.training.evaluation import Predictions
 
 
 def better(monitor: str, result: EpochResult, other: EpochResult) -> bool:
     """Whether ``result`` is better than ``other`` by the monitored metric. A lower loss is better.
 
-    A tie is not better, so the earlier epoch wins it.
+    Of few images, many epochs have the same rate; the eval loss breaks such ties. Any other tie is
+    not better, so the earlier epoch wins it.
     """
-    return merit(result, monitor) > merit(other, monitor)
+    return _rank(result, monitor) > _rank(other, monitor)
+
+
+def _rank(result: EpochResult, monitor: str) -> tuple[float, ...]:
+    value = merit(result, monitor)
+    return (value, -result.eval_loss) if is_rate(monitor) else (value,)
 
 
 def newest_is_best(monitor: str, history: Sequence[EpochResult], chosen: int | None) -> bool:
@@ -42,7 +49,8 @@ class BestEpoch:
 
     result: EpochResult
     tensors: dict[str, Tensor]
-    """The tensors that may differ from the loaded weights. All others are as they were loaded."""
+    """The tensors that may differ from the loaded weights, on the host, where there is more memory
+    than on a GPU. All others are as they were loaded."""
     predictions: Predictions
 
     def load_into(self, classifier: Classifier) -> None:
@@ -51,6 +59,8 @@ class BestEpoch:
 
 
 def copies(classifier: Classifier, names: Container[str]) -> dict[str, Tensor]:
-    """Copies of the named tensors of a model."""
+    """Copies of the named tensors of a model, on the host."""
     own = classifier.state_dict()
-    return {name: tensor.detach().clone() for name, tensor in own.items() if name in names}
+    return {
+        name: tensor.detach().to("cpu", copy=True) for name, tensor in own.items() if name in names
+    }

@@ -15,11 +15,16 @@ class Ema:
     It starts from the weights at the start of the phase; for a stage that thaws later, from the
     weights at that moment. BatchNorm statistics are not averaged.
 
+    The decay warms up. With a fixed one, the average of a short phase would still be little but the
+    weights at its start.
+
     Source: Polyak & Juditsky, 1992, doi:10.1137/0330046; as in timm's ``ModelEmaV3``.
     """
 
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, decay: float, *, warmup: bool) -> None:
+        self.decay, self.warmup = decay, warmup
+        self.updates = 0
+        """The updates of this phase that were added."""
         self.tensors: dict[str, Tensor] = {}
         """Parameter → its average, for the parameters that have trained in this phase."""
         self.is_inside = False
@@ -41,9 +46,14 @@ class Ema:
     @torch.no_grad()
     def update(self, classifier: Classifier) -> None:
         """Add the weights after an update to the average."""
-        parameters = dict(classifier.named_parameters())
-        for name, average in self.tensors.items():
-            average.lerp_(parameters[name], 1 - self.decay)
+        self.updates += 1
+        weights: list[Tensor] = [classifier.get_parameter(name) for name in self.tensors]
+        torch._foreach_lerp_([*self.tensors.values()], weights, 1 - self._decay())
+
+    def _decay(self) -> float:
+        """The decay of this update: 0 at the first, then growing until it is ``decay``."""
+        warm = 1 - self.updates ** (-2 / 3)
+        return min(warm, self.decay) if self.warmup else self.decay
 
     @contextmanager
     def inside(self, classifier: Classifier) -> Iterator[None]:

@@ -11,12 +11,14 @@ from accelerate.utils import broadcast
 from tlf.data.loading import make_batches, order
 from tlf.freezing.freeze import changing_tensors, freeze
 from tlf.model import trains_batchnorm
-from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Progress, StageSignals, Updated
 from tlf.training.features import Events, train_activations, view
+from tlf.training.finite import check_finite
 from tlf.training.job import Job
 from tlf.training.loss_meter import LossMeter
+from tlf.training.pace import Pace
+from tlf.training.phases import rate_factor
 from tlf.training.segment import Segment
 from tlf.training.signals import measured_updates
 from tlf.training.state import State
@@ -59,16 +61,16 @@ def train_epoch(
         together=segment.norms.synchronised,
     )
     updates = Updates(job, phase, segment, run_epoch, pieces)
-    where = f"phase {phase.name}, epoch {progress.epoch + 1}"
-    losses = state.losses = state.losses or LossMeter(job.accelerator.device, where)
+    losses = state.losses = state.losses or LossMeter()
     before, progress = losses.done, replace(progress, updates=len(batches))
     yield from _make_updates(updates, batches, progress, state, losses)
     _share_buffers(job.accelerator, segment)
     seconds = time.perf_counter() - started
-    last = replace(progress, update=len(batches) - 1)
+    last = replace(progress, update=max(0, len(batches) - 1 - state.skipped))
+    (total,) = job.summed([losses.total])
     return Trained(
-        loss=losses.mean(job.accelerator),
-        lr=max(segment.rates.values()) * _factor(job, phase, last),
+        loss=total / losses.done,
+        lr=max(segment.rates.values()) * rate_factor(job.plan, phase, last),
         updates=len(batches),
         images=losses.done - before,
         seconds=seconds,
@@ -86,23 +88,29 @@ def _make_updates(
     """Make the remaining updates of an epoch."""
     job, phase, segment = updates.job, updates.phase, updates.segment
     measured, images = measured_updates(len(batches)), len(job.splits.train)
+    pace, measure = Pace(job), False
     for number, batch in enumerate(batches[state.update :], start=state.update):
-        now = replace(progress, update=number)
+        # An update that was skipped does not count for the schedule.
+        now = replace(progress, update=number - state.skipped)
         # tlf writes the rate itself. A scheduler that Accelerate prepared would step once per
         # process, and its state would have to be stored.
-        _write_rates(segment.optimizer, _factor(job, phase, now))
+        _write_rates(segment.optimizer, rate_factor(job.plan, phase, now))
         began = time.perf_counter()
-        signals = state.signals if number in measured else None
-        loss = updates.make(number, len(batch), signals)
+        measure = measure or number in measured
+        made = updates.make(number, len(batch), state.signals if measure else None)
         if job.recipe.compile and segment.partition is None and len(segment.update_seconds) < 2:
             yield from _compile_time(segment, time.perf_counter() - began)
-        losses.add(loss, len(batch), number)
-        if state.ema is not None:
+        losses.add(made, len(batch), number)
+        state.skipped += made.skipped
+        measure = measure and made.skipped  # then the next one is measured instead
+        if state.ema is not None and not made.skipped:
             state.ema.update(job.classifier)
         state.update = number + 1
+        if waits := pace.waits() or state.update == len(batches):
+            check_finite(job, state)
         yield Updated(
-            phase.name, now, evaluating=False, done=losses.done, images=images,
-            loss=losses.so_far(),
+            phase.name, replace(progress, update=number), evaluating=False, done=losses.done,
+            images=images, loss=losses.so_far(), synced=waits,
         )  # fmt: skip
 
 
@@ -112,11 +120,6 @@ def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
     if len(segment.update_seconds) == 2:
         first, second = segment.update_seconds
         yield Notice(f"compiling took {first - second:.1f} s of the first update's {first:.1f} s")
-
-
-def _factor(job: Job, phase: Phase, progress: Progress) -> float:
-    with blame(job.plan.plugins.catalogue.offer(phase.scheduler), "factor"):
-        return phase.scheduler.factor(progress)
 
 
 def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:

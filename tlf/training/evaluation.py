@@ -93,3 +93,18 @@ def _gathered(
     ordered = torch.empty(count, logits.shape[1])
     ordered[indices[real]] = logits[real]
     return Predictions(ordered, labels)
+
+
+def guessing_loss(job: Job) -> float:
+    """The mean loss on the eval split of the better of two guesses that are the same for all
+    images: every class is as probable as any other, or as frequent as in the train split.
+    """
+    labels, count = job.labels["eval"], len(job.splits.classes)
+    frequencies = torch.tensor(job.task.class_counts(job.splits.train.labels, count)).clamp_min(1)
+    guesses = (torch.zeros(count), frequencies.log())
+    device = job.accelerator.device
+    losses = (
+        job.losses(guess.expand(len(labels), count).to(device), labels.to(device))
+        for guess in guesses
+    )
+    return min(float(each.cpu().double().mean()) for each in losses)

@@ -1,15 +1,16 @@
 """A job: the recipe with its images found and its model built. Nothing is trained or written."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from tlf.cache.store import Cache
-from tlf.components import BuiltBackbone, Splits
+from tlf.components import BuiltBackbone, Offer, Splits
 from tlf.data.inspect import Events, inspect_splits
 from tlf.data.loader import Loaders
 from tlf.data.loading import EVAL_BATCH, Pixels, deal, decoded_pixels
@@ -23,8 +24,13 @@ from tlf.recipe.augment import used_pixels
 from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.schema import Recipe
+from tlf.runtime.agreement import host_group, summed
+from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS, Task
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Job:
     loss: Callable[[Tensor, Tensor], Tensor]
     loaders: Loaders
     """Load batches of images."""
+    group: "ProcessGroup | None" = None
+    """Processes agree over it without waiting for their GPUs; None: over the default group."""
     manifests: Mapping[str, str] = field(default_factory=dict)
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images; empty
     until ``read_images`` has read them."""
@@ -74,10 +82,64 @@ class Job:
         """The validated recipe."""
         return self.plan.recipe
 
+    def summed(self, values: Sequence[float]) -> list[float]:
+        """The sum of each value over all processes. All of them have to call this."""
+        return summed(self.accelerator, self.group, values)
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each image (B,): of logits (B, K) and labels (B, …) or probabilities (B, K).
+
+        Raises:
+            PluginError: the loss broke, or gives something else.
+        """
+        with blame(self._loss_offer, "build"):
+            losses = self.loss(logits, labels)
+            if getattr(losses, "shape", None) != labels.shape[:1]:
+                raise ValueError(
+                    f"a loss must give one number for each image, ({len(labels)},) for "
+                    f"{len(labels)} images, got {_shape(losses)}"
+                )
+        return losses
+
+    def check_losses(self, least: float) -> None:
+        """Check the least loss of an image.
+
+        Raises:
+            PluginError: it is negative.
+        """
+        with blame(self._loss_offer, "build"):
+            if least < 0:
+                raise ValueError(_negative(least))
+
+    @cached_property
+    def _loss_offer(self) -> Offer:
+        return self.plan.plugins.catalogue.offer(self.recipe.loss)
+
     @property
     def hook(self) -> Any:  # noqa: ANN401 - pluggy's relay has no type of its own per hook
         """Calls the hooks of the loaded plugins."""
         return self.plan.plugins.hook
+
+
+def _shape(losses: object) -> str:
+    shape = getattr(losses, "shape", None)
+    return f"a {type(losses).__name__}" if shape is None else str(tuple(shape))
+
+
+def _check_sign(loss: Callable[[Tensor, Tensor], Tensor], labels: Tensor, num_classes: int) -> None:
+    """Try a loss on a few labels.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    with seeded(0, "loss"):
+        logits = 3 * torch.randn(len(labels), num_classes)
+    if (least := float(loss(logits, labels).min())) < 0:
+        raise ValueError(_negative(least))
+
+
+def _negative(loss: float) -> str:
+    return f"the loss of an image must be 0 or more, got {loss}"
 
 
 def largest_piece(job: Job) -> int:
@@ -143,6 +205,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
         loss = recipe.loss.build(task.class_counts(splits.train.labels, num_classes))
         task.check_loss(loss, num_classes)
+        _check_sign(loss, task.labels(splits.train.labels[:8]), num_classes)
     preprocessing = resolve_preprocessing(recipe, built, plan.source)
     check_input(plan, built, classifier, preprocessing, num_classes)
     check_augmentations(plan, preprocessing, num_classes)
@@ -162,6 +225,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         loaders=Loaders(
             worker_count(recipe.workers, on_cpu=on_cpu), pin=accelerator.device.type == "cuda"
         ),
+        group=host_group(accelerator),
     )
 
 

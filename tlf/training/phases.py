@@ -6,14 +6,16 @@ training starts. A policy may depend on how well training goes. So it is asked t
 metric ever improved, and as if every metric improved in every epoch.
 """
 
+import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 import torch
 from torch import nn
 
-from tlf.components import Augmentation, BatchAugmentation
+from tlf.components import Augmentation, BatchAugmentation, FreezePolicy
 from tlf.errors import PluginError, RecipeError
 from tlf.freezing.freeze import set_modes, united
 from tlf.model import Classifier, trains_batchnorm
@@ -118,13 +120,13 @@ def frozen_in(
     """Ask the policies of a phase which parameters are frozen.
 
     Raises:
-        PluginError: names the policy that raised.
+        PluginError: names the policy that raised, or that is not a pure function.
         ValueError: the policies name unknown parameters, or freeze everything.
     """
     answers = []
     for policy in phase.freeze:
         with blame(plan.plugins.catalogue.offer(policy), "frozen"):
-            answers.append(policy.frozen(classifier, progress))
+            answers.append(_names(policy, classifier, progress))
     return united(classifier, answers)
 
 
@@ -138,6 +140,34 @@ def unused_note(phase: Phase, unused: Collection[str]) -> str:
 
 _SHOWN = 12
 """Names of parameters in a line, at most."""
+
+
+def _names(policy: FreezePolicy, classifier: Classifier, progress: Progress) -> frozenset[str]:
+    """Ask a policy twice: what is drawn at random, or counts its calls, is no function of progress.
+
+    Raises:
+        ValueError: it gives no names, or others the second time, or changes its own options.
+    """
+    options = repr(policy)
+    answers = [policy.frozen(classifier, progress) for _ in range(2)]
+    for answer in answers:
+        named = isinstance(answer, Collection) and not isinstance(answer, str | bytes)
+        if not named or not all(isinstance(name, str) for name in answer):
+            raise ValueError(
+                f"frozen must return a set of names of parameters, got {reprlib.repr(answer)}"
+            )
+    if repr(policy) != options:
+        raise ValueError(
+            "frozen must leave the policy's options as they are, and changes them; "
+            "read what has happened so far from progress"
+        )
+    first, second = map(frozenset, answers)
+    if first != second:
+        raise ValueError(
+            "frozen must return the same names for the same progress, and names others when it is "
+            "asked again; draw nothing at random"
+        )
+    return first
 
 
 def check_phases(plan: Plan, classifier: Classifier) -> None:
@@ -154,6 +184,8 @@ def check_phases(plan: Plan, classifier: Classifier) -> None:
             frozen = frozen_in(plan, classifier, phase, start)
             key = "lr"
             learning_rates(classifier, phase, frozen)
+            key = "scheduler"
+            rate_factor(plan, phase, start)
         except (ValueError, PluginError) as error:
             problems.append(f"phases.{number}.{key}: {error}")
         else:
@@ -205,6 +237,19 @@ def _foreseen(
     parts = (*classifier.stages, "head")
     ask, plausible = partial(frozen_in, plan, classifier, phase), TASKS[plan.recipe.task].plausible
     return foresee(ask, start, parts, plausible)
+
+
+def rate_factor(plan: Plan, phase: Phase, progress: Progress) -> float:
+    """What every learning rate of a phase is multiplied by in the next update.
+
+    Raises:
+        PluginError: the scheduler broke, or gives no finite number, 0 or more.
+    """
+    with blame(plan.plugins.catalogue.offer(phase.scheduler), "factor"):
+        factor: object = phase.scheduler.factor(progress)
+        if not isinstance(factor, float | int) or not 0 <= factor < inf:
+            raise ValueError(f"factor must return a finite number, 0 or more, got {factor!r}")
+        return factor
 
 
 def _later_problems(

@@ -22,14 +22,14 @@ import torch
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import DistributedDataParallelKwargs
-from torch import nn
+from torch import Tensor, nn
 
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
 from tlf.freezing.cast import CastWeights, cast_weights
 from tlf.freezing.find_partition import find_partition
 from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
-from tlf.freezing.freeze import audit, digests, freeze
+from tlf.freezing.freeze import audit, changing_tensors, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, normalisation_modules, parameter_count
 from tlf.recipe.schema import Phase
@@ -106,7 +106,9 @@ class Segment:
     """The number of CPU threads that the trainable part computes on."""
     update_seconds: list[float] = field(default_factory=list)
     """The time of each of its first two updates, where it is compiled."""
-    frozen_norms: dict[str, float] = field(default_factory=dict)
+    changing: Mapping[str, Tensor] = field(default_factory=dict)
+    """What its updates change, by name: weights, and statistics such as BatchNorm's."""
+    frozen_norms: dict[str, Tensor] = field(default_factory=dict)
     """Frozen stage → the norm of its weights. Filled when it is first needed."""
     stored: dict[tuple[str, int], Rows | None] = field(default_factory=dict)
     """Split and view → the stored output of the frozen stages. Filled when it is first needed."""
@@ -160,6 +162,9 @@ def begin_segment(
         previous: the segment before it in the same phase, whose optimizer state is carried over.
         before: digests of all tensors, if they are known; frozen tensors are compared with them at
             the end.
+
+    Raises:
+        ValueError: the optimizer builds something else.
     """
     optimizer, piece = setup.optimizer, setup.piece
     freeze(classifier, setup.frozen)
@@ -167,7 +172,7 @@ def begin_segment(
     frozen = setup.frozen | unused.always
     freeze(classifier, frozen)
     rates = {name: rate for name, rate in setup.rates.items() if name not in frozen}
-    built = optimizer.build(parameter_groups(classifier, rates, optimizer))
+    built = _built(optimizer, parameter_groups(classifier, rates, optimizer))
     if previous is not None:
         _carry_over(previous.optimizer, built)
     before = before or digests(classifier)
@@ -191,8 +196,34 @@ def begin_segment(
     weights = cast_weights(classifier, frozen, partition, precision) if partition else None
     return Segment(
         classifier, model, prepared, frozen, unused.always, rates, norms, before, partition,
-        threads, weights=weights,
+        threads, weights=weights, changing=_changing(classifier, frozen),
     )  # fmt: skip
+
+
+def _changing(classifier: Classifier, frozen: frozenset[str]) -> dict[str, Tensor]:
+    """Weights and statistics that training changes; counters are neither."""
+    names = changing_tensors(classifier, frozen)
+    tensors = dict([*classifier.named_parameters(), *classifier.named_buffers()])
+    return {n: t for n, t in tensors.items() if n in names and t.is_floating_point() and t.numel()}
+
+
+def _built(optimizer: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Build an optimizer of these groups.
+
+    Raises:
+        ValueError: it is no optimizer, or has other groups.
+    """
+    held = [[id(parameter) for parameter in group["params"]] for group in groups]
+    keys = [(group["names"], group["base_lr"]) for group in groups]
+    built: object = optimizer.build(groups)
+    if not isinstance(built, torch.optim.Optimizer):
+        raise ValueError(f"build must return a torch.optim.Optimizer, got {type(built).__name__}")
+    own = built.param_groups
+    if [[id(p) for p in group["params"]] for group in own] != held or [
+        (group.get("names"), group.get("base_lr")) for group in own
+    ] != keys:
+        raise ValueError("build must pass its groups on as they are, got other groups")
+    return built
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ class State:
     """Every segment that has started, with its learning rates."""
     best: BestEpoch | None = None
     """The best epoch of the finished phases."""
+    start: BestEpoch | None = None
+    """The epoch that this phase starts from: the best of the phase before it."""
     phase: int = 0
     """Index of the phase in the recipe."""
     phase_best: BestEpoch | None = None
@@ -28,6 +30,8 @@ class State:
     """Index of the epoch in its phase."""
     update: int = 0
     """Updates of this epoch that are made."""
+    skipped: int = 0
+    """How many of them moved nothing, because gradients overflowed in fp16."""
     losses: LossMeter | None = None
     """Of this epoch."""
     signals: Signals = field(default_factory=Signals)
@@ -42,8 +46,18 @@ class State:
 
     def begin_epoch(self, phase: int, epoch: int) -> None:
         """Stand at the beginning of an epoch."""
-        self.phase, self.epoch, self.update = phase, epoch, 0
+        self.phase, self.epoch, self.update, self.skipped = phase, epoch, 0, 0
         self.losses, self.signals = None, Signals()
+
+    def go_back(self, phase: str) -> None:
+        """Stand where the best epoch of this phase has ended, or at its start if there is none. The
+        optimizer starts anew.
+        """
+        best = None if self.phase_best is None else self.phase_best.result
+        kept = (r for r in self.history if r.phase != phase or (best and r.epoch <= best.epoch))
+        self.history = [*kept]
+        self.begin_epoch(self.phase, best.epoch + 1 if best else 0)
+        self.segment = self.ema = None
 
     def let_change(self, classifier: Classifier, names: set[str]) -> None:
         """Note that these tensors may change from now on.
@@ -51,7 +65,8 @@ class State:
         Until now they are as they were loaded, so the best epochs hold no copy of them. They get
         one here, before the first change.
         """
-        best_epochs = [best for best in (self.best, self.phase_best) if best is not None]
+        every = (self.best, self.start, self.phase_best)
+        best_epochs = [best for best in every if best is not None]
         loaded = copies(classifier, names - self.changed) if best_epochs else {}
         for best in best_epochs:
             best.tensors.update(loaded)

@@ -22,6 +22,7 @@ from tlf.runtime.devices import on_threads
 from tlf.runtime.seeds import derive
 from tlf.training.features import Activations, model_inputs, train_images
 from tlf.training.job import Job
+from tlf.training.loss_meter import Made
 from tlf.training.phases import augmentations
 from tlf.training.segment import Segment
 from tlf.training.signals import Signals
@@ -82,36 +83,38 @@ class Updates:
     pieces: Iterator[Piece]
     """This process's shares of the remaining batches."""
 
-    def make(self, number: int, size: int, signals: Signals | None) -> Tensor:
+    def make(self, number: int, size: int, signals: Signals | None) -> Made:
         """Make one optimizer step on the next batch.
 
         Parameters:
             number: the number of the update in its epoch.
             size: the number of images in the batch, over all processes.
             signals: measures this update; None for one that is not measured.
-
-        Returns:
-            The sum of this process's losses.
         """
         accelerator, segment = self.job.accelerator, self.segment
         total = torch.zeros((), device=accelerator.device)
+        extremes: list[Tensor] = []
+        counted = 0
         for piece, (batch, share) in enumerate(self.pieces):
             self._seed(number, piece)
             images, labels = self._inputs(batch, number)
             # Processes average their gradients once, after the last piece.
             syncing = nullcontext() if share.last else accelerator.no_sync(segment.model)
+            found: list[Tensor] = []
             with on_threads(segment.threads), syncing, segment.norms.computing(share.count):
-                loss = self._loss(images, labels)
+                loss = self._loss(images, labels, found)
                 # Every image of a batch weighs 1 / size, whatever piece it is in: ``loss`` is the
                 # mean of its share. The wrapper averages over processes; their number undoes that.
                 accelerator.backward(loss * (share.count * accelerator.num_processes / size))
             if share.count:
                 total += loss.detach() * share.count
+                extremes += found
+                counted += share.count
             if share.last:
                 break
         with on_threads(segment.threads):
-            self._step(signals)
-        return total
+            skipped = self._step(signals)
+        return Made(total, tuple(extremes), counted, skipped)
 
     def _seed(self, number: int, piece: int) -> None:
         """Seed dropout from (seed, epoch, update, process, piece), so that no generator's state has
@@ -124,7 +127,8 @@ class Updates:
         if device.type != "cpu":
             torch.get_device_module(device).manual_seed(seed)
 
-    def _step(self, signals: Signals | None) -> None:
+    def _step(self, signals: Signals | None) -> bool:
+        """Step the optimizer, unless gradients have overflowed in fp16; whether it was skipped."""
         accelerator, segment = self.job.accelerator, self.segment
         max_norm = self.job.recipe.clip_grad_norm
         if signals is not None or max_norm is not None:
@@ -134,10 +138,12 @@ class Updates:
         if max_norm is not None:
             nn.utils.clip_grad_norm_(segment.classifier.parameters(), max_norm)
         segment.optimizer.step()
-        if signals is not None:
+        skipped = bool(segment.optimizer.step_was_skipped)
+        if signals is not None and not skipped:
             signals.after(segment.classifier)
         # Accelerate's own zero_grad would inspect the signature of this one at every call.
         segment.optimizer.optimizer.zero_grad(set_to_none=True)
+        return skipped
 
     def _inputs(self, batch: Batch, number: int) -> tuple[Tensor, Tensor]:
         """The input of the trainable part for a piece of a batch, and the labels."""
@@ -145,13 +151,17 @@ class Updates:
         labels = batch.labels.to(self.job.accelerator.device, non_blocking=True)
         return self._mixed(images, labels, number) if self._mixing else (images, labels)
 
-    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss of a piece of a batch."""
+    def _loss(self, images: Tensor, labels: Tensor, extremes: list[Tensor]) -> Tensor:
+        """The mean loss of a piece of a batch. ``extremes`` gets its lowest and highest logit."""
         job, model = self.job, self.segment.model
         replaced: Tensor | None = job.hook.tlf_training_step(
             model=model, images=images, labels=labels, loss=job.loss
         )
-        return job.loss(model(images), labels).mean() if replaced is None else replaced
+        if replaced is not None:
+            return replaced
+        logits = model(images)
+        extremes += logits.detach().aminmax()
+        return job.losses(logits, labels).mean()
 
     @cached_property
     def _mixing(self) -> tuple[BatchAugmentation, ...]:

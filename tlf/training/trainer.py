@@ -18,9 +18,11 @@ from tlf.tasks.metric import LOSS
 from tlf.training.best_epoch import BestEpoch, better, copies, newest_is_best, stalled
 from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
-from tlf.training.evaluation import Predictions, classify
+from tlf.training.evaluation import Predictions, classify, guessing_loss
 from tlf.training.features import cut_entries, eval_activations
+from tlf.training.finite import require_finite
 from tlf.training.job import Job
+from tlf.training.pace import Pace
 from tlf.training.phases import frozen_in, unused_note
 from tlf.training.segment import (
     Segment,
@@ -44,10 +46,19 @@ def train(job: Job, state: State) -> Iterator[Event]:
         best.load_into(job.classifier)  # the next phase starts from it
         if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
             state.best = best
-        state.phase_best = None
+        state.start, state.phase_best = best, None
         state.begin_epoch(state.phase + 1, 0)
     if state.best is not None:
         state.best.load_into(job.classifier)
+        yield from _compared_with_guessing(job, state.best.result.eval_loss)
+
+
+def _compared_with_guessing(job: Job, loss: float) -> Iterator[Notice]:
+    if loss > (guess := guessing_loss(job)):
+        yield Notice(
+            f"the eval loss of the best epoch, {loss:.4g}, is worse than that of a constant guess, "
+            f"{guess:.4g}: do not trust its probabilities; write a lower lr, or train longer"
+        )
 
 
 def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, BestEpoch]:
@@ -63,7 +74,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         trained = yield from train_epoch(job, phase, segment, progress, state)
         with state.ema.inside(job.classifier) if state.ema else nullcontext():
             result, predictions = yield from _evaluate(
-                job, phase, segment, progress, trained, state.ema
+                job, phase, segment, progress, trained, state
             )
             history = (*history, result)
             chosen = job.hook.tlf_select_best(history=history)
@@ -100,7 +111,7 @@ def _current_segment(
     with blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
         segment = begin_segment(job.accelerator, job.classifier, setup, current, before)
     if phase.ema is not None:
-        state.ema = state.ema or Ema(phase.ema)
+        state.ema = state.ema or Ema(phase.ema, warmup=phase.ema_warmup)
         state.ema.follow(job.classifier, segment.rates)
     state.segment = segment
     start = start_of(segment.partition)
@@ -150,20 +161,22 @@ def _evaluate(
     segment: Segment,
     progress: Progress,
     trained: Trained,
-    ema: Ema | None,
+    state: State,
 ) -> Generator[Event, None, tuple[EpochResult, Predictions]]:
     """Evaluate the eval split; return the result of the epoch, and the predictions."""
     stored = None
-    if ema is None or ema.all_train(segment.rates):
+    if state.ema is None or state.ema.all_train(segment.rates):
         stored = yield from eval_activations(job, segment)
     started = time.perf_counter()
     predictions: Predictions | None = None
-    count = len(job.splits.eval)
+    count, pace = len(job.splits.eval), Pace(job)
     for step in classify(job, segment, stored):
         if isinstance(step, Predictions):
             predictions = step
         else:
-            yield Updated(phase.name, progress, evaluating=True, done=step, images=count)
+            yield Updated(
+                phase.name, progress, evaluating=True, done=step, images=count, synced=pace.waits()
+            )
     if predictions is None:
         raise RuntimeError("the evaluation ended without predictions")
     result = EpochResult(
@@ -171,7 +184,7 @@ def _evaluate(
         epoch=progress.epoch,
         train_loss=trained.loss,
         metrics={
-            LOSS.name: _mean_loss(job, predictions),
+            LOSS.name: _mean_loss(job, state, predictions),
             **job.task.evaluate(job.task.probabilities(predictions.logits), predictions.labels),
         },
         lr=trained.lr,
@@ -183,7 +196,19 @@ def _evaluate(
     return result, predictions
 
 
-def _mean_loss(job: Job, predictions: Predictions) -> float:
+def _mean_loss(job: Job, state: State, predictions: Predictions) -> float:
+    """The mean loss of the eval split.
+
+    Raises:
+        NotFiniteError: a logit or a loss is not finite.
+    """
+    logits, labels = predictions.logits, predictions.labels
     device = job.accelerator.device
-    losses = job.loss(predictions.logits.to(device), predictions.labels.to(device))
+    # On the host, since some devices have no float64.
+    losses = job.losses(logits.to(device), labels.to(device)).cpu()
+    for what, numbers in {"logits": logits.abs().amax(1), "loss": losses}.items():
+        wrong = (~numbers.isfinite()).nonzero().flatten().tolist()
+        names = (f"the {what} of {job.splits.eval.names[index]}" for index in wrong[:1])
+        require_finite(job, state, {name: float(numbers[wrong[0]]) for name in names})
+    job.check_losses(float(losses.min()))
     return float(losses.double().mean().item())

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from stopped_runs import write
 from tlf.errors import StoppedError
@@ -18,8 +17,8 @@ from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.state import State
 
 
-def updated(*, evaluating=False):
-    return Updated("p", Progress(0, 1), evaluating=evaluating, done=1, images=1)
+def updated(*, evaluating=False, synced=True):
+    return Updated("p", Progress(0, 1), evaluating=evaluating, done=1, images=1, synced=synced)
 
 
 @pytest.fixture
@@ -69,36 +68,56 @@ def test_a_signal_stores_the_state_and_stops(saved, event):
     assert len(saved) == 1
 
 
-class OneOfTwo:
+def one_of_two(*, due=False, stop=False, **every):
     """One of two processes, with what the other one wants."""
-
-    num_processes, device = 2, torch.device("cpu")
-
-    def __init__(self, *, due, stop):
-        self.other = torch.tensor([due, stop], dtype=torch.int32)
-
-    def reduce(self, tensor, reduction):
-        assert reduction == "sum"
-        return tensor + self.other
+    keeper = checkpointer(SimpleNamespace(num_processes=2), **every)
+    keeper.job.summed = lambda values: [a + b for a, b in zip(values, (due, stop), strict=True)]
+    return keeper
 
 
 def test_all_processes_do_what_one_of_them_wants(saved):
-    with checkpointer(OneOfTwo(due=False, stop=False), seconds=1e9) as keeper:
+    with one_of_two(seconds=1e9) as keeper:
         assert list(keeper.after(updated())) == saved == []
-    with checkpointer(OneOfTwo(due=True, stop=False), seconds=1e9) as keeper:
+    with one_of_two(due=True, seconds=1e9) as keeper:
         assert list(keeper.after(updated())) == []
     assert len(saved) == 1
     with (
-        checkpointer(OneOfTwo(due=False, stop=True), seconds=1e9) as keeper,
+        one_of_two(stop=True, seconds=1e9) as keeper,
         pytest.raises(StoppedError, match="stopped by another process"),
     ):
         list(keeper.after(updated()))
     assert len(saved) == 2
 
 
+def test_several_processes_only_agree_where_they_meet(saved):
+    with one_of_two(due=True, stop=True, seconds=1e-9) as keeper:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for evaluating in (False, True):
+            assert list(keeper.after(updated(evaluating=evaluating, synced=False))) == saved == []
+        with pytest.raises(StoppedError, match="stopped by SIGTERM"):
+            list(keeper.after(updated(evaluating=True)))
+    assert len(saved) == 1
+
+
+def test_several_processes_count_updates_without_meeting(saved):
+    with one_of_two(updates=2) as keeper:
+        for _ in range(4):
+            list(keeper.after(updated(synced=False)))
+    assert len(saved) == 2
+
+
+def test_one_process_stops_and_stores_anywhere(saved):
+    with checkpointer(updates=1) as keeper:
+        assert list(keeper.after(updated(synced=False))) == []
+        assert len(saved) == 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(StoppedError, match="stopped by SIGTERM"):
+            list(keeper.after(updated(synced=False)))
+
+
 def test_several_processes_do_not_stop_while_they_prepare(saved):
     """Each prepares its own part in its own time, so they cannot agree."""
-    with checkpointer(OneOfTwo(due=True, stop=True), seconds=1e9) as keeper:
+    with one_of_two(due=True, stop=True, seconds=1e9) as keeper:
         os.kill(os.getpid(), signal.SIGTERM)
         assert list(keeper.after(Prepared("images", 1, 2))) == saved == []
 

@@ -15,12 +15,13 @@ VALUE = {
     "dtype": torch.bfloat16,
     "count": 3,
     "empty": {},
+    "unbounded": [float("inf"), (float("-inf"), 0.5)],
 }
 
 
 def test_a_value_comes_back_from_json_and_safetensors():
     tensors = {}
-    text = json.dumps(pack(VALUE, "state", tensors))
+    text = json.dumps(pack(VALUE, "state", tensors), allow_nan=False)
     assert [*tensors] == ["state/step", "state/momentum/0", "state/momentum/2/inner"]
     found = unpack(json.loads(text), load(save(tensors)))
     assert found.keys() == VALUE.keys()
@@ -30,7 +31,7 @@ def test_a_value_comes_back_from_json_and_safetensors():
     inner = found["momentum"][2]["inner"]
     assert torch.equal(inner, torch.ones(2, 2, dtype=torch.bfloat16))
     assert inner.dtype == torch.bfloat16
-    for name in ("betas", "dtype", "count", "empty"):
+    for name in ("betas", "dtype", "count", "empty", "unbounded"):
         assert found[name] == VALUE[name]
         assert type(found[name]) is type(VALUE[name])
 

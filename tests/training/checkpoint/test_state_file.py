@@ -70,6 +70,23 @@ def test_a_restored_state_is_stored_again_bit_for_bit(stopped, copied):
     assert different_tensors(state_file(copied), state_file(stopped)) == []
 
 
+def test_the_scale_of_fp16_and_what_was_skipped_come_back(copied):
+    job = reopened(copied)
+    state = restore(state_file(copied), job)
+    job.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=32.0, growth_interval=7)
+    job.accelerator.scaler.load_state_dict(
+        {**job.accelerator.scaler.state_dict(), "_growth_tracker": 5}
+    )
+    state.skipped = 1
+    save(state_file(copied), job, state)
+    other = reopened(copied)
+    other.accelerator.scaler = torch.amp.GradScaler("cpu")
+    assert restore(state_file(copied), other).skipped == 1
+    expected = job.accelerator.scaler.state_dict()
+    assert other.accelerator.scaler.state_dict() == expected
+    assert (expected["scale"], expected["_growth_tracker"]) == (32.0, 5)
+
+
 def test_averages_are_stored_unswapped_during_an_evaluation(stopped, copied):
     job = reopened(copied)
     state = restore(state_file(copied), job)

@@ -1,7 +1,6 @@
 """``tlf predict RUN IMAGE...``."""
 
 import csv
-import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from tlf.cli.output import cell, complain
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, row
 from tlf.runtime.precision import PRECISIONS, PrecisionWarning
+from tlf.runtime.strict_json import dumps
 
 
 @click.command()
@@ -125,7 +125,7 @@ def print_json_lines(predictions: Iterable[Prediction]) -> None:
             "predicted": prediction.label,
             "probabilities": figures,
         }
-        print(json.dumps(line))  # noqa: T201 - the output of the command
+        print(dumps(line))  # noqa: T201 - the output of the command
 
 
 PRINTERS: Mapping[str, Callable[[Iterable[Prediction]], None]] = {

@@ -23,16 +23,15 @@ def command(output: Path | None) -> None:
     The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out, and then the
     schema accepts the kinds of all plugins.
     """
-    import json
-
     from tlf.recipe.json_schema import schema_of, usable_plugins
     from tlf.runtime.files import write_whole
+    from tlf.runtime.strict_json import dumps
 
     usable, failures = usable_plugins()
     for failure in failures:
         complain(f"left out: {failure}")
     escaped = output is None and codecs.lookup(sys.stdout.encoding).name != "utf-8"
-    text = json.dumps(schema_of(usable), indent=2, ensure_ascii=escaped)
+    text = dumps(schema_of(usable), indent=2, ensure_ascii=escaped)
     if output is None:
         echo(text)
         return

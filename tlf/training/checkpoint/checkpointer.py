@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 
 from tlf.errors import StoppedError
 from tlf.results import EpochResult, Notice, Prepared, Updated
 from tlf.runtime.files import is_run
 from tlf.training.checkpoint.interrupts import watching
-from tlf.training.checkpoint.state_file import save, state_file
+from tlf.training.checkpoint.state_file import discard, save, state_file
 from tlf.training.job import Job
 from tlf.training.state import State
 from tlf.training.trainer import Event
+
+PROOF = 20
+"""A stored state is sound if so many updates after it went well."""
 
 
 class Checkpointer:
@@ -32,6 +34,7 @@ class Checkpointer:
         self.updates = 0
         self.problem: str | None = None
         """Why the state could not be stored the last time."""
+        self.stored = _place(state)
         self._exits = ExitStack()
 
     def __enter__(self) -> "Checkpointer":
@@ -56,20 +59,45 @@ class Checkpointer:
             return
         # Every process comes here equally often: after each update, evaluated batch and epoch.
         self.updates += isinstance(event, Updated) and not event.evaluating
-        due, stop = self._agreed(self._due(), self.interrupted.by is not None)
+        due, stop = self._due(), self.interrupted.by is not None
+        if not self._alone:
+            due, stop = self._agreed(due, stop) if _is_synced(event) else (self._counted(), False)
         if due or stop:
             yield from self._save()
         if stop:
             raise self._stopped(self.interrupted.by or "another process")
+
+    def fall_back(self) -> Iterator[Notice]:
+        """Leave a sound state behind, after something was not finite.
+
+        The stored state may be damaged already: finite, but a step from what is not. So it is kept
+        only if it was stored where an epoch ended, or many updates went well after it. Otherwise,
+        and if it is older, the best epoch of this phase takes its place, or the start of the phase.
+        """
+        state, best = self.state, self.state.phase_best
+        sound = self.stored[-1] == 0 or self.updates >= PROOF
+        if sound and (state.phase, best.result.epoch + 1 if best else 0, 0) <= self.stored:
+            return
+        if (epoch := best or state.start) is None:
+            if self.job.accelerator.is_main_process:
+                discard(self.folder)
+            return
+        epoch.load_into(self.job.classifier)
+        state.go_back(self.job.recipe.phases[state.phase].name)
+        yield from self._save()
 
     @property
     def _alone(self) -> bool:
         """Whether this is the only process of the run."""
         return bool(self.job.accelerator.num_processes == 1)
 
+    def _counted(self) -> bool:
+        """Whether so many updates were made. All processes count the same."""
+        return self.every.updates is not None and self.updates >= self.every.updates
+
     def _due(self) -> bool:
         if self.every.updates is not None:
-            return self.updates >= self.every.updates
+            return self._counted()
         return time.monotonic() - self.saved_at >= (self.every.seconds or 0.0)
 
     def _agreed(self, due: bool, stop: bool) -> tuple[bool, bool]:
@@ -78,16 +106,14 @@ class Checkpointer:
         Storing gathers the losses of all processes, so all have to do it at the same event. But
         each has its own clock, and a signal reaches them at different moments, or only one of them.
         """
-        if self._alone:
-            return due, stop
-        wanted = torch.tensor([due, stop], dtype=torch.int32, device=self.job.accelerator.device)
-        wanted = self.job.accelerator.reduce(wanted, "sum")
-        return bool(wanted[0]), bool(wanted[1])
+        due_in, stop_in = self.job.summed([due, stop])
+        return due_in > 0, stop_in > 0
 
     def _save(self) -> Iterator[Notice]:
         self.saved_at, self.updates = time.monotonic(), 0
         try:
             save(state_file(self.folder), self.job, self.state)
+            self.stored = _place(self.state)
         except (OSError, SafetensorError) as error:
             # A full disk does not stop the run. The state before this one is still there.
             before, self.problem = self.problem, str(error)
@@ -106,3 +132,12 @@ class Checkpointer:
             advice = f"its state could not be stored: {self.problem}; tlf resume {self.folder} "
             advice += "continues from the state before" if older else "restarts the run"
         return StoppedError(self.folder, by, advice)
+
+
+def _is_synced(event: Updated | EpochResult) -> bool:
+    return isinstance(event, EpochResult) or event.synced
+
+
+def _place(state: State) -> tuple[int, int, int]:
+    """How far a run is: phase, epoch and update."""
+    return state.phase, state.epoch, state.update

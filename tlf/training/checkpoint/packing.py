@@ -1,12 +1,13 @@
 """Nested values that contain tensors ↔ named tensors for safetensors, and JSON."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
-_TENSOR, _TUPLE, _DTYPE = "$tensor", "$tuple", "$dtype"
+_TENSOR, _TUPLE, _DTYPE, _FLOAT = "$tensor", "$tuple", "$dtype", "$float"
 
 
 def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401 - JSON
@@ -30,6 +31,8 @@ def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: 
         case Tensor():
             tensors[path] = value
             return {_TENSOR: path}
+        case float() if not isfinite(value):  # an optimizer's setting, such as no bound
+            return {_FLOAT: str(value)}
         case None | bool() | int() | float() | str():
             return value
         case torch.dtype():
@@ -50,6 +53,8 @@ def unpack(value: object, tensors: Mapping[str, Tensor]) -> Any:  # noqa: ANN401
             return tensors[name]
         case {"$tuple": list(items)}:
             return tuple(unpack(item, tensors) for item in items)
+        case {"$float": str(number)}:
+            return float(number)
         case {"$dtype": str(name)}:
             return getattr(torch, name)
         case dict():

@@ -24,6 +24,7 @@ from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
 from tlf.runtime.processes import from_main
 from tlf.runtime.seal import BLANK, DIGEST, is_sealed, seal
+from tlf.runtime.strict_json import dumps
 from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.compatibility import (
     check_fits,
@@ -35,6 +36,7 @@ from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, rest
 from tlf.training.checkpoint.packing import pack, unpack
 from tlf.training.ema import Ema
 from tlf.training.evaluation import Predictions
+from tlf.training.finite import check_finite, largest, require_finite, together
 from tlf.training.job import Job
 from tlf.training.loss_meter import LossMeter
 from tlf.training.segment import Segment, begin_segment, segment_setup
@@ -62,10 +64,13 @@ def save(path: Path, job: Job, state: State) -> None:
     All processes have to call this; the main process writes.
 
     Raises:
+        NotFiniteError: a number in it is not finite. The last state stays.
         OSError: it cannot be written, for example because the disk is full.
         TrainingError: the optimizer's state holds a value that cannot be stored.
     """
-    losses = gather_object([0.0 if state.losses is None else float(state.losses.total.item())])
+    check_finite(job, state)
+    _check_optimizer(job, state)
+    losses = gather_object([0.0 if state.losses is None else state.losses.total])
     if not job.accelerator.is_main_process:
         return
     tensors: dict[str, Tensor] = {}
@@ -76,7 +81,7 @@ def save(path: Path, job: Job, state: State) -> None:
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
     path.parent.mkdir(exist_ok=True)
     with written_whole(path) as side:
-        save_file(stored, side, metadata={"tlf": json.dumps({DIGEST: BLANK, **text})})
+        save_file(stored, side, metadata={"tlf": dumps({DIGEST: BLANK, **text})})
         seal(side)
 
 
@@ -104,19 +109,19 @@ def restore(path: Path, job: Job) -> State:
         phase=stored["phase"],
         epoch=stored["epoch"],
         update=stored["update"],
+        skipped=stored["skipped"],
         changed=names,
     )
     state.signals.count, state.signals.sums = stored["signals"]["count"], stored["signals"]["sums"]
-    state.phase_best = _best_epoch(stored["phase_best"], device)
-    state.best = _best_epoch(stored["best"], device)
+    state.phase_best = _best_epoch(stored["phase_best"])
+    state.best = _best_epoch(stored["best"])
+    state.start = _best_epoch(stored["start"]) or state.best
     if stored["update"] and has_other_batches(stored, job):
         state.begin_epoch(state.phase, state.epoch)
         state.notes.append("the batches have changed: the interrupted epoch begins anew")
     elif stored["done"]:
-        where = f"phase {job.recipe.phases[state.phase].name}, epoch {state.epoch + 1}"
-        state.losses = LossMeter(device, where)
-        state.losses.done = stored["done"]
-        state.losses.total += stored["losses"][job.accelerator.process_index]
+        state.losses = LossMeter()
+        state.losses.resume(stored["losses"][job.accelerator.process_index], stored["done"])
     _restore_segment(stored, job, state)
     return state
 
@@ -133,6 +138,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "phase": state.phase,
         "epoch": state.epoch,
         "update": state.update,
+        "skipped": state.skipped,
         "done": 0 if state.losses is None else state.losses.done,
         "signals": {"count": state.signals.count, "sums": state.signals.sums},
         "segments": [asdict(segment) for segment in state.segments],
@@ -140,8 +146,11 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
         "average": averages,
+        "averaged": 0 if state.ema is None else state.ema.updates,
         "phase_best": _best_contents(state.phase_best),
         "best": _best_contents(state.best),
+        # Mostly it is the best epoch, which is not stored twice.
+        "start": None if state.start is state.best else _best_contents(state.start),
         "segment": None if state.segment is None else _segment_contents(state.segment),
         "scaler": None if job.accelerator.scaler is None else job.accelerator.scaler.state_dict(),
     }
@@ -158,11 +167,11 @@ def _best_contents(best: BestEpoch | None) -> dict[str, Any] | None:
     }
 
 
-def _best_epoch(stored: dict[str, Any] | None, device: torch.device) -> BestEpoch | None:
+def _best_epoch(stored: dict[str, Any] | None) -> BestEpoch | None:
     if stored is None:
         return None
     predictions = Predictions(stored["logits"], stored["labels"])
-    return BestEpoch(epoch_result(stored["result"]), _on(device, stored["tensors"]), predictions)
+    return BestEpoch(epoch_result(stored["result"]), stored["tensors"], predictions)
 
 
 def _segment_contents(segment: Segment) -> dict[str, Any]:
@@ -200,7 +209,8 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
     # The audit at the end compares with the start of the segment, not with the stored state.
     state.segment = replace(segment, before=before)
     if phase.ema is not None:
-        state.ema = Ema(phase.ema)
+        state.ema = Ema(phase.ema, warmup=phase.ema_warmup)
+        state.ema.updates = stored["averaged"]
         averages = _on(job.accelerator.device, stored["average"])
         state.ema.tensors = {n: laid_out(t, parameters[n]) for n, t in averages.items()}
         state.ema.follow(job.classifier, setup.rates)  # a changed recipe may average from here on
@@ -226,6 +236,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _damaged(path: Path, fault: object) -> RunError:
     return RunError(f"{path} is damaged: {fault}; start a new run")
+
+
+def _check_optimizer(job: Job, state: State) -> None:
+    """Check what the optimizer keeps of gradients: it can overflow where no weight does.
+
+    Raises:
+        NotFiniteError: it is not finite.
+    """
+    kept = {} if state.segment is None else optimizer_contents(state.segment.optimizer)["state"]
+    moments = {
+        f"{key} of {name} in the optimizer": value
+        for name, values in kept.items()
+        for key, value in values.items()
+        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim and value.numel()
+    }
+    (figures,) = together(largest(moments.values()))
+    require_finite(job, state, dict(zip(moments, figures, strict=True)))
 
 
 def _own_memory(tensor: Tensor) -> Tensor:

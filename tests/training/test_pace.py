@@ -1,0 +1,181 @@
+"""How often the host waits for the device."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tlf.builtin.optimizers import Sgd
+from tlf.data.loading import make_batches
+from tlf.results import Progress, Updated
+from tlf.runtime.devices import start_accelerator
+from tlf.training import pace as module
+from tlf.training.epoch import train_epoch
+from tlf.training.pace import UPDATES, Pace
+from tlf.training.segment import SegmentSetup, begin_segment
+from tlf.training.signals import MEASURED
+from tlf.training.state import State
+from tlf.training.step import pieces_of
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def job_of(processes, others=0.0):
+    """A job whose other processes together took so many seconds."""
+    accelerator = SimpleNamespace(num_processes=processes)
+    return SimpleNamespace(
+        accelerator=accelerator, summed=lambda values: [value + others for value in values]
+    )
+
+
+def points(pace, clock, seconds, updates):
+    """After which updates the host waits, where each takes so many seconds."""
+    found = []
+    for number in range(1, updates + 1):
+        clock.now += seconds
+        if pace.waits():
+            found.append(number)
+    return found
+
+
+def test_one_process_waits_every_twenty_updates_or_every_second(clock):
+    assert UPDATES == 20
+    assert points(Pace(job_of(1)), clock, 0.001, 100) == [20, 40, 60, 80, 100]
+    assert points(Pace(job_of(1)), clock, 0.3, 12) == [4, 8, 12]
+    assert points(Pace(job_of(1)), clock, 30.0, 3) == [1, 2, 3]
+
+
+def test_several_processes_agree_on_the_next_point_at_the_last(clock):
+    """Here both take the same time; the first point is after the first update."""
+    pace = Pace(job_of(2))
+    pace._job.summed = lambda values: [2 * value for value in values]
+    assert points(pace, clock, 0.001, 61) == [1, 21, 41, 61]
+    assert points(pace, clock, 0.3, 27) == [20, 23, 26]  # slower: after the next point
+
+
+def test_a_slow_process_slows_all_of_them(clock):
+    """One update of the other one takes 7 seconds: the mean is above a second."""
+    assert points(Pace(job_of(2, others=7.0)), clock, 0.001, 3) == [1, 2, 3]
+
+
+def test_processes_with_other_clocks_wait_after_the_same_updates(clock):
+    """Each clock runs at its own speed. What they sum is the same in both."""
+    fast, slow = Pace(job_of(2)), Pace(job_of(2))
+    fast._job.summed = slow._job.summed = lambda values: [0.4]
+    assert points(fast, clock, 0.01, 50) == points(slow, clock, 0.9, 50)
+
+
+class HostReads(TorchDispatchMode):
+    """Counts how often the host reads numbers of the device.
+
+    On a CPU the device is the host, so nothing is transferred. But each call that would wait for a
+    GPU is made all the same: ``item``, ``bool`` and ``float`` of a tensor are the operator
+    ``_local_scalar_dense`` on any device; ``tolist``, ``numpy``, ``cpu`` and ``to("cpu")`` are no
+    operators where the tensor is on the CPU, so a function mode counts them by name.
+
+    Not counted: what goes to the device, by ``to`` with the job's own device, and what never leaves
+    the host, which is the work of the loader. So its batches are made before. SGD keeps no count of
+    its steps; other optimizers read theirs, which torch keeps on the host.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.reads, self.seen = [], set()
+        self.precisions = {}
+        """Operator → the types of its floating results."""
+        self._functions = _Functions(self)
+
+    def __enter__(self):
+        self._functions.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self._functions.__exit__(*error)
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        self.seen.add(name)
+        if name == "_local_scalar_dense":
+            self.reads.append(name)
+        results = function(*args, **(kwargs or {}))
+        for result in results if isinstance(results, list | tuple) else [results]:
+            if isinstance(result, torch.Tensor) and result.is_floating_point():
+                self.precisions.setdefault(name, set()).add(result.dtype)
+        return results
+
+
+class _Functions(TorchFunctionMode):
+    def __init__(self, counter):
+        super().__init__()
+        self.counter = counter
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        to_host = name == "to" and "cpu" in (*args[1:], *(kwargs or {}).values())
+        if name in ("tolist", "numpy", "cpu") or to_host:
+            self.counter.reads.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        torch.Tensor.item, torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.cpu,
+        bool, float, lambda tensor: tensor.to("cpu"), lambda tensor: tensor.to(device="cpu"),
+    ],
+)  # fmt: skip
+def test_the_counter_sees_every_way_to_read(read):
+    with HostReads() as counter:
+        read(torch.ones(()))
+    assert len(counter.reads) == 1
+
+
+@pytest.fixture(params=["no", "bf16"])
+def precision(request):
+    """A precision, with an accelerator that computes in it."""
+    yield request.param, start_accelerator(request.param)
+    start_accelerator("no")
+
+
+@pytest.mark.parametrize("frozen", ["backbone", "nothing"])
+def test_the_host_reads_once_in_twenty_updates(job, changed, monkeypatch, precision, frozen):
+    monkeypatch.setattr(module, "SECONDS", 1e9)
+    name, accelerator = precision
+    job = replace(changed(job, batch_size=2, clip_grad_norm=1.0), accelerator=accelerator)
+    names = frozenset(job.classifier.backbone_names if frozen == "backbone" else ())
+    rates = {n: 1e-4 for n, _ in job.classifier.named_parameters() if n not in names}
+    segment = begin_segment(job.accelerator, job.classifier, SegmentSetup(names, rates, Sgd()))
+    indices, phase = [*range(20)] * 8, job.recipe.phases[0]
+    pieces = [*pieces_of(job, phase, make_batches(indices, 2, lone=False), 0, None)]
+    monkeypatch.setattr("tlf.training.epoch.order", lambda *_: indices)
+    monkeypatch.setattr("tlf.training.epoch.pieces_of", lambda *_: iter(pieces))
+    state = State()
+    with HostReads() as counter:
+        events = list(train_epoch(job, phase, segment, Progress(0, 1), state))
+    job.accelerator.free_memory()
+    updates = [e for e in events if isinstance(e, Updated)]
+    assert len(updates) == 80
+    assert [n for n, e in enumerate(updates, start=1) if e.synced] == [20, 40, 60, 80]
+    assert counter.reads == ["tolist"] * 4
+    # It has really seen the steps: forward, loss, backward and the optimizer.
+    assert {"convolution", "_log_softmax", "nll_loss_backward", "add_"} <= counter.seen
+    assert ("convolution_backward" in counter.seen) == (frozen == "nothing")
+    half = {"no": torch.float32, "bf16": torch.bfloat16}[name]
+    assert counter.precisions["convolution"] == {half}
+    assert not any(torch.float64 in types for types in counter.precisions.values())
+    assert state.signals.count == MEASURED
