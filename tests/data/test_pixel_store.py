@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, features
 from tlf.builtin.folder import Folder
 from tlf.cache.entry import Entry
 from tlf.cache.store import Cache
-from tlf.data.inspect import inspect_splits
+from tlf.data.inspection.inspect import inspect_splits
 from tlf.data.loader import Loader
 from tlf.data.loading import Images
 from tlf.data.pixel_store import has_index, pixels_title, wanted_pixels

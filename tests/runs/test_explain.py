@@ -30,7 +30,7 @@ def test_nothing_is_trained_and_no_image_is_decoded(recipe, monkeypatch):
 
     monkeypatch.setattr("torch.Tensor.backward", refuse)
     monkeypatch.setattr("tlf.data.transforms.open_image", refuse)
-    monkeypatch.setattr("tlf.data.inspect.open_image", refuse)
+    monkeypatch.setattr("tlf.data.inspection.inspect.open_image", refuse)
     assert set(explain(recipe).phases) == {"head", "all"}
 
 

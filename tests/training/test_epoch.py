@@ -11,7 +11,7 @@ from tlf.data.loading import order
 from tlf.errors import PluginError
 from tlf.results import Progress, Updated
 from tlf.training.epoch import train_epoch
-from tlf.training.segment import SegmentSetup, begin_segment
+from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.state import State
 
 

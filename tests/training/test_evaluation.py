@@ -11,7 +11,7 @@ from tlf.builtin.optimizers import Sgd
 from tlf.data.transforms import normalize
 from tlf.training.evaluation import Predictions, classify, guessing_loss
 from tlf.training.features import eval_images
-from tlf.training.segment import SegmentSetup, begin_segment
+from tlf.training.segments.segment import SegmentSetup, begin_segment
 
 
 class OneOfTwo:

@@ -10,7 +10,7 @@ from tlf.builtin.optimizers import Sgd
 from tlf.results import Progress, Updated
 from tlf.training.ema import Ema
 from tlf.training.epoch import train_epoch
-from tlf.training.segment import SegmentSetup, begin_segment
+from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.state import State
 
 

@@ -15,7 +15,7 @@ from tlf.runtime.devices import start_accelerator
 from tlf.training import pace as module
 from tlf.training.epoch import train_epoch
 from tlf.training.pace import UPDATES, Pace
-from tlf.training.segment import SegmentSetup, begin_segment
+from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.signals import MEASURED
 from tlf.training.state import State
 from tlf.training.step import pieces_of

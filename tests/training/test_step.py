@@ -11,7 +11,7 @@ from torch.nn import functional
 from tlf.builtin.optimizers import Sgd
 from tlf.data.transforms import normalize
 from tlf.training.features import train_images
-from tlf.training.segment import SegmentSetup, begin_segment
+from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.signals import Signals
 from tlf.training.step import Updates, pieces_of
 

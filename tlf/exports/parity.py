@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tlf.components import Split
-from tlf.data.readable import Inspection, manifest
+from tlf.data.inspection.readable import Inspection, manifest
 from tlf.errors import DataError, RunError
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import read_metadata

@@ -27,7 +27,7 @@ _LIBRARIES = ("tlf", "torch", "torchvision", "timm", "accelerate", "safetensors"
 
 LOCAL = ("output", "workers", "checkpoint_every", "cache.max_gb", "cache.dir", "data.")
 """Prefixes of the keys of a recipe that may differ between processes: they change no result, or,
-for the images, their outcome is compared (see ``tlf.data.same_images``)."""
+for the images, their outcome is compared (see ``tlf.data.inspection.same_images``)."""
 
 
 def plan_identity(plan: Plan) -> dict[str, Any]:

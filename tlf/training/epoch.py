@@ -19,7 +19,7 @@ from tlf.training.job import Job
 from tlf.training.loss_meter import LossMeter
 from tlf.training.pace import Pace
 from tlf.training.phases import rate_factor
-from tlf.training.segment import Segment
+from tlf.training.segments.segment import Segment
 from tlf.training.signals import measured_updates
 from tlf.training.state import State
 from tlf.training.step import Updates, pieces_of

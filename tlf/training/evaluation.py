@@ -12,7 +12,7 @@ from tlf.data.transfer import on_device
 from tlf.runtime.devices import on_threads
 from tlf.training.features import Activations, eval_images, model_inputs
 from tlf.training.job import Job, eval_batch
-from tlf.training.segment import Segment
+from tlf.training.segments.segment import Segment
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 An image passes a chain of steps: read, decode, resize, augment, frozen stages, trainable stages,
 loss. Everything before the first random or trainable step is the same in every epoch, so it is
-computed once. ``tlf.data.inspect`` stores the decoded images; this module stores the output of the
-frozen stages.
+computed once. ``tlf.data.inspection`` stores the decoded images; this module stores the output of
+the frozen stages.
 
 The last bits of that output depend on the size of the batch, and for some sizes on the position
 of an image in the batch. So the frozen stages always get batches of one fixed size, stored or not.
@@ -24,6 +24,7 @@ from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import Filling, find_or_compute, share
 from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
+from tlf.cache.rows import Rows
 from tlf.components import Augmentation
 from tlf.data.decode import decoders
 from tlf.data.loader import Loader
@@ -38,8 +39,7 @@ from tlf.recipe.schema import Phase
 from tlf.results import Notice, Prepared, Stored
 from tlf.training.job import Job
 from tlf.training.phases import augmentations
-from tlf.training.rows import Rows
-from tlf.training.segment import Segment
+from tlf.training.segments.segment import Segment
 
 Events = Prepared | Notice | Stored
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Offer, Splits
-from tlf.data.inspect import Events, inspect_splits
+from tlf.data.inspection.inspect import Events, inspect_splits
+from tlf.data.inspection.white import find_white
 from tlf.data.loader import Loaders
 from tlf.data.loading import EVAL_BATCH, Pixels, deal, decoded_pixels
-from tlf.data.white import find_white
 from tlf.data.workers import WORKERS_PER_CORE, worker_count
 from tlf.model import Classifier
 from tlf.plugins.attribution import blame

@@ -7,7 +7,7 @@ from tlf.results import EpochResult, SegmentStarted
 from tlf.training.best_epoch import BestEpoch, copies
 from tlf.training.ema import Ema
 from tlf.training.loss_meter import LossMeter
-from tlf.training.segment import Segment
+from tlf.training.segments.segment import Segment
 from tlf.training.signals import Signals
 
 

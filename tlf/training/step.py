@@ -24,7 +24,7 @@ from tlf.training.features import Activations, model_inputs, train_images
 from tlf.training.job import Job
 from tlf.training.loss_meter import Made
 from tlf.training.phases import augmentations
-from tlf.training.segment import Segment
+from tlf.training.segments.segment import Segment
 from tlf.training.signals import Signals
 
 Piece = tuple[Batch, Share]

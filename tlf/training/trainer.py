@@ -24,7 +24,7 @@ from tlf.training.finite import require_finite
 from tlf.training.job import Job
 from tlf.training.pace import Pace
 from tlf.training.phases import frozen_in, unused_note
-from tlf.training.segment import (
+from tlf.training.segments.segment import (
     Segment,
     SegmentSetup,
     begin_segment,

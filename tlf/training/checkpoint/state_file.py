@@ -39,7 +39,7 @@ from tlf.training.evaluation import Predictions
 from tlf.training.finite import check_finite, largest, require_finite, together
 from tlf.training.job import Job
 from tlf.training.loss_meter import LossMeter
-from tlf.training.segment import Segment, begin_segment, segment_setup
+from tlf.training.segments.segment import Segment, begin_segment, segment_setup
 from tlf.training.state import State
 
 FORMAT = 3

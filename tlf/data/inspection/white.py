@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from tlf.components import Split, Splits
 from tlf.data.decode import Beyond, beyond, largest_value
-from tlf.data.for_each_image import for_each_image
+from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.preprocessing import WHITE

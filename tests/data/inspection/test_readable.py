@@ -12,8 +12,8 @@ from places import HYMENOPTERA
 from tlf.builtin.folder import Folder
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
-from tlf.data.inspect import inspect_split
-from tlf.data.readable import check_splits
+from tlf.data.inspection.inspect import inspect_split
+from tlf.data.inspection.readable import check_splits
 from tlf.data.splits import ReadFile, file_splits
 from tlf.errors import DataError
 from tlf.runtime.devices import start_accelerator

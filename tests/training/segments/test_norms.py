@@ -11,7 +11,7 @@ from timm.layers import BatchNormAct2d
 from torch import nn
 
 from places import ROOT
-from tlf.training.norms import trained_norms
+from tlf.training.segments.norms import trained_norms
 
 EXCHANGE = '''
 """Three processes with 3, 4 and no images of a batch of seven, against one with all of them."""
@@ -21,7 +21,7 @@ from timm.layers import BatchNormAct2d
 from torch import distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
-from tlf.training.norms import trained_norms
+from tlf.training.segments.norms import trained_norms
 
 
 class Network(nn.Module):

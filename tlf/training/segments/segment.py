@@ -14,9 +14,8 @@ starts without state. The next phase starts with a new optimizer.
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -24,6 +23,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
+from tlf.cache.rows import Rows
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
 from tlf.freezing.cast import CastWeights, cast_weights
@@ -31,13 +31,13 @@ from tlf.freezing.find_partition import find_partition
 from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
 from tlf.freezing.freeze import audit, changing_tensors, digests, freeze
 from tlf.freezing.partition import Partition, TrainablePart
-from tlf.model import Classifier, normalisation_modules, parameter_count
+from tlf.model import Classifier, parameter_count
 from tlf.recipe.schema import Phase
 from tlf.runtime.processes import gathered
 from tlf.training.job import Job, largest_piece
-from tlf.training.norms import TrainedNorms, trained_norms
 from tlf.training.phases import apart, learning_rates, probed
-from tlf.training.rows import Rows
+from tlf.training.segments.groups import build_optimizer, carry_over, parameter_groups
+from tlf.training.segments.norms import TrainedNorms, trained_norms
 
 _LIGHT = 2**23
 """Multiply-adds of a head for a batch, up to which one thread is as fast as two. Measured on an AMD
@@ -125,27 +125,6 @@ class Segment:
         return self.frozen - self.unused
 
 
-def parameter_groups(
-    classifier: Classifier, rates: Mapping[str, float], optimizer: Optimizer
-) -> list[dict[str, Any]]:
-    """One parameter group for each pair of learning rate and decaying or not, in the model's order.
-
-    The scheduler changes a group's ``lr``; its ``base_lr`` stays.
-    """
-    spared = _spared_from_decay(classifier) if _spares(optimizer) else set()
-    groups: dict[tuple[float, bool], dict[str, Any]] = {}
-    for name, parameter in classifier.named_parameters():
-        if name in rates:
-            key = (rates[name], name in spared)
-            settings = {"weight_decay": 0.0} if name in spared else {}
-            group = groups.setdefault(
-                key, {"params": [], "names": [], "lr": key[0], "base_lr": key[0], **settings}
-            )
-            group["params"].append(parameter)
-            group["names"].append(name)
-    return list(groups.values())
-
-
 def begin_segment(
     accelerator: Accelerator,
     classifier: Classifier,
@@ -172,20 +151,15 @@ def begin_segment(
     frozen = setup.frozen | unused.always
     freeze(classifier, frozen)
     rates = {name: rate for name, rate in setup.rates.items() if name not in frozen}
-    built = _built(optimizer, parameter_groups(classifier, rates, optimizer))
+    built = build_optimizer(optimizer, parameter_groups(classifier, rates, optimizer))
     if previous is not None:
-        _carry_over(previous.optimizer, built)
+        carry_over(previous.optimizer, built)
     before = before or digests(classifier)
     check_same_start(classifier, before)
-    partition = setup.image and find_partition(
-        classifier, frozen, setup.image, accelerator.autocast, piece
+    partition = _agreed(
+        setup.image and find_partition(classifier, frozen, setup.image, accelerator.autocast, piece)
     )
-    partition = _agreed(partition)
-    # Accelerate and the compiler write into the module that they are given. So they get a shallow
-    # copy: it shares the classifier's modules and parameters, and is dropped with the segment.
-    trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
-    if setup.compiled and partition is None:
-        trainable.compile()
+    trainable = _trainable(classifier, partition, compiled=setup.compiled)
     model, prepared = _wrapped(accelerator, trainable, built, setup, unused)
     several = accelerator.num_processes > 1
     norms = trained_norms(classifier, synchronised=several and setup.synchronised)
@@ -200,30 +174,20 @@ def begin_segment(
     )  # fmt: skip
 
 
+def _trainable(classifier: Classifier, partition: Partition | None, *, compiled: bool) -> nn.Module:
+    # Accelerate and the compiler write into the module that they are given. So they get a shallow
+    # copy: it shares the classifier's modules and parameters, and is dropped with the segment.
+    trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
+    if compiled and partition is None:
+        trainable.compile()
+    return trainable
+
+
 def _changing(classifier: Classifier, frozen: frozenset[str]) -> dict[str, Tensor]:
     """Weights and statistics that training changes; counters are neither."""
     names = changing_tensors(classifier, frozen)
     tensors = dict([*classifier.named_parameters(), *classifier.named_buffers()])
     return {n: t for n, t in tensors.items() if n in names and t.is_floating_point() and t.numel()}
-
-
-def _built(optimizer: Optimizer, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """Build an optimizer of these groups.
-
-    Raises:
-        ValueError: it is no optimizer, or has other groups.
-    """
-    held = [[id(parameter) for parameter in group["params"]] for group in groups]
-    keys = [(group["names"], group["base_lr"]) for group in groups]
-    built: object = optimizer.build(groups)
-    if not isinstance(built, torch.optim.Optimizer):
-        raise ValueError(f"build must return a torch.optim.Optimizer, got {type(built).__name__}")
-    own = built.param_groups
-    if [[id(p) for p in group["params"]] for group in own] != held or [
-        (group.get("names"), group.get("base_lr")) for group in own
-    ] != keys:
-        raise ValueError("build must pass its groups on as they are, got other groups")
-    return built
 
 
 def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
@@ -321,32 +285,3 @@ def _is_light(classifier: Classifier, partition: Partition, piece: int) -> bool:
     """
     features = partition.whole and len(partition.layout.shape) == 1
     return features and piece * parameter_count(classifier, classifier.head_names) <= _LIGHT
-
-
-def _carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
-    for group in new.param_groups:
-        shared = {k: v for k, v in old.param_groups[0].items() if k not in _OWN_SETTINGS}
-        # Some optimizers count their steps in a tensor in the group: each group needs its own.
-        group.update(deepcopy(shared))
-        new.state.update({p: old.state[p] for p in group["params"] if p in old.state})
-
-
-_OWN_SETTINGS = {"params", "names", "lr", "base_lr", "weight_decay"}
-
-
-def _spares(optimizer: Optimizer) -> bool:
-    return getattr(optimizer, "decay", "weights") == "weights"
-
-
-def _spared_from_decay(classifier: Classifier) -> set[str]:
-    """Biases and norms: all parameters of fewer than two dimensions, and all of norm layers.
-
-    Source: Goyal et al., 2017, arXiv:1706.02677, and He et al., 2018, arXiv:1812.01187.
-    """
-    flat = {name for name, p in classifier.named_parameters() if p.ndim < 2}
-    norms = (
-        f"{norm}.{key}"
-        for norm, module in normalisation_modules(classifier).items()
-        for key, _ in module.named_parameters()
-    )
-    return flat | set(norms)

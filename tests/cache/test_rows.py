@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tlf.cache.entry import EntryKey
+from tlf.cache.rows import Rows
 from tlf.cache.store import Cache
-from tlf.training.rows import Rows
 
 
 @pytest.fixture
@@ -48,5 +48,5 @@ def test_there_are_no_rows_where_the_entry_was_cut(entry):
 @pytest.mark.gpu
 @pytest.mark.parametrize("share", [0.0, 0.25])
 def test_rows_of_a_gpu(entry, share, monkeypatch):
-    monkeypatch.setattr("tlf.training.rows._SHARE", share)
+    monkeypatch.setattr("tlf.cache.rows._SHARE", share)
     check(Rows(entry, 5, 10, torch.device("cuda")))

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tlf.data.for_each_image import for_each_image
+from tlf.data.inspection.for_each_image import for_each_image
 from tlf.errors import DataError
 from tlf.results import Prepared
 from tlf.runtime.devices import start_accelerator
@@ -12,7 +12,7 @@ from tlf.runtime.devices import start_accelerator
 
 @pytest.fixture(params=[1, 4], ids=["threads", "processes"])
 def cores(request, monkeypatch):
-    monkeypatch.setattr("tlf.data.for_each_image.usable_cores", lambda: request.param)
+    monkeypatch.setattr("tlf.data.inspection.for_each_image.usable_cores", lambda: request.param)
     return request.param
 
 

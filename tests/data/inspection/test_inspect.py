@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from hashlib import sha256
@@ -12,60 +11,17 @@ import torch
 from PIL import Image, ImageFile, features
 
 from image_files import TURNING, encoded, noise, rotated
-from tlf.builtin.folder import Folder
-from tlf.cache.store import Cache
 from tlf.components import Split
-from tlf.data.inspect import StoredPixels, inspect_split, inspect_splits
+from tlf.data.inspection.inspect import inspect_split
 from tlf.data.loading import Decoded
-from tlf.data.transforms import full_pixels, load, load_full, load_pixels, loaded_shape
+from tlf.data.pixel_store import StoredPixels
+from tlf.data.transforms import full_pixels, load, load_full, load_pixels
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
 from tlf.runtime.devices import start_accelerator
-from tlf.tasks.single_label import SingleLabel
 
 PREPROCESSING = Preprocessing(size=32, resize=36)
-
-
-def consumed(generator):
-    """What a generator yields, and what it returns."""
-    events = []
-    while True:
-        try:
-            events.append(next(generator))
-        except StopIteration as end:
-            return end.value, events
-
-
-@pytest.fixture
-def root(tmp_path, images):
-    """A copy of the images, to be changed."""
-    return shutil.copytree(images, tmp_path / "own")
-
-
-@pytest.fixture
-def inspect(tmp_path, root):
-    """Inspect the images with a cache; give the usable ones, and the events."""
-
-    def inspect(
-        bad_images="error",
-        preprocessing=PREPROCESSING,
-        max_gb=1.0,
-        *,
-        stored=True,
-        decoded=None,
-        used=("train", "eval"),
-    ):
-        cache = Cache(tmp_path / "cache", int(max_gb * 1e9)) if stored else None
-        splits, accelerator = Folder(str(root)).build(), start_accelerator("no")
-        return consumed(
-            inspect_splits(
-                splits, preprocessing, bad_images, SingleLabel(), accelerator, cache,
-                decoded or {}, used,
-            )
-        )  # fmt: skip
-
-    return inspect
 
 
 def reused(events):
@@ -106,20 +62,6 @@ def test_images_of_another_size_are_decoded_anew(inspect, changed):
     usable, events = inspect(preprocessing=changed)
     assert reused(events) == [False, False]
     assert_pixels_are_what_load_gives(usable, changed)
-
-
-def test_images_that_were_decoded_before_are_used(inspect, root, monkeypatch):
-    data = (root / "train" / "circles" / "003.jpg").read_bytes()
-    before = load_pixels(data, PREPROCESSING)
-    seen = []
-    real = load_pixels
-    monkeypatch.setattr(
-        "tlf.data.inspect.load_pixels", lambda data, how: seen.append(data) or real(data, how)
-    )
-    usable, _ = inspect(decoded={"train": {sha256(data).digest(): before}})
-    assert len(seen) == 30
-    assert data not in seen
-    assert_pixels_are_what_load_gives(usable)
 
 
 def test_unreadable_images_are_left_out_alike(inspect, root):
@@ -166,8 +108,8 @@ def test_an_image_that_changes_between_hashing_and_decoding_is_reported(
         return real(data, preprocessing)
 
     # The first is decoded before the fourth is: one core is used.
-    monkeypatch.setattr("tlf.data.for_each_image.usable_cores", lambda: 1)
-    monkeypatch.setattr("tlf.data.inspect.load_pixels", changing)
+    monkeypatch.setattr("tlf.data.inspection.for_each_image.usable_cores", lambda: 1)
+    monkeypatch.setattr("tlf.data.inspection.decoding.load_pixels", changing)
     first = (folder / "000.jpg").read_bytes()
     with pytest.raises(DataError, match=r"003\.jpg: the file changed while it was read"):
         inspect()
@@ -183,8 +125,8 @@ def test_an_image_that_changed_while_it_was_read_is_not_stored(inspect, root, mo
         return real(data, preprocessing)
 
     with monkeypatch.context() as patched:
-        patched.setattr("tlf.data.for_each_image.usable_cores", lambda: 1)
-        patched.setattr("tlf.data.inspect.load_pixels", changing)
+        patched.setattr("tlf.data.inspection.for_each_image.usable_cores", lambda: 1)
+        patched.setattr("tlf.data.inspection.decoding.load_pixels", changing)
         with pytest.raises(DataError, match=r"003\.jpg: the file changed while it was read"):
             inspect()
     victim.write_bytes(good)
@@ -201,27 +143,6 @@ def test_rotated_images_are_stored_upright(inspect, root, kind):
     assert reused(events) == [False, False]
     assert len(usable.splits.train) == 28
     assert_pixels_are_what_load_gives(usable)
-
-
-@pytest.mark.parametrize("header_shape", [(3, 1, 1), (0, 0, 0), "exchanged"])
-def test_pixels_of_another_shape_than_expected_are_not_stored(
-    inspect, root, monkeypatch, header_shape
-):
-    """As many bytes or not: nothing is written over what is another image's."""
-    victim = (root / "train" / "circles" / "003.jpg").read_bytes()
-
-    def wrong(data, preprocessing):
-        channels, height, width = loaded_shape(data, preprocessing)
-        if data != victim:
-            return channels, height, width
-        return (channels, width, height) if header_shape == "exchanged" else header_shape
-
-    monkeypatch.setattr("tlf.data.inspect.loaded_shape", wrong)
-    usable, events = inspect()
-    (notice,) = [event.text for event in events if isinstance(event, Notice)]
-    assert notice.startswith("20 decoded train images: not stored, train/circles/003.jpg is 3 × ")
-    assert isinstance(usable.pixels["train"], Decoded)
-    assert isinstance(usable.pixels["eval"], StoredPixels)
 
 
 def test_another_image_under_the_same_name_size_and_time_is_seen(inspect, root):
@@ -295,7 +216,7 @@ from pathlib import Path
 from tlf.builtin.folder import Folder
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
-from tlf.data import inspect
+from tlf.data.inspection import decoding, inspect
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.devices import start_accelerator
@@ -307,21 +228,21 @@ def fails(*_):
 def changes(_):
     return b"another image"
 
-def filling(decoding, *rest):
-    if decoding.split_name == "eval" or broken == "write":
-        return fill(decoding, *rest)
-    read = decoding.split.read
-    split = replace(decoding.split, read=lambda i: read(i) if i < 6 else later(i))
-    return fill(replace(decoding, split=split), *rest)
+def filling(given, *rest):
+    if given.split_name == "eval" or broken == "write":
+        return fill(given, *rest)
+    read = given.split.read
+    split = replace(given.split, read=lambda i: read(i) if i < 6 else later(i))
+    return fill(replace(given, split=split), *rest)
 
 broken, root, cache, *used = sys.argv[1:]
-fill, rank = inspect._fill, os.environ["LOCAL_RANK"]
+fill, rank = decoding._fill, os.environ["LOCAL_RANK"]
 output = open(f"{__file__}.{rank}", "w")
 if rank == "1" and broken != "nothing":
     if broken == "write":
         Partial.write = fails
     later = changes if broken == "changed" else fails
-    inspect._fill = filling
+    decoding._fill = filling
 splits, preprocessing = Folder(root).build(), Preprocessing(size=32, resize=36)
 accelerator = start_accelerator("no")
 try:
@@ -411,7 +332,10 @@ def test_an_inspection_holds_the_outcome_of_each_image():
             raise DataError("two is bad")
 
     generator = inspect_split(split, "train", start_accelerator("auto"), no_two)
-    inspection, _ = consumed(generator)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(generator)
+    inspection = end.value.value
     assert inspection.reasons == {1: "two is bad"}
     assert inspection.readable == (0, 2)
     assert len({*inspection.digests}) == 3
@@ -486,7 +410,7 @@ def test_where_reading_is_slow_full_resolution_is_decoded_anew(inspect, root, mo
     def slow(*_):
         raise OSError("to read one takes 9 ms, to decode it 2 ms")
 
-    monkeypatch.setattr("tlf.data.inspect.check_worth_storing", slow)
+    monkeypatch.setattr("tlf.data.inspection.decoding.check_worth_storing", slow)
     (root / "train" / "circles" / "002.jpg").write_bytes(b"no image at all")
     usable, events = inspect("skip", used=("train", *FULL))
     (notice,) = [event.text for event in events if isinstance(event, Notice)]

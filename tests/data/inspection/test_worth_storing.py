@@ -8,7 +8,7 @@ import pytest
 
 from tlf.cache.entry import EntryKey
 from tlf.cache.store import Cache
-from tlf.data.worth_storing import check_worth_storing
+from tlf.data.inspection.worth_storing import check_worth_storing
 from tlf.errors import DataError
 from tlf.runtime.devices import start_accelerator
 
@@ -64,7 +64,7 @@ def test_slow_reads_are_not_worth_it(check):
 def test_more_than_memory_holds_is_read_from_the_disk(check, monkeypatch):
     forgotten = []
     monkeypatch.setattr(os, "posix_fadvise", lambda *_: forgotten.append(True), raising=False)
-    monkeypatch.setattr("tlf.data.worth_storing.free_memory", lambda: 200 * LENGTH)
+    monkeypatch.setattr("tlf.data.inspection.worth_storing.free_memory", lambda: 200 * LENGTH)
     check(slowly(0.01))
     assert not forgotten
     check(slowly(0.1), size=101 * LENGTH)

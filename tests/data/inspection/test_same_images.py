@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from tlf.components import Split, Splits
-from tlf.data import same_images
-from tlf.data.same_images import check_bytes, check_listings
+from tlf.data.inspection import same_images
+from tlf.data.inspection.same_images import check_bytes, check_listings
 from tlf.data.splits import ReadFile
 from tlf.errors import DataError
 from tlf.runtime.processes import Machine

@@ -1,0 +1,53 @@
+"""Images are decoded into the cache, each into its own place."""
+
+from hashlib import sha256
+
+import pytest
+import torch
+
+from tlf.data.loading import Decoded
+from tlf.data.pixel_store import StoredPixels
+from tlf.data.transforms import load, load_pixels, loaded_shape
+from tlf.preprocessing import Preprocessing
+from tlf.results import Notice
+
+PREPROCESSING = Preprocessing(size=32, resize=36)
+
+
+def test_images_that_were_decoded_before_are_used(inspect, root, monkeypatch):
+    data = (root / "train" / "circles" / "003.jpg").read_bytes()
+    before = load_pixels(data, PREPROCESSING)
+    seen = []
+    real = load_pixels
+    monkeypatch.setattr(
+        "tlf.data.inspection.decoding.load_pixels",
+        lambda data, how: seen.append(data) or real(data, how),
+    )
+    usable, _ = inspect(decoded={"train": {sha256(data).digest(): before}})
+    assert len(seen) == 30
+    assert data not in seen
+    split = usable.splits.train
+    for index in range(len(split)):
+        expected = load(split.read(index), PREPROCESSING)
+        assert torch.equal(usable.pixels["train"](index), expected)
+
+
+@pytest.mark.parametrize("header_shape", [(3, 1, 1), (0, 0, 0), "exchanged"])
+def test_pixels_of_another_shape_than_expected_are_not_stored(
+    inspect, root, monkeypatch, header_shape
+):
+    """As many bytes or not: nothing is written over what is another image's."""
+    victim = (root / "train" / "circles" / "003.jpg").read_bytes()
+
+    def wrong(data, preprocessing):
+        channels, height, width = loaded_shape(data, preprocessing)
+        if data != victim:
+            return channels, height, width
+        return (channels, width, height) if header_shape == "exchanged" else header_shape
+
+    monkeypatch.setattr("tlf.data.inspection.decoding.loaded_shape", wrong)
+    usable, events = inspect()
+    (notice,) = [event.text for event in events if isinstance(event, Notice)]
+    assert notice.startswith("20 decoded train images: not stored, train/circles/003.jpg is 3 × ")
+    assert isinstance(usable.pixels["train"], Decoded)
+    assert isinstance(usable.pixels["eval"], StoredPixels)

@@ -1,0 +1,161 @@
+"""Every image is read once before training: can it be decoded? Decoded images are stored in the
+cache, resized or at full resolution, so that none is decoded twice.
+
+Each run reads and hashes every file, whatever its time stamp says: decoding is the slow part, and
+it is done in one thread per core, since Pillow releases Python's lock.
+"""
+
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from accelerate import Accelerator
+
+from tlf.cache.store import Cache
+from tlf.components import Split, Splits
+from tlf.data.decode import open_image
+from tlf.data.inspection.decoding import Decoding, find_or_store
+from tlf.data.inspection.for_each_image import for_each_image
+from tlf.data.inspection.readable import BadImages, Inspection, check_splits
+from tlf.data.inspection.same_images import check_bytes, check_listings
+from tlf.data.loading import Pixels, decoded_pixels
+from tlf.data.pixel_store import (
+    SPLIT_OF,
+    StoredPixels,
+)
+from tlf.errors import DataError
+from tlf.preprocessing import Preprocessing
+from tlf.results import Notice, Prepared, Stored
+from tlf.tasks import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Events = Prepared | Notice | Stored
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """The images that can be used."""
+
+    splits: Splits
+    manifests: Mapping[str, str]
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images."""
+    pixels: Mapping[str, Pixels]
+    """``train`` and ``eval`` → their decoded and resized images; ``full`` → the train images at
+    full resolution."""
+
+
+def inspect_splits(
+    splits: Splits,
+    preprocessing: Preprocessing,
+    bad_images: BadImages,
+    task: Task,
+    accelerator: Accelerator,
+    cache: Cache | None,
+    decoded: Mapping[str, Mapping[bytes, "NDArray[np.uint8]"]],
+    used: Collection[str] = ("train", "eval"),
+) -> Generator[Events, None, Inspected]:
+    """Read every image of both splits; give those that can be used.
+
+    Parameters:
+        splits: the images.
+        preprocessing: how they are resized.
+        bad_images: what an image that cannot be read does.
+        task: what labels are.
+        accelerator: the processes that share the work.
+        cache: where decoded images are stored; None where nothing is.
+        decoded: ``train``, ``eval`` or ``full`` → hash of a file → its pixels, for images that were
+            decoded before.
+        used: which of ``train``, ``eval`` and ``full`` are used, and stored.
+
+    Raises:
+        DataError: names every image that cannot be read, or a class that has none left; or the
+            processes have different images.
+    """
+    check_listings(splits)
+    inspections: dict[str, Inspection] = {}
+    stored: dict[str, StoredPixels] = {}
+    outcomes: list[Stored] = []
+    for split_name, split in (("train", splits.train), ("eval", splits.eval)):
+        if cache is None:
+            found_out = inspect_split(split, split_name, accelerator, _check)
+            inspections[split_name] = yield from found_out
+            continue
+        decodings = [
+            Decoding(split, split_name, name, preprocessing, accelerator, decoded.get(name, {}))
+            for name in used if SPLIT_OF[name] == split_name
+        ]  # fmt: skip
+        inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
+        stored |= found
+        outcomes += reused
+    checked = check_splits(splits, bad_images, task, inspections)
+    yield from outcomes  # only now: a run that bad images stop reports nothing but them
+    readable = {name: inspections[SPLIT_OF[name]].readable for name in stored}
+    pixels = decoded_pixels(checked.splits, preprocessing)
+    pixels |= {n: _readable_pixels(e, readable[n], pixels[n]) for n, e in stored.items()}
+    return Inspected(checked.splits, checked.manifests, pixels)
+
+
+def inspect_split(
+    split: Split, split_name: str, accelerator: Accelerator, check: Callable[[bytes], object]
+) -> Generator[Prepared, None, Inspection]:
+    """Read and hash every image of a split, and check its bytes."""
+
+    def inspect_image(index: int) -> tuple[bytes, str]:
+        try:
+            data = split.read(index)
+            check(data)
+        except DataError as error:
+            return b"", str(error)
+        except OSError as error:
+            return b"", error.strerror or str(error)
+        return sha256(data).digest(), ""
+
+    title = f"reading {split_name} images"
+    machines = yield from for_each_image(accelerator, len(split), title, inspect_image)
+    check_bytes(split_name, split.names, machines)
+    results = machines[0].merged()
+    digests = [results[i][0] for i in range(len(split))]
+    return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
+
+
+def _check(data: bytes) -> None:
+    open_image(data)
+
+
+def _check_nothing(data: bytes) -> None:
+    """Only the hash is needed: the cache knows which images decode, or they are decoded next."""
+
+
+def _find_or_store_all(
+    decodings: Sequence[Decoding], cache: Cache
+) -> Generator[Prepared | Notice, None, tuple[Inspection, dict[str, StoredPixels], list[Stored]]]:
+    """Read and hash every image of a split; decode and store the split unless the cache has it."""
+    split, split_name = decodings[0].split, decodings[0].split_name
+    accelerator = decodings[0].accelerator
+    hashed = yield from inspect_split(split, split_name, accelerator, _check_nothing)
+    stored: dict[str, StoredPixels] = {}
+    outcomes: list[Stored] = []
+    reasons = dict(hashed.reasons)
+    for decoding in decodings:
+        entry, outcome = yield from find_or_store(decoding, hashed, cache)
+        if isinstance(outcome, Notice):
+            yield outcome
+        else:
+            outcomes.append(outcome)
+        if entry is not None:
+            stored[decoding.name] = entry
+            reasons |= {int(i): why for i, why in entry.entry.index["reasons"].items()}
+    if not stored:
+        return (yield from inspect_split(split, split_name, accelerator, _check)), {}, []
+    digests = [b"" if i in reasons else digest for i, digest in enumerate(hashed.digests)]
+    return Inspection(digests, dict(sorted(reasons.items()))), stored, outcomes
+
+
+def _readable_pixels(stored: StoredPixels, indices: Sequence[int], anew: Pixels) -> StoredPixels:
+    """The pixels of the images that can be read. ``anew``: decodes those images anew."""
+    shapes, starts = [stored.shapes[i] for i in indices], [stored.starts[i] for i in indices]
+    return replace(stored, shapes=shapes, starts=starts, decoded=anew)

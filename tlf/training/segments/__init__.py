@@ -1,0 +1,1 @@
+"""Segments: what is built and wrapped while the same parameters are frozen."""
