@@ -136,7 +136,7 @@ def smoke(bench: Bench) -> Iterator[Row]:
     command = [
         sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider",
         *("-n", "4" if bench.about["gpu"] else "0", "--dist", "load"),
-        str(root / "tests" / "end_to_end" / "test_gpu.py"),
+        *gpu_tests(root / "tests", rehearsal=not bench.about["gpu"]),
         *(["-k", "features"] if bench.asked.tiny else []),
     ]  # fmt: skip
     figures = bench.asked.json.with_suffix(".figures.txt").absolute()
@@ -157,6 +157,13 @@ def smoke(bench: Bench) -> Iterator[Row]:
     failed = [line for line in lines if line.startswith("FAILED")]
     for line in (*sorted(figures.read_text().splitlines()), *failed):
         yield {"row": "test", "says": line}
+
+
+def gpu_tests(tests: Path, *, rehearsal: bool) -> list[str]:
+    """The files with tests that need a GPU; a rehearsal runs one of them."""
+    if rehearsal:
+        return [str(tests / "end_to_end" / "test_gpu.py")]
+    return [str(path) for path in tests.rglob("test_*.py") if "mark.gpu" in path.read_text()]
 
 
 def draw(work: Path, scale: gpu_rows.Scale) -> None:

@@ -332,10 +332,13 @@ def test_an_inspection_holds_the_outcome_of_each_image():
             raise DataError("two is bad")
 
     generator = inspect_split(split, "train", start_accelerator("auto"), no_two)
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(generator)
-    inspection = end.value.value
+    returned = []
+
+    def inspecting():
+        returned.append((yield from generator))
+
+    assert [*inspecting()]
+    (inspection,) = returned
     assert inspection.reasons == {1: "two is bad"}
     assert inspection.readable == (0, 2)
     assert len({*inspection.digests}) == 3

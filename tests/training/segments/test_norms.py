@@ -94,10 +94,7 @@ distributed.destroy_process_group()
 '''
 
 
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-
-
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=on_gpu)])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_three_processes_equal_one(tmp_path, device):
     """Logits, statistics, weights and gradients, where one process has no image."""
     script, found = tmp_path / "exchange.py", tmp_path / "found"
