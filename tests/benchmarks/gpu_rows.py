@@ -47,13 +47,14 @@ class Set:
 
     def job(
         self, who: str, which: Job, precision: str, batch: int, *, epochs: int | None = None,
-        profile: bool = False,
+        profile: bool = False, crop_from: str = "file",
     ) -> Row:  # fmt: skip
         """One contestant's job."""
         of = "nothing" if which.frozen == "nothing" else "backbone"
         count = getattr(self.scale, self.name)
         title = which.title.rsplit(",", 1)[0]
         profiled = ", profiled" if profile else ""
+        profiled += ", crops of resized images" if crop_from == "resized" else ""
         return {
             "row": f"{who}, {title}, {precision}, batch {batch}, {count:,} images{profiled}",
             "by": f"gpu_{who}", "alone": network_name(of, precision, batch),
@@ -61,6 +62,7 @@ class Set:
                 "frozen": which.frozen, "augment": which.augment, "lr": which.lr,
                 "size": self.scale.size, "resize": self.scale.size * 256 // 224,
                 "precision": precision, "batch_size": batch, "workers": 12, "profile": profile,
+                "crop_from": crop_from,
                 "epochs": epochs or self.scale.epochs or max(3, which.epochs),
                 "data": str(self.work / self.name), "folder": str(self.work),
                 "weights": str(self.work / "resnet18.safetensors"),
@@ -84,6 +86,7 @@ def rows(scale: Scale, work: Path) -> Iterator[Row]:
     yield from many.rows("tlf", [features, FULL_FIXED], "bf16", small, epochs=2)
     yield cached_rows(scale, work)
     yield from few.rows("tlf", [full, fresh, block], "bf16", large)
+    yield few.job("tlf", fresh, "bf16", large, crop_from="resized")
     yield few.job("tlf", FULL_FIXED, "bf16", small, epochs=1, profile=True)
     yield from few.rows("limit", [features, full, fresh, block], "bf16", large)
     for precision in ("tf32", "float32"):
@@ -156,7 +159,7 @@ def _rate(row: Row, known: list[Row]) -> Iterator[str]:
     rates = row.get("images_per_second")
     if rates is None:
         return
-    alone = [r["images_per_second"] for r in known if r["row"] == row.get("alone")]
+    alone = [r.get("images_per_second", 0) for r in known if r["row"] == row.get("alone")]
     if isinstance(rates, float):
         yield f"{rates:,.0f} images/s"
         return
@@ -166,5 +169,5 @@ def _rate(row: Row, known: list[Row]) -> Iterator[str]:
 
 
 def _of(rate: float, alone: list[float]) -> str:
-    share = f", {rate / alone[0]:.0%} of the network alone" if alone else ""
+    share = f", {rate / alone[0]:.0%} of the network alone" if any(alone) else ""
     return f"{rate:,.0f} images/s{share}"

@@ -397,7 +397,7 @@ def test_weights_that_do_not_fit(refused, recipe, finished, tmp_path):
         ("/proc/run", ["/proc/run"]),
         ("x" * 300, ["File name too long"]),
         ("x" * 300 + "/run", ["File name too long"]),
-        ('"a\\u0000b"', ["output must be the path of a folder, got"]),
+        ('"a\\u0000b"', ["must not contain the character NUL"]),
     ],
     ids=["file", "below a file", "proc", "long", "below long", "nul"],
 )

@@ -67,7 +67,7 @@ def test_the_phases_before_are_kept_and_go_on_with_a_lower_rate(tmp_path, images
 
 
 class Breaks:
-    """A loss that is not finite from some call on."""
+    """A loss that is not finite from some call on. The first call is a trial before training."""
 
     def __init__(self, at):
         self.calls, self.at = 0, at
@@ -87,7 +87,7 @@ def test_the_best_sound_epoch_of_the_phase_is_kept(tmp_path, images, monkeypatch
     """Of three updates in the third epoch the second breaks. What it follows is not trusted."""
     text = settings + HEAD.replace("epochs = 2", "epochs = 4") + "early_stopping = { patience = 4 }"
     path, folder = write(tmp_path, images, text)
-    breaking(monkeypatch, at=8)
+    breaking(monkeypatch, at=9)
     message = stop(path, "monitor=train_loss")
     assert message.startswith("the loss of update 2 must be finite, got nan in phase head, epoch 3")
     assert len(metrics(folder)) == 2

@@ -17,8 +17,9 @@ from small_heads import F, K, written
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.heads import KINDS, AttentionPool, Cosine, Linear, Mlp
 from tlf.inference.head import load_head
-from tlf.inference.sealed_file import digest, digest_place, header, read_sealed, write_sealed
+from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.seal import header, seal
 
 HEADS = [
     Linear(dropout=0.5),
@@ -243,8 +244,7 @@ def test_tensors_that_overlap_are_refused(path):
     forged = start.replace(b'"data_offsets":[0,', b'"data_offsets":[4,')
     assert forged != start
     path.write_bytes(forged + rest)
-    place = digest_place(forged)
-    path.write_bytes(forged[:place] + digest(forged + rest).encode() + forged[place + 64 :] + rest)
+    seal(path)
     with pytest.raises(WeightsError, match="is not a whole safetensors file"):
         load_head(path)
 

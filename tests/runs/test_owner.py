@@ -169,8 +169,9 @@ def test_another_user_may_resume_a_killed_run(tmp_path, held):
     process = held()
     process.kill()
     process.wait()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith(("test_", "pytest-", "popen-")):
+            folder.chmod(0o777)
     os.seteuid(65534)
     try:
         assert own(tmp_path) is None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from small import TWO_PHASES, write_recipe
+from tlf.data.loader import Loaders
 from tlf.errors import PluginError, RecipeError
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.plan import read_plan
@@ -46,8 +47,8 @@ def test_reading_gives_a_digest_of_every_split(job):
 
 def test_more_workers_than_the_machine_serves_are_noted(job, changed):
     assert job.notes == ()
-    assert changed(replace(job, workers=3), workers=3).notes == ()
-    (note,) = changed(replace(job, workers=16), workers=3000).notes
+    assert changed(replace(job, loaders=Loaders(3, pin=False)), workers=3).notes == ()
+    (note,) = changed(replace(job, loaders=Loaders(16, pin=False)), workers=3000).notes
     assert note.startswith("workers must be at most 16 on this machine, 8 for each core, got 3000")
 
 

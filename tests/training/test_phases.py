@@ -309,6 +309,7 @@ def test_augmentations_of_plugins_are_tried_before_anything_trains(augment, mess
         check(augment)
 
 
+@dataclass(frozen=True)
 class Odd:
     """A policy that answers as it is told."""
 

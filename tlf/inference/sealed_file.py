@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tlf.errors import RunError, UnwritableError, WeightsError
 from tlf.runtime.seal import BLANK, DIGEST, digest, header, seal
-from tlf.runtime.strict_json import dumps
 
 FORMAT = 2
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
@@ -136,6 +135,7 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
         UnwritableError: the file cannot be written.
     """
     from tlf.runtime.files import written_whole  # what only reads does not wait for it
+    from tlf.runtime.strict_json import dumps  # who only reads needs no more modules
 
     metadata = {"format": FORMAT, DIGEST: BLANK, **about}
     text = dumps(metadata, sort_keys=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from tlf.components import BuiltBackbone, Split, Splits
 from tlf.plugins.validation import kind_of
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.strict_json import dumps
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -102,7 +103,7 @@ def _check_stages(stages: object) -> None:
 
 def _check_config(config: object) -> None:
     try:
-        survives = isinstance(config, Mapping) and json.loads(json.dumps(config)) is not None
+        survives = isinstance(config, Mapping) and json.loads(dumps(config)) is not None
     except (TypeError, ValueError):
         survives = False
     if not survives:

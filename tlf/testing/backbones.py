@@ -16,6 +16,7 @@ from tlf.preprocessing import Preprocessing
 from tlf.pretrained.stages import RESERVED
 from tlf.pretrained.weights import fingerprint
 from tlf.runtime.seeds import seeded
+from tlf.runtime.strict_json import dumps
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.eval_mode import check_all_train, check_eval_mode, check_state
 from tlf.testing.second_process import check_second_process
@@ -162,7 +163,7 @@ def _check_rebuilt(backbone: Backbone, built: BuiltBackbone, images: Tensor) -> 
 
 def _stored_config(backbone: Backbone, built: BuiltBackbone) -> Mapping[str, Any]:
     try:
-        stored: Mapping[str, Any] = json.loads(json.dumps(dict(built.config)))
+        stored: Mapping[str, Any] = json.loads(dumps(dict(built.config)))
     except (TypeError, ValueError) as error:
         raise AssertionError(
             f"{backbone!r} has a config that cannot be stored: {error}. The contract: config is a "

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from network import MEAN, STD, sgd, training
+from network import RESNET18, sgd, training
 from task import Task
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -44,7 +44,7 @@ def main(work: Work) -> Work:
 
 def scaled(images: torch.Tensor) -> torch.Tensor:
     """Uint8 → normalised float, channels last."""
-    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) * 255 for v in (MEAN, STD))
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) * 255 for v in RESNET18[:2])
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

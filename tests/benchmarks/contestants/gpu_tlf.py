@@ -17,10 +17,14 @@ tf32 = {tf32}
 batch_size = {batch_size}
 output = "{output}"
 data = {{ kind = "folder", root = "{data}" }}
-transforms = {{ augment = "{augment}", size = {size}, resize = {resize} }}
 backbone = {{ kind = "torchvision", model = "resnet18", weights = "{weights}" }}
 optimizer = {{ kind = "sgd", momentum = 0.9 }}
 cache = {{ dir = "{cache}", max_gb = 60 }}
+[transforms]
+augment = "{augment}"
+crop_from = "{crop_from}"
+size = {size}
+resize = {resize}
 [[phases]]
 name = "only"
 freeze = {freeze}

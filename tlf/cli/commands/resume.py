@@ -18,7 +18,7 @@ def command(run: Path, *, changed: bool) -> None:
     from tlf.runs.owner import check_free
     from tlf.runtime.cores import processes
 
-    folder = unfinished_run(run)  # an error is reported before torch is imported
-    if processes() == 1:  # of several, one may own it already
-        check_free(folder)
-    tlf.show(settled(tlf.resume(folder, changed=changed)))
+    # Of several processes, one may have the folder, and own it already.
+    if processes() == 1:
+        check_free(unfinished_run(run))  # an error is reported before torch is imported
+    tlf.show(settled(tlf.resume(run, changed=changed)))
