@@ -135,6 +135,7 @@ def smoke(bench: Bench) -> Iterator[Row]:
     root = HERE.parent.parent
     command = [
         sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider",
+        "-p", "no:benchmark",  # it warns where tests run in several processes
         *("-n", "4" if bench.about["gpu"] else "0", "--dist", "load"),
         *gpu_tests(root / "tests", rehearsal=not bench.about["gpu"]),
         *(["-k", "features"] if bench.asked.tiny else []),

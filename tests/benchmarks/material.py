@@ -50,7 +50,8 @@ def make_smaller(images: Path, small: Path, side: int, count: int) -> None:
     from PIL import Image
 
     for split in ("train", "val"):
-        for path in sorted((images / split).rglob("*.jpg"))[:count]:
+        found = sorted((images / split).rglob("*.jpg"), key=lambda path: path.name)
+        for path in found[:count]:  # of all classes
             made = small / split / path.parent.name / path.name
             made.parent.mkdir(parents=True, exist_ok=True)
             Image.open(path).resize((side, side)).save(made, quality=80)

@@ -84,10 +84,11 @@ def inspect_splits(
             found_out = inspect_split(split, split_name, accelerator, _check)
             inspections[split_name] = yield from found_out
             continue
+        names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
         decodings = [
             Decoding(split, split_name, name, preprocessing, accelerator, decoded.get(name, {}))
-            for name in used if SPLIT_OF[name] == split_name
-        ]  # fmt: skip
+            for name in names
+        ]
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
         outcomes += reused
