@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader
 
 from tlf.components import Augmentation
 from tlf.data.loading import Batch, Images, Key
+from tlf.data.pixel_store import StoredPixels
+from tlf.data.stored_batches import stored_batches
 from tlf.data.workers import begin_worker
 from tlf.errors import TlfError
 
@@ -96,6 +98,8 @@ class Loaders:
 
     def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[list[Batch]]:
         """Batches of images, in parts (see ``Loader.batches``)."""
+        if self.pin and isinstance(images.pixels, StoredPixels) and not images.augmentations:
+            return stored_batches(images, keys, self.workers + 1, pin=True)
         known = self._current.get(id(images.pixels))
         if known is None or known[0] != images.augmentations:
             self._current.pop(id(images.pixels), None)  # its workers end before others start
