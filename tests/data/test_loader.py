@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 from dataclasses import dataclass
 
@@ -50,6 +51,15 @@ def test_workers_live_as_long_as_images_are_loaded_alike():
     assert len({id(loader) for _, loader in loaders._current.values()}) == 1
     [*loaders.batches(Images(split.pixels, split.labels, 1, flipped.augmentations), [])]
     assert len(loaders._current) == 1
+
+
+def test_no_worker_outlives_the_loaders():
+    with Loaders(1, pin=False) as loaders:
+        [[part]] = loaders.batches(images(), keys(4))
+        (worker,) = multiprocessing.active_children()
+        assert worker.pid % 256 == int(part.inputs[0, 1, 0, 0])
+    worker.join(timeout=60)
+    assert not worker.is_alive()
 
 
 def test_an_iteration_that_is_left_does_not_disturb_the_next():

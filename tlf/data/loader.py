@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch.utils.data import DataLoader
@@ -95,6 +96,13 @@ class Loaders:
     pin: bool
     _current: dict[int, tuple[tuple[Augmentation, ...], Loader]] = field(default_factory=dict)
     """By the identity of a split's pixels, which its loader keeps alive."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End all workers: a program may keep the job after the run."""
+        self._current.clear()
 
     def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[list[Batch]]:
         """Batches of images, in parts (see ``Loader.batches``)."""

@@ -212,6 +212,7 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
             _losses_named(_resume_with(folder)),
             blame_packages(job.plan.plugins.packages),
             kernels,
+            job.loaders,
         ):
             yield from _train_and_write(job, folder, state, started)
     except (PluginError, UnwritableError) as error:
