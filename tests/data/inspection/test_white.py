@@ -72,6 +72,8 @@ def test_by_default_a_note_says_which_range_is_used(kind):
     ]
     _, (note,) = found({"a": deep(60000, kind)})
     assert "nearly black" not in note
+    _, (note,) = found({"a": deep(0)})
+    assert note.endswith("0 to 0; 65,535 is white")  # 0 cannot be white
 
 
 def test_auto_is_the_largest_value_of_the_train_split():
@@ -83,8 +85,26 @@ def test_auto_is_the_largest_value_of_the_train_split():
     assert found({"a": deep(0)}, "auto")[0] == 65535  # all black
 
 
-def test_a_number_of_the_recipe_needs_no_note():
+def test_a_number_that_fits_the_images_needs_no_note():
     assert found({"a": deep(4095)}, 4095) == (4095, [])
+    assert found({"a": deep(3000)}, 4095) == (4095, [])
+
+
+@pytest.mark.parametrize(
+    ("white", "effect"),
+    [(1500, "and so is all that is brighter"), (60000, "so they are nearly black")],
+)
+def test_a_number_that_does_not_fit_the_images_is_noted(white, effect):
+    used, notes = found({"a": deep(4095)}, white)
+    assert used == white
+    assert notes == [
+        f"1 image of the train split holds 16-bit values, 0 to 4,095; {white:,} is white, {effect}:"
+        ' write data.white = 4095, or "auto"'
+    ]
+
+
+def test_a_number_of_the_recipe_hides_no_note_about_colours():
+    assert found({"a": colour16(15)}, 4095) == (4095, found({"a": colour16(15)})[1])
 
 
 def test_names_of_jpegs_are_not_looked_at():

@@ -40,15 +40,14 @@ def find_white(
         white: what the recipe says. ``auto``: the largest value of the train split. None: 65,535.
         accelerator: the processes that share the work.
     """
-    measured = not isinstance(white, int)
-    train = yield from _seen(splits.train, "train", accelerator, measured=measured)
+    train = yield from _seen(splits.train, "train", accelerator, measured=True)
     evaluated = yield from _seen(splits.eval, "eval", accelerator, measured=False)
     grey = [seen.largest for seen in train.values() if seen.beyond.depth == "grey"]
     used = white if isinstance(white, int) else WHITE
     if white == "auto":
         used = max(grey, default=WHITE) or WHITE
-    notes = [_grey_note(len(grey), max(grey), used, white)] if grey and measured else []
-    notes += _colour_notes(train)
+    note = _grey_note(len(grey), max(grey), used, white) if grey else ""
+    notes = [*([note] if note else []), *_colour_notes(train)]
     for name, split, every in (("train", splits.train, train), ("eval", splits.eval, evaluated)):
         notes += _page_notes(name, split, every)
     return used, notes
@@ -75,12 +74,20 @@ def _seen(
 
 
 def _grey_note(count: int, largest: int, used: int, white: object) -> str:
-    """One sentence about the range that 16-bit grey images use."""
-    begin = f"{_hold(count, 'train')} 16-bit values, 0 to {largest:,}"
-    if white == "auto":
-        return f"{begin}; {used:,} is white"
-    dark = ", so they are nearly black" if largest < WHITE // 4 else ""
-    return f'{begin}; {used:,} is white{dark}: write data.white = {largest}, or "auto"'
+    """One sentence about the range that 16-bit grey images use; none where a number of the recipe
+    fits it.
+    """
+    begin = f"{_hold(count, 'train')} 16-bit values, 0 to {largest:,}; {used:,} is white"
+    if white == "auto" or not largest:  # all black
+        return begin
+    effect = ""
+    if largest < used // 4:
+        effect = ", so they are nearly black"
+    elif largest > used:
+        effect = ", and so is all that is brighter"
+    elif white is not None:
+        return ""
+    return f'{begin}{effect}: write data.white = {largest}, or "auto"'
 
 
 def _colour_notes(seen: Mapping[int, Seen]) -> list[str]:
