@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from os import PathLike
+from os.path import lexists
 from pathlib import Path
 from shutil import rmtree
 
@@ -118,7 +119,8 @@ def resume(
             changes = from_main(lambda: find_changes(folder, job))
             if not changed:
                 check_none(folder, changes)
-            stored = from_main(state_file(folder).is_file)
+            # What stands there and is no file is named, and not taken for a run without a state.
+            stored = from_main(lambda: lexists(state_file(folder)))
             state = restore(state_file(folder), job) if stored else State()
         rewrite_epochs(folder, job, state.history)
         if changes.sentences:

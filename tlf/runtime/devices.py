@@ -4,8 +4,9 @@ checked here.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,6 +15,7 @@ from accelerate.state import AcceleratorState, PartialState
 from tlf.errors import RunError
 from tlf.runtime.connections import probed
 from tlf.runtime.cores import local_processes, processes, usable_cores
+from tlf.runtime.meeting import meeting
 
 
 def join_processes() -> None:
@@ -28,8 +30,8 @@ def join_processes() -> None:
         # default argument: gloo's threads then live until the interpreter ends, and can abort it.
         import_module("torch.distributed.nn.functional")
     try:
-        with probed():
-            PartialState(cpu=_on_cpu())
+        with probed(), _others() as group:
+            PartialState(cpu=_on_cpu(), **group)
     except torch.distributed.DistNetworkError as error:
         if "EADDRINUSE" not in str(error):
             raise
@@ -88,6 +90,13 @@ def describe(accelerator: Accelerator) -> str:
     cores = f", {threads} thread{'s' if threads > 1 else ''} each" if device.type == "cpu" else ""
     precision = {"no": "float32"}.get(accelerator.mixed_precision, accelerator.mixed_precision)
     return f"{name}{several}{cores if several else cores.removesuffix(' each')}, {precision}"
+
+
+def _others() -> AbstractContextManager[dict[str, Any]]:
+    alone = processes() == 1 or "LOCAL_RANK" not in os.environ
+    if alone or torch.distributed.is_initialized():
+        return nullcontext({})
+    return meeting(over_gloo=_on_cpu())
 
 
 def _on_cpu() -> bool:

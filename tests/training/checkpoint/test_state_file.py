@@ -1,6 +1,7 @@
 """The last state of a run, in a file."""
 
 import json
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -132,12 +133,18 @@ def test_a_state_damaged_anywhere_is_refused(copied):
             restore(state, SimpleNamespace())
 
 
-def test_a_state_that_cannot_be_read_is_named(copied):
-    state = state_file(copied)
+@pytest.mark.parametrize(
+    "put",
+    [os.mkdir, os.mkfifo, lambda path: path.symlink_to("gone")],
+    ids=["folder", "pipe", "link"],
+)
+def test_a_state_that_cannot_be_read_is_named(copied, put):
+    state, lines = state_file(copied), (copied / "metrics.jsonl").read_bytes()
     state.unlink()
-    state.mkdir()
+    put(state)
     with pytest.raises(RunError, match=r"cannot read .*state\.safetensors: "):
-        restore(state, SimpleNamespace())
+        list(resume(copied))
+    assert (copied / "metrics.jsonl").read_bytes() == lines
 
 
 def test_a_state_of_another_format_is_refused(copied):

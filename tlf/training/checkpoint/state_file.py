@@ -23,6 +23,7 @@ from tlf.errors import RunError, TrainingError
 from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
 from tlf.runtime.processes import from_main
+from tlf.runtime.regular_file import check_regular
 from tlf.runtime.seal import BLANK, DIGEST, is_sealed, seal
 from tlf.runtime.strict_json import dumps
 from tlf.training.best_epoch import BestEpoch
@@ -218,6 +219,7 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             text = json.loads((file.metadata() or {})["tlf"])
         if text["format"] != FORMAT:

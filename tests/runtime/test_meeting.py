@@ -1,0 +1,76 @@
+"""The meeting of two processes, or of one that waits for another in vain."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tlf.errors import RunError
+from tlf.runtime import meeting
+
+MISSING = (
+    r"all 2 processes of this run must start within 1 seconds and meet at localhost:\d+, got "
+    "fewer: their own messages may say why; start all processes again"
+)
+COMES = """
+from datetime import timedelta
+from torch.distributed.rendezvous import rendezvous
+next(rendezvous("env://", timeout=timedelta(seconds=30)))[0].set("tlf/started/1", "")
+"""
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Make this process one of two; gives how to set its number."""
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    names = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(meeting, "PATIENCE", 1)
+    return lambda rank: monkeypatch.setenv("RANK", str(rank))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_never_starts_is_not_waited_for(launched, rank, capfd):
+    launched(rank)
+    started = time.monotonic()
+    with pytest.raises(RunError, match=MISSING), meeting.meeting(over_gloo=True):
+        pytest.fail("met nobody")
+    assert time.monotonic() - started < 10
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_ends_before_all_have_met_is_not_waited_for(launched, monkeypatch):
+    """Where the launcher has the store, the main process does not wait as it connects."""
+    launched(1)
+    monkeypatch.setattr(meeting, "_main_answers", lambda: True)
+    store = SimpleNamespace(set=lambda *_: None, check=lambda _: False)
+    monkeypatch.setattr(meeting, "rendezvous", lambda *_, **__: iter([(store, 1, 2)]))
+    with pytest.raises(RunError, match=MISSING), meeting.meeting(over_gloo=True):
+        pytest.fail("met nobody")
+
+
+def test_those_who_have_met_wait_longer(launched, monkeypatch):
+    launched(0)
+    monkeypatch.setattr(meeting, "PATIENCE", 60)
+    other = subprocess.Popen([sys.executable, "-c", COMES], env=os.environ | {"RANK": "1"})
+    with meeting.meeting(over_gloo=False) as group:
+        store = group["store"]
+        assert store.timeout.total_seconds() == 60
+    assert store.timeout.total_seconds() == 1800
+    assert (group["rank"], group["world_size"], "timeout" in group) == (0, 2, False)
+    assert other.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize("name", ["RANK", "MASTER_PORT"])
+def test_a_launch_that_says_too_little_is_refused(launched, monkeypatch, name):
+    launched(0)
+    monkeypatch.delenv(name)
+    expected = f"{name} must be set in each of several processes, got nothing; start them with"
+    with pytest.raises(RunError, match=expected), meeting.meeting(over_gloo=True):
+        pytest.fail("met nobody")
