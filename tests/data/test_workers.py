@@ -64,6 +64,12 @@ def test_a_worker_that_is_lost(by, message):
     assert message in lost_worker(raised.value)
 
 
+def test_a_worker_that_ends_without_an_exit_code_of_its_own_is_lost():
+    """As after an interrupt: torch then names the process in other words, with no cause."""
+    error = RuntimeError("DataLoader worker (pid(s) 4711, 4712) exited unexpectedly")
+    assert lost_worker(error) == "a process that loads images ended unexpectedly"
+
+
 def test_other_errors_are_no_lost_worker():
     assert lost_worker(RuntimeError("Caught ValueError in DataLoader worker process 0.")) is None
 

@@ -66,8 +66,9 @@ def test_a_task_of_a_newer_tlf_is_refused(path):
         lambda about: about["preprocessing"].pop("mean"),
         lambda about: about["preprocessing"].update(more=1),
         lambda about: about.update(more=1),
+        lambda about: about["backbone"].update(config=[1]),
     ],
-    ids=["classes", "preprocessing", "mean", "more preprocessing", "more"],
+    ids=["classes", "preprocessing", "mean", "more preprocessing", "more", "config"],
 )
 def test_incomplete_or_unknown_metadata_is_refused(path, change):
     rewrite(path, change)

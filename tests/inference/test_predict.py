@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load
 
 from installing import installed, write_project
 from run_files import predictions
@@ -15,6 +16,7 @@ from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
+from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.runs.run import run
 from tlf.runtime.precision import PrecisionWarning, has_fast
 
@@ -267,3 +269,14 @@ def test_weights_of_a_plugins_backbone_mean_what_its_author_says(tmp_path, image
     (row,) = (row.split(",") for row in rows if "squares/001.jpg" in row)
     assert found.label == row[2]
     assert float(row[3]) == pytest.approx(found.probabilities["circles"], abs=1e-5)
+
+
+@pytest.mark.parametrize("size", ["64", [64], {"a": 1}])
+def test_a_backbone_that_cannot_be_rebuilt_is_named(run_copy, size):
+    """The file of a model may come from anybody."""
+    path = run_copy / "model.safetensors"
+    about, data = read_sealed(path)
+    about["backbone"]["config"] = {"size": size}
+    write_sealed(path, load(data), about)
+    with pytest.raises(WeightsError, match="wrote a backbone that this tlf cannot rebuild: "):
+        load_classifier(run_copy)

@@ -148,3 +148,19 @@ def test_nothing_is_left_where_writing_fails(tmp_path):
     with pytest.raises(RunError, match="cannot write"):
         write_sealed(tmp_path / "gone" / "a.safetensors", {"a": torch.ones(1)}, ABOUT)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_holes_is_refused_though_its_header_claims_them(tmp_path):
+    """Its header claims 8 terabytes, and so many bytes it has: they would be read."""
+    size = 2**43
+    tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+    header = json.dumps({"weight": tensor}).encode()
+    path = tmp_path / "head.safetensors"
+    with path.open("wb") as file:
+        try:
+            file.truncate(8 + len(header) + size)
+        except OSError:
+            pytest.skip("the file system has no files so large")
+        file.write(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(RunError, match="must hold at most"):
+        read_sealed(path)

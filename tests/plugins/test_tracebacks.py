@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from tlf.plugins.tracebacks import place, reason
+from tlf.plugins.tracebacks import message, place, reason
 
 GEM = """
 import torch
@@ -85,3 +85,12 @@ def test_the_message_of_a_syntax_error_names_the_line():
 
 def test_a_reason_is_one_line(gem):
     assert reason(ValueError("a\n b")) == "ValueError: a b"
+
+
+def test_an_error_without_a_readable_message_is_named():
+    class MuteError(Exception):
+        def __str__(self):
+            raise ValueError("no text")
+
+    assert message(MuteError()) == "its message cannot be read (ValueError)"
+    assert reason(MuteError()) == "MuteError: its message cannot be read (ValueError)"

@@ -43,7 +43,7 @@ def lost_worker(error: BaseException) -> str | None:
     'a process that loads images was killed (Terminated)'
     >>> lost_worker(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     """
-    text = f"{error} {error.__cause__}"
+    text = f"{error.__cause__} {error}"  # the cause tells how the process ended, if it is known
     if "Bus error" in text or "out of shared memory" in text:
         return (
             "the processes that load images have too little shared memory; write workers = 0, or "
@@ -69,7 +69,9 @@ def forget_workers() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-_LOST = re.compile(r"DataLoader worker \(pid[^)]*\)+ (?:exited|is killed by signal: ([\w ]+))")
+_LOST = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))?[\d, ]*\) (?:exited|is killed by signal: ([\w ]+))"
+)
 
 
 def _awaits_batch(error: BaseException) -> bool:

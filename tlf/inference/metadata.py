@@ -98,6 +98,7 @@ def _check(metadata: Metadata) -> None:
         texts |= {f"{part}.{key}": table.get(key) for key in keys}
     texts |= {f"plugins.{k}": v for k, v in _table("plugins", metadata.plugins).items()}
     _table("metrics", metadata.metrics)
+    _table("backbone.config", metadata.backbone.get("config", {}))
     for key, text in texts.items():
         if not isinstance(text, str) or len(text) > LONGEST_TEXT:
             raise ValueError(

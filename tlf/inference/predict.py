@@ -6,14 +6,15 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.data.image_files import files_below, is_image
-from tlf.errors import DataError, RunError
+from tlf.errors import DataError, RunError, TlfError, WeightsError
 from tlf.inference.classifier import TrainedClassifier
-from tlf.inference.metadata import read_metadata
+from tlf.inference.metadata import Metadata, read_metadata
 from tlf.inference.model_files import load_model
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
+from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
-from tlf.recipe.plan import read_plan
+from tlf.recipe.plan import Plan, read_plan
 from tlf.runtime.precision import PRECISIONS
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -54,13 +55,25 @@ def load_classifier(run: str | PathLike[str], precision: str | None = None) -> T
             "copy it from the run"
         )
     plan = read_plan(recipe)
-    model = rebuild_model(plan, len(metadata.classes), metadata.backbone.get("config", {}))
+    model = _rebuilt(weights, plan, metadata)
     plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
     return TrainedClassifier(
         model.eval(), metadata.classes, metadata.preprocessing, metadata.task,
         precision or metadata.precision,
     )  # fmt: skip
+
+
+def _rebuilt(weights: Path, plan: Plan, metadata: Metadata) -> Classifier:
+    """The model that the file of the weights describes, without the weights."""
+    config = metadata.backbone.get("config", {})
+    try:
+        return rebuild_model(plan, len(metadata.classes), config)
+    except (TlfError, MemoryError):
+        raise
+    except Exception as error:  # a file may hold values of any type
+        problem = f"tlf {metadata.tlf} wrote a backbone that this tlf cannot rebuild"
+        raise WeightsError(f"{weights}: {problem}: {error!s:.300}") from error
 
 
 def predict(

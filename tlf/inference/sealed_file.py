@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, UnwritableError, WeightsError
+from tlf.runtime.regular_file import check_regular
 from tlf.runtime.seal import BLANK, DIGEST, digest, header, seal
 
 FORMAT = 2
@@ -70,7 +71,10 @@ def _bytes(path: Path) -> bytes:
         if _is_safetensors(start):
             length = int.from_bytes(start[:8], "little")
             start += file.read(max(0, min(8 + length, LONGEST_HEADER) - START))
-        return start + file.read() if _claimed_size(start) == path.stat().st_size else start
+        if _claimed_size(start) != path.stat().st_size:
+            return start
+        check_regular(path)  # a file of holes may claim more than the machine has memory
+        return start + file.read()
 
 
 def _claimed_size(start: bytes) -> int | None:

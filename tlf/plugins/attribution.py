@@ -13,7 +13,7 @@ from tlf import hookspecs
 from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
 from tlf.errors import DataError, PluginError, TlfError
 from tlf.plugins.returned import checked_image, checked_mix
-from tlf.plugins.tracebacks import definition, packages, place, reason
+from tlf.plugins.tracebacks import definition, message, packages, place, reason
 from tlf.plugins.validation import kind_of, result_fault, version
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def blame(offer: Offer, verb: str, function: object = None) -> Iterator[None]:
     except ValueError as error:
         written = definition(function or getattr(offer.component, verb, None))
         where = "" if own else place(error, module) or written
-        raise PluginError(f"{who}: {error}{where}") from error
+        raise PluginError(f"{who}: {message(error)}{where}") from error
     except BaseException as error:
         if own or _is_about_memory(error):
             raise  # a bug of tlf keeps its traceback
@@ -82,7 +82,7 @@ def _who(plugins: Iterable[Plugin]) -> str:
 
 def _is_about_memory(error: BaseException) -> bool:
     """Whether a plugin asked for more memory than there is, which is no bug of it."""
-    text = str(error).lower()
+    text = message(error).lower()
     return any(phrase in text for phrase in ("out of memory", "allocate memory"))
 
 

@@ -22,7 +22,15 @@ def reason(error: BaseException, module: str = "") -> str:
         error: the exception.
         module: the name of one of the plugin's modules.
     """
-    return " ".join(f"{type(error).__name__}: {error}".split()) + place(error, module)
+    return " ".join(f"{type(error).__name__}: {message(error)}".split()) + place(error, module)
+
+
+def message(error: BaseException) -> str:
+    """An exception's message. A plugin's own exception may fail to give one: then why it failed."""
+    try:
+        return str(error)
+    except Exception as fault:
+        return f"its message cannot be read ({type(fault).__name__})"
 
 
 def place(error: BaseException, module: str = "") -> str:

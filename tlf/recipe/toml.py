@@ -68,7 +68,7 @@ def _fault(value: object) -> str | None:
     if isinstance(value, str):
         return _text_fault(value, LONGEST_STRING)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return "must be a whole number of at most 19 digits"
+        return f"must be a whole number from {-(2**63)} to {2**63 - 1}"
     if isinstance(value, float) and LARGEST < abs(value) < float("inf"):
         return f"must be a number from -{LARGEST:g} to {LARGEST:g}, got {shown(value)}"
     return None
