@@ -125,3 +125,13 @@ def test_no_further_worker_raises_once_one_is_lost():
         os.waitpid(child, 0)
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_worker_leaves_a_ctrl_c_to_the_process_that_trains():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        begin_worker(0)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])

@@ -28,11 +28,12 @@ def worker_count(requested: int | str, *, on_cpu: bool) -> int:
 
 
 def begin_worker(_number: int) -> None:
-    """Outlive a SIGTERM for some seconds.
+    """Outlive a SIGTERM for some seconds, and leave a Ctrl-C to the process that trains.
 
     A batch system sends it to all processes. The one that trains then ends its update and stores
     the state: until then it needs those that load its images.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes, too
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
 
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tlf.cache.find_or_compute import share
 from tlf.data.loader import any_number_of_workers
+from tlf.data.workers import begin_worker
 from tlf.errors import DataError, TlfError
 from tlf.results import Prepared
 from tlf.runtime.cores import local_processes, usable_cores
@@ -78,7 +79,7 @@ def _by_processes(
         # Forked, so that the function needs not be pickled, nor what was decoded before.
         loader = DataLoader(
             _Each(function), sampler=chunks, batch_size=None, num_workers=cores,
-            multiprocessing_context="fork", collate_fn=_as_it_is,
+            multiprocessing_context="fork", collate_fn=_as_it_is, worker_init_fn=begin_worker,
         )  # fmt: skip
         parts = iter(loader)
     for part in parts:
