@@ -82,7 +82,7 @@ print(*sorted(name.partition(".")[2] for name in sys.modules if name.startswith(
     # Every module more is time that each start of an app takes longer.
     assert own == {"inference", "inference.head", "inference.metadata", "inference.sealed_file",
                    "commands", "errors", "preprocessing", "heads", "heads.linear", "heads.mlp",
-                   "head_modules", "runtime", "runtime.seal"}  # fmt: skip
+                   "head_modules", "runtime", "runtime.regular_file", "runtime.seal"}  # fmt: skip
     for name in (
         "timm",
         "accelerate",
