@@ -41,6 +41,15 @@ scheduler = { kind = "cosine", warmup = 0.2 }
 early_stopping = { patience = 2 }
 """
 RECIPE = COMMON + PHASES
+HEAD_ALONE = """
+batch_size = 4
+checkpoint_every = { updates = 1 }
+[[phases]]
+name = "head"
+freeze = "backbone"
+epochs = 2
+lr = 0.01
+"""
 
 
 def write(

@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 from PIL import Image, ImageFile, features
 
+from generators import exhausted
 from tlf.builtin.folder import Folder
 from tlf.cache.entry import Entry
 from tlf.cache.store import Cache
@@ -36,12 +37,8 @@ def usable(cache, images):
     """The images of a folder, decoded and stored."""
     splits = Folder(str(images)).build()
     task, accelerator = SingleLabel(), Accelerator(cpu=True)
-    events = inspect_splits(splits, PREPROCESSING, "error", task, accelerator, cache, {})
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
+    inspecting = inspect_splits(splits, PREPROCESSING, "error", task, accelerator, cache, {})
+    return exhausted(inspecting)[0]
 
 
 def key():

@@ -11,20 +11,13 @@ import subprocess
 import pytest
 
 from run_files import different_tensors, figures
-from stopped_runs import write
+from stopped_runs import HEAD_ALONE, write
 from tlf.errors import RunError, StoppedError, UnwritableError
 from tlf.results import EpochResult, Notice, RunResult, SegmentStarted, Updated
 from tlf.runs.history import append_epoch, read_history
 from tlf.runs.run import resume, run
 
-FEW = """
-batch_size = 4
-checkpoint_every = { updates = 1 }
-[[phases]]
-name = "head"
-freeze = "backbone"
-epochs = 2
-lr = 0.01
+FEW = f"""{HEAD_ALONE}
 [[phases]]
 name = "all"
 epochs = 1

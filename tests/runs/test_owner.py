@@ -14,7 +14,7 @@ import pytest
 
 from places import ROOT
 from run_files import metrics
-from stopped_runs import write
+from stopped_runs import HEAD_ALONE, write
 from tlf.errors import RunError
 from tlf.results import Notice, RunResult, Updated
 from tlf.runs import owner
@@ -201,19 +201,8 @@ def test_only_an_unfinished_run_is_owned(run_copy, tmp_path, monkeypatch):
         own_run(run_copy)
 
 
-FEW = """
-batch_size = 4
-checkpoint_every = { updates = 1 }
-[[phases]]
-name = "head"
-freeze = "backbone"
-epochs = 2
-lr = 0.01
-"""
-
-
 def test_a_run_that_runs_is_neither_resumed_nor_changed(tmp_path, images, main):
-    path, output = write(tmp_path, images, text=FEW)
+    path, output = write(tmp_path, images, text=HEAD_ALONE)
     events = run(path)
     next(event for event in events if isinstance(event, Updated))
     for words in ((output,), (path, "--resume")):
@@ -228,7 +217,7 @@ def test_a_run_that_runs_is_neither_resumed_nor_changed(tmp_path, images, main):
 
 
 def test_a_run_that_is_given_up_is_free_again(tmp_path, images):
-    path, output = write(tmp_path, images, text=FEW)
+    path, output = write(tmp_path, images, text=HEAD_ALONE)
     events = run(path)
     next(event for event in events if isinstance(event, Updated))
     events.close()
@@ -239,5 +228,5 @@ def test_a_run_that_is_given_up_is_free_again(tmp_path, images):
 
 def test_a_run_says_that_its_folder_cannot_be_locked(tmp_path, images, monkeypatch):
     monkeypatch.setattr(owner, "_lock", lambda *_, **__: "no locks here")
-    path, _ = write(tmp_path, images, text=FEW)
+    path, _ = write(tmp_path, images, text=HEAD_ALONE)
     assert "no locks here" in [event.text for event in run(path) if isinstance(event, Notice)]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from generators import exhausted
 from small import TWO_PHASES, write_recipe
 from tlf.data.loader import Loaders
 from tlf.errors import PluginError, RecipeError
@@ -13,16 +14,6 @@ from tlf.pretrained.weights import fingerprint
 from tlf.recipe.plan import read_plan
 from tlf.runtime.devices import start_accelerator
 from tlf.training.job import largest_piece, norm_notes, open_job, read_images
-
-
-def finish(generator):
-    """What a generator returns, and what it yields before that."""
-    events = []
-    while True:
-        try:
-            events.append(next(generator))
-        except StopIteration as end:
-            return end.value, events
 
 
 def test_images_are_found_and_the_model_is_built(job, images):
@@ -38,11 +29,11 @@ def test_images_are_found_and_the_model_is_built(job, images):
 
 
 def test_reading_gives_a_digest_of_every_split(job):
-    read, _ = finish(read_images(job))
+    read, _ = exhausted(read_images(job))
     assert {*read.manifests} == {"train", "eval"}
     assert read.manifests["train"] != read.manifests["eval"]
     assert all(len(bytes.fromhex(digest)) == 32 for digest in read.manifests.values())
-    assert finish(read_images(job))[0].manifests == read.manifests
+    assert exhausted(read_images(job))[0].manifests == read.manifests
 
 
 def test_more_workers_than_the_machine_serves_are_noted(job, changed):

@@ -1,7 +1,7 @@
 """Stored rows, batch by batch: from a GPU's own memory where they fit, otherwise read ahead."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tlf.cache.entry import Entry
+from tlf.runtime.ahead import ahead
 
 _SHARE = 0.25
 """How much of a GPU's free memory the rows of one split may take."""
@@ -55,14 +56,8 @@ class Rows:
     def _ahead(self, batches: Iterable[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Each batch, read by a thread while the one before it is used."""
         with ThreadPoolExecutor(1) as thread:
-            waiting: Future[tuple[Tensor, Tensor | None]] | None = None
-            for batch in batches:
-                reading = thread.submit(self._read, batch)
-                if waiting is not None:
-                    yield waiting.result()
-                waiting = reading
-            if waiting is not None:
-                yield waiting.result()
+            for reading in ahead(thread.submit(self._read, batch) for batch in batches):
+                yield reading.result()
 
     @cached_property
     def _resident(self) -> Tensor | None:

@@ -3,7 +3,6 @@
 For a GPU alone, which takes them faster than one process could unpack what others have loaded.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tlf.data.loading import Batch, Images, Key
+from tlf.runtime.ahead import ahead
 
 _AHEAD = 3
 """Batches that are read ahead of the one that is used."""
@@ -23,15 +23,13 @@ def stored_batches(
     images: Images, keys: Iterable[Sequence[Key]], threads: int, *, pin: bool
 ) -> Iterator[list[Batch]]:
     """Each batch, for its list of keys, in one part; ``pin``: in page-locked memory."""
-    waiting: deque[tuple[Batch, list[Future[None]]]] = deque()
     pool = ThreadPoolExecutor(threads)
+    begun = (_begun(images, batch, pool, pin=pin) for batch in keys)
     try:
-        for batch in keys:
-            waiting.append(_begun(images, batch, pool, pin=pin))
-            if len(waiting) > _AHEAD:
-                yield [_read(*waiting.popleft())]
-        while waiting:
-            yield [_read(*waiting.popleft())]
+        for batch, filling in ahead(begun, _AHEAD):
+            for each in filling:
+                each.result()
+            yield [batch]
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -54,9 +52,3 @@ def _begun(
 def _fill(inputs: Tensor, images: Images, keys: Sequence[Key]) -> None:
     for place, key in zip(inputs, keys, strict=True):
         place.copy_(images[key][1])
-
-
-def _read(batch: Batch, filling: Sequence[Future[None]]) -> Batch:
-    for each in filling:
-        each.result()
-    return batch

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from tlf.data.loading import Batch
+from tlf.runtime.ahead import ahead
 
 
 def on_device(batches: Iterable[Sequence[Batch]], device: torch.device) -> Iterator[Batch]:
@@ -18,38 +19,33 @@ def on_device(batches: Iterable[Sequence[Batch]], device: torch.device) -> Itera
             yield _joined([_moved(part, device) for part in parts])
         return
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    waiting: tuple[Batch, torch.cuda.Event] | None = None
-    for parts in batches:
-        with torch.cuda.stream(stream):
-            copied = _joined([_moved(part, device) for part in parts])
-            done = stream.record_event()
-        if waiting is not None:
-            yield _arrived(*waiting)
-        waiting = copied, done
-    if waiting is not None:
-        yield _arrived(*waiting)
+
+    def copied() -> Iterator[tuple[Batch, torch.cuda.Event]]:
+        for parts in batches:
+            with torch.cuda.stream(stream):
+                batch = _joined([_moved(part, device) for part in parts])
+                done = stream.record_event()
+            yield batch, done
+
+    for batch, done in ahead(copied()):
+        yield _arrived(batch, done)
 
 
 def on_host(results: Iterable[Tensor]) -> Iterator[Tensor]:
     """Copy results to the host; from CUDA while the device computes the next one."""
-    waiting: tuple[Tensor, torch.cuda.Event] | None = None
-    for result in results:
-        if result.device.type != "cuda":
-            yield result.cpu()
-            continue
-        copied = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
-        copied.copy_(result, non_blocking=True)
-        done = torch.cuda.current_stream().record_event()
-        if waiting is not None:
-            yield _here(*waiting)
-        waiting = copied, done
-    if waiting is not None:
-        yield _here(*waiting)
+    for copied, done in ahead(map(_leaving, results)):
+        if done is not None:
+            done.synchronize()
+        yield copied
 
 
-def _here(copied: Tensor, done: torch.cuda.Event) -> Tensor:
-    done.synchronize()
-    return copied
+def _leaving(result: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """A copy on the host, and when it is whole; None: it is."""
+    if result.device.type != "cuda":
+        return result.cpu(), None
+    copied = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+    copied.copy_(result, non_blocking=True)
+    return copied, torch.cuda.current_stream().record_event()
 
 
 def _arrived(batch: Batch, done: torch.cuda.Event) -> Batch:

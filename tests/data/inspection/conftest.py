@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from generators import exhausted
 from tlf.builtin.folder import Folder
 from tlf.cache.store import Cache
 from tlf.data.inspection.inspect import inspect_splits
@@ -12,16 +13,6 @@ from tlf.runtime.devices import start_accelerator
 from tlf.tasks.single_label import SingleLabel
 
 PREPROCESSING = Preprocessing(size=32, resize=36)
-
-
-def consumed(generator):
-    """What a generator yields, and what it returns."""
-    events = []
-    while True:
-        try:
-            events.append(next(generator))
-        except StopIteration as end:
-            return end.value, events
 
 
 @pytest.fixture
@@ -45,7 +36,7 @@ def inspect(tmp_path, root):
     ):
         cache = Cache(tmp_path / "cache", int(max_gb * 1e9)) if stored else None
         splits, accelerator = Folder(str(root)).build(), start_accelerator("no")
-        return consumed(
+        return exhausted(
             inspect_splits(
                 splits, preprocessing, bad_images, SingleLabel(), accelerator, cache,
                 decoded or {}, used,

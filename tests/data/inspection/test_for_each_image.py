@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from generators import exhausted
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.errors import DataError
 from tlf.results import Prepared
@@ -17,13 +18,9 @@ def cores(request, monkeypatch):
 
 
 def results(count, function):
-    generator, events = for_each_image(start_accelerator("no"), count, "title", function), []
-    while True:
-        try:
-            events.append(next(generator))
-        except StopIteration as end:
-            [machine] = end.value
-            return machine.merged(), events
+    found = for_each_image(start_accelerator("no"), count, "title", function)
+    [machine], events = exhausted(found)
+    return machine.merged(), events
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 5000])

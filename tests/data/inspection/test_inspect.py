@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageFile, features
 
+from generators import exhausted
 from image_files import TURNING, encoded, noise, rotated
 from tlf.components import Split
 from tlf.data.inspection.inspect import inspect_split
@@ -332,13 +333,7 @@ def test_an_inspection_holds_the_outcome_of_each_image():
             raise DataError("two is bad")
 
     generator = inspect_split(split, "train", start_accelerator("auto"), no_two)
-    returned = []
-
-    def inspecting():
-        returned.append((yield from generator))
-
-    assert [*inspecting()]
-    (inspection,) = returned
+    inspection, _ = exhausted(generator)
     assert inspection.reasons == {1: "two is bad"}
     assert inspection.readable == (0, 2)
     assert len({*inspection.digests}) == 3

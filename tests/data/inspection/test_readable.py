@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from generators import exhausted
 from places import HYMENOPTERA
 from tlf.builtin.folder import Folder
 from tlf.components import Split, Splits
@@ -44,12 +45,7 @@ def splits(tmp_path):
 
 def inspect(split):
     """Inspect every image of a split."""
-    events = inspect_split(split, "train", start_accelerator("no"), open_image)
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
+    return exhausted(inspect_split(split, "train", start_accelerator("no"), open_image))[0]
 
 
 def checked(splits, bad_images="error"):

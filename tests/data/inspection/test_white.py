@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generators import exhausted
 from image_files import encoded, noise
 from tlf.components import Split, Splits
 from tlf.data.decode import Beyond, beyond, largest_value
@@ -51,12 +52,7 @@ def found(files, white=None, evaluated=None):
         return Split([*files], [0] * len(files), contents.__getitem__)
 
     splits = Splits(split(files), split(evaluated or {}), ("a", "b"))
-    steps = find_white(splits, white, start_accelerator("no"))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return exhausted(find_white(splits, white, start_accelerator("no")))[0]
 
 
 PLAIN = encoded(noise(8, 8), "PNG")

@@ -1,0 +1,24 @@
+"""Begin what comes next before what has been begun is used."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Begun = TypeVar("Begun")
+
+
+def ahead(items: Iterable[Begun], by: int = 1) -> Iterator[Begun]:
+    """The same items, each once the ``by`` items behind it were taken, too: where taking an item
+    begins some work, that of ``by`` items goes on beside the use of the one before them.
+
+    >>> begun = []
+    >>> items = ahead((begun.append(n) or n for n in range(3)))
+    >>> next(items), begun
+    (0, [0, 1])
+    """
+    waiting: deque[Begun] = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) > by:
+            yield waiting.popleft()
+    yield from waiting
