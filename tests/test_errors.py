@@ -1,7 +1,7 @@
 import pytest
 
 from tlf import errors
-from tlf.errors import RecipeError, StoppedError, TlfError, nearest
+from tlf.errors import MOST_KNOWN, RecipeError, StoppedError, TlfError, nearest
 
 KINDS = [
     kind
@@ -46,13 +46,13 @@ def test_a_stopped_run_says_how_to_resume_it():
     assert error.by == "SIGTERM"
 
 
-@pytest.mark.parametrize("count", [24, 25])
+@pytest.mark.parametrize("count", [MOST_KNOWN, MOST_KNOWN + 1])
 def test_few_known_names_are_listed_and_of_many_the_nearest(count):
     known = [f"name{number:02}" for number in range(count)]
     message = nearest("name3", known)
     assert message.startswith("did you mean 'name")
     listed = message.partition("? ")[2]
-    if count == 24:
+    if count == MOST_KNOWN:
         assert listed == "Known: " + ", ".join(known)
     else:
         assert listed.startswith("Near: name")
@@ -60,4 +60,4 @@ def test_few_known_names_are_listed_and_of_many_the_nearest(count):
 
 
 def test_of_many_names_without_a_near_one_the_number_is_given():
-    assert nearest("xyz", [f"name{number}" for number in range(30)]) == "30 names are known"
+    assert nearest("xyz", [f"name{number}" for number in range(40)]) == "40 names are known"

@@ -104,6 +104,10 @@ def itemized(title: str, problems: Sequence[object]) -> str:
     return "\n".join([title, *lines, *([f"  … and {more} more"] if more > 0 else [])])
 
 
+MOST_KNOWN = 32
+"""Names that an error lists at most: as many as a recipe has keys, and a few more."""
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Name the known name that was probably meant, and list all of them if they are few.
 
@@ -116,6 +120,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     named = name if len(name) <= LONGEST_GUESSED else ""
     close = get_close_matches(named, ordered, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    shown = ordered if len(ordered) <= 24 else get_close_matches(named, ordered, n=5, cutoff=0.3)
-    listing = "Known: " + ", ".join(shown) if len(ordered) <= 24 else "Near: " + ", ".join(shown)
+    few = len(ordered) <= MOST_KNOWN
+    shown = ordered if few else get_close_matches(named, ordered, n=5, cutoff=0.3)
+    listing = f"{'Known' if few else 'Near'}: {', '.join(shown)}"
     return guess + (listing if shown else f"{len(ordered)} names are known")

@@ -19,7 +19,7 @@ from tlf.recipe.files import resolve
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("sed=1", "sed: unknown key; did you mean 'seed'? Near: seed, "),
+        ("sed=1", "sed: unknown key; did you mean 'seed'? Known: "),
         ("seed=-1", "seed: must be at least 0, got -1 (a whole number)"),
         ("seed=4294967296", "seed: must be at most 4294967295, got 4294967296 (a whole number)"),
         ('seed="3"', 'seed: must be a whole number, got "3" (a string)'),

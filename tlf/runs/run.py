@@ -77,7 +77,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     started = time.perf_counter()
     plan = plan_of(recipe, overrides)
     with ExitStack() as exits:
-        with _losses_named("start all processes again"):
+        with _lost_processes_named("start all processes again"):
             join_processes()
             from_main(lambda: check_writable(plan.recipe.output))
             job = yield from _opened(plan)
@@ -111,7 +111,7 @@ def resume(
     """
     started, folder = time.perf_counter(), Path(run)
     with ExitStack() as exits:
-        with _losses_named(_resume_with(folder)):
+        with _lost_processes_named(_resume_with(folder)):
             join_processes()
             # The folder may be on the machine of the main process alone.
             note = from_main(lambda: exits.enter_context(owned_run(folder)))
@@ -151,7 +151,7 @@ def resume_recipe(
         RunError: there is nothing to resume, or the recipe, the code or the images have changed.
     """
     plan = plan_of(recipe, overrides)
-    with _losses_named("start all processes again"):
+    with _lost_processes_named("start all processes again"):
         join_processes()
         folder = from_main(lambda: latest_run_folder(plan.recipe.output))
     if folder is None:
@@ -189,7 +189,7 @@ def _resume_with(folder: Path) -> str:
 
 
 @contextmanager
-def _losses_named(advice: str) -> Iterator[None]:
+def _lost_processes_named(advice: str) -> Iterator[None]:
     """Name the process that this one cannot do without, when it is lost.
 
     Raises:
@@ -211,7 +211,7 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
     try:
         kernels = _kernels(job.recipe).used_on(job.accelerator.device)
         with (
-            _losses_named(_resume_with(folder)),
+            _lost_processes_named(_resume_with(folder)),
             blame_packages(job.plan.plugins.packages),
             kernels,
             job.loaders,
