@@ -61,6 +61,12 @@ def test_slow_reads_are_not_worth_it(check):
     check(slowly(0.05))
 
 
+def test_one_interrupted_read_does_not_decide(check, monkeypatch):
+    waits = iter([0.5, *[0.0] * 7])
+    monkeypatch.setattr("tlf.cache.partial.Partial.read", lambda *_: time.sleep(next(waits)))
+    check(slowly(0.02))
+
+
 def test_more_than_memory_holds_is_read_from_the_disk(check, monkeypatch):
     forgotten = []
     monkeypatch.setattr(os, "posix_fadvise", lambda *_: forgotten.append(True), raising=False)

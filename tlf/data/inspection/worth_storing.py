@@ -7,6 +7,7 @@ memory stay in it once they are written, so they are read from there. More are r
 import time
 from collections.abc import Callable, Sequence
 from math import ceil
+from statistics import median
 from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
@@ -46,25 +47,25 @@ def check_worth_storing(
     """
     sample = range(0, len(starts), max(1, ceil(len(starts) / _SAMPLE)))
     mine = [sample[i] for i in share(accelerator, len(sample))]
-    lengths: dict[int, int] = {}
-    decoding, reading, problem = 0.0, 0.0, ""
+    decoding: list[float] = []
+    reading: list[float] = []
+    problem = ""
     try:
-        decoding, lengths = _decode(mine, partial, starts, decode)
+        lengths, decoding = _decode(mine, partial, starts, decode)
         if size > free_memory() // 2:
             partial.leave_memory()
-        reading = _read(lengths, partial, starts)
+        reading = [_read(partial, starts[index], length) for index, length in lengths.items()]
     except OSError as error:
         problem = error.strerror or str(error)
-    own = (decoding, reading, len(lengths), problem)
-    every = gathered(own)
+    every = gathered((decoding, reading, problem))
     if problems := [problem for *_, problem in every if problem]:
         raise OSError(problems[0])
-    decoding, reading = sum(part[0] for part in every), sum(part[1] for part in every)
-    count = sum(part[2] for part in every)
-    if count and reading > decoding:
+    # Medians: a thread that another program has interrupted once does not decide.
+    decoded = median([seconds for part, _, _ in every for seconds in part] or [0.0])
+    read = median([seconds for _, part, _ in every for seconds in part] or [0.0])
+    if read > decoded:
         raise OSError(
-            f"to read one takes {1000 * reading / count:.2g} ms, to decode it "
-            f"{1000 * decoding / count:.2g} ms"
+            f"to read one takes {1000 * read:.2g} ms, to decode it {1000 * decoded:.2g} ms"
         )
 
 
@@ -73,23 +74,24 @@ def _decode(
     partial: Partial,
     starts: Sequence[int],
     decode: Callable[[int], "NDArray[np.uint8]"],
-) -> tuple[float, dict[int, int]]:
-    """Decode and write some images: the seconds of decoding, and index → bytes."""
-    seconds, lengths = 0.0, {}
+) -> tuple[dict[int, int], list[float]]:
+    """Decode and write some images: index → bytes, and the seconds of each decoding."""
+    lengths: dict[int, int] = {}
+    seconds = []
     for index in indices:
         began = time.perf_counter()
         try:
             pixels = decode(index)
         except (DataError, OSError):  # reported when every image is decoded
             continue
-        seconds += time.perf_counter() - began
+        seconds.append(time.perf_counter() - began)
         partial.write(starts[index], pixels.data)
         lengths[index] = pixels.nbytes
-    return seconds, lengths
+    return lengths, seconds
 
 
-def _read(lengths: dict[int, int], partial: Partial, starts: Sequence[int]) -> float:
+def _read(partial: Partial, start: int, length: int) -> float:
+    """The seconds of reading an image."""
     began = time.perf_counter()
-    for index, length in lengths.items():
-        partial.read(starts[index], length)
+    partial.read(start, length)
     return time.perf_counter() - began
