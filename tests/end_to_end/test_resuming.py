@@ -283,21 +283,3 @@ def test_a_signal_stops_the_run_and_says_how_to_resume(tmp_path, images, whole, 
     again = tlf("resume", output)
     assert again.returncode == 2
     assert "has ended" in again.stderr
-
-
-def test_the_same_recipe_with_resume(tmp_path, images, whole, main):
-    path, output = write(tmp_path, images)
-    stop_after(path, 12)
-    code, _, err = main(path, "--resume")
-    assert (code, err) == (0, "")
-    assert_same(whole, output)
-
-
-def test_a_changed_recipe_is_refused_unless_allowed(tmp_path, images, tlf):
-    path, _ = write(tmp_path, images)
-    stop_after(path, 12)
-    refused = tlf(path, "--resume", "phases.thaw.lr=0.1")
-    assert refused.returncode == 2
-    assert "phases.1.lr was 0.003 and is 0.1" in refused.stderr
-    assert "--changed" in refused.stderr
-    assert tlf(path, "--resume", "--changed", "phases.thaw.lr=0.1").returncode == 0

@@ -180,6 +180,8 @@ class Recipe:
     """Hooks of plugins that take options."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
     """How often a checkpoint is written."""
+    keep_state: bool = True
+    """Whether a run that has ended keeps its state, so that it can be given more epochs."""
     cache: CacheSettings = CacheSettings()
     data: Data
     transforms: Transforms = Transforms()
