@@ -73,8 +73,9 @@ def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Chang
     try:
         recipe = (folder / "recipe.toml").read_text(encoding="utf-8") if unrecorded else None
         before = {"recipe": recipe, **recorded}
-        found = [*differences(before, now, FREE)]
         keys = given_keys(tomllib.loads(before["recipe"]), overrides)
+        free = tuple(key for key in FREE if key not in FIXED or key not in keys)
+        found = [*differences(before, now, free)]
         [*recorded.get("earlier", [])]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(
