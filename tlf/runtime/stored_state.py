@@ -19,6 +19,10 @@ _LONGEST_HEADER = 100_000_000
 """The largest header, in bytes, that the safetensors format allows."""
 
 
+class UnfinishedRunWarning(UserWarning):
+    """A model is the best one so far of a run that has not trained all of its phases."""
+
+
 def state_file(folder: Path) -> Path:
     """The path of the last state of a run."""
     return folder / "resume" / "state.safetensors"
