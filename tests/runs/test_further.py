@@ -68,6 +68,26 @@ def test_a_phase_that_early_stopping_ended_needs_more_patience(recipe):
     assert len(more.history) == 4
 
 
+def test_without_a_state_a_new_run_starts_from_the_best_model(recipe, tmp_path):
+    *_, short = run(recipe, ["keep_state=false"])
+    folder = tmp_path / "run"
+    assert not (folder / "resume").exists()
+    files = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    for given, told in {
+        "phases.all.epochs=2": "has nothing to train: phase all has trained its 2 epochs",
+        "phases.head.epochs=5": "phases.0.epochs cannot change: the phase has ended",
+    }.items():
+        with pytest.raises(RunError, match=told):
+            list(resume(folder, [given]))
+    still = ["phases.all.epochs=3", "phases.all.lr=1e-9", "phases.all.freeze=backbone"]
+    *events, more = resume(folder, still)
+    note = next(event.text for event in events if isinstance(event, Notice))
+    assert note.startswith(f"the run in {folder} has no state to go on from. A new run starts from")
+    assert (more.folder, [r.epoch for r in more.history]) == (f"{folder}-2", [0])
+    assert more.best.eval_loss == pytest.approx(short.best.eval_loss, abs=1e-3)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == files
+
+
 def test_a_phase_is_added(recipe):
     *_, short = run(recipe)
     phase = '{name="%s", epochs=%d, lr=0.01, layer_decay=0.5%s}'

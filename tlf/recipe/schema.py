@@ -174,6 +174,8 @@ class Recipe:
     """The figure that decides which epoch is the best."""
     output: Text
     """The folder of the run's files."""
+    start_from: Text | None = None
+    """A run's ``model.safetensors``, whose backbone and head training starts from."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks. Those of named components are loaded anyway."""
     extensions: Annotated[tuple[Any, ...], Kind("tlf_extensions", "extension", many=True)] = ()

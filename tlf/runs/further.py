@@ -5,8 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tlf.errors import RunError
+from tlf.recipe.files import read_table
+from tlf.recipe.overrides import given_keys
+from tlf.recipe.plan import Plan, planned
 from tlf.results import EpochResult, Progress
 from tlf.runs.changes import FIXED, Changes
+from tlf.runs.history import read_history
 from tlf.training.best_epoch import stalled
 from tlf.training.job import Job
 from tlf.training.phases import rate_factor
@@ -38,6 +42,38 @@ def check_further(folder: Path, job: Job, state: State, changes: Changes, *, end
         raise RunError(f"the run in {folder} has nothing to train: {reason}")
 
 
+def plan_from_best(folder: Path, overrides: Sequence[str]) -> tuple[Plan, str]:
+    """The plan of a new run that trains a run further which has ended and has no state, and a
+    sentence about it. It starts from the best model, in the last phase.
+
+    Raises:
+        RunError: an override changes a phase that has ended, or nothing would train.
+        RecipeError: the recipe or the overrides are wrong.
+    """
+    path = folder / "recipe.toml"
+    before, content = read_table(path), read_table(path, overrides)
+    last, *_ = reversed(content["phases"])
+    number, name = len(content["phases"]) - 1, last.get("name")
+    keys = given_keys(before, overrides)
+    if ended := [k for k in keys if k.startswith("phases.") and not _below(k, f"phases.{number}")]:
+        raise RunError(f"{ended[0]} cannot change: the phase has ended; change phases.{number}")
+    trained = sum(result.phase == name for result in read_history(folder))
+    more = last.get("epochs", 0) - trained
+    if more < 1:
+        raise RunError(
+            f"the run in {folder} has nothing to train: phase {name} has trained its {trained} "
+            f"epochs; write phases.{number}.epochs={trained + 1} or more"
+        )
+    output = content["output"] if "output" in keys else str(folder)
+    start = str((folder / "model.safetensors").absolute())
+    changes = {"output": output, "start_from": start, "phases": [{**last, "epochs": more}]}
+    note = (
+        f"the run in {folder} has no state to go on from. A new run starts from its best model, "
+        f"with a new optimizer and rate curve, and trains phase {name} for {more} more epochs"
+    )
+    return planned({**content, **changes}, str(path)), note
+
+
 def rate_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
     """Where another number of epochs changes the rate curve of a phase that has begun: a sentence
     with the rate before and after.
@@ -62,6 +98,10 @@ def rate_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
             f"{phase.name}: the rate curve is drawn anew over {phase.epochs} epochs: the last "
             f"update had {old:.3g} × lr, the next one has {new:.3g} × lr"
         )
+
+
+def _below(key: str, other: str) -> bool:
+    return f"{key}.".startswith(f"{other}.")
 
 
 def _fixed(changes: Changes, state: State) -> Iterator[str]:

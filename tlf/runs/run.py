@@ -5,7 +5,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from os import PathLike
-from os.path import lexists
 from pathlib import Path
 from shutil import rmtree
 
@@ -27,13 +26,13 @@ from tlf.runs.files import (
     write_segments,
 )
 from tlf.runs.folder import check_writable, has_ended, new_run_folder
-from tlf.runs.further import check_further, rate_notes
+from tlf.runs.further import check_further, plan_from_best, rate_notes
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import join_processes, start_accelerator
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
-from tlf.runtime.stored_state import place, state_file
+from tlf.runtime.stored_state import has_state, place, state_file
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.state_file import restore
 from tlf.training.job import Job, norm_notes, open_job, read_images
@@ -112,17 +111,21 @@ def resume(
             what the overrides change is trained already.
     """
     started, folder = time.perf_counter(), Path(run)
+    with _lost_processes_named(_resume_with(folder)):
+        join_processes()
+        anew = bool(overrides) and from_main(lambda: has_ended(folder) and not has_state(folder))
+    if anew:
+        yield from _run_from_best(folder, overrides)
+        return
     with ExitStack() as exits:
         with _lost_processes_named(_resume_with(folder)):
-            join_processes()
             # The folder may be on the machine of the main process alone.
             owning = owned_run(folder, further=bool(overrides))
             note = from_main(lambda: exits.enter_context(owning))
             job = yield from _opened(_plan_to_resume(folder, overrides))
             changes = from_main(lambda: find_changes(folder, job, overrides))
             check_allowed(folder, changes, changed=changed)
-            # What stands there and is no file is named, and not taken for a run without a state.
-            stored = from_main(lambda: lexists(state_file(folder)))
+            stored = from_main(lambda: has_state(folder))
             ended = from_main(lambda: has_ended(folder))
             state = restore(state_file(folder), job) if stored else State()
             check_further(folder, job, state, changes, ended=ended)
@@ -140,6 +143,12 @@ def resume(
             phase = job.recipe.phases[state.phase].name
             yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
         yield from _train(job, folder, state, started)
+
+
+def _run_from_best(folder: Path, overrides: Sequence[str]) -> Iterator[RunEvent]:
+    plan, note = from_main(lambda: plan_from_best(folder, overrides))
+    yield Notice(note)
+    yield from run(plan)
 
 
 def _kernels(recipe: Recipe) -> Kernels:

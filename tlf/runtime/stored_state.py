@@ -6,6 +6,7 @@ It is one sealed safetensors file, so all that it holds is of one moment. What i
 
 import json
 from collections.abc import Mapping
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ class UnfinishedRunWarning(UserWarning):
 def state_file(folder: Path) -> Path:
     """The path of the last state of a run."""
     return folder / "resume" / "state.safetensors"
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a run has stored a state. What stands there and is no file is named when it is read:
+    it is not taken for a run without a state.
+    """
+    return lexists(state_file(folder))
 
 
 def read_state(path: Path) -> dict[str, Any]:
