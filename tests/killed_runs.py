@@ -94,16 +94,20 @@ POINTS = {
     "before-head": before_call("tlf.runs.files", "save_head"),
     "before-predictions": before_call("tlf.runs.files", "write_csv"),
     "before-discard": before_call("tlf.runs.files", "discard"),
+    "before-removal": before_call("tlf.training.checkpoint.checkpointer", "remove_model"),
 }
 
 
 def work(verb, path, point="", number="1"):
     from tlf.runs.run import resume, run
+    from tlf.training.checkpoint.requests import ask
 
     if point:
         POINTS[point](int(number))
-    for _ in {"run": run, "resume": resume}[verb](Path(path)):
-        pass
+    begin = resume if verb == "resume" else run
+    for count, _ in enumerate(begin(Path(path))):
+        if verb == "stop" and count == 40:  # in an epoch of the second phase
+            ask(Path(path).with_suffix(""))
 
 
 def serve():

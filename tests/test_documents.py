@@ -314,6 +314,16 @@ def test_tlf_epoch_ended(install, trained, capsys):
     ]  # fmt: skip
 
 
+def test_tlf_stop(install, trained, monkeypatch):
+    install("tlf_stop")
+    plugin = importlib.import_module("readme_tlf_stop")
+    monkeypatch.setattr(plugin, "START", -1e9)
+    _, result = trained("plugins=['example']")
+    assert re.fullmatch(
+        r"stopped on request in epoch 1 of 2 of phase head: an hour is over", result.stopped
+    )
+
+
 def test_tlf_select_best(install, trained):
     still = ["phases.0.lr=1e-9", "phases.1.lr=1e-9", "phases.1.freeze=backbone"]
     _, plain = trained(*still)  # nothing gets better, and ties go to the earlier epoch

@@ -4,7 +4,7 @@ import pytest
 from tlf import hookspecs
 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if name.startswith("tlf_")}
-DECISIONS = {"tlf_training_step", "tlf_select_best"}
+DECISIONS = {"tlf_training_step", "tlf_stop", "tlf_select_best"}
 
 
 @pytest.fixture

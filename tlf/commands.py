@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "run": {"run": "runs.run"},
-    "resume": {"resume": "runs.run", "resume_recipe": "runs.run"},
+    "resume": {"resume": "runs.run"},
+    "stop": {"stop": "runs.stop"},
     "history": {"read_history": "runs.history"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
@@ -64,5 +65,5 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.explain import explain as explain
     from tlf.runs.history import read_history as read_history
     from tlf.runs.run import resume as resume
-    from tlf.runs.run import resume_recipe as resume_recipe
     from tlf.runs.run import run as run
+    from tlf.runs.stop import stop as stop

@@ -125,6 +125,18 @@ def tlf_epoch_ended(result: EpochResult) -> None:
 
 
 @hookspec(firstresult=True)
+def tlf_stop(history: Sequence[EpochResult]) -> str | None:
+    """Ask the run to end now, and say why: it writes its best model and can be resumed.
+
+    Called every few updates, at least once a second where updates are short, and after each epoch.
+    The first plugin that returns a reason decides; the reason stands in the run's result.
+
+    Parameters:
+        history: the results of the run so far; empty in its first epoch.
+    """
+
+
+@hookspec(firstresult=True)
 def tlf_select_best(history: Sequence[EpochResult]) -> int | None:
     """Choose the epoch of a phase whose weights are kept, instead of the monitored figure's best.
 

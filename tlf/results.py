@@ -40,6 +40,8 @@ class EpochResult:
     """Train images per second of training time."""
     stages: Mapping[str, StageSignals] = field(default_factory=dict)
     """Stage, from the stem to the top, and ``head`` → how it trained."""
+    stopped: str | None = None
+    """Where and why the run was stopped on request; in the last line of such a run."""
 
     def __getattr__(self, name: str) -> float:
         """A figure of the evaluation: ``eval_`` and its name."""
@@ -61,7 +63,7 @@ def epoch_line(result: EpochResult) -> dict[str, Any]:
     for name, value in asdict(result).items():
         if name == "metrics":
             line |= {f"{EVAL}{metric}": figure for metric, figure in value.items()}
-        else:
+        elif name != "stopped" or value is not None:
             line[name] = value
     return line
 
@@ -89,8 +91,8 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
 def _check_line(
     line: Mapping[str, Any], metrics: Mapping[str, Any], stages: Mapping[str, StageSignals]
 ) -> None:
-    if not isinstance(line["phase"], str):
-        raise TypeError(f"phase must be text, got {line['phase']!r:.40}")
+    _check_text("phase", line["phase"])
+    _check_text("stopped", line.get("stopped", ""))
     for name in ("epoch", "updates"):
         if type(line[name]) is not int or not 0 <= line[name] < _LARGEST:
             raise TypeError(f"{name} must be a whole number from 0 on, got {line[name]!r:.40}")
@@ -101,6 +103,11 @@ def _check_line(
     for stage, signals in stages.items():
         for name, figure in asdict(signals).items():
             _check_number(f"{stage}.{name}", figure)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, got {value!r:.40}")
 
 
 _LARGEST = 2**63
@@ -207,6 +214,13 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class PhaseEnded:
+    """A phase has trained and evaluated its last epoch."""
+
+    phase: str
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something that a person should know."""
 
@@ -221,3 +235,5 @@ class RunResult:
     best: EpochResult
     history: tuple[EpochResult, ...]
     seconds: float
+    stopped: str | None = None
+    """Where and why the run was stopped on request; None if it has trained all of its phases."""

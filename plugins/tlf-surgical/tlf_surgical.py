@@ -4,7 +4,7 @@ Source: Lee et al. 2023, arXiv:2210.11466.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,22 @@ class Report:
                 csv.writer(file).writerow([result.phase, result.epoch, stage, f"{gradient:.6g}"])
 
 
+@dataclass(frozen=True)
+class Enough:
+    """End the run, with its best model, once every relative gradient of an epoch is small."""
+
+    below: float = 1e-4
+    """What is small: the largest relative gradient that is left."""
+
+    @hookimpl
+    def tlf_stop(self, history: Sequence[EpochResult]) -> str | None:
+        """Look at the last epoch."""
+        gradients = [*relative_gradients(history[-1]).values()] if history else []
+        if not gradients or max(gradients) >= self.below:
+            return None
+        return f"every relative gradient is below {self.below:g}"
+
+
 def relative_gradients(result: EpochResult) -> Mapping[str, float]:
     """Stage or ``head`` → the norm of its gradient divided by the norm of its weights."""
     return {
@@ -113,5 +129,5 @@ def tlf_freeze_policies() -> dict[str, type]:
 
 @hookimpl
 def tlf_extensions() -> dict[str, type]:
-    """Offer the report to recipes."""
-    return {"report": Report}
+    """Offer the report and the early end to recipes."""
+    return {"report": Report, "enough": Enough}

@@ -15,9 +15,8 @@ def parameters(name):
     ("argument", "commands"),
     [
         ("recipe", {"run", "explain"}),
-        ("overrides", {"run", "explain"}),
-        ("run", {"resume", "history", "predict", "export"}),
-        ("changed", {"run", "resume"}),
+        ("overrides", {"run", "resume", "explain"}),
+        ("run", {"resume", "stop", "history", "predict", "export"}),
     ],
 )
 def test_they_are_written_alike_everywhere(argument, commands):

@@ -21,7 +21,6 @@ def test_help_shows_that_a_recipe_needs_no_command():
     ("arguments", "message"),
     [
         ("run", "tlf run needs a recipe, a .toml file; write: tlf run RECIPE [KEY=VALUE]..."),
-        ("--resume", "tlf run needs a recipe, a .toml file; write: tlf run RECIPE [KEY=VALUE]..."),
         (
             "history",
             "tlf history needs the folder of a run, such as runs/mine; write: tlf history RUN",

@@ -87,7 +87,7 @@ def test_a_run_that_was_left_goes_on(recipe, tmp_path):
     for first, second in zip(result.history, again.history, strict=True):
         assert [getattr(first, key) for key in keys] == [getattr(second, key) for key in keys]
     with pytest.raises(package.TlfError, match="has ended"):
-        list(package.resume_recipe(recipe))
+        list(package.resume(folder))
 
 
 @pytest.fixture

@@ -428,7 +428,7 @@ def test_predicting_with_a_run_that_was_stopped(refused, recipe, images, tmp_pat
             break
     events.close()
     told = ["there is no run/model.safetensors", "has not ended", "resume with: tlf resume run\n"]
-    refused("predict", "run", images / "val", told=told)
+    refused("predict", "run", images / "val", told=told)  # no state is stored yet
     refused("export", "run", "--to", "timm", told=told)
     head = tmp_path / "run" / "head.safetensors"
     for path in (head, head.parent):

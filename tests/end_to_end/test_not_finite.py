@@ -55,12 +55,12 @@ def test_the_phases_before_are_kept_and_go_on_with_a_lower_rate(tmp_path, images
     message = stop(path)
     assert "must be finite, got " in message
     assert "in phase wild, epoch 1; write a lower lr" in message
-    command = f"tlf {folder}/recipe.toml phases.1.lr=… --resume --changed"
+    command = f"tlf resume {folder} phases.1.lr=…"
     assert message.endswith(f"the run's last sound state is stored: go on from it with {command}")
     before = (folder / "metrics.jsonl").read_text()
     assert [line["phase"] for line in strict(before)] == ["head", "head"]
     assert all(tensor.isfinite().all() for tensor in stored(folder))
-    events = list(resume(folder, folder / "recipe.toml", ["phases.1.lr=1e-3"], changed=True))
+    events = list(resume(folder, ["phases.1.lr=1e-3"]))
     assert [e.phase for e in events if isinstance(e, EpochResult)] == ["wild"]
     assert (folder / "metrics.jsonl").read_text().startswith(before)
     assert strict((folder / "metrics.jsonl").read_text())[-1]["phase"] == "wild"

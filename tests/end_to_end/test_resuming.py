@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from run_files import different_tensors
 from stopped_runs import COMMON, RECIPE, stop_after, write
 from tlf.builtin.optimizers import tlf_optimizers
 from tlf.builtin.schedulers import tlf_schedulers
+from tlf.inference.predict import load_classifier
 from tlf.results import Updated
 from tlf.runs.history import read_history
 from tlf.runs.run import RunStarted, resume, run
+from tlf.runtime.stored_state import UnfinishedRunWarning
 
 
 class KilledRuns:
@@ -128,12 +131,25 @@ def test_killed_at_a_point_and_resumed(tmp_path, images, whole, runs, point, num
 
 
 def test_killed_when_all_but_the_state_is_written(tmp_path, images, whole, runs, main):
-    path, output = write(tmp_path, images)
+    path, output = write(tmp_path, images, text=f"keep_state = false\n{RECIPE}")
     assert runs.whole("run", path, "before-discard", 1) == -signal.SIGKILL
     assert_same(whole, output)
     code, _, err = main("resume", output)
     assert code == 2
     assert "has ended" in err
+
+
+@pytest.mark.parametrize(
+    "point", ["before-audit", "before-head", "before-predictions", "before-model"]
+)
+def test_killed_while_it_stops_on_request_and_resumed(tmp_path, images, whole, runs, point):
+    path, output = write(tmp_path, images)
+    assert runs.whole("stop", path, point, 3 if point == "before-audit" else 1) == -signal.SIGKILL
+    assert stored(output)[0] == 1
+    with warnings.catch_warnings(action="ignore", category=UnfinishedRunWarning):
+        assert load_classifier(output).labels == ("circles", "squares")
+    assert runs.whole("resume", output) == 0
+    assert_same(whole, output)
 
 
 def resume_or_begin(runs, path, output, *more):
@@ -283,21 +299,3 @@ def test_a_signal_stops_the_run_and_says_how_to_resume(tmp_path, images, whole, 
     again = tlf("resume", output)
     assert again.returncode == 2
     assert "has ended" in again.stderr
-
-
-def test_the_same_recipe_with_resume(tmp_path, images, whole, main):
-    path, output = write(tmp_path, images)
-    stop_after(path, 12)
-    code, _, err = main(path, "--resume")
-    assert (code, err) == (0, "")
-    assert_same(whole, output)
-
-
-def test_a_changed_recipe_is_refused_unless_allowed(tmp_path, images, tlf):
-    path, _ = write(tmp_path, images)
-    stop_after(path, 12)
-    refused = tlf(path, "--resume", "phases.thaw.lr=0.1")
-    assert refused.returncode == 2
-    assert "phases.1.lr was 0.003 and is 0.1" in refused.stderr
-    assert "--changed" in refused.stderr
-    assert tlf(path, "--resume", "--changed", "phases.thaw.lr=0.1").returncode == 0

@@ -146,7 +146,7 @@ def test_two_processes_resume_bit_for_bit(tmp_path, images, whole, stop):
     assert launcher.returncode != 0
     assert ("resume with: tlf resume" in error) == ("kill" not in stop)
     assert not (folder / "model.safetensors").exists()
-    again = launch(2, path, "--resume")
+    again = launch(2, "resume", folder)
     assert again.returncode == 0, again.stderr
     assert "× 2 processes" in again.stdout
     assert different_tensors(whole / "model.safetensors", folder / "model.safetensors") == []

@@ -10,7 +10,7 @@ from stopped_runs import stop_after, write
 from tlf.errors import RunError
 from tlf.recipe.plan import read_plan
 from tlf.results import Notice
-from tlf.runs.changes import check_none, find_changes
+from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.identity import differences, job_identity
 from tlf.runs.run import resume
 from tlf.runtime.devices import start_accelerator
@@ -24,6 +24,12 @@ def reopened(folder, *overrides):
     return replace(job, manifests=manifests)
 
 
+def refused(folder, changes, **options):
+    with pytest.raises(RunError) as caught:
+        check_allowed(folder, changes, **options)
+    return str(caught.value).splitlines()
+
+
 def edit(path, change):
     """Change the JSON value in a file."""
     content = json.loads(path.read_text())
@@ -34,29 +40,41 @@ def edit(path, change):
 def test_a_run_as_it_was_started_is_accepted(finished):
     changes = find_changes(finished, reopened(finished))
     assert (changes.sentences, changes.notes) == ((), ())
-    check_none(finished, changes)
+    check_allowed(finished, changes)
 
 
 def test_keys_that_do_not_change_the_result_are_free(finished):
     free = ("output=elsewhere", "workers=1", "checkpoint_every={updates=3}", 'cache.mode="off"',
-            "cache.max_gb=3", "cache.dir=elsewhere")  # fmt: skip
+            "cache.max_gb=3", "cache.dir=elsewhere", "keep_state=false")  # fmt: skip
     assert find_changes(finished, reopened(finished, *free)).sentences == ()
 
 
 def test_every_difference_is_named(finished):
     job = reopened(finished, "phases.all.lr=0.5", "batch_size=4", "phases.head.ema=0.5")
     job = replace(job, manifests={**job.manifests, "eval": "0" * 64}, backbone_sha256="1" * 64)
-    with pytest.raises(RunError) as caught:
-        check_none(finished, find_changes(finished, job))
-    assert str(caught.value).splitlines() == [
-        f"the run in {finished} cannot be resumed as it was started:",
+    edited = [
         "  batch_size was 8 and is 4",
         "  phases.1.lr was 0.01 and is 0.5",
         "  phases.0.ema was not set and is 0.5",
+    ]
+    others = [
         "  the weights of the backbone changed",
         "  the images of the eval split, their names or their labels changed",
-        "undo the changes, or resume with them: --changed",
     ]
+    title = f"the run in {finished} cannot be resumed as it was started:"
+    record = (
+        "recipe.toml in the run's folder is a record: undo the edit, and write changes after the "
+        f"run, such as tlf resume {finished} batch_size=4"
+    )
+    undo = "undo the changes, or resume with them: --changed"
+    changes = find_changes(finished, job)
+    assert refused(finished, changes) == [title, *edited, *others, record, undo]
+    assert refused(finished, changes, changed=True) == [title, *edited, record]
+    given = ["batch_size=4", "phases.all.lr=0.5", "phases.0.ema=0.5"]
+    changes = find_changes(finished, job, given)
+    assert refused(finished, changes) == [title, *others, undo]
+    check_allowed(finished, changes, changed=True)
+    assert changes.sentences == tuple(line.strip() for line in (*edited, *others))
 
 
 def test_versions_and_code_are_compared(run_copy):
@@ -122,7 +140,7 @@ def test_what_changed_is_recorded_and_the_next_resume_continues_with_it(tmp_path
     stop_after(path, 12)
     before = json.loads((output / "provenance.json").read_text())
     notes = []
-    for event in resume(output, path, ["phases.thaw.lr=0.001"], changed=True):
+    for event in resume(output, ["phases.thaw.lr=0.001"]):
         notes += [event.text] if isinstance(event, Notice) else []
         if len(notes) and not isinstance(event, Notice):
             break
@@ -133,9 +151,7 @@ def test_what_changed_is_recorded_and_the_next_resume_continues_with_it(tmp_path
     assert after["earlier"] == [before]
     assert (after["changes"], after["after_epochs"]) == ([change], 2)
     assert read_plan(output / "recipe.toml").recipe.phases[1].lr == 0.001
-    with pytest.raises(RunError, match=r"phases\.1\.lr was 0\.001 and is 0\.003"):
-        list(resume(output, path))
-    for event in resume(output, overrides=["clip_grad_norm=0.5"], changed=True):
+    for event in resume(output, ["clip_grad_norm=0.5"]):
         if isinstance(event, Notice):
             break
     third = json.loads((output / "provenance.json").read_text())
@@ -151,7 +167,7 @@ def test_nothing_is_recorded_where_nothing_changed(tmp_path, images):
     path, output = write(tmp_path, images)
     stop_after(path, 4)
     before = (output / "provenance.json").read_bytes(), (output / "recipe.toml").read_bytes()
-    next(resume(output, overrides=["workers=1"], changed=True))
+    next(resume(output, ["workers=1"]))
     assert before == (
         (output / "provenance.json").read_bytes(),
         (output / "recipe.toml").read_bytes(),

@@ -25,6 +25,7 @@ FILES = {
     "segments.jsonl",
     "provenance.json",
     "recipe.toml",
+    "resume",
 }
 
 

@@ -3,15 +3,13 @@
 import pytest
 
 from tlf.errors import RunError
-from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder, unfinished_run
+from tlf.runs.folder import check_writable, new_run_folder, resumable_run
 
 
 def test_a_run_never_uses_the_folder_of_another(tmp_path):
     output = str(tmp_path / "runs" / "x")
-    assert latest_run_folder(output) is None
     names = [new_run_folder(output).name for _ in range(3)]
     assert names == ["x", "x-2", "x-3"]
-    assert latest_run_folder(output).name == "x-3"
 
 
 def test_a_file_in_the_way_is_reported_and_nothing_is_created(tmp_path):
@@ -31,21 +29,25 @@ def test_runs_are_numbered(tmp_path, monkeypatch):
 
 def test_only_a_run_that_has_not_ended_can_be_resumed(run_copy, tmp_path):
     with pytest.raises(RunError, match=r"is not the folder of a run; write one, such as runs/mine"):
-        unfinished_run(tmp_path)
-    with pytest.raises(RunError, match="has ended; there is nothing to resume"):
-        unfinished_run(run_copy)
+        resumable_run(tmp_path)
+    told = (
+        r"has ended; there is nothing to resume. To train it further, write: tlf resume \S+ phases"
+    )
+    with pytest.raises(RunError, match=rf"{told}\.all\.epochs=3$"):
+        resumable_run(run_copy)
+    assert resumable_run(run_copy, further=True) == run_copy
     (run_copy / "model.safetensors").unlink()
-    assert unfinished_run(run_copy) == run_copy
+    assert resumable_run(run_copy) == run_copy
     (run_copy / "provenance.json").write_text('{"format": 3}')
     with pytest.raises(RunError, match="has format 3, from a newer tlf, and this tlf resumes form"):
-        unfinished_run(run_copy)
+        resumable_run(run_copy)
     (run_copy / "provenance.json").write_text("{}")  # format 1 does not record it
     with pytest.raises(RunError, match="has format 1, from an older tlf"):
-        unfinished_run(run_copy)
+        resumable_run(run_copy)
     for content in ("{", "null", "[2]", '{"format": "2"}', '{"format": true}', '{"format": -1}'):
         (run_copy / "provenance.json").write_text(content)
         with pytest.raises(RunError, match=r"provenance\.json is damaged"):
-            unfinished_run(run_copy)
+            resumable_run(run_copy)
     (run_copy / "provenance.json").write_text("{")
     with pytest.raises(RunError, match=r"provenance\.json is damaged: .*; start a new run"):
-        unfinished_run(run_copy)
+        resumable_run(run_copy)

@@ -6,8 +6,8 @@ import pytest
 
 from run_files import different_tensors, figures
 from tlf.errors import PluginError, RunError
-from tlf.results import EpochResult, RunResult, SegmentStarted, Updated
-from tlf.runs.run import RunStarted, resume_recipe
+from tlf.results import EpochResult, RunResult, SegmentStarted
+from tlf.runs.run import RunStarted
 from tlf.runs.run import run as run_recipe
 
 
@@ -67,21 +67,6 @@ def test_loading_in_two_processes_changes_nothing(tlf, recipe, tmp_path):
     assert figures(tmp_path / "two") == figures(alone)
     two = tmp_path / "two"
     assert different_tensors(two / "model.safetensors", alone / "model.safetensors") == []
-
-
-def test_the_latest_run_of_a_recipe_is_resumed(recipe, finished, tmp_path):
-    with pytest.raises(RunError, match=r"there is no run in .*run to resume; leave --resume out"):
-        next(resume_recipe(recipe))
-    for _ in range(2):
-        events = run_recipe(recipe, ["seed=4", "checkpoint_every={updates=1}"])
-        next(event for event in events if isinstance(event, Updated) and event.phase == "all")
-        next(events)
-        events.close()
-    events = list(resume_recipe(recipe, ["seed=4", "checkpoint_every={updates=1}"]))
-    started = next(event for event in events if isinstance(event, RunStarted))
-    assert (started.folder, started.epochs) == (tmp_path / "run-2", 1)
-    assert figures(tmp_path / "run-2") == figures(finished)
-    assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize("stored", [True, False])

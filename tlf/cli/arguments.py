@@ -7,8 +7,3 @@ import click
 recipe = click.argument("recipe", type=click.Path(path_type=Path))
 run_folder = click.argument("run", type=click.Path(path_type=Path))
 overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-changed = click.option(
-    "--changed",
-    is_flag=True,
-    help="Resume although recipe, code or images have changed; record it.",
-)

@@ -6,11 +6,15 @@ every cell of a table is made here.
 """
 
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from tlf.runtime.precision import PrecisionWarning
+from tlf.runtime.stored_state import UnfinishedRunWarning
 from tlf.runtime.text import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -41,6 +45,31 @@ def complain(text: str) -> None:
     """Print lines on stderr. Where stderr is lost, too, the exit code has to do."""
     with suppress(OSError):
         click.echo(printable_lines(text), err=True)
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Show tlf's own warnings as lines on stderr, as the notes of a run are shown."""
+    with warnings.catch_warnings():
+        for own in (PrecisionWarning, UnfinishedRunWarning):
+            warnings.simplefilter("always", own)
+        show_others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, PrecisionWarning | UnfinishedRunWarning):
+                complain(f"note: {message}")
+            else:
+                show_others(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def flush() -> None:

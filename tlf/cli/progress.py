@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
@@ -13,8 +14,10 @@ from tlf.cli.tables import epoch_text, merged, stage_table
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored, Updated
 from tlf.runs.explain import stage_rows
+from tlf.runs.folder import more_epochs
 from tlf.runs.run import RunStarted
 from tlf.runtime.devices import describe
+from tlf.runtime.stored_state import state_file
 from tlf.runtime.text import printable
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
@@ -92,14 +95,20 @@ def _show_start(event: RunStarted, console: Console) -> None:
 
 def _show_end(result: RunResult, console: Console) -> None:
     best = result.best
+    stopped = "" if result.stopped is None else f"\n{result.stopped}"
     say(
         console,
-        f"\nbest      {best.phase} {best.epoch + 1}: {describe_metrics(best.metrics)}, "
+        f"{stopped}\nbest      {best.phase} {best.epoch + 1}: {describe_metrics(best.metrics)}, "
         f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s in total\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"
         f"try it    tlf predict {result.folder} IMAGE…",
     )
+    if result.stopped is not None:
+        say(console, f"go on     tlf resume {result.folder}")
+    elif (state := state_file(Path(result.folder))).is_file():
+        size = readable_size(state.stat().st_size)
+        say(console, f"go on     {more_epochs(Path(result.folder))} (its state: {size})")
 
 
 class _Progress(Protocol):

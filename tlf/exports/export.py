@@ -18,6 +18,7 @@ from tlf.exports.quantize import quantize
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predict import load_classifier
+from tlf.inference.stopped import model_files
 from tlf.runtime.files import written_whole
 
 TOLERANCE = 1e-4
@@ -66,7 +67,7 @@ def export(
         margin: by how much 8 bits may worsen the task's first metric, such as top-1.
 
     Raises:
-        RunError: the run has not ended, the file exists, or packages are missing.
+        RunError: the run has evaluated no epoch, the file exists, or packages are missing.
         DataError: images of the run are missing, so that nothing can be compared.
         WeightsError: the format cannot hold the model, its probabilities differ from the model's in
             float32, or the model no longer gives the run's.
@@ -78,11 +79,12 @@ def export(
         raise RunError(
             f"{path} exists; write --overwrite to replace it, or --output for another file"
         )
-    source = Source(folder, load_classifier(folder), read_metadata(folder / "model.safetensors"))
-    sample = read_sample(folder, source.classifier)
-    if output is None:
-        path.parent.mkdir(exist_ok=True)
-    probabilities = _write_checked(format_, source, sample, path, margin if int8 else None)
+    with model_files(folder) as files:
+        source = Source(files, load_classifier(files), read_metadata(files / "model.safetensors"))
+        sample = read_sample(files, source.classifier)
+        if output is None:
+            path.parent.mkdir(exist_ok=True)
+        probabilities = _write_checked(format_, source, sample, path, margin if int8 else None)
     return Exported(
         path=str(path),
         images=len(sample.labels),

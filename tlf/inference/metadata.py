@@ -1,7 +1,7 @@
 """The metadata of a weights file, and reading it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,25 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
         WeightsError: it is damaged, or tlf did not write it.
     """
     about, data = read_sealed(path)
+    return from_json(about, path), data
+
+
+def as_json(metadata: Metadata) -> dict[str, Any]:
+    """The metadata of a model, as a file holds it."""
+    about = asdict(metadata)
+    about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
+    return about
+
+
+def from_json(about: Mapping[str, Any], path: Path) -> Metadata:
+    """What ``as_json`` returned, out of a file.
+
+    Raises:
+        RunError: a newer tlf wrote it.
+        WeightsError: it is incomplete or unknown.
+    """
     try:
-        preprocessing = about["preprocessing"]
+        preprocessing = dict(about["preprocessing"])
         del preprocessing["mode"]  # the length of mean and std says it
         if missing := [key for key in _PREPARED if key not in preprocessing]:
             raise KeyError(f"preprocessing.{missing[0]}")
@@ -81,7 +98,7 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
         raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
     if metadata.task != FIRST_TASK:
         _check_task(path, metadata.task)
-    return metadata, data
+    return metadata
 
 
 def _check(metadata: Metadata) -> None:

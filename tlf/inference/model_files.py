@@ -1,16 +1,14 @@
 """The model files of a run: the whole model, and the head alone. Safetensors and JSON only."""
 
 from copy import deepcopy
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from tlf.errors import WeightsError
-from tlf.inference.metadata import GOLDEN, Metadata, read_metadata
+from tlf.inference.metadata import GOLDEN, Metadata, as_json, read_metadata
 from tlf.inference.sealed_file import write_sealed
 from tlf.model import Classifier
 from tlf.pretrained.weights import fingerprint, fit
@@ -22,7 +20,7 @@ def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
     """
     tensors = dict(classifier.backbone.state_dict())
     tensors |= {f"{metadata.classifier}.{k}": v for k, v in classifier.head.state_dict().items()}
-    write_sealed(path, tensors, _about(metadata))
+    write_sealed(path, tensors, as_json(metadata))
 
 
 def load_model(path: Path, classifier: Classifier) -> None:
@@ -61,15 +59,9 @@ def save_head(path: Path, classifier: Classifier, metadata: Metadata, features: 
     head, features = deepcopy(classifier.head).cpu().eval(), features.cpu()
     with torch.inference_mode():
         golden = dict(zip(GOLDEN, (features, head(features)), strict=True))
-    write_sealed(path, head.state_dict() | golden, _about(metadata))
+    write_sealed(path, head.state_dict() | golden, as_json(metadata))
 
 
 def backbone_sha256(classifier: Classifier) -> str:
     """SHA-256 of a backbone's tensors, which identifies it."""
     return fingerprint(classifier.backbone.state_dict())
-
-
-def _about(metadata: Metadata) -> dict[str, Any]:
-    about = asdict(metadata)
-    about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
-    return about

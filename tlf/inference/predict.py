@@ -12,16 +12,20 @@ from tlf.inference.metadata import Metadata, read_metadata
 from tlf.inference.model_files import load_model
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
+from tlf.inference.stopped import load_stopped, warn_if_unfinished
 from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import Plan, read_plan
 from tlf.runtime.precision import PRECISIONS
+from tlf.runtime.stored_state import state_file
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
 def load_classifier(run: str | PathLike[str], precision: str | None = None) -> TrainedClassifier:
     """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded.
+
+    Of a run that was stopped it is the best model so far; an ``UnfinishedRunWarning`` says so.
 
     Parameters:
         run: its folder, or the ``model.safetensors`` in it. Its data set is not needed.
@@ -34,8 +38,8 @@ def load_classifier(run: str | PathLike[str], precision: str | None = None) -> T
     'ants'
 
     Raises:
-        RunError: the folder holds no finished run; says how to resume a stopped one. Or there is no
-            such precision.
+        RunError: the folder holds no run that has evaluated an epoch. Or there is no such
+            precision.
         WeightsError: its weights are damaged.
     """
     if precision not in (None, *PRECISIONS):
@@ -45,7 +49,19 @@ def load_classifier(run: str | PathLike[str], precision: str | None = None) -> T
         )
     given = Path(run)
     folder = given.parent if given.name == "model.safetensors" else given
+    model, metadata = _loaded(folder)
+    warn_if_unfinished(folder)
+    return TrainedClassifier(
+        model.eval(), metadata.classes, metadata.preprocessing, metadata.task,
+        precision or metadata.precision,
+    )  # fmt: skip
+
+
+def _loaded(folder: Path) -> tuple[Classifier, Metadata]:
+    """The best model of a run, and what its file says."""
     weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
+    if not weights.is_file() and state_file(folder).is_file():
+        return load_stopped(folder)
     if not weights.is_file():
         raise absent(weights, "the folder of a run that has ended")
     metadata = read_metadata(weights)
@@ -58,10 +74,7 @@ def load_classifier(run: str | PathLike[str], precision: str | None = None) -> T
     model = _rebuilt(weights, plan, metadata)
     plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
-    return TrainedClassifier(
-        model.eval(), metadata.classes, metadata.preprocessing, metadata.task,
-        precision or metadata.precision,
-    )  # fmt: skip
+    return model, metadata
 
 
 def _rebuilt(weights: Path, plan: Plan, metadata: Metadata) -> Classifier:
@@ -98,7 +111,7 @@ def predict(
         subfolders come sorted by path.
 
     Raises:
-        RunError: the folder holds no finished run; says how to resume a stopped one.
+        RunError: the folder holds no run that has evaluated an epoch.
         WeightsError: its weights are damaged.
         DataError: names the path that does not exist, or the unreadable image.
     """

@@ -96,7 +96,8 @@ def absent(path: Path, wanted: str = WANTED) -> RunError:
     if is_run(run) and not (run / "model.safetensors").is_file():
         return RunError(
             f"there is no {path}: the run in {run} has not ended; "
-            f"if it was stopped, resume with: tlf resume {run}"
+            f"stop it with its best model: tlf stop {run}; or, if it was stopped, resume with: "
+            f"tlf resume {run}"
         )
     return RunError(f"there is no {path}; name {wanted}{near_runs(path)}")
 

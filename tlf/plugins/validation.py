@@ -23,6 +23,7 @@ VERBS = {
     "tlf_extensions": (
         "tlf_phase_started",
         "tlf_training_step",
+        "tlf_stop",
         "tlf_epoch_ended",
         "tlf_select_best",
         "tlf_model_trained",
@@ -93,6 +94,9 @@ def result_fault(hook: str, result: object, arguments: Mapping[str, object]) -> 
         last = len(history) - 1 if isinstance(history, Sequence) else 0
         known = isinstance(result, int) and not isinstance(result, bool) and 0 <= result <= last
         return None if known else f"the result must be an epoch from 0 to {last}, got {result!r}"
+    if hook == "tlf_stop":
+        named = isinstance(result, str) and bool(result.strip())
+        return None if named else f"the result must be a reason, a text, got {result!r:.60}"
     if hook == "tlf_training_step":
         shape = getattr(result, "shape", None)
         if shape is None or tuple(shape) != ():

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from tlf.components import BuiltBackbone
-from tlf.errors import RecipeError
+from tlf.errors import RecipeError, WeightsError
 from tlf.model import Classifier, channels_last
 from tlf.plugins.attribution import blame
 from tlf.plugins.returned import checked_backbone, checked_features, checked_head
 from tlf.preprocessing import Preprocessing
+from tlf.pretrained.weights import fit, read
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Recipe
 from tlf.runtime.seeds import seeded
@@ -20,12 +22,20 @@ from tlf.tasks import TASKS
 
 
 def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
-    """Build the backbone with its weights, and a new head for so many classes.
+    """Build the backbone with its weights, and a new head for so many classes; or both as an
+    earlier run has trained them.
 
     Raises:
         RecipeError: the head pools, but the backbone gives no maps or tokens.
         WeightsError: the weights cannot be fetched or do not fit.
     """
+    built, classifier = _built(plan, classes)
+    if plan.recipe.start_from is not None:
+        _load_trained(Path(plan.recipe.start_from), built.classifier, classifier)
+    return built, classifier
+
+
+def _built(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     # weights = "none" draws the backbone's weights from the seed.
     with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
@@ -48,10 +58,25 @@ def rebuild_model(plan: Plan, classes: int, config: Mapping[str, Any]) -> Classi
     catalogue, backbone = plan.plugins.catalogue, plan.recipe.backbone
     rebuild = getattr(backbone, "rebuild", None)
     if rebuild is None:
-        return build_model(plan, classes)[1]
+        return _built(plan, classes)[1]
     with seeded(plan.recipe.seed, "backbone"), blame(catalogue.offer(backbone), "rebuild"):
         built = checked_backbone(rebuild(config), "rebuild")
     return _joined(plan, built, classes, "rebuild")
+
+
+def _load_trained(path: Path, name: str, classifier: Classifier) -> None:
+    """Load a run's model. ``name``: what its architecture calls the classifier."""
+    trained = {}
+    for key, tensor in read(path).tensors.items():
+        inner = key.removeprefix(f"{name}.")
+        trained[f"backbone.{key}" if inner == key else f"head.{inner}"] = tensor
+    try:
+        fit(classifier, trained)
+    except WeightsError as error:
+        raise WeightsError(
+            f"start_from must be the model.safetensors of a run with the same backbone, head and "
+            f"number of classes, got {path}: {error}"
+        ) from error
 
 
 def _joined(plan: Plan, built: BuiltBackbone, classes: int, verb: str) -> Classifier:

@@ -1,7 +1,7 @@
 """``key=value`` arguments that change a recipe before it is validated."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -38,8 +38,28 @@ def override(
     return changed, [*problems, *map(str, faults(changed))]
 
 
-def _named(argument: str) -> str:
-    return shortened(argument)
+def given_keys(table: Mapping[str, Any], arguments: Sequence[str]) -> tuple[str, ...]:
+    """The keys that arguments set in a table: items of lists by position, and a whole component or
+    table where its kind is set or it is new.
+
+    >>> recipe = {"phases": [{"name": "all", "lr": 0.1, "scheduler": {"kind": "cosine"}}]}
+    >>> given_keys(recipe, ["phases.all.lr=1", "phases.0.scheduler.kind=step", "loss.gamma=2"])
+    ('phases.0.lr', 'phases.0.scheduler', 'loss')
+    """
+    return tuple(".".join(_steps_in(table, _parse(argument)[0])) for argument in arguments)
+
+
+def _steps_in(table: Any, path: Sequence[str]) -> Iterator[str]:  # noqa: ANN401 - of any type
+    for step in path[:-1] if path[-1] == "kind" else path:
+        if isinstance(table, list):
+            position = _index(table, step, "the list")
+            yield str(position)
+            table = table[position]
+        else:
+            yield step
+            if not isinstance(table, dict) or step not in table:
+                return
+            table = table[step]
 
 
 def _depth(path: Sequence[str]) -> int:

@@ -174,12 +174,16 @@ class Recipe:
     """The figure that decides which epoch is the best."""
     output: Text
     """The folder of the run's files."""
+    start_from: Text | None = None
+    """A run's ``model.safetensors``, whose backbone and head training starts from."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks. Those of named components are loaded anyway."""
     extensions: Annotated[tuple[Any, ...], Kind("tlf_extensions", "extension", many=True)] = ()
     """Hooks of plugins that take options."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
     """How often a checkpoint is written."""
+    keep_state: bool = True
+    """Whether a run that has ended keeps its state, so that it can be given more epochs."""
     cache: CacheSettings = CacheSettings()
     data: Data
     transforms: Transforms = Transforms()

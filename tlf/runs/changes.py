@@ -1,17 +1,29 @@
 """What has changed between the start of a run and its resuming."""
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError
+from tlf.recipe.overrides import given_keys
 from tlf.runs.folder import read_provenance
-from tlf.runs.identity import differences, job_identity
+from tlf.runs.identity import Difference, differences, job_identity
 from tlf.training.job import Job
 
-FREE = ("output", "workers", "checkpoint_every", "cache.mode", "cache.max_gb", "cache.dir")
+FREE = ("output", "workers", "checkpoint_every", "keep_state", "cache.mode", "cache.max_gb",
+        "cache.dir")  # fmt: skip
 """Prefixes of the keys of a recipe that do not change the result."""
+
+FIXED = {
+    "output": "a run stays in its folder",
+    "task": "the best epoch so far was measured by it",
+    "monitor": "the best epoch so far was chosen by it",
+    "transforms.size": "the best epoch so far was measured on images of this size",
+    "transforms.resize": "the best epoch so far was measured on images of this size",
+}
+"""Keys of a recipe that a run cannot change → why."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +32,19 @@ class Changes:
 
     provenance: Mapping[str, Any]
     """What its provenance.json says."""
-    sentences: tuple[str, ...]
-    """One for each change; empty where nothing changed."""
-    unrecorded: bool
+    given: tuple[Difference, ...] = ()
+    """Keys of the recipe that are given another value."""
+    edited: tuple[Difference, ...] = ()
+    """Keys of the recipe that have another value, although none is given."""
+    others: tuple[Difference, ...] = ()
+    """Versions, code, weights and images."""
+    unrecorded: bool = False
     """Whether an older tlf started the run, which recorded no hashes of code."""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """One for each change; empty where nothing changed."""
+        return tuple(one.since() for one in (*self.given, *self.edited, *self.others))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -35,8 +56,13 @@ class Changes:
         return (*((missing,) if self.unrecorded else ()), *self.sentences)
 
 
-def find_changes(folder: Path, job: Job) -> Changes:
+def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Changes:
     """Compare what a run is made of with what it was when it was started.
+
+    Parameters:
+        folder: the folder of the run.
+        job: the run as it would be resumed.
+        overrides: ``key=value``, the changes of its recipe that somebody asks for.
 
     Raises:
         RunError: provenance.json or recipe.toml is damaged.
@@ -47,25 +73,53 @@ def find_changes(folder: Path, job: Job) -> Changes:
     try:
         recipe = (folder / "recipe.toml").read_text(encoding="utf-8") if unrecorded else None
         before = {"recipe": recipe, **recorded}
-        sentences = tuple(one.since() for one in differences(before, now, FREE))
+        keys = given_keys(tomllib.loads(before["recipe"]), overrides)
+        free = tuple(key for key in FREE if key not in FIXED or key not in keys)
+        found = [*differences(before, now, free)]
         [*recorded.get("earlier", [])]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(
             f"provenance.json or recipe.toml in {folder} is damaged: "
             f"{type(error).__name__}: {error}; start a new run"
         ) from error
-    return Changes(recorded, sentences, unrecorded)
+    recipes = [one for one in found if one.part == "recipe"]
+    return Changes(
+        recorded,
+        given=tuple(one for one in recipes if _is_given(one, keys)),
+        edited=tuple(one for one in recipes if not _is_given(one, keys)),
+        others=tuple(one for one in found if one.part != "recipe"),
+        unrecorded=unrecorded,
+    )
 
 
-def check_none(folder: Path, changes: Changes) -> None:
-    """Check that nothing has changed.
+def _is_given(difference: Difference, keys: Sequence[str]) -> bool:
+    return any(f"{difference.what}.".startswith(f"{key}.") for key in keys)
+
+
+def check_allowed(folder: Path, changes: Changes, *, changed: bool = False) -> None:
+    """Check that only those keys of the recipe have changed that are given.
+
+    Parameters:
+        folder: the folder of the run.
+        changes: what has changed.
+        changed: whether versions, code, weights and images may be others, too.
 
     Raises:
-        RunError: names every change.
+        RunError: names every other change.
     """
-    if changes.sentences:
-        raise RunError(
-            f"the run in {folder} cannot be resumed as it was started:\n"
-            + "\n".join(f"  {sentence}" for sentence in changes.sentences)
-            + "\nundo the changes, or resume with them: --changed"
+    others = () if changed else changes.others
+    if not changes.edited and not others:
+        return
+    advice = []
+    if changes.edited:
+        what, values = changes.edited[0].what, changes.edited[0].values
+        example = f"{what}={values[1] if values else '…'}"
+        advice.append(
+            "recipe.toml in the run's folder is a record: undo the edit, and write changes after "
+            f"the run, such as tlf resume {folder} {example}"
         )
+    if others:
+        advice.append("undo the changes, or resume with them: --changed")
+    listed = [f"  {one.since()}" for one in (*changes.edited, *others)]
+    title = f"the run in {folder} cannot be resumed as it was started:"
+    raise RunError("\n".join([title, *listed, *advice]))

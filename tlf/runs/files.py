@@ -1,7 +1,7 @@
 """The files that a run writes to its folder, and when."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 import tlf
 from tlf.data.transforms import normalize
-from tlf.inference.metadata import Metadata
+from tlf.inference.metadata import Metadata, as_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
@@ -21,7 +21,7 @@ from tlf.runs.history import append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance
 from tlf.runtime.files import remove_parts, write_whole, writing, written_whole
 from tlf.runtime.strict_json import dumps
-from tlf.training.checkpoint.state_file import discard
+from tlf.training.checkpoint.state_file import discard, remove_model
 from tlf.training.features import eval_images
 from tlf.training.job import Job
 from tlf.training.state import State
@@ -74,13 +74,27 @@ def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -
         write_whole(folder / "segments.jsonl", "".join(lines))
 
 
-def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult:
-    """Write the best model and its predictions on the eval split; remove the stored state."""
+def write_end(
+    folder: Path, job: Job, state: State, seconds: float, stopped: str | None = None
+) -> RunResult:
+    """Write the best model and its predictions on the eval split.
+
+    Parameters:
+        folder: the folder of the run.
+        job: the job; its model has the weights of the best epoch.
+        state: the state; its stored file stays where the run may go on from it.
+        seconds: how long the run took.
+        stopped: where and why it was stopped on request.
+    """
     best = state.best
     if best is None:
         raise RuntimeError("a run without an epoch")
-    result = RunResult(str(folder), best.result, tuple(state.history), seconds)
+    *earlier, last = state.history
+    history = (*earlier, replace(last, stopped=stopped))
+    result = RunResult(str(folder), best.result, history, seconds, stopped)
     if job.accelerator.is_main_process:
+        remove_model(folder)
+        rewrite_history(folder, history)
         job.hook.tlf_model_trained(model=job.classifier)
         metadata = _metadata(job, best.result)
         save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
@@ -94,16 +108,32 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
                 best.predictions.labels,
                 job.task,
             )
-        # Last: a folder that has this file holds a run that has ended, with all its files.
+        # Last: a folder that has this file has all files of one best epoch.
         save_model(folder / "model.safetensors", job.classifier, metadata)
-        discard(folder)
+        if stopped is None and not job.recipe.keep_state:
+            discard(folder)
         job.hook.tlf_run_ended(result=result)
     job.accelerator.wait_for_everyone()
     job.accelerator.end_training()
     return result
 
 
+def about_model(job: Job) -> Mapping[str, Any]:
+    """What a stored state says about the model, so that it can be used while the run is stopped."""
+    return as_json(_described(job))
+
+
 def _metadata(job: Job, best: EpochResult) -> Metadata:
+    described = _described(job)
+    return replace(
+        described,
+        backbone={**described.backbone, "sha256": backbone_sha256(job.classifier)},
+        metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
+    )
+
+
+def _described(job: Job) -> Metadata:
+    """The metadata of the model before it is trained."""
     catalogue = job.plan.plugins.catalogue
     head, backbone = catalogue.offer(job.recipe.head), catalogue.offer(job.recipe.backbone)
     others = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
@@ -114,10 +144,10 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         head={"kind": head.kind} | table(job.recipe.head, catalogue),
         backbone={"kind": backbone.kind}
         | table(job.recipe.backbone, catalogue)
-        | {"sha256": backbone_sha256(job.classifier), "config": dict(job.built.config)},
+        | {"sha256": job.backbone_sha256, "config": dict(job.built.config)},
         num_features=job.built.num_features,
         classifier=job.built.classifier,
-        metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
+        metrics={},
         plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in others},
         tlf=tlf.__version__,
         precision=job.accelerator.mixed_precision,

@@ -2,28 +2,62 @@
 
 import json
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError
 from tlf.runtime.files import home_expanded, is_run
 from tlf.runtime.regular_file import read_regular
+from tlf.runtime.stored_state import glance
 
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
 read but not resumed: they record neither task nor metrics."""
 
 
-def unfinished_run(folder: Path) -> Path:
-    """Return the folder, if it holds a run that has not ended.
+def check_is_run(folder: Path) -> None:
+    """Check that a run has begun in a folder.
+
+    Raises:
+        RunError: it has not.
+    """
+    if not is_run(folder):
+        raise RunError(f"{folder} is not the folder of a run; write one, such as runs/mine")
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether a run has trained all of its phases, and written its model.
+
+    A run that was stopped on request has written a model, too, and its state says where it goes on.
+    """
+    if not (folder / "model.safetensors").is_file():
+        return False
+    stored, phases = glance(folder), _phases(folder)
+    if stored is None or not phases:
+        return True
+    # A run that is given more epochs may be killed before it stores its first state with them.
+    begun, epochs = stored["depends"]["phases"], stored["epochs"]
+    as_recorded = len(begun) == len(phases) and phases[-1].get("epochs") == epochs
+    return bool(stored["ended"]) and as_recorded
+
+
+def resumable_run(folder: Path, *, further: bool = False) -> Path:
+    """Return the folder, if it holds a run that can go on.
+
+    Parameters:
+        folder: the folder.
+        further: whether the recipe is changed, so that a run that has ended may go on, too.
 
     Raises:
         RunError: the folder holds no run, one that has ended, or one of another format.
     """
-    if not is_run(folder):
-        raise RunError(f"{folder} is not the folder of a run; write one, such as runs/mine")
-    if (folder / "model.safetensors").is_file():
-        raise RunError(f"the run in {folder} has ended; there is nothing to resume")
+    check_is_run(folder)
+    if not further and has_ended(folder):
+        raise RunError(
+            f"the run in {folder} has ended; there is nothing to resume. To train it further, "
+            f"write: {more_epochs(folder)}"
+        )
     if (number := _format(folder)) != FORMAT:
         version = "a newer" if number > FORMAT else "an older"
         raise RunError(
@@ -31,6 +65,23 @@ def unfinished_run(folder: Path) -> Path:
             f"format {FORMAT}; resume it with the tlf that started it, or start a new run"
         )
     return folder
+
+
+def more_epochs(folder: Path) -> str:
+    """The command that gives the last phase of a run that has ended one more epoch."""
+    phases = _phases(folder)
+    name, epochs = (phases[-1].get(key) for key in ("name", "epochs")) if phases else (0, None)
+    more = epochs + 1 if isinstance(epochs, int) else "…"
+    return f"tlf resume {folder} phases.{name}.epochs={more}"
+
+
+def _phases(folder: Path) -> list[dict[str, Any]]:
+    """The phases in a run's recipe; none where it cannot be read."""
+    try:
+        phases = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))["phases"]
+        return [dict(phase) for phase in phases]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
@@ -75,14 +126,6 @@ def new_run_folder(output: str) -> Path:
         except OSError as error:
             raise _unwritable(output, error.strerror) from error
         return folder
-
-
-def latest_run_folder(output: str) -> Path | None:
-    """The folder of the latest run with this ``output``, if there is one."""
-    number, latest = 1, None
-    while (folder := _numbered(output, number)).is_dir():
-        number, latest = number + 1, folder
-    return latest
 
 
 def _numbered(output: str, number: int) -> Path:

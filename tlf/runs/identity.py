@@ -79,6 +79,8 @@ class Difference:
     what: str
     values: tuple[object, object] | None
     """What it is in either of them; None where both only have a hash of it."""
+    part: str = ""
+    """The part of the identities that it belongs to, such as ``recipe``."""
 
     def since(self) -> str:
         """A sentence, where the second identity is the later one."""
@@ -114,7 +116,7 @@ def differences(first: Identity, second: Identity, free: tuple[str, ...]) -> Ite
             if values[0] == values[1] or None in values or what.startswith(free):
                 continue
             hashed = isinstance(values[0], _Hash)
-            yield Difference(what, None if hashed else (values[0], values[1]))
+            yield Difference(what, None if hashed else (values[0], values[1]), part)
 
 
 def flat(table: object, path: str = "") -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from platform import node
 
 from tlf.errors import RunError
-from tlf.runs.folder import unfinished_run
+from tlf.runs.folder import resumable_run
+from tlf.training.checkpoint.requests import withdraw
 
 LOCK = "lock"
 """The locked file, while a run is running. It says who runs it."""
@@ -43,16 +44,39 @@ def check_free(folder: Path) -> None:
         os.close(handle)
 
 
+def who_runs(folder: Path) -> str | None:
+    """The process and the host that run the run in a folder; None where nobody does.
+
+    Where the file system has no locks, it is who has signed the file.
+    """
+    try:
+        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        unlocked = _lock(folder, handle, exclusive=False)
+        return None if unlocked is None else _signed(handle)
+    except RunError:
+        return _signed(handle) or "a process that has not signed"
+    finally:
+        os.close(handle)
+
+
 @contextmanager
-def owned_run(folder: Path) -> Iterator[str | None]:
-    """Own an unfinished run for as long as the context lasts (see ``owned``).
+def owned_run(folder: Path, *, further: bool = False) -> Iterator[str | None]:
+    """Own a run that can go on, for as long as the context lasts (see ``owned``).
+
+    Parameters:
+        folder: the folder.
+        further: whether a run that has ended may go on, too.
 
     Raises:
         RunError: the folder holds no run that can be resumed, or another process runs it.
     """
-    unfinished_run(folder)
+    resumable_run(folder, further=further)
     with owned(folder) as note:
-        unfinished_run(folder)  # the process that ran it a moment ago may have ended it
+        # The process that ran it a moment ago may have ended it.
+        resumable_run(folder, further=further)
         yield note
 
 
@@ -70,11 +94,13 @@ def owned(folder: Path) -> Iterator[str | None]:
     except OSError as error:
         raise RunError(f"cannot write {folder / LOCK}: {error.strerror}") from error
     _held.add(handle)
+    withdraw(folder)  # nobody has asked this process yet
     try:
         yield note
     finally:
         if handle in _held:  # not in a process that was forked meanwhile
             _held.discard(handle)
+            withdraw(folder)
             with suppress(OSError):  # the folder is gone, or on a disk that is now read-only
                 if _is_at(folder / LOCK, handle):
                     (folder / LOCK).unlink()
@@ -104,16 +130,22 @@ def _lock(folder: Path, handle: int, *, exclusive: bool) -> str | None:
     try:
         fcntl.flock(handle, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:  # the latter on network file systems
-        owner = _OWNER.match(os.pread(handle, 300, 0).decode("utf-8", "replace"))
+        owner = _signed(handle)
         raise RunError(
-            f"the run in {folder} is running{f' ({owner[0]})' if owner else ''}; wait for it, or "
-            "stop it there before you resume it"
+            f"the run in {folder} is running{f' ({owner})' if owner else ''}; wait for it, or stop "
+            f"it before you resume it: tlf stop {folder}"
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
         return _unlocked(folder, error.strerror or str(error))
     return None
+
+
+def _signed(handle: int) -> str | None:
+    """Who has signed the locked file, if it can be an owner."""
+    owner = _OWNER.match(os.pread(handle, 300, 0).decode("utf-8", "replace"))
+    return owner[0] if owner else None
 
 
 def _unlocked(folder: Path, reason: str) -> str:

@@ -5,19 +5,19 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from os import PathLike
-from os.path import lexists
 from pathlib import Path
 from shutil import rmtree
 
 from tlf.data.workers import forget_workers, lost_worker
-from tlf.errors import NotFiniteError, PluginError, RunError, UnwritableError
+from tlf.errors import NotFiniteError, PluginError, RunError, StoppedError, UnwritableError
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
 from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored
-from tlf.runs.changes import check_none, find_changes
+from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.files import (
+    about_model,
     record_epoch,
     rewrite_epochs,
     write_beginning,
@@ -25,17 +25,19 @@ from tlf.runs.files import (
     write_end,
     write_segments,
 )
-from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder
+from tlf.runs.folder import check_writable, has_ended, new_run_folder
+from tlf.runs.further import check_further, plan_from_best, rate_notes
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import join_processes, start_accelerator
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
+from tlf.runtime.stored_state import has_state, place, state_file
 from tlf.training.checkpoint.checkpointer import Checkpointer
-from tlf.training.checkpoint.state_file import restore, state_file
+from tlf.training.checkpoint.state_file import restore
 from tlf.training.job import Job, norm_notes, open_job, read_images
 from tlf.training.state import State
-from tlf.training.trainer import Event, train
+from tlf.training.trainer import Event, stop, train
 
 
 @dataclass(frozen=True)
@@ -90,45 +92,51 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
 
 
 def resume(
-    run: str | PathLike[str],
-    recipe: RecipeLike | None = None,
-    overrides: Sequence[str] = (),
-    *,
-    changed: bool = False,
+    run: str | PathLike[str], overrides: Sequence[str] = (), *, changed: bool = False
 ) -> Iterator[RunEvent]:
     """Resume a run that was stopped, from its last stored state. On the same device and number of
     processes, the result is the same to the last bit as without the stop.
 
+    A run that has ended goes on where a phase is given more epochs: ``["phases.all.epochs=20"]``.
+
     Parameters:
         run: the folder of the run.
-        recipe: a recipe to use instead of the run's own.
-        overrides: ``key=value``, as on the command line.
-        changed: resume although the recipe, the code or the images have changed. The run's folder
-            records what changed, and the new recipe.
+        overrides: ``key=value``: what of the run's recipe is other from here on. The run's folder
+            records it.
+        changed: resume although versions, code or images have changed. The run's folder records
+            what changed.
 
     Raises:
-        RunError: there is nothing to resume, or the recipe, the code or the images have changed.
+        RunError: there is nothing to resume; the recipe, the code or the images have changed; or
+            what the overrides change is trained already.
     """
     started, folder = time.perf_counter(), Path(run)
+    with _lost_processes_named(_resume_with(folder)):
+        join_processes()
+        anew = bool(overrides) and from_main(lambda: has_ended(folder) and not has_state(folder))
+    if anew:
+        yield from _run_from_best(folder, overrides)
+        return
     with ExitStack() as exits:
         with _lost_processes_named(_resume_with(folder)):
-            join_processes()
             # The folder may be on the machine of the main process alone.
-            note = from_main(lambda: exits.enter_context(owned_run(folder)))
-            job = yield from _opened(_plan_to_resume(folder, recipe, overrides))
-            changes = from_main(lambda: find_changes(folder, job))
-            if not changed:
-                check_none(folder, changes)
-            # What stands there and is no file is named, and not taken for a run without a state.
-            stored = from_main(lambda: lexists(state_file(folder)))
+            owning = owned_run(folder, further=bool(overrides))
+            note = from_main(lambda: exits.enter_context(owning))
+            job = yield from _opened(_plan_to_resume(folder, overrides))
+            changes = from_main(lambda: find_changes(folder, job, overrides))
+            check_allowed(folder, changes, changed=changed)
+            stored = from_main(lambda: has_state(folder))
+            ended = from_main(lambda: has_ended(folder))
             state = restore(state_file(folder), job) if stored else State()
+            check_further(folder, job, state, changes, ended=ended)
         rewrite_epochs(folder, job, state.history)
         if changes.sentences:
             write_chapter(folder, job, len(state.history), changes)
         yield RunStarted(folder, job, len(state.history))
         own = [*job.notes, *norm_notes(job), *filter(None, [note])]
-        notes = [*changes.notes, *own, *state.notes]
-        yield from map(Notice, notes)
+        yield from map(
+            Notice, [*changes.notes, *own, *state.notes, *rate_notes(job, state, changes)]
+        )
         if not stored:
             yield Notice("the run was stopped before its first state was stored; it starts again")
         if state.segment is not None:
@@ -137,26 +145,10 @@ def resume(
         yield from _train(job, folder, state, started)
 
 
-def resume_recipe(
-    recipe: RecipeLike, overrides: Sequence[str] = (), *, changed: bool = False
-) -> Iterator[RunEvent]:
-    """Resume the latest run of a recipe: ``tlf RECIPE --resume``.
-
-    Parameters:
-        recipe: the path of a recipe, the result of ``load_recipe``, or an explanation's ``plan``.
-        overrides: ``key=value``, as on the command line.
-        changed: resume although the recipe, the code or the images have changed.
-
-    Raises:
-        RunError: there is nothing to resume, or the recipe, the code or the images have changed.
-    """
-    plan = plan_of(recipe, overrides)
-    with _lost_processes_named("start all processes again"):
-        join_processes()
-        folder = from_main(lambda: latest_run_folder(plan.recipe.output))
-    if folder is None:
-        raise RunError(f"there is no run in {plan.recipe.output} to resume; leave --resume out")
-    yield from resume(folder, plan, changed=changed)
+def _run_from_best(folder: Path, overrides: Sequence[str]) -> Iterator[RunEvent]:
+    plan, note = from_main(lambda: plan_from_best(folder, overrides))
+    yield Notice(note)
+    yield from run(plan)
 
 
 def _kernels(recipe: Recipe) -> Kernels:
@@ -177,9 +169,7 @@ def _opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
     return (yield from read_images(job))
 
 
-def _plan_to_resume(folder: Path, recipe: RecipeLike | None, overrides: Sequence[str]) -> Plan:
-    if recipe is not None:
-        return plan_of(recipe, overrides)
+def _plan_to_resume(folder: Path, overrides: Sequence[str]) -> Plan:
     path = folder / "recipe.toml"
     return planned(from_main(lambda: read_table(path, overrides)), str(path))
 
@@ -222,7 +212,7 @@ def _train(job: Job, folder: Path, state: State, started: float) -> Iterator[Run
         # repeats what came after the last state, calls of hooks included.
         if not state_file(folder).is_file():
             raise
-        fixed = " --changed, or with a fixed recipe: tlf RECIPE --resume --changed"
+        fixed = f" --changed, or with other options: tlf resume {folder} KEY=VALUE"
         raise type(error)(
             f"{error}; the run's last state is stored: when this is fixed, resume with: "
             f"tlf resume {folder}{fixed if isinstance(error, PluginError) else ''}"
@@ -244,27 +234,64 @@ def _begun(exits: ExitStack, job: Job) -> tuple[Path, str | None]:
 
 
 def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
+    state.about = about_model(job)
     with Checkpointer(folder, job, state) as checkpointer:
+        events, stopped = train(job, state), None
         try:
-            for event in train(job, state):
-                if isinstance(event, EpochResult):
-                    record_epoch(folder, job, event)
-                elif isinstance(event, SegmentStarted):
-                    write_segments(folder, job, state.segments)
-                yield event
+            for event in events:
+                yield from _recorded(event, folder, job, state)
                 yield from checkpointer.after(event)
+                if checkpointer.request is not None:
+                    stopped = f"stopped on request {_place(job, state)}: {checkpointer.request}"
+                    yield from _stopped(events, folder, job, state)
+                    break
         except NotFiniteError as error:
             yield from checkpointer.fall_back()
             raise NotFiniteError(f"{error}{_how_to_go_on(folder, state.phase)}") from error
-    yield write_end(folder, job, state, time.perf_counter() - started)
+    yield write_end(folder, job, state, time.perf_counter() - started, stopped)
+
+
+def _recorded(event: Event, folder: Path, job: Job, state: State) -> Iterator[Event]:
+    """Write what has happened to the run's files, and pass it on."""
+    if isinstance(event, EpochResult):
+        record_epoch(folder, job, event)
+    elif isinstance(event, SegmentStarted):
+        write_segments(folder, job, state.segments)
+    yield event
+
+
+def _stopped(
+    events: Generator[Event, None, None], folder: Path, job: Job, state: State
+) -> Iterator[Event]:
+    """End a run on request; its state is stored. Where no epoch is evaluated yet, this one is,
+    after the updates that are made.
+
+    Raises:
+        StoppedError: nothing has trained yet, so there is no model.
+    """
+    if state.best_so_far(job.recipe.monitor) is None:
+        if not state.update:
+            raise StoppedError(folder, "request before its first update, so there is no model")
+        yield Notice(f"no epoch is evaluated yet: the model after {state.update} updates is")
+        state.cut_short = True
+        for event in events:
+            yield event
+            if isinstance(event, EpochResult):
+                break
+    events.close()
+    yield from stop(job, state)
+
+
+def _place(job: Job, state: State) -> str:
+    phase = job.recipe.phases[state.phase]
+    return place(phase.name, phase.epochs, state.epoch, state.update)
 
 
 def _how_to_go_on(folder: Path, phase: int) -> str:
     """The last clause of an error after which a run can go on with another learning rate."""
     if not state_file(folder).is_file():
         return ""
-    recipe = folder / "recipe.toml"
     return (
         "; the run's last sound state is stored: go on from it with "
-        f"tlf {recipe} phases.{phase}.lr=… --resume --changed"
+        f"tlf resume {folder} phases.{phase}.lr=…"
     )

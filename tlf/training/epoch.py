@@ -66,12 +66,12 @@ def train_epoch(
     yield from _make_updates(updates, batches, progress, state, losses)
     _share_buffers(job.accelerator, segment)
     seconds = time.perf_counter() - started
-    last = replace(progress, update=max(0, len(batches) - 1 - state.skipped))
+    last = replace(progress, update=max(0, state.update - 1 - state.skipped))
     (total,) = job.summed([losses.total])
     return Trained(
         loss=total / losses.done,
         lr=max(segment.rates.values()) * rate_factor(job.plan, phase, last),
-        updates=len(batches),
+        updates=state.update,
         images=losses.done - before,
         seconds=seconds,
         stages=state.signals.means(),
@@ -112,6 +112,8 @@ def _make_updates(
             phase.name, replace(progress, update=number), evaluating=False, done=losses.done,
             images=images, loss=losses.so_far(), synced=waits,
         )  # fmt: skip
+        if state.cut_short:
+            return
 
 
 def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:

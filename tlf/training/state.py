@@ -1,10 +1,12 @@
 """The state of a run: with the same state and model, training continues bit for bit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tlf.model import Classifier
 from tlf.results import EpochResult, SegmentStarted
-from tlf.training.best_epoch import BestEpoch, copies
+from tlf.training.best_epoch import BestEpoch, better, copies
 from tlf.training.ema import Ema
 from tlf.training.loss_meter import LossMeter
 from tlf.training.segments.segment import Segment
@@ -38,9 +40,15 @@ class State:
     """Of this epoch."""
     segment: Segment | None = None
     ema: Ema | None = None
+    ended: bool = False
+    """Whether the last phase has trained and evaluated its last epoch."""
+    cut_short: bool = False
+    """Whether this epoch is evaluated after the updates that are made, and is the last one."""
     changed: set[str] = field(default_factory=set)
     """Names of the model's tensors that may differ from the loaded weights."""
 
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What a reader of the stored state needs to know to use the best epoch's model, as JSON."""
     notes: list[str] = field(default_factory=list)
     """What of a stored state could not be used, because the recipe or the images have changed."""
 
@@ -48,6 +56,13 @@ class State:
         """Stand at the beginning of an epoch."""
         self.phase, self.epoch, self.update, self.skipped = phase, epoch, 0, 0
         self.losses, self.signals = None, Signals()
+
+    def best_so_far(self, monitor: str) -> BestEpoch | None:
+        """The best epoch of all phases, this one included; None before the first evaluation."""
+        before, now = self.best, self.phase_best
+        if before is None or now is None:
+            return now or before
+        return now if better(monitor, now.result, before.result) else before
 
     def go_back(self, phase: str) -> None:
         """Stand where the best epoch of this phase has ended, or at its start if there is none. The

@@ -13,9 +13,18 @@ from tlf.freezing.freeze import changing_tensors, digests
 from tlf.freezing.partition import start_of
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
-from tlf.results import EpochResult, Notice, Prepared, Progress, SegmentStarted, Stored, Updated
+from tlf.results import (
+    EpochResult,
+    Notice,
+    PhaseEnded,
+    Prepared,
+    Progress,
+    SegmentStarted,
+    Stored,
+    Updated,
+)
 from tlf.tasks.metric import LOSS
-from tlf.training.best_epoch import BestEpoch, better, copies, newest_is_best, stalled
+from tlf.training.best_epoch import BestEpoch, copies, newest_is_best, stalled
 from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
 from tlf.training.evaluation import Predictions, classify, guessing_loss
@@ -33,10 +42,10 @@ from tlf.training.segments.segment import (
 )
 from tlf.training.state import State
 
-Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult
+Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult | PhaseEnded
 
 
-def train(job: Job, state: State) -> Iterator[Event]:
+def train(job: Job, state: State) -> Generator[Event, None, None]:
     """Train all phases in turn on one model. At the end it has the weights of the best epoch."""
     while state.phase < len(job.recipe.phases):
         phase = job.recipe.phases[state.phase]
@@ -44,13 +53,23 @@ def train(job: Job, state: State) -> Iterator[Event]:
             job.hook.tlf_phase_started(phase=phase.name)
         best = yield from _train_phase(job, phase, state)
         best.load_into(job.classifier)  # the next phase starts from it
-        if state.best is None or better(job.recipe.monitor, best.result, state.best.result):
-            state.best = best
+        state.best = state.best_so_far(job.recipe.monitor)
         state.start, state.phase_best = best, None
         state.begin_epoch(state.phase + 1, 0)
     if state.best is not None:
         state.best.load_into(job.classifier)
         yield from _compared_with_guessing(job, state.best.result.eval_loss)
+
+
+def stop(job: Job, state: State) -> Iterator[Notice]:
+    """End training where it is: audit the segment, and load the best epoch so far."""
+    state.best = state.best_so_far(job.recipe.monitor)
+    if state.best is None:
+        raise RuntimeError("a run without an epoch is stopped")
+    if state.segment is not None:
+        yield from _end(job, job.recipe.phases[state.phase], state.segment)
+    state.best.load_into(job.classifier)
+    yield from _compared_with_guessing(job, state.best.result.eval_loss)
 
 
 def _compared_with_guessing(job: Job, loss: float) -> Iterator[Notice]:
@@ -87,6 +106,8 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         state.history.append(result)
         state.begin_epoch(state.phase, state.epoch + 1)
         yield result
+    state.ended = state.phase + 1 == len(job.recipe.phases)
+    yield PhaseEnded(phase.name)
     if state.segment is not None:
         yield from _end(job, phase, state.segment)
     state.segment = state.ema = None

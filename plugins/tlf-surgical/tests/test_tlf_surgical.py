@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from tlf_surgical import Block, Relative, Report
+from tlf_surgical import Block, Enough, Relative, Report
 
 from tlf.results import EpochResult, Progress, StageSignals
 from tlf.testing import check_freeze_policy, tiny_classifiers
@@ -51,6 +51,15 @@ def test_stages_with_the_largest_relative_gradients_continue_to_train():
 def test_options_are_checked():
     with pytest.raises(ValueError, match="probe must be 1 or more, got 0"):
         Relative(probe=0)
+
+
+def test_enough_ends_a_run_once_gradients_are_small():
+    ask = Enough(below=0.5).tlf_stop
+    assert ask(history=()) is None
+    assert ask(history=(result(stem=0.1, head=1),)) is None
+    assert ask(history=(result(head=9), result(stem=0.1, head=0.9))) == (
+        "every relative gradient is below 0.5"
+    )
 
 
 def test_the_report_is_a_table(tmp_path):

@@ -23,7 +23,7 @@ def stopped(recipe, tmp_path):
 def test_it_finishes_the_run_and_shows_after_which_epoch(main, stopped, finished):
     code, out, err = main("resume", stopped)
     assert (code, err) == (0, "")
-    assert out.splitlines()[-4].startswith("best ")
+    assert out.splitlines()[-5].startswith("best ")
     assert f"run       {stopped}, resumed after 1 epoch\n" in out
     assert figures(stopped) == figures(finished)
     model = "model.safetensors"
@@ -32,7 +32,8 @@ def test_it_finishes_the_run_and_shows_after_which_epoch(main, stopped, finished
 
 def test_a_run_that_has_ended_is_refused(main, finished):
     assert main("resume", finished) == (
-        2, "", f"error: the run in {finished} has ended; there is nothing to resume\n"
+        2, "", f"error: the run in {finished} has ended; there is nothing to resume. To train it "
+        f"further, write: tlf resume {finished} phases.all.epochs=3\n"
     )  # fmt: skip
 
 

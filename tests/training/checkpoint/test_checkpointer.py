@@ -10,10 +10,11 @@ import pytest
 from stopped_runs import write
 from tlf.errors import StoppedError
 from tlf.recipe.schema import CheckpointEvery
-from tlf.results import Notice, Prepared, Progress, Updated
+from tlf.results import Notice, PhaseEnded, Prepared, Progress, Updated
 from tlf.runs.run import run
 from tlf.training.checkpoint import checkpointer as module
 from tlf.training.checkpoint.checkpointer import Checkpointer
+from tlf.training.checkpoint.requests import ask
 from tlf.training.state import State
 
 
@@ -29,11 +30,17 @@ def saved(monkeypatch):
     return paths
 
 
-def checkpointer(accelerator=None, **every):
-    accelerator = accelerator or SimpleNamespace(num_processes=1)
-    recipe = SimpleNamespace(checkpoint_every=CheckpointEvery(**every))
-    job = SimpleNamespace(recipe=recipe, accelerator=accelerator)
-    return Checkpointer(Path("run"), job, State())
+def checkpointer(processes=1, folder="run", keep_state=True, wish=None, **every):
+    recipe = SimpleNamespace(
+        checkpoint_every=CheckpointEvery(**every), keep_state=keep_state, monitor="eval_top1",
+        phases=[SimpleNamespace(epochs=2)],
+    )  # fmt: skip
+    job = SimpleNamespace(
+        recipe=recipe,
+        accelerator=SimpleNamespace(num_processes=processes, is_main_process=True),
+        hook=SimpleNamespace(tlf_stop=lambda history: wish),
+    )
+    return Checkpointer(Path(folder), job, State())
 
 
 def test_the_state_is_stored_after_so_many_updates_of_training(saved):
@@ -68,10 +75,10 @@ def test_a_signal_stores_the_state_and_stops(saved, event):
     assert len(saved) == 1
 
 
-def one_of_two(*, due=False, stop=False, **every):
+def one_of_two(*, due=False, stop=False, asked=False, **every):
     """One of two processes, with what the other one wants."""
-    keeper = checkpointer(SimpleNamespace(num_processes=2), **every)
-    keeper.job.summed = lambda values: [a + b for a, b in zip(values, (due, stop), strict=True)]
+    keeper, other = checkpointer(2, **every), (due, stop, asked)
+    keeper.job.summed = lambda values: [a + b for a, b in zip(values, other, strict=True)]
     return keeper
 
 
@@ -120,6 +127,45 @@ def test_several_processes_do_not_stop_while_they_prepare(saved):
     with one_of_two(due=True, stop=True, seconds=1e9) as keeper:
         os.kill(os.getpid(), signal.SIGTERM)
         assert list(keeper.after(Prepared("images", 1, 2))) == saved == []
+
+
+def test_a_request_stores_the_state_and_is_noted(saved, tmp_path):
+    with checkpointer(seconds=1e9, folder=tmp_path) as keeper:
+        assert list(keeper.after(updated())) == saved == []
+        ask(tmp_path)
+        for event in (updated(synced=False), Notice("between two updates")):
+            assert list(keeper.after(event)) == saved == []
+        assert list(keeper.after(updated(evaluating=True))) == []
+        assert (keeper.request, len(saved)) == ("tlf stop", 1)
+
+
+def test_a_plugin_asks_in_one_process_and_all_of_them_know(saved, monkeypatch):
+    monkeypatch.setattr(module, "gathered", lambda wish: [wish, "it is late"])
+    with one_of_two(asked=True, seconds=1e9) as keeper:
+        assert list(keeper.after(updated(synced=False))) == saved == []
+        list(keeper.after(updated()))
+        assert (keeper.request, len(saved)) == ("it is late", 1)
+
+
+def test_a_run_that_has_trained_all_of_its_epochs_is_asked_nothing(saved):
+    with checkpointer(seconds=1e9, wish="enough") as keeper:
+        keeper.state.epoch = 2
+        list(keeper.after(updated()))
+        assert keeper.request is None
+        keeper.state.epoch = 1
+        list(keeper.after(updated()))
+        assert keeper.request == "enough"
+
+
+@pytest.mark.parametrize("keep_state", [True, False])
+def test_the_state_is_stored_once_where_the_last_phase_ends(saved, keep_state):
+    with checkpointer(seconds=1e9, keep_state=keep_state) as keeper:
+        list(keeper.after(PhaseEnded("p")))  # of an earlier phase
+        assert saved == []
+        keeper.state.ended, keeper.state.epoch = True, 2
+        for _ in range(2):
+            list(keeper.after(PhaseEnded("p")))
+        assert len(saved) == keep_state
 
 
 def test_a_full_disk_leaves_the_last_state_and_the_run_continues(tmp_path, images, monkeypatch):

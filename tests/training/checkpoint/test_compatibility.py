@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from stopped_runs import RECIPE, stop_after, write
 from tlf.errors import RunError
 from tlf.recipe.plan import read_plan
 from tlf.results import EpochResult, Notice
-from tlf.runs.run import resume_recipe
+from tlf.runs.run import resume
 from tlf.runtime.devices import start_accelerator
 from tlf.training.checkpoint.state_file import restore, state_file
 from tlf.training.job import open_job
@@ -138,13 +139,21 @@ def test_averaging_may_begin(tmp_path, images):
 def test_fewer_epochs_end_the_phase(tmp_path, stopped, images):
     """The interrupted epoch is dropped; the next phase begins with its first update."""
     folder = Path(shutil.copytree(stopped, tmp_path / "run"))
-    path, _ = write(tmp_path, images, "run", RECIPE + LAST)
-    *events, result = resume_recipe(path, ["phases.1.epochs=1"], changed=True)
+    phases = tomllib.loads((folder / "recipe.toml").read_text())["phases"]
+    phases = [phases[0], phases[1] | {"epochs": 1}, *tomllib.loads(LAST)["phases"]]
+    *events, result = resume(folder, [f"phases={inline(phases)}"])
     assert result.folder == str(folder)
     epochs = [event for event in events if isinstance(event, EpochResult)]
     assert [(e.phase, e.epoch, e.updates) for e in epochs] == [("last", 0, 5)]
     assert all(signals.weight_norm > 0 for signals in epochs[0].stages.values())
     assert not [e for e in events if isinstance(e, Notice) and "anew" in e.text]
+
+
+def inline(value):
+    """A value as TOML in one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {inline(item)}' for key, item in value.items())}}}"
+    return f"[{', '.join(map(inline, value))}]" if isinstance(value, list) else json.dumps(value)
 
 
 LAST = """

@@ -149,7 +149,7 @@ def test_a_state_that_cannot_be_read_is_named(copied, put):
 
 def test_a_state_of_another_format_is_refused(copied):
     edit(state_file(copied), lambda text: text.update(format=1))
-    with pytest.raises(RunError, match=r"the format of .* must be 3, got 1; start a new run"):
+    with pytest.raises(RunError, match=r"the format of .* must be 4, got 1; start a new run"):
         restore(state_file(copied), SimpleNamespace())
 
 

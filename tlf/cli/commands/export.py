@@ -6,7 +6,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
-from tlf.cli.output import echo
+from tlf.cli.output import echo, warnings_as_notes
 from tlf.tasks import describe
 
 
@@ -32,7 +32,8 @@ def command(
 
     Nothing is written unless the file gives the probabilities of the model, in float32.
     """
-    exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
+    with warnings_as_notes():
+        exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
     echo(
         f"{exported.path}\ncompared with the run{_in(exported.run_precision)} on {exported.images} "
         f"eval images: probabilities differ by at most {exported.difference:.1g}; "

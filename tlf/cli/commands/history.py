@@ -38,6 +38,8 @@ def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
             f"{epoch.eval_loss:9.4f}{figures}  {epoch.lr:8.2e}  "
             f"{epoch.images_per_second:8.0f}  {epoch.seconds:7.1f}"
         )
+    if epochs and epochs[-1].stopped is not None:
+        yield epochs[-1].stopped
 
 
 def _shown(metric: Metric, epoch: EpochResult) -> str:

@@ -2,20 +2,18 @@
 
 import csv
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal
 
 import click
 
 import tlf
 from tlf.cli import arguments
-from tlf.cli.output import cell, complain
+from tlf.cli.output import cell, complain, warnings_as_notes
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, row
-from tlf.runtime.precision import PRECISIONS, PrecisionWarning
+from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.strict_json import dumps
 
 
@@ -39,37 +37,13 @@ def command(run: Path, images: tuple[Path, ...], precision: str | None, format_n
     stderr. The exit code is then 1, or 2 if no image can be read.
     """
     problems: list[DataError] = []
-    predictions = tlf.predict(run, images, problems.append, precision)
-    with _warnings_as_notes():
+    with warnings_as_notes():
+        predictions = tlf.predict(run, images, problems.append, precision)
         PRINTERS[format_name](_at_least_one(predictions, problems))
     for problem in problems:
         complain(f"error: {problem}")
     if problems:
         click.get_current_context().exit(1)
-
-
-@contextmanager
-def _warnings_as_notes() -> Iterator[None]:
-    """Show the warnings about precision as lines, as the notes of a run are shown."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", PrecisionWarning)
-        show_others = warnings.showwarning
-
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if issubclass(category, PrecisionWarning):
-                complain(f"note: {message}")
-            else:
-                show_others(message, category, filename, lineno, file, line)
-
-        warnings.showwarning = show
-        yield
 
 
 def _at_least_one(

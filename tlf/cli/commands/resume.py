@@ -11,14 +11,24 @@ from tlf.cli.process import settled
 
 @click.command()
 @arguments.run_folder
-@arguments.changed
-def command(run: Path, *, changed: bool) -> None:
-    """Resume a run that was stopped."""
-    from tlf.runs.folder import unfinished_run
+@arguments.overrides
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="Resume although code, versions or images have changed; record it.",
+)
+def command(run: Path, overrides: tuple[str, ...], *, changed: bool) -> None:
+    """Resume a run that was stopped, or train one further that has ended.
+
+    KEY=VALUE arguments change the recipe from here on: phases.all.epochs=20 phases.all.lr=1e-4
+    """
+    from tlf.runs.folder import resumable_run
     from tlf.runs.owner import check_free
     from tlf.runtime.cores import processes
 
     # Of several processes, one may have the folder, and own it already.
     if processes() == 1:
-        check_free(unfinished_run(run))  # an error is reported before torch is imported
-    tlf.show(settled(tlf.resume(run, changed=changed)))
+        check_free(
+            resumable_run(run, further=bool(overrides))
+        )  # an error is reported before torch is imported
+    tlf.show(settled(tlf.resume(run, overrides, changed=changed)))

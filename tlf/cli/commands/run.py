@@ -14,9 +14,7 @@ from tlf.errors import TlfError, nearest
 @click.command()
 @arguments.recipe
 @arguments.overrides
-@click.option("--resume", is_flag=True, help="Resume the recipe's latest run.")
-@arguments.changed
-def command(recipe: Path, overrides: tuple[str, ...], *, resume: bool, changed: bool) -> None:
+def command(recipe: Path, overrides: tuple[str, ...]) -> None:
     """Train what RECIPE describes; tlf RECIPE does the same.
 
     KEY=VALUE arguments override the recipe: data.root=my/images phases.0.epochs=5
@@ -26,9 +24,6 @@ def command(recipe: Path, overrides: tuple[str, ...], *, resume: bool, changed: 
     from tlf.recipe.plan import find_and_decode_ahead, read_plan
 
     plan = read_plan(recipe, overrides)
-    if resume:
-        tlf.show(settled(tlf.resume_recipe(plan, changed=changed)))
-        return
     with find_and_decode_ahead(plan) as plan:
         with importing():
             show, events = tlf.show, tlf.run(plan)

@@ -1,4 +1,6 @@
-"""When the state of a run is stored: at regular intervals, and when the run is asked to stop."""
+"""When the state of a run is stored: at regular intervals, when the run is asked to stop, and where
+its last phase has ended.
+"""
 
 import time
 from collections.abc import Iterator
@@ -8,13 +10,19 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from tlf.errors import StoppedError
-from tlf.results import EpochResult, Notice, Prepared, Updated
+from tlf.results import EpochResult, Notice, PhaseEnded, Prepared, Updated
 from tlf.runtime.files import is_run
+from tlf.runtime.processes import gathered
+from tlf.runtime.stored_state import state_file
 from tlf.training.checkpoint.interrupts import watching
-from tlf.training.checkpoint.state_file import discard, save, state_file
+from tlf.training.checkpoint.requests import is_asked
+from tlf.training.checkpoint.state_file import discard, remove_model, save
 from tlf.training.job import Job
 from tlf.training.state import State
 from tlf.training.trainer import Event
+
+BY_COMMAND = "tlf stop"
+"""The reason of a run that was ended by this command."""
 
 PROOF = 20
 """A stored state is sound if so many updates after it went well."""
@@ -35,6 +43,9 @@ class Checkpointer:
         self.problem: str | None = None
         """Why the state could not be stored the last time."""
         self.stored = _place(state)
+        self.best = _best(job, state)
+        self.request: str | None = None
+        """Why the run was asked to end with its best model: by a person, or by a plugin."""
         self._exits = ExitStack()
 
     def __enter__(self) -> "Checkpointer":
@@ -48,24 +59,36 @@ class Checkpointer:
         """Store the state if it is due, or if the run was asked to stop.
 
         Raises:
-            StoppedError: the run was asked to stop; the state is stored.
+            StoppedError: the run was interrupted; the state is stored.
         """
-        # Preparing can take long, so a single process also stops there. Several processes do not:
-        # each prepares its own part in its own time, so they cannot agree at the same event.
-        if isinstance(event, Prepared) and self._alone and self.interrupted.by is not None:
-            yield from self._save()
-            raise self._stopped(self.interrupted.by)
-        if not isinstance(event, Updated | EpochResult):
-            return
+        if isinstance(event, PhaseEnded) and self.state.ended and self.job.recipe.keep_state:
+            if self.stored != _place(self.state):
+                yield from self._save()
+        elif isinstance(event, Updated | EpochResult) or (
+            # Preparing can take long, so a single process also stops there. Several processes do
+            # not: each prepares its own part in its own time, so they cannot agree at one event.
+            isinstance(event, Prepared) and self._alone
+        ):
+            yield from self._after_progress(event)
+
+    def _after_progress(self, event: Updated | EpochResult | Prepared) -> Iterator[Notice]:
         # Every process comes here equally often: after each update, evaluated batch and epoch.
         self.updates += isinstance(event, Updated) and not event.evaluating
-        due, stop = self._due(), self.interrupted.by is not None
-        if not self._alone:
-            due, stop = self._agreed(due, stop) if _is_synced(event) else (self._counted(), False)
-        if due or stop:
+        due = self._due() and not isinstance(event, Prepared)
+        stop, wish = self.interrupted.by is not None, self._wish(event)
+        asked = wish is not None
+        if not self._alone and not _is_synced(event):
+            due, stop, asked = self._counted(), False, False
+        elif not self._alone:
+            due, stop, asked = self._agreed(due, stop, asked)
+        if due or stop or asked:
             yield from self._save()
         if stop:
             raise self._stopped(self.interrupted.by or "another process")
+        if asked and self.problem is not None:
+            raise self._stopped("request")
+        if asked:
+            self.request = next(filter(None, gathered(wish)))
 
     def fall_back(self) -> Iterator[Notice]:
         """Leave a sound state behind, after something was not finite.
@@ -100,20 +123,33 @@ class Checkpointer:
             return self._counted()
         return time.monotonic() - self.saved_at >= (self.every.seconds or 0.0)
 
-    def _agreed(self, due: bool, stop: bool) -> tuple[bool, bool]:
-        """Whether any process is due, and whether any has to stop.
+    def _wish(self, event: Updated | EpochResult | Prepared) -> str | None:
+        """Why the run should end now with its best model; None where nobody wishes it."""
+        state = self.state
+        last = state.phase + 1 == len(self.job.recipe.phases)
+        if not _is_synced(event) or (last and state.epoch >= self.job.recipe.phases[-1].epochs):
+            return None  # it ends by itself
+        if self.job.accelerator.is_main_process and is_asked(self.folder):
+            return BY_COMMAND
+        reason: str | None = self.job.hook.tlf_stop(history=tuple(state.history))
+        return reason
+
+    def _agreed(self, *flags: bool) -> Iterator[bool]:
+        """Whether any process is due, whether any has to stop, and whether any wishes to end.
 
         Storing gathers the losses of all processes, so all have to do it at the same event. But
         each has its own clock, and a signal reaches them at different moments, or only one of them.
         """
-        due_in, stop_in = self.job.summed([due, stop])
-        return due_in > 0, stop_in > 0
+        return (count > 0 for count in self.job.summed(flags))
 
     def _save(self) -> Iterator[Notice]:
         self.saved_at, self.updates = time.monotonic(), 0
         try:
+            best = _best(self.job, self.state)
+            if best != self.best and self.job.accelerator.is_main_process:
+                remove_model(self.folder)
             save(state_file(self.folder), self.job, self.state)
-            self.stored = _place(self.state)
+            self.stored, self.best = _place(self.state), best
         except (OSError, SafetensorError) as error:
             # A full disk does not stop the run. The state before this one is still there.
             before, self.problem = self.problem, str(error)
@@ -134,8 +170,13 @@ class Checkpointer:
         return StoppedError(self.folder, by, advice)
 
 
-def _is_synced(event: Updated | EpochResult) -> bool:
-    return isinstance(event, EpochResult) or event.synced
+def _is_synced(event: Updated | Prepared | EpochResult) -> bool:
+    return not isinstance(event, Updated) or event.synced
+
+
+def _best(job: Job, state: State) -> EpochResult | None:
+    best = state.best_so_far(job.recipe.monitor)
+    return None if best is None else best.result
 
 
 def _place(state: State) -> tuple[int, int, int]:

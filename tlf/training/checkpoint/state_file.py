@@ -6,7 +6,6 @@ parameter name. There is no random state to store (see ``tlf.runtime.seeds``). T
 own SHA-256, so a damaged one is not resumed either (see ``tlf.runtime.seal``).
 """
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -15,16 +14,16 @@ from typing import Any
 
 import torch
 from accelerate.utils import gather_object
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, TrainingError
 from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
+from tlf.runtime.packing import pack
 from tlf.runtime.processes import from_main
-from tlf.runtime.regular_file import check_regular
-from tlf.runtime.seal import BLANK, DIGEST, is_sealed, seal
+from tlf.runtime.seal import BLANK, DIGEST, seal
+from tlf.runtime.stored_state import FORMAT, read_state, state_file
 from tlf.runtime.strict_json import dumps
 from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.compatibility import (
@@ -34,7 +33,6 @@ from tlf.training.checkpoint.compatibility import (
     has_other_optimizer,
 )
 from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, restore_optimizer
-from tlf.training.checkpoint.packing import pack, unpack
 from tlf.training.ema import Ema
 from tlf.training.evaluation import Predictions
 from tlf.training.finite import check_finite, largest, require_finite, together
@@ -43,13 +41,6 @@ from tlf.training.loss_meter import LossMeter
 from tlf.training.segments.segment import Segment, begin_segment, segment_setup
 from tlf.training.state import State
 
-FORMAT = 3
-
-
-def state_file(folder: Path) -> Path:
-    """The path of the last state of a run."""
-    return folder / "resume" / "state.safetensors"
-
 
 def discard(folder: Path) -> None:
     """Remove the stored state of a finished run."""
@@ -57,6 +48,14 @@ def discard(folder: Path) -> None:
     with suppress(OSError):
         state_file(folder).unlink(missing_ok=True)
         state_file(folder).parent.rmdir()
+
+
+def remove_model(folder: Path) -> None:
+    """Remove the model's files of an earlier end, before other ones are written, or a state with a
+    better epoch. So a model in a run's folder is the best one of the stored state.
+    """
+    for name in ("model.safetensors", "head.safetensors", "predictions.csv"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def save(path: Path, job: Job, state: State) -> None:
@@ -93,7 +92,7 @@ def restore(path: Path, job: Job) -> State:
         RunError: the file is damaged, or does not fit the recipe, the images or the number of
             processes.
     """
-    stored = from_main(lambda: _read(path))
+    stored = from_main(lambda: read_state(path))
     expected = len(stored["losses"])
     if expected != job.accelerator.num_processes:
         raise RunError(
@@ -112,6 +111,7 @@ def restore(path: Path, job: Job) -> State:
         update=stored["update"],
         skipped=stored["skipped"],
         changed=names,
+        about=stored["about"],
     )
     state.signals.count, state.signals.sums = stored["signals"]["count"], stored["signals"]["sums"]
     state.phase_best = _best_epoch(stored["phase_best"])
@@ -137,12 +137,15 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "format": FORMAT,
         "depends": depends(job, state),
         "phase": state.phase,
+        "ended": state.ended,
+        "epochs": job.recipe.phases[state.phase].epochs,
         "epoch": state.epoch,
         "update": state.update,
         "skipped": state.skipped,
         "done": 0 if state.losses is None else state.losses.done,
         "signals": {"count": state.signals.count, "sums": state.signals.sums},
         "segments": [asdict(segment) for segment in state.segments],
+        "about": state.about,
         "history": [epoch_line(result) for result in state.history],
         "changed": sorted(state.changed),
         "model": {n: t for n, t in model.items() if n in state.changed},
@@ -150,11 +153,19 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "averaged": 0 if state.ema is None else state.ema.updates,
         "phase_best": _best_contents(state.phase_best),
         "best": _best_contents(state.best),
+        "best_so_far": _name_of_best(job, state),
+        "eval_names": [*job.splits.eval.names],
         # Mostly it is the best epoch, which is not stored twice.
         "start": None if state.start is state.best else _best_contents(state.start),
         "segment": None if state.segment is None else _segment_contents(state.segment),
         "scaler": None if job.accelerator.scaler is None else job.accelerator.scaler.state_dict(),
     }
+
+
+def _name_of_best(job: Job, state: State) -> str | None:
+    """The key of the best epoch so far: its weights are the model of a run that is stopped."""
+    best = state.best_so_far(job.recipe.monitor)
+    return None if best is None else "best" if best is state.best else "phase_best"
 
 
 def _best_contents(best: BestEpoch | None) -> dict[str, Any] | None:
@@ -215,29 +226,6 @@ def _restore_segment(stored: dict[str, Any], job: Job, state: State) -> None:
         averages = _on(job.accelerator.device, stored["average"])
         state.ema.tensors = {n: laid_out(t, parameters[n]) for n, t in averages.items()}
         state.ema.follow(job.classifier, setup.rates)  # a changed recipe may average from here on
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        check_regular(path)
-        with safe_open(path, framework="pt") as file:
-            text = json.loads((file.metadata() or {})["tlf"])
-        if text["format"] != FORMAT:
-            raise RunError(
-                f"the format of {path} must be {FORMAT}, got {text['format']}; start a new run"
-            )
-        if not is_sealed(path):
-            raise _damaged(path, "its bytes are not those that were written (SHA-256)")
-        state: dict[str, Any] = unpack(text, load_file(path))
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
-    return state
-
-
-def _damaged(path: Path, fault: object) -> RunError:
-    return RunError(f"{path} is damaged: {fault}; start a new run")
 
 
 def _check_optimizer(job: Job, state: State) -> None:

@@ -1,0 +1,97 @@
+"""A run that has ended is trained further, as if it had been so long from the start."""
+
+import pytest
+
+from run_files import different_tensors, figures
+from tlf.errors import RunError
+from tlf.results import Notice, RunResult
+from tlf.runs.run import resume, run
+
+
+def test_more_epochs_give_what_they_would_have_given_at_once(recipe, tmp_path):
+    often = ["seed=4", "phases.all.ema=0.9", "optimizer={kind='sgd', momentum=0.9}"]
+    *_, short = run(recipe, often)
+    *events, result = resume(short.folder, ["phases.all.epochs=4"])
+    *_, whole = run(recipe, [*often, "phases.all.epochs=4", f"output={tmp_path}/whole"])
+    assert figures(tmp_path / "run") == figures(tmp_path / "whole")
+    assert len(result.history) == 5
+    for name in ("model.safetensors", "head.safetensors", "resume/state.safetensors"):
+        assert different_tensors(tmp_path / "run" / name, tmp_path / "whole" / name) == []
+    for name in ("predictions.csv", "segments.jsonl", "recipe.toml"):
+        one, other = ((tmp_path / run / name).read_text() for run in ("run", "whole"))
+        assert one == other.replace(str(tmp_path / "whole"), str(tmp_path / "run"))
+    assert not [e for e in events if isinstance(e, Notice) and "anew" in e.text]
+    assert isinstance(whole, RunResult)
+
+
+def test_a_rate_curve_that_was_finished_is_drawn_anew(recipe):
+    *_, short = run(recipe, ["phases.all.scheduler=cosine", "phases.all.epochs=2"])
+    events = resume(short.folder, ["phases.all.epochs=4"])
+    notes = [e.text for e in events if isinstance(e, Notice)]
+    assert (
+        "all: the rate curve is drawn anew over 4 epochs: the last update had 0.067 × lr, the next "
+        "one has 0.5 × lr"
+    ) in notes
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["phases.all.epochs=1"], "phases.1.epochs must be at least 2, which are trained, got 1"),
+        (["phases.head.epochs=2"], "phases.0.epochs was 1 and is 2, but phase head has ended, and "
+                                   "all has started from its best epoch"),
+        (["output=elsewhere"], "and is elsewhere, but a run stays in its folder"),
+        (["monitor=eval_loss"], "monitor was eval_top1 and is eval_loss, but the best epoch so far "
+                                "was chosen by it"),
+        (["transforms.size=40", "transforms.resize=44"], "transforms.size was 32 and is 40, but"),
+        (["phases.all.lr=0.1"], "has nothing to train: phase all has trained its 2 epochs; write "
+                                "phases.1.epochs=3 or more"),
+        (["head=cosine"], "the backbone, the head or the number of classes is another: head.bias"),
+    ],
+)  # fmt: skip
+def test_what_cannot_change_is_refused(run_copy, overrides, told):
+    files = {path.name: path.stat().st_mtime_ns for path in run_copy.iterdir()}
+    with pytest.raises(RunError) as caught:
+        list(resume(run_copy, overrides))
+    assert told in str(caught.value)
+    assert {path.name: path.stat().st_mtime_ns for path in run_copy.iterdir()} == files
+
+
+def test_a_phase_that_early_stopping_ended_needs_more_patience(recipe):
+    never = ["monitor=train_loss", "phases.all.early_stopping={patience=1, min_delta=1e6}"]
+    *_, short = run(recipe, [*never, "phases.all.epochs=9"])
+    assert len(short.history) == 3
+    told = r"early_stopping has ended phase all after 2 epochs; write phases\.1\.early_stopping"
+    with pytest.raises(RunError, match=told):
+        list(resume(short.folder, ["phases.all.epochs=12"]))
+    *_, more = resume(short.folder, ["phases.all.early_stopping.patience=2"])
+    assert len(more.history) == 4
+
+
+def test_without_a_state_a_new_run_starts_from_the_best_model(recipe, tmp_path):
+    *_, short = run(recipe, ["keep_state=false"])
+    folder = tmp_path / "run"
+    assert not (folder / "resume").exists()
+    files = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    for given, told in {
+        "phases.all.epochs=2": "has nothing to train: phase all has trained its 2 epochs",
+        "phases.head.epochs=5": "phases.0.epochs cannot change: the phase has ended",
+    }.items():
+        with pytest.raises(RunError, match=told):
+            list(resume(folder, [given]))
+    still = ["phases.all.epochs=3", "phases.all.lr=1e-9", "phases.all.freeze=backbone"]
+    *events, more = resume(folder, still)
+    note = next(event.text for event in events if isinstance(event, Notice))
+    assert note.startswith(f"the run in {folder} has no state to go on from. A new run starts from")
+    assert (more.folder, [r.epoch for r in more.history]) == (f"{folder}-2", [0])
+    assert more.best.eval_loss == pytest.approx(short.best.eval_loss, abs=1e-3)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == files
+
+
+def test_a_phase_is_added(recipe):
+    *_, short = run(recipe)
+    phase = '{name="%s", epochs=%d, lr=0.01, layer_decay=0.5%s}'
+    head = '{name="head", epochs=1, lr=0.1, freeze="backbone"}'
+    phases = f"phases=[{head}, {phase % ('all', 2, '')}, {phase % ('more', 1, '')}]"
+    *_, more = resume(short.folder, [phases])
+    assert [result.phase for result in more.history] == ["head", "all", "all", "more"]

@@ -1,0 +1,37 @@
+"""A look into a stored state without torch, and how far its run is."""
+
+import json
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from tlf.errors import RunError
+from tlf.runtime.stored_state import FORMAT, glance, place_of, read_state, state_file
+
+
+def test_a_glance_says_how_far_a_run_is(finished):
+    stored = glance(finished)
+    assert (stored["phase"], stored["epoch"], stored["ended"]) == (1, 2, True)
+    assert place_of(stored) == "after epoch 2 of 2 of phase all"
+    assert place_of({**stored, "epoch": 1, "update": 2}) == "in epoch 2 of 2 of phase all"
+    assert place_of({**stored, "epoch": 0}) == "before phase all"
+    whole = read_state(state_file(finished))
+    assert {*stored} - {*whole} == set()
+    assert whole["best_so_far"] in ("best", "phase_best")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 20])
+def test_what_is_no_state_gives_nothing_at_a_glance_and_is_refused_when_read(run_copy, content):
+    state_file(run_copy).write_bytes(content)
+    assert glance(run_copy) is None
+    with pytest.raises(RunError, match="is damaged"):
+        read_state(state_file(run_copy))
+
+
+def test_a_state_of_another_format_gives_nothing_at_a_glance(run_copy):
+    path = state_file(run_copy)
+    text = {**glance(run_copy), "format": FORMAT - 1}
+    save_file(load_file(path), path, metadata={"tlf": json.dumps(text)})
+    assert glance(run_copy) is None
+    path.unlink()
+    assert glance(run_copy) is None
