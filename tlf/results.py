@@ -40,6 +40,10 @@ class EpochResult:
     """Train images per second of training time."""
     stages: Mapping[str, StageSignals] = field(default_factory=dict)
     """Stage, from the stem to the top, and ``head`` → how it trained."""
+    train_top1: float | None = None
+    """The fraction of the train images that the model classified correctly, as it was in the step
+    that trained on them, and as they were augmented. None where it cannot be known: labels were
+    mixed, or a plugin made the steps."""
 
     def __getattr__(self, name: str) -> float:
         """A figure of the evaluation: ``eval_`` and its name."""
@@ -96,6 +100,8 @@ def _check_line(
             raise TypeError(f"{name} must be a whole number from 0 on, got {line[name]!r:.40}")
     for name in ("train_loss", "lr", "seconds", "images_per_second"):
         _check_number(name, line[name])
+    if line.get("train_top1") is not None:  # an older version writes none
+        _check_number("train_top1", line["train_top1"])
     for name, figure in metrics.items():
         _check_number(f"{EVAL}{name}", figure)
     for stage, signals in stages.items():
@@ -159,6 +165,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """What a segment has changed: digests of every tensor, from before and after it, compared.
+
+    A frozen tensor that differs is an error, so there is no audit with one.
+    """
+
+    frozen: int
+    """Values in frozen parameters and buffers. Each is the same as before, bit for bit."""
+    trained: int
+    """Parameters that were to train, each a whole tensor."""
+    unmoved: tuple[str, ...] = ()
+    """Those of them that did not change."""
+
+
+@dataclass(frozen=True)
 class SegmentStarted:
     """A phase begins to train, or continues with other parameters frozen."""
 
@@ -168,6 +189,30 @@ class SegmentStarted:
     """Parameter that trains → learning rate before the scheduler; all others are frozen."""
     start: str = "images"
     """The input of the trainable part: images, or the output of frozen stages."""
+    audit: Audit | None = None
+    """What it has changed; None until it ends."""
+
+
+def segment_started(line: Mapping[str, Any]) -> SegmentStarted:
+    """A segment from its fields, as segments.jsonl and a stored state have them.
+
+    >>> segment_started({"phase": "head", "epoch": 0, "rates": {"head.bias": 0.1}}).start
+    'images'
+    """
+    audit = line.get("audit")  # an older version writes none
+    if audit is not None:
+        audit = Audit(**{**audit, "unmoved": tuple(audit["unmoved"])})
+    return SegmentStarted(**{**line, "audit": audit})
+
+
+@dataclass(frozen=True)
+class SegmentEnded:
+    """A segment has ended, and its audit found every frozen tensor as it was."""
+
+    phase: str
+    epoch: int
+    """The epoch that it started with."""
+    audit: Audit
 
 
 @dataclass(frozen=True)

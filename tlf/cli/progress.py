@@ -9,9 +9,18 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from tlf.cache.store import readable_size
 from tlf.cli.output import say
-from tlf.cli.tables import epoch_text, merged, stage_table
+from tlf.cli.tables import audit_lines, epoch_text, merged, stage_table
 from tlf.recipe.augment import crop_line
-from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored, Updated
+from tlf.results import (
+    EpochResult,
+    Notice,
+    Prepared,
+    RunResult,
+    SegmentEnded,
+    SegmentStarted,
+    Stored,
+    Updated,
+)
 from tlf.runs.explain import stage_rows
 from tlf.runs.run import RunStarted
 from tlf.runtime.devices import describe
@@ -65,6 +74,9 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             text = f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}"
             say(console, text)
             console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
+        case SegmentEnded():
+            for line in audit_lines(event.audit):
+                say(console, line)
         case Stored():
             origin = "found, computed by an earlier run" if event.reused else "computed once"
             say(console, f"stored    {event.title}: {origin}, {readable_size(event.bytes)}")

@@ -68,7 +68,7 @@ def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> No
 
 
 def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
-    """Write a line for each segment: its start, and what trains at which rate."""
+    """Write a line for each segment: its start, what trains at which rate, and its audit."""
     if job.accelerator.is_main_process:
         lines = [dumps(asdict(segment)) + "\n" for segment in segments]
         write_whole(folder / "segments.jsonl", "".join(lines))

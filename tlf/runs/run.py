@@ -15,7 +15,15 @@ from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
-from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored
+from tlf.results import (
+    EpochResult,
+    Notice,
+    Prepared,
+    RunResult,
+    SegmentEnded,
+    SegmentStarted,
+    Stored,
+)
 from tlf.runs.changes import check_none, find_changes
 from tlf.runs.files import (
     record_epoch,
@@ -249,7 +257,7 @@ def _train_and_write(job: Job, folder: Path, state: State, started: float) -> It
             for event in train(job, state):
                 if isinstance(event, EpochResult):
                     record_epoch(folder, job, event)
-                elif isinstance(event, SegmentStarted):
+                elif isinstance(event, SegmentStarted | SegmentEnded):
                     write_segments(folder, job, state.segments)
                 yield event
                 yield from checkpointer.after(event)

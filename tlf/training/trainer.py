@@ -7,13 +7,23 @@ as if it had never stopped. Random generators are no part of it (see ``tlf.runti
 import time
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 
 from tlf.errors import FrozenMovedError, TrainingError
 from tlf.freezing.freeze import changing_tensors, digests
 from tlf.freezing.partition import start_of
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
-from tlf.results import EpochResult, Notice, Prepared, Progress, SegmentStarted, Stored, Updated
+from tlf.results import (
+    EpochResult,
+    Notice,
+    Prepared,
+    Progress,
+    SegmentEnded,
+    SegmentStarted,
+    Stored,
+    Updated,
+)
 from tlf.tasks.metric import LOSS
 from tlf.training.best_epoch import BestEpoch, better, copies, newest_is_best, stalled
 from tlf.training.ema import Ema
@@ -33,7 +43,7 @@ from tlf.training.segments.segment import (
 )
 from tlf.training.state import State
 
-Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult
+Event = SegmentStarted | SegmentEnded | Prepared | Stored | Updated | Notice | EpochResult
 
 
 def train(job: Job, state: State) -> Iterator[Event]:
@@ -88,7 +98,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         state.begin_epoch(state.phase, state.epoch + 1)
         yield result
     if state.segment is not None:
-        yield from _end(job, phase, state.segment)
+        yield from _end(job, phase, state.segment, state)
     state.segment = state.ema = None
     if state.phase_best is None:
         raise RuntimeError(f"phase {phase.name} has no epoch")
@@ -106,7 +116,7 @@ def _current_segment(
     if current is not None and current.named == frozen:
         return current
     if current is not None:
-        yield from _end(job, phase, current)
+        yield from _end(job, phase, current, state)
     setup = _setup(job, phase, frozen)
     with blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
         segment = begin_segment(job.accelerator, job.classifier, setup, current, before)
@@ -141,16 +151,18 @@ def _setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetup:
         raise TrainingError(f"the lr of phase {phase.name}: {error}") from error
 
 
-def _end(job: Job, phase: Phase, segment: Segment) -> Iterator[Notice]:
+def _end(job: Job, phase: Phase, segment: Segment, state: State) -> Iterator[Event]:
     try:
-        unmoved = end_segment(job.accelerator, segment)
+        audit = end_segment(job.accelerator, segment)
     except FrozenMovedError as error:
         kinds = [job.plan.plugins.catalogue.offer(policy).kind for policy in phase.freeze]
         backbone = job.plan.plugins.catalogue.offer(job.recipe.backbone).kind
         raise FrozenMovedError(
             f"phase {phase.name} (freeze = {', '.join(kinds)}; backbone = {backbone}): {error}"
         ) from error
-    if unmoved:
+    started = state.segments[-1] = replace(state.segments[-1], audit=audit)
+    yield SegmentEnded(phase.name, started.epoch, audit)
+    if unmoved := audit.unmoved:
         more = f" and {len(unmoved) - 1} more" if len(unmoved) > 1 else ""
         yield Notice(f"{unmoved[0]}{more} should have trained and did not change")
 
@@ -192,6 +204,7 @@ def _evaluate(
         seconds=trained.seconds + time.perf_counter() - started,
         images_per_second=trained.images / trained.seconds,
         stages=trained.stages,
+        train_top1=trained.top1,
     )
     return result, predictions
 
