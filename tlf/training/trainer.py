@@ -130,7 +130,7 @@ def _current_segment(
     state.let_change(job.classifier, changing_tensors(job.classifier, segment.frozen))
     yield started
     if segment.unused:
-        yield Notice(unused_note(phase, segment.unused))
+        yield Notice(unused_note(phase.name, segment.unused))
     if job.recipe.compile and segment.partition is not None:
         yield Notice(f"{phase.name} is not compiled: it trains from the {start} alone")
     return segment
