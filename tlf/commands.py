@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "run": {"run": "runs.run"},
     "resume": {"resume": "runs.run", "resume_recipe": "runs.run"},
-    "history": {"read_history": "runs.history"},
+    "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
     "export": {"export": "exports.export", "Exported": "exports.export"},
@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.explain import Explanation as Explanation
     from tlf.runs.explain import explain as explain
     from tlf.runs.history import read_history as read_history
+    from tlf.runs.history import read_segments as read_segments
     from tlf.runs.run import resume as resume
     from tlf.runs.run import resume_recipe as resume_recipe
     from tlf.runs.run import run as run

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from tlf.tasks import DEFAULT_MONITOR, higher_is_better
+from tlf.tasks import DEFAULT_MONITOR, higher_is_better, is_rate
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,7 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
 def _check_line(
     line: Mapping[str, Any], metrics: Mapping[str, Any], stages: Mapping[str, StageSignals]
 ) -> None:
-    if not isinstance(line["phase"], str):
-        raise TypeError(f"phase must be text, got {line['phase']!r:.40}")
-    for name in ("epoch", "updates"):
-        if type(line[name]) is not int or not 0 <= line[name] < _LARGEST:
-            raise TypeError(f"{name} must be a whole number from 0 on, got {line[name]!r:.40}")
+    _check_names_and_counts(line, {name: line[name] for name in ("epoch", "updates")})
     for name in ("train_loss", "lr", "seconds", "images_per_second"):
         _check_number(name, line[name])
     if line.get("train_top1") is not None:  # an older version writes none
@@ -107,6 +103,14 @@ def _check_line(
     for stage, signals in stages.items():
         for name, figure in asdict(signals).items():
             _check_number(f"{stage}.{name}", figure)
+
+
+def _check_names_and_counts(line: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+    if not isinstance(line["phase"], str):
+        raise TypeError(f"phase must be text, got {line['phase']!r:.40}")
+    for name, count in counts.items():
+        if type(count) is not int or not 0 <= count < _LARGEST:
+            raise TypeError(f"{name} must be a whole number from 0 on, got {count!r:.40}")
 
 
 _LARGEST = 2**63
@@ -123,6 +127,15 @@ def merit(result: EpochResult, monitor: str) -> float:
     """The monitored figure, with its sign changed if lower is better."""
     value = float(getattr(result, monitor))
     return value if higher_is_better(monitor) else -value
+
+
+def rank(result: EpochResult, monitor: str) -> tuple[float, ...]:
+    """What epochs are compared by: the larger, the better.
+
+    Of few images, many epochs have the same rate; the eval loss breaks such ties.
+    """
+    value = merit(result, monitor)
+    return (value, -result.eval_loss) if is_rate(monitor) else (value,)
 
 
 def plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:
@@ -198,11 +211,17 @@ def segment_started(line: Mapping[str, Any]) -> SegmentStarted:
 
     >>> segment_started({"phase": "head", "epoch": 0, "rates": {"head.bias": 0.1}}).start
     'images'
+
+    Raises:
+        KeyError, TypeError, AttributeError: a value is missing, or is of another kind.
     """
     audit = line.get("audit")  # an older version writes none
     if audit is not None:
         audit = Audit(**{**audit, "unmoved": tuple(audit["unmoved"])})
-    return SegmentStarted(**{**line, "audit": audit})
+    counts = {"epoch": line["epoch"], **({} if audit is None else vars(audit))}
+    _check_names_and_counts(line, {n: v for n, v in counts.items() if n != "unmoved"})
+    known = {field.name for field in fields(SegmentStarted)}  # a newer version may write more
+    return SegmentStarted(**{n: v for n, v in line.items() if n in known} | {"audit": audit})
 
 
 @dataclass(frozen=True)

@@ -75,11 +75,9 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             say(console, text)
             console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
         case SegmentEnded():
-            for line in audit_lines(event.audit):
-                say(console, line)
+            say(console, "\n".join(audit_lines(event.audit)))
         case Stored():
-            origin = "found, computed by an earlier run" if event.reused else "computed once"
-            say(console, f"stored    {event.title}: {origin}, {readable_size(event.bytes)}")
+            say(console, _stored_line(event))
         case Notice():
             say(console, f"note: {event.text}", "yellow")
         case EpochResult():
@@ -87,6 +85,11 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             say(console, epoch_text(event, max(widths, default=0)))
         case RunResult():
             _show_end(event, console)
+
+
+def _stored_line(event: Stored) -> str:
+    origin = "found, computed by an earlier run" if event.reused else "computed once"
+    return f"stored    {event.title}: {origin}, {readable_size(event.bytes)}"
 
 
 def _show_start(event: RunStarted, console: Console) -> None:

@@ -125,10 +125,10 @@ class Explanation:
 
     def __repr__(self) -> str:
         """One line."""
-        count = parameter_count(self.classifier, dict(self.classifier.named_parameters()))
+        count = sum(parameter.numel() for parameter in self.classifier.parameters())
         return f"<Explanation of {', '.join(self.story)}: {count:,} parameters; print shows it>"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401, FBT001 - IPython's
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
         """What a notebook shows."""
         printer.text(str(self))
 

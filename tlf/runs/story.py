@@ -1,7 +1,8 @@
 """What a recipe would do, as lines of text: phase after phase, in 80 columns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from tlf.components import BatchAugmentation
@@ -20,7 +21,8 @@ MOST_STRETCHES = 5
 def lines(explanation: "Explanation", *, names: bool = False) -> Iterator[str]:
     """The whole story. ``names``: also the names of the parameters that train."""
     yield from _input(explanation)
-    yield from (f"note: {note}" for note in explanation.notes)
+    for note in explanation.notes:
+        yield from _wrapped("note: ", note)
     before = None
     phases = explanation.plan.recipe.phases
     for number, phase in enumerate(phases, start=1):
@@ -62,7 +64,16 @@ def _input(explanation: "Explanation") -> Iterator[str]:
     for part in ("backbone", "head"):
         component = getattr(recipe, part)
         options = ", ".join(f"{k} = {v}" for k, v in table(component, catalogue).items())
-        yield f"{part:<10}{catalogue.offer(component).kind}{': ' if options else ''}{options}"
+        kind = catalogue.offer(component).kind
+        yield from _wrapped(f"{part:<10}", f"{kind}: {options}" if options else kind)
+
+
+def _wrapped(title: str, text: str) -> list[str]:
+    """A title and a text beside it, which may need several lines."""
+    return wrap(
+        text, 80, initial_indent=title, subsequent_indent=" " * len(title),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _length(phase: Phase) -> str:
@@ -94,8 +105,9 @@ def _source(recipe: Recipe, phase: Phase, segment: "ExplainedSegment") -> str:
     if segment.start == "images":
         mixed = any(isinstance(a, BatchAugmentation) for a in augmentations_of(recipe, phase))
         frozen = any(row.state == "frozen" for row in segment.stages)
-        why = ": batches are mixed first" if mixed and frozen else ""
-        return f"from images, through the whole network in every epoch{why}"
+        if mixed and frozen:
+            return "from images in every epoch, as batches are mixed before the frozen stages"
+        return "from images, through the whole network in every epoch"
     views = recipe.cache.views
     if cache_of(recipe) is None:
         often = "computed in every epoch, as nothing is stored"
@@ -130,14 +142,12 @@ def _table(explained: "ExplainedPhase") -> Iterator[str]:
     for (state, rates, _), group in groupby(_stages(explained), key=lambda one: one[1:]):
         stages = [row for row, *_ in group]
         ends = dict.fromkeys((stages[0].stage, stages[-1].stage))
-        parameters = sum(row.parameters for row in stages)
-        rows.append((" … ".join(ends), f"{parameters:,}", state, rates))
+        count = sum(row.parameters for row in stages)
+        rows.append((" … ".join(ends), f"{count:,}", state, rates))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for stage, parameters, state, rates in rows:
-        yield (
-            f"  {stage:<{widths[0]}}  {parameters:>{widths[1]}}  {state:<{widths[2]}}  "
-            f"{rates:>{widths[3]}}"
-        )
+    for row in rows:
+        cells = (f"{cell:{s}{w}}" for cell, s, w in zip(row, "<><>", widths, strict=True))
+        yield "  " + "  ".join(cells)
 
 
 def _stages(explained: "ExplainedPhase") -> Iterator[tuple["StageRow", str, str, bool]]:

@@ -29,8 +29,8 @@ class Made:
 class LossMeter:
     """Sums the loss over the images of an epoch, and counts the correct ones.
 
-    The sum of the losses is a number of the host: some devices have no float64, and in float32 small losses would
-    be lost in a large sum.
+    The sum of the losses is a number of the host: some devices have no float64, and in float32
+    small losses would be lost in a large sum.
     """
 
     def __init__(self) -> None:

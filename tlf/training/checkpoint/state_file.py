@@ -78,7 +78,9 @@ def save(path: Path, job: Job, state: State) -> None:
         return
     tensors: dict[str, Tensor] = {}
     try:
-        text = pack(_contents(job, state) | {"losses": losses, "correct": correct}, "state", tensors)
+        text = pack(
+            _contents(job, state) | {"losses": losses, "correct": correct}, "state", tensors
+        )
     except TypeError as error:
         raise _unstorable(job, state, error) from error
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
