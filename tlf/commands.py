@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
     "export": {"export": "exports.export", "Exported": "exports.export"},
     "plugins": {"survey_plugins": "plugins.loading"},
+    "options": {"recipe_options": "recipe.options", "Options": "recipe.options"},
     "schema": {"recipe_schema": "recipe.json_schema"},
     "cache": {"open_cache": "cache.store"},
     "new-plugin": {"write_plugin": "plugins.scaffold"},
@@ -56,6 +57,8 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.plugins.loading import survey_plugins as survey_plugins
     from tlf.plugins.scaffold import write_plugin as write_plugin
     from tlf.recipe.json_schema import recipe_schema as recipe_schema
+    from tlf.recipe.options import Options as Options
+    from tlf.recipe.options import recipe_options as recipe_options
     from tlf.recipe.plan import load_recipe as load_recipe
     from tlf.recipe.schema import Recipe as Recipe
     from tlf.results import EpochResult as EpochResult
