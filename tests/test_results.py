@@ -53,6 +53,7 @@ def test_a_line_of_metrics_is_flat_and_is_read_back():
             "stem": {"grad_norm": 0.0, "weight_norm": 3.0, "update_ratio": 0.0},
             "head": {"grad_norm": 1.0, "weight_norm": 2.0, "update_ratio": 0.01},
         },
+        "train_top1": None,
     }
     assert epoch_result(line) == result(stages=SIGNALS)
 

@@ -12,11 +12,12 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "run": {"run": "runs.run"},
     "resume": {"resume": "runs.run"},
     "stop": {"stop": "runs.stop"},
-    "history": {"read_history": "runs.history"},
+    "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
     "export": {"export": "exports.export", "Exported": "exports.export"},
     "plugins": {"survey_plugins": "plugins.loading"},
+    "options": {"recipe_options": "recipe.options", "Options": "recipe.options"},
     "schema": {"recipe_schema": "recipe.json_schema"},
     "cache": {"open_cache": "cache.store"},
     "new-plugin": {"write_plugin": "plugins.scaffold"},
@@ -57,6 +58,8 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.plugins.loading import survey_plugins as survey_plugins
     from tlf.plugins.scaffold import write_plugin as write_plugin
     from tlf.recipe.json_schema import recipe_schema as recipe_schema
+    from tlf.recipe.options import Options as Options
+    from tlf.recipe.options import recipe_options as recipe_options
     from tlf.recipe.plan import load_recipe as load_recipe
     from tlf.recipe.schema import Recipe as Recipe
     from tlf.results import EpochResult as EpochResult
@@ -64,6 +67,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.explain import Explanation as Explanation
     from tlf.runs.explain import explain as explain
     from tlf.runs.history import read_history as read_history
+    from tlf.runs.history import read_segments as read_segments
     from tlf.runs.run import resume as resume
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop

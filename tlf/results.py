@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from tlf.tasks import DEFAULT_MONITOR, higher_is_better
+from tlf.tasks import DEFAULT_MONITOR, higher_is_better, is_rate
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class EpochResult:
     """Stage, from the stem to the top, and ``head`` → how it trained."""
     stopped: str | None = None
     """Where and why the run was stopped on request; in the last line of such a run."""
+    train_top1: float | None = None
+    """The fraction of the train images that the model classified correctly, as it was in the step
+    that trained on them, and as they were augmented. None where it cannot be known: labels were
+    mixed, or a plugin made the steps."""
 
     def __getattr__(self, name: str) -> float:
         """A figure of the evaluation: ``eval_`` and its name."""
@@ -91,13 +95,13 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
 def _check_line(
     line: Mapping[str, Any], metrics: Mapping[str, Any], stages: Mapping[str, StageSignals]
 ) -> None:
-    _check_text("phase", line["phase"])
-    _check_text("stopped", line.get("stopped", ""))
-    for name in ("epoch", "updates"):
-        if type(line[name]) is not int or not 0 <= line[name] < _LARGEST:
-            raise TypeError(f"{name} must be a whole number from 0 on, got {line[name]!r:.40}")
+    _check_names_and_counts(line, {name: line[name] for name in ("epoch", "updates")})
+    if line.get("stopped") is not None:
+        _check_text("stopped", line["stopped"])
     for name in ("train_loss", "lr", "seconds", "images_per_second"):
         _check_number(name, line[name])
+    if line.get("train_top1") is not None:  # an older version writes none
+        _check_number("train_top1", line["train_top1"])
     for name, figure in metrics.items():
         _check_number(f"{EVAL}{name}", figure)
     for stage, signals in stages.items():
@@ -108,6 +112,13 @@ def _check_line(
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text, got {value!r:.40}")
+
+
+def _check_names_and_counts(line: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+    _check_text("phase", line["phase"])
+    for name, count in counts.items():
+        if type(count) is not int or not 0 <= count < _LARGEST:
+            raise TypeError(f"{name} must be a whole number from 0 on, got {count!r:.40}")
 
 
 _LARGEST = 2**63
@@ -124,6 +135,15 @@ def merit(result: EpochResult, monitor: str) -> float:
     """The monitored figure, with its sign changed if lower is better."""
     value = float(getattr(result, monitor))
     return value if higher_is_better(monitor) else -value
+
+
+def rank(result: EpochResult, monitor: str) -> tuple[float, ...]:
+    """What epochs are compared by: the larger, the better.
+
+    Of few images, many epochs have the same rate; the eval loss breaks such ties.
+    """
+    value = merit(result, monitor)
+    return (value, -result.eval_loss) if is_rate(monitor) else (value,)
 
 
 def plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:
@@ -166,6 +186,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """What a segment has changed: digests of every tensor, from before and after it, compared.
+
+    A frozen tensor that differs is an error, so there is no audit with one.
+    """
+
+    frozen: int
+    """Values in frozen parameters and buffers. Each is the same as before, bit for bit."""
+    trained: int
+    """Parameters that were to train, each a whole tensor."""
+    unmoved: tuple[str, ...] = ()
+    """Those of them that did not change."""
+
+
+@dataclass(frozen=True)
 class SegmentStarted:
     """A phase begins to train, or continues with other parameters frozen."""
 
@@ -175,6 +210,36 @@ class SegmentStarted:
     """Parameter that trains → learning rate before the scheduler; all others are frozen."""
     start: str = "images"
     """The input of the trainable part: images, or the output of frozen stages."""
+    audit: Audit | None = None
+    """What it has changed; None until it ends."""
+
+
+def segment_started(line: Mapping[str, Any]) -> SegmentStarted:
+    """A segment from its fields, as segments.jsonl and a stored state have them.
+
+    >>> segment_started({"phase": "head", "epoch": 0, "rates": {"head.bias": 0.1}}).start
+    'images'
+
+    Raises:
+        KeyError, TypeError, AttributeError: a value is missing, or is of another kind.
+    """
+    audit = line.get("audit")  # an older version writes none
+    if audit is not None:
+        audit = Audit(**{**audit, "unmoved": tuple(audit["unmoved"])})
+    counts = {"epoch": line["epoch"], **({} if audit is None else vars(audit))}
+    _check_names_and_counts(line, {n: v for n, v in counts.items() if n != "unmoved"})
+    known = {field.name for field in fields(SegmentStarted)}  # a newer version may write more
+    return SegmentStarted(**{n: v for n, v in line.items() if n in known} | {"audit": audit})
+
+
+@dataclass(frozen=True)
+class SegmentEnded:
+    """A segment has ended, and its audit found every frozen tensor as it was."""
+
+    phase: str
+    epoch: int
+    """The epoch that it started with."""
+    audit: Audit
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,8 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
             assert first[same] == second[same]
         assert first["train_loss"] == pytest.approx(second["train_loss"], rel=1e-4)
         assert first["eval_loss"] == pytest.approx(second["eval_loss"], rel=1e-4)
+        # The last bits differ, so one of the images may be on the other side of the border.
+        assert first["train_top1"] == pytest.approx(second["train_top1"], abs=0.06)
     first, second = (load_file(folder / "model.safetensors") for folder in folders)
     for name in first:
         assert torch.allclose(first[name], second[name], rtol=1e-3, atol=1e-5), name

@@ -15,7 +15,8 @@ from torchvision.transforms import v2
 import tlf as package
 from run_files import metrics, predictions
 from tlf.inference.sealed_file import read_sealed
-from tlf.results import epoch_line
+from tlf.results import Audit, epoch_line
+from tlf.runs.history import read_segments
 
 FILES = {
     "head.safetensors",
@@ -150,6 +151,20 @@ def test_segments_have_a_line_each_with_the_rates(finished):
     assert lines[0]["rates"] == {"head.weight": 0.1, "head.bias": 0.1}
     assert lines[1]["rates"]["head.weight"] == 0.01
     assert min(lines[1]["rates"].values()) == pytest.approx(0.01 * 0.5**5)
+
+
+def test_segments_hold_the_proof_that_nothing_frozen_has_changed(finished):
+    head, all_of_it = (segment.audit for segment in read_segments(finished))
+    network = timm.create_model("test_resnet", num_classes=0)
+    values = sum(tensor.numel() for tensor in network.state_dict().values())
+    assert head == Audit(frozen=values, trained=2)
+    assert all_of_it.frozen == 0
+    assert all_of_it.trained == len([*network.parameters()]) + 2
+
+
+def test_train_top1_is_a_fraction_of_the_train_images(finished):
+    for line in metrics(finished):
+        assert (line["train_top1"] * 20).is_integer()
 
 
 def test_the_golden_pair_of_a_run_in_bf16_is_float32(finished_bf16, images):

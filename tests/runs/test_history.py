@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tlf.errors import RunError
-from tlf.results import EpochResult, epoch_line
-from tlf.runs.history import append_epoch, read_history, rewrite_history
+from tlf.results import Audit, EpochResult, epoch_line
+from tlf.runs.history import append_epoch, read_history, read_segments, rewrite_history
 
 FIRST = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 SECOND = replace(FIRST, epoch=1, train_loss=0.1 + 0.2)
@@ -99,6 +99,7 @@ def test_a_damaged_line_is_named(tmp_path, damaged):
         ({"updates": None}, "updates must be"), ({"lr": "fast"}, "lr must be a number, got 'fast'"),
         ({"train_loss": None}, "train_loss must be a number, got None"),
         ({"train_loss": 10**400}, "train_loss must be a number"),
+        ({"train_top1": "high"}, "train_top1 must be a number"),
         ({"seconds": []}, "seconds must be"), ({"images_per_second": {}}, "images_per_second must"),
         ({"eval_top1": "high"}, "eval_top1 must be a number"), ({"eval_loss": None}, "eval_loss"),
         ({"stages": None}, ""), ({"stages": [1]}, ""), ({"stages": {"stem": 1}}, ""),
@@ -126,3 +127,28 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path):
 def test_a_run_without_a_finished_epoch_has_no_history(tmp_path):
     with pytest.raises(RunError, match="holds no finished epoch"):
         [*lines_of(tmp_path, b"")]
+
+
+SEGMENT = {"phase": "head", "epoch": 0, "rates": {"head.bias": 0.1}, "start": "features"}
+AUDIT = {"frozen": 5, "trained": 2, "unmoved": ["head.bias"]}
+
+
+def segments_of(folder, *lines):
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "segments.jsonl").write_text(text)
+    return [*read_segments(folder)]
+
+
+def test_segments_are_read_with_their_audit_also_those_of_an_older_tlf(tmp_path):
+    older, one = segments_of(tmp_path, SEGMENT, SEGMENT | {"audit": AUDIT, "newer": 1})
+    assert (older.audit, older.start, one.start) == (None, "features", "features")
+    assert one.audit == Audit(5, 2, ("head.bias",))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [{"epoch": "1"}, {"phase": 1}, {"audit": 3}, {"audit": AUDIT | {"frozen": "5"}}, {"audit": {}}],
+)
+def test_a_damaged_segment_is_named(tmp_path, damaged):
+    with pytest.raises(RunError, match=r"segments\.jsonl, line 1 is damaged .*; remove the line"):
+        segments_of(tmp_path, SEGMENT | damaged)

@@ -1,8 +1,10 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
-from tlf.runtime.cores import local_processes, processes, usable_cores
+from tlf.runtime.cores import local_processes, processes, threads_are_chosen, usable_cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux has affinity")
@@ -33,3 +35,43 @@ def test_the_launcher_sets_the_number_of_processes(monkeypatch, count, variable)
     assert count() == 1
     monkeypatch.setenv(variable, "4")
     assert count() == 4
+
+
+LAUNCHER = """
+import os, subprocess, sys
+os.environ |= {"LOCAL_WORLD_SIZE": "2"}
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ask = "from tlf.runtime.cores import threads_are_chosen; print(threads_are_chosen())"
+subprocess.run([sys.executable, "-c", ask], check=True)
+"""
+"""Starts a process as torchrun does."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the launcher's environment")
+@pytest.mark.parametrize(
+    ("environment", "arguments", "chosen"),
+    [
+        ({}, [], False),
+        ({"OMP_NUM_THREADS": "1"}, [], True),
+        ({"OMP_NUM_THREADS": "3"}, [], True),
+        ({}, ["--num_cpu_threads_per_process", "1"], True),
+        ({}, ["--num_cpu_threads_per_process=2"], True),
+    ],
+)
+def test_a_persons_number_of_threads_is_told_from_a_launchers(environment, arguments, chosen):
+    outside = {n: v for n, v in os.environ.items() if n != "OMP_NUM_THREADS"} | environment
+    process = [sys.executable, "-c", LAUNCHER, *arguments]
+    done = subprocess.run(process, env=outside, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{chosen}\n"
+
+
+def test_without_a_launcher_the_number_of_threads_is_a_persons(monkeypatch):
+    monkeypatch.delenv("ACCELERATE_MIXED_PRECISION", raising=False)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert threads_are_chosen()
+
+
+def test_where_the_launcher_cannot_be_seen_it_has_set_the_threads(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr("tlf.runtime.cores.os.getppid", lambda: 2**30)
+    assert not threads_are_chosen()

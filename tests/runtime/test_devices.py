@@ -30,6 +30,7 @@ def test_a_world_size_without_other_processes_is_an_error(plain, monkeypatch):
 def test_a_launched_process_uses_its_share_of_the_cores(plain, threads, monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
     monkeypatch.setattr("tlf.runtime.devices.usable_cores", lambda: 6)
+    monkeypatch.setattr("tlf.runtime.devices.threads_are_chosen", lambda: False)
     start_accelerator("auto")
     assert torch.get_num_threads() == 6
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")

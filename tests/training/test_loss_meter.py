@@ -67,3 +67,14 @@ def test_a_logit_may_be_infinite_where_the_loss_is_not():
     meter.add(made(1.0, logits=(-3.0, 2.0)), 1, 0)
     meter.add(made(1.0, logits=(-3.0, 2.0, float("-inf"), 2.0)), 1, 1)
     assert read(meter) == {"the logits of update 2": float("-inf")}
+
+
+def test_correct_images_are_counted_where_they_are_known():
+    meter = LossMeter()
+    meter.resume(2.0, 4, 3, 4)
+    pieces = (torch.tensor([True, False]), torch.tensor([True]))
+    meter.add(Made(torch.tensor(1.0), (), 3, pieces), 3, 0)
+    meter.add(made(1.0), 1, 1)  # a plugin made it
+    assert len(meter.pending()) == 3  # both losses, and one count for both updates
+    assert read(meter) == {}
+    assert (meter.correct, meter.classified, meter.done) == (5, 7, 8)

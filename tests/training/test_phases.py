@@ -245,10 +245,10 @@ def test_a_network_without_batchnorm_takes_batches_of_one_image(model):
 
 def test_many_unused_parameters_are_one_short_line():
     names = [f"backbone.{letter}" for letter in "abcdefghijklmnop"]
-    assert unused_note(PHASE, names[1::-1]) == (
-        "p: the model's output does not depend on backbone.a, backbone.b; frozen in this phase"
+    assert unused_note("head", names[1::-1]) == (
+        "head: the model's output does not depend on backbone.a, backbone.b; frozen in this phase"
     )
-    assert unused_note(PHASE, names).endswith("backbone.l and 4 more; frozen in this phase")
+    assert unused_note("head", names).endswith("backbone.l and 4 more; frozen in this phase")
 
 
 def test_the_command_line_reports_it_before_anything_is_written(tmp_path, images, tlf):

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tlf.builtin.augmentations import Mixup
 from tlf.builtin.optimizers import Sgd
 from tlf.data.transforms import normalize
+from tlf.hookspecs import hookimpl
 from tlf.training.features import train_images
 from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.signals import Signals
@@ -85,12 +87,14 @@ def step(job, batch, signals=None):
 
 
 def plain(job, head, batch):
-    """The summed loss of a batch, and the gradients of its mean, by hand."""
+    """By hand: the summed loss of a batch, the gradients of its mean, and what is correct."""
     images = torch.stack([train_images(job, job.recipe.phases[0])[0, i][1] for i in batch])
     with torch.no_grad():
         features = job.classifier.backbone.eval()(normalize(images, job.preprocessing))
-    losses = functional.cross_entropy(head(features), job.labels["train"][batch], reduction="none")
-    return losses.sum().item(), torch.autograd.grad(losses.mean(), [*head.parameters()])
+    logits, labels = head(features), job.labels["train"][batch]
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    gradients = torch.autograd.grad(losses.mean(), [*head.parameters()])
+    return losses.sum().item(), gradients, int((logits.argmax(1) == labels).sum())
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
@@ -98,7 +102,9 @@ def test_a_step_is_that_of_the_whole_batch_by_hand(job, changed, accumulate):
     batch = [0, 12, 5, 7, 19]
     signals = Signals()
     made, before, after = step(changed(job, accumulate=accumulate), batch, signals)
-    expected, gradients = plain(job, before, batch)
+    expected, gradients, correct = plain(job, before, batch)
+    assert torch.cat(made.correct).tolist().count(True) == correct
+    assert sum(map(len, made.correct)) == len(batch)
     assert made.loss.item() == pytest.approx(expected, rel=1e-5)
     pieces = min(accumulate, 2)  # no piece holds one image
     assert (made.images, made.skipped, len(made.logits)) == (5, False, 2 * pieces)
@@ -117,3 +123,26 @@ def test_clipping_limits_the_norm_of_all_gradients_together(job, changed):
         for was, now in zip(before.parameters(), after.parameters(), strict=True)
     ]
     assert float(torch.cat(moves).norm()) == pytest.approx(0.5 * 1e-3, rel=1e-3)
+
+
+def test_what_is_correct_is_unknown_where_labels_are_mixed(job):
+    phase = replace(job.recipe.phases[0], augment=(Mixup(),))
+    several = pieces_of(job, phase, [[0, 12, 5]], 0, None, together=False)
+    segment = head_segment(job)
+    made = Updates(job, phase, segment, 0, several).make(0, 3, None)
+    job.accelerator.free_memory()
+    assert (len(made.logits), made.correct) == (2, ())
+
+
+def test_what_is_correct_is_unknown_where_a_plugin_makes_the_step(job):
+    class Own:
+        @hookimpl
+        def tlf_training_step(self, model, images, labels, loss):
+            return loss(model(images), labels).mean()
+
+    job.plan.plugins.manager.register(own := Own())
+    try:
+        made, *_ = step(job, [0, 12, 5])
+    finally:
+        job.plan.plugins.manager.unregister(own)
+    assert (made.logits, made.correct) == ((), ())

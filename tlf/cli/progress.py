@@ -10,9 +10,18 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from tlf.cache.store import readable_size
 from tlf.cli.output import say
-from tlf.cli.tables import epoch_text, merged, stage_table
+from tlf.cli.tables import audit_lines, epoch_text, merged, stage_table
 from tlf.recipe.augment import crop_line
-from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored, Updated
+from tlf.results import (
+    EpochResult,
+    Notice,
+    Prepared,
+    RunResult,
+    SegmentEnded,
+    SegmentStarted,
+    Stored,
+    Updated,
+)
 from tlf.runs.explain import stage_rows
 from tlf.runs.folder import more_epochs
 from tlf.runs.run import RunStarted
@@ -68,9 +77,10 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             text = f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}"
             say(console, text)
             console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
+        case SegmentEnded():
+            say(console, "\n".join(audit_lines(event.audit)))
         case Stored():
-            origin = "found, computed by an earlier run" if event.reused else "computed once"
-            say(console, f"stored    {event.title}: {origin}, {readable_size(event.bytes)}")
+            say(console, _stored_line(event))
         case Notice():
             say(console, f"note: {event.text}", "yellow")
         case EpochResult():
@@ -78,6 +88,11 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             say(console, epoch_text(event, max(widths, default=0)))
         case RunResult():
             _show_end(event, console)
+
+
+def _stored_line(event: Stored) -> str:
+    origin = "found, computed by an earlier run" if event.reused else "computed once"
+    return f"stored    {event.title}: {origin}, {readable_size(event.bytes)}"
 
 
 def _show_start(event: RunStarted, console: Console) -> None:

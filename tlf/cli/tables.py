@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from tlf.cli.output import cell
-from tlf.results import EpochResult
+from tlf.results import Audit, EpochResult
 from tlf.tasks import describe
 
 if TYPE_CHECKING:
@@ -48,6 +48,17 @@ def stage_table(rows: "Iterable[StageRow]") -> Table:
         style = "dim" if row.state == "frozen" else ""
         table.add_row(cell(row.stage), f"{row.parameters:,}", row.state, rates or "–", style=style)
     return table
+
+
+def audit_lines(audit: Audit) -> "Iterator[str]":
+    """What a segment has left as it was, and what it has changed.
+
+    >>> [*audit_lines(Audit(frozen=1816560, trained=2))]
+    ['frozen    1,816,560 values unchanged, bit for bit', 'trained   2 of 2 tensors moved']
+    """
+    if audit.frozen:
+        yield f"frozen    {audit.frozen:,} values unchanged, bit for bit"
+    yield f"trained   {audit.trained - len(audit.unmoved)} of {audit.trained} tensors moved"
 
 
 def epoch_text(result: EpochResult, width: int = 0) -> str:

@@ -1,5 +1,7 @@
 """The augmentations of a phase, and what its random crops are cut from."""
 
+from collections.abc import Iterable
+
 from tlf.components import Augmentation, BatchAugmentation
 from tlf.recipe.schema import Phase, Recipe
 
@@ -7,6 +9,12 @@ from tlf.recipe.schema import Phase, Recipe
 def augmentations_of(recipe: Recipe, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:
     """The augmentations of a phase: its own, or the recipe's."""
     return recipe.transforms.augment if phase.augment is None else phase.augment
+
+
+def is_random(augmentations: Iterable[Augmentation | BatchAugmentation]) -> bool:
+    """Whether augmentations of single images change an image from epoch to epoch."""
+    each = (a for a in augmentations if isinstance(a, Augmentation))
+    return any(not getattr(augmentation, "fixed", False) for augmentation in each)
 
 
 def crops_files(recipe: Recipe, phase: Phase) -> bool:

@@ -50,6 +50,7 @@ def _own_texts(cls: type) -> dict[str, str]:
 
 
 def _flowing(text: str) -> str:
-    """Paragraphs of one line each, with code marked as Markdown marks it."""
+    """Paragraphs of one line each, without doctests, with code marked as Markdown marks it."""
     paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(text))
+    paragraphs = [part for part in paragraphs if not part.startswith(">>>")]
     return "\n\n".join(" ".join(part.split()) for part in paragraphs).replace("``", "`")

@@ -5,8 +5,10 @@ and at which rates.
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from tlf.components import Splits
+from tlf.errors import RecipeError
 from tlf.freezing.find_partition import find_partition
 from tlf.freezing.find_unused import find_unused
 from tlf.freezing.freeze import freeze
@@ -15,15 +17,9 @@ from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
-from tlf.results import Progress
-from tlf.training.phases import (
-    apart,
-    check_phases,
-    frozen_in,
-    learning_rates,
-    probed,
-    unused_note,
-)
+from tlf.recipe.schema import Phase
+from tlf.training.phases import apart, check_phases, learning_rates, probed, unused_note
+from tlf.training.segments.foreseen import foreseen_segments
 
 ONE_STAGE = (
     "the whole backbone is one stage, stem: policies and rates that work by stage, such as up-to, "
@@ -56,28 +52,85 @@ class StageRow:
 
 
 @dataclass(frozen=True)
+class ExplainedSegment:
+    """What happens in those epochs of a phase in which the same parameters train."""
+
+    epochs: tuple[int, ...]
+    """The numbers of these epochs in the phase, from 0."""
+    stages: tuple[StageRow, ...]
+    """From the stem to the head."""
+    trainable: tuple[str, ...]
+    """Names of the parameters that train."""
+    start: str
+    """The input of the trainable part: images, or the output of the frozen stages. Checked in
+    float32 on the CPU; a run checks it again on its own device."""
+    unused: tuple[str, ...] = ()
+    """Names of the parameters that would train, if the output depended on them."""
+
+
+@dataclass(frozen=True)
+class ExplainedPhase:
+    """What a phase would do."""
+
+    segments: tuple[ExplainedSegment, ...]
+    """In order. Where training decides, only the first."""
+    later: tuple[StageRow, ...] | None = None
+    """None where the recipe alone decides what trains when. Where freeze policies look at the
+    results of earlier epochs: what may train in any epoch, as far as invented results tell."""
+
+
+@dataclass(frozen=True)
 class Explanation:
-    """What a recipe would do."""
+    """What a recipe would do. ``print`` shows it as the command line does."""
 
     plan: Plan
     splits: Splits
     classifier: Classifier
     preprocessing: Preprocessing
-    phases: Mapping[str, tuple[StageRow, ...]]
-    """Phase → its stages from the stem to the head, at the start of the phase."""
-    trainable: Mapping[str, tuple[str, ...]]
-    """Phase → names of the parameters that train at its start."""
-    starts: Mapping[str, str]
-    """Phase → the input of its trainable part: images, or the output of the frozen stages. Checked
-    in float32 on the CPU; a run checks it again on its own device."""
-    unused: tuple[str, ...] = ()
-    """A sentence for each phase that would train parameters which no output depends on."""
+    story: Mapping[str, ExplainedPhase]
+    """Phase → what it would do, in order."""
+
+    @property
+    def phases(self) -> Mapping[str, tuple[StageRow, ...]]:
+        """Phase → its stages from the stem to the head, at the start of the phase."""
+        return {name: phase.segments[0].stages for name, phase in self.story.items()}
+
+    @property
+    def trainable(self) -> Mapping[str, tuple[str, ...]]:
+        """Phase → names of the parameters that train at its start."""
+        return {name: phase.segments[0].trainable for name, phase in self.story.items()}
+
+    @property
+    def starts(self) -> Mapping[str, str]:
+        """Phase → the input of its trainable part at its start."""
+        return {name: phase.segments[0].start for name, phase in self.story.items()}
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """A sentence for each phase that would train parameters which no output depends on."""
+        every = {n: {u for s in p.segments for u in s.unused} for n, p in self.story.items()}
+        return tuple(unused_note(name, unused) for name, unused in every.items() if unused)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes about splits, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
         return (*self.splits.notes, *whole, *self.unused)
+
+    def __str__(self) -> str:
+        """What each phase would do, as ``tlf explain`` prints it."""
+        from tlf.runs.story import lines
+
+        return "\n".join(lines(self))
+
+    def __repr__(self) -> str:
+        """One line."""
+        count = sum(parameter.numel() for parameter in self.classifier.parameters())
+        return f"<Explanation of {', '.join(self.story)}: {count:,} parameters; print shows it>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
+        """What a notebook shows."""
+        printer.text(str(self))
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
@@ -87,6 +140,8 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     >>> explanation = tlf.explain("recipes/resnet18_finetune.toml")
     >>> [(row.stage, row.state) for row in explanation.phases["head"]][-2:]
     [('layer4', 'frozen'), ('head', 'trainable')]
+    >>> [segment.start for segment in explanation.story["head"].segments]
+    ['features']
 
     Parameters:
         recipe: the path of a recipe, the result of ``load_recipe``, or an explanation's ``plan``.
@@ -101,30 +156,50 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     check_phases(plan, classifier)
     preprocessing = resolve_preprocessing(plan.recipe, built, plan.source)
     check_input(plan, built, classifier, preprocessing, len(splits.classes))
-    rates, starts, notes = {}, {}, []
-    for phase in plan.recipe.phases:
-        start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
-        frozen = frozen_in(plan, classifier, phase, start)
+    story = {
+        phase.name: _explained(plan, classifier, preprocessing, number, phase)
+        for number, phase in enumerate(plan.recipe.phases)
+    }
+    return Explanation(plan, splits, classifier, preprocessing, story)
+
+
+def _explained(
+    plan: Plan, classifier: Classifier, preprocessing: Preprocessing, number: int, phase: Phase
+) -> ExplainedPhase:
+    try:
+        foreseen = foreseen_segments(plan, classifier, phase)
+    except ValueError as error:
+        raise RecipeError([f"phases.{number}.freeze: {error}"], plan.source) from error
+    segments = tuple(
+        _segment(plan, classifier, preprocessing, phase, frozen, epochs)
+        for frozen, epochs in foreseen.certain.items()
+    )
+    if foreseen.possible is None:
+        return ExplainedPhase(segments)
+    always = frozenset.intersection(*foreseen.certain, *foreseen.possible)
+    rates = learning_rates(classifier, phase, always | {*segments[0].unused})
+    return ExplainedPhase(segments, stage_rows(classifier, rates))
+
+
+def _segment(
+    plan: Plan,
+    classifier: Classifier,
+    preprocessing: Preprocessing,
+    phase: Phase,
+    frozen: frozenset[str],
+    epochs: tuple[int, ...],
+) -> ExplainedSegment:
+    freeze(classifier, frozen)
+    image = probed(plan, preprocessing)
+    unused = find_unused(classifier, image, nullcontext).always if image else frozenset()
+    if unused:
+        frozen |= unused
         freeze(classifier, frozen)
-        image = probed(plan, preprocessing)
-        unused = find_unused(classifier, image, nullcontext).always if image else frozenset()
-        if unused:
-            notes.append(unused_note(phase, unused))
-            frozen |= unused
-            freeze(classifier, frozen)
-        rates[phase.name] = learning_rates(classifier, phase, frozen)
-        image = apart(plan, phase, preprocessing)
-        partition = image and find_partition(classifier, frozen, image, nullcontext)
-        starts[phase.name] = start_of(partition)
-    return Explanation(
-        plan=plan,
-        splits=splits,
-        classifier=classifier,
-        preprocessing=preprocessing,
-        phases={name: stage_rows(classifier, table) for name, table in rates.items()},
-        trainable={name: tuple(table) for name, table in rates.items()},
-        starts=starts,
-        unused=tuple(notes),
+    image = apart(plan, phase, preprocessing)
+    partition = image and find_partition(classifier, frozen, image, nullcontext)
+    rates = learning_rates(classifier, phase, frozen)
+    return ExplainedSegment(
+        epochs, stage_rows(classifier, rates), tuple(rates), start_of(partition), tuple(unused)
     )
 
 

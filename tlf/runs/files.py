@@ -17,7 +17,7 @@ from tlf.recipe.files import dump
 from tlf.recipe.tables import table
 from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
 from tlf.runs.changes import Changes
-from tlf.runs.history import append_epoch, rewrite_history
+from tlf.runs.history import SEGMENTS, append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance
 from tlf.runtime.files import remove_parts, write_whole, writing, written_whole
 from tlf.runtime.strict_json import dumps
@@ -68,10 +68,10 @@ def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> No
 
 
 def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -> None:
-    """Write a line for each segment: its start, and what trains at which rate."""
+    """Write a line for each segment: its start, what trains at which rate, and its audit."""
     if job.accelerator.is_main_process:
         lines = [dumps(asdict(segment)) + "\n" for segment in segments]
-        write_whole(folder / "segments.jsonl", "".join(lines))
+        write_whole(folder / SEGMENTS, "".join(lines))
 
 
 def write_end(

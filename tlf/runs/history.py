@@ -1,18 +1,28 @@
-"""The epochs of a run: how metrics.jsonl is written and read."""
+"""The epochs and segments of a run: how metrics.jsonl is written and read, and segments.jsonl."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tlf.errors import RunError
-from tlf.results import EpochResult, epoch_line, epoch_result
+from tlf.results import (
+    EpochResult,
+    SegmentStarted,
+    epoch_line,
+    epoch_result,
+    segment_started,
+)
 from tlf.runtime.files import near_runs, write_whole, writing
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
 
 METRICS = "metrics.jsonl"
 """The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
+
+SEGMENTS = "segments.jsonl"
+"""The file with a line for each segment: the fields of its ``SegmentStarted`` as JSON."""
 
 
 def append_epoch(folder: Path, result: EpochResult) -> None:
@@ -47,7 +57,33 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
     Raises:
         RunError: the folder holds no run, or the run has no finished epoch.
     """
-    path = Path(run) / METRICS
+    epochs = 0
+    for result in _read(Path(run) / METRICS, epoch_result):
+        epochs += 1
+        yield result
+    if not epochs:
+        path = Path(run) / METRICS
+        raise RunError(f"{path} holds no finished epoch; wait for the first one")
+
+
+def read_segments(run: str | PathLike[str]) -> Iterator[SegmentStarted]:
+    """Yield the segments of a run: what trained at which rate, from which epoch on, and what the
+    audit at its end found.
+
+    Parameters:
+        run: the folder of the run.
+
+    Raises:
+        RunError: the folder holds no run whose training has begun.
+    """
+    yield from _read(Path(run) / SEGMENTS, segment_started)
+
+
+Line = TypeVar("Line")
+
+
+def _read(path: Path, made_of: Callable[[Mapping[str, Any]], Line]) -> Iterator[Line]:
+    """What each line of a file holds."""
     if not path.is_file():
         raise RunError(
             f"there is no {path}; write the folder of a run with a finished epoch{near_runs(path)}"
@@ -56,22 +92,18 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
         lines = read_regular(path).split(b"\n")
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    epochs = 0
     for number, line in enumerate(lines, start=1):
         try:
-            result = epoch_result(json.loads(line)) if line else None
+            result = made_of(json.loads(line)) if line else None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if number == len(lines):  # a run is writing it now
-                break
+                return
             fault = f"{type(error).__name__}: {error}"
             raise RunError(
                 f"{path}, line {number} is damaged ({fault}); remove the line"
             ) from error
         if result is not None:
-            epochs += 1
             yield result
-    if not epochs:
-        raise RunError(f"{path} holds no finished epoch; wait for the first one")
 
 
 def _line(result: EpochResult) -> str:

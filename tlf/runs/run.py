@@ -14,7 +14,15 @@ from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
-from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored
+from tlf.results import (
+    EpochResult,
+    Notice,
+    Prepared,
+    RunResult,
+    SegmentEnded,
+    SegmentStarted,
+    Stored,
+)
 from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.files import (
     about_model,
@@ -255,7 +263,7 @@ def _recorded(event: Event, folder: Path, job: Job, state: State) -> Iterator[Ev
     """Write what has happened to the run's files, and pass it on."""
     if isinstance(event, EpochResult):
         record_epoch(folder, job, event)
-    elif isinstance(event, SegmentStarted):
+    elif isinstance(event, SegmentStarted | SegmentEnded):
         write_segments(folder, job, state.segments)
     yield event
 
@@ -279,7 +287,8 @@ def _stopped(
             if isinstance(event, EpochResult):
                 break
     events.close()
-    yield from stop(job, state)
+    for event in stop(job, state):
+        yield from _recorded(event, folder, job, state)
 
 
 def _place(job: Job, state: State) -> str:

@@ -1,6 +1,8 @@
 """How many cores may be used, and how many processes share them."""
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 
 def usable_cores() -> int:
@@ -17,3 +19,33 @@ def processes() -> int:
 def local_processes() -> int:
     """The number of processes of this run on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def launched() -> bool:
+    """Whether a launcher set the environment, and not a person."""
+    return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
+
+
+def threads_are_chosen() -> bool:
+    """Whether a person has the say about the number of threads, and no launcher.
+
+    Launchers set OMP_NUM_THREADS, mostly to 1, where a person has not. The variable looks the same
+    then. But the launcher is this process's parent, and Linux shows what a process was started
+    with, whatever it has set since. Where this is not shown, the launcher is taken to have set it.
+    """
+    if not launched():
+        return True
+    started_with: set[bytes] = set()
+    with suppress(OSError):
+        for file in ("environ", "cmdline"):
+            words = Path(f"/proc/{os.getppid()}", file).read_bytes().split(b"\0")
+            started_with |= {word.partition(b"=")[0] for word in words}
+    return not started_with.isdisjoint(_THREADS)
+
+
+_THREADS = (
+    b"OMP_NUM_THREADS",
+    b"--num_cpu_threads_per_process",
+    b"--num-cpu-threads-per-process",
+)
+"""How a person tells a launcher the number of threads: a variable, or an option of Accelerate."""

@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState, PartialState
 
 from tlf.errors import RunError
 from tlf.runtime.connections import probed
-from tlf.runtime.cores import local_processes, processes, usable_cores
+from tlf.runtime.cores import local_processes, processes, threads_are_chosen, usable_cores
 from tlf.runtime.meeting import meeting
 
 
@@ -65,7 +65,7 @@ def start_accelerator(precision: str) -> Accelerator:
         # number that a person set is kept. It is set again, since MKL may choose fewer threads as
         # long as no number was set.
         share = max(1, usable_cores() // local_processes())
-        torch.set_num_threads(share if _launched() else torch.get_num_threads())
+        torch.set_num_threads(torch.get_num_threads() if threads_are_chosen() else share)
     return accelerator
 
 
@@ -102,11 +102,6 @@ def _others() -> AbstractContextManager[dict[str, Any]]:
 def _on_cpu() -> bool:
     # Otherwise Accelerate takes each of several CPU processes for the only one.
     return "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
-
-
-def _launched() -> bool:
-    """Whether a launcher set the environment, and not a person."""
-    return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
 
 
 def _check_processes(count: int) -> None:

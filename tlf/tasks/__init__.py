@@ -46,6 +46,11 @@ class Task(Protocol):
     def predicted(self, probabilities: "Tensor") -> "Tensor":
         """Probabilities (N, K) → labels (N, …)."""
 
+    def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
+        """Whether each image is classified as its label says (N,): logits (N, K), labels (N, …).
+        Nothing is read from the device.
+        """
+
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
         """Metric → figure, over all images: probabilities (N, K), labels (N, …)."""
 

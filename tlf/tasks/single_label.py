@@ -52,6 +52,10 @@ class SingleLabel:
         """Probabilities (N, K) → the most probable classes (N,)."""
         return probabilities.argmax(1)
 
+    def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
+        """Whether the class with the highest logit is the label's (N,)."""
+        return logits.argmax(1) == labels
+
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
         """The fraction of images whose most probable class is their label's."""
         correct = self.predicted(probabilities) == labels

@@ -7,23 +7,16 @@ from torch import Tensor
 
 from tlf.model import Classifier
 from tlf.recipe.schema import EarlyStopping
-from tlf.results import EpochResult, merit
-from tlf.tasks import is_rate
+from tlf.results import EpochResult, merit, rank
 from tlf.training.evaluation import Predictions
 
 
 def better(monitor: str, result: EpochResult, other: EpochResult) -> bool:
     """Whether ``result`` is better than ``other`` by the monitored metric. A lower loss is better.
 
-    Of few images, many epochs have the same rate; the eval loss breaks such ties. Any other tie is
-    not better, so the earlier epoch wins it.
+    Any tie is not better, so the earlier epoch wins it.
     """
-    return _rank(result, monitor) > _rank(other, monitor)
-
-
-def _rank(result: EpochResult, monitor: str) -> tuple[float, ...]:
-    value = merit(result, monitor)
-    return (value, -result.eval_loss) if is_rate(monitor) else (value,)
+    return rank(result, monitor) > rank(other, monitor)
 
 
 def newest_is_best(monitor: str, history: Sequence[EpochResult], chosen: int | None) -> bool:

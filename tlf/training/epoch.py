@@ -30,6 +30,8 @@ class Trained:
     """The result of the training half of an epoch."""
 
     loss: float
+    top1: float | None
+    """None where it is not known of every image."""
     lr: float
     updates: int
     images: int
@@ -67,9 +69,10 @@ def train_epoch(
     _share_buffers(job.accelerator, segment)
     seconds = time.perf_counter() - started
     last = replace(progress, update=max(0, state.update - 1 - state.skipped))
-    (total,) = job.summed([losses.total])
+    total, correct, classified = job.summed([losses.total, losses.correct, losses.classified])
     return Trained(
         loss=total / losses.done,
+        top1=correct / losses.done if classified == losses.done else None,
         lr=max(segment.rates.values()) * rate_factor(job.plan, phase, last),
         updates=state.update,
         images=losses.done - before,

@@ -34,7 +34,7 @@ from tlf.data.transfer import on_device, on_host
 from tlf.data.transforms import normalize
 from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
-from tlf.recipe.augment import crops_files
+from tlf.recipe.augment import crops_files, is_random
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Prepared, Stored
 from tlf.training.job import Job
@@ -85,7 +85,7 @@ def train_images(job: Job, phase: Phase) -> Images:
 
 def _random(images: Images) -> bool:
     """Whether augmentation changes an image from epoch to epoch."""
-    return any(not getattr(original(a), "fixed", False) for a in images.augmentations)
+    return is_random(map(original, images.augmentations))
 
 
 def eval_images(job: Job) -> Images:

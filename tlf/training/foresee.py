@@ -68,14 +68,16 @@ def _invented(
 ) -> EpochResult:
     """An epoch that was not trained, with plausible metrics."""
     loss = 1 / (epoch + 2) if improving else 10.0
+    figures = plausible(loss)
     return EpochResult(
         phase="",
         epoch=epoch,
         train_loss=loss,
-        metrics={LOSS.name: loss, **plausible(loss)},
+        metrics={LOSS.name: loss, **figures},
         lr=1e-3,
         updates=1,
         seconds=1.0,
         images_per_second=1.0,
         stages=signals,
+        train_top1=figures.get("top1"),
     )

@@ -129,12 +129,12 @@ def frozen_in(
     return united(classifier, answers)
 
 
-def unused_note(phase: Phase, unused: Collection[str]) -> str:
+def unused_note(phase: str, unused: Collection[str]) -> str:
     """A line that names the parameters of a phase that cannot train; of many, the first ones."""
     names = sorted(unused)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     listed = ", ".join(names[:_SHOWN]) + more
-    return f"{phase.name}: the model's output does not depend on {listed}; frozen in this phase"
+    return f"{phase}: the model's output does not depend on {listed}; frozen in this phase"
 
 
 _SHOWN = 12
@@ -223,16 +223,17 @@ def _possible(plan: Plan, classifier: Classifier, phase: Phase) -> Iterator[froz
     start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
     seen = {frozen_in(plan, classifier, phase, start)}
     yield from seen
-    for _, answers in _foreseen(plan, classifier, phase, start):
+    for _, answers in foreseen_answers(plan, classifier, phase, start):
         for frozen in answers:
             if isinstance(frozen, frozenset) and frozen not in seen:
                 seen.add(frozen)
                 yield frozen
 
 
-def _foreseen(
+def foreseen_answers(
     plan: Plan, classifier: Classifier, phase: Phase, start: Progress
-) -> Iterator[tuple[int, tuple["Foreseen", ...]]]:
+) -> Iterator[tuple[int, tuple[Foreseen, ...]]]:
+    """What the policies of a phase would freeze in later epochs, with invented results."""
     parts = (*classifier.stages, "head")
     ask, plausible = partial(frozen_in, plan, classifier, phase), TASKS[plan.recipe.task].plausible
     return foresee(ask, start, parts, plausible)
@@ -258,7 +259,7 @@ def _later_problems(
     or nothing is left to train, however well training goes.
     """
     seen = set()
-    for epoch, answers in _foreseen(plan, classifier, phase, start):
+    for epoch, answers in foreseen_answers(plan, classifier, phase, start):
         refused = [answer for answer in answers if isinstance(answer, ValueError)]
         if len(refused) == len(answers):
             yield f"freeze: in epoch {epoch + 1}, {refused[0]}"

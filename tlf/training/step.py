@@ -94,27 +94,28 @@ class Updates:
         accelerator, segment = self.job.accelerator, self.segment
         total = torch.zeros((), device=accelerator.device)
         extremes: list[Tensor] = []
+        correct: list[Tensor] = []
         counted = 0
         for piece, (batch, share) in enumerate(self.pieces):
             self._seed(number, piece)
             images, labels = self._inputs(batch, number)
             # Processes average their gradients once, after the last piece.
             syncing = nullcontext() if share.last else accelerator.no_sync(segment.model)
-            found: list[Tensor] = []
             with on_threads(segment.threads), syncing, segment.norms.computing(share.count):
-                loss = self._loss(images, labels, found)
+                loss, found, hits = self._loss(images, labels)
                 # Every image of a batch weighs 1 / size, whatever piece it is in: ``loss`` is the
                 # mean of its share. The wrapper averages over processes; their number undoes that.
                 accelerator.backward(loss * (share.count * accelerator.num_processes / size))
             if share.count:
                 total += loss.detach() * share.count
                 extremes += found
+                correct += hits
                 counted += share.count
             if share.last:
                 break
         with on_threads(segment.threads):
             skipped = self._step(signals)
-        return Made(total, tuple(extremes), counted, skipped)
+        return Made(total, tuple(extremes), counted, tuple(correct), skipped)
 
     def _seed(self, number: int, piece: int) -> None:
         """Seed dropout from (seed, epoch, update, process, piece), so that no generator's state has
@@ -151,17 +152,21 @@ class Updates:
         labels = batch.labels.to(self.job.accelerator.device, non_blocking=True)
         return self._mixed(images, labels, number) if self._mixing else (images, labels)
 
-    def _loss(self, images: Tensor, labels: Tensor, extremes: list[Tensor]) -> Tensor:
-        """The mean loss of a piece of a batch. ``extremes`` gets its lowest and highest logit."""
+    def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """The mean loss of a piece of a batch, its lowest and highest logit, and whether its images
+        are classified correctly, as far as this is known.
+        """
         job, model = self.job, self.segment.model
         replaced: Tensor | None = job.hook.tlf_training_step(
             model=model, images=images, labels=labels, loss=job.loss
         )
         if replaced is not None:
-            return replaced
+            return replaced, [], []
         logits = model(images)
-        extremes += logits.detach().aminmax()
-        return job.losses(logits, labels).mean()
+        seen = logits.detach()
+        # Mixed images have no label to compare with.
+        correct = [] if self._mixing else [job.task.correct(seen, labels)]
+        return job.losses(logits, labels).mean(), [*seen.aminmax()], correct
 
     @cached_property
     def _mixing(self) -> tuple[BatchAugmentation, ...]:

@@ -7,6 +7,7 @@ as if it had never stopped. Random generators are no part of it (see ``tlf.runti
 import time
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 
 from tlf.errors import FrozenMovedError, TrainingError
 from tlf.freezing.freeze import changing_tensors, digests
@@ -19,6 +20,7 @@ from tlf.results import (
     PhaseEnded,
     Prepared,
     Progress,
+    SegmentEnded,
     SegmentStarted,
     Stored,
     Updated,
@@ -42,7 +44,16 @@ from tlf.training.segments.segment import (
 )
 from tlf.training.state import State
 
-Event = SegmentStarted | Prepared | Stored | Updated | Notice | EpochResult | PhaseEnded
+Event = (
+    SegmentStarted
+    | SegmentEnded
+    | Prepared
+    | Stored
+    | Updated
+    | Notice
+    | EpochResult
+    | PhaseEnded
+)
 
 
 def train(job: Job, state: State) -> Generator[Event, None, None]:
@@ -61,13 +72,13 @@ def train(job: Job, state: State) -> Generator[Event, None, None]:
         yield from _compared_with_guessing(job, state.best.result.eval_loss)
 
 
-def stop(job: Job, state: State) -> Iterator[Notice]:
+def stop(job: Job, state: State) -> Iterator[Event]:
     """End training where it is: audit the segment, and load the best epoch so far."""
     state.best = state.best_so_far(job.recipe.monitor)
     if state.best is None:
         raise RuntimeError("a run without an epoch is stopped")
     if state.segment is not None:
-        yield from _end(job, job.recipe.phases[state.phase], state.segment)
+        yield from _end(job, job.recipe.phases[state.phase], state.segment, state)
     state.best.load_into(job.classifier)
     yield from _compared_with_guessing(job, state.best.result.eval_loss)
 
@@ -109,7 +120,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
     state.ended = state.phase + 1 == len(job.recipe.phases)
     yield PhaseEnded(phase.name)
     if state.segment is not None:
-        yield from _end(job, phase, state.segment)
+        yield from _end(job, phase, state.segment, state)
     state.segment = state.ema = None
     if state.phase_best is None:
         raise RuntimeError(f"phase {phase.name} has no epoch")
@@ -127,7 +138,7 @@ def _current_segment(
     if current is not None and current.named == frozen:
         return current
     if current is not None:
-        yield from _end(job, phase, current)
+        yield from _end(job, phase, current, state)
     setup = _setup(job, phase, frozen)
     with blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
         segment = begin_segment(job.accelerator, job.classifier, setup, current, before)
@@ -141,7 +152,7 @@ def _current_segment(
     state.let_change(job.classifier, changing_tensors(job.classifier, segment.frozen))
     yield started
     if segment.unused:
-        yield Notice(unused_note(phase, segment.unused))
+        yield Notice(unused_note(phase.name, segment.unused))
     if job.recipe.compile and segment.partition is not None:
         yield Notice(f"{phase.name} is not compiled: it trains from the {start} alone")
     return segment
@@ -162,16 +173,18 @@ def _setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetup:
         raise TrainingError(f"the lr of phase {phase.name}: {error}") from error
 
 
-def _end(job: Job, phase: Phase, segment: Segment) -> Iterator[Notice]:
+def _end(job: Job, phase: Phase, segment: Segment, state: State) -> Iterator[Event]:
     try:
-        unmoved = end_segment(job.accelerator, segment)
+        audit = end_segment(job.accelerator, segment)
     except FrozenMovedError as error:
         kinds = [job.plan.plugins.catalogue.offer(policy).kind for policy in phase.freeze]
         backbone = job.plan.plugins.catalogue.offer(job.recipe.backbone).kind
         raise FrozenMovedError(
             f"phase {phase.name} (freeze = {', '.join(kinds)}; backbone = {backbone}): {error}"
         ) from error
-    if unmoved:
+    started = state.segments[-1] = replace(state.segments[-1], audit=audit)
+    yield SegmentEnded(phase.name, started.epoch, audit)
+    if unmoved := audit.unmoved:
         more = f" and {len(unmoved) - 1} more" if len(unmoved) > 1 else ""
         yield Notice(f"{unmoved[0]}{more} should have trained and did not change")
 
@@ -213,6 +226,7 @@ def _evaluate(
         seconds=trained.seconds + time.perf_counter() - started,
         images_per_second=trained.images / trained.seconds,
         stages=trained.stages,
+        train_top1=trained.top1,
     )
     return result, predictions
 

@@ -1,5 +1,6 @@
 """``tlf explain`` prints what each phase would do, and writes nothing."""
 
+import re
 import sys
 
 import pytest
@@ -32,10 +33,10 @@ def tables(lines):
     found, phase = {}, ""
     for line in lines:
         if line.startswith("phase "):
-            phase = line.split()[1].rstrip(",")
+            phase = line.split()[1]
             found[phase] = {}
-        elif phase and line and not line.startswith(("stage ", " ")):
-            stage, *columns = line.split()
+        elif phase and re.search(r"  (–|\d\.\d\de-\d\d)$", line):
+            stage, *columns = re.split(r" {2,}", line.strip())
             found[phase][stage] = columns
     return found
 
@@ -52,40 +53,49 @@ def counts():
 
 
 def test_the_table_of_every_phase(explained, recipe):
-    found = tables(explained(recipe))
-    expected = counts()
+    found, expected = tables(explained(recipe)), counts()
     assert list(found) == ["head", "all"]
-    for rows in found.values():
-        assert list(rows) == list(expected)
-        assert [int(row[0].replace(",", "")) for row in rows.values()] == list(expected.values())
-    states = [row[1] for row in found["head"].values()]
-    assert states == ["frozen"] * 5 + ["trainable"]
-    assert [row[2] for row in found["head"].values()] == ["–"] * 5 + ["1.00e-01"]
-    assert {row[1] for row in found["all"].values()} == {"trainable"}
-    decayed = [f"{0.01 * 0.5**power:.2e}" for power in (5, 4, 3, 2, 1, 0)]
-    assert [row[2] for row in found["all"].values()] == decayed
+    backbone = f"{sum(expected.values()) - expected['head']:,}"
+    assert found["head"] == {
+        "stem … layer4": [backbone, "frozen", "–"],
+        "head": [f"{expected['head']:,}", "trainable", "1.00e-01"],
+    }
+    assert found["all"] == {
+        stage: [f"{count:,}", "trainable", f"{0.01 * 0.5**power:.2e}"]
+        for power, (stage, count) in zip((5, 4, 3, 2, 1, 0), expected.items(), strict=True)
+    }
 
 
 def test_how_many_parameters_train(explained, recipe):
     expected = counts()
     lines = explained(recipe)
     total = sum(expected.values())
-    trains = f"{expected['head']:,} of {total:,} parameters train"
-    assert f"phase head, 1 epoch: {trains}, from features" in lines
-    assert f"phase all, 2 epochs: {total:,} of {total:,} parameters train, from images" in lines
-    stopped = explained(recipe, "phases.1.early_stopping={patience=1}")
-    assert any(line.startswith("phase all, at most 2 epochs: ") for line in stopped)
+    head, everything = (lines.index(line) for line in lines if line.startswith("phase "))
+    assert lines[head] == "phase head (1 of 2), 1 epoch: sgd, constant rate"
+    assert lines[head + 1] == f"  {expected['head']:,} of {total:,} parameters train"
+    assert lines[everything] == "phase all (2 of 2), 2 epochs: sgd, constant rate"
+    assert lines[everything + 2] == f"  {total:,} of {total:,} parameters train"
 
 
-def test_the_resolved_recipe_images_and_input(explained, recipe):
-    lines = explained(recipe, "head.dropout=0.25")
-    assert "dropout = 0.25" in lines
-    assert 'optimizer = "sgd"' in lines or 'kind = "sgd"' in lines
-    assert "images    20 to train on, 11 to evaluate on, 2 classes" in lines
-    assert any(line.startswith("          not opened here; a run opens all of") for line in lines)
-    assert lines.index("seed = 0") < lines.index("[data]")
-    assert lines[-1].startswith("head ")  # the tables come last, so that they stay in view
-    assert any(line.startswith("input     3 × 32 × 32, shorter side 36, ") for line in lines)
+def test_the_story_comes_first_and_the_recipe_last_on_request(explained, recipe):
+    story = explained(recipe, "head.dropout=0.25")
+    assert story[0] == "images    20 to train on, 11 to evaluate on, 2 classes"
+    assert story[1].startswith("          not opened here; a run opens all of")
+    assert any(line.startswith("input     3 × 32 × 32, shorter side 36, ") for line in story)
+    assert any(line.startswith("head      linear: dropout = 0.25") for line in story)
+    assert "[data]" not in story
+    whole = explained(recipe, "head.dropout=0.25", "--recipe")
+    assert whole[: len(story)] == story
+    dumped = whole[len(story) + 1 :]
+    assert "dropout = 0.25" in dumped
+    assert dumped.index("seed = 0") < dumped.index("[data]")
+
+
+def test_it_fits_a_terminal_and_a_pipe(explained, recipe, monkeypatch):
+    wide = explained(recipe)
+    assert max(map(len, wide)) <= 80
+    monkeypatch.setenv("COLUMNS", "20")
+    assert explained(recipe) == wide
 
 
 @pytest.mark.parametrize(
@@ -116,7 +126,7 @@ def test_names_of_the_parameters_that_train(explained, recipe):
 def test_the_model(explained, recipe):
     plain, shown = explained(recipe), explained(recipe, "--model")
     assert shown[: len(plain)] == plain
-    text = "\n".join(shown[len(plain) :])
+    text = "\n".join(shown[len(plain) + 1 :])
     assert text.startswith("Classifier(")
     assert "(layer4): " in text
     assert "(head): " in text

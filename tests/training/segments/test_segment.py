@@ -17,6 +17,7 @@ from tlf.freezing.freeze import digests
 from tlf.heads.attention_pool import AttentionPool
 from tlf.model import Classifier
 from tlf.recipe.schema import Phase
+from tlf.results import Audit
 from tlf.training.phases import learning_rates
 from tlf.training.segments.segment import (
     SegmentSetup,
@@ -54,7 +55,8 @@ def test_optimizer_state_is_carried_over_by_name(resnet, optimizer):
         else:
             assert all(torch.equal(state[k], v) for k, v in known[id(parameter)].items())
     _step(accelerator, second)
-    assert end_segment(accelerator, second) == ()
+    count = len(list(resnet.named_parameters()))
+    assert end_segment(accelerator, second) == Audit(frozen=0, trained=count)
 
 
 def test_the_accelerator_does_not_keep_the_old_wrapper(resnet):

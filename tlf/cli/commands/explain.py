@@ -1,6 +1,5 @@
 """``tlf explain RECIPE``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,7 @@ from tlf.cli.output import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tlf.recipe.schema import Phase
-    from tlf.runs.explain import Explanation, StageRow
+    from tlf.runs.explain import Explanation
 
 
 @click.command()
@@ -22,58 +20,30 @@ if TYPE_CHECKING:
 @arguments.overrides
 @click.option("--names", is_flag=True, help="List the parameters that train in each phase.")
 @click.option("--model", is_flag=True, help="Print the model's architecture.")
-def command(recipe: Path, overrides: tuple[str, ...], *, names: bool, model: bool) -> None:
-    """Show what RECIPE would do, without training."""
+@click.option("--recipe", "whole", is_flag=True, help="Print the recipe with every default.")
+def command(
+    recipe: Path, overrides: tuple[str, ...], *, names: bool, model: bool, whole: bool
+) -> None:
+    """Show what RECIPE would do, phase by phase, without training."""
     from rich.console import Console
 
     from tlf.recipe.plan import read_plan
 
-    plan = read_plan(recipe, overrides)
-    show_explanation(tlf.explain(plan), Console(), names=names, model=model)
+    explanation = tlf.explain(read_plan(recipe, overrides))
+    show_explanation(explanation, Console(), names=names, model=model, recipe=whole)
 
 
 def show_explanation(
-    explanation: "Explanation", console: "Console", *, names: bool, model: bool
+    explanation: "Explanation", console: "Console", *, names: bool, model: bool, recipe: bool
 ) -> None:
-    """Print the resolved recipe and a table for every phase; names and model on request.
-
-    The recipe comes first: it is long, and the tables then stay in view.
-    """
-    from tlf.cli.tables import stage_table
-    from tlf.recipe.augment import crop_line
+    """Print what every phase would do; then, on request, the model and the resolved recipe."""
     from tlf.recipe.files import dump
+    from tlf.runs.story import lines
 
-    plan = explanation.plan
-    say(console, dump(plan.recipe, plan.plugins.catalogue))
-    preprocessing, splits = explanation.preprocessing, explanation.splits
-    say(
-        console,
-        f"images    {len(splits.train)} to train on, {len(splits.eval)} to evaluate on, "
-        f"{len(splits.classes)} classes\n"
-        "          not opened here; a run opens all of them first, and lists unreadable ones\n"
-        f"input     {preprocessing.channels} × {preprocessing.size} × {preprocessing.size}, "
-        f"shorter side {preprocessing.resize}, {preprocessing.interpolation}, "
-        f"mean {preprocessing.mean}, std {preprocessing.std}",
-    )
-    if line := crop_line(plan.recipe):
-        say(console, f"crops     {line}")
-    for note in explanation.notes:
-        say(console, f"note: {note}", "yellow")
-    for phase in plan.recipe.phases:
-        rows = explanation.phases[phase.name]
-        say(console, f"\n{_phase_line(phase, rows, explanation.starts[phase.name])}")
-        console.print(stage_table(rows))
-        for name in explanation.trainable[phase.name] if names else ():
-            say(console, f"  {name}")
+    for line in lines(explanation, names=names):
+        style = "yellow" if line.startswith("note: ") else "bold" * line.startswith("phase ")
+        say(console, line, style)
     if model:
-        say(console, str(explanation.classifier))
-
-
-def _phase_line(phase: "Phase", rows: "Sequence[StageRow]", start: str) -> str:
-    trainable = sum(row.trainable for row in rows)
-    total = sum(row.parameters for row in rows)
-    limit = "at most " if phase.early_stopping else ""
-    epochs = f"{limit}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
-    return (
-        f"phase {phase.name}, {epochs}: {trainable:,} of {total:,} parameters train, from {start}"
-    )
+        say(console, f"\n{explanation.classifier}")
+    if recipe:
+        say(console, f"\n{dump(explanation.plan.recipe, explanation.plan.plugins.catalogue)}")

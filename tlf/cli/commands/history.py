@@ -1,48 +1,52 @@
-"""``tlf history RUN``."""
+"""``tlf history RUN...``."""
 
-from collections.abc import Iterable, Iterator
+import tomllib
 from pathlib import Path
 
 import click
 
 import tlf
-from tlf.cli import arguments
 from tlf.cli.output import say
-from tlf.results import EpochResult
-from tlf.tasks import metric_of
-from tlf.tasks.metric import LOSS, Metric
+from tlf.tasks import DEFAULT_MONITOR, MONITORS
 
 
 @click.command()
-@arguments.run_folder
-def command(run: Path) -> None:
-    """Print a table of a run's epochs."""
+@click.argument("run", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--stages",
+    is_flag=True,
+    help="Add how each stage trained in every epoch, and what each segment left unchanged.",
+)
+def command(run: tuple[Path, ...], *, stages: bool) -> None:
+    """Print a table of a run's epochs, or of several runs side by side.
+
+    A star marks the best epoch. Train top-1 is measured in the training steps: on augmented images,
+    while the model changes.
+    """
     from rich.console import Console
 
-    for line in history_lines(tlf.read_history(run)):
-        say(Console(), line)
+    from tlf.cli.epochs import history_lines, segment_lines, side_by_side, stage_lines
+
+    console = Console()
+    histories = {str(one): [*tlf.read_history(one)] for one in run}
+    monitors = {str(one): monitor_of(one) for one in run}
+    if len(histories) > 1:
+        lines = [*side_by_side(histories, monitors)]
+    else:
+        (name,) = histories
+        lines = [*history_lines(histories[name], monitors[name])]
+    for name, epochs in histories.items() if stages else ():
+        title = [name] if len(histories) > 1 else []
+        segments = segment_lines(tlf.read_segments(name))
+        lines += ["", *title, *stage_lines(epochs), "", *segments]
+    for line in lines:
+        say(console, line)
 
 
-def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
-    """A table: a header, then a line for each epoch."""
-    epochs = list(results)
-    width = max([len("phase"), *(len(epoch.phase) for epoch in epochs)])
-    names = dict.fromkeys(name for epoch in epochs for name in epoch.metrics)
-    metrics = [metric_of(name) for name in names if name != LOSS.name]
-    titles = "".join(f"{metric.title:>9}" for metric in metrics)
-    yield (f"{'phase':<{width}}  epoch  train loss  eval loss{titles}        lr  images/s  seconds")
-    for epoch in epochs:
-        figures = "".join(f"{_shown(metric, epoch):>9}" for metric in metrics)
-        yield (
-            f"{epoch.phase:<{width}}  {epoch.epoch + 1:5}  {epoch.train_loss:10.4f}  "
-            f"{epoch.eval_loss:9.4f}{figures}  {epoch.lr:8.2e}  "
-            f"{epoch.images_per_second:8.0f}  {epoch.seconds:7.1f}"
-        )
-    if epochs and epochs[-1].stopped is not None:
-        yield epochs[-1].stopped
-
-
-def _shown(metric: Metric, epoch: EpochResult) -> str:
-    """A figure, or a dash where an epoch was not measured by it."""
-    figure = epoch.metrics.get(metric.name)
-    return "–" if figure is None else metric.shown(figure)
+def monitor_of(run: Path) -> str:
+    """The figure that decides which epoch of a run is the best."""
+    try:
+        monitor = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8")).get("monitor")
+    except (OSError, ValueError):  # its epochs are all that is left of the run
+        monitor = None
+    return monitor if monitor in MONITORS else DEFAULT_MONITOR

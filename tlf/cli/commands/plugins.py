@@ -1,6 +1,6 @@
 """``tlf plugins``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -16,10 +16,25 @@ if TYPE_CHECKING:
 
 @click.command()
 def command() -> None:
-    """List plugins, what they offer, and what failed to load."""
+    """List plugins, what they offer and how to use it, and what failed to load."""
     from rich.console import Console
 
     show_survey(tlf.survey_plugins(), Console())
+
+
+def usages(one: "Surveyed") -> Iterator[str]:
+    """What a recipe says to use each offer of a plugin."""
+    from tlf.recipe.places import usage
+
+    if one.plugin.name == "tlf":
+        yield "to use one: tlf options KIND shows what to write in a recipe, and all options"
+        return
+    lines = [usage(offer) for offer in one.offers]
+    lines += [f'plugins = ["{one.plugin.name}"]'] if one.hooks else []
+    for number, line in enumerate(lines):
+        yield f"{'in a recipe' if number == 0 else '':<16}{line}"
+    if one.offers:
+        yield f"{'options':<16}tlf options {one.offers[0].kind}"
 
 
 def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:
@@ -41,6 +56,8 @@ def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:
             say(console, f"  {'commands':<16}{commands}")
         if one.hooks:
             say(console, f"  {'hooks':<16}{', '.join(one.hooks)}")
+        for line in usages(one):
+            say(console, f"  {line}")
     if switched_off():
         say(console, "TLF_PLUGINS=0 switches all others off")
     else:

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, TrainingError
-from tlf.results import SegmentStarted, epoch_line, epoch_result
+from tlf.results import epoch_line, epoch_result, segment_started
 from tlf.runtime.files import written_whole
 from tlf.runtime.packing import pack
 from tlf.runtime.processes import from_main
@@ -70,12 +70,16 @@ def save(path: Path, job: Job, state: State) -> None:
     """
     check_finite(job, state)
     _check_optimizer(job, state)
-    losses = gather_object([0.0 if state.losses is None else state.losses.total])
+    meter = state.losses or LossMeter()
+    losses = gather_object([meter.total])
+    correct = gather_object([[meter.correct, meter.classified]])
     if not job.accelerator.is_main_process:
         return
     tensors: dict[str, Tensor] = {}
     try:
-        text = pack(_contents(job, state) | {"losses": losses}, "state", tensors)
+        text = pack(
+            _contents(job, state) | {"losses": losses, "correct": correct}, "state", tensors
+        )
     except TypeError as error:
         raise _unstorable(job, state, error) from error
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
@@ -104,7 +108,7 @@ def restore(path: Path, job: Job) -> State:
     device = job.accelerator.device
     job.classifier.load_state_dict(_on(device, stored["model"]), strict=False)
     state = State(
-        segments=[SegmentStarted(**segment) for segment in stored["segments"]],
+        segments=[segment_started(segment) for segment in stored["segments"]],
         history=[epoch_result(result) for result in stored["history"]],
         phase=stored["phase"],
         epoch=stored["epoch"],
@@ -122,7 +126,10 @@ def restore(path: Path, job: Job) -> State:
         state.notes.append("the batches have changed: the interrupted epoch begins anew")
     elif stored["done"]:
         state.losses = LossMeter()
-        state.losses.resume(stored["losses"][job.accelerator.process_index], stored["done"])
+        rank = job.accelerator.process_index
+        # A state that an older tlf stored does not say how many were correct.
+        correct = stored.get("correct", [[0, 0]] * expected)[rank]
+        state.losses.resume(stored["losses"][rank], stored["done"], *correct)
     _restore_segment(stored, job, state)
     return state
 

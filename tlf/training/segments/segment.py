@@ -29,10 +29,11 @@ from tlf.errors import TrainingError
 from tlf.freezing.cast import CastWeights, cast_weights
 from tlf.freezing.find_partition import find_partition
 from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
-from tlf.freezing.freeze import audit, changing_tensors, digests, freeze
+from tlf.freezing.freeze import audit, changing_tensors, digests, freeze, frozen_tensors
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, parameter_count
 from tlf.recipe.schema import Phase
+from tlf.results import Audit
 from tlf.runtime.processes import gathered
 from tlf.training.job import Job, largest_piece
 from tlf.training.phases import apart, learning_rates, probed
@@ -190,18 +191,17 @@ def _changing(classifier: Classifier, frozen: frozenset[str]) -> dict[str, Tenso
     return {n: t for n, t in tensors.items() if n in names and t.is_floating_point() and t.numel()}
 
 
-def end_segment(accelerator: Accelerator, segment: Segment) -> tuple[str, ...]:
+def end_segment(accelerator: Accelerator, segment: Segment) -> Audit:
     """Drop the wrapper. Check that no frozen tensor changed, and that all processes hold the same
     parameters.
-
-    Returns:
-        Names of the trainable parameters that did not change.
     """
     accelerator.free_memory()  # otherwise Accelerate keeps the old wrapper beside the new one
     freeze(segment.classifier, segment.frozen)
     after = digests(segment.classifier)
     check_same_end(segment.classifier, after)
-    return audit(segment.classifier, segment.frozen, segment.before, after)
+    unmoved = audit(segment.classifier, segment.frozen, segment.before, after)
+    frozen = frozen_tensors(segment.classifier, segment.frozen).values()
+    return Audit(sum(tensor.numel() for tensor in frozen), len(segment.rates), unmoved)
 
 
 def check_same_start(classifier: Classifier, own: Mapping[str, str]) -> None:

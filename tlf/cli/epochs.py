@@ -1,0 +1,164 @@
+"""Tables of the epochs of runs: one run, several runs side by side, the stages of a run."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from tlf.cli.tables import audit_lines
+from tlf.results import EpochResult, SegmentStarted, rank
+from tlf.tasks import DEFAULT_MONITOR, metric_of
+from tlf.tasks.metric import LOSS, Metric
+
+TOP1 = metric_of("top1")
+
+DASH = "train top-1 –: labels were mixed, a plugin made the steps, or an older tlf ran"
+"""Why there is no figure."""
+
+
+def history_lines(results: Iterable[EpochResult], monitor: str = DEFAULT_MONITOR) -> Iterator[str]:
+    """The epochs of a run: two lines of titles, a line for each epoch, what the signs mean."""
+    epochs = list(results)
+    width, metrics, best = _width(epochs), _metrics(epochs), best_of(epochs, monitor)
+    yield f"{'':<{width}}           train{'eval':>17}".rstrip()
+    yield (
+        f"{'phase':<{width}} epoch {'loss':>9}{TOP1.title:>8}{_titles(metrics)}"
+        f"{'lr':>10}{'images/s':>9}{'seconds':>8}"
+    )
+    for epoch in epochs:
+        yield (
+            f"{epoch.phase:<{width}} {epoch.epoch + 1:5}{_star(epoch, best)}"
+            f"{_loss(epoch.train_loss):>9}{_figure(TOP1, epoch.train_top1):>8}"
+            f"{_figures(epoch, metrics)}{epoch.lr:10.2e}"
+            f"{epoch.images_per_second:9.0f}{epoch.seconds:8.1f}"
+        )
+    if best is not None:
+        yield f"* the best epoch, by {monitor}"
+    if any(epoch.train_top1 is None for epoch in epochs):
+        yield DASH
+    if epochs and epochs[-1].stopped is not None:
+        yield epochs[-1].stopped
+
+
+def side_by_side(
+    histories: Mapping[str, Sequence[EpochResult]], monitors: Mapping[str, str]
+) -> Iterator[str]:
+    """The evaluations of several runs: the same epoch of all of them in a line.
+
+    Parameters:
+        histories: run → its epochs.
+        monitors: run → the figure that decides which epoch is the best.
+    """
+    every = [epoch for epochs in histories.values() for epoch in epochs]
+    width, metrics = _width(every), _metrics(every)
+    names = {run: f"run {number}" for number, run in enumerate(histories, start=1)}
+    best = {run: best_of(epochs, monitors[run]) for run, epochs in histories.items()}
+    found = {run: {(e.phase, e.epoch): e for e in epochs} for run, epochs in histories.items()}
+    yield from (f"{name}  {run}" for run, name in names.items())
+    yield from _different_phases({name: histories[run] for run, name in names.items()})
+    yield ""
+    span = len(_titles(metrics)) + 1
+    yield f"{'':<{width}}       {''.join(f'{name:>{span}}' for name in names.values())}"
+    yield f"{'phase':<{width}} epoch {f'{_titles(metrics)} ' * len(names)}".rstrip()
+    for place in _places(every):
+        cells = [_cell(found[run].get(place), best[run], metrics) for run in histories]
+        yield f"{place[0]:<{width}} {place[1] + 1:5} {''.join(cells)}".rstrip()
+    for run, epoch in best.items():
+        if epoch is not None:
+            figure = f"{names[run]}, by {monitors[run]}"
+            yield f"* the best epoch of {figure}: {epoch.phase} {epoch.epoch + 1}"
+
+
+def stage_lines(epochs: Iterable[EpochResult]) -> Iterator[str]:
+    """How each stage trained in each epoch; a frozen one has dashes."""
+    rows = [(epoch, stage) for epoch in epochs for stage in epoch.stages]
+    phase = _width(epoch for epoch, _ in rows)
+    width = max([len("stage"), *(len(stage) for _, stage in rows)])
+    yield (
+        f"{'phase':<{phase}} epoch  {'stage':<{width}}  {'grad norm':>9}  {'weight norm':>11}  "
+        f"{'update ratio':>12}"
+    )
+    for epoch, stage in rows:
+        signals = epoch.stages[stage]
+        frozen = signals.grad_norm == signals.update_ratio == 0
+        gradient, update = (
+            ("–", "–") if frozen else (f"{signals.grad_norm:.3g}", f"{signals.update_ratio:.2e}")
+        )
+        yield (
+            f"{epoch.phase:<{phase}} {epoch.epoch + 1:5}  {stage:<{width}}  {gradient:>9}  "
+            f"{signals.weight_norm:>11.5g}  {update:>12}"
+        )
+
+
+def segment_lines(segments: Iterable[SegmentStarted]) -> Iterator[str]:
+    """What each segment has left as it was, and what it has changed."""
+    for segment in segments:
+        yield f"phase {segment.phase}, from epoch {segment.epoch + 1}"
+        if segment.audit is None:
+            yield "  its end was not audited: it has not ended, or an older tlf wrote it"
+        else:
+            yield from (f"  {line}" for line in audit_lines(segment.audit))
+
+
+def best_of(epochs: Iterable[EpochResult], monitor: str) -> EpochResult | None:
+    """The best epoch, of equal ones the first; None where nothing is known by the monitor."""
+    measured = (one for one in epochs if hasattr(one, monitor) and LOSS.name in one.metrics)
+    return max(measured, key=lambda one: rank(one, monitor), default=None)
+
+
+def _places(epochs: Iterable[EpochResult]) -> list[tuple[str, int]]:
+    """Phase and number of every epoch, phases in the order in which they are first met."""
+    places = {(epoch.phase, epoch.epoch) for epoch in epochs}
+    phases = [*dict.fromkeys(epoch.phase for epoch in epochs)]
+    return sorted(places, key=lambda place: (phases.index(place[0]), place[1]))
+
+
+def _different_phases(runs: Mapping[str, Sequence[EpochResult]]) -> Iterator[str]:
+    """The phases of each run, where not all have the same with as many epochs."""
+    phases = {
+        run: ", ".join(
+            f"{phase} {count}" for phase, count in Counter(e.phase for e in epochs).items()
+        )
+        for run, epochs in runs.items()
+    }
+    if len({*phases.values()}) > 1:
+        yield "their phases and numbers of epochs differ:"
+        yield from (f"  {run}: {text}" for run, text in phases.items())
+
+
+def _cell(epoch: EpochResult | None, best: EpochResult | None, metrics: Sequence[Metric]) -> str:
+    if epoch is None:
+        return f"{'–':>9}{'–':>8}" + " " * 8 * (len(metrics) - 1) + " "
+    return f"{_figures(epoch, metrics)}{_star(epoch, best)}"
+
+
+def _star(epoch: EpochResult, best: EpochResult | None) -> str:
+    return "*" if epoch is best else " "
+
+
+def _width(epochs: Iterable[EpochResult]) -> int:
+    return max([len("phase"), *(len(epoch.phase) for epoch in epochs)])
+
+
+def _metrics(epochs: Iterable[EpochResult]) -> list[Metric]:
+    names = dict.fromkeys(name for epoch in epochs for name in epoch.metrics)
+    return [metric_of(name) for name in names if name != LOSS.name]
+
+
+def _titles(metrics: Iterable[Metric]) -> str:
+    return f"{'loss':>9}{''.join(f'{metric.title:>8}' for metric in metrics)}"
+
+
+def _figures(epoch: EpochResult, metrics: Iterable[Metric]) -> str:
+    """The evaluation of an epoch, below its titles."""
+    figures = "".join(f"{_figure(one, epoch.metrics.get(one.name)):>8}" for one in metrics)
+    return f"{_loss(epoch.metrics.get(LOSS.name)):>9}{figures}"
+
+
+def _figure(metric: Metric, figure: float | None) -> str:
+    """A figure, or a dash where an epoch was not measured by it."""
+    return "–" if figure is None else metric.shown(figure)
+
+
+def _loss(loss: float | None) -> str:
+    if loss is None:
+        return "–"
+    return f"{loss:.4f}" if abs(loss) < 1000 else f"{loss:.2e}"

@@ -1,0 +1,171 @@
+"""What a recipe would do, as lines of text: phase after phase, in 80 columns."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from tlf.components import BatchAugmentation
+from tlf.recipe.augment import augmentations_of, crop_line, is_random
+from tlf.recipe.plan import cache_of
+from tlf.recipe.schema import Phase, Recipe
+from tlf.recipe.tables import table
+
+if TYPE_CHECKING:
+    from tlf.runs.explain import ExplainedPhase, ExplainedSegment, Explanation, StageRow
+
+MOST_STRETCHES = 5
+"""So many stretches of epochs are listed where the same parameters train again and again."""
+
+
+def lines(explanation: "Explanation", *, names: bool = False) -> Iterator[str]:
+    """The whole story. ``names``: also the names of the parameters that train."""
+    yield from _input(explanation)
+    for note in explanation.notes:
+        yield from _wrapped("note: ", note)
+    before = None
+    phases = explanation.plan.recipe.phases
+    for number, phase in enumerate(phases, start=1):
+        yield ""
+        kinds = explanation.plan.plugins.catalogue.offer
+        optimizer = kinds(phase.optimizer or explanation.plan.recipe.optimizer).kind
+        yield (
+            f"phase {phase.name} ({number} of {len(phases)}), {_length(phase)}: {optimizer}, "
+            f"{kinds(phase.scheduler).kind} rate"
+        )
+        if before:
+            yield f"  starts from the best epoch of {before}"
+        if stopping := phase.early_stopping:
+            yield (
+                f"  stops after {stopping.patience} epoch{'s' if stopping.patience > 1 else ''} "
+                f"without a better {explanation.plan.recipe.monitor}"
+            )
+        yield from _phase(explanation, phase, names=names)
+        before = phase.name
+
+
+def _input(explanation: "Explanation") -> Iterator[str]:
+    splits, preprocessing = explanation.splits, explanation.preprocessing
+    size, catalogue = preprocessing.size, explanation.plan.plugins.catalogue
+    recipe = explanation.plan.recipe
+    yield (
+        f"images    {len(splits.train):,} to train on, {len(splits.eval):,} to evaluate on, "
+        f"{len(splits.classes):,} classes"
+    )
+    yield "          not opened here; a run opens all of them first"
+    yield (
+        f"input     {preprocessing.channels} × {size} × {size}, shorter side "
+        f"{preprocessing.resize}, {preprocessing.interpolation}"
+    )
+    for name in ("mean", "std"):
+        yield f"          {name} {', '.join(f'{v:.4g}' for v in getattr(preprocessing, name))}"
+    if line := crop_line(recipe):
+        yield f"crops     {line}"
+    for part in ("backbone", "head"):
+        component = getattr(recipe, part)
+        options = ", ".join(f"{k} = {v}" for k, v in table(component, catalogue).items())
+        kind = catalogue.offer(component).kind
+        yield from _wrapped(f"{part:<10}", f"{kind}: {options}" if options else kind)
+
+
+def _wrapped(title: str, text: str) -> list[str]:
+    """A title and a text beside it, which may need several lines."""
+    return wrap(
+        text, 80, initial_indent=title, subsequent_indent=" " * len(title),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _length(phase: Phase) -> str:
+    limit = "at most " if phase.early_stopping else ""
+    return f"{limit}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
+
+
+def _phase(explanation: "Explanation", phase: Phase, *, names: bool) -> Iterator[str]:
+    recipe, explained = explanation.plan.recipe, explanation.story[phase.name]
+    several = len(explained.segments) > 1 or explained.later is not None
+    for segment in explained.segments:
+        total = sum(row.parameters for row in segment.stages)
+        trainable = sum(row.trainable for row in segment.stages)
+        epochs = f"{epochs_text(segment.epochs)}: " if several else ""
+        yield f"  {epochs}{trainable:,} of {total:,} parameters train"
+        yield f"    {_source(recipe, phase, segment)}"
+        yield from (f"    {name}" for name in segment.trainable if names)
+    if explained.later is not None:
+        kinds = [explanation.plan.plugins.catalogue.offer(one).kind for one in phase.freeze]
+        yield (
+            f"  from epoch 2 on, training decides (freeze = {', '.join(kinds)}): stages may "
+            "thaw later"
+        )
+    yield from _table(explained)
+
+
+def _source(recipe: Recipe, phase: Phase, segment: "ExplainedSegment") -> str:
+    """What the trainable part is computed from, and how often that is computed."""
+    if segment.start == "images":
+        mixed = any(isinstance(a, BatchAugmentation) for a in augmentations_of(recipe, phase))
+        frozen = any(row.state == "frozen" for row in segment.stages)
+        if mixed and frozen:
+            return "from images in every epoch, as batches are mixed before the frozen stages"
+        return "from images, through the whole network in every epoch"
+    views = recipe.cache.views
+    if cache_of(recipe) is None:
+        often = "computed in every epoch, as nothing is stored"
+    elif not is_random(augmentations_of(recipe, phase)):
+        often = "computed once and stored"
+    elif views is None:
+        often = "computed in every epoch, as images change at random"
+    else:
+        often = f"computed once for each of {views} views, and stored"
+    return f"from {segment.start}, {often}"
+
+
+def epochs_text(epochs: Sequence[int]) -> str:
+    """Epochs as a person counts them, from 1.
+
+    >>> epochs_text([0]), epochs_text([2, 3, 4]), epochs_text([0, 2, 3])
+    ('epoch 1', 'epochs 3-5', 'epochs 1, 3-4')
+    """
+    cuts = [0, *(n for n, (a, b) in enumerate(pairwise(epochs), 1) if b != a + 1), len(epochs)]
+    stretches = [epochs[start:end] for start, end in pairwise(cuts)]
+    texts = [
+        f"{s[0] + 1}-{s[-1] + 1}" if len(s) > 1 else f"{s[0] + 1}"
+        for s in stretches[:MOST_STRETCHES]
+    ]
+    more = f" … {epochs[-1] + 1}" if len(stretches) > MOST_STRETCHES else ""
+    return f"epoch{'s' if len(epochs) > 1 else ''} {', '.join(texts)}{more}"
+
+
+def _table(explained: "ExplainedPhase") -> Iterator[str]:
+    """A line for each stage, neighbours that are alike together: parameters, state, rate."""
+    rows = [("stage", "parameters", "state", "lr")]
+    for (state, rates, _), group in groupby(_stages(explained), key=lambda one: one[1:]):
+        stages = [row for row, *_ in group]
+        ends = dict.fromkeys((stages[0].stage, stages[-1].stage))
+        count = sum(row.parameters for row in stages)
+        rows.append((" … ".join(ends), f"{count:,}", state, rates))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        cells = (f"{cell:{s}{w}}" for cell, s, w in zip(row, "<><>", widths, strict=True))
+        yield "  " + "  ".join(cells)
+
+
+def _stages(explained: "ExplainedPhase") -> Iterator[tuple["StageRow", str, str, bool]]:
+    """Each stage with its state, its rates, and whether it is the head, which stays apart."""
+    first = explained.segments[0].stages
+    for number, row in enumerate(first):
+        every = [segment.stages[number] for segment in explained.segments]
+        possible = every if explained.later is None else [explained.later[number]]
+        rates = sorted({rate for one in possible for rate in one.rates})
+        if explained.later is not None and possible[0].trainable and not row.trainable:
+            state = "may thaw later"
+        elif len({one.state for one in every}) == 1:
+            state = row.state
+        else:
+            trains = [s for s, one in zip(explained.segments, every, strict=True) if one.trainable]
+            state = f"trains in {epochs_text(sorted(e for s in trains for e in s.epochs))}"
+        yield row, state, _rates(rates), row.stage == "head"
+
+
+def _rates(rates: Sequence[float]) -> str:
+    return " … ".join(f"{rate:.2e}" for rate in dict.fromkeys((*rates[:1], *rates[-1:]))) or "–"
