@@ -85,7 +85,8 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
     absent = {"clip_grad_norm"}  # None: TOML cannot say it
     assert list(table) == [item.name for item in fields(Recipe) if item.name not in absent]
     assert table["head"] == {"kind": "linear", "dropout": 0.0, "bias": True}
-    assert table["data"] == {"kind": "starter", "bad_images": "error"}
+    keys = ("bad_images", "missing_in_eval", "unknown_in_eval")
+    assert table["data"] == {"kind": "starter"} | dict.fromkeys(keys, "error")
     assert table["phases"][0]["scheduler"] == "constant"
     assert "[head]" in written.splitlines()
     assert tomllib.loads(dump(read(FULL), CATALOGUE))["head"]["kind"] == "gem:mlp"

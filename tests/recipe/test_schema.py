@@ -1,5 +1,7 @@
 """The keys of a recipe, their defaults, and the values that they become."""
 
+from dataclasses import fields
+
 import pytest
 
 from recipe_components import (
@@ -22,7 +24,8 @@ from recipe_components import (
     problems,
     read,
 )
-from tlf.recipe.schema import CheckpointEvery, EarlyStopping
+from tlf.components import DATA_KEYS
+from tlf.recipe.schema import CheckpointEvery, Data, EarlyStopping
 
 
 def test_defaults():
@@ -79,3 +82,7 @@ def test_checkpoints_are_written_by_time_or_by_updates(given):
 def test_the_default_interval_of_checkpoints_is_a_minute():
     assert read(MINIMAL).checkpoint_every == CheckpointEvery(seconds=60.0)
     assert read(MINIMAL, "checkpoint_every={updates=5}").checkpoint_every.updates == 5
+
+
+def test_the_keys_of_the_engine_in_data_are_those_that_no_dataset_may_have():
+    assert {item.name for item in fields(Data)} == {"dataset", *DATA_KEYS}

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tlf import tasks
 from tlf.components import (
+    DATA_KEYS,
     Augmentation,
     Backbone,
     BatchAugmentation,
@@ -19,7 +20,6 @@ from tlf.components import (
     Scheduler,
 )
 from tlf.preprocessing import WHITE
-from tlf.recipe.overrides import ENGINE_KEYS
 from tlf.recipe.tables import Kind
 
 if TYPE_CHECKING:
@@ -47,12 +47,17 @@ _AUGMENTATIONS = Kind("tlf_augmentations", "augmentation", many=True)
 class Data:
     """``[data]``: where the images are. The dataset's options stand in the same table."""
 
-    dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=ENGINE_KEYS)]
+    dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=DATA_KEYS)]
     bad_images: Literal["error", "skip"] = "error"
     """What an unreadable image does: it stops the run, or is left out and reported."""
     white: Annotated[int, Field(ge=1, le=WHITE)] | Literal["auto"] | None = None
     """The value of 16-bit grey images that is white: ``auto`` is the largest one in the train
     split; None is 65535, and the run says which range the images use."""
+    missing_in_eval: Literal["error", "allow"] = "error"
+    """What a class without eval images does: it stops the run, or is trained and not evaluated."""
+    unknown_in_eval: Literal["error", "skip"] = "error"
+    """What eval images of a class without train images do: they stop the run, or are left out and
+    counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
