@@ -25,6 +25,21 @@ DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval")
 option of such a name."""
 
 
+def _always(text: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class IsPath:
+    """Marks an option whose text is a path: ``file: Annotated[str, IsPath()]``. An option of type
+    ``Path`` needs no mark. Relative paths are relative to the working directory; a component is
+    given absolute ones.
+    """
+
+    when: Callable[[str], bool] = _always
+    """Says whether a text is a path, for an option that may also be something else."""
+
+
 @dataclass(frozen=True)
 class Split:
     """The images of one split. ``read`` returns the bytes of an image file, wherever they are

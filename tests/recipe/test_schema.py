@@ -1,6 +1,7 @@
 """The keys of a recipe, their defaults, and the values that they become."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ from tlf.recipe.schema import CheckpointEvery, Data, EarlyStopping
 
 def test_defaults():
     recipe = read(MINIMAL)
-    assert recipe.output == "runs/flowers"
+    assert recipe.output == str(Path.cwd() / "runs" / "flowers")
     assert (recipe.head, recipe.loss, recipe.optimizer) == (Linear(), CrossEntropy(), Sgd())
     assert (recipe.data.dataset, recipe.data.bad_images) == (Starter(), "error")
     assert (recipe.transforms.augment, recipe.transforms.size) == ((), None)

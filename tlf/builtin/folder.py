@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Annotated
 
-from tlf.components import Splits
+from tlf.components import IsPath, Splits
 from tlf.data.image_files import files_below, is_folder, is_image, visible
 from tlf.data.splits import (
     EVAL_NAMES,
@@ -46,7 +47,7 @@ class Folder:
     the class. Hidden files and folders, and files without an image's suffix, are left out.
     """
 
-    root: str
+    root: Annotated[str, IsPath()]
     """The folder that holds the images."""
     train: str = "train"
     """The folder of the train split in ``root``, in upper or lower case; ``.``: the folders in

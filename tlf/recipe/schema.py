@@ -15,6 +15,7 @@ from tlf.components import (
     Dataset,
     FreezePolicy,
     Head,
+    IsPath,
     Loss,
     Optimizer,
     Scheduler,
@@ -37,6 +38,7 @@ Count = Annotated[int, Field(ge=1, le=10**6)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 """Of an image in pixels."""
 Text = Annotated[str, Field(min_length=1)]
+PathText = Annotated[Text, IsPath()]
 Augmentations = tuple[Augmentation | BatchAugmentation, ...]
 
 
@@ -83,7 +85,7 @@ class CacheSettings:
     """``off`` stores nothing; the results are the same."""
     max_gb: Annotated[float, Field(gt=0, le=1e6)] = 20.0
     """Largest size in 10⁹ bytes; least-recently-used entries are evicted."""
-    dir: Text | None = None
+    dir: PathText | None = None
     """The cache folder; None is ``$TLF_CACHE``, or ``~/.cache/tlf``."""
     views: Count | None = None
     """Where the first stages are frozen: draw so many random views of each image, instead of a new
@@ -177,7 +179,7 @@ class Recipe:
     """Processes that load images, per training process."""
     monitor: Monitor = tasks.DEFAULT_MONITOR
     """The figure that decides which epoch is the best."""
-    output: Text
+    output: PathText
     """The folder of the run's files."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks. Those of named components are loaded anyway."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError
-from tlf.runtime.files import home_expanded, is_run
+from tlf.runtime.files import home_expanded, is_run, tried
 from tlf.runtime.regular_file import read_regular
 
 FORMAT = 2
@@ -21,7 +21,7 @@ def unfinished_run(folder: Path) -> Path:
         RunError: the folder holds no run, one that has ended, or one of another format.
     """
     if not is_run(folder):
-        raise RunError(f"{folder} is not the folder of a run; write one, such as runs/mine")
+        raise RunError(f"{tried(folder)} is not the folder of a run; write one, such as runs/mine")
     if (folder / "model.safetensors").is_file():
         raise RunError(f"the run in {folder} has ended; there is nothing to resume")
     if (number := _format(folder)) != FORMAT:

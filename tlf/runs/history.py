@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tlf.errors import RunError
 from tlf.results import EpochResult, epoch_line, epoch_result
-from tlf.runtime.files import near_runs, write_whole, writing
+from tlf.runtime.files import near_runs, tried, write_whole, writing
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
 
@@ -50,7 +50,8 @@ def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:
     path = Path(run) / METRICS
     if not path.is_file():
         raise RunError(
-            f"there is no {path}; write the folder of a run with a finished epoch{near_runs(path)}"
+            f"there is no {tried(path)}; write the folder of a run with a finished epoch"
+            f"{near_runs(path)}"
         )
     try:
         lines = read_regular(path).split(b"\n")

@@ -13,6 +13,7 @@ from tlf.data.workers import forget_workers, lost_worker
 from tlf.errors import NotFiniteError, PluginError, RunError, UnwritableError
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
+from tlf.recipe.paths import path_keys
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
 from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored
@@ -23,12 +24,14 @@ from tlf.runs.files import (
     write_beginning,
     write_chapter,
     write_end,
+    write_recipe,
     write_segments,
 )
 from tlf.runs.folder import check_writable, latest_run_folder, new_run_folder
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import join_processes, start_accelerator
+from tlf.runtime.files import absolute
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
 from tlf.training.checkpoint.checkpointer import Checkpointer
@@ -109,7 +112,7 @@ def resume(
     Raises:
         RunError: there is nothing to resume, or the recipe, the code or the images have changed.
     """
-    started, folder = time.perf_counter(), Path(run)
+    started, folder = time.perf_counter(), absolute(run)
     with ExitStack() as exits:
         with _lost_processes_named(_resume_with(folder)):
             join_processes()
@@ -125,6 +128,8 @@ def resume(
         rewrite_epochs(folder, job, state.history)
         if changes.sentences:
             write_chapter(folder, job, len(state.history), changes)
+        elif changes.moved:
+            write_recipe(folder, job)
         yield RunStarted(folder, job, len(state.history))
         own = [*job.notes, *norm_notes(job), *filter(None, [note])]
         notes = [*changes.notes, *own, *state.notes]
@@ -171,9 +176,10 @@ def _opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
     """Find the images, build the model, and read every image: the same in all processes."""
     _kernels(plan.recipe).reserve()
     accelerator = start_accelerator(plan.recipe.precision)
-    check_processes(plan_identity(plan))
+    paths = [*path_keys(plan.recipe)]
+    check_processes(plan_identity(plan), paths)
     job = open_job(plan, accelerator)
-    check_processes(job_identity(job))
+    check_processes(job_identity(job), paths)
     return (yield from read_images(job))
 
 

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from tlf.builtin.csv_file.table import Table, read_table
-from tlf.components import Splits
+from tlf.components import IsPath, Splits
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
@@ -47,9 +48,9 @@ class Csv:
     line such as ``sep=|`` says. Blanks around a cell do not count.
     """
 
-    file: str
+    file: Annotated[str, IsPath()]
     """The CSV file, or a file that ends in .parquet."""
-    root: str = ""
+    root: Annotated[str, IsPath()] = ""
     """The folder that paths are relative to. Empty: the folder of ``file``."""
     path: str = "path"
     """The column of paths."""

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tlf.builtin.hub.columns import chosen_column, image_columns, label_columns, rows_by_class
 from tlf.builtin.hub.library import call_library
 from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
-from tlf.components import Splits
+from tlf.components import IsPath, Splits
 from tlf.data.splits import (
     HoldOut,
     eval_splits,
@@ -31,7 +31,7 @@ class Hub:
     A download is announced before it starts. Code in a dataset is never run.
     """
 
-    name: str
+    name: Annotated[str, IsPath(when=is_local)]
     """The dataset's name on the hub (``user/dataset``), or a parquet file, an arrow file, a folder
     of such files, or a folder that ``save_to_disk`` wrote."""
     train: str = "train"
