@@ -156,7 +156,9 @@ def test_options_of_every_type_survive():
     catalogue = Catalogue((*CATALOGUE.offers, Offer("tlf_heads", "gem:rich", Rich, GEM)))
     head = {"kind": "gem:rich", "file": "a/b", "way": 2, "parts": [{"at": "c"}], "named": {"x": {}}}
     recipe = resolve(tomllib.loads(MINIMAL) | {"head": head}, catalogue)
-    assert recipe.head == Rich(Path("a/b"), Way.MEAN, [Part(Path("c"))], {"x": Part()})
+    here = Path.cwd()
+    named = {"x": Part(here / Part().at)}
+    assert recipe.head == Rich(here / "a/b", Way.MEAN, [Part(here / "c")], named)
     check_stored(recipe, catalogue)
     assert resolve(tomllib.loads(dump(recipe, catalogue)), catalogue) == recipe
     for wrong, message in (

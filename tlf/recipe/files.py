@@ -150,7 +150,8 @@ def _unreadable(path: Path, error: OSError) -> str:
         )
     if isinstance(error, FileNotFoundError):
         advice = f"write the path of a recipe, a file that ends in .toml{others}"
-        return f"no such file, {absolute(path)}; {advice}"
+        place = "" if path.is_absolute() else f", {absolute(path)}"
+        return f"no such file{place}; {advice}"
     return f"cannot be read: {error.strerror}"
 
 

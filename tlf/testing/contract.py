@@ -106,8 +106,10 @@ def check_options(component: object, hook: str) -> str:
             f"{component!r} does not survive a recipe: {reason}. The contract: {rule}"
         ) from error
     cls: Any = type(component)
-    given = {name: getattr(component, name) for name in options(cls)}
-    same = again == component or again == cls(**with_absolute_paths(cls, given))
+    given, back = (
+        {name: getattr(one, name) for name in options(cls)} for one in (component, again)
+    )
+    same = again == component or back == with_absolute_paths(cls, given)  # as a recipe has them
     require(same, component, f"comes back from a recipe as {again!r}", rule)
     return text
 
