@@ -20,6 +20,26 @@ if TYPE_CHECKING:
     from tlf.model import Classifier
 
 
+DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval")
+"""Keys of ``[data]`` that are the engine's: they hold for every dataset, and none may have an
+option of such a name."""
+
+
+def _always(text: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class IsPath:
+    """Marks an option whose text is a path: ``file: Annotated[str, IsPath()]``. An option of type
+    ``Path`` needs no mark. Relative paths are relative to the working directory; a component is
+    given absolute ones.
+    """
+
+    when: Callable[[str], bool] = _always
+    """Says whether a text is a path, for an option that may also be something else."""
+
+
 @dataclass(frozen=True)
 class Split:
     """The images of one split. ``read`` returns the bytes of an image file, wherever they are
@@ -42,7 +62,8 @@ class Split:
 class Splits:
     """What a dataset builds: images to train on, images to evaluate on, and the class names.
 
-    The class map comes from the train split; the eval split is aligned to it by name.
+    The class map comes from the train split; the eval split is aligned to it by name. Classes of
+    which only one split has images are named, too: the recipe says what becomes of them.
     """
 
     train: Split

@@ -70,7 +70,7 @@ class Relative:
 class Report:
     """Write a CSV file: the relative gradient of each stage in each epoch."""
 
-    file: str = "relative_gradients.csv"
+    file: Path = Path("relative_gradients.csv")
     """The file. If it exists, lines are appended."""
 
     @hookimpl
@@ -81,18 +81,16 @@ class Report:
             ValueError: it cannot be written.
         """
         try:
-            with Path(self.file).open("a", newline="", encoding="utf-8") as file:
+            with self.file.open("a", newline="", encoding="utf-8") as file:
                 if file.tell() == 0:
                     csv.writer(file).writerow(["phase", "epoch", "stage", "relative_gradient"])
         except OSError as error:
-            raise ValueError(
-                f"file must be writable, got {self.file!r}: {error.strerror}"
-            ) from error
+            raise ValueError(f"file must be writable, got {self.file}: {error.strerror}") from error
 
     @hookimpl
     def tlf_epoch_ended(self, result: EpochResult) -> None:
         """Append the lines of an epoch."""
-        with Path(self.file).open("a", newline="", encoding="utf-8") as file:
+        with self.file.open("a", newline="", encoding="utf-8") as file:
             for stage, gradient in relative_gradients(result).items():
                 csv.writer(file).writerow([result.phase, result.epoch, stage, f"{gradient:.6g}"])
 

@@ -1,6 +1,8 @@
 import os
 import pickle
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tlf.builtin.csv_file import Csv, tlf_datasets
@@ -100,6 +102,51 @@ def test_quoted_labels_may_hold_separators(folder):
     assert splits.classes == ("ant, red", "bee")
 
 
+@pytest.mark.parametrize("first", ["sep=|", '"sep=|"', "SEP=|\r"])
+def test_a_first_line_may_say_what_separates_columns(folder, first):
+    text = f"{first}\n" + SPLIT.replace(",", "|")
+    splits = Csv(write(folder, text)).build()
+    assert splits.train.names == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    assert "line 7: there is no file" in problem(file=write(folder, text.replace("b/3", "b/9")))
+
+
+def test_separators_in_the_quotes_of_the_heading_do_not_count(folder):
+    text = SPLIT.replace("path,", '"path; a; b; c",')
+    assert len(Csv(write(folder, "\n" + text), path="path; a; b; c").build().train) == 3
+
+
+def test_blanks_around_cells_do_not_count(folder):
+    text = SPLIT.replace(",", " , ").replace("\n", "\t\n")
+    splits = Csv(write(folder, text)).build()
+    assert splits.train.names == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    (folder / "a" / "1.jpg ").write_bytes(b"a name that ends with a blank")
+    assert Csv(write(folder, text)).build().train.names[0] == "a/1.jpg "
+
+
+def test_backslashes_may_separate_folders(folder):
+    splits = Csv(write(folder, SPLIT.replace("/", "\\"))).build()
+    assert splits.eval.names == ("a\\2.jpg", "b\\3.jpg")  # as the list has them
+    assert pickle.loads(pickle.dumps(splits.eval)).read(1) == b"b/3.jpg"
+
+
+@pytest.mark.parametrize("name", ["Test", "VALIDATION", "val "])
+def test_splits_may_be_written_in_upper_case(folder, name):
+    text = SPLIT.replace(",val", f",{name}").replace(",train", ",Train")
+    assert len(Csv(write(folder, text)).build().eval) == 2
+
+
+def test_a_table_of_parquet(folder):
+    _, *lines = [line.split(",") for line in SPLIT.splitlines()]
+    paths, kinds, splits = zip(*lines, strict=True)
+    columns = {"split": pa.array(splits).dictionary_encode(), "path": paths, "image": [b"x"] * 5}
+    pq.write_table(pa.table(columns | {"label": kinds}), folder / "list.parquet")
+    table, listed = Csv(str(folder / "list.parquet")).build(), Csv(write(folder, SPLIT)).build()
+    assert (table.train, table.eval, table.classes) == (listed.train, listed.eval, listed.classes)
+    numbers = [1.0, 2.0, 2.0, 1.0, 2.0]  # as pandas stores whole numbers beside missing ones
+    pq.write_table(pa.table(columns | {"label": numbers}), folder / "list.PQ")
+    assert Csv(str(folder / "list.PQ")).build().classes == ("1", "2")
+
+
 # What is wrong
 
 
@@ -167,10 +214,29 @@ def test_wrong_lines_are_named(folder):
     assert "line 11: the split must be train or val, got 'vel'" in message
 
 
-def test_a_class_that_is_in_one_split_only(folder):
-    message = problem(file=write(folder, SPLIT.replace("a/2.jpg,ant", "a/2.jpg,wasp")))
-    assert "val lacks the class 'ant' of train" in message
-    assert "train lacks the class 'wasp' of val" in message
+def test_a_file_that_is_listed_under_two_paths(folder):
+    for path in ("./a/1.jpg", "a//1.jpg", "b/../a/1.jpg", str(folder / "a/1.jpg"), "a\\1.jpg"):
+        message = problem(file=write(folder, f"{SPLIT}{path},bee,train\n"))
+        end = f"a/1.jpg is in line 2 and again in line 7, as {path}: 'ant' and 'bee'"
+        assert message.splitlines()[1:] == [f"  {end}", "  list each image once"]
+
+
+@pytest.mark.parametrize("text", ["path label split\na/1.jpg ant train\n", "path|label\n"])
+def test_columns_that_nothing_separates(folder, text):
+    message = problem(file=write(folder, text))
+    assert "got one column, 'path" in message
+    assert "separate columns by commas, semicolons or tabs, or write a first line such" in message
+
+
+def test_a_cell_that_holds_a_separator_without_quotes(folder):
+    message = problem(file=write(folder, "path,label\na/1.jpg,ant, red\n"))
+    assert "line 2 has too many columns: 3; put a cell that holds a separator in quotes" in message
+    assert len(Csv(write(folder, SPLIT.replace("\n", ",,\n"))).build().train) == 3
+
+
+def test_a_column_that_is_there_twice(folder):
+    message = problem(file=write(folder, SPLIT.replace("path,label", "label,label")), path="label")
+    assert "the column 'label' is there 2 times; rename all but one" in message
 
 
 def test_a_column_with_one_split_only(folder):
@@ -181,4 +247,17 @@ def test_a_column_with_one_split_only(folder):
 
 def test_a_single_class(folder):
     text = "path,label\na/1.jpg,ant\na/2.jpg,ant\n"
-    assert "the class 'ant' only" in problem(file=write(folder, text))
+    assert "got 'ant' only; add images of another class" in problem(file=write(folder, text))
+
+
+def test_parquet_files_that_are_none(folder):
+    (folder / "list.parquet").write_bytes(b"path,label")
+    assert "list.parquet cannot be read as parquet: " in problem(file=str(folder / "list.parquet"))
+    pq.write_table(pa.table({"path": [b"\xff\xd8"], "label": [0]}), folder / "list.parquet")
+    message = problem(file=str(folder / "list.parquet"))
+    assert "the column 'path' must hold text or whole numbers, got binary; if it" in message
+    assert 'write data.kind = "hub" and data.name = "' in message
+    pq.write_table(pa.table({"path": ["a"], "label": [None]}), folder / "list.parquet")
+    message = problem(file=str(folder / "list.parquet"))
+    assert "row 0 has no label" in message
+    assert f"row 0: there is no file {folder / 'a'}" in message

@@ -175,17 +175,24 @@ def test_several_eval_splits_are_a_note(folder):
     assert Hub(str(folder), eval="fraction").build().eval.names[0].startswith("train[")
 
 
-def test_a_class_without_eval_images_is_a_note(folder):
-    made([1, 1]).to_parquet(folder / "validation.parquet")
-    assert Hub(str(folder)).build().notes == ("validation has no images of 'cat'",)
+def test_names_of_splits_in_upper_case(folder):
+    for number in (0, 1):
+        name = f"train-0000{number}-of-00002.parquet"
+        (folder / name).rename(folder / name.replace("train", "Train"))
+    (folder / "validation.parquet").rename(folder / "TEST.parquet")
+    splits = Hub(str(folder)).build()
+    assert (splits.train.names[0], splits.eval.names[0]) == ("Train[0]", "TEST[1]")
+    assert Hub(str(folder), eval="test").build().eval.names == splits.eval.names
+
+
+def test_classes_of_one_split_only_are_left_to_the_recipe(folder):
+    made([1, 2]).to_parquet(folder / "validation.parquet")
+    splits = Hub(str(folder)).build()
+    assert splits.classes == ("cat", "bird", "unused")
+    assert splits.eval.labels == (1, 2)
 
 
 # What is wrong
-
-
-def test_a_class_without_train_images(folder):
-    made([0, 1, 2]).to_parquet(folder / "validation.parquet")
-    assert "train lacks the class 'unused' of validation" in problem(name=folder)
 
 
 def test_unlabelled_rows(folder):

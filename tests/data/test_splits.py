@@ -8,11 +8,13 @@ from tlf.components import Splits
 from tlf.data.splits import (
     HoldOut,
     ReadFile,
-    class_problems,
+    eval_splits,
     failure,
     file_splits,
     hold_out,
     listed,
+    split_named,
+    too_few_classes,
 )
 from tlf.errors import DataError
 
@@ -60,22 +62,24 @@ def test_a_fraction_lies_between_0_and_1(fraction):
         hold_out(GROUPS, fraction, 0)
 
 
-def test_a_class_of_one_cannot_be_divided():
-    with pytest.raises(DataError, match=r"at least 2 images, .* got a single image of 'wasp'"):
-        hold_out(GROUPS | {"wasp": ["w"]}, 0.2, 0)
-
-
-def test_class_problems_names_both_directions_at_once():
-    problems = class_problems(["ant", "bee", "fly"], ["ant", "wasp"], "train", "val")
-    assert problems == [
-        "val lacks the classes 'bee', 'fly' of train",
-        "train lacks the class 'wasp' of val",
-    ]
+def test_a_class_of_one_stays_in_the_train_split():
+    train, evaluated = hold_out(GROUPS | {"wasp": ["w"]}, 0.2, 0)
+    assert (train["wasp"], evaluated["wasp"]) == (["w"], [])
+    with pytest.raises(DataError, match="mine: no class has 2 images, one for each split; add"):
+        HoldOut("mine", 0.2, 0).take({"wasp": ["w"], "fly": ["f"]})
 
 
 def test_one_class_is_too_few():
-    (problem,) = class_problems(["ant"], ["ant"], "train", "val")
-    assert problem == "train must have at least 2 classes, got the class 'ant' only"
+    (problem,) = too_few_classes({"ant": []}, "train")
+    assert problem.startswith("train must have at least 2 classes, got 'ant' only; add")
+    assert too_few_classes(["ant", "bee"], "train") == []
+
+
+def test_names_of_splits_are_found_in_upper_and_lower_case():
+    assert split_named("train", ["TRAIN", "train"]) == "train"
+    assert split_named("train", ["trains", "Train"]) == "Train"
+    assert split_named("train", ["TRAIN", "Train"]) is None  # which one?
+    assert eval_splits(["train", "Test", "Validation", "vals"]) == ["Validation", "Test"]
 
 
 def test_file_splits_sorts_classes_and_paths(tmp_path):
@@ -88,7 +92,16 @@ def test_file_splits_sorts_classes_and_paths(tmp_path):
     assert splits.train.labels == (0, 1, 1)
     assert splits.eval.labels == (1,)
     assert splits.train.read(1) == b"one"
-    assert splits.notes == ("classes that differ by upper and lower case only: 'B', 'b'",)
+    assert file_splits("root", {"b": ["b/2"]}, {"a": ["a/3"]}).classes == ("a", "b")
+
+
+def test_a_name_may_differ_from_the_path(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1").write_bytes(b"one")
+    names = {"a": ["a\\1"], "b": ["b"]}
+    splits = file_splits(str(tmp_path), names, names, files={"a\\1": "a/1"})
+    assert splits.train.names == ("a\\1", "b")
+    assert splits.train.read(0) == b"one"
 
 
 def test_holding_out_is_noted():

@@ -223,19 +223,16 @@ def bare(root):
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lack, ["val lacks the class 'squares' of train"]),
-        (lone, ["train must have at least 2 classes, got the class 'circles' only"]),
-        (
-            hollow,
-            ["train/triangles holds no images; add images", "val/triangles holds no images"],
-        ),
-        (bare, ["train has no class folders", "root/train/ants/a.jpg"]),
+        (lack, ["eval lacks 'squares' (10 train images)", 'data.missing_in_eval = "allow"']),
+        (lone, ["{}: train must have at least 2 classes, got 'circles' only"]),
+        (hollow, ["{}: train/triangles holds no images; add images"]),
+        (bare, ["{}: train has no class folders", "root/train/ants/a.jpg"]),
     ],
 )
 @pytest.mark.parametrize("command", [[], ["explain"]], ids=["run", "explain"])
 def test_folders_that_are_no_dataset(refused, recipe, copied, command, spoil, told):
     spoil(copied)
-    refused(*command, recipe, f"data.root={copied}", told=[str(copied), *told])
+    refused(*command, recipe, f"data.root={copied}", told=[each.format(copied) for each in told])
 
 
 @pytest.mark.parametrize("command", [[], ["explain"]], ids=["run", "explain"])
@@ -263,8 +260,30 @@ def test_unreadable_images_are_listed(refused, recipe, copied):
 def test_a_class_that_skipping_would_empty(refused, recipe, copied):
     for file in (copied / "val" / "squares").iterdir():
         file.write_bytes(b"")
-    told = ["eval: no image of the class 'squares' can be read", "the file is empty"]
+    told = ["eval: no image of 'squares' can be read; replace", "allow", "the file is empty"]
     refused(recipe, f"data.root={copied}", "data.bad_images=skip", told=told)
+
+
+def test_a_class_that_is_in_one_split_only(main, refused, recipe, copied, tmp_path):
+    """The recipe says what becomes of it, and the run says what that was."""
+    shutil.copytree(copied / "val" / "squares", copied / "val" / "wasps")
+    shutil.rmtree(copied / "val" / "squares")
+    missing, unknown = 'data.missing_in_eval = "allow"', 'data.unknown_in_eval = "skip"'
+    refused(recipe, f"data.root={copied}", told=["train lacks 'wasps' (5 eval", missing, unknown])
+    keys = ("data.missing_in_eval=allow", "data.unknown_in_eval=skip")
+    code, out, _ = main(recipe, f"data.root={copied}", *keys, "phases.1.epochs=1")
+    assert code == 0
+    lines = " ".join(out.split())
+    assert "eval: left out 5 of 11 images, of classes that train lacks: 'wasps' (5 eval" in lines
+    assert "eval has no images of 'squares' (10 train images): no figure is about these" in lines
+    heading, *predicted = (tmp_path / "run" / "predictions.csv").read_text().splitlines()
+    assert len(predicted) == 6
+    assert "squares" in heading
+    assert "wasps" not in heading
+    for file in (copied / "val" / "circles").iterdir():
+        file.write_bytes(b"")
+    told = ["eval: no image can be read", "the file is empty"]
+    refused(recipe, f"data.root={copied}", *keys, "data.bad_images=skip", told=told)
 
 
 def test_skipped_images_are_reported_left_out_and_not_replaced(main, recipe, copied, tmp_path):

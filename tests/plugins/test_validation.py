@@ -1,9 +1,12 @@
 """What a plugin may offer, and which results of hooks are valid."""
 
+from dataclasses import make_dataclass
+
 import pytest
 import torch
 
 from installed_plugins import HEADER, RESULT, Plain, failure
+from tlf.components import DATA_KEYS
 from tlf.errors import PluginError
 from tlf.plugins.loading import load_plugins
 from tlf.plugins.validation import fault, result_fault
@@ -70,6 +73,14 @@ def test_offers_that_are_no_components(install, source, message):
     assert error.startswith("plugin 'sick' (tlf-sick 1.2): ")
     assert message in error
     assert "\n" not in error
+
+
+@pytest.mark.parametrize("key", DATA_KEYS)
+def test_a_dataset_has_no_option_of_the_name_of_an_engine_key(key):
+    dataset = make_dataclass("Web", [(key, str, "")], frozen=True, namespace={"build": None})
+    dataset.build = lambda self: self
+    message = f"has a field {key!r}, a key that recipes use otherwise; rename it"
+    assert fault("tlf_datasets", dataset) == message
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
     absent = {"clip_grad_norm"}  # None: TOML cannot say it
     assert list(table) == [item.name for item in fields(Recipe) if item.name not in absent]
     assert table["head"] == {"kind": "linear", "dropout": 0.0, "bias": True}
-    assert table["data"] == {"kind": "starter", "bad_images": "error"}
+    keys = ("bad_images", "missing_in_eval", "unknown_in_eval")
+    assert table["data"] == {"kind": "starter"} | dict.fromkeys(keys, "error")
     assert table["phases"][0]["scheduler"] == "constant"
     assert "[head]" in written.splitlines()
     assert tomllib.loads(dump(read(FULL), CATALOGUE))["head"]["kind"] == "gem:mlp"
@@ -155,7 +156,9 @@ def test_options_of_every_type_survive():
     catalogue = Catalogue((*CATALOGUE.offers, Offer("tlf_heads", "gem:rich", Rich, GEM)))
     head = {"kind": "gem:rich", "file": "a/b", "way": 2, "parts": [{"at": "c"}], "named": {"x": {}}}
     recipe = resolve(tomllib.loads(MINIMAL) | {"head": head}, catalogue)
-    assert recipe.head == Rich(Path("a/b"), Way.MEAN, [Part(Path("c"))], {"x": Part()})
+    here = Path.cwd()
+    named = {"x": Part(here / Part().at)}
+    assert recipe.head == Rich(here / "a/b", Way.MEAN, [Part(here / "c")], named)
     check_stored(recipe, catalogue)
     assert resolve(tomllib.loads(dump(recipe, catalogue)), catalogue) == recipe
     for wrong, message in (

@@ -71,8 +71,8 @@ from tlf.recipe.files import resolve
         ("data.bad_image=skip", "data.bad_image: unknown option of 'starter' (tlf 0.1.0); did you"),
         (
             "data.root=my/images",
-            "data.root: unknown option of 'starter' (tlf 0.1.0); Known: bad_images, white; "
-            "it is an option of 'folder'",
+            "data.root: unknown option of 'starter' (tlf 0.1.0); Known: bad_images, "
+            "missing_in_eval, unknown_in_eval, white; it is an option of 'folder'",
         ),
         (
             "data.bad_images=keep",

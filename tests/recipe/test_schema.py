@@ -1,5 +1,8 @@
 """The keys of a recipe, their defaults, and the values that they become."""
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from recipe_components import (
@@ -22,12 +25,13 @@ from recipe_components import (
     problems,
     read,
 )
-from tlf.recipe.schema import CheckpointEvery, EarlyStopping
+from tlf.components import DATA_KEYS
+from tlf.recipe.schema import CheckpointEvery, Data, EarlyStopping
 
 
 def test_defaults():
     recipe = read(MINIMAL)
-    assert recipe.output == "runs/flowers"
+    assert recipe.output == str(Path.cwd() / "runs" / "flowers")
     assert (recipe.head, recipe.loss, recipe.optimizer) == (Linear(), CrossEntropy(), Sgd())
     assert (recipe.data.dataset, recipe.data.bad_images) == (Starter(), "error")
     assert (recipe.transforms.augment, recipe.transforms.size) == ((), None)
@@ -79,3 +83,7 @@ def test_checkpoints_are_written_by_time_or_by_updates(given):
 def test_the_default_interval_of_checkpoints_is_a_minute():
     assert read(MINIMAL).checkpoint_every == CheckpointEvery(seconds=60.0)
     assert read(MINIMAL, "checkpoint_every={updates=5}").checkpoint_every.updates == 5
+
+
+def test_the_keys_of_the_engine_in_data_are_those_that_no_dataset_may_have():
+    assert {item.name for item in fields(Data)} == {"dataset", *DATA_KEYS}

@@ -49,6 +49,28 @@ def test_keys_that_do_not_change_the_result_are_free(finished):
     assert find_changes(finished, reopened(finished, *free)).sentences == ()
 
 
+def test_images_that_were_moved_are_the_same_images(finished, images, tmp_path):
+    """So is a run of relative paths that is resumed with absolute ones."""
+    shutil.copytree(images, tmp_path / "moved")
+    job = reopened(finished, f"data.root={tmp_path / 'moved'}")
+    changes = find_changes(finished, job)
+    moved = f"data.root was {images} and is {tmp_path / 'moved'}: it is the same"
+    assert (changes.sentences, changes.notes) == ((), (moved,))
+    job = replace(job, manifests={**job.manifests, "train": "0" * 64})
+    assert find_changes(finished, job).sentences == (
+        f"data.root was {images} and is {tmp_path / 'moved'}",
+        "the images of the train split, their names or their labels changed",
+    )
+
+
+def test_renamed_classes_are_noticed(finished):
+    job = reopened(finished)
+    job = replace(job, splits=replace(job.splits, classes=("rings", "squares")))
+    assert find_changes(finished, job).sentences == (
+        "the list of classes was circles, squares and is rings, squares",
+    )
+
+
 def test_every_difference_is_named(finished):
     job = reopened(finished, "phases.all.lr=0.5", "batch_size=4", "phases.head.ema=0.5")
     job = replace(job, manifests={**job.manifests, "eval": "0" * 64}, backbone_sha256="1" * 64)

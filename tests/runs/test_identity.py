@@ -92,6 +92,12 @@ def test_the_process_that_differs_and_the_first_difference_are_named(refused):
     )
 
 
+def test_hosts_may_have_their_files_in_other_places(refused):
+    own, other = ({"recipe": f"[backbone]\nweights = '/{host}/x.pth'"} for host in "ab")
+    assert "backbone.weights must be the same" in refused(own, other)
+    check_processes(own, ["backbone.weights"])
+
+
 def test_processes_that_agree_are_accepted(recipe):
     check_processes(plan_identity(read_plan(recipe)))
 

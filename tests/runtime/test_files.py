@@ -6,7 +6,42 @@ from pathlib import Path
 import pytest
 
 from tlf.errors import RunError, UnwritableError
-from tlf.runtime.files import cache_folder, is_run, remove_parts, write_whole, written_whole
+from tlf.runtime.files import (
+    absolute,
+    cache_folder,
+    is_run,
+    remove_parts,
+    tried,
+    write_whole,
+    written_whole,
+)
+
+
+def test_a_path_becomes_absolute_and_stays_the_same_place(tmp_path, monkeypatch):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a/b")
+    monkeypatch.chdir(tmp_path / "a")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert absolute("x/../y") == tmp_path / "a" / "y"
+    assert absolute("../link") == tmp_path / "link"
+    assert absolute("../link/../y") == tmp_path / "a" / ".." / "link" / ".." / "y"  # is a/y
+    assert absolute("~/z") == Path("/home/somebody/z")
+    assert tried("y") == f"y ({tmp_path}/a/y)"
+    assert tried(tmp_path) == str(tmp_path)
+
+
+def test_a_path_that_cannot_be_made_absolute(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert absolute("/x") == Path("/x")
+    with pytest.raises(RunError, match="x is relative to a working directory that is gone; write"):
+        absolute("x")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    with pytest.raises(RunError, match=r"caf\\udce9/x' must be UTF-8; rename what it names"):
+        absolute("x")
 
 
 def test_the_cache_folder_is_in_tlf_cache(tmp_path, monkeypatch):

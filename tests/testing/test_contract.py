@@ -3,14 +3,19 @@
 import random
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
 import torch
 
 from broken import options as broken
+from tlf.components import IsPath
 from tlf.testing import check_scheduler
 from tlf.testing.contract import (
+    check_options,
     from_recipe,
     no_random_numbers,
     own_catalogue,
@@ -28,6 +33,21 @@ def test_a_broken_rule_of_options_is_named(name):
 def test_a_component_survives_a_recipe():
     step = own_catalogue().of("tlf_schedulers")["step"].component(every=3, gamma=0.5)
     assert from_recipe(to_recipe(step, "tlf_schedulers"), "tlf_schedulers", type(step)) == step
+
+
+@dataclass(frozen=True)
+class Placed:
+    file: Path = Path("a")
+    other: Annotated[str, IsPath()] = "b"
+
+    def factor(self, progress):
+        return 1.0
+
+
+def test_a_component_of_relative_paths_survives_a_recipe():
+    text = check_options(Placed(other="c"), "tlf_schedulers")
+    again = from_recipe(text, "tlf_schedulers", Placed)
+    assert again == Placed(Path.cwd() / "a", f"{Path.cwd()}/c")
 
 
 def test_require_names_component_problem_and_contract():

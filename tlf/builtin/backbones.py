@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from tlf.components import BuiltBackbone
+from tlf.components import BuiltBackbone, IsPath
 from tlf.errors import WeightsError
 from tlf.hookspecs import hookimpl
 from tlf.preprocessing import Preprocessing
@@ -26,6 +26,10 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits")
 """torchvision's auxiliary classifiers, which help to train a network from scratch."""
 
 
+def _is_file(weights: str) -> bool:
+    return weights != "starter" and local_file(weights, "") is not None
+
+
 @dataclass(frozen=True)
 class Torchvision:
     """A classification network of torchvision, with torchvision's own names for its parameters.
@@ -40,7 +44,7 @@ class Torchvision:
 
     model: str = "resnet18"
     """torchvision's name for the architecture."""
-    weights: str = "DEFAULT"
+    weights: Annotated[str, IsPath(when=_is_file)] = "DEFAULT"
     """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt),
     ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random weights)."""
 
@@ -119,7 +123,7 @@ class Timm:
 
     model: str = "resnet18"
     """timm's name for the architecture; ``architecture.tag`` also names its weights."""
-    weights: str = "default"
+    weights: Annotated[str, IsPath(when=_is_file)] = "default"
     """``default`` or another published tag (``a1_in1k``), ``hf-hub:organisation/name``, a file
     (.safetensors, .pth, .pt), ``starter`` (ResNet-18 weights that come with tlf), or ``none``
     (random weights)."""

@@ -5,16 +5,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Annotated
 
-from tlf.components import Splits
+from tlf.components import IsPath, Splits
 from tlf.data.image_files import files_below, is_folder, is_image, visible
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
-    class_problems,
+    eval_splits,
     failure,
     file_splits,
     listed,
+    split_named,
+    too_few_classes,
     untouched,
 )
 from tlf.errors import nearest
@@ -26,8 +29,7 @@ _LAYOUT = """write a folder for each class, the same ones in both splits,
       root/val/ants/c.jpg     root/val/bees/d.jpg
     or class folders alone, and tlf holds out the eval split:
       root/ants/a.jpg         root/bees/b.jpg"""
-_LONE_CLASS = """
-    or, where {} is the name of a class, write data.train = ".\""""
+_ONE_CLASS = 'where {} is the name of a class, write data.train = "."'
 
 
 @hookimpl
@@ -45,11 +47,11 @@ class Folder:
     the class. Hidden files and folders, and files without an image's suffix, are left out.
     """
 
-    root: str
+    root: Annotated[str, IsPath()]
     """The folder that holds the images."""
     train: str = "train"
-    """The folder of the train split in ``root``; ``.``: the folders in ``root`` are the classes,
-    whatever their names are."""
+    """The folder of the train split in ``root``, in upper or lower case; ``.``: the folders in
+    ``root`` are the classes, whatever their names are."""
     eval: str = "auto"
     """The folder of the eval split in ``root``. ``auto``: the first of val, valid, validation, eval
     and test that exists, else as ``fraction``. ``fraction``: hold out train images."""
@@ -91,8 +93,8 @@ class Folder:
         folders = _folders(root)
         if os.path.normpath(self.train) == ".":
             return "", self._own_eval(root, folders), ()
-        if os.path.isdir(root / self.train):
-            return self._eval_layout(root, folders)
+        if train := _folder(root, self.train, folders):
+            return self._eval_layout(root, train, folders)
         known = {"train", "training", *EVAL_NAMES}
         alike = [name for name in folders if name.casefold() in known]
         if self.train != "train" or self.eval not in ("auto", "fraction") or alike:
@@ -106,26 +108,27 @@ class Folder:
         return "", None, ()
 
     def _eval_layout(
-        self, root: Path, folders: Sequence[str]
+        self, root: Path, train: str, folders: Sequence[str]
     ) -> tuple[str, str | None, tuple[str, ...]]:
         if self.eval != "auto":
-            return self.train, self._own_eval(root, folders), ()
-        others = [name for name in folders if name != PurePath(self.train).parts[0]]
-        found = [name for name in EVAL_NAMES if name in others]
+            return train, self._own_eval(root, folders), ()
+        others = [name for name in folders if name != PurePath(train).parts[0]]
+        found = eval_splits(others)
         if others and not found:
             problem = (
                 f"which folder is the eval split? There is {listed(others)}; set data.eval to its "
-                f'name, or to "fraction" to hold out images of {self.train!r}'
+                f'name, or to "fraction" to hold out images of {train!r}; '
+                f"{_ONE_CLASS.format(train)}"
             )
             raise failure(self.root, [problem])
-        return self.train, found[0] if found else None, untouched(found)
+        return train, found[0] if found else None, untouched(found)
 
     def _own_eval(self, root: Path, folders: Sequence[str]) -> str | None:
         """The eval folder that ``eval`` names, if it names one."""
         if self.eval in ("auto", "fraction"):
             return None
-        if os.path.isdir(root / self.eval):
-            return self.eval
+        if found := _folder(root, self.eval, folders):
+            return found
         problem = f"there is no folder {self.eval!r}; {nearest(self.eval, folders)}"
         raise failure(self.root, [f"{problem}; set data.eval"])
 
@@ -146,8 +149,12 @@ class _Scan:
         """Why this cannot be a split, if so."""
         if not self.groups:
             loose = f" (loose images: {len(self.loose)})" if self.loose else ""
-            lone = _LONE_CLASS.format(self.name) if self.name and self.loose else ""
-            return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}{lone}"]
+            one = f"\n    or, {_ONE_CLASS.format(self.name)}" if self.name and self.loose else ""
+            return [f"{self.name or 'it'} has no class folders{loose}; {_LAYOUT}{one}"]
+        return []
+
+    def empty(self) -> list[str]:
+        """A sentence for each class folder without images."""
         empty = [name for name, images in self.groups.items() if not images]
         advice = "add images, or remove the folder"
         return [f"{printable(_join(self.name, name))} holds no images; {advice}" for name in empty]
@@ -167,11 +174,14 @@ class _Scan:
 
 
 def _problems(train: _Scan, evaluated: _Scan | None) -> list[str]:
-    seen = evaluated or train
-    problems = train.problems() + (evaluated.problems() if evaluated else [])
-    if train.groups and seen.groups:
-        problems += class_problems(train.groups, seen.groups, train.name or "it", seen.name)
-    return problems
+    """An empty class folder of the eval split is none: the recipe says what such a class does."""
+    problems = [*train.problems(), *train.empty(), *(evaluated.problems() if evaluated else [])]
+    return problems + too_few_classes(train.groups, train.name or "it")
+
+
+def _folder(root: Path, name: str, folders: Sequence[str]) -> str | None:
+    """The folder of a split as the disk has it, if it is there."""
+    return name if os.path.isdir(root / name) else split_named(name, folders)
 
 
 def _scan(root: Path, name: str) -> _Scan:

@@ -4,10 +4,11 @@ eval split, compare the classes of both splits, and assign labels.
 For authors of datasets. Groups are class name → its images, each a name or a row number.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from tlf.components import Split, Splits
@@ -51,13 +52,13 @@ class HoldOut:
 
         Raises:
             ValueError: the fraction is not between 0 and 1.
-            DataError: a class has a single image.
+            DataError: each class has a single image.
         """
-        try:
-            train, evaluated = hold_out(groups, self.fraction, self.seed)
-        except DataError as error:
-            raise failure(self.where, [str(error)]) from error
+        train, evaluated = hold_out(groups, self.fraction, self.seed)
         count = sum(map(len, evaluated.values()))
+        if not count:
+            problem = "no class has 2 images, one for each split; add images"
+            raise failure(self.where, [problem])
         note = (
             f"{self.where} has no eval split of its own: {self.fraction:.0%} of each class, "
             f"{count} images in all, were held out as one (drawn by data.seed = {self.seed})"
@@ -68,7 +69,8 @@ class HoldOut:
 def hold_out(
     groups: Mapping[str, Sequence[Item]], fraction: float, seed: int
 ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
-    """Hold out ``fraction`` of every class, at least one image: (train, eval).
+    """Hold out ``fraction`` of every class, at least one image unless it has a single one: (train,
+    eval).
 
     Which images are held out depends only on the seed and on each image's name: it is the same on
     every machine, and an image that is added later moves few others to the other split.
@@ -78,17 +80,10 @@ def hold_out(
 
     Raises:
         ValueError: the fraction is not between 0 and 1.
-        DataError: a class has a single image.
     """
     if not 0 < fraction < 1:
         raise ValueError(
             f"fraction must be between 0 and 1, got {fraction}; write 0.2, for example"
-        )
-    lone = [name for name, images in groups.items() if len(images) == 1]
-    if lone:
-        raise DataError(
-            f"each class must have at least 2 images, one per split; got a single image of "
-            f"{listed(lone)}: add images, or leave the class out"
         )
     train: dict[str, list[Item]] = {}
     evaluated: dict[str, list[Item]] = {}
@@ -117,39 +112,41 @@ def labelled(
     return tuple(images), tuple(labels)
 
 
-def class_problems(
-    train: Iterable[str], evaluated: Iterable[str], train_name: str, eval_name: str
-) -> list[str]:
-    """One sentence for each way in which the classes of two splits do not fit together.
+def too_few_classes(train: Collection[str], name: str) -> list[str]:
+    """A sentence where a train split has a single class.
 
-    >>> class_problems(["ant", "bee"], ["bee"], "train", "val")
-    ["val lacks the class 'ant' of train"]
+    >>> too_few_classes(["ant"], "train")
+    ["train must have at least 2 classes, got 'ant' only; add images of another class"]
     """
-    trained, tested = set(train), set(evaluated)
-    problems = []
-    if trained - tested:
-        problems.append(f"{eval_name} lacks {_classes(trained - tested)} of {train_name}")
-    if tested - trained:
-        problems.append(f"{train_name} lacks {_classes(tested - trained)} of {eval_name}")
-    if len(trained) == 1:
-        problems.append(f"{train_name} must have at least 2 classes, got {_classes(trained)} only")
-    return problems
+    if len(train) != 1:
+        return []
+    only = listed(train)
+    return [f"{name} must have at least 2 classes, got {only} only; add images of another class"]
 
 
-def class_notes(classes: Iterable[str]) -> list[str]:
-    """What looks odd about class names: two that differ by upper and lower case only.
+def split_named(wanted: str, names: Iterable[str]) -> str | None:
+    """The name of a split as a dataset has it: ``wanted``, or the only one that differs from it by
+    upper and lower case.
 
-    >>> class_notes(["Ant", "ant", "bee"])
-    ["classes that differ by upper and lower case only: 'Ant', 'ant'"]
+    >>> split_named("train", ["Train", "Test"]), split_named("train", ["Train", "TRAIN"])
+    ('Train', None)
     """
-    alike: dict[str, list[str]] = {}
-    for name in classes:
-        alike.setdefault(name.casefold(), []).append(name)
-    return [
-        f"classes that differ by upper and lower case only: {listed(names)}"
-        for names in alike.values()
-        if len(names) > 1
-    ]
+    known = list(names)
+    if wanted in known:
+        return wanted
+    alike = [name for name in known if name.casefold() == wanted.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def eval_splits(names: Iterable[str]) -> list[str]:
+    """The usual names of an eval split that a dataset has, as it has them; the first is used.
+
+    >>> eval_splits(["Train", "Test", "valid"])
+    ['valid', 'Test']
+    """
+    known = list(names)
+    found = [split_named(name, known) for name in EVAL_NAMES]
+    return [name for name in found if name is not None]
 
 
 def untouched(found: Sequence[str]) -> tuple[str, ...]:
@@ -166,29 +163,33 @@ def file_splits(
     train: Mapping[str, Sequence[str]],
     evaluated: "Mapping[str, Sequence[str]] | HoldOut",
     notes: Sequence[str] = (),
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> Splits:
     """Splits of images that are stored as files, named by their paths relative to ``root``.
 
     Classes are sorted by name and the images of each by path: the order of the file system does not
-    matter.
+    matter. ``files``: name → path, of images whose name is not the path itself.
 
     Raises:
-        DataError: a class is too small to hold images out.
+        DataError: the classes are too small to hold images out.
     """
     notes = list(notes)
     if isinstance(evaluated, HoldOut):
         train, evaluated, note = evaluated.take(train)
         notes.append(note)
-    classes = tuple(sorted(train))
-    notes += class_notes(classes)
-    return Splits(
-        _file_split(root, train, classes), _file_split(root, evaluated, classes), classes, (*notes,)
-    )
+    classes = tuple(sorted({*train, *evaluated}))
+    one, other = (_file_split(root, groups, classes, files) for groups in (train, evaluated))
+    return Splits(one, other, classes, (*notes,))
 
 
-def _file_split(root: str, groups: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Split:
+def _file_split(
+    root: str,
+    groups: Mapping[str, Sequence[str]],
+    classes: Sequence[str],
+    files: Mapping[str, str],
+) -> Split:
     names, labels = labelled({name: sorted(groups[name]) for name in groups}, classes)
-    return Split(names, labels, ReadFile(root, names))
+    return Split(names, labels, ReadFile(root, tuple(files.get(name, name) for name in names)))
 
 
 def with_printable_names(splits: Splits) -> Splits:
@@ -220,10 +221,6 @@ def listed(names: Iterable[str], most: int = 20) -> str:
     shown = list(names)
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(repr(name) for name in shown[:most]) + more
-
-
-def _classes(names: set[str]) -> str:
-    return f"the class{'es' if len(names) > 1 else ''} {listed(sorted(names))}"
 
 
 def _rank(seed: int, image: str | int) -> bytes:

@@ -80,9 +80,9 @@ def load_head(path: str | PathLike[str]) -> PortableHead:
     plugin's head also needs the plugin, and tlf with all its dependencies.
 
     >>> import tlf
-    >>> tlf.load_head("runs/a")
+    >>> tlf.load_head("/runs/a")
     Traceback (most recent call last):
-    tlf.errors.RunError: there is no runs/a; name the head.safetensors of a run that has ended
+    tlf.errors.RunError: there is no /runs/a; name the head.safetensors of a run that has ended
 
     Raises:
         RunError: there is no such file, it is a folder, or a newer tlf wrote it.

@@ -16,6 +16,7 @@ from tlf.inference.stopped import load_stopped, warn_if_unfinished
 from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import Plan, read_plan
+from tlf.runtime.files import tried
 from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.stored_state import state_file
 
@@ -131,7 +132,9 @@ def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 def _within(path: Path) -> Sequence[Path]:
     if not os.path.exists(path):
-        raise DataError(f"{path}: there is no such file or folder; name an image, or a folder")
+        raise DataError(
+            f"{tried(path)}: there is no such file or folder; name an image, or a folder"
+        )
     if not os.path.isdir(path):
         return [path]
     images = [path / name for name in files_below(str(path)) if is_image(name)]

@@ -90,16 +90,16 @@ def _claimed_size(start: bytes) -> int | None:
 
 def absent(path: Path, wanted: str = WANTED) -> RunError:
     """The error for a missing weights file. ``wanted``: what to name instead."""
-    from tlf.runtime.files import is_run, near_runs
+    from tlf.runtime.files import is_run, near_runs, tried
 
     run = path.parent
     if is_run(run) and not (run / "model.safetensors").is_file():
         return RunError(
-            f"there is no {path}: the run in {run} has not ended; "
+            f"there is no {tried(path)}: the run in {run} has not ended; "
             f"stop it with its best model: tlf stop {run}; or, if it was stopped, resume with: "
             f"tlf resume {run}"
         )
-    return RunError(f"there is no {path}; name {wanted}{near_runs(path)}")
+    return RunError(f"there is no {tried(path)}; name {wanted}{near_runs(path)}")
 
 
 def _about(path: Path, header: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from contextlib import redirect_stdout
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from tlf.components import Offer, Plugin
+from tlf.components import DATA_KEYS, Offer, Plugin
 from tlf.errors import PluginError
 from tlf.plugins.options import option_fault
 from tlf.plugins.tracebacks import reason
@@ -74,7 +74,7 @@ def fault(hook: str, component: object) -> str | None:
     if hook == "tlf_augmentations" and all(hasattr(component, verb) for verb in verbs):
         return "has both augment and mix; write a class for each"
     # In a recipe these keys have another meaning, beside the component's options.
-    names = ("kind", "bad_images") if hook == "tlf_datasets" else ("kind",)
+    names = ("kind", *(DATA_KEYS if hook == "tlf_datasets" else ()))
     taken = [item.name for item in fields(component) if item.name in names]
     return (
         f"has a field {taken[0]!r}, a key that recipes use otherwise; rename it" if taken else None

@@ -19,6 +19,7 @@ from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import kinds, table, titled
 from tlf.recipe.toml import faults, parse
 from tlf.recipe.values import Problem, join, shortened
+from tlf.runtime.files import absolute
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.text import printable
 
@@ -148,7 +149,9 @@ def _unreadable(path: Path, error: OSError) -> str:
             f"must be a file, got a folder; write the path of a recipe, such as {example}{others}"
         )
     if isinstance(error, FileNotFoundError):
-        return f"no such file; write the path of a recipe, a file that ends in .toml{others}"
+        advice = f"write the path of a recipe, a file that ends in .toml{others}"
+        place = "" if path.is_absolute() else f", {absolute(path)}"
+        return f"no such file{place}; {advice}"
     return f"cannot be read: {error.strerror}"
 
 

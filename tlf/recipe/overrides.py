@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+from tlf.components import DATA_KEYS
 from tlf.errors import nearest
 from tlf.recipe.toml import faults, parse
 from tlf.recipe.values import join, shortened, shown
-
-ENGINE_KEYS = ("bad_images", "white")
-"""Keys in a component's table that are not the component's own options."""
 
 
 def override(
@@ -133,7 +131,7 @@ def _put(table: dict[str, Any], path: Sequence[str], value: object) -> None:
         container[_index(container, last, where)] = value
         return
     if last == "kind" and container.get("kind", value) != value:
-        for key in [key for key in container if key not in ENGINE_KEYS]:
+        for key in [key for key in container if key not in DATA_KEYS]:
             del container[key]
     container[last] = value
 

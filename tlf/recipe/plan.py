@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tlf.cache.store import Cache, open_cache
-from tlf.components import Offer, Split, Splits
+from tlf.components import Loss, Offer, Split, Splits
+from tlf.data.classes import class_notes, fit_classes
 from tlf.data.decode_ahead import Ahead, decode_ahead
 from tlf.data.splits import ReadFile, with_printable_names
 from tlf.errors import RecipeError
@@ -126,10 +127,24 @@ def find_splits(plan: Plan) -> Splits:
         splits = checked_splits(dataset.build())
         for split in (splits.train, splits.eval):
             task.check_labels(split.labels, len(splits.classes))
+    data = plan.recipe.data
+    splits = fit_classes(splits, task, data.missing_in_eval, data.unknown_in_eval)
+    notes = class_notes(splits, task, _balancing(plan.recipe.loss))
+    splits = replace(splits, notes=(*splits.notes, *notes))
     attributed = replace(
         splits, train=_attributed(splits.train, offer), eval=_attributed(splits.eval, offer)
     )
     return with_printable_names(attributed)
+
+
+def _balancing(loss: Loss) -> str | None:
+    """What to write so that images of rare classes count more; None where they do."""
+    weights = getattr(loss, "class_weights", None)
+    if weights == "balanced":
+        return None
+    if weights == "none":
+        return 'loss.class_weights = "balanced"'
+    return 'loss = { kind = "cross-entropy", class_weights = "balanced" }'
 
 
 def _attributed(split: Split, offer: Offer) -> Split:

@@ -6,8 +6,9 @@ from types import NoneType
 from typing import Any, get_args, get_origin
 
 from tlf.components import Catalogue, Offer, Plugin
-from tlf.errors import MOST_LISTED, PluginError, nearest
+from tlf.errors import MOST_LISTED, PluginError, RunError, nearest
 from tlf.plugins.tracebacks import reason
+from tlf.recipe.paths import with_absolute_paths
 from tlf.recipe.tables import Kind, dataclass_in, folded, inline_kind, kind_of, readable_options
 from tlf.recipe.values import (
     LISTS,
@@ -45,6 +46,10 @@ class Reader:
             if name in given or (kind and kind.default):
                 where = path if kind and kind.beside else join(path, name)
                 values[name] = self.value(hint, given.get(name, kind and kind.default), where)
+        try:
+            values = with_absolute_paths(cls, values)
+        except RunError as error:
+            self._note(Problem(path, str(error)))
         return self._built(cls, values, path, source) if len(self.problems) == before else None
 
     def component(self, offer: Offer, options: Mapping[str, Any]) -> object:

@@ -8,18 +8,19 @@ from pydantic import Field
 
 from tlf import tasks
 from tlf.components import (
+    DATA_KEYS,
     Augmentation,
     Backbone,
     BatchAugmentation,
     Dataset,
     FreezePolicy,
     Head,
+    IsPath,
     Loss,
     Optimizer,
     Scheduler,
 )
 from tlf.preprocessing import WHITE
-from tlf.recipe.overrides import ENGINE_KEYS
 from tlf.recipe.tables import Kind
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ Count = Annotated[int, Field(ge=1, le=10**6)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 """Of an image in pixels."""
 Text = Annotated[str, Field(min_length=1)]
+PathText = Annotated[Text, IsPath()]
 Augmentations = tuple[Augmentation | BatchAugmentation, ...]
 
 
@@ -47,12 +49,17 @@ _AUGMENTATIONS = Kind("tlf_augmentations", "augmentation", many=True)
 class Data:
     """``[data]``: where the images are. The dataset's options stand in the same table."""
 
-    dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=ENGINE_KEYS)]
+    dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=DATA_KEYS)]
     bad_images: Literal["error", "skip"] = "error"
     """What an unreadable image does: it stops the run, or is left out and reported."""
     white: Annotated[int, Field(ge=1, le=WHITE)] | Literal["auto"] | None = None
     """The value of 16-bit grey images that is white: ``auto`` is the largest one in the train
     split; None is 65535, and the run says which range the images use."""
+    missing_in_eval: Literal["error", "allow"] = "error"
+    """What a class without eval images does: it stops the run, or is trained and not evaluated."""
+    unknown_in_eval: Literal["error", "skip"] = "error"
+    """What eval images of a class without train images do: they stop the run, or are left out and
+    counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +85,7 @@ class CacheSettings:
     """``off`` stores nothing; the results are the same."""
     max_gb: Annotated[float, Field(gt=0, le=1e6)] = 20.0
     """Largest size in 10⁹ bytes; least-recently-used entries are evicted."""
-    dir: Text | None = None
+    dir: PathText | None = None
     """The cache folder; None is ``$TLF_CACHE``, or ``~/.cache/tlf``."""
     views: Count | None = None
     """Where the first stages are frozen: draw so many random views of each image, instead of a new
@@ -172,7 +179,7 @@ class Recipe:
     """Processes that load images, per training process."""
     monitor: Monitor = tasks.DEFAULT_MONITOR
     """The figure that decides which epoch is the best."""
-    output: Text
+    output: PathText
     """The folder of the run's files."""
     start_from: Text | None = None
     """A run's ``model.safetensors``, whose backbone and head training starts from."""

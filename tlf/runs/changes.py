@@ -1,13 +1,14 @@
 """What has changed between the start of a run and its resuming."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError
 from tlf.recipe.overrides import given_keys
+from tlf.recipe.paths import path_keys
 from tlf.runs.folder import read_provenance
 from tlf.runs.identity import Difference, differences, job_identity
 from tlf.training.job import Job
@@ -25,6 +26,9 @@ FIXED = {
 }
 """Keys of a recipe that a run cannot change → why."""
 
+_PLACES = {"data_sha256": "data.", "backbone_sha256": "backbone."}
+"""Hash in an identity → prefix of the keys of what is hashed: wherever it lies, it is the same."""
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -38,6 +42,8 @@ class Changes:
     """Keys of the recipe that have another value, although none is given."""
     others: tuple[Difference, ...] = ()
     """Versions, code, weights and images."""
+    moved: tuple[str, ...] = ()
+    """A sentence for each path that is another one, where the images or weights are the same."""
     unrecorded: bool = False
     """Whether an older tlf started the run, which recorded no hashes of code."""
 
@@ -53,7 +59,7 @@ class Changes:
             "an older tlf started this run and recorded no hashes: a change of code or of "
             "recipe.toml since then cannot be noticed"
         )
-        return (*((missing,) if self.unrecorded else ()), *self.sentences)
+        return (*((missing,) if self.unrecorded else ()), *self.sentences, *self.moved)
 
 
 def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Changes:
@@ -76,20 +82,31 @@ def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Chang
         keys = given_keys(tomllib.loads(before["recipe"]), overrides)
         free = tuple(key for key in FREE if key not in FIXED or key not in keys)
         found = [*differences(before, now, free)]
+        places = {*_movable(job, before, now)}
         [*recorded.get("earlier", [])]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(
             f"provenance.json or recipe.toml in {folder} is damaged: "
             f"{type(error).__name__}: {error}; start a new run"
         ) from error
-    recipes = [one for one in found if one.part == "recipe"]
+    moved = [one for one in found if one.part == "recipe" and one.what in places]
+    recipes = [one for one in found if one.part == "recipe" and one not in moved]
     return Changes(
         recorded,
         given=tuple(one for one in recipes if _is_given(one, keys)),
         edited=tuple(one for one in recipes if not _is_given(one, keys)),
         others=tuple(one for one in found if one.part != "recipe"),
+        moved=tuple(f"{one.since()}: it is the same" for one in moved),
         unrecorded=unrecorded,
     )
+
+
+def _movable(job: Job, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of paths under which the same is found as before."""
+    for key in path_keys(job.recipe):
+        for part, prefix in _PLACES.items():
+            if key.startswith(prefix) and now[part] and now[part] == before.get(part):
+                yield key
 
 
 def _is_given(difference: Difference, keys: Sequence[str]) -> bool:

@@ -32,14 +32,14 @@ def write_beginning(folder: Path, job: Job) -> None:
     if job.accelerator.is_main_process:
         _write_provenance(folder, provenance(job))
         # Last: a folder that has this file holds a run that can be resumed.
-        _write_recipe(folder, job)
+        write_recipe(folder, job)
 
 
 def write_chapter(folder: Path, job: Job, epochs: int, changes: Changes) -> None:
     """Write the changes that a run is resumed with, after so many epochs, and the new recipe."""
     if job.accelerator.is_main_process:
         # Last: a run that is killed between the two is resumed with --changed once more.
-        _write_recipe(folder, job)
+        write_recipe(folder, job)
         _write_provenance(folder, next_chapter(changes, job, epochs))
 
 
@@ -47,8 +47,10 @@ def _write_provenance(folder: Path, content: Mapping[str, Any]) -> None:
     write_whole(folder / "provenance.json", dumps(content, indent=2) + "\n")
 
 
-def _write_recipe(folder: Path, job: Job) -> None:
-    write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
+def write_recipe(folder: Path, job: Job) -> None:
+    """Write the resolved recipe."""
+    if job.accelerator.is_main_process:
+        write_whole(folder / "recipe.toml", dump(job.recipe, job.plan.plugins.catalogue))
 
 
 def record_epoch(folder: Path, job: Job, result: EpochResult) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError
-from tlf.runtime.files import home_expanded, is_run
+from tlf.runtime.files import home_expanded, is_run, tried
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.stored_state import glance
 
@@ -23,7 +23,7 @@ def check_is_run(folder: Path) -> None:
         RunError: it has not.
     """
     if not is_run(folder):
-        raise RunError(f"{folder} is not the folder of a run; write one, such as runs/mine")
+        raise RunError(f"{tried(folder)} is not the folder of a run; write one, such as runs/mine")
 
 
 def has_ended(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from tlf.results import (
     epoch_result,
     segment_started,
 )
-from tlf.runtime.files import near_runs, write_whole, writing
+from tlf.runtime.files import near_runs, tried, write_whole, writing
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
 
@@ -86,7 +86,8 @@ def _read(path: Path, made_of: Callable[[Mapping[str, Any]], Line]) -> Iterator[
     """What each line of a file holds."""
     if not path.is_file():
         raise RunError(
-            f"there is no {path}; write the folder of a run with a finished epoch{near_runs(path)}"
+            f"there is no {tried(path)}; write the folder of a run with a finished epoch"
+            f"{near_runs(path)}"
         )
     try:
         lines = read_regular(path).split(b"\n")

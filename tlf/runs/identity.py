@@ -53,18 +53,23 @@ def job_identity(job: Job) -> dict[str, Any]:
         "precision": job.accelerator.mixed_precision,
         "backbone_sha256": job.backbone_sha256,
         "data_sha256": dict(job.manifests),
+        "classes": list(job.splits.classes),
     }
 
 
-def check_processes(identity: Identity) -> None:
+def check_processes(identity: Identity, paths: Iterable[str] = ()) -> None:
     """Check that all processes of the run have the same identity. Every process has to call this.
+
+    Parameters:
+        identity: that of this process.
+        paths: keys of the recipe that hold paths: a host may have its files in another place.
 
     Raises:
         RunError: names the first process that differs from the main one, and the first difference.
     """
     first, *others = gathered((node(), identity))
     for number, (host, other) in enumerate(others, start=1):
-        for difference in differences(first[1], other, LOCAL):
+        for difference in differences(first[1], other, (*LOCAL, *paths)):
             here, there = f"process 0 on {first[0]}", f"process {number} on {host}"
             raise RunError(
                 f"{difference.between(here, there)}; start all processes with the same recipe, "
@@ -188,5 +193,6 @@ _PARTS: Mapping[str, Callable[[Any], Iterable[tuple[str, _Fact]]]] = {
     "precision": lambda name: [("the precision", _Fact(name))],
     "backbone_sha256": lambda digest: [("the weights of the backbone", _Fact(_Hash(digest)))],
     "data_sha256": _image_facts,
+    "classes": lambda names: [("the list of classes", _Fact(", ".join(names)))],
 }
 """Part of an identity → what it says, as a message names it."""

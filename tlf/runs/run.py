@@ -12,6 +12,7 @@ from tlf.data.workers import forget_workers, lost_worker
 from tlf.errors import NotFiniteError, PluginError, RunError, StoppedError, UnwritableError
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
+from tlf.recipe.paths import path_keys
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
 from tlf.results import (
@@ -31,6 +32,7 @@ from tlf.runs.files import (
     write_beginning,
     write_chapter,
     write_end,
+    write_recipe,
     write_segments,
 )
 from tlf.runs.folder import check_writable, has_ended, new_run_folder
@@ -38,6 +40,7 @@ from tlf.runs.further import check_further, plan_from_best, rate_notes
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import join_processes, start_accelerator
+from tlf.runtime.files import absolute
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
 from tlf.runtime.stored_state import has_state, place, state_file
@@ -118,7 +121,7 @@ def resume(
         RunError: there is nothing to resume; the recipe, the code or the images have changed; or
             what the overrides change is trained already.
     """
-    started, folder = time.perf_counter(), Path(run)
+    started, folder = time.perf_counter(), absolute(run)
     with _lost_processes_named(_resume_with(folder)):
         join_processes()
         anew = bool(overrides) and from_main(lambda: has_ended(folder) and not has_state(folder))
@@ -140,6 +143,8 @@ def resume(
         rewrite_epochs(folder, job, state.history)
         if changes.sentences:
             write_chapter(folder, job, len(state.history), changes)
+        elif changes.moved:
+            write_recipe(folder, job)
         yield RunStarted(folder, job, len(state.history))
         own = [*job.notes, *norm_notes(job), *filter(None, [note])]
         yield from map(
@@ -171,9 +176,10 @@ def _opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
     """Find the images, build the model, and read every image: the same in all processes."""
     _kernels(plan.recipe).reserve()
     accelerator = start_accelerator(plan.recipe.precision)
-    check_processes(plan_identity(plan))
+    paths = [*path_keys(plan.recipe)]
+    check_processes(plan_identity(plan), paths)
     job = open_job(plan, accelerator)
-    check_processes(job_identity(job))
+    check_processes(job_identity(job), paths)
     return (yield from read_images(job))
 
 

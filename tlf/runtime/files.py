@@ -39,6 +39,39 @@ def home_expanded(name: str) -> Path:
         ) from None
 
 
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """A path from the root of the disk. A relative one starts in the working directory; ``~`` and
+    ``~user`` are a user's folder; links stay.
+
+    Raises:
+        RunError: there is no such user, the working directory is gone, or its name is no text.
+    """
+    given = home_expanded(os.fspath(path))
+    try:
+        whole = given if given.is_absolute() else Path.cwd() / given
+        str(whole).encode()
+    except FileNotFoundError:
+        advice = "write an absolute path, or start in another directory"
+        raise RunError(
+            f"{given} is relative to a working directory that is gone; {advice}"
+        ) from None
+    except UnicodeEncodeError:
+        raise RunError(f"{str(whole)!r} must be UTF-8; rename what it names") from None
+    tidy = Path(os.path.normpath(whole))
+    # Behind a link, ".." does not lead back.
+    return tidy if os.path.realpath(tidy) == os.path.realpath(whole) else whole
+
+
+def tried(path: str | os.PathLike[str]) -> str:
+    """A path in an error: as it was given, and the absolute one, if that is another.
+
+    >>> tried("/no/such/file")
+    '/no/such/file'
+    """
+    given, whole = os.fspath(path), str(absolute(path))
+    return given if whole == given else f"{given} ({whole})"
+
+
 def cache_path(name: str) -> Path:
     """The path of ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
     Nothing is made.

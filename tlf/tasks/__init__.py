@@ -37,6 +37,11 @@ class Task(Protocol):
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
         """The number of images of each class."""
 
+    def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, Any]:
+        """Position of each image that is of these classes only → its label, where they alone are
+        numbered, in this order.
+        """
+
     def names(self, label: Any, classes: Sequence[str]) -> str:  # noqa: ANN401 - the task's own
         """A label for a person."""
 

@@ -1,7 +1,7 @@
 """One label per image: softmax, the most probable class, top-1."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,15 @@ class SingleLabel:
         """
         count = Counter(labels)
         return [count[k] for k in range(num_classes)]
+
+    def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, int]:
+        """Position of each image of these classes → the index of its class among them.
+
+        >>> SingleLabel().among([2, 0, 1], classes=[1, 2])
+        {0: 1, 2: 0}
+        """
+        numbers = {label: number for number, label in enumerate(classes)}
+        return {i: numbers[label] for i, label in enumerate(labels) if label in numbers}
 
     def names(self, label: Any, classes: Sequence[str]) -> str:  # noqa: ANN401 - an index
         """The name of a label's class."""

@@ -246,6 +246,7 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         job.cache,
         job.plan.ahead.take(preprocessing) if job.plan.ahead else {},
         used_pixels(job.recipe),
+        job.recipe.data.missing_in_eval,
     )
     return replace(
         job,

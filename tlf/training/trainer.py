@@ -45,14 +45,7 @@ from tlf.training.segments.segment import (
 from tlf.training.state import State
 
 Event = (
-    SegmentStarted
-    | SegmentEnded
-    | Prepared
-    | Stored
-    | Updated
-    | Notice
-    | EpochResult
-    | PhaseEnded
+    SegmentStarted | SegmentEnded | Prepared | Stored | Updated | Notice | EpochResult | PhaseEnded
 )
 
 

@@ -63,7 +63,7 @@ def test_enough_ends_a_run_once_gradients_are_small():
 
 
 def test_the_report_is_a_table(tmp_path):
-    report = Report(str(tmp_path / "report.csv"))
+    report = Report(tmp_path / "report.csv")
     for _ in range(2):
         report.tlf_phase_started(phase="all")
         report.tlf_epoch_ended(result=result(stem=1, head=3))
@@ -71,4 +71,4 @@ def test_the_report_is_a_table(tmp_path):
     line = [["all", "0", "stem", "0.5"], ["all", "0", "head", "1.5"]]
     assert rows == [["phase", "epoch", "stage", "relative_gradient"], *line, *line]
     with pytest.raises(ValueError, match=r"file must be writable, .*: Is a directory"):
-        Report(str(tmp_path)).tlf_phase_started(phase="all")
+        Report(tmp_path).tlf_phase_started(phase="all")

@@ -48,9 +48,9 @@ def inspect(split):
     return exhausted(inspect_split(split, "train", start_accelerator("no"), open_image))[0]
 
 
-def checked(splits, bad_images="error"):
+def checked(splits, bad_images="error", missing_in_eval="error"):
     inspections = {"train": inspect(splits.train), "eval": inspect(splits.eval)}
-    return check_splits(splits, bad_images, SingleLabel(), inspections)
+    return check_splits(splits, bad_images, SingleLabel(), inspections, missing_in_eval)
 
 
 def damage(splits, *names, data=b"nonsense"):
@@ -144,15 +144,34 @@ def test_notes_of_the_dataset_are_kept(splits):
 
 def test_a_class_that_loses_everything_is_an_error(splits):
     damage(splits, "val/bees/0.png", "val/bees/1.png")
-    with pytest.raises(DataError, match="eval: no image of the class 'bees' can be read"):
+    with pytest.raises(DataError, match=r"eval: no image of 'bees' can be read; .* = .allow"):
         checked(splits, "skip")
+    kept = checked(splits, "skip", "allow").splits
+    assert (kept.classes, kept.eval.labels) == (("ants", "bees"), (0, 0))
+    damage(splits, "val/ants/0.png", "val/ants/1.png")
+    with pytest.raises(DataError, match="eval: no image can be read"):
+        checked(splits, "skip", "allow")
+    damage(splits, *splits.train.names[:5])
+    with pytest.raises(DataError, match="train: no image of 'ants' can be read; replace the im"):
+        checked(splits, "skip", "allow")
+
+
+def test_equal_bytes_in_two_classes_are_noted(splits):
+    damage(splits, "train/bees/2.png", "train/ants/4.png", data=splits.train.read(3))
+    damage(splits, "val/ants/1.png", data=splits.eval.read(3))
+    (note,) = checked(splits).splits.notes
+    assert note.splitlines() == [
+        "2 images have the bytes of an image of another class: no model can be right about both",
+        "  train/bees/2.png (bees) = train/ants/3.png (ants)",
+        "  val/bees/1.png (bees) = val/ants/1.png (ants)",
+    ]
 
 
 def test_images_in_both_splits_are_named(splits):
     twin = splits.train.read(3)
     damage(splits, "val/ants/0.png", "val/bees/1.png", data=twin)
     notes = checked(splits).splits.notes
-    assert len(notes) == 1
+    assert len(notes) == 2  # the other one is about the two classes
     assert notes[0].startswith(
         "2 of the 4 eval images are in the train split, too, byte for byte: "
     )

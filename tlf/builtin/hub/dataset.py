@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tlf.builtin.hub.columns import chosen_column, image_columns, label_columns, rows_by_class
 from tlf.builtin.hub.library import call_library
 from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
-from tlf.components import Splits
+from tlf.components import IsPath, Splits
 from tlf.data.splits import (
-    EVAL_NAMES,
     HoldOut,
-    class_notes,
-    class_problems,
+    eval_splits,
     failure,
-    listed,
+    split_named,
+    too_few_classes,
     untouched,
 )
 from tlf.errors import nearest
@@ -32,7 +31,7 @@ class Hub:
     A download is announced before it starts. Code in a dataset is never run.
     """
 
-    name: str
+    name: Annotated[str, IsPath(when=is_local)]
     """The dataset's name on the hub (``user/dataset``), or a parquet file, an arrow file, a folder
     of such files, or a folder that ``save_to_disk`` wrote."""
     train: str = "train"
@@ -79,19 +78,21 @@ class Hub:
         wanted = {"train": self.train}
         if self.eval not in ("auto", "fraction"):
             wanted["eval"] = self.eval
+        found = {option: split_named(name, known) for option, name in wanted.items()}
         problems = [
-            f"there is no split {name!r}; {nearest(name, known)}; set data.{option}"
-            for option, name in wanted.items()
-            if name not in known
+            f"there is no split {wanted[option]!r}; {nearest(wanted[option], known)}; "
+            f"set data.{option}"
+            for option, name in found.items()
+            if name is None
         ]
         if problems:
             raise failure(self.name, problems)
-        if self.eval == "auto":
-            return self.train, *self._evals(known)[:1]
-        return (self.train,) if self.eval == "fraction" else (self.train, self.eval)
+        evaluated = self._evals(known)[:1] if self.eval == "auto" else []
+        return *(name for name in found.values() if name), *evaluated
 
     def _evals(self, known: Sequence[str]) -> list[str]:
-        return [name for name in EVAL_NAMES if name in known and name != self.train]
+        train = split_named(self.train, known)
+        return eval_splits(name for name in known if name != train)
 
     def _part(self, name: str, table: "Dataset") -> "Part":
         """The images of one split by class.
@@ -117,15 +118,9 @@ class Hub:
             notes += (note,)
         else:
             kept, held_out = train.groups, evaluated.groups
-        problems = class_problems(kept, {*kept, *held_out}, train.name, evaluated.name)
-        if problems:
+        if problems := too_few_classes(kept, train.name):
             raise failure(self.name, problems)
-        # The user cannot fix a published dataset, and a class without eval images does no harm.
-        lacking = [name for name in kept if name not in held_out]
-        if lacking:
-            notes += (f"{evaluated.name} has no images of {listed(lacking)}",)
-        classes = tuple(kept)
-        notes += tuple(class_notes(classes))
+        classes = tuple(dict.fromkeys((*kept, *held_out)))
         return Splits(
             train.split(kept, classes), evaluated.split(held_out, classes), classes, notes
         )

@@ -61,7 +61,7 @@ def _files_by_split(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
     if not files:
         raise DataError(f"{path}: there are no parquet or arrow files here; set data.name")
     known = "|".join(map(re.escape, dict.fromkeys((*names, "train", *EVAL_NAMES))))
-    begins = re.compile(rf"({known})(?![a-zA-Z])")
+    begins = re.compile(rf"({known})(?![a-zA-Z])", re.IGNORECASE)
     splits: dict[str, list[str]] = {}
     for file in files:
         match = begins.match(file.name) or begins.match(file.relative_to(path).parts[-2:][0])

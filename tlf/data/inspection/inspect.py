@@ -17,7 +17,7 @@ from tlf.components import Split, Splits
 from tlf.data.decode import open_image
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
-from tlf.data.inspection.readable import BadImages, Inspection, check_splits
+from tlf.data.inspection.readable import BadImages, Inspection, MissingInEval, check_splits
 from tlf.data.inspection.same_images import check_bytes, check_listings
 from tlf.data.loading import Pixels, decoded_pixels
 from tlf.data.pixel_store import (
@@ -57,6 +57,7 @@ def inspect_splits(
     cache: Cache | None,
     decoded: Mapping[str, Mapping[bytes, "NDArray[np.uint8]"]],
     used: Collection[str] = ("train", "eval"),
+    missing_in_eval: MissingInEval = "error",
 ) -> Generator[Events, None, Inspected]:
     """Read every image of both splits; give those that can be used.
 
@@ -70,6 +71,7 @@ def inspect_splits(
         decoded: ``train``, ``eval`` or ``full`` → hash of a file → its pixels, for images that were
             decoded before.
         used: which of ``train``, ``eval`` and ``full`` are used, and stored.
+        missing_in_eval: what a class does that has no eval image left.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left; or the
@@ -92,7 +94,7 @@ def inspect_splits(
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
         outcomes += reused
-    checked = check_splits(splits, bad_images, task, inspections)
+    checked = check_splits(splits, bad_images, task, inspections, missing_in_eval)
     yield from outcomes  # only now: a run that bad images stop reports nothing but them
     readable = {name: inspections[SPLIT_OF[name]].readable for name in stored}
     pixels = decoded_pixels(checked.splits, preprocessing)

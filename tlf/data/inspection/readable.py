@@ -5,14 +5,17 @@ which are in both splits.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from tlf.components import Split, Splits
+from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.tasks import Task
 
 BadImages = Literal["error", "skip"]
 """What an unreadable image does: it stops the run, or is left out."""
+MissingInEval = Literal["error", "allow"]
+"""What a class without eval images does: it stops the run, or is trained and not evaluated."""
 
 _MOST_NAMED = 20
 """How many images a message names at most."""
@@ -55,7 +58,11 @@ class ReadSubset:
 
 
 def check_splits(
-    splits: Splits, bad_images: BadImages, task: Task, inspections: Mapping[str, Inspection]
+    splits: Splits,
+    bad_images: BadImages,
+    task: Task,
+    inspections: Mapping[str, Inspection],
+    missing_in_eval: MissingInEval = "error",
 ) -> Checked:
     """Keep the readable images of both splits, by the inspections of ``train`` and ``eval``.
 
@@ -69,7 +76,9 @@ def check_splits(
     for name, split in (("train", splits.train), ("eval", splits.eval)):
         inspection = inspections[name]
         try:
-            kept[name], left_out = _keep(split, inspection, bad_images, name, splits.classes, task)
+            kept[name], left_out = _keep(split, inspection, bad_images, name)
+            if name == "train" or missing_in_eval == "error":
+                _check_classes(splits, kept[name], inspection, name, task)
             notes += left_out
         except DataError as error:
             problems.append(str(error))
@@ -77,6 +86,7 @@ def check_splits(
         raise DataError("\n".join(problems))
     train, evaluated = inspections["train"], inspections["eval"]
     notes += _in_both(splits.train, train.digests, splits.eval, evaluated.digests)
+    notes += _in_two_classes(splits, inspections, task)
     kept_splits = replace(splits, train=kept["train"], eval=kept["eval"], notes=tuple(notes))
     manifests = {
         "train": manifest(splits.train, train),
@@ -95,33 +105,48 @@ def manifest(split: Split, inspection: Inspection) -> str:
 
 
 def _keep(
-    split: Split,
-    inspection: Inspection,
-    bad_images: BadImages,
-    split_name: str,
-    classes: Sequence[str],
-    task: Task,
+    split: Split, inspection: Inspection, bad_images: BadImages, split_name: str
 ) -> tuple[Split, tuple[str, ...]]:
     reasons, readable = inspection.reasons, inspection.readable
     if not reasons:
         return split, ()
-    unreadable = _listed(f"  {split.names[i]}: {why}" for i, why in reasons.items())
+    unreadable = _unreadable(split, inspection)
     count = f"{len(reasons)} of {len(split)} images"
     if bad_images == "error":
         raise DataError(
             f"{split_name}: {count} cannot be read\n{unreadable}\n"
             '  fix or remove them, or write data.bad_images = "skip" to leave them out'
         )
+    if not readable:
+        raise DataError(f"{split_name}: no image can be read\n{unreadable}")
     labels = tuple(split.labels[index] for index in readable)
-    before, after = (task.class_counts(every, len(classes)) for every in (split.labels, labels))
-    if lost := [name for name, b, a in zip(classes, before, after, strict=True) if b and not a]:
-        classes_lost = ", ".join(map(repr, lost))
-        raise DataError(
-            f"{split_name}: no image of the class {classes_lost} can be read\n{unreadable}"
-        )
     names = tuple(split.names[i] for i in readable)
     note = f"{split_name}: left out {count} that cannot be read\n{unreadable}"
     return Split(names, labels, ReadSubset(split, readable)), (note,)
+
+
+def _check_classes(
+    splits: Splits, kept: Split, inspection: Inspection, split_name: str, task: Task
+) -> None:
+    """Check that no class has lost all of its images.
+
+    Raises:
+        DataError: one has.
+    """
+    split, classes = splits.train if split_name == "train" else splits.eval, splits.classes
+    before, after = (task.class_counts(each.labels, len(classes)) for each in (split, kept))
+    if lost := [name for name, b, a in zip(classes, before, after, strict=True) if b and not a]:
+        advice = "replace the images"
+        if split_name == "eval":
+            advice += ', or write data.missing_in_eval = "allow"'
+        raise DataError(
+            f"{split_name}: no image of {listed(lost)} can be read; {advice}\n"
+            f"{_unreadable(split, inspection)}"
+        )
+
+
+def _unreadable(split: Split, inspection: Inspection) -> str:
+    return _listed(f"  {split.names[i]}: {why}" for i, why in inspection.reasons.items())
 
 
 def _in_both(
@@ -136,6 +161,28 @@ def _in_both(
     return (
         f"{len(pairs)} of the {len(evaluated)} eval images are in the train split, too, byte for "
         f"byte: the results look better than they are\n{same}",
+    )
+
+
+def _in_two_classes(
+    splits: Splits, inspections: Mapping[str, Inspection], task: Task
+) -> tuple[str, ...]:
+    """A note about images with the bytes of an image of another class."""
+    first: dict[bytes, tuple[str, Any]] = {}
+    pairs: list[str] = []
+    for split_name, split in (("train", splits.train), ("eval", splits.eval)):
+        for index, digest in enumerate(inspections[split_name].digests):
+            name, label = split.names[index], split.labels[index]
+            earlier, other = first.setdefault(digest, (name, label)) if digest else (name, label)
+            if other != label:
+                here, there = (task.names(each, splits.classes) for each in (label, other))
+                pairs.append(f"  {name} ({here}) = {earlier} ({there})")
+    if not pairs:
+        return ()
+    count = f"{len(pairs)} image{' has' if len(pairs) == 1 else 's have'}"
+    return (
+        f"{count} the bytes of an image of another class: no model can be right about both\n"
+        f"{_listed(pairs)}",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from accelerate.state import PartialState
 
 from tlf.components import Splits
+from tlf.data.inspection.readable import ReadSubset
 from tlf.data.splits import ReadFile
 from tlf.errors import DataError
 from tlf.runtime.processes import Machine, by_machine, gathered
@@ -99,7 +100,8 @@ def _difference(first: Listing, other: Listing, here: str, there: str) -> str:
 
 def _folders(splits: Splits) -> list[str]:
     """Where the images are read from, if they are files."""
-    reads = (split.read for split in (splits.train, splits.eval))
+    reads = [split.read for split in (splits.train, splits.eval)]
+    reads = [read.split.read if isinstance(read, ReadSubset) else read for read in reads]
     return [os.path.abspath(read.root) for read in reads if isinstance(read, ReadFile)]
 
 

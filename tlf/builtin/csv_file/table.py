@@ -1,0 +1,129 @@
+"""Read the columns of a CSV file, or of a parquet file, as text."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from math import isnan
+from typing import Any
+
+from tlf.data.splits import failure
+from tlf.errors import DataError
+from tlf.runtime.regular_file import read_regular
+
+_MOST_BYTES = 2**30
+"""The most bytes that the file may hold."""
+_SEPARATORS = ",;\t"
+_PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is read of a table."""
+
+    columns: Sequence[str]
+    """The names of all its columns."""
+    rows: Sequence[tuple[str, Sequence[str]]]
+    """Where each row is (``line 2``), and its cells in the wanted columns, as far as there are
+    such columns."""
+    problems: Sequence[str] = ()
+    """What is wrong with rows that are left out."""
+
+
+def read_table(file: str, wanted: Sequence[str]) -> Table:
+    """The cells of the wanted columns.
+
+    Raises:
+        DataError: the file is missing, empty, or neither CSV in UTF-8 nor parquet.
+    """
+    try:
+        data = read_regular(file, _MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}; set data.file") from error
+    parquet = file.lower().endswith(_PARQUET)
+    table = (_parquet if parquet else _csv)(file, data, wanted)
+    if not table.rows and not table.problems:
+        where = "it" if parquet else "below its heading"
+        raise DataError(f"{file} must list images {where}, got none; add a line for each")
+    return table
+
+
+def _csv(file: str, data: bytes, wanted: Sequence[str]) -> Table:
+    try:
+        text = data.decode("utf-8-sig")
+        separator, announced = _separator(text)
+        reader = csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+        lines = [(reader.line_num, cells) for cells in reader if any(cells)][announced:]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} must be UTF-8; save it as UTF-8 ({error})") from error
+    except csv.Error as error:
+        raise DataError(f"{file} is no CSV file: {error}") from error
+    if not lines:
+        raise DataError(f"{file} is empty; its first line must name the columns")
+    columns = [cell.strip() for cell in lines[0][1]]
+    if len(columns) == 1:
+        raise DataError(
+            f"{file} must have columns of paths and of classes, got one column, {columns[0]!r}; "
+            "separate columns by commas, semicolons or tabs, or write a first line such as sep=|"
+        )
+    indices = [columns.index(name) for name in wanted if name in columns]
+    rows, problems = [], []
+    for number, cells in lines[1:]:
+        if problem := _misfit(cells, columns, indices):
+            problems.append(f"line {number} {problem}")
+        else:
+            rows.append((f"line {number}", [cells[index] for index in indices]))
+    return Table(columns, rows, problems)
+
+
+def _separator(text: str) -> tuple[str, int]:
+    r"""What separates columns, and how many lines say it: spreadsheets write ``sep=;`` first.
+
+    >>> _separator("sep=|\npath|label"), _separator('"path, or file";label')
+    (('|', 1), (';', 0))
+    """
+    first = next((line for line in StringIO(text) if line.strip()), "")
+    if announced := re.fullmatch(r'"?sep=(.)"?,*', first.rstrip("\r\n"), re.IGNORECASE):
+        return announced[1], 1
+    unquoted = re.sub('"[^"]*"', "", first)
+    return max(_SEPARATORS, key=unquoted.count), 0
+
+
+def _misfit(cells: Sequence[str], columns: Sequence[str], indices: Sequence[int]) -> str | None:
+    if len(cells) <= max(indices, default=0):
+        return f"has too few columns: {len(cells)}"
+    if any(cells[len(columns) :]):
+        return f"has too many columns: {len(cells)}; put a cell that holds a separator in quotes"
+    return None
+
+
+def _parquet(file: str, data: bytes, wanted: Sequence[str]) -> Table:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        source = parquet.ParquetFile(BytesIO(data))
+        columns = list(source.schema_arrow.names)
+        table = source.read(columns=[name for name in wanted if name in columns])
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[:1] or [""]
+        raise DataError(f"{file} cannot be read as parquet: {reason[0]}") from error
+    cells = [list(_texts(file, name, table[name])) for name in wanted if name in columns]
+    rows = [(f"row {number}", row) for number, row in enumerate(zip(*cells, strict=True))]
+    return Table(columns, rows)
+
+
+def _texts(file: str, name: str, column: Any) -> Iterator[str]:  # noqa: ANN401 - of pyarrow
+    """The cells of a column. A whole number may be stored as a float, where others are missing."""
+    for value in column.to_pylist():
+        if value is None or (isinstance(value, float) and isnan(value)):
+            yield ""
+        elif isinstance(value, float) and value.is_integer():
+            yield str(int(value))
+        elif isinstance(value, str | int):
+            yield str(value)
+        else:
+            problem = f"the column {name!r} must hold text or whole numbers, got {column.type}"
+            advice = f'if it holds images, write data.kind = "hub" and data.name = "{file}"'
+            raise failure(file, [f"{problem}; {advice}"])

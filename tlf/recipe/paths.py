@@ -1,0 +1,85 @@
+"""Paths in a recipe: which options are paths, and absolute ones in their place.
+
+A path in a recipe is relative to the working directory. A recipe that is read has absolute paths
+only, and so has the recipe in a run's folder: it means the same files from any working directory.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, is_dataclass
+from pathlib import Path, PurePath
+from typing import Any, get_args
+
+from tlf.components import IsPath
+from tlf.recipe.tables import kind_of, options
+from tlf.runtime.files import absolute
+
+_TYPED = IsPath(when=lambda text: False)
+"""For types that hold a ``Path``: strings are no paths beside it."""
+
+
+def with_absolute_paths(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a dataclass with absolute paths, those of defaults included.
+
+    Raises:
+        RunError: a path is in the folder of a user that does not exist, or cannot be written down.
+    """
+    placed = dict(values)
+    for name, (item, hint) in options(cls).items():
+        mark = _mark(hint)
+        if mark is not None and (name in values or _has_default(item)):
+            placed[name] = _placed(values[name] if name in values else _default(item), mark)
+    return placed
+
+
+def path_keys(value: object, prefix: str = "") -> Iterator[str]:
+    """The dotted keys of a recipe that hold paths.
+
+    >>> from tlf.recipe.schema import CacheSettings
+    >>> [*path_keys(CacheSettings(), "cache.")]
+    ['cache.dir']
+    """
+    for name, (_, hint) in options(type(value)).items():
+        item, kind = getattr(value, name), kind_of(hint)
+        inside = prefix if kind and kind.beside else f"{prefix}{name}."
+        if _mark(hint) is not None:
+            yield f"{prefix}{name}"
+        elif isinstance(item, tuple | list):
+            for number, each in enumerate(item):
+                if is_dataclass(each):
+                    yield from path_keys(each, f"{inside}{number}.")
+        elif is_dataclass(item):
+            yield from path_keys(item, inside)
+
+
+def _mark(hint: object) -> IsPath | None:
+    """What says which values of a type are paths; None where none is."""
+    if isinstance(hint, IsPath):
+        return hint
+    hint = getattr(hint, "__supertype__", hint)  # of a NewType
+    if isinstance(hint, type) and issubclass(hint, PurePath):
+        return _TYPED
+    marks = [mark for part in get_args(hint) if (mark := _mark(part))]
+    return next((mark for mark in marks if mark is not _TYPED), marks[0] if marks else None)
+
+
+def _has_default(item: Field[Any]) -> bool:
+    return item.default is not MISSING or item.default_factory is not MISSING
+
+
+def _default(item: Field[Any]) -> object:
+    return item.default if item.default_factory is MISSING else item.default_factory()
+
+
+def _placed(value: object, mark: IsPath) -> object:
+    """A value with absolute paths."""
+    if isinstance(value, PurePath):
+        return Path(absolute(value))
+    if isinstance(value, str):
+        return str(absolute(value)) if value and mark.when(value) else value
+    if isinstance(value, tuple):
+        return tuple(_placed(each, mark) for each in value)
+    if isinstance(value, list):
+        return [_placed(each, mark) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _placed(each, mark) for key, each in value.items()}
+    return value
