@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from tlf.results import EpochResult, RunResult
+from tlf.results import EpochResult, RunResult, UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +88,16 @@ def tlf_commands() -> "Mapping[str, click.Command]":  # type: ignore[empty-body]
 
 
 @hookspec
+def tlf_run_started(folder: str, resumed: bool) -> None:
+    """A run has its folder, its images and its model, and is about to train.
+
+    Parameters:
+        folder: the folder of the run.
+        resumed: whether it continues from an earlier stop.
+    """
+
+
+@hookspec
 def tlf_phase_started(phase: str) -> None:
     """A phase is about to train its first epoch.
 
@@ -112,6 +122,15 @@ def tlf_training_step(
         images: (B, C, H, W).
         labels: (B,), or class probabilities (B, K) after a batch augmentation.
         loss: logits and labels → one loss for each image (B,).
+    """
+
+
+@hookspec
+def tlf_update_ended(result: UpdateResult) -> None:
+    """An optimizer step was made. Called after every one, so it must be fast.
+
+    Parameters:
+        result: what is known of it without waiting for the device.
     """
 
 
@@ -153,4 +172,16 @@ def tlf_run_ended(result: RunResult) -> None:
 
     Parameters:
         result: what it gave.
+    """
+
+
+@hookspec
+def tlf_run_failed(folder: str, error: Exception) -> None:
+    """An error ends a run that had started. A stop, such as by Ctrl-C, is no error.
+
+    What fails in this hook is reported, and ``error`` is raised all the same.
+
+    Parameters:
+        folder: the folder of the run.
+        error: the error.
     """

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from tlf.components import Offer, Plugin
@@ -21,12 +21,15 @@ VERBS = {
     "tlf_optimizers": ("build",),
     "tlf_schedulers": ("factor",),
     "tlf_extensions": (
+        "tlf_run_started",
         "tlf_phase_started",
         "tlf_training_step",
+        "tlf_update_ended",
         "tlf_epoch_ended",
         "tlf_select_best",
         "tlf_model_trained",
         "tlf_run_ended",
+        "tlf_run_failed",
     ),
 }
 """Hook → methods; a component has at least one of them."""
@@ -72,11 +75,31 @@ def fault(hook: str, component: object) -> str | None:
         return f"has no method {' or '.join(verbs)}"
     if hook == "tlf_augmentations" and all(hasattr(component, verb) for verb in verbs):
         return "has both augment and mix; write a class for each"
+    if hook == "tlf_extensions" and (problem := _state_fault(component)):
+        return problem
     # In a recipe these keys have another meaning, beside the component's options.
     names = ("kind", "bad_images") if hook == "tlf_datasets" else ("kind",)
     taken = [item.name for item in fields(component) if item.name in names]
     return (
         f"has a field {taken[0]!r}, a key that recipes use otherwise; rename it" if taken else None
+    )
+
+
+def has_state(extension: type) -> bool:
+    """Whether an extension keeps a state: whether it has a field ``state`` that is no option."""
+    known: tuple[Field[Any], ...] = fields(extension)
+    return any(item.name == "state" and not item.init for item in known)
+
+
+def _state_fault(extension: type) -> str | None:
+    """What is wrong with the field ``state`` of an extension; None if nothing is."""
+    known: tuple[Field[Any], ...] = fields(extension)
+    made = [item.default_factory for item in known if item.name == "state" and not item.init]
+    if made in ([], [dict]):
+        return None
+    return (
+        "has a field 'state' that does not begin as a dict; write "
+        "state: dict[str, Any] = field(default_factory=dict, init=False)"
     )
 
 

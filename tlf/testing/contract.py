@@ -37,6 +37,7 @@ _PLACES: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "tlf_freeze_policies": lambda r, c: replace(r, phases=(replace(r.phases[0], freeze=(c,)),)),
     "tlf_optimizers": lambda r, c: replace(r, optimizer=c),
     "tlf_schedulers": lambda r, c: replace(r, phases=(replace(r.phases[0], scheduler=c),)),
+    "tlf_extensions": lambda r, c: replace(r, extensions=(c,)),
 }
 """Component hook → puts such a component into a recipe."""
 
@@ -120,6 +121,8 @@ def from_recipe(text: str, hook: str, cls: type) -> object:
         return recipe.data.dataset
     if hook == "tlf_augmentations":
         return recipe.transforms.augment[0]
+    if hook == "tlf_extensions":
+        return recipe.extensions[0]
     phase = recipe.phases[0]
     places = {"tlf_freeze_policies": phase.freeze[0], "tlf_schedulers": phase.scheduler}
     singles = {
