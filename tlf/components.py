@@ -8,6 +8,7 @@ F features, K classes, N tokens.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tlf.preprocessing import Preprocessing
@@ -182,6 +183,30 @@ class Loss(Protocol):
         """``class_counts``: images per class in the train split. The function takes logits (B,
         K) and labels (B,) or class probabilities (B, K), and returns one loss for each image
         (B,): finite, and 0 or more.
+        """
+
+
+class Exporter(Protocol):
+    """Writes a trained model for another library. It is named on the command line, so it has no
+    options that must be given.
+
+    It may also have ``load(path: Path) -> Callable[[Tensor], Tensor]``: load the file as its users
+    do, and give what computes logits (B, K) of images (B, C, S, S). tlf then writes nothing that
+    does not give the model's probabilities.
+    """
+
+    file: str
+    """The name of the file, unless another is given; loaders may rely on its suffix."""
+
+    def write(
+        self,
+        model: "Classifier",
+        classes: tuple[str, ...],
+        preprocessing: Preprocessing,
+        path: Path,
+    ) -> None:
+        """Write one file: of the model in evaluation mode, its classes in the order of the logits,
+        and how images are prepared for it.
         """
 
 

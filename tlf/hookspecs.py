@@ -84,6 +84,11 @@ def tlf_commands() -> "Mapping[str, click.Command]":  # type: ignore[empty-body]
     """Offer commands, each called ``tlf PLUGIN:COMMAND``."""
 
 
+@hookspec
+def tlf_exporters() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer exporters: formats of trained models. Named by ``tlf export RUN --to``."""
+
+
 # What happens during a run
 
 

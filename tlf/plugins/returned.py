@@ -205,6 +205,20 @@ def checked_mix(
     return blended, probabilities
 
 
+def checked_logits(logits: object, count: int, classes: int) -> "Tensor":
+    """What the file of an exporter gives for ``count`` images.
+
+    Raises:
+        ValueError: it is no tensor of logits (B, K).
+    """
+    if _described(logits) is None or tuple(cast("Tensor", logits).shape) != (count, classes):
+        raise ValueError(
+            f"load must return what gives logits, a tensor {(count, classes)} for {count} images, "
+            f"got {_described(logits) or kind_of(logits)}"
+        )
+    return cast("Tensor", logits)
+
+
 def _are_probabilities(rows: "Tensor") -> bool:
     sums = rows.sum(1)
     return bool((rows >= 0).all() and (sums - 1).abs().max() < 1e-3)

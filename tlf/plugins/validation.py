@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from tlf.components import Offer, Plugin
@@ -20,6 +21,7 @@ VERBS = {
     "tlf_freeze_policies": ("frozen",),
     "tlf_optimizers": ("build",),
     "tlf_schedulers": ("factor",),
+    "tlf_exporters": ("write",),
     "tlf_extensions": (
         "tlf_run_started",
         "tlf_phase_started",
@@ -75,6 +77,8 @@ def fault(hook: str, component: object) -> str | None:
         return f"has no method {' or '.join(verbs)}"
     if hook == "tlf_augmentations" and all(hasattr(component, verb) for verb in verbs):
         return "has both augment and mix; write a class for each"
+    if hook == "tlf_exporters" and (problem := _exporter_fault(component)):
+        return problem
     if hook == "tlf_extensions" and (problem := _state_fault(component)):
         return problem
     # In a recipe these keys have another meaning, beside the component's options.
@@ -101,6 +105,19 @@ def _state_fault(extension: type) -> str | None:
         "has a field 'state' that does not begin as a dict; write "
         "state: dict[str, Any] = field(default_factory=dict, init=False)"
     )
+
+
+def _exporter_fault(exporter: type) -> str | None:
+    """Why an exporter cannot be used from the command line; None if it can."""
+    file = getattr(exporter, "file", None)
+    if not isinstance(file, str) or not file or Path(file).name != file:
+        return f'has {file!r} as its file; write file = "model.npz", for example, in the class'
+    required = next((f.name for f in fields(exporter) if _is_required(f)), None)
+    return f"needs the option {required!r}, which --to cannot give" if required else None
+
+
+def _is_required(item: "Field[Any]") -> bool:
+    return item.init and item.default is MISSING and item.default_factory is MISSING
 
 
 def result_fault(hook: str, result: object, arguments: Mapping[str, object]) -> str | None:

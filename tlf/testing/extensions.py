@@ -229,4 +229,4 @@ def _equal(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON and tensors
         return [*one] == [*other] and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other)
+    return repr(one) == repr(other)
