@@ -80,7 +80,7 @@ def state_fault(value: object, path: str = "") -> str | None:
             for key in value:
                 if type(key) is not str or key.startswith("$"):
                     return f"the key {key!r}{where}; a key must be a text that begins without $"
-        case list() | tuple() if type(value) in (list, tuple):
+        case list() | tuple() if path and type(value) in (list, tuple):
             pass
         case Tensor():
             plain = type(value) is Tensor and value.layout is torch.strided
