@@ -22,9 +22,9 @@ def heard(
         events: what trains the run.
         resumed: whether the run continues from an earlier stop.
     """
+    if job.accelerator.is_main_process:
+        job.hook.tlf_run_started(folder=str(folder), resumed=resumed)
     try:
-        if job.accelerator.is_main_process:
-            job.hook.tlf_run_started(folder=str(folder), resumed=resumed)
         yield from events
     except StoppedError:
         raise

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from torch import Tensor, nn
 
 from tlf.components import Exporter
+from tlf.data.transforms import normalize
 from tlf.freezing.freeze import digests
 from tlf.model import Classifier
 from tlf.plugins.returned import checked_logits
@@ -21,6 +22,7 @@ from tlf.testing.contract import raising_only, require
 from tlf.testing.tiny_run import SIDE, Network
 
 CLASSES = ("a", "b", "c")
+PREPROCESSING = Preprocessing(SIDE, SIDE)
 TOLERANCE = 1e-4
 
 
@@ -63,7 +65,7 @@ def check_exporter(exporter: Exporter) -> None:
     with TemporaryDirectory(prefix="tlf-checked-") as folder:
         path = Path(folder, exporter.file)
         with raising_only(exporter, "write"):
-            exporter.write(model, CLASSES, Preprocessing(SIDE, SIDE), path)
+            exporter.write(model, CLASSES, PREPROCESSING, path)
         found = sorted(file.name for file in Path(folder).iterdir())
         require(
             found == [path.name] and path.is_file(),
@@ -86,7 +88,8 @@ def _check_logits(
     exporter: Exporter, load: Callable[[], Callable[[Tensor], object]], model: Classifier
 ) -> None:
     with seeded(0, "images"):
-        images = torch.randn(5, 3, SIDE, SIDE)
+        pixels = torch.randint(256, (5, 3, SIDE, SIDE), dtype=torch.uint8)
+    images = normalize(pixels, PREPROCESSING)
     for batch in (images[:1], images):
         with raising_only(exporter, f"load, of {len(batch)} images"), torch.inference_mode():
             found = checked_logits(load()(batch), len(batch), len(CLASSES))

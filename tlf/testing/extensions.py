@@ -134,9 +134,11 @@ class _Runs:
 
     def check_failure(self) -> None:
         """Report an error, as where a run fails."""
-        hook = self.plan("whole").plugins.hook
+        hook, folder = self.plan("failed").plugins.hook, self.folder / "failed"
+        folder.mkdir()
+        hook.tlf_run_started(folder=str(folder), resumed=False)
         with raising_only(self.extension, "tlf_run_failed"):
-            hook.tlf_run_failed(folder=str(self.folder), error=RunError("an example of an error"))
+            hook.tlf_run_failed(folder=str(folder), error=RunError("an example of an error"))
 
 
 @contextmanager
