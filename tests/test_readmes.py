@@ -30,6 +30,7 @@ DOCUMENTS = [
     "README.md",
     ".github/CONTRIBUTING.md",
     "docker/README.md",
+    "plugins/BACKBONES.md",
     "plugins/README.md",
     "recipes/README.md",
     "tests/benchmarks/README.md",
@@ -330,6 +331,7 @@ def test_every_block_of_python_has_its_test():
     hooks = len(re.findall(r"^### `tlf_", text("plugins/README.md"), re.MULTILINE))
     assert {name: count for name, count in counts.items() if count} == {
         "README.md": 2,
+        "plugins/BACKBONES.md": 2,
         "plugins/README.md": hooks + 1,
         "tlf/API.md": 2,
         "tlf/inference/README.md": 3,

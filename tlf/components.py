@@ -201,7 +201,7 @@ class Exporter(Protocol):
     def write(
         self,
         model: "Classifier",
-        classes: tuple[str, ...],
+        classes: Sequence[str],
         preprocessing: Preprocessing,
         path: Path,
     ) -> None:
