@@ -103,7 +103,7 @@ def test_verbs_are_the_protocols():
     ]
     verbs = [signature(f, ("self",)) for p in protocols for f in p.body
              if isinstance(f, ast.FunctionDef)]  # fmt: skip
-    assert len(verbs) == 10
+    assert len(verbs) == 11
     words = " ".join(README.split())
     assert [verb for verb in verbs if f"`{verb}`" not in words] == []
 
@@ -223,6 +223,22 @@ def test_tlf_augmentations(offered, trained):
     changed = dataclasses.replace(grey, chance=1.0).augment(image, 8)
     assert torch.equal(changed[0], changed[2])
     trained(f"transforms.augment={kind}")
+
+
+def test_tlf_transforms(offered, trained, images):
+    kind, stretch = offered("tlf_transforms")
+    testing.check_transform(stretch)
+    folder, result = trained(f"transforms.prepare=['{kind}']")
+    classifier = load_classifier(folder)
+    assert classifier.preprocessing.prepare == ({"kind": kind},)
+    split = [*(images / "val").rglob("*.jpg")]
+    right = [p.label == Path(p.path).parent.name for p in classifier.predict(split)]
+    assert sum(right) / len(right) == pytest.approx(result.best.eval_top1)
+    pixels = classifier.prepare(split[:1])
+    plain = dataclasses.replace(
+        classifier, preprocessing=dataclasses.replace(classifier.preprocessing, prepare=())
+    )
+    assert not torch.equal(pixels, plain.prepare(split[:1]))
 
 
 def test_tlf_backbones(offered, trained, tmp_path):

@@ -163,6 +163,17 @@ class Augmentation(Protocol):
         """
 
 
+class Transform(Protocol):
+    """Changes every image in the same way: those of train and eval, and those that the trained
+    model classifies later. Nothing in it is random.
+    """
+
+    def transform(self, image: "Tensor") -> "Tensor":
+        """A resized uint8 image (C, H, W) → a uint8 image of as many channels. The engine then
+        augments it, where it trains, and crops it at its centre.
+        """
+
+
 @runtime_checkable
 class BatchAugmentation(Protocol):
     """Mixes the images of a train batch. Randomness comes from torch's default generator, which

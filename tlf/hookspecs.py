@@ -38,6 +38,13 @@ def tlf_augmentations() -> Mapping[str, type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def tlf_transforms() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer transforms: what is done to every image, of train and eval alike. Named by
+    ``[transforms] prepare``.
+    """
+
+
+@hookspec
 def tlf_backbones() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer backbones: pretrained networks. Named by ``[backbone] kind``."""
 

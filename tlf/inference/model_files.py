@@ -71,5 +71,7 @@ def backbone_sha256(classifier: Classifier) -> str:
 
 def _about(metadata: Metadata) -> dict[str, Any]:
     about = asdict(metadata)
+    if not metadata.preprocessing.prepare:
+        del about["preprocessing"]["prepare"]  # as in files of runs without transforms
     about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
     return about

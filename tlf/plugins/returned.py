@@ -145,8 +145,8 @@ def checked_features(features: object, images: int, width: int, *, pools: bool) 
     return tensor
 
 
-def checked_image(changed: object, image: "Tensor") -> "Tensor":
-    """What an augmentation makes of an image.
+def checked_image(changed: object, image: "Tensor", verb: str = "augment") -> "Tensor":
+    """What an augmentation or a transform makes of an image.
 
     Raises:
         ValueError: it is not an image of the same type with as many channels.
@@ -154,12 +154,12 @@ def checked_image(changed: object, image: "Tensor") -> "Tensor":
     got = _described(changed)
     if got is None or (changed.dtype, changed.shape[:-2]) != (image.dtype, image.shape[:-2]):  # type: ignore[attr-defined]
         raise ValueError(
-            f"augment must return {image.dtype} of {image.shape[0]} channels (C, H, W), "
+            f"{verb} must return {image.dtype} of {image.shape[0]} channels (C, H, W), "
             f"got {got or kind_of(changed)}"
         )
     tensor = cast("Tensor", changed)
     if not tensor.numel():
-        raise ValueError(f"augment must return an image with pixels, got {got}")
+        raise ValueError(f"{verb} must return an image with pixels, got {got}")
     return tensor
 
 

@@ -15,6 +15,7 @@ from tlf.plugins.tracebacks import reason
 VERBS = {
     "tlf_datasets": ("build",),
     "tlf_augmentations": ("augment", "mix"),
+    "tlf_transforms": ("transform",),
     "tlf_backbones": ("build",),
     "tlf_heads": ("build",),
     "tlf_losses": ("build",),

@@ -18,6 +18,7 @@ from tlf.components import (
     Loss,
     Optimizer,
     Scheduler,
+    Transform,
 )
 from tlf.preprocessing import WHITE
 from tlf.recipe.overrides import ENGINE_KEYS
@@ -62,6 +63,9 @@ class Transforms:
 
     augment: Annotated[Augmentations, _AUGMENTATIONS] = ()
     """How images are changed at random while they train, in this order."""
+    prepare: Annotated[tuple[Transform, ...], Kind("tlf_transforms", "transform", many=True)] = ()
+    """What is done to every image after it is resized, in this order: the same for train, eval and
+    ``tlf predict``. Random crops are then cut from resized images."""
     size: Side | None = None
     """Side of the square input in pixels; None is the size of the backbone's weights."""
     resize: Side | None = None

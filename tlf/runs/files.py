@@ -106,7 +106,9 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
 def _metadata(job: Job, best: EpochResult) -> Metadata:
     catalogue = job.plan.plugins.catalogue
     head, backbone = catalogue.offer(job.recipe.head), catalogue.offer(job.recipe.backbone)
-    others = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
+    transforms = map(catalogue.offer, job.recipe.transforms.prepare)
+    used = [head, backbone, *transforms]
+    others = [offer.plugin for offer in used if offer.plugin.name != "tlf"]
     return Metadata(
         task=job.recipe.task,
         classes=job.splits.classes,

@@ -4,7 +4,7 @@ A check that fails raises an ``AssertionError``: it names the problem and the co
 downloaded, and no test framework is needed.
 """
 
-from tlf.testing.augmentations import check_augmentation
+from tlf.testing.augmentations import check_augmentation, check_transform
 from tlf.testing.backbones import check_backbone
 from tlf.testing.command_line import check_command, check_exporter
 from tlf.testing.datasets import check_dataset
@@ -31,5 +31,6 @@ __all__ = [
     "check_scheduler",
     "check_select_best",
     "check_training_step",
+    "check_transform",
     "tiny_classifiers",
 ]

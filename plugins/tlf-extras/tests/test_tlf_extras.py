@@ -1,15 +1,26 @@
 """The log has every update once, after a kill too; the program gives the model's logits."""
 
-from tlf_extras import Pixels, Steps
+import torch
+from tlf_extras import Contrast, Pixels, Steps
 
 from tlf.runs.run import resume, run
-from tlf.testing import check_exporter, check_extension
+from tlf.testing import check_exporter, check_extension, check_transform
 from tlf.testing.tiny_run import UPDATES, tiny_plan
 
 
 def test_it_keeps_the_contract():
     check_extension(Steps(), measured=["seconds", "since", "path"])
     check_exporter(Pixels())
+    check_transform(Contrast(radius=3))
+
+
+def test_contrast_does_not_depend_on_the_light():
+    pattern = torch.randint(0, 40, (3, 20, 20), generator=torch.Generator().manual_seed(0))
+    dark, bright = ((pattern + light).to(torch.uint8) for light in (0, 200))
+    even = Contrast(radius=4).transform(dark)
+    assert (even.float() - Contrast(radius=4).transform(bright).float()).abs().max() <= 1
+    assert even.float().std() > pattern.float().std()
+    assert (Contrast().transform(torch.full((1, 9, 9), 7, dtype=torch.uint8)) == 128).all()
 
 
 def test_every_update_is_a_line_after_a_kill_too(tmp_path):
