@@ -19,14 +19,18 @@ from places import ROOT
 from tlf import testing
 from tlf.cli.main import cli
 from tlf.components import BuiltBackbone, Split, Splits
+from tlf.errors import NotFiniteError
+from tlf.exports.export import export
+from tlf.inference.predict import load_classifier
 from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins
 from tlf.preprocessing import Preprocessing
-from tlf.results import EpochResult, Progress, RunResult, StageSignals
+from tlf.results import EpochResult, Progress, RunResult, StageSignals, UpdateResult
 from tlf.runs.run import run
 
 PLUGINS = ROOT / "plugins"
 README = (PLUGINS / "README.md").read_text(encoding="utf-8")
+BACKBONES = (PLUGINS / "BACKBONES.md").read_text(encoding="utf-8")
 HOOKS = {
     node.name: node
     for node in ast.parse((ROOT / "tlf" / "hookspecs.py").read_text(encoding="utf-8")).body
@@ -61,7 +65,8 @@ def defined(module):
 
 def example(name):
     """The example of a hook, of which there is one, or the one below a title."""
-    part = PARTS.get(name) or README.partition(f"#### {name}\n")[2].split("\n##")[0]
+    titled = f"{README}\n{BACKBONES}".partition(f"## {name}\n")[2].split("\n##")[0]
+    part = PARTS.get(name, titled)
     (code,) = re.findall(r"^```python\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
     return code
 
@@ -98,7 +103,7 @@ def test_verbs_are_the_protocols():
     ]
     verbs = [signature(f, ("self",)) for p in protocols for f in p.body
              if isinstance(f, ast.FunctionDef)]  # fmt: skip
-    assert len(verbs) == 9
+    assert len(verbs) == 11
     words = " ".join(README.split())
     assert [verb for verb in verbs if f"`{verb}`" not in words] == []
 
@@ -108,7 +113,8 @@ def test_checks_are_shown_with_their_defaults():
     functions = {
         name: node
         for kind in ("datasets", "augmentations", "backbones", "heads", "losses",
-                     "freeze_policies", "optimizers", "schedulers")
+                     "freeze_policies", "optimizers", "schedulers", "extensions", "decisions",
+                     "command_line")
         for name, node in defined(f"tlf.testing.{kind}").items()
         if name.startswith("check_")
     }  # fmt: skip
@@ -125,7 +131,7 @@ def test_what_authors_of_backbones_use_is_there():
 
 @pytest.mark.parametrize(
     "cls",
-    [Classifier, Progress, EpochResult, StageSignals, RunResult,
+    [Classifier, Progress, UpdateResult, EpochResult, StageSignals, RunResult,
      Split, Splits, BuiltBackbone, Preprocessing],
 )  # fmt: skip
 def test_what_plugins_are_given_and_give_has_a_table_with_every_field(cls):
@@ -219,6 +225,22 @@ def test_tlf_augmentations(offered, trained):
     trained(f"transforms.augment={kind}")
 
 
+def test_tlf_transforms(offered, trained, images):
+    kind, stretch = offered("tlf_transforms")
+    testing.check_transform(stretch)
+    folder, result = trained(f"transforms.prepare=['{kind}']")
+    classifier = load_classifier(folder)
+    assert classifier.preprocessing.prepare == ({"kind": kind},)
+    split = [*(images / "val").rglob("*.jpg")]
+    right = [p.label == Path(p.path).parent.name for p in classifier.predict(split)]
+    assert sum(right) / len(right) == pytest.approx(result.best.eval_top1)
+    pixels = classifier.prepare(split[:1])
+    plain = dataclasses.replace(
+        classifier, preprocessing=dataclasses.replace(classifier.preprocessing, prepare=())
+    )
+    assert not torch.equal(pixels, plain.prepare(split[:1]))
+
+
 def test_tlf_backbones(offered, trained, tmp_path):
     kind, backbone = offered("tlf_backbones")
     testing.check_backbone(backbone)
@@ -237,6 +259,13 @@ def test_a_network_of_your_own(offered, trained):
     folder, _ = trained(f"backbone={{kind = '{kind}'}}", "phases.0.freeze=all-but-last")
     first = json.loads((folder / "segments.jsonl").read_text().splitlines()[0])["rates"]
     assert {name.split(".")[1] for name in first if name.startswith("backbone.")} == {"top"}
+
+
+def test_a_backbone_for_heads_that_pool(offered, trained):
+    kind, backbone = offered("tlf_backbones", "A backbone for heads that pool")
+    testing.check_backbone(backbone)
+    folder, _ = trained(f"backbone={{kind = '{kind}'}}", "head=attention-pool")
+    assert load_classifier(folder).model.head.pools
 
 
 def test_tlf_heads(offered, trained):
@@ -286,10 +315,32 @@ def test_tlf_extensions(offered, trained, tmp_path):
     assert f'kind = "{kind}"' in stored
 
 
+def test_what_an_extension_keeps(offered, trained, capsys):
+    kind, count = offered("tlf_extensions", "What an extension keeps")
+    testing.check_extension(count)
+    capsys.readouterr()
+    _, result = trained(f"extensions=['{kind}']")
+    assert capsys.readouterr().out == f"{sum(epoch.updates for epoch in result.history)} updates\n"
+
+
+def test_tlf_exporters(offered, finished, tmp_path):
+    kind, program = offered("tlf_exporters")
+    testing.check_exporter(program)
+    found = export(finished, kind, tmp_path / "program.pt2")
+    assert found.loaded
+    assert found.difference < 1e-5
+
+
 def test_tlf_commands(install, finished):
     install("tlf_commands")
     done = CliRunner().invoke(cli, ["example:epochs", str(finished)])
     assert (done.exit_code, done.output) == (0, "3\n")
+
+
+def test_tlf_run_started(install, trained, capsys):
+    install("tlf_run_started")
+    folder, _ = trained("plugins=['example']")
+    assert capsys.readouterr().out == f"new: {folder}\n"
 
 
 def test_tlf_phase_started(install, trained, capsys):
@@ -303,6 +354,13 @@ def test_tlf_training_step(install, trained):
     install("tlf_training_step")
     _, result = trained("phases.0.lr=1e-9", "plugins=['example']", "head.dropout=0.0")
     assert result.history[0].train_loss > plain.history[0].train_loss
+
+
+def test_tlf_update_ended(install, trained, capsys):
+    install("tlf_update_ended")
+    trained("plugins=['example']")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"epoch {n}: 20 images, lr {lr}" for n, lr in ((0, 0.1), (1, 0.1), (0, 0.01))]
 
 
 def test_tlf_epoch_ended(install, trained, capsys):
@@ -344,3 +402,10 @@ def test_tlf_run_ended(install, trained):
     install("tlf_run_ended")
     folder, result = trained("plugins=['example']")
     assert (folder / "done.txt").read_text() == f"{result.best.eval_top1:.1%}\n"
+
+
+def test_tlf_run_failed(install, recipe, tmp_path):
+    install("tlf_run_failed")
+    with pytest.raises(NotFiniteError) as caught:
+        [*_] = run(recipe, ["plugins=['example']", "phases.0.lr=1e30"])
+    assert (tmp_path / "run" / "error.txt").read_text() == f"{caught.value}\n"

@@ -30,6 +30,7 @@ DOCUMENTS = [
     "README.md",
     ".github/CONTRIBUTING.md",
     "docker/README.md",
+    "plugins/BACKBONES.md",
     "plugins/README.md",
     "recipes/README.md",
     "tests/benchmarks/README.md",
@@ -279,7 +280,7 @@ def test_every_kind_and_option_is_listed_with_its_default(hook):
 def test_every_hook_that_a_recipe_can_name_has_its_section():
     marks = {kind_of(hint) for cls in TABLES.values() for _, hint in options(cls).values()}
     hooks = {mark.hook for mark in marks if isinstance(mark, Kind)}
-    assert hooks - {"tlf_extensions"} == SECTIONS.keys()
+    assert hooks - {"tlf_extensions", "tlf_transforms"} == SECTIONS.keys()
 
 
 @pytest.mark.parametrize("hook", SECTIONS)
@@ -330,6 +331,7 @@ def test_every_block_of_python_has_its_test():
     hooks = len(re.findall(r"^### `tlf_", text("plugins/README.md"), re.MULTILINE))
     assert {name: count for name, count in counts.items() if count} == {
         "README.md": 2,
+        "plugins/BACKBONES.md": 2,
         "plugins/README.md": hooks + 1,
         "tlf/API.md": 2,
         "tlf/inference/README.md": 3,

@@ -8,6 +8,7 @@ F features, K classes, N tokens.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tlf.preprocessing import Preprocessing
@@ -183,6 +184,17 @@ class Augmentation(Protocol):
         """
 
 
+class Transform(Protocol):
+    """Changes every image in the same way: those of train and eval, and those that the trained
+    model classifies later. Nothing in it is random.
+    """
+
+    def transform(self, image: "Tensor") -> "Tensor":
+        """A resized uint8 image (C, H, W) → a uint8 image of as many channels. The engine then
+        augments it, where it trains, and crops it at its centre.
+        """
+
+
 @runtime_checkable
 class BatchAugmentation(Protocol):
     """Mixes the images of a train batch. Randomness comes from torch's default generator, which
@@ -203,6 +215,30 @@ class Loss(Protocol):
         """``class_counts``: images per class in the train split. The function takes logits (B,
         K) and labels (B,) or class probabilities (B, K), and returns one loss for each image
         (B,): finite, and 0 or more.
+        """
+
+
+class Exporter(Protocol):
+    """Writes a trained model for another library. It is named on the command line, so it has no
+    options that must be given.
+
+    It may also have ``load(path: Path) -> Callable[[Tensor], Tensor]``: load the file as its users
+    do, and give what computes logits (B, K) of images (B, C, S, S). tlf then writes nothing that
+    does not give the model's probabilities.
+    """
+
+    file: str
+    """The name of the file, unless another is given; loaders may rely on its suffix."""
+
+    def write(
+        self,
+        model: "Classifier",
+        classes: Sequence[str],
+        preprocessing: Preprocessing,
+        path: Path,
+    ) -> None:
+        """Write one file: of the model in evaluation mode, its classes in the order of the logits,
+        and how images are prepared for it.
         """
 
 

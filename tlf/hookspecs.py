@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from tlf.results import EpochResult, RunResult
+from tlf.results import EpochResult, RunResult, UpdateResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,13 @@ def tlf_datasets() -> Mapping[str, type]:  # type: ignore[empty-body]
 @hookspec
 def tlf_augmentations() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer augmentations of single images or of batches. Named by ``[transforms] augment``."""
+
+
+@hookspec
+def tlf_transforms() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer transforms: what is done to every image, of train and eval alike. Named by
+    ``[transforms] prepare``.
+    """
 
 
 @hookspec
@@ -84,7 +91,22 @@ def tlf_commands() -> "Mapping[str, click.Command]":  # type: ignore[empty-body]
     """Offer commands, each called ``tlf PLUGIN:COMMAND``."""
 
 
+@hookspec
+def tlf_exporters() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer exporters: formats of trained models. Named by ``tlf export RUN --to``."""
+
+
 # What happens during a run
+
+
+@hookspec
+def tlf_run_started(folder: str, resumed: bool) -> None:
+    """A run has its folder, its images and its model, and is about to train.
+
+    Parameters:
+        folder: the folder of the run.
+        resumed: whether it continues from an earlier stop.
+    """
 
 
 @hookspec
@@ -112,6 +134,15 @@ def tlf_training_step(
         images: (B, C, H, W).
         labels: (B,), or class probabilities (B, K) after a batch augmentation.
         loss: logits and labels → one loss for each image (B,).
+    """
+
+
+@hookspec
+def tlf_update_ended(result: UpdateResult) -> None:
+    """An optimizer step was made. Called after every one, so it must be fast.
+
+    Parameters:
+        result: what is known of it without waiting for the device.
     """
 
 
@@ -165,4 +196,16 @@ def tlf_run_ended(result: RunResult) -> None:
 
     Parameters:
         result: what it gave.
+    """
+
+
+@hookspec
+def tlf_run_failed(folder: str, error: Exception) -> None:
+    """An error ends a run that had started. A stop, such as by Ctrl-C, is no error.
+
+    What fails in this hook is reported, and ``error`` is raised all the same.
+
+    Parameters:
+        folder: the folder of the run.
+        error: the error.
     """

@@ -40,6 +40,8 @@ class Preprocessing:
     white: int = WHITE
     """The value of a 16-bit grey image that is white; larger ones are, too. Other images have a
     white of their own."""
+    prepare: tuple[Mapping[str, Any], ...] = ()
+    """What plugins do to the resized image, in this order: the kind and the options of each."""
 
     @property
     def channels(self) -> int:
@@ -79,6 +81,9 @@ def read_preprocessing(record: Mapping[str, Any]) -> Preprocessing:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {choice!r:.60}")
     if type(found.white) is not int or not 1 <= found.white <= WHITE:
         raise ValueError(f"white must be a whole number from 1 to {WHITE}, got {found.white!r:.60}")
+    for record in found.prepare:
+        if not isinstance(record, Mapping) or not isinstance(record.get("kind"), str):
+            raise ValueError(f"prepare must hold tables with a kind, got {record!r:.60}")
     _check_figures("mean", found.mean)
     _check_figures("std", found.std)
     if len(found.mean) != len(found.std) or min(found.std) < SMALLEST_STD:

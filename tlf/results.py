@@ -261,6 +261,26 @@ class Updated:
 
 
 @dataclass(frozen=True)
+class UpdateResult:
+    """What is known of an optimizer step without waiting for the device."""
+
+    phase: str
+    epoch: int
+    """Number of the epoch in its phase, from 0."""
+    update: int
+    """Number of the step in its epoch, from 0."""
+    updates: int
+    """Optimizer steps in this epoch."""
+    images: int
+    """Images of this epoch that are trained on, over all processes."""
+    lr: float
+    """The highest learning rate of the step."""
+    loss: float | None
+    """Mean loss of the epoch in this process, as far as it was read from the device: at most 20
+    steps ago. None before it was read."""
+
+
+@dataclass(frozen=True)
 class Prepared:
     """Progress of something that is computed once, such as features."""
 

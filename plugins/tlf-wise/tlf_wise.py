@@ -24,6 +24,7 @@ from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model
 from tlf.recipe.plan import find_splits, read_plan
+from tlf.recipe.prepare import prepared
 from tlf.results import EpochResult, RunResult
 
 BATCH = 32
@@ -117,7 +118,8 @@ def _batches(split: Split, preprocessing: Preprocessing) -> Iterator[tuple[Tenso
     images, labels = [], []
     for index, label in enumerate(split.labels):
         try:
-            images.append(center_crop(load(split.read(index), preprocessing), preprocessing.size))
+            image = prepared(load(split.read(index), preprocessing), preprocessing)
+            images.append(center_crop(image, preprocessing.size))
             labels.append(label)
         except DataError:
             continue  # the run has skipped it, too, or it would have failed

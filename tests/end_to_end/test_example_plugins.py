@@ -84,6 +84,7 @@ def test_their_readmes_show_options_as_they_are(plugin, site, monkeypatch):
     offered = [
         *getattr(module, "tlf_datasets", dict)().values(),
         *getattr(module, "tlf_extensions", dict)().values(),
+        *getattr(module, "tlf_transforms", dict)().values(),
         *getattr(module, "tlf_freeze_policies", dict)().values(),
         *getattr(module, "tlf_backbones", dict)().values(),
     ]
@@ -91,6 +92,7 @@ def test_their_readmes_show_options_as_they_are(plugin, site, monkeypatch):
         field.name: "" if field.default is dataclasses.MISSING else repr(field.default)
         for cls in offered
         for field in dataclasses.fields(cls)
+        if field.init
     }
     assert {name: default.replace('"', "'") for name, default in rows} == fields
 

@@ -59,7 +59,7 @@ pytestmark = pytest.mark.usefixtures("one_built_in_head")
         ),
         (
             HEADER + "@hookimpl\ndef tlf_extensions():\n    return {'g': Gem}",
-            "tlf_extensions offers 'g', which has no method tlf_phase_started or",
+            "tlf_extensions offers 'g', which has no method tlf_run_started or",
         ),
         (
             HEADER.replace("width", "kind") + "@hookimpl\ndef tlf_heads():\n    return {'g': Gem}",

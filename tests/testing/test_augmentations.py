@@ -3,7 +3,8 @@
 import pytest
 
 from broken import augmentations as broken
-from tlf.testing import check_augmentation
+from broken import transforms
+from tlf.testing import check_augmentation, check_transform
 from tlf.testing.contract import own_catalogue
 
 BUILTIN = [
@@ -34,3 +35,12 @@ def test_a_broken_rule_is_named(name):
 @pytest.mark.parametrize("component", broken.WHOLES, ids=str)
 def test_without_a_fault_it_passes(component):
     check_augmentation(component)
+
+
+def test_a_transform_keeps_the_contract():
+    check_transform(transforms.Whole())
+
+
+@pytest.mark.parametrize("name", transforms.RULES)
+def test_a_broken_rule_of_a_transform_is_named(name):
+    transforms.RULES.assert_named(name, check_transform)

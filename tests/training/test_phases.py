@@ -51,6 +51,29 @@ def test_one_rate_for_all(resnet):
     assert rates.keys() == {name for name, _ in resnet.named_parameters()}
 
 
+def test_rates_by_name_replace_all_others_and_the_last_match_counts(resnet):
+    phase = replace(PHASE, layer_decay=0.5, lr_matching={r"bn\d": 1e-3, r"layer4\.": 1e-4})
+    rates = learning_rates(resnet, phase, ())
+    assert _of_stage(rates, resnet, "layer4") == {1e-4}
+    assert {rate for name, rate in rates.items() if "bn" in name and "layer4" not in name} == {1e-3}
+    assert rates["backbone.layer3.0.conv1.weight"] == 0.025
+    assert rates["head.weight"] == 0.1
+    frozen = [name for name in rates if "layer4" in name]
+    assert learning_rates(resnet, phase, frozen).keys() == rates.keys() - {*frozen}
+
+
+def test_rates_by_name_that_match_nothing_are_an_error(resnet):
+    with pytest.raises(ValueError, match=r"lr_matching: 'leyer4' matches no parameter; .*layer4"):
+        learning_rates(resnet, replace(PHASE, lr_matching={"leyer4": 1e-3}), ())
+    with pytest.raises(ValueError, match=r"lr_matching must have regular expressions as keys"):
+        replace(PHASE, lr_matching={"(": 1e-3})
+
+
+def test_rates_by_name_give_a_rate_to_what_has_none(resnet):
+    phase = replace(PHASE, lr={"head": 0.1}, lr_matching={"^backbone": 0.01})
+    assert set(learning_rates(resnet, phase, ()).values()) == {0.1, 0.01}
+
+
 def test_layer_decay_multiplies_from_the_top(resnet):
     rates = learning_rates(resnet, replace(PHASE, layer_decay=0.5), ())
     assert rates["head.weight"] == 0.1

@@ -101,8 +101,9 @@ def feature_key(
 
 
 def resizing(preprocessing: Preprocessing) -> Key:
-    """The part of the preprocessing that pixels depend on: not the normalisation after it."""
-    options = {k: v for k, v in asdict(preprocessing).items() if k not in ("mean", "std")}
+    """The part of the preprocessing that pixels depend on: not what comes after it."""
+    after = ("mean", "std", "prepare")
+    options = {k: v for k, v in asdict(preprocessing).items() if k not in after}
     return options | {"channels": preprocessing.channels}
 
 

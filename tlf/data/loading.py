@@ -91,11 +91,15 @@ class Images(Dataset[tuple[int, Tensor, Tensor]]):
     seed: int = 0
     full: bool = False
     """Whether ``pixels`` gives full resolution: then the first augmentation crops."""
+    prepare: tuple[Callable[[Tensor], Tensor], ...] = ()
+    """What is done to every image first, the same each time."""
 
     def __getitem__(self, key: Key) -> tuple[int, Tensor, Tensor]:
         """Index, uint8 image (C, S, S), label (…)."""
         epoch, index = key
         image = self.pixels(index)
+        for transform in self.prepare:
+            image = transform(image)
         if self.augmentations:
             with seeded(self.seed, "augment", epoch, index):
                 for augmentation in self.augmentations:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tlf.errors import RunError, TlfError, WeightsError, nearest
 from tlf.exports.formats import FORMATS, Compute, Format, Source
 from tlf.exports.parity import Sample, find_change, largest_difference, read_sample
+from tlf.exports.plugin_formats import plugin_format
 from tlf.exports.quantize import quantize
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.metadata import read_metadata
@@ -45,6 +46,9 @@ class Exported:
     """The metrics of the run's own predictions on these images."""
     run_precision: str
     """What the run computed in; the export computes in float32."""
+    loaded: bool = True
+    """Whether the file was loaded and compared; if not, the figures are those of the model itself:
+    a plugin's format may have no way to load it back."""
 
 
 def export(
@@ -60,7 +64,8 @@ def export(
 
     Parameters:
         run: the folder of the run.
-        to: ``head``, ``model``, ``timm``, ``torchvision``, ``torch-export`` or ``onnx``.
+        to: ``head``, ``model``, ``timm``, ``torchvision``, ``torch-export`` or ``onnx``; or
+            ``PLUGIN:NAME``, a format of a plugin.
         output: the file; by default a file in ``exports`` in the run's folder.
         overwrite: replace the file if it exists.
         int8: 8-bit weights and activations; with ``onnx`` only.
@@ -69,6 +74,7 @@ def export(
     Raises:
         RunError: the run has evaluated no epoch, the file exists, or packages are missing.
         DataError: images of the run are missing, so that nothing can be compared.
+        PluginError: a plugin's format is broken, or there is no such format.
         WeightsError: the format cannot hold the model, its probabilities differ from the model's in
             float32, or the model no longer gives the run's.
     """
@@ -92,11 +98,14 @@ def export(
         metrics=sample.evaluate(probabilities),
         run_metrics=sample.evaluate(sample.probabilities),
         run_precision=source.metadata.precision,
+        loaded=format_.compute is not None,
     )
 
 
 def _find_format(to: str, int8: bool) -> Format:
-    if to not in FORMATS:
+    if ":" in to and not int8:
+        return plugin_format(to)
+    if to not in FORMATS and ":" not in to:
         raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS])}")
     if int8 and to != "onnx":
         raise TlfError(
@@ -126,6 +135,9 @@ def _write_and_compare(
     """Write a file, in 8 bits if there is a margin, compare it, and return its probabilities."""
     format_.write(source, file)
     expected = _probabilities(partial(source.classifier.compute, precision="no"), sample)
+    if format_.compute is None:
+        _check_run(source, sample, expected)
+        return expected
     probabilities = _probabilities(format_.compute(source, file), sample)
     _check_export(probabilities, expected)
     _check_run(source, sample, expected)

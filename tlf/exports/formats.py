@@ -44,7 +44,8 @@ class Format:
     file: str
     """The file's name, unless another is given."""
     write: Callable[[Source, Path], None]
-    compute: Callable[[Source, Path], Compute]
+    compute: Callable[[Source, Path], Compute] | None
+    """None: the file cannot be loaded back here, so it is not compared."""
 
 
 def write_head(source: Source, path: Path) -> None:

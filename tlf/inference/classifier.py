@@ -148,7 +148,16 @@ def _pixels(image: ImageLike, preprocessing: Preprocessing, number: int) -> Tens
         raise DataError(f"{name}: {error.strerror or error}; name an image file") from error
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
-    return center_crop(pixels, preprocessing.size)
+    return center_crop(_prepared(pixels, preprocessing), preprocessing.size)
+
+
+def _prepared(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """The same after what plugins do to every image."""
+    if not preprocessing.prepare:
+        return pixels
+    from tlf.recipe.prepare import prepared
+
+    return prepared(pixels, preprocessing)
 
 
 def _load(image: ImageLike, preprocessing: Preprocessing) -> Tensor:

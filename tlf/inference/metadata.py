@@ -75,6 +75,8 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
 def as_json(metadata: Metadata) -> dict[str, Any]:
     """The metadata of a model, as a file holds it."""
     about = asdict(metadata)
+    if not metadata.preprocessing.prepare:
+        del about["preprocessing"]["prepare"]  # as in files of runs without transforms
     about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
     return about
 

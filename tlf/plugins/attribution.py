@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from tlf import hookspecs
-from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
+from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin, Transform
 from tlf.errors import DataError, PluginError, TlfError
 from tlf.plugins.returned import checked_image, checked_mix
 from tlf.plugins.tracebacks import definition, message, packages, place, reason
@@ -176,6 +176,19 @@ def original(augmentation: Augmentation | BatchAugmentation) -> Augmentation | B
     """The component of the recipe inside an ``attributed`` one."""
     wrapped = isinstance(augmentation, _Single | _Mixing)
     return augmentation.augmentation if wrapped else augmentation  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class AttributedTransform:
+    """A transform whose errors name it and its plugin. Picklable."""
+
+    transform: Transform
+    offer: Offer
+
+    def __call__(self, image: "Tensor") -> "Tensor":
+        """A uint8 image (C, H, W) → a uint8 image of as many channels."""
+        with blame(self.offer, "transform"):
+            return checked_image(self.transform.transform(image), image, "transform")
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,8 @@ def checked_features(features: object, images: int, width: int, *, pools: bool) 
     return tensor
 
 
-def checked_image(changed: object, image: "Tensor") -> "Tensor":
-    """What an augmentation makes of an image.
+def checked_image(changed: object, image: "Tensor", verb: str = "augment") -> "Tensor":
+    """What an augmentation or a transform makes of an image.
 
     Raises:
         ValueError: it is not an image of the same type with as many channels.
@@ -154,12 +154,12 @@ def checked_image(changed: object, image: "Tensor") -> "Tensor":
     got = _described(changed)
     if got is None or (changed.dtype, changed.shape[:-2]) != (image.dtype, image.shape[:-2]):  # type: ignore[attr-defined]
         raise ValueError(
-            f"augment must return {image.dtype} of {image.shape[0]} channels (C, H, W), "
+            f"{verb} must return {image.dtype} of {image.shape[0]} channels (C, H, W), "
             f"got {got or kind_of(changed)}"
         )
     tensor = cast("Tensor", changed)
     if not tensor.numel():
-        raise ValueError(f"augment must return an image with pixels, got {got}")
+        raise ValueError(f"{verb} must return an image with pixels, got {got}")
     return tensor
 
 
@@ -203,6 +203,20 @@ def checked_mix(
             f"{probabilities.tolist()!s:.200}"
         )
     return blended, probabilities
+
+
+def checked_logits(logits: object, count: int, classes: int) -> "Tensor":
+    """What the file of an exporter gives for ``count`` images.
+
+    Raises:
+        ValueError: it is no tensor of logits (B, K).
+    """
+    if _described(logits) is None or tuple(cast("Tensor", logits).shape) != (count, classes):
+        raise ValueError(
+            f"load must return what gives logits, a tensor {(count, classes)} for {count} images, "
+            f"got {_described(logits) or kind_of(logits)}"
+        )
+    return cast("Tensor", logits)
 
 
 def _are_probabilities(rows: "Tensor") -> bool:

@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 from string import Template
 
-from tlf.errors import PluginError
+from tlf.errors import PluginError, nearest
 from tlf.plugins.discovery import distribution_names, installed_plugins
+from tlf.plugins.templates import Starter, command_line, components, runs
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -20,7 +21,7 @@ build-backend = "hatchling.build"
 [project]
 name = "tlf-$name"
 version = "0.1.0"
-description = "A freeze policy for tlf."
+description = "$about for tlf."
 readme = "README.md"
 requires-python = ">=3.11"
 dependencies = ["tlf"]
@@ -114,29 +115,79 @@ freeze = "$name:ends"                       # or { kind = "$name:ends", last = 2
 """
 
 
-def write_plugin(name: str, parent: Path) -> Path:
+_OFFERING_TEST = '''\
+"""It keeps tlf's contract, and is found by its name."""
+
+from tlf.plugins import load_plugins
+from tlf.testing import $check
+
+from $module import $component
+
+
+def test_it_keeps_the_contract():
+    $check($component())
+
+
+def test_it_is_found():
+    offers = load_plugins(["$name"]).catalogue.of("$hook")
+    assert offers["$name:$kind"].component is $component
+'''
+
+_HOOK_TEST = '''\
+"""It keeps tlf's contract."""
+
+from tlf.testing import $check
+
+import $module
+
+
+def test_it_keeps_the_contract():
+    $check($tested)
+'''
+
+_HOOK_README = """\
+# tlf-$name
+
+$about for tlf.
+
+```sh
+pip install -e '.[test]'
+pytest
+$use
+```
+"""
+
+DEFAULT = "tlf_freeze_policies"
+"""The hook of the plugin that is written where none is named."""
+
+
+def write_plugin(name: str, parent: Path, hook: str = DEFAULT) -> Path:
     """Write the package of a working plugin, and give its folder.
 
     Parameters:
         name: its name in recipes.
         parent: where its folder is created.
+        hook: the hook that it implements, with ``tlf_`` or without: ``heads``.
 
     Raises:
-        PluginError: the name cannot be used or is taken, or the folder exists or cannot be written.
+        PluginError: the name cannot be used or is taken, the folder exists or cannot be written, or
+            there is no such hook.
     """
     _check_name(name)
+    starter = find_starter(hook)
     folder = parent / f"tlf-{name}"
     module = f"tlf_{name.replace('-', '_')}"
     _check_free(name, folder, module)
+    about = "A freeze policy" if starter is None else starter.about
+    own, test, readme = (_MODULE, _TEST, _README) if starter is None else _texts_of(starter)
     files = {
         "pyproject.toml": _PROJECT,
-        f"{module}.py": _MODULE,
-        f"tests/test_{module}.py": _TEST,
-        "README.md": _README,
+        f"{module}.py": own,
+        f"tests/test_{module}.py": test,
+        "README.md": readme,
     }
-    texts = {
-        path: Template(text).substitute(name=name, module=module) for path, text in files.items()
-    }
+    values = {"name": name, "module": module, "about": about, "hook": _full(hook)}
+    texts = {path: Template(text).substitute(values) for path, text in files.items()}
     try:
         _write_whole(folder, texts)
     except OSError as error:
@@ -144,6 +195,34 @@ def write_plugin(name: str, parent: Path) -> Path:
             f"{folder} cannot be written: {error.strerror}; go to a folder that can be written"
         ) from error
     return folder
+
+
+def find_starter(hook: str) -> Starter | None:
+    """What is written for a hook, with ``tlf_`` or without; None for the default.
+
+    Raises:
+        PluginError: there is no such hook; lists them.
+    """
+    starters = {**components.STARTERS, **command_line.STARTERS, **runs.STARTERS}
+    if (full := _full(hook)) == DEFAULT:
+        return None
+    if full not in starters:
+        known = sorted(one.removeprefix("tlf_") for one in (DEFAULT, *starters))
+        raise PluginError(f"there is no hook {hook!r}; {nearest(hook, known)}")
+    return starters[full]
+
+
+def _full(hook: str) -> str:
+    return "tlf_" + hook.removeprefix("tlf_").replace("-", "_")
+
+
+def _texts_of(starter: Starter) -> tuple[str, str, str]:
+    """A module, its test and a README, with the names of this plugin to be filled in."""
+    tested = "$module" + (f".{starter.component}" if starter.component else "")
+    test = _OFFERING_TEST if starter.kind else _HOOK_TEST
+    values = {**vars(starter), "tested": tested}
+    module = f'"""$about for tlf: ``{starter.use}``."""\n\n{starter.code}'
+    return module, Template(test).safe_substitute(values), _HOOK_README.replace("$use", starter.use)
 
 
 def _check_name(name: str) -> None:

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from tlf.components import DATA_KEYS, Offer, Plugin
@@ -14,20 +15,25 @@ from tlf.plugins.tracebacks import reason
 VERBS = {
     "tlf_datasets": ("build",),
     "tlf_augmentations": ("augment", "mix"),
+    "tlf_transforms": ("transform",),
     "tlf_backbones": ("build",),
     "tlf_heads": ("build",),
     "tlf_losses": ("build",),
     "tlf_freeze_policies": ("frozen",),
     "tlf_optimizers": ("build",),
     "tlf_schedulers": ("factor",),
+    "tlf_exporters": ("write",),
     "tlf_extensions": (
+        "tlf_run_started",
         "tlf_phase_started",
         "tlf_training_step",
         "tlf_stop",
+        "tlf_update_ended",
         "tlf_epoch_ended",
         "tlf_select_best",
         "tlf_model_trained",
         "tlf_run_ended",
+        "tlf_run_failed",
     ),
 }
 """Hook → methods; a component has at least one of them."""
@@ -73,12 +79,47 @@ def fault(hook: str, component: object) -> str | None:
         return f"has no method {' or '.join(verbs)}"
     if hook == "tlf_augmentations" and all(hasattr(component, verb) for verb in verbs):
         return "has both augment and mix; write a class for each"
+    if hook == "tlf_exporters" and (problem := _exporter_fault(component)):
+        return problem
+    if hook == "tlf_extensions" and (problem := _state_fault(component)):
+        return problem
     # In a recipe these keys have another meaning, beside the component's options.
     names = ("kind", *(DATA_KEYS if hook == "tlf_datasets" else ()))
     taken = [item.name for item in fields(component) if item.name in names]
     return (
         f"has a field {taken[0]!r}, a key that recipes use otherwise; rename it" if taken else None
     )
+
+
+def has_state(extension: type) -> bool:
+    """Whether an extension keeps a state: whether it has a field ``state`` that is no option."""
+    known: tuple[Field[Any], ...] = fields(extension)
+    return any(item.name == "state" and not item.init for item in known)
+
+
+def _state_fault(extension: type) -> str | None:
+    """What is wrong with the field ``state`` of an extension; None if nothing is."""
+    known: tuple[Field[Any], ...] = fields(extension)
+    made = [item.default_factory for item in known if item.name == "state" and not item.init]
+    if made in ([], [dict]):
+        return None
+    return (
+        "has a field 'state' that does not begin as a dict; write "
+        "state: dict[str, Any] = field(default_factory=dict, init=False)"
+    )
+
+
+def _exporter_fault(exporter: type) -> str | None:
+    """Why an exporter cannot be used from the command line; None if it can."""
+    file = getattr(exporter, "file", None)
+    if not isinstance(file, str) or not file or Path(file).name != file:
+        return f'has {file!r} as its file; write file = "model.npz", for example, in the class'
+    required = next((f.name for f in fields(exporter) if _is_required(f)), None)
+    return f"needs the option {required!r}, which --to cannot give" if required else None
+
+
+def _is_required(item: "Field[Any]") -> bool:
+    return item.init and item.default is MISSING and item.default_factory is MISSING
 
 
 def result_fault(hook: str, result: object, arguments: Mapping[str, object]) -> str | None:

@@ -20,7 +20,8 @@ def is_random(augmentations: Iterable[Augmentation | BatchAugmentation]) -> bool
 def crops_files(recipe: Recipe, phase: Phase) -> bool:
     """Whether a phase cuts crops from image files, so that it needs images at full resolution."""
     first = _crops(recipe, phase)[:1]
-    return recipe.transforms.crop_from == "file" and first == [True]
+    files = recipe.transforms.crop_from == "file" and not recipe.transforms.prepare
+    return files and first == [True]
 
 
 def used_pixels(recipe: Recipe) -> frozenset[str]:
@@ -48,6 +49,8 @@ def _crops(recipe: Recipe, phase: Phase) -> list[bool]:
 def _source(recipe: Recipe, phase: Phase) -> str:
     if crops_files(recipe, phase):
         return "are cut from the image files, at full resolution"
+    if recipe.transforms.prepare:
+        return "are cut from resized images, as these are what transforms prepare"
     if recipe.transforms.crop_from == "file":
         return "are cut from resized images, as another augmentation comes first"
     return "are cut from resized images"

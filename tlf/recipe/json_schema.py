@@ -114,8 +114,8 @@ class _Writer:
         if self.any_plugin:
             names = {"type": "string"}
         content["properties"]["plugins"]["items"] = names
-        # Datasets stand in [data] itself, beside its other keys.
-        hooks = [hook for hook in VERBS if hook != "tlf_datasets"]
+        # Datasets stand in [data] itself, beside its other keys; exporters in no recipe.
+        hooks = [hook for hook in VERBS if hook not in ("tlf_datasets", "tlf_exporters")]
         parts = {_short(hook): self.offered(hook) for hook in hooks}
         return {"$schema": DIALECT, "title": "A recipe of tlf", **content, "$defs": parts}
 

@@ -1,5 +1,6 @@
 """The recipe: the keys of its TOML file, as frozen dataclasses of validated values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,6 +20,7 @@ from tlf.components import (
     Loss,
     Optimizer,
     Scheduler,
+    Transform,
 )
 from tlf.preprocessing import WHITE
 from tlf.recipe.tables import Kind
@@ -68,6 +70,9 @@ class Transforms:
 
     augment: Annotated[Augmentations, _AUGMENTATIONS] = ()
     """How images are changed at random while they train, in this order."""
+    prepare: Annotated[tuple[Transform, ...], Kind("tlf_transforms", "transform", many=True)] = ()
+    """What is done to every image after it is resized, in this order: the same for train, eval and
+    ``tlf predict``. Random crops are then cut from resized images."""
     size: Side | None = None
     """Side of the square input in pixels; None is the size of the backbone's weights."""
     resize: Side | None = None
@@ -132,6 +137,9 @@ class Phase:
     """How many epochs the phase lasts, at most."""
     lr: Rate | Mapping[str, Rate]
     """The learning rate; or a table with one for ``head``, ``backbone`` and stages by name."""
+    lr_matching: Mapping[str, Rate] | None = None
+    """Regular expression → the learning rate of the parameters whose names contain a match. It
+    replaces what ``lr`` and ``layer_decay`` say. Of several that match, the last one counts."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
     """Each stage trains at this fraction of the next stage's learning rate."""
     scheduler: Annotated[Scheduler, Kind("tlf_schedulers", "scheduler", default="constant")]
@@ -146,6 +154,16 @@ class Phase:
     ema_warmup: bool = True
     """Whether the decay of ``ema`` begins at 0 and grows: after n updates it is at most
     1 - n^(-2/3)."""
+
+    def __post_init__(self) -> None:
+        """Check the regular expressions."""
+        for pattern in self.lr_matching or ():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f"lr_matching must have regular expressions as keys, got {pattern!r}: {error}"
+                ) from error
 
 
 @dataclass(frozen=True, kw_only=True)

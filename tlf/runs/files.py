@@ -138,7 +138,9 @@ def _described(job: Job) -> Metadata:
     """The metadata of the model before it is trained."""
     catalogue = job.plan.plugins.catalogue
     head, backbone = catalogue.offer(job.recipe.head), catalogue.offer(job.recipe.backbone)
-    others = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
+    transforms = map(catalogue.offer, job.recipe.transforms.prepare)
+    used = [head, backbone, *transforms]
+    others = [offer.plugin for offer in used if offer.plugin.name != "tlf"]
     return Metadata(
         task=job.recipe.task,
         classes=job.splits.classes,

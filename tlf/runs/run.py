@@ -37,6 +37,7 @@ from tlf.runs.files import (
 )
 from tlf.runs.folder import check_writable, has_ended, new_run_folder
 from tlf.runs.further import check_further, plan_from_best, rate_notes
+from tlf.runs.hooks import heard
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import join_processes, start_accelerator
@@ -45,6 +46,7 @@ from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
 from tlf.runtime.stored_state import has_state, place, state_file
 from tlf.training.checkpoint.checkpointer import Checkpointer
+from tlf.training.checkpoint.extensions import clear_states
 from tlf.training.checkpoint.state_file import restore
 from tlf.training.job import Job, norm_notes, open_job, read_images
 from tlf.training.state import State
@@ -99,7 +101,8 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
         yield from map(
             Notice, [*job.splits.notes, *job.notes, *norm_notes(job), *filter(None, [note])]
         )
-        yield from _train(job, folder, State(), started)
+        training = _train(job, folder, State(), started)
+        yield from heard(job, folder, training, resumed=False)
 
 
 def resume(
@@ -155,7 +158,8 @@ def resume(
         if state.segment is not None:
             phase = job.recipe.phases[state.phase].name
             yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
-        yield from _train(job, folder, state, started)
+        training = _train(job, folder, state, started)
+        yield from heard(job, folder, training, resumed=True)
 
 
 def _run_from_best(folder: Path, overrides: Sequence[str]) -> Iterator[RunEvent]:
@@ -174,6 +178,7 @@ def _kernels(recipe: Recipe) -> Kernels:
 
 def _opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
     """Find the images, build the model, and read every image: the same in all processes."""
+    clear_states(plan)
     _kernels(plan.recipe).reserve()
     accelerator = start_accelerator(plan.recipe.precision)
     paths = [*path_keys(plan.recipe)]

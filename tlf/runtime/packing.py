@@ -29,8 +29,9 @@ def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: 
     """
     match value:
         case Tensor():
-            tensors[path] = value
-            return {_TENSOR: path}
+            name = _free(path, tensors)
+            tensors[name] = value
+            return {_TENSOR: name}
         case float() if not isfinite(value):  # an optimizer's setting, such as no bound
             return {_FLOAT: str(value)}
         case None | bool() | int() | float() | str():
@@ -44,6 +45,11 @@ def pack(value: object, path: str, tensors: dict[str, Tensor]) -> Any:  # noqa: 
         case tuple():
             return {_TUPLE: pack(list(value), path, tensors)}
     raise TypeError(f"{path} holds a {type(value).__name__}, which cannot be stored")
+
+
+def _free(path: str, tensors: Mapping[str, Tensor]) -> str:
+    """A name that no tensor has yet: the keys "a/b", and "a" with "b" in it, give one path."""
+    return _free(f"{path}+", tensors) if path in tensors else path
 
 
 def unpack(value: object, tensors: Mapping[str, Tensor]) -> Any:  # noqa: ANN401 - JSON

@@ -4,9 +4,12 @@ A check that fails raises an ``AssertionError``: it names the problem and the co
 downloaded, and no test framework is needed.
 """
 
-from tlf.testing.augmentations import check_augmentation
+from tlf.testing.augmentations import check_augmentation, check_transform
 from tlf.testing.backbones import check_backbone
+from tlf.testing.command_line import check_command, check_exporter
 from tlf.testing.datasets import check_dataset
+from tlf.testing.decisions import check_select_best, check_training_step
+from tlf.testing.extensions import check_extension
 from tlf.testing.freeze_policies import check_freeze_policy
 from tlf.testing.heads import check_head
 from tlf.testing.losses import check_loss
@@ -17,11 +20,17 @@ from tlf.testing.schedulers import check_scheduler
 __all__ = [
     "check_augmentation",
     "check_backbone",
+    "check_command",
     "check_dataset",
+    "check_exporter",
+    "check_extension",
     "check_freeze_policy",
     "check_head",
     "check_loss",
     "check_optimizer",
     "check_scheduler",
+    "check_select_best",
+    "check_training_step",
+    "check_transform",
     "tiny_classifiers",
 ]

@@ -1,10 +1,11 @@
-"""The contract of an augmentation, of images or of batches."""
+"""The contracts of an augmentation, of images or of batches, and of a transform."""
 
 import torch
 from torch import Tensor
 
-from tlf.components import Augmentation, BatchAugmentation
+from tlf.components import Augmentation, BatchAugmentation, Transform
 from tlf.data.loading import shard
+from tlf.plugins.returned import checked_image
 from tlf.runtime.seeds import seeded
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
@@ -46,9 +47,52 @@ def check_augmentation(augmentation: Augmentation | BatchAugmentation) -> None:
     check_second_process(augmentation, HOOK, recipe)
 
 
-def describe(augmentation: Augmentation | BatchAugmentation) -> str:
+def check_transform(transform: Transform) -> None:
+    """Check that a transform keeps its contract.
+
+    Its options survive a recipe. From a uint8 image (C, H, W), of one or three channels and of any
+    shape, it makes a uint8 image of as many channels: the same each time, also in a second process.
+    It draws no random numbers, and does not change the image that it was given.
+
+    Raises:
+        AssertionError: it breaks the contract; names the problem and the rule.
+    """
+    recipe = check_options(transform, "tlf_transforms")
+    for shape in ((3, 40, 40), (3, 33, 57), (1, 61, 20)):
+        with seeded(0, "image"):
+            image = torch.randint(256, shape, dtype=torch.uint8)
+        before = image.clone()
+        first, second = (_transformed(transform, image) for _ in range(2))
+        require(
+            torch.equal(image, before),
+            transform,
+            f"changes the image {shape} that it was given",
+            "transform gives a new image; the old one may be cached",
+        )
+        require(
+            torch.equal(first, second),
+            transform,
+            f"makes another image of {shape} each time",
+            "train, eval and tlf predict prepare an image alike; an augmentation may be random",
+        )
+    check_second_process(transform, "tlf_transforms", recipe)
+
+
+def _transformed(transform: Transform, image: Tensor) -> Tensor:
+    shape = tuple(image.shape)
+    with (
+        no_random_numbers(transform, "transform"),
+        raising_only(transform, f"transform of an image {shape}"),
+    ):
+        return checked_image(transform.transform(image), image, "transform")
+
+
+def describe(augmentation: Augmentation | BatchAugmentation | Transform) -> str:
     """What it makes of a few images."""
     found = []
+    if not isinstance(augmentation, Augmentation | BatchAugmentation):
+        found.append(augmentation.transform(_image(33, 57)))
+        return str([(tuple(t.shape), t.double().sum().item()) for t in found])
     for draw in range(DRAWS):
         if isinstance(augmentation, Augmentation):
             with seeded(draw, "augment"):

@@ -33,12 +33,14 @@ _BLANK = {
 _PLACES: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "tlf_datasets": lambda r, c: replace(r, data=replace(r.data, dataset=c)),
     "tlf_augmentations": lambda r, c: replace(r, transforms=replace(r.transforms, augment=(c,))),
+    "tlf_transforms": lambda r, c: replace(r, transforms=replace(r.transforms, prepare=(c,))),
     "tlf_backbones": lambda r, c: replace(r, backbone=c),
     "tlf_heads": lambda r, c: replace(r, head=c),
     "tlf_losses": lambda r, c: replace(r, loss=c),
     "tlf_freeze_policies": lambda r, c: replace(r, phases=(replace(r.phases[0], freeze=(c,)),)),
     "tlf_optimizers": lambda r, c: replace(r, optimizer=c),
     "tlf_schedulers": lambda r, c: replace(r, phases=(replace(r.phases[0], scheduler=c),)),
+    "tlf_extensions": lambda r, c: replace(r, extensions=(c,)),
 }
 """Component hook → puts such a component into a recipe."""
 
@@ -125,8 +127,13 @@ def from_recipe(text: str, hook: str, cls: type) -> object:
     recipe = resolve(tomllib.loads(text), _catalogue(hook, cls))
     if hook == "tlf_datasets":
         return recipe.data.dataset
-    if hook == "tlf_augmentations":
-        return recipe.transforms.augment[0]
+    lists = {
+        "tlf_augmentations": recipe.transforms.augment,
+        "tlf_transforms": recipe.transforms.prepare,
+        "tlf_extensions": recipe.extensions,
+    }
+    if hook in lists:
+        return lists[hook][0]
     phase = recipe.phases[0]
     places = {"tlf_freeze_policies": phase.freeze[0], "tlf_schedulers": phase.scheduler}
     singles = {

@@ -21,6 +21,7 @@ from tlf.testing.contract import from_recipe, require, to_recipe
 _KINDS = {
     "tlf_datasets": "datasets",
     "tlf_augmentations": "augmentations",
+    "tlf_transforms": "augmentations",
     "tlf_backbones": "backbones",
     "tlf_heads": "heads",
     "tlf_losses": "losses",

@@ -12,7 +12,7 @@ from tlf.data.loading import make_batches, order
 from tlf.freezing.freeze import changing_tensors, freeze
 from tlf.model import trains_batchnorm
 from tlf.recipe.schema import Phase
-from tlf.results import Notice, Progress, StageSignals, Updated
+from tlf.results import Notice, Progress, StageSignals, Updated, UpdateResult
 from tlf.training.features import Events, train_activations, view
 from tlf.training.finite import check_finite
 from tlf.training.job import Job
@@ -92,12 +92,14 @@ def _make_updates(
     job, phase, segment = updates.job, updates.phase, updates.segment
     measured, images = measured_updates(len(batches)), len(job.splits.train)
     pace, measure = Pace(job), False
+    highest, heard = max(segment.rates.values()), _is_heard(job)
     for number, batch in enumerate(batches[state.update :], start=state.update):
         # An update that was skipped does not count for the schedule.
         now = replace(progress, update=number - state.skipped)
         # tlf writes the rate itself. A scheduler that Accelerate prepared would step once per
         # process, and its state would have to be stored.
-        _write_rates(segment.optimizer, rate_factor(job.plan, phase, now))
+        factor = rate_factor(job.plan, phase, now)
+        _write_rates(segment.optimizer, factor)
         began = time.perf_counter()
         measure = measure or number in measured
         made = updates.make(number, len(batch), state.signals if measure else None)
@@ -111,12 +113,25 @@ def _make_updates(
         state.update = number + 1
         if waits := pace.waits() or state.update == len(batches):
             check_finite(job, state)
+        if heard:
+            job.hook.tlf_update_ended(
+                result=UpdateResult(
+                    phase.name, progress.epoch, number, len(batches), losses.done,
+                    highest * factor, losses.so_far(),
+                )
+            )  # fmt: skip
         yield Updated(
             phase.name, replace(progress, update=number), evaluating=False, done=losses.done,
             images=images, loss=losses.so_far(), synced=waits,
         )  # fmt: skip
         if state.cut_short:
             return
+
+
+def _is_heard(job: Job) -> bool:
+    """Whether a plugin is called after every update: in the main process only."""
+    hooked = bool(job.hook.tlf_update_ended.get_hookimpls())
+    return hooked and bool(job.accelerator.is_main_process)
 
 
 def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:

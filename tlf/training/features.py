@@ -35,6 +35,7 @@ from tlf.data.transforms import normalize
 from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
 from tlf.recipe.augment import crops_files, is_random
+from tlf.recipe.prepare import transforms_of
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Prepared, Stored
 from tlf.training.job import Job
@@ -80,6 +81,7 @@ def train_images(job: Job, phase: Phase) -> Images:
         each,
         job.recipe.seed,
         full,
+        transforms_of(job.plan),
     )
 
 
@@ -90,7 +92,12 @@ def _random(images: Images) -> bool:
 
 def eval_images(job: Job) -> Images:
     """The eval split, which is never augmented."""
-    return Images(job.pixels["eval"], job.labels["eval"], job.preprocessing.size)
+    return Images(
+        job.pixels["eval"],
+        job.labels["eval"],
+        job.preprocessing.size,
+        prepare=transforms_of(job.plan),
+    )
 
 
 def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
@@ -225,7 +232,8 @@ def _key(
 ) -> dict[str, Any]:
     """The cache key: everything that the output of the frozen stages depends on."""
     catalogue = job.plan.plugins.catalogue
-    components = [job.recipe.backbone, *map(original, images.augmentations)]
+    prepare = job.recipe.transforms.prepare
+    components = [job.recipe.backbone, *prepare, *map(original, images.augmentations)]
     trainable = segment.rates.keys()
     return feature_key(
         job.manifests[split],

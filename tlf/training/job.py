@@ -23,6 +23,7 @@ from tlf.pretrained.weights import fingerprint
 from tlf.recipe.augment import used_pixels
 from tlf.recipe.build import build_model, check_input, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
+from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
 from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.seeds import seeded
@@ -206,8 +207,11 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         loss = recipe.loss.build(task.class_counts(splits.train.labels, num_classes))
         task.check_loss(loss, num_classes)
         _check_sign(loss, task.labels(splits.train.labels[:8]), num_classes)
-    preprocessing = resolve_preprocessing(recipe, built, plan.source)
+    preprocessing = replace(
+        resolve_preprocessing(recipe, built, plan.source), prepare=records_of(plan)
+    )
     check_input(plan, built, classifier, preprocessing, num_classes)
+    check_transforms(plan, preprocessing)
     check_augmentations(plan, preprocessing, num_classes)
     on_cpu = accelerator.device.type == "cpu"
     return Job(

@@ -6,8 +6,9 @@ training starts. A policy may depend on how well training goes. So it is asked t
 metric ever improved, and as if every metric improved in every epoch.
 """
 
+import re
 import reprlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from math import inf
 
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from tlf.components import Augmentation, BatchAugmentation, FreezePolicy
-from tlf.errors import PluginError, RecipeError
+from tlf.errors import PluginError, RecipeError, nearest
 from tlf.freezing.freeze import set_modes, united
 from tlf.model import Classifier, trains_batchnorm
 from tlf.plugins.attribution import attributed, blame, original
@@ -37,13 +38,14 @@ def learning_rates(
 
     A stage gets its own entry of the ``lr`` table, else the entry ``backbone``; where ``lr`` is one
     number, every stage gets that number. ``layer_decay`` multiplies the rate of the top stage once,
-    of the stage below it twice, and so on. It does not change a stage's own entry.
+    of the stage below it twice, and so on. It does not change a stage's own entry. ``lr_matching``
+    comes last: it sets the rates of the parameters whose names match.
 
     Source: layer-wise decay as in Clark et al., 2020, arXiv:2003.10555.
 
     Raises:
         ValueError: the ``lr`` table names no stage of this backbone, or leaves a trainable
-            parameter without a rate.
+            parameter without a rate; or ``lr_matching`` matches no parameter.
     """
     table = {"head": phase.lr} if isinstance(phase.lr, float | int) else dict(phase.lr)
     for name in table.keys() - {"head", "backbone"}:
@@ -55,11 +57,23 @@ def learning_rates(
     for position, (stage, names) in enumerate(classifier.stages.items()):
         rate = None if base is None else base * decay ** (count - position)
         rates |= dict.fromkeys(names, table.get(stage, rate))
+    for pattern, matching in (phase.lr_matching or {}).items():
+        rates |= dict.fromkeys(_matched(pattern, [*rates]), matching)
     trainable = {name: rate for name, rate in rates.items() if name not in frozen}
     if missing := [name for name, rate in trainable.items() if rate is None]:
         part = "head" if missing[0].startswith("head.") else "backbone"
         raise ValueError(f"{missing[0]} trains but has no learning rate; add {part} = …")
     return {name: rate for name, rate in trainable.items() if rate is not None}
+
+
+def _matched(pattern: str, names: Sequence[str]) -> list[str]:
+    found = [name for name in names if re.search(pattern, name)]
+    if not found:
+        raise ValueError(
+            f"lr_matching: {pattern!r} matches no parameter; {nearest(pattern, names)} "
+            f"(names look like {names[0]})"
+        )
+    return found
 
 
 def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugmentation, ...]:

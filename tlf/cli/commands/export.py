@@ -16,7 +16,7 @@ from tlf.tasks import describe
     "--to",
     required=True,
     metavar="FORMAT",
-    help="head, model, timm, torchvision, torch-export or onnx",
+    help="head, model, timm, torchvision, torch-export or onnx; or PLUGIN:NAME, of a plugin",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
@@ -34,6 +34,12 @@ def command(
     """
     with warnings_as_notes():
         exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
+    if not exported.loaded:
+        echo(
+            f"{exported.path}\nnot compared: {to} has no way to load its file; the model that was "
+            f"written: {describe(exported.metrics)} on {exported.images} eval images"
+        )
+        return
     echo(
         f"{exported.path}\ncompared with the run{_in(exported.run_precision)} on {exported.images} "
         f"eval images: probabilities differ by at most {exported.difference:.1g}; "

@@ -10,12 +10,21 @@ from tlf.cli.output import echo
 
 @click.command()
 @click.argument("name")
-def command(name: str) -> None:
+@click.option(
+    "--hook", default="freeze_policies", show_default=True, metavar="HOOK",
+    help="What it does: a hook of plugins/README.md, such as heads, commands or epoch_ended.",
+)  # fmt: skip
+def command(name: str, hook: str) -> None:
     """Write a new plugin that works, in the folder tlf-NAME."""
-    folder = tlf.write_plugin(name, Path())
+    from tlf.plugins.scaffold import find_starter
+
+    starter = find_starter(hook)
+    folder = tlf.write_plugin(name, Path(), hook)
+    what = "a freeze policy" if starter is None else starter.about[0].lower() + starter.about[1:]
+    use = "tlf explain RECIPE phases.0.freeze=$name:ends" if starter is None else starter.use
     echo(
-        f"{folder} holds a plugin that works: a freeze policy, its test, a README. Next:\n"
+        f"{folder} holds a plugin that works: {what}, its test, a README. Next:\n"
         f"    pip install -e {folder}\n"
         f"    pytest {folder}\n"
-        f"    tlf explain RECIPE phases.0.freeze={name}:ends"
+        f"    {use.replace('$name', name)}"
     )

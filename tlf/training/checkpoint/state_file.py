@@ -32,6 +32,7 @@ from tlf.training.checkpoint.compatibility import (
     has_other_batches,
     has_other_optimizer,
 )
+from tlf.training.checkpoint.extensions import gather_states, restore_states
 from tlf.training.checkpoint.optimizer import laid_out, optimizer_contents, restore_optimizer
 from tlf.training.ema import Ema
 from tlf.training.evaluation import Predictions
@@ -66,20 +67,22 @@ def save(path: Path, job: Job, state: State) -> None:
     Raises:
         NotFiniteError: a number in it is not finite. The last state stays.
         OSError: it cannot be written, for example because the disk is full.
+        PluginError: an extension keeps what cannot be stored.
         TrainingError: the optimizer's state holds a value that cannot be stored.
     """
     check_finite(job, state)
     _check_optimizer(job, state)
     meter = state.losses or LossMeter()
-    losses = gather_object([meter.total])
-    correct = gather_object([[meter.correct, meter.classified]])
+    gathered = {
+        "losses": gather_object([meter.total]),
+        "correct": gather_object([[meter.correct, meter.classified]]),
+        "extensions": gather_states(job.plan),
+    }
     if not job.accelerator.is_main_process:
         return
     tensors: dict[str, Tensor] = {}
     try:
-        text = pack(
-            _contents(job, state) | {"losses": losses, "correct": correct}, "state", tensors
-        )
+        text = pack(_contents(job, state) | gathered, "state", tensors)
     except TypeError as error:
         raise _unstorable(job, state, error) from error
     stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
@@ -131,6 +134,8 @@ def restore(path: Path, job: Job) -> State:
         correct = stored.get("correct", [[0, 0]] * expected)[rank]
         state.losses.resume(stored["losses"][rank], stored["done"], *correct)
     _restore_segment(stored, job, state)
+    process = job.accelerator.process_index
+    state.notes += restore_states(job.plan, stored.get("extensions", {}), process)
     return state
 
 

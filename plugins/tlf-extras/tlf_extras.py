@@ -1,0 +1,169 @@
+"""A log of every update that survives kills, an export that takes pixels as they are, and local
+contrast for all images.
+
+Source: the program is one of torch.export, https://docs.pytorch.org/docs/stable/export.html; the
+contrast is that of Jarrett et al. 2009, without the division by channel.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tlf.data.transforms import normalize
+from tlf.hookspecs import hookimpl
+from tlf.model import Classifier
+from tlf.preprocessing import Preprocessing
+from tlf.results import UpdateResult
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Write a CSV file into the run's folder: a line for every update, each once, however often the
+    run is killed and resumed. Seconds are those of all its processes together.
+    """
+
+    file: str = "steps.csv"
+    """The file's name."""
+    state: dict[str, Any] = field(default_factory=dict, init=False)
+
+    @hookimpl
+    def tlf_run_started(self, folder: str, resumed: bool) -> None:
+        """Begin the file; in a resumed run, without the lines after the last stored state."""
+        path = Path(folder, self.file)
+        lines = ["phase,epoch,update,seconds,lr,loss\n"]
+        if resumed and path.exists():
+            text = path.read_text(encoding="utf-8")
+            lines = text.splitlines(keepends=True)[: 1 + self.state.get("updates", 0)]
+        path.write_text("".join(lines), encoding="utf-8")
+        self.state["path"] = str(path)
+        self.state["since"] = time.monotonic() - self.state.get("seconds", 0.0)
+
+    @hookimpl
+    def tlf_update_ended(self, result: UpdateResult) -> None:
+        """Add a line."""
+        seconds = self.state["seconds"] = time.monotonic() - self.state["since"]
+        self.state["updates"] = self.state.get("updates", 0) + 1
+        loss = "" if result.loss is None else f"{result.loss:.6g}"
+        where = f"{result.phase},{result.epoch},{result.update}"
+        self._add(f"{where},{seconds:.3f},{result.lr:.6g},{loss}")
+
+    @hookimpl
+    def tlf_run_failed(self, error: Exception) -> None:
+        """Write the error into the last line."""
+        self._add(f"# {type(error).__name__}: {' '.join(str(error).split())}")
+
+    def _add(self, line: str) -> None:
+        with Path(self.state["path"]).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+class Prepared(nn.Module):
+    """A model that takes uint8 images (B, C, S, S): it scales and normalizes them itself."""
+
+    def __init__(self, model: nn.Module, preprocessing: Preprocessing) -> None:
+        """Hold the model."""
+        super().__init__()
+        self.model, self.preprocessing = model, preprocessing
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels → logits (B, K)."""
+        logits: Tensor = self.model(normalize(pixels, self.preprocessing))
+        return logits
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A program of torch.export that takes uint8 images of the right size: an app needs neither tlf
+    nor the mean and the standard deviation.
+    """
+
+    file = "pixels.pt2"
+
+    def write(
+        self, model: Classifier, classes: Sequence[str], preprocessing: Preprocessing, path: Path
+    ) -> None:
+        """Write the program, with the classes as text."""
+        size, channels = preprocessing.size, preprocessing.channels
+        example = torch.zeros(2, channels, size, size, dtype=torch.uint8)
+        batch = torch.export.Dim("batch", min=1, max=4096)
+        whole = Prepared(model.to(memory_format=torch.contiguous_format), preprocessing).eval()
+        program = torch.export.export(whole, (example,), dynamic_shapes=({0: batch},))
+        statistics = {"mean": preprocessing.mean, "std": preprocessing.std}
+        texts = {"classes.txt": "\n".join(classes), "statistics.txt": repr(statistics)}
+        with path.open("wb") as file:
+            torch.export.save(program, file, extra_files=texts)
+
+    def load(self, path: Path) -> Callable[[Tensor], Tensor]:
+        """Load the program, and give it the pixels that normalized images were made of."""
+        import ast
+
+        texts = {"statistics.txt": ""}
+        with path.open("rb") as file:
+            module = torch.export.load(file, extra_files=texts).module()
+        values = ast.literal_eval(texts["statistics.txt"])
+        mean, std = (torch.tensor(values[name]).view(-1, 1, 1) for name in ("mean", "std"))
+
+        def compute(images: Tensor) -> Tensor:
+            pixels = ((images * std + mean) * 255).round().to(torch.uint8)
+            logits: Tensor = module(pixels.contiguous())
+            return logits
+
+        return compute
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Even out brightness: each pixel is compared with its surroundings. For images of very uneven
+    light, such as scans and X-rays.
+    """
+
+    radius: int = 16
+    """The surroundings: so many pixels in each direction."""
+    floor: float = 8.0
+    """The least contrast, in grey levels: fainter differences are not enlarged."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.radius < 1 or not 0 < self.floor < 256:
+            raise ValueError(
+                f"radius must be 1 or more and floor between 0 and 256, got {self.radius} and "
+                f"{self.floor}"
+            )
+
+    def transform(self, image: Tensor) -> Tensor:
+        """A uint8 image (C, H, W) → one of the same shape, around grey 128."""
+        values = image.float()[None]
+        mean = self._around(values)
+        spread = (self._around(values.square()) - mean.square()).clamp(min=0).sqrt()
+        even = 128 + 48 * (values - mean) / spread.clamp(min=self.floor)
+        return even.clamp(0, 255).round().to(torch.uint8)[0]
+
+    def _around(self, values: Tensor) -> Tensor:
+        """The mean of the surroundings, as far as they are in the image."""
+        side = 2 * self.radius + 1
+        return nn.functional.avg_pool2d(
+            values, side, stride=1, padding=self.radius, count_include_pad=False
+        )
+
+
+@hookimpl
+def tlf_transforms() -> dict[str, type]:
+    """Offer the contrast to recipes."""
+    return {"contrast": Contrast}
+
+
+@hookimpl
+def tlf_extensions() -> dict[str, type]:
+    """Offer the log to recipes."""
+    return {"steps": Steps}
+
+
+@hookimpl
+def tlf_exporters() -> dict[str, type]:
+    """Offer the format ``tlf export RUN --to extras:pixels``."""
+    return {"pixels": Pixels}

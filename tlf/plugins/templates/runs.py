@@ -1,0 +1,94 @@
+"""The starts of plugins that act in a run, as functions of their module."""
+
+from collections.abc import Mapping
+
+from tlf.plugins.templates import Starter
+
+USE = "tlf explain RECIPE 'plugins=[\"$name\"]'"
+
+
+def _printing(hook: str, argument: str, annotation: str, shown: str, about: str) -> Starter:
+    """A hook that prints one of its arguments."""
+    module = f"from tlf.results import {annotation}\n" if annotation.endswith("Result") else ""
+    code = f'''from tlf.hookspecs import hookimpl
+{module}
+
+@hookimpl
+def {hook}({argument}: {annotation}) -> None:
+    """{about}"""
+    print({shown})
+'''
+    return Starter(f"A use of the hook {hook}", code, USE)
+
+
+TRAINING_STEP = '''from collections.abc import Callable
+
+from tlf.hookspecs import hookimpl
+from torch import Tensor, nn
+
+
+@hookimpl
+def tlf_training_step(
+    model: nn.Module, images: Tensor, labels: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """The mean loss, and a little of the size of the logits."""
+    logits: Tensor = model(images)
+    return loss(logits, labels).mean() + 0.01 * logits.square().mean()
+'''
+
+SELECT_BEST = '''from collections.abc import Sequence
+
+from tlf.hookspecs import hookimpl
+from tlf.results import EpochResult
+
+
+@hookimpl
+def tlf_select_best(history: Sequence[EpochResult]) -> int | None:
+    """The last epoch."""
+    return len(history) - 1
+'''
+
+MODEL_TRAINED = '''import torch
+from tlf.hookspecs import hookimpl
+from tlf.model import Classifier
+
+
+@hookimpl
+def tlf_model_trained(model: Classifier) -> None:
+    """Move the rows of a linear head around 0: the probabilities stay the same."""
+    with torch.no_grad():
+        for name, weight in model.head.named_parameters():
+            if name.endswith("weight") and weight.ndim == 2:
+                weight -= weight.mean(0)
+'''
+
+STARTERS: Mapping[str, Starter] = {
+    "tlf_run_started": _printing(
+        "tlf_run_started", "folder", "str", 'f"the run\'s folder is {folder}"', "Say where."
+    ),
+    "tlf_phase_started": _printing(
+        "tlf_phase_started", "phase", "str", 'f"now: {phase}"', "Say which."
+    ),
+    "tlf_training_step": Starter(
+        "A training step", TRAINING_STEP, USE, "", "tlf_training_step", "check_training_step"
+    ),
+    "tlf_update_ended": _printing(
+        "tlf_update_ended", "result", "UpdateResult",
+        'f"update {result.update + 1} of {result.updates}"', "Count.",
+    ),
+    "tlf_epoch_ended": _printing(
+        "tlf_epoch_ended", "result", "EpochResult",
+        'f"{result.phase}, epoch {result.epoch}: {result.eval_loss:.3g}"', "Show the loss.",
+    ),
+    "tlf_select_best": Starter(
+        "A choice of the best epoch", SELECT_BEST, USE, "", "tlf_select_best", "check_select_best"
+    ),
+    "tlf_model_trained": Starter("A change of the trained model", MODEL_TRAINED, USE),
+    "tlf_run_ended": _printing(
+        "tlf_run_ended", "result", "RunResult", 'f"{result.seconds:.0f} s"', "Show the time."
+    ),
+    "tlf_run_failed": _printing(
+        "tlf_run_failed", "error", "Exception", 'f"failed: {error}"', "Show the error."
+    ),
+}  # fmt: skip
+"""Hook → its start."""
