@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tlf.runtime.cores import local_processes, processes, usable_cores
+from tlf.runtime.cores import is_first, local_processes, processes, usable_cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux has affinity")
@@ -33,3 +33,10 @@ def test_the_launcher_sets_the_number_of_processes(monkeypatch, count, variable)
     assert count() == 1
     monkeypatch.setenv(variable, "4")
     assert count() == 4
+
+
+def test_the_launcher_says_which_process_is_the_first(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    assert is_first()
+    monkeypatch.setenv("RANK", "1")
+    assert not is_first()

@@ -32,7 +32,9 @@ def component(key: str, kind: str, /, **values: object) -> Any:  # noqa: ANN401 
     """
     known = _keys()
     if key not in known:
-        raise RecipeError([f"a key must be one of a recipe's, got {key!r}; {nearest(key, known)}"])
+        raise RecipeError(
+            [f"a key must be one of a recipe's, got {key!r}; {nearest(key, [*known])}"]
+        )
     plugins = load_plugins(named_plugins({"head": kind}))
     reader = Reader(plugins.catalogue)
     table = {"kind": kind, **{name: written(v, None, Catalogue(())) for name, v in values.items()}}

@@ -184,9 +184,9 @@ def _expected_preprocessing(plan: Plan) -> Preprocessing | None:
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:
-    content, problems = table(plan.recipe, plan.plugins.catalogue), []
+    content = table(plan.recipe, plan.plugins.catalogue)
     if overrides:
         content, problems = override(content, overrides)
-    if problems:
-        raise RecipeError(problems, plan.source)
+        if problems:
+            raise RecipeError(problems, plan.source)
     return planned(content, plan.source)

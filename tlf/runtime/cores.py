@@ -17,3 +17,8 @@ def processes() -> int:
 def local_processes() -> int:
     """The number of processes of this run on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def is_first() -> bool:
+    """Whether this process is the first one of this run, as the launcher set it."""
+    return os.environ.get("RANK", "0") == "0"
