@@ -52,3 +52,15 @@ def test_importing_it_imports_nothing_large():
                                         "_sre", "_abc"}  # fmt: skip
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         package.nothing  # noqa: B018
+
+
+def test_a_notebook_without_ipywidgets_is_not_warned():
+    done = python(
+        "import sys, types, warnings\n"
+        "shell = types.SimpleNamespace(config={'IPKernelApp': {}})\n"
+        "sys.modules['IPython'] = types.SimpleNamespace(get_ipython=lambda: shell)\n"
+        "sys.modules['ipywidgets'] = None\n"
+        "warnings.simplefilter('error')\n"
+        "import tlf; tlf.Notice; assert 'tqdm.auto' in sys.modules"
+    )
+    assert done.returncode == 0, done.stderr

@@ -18,8 +18,11 @@ Each command of the command line is a function here, too:
 needs when it is first used.
 """
 
+from contextlib import suppress
 from importlib import import_module
+from sys import modules
 from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
 
 from tlf.commands import NAMES
 
@@ -35,8 +38,19 @@ def __getattr__(name: str) -> object:
     """Import the module of a public name when the name is first used."""
     if name not in NAMES:
         raise AttributeError(f"module 'tlf' has no attribute {name!r}")
+    _import_tqdm()
     value = globals()[name] = getattr(import_module(f"tlf.{NAMES[name]}"), name)
     return value
+
+
+def _import_tqdm() -> None:
+    """In a notebook, import tqdm before other libraries do. It would warn there that ipywidgets
+    are missing, which its bars need; tlf shows none of them.
+    """
+    if "IPython" in modules and "tqdm.auto" not in modules:
+        with catch_warnings(), suppress(ImportError):
+            simplefilter("ignore")
+            import_module("tqdm.auto")
 
 
 def __dir__() -> list[str]:

@@ -26,11 +26,18 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 
 OTHERS: Mapping[str, str] = {
     "EpochResult": "results",
+    "Notice": "results",
     "PortableHead": "inference.head",
+    "Prepared": "results",
     "Recipe": "recipe.schema",
     "RunResult": "results",
+    "RunStarted": "runs.run",
+    "SegmentStarted": "results",
+    "Stored": "results",
     "TlfError": "errors",
     "TrainedClassifier": "inference.classifier",
+    "Updated": "results",
+    "component": "recipe.component",
     "load_classifier": "inference.predict",
     "load_head": "inference.head",
     "load_recipe": "recipe.plan",
@@ -57,17 +64,24 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.inference.predictions import Prediction as Prediction
     from tlf.plugins.loading import survey_plugins as survey_plugins
     from tlf.plugins.scaffold import write_plugin as write_plugin
+    from tlf.recipe.component import component as component
     from tlf.recipe.json_schema import recipe_schema as recipe_schema
     from tlf.recipe.options import Options as Options
     from tlf.recipe.options import recipe_options as recipe_options
     from tlf.recipe.plan import load_recipe as load_recipe
     from tlf.recipe.schema import Recipe as Recipe
     from tlf.results import EpochResult as EpochResult
+    from tlf.results import Notice as Notice
+    from tlf.results import Prepared as Prepared
     from tlf.results import RunResult as RunResult
+    from tlf.results import SegmentStarted as SegmentStarted
+    from tlf.results import Stored as Stored
+    from tlf.results import Updated as Updated
     from tlf.runs.explain import Explanation as Explanation
     from tlf.runs.explain import explain as explain
     from tlf.runs.history import read_history as read_history
     from tlf.runs.history import read_segments as read_segments
+    from tlf.runs.run import RunStarted as RunStarted
     from tlf.runs.run import resume as resume
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop

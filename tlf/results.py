@@ -56,6 +56,20 @@ class EpochResult:
             return figure
         raise AttributeError(f"an EpochResult has no {name!r}")
 
+    def __repr__(self) -> str:
+        """Its figures in a line.
+
+        >>> EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.1, 4, 1.5, 160.0)
+        EpochResult(phase='head', epoch=0, train_loss=0.5, eval_loss=0.25, eval_top1=0.875, lr=0.1)
+        """
+        figures = {
+            "train_loss": self.train_loss,
+            **{f"{EVAL}{name}": figure for name, figure in self.metrics.items()},
+            "lr": self.lr,
+        }
+        text = ", ".join(f"{name}={figure:.4g}" for name, figure in figures.items())
+        return f"EpochResult(phase={self.phase!r}, epoch={self.epoch}, {text})"
+
 
 EVAL = "eval_"
 """Prefix of the names of evaluation metrics, where they stand beside other figures."""
@@ -174,7 +188,7 @@ class Progress:
     """Optimizer steps of this epoch that are done; the next one is not counted."""
     updates: int = 1
     """Optimizer steps in the whole epoch."""
-    history: tuple[EpochResult, ...] = ()
+    history: tuple[EpochResult, ...] = field(default=(), repr=False)
     """Results of the epochs of this phase that are done."""
     monitor: str = DEFAULT_MONITOR
     """The figure that early stopping, plateau schedules and the best epoch are decided by."""
@@ -206,7 +220,7 @@ class SegmentStarted:
 
     phase: str
     epoch: int
-    rates: Mapping[str, float]
+    rates: Mapping[str, float] = field(repr=False)
     """Parameter that trains → learning rate before the scheduler; all others are frozen."""
     start: str = "images"
     """The input of the trainable part: images, or the output of frozen stages."""
@@ -318,7 +332,7 @@ class RunResult:
 
     folder: str
     best: EpochResult
-    history: tuple[EpochResult, ...]
+    history: tuple[EpochResult, ...] = field(repr=False)
     seconds: float
     stopped: str | None = None
     """Where and why the run was stopped on request; None if it has trained all of its phases."""

@@ -29,7 +29,7 @@ from typing import Any
 
 import gpu_rows
 import material
-from gpu_contestant import Contestants
+from gpu_contestant import Contestants, end
 from jobs import HERE
 
 Row = dict[str, Any]
@@ -76,14 +76,16 @@ def main() -> None:
         material.make_weights(work / "resnet18.safetensors")
         bench.add({"row": "images are drawn", "images": scale.images})
         with Contestants(work) as contestants:
-            for row in gpu_rows.rows(scale, work):
-                if bench.left() < row.get("needs", 15):
-                    bench.left_out.append(row["row"])
-                    continue
+            for row in gpu_rows.rows(scale, work, len(bench.about["gpu"])):
                 if asked.only and not any(name in row["row"] for name in asked.only):
                     continue
-                limit = max(10, min(90, bench.left()))
-                bench.add({**row, **contestants.ask(row["by"], row["work"], limit)})
+                if bench.left_out or bench.left() < row.get("needs", 15):
+                    bench.left_out.append(row["row"])
+                elif "skipped" in row:
+                    bench.add(row)
+                else:
+                    limit = max(10, min(90, bench.left()))
+                    bench.add({**row, **contestants.ask(row["by"], row["work"], limit)})
     if bench.left_out:
         print(f"left out, for lack of time: {', '.join(bench.left_out)}")
     bench.write()
@@ -145,14 +147,15 @@ def smoke(bench: Bench) -> Iterator[Row]:
     environment["TLF_GPU_FIGURES"] = str(figures)
     log = bench.asked.json.with_suffix(".tests.txt")
     with log.open("w") as printed:
+        tests = subprocess.Popen(
+            command, stdout=printed, stderr=subprocess.STDOUT, env=environment, cwd=root,
+            start_new_session=True,
+        )  # fmt: skip
         try:
-            limit = min(150, bench.left() / 2)
-            status = subprocess.run(
-                command, stdout=printed, stderr=subprocess.STDOUT, env=environment, cwd=root,
-                timeout=limit, check=False,
-            ).returncode  # fmt: skip
+            status: int | str = tests.wait(min(150, bench.left() / 2))
         except subprocess.TimeoutExpired:
             status = "they took too long"
+        end(tests)
     lines = log.read_text().splitlines()
     yield {"row": "tests", "status": status, "says": lines[-1] if lines else ""}
     failed = [line for line in lines if line.startswith("FAILED")]

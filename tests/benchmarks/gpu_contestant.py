@@ -3,9 +3,12 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -55,9 +58,11 @@ class Warm:
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "contestants" / f"{name}.py")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder,
+            start_new_session=True,
         )  # fmt: skip
         self.lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def ask(self, work: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The answer to a piece of work.
@@ -69,9 +74,10 @@ class Warm:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(work) + "\n")
         self.process.stdin.flush()
+        until = time.monotonic() + seconds
         while True:
             try:
-                line = self.lines.get(timeout=seconds)
+                line = self.lines.get(timeout=max(0, until - time.monotonic()))
             except queue.Empty:
                 raise TimeoutError(f"no answer within {seconds:.0f} s") from None
             if line is None:
@@ -81,12 +87,22 @@ class Warm:
                 return answer
 
     def end(self) -> None:
-        """Kill it."""
-        self.process.kill()
-        self.process.wait()
+        """Kill it, and the processes that it has started."""
+        end(self.process)
+        self.reader.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.put(line)
         self.lines.put(None)
+
+
+def end(process: "subprocess.Popen[Any]") -> None:
+    """Kill a process that leads its session, and all that it has started."""
+    with suppress(ProcessLookupError):  # all of them have ended
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

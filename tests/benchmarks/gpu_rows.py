@@ -28,7 +28,9 @@ class Scale:
 
 FULL = Scale(images=4000, many=24_000, rows=200_000, size=224, batches=(32, 256))
 TINY = Scale(images=24, many=48, rows=60, size=32, batches=(4, 8), epochs=1)
+THAWED = FREEZE | {"gradual": '{ kind = "gradual", thaw = 1 }'}
 NETWORK = {"backbone": "frozen pass", "nothing": "everything trains"}
+GRADUAL = replace(JOBS["full"], title="a gradual thaw, bf16", frozen="gradual")
 FULL_FIXED = replace(JOBS["full"], title="full fine-tuning, fixed transforms, bf16", augment="none")
 
 
@@ -50,7 +52,7 @@ class Set:
         profile: bool = False, crop_from: str = "file",
     ) -> Row:  # fmt: skip
         """One contestant's job."""
-        of = "nothing" if which.frozen == "nothing" else "backbone"
+        of = "backbone" if which.frozen in ("backbone", "layer3") else "nothing"
         count = getattr(self.scale, self.name)
         title = which.title.rsplit(",", 1)[0]
         profiled = ", profiled" if profile else ""
@@ -66,12 +68,12 @@ class Set:
                 "epochs": epochs or self.scale.epochs or max(3, which.epochs),
                 "data": str(self.work / self.name), "folder": str(self.work),
                 "weights": str(self.work / "resnet18.safetensors"),
-                "cache": str(self.work / f"cache-{self.name}"), "freeze": FREEZE[which.frozen],
+                "cache": str(self.work / f"cache-{self.name}"), "freeze": THAWED[which.frozen],
             },
         }  # fmt: skip
 
 
-def rows(scale: Scale, work: Path) -> Iterator[Row]:
+def rows(scale: Scale, work: Path, gpus: int) -> Iterator[Row]:
     """What is measured, in order."""
     small, large = scale.batches
     few, many = Set(scale, work), Set(scale, work, "many")
@@ -97,8 +99,39 @@ def rows(scale: Scale, work: Path) -> Iterator[Row]:
     yield from few.rows("limit", [features, full, fresh, block], "bf16", small)
     yield {
         "row": "decoding, nvJPEG", "by": "gpu_decoding",
-        "work": {"by": "nvjpeg", "data": str(work / "images"), "images": 1000},
+        "work": {
+            "by": "nvjpeg", "data": str(work / "images"), "images": 1000, "size": scale.size,
+            "weights": str(work / "resnet18.safetensors"),
+        },
     }  # fmt: skip
+    yield from several(few, gpus)
+
+
+SEVERAL = {
+    "features": "features",
+    "full fine-tuning, synchronised norms": "full",
+    "a gradual thaw, with the digests of every process": "gradual",
+}
+"""What is done by several GPUs, beside the same by one."""
+
+
+def several(images: Set, gpus: int) -> Iterator[Row]:
+    """The same training by all GPUs and by one: the losses, and how much faster it is.
+
+    Two processes of the CPU rehearse it.
+    """
+    processes = gpus or 2
+    for title, name in SEVERAL.items():
+        which = GRADUAL if name == "gradual" else JOBS[name]
+        for precision, batch in (("float32", images.scale.batches[0]),) + (
+            (("bf16", processes * images.scale.batches[1]),) if name == "full" else ()
+        ):
+            row = images.job("several", which, precision, batch, epochs=2)
+            who = f"{processes} {'GPUs' if gpus else 'processes'} beside one"
+            row["row"] = f"{who}, {title}, {precision}, batch {batch}"
+            row["work"]["processes"] = processes
+            del row["alone"]
+            yield {"row": row["row"], "skipped": "there is one GPU"} if gpus == 1 else row
 
 
 def network_name(frozen: str, precision: str, batch: int) -> str:
@@ -139,6 +172,10 @@ _TEXTS = {
     "seconds": "{:.1f} s", "decoding": "decoding {:.1f} s", "busy_percent": "busy {:.0f} %",
     "peak_mib": "{:,.0f} MiB", "top1": "top-1 {:.1%}", "says": "{}", "status": "status {}",
     "largest_pixel_difference": "pixels differ by at most {}",
+    "largest_logit_difference": "logits by at most {:.1e} of the largest",
+    "changed_labels": "{} labels change", "skipped": "skipped: {}",
+    "loss_difference": "losses differ by at most {:.1e}", "alone_rate": "one GPU {:,.0f}",
+    "scaling": "{:.2f} times as fast",
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -32,11 +33,26 @@ def test_rows_are_read(entry):
 
 
 def test_rows_are_read_ahead(entry):
-    ahead = Rows(entry, 5, 10, torch.device("cpu"))._ahead([[3, 0], [9]])
+    ahead = Rows(entry, 5, 10, torch.device("cpu"))._ahead([[3, 0], [9]], pin=False)
     assert [rows.tolist() for _, rows in ahead] == [
         [[15, 16, 17, 18, 19], [0, 1, 2, 3, 4]],
         [[45, 46, 47, 48, 49]],
     ]
+
+
+def test_rows_are_read_into_page_locked_memory_of_the_first_thread(entry, monkeypatch):
+    asked, empty = [], torch.empty
+
+    def noted(*shape, pin_memory, **more):
+        asked.append((threading.current_thread() is threading.main_thread(), pin_memory))
+        return buffers.append(empty(*shape, **more)) or buffers[-1]
+
+    buffers = []
+    monkeypatch.setattr(torch, "empty", noted)
+    found = [*Rows(entry, 5, 10, torch.device("cpu"))._ahead([[3, 0], [9]], pin=True)]
+    assert asked == [(True, True)] * 2
+    assert [rows.data_ptr() for _, rows in found] == [buffer.data_ptr() for buffer in buffers]
+    assert found[1][1].tolist() == [[45, 46, 47, 48, 49]]
 
 
 def test_there_are_no_rows_where_the_entry_was_cut(entry):

@@ -27,6 +27,22 @@ def test_only_the_main_process_prints():
     assert printed(lambda console: show([start, Notice("printed twice")], console)) == ""
 
 
+def test_before_the_run_begins_too(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    events = [Stored("features of 20 images", 1_500_000, reused=False)]
+    assert printed(lambda console: show(events, console)) == ""
+
+
+def test_a_notebook_gets_plain_text(monkeypatch, capsys):
+    """Through stdout: processes of ``notebook_launcher`` cannot send what a notebook displays."""
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setattr("rich.console.get_ipython", lambda: shell, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)  # as a notebook's says
+    assert Console().is_jupyter
+    show([Notice("a note"), Updated("a", Progress(0, 1), evaluating=False, done=1, images=2)])
+    assert capsys.readouterr().out == "note: a note\n"
+
+
 def test_in_a_file_there_are_plain_lines_and_no_bar():
     events = [
         Updated("head", Progress(0, 1), evaluating=False, done=8, images=20, loss=0.7),

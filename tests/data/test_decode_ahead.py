@@ -150,7 +150,8 @@ def test_the_memory_is_limited(starter):
     assert 0 < int(line.split()[0]) < 31
 
 
-def test_a_run_stores_and_trains_the_same(starter, tmp_path, threads):
+def test_a_run_stores_and_trains_the_same(starter, tmp_path, threads, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # a person's number would be kept
     threads(usable_cores())  # as many as the process of its own takes
     recipe, *overrides = starter
     subprocess.run(

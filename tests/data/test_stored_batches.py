@@ -45,6 +45,40 @@ def test_an_error_comes_with_its_batch():
         next(found)
 
 
+def test_a_stop_ends_all_reading():
+    """Nothing is read any more, and no thread is left."""
+    pixels, before = Numbered(), threading.active_count()
+    images = Images(pixels, torch.arange(100), 4)
+    found = stored_batches(images, batches(20, 20, 20, start=20), 2, pin=False)
+    next(found)
+    found.close()
+    assert threading.active_count() == before
+
+
+def test_threads_start_no_threads_of_torch(monkeypatch):
+    """torch copies more than 32,768 values by several threads, in each of the threads that ask."""
+    monkeypatch.setattr(torch.Tensor, "copy_", None)
+    images = Images(Numbered(), torch.arange(100), 4)
+    [[part]] = stored_batches(images, batches(20), 2, pin=False)
+    assert part.inputs[7].unique().tolist() == [7]
+
+
+@pytest.mark.parametrize("pin", [True, False])
+def test_memory_is_asked_for_in_one_thread(monkeypatch, pin):
+    """The first thread of a process has its GPU; others would start the first one of the host."""
+    asked, empty = [], torch.empty
+
+    def noted(*shape, pin_memory, **more):
+        asked.append((threading.current_thread() is threading.main_thread(), pin_memory))
+        return empty(*shape, **more)
+
+    monkeypatch.setattr(torch, "empty", noted)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    images = Images(Numbered(), torch.arange(100), 4)
+    [*_] = stored_batches(images, batches(20, 3), 2, pin=pin)
+    assert asked == [(True, pin)] * 2
+
+
 @pytest.mark.gpu
 def test_page_locked_memory():
     images = Images(Numbered(), torch.arange(100), 4)

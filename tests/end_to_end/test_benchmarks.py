@@ -6,9 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -20,6 +24,9 @@ from places import TESTS
 BENCHMARKS = TESTS / "benchmarks"
 sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / "contestants")]
 
+import gpu_contestant  # noqa: E402
+import gpu_decoding  # noqa: E402
+import gpu_rows  # noqa: E402
 import limit  # noqa: E402
 import limit_training as by_hand  # noqa: E402
 import loading  # noqa: E402
@@ -289,3 +296,73 @@ def test_the_gpu_benchmark_can_be_rehearsed_on_a_cpu(tmp_path):
     assert not any("error" in row for row in rows.values())
     assert len(own["images_per_second"]) == len(limit["images_per_second"]) == 1
     assert alone["images_per_second"] > 0
+
+
+@pytest.mark.slow
+def test_all_rows_of_the_gpu_benchmark_can_be_rehearsed(tmp_path):
+    raw = tmp_path / "gpu.json"
+    command = [
+        sys.executable, str(BENCHMARKS / "gpu.py"), "--tiny", "--minutes", "25", "--json", str(raw),
+        "--folder", str(tmp_path),
+    ]  # fmt: skip
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    known = json.loads(raw.read_text())
+    assert not known["left_out"]
+    assert not [row for row in known["rows"] if "error" in row]
+    differences = [r["loss_difference"] for r in known["rows"] if "loss_difference" in r]
+    assert len(differences) == 4
+    assert max(differences) < 0.15
+
+
+def test_what_needs_several_gpus_is_skipped_by_name(tmp_path):
+    def named(gpus):
+        rows = gpu_rows.rows(gpu_rows.TINY, tmp_path, gpus)
+        return {row["row"]: row for row in rows if "beside one" in row["row"]}
+
+    assert {row["skipped"] for row in named(1).values()} == {"there is one GPU"}
+    assert [name[:6] for name in named(4)] == ["4 GPUs"] * 4
+    rehearsed = named(0).values()
+    assert [row["work"]["processes"] for row in rehearsed] == [2] * 4
+    for words in ("features", "synchronised norms", "thaw, with the digests"):
+        assert any(words in row["row"] for row in rehearsed)
+
+
+ENDLESS = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+sys.stdin.readline()
+open("child", "w").write(str(child.pid))
+while True:
+    print("still busy", flush=True)
+    time.sleep(0.05)
+"""
+
+
+def test_a_contestant_that_does_not_end_is_killed_with_all_it_started(tmp_path, monkeypatch):
+    """However much it says in the meantime."""
+    (tmp_path / "contestants").mkdir()
+    (tmp_path / "contestants" / "endless.py").write_text(ENDLESS)
+    monkeypatch.setattr(gpu_contestant, "HERE", tmp_path)
+    with gpu_contestant.Contestants(tmp_path) as contestants:
+        answer = contestants.ask("endless", {}, 1)
+        assert answer == {"error": "TimeoutError: no answer within 1 s"}
+        assert not contestants.running
+    state = Path("/proc", (tmp_path / "child").read_text(), "stat")
+    for _ in range(100):
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail("what it started is still running")
+
+
+def test_the_difference_of_a_decoder_is_told_in_pixels_and_logits(task):
+    files = [path.read_bytes() for path in sorted(task.data.rglob("*.jpg"))[:4]]
+    opened = [torch.from_numpy(np.array(Image.open(BytesIO(f)).convert("RGB"))) for f in files]
+    pixels = [image.permute(2, 0, 1) for image in opened]
+    work = {"size": 32, "weights": str(task.weights)}
+    found = gpu_decoding.differences(files, pixels, work)
+    assert set(found.values()) == {0}
+    found = gpu_decoding.differences(files, [255 - image for image in pixels], work)
+    assert found["largest_pixel_difference"] == 255
+    assert found["largest_logit_difference"] > 0.01

@@ -1,6 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
-from tlf.runtime.ahead import ahead
+from tlf.runtime.ahead import ahead, sent
 
 
 @pytest.mark.parametrize("count", range(5))
@@ -21,3 +23,11 @@ def test_an_error_comes_where_it_happens():
 
     with pytest.raises(OSError, match="it was removed"):
         next(ahead(items()))
+
+
+@pytest.mark.parametrize(("kind", "lets"), [("cuda", True), ("mps", False), ("cpu", False)])
+def test_only_cuda_keeps_what_it_has_not_copied_yet(kind, lets):
+    asked = []
+    tensor = SimpleNamespace(to=lambda device, *, non_blocking: asked.append(non_blocking))
+    sent(tensor, SimpleNamespace(type=kind))
+    assert asked == [lets]

@@ -4,7 +4,13 @@ import sys
 
 import pytest
 
-from tlf.runtime.cores import local_processes, processes, threads_are_chosen, usable_cores
+from tlf.runtime.cores import (
+    is_first,
+    local_processes,
+    processes,
+    threads_are_chosen,
+    usable_cores,
+)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux has affinity")
@@ -75,3 +81,10 @@ def test_where_the_launcher_cannot_be_seen_it_has_set_the_threads(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr("tlf.runtime.cores.os.getppid", lambda: 2**30)
     assert not threads_are_chosen()
+
+
+def test_the_launcher_says_which_process_is_the_first(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    assert is_first()
+    monkeypatch.setenv("RANK", "1")
+    assert not is_first()

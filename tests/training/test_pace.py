@@ -14,6 +14,8 @@ from tlf.results import Progress, Updated
 from tlf.runtime.devices import start_accelerator
 from tlf.training import pace as module
 from tlf.training.epoch import train_epoch
+from tlf.training.evaluation import classify
+from tlf.training.features import eval_images
 from tlf.training.pace import UPDATES, Pace
 from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.signals import MEASURED
@@ -55,8 +57,22 @@ def points(pace, clock, seconds, updates):
 def test_one_process_waits_every_twenty_updates_or_every_second(clock):
     assert UPDATES == 20
     assert points(Pace(job_of(1)), clock, 0.001, 100) == [20, 40, 60, 80, 100]
-    assert points(Pace(job_of(1)), clock, 0.3, 12) == [4, 8, 12]
+    assert points(Pace(job_of(1)), clock, 0.3, 12) == [4, 7, 10]
     assert points(Pace(job_of(1)), clock, 30.0, 3) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("update", [0.06, 0.4, 0.9])
+def test_a_gpu_that_takes_in_many_updates_at_once_is_waited_for_in_time(clock, update):
+    """The host needs a millisecond for each. It learns at the first point what they really take."""
+    pace, done, waits = Pace(job_of(1)), clock.now, []
+    for _ in range(200):
+        clock.now += 0.001
+        done = max(done, clock.now) + update
+        if pace.waits():
+            waits.append(done - clock.now)
+            clock.now = done
+    assert max(waits[1:]) < 2
+    assert len(waits) < 20 + 200 * update  # and about once a second
 
 
 def test_several_processes_agree_on_the_next_point_at_the_last(clock):
@@ -150,6 +166,26 @@ def precision(request):
     """A precision, with an accelerator that computes in it."""
     yield request.param, start_accelerator(request.param)
     start_accelerator("no")
+
+
+def test_the_host_reads_nothing_of_an_evaluated_batch(job, monkeypatch):
+    monkeypatch.setattr("tlf.training.evaluation.eval_batch", lambda _: 2)
+    rates = {n: 1e-4 for n, _ in job.classifier.named_parameters()}
+    segment = begin_segment(
+        job.accelerator, job.classifier, SegmentSetup(frozenset(), rates, Sgd())
+    )
+    batches = [
+        *job.loaders.batches(eval_images(job), [[(0, i)] for i in range(len(job.splits.eval))])
+    ]
+    monkeypatch.setattr("tlf.training.evaluation._batches", lambda *_: (b for [b] in batches))
+    with HostReads() as counter:
+        found = [(len(counter.reads), step) for step in classify(job, segment, None)]
+    job.accelerator.free_memory()
+    *evaluated, (_, predictions) = found
+    assert [reads for reads, _ in evaluated] == [0] * len(batches)
+    assert len(predictions.logits) == len(batches) > 5
+    assert {name[:4] for name in counter.seen} >= {"conv", "line"}
+    assert counter.reads  # the logits, once
 
 
 @pytest.mark.parametrize("frozen", ["backbone", "nothing"])

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from tlf.hookspecs import hookimpl
+from tlf.runtime.ahead import sent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,8 +122,7 @@ def _cross_entropy(
 
 def _weights_of(labels: "Tensor", weights: "Tensor", like: "Tensor") -> "Tensor":
     """The weight of each image: its class's; of mixed labels, the classes' weights mixed alike."""
-    # non_blocking: the copy to a GPU would otherwise wait for everything that it still computes.
-    weights = weights.to(like.device, like.dtype, non_blocking=True)
+    weights = sent(weights, like.device).to(like.dtype)
     return labels.to(like.dtype) @ weights if labels.is_floating_point() else weights[labels]
 
 

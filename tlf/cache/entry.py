@@ -87,15 +87,23 @@ class Entry:
         self._check_whole(os.preadv(self._opened, [buffer.data], start), length)
         return buffer
 
-    def rows(self, numbers: Sequence[int], length: int) -> "NDArray[np.uint8]":
+    def rows(
+        self, numbers: Sequence[int], length: int, buffer: "NDArray[np.uint8] | None" = None
+    ) -> "NDArray[np.uint8]":
         """Rows of ``length`` bytes each: (len(numbers), length).
+
+        Parameters:
+            numbers: which rows.
+            length: bytes of a row.
+            buffer: where they are put, one after the other; by default, into new memory.
 
         Raises:
             OSError: the file was truncated or removed.
         """
         import numpy as np
 
-        buffer = np.empty(len(numbers) * length, dtype=np.uint8)
+        if buffer is None:
+            buffer = np.empty(len(numbers) * length, dtype=np.uint8)
         view, opened, done = buffer.data, self._opened, 0
         for number in numbers:
             done += os.preadv(opened, [view[done : done + length]], number * length)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tlf.cache.entry import Entry
-from tlf.runtime.ahead import ahead
+from tlf.runtime.ahead import ahead, sent
 
 _SHARE = 0.25
 """How much of a GPU's free memory the rows of one split may take."""
@@ -36,27 +36,44 @@ class Rows:
                 indices = self._sent(torch.tensor(batch))
                 yield indices, self._resident[indices]
             return
-        read = map(self._read, batches) if self.device.type == "cpu" else self._ahead(batches)
+        on_cpu = self.device.type == "cpu"
+        read = map(self._read, batches) if on_cpu else self._ahead(batches, pin=self._pins)
         for indices, rows in read:
-            yield self._sent(indices), None if rows is None else self._sent(rows)
+            yield self._sent(indices), None if rows is None else sent(rows, self.device)
 
-    def _sent(self, tensor: Tensor) -> Tensor:
-        """Copied to the device; the host does not wait."""
-        if self.device.type == "cuda":
-            tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
+    @property
+    def _pins(self) -> bool:
+        return self.device.type == "cuda"
 
-    def _read(self, batch: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+    def _sent(self, indices: Tensor) -> Tensor:
+        return sent(indices.pin_memory() if self._pins else indices, self.device)
+
+    def _read(
+        self, batch: Sequence[int], buffer: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        into = None if buffer is None else buffer.numpy()
         try:
-            rows = torch.from_numpy(self.entry.rows(batch, self.length))
+            rows = torch.from_numpy(self.entry.rows(batch, self.length, into))
         except OSError:
             return torch.tensor(batch), None
-        return torch.tensor(batch), rows
+        return torch.tensor(batch), rows if buffer is None else buffer.view(len(batch), -1)
 
-    def _ahead(self, batches: Iterable[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Each batch, read by a thread while the one before it is used."""
+    def _ahead(
+        self, batches: Iterable[Sequence[int]], *, pin: bool
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Each batch, read by a thread while the one before it is used; ``pin``: into page-locked
+        memory, which is got here. A thread that asked for it would start the first GPU.
+        """
         with ThreadPoolExecutor(1) as thread:
-            for reading in ahead(thread.submit(self._read, batch) for batch in batches):
+            begun = (
+                thread.submit(
+                    self._read,
+                    batch,
+                    torch.empty(len(batch) * self.length, dtype=torch.uint8, pin_memory=pin),
+                )
+                for batch in batches
+            )
+            for reading in ahead(begun):
                 yield reading.result()
 
     @cached_property

@@ -25,6 +25,7 @@ from tlf.results import (
 from tlf.runs.explain import stage_rows
 from tlf.runs.folder import more_epochs
 from tlf.runs.run import RunStarted
+from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored_state import state_file
 from tlf.runtime.text import printable
@@ -50,11 +51,11 @@ def show(
     Returns:
         The run's result; None if the run yielded none.
     """
-    console, job, event = console or Console(), None, None
+    console, job, event = console or _console(), None, None
     with _Bar(console) if _has_bar(console) else _Lines(console) as progress:
         for event in events:
             job = event.job if isinstance(event, RunStarted) else job
-            if job is not None and not job.accelerator.is_main_process:
+            if not (job.accelerator.is_main_process if job else is_first()):
                 continue
             if isinstance(event, Updated | Prepared):
                 progress.update(event)
@@ -64,8 +65,20 @@ def show(
     return event if isinstance(event, RunResult) else None
 
 
+def _console() -> Console:
+    """A terminal's or a file's console; in a notebook one that writes plain text to stdout.
+
+    What rich shows in a notebook has to come from the notebook's own process, and processes that
+    ``notebook_launcher`` starts are others.
+    """
+    console = Console()
+    if console.is_jupyter:
+        return Console(force_jupyter=False, force_terminal=False)
+    return console
+
+
 def _has_bar(console: Console) -> bool:
-    # In a notebook, a moving bar would need another library, ipywidgets.
+    # A console that a program gives may be a notebook's: a moving bar would need ipywidgets there.
     return console.is_terminal and not console.is_jupyter
 
 

@@ -6,6 +6,7 @@ For a GPU alone, which takes them faster than one process could unpack what othe
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,5 +51,6 @@ def _begun(
 
 
 def _fill(inputs: Tensor, images: Images, keys: Sequence[Key]) -> None:
-    for place, key in zip(inputs, keys, strict=True):
-        place.copy_(images[key][1])
+    # By NumPy: torch would start threads of its own in each of these.
+    for place, key in zip(inputs.numpy(), keys, strict=True):
+        np.copyto(place, images[key][1].numpy())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tlf.data.loading import Batch
-from tlf.runtime.ahead import ahead
+from tlf.runtime.ahead import ahead, sent
 
 
 def on_device(batches: Iterable[Sequence[Batch]], device: torch.device) -> Iterator[Batch]:
@@ -45,12 +45,12 @@ def _leaving(result: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
         return result.cpu(), None
     copied = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
     copied.copy_(result, non_blocking=True)
-    return copied, torch.cuda.current_stream().record_event()
+    return copied, torch.cuda.current_stream(result.device).record_event()
 
 
 def _arrived(batch: Batch, done: torch.cuda.Event) -> Batch:
     """The batch, for work on the current stream, which waits for the copy; the host does not."""
-    current = torch.cuda.current_stream()
+    current = torch.cuda.current_stream(batch.inputs.device)
     current.wait_event(done)
     for tensor in (batch.indices, batch.inputs, batch.labels):
         # Its memory may not be used again before the current stream has read it.
@@ -60,7 +60,7 @@ def _arrived(batch: Batch, done: torch.cuda.Event) -> Batch:
 
 def _moved(part: Batch, device: torch.device) -> Batch:
     indices, inputs, labels = (
-        tensor.to(device, non_blocking=True) for tensor in (part.indices, part.inputs, part.labels)
+        sent(tensor, device) for tensor in (part.indices, part.inputs, part.labels)
     )
     return Batch(indices, inputs, labels, part.stored)
 

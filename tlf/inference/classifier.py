@@ -1,5 +1,6 @@
 """A trained classifier: images in any form in, labels and probabilities out."""
 
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -47,6 +48,11 @@ class TrainedClassifier:
     precision: str = "no"
     """What it computes in: ``no`` (float32), ``bf16`` or ``fp16``. A device without a fast form of
     it computes in float32, with a ``PrecisionWarning``. ``model`` itself computes in float32."""
+
+    def __repr__(self) -> str:
+        """What it is, in a line: a backbone's own text has a line for each layer."""
+        size = self.preprocessing.size
+        return f"TrainedClassifier({size} × {size} images → {reprlib.repr(self.labels)})"
 
     # A path and bytes are sequences too, but not of images.
     @overload

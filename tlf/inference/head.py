@@ -1,5 +1,6 @@
 """A trained head alone, for programs that have their own backbone: needs torch and safetensors."""
 
+import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
 from os import PathLike
@@ -56,6 +57,11 @@ class PortableHead(nn.Module):
         """Features (B, F) → logits (B, K)."""
         logits: Tensor = self.module(features)
         return logits
+
+    def __repr__(self) -> str:
+        """What it is, in a line: a module's own text has a line for each layer."""
+        kind, labels = self.metadata.head["kind"], reprlib.repr(self.labels)
+        return f"PortableHead({kind}, {self.metadata.num_features} features → {labels})"
 
     def attach(self, backbone: nn.Module) -> "TrainedClassifier":
         """Join the head and the backbone that it was trained on, without its own classifier.

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ class Prediction:
     """The most probable class."""
     probability: float
     """The probability of that class."""
-    probabilities: Mapping[str, float]
+    probabilities: Mapping[str, float] = field(repr=False)
     """Class → probability, in the order of the logits; they sum to 1."""
     path: str | None = None
     """The path of the image, if it was given by path."""

@@ -51,7 +51,8 @@ def load_recipe(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Rec
     """Read a recipe file and check all of it.
 
     A recipe is a frozen dataclass, and so are the components in it: change it with
-    ``dataclasses.replace``. The changed recipe is checked again where it is used.
+    ``dataclasses.replace``, by values as TOML has them or by components (``tlf.component``). The
+    changed recipe is checked again where it is used.
 
     >>> import tlf
     >>> recipe = tlf.load_recipe("recipes/resnet18_finetune.toml", ["phases.all.epochs=5"])
@@ -108,7 +109,9 @@ def plan_of(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
     if isinstance(recipe, Plan):
         return _changed(recipe, overrides) if overrides else recipe
     if isinstance(recipe, Recipe):
-        return _changed(Plan(recipe, load_plugins(recipe.plugins), "recipe"), overrides)
+        listed = [*recipe.plugins] if isinstance(recipe.plugins, list | tuple) else []
+        plugins = load_plugins(named_plugins({"plugins": listed}))
+        return _changed(Plan(recipe, plugins, "recipe"), overrides)
     return read_plan(Path(recipe), overrides)
 
 
@@ -196,7 +199,9 @@ def _expected_preprocessing(plan: Plan) -> Preprocessing | None:
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:
-    content, problems = override(table(plan.recipe, plan.plugins.catalogue), overrides)
-    if problems:
-        raise RecipeError(problems, plan.source)
+    content = table(plan.recipe, plan.plugins.catalogue)
+    if overrides:
+        content, problems = override(content, overrides)
+        if problems:
+            raise RecipeError(problems, plan.source)
     return planned(content, plan.source)

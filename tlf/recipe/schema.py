@@ -24,6 +24,7 @@ from tlf.components import (
 )
 from tlf.preprocessing import WHITE
 from tlf.recipe.tables import Kind
+from tlf.recipe.values import shortened
 
 if TYPE_CHECKING:
     Monitor = str
@@ -177,7 +178,8 @@ class Recipe:
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """``auto`` is the precision of ``accelerate launch``."""
     compile: bool = False
-    """Whether torch.compile compiles the phases that train on images. It pays in long phases."""
+    """Whether torch.compile compiles the phases that train on images, for batches of any size. It
+    pays in long phases. Bits differ."""
     tf32: bool = True
     """On NVIDIA GPUs since Ampere: whether float32 is rounded to TF32 before it is multiplied."""
     deterministic: bool = False
@@ -222,3 +224,10 @@ class Recipe:
     """What makes updates of gradients."""
     phases: tuple[Phase, ...]
     """Stretches of training, one after the other."""
+
+    def __repr__(self) -> str:
+        """What it trains on and what it trains, in a line; ``vars`` has every value."""
+        dataset = getattr(self.data, "dataset", self.data)
+        parts = [shortened(repr(part), 60) for part in (dataset, self.backbone, self.head)]
+        names = ", ".join(str(getattr(phase, "name", phase)) for phase in self.phases)
+        return f"Recipe({' → '.join(parts)}; phases {names}; output {str(self.output)!r})"

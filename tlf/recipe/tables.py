@@ -101,17 +101,23 @@ def inline_kind(cls: type) -> Kind | None:
 
 
 def written(value: object, hint: object, catalogue: Catalogue) -> object:
-    """A value as TOML can hold it: components under their kinds, with every default."""
+    """A value as TOML can hold it: components under their kinds, with every default.
+
+    What a program says as TOML does stays as it is: a kind, or a table with a kind.
+    """
     kind = kind_of(hint)
     if isinstance(value, tuple | list):
         # Only lists of components need their type.
         return [written(each, hint if kind else None, catalogue) for each in value]
+    if isinstance(value, Mapping):
+        return {key: written(each, None, catalogue) for key, each in value.items()}
+    if isinstance(value, str):
+        return value.value if isinstance(value, Enum) else value
     if kind:
         return _component(value, kind, catalogue)
     if is_dataclass(value):
-        return table(value, catalogue)
-    if isinstance(value, Mapping):
-        return {key: written(each, None, catalogue) for key, each in value.items()}
+        offers = [o for o in catalogue.offers if o.component is type(value)]
+        return _under(offers[0].kind, value, catalogue) if offers else table(value, catalogue)
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, PurePath) else value
@@ -123,28 +129,32 @@ def table(value: object, catalogue: Catalogue) -> dict[str, Any]:
     for name, (_, hint) in options(type(value)).items():
         item = getattr(value, name)
         if (kind := kind_of(hint)) and kind.beside:
-            content |= titled(_component(item, kind, catalogue))
+            content |= titled(written(item, hint, catalogue))
         elif item is not None:
             content[name] = written(item, hint, catalogue)
     return content
 
 
-def titled(component: str | dict[str, Any]) -> dict[str, Any]:
+def titled(component: object) -> dict[str, Any]:
     """A component as a table, even if it has no options.
 
     >>> titled("linear")
     {'kind': 'linear'}
     """
-    return {"kind": component} if isinstance(component, str) else component
+    return component if isinstance(component, dict) else {"kind": component}
 
 
-def _component(value: object, kind: Kind, catalogue: Catalogue) -> str | dict[str, Any]:
+def _component(value: object, kind: Kind, catalogue: Catalogue) -> object:
     offers = catalogue.of(kind.hook).values()
     name = next((offer.kind for offer in offers if offer.component is type(value)), None)
     if name is None:
         raise PluginError(
-            f"a {kind.noun} must come from a plugin of this recipe, got {type(value).__name__}; "
-            "add its plugin to the recipe's plugins"
+            f"a {kind.noun} must be a kind, a table with a kind, or a component of the recipe's "
+            f"plugins, got {type(value).__name__}; add its plugin to the recipe's plugins"
         )
-    content = table(value, catalogue)
-    return {"kind": name, **content} if content else name
+    return _under(name, value, catalogue)
+
+
+def _under(kind: str, component: object, catalogue: Catalogue) -> str | dict[str, Any]:
+    content = table(component, catalogue)
+    return {"kind": kind, **content} if content else kind

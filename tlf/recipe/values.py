@@ -75,6 +75,8 @@ def shown(value: object) -> str:
 
     >>> shown("3"), shown(True), shown(0.5), shown([1])
     ('"3" (a string)', 'true (a boolean)', '0.5 (a decimal number)', 'a list')
+    >>> shown({1})  # given by a program
+    '{1} (of the type set)'
     """
     if isinstance(value, bool):
         return f"{str(value).lower()} (a boolean)"
@@ -84,9 +86,11 @@ def shown(value: object) -> str:
         return f"{value} (a date or time; quotes make it a string)"
     if isinstance(value, float):
         return f"{value} (a decimal number)"
-    return (
-        _NOUNS[type(value)][0] if isinstance(value, (list, dict)) else f"{value} (a whole number)"
-    )
+    if isinstance(value, (list, dict)):
+        return _NOUNS[type(value)][0]
+    if isinstance(value, int):
+        return f"{value} (a whole number)"
+    return f"{shortened(repr(value), most=60)} (of the type {type(value).__name__})"
 
 
 def shortened(text: str, most: int = 200) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from shutil import rmtree
@@ -58,7 +58,7 @@ class RunStarted:
     """A run has its folder and is about to train."""
 
     folder: Path
-    job: Job
+    job: Job = field(repr=False)
     epochs: int
     """How many epochs were finished before; 0 unless the run is resumed."""
 

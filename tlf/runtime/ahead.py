@@ -2,7 +2,10 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
 
 Begun = TypeVar("Begun")
 
@@ -22,3 +25,10 @@ def ahead(items: Iterable[Begun], by: int = 1) -> Iterator[Begun]:
         if len(waiting) > by:
             yield waiting.popleft()
     yield from waiting
+
+
+def sent(tensor: "torch.Tensor", device: "torch.device") -> "torch.Tensor":
+    """A tensor on its way to a device. The host does not wait for CUDA, which keeps what it still
+    has to copy. Others may not: MPS would read memory that is used for something else by then.
+    """
+    return tensor.to(device, non_blocking=device.type == "cuda")

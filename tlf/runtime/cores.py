@@ -49,3 +49,8 @@ _THREADS = (
     b"--num-cpu-threads-per-process",
 )
 """How a person tells a launcher the number of threads: a variable, or an option of Accelerate."""
+
+
+def is_first() -> bool:
+    """Whether this process is the first one of this run, as the launcher set it."""
+    return os.environ.get("RANK", "0") == "0"

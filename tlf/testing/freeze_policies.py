@@ -1,6 +1,7 @@
 """The contract of a freeze policy."""
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 
 from tlf.components import FreezePolicy
 from tlf.freezing.freeze import digests
@@ -63,14 +64,14 @@ def describe(policy: FreezePolicy) -> str:
 
 def _check_on(policy: FreezePolicy, name: str, model: Classifier) -> None:
     series = progresses(model)
-    before, told = _contents(model), repr(series)
+    before, told = _contents(model), deepcopy(series)
     with no_random_numbers(policy, "frozen"):
         answers = [_answer(policy, name, model, progress) for progress in series]
         again = [_answer(policy, name, model, progress) for progress in reversed(series)]
         often = {_answer(policy, name, model, series[-1]) for _ in range(REPEATS)}
     changed = next((key for key, value in _contents(model).items() if before[key] != value), None)
     require(changed is None, policy, f"changes {changed} of {name}", PURE)
-    require(repr(series) == told, policy, f"changes the progress that it is given for {name}", PURE)
+    require(series == told, policy, f"changes the progress that it is given for {name}", PURE)
     require(
         answers == again[::-1] and often == {answers[-1]},
         policy,

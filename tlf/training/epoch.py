@@ -100,11 +100,11 @@ def _make_updates(
         # process, and its state would have to be stored.
         factor = rate_factor(job.plan, phase, now)
         _write_rates(segment.optimizer, factor)
-        began = time.perf_counter()
+        began, graphs = time.perf_counter(), _graphs(job, segment)
         measure = measure or number in measured
         made = updates.make(number, len(batch), state.signals if measure else None)
-        if job.recipe.compile and segment.partition is None and len(segment.update_seconds) < 2:
-            yield from _compile_time(segment, time.perf_counter() - began)
+        compiled = _graphs(job, segment) > graphs
+        yield from _compile_time(segment, time.perf_counter() - began, compiled=compiled)
         losses.add(made, len(batch), number)
         state.skipped += made.skipped
         measure = measure and made.skipped  # then the next one is measured instead
@@ -134,12 +134,20 @@ def _is_heard(job: Job) -> bool:
     return hooked and bool(job.accelerator.is_main_process)
 
 
-def _compile_time(segment: Segment, seconds: float) -> Iterator[Notice]:
-    """Report the time that compiling took, once there is a second update to compare with."""
-    segment.update_seconds.append(seconds)
-    if len(segment.update_seconds) == 2:
-        first, second = segment.update_seconds
-        yield Notice(f"compiling took {first - second:.1f} s of the first update's {first:.1f} s")
+def _graphs(job: Job, segment: Segment) -> int:
+    """How many graphs were compiled so far; 0 where nothing is."""
+    return job.compiled.count if job.recipe.compile and segment.partition is None else 0
+
+
+def _compile_time(segment: Segment, seconds: float, *, compiled: bool) -> Iterator[Notice]:
+    """Report the time that compiling took, once there is an update that did not compile."""
+    if compiled:
+        segment.compiling.append(seconds)
+    elif segment.compiling:
+        spent = sum(segment.compiling)
+        extra = spent - seconds * len(segment.compiling)
+        segment.compiling.clear()
+        yield Notice(f"compiling took {extra:.1f} s of the {spent:.1f} s that an update took")
 
 
 def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -38,6 +38,7 @@ from tlf.recipe.augment import crops_files, is_random
 from tlf.recipe.prepare import transforms_of
 from tlf.recipe.schema import Phase
 from tlf.results import Notice, Prepared, Stored
+from tlf.runtime.ahead import sent
 from tlf.training.job import Job
 from tlf.training.phases import augmentations
 from tlf.training.segments.segment import Segment
@@ -138,8 +139,7 @@ def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
     """The input of the trainable part for a batch: images (B, C, S, S), or the output of the frozen
     stages for them.
     """
-    device = job.accelerator.device
-    inputs = batch.inputs.to(device, non_blocking=True)
+    inputs = sent(batch.inputs, job.accelerator.device)
     if batch.stored:
         return inputs
     images = normalize(inputs, job.preprocessing).contiguous(memory_format=torch.channels_last)

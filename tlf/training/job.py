@@ -29,6 +29,7 @@ from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS, Task
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
+from tlf.training.segments.compiled import Compiled
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -66,6 +67,11 @@ class Job:
         """``train`` and ``eval`` → the labels of their images (N, …)."""
         splits = {"train": self.splits.train, "eval": self.splits.eval}
         return {name: self.task.labels(split.labels) for name, split in splits.items()}
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The model's forward pass, which segments share that are compiled."""
+        return Compiled(self.classifier)
 
     @property
     def notes(self) -> tuple[str, ...]:

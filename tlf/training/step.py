@@ -18,6 +18,7 @@ from tlf.components import BatchAugmentation
 from tlf.data.loading import Batch, Share, deal
 from tlf.data.transfer import on_device
 from tlf.recipe.schema import Phase
+from tlf.runtime.ahead import sent
 from tlf.runtime.devices import on_threads
 from tlf.runtime.seeds import derive
 from tlf.training.features import Activations, model_inputs, train_images
@@ -149,7 +150,7 @@ class Updates:
     def _inputs(self, batch: Batch, number: int) -> tuple[Tensor, Tensor]:
         """The input of the trainable part for a piece of a batch, and the labels."""
         images = model_inputs(self.job, self.segment, batch)
-        labels = batch.labels.to(self.job.accelerator.device, non_blocking=True)
+        labels = sent(batch.labels, self.job.accelerator.device)
         return self._mixed(images, labels, number) if self._mixing else (images, labels)
 
     def _loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:

@@ -36,10 +36,7 @@ lr = {lr}
 def main(work: Work) -> Work:
     """Seconds of a run, of its parts and of its epochs."""
     folder = Path(mkdtemp(dir=work["folder"]))
-    recipe = folder / "recipe.toml"
-    precision = {"tf32": "no", "float32": "no"}.get(work["precision"], work["precision"])
-    settings = {"precision": precision, "tf32": str(work["precision"] == "tf32").lower()}
-    recipe.write_text(RECIPE.format(**{**work, **settings, "output": folder / "run"}))
+    recipe = settings(work, folder)
     profile = profiler() if work["profile"] else None
     began = time.perf_counter()
     with watched() as figures:
@@ -54,6 +51,15 @@ def main(work: Work) -> Work:
         "train_loss": epochs[-1].train_loss, "top1": epochs[-1].eval_top1,
         **(tables(profile) if profile else {}),
     }  # fmt: skip
+
+
+def settings(work: Work, folder: Path) -> Path:
+    """Write the recipe of a piece of work, whose run is in the folder, too."""
+    precision = {"tf32": "no", "float32": "no"}.get(work["precision"], work["precision"])
+    changed = {"precision": precision, "tf32": str(work["precision"] == "tf32").lower()}
+    path = folder / "recipe.toml"
+    path.write_text(RECIPE.format(**{**work, **changed, "output": folder / "run"}))
+    return path
 
 
 def profiler() -> torch.profiler.profile:

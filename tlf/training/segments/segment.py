@@ -37,6 +37,7 @@ from tlf.results import Audit
 from tlf.runtime.processes import gathered
 from tlf.training.job import Job, largest_piece
 from tlf.training.phases import apart, learning_rates, probed
+from tlf.training.segments.compiled import Compiled
 from tlf.training.segments.groups import build_optimizer, carry_over, parameter_groups
 from tlf.training.segments.norms import TrainedNorms, trained_norms
 
@@ -62,8 +63,9 @@ class SegmentSetup:
     """Whether BatchNorm takes its statistics from all processes, where there are several."""
     piece: int = 1
     """The largest number of images that a process trains on at once."""
-    compiled: bool = False
-    """Whether the model is compiled, where it trains from images and not from a partition."""
+    compiled: Compiled | None = None
+    """The compiled forward pass, which is used where the model trains from images and not from a
+    partition."""
 
 
 def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetup:
@@ -80,7 +82,7 @@ def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetu
         probed=probed(job.plan, job.preprocessing),
         synchronised=job.recipe.batchnorm == "sync",
         piece=largest_piece(job),
-        compiled=job.recipe.compile,
+        compiled=job.compiled if job.recipe.compile else None,
     )
 
 
@@ -105,8 +107,8 @@ class Segment:
     """Where the frozen stages end, if they run apart from the rest. ``model`` begins there."""
     threads: int
     """The number of CPU threads that the trainable part computes on."""
-    update_seconds: list[float] = field(default_factory=list)
-    """The time of each of its first two updates, where it is compiled."""
+    compiling: list[float] = field(default_factory=list)
+    """The time of the updates that compiled, until there is another one to compare with."""
     changing: Mapping[str, Tensor] = field(default_factory=dict)
     """What its updates change, by name: weights, and statistics such as BatchNorm's."""
     frozen_norms: dict[str, Tensor] = field(default_factory=dict)
@@ -160,7 +162,7 @@ def begin_segment(
     partition = _agreed(
         setup.image and find_partition(classifier, frozen, setup.image, accelerator.autocast, piece)
     )
-    trainable = _trainable(classifier, partition, compiled=setup.compiled)
+    trainable = _trainable(classifier, partition, setup.compiled)
     model, prepared = _wrapped(accelerator, trainable, built, setup, unused)
     several = accelerator.num_processes > 1
     norms = trained_norms(classifier, synchronised=several and setup.synchronised)
@@ -175,12 +177,16 @@ def begin_segment(
     )  # fmt: skip
 
 
-def _trainable(classifier: Classifier, partition: Partition | None, *, compiled: bool) -> nn.Module:
-    # Accelerate and the compiler write into the module that they are given. So they get a shallow
-    # copy: it shares the classifier's modules and parameters, and is dropped with the segment.
-    trainable = TrainablePart(classifier, partition) if partition else copy(classifier)
-    if compiled and partition is None:
-        trainable.compile()
+def _trainable(
+    classifier: Classifier, partition: Partition | None, compiled: Compiled | None
+) -> nn.Module:
+    if partition is not None:
+        return TrainablePart(classifier, partition)
+    # Accelerate writes into the module that it is given. So it gets a shallow copy: it shares the
+    # classifier's modules and parameters, and is dropped with the segment.
+    trainable = copy(classifier)
+    if compiled is not None:
+        vars(trainable)["forward"] = compiled
     return trainable
 
 
