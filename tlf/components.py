@@ -72,6 +72,9 @@ class BuiltBackbone:
     config: Mapping[str, Any] = field(default_factory=dict)
     """What ``rebuild`` needs beside the options to build the same network without its pretrained
     weights: values of JSON. A run stores it."""
+    notes: tuple[str, ...] = ()
+    """What a person should know before training, one sentence each: a run shows them, and
+    ``tlf explain``."""
 
 
 class Backbone(Protocol):

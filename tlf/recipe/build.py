@@ -13,13 +13,13 @@ from tlf.model import Classifier, channels_last
 from tlf.plugins.attribution import blame
 from tlf.plugins.returned import checked_backbone, checked_features, checked_head
 from tlf.preprocessing import Preprocessing
-from tlf.recipe.plan import Plan
+from tlf.recipe.plan import ModelPlan, Plan
 from tlf.recipe.schema import Recipe
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS
 
 
-def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
+def build_model(plan: Plan | ModelPlan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     """Build the backbone with its weights, and a new head for so many classes.
 
     Raises:
@@ -33,11 +33,11 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     return built, _joined(plan, built, classes, "build")
 
 
-def rebuild_model(plan: Plan, classes: int, config: Mapping[str, Any]) -> Classifier:
+def rebuild_model(plan: Plan | ModelPlan, classes: int, config: Mapping[str, Any]) -> Classifier:
     """Build the model of a trained run, which the run's own weights are loaded into next.
 
     Parameters:
-        plan: the recipe of the run.
+        plan: the recipe of the run, or the part of it that the model is built from.
         classes: the number of classes.
         config: what the backbone said when the run was trained: ``BuiltBackbone.config``.
 
@@ -54,7 +54,7 @@ def rebuild_model(plan: Plan, classes: int, config: Mapping[str, Any]) -> Classi
     return _joined(plan, built, classes, "rebuild")
 
 
-def _joined(plan: Plan, built: BuiltBackbone, classes: int, verb: str) -> Classifier:
+def _joined(plan: Plan | ModelPlan, built: BuiltBackbone, classes: int, verb: str) -> Classifier:
     """A backbone, and a new head for so many classes."""
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     with seeded(recipe.seed, "head"), blame(catalogue.offer(recipe.head), "build"):

@@ -70,6 +70,8 @@ class Explanation:
     starts: Mapping[str, str]
     """Phase → the input of its trainable part: images, or the output of the frozen stages. Checked
     in float32 on the CPU; a run checks it again on its own device."""
+    built: tuple[str, ...] = ()
+    """A sentence for each thing to know about the backbone."""
     unused: tuple[str, ...] = ()
     """A sentence for each phase that would train parameters which no output depends on."""
 
@@ -77,7 +79,7 @@ class Explanation:
     def notes(self) -> tuple[str, ...]:
         """Notes about splits, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        return (*self.splits.notes, *whole, *self.unused)
+        return (*self.splits.notes, *self.built, *whole, *self.unused)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
@@ -124,6 +126,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         phases={name: stage_rows(classifier, table) for name, table in rates.items()},
         trainable={name: tuple(table) for name, table in rates.items()},
         starts=starts,
+        built=built.notes,
         unused=tuple(notes),
     )
 

@@ -106,7 +106,8 @@ def write_end(folder: Path, job: Job, state: State, seconds: float) -> RunResult
 def _metadata(job: Job, best: EpochResult) -> Metadata:
     catalogue = job.plan.plugins.catalogue
     head, backbone = catalogue.offer(job.recipe.head), catalogue.offer(job.recipe.backbone)
-    others = [offer.plugin for offer in (head, backbone) if offer.plugin.name != "tlf"]
+    plugins = job.plan.plugins
+    needed = {head.plugin.name, backbone.plugin.name, *(n.split(":")[0] for n in plugins.changing)}
     return Metadata(
         task=job.recipe.task,
         classes=job.splits.classes,
@@ -118,9 +119,14 @@ def _metadata(job: Job, best: EpochResult) -> Metadata:
         num_features=job.built.num_features,
         classifier=job.built.classifier,
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
-        plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in others},
+        plugins={
+            plugin.name: f"{plugin.distribution} {plugin.version}"
+            for plugin in plugins.loaded
+            if plugin.name in needed - {"tlf"}
+        },
         tlf=tlf.__version__,
         precision=job.accelerator.mixed_precision,
+        changed_by=plugins.changing,
     )
 
 
