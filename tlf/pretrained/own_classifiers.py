@@ -46,8 +46,8 @@ UNLIKE = {
 """Class of the network → why no file of a linear head can be loaded into it."""
 
 
-def own_loader_notes(library: str, model: str, module: "nn.Module") -> tuple[str, ...]:
-    """A sentence where the library's own network does not load a run's ``model.safetensors``.
+def own_loader_note(library: str, model: str, module: "nn.Module") -> str:
+    """Why the library's own network does not load a run's ``model.safetensors``; empty if it does.
 
     Parameters:
         library: ``timm`` or ``torchvision``.
@@ -56,10 +56,10 @@ def own_loader_notes(library: str, model: str, module: "nn.Module") -> tuple[str
     """
     refused = f"{library}'s own {model} does not load the run's model.safetensors"
     if reason := rearranged(module):
-        return (f"{refused}: {reason}; tlf export RUN --to {library} writes a file that it loads",)
+        return f"{refused}: {reason}; tlf export RUN --to {library} writes a file that it loads"
     if reason := unlike(module):
-        return (f"{refused}: {reason}; write --to torch-export or onnx to export it",)
-    return ()
+        return f"{refused}: {reason}; write --to torch-export or onnx to export it"
+    return ""
 
 
 def rearranged(module: "nn.Module") -> str:

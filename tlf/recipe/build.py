@@ -68,6 +68,12 @@ def _joined(plan: Plan | ModelPlan, built: BuiltBackbone, classes: int, verb: st
     return classifier
 
 
+def has_linear_head(plan: Plan) -> bool:
+    """Whether the head is a linear layer with a bias, as the classifiers of libraries are."""
+    head = plan.recipe.head
+    return plan.plugins.catalogue.offer(head).kind == "linear" and bool(getattr(head, "bias", True))
+
+
 def resolve_preprocessing(
     recipe: Recipe, built: BuiltBackbone, source: str = "recipe"
 ) -> Preprocessing:

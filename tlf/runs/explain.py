@@ -13,7 +13,7 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
-from tlf.recipe.build import build_model, check_input, resolve_preprocessing
+from tlf.recipe.build import build_model, check_input, has_linear_head, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.results import Progress
 from tlf.training.phases import (
@@ -30,6 +30,13 @@ ONE_STAGE = (
     "gradual and layer_decay, treat it as a whole"
 )
 """The note about a backbone that cannot be frozen by stages."""
+
+
+OTHER_HEAD = (
+    "only a linear head with a bias loads into timm's or torchvision's own network; "
+    "tlf export writes this model --to torch-export or onnx"
+)
+"""The note about any other head."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,8 @@ class Explanation:
     starts: Mapping[str, str]
     """Phase → the input of its trainable part: images, or the output of the frozen stages. Checked
     in float32 on the CPU; a run checks it again on its own device."""
-    built: tuple[str, ...] = ()
-    """A sentence for each thing to know about the backbone."""
+    own_loader: str = ""
+    """Where no other library loads the run's ``model.safetensors``: a sentence that says why."""
     unused: tuple[str, ...] = ()
     """A sentence for each phase that would train parameters which no output depends on."""
 
@@ -79,7 +86,8 @@ class Explanation:
     def notes(self) -> tuple[str, ...]:
         """Notes about splits, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        return (*self.splits.notes, *self.built, *whole, *self.unused)
+        own = [self.own_loader] if self.own_loader else []
+        return (*self.splits.notes, *own, *whole, *self.unused)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
@@ -126,7 +134,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         phases={name: stage_rows(classifier, table) for name, table in rates.items()},
         trainable={name: tuple(table) for name, table in rates.items()},
         starts=starts,
-        built=built.notes,
+        own_loader=built.own_loader if has_linear_head(plan) else OTHER_HEAD,
         unused=tuple(notes),
     )
 
