@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from tlf import errors
@@ -30,6 +32,21 @@ def test_the_tree_shows_the_parents():
         indents.append((indent, words[0]))
     bases = {kind.__name__: kind.__base__.__name__ for kind in KINDS}
     assert parents == bases | {"TlfError": ""}
+
+
+MADE = {
+    "RecipeError": lambda kind: kind(["a", "b"], "a.toml"),
+    "StoppedError": lambda kind: kind("runs/a", "Ctrl-C"),
+    "OutputError": lambda kind: kind(BrokenPipeError(32, "Broken pipe")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_comes_back_from_another_process_as_it_was(kind):
+    error = MADE.get(kind.__name__, lambda kind: kind("a message"))(kind)
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert (str(again), vars(again)) == (str(error), vars(error))
 
 
 def test_a_recipe_error_lists_all_problems_and_counts_them():

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tlf.heads import AttentionPool, Cosine, Linear
+from tlf.heads import KINDS, AttentionPool, Cosine, Linear
 
 B, F, K = 5, 12, 4
 
@@ -102,3 +102,14 @@ def test_attention_pool_refuses_other_shapes(shape):
     module = AttentionPool(heads=3).build(F, K)
     with pytest.raises(ValueError, match="the input of attention pooling must be maps"):
         module(torch.randn(shape))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_head_is_exported_for_any_number_of_images(kind):
+    head = KINDS[kind](**({"heads": 3} if kind == "attention-pool" else {})).build(F, K).eval()
+    one = (F, 2, 3) if kind == "attention-pool" else (F,)
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(head, (torch.zeros(2, *one),), dynamic_shapes=({0: batch},))
+    for count in (1, B):
+        features = torch.randn(count, *one)
+        torch.testing.assert_close(program.module()(features), head(features))

@@ -94,6 +94,9 @@ class BuiltBackbone:
     config: Mapping[str, Any] = field(default_factory=dict)
     """What ``rebuild`` needs beside the options to build the same network without its pretrained
     weights: values of JSON. A run stores it."""
+    own_loader: str = ""
+    """Where the architecture's own loader does not take a linear head from ``model.safetensors``:
+    a sentence that says why. A run and ``tlf explain`` show it before training."""
 
 
 class Backbone(Protocol):

@@ -17,11 +17,19 @@ Every message names the thing, says what is wrong and what to write instead.
 """
 
 from collections.abc import Sequence
+from copyreg import __newobj__ as new_object  # type: ignore[attr-defined]
 from difflib import get_close_matches
+from typing import Any
 
 
 class TlfError(Exception):
     """Anything that a user can cause and fix. Shown without a traceback."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its message and attributes: a process pool sends errors back, and Python would
+        call ``__init__`` with the message alone.
+        """
+        return new_object, (type(self), *self.args), self.__dict__
 
 
 class RecipeError(TlfError):

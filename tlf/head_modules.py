@@ -71,7 +71,8 @@ class AttentionPoolHead(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (B, F, H, W) or tokens (B, N, F) → logits (B, K)."""
         tokens = self.norm(self._tokens(maps))
-        query = self.query.expand(len(tokens), -1, -1)
+        # Not ``len``: it is a number of Python's, which torch.export takes for a constant.
+        query = self.query.expand(tokens.shape[0], -1, -1)
         pooled, _ = self.attention(query, tokens, tokens, need_weights=False)
         logits: Tensor = self.linear(pooled[:, 0])
         return logits

@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import os
+import pickle
 import re
 import socket
 import subprocess
@@ -55,6 +56,26 @@ def test_the_parameters_that_its_document_shows_are_there():
             parameter, _, default = argument.lstrip("*").partition("=")
             assert parameter in parameters, name
             assert not default or repr(parameters[parameter].default) == default, name
+
+
+def test_what_functions_give_can_be_pickled(
+    finished_events, finished, finished_torchvision, images
+):
+    """As process pools, joblib and Ray do."""
+    image = images / "val/squares/001.jpg"
+    for run in (finished, finished_torchvision):
+        classifier = package.load_classifier(run)
+        head = package.load_head(run / "head.safetensors")
+        found = classifier.predict(image)
+        recipe = package.load_recipe(run / "recipe.toml")
+        values = (found, recipe, *finished_events[-2:], package.Exported("a", 1, 0, {}, {}, "no"))
+        assert pickle.loads(pickle.dumps(values)) == values
+        assert pickle.loads(pickle.dumps(classifier)).predict(image) == found
+        assert pickle.loads(pickle.dumps(head)).labels == head.labels
+        explanation = package.explain(recipe)
+        again = pickle.loads(pickle.dumps(explanation))
+        assert again.phases == explanation.phases
+        assert package.load_recipe(run / "recipe.toml") == recipe
 
 
 def test_a_program_trains_explains_and_predicts(recipe, images):

@@ -9,6 +9,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file
+from torch import nn
 from torchvision import models
 
 import tlf as package
@@ -16,7 +17,7 @@ from run_files import predictions
 from small import needs_onnx
 from tlf.errors import RunError, WeightsError
 from tlf.exports import export
-from tlf.exports.formats import Source, write_plain
+from tlf.exports.formats import Source, write_onnx, write_plain, write_torch_export
 from tlf.exports.parity import read_sample
 from tlf.inference.metadata import read_metadata
 
@@ -120,3 +121,27 @@ def test_a_run_with_another_head_is_refused_before_anything_is_written(run_copy,
     with pytest.raises(WeightsError, match="the head must be 'linear'"):
         package.export(run_copy, "timm")
     assert not list((run_copy / "exports").iterdir())
+
+
+class Counting(nn.Module):
+    """A head that computes with the number of images."""
+
+    def forward(self, features):
+        return features[:, :2] / len(features)
+
+
+@pytest.mark.parametrize("write", [write_torch_export, write_onnx])
+def test_a_model_that_torch_cannot_trace_is_one_line(finished, tmp_path, write):
+    classifier = package.load_classifier(finished)
+    classifier.model.head = Counting()
+    source = Source(finished, classifier, read_metadata(finished / "model.safetensors"))
+    with pytest.raises(WeightsError, match=r"^--to .* it cannot trace this one: .+; write --to m"):
+        write(source, tmp_path / "a")
+
+
+def test_a_network_whose_classifier_is_another_is_refused(finished, tmp_path):
+    classifier = package.load_classifier(finished)
+    classifier.model.backbone = type("SqueezeNet", (nn.Module,), {})()
+    source = Source(finished, classifier, read_metadata(finished / "model.safetensors"))
+    with pytest.raises(WeightsError, match="must be like a linear head, and its classifier cuts"):
+        write_plain(source, tmp_path / "a")

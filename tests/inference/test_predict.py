@@ -12,7 +12,7 @@ from installing import installed, write_project
 from run_files import predictions
 from small import TWO_PHASES, UNREADABLE, write_recipe
 from tlf.builtin.folder import Folder
-from tlf.errors import DataError, RunError, WeightsError
+from tlf.errors import DataError, PluginError, RunError, WeightsError
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand, load_classifier
 from tlf.inference.predict import predict as predict_images
@@ -280,3 +280,101 @@ def test_a_backbone_that_cannot_be_rebuilt_is_named(run_copy, size):
     write_sealed(path, load(data), about)
     with pytest.raises(WeightsError, match="wrote a backbone that this tlf cannot rebuild: "):
         load_classifier(run_copy)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", torch.float16])
+def test_a_model_may_be_converted_to_another_type(finished, images, dtype):
+    plain, other = load_classifier(finished), load_classifier(finished, device="cpu", dtype=dtype)
+    image = images / "val/squares/001.jpg"
+    types = {t.dtype for t in [*other.model.parameters(), other.prepare([image])]}
+    assert types == {getattr(torch, str(dtype).removeprefix("torch."))}
+    expected = plain.predict(image).probabilities
+    assert other.predict(image).probabilities == pytest.approx(expected, abs=0.02)
+
+
+def test_a_wrong_device_or_type_is_refused(finished):
+    with pytest.raises(RunError, match=r"device must be one of cpu.* got 'gpu'"):
+        load_classifier(finished, device="gpu")
+    with pytest.raises(RunError, match=r"dtype must be one of float32.* got 'int8'"):
+        load_classifier(finished, dtype=torch.int8)
+    with pytest.raises(RunError, match="precision and dtype must not both be given, got 'bf16'"):
+        load_classifier(finished, "bf16", dtype="float16")
+
+
+ASIDE = """
+from dataclasses import dataclass
+from torch.nn.functional import cross_entropy
+from tlf.hookspecs import hookimpl
+
+@dataclass(frozen=True)
+class Same:
+    def build(self, class_counts):
+        return lambda logits, labels: cross_entropy(logits, labels, reduction="none")
+
+@dataclass(frozen=True)
+class Watch:
+    @hookimpl
+    def tlf_epoch_ended(self, result):
+        pass
+
+@hookimpl
+def tlf_losses():
+    return {"same": Same}
+
+@hookimpl
+def tlf_extensions():
+    return {"watch": Watch}
+
+@hookimpl
+def tlf_training_step(model, images, labels, loss):
+    return None
+"""
+
+MARKING = """
+from dataclasses import dataclass
+import torch
+from tlf.hookspecs import hookimpl
+
+@dataclass(frozen=True)
+class Mark:
+    width: int = 1
+
+    @hookimpl
+    def tlf_model_trained(self, model):
+        model.head.register_buffer("mark", torch.ones(self.width))
+
+@hookimpl
+def tlf_extensions():
+    return {"mark": Mark}
+"""
+
+
+def test_only_the_plugins_that_the_model_is_made_of_are_needed(tmp_path, images):
+    aside = write_project(tmp_path / "tlf-aside", "aside", ASIDE)
+    marking = write_project(tmp_path / "tlf-marking", "marking", MARKING)
+    recipe = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    with installed(tmp_path / "site", aside, marking):
+        *_, result = run(
+            recipe,
+            ["loss=aside:same", "plugins=['aside']", "phases.1.epochs=1",
+             "extensions=['aside:watch', {kind='marking:mark', width=3}]"],
+        )  # fmt: skip
+        head = load_classifier(result.folder).model.head
+    assert head.mark.shape == (3,)
+    with installed(tmp_path / "less", marking):
+        assert load_classifier(result.folder).model.head.mark.shape == (3,)
+    needed = (
+        r"model.safetensors needs the plugin 'marking' of tlf-marking 1\.2: plugin 'marking' is"
+    )
+    with pytest.raises(PluginError, match=needed) as caught:
+        load_classifier(result.folder)
+    assert "aside" not in str(caught.value)
+    weights = Path(result.folder, "model.safetensors")
+    about, data = read_sealed(weights)
+    del about["changed_by"]
+    write_sealed(weights, load(data), about)
+    with (
+        installed(tmp_path / "least", marking),
+        pytest.raises(PluginError, match="'aside' is not installed"),
+    ):
+        load_classifier(result.folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.inference.sealed_file import read_sealed, write_sealed
@@ -30,6 +30,16 @@ def header_length(data):
 
 def test_what_was_written_is_read(path):
     assert read_sealed(path) == (ABOUT, path.read_bytes())
+
+
+def test_layers_that_share_a_tensor_are_both_stored(tmp_path):
+    """As those of CoaT, which a run would else refuse to write after its last epoch."""
+    shared = torch.randn(3)
+    write_sealed(tmp_path / "a.safetensors", {"one": shared, "two": shared, "part": shared[1:]}, {})
+    stored = load_file(tmp_path / "a.safetensors")
+    assert torch.equal(stored["one"], shared)
+    assert torch.equal(stored["two"], shared)
+    assert torch.equal(stored["part"], shared[1:])
 
 
 def test_the_digest_is_of_the_file_with_zeros_in_its_place(path):

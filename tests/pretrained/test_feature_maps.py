@@ -1,9 +1,13 @@
 import copy
+import pickle
 
 import pytest
 import torch
 from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.models.vision_transformer import VisionTransformer
 
+from tlf.pretrained import feature_maps
 from tlf.pretrained.feature_maps import offer_timm, offer_torchvision, top
 
 
@@ -105,3 +109,45 @@ def test_hidden_layers_before_the_classifier_leave_no_maps():
     assert top(net, "classifier.1") == "features"
     net.classifier = nn.Sequential(nn.Linear(4, 4), nn.Identity())
     assert top(net, "classifier.1") == ""
+
+
+def in_another_process(network):
+    """The network, pickled, where nothing has made its class yet."""
+    data = pickle.dumps(network)
+    feature_maps._subclass.cache_clear()
+    return pickle.loads(data)
+
+
+@pytest.mark.parametrize("plain", [Rows(), Wider(), Encoder(tokens=True), Encoder(tokens=False)])
+def test_a_network_of_timm_can_be_pickled(plain):
+    offer_timm(plain)
+    again = in_another_process(plain)
+    assert torch.equal(again(IMAGES), plain(IMAGES))
+    assert hasattr(again, "forward_features") == hasattr(plain, "forward_features")
+    if hasattr(plain, "forward_features"):
+        assert torch.equal(again.forward_features(IMAGES), plain.forward_features(IMAGES))
+    assert type(copy.deepcopy(again)) is type(again)
+
+
+def test_a_network_of_torchvision_can_be_pickled():
+    net = ResNet(BasicBlock, [1, 1, 1, 1]).eval()
+    offer_torchvision(net, "layer4")
+    again = in_another_process(net)
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(again.forward_features(images), net.forward_features(images))
+    assert torch.equal(again(images), net(images))
+
+
+def test_the_tokens_of_a_vision_transformer_are_exported_for_any_number_of_images():
+    net = VisionTransformer(
+        image_size=32, patch_size=16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8
+    ).eval()
+    offer_torchvision(net, "encoder")
+    holder = nn.Module()
+    holder.net, holder.forward = net, lambda images: net.forward_features(images)
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(
+        holder, (torch.zeros(2, 3, 32, 32),), dynamic_shapes=({0: batch},)
+    )
+    images = torch.randn(5, 3, 32, 32)
+    torch.testing.assert_close(program.module()(images), net.forward_features(images))

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tlf.pretrained.own_classifiers import REARRANGED
 from tlf.results import Notice, SegmentStarted
-from tlf.runs.explain import StageRow, explain, stage_rows
+from tlf.runs.explain import OTHER_HEAD, StageRow, explain, stage_rows
 from tlf.runs.run import run
 
 
@@ -70,3 +71,12 @@ def test_parameters_that_no_output_depends_on_are_frozen_and_named(recipe):
     assert {*started["all"].rates} == {*explanation.trainable["all"]}
     lines = [event.text for event in events if isinstance(event, Notice)]
     assert [line for line in lines if "norm" in line] == [explanation.notes[-1]]
+
+
+def test_what_the_librarys_own_loader_refuses_is_said_before_training(recipe, monkeypatch):
+    monkeypatch.setitem(REARRANGED, "ResNet", "its classifier has two heads")
+    (note,) = explain(recipe).notes
+    assert "own test_resnet.r160_in1k does not load the run's model.safetensors: its clas" in note
+    assert note in [event.text for event in run(recipe) if isinstance(event, Notice)]
+    assert explain(recipe, ["head=mlp"]).notes == (OTHER_HEAD,)
+    assert explain(recipe, ["head.bias=false"]).notes == (OTHER_HEAD,)

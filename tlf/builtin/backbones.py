@@ -12,6 +12,7 @@ from tlf.hookspecs import hookimpl
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained import downloads, published, stages
 from tlf.pretrained import feature_maps as maps
+from tlf.pretrained.own_classifiers import own_loader_note
 from tlf.pretrained.weights import StoredWeights, fit, local_file, read, vacated
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ class Torchvision:
         if top := maps.top(module, classifier):
             maps.offer_torchvision(module, top)
         config = {"size": preprocessing.size}
-        return BuiltBackbone(module, width, stages.cut(module), preprocessing, classifier, config)
+        note = own_loader_note("torchvision", self.model, module)
+        return BuiltBackbone(
+            module, width, stages.cut(module), preprocessing, classifier, config, note
+        )
 
     def _stored(self, entries: Mapping[str, Any]) -> StoredWeights | None:
         if self.weights == "none":
@@ -191,7 +195,8 @@ class Timm:
         classifier = (*published.timm_classifiers(config), "head")[0]
         preprocessing = published.with_channels(preprocessing, self.channels)
         parts = stages.cut_timm(module)
-        return BuiltBackbone(module, width, parts, preprocessing, classifier, network)
+        note = own_loader_note("timm", self.model, module)
+        return BuiltBackbone(module, width, parts, preprocessing, classifier, network, note)
 
     def _published(self, architecture: str) -> tuple[Any, dict[str, "Tensor"], dict[str, Any]]:
         """Published weights: timm's description, their tensors, and the network's options."""

@@ -9,13 +9,15 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from tlf.errors import RunError, WeightsError
+from tlf.errors import RunError, TlfError, WeightsError
+from tlf.exports.own_network import arranged, own_network
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.head import load_head
 from tlf.inference.metadata import Metadata
-from tlf.inference.model_files import save_model
+from tlf.inference.model_files import save_tensors
+from tlf.pretrained.own_classifiers import unlike
 from tlf.runtime.strict_json import dumps
 
 Compute = Callable[[Tensor], Tensor]
@@ -74,10 +76,11 @@ def compute_with_model(source: Source, path: Path) -> Compute:
 
 
 def write_plain(source: Source, path: Path) -> None:
-    """Write tensors under the names of the library's own classifier.
+    """Write the tensors of the library's own network.
 
     Raises:
-        WeightsError: the head is not a linear layer with a bias, as the library's is.
+        WeightsError: the head is not a linear layer with a bias, or the library's classifier is
+            another one.
     """
     model = source.classifier.model
     if source.metadata.head["kind"] != "linear":
@@ -90,39 +93,57 @@ def write_plain(source: Source, path: Path) -> None:
             "the head must have a bias for the library's own model, got one without; write --to "
             "model, torch-export or onnx"
         )
-    save_model(path, model, source.metadata)
+    if reason := unlike(model.backbone):
+        raise WeightsError(
+            f"the library's own classifier must be like a linear head, and {reason}; write --to "
+            "model, torch-export or onnx"
+        )
+    network = own_network(source.metadata)
+    tensors = arranged(network, model.backbone.state_dict(), model.head.weight, model.head.bias)  # type: ignore[arg-type]
+    save_tensors(path, tensors, source.metadata)
+
+
+def write_timm(source: Source, path: Path) -> None:
+    """Write the tensors of timm's own network.
+
+    Raises:
+        WeightsError: the backbone is of another library, or the head does not fit.
+    """
+    _check_backbone(source, "timm")
+    write_plain(source, path)
+
+
+def write_torchvision(source: Source, path: Path) -> None:
+    """Write the tensors of torchvision's own network.
+
+    Raises:
+        WeightsError: the backbone is of another library, or the head does not fit.
+    """
+    _check_backbone(source, "torchvision")
+    write_plain(source, path)
 
 
 def compute_with_timm(source: Source, path: Path) -> Compute:
-    """The library's own model, loaded by timm."""
+    """The library's own network, loaded by timm."""
     import timm
 
-    backbone = _backbone_of(source, "timm")
-    options = {"in_chans": backbone["channels"]} if backbone.get("channels", 3) != 3 else {}
+    module = own_network(source.metadata)
     with _loading("timm"):
-        module = timm.create_model(
-            backbone["model"], num_classes=len(source.metadata.classes), **options
-        ).eval()
         timm.models.load_checkpoint(module, str(path))
     return module
 
 
 def compute_with_torchvision(source: Source, path: Path) -> Compute:
-    """The library's own model with the tensors of the file."""
-    from torchvision import models
-
-    backbone = _backbone_of(source, "torchvision")
+    """The library's own network with the tensors of the file."""
+    module = own_network(source.metadata)
     with _loading("torchvision"):
-        module: nn.Module = models.get_model(
-            backbone["model"], weights=None, num_classes=len(source.metadata.classes)
-        )
         module.load_state_dict(load_file(path))
-    return module.eval()
+    return module
 
 
 def write_torch_export(source: Source, path: Path) -> None:
     """Write a program of torch.export that takes any batch size."""
-    with path.open("wb") as file:
+    with path.open("wb") as file, _tracing("torch-export"):
         program = _program(source)
         program.example_inputs = None  # torch would pickle them
         torch.export.save(program, file, extra_files={"tlf.json": source.about})
@@ -142,12 +163,13 @@ def write_onnx(source: Source, path: Path) -> None:
         RunError: its packages are not installed.
     """
     require("onnx", "onnxscript")
-    program: Any = torch.onnx.export(
-        _program(source), input_names=["images"], output_names=["logits"], dynamo=True,
-        verbose=False,
-    )  # fmt: skip
-    program.model.metadata_props["tlf"] = source.about
-    program.save(str(path))
+    with _tracing("onnx"):
+        program: Any = torch.onnx.export(
+            _program(source), input_names=["images"], output_names=["logits"], dynamo=True,
+            verbose=False,
+        )  # fmt: skip
+        program.model.metadata_props["tlf"] = source.about
+        program.save(str(path))
 
 
 def compute_with_onnx(source: Source, path: Path) -> Compute:
@@ -164,8 +186,8 @@ def compute_with_onnx(source: Source, path: Path) -> Compute:
 FORMATS: Mapping[str, Format] = {
     "head": Format("head.safetensors", write_head, compute_with_head),
     "model": Format("model.safetensors", write_model, compute_with_model),
-    "timm": Format("timm.safetensors", write_plain, compute_with_timm),
-    "torchvision": Format("torchvision.safetensors", write_plain, compute_with_torchvision),
+    "timm": Format("timm.safetensors", write_timm, compute_with_timm),
+    "torchvision": Format("torchvision.safetensors", write_torchvision, compute_with_torchvision),
     "torch-export": Format("model.pt2", write_torch_export, compute_with_torch_export),
     "onnx": Format("model.onnx", write_onnx, compute_with_onnx),
 }
@@ -181,14 +203,32 @@ def _program(source: Source) -> torch.export.ExportedProgram:
     return torch.export.export(model, (example,), dynamic_shapes=({0: batch},))
 
 
-def _backbone_of(source: Source, library: str) -> Mapping[str, Any]:
-    backbone = source.metadata.backbone
-    if backbone["kind"] != library:
+def _check_backbone(source: Source, library: str) -> None:
+    kind = source.metadata.backbone["kind"]
+    if kind != library:
+        own = f"--to {kind} or " if kind in FORMATS else ""
         raise WeightsError(
-            f"--to {library} needs a backbone of {library}, got {backbone['kind']!r}; "
-            f"write --to {backbone['kind']} or --to model"
+            f"--to {library} needs a backbone of {library}, got {kind!r}; write {own}--to model"
         )
-    return backbone
+
+
+@contextmanager
+def _tracing(to: str) -> Iterator[None]:
+    """Make one line of whatever torch raises about a network that it cannot trace.
+
+    Raises:
+        WeightsError: it cannot.
+    """
+    try:
+        yield
+    except (TlfError, MemoryError):
+        raise
+    except Exception as error:  # torch and onnx have errors of many kinds, of many lines
+        said = " ".join(str(error).split())
+        raise WeightsError(
+            f"--to {to} needs a model that torch can trace, and it cannot trace this one: "
+            f"{type(error).__name__}: {said:.300}; write --to model"
+        ) from error
 
 
 @contextmanager

@@ -47,7 +47,8 @@ class TrainedClassifier:
     """The task that it was trained for: a name in ``tlf.tasks.TASKS``."""
     precision: str = "no"
     """What it computes in: ``no`` (float32), ``bf16`` or ``fp16``. A device without a fast form of
-    it computes in float32, with a ``PrecisionWarning``. ``model`` itself computes in float32."""
+    it computes in float32, with a ``PrecisionWarning``. ``model`` itself computes in the type of
+    its weights."""
 
     def __repr__(self) -> str:
         """What it is, in a line: a backbone's own text has a line for each layer."""
@@ -116,9 +117,13 @@ class TrainedClassifier:
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(p.dtype for p in self.model.parameters() if p.is_floating_point())
+
     def _scaled(self, pixels: Sequence[Tensor]) -> Tensor:
         scaled = normalize(torch.stack([*pixels]).to(self._device), self.preprocessing)
-        return scaled.contiguous(memory_format=torch.channels_last)
+        return scaled.to(self._dtype, memory_format=torch.channels_last)
 
 
 def _read(

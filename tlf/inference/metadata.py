@@ -40,7 +40,8 @@ class Metadata:
     """The architecture's name for its classifier. The head's tensors are stored under it."""
     metrics: Mapping[str, float]
     plugins: Mapping[str, str]
-    """Plugin → distribution and version, for the plugins of the head and the backbone."""
+    """Plugin → distribution and version, for the plugins that the model needs to be loaded: those
+    of the head, the backbone and ``changed_by``."""
     tlf: str
     """The version of tlf that wrote the file."""
     task: str = FIRST_TASK
@@ -48,6 +49,9 @@ class Metadata:
     precision: str = "no"
     """What the run computed its figures in: ``no`` (float32), ``bf16`` or ``fp16``. The weights are
     float32."""
+    changed_by: tuple[str, ...] | None = None
+    """What changes a new model before the weights are loaded into it, by ``tlf_model_trained``:
+    plugins and extensions, as a recipe names them. None: older files do not say it."""
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -94,7 +98,8 @@ def from_json(about: Mapping[str, Any], path: Path) -> Metadata:
         if missing := [key for key in _PREPARED if key not in preprocessing]:
             raise KeyError(f"preprocessing.{missing[0]}")
         metadata = Metadata(**{**about, "classes": tuple(about["classes"]),
-                       "preprocessing": read_preprocessing(preprocessing)})  # fmt: skip
+                       "preprocessing": read_preprocessing(preprocessing),
+                       "changed_by": _names(about.get("changed_by"))})  # fmt: skip
         _check(metadata)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
@@ -127,6 +132,14 @@ def _check(metadata: Metadata) -> None:
         raise ValueError(f"classes must be a list of names, got {metadata.classes!r:.60}")
     if type(metadata.num_features) is not int or metadata.num_features < 1:
         raise ValueError(f"num_features must be above 0, got {metadata.num_features!r:.60}")
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"changed_by must be a list of names, got {value!r:.60}")
+    return tuple(value)
 
 
 def _table(key: str, value: object) -> Mapping[str, Any]:

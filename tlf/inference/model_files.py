@@ -1,5 +1,6 @@
 """The model files of a run: the whole model, and the head alone. Safetensors and JSON only."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
     """
     tensors = dict(classifier.backbone.state_dict())
     tensors |= {f"{metadata.classifier}.{k}": v for k, v in classifier.head.state_dict().items()}
+    save_tensors(path, tensors, metadata)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Metadata) -> None:
+    """Write a whole model under other names of tensors, with the same metadata."""
     write_sealed(path, tensors, as_json(metadata))
 
 

@@ -4,35 +4,52 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlf.data.image_files import files_below, is_image
-from tlf.errors import DataError, RunError, TlfError, WeightsError
+from tlf.errors import DataError, PluginError, RunError, TlfError, WeightsError
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import Metadata, read_metadata
 from tlf.inference.model_files import load_model
+from tlf.inference.placement import find_device, find_dtype
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
 from tlf.inference.stopped import load_stopped, warn_if_unfinished
 from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
-from tlf.recipe.plan import Plan, read_plan
+from tlf.recipe.plan import ModelPlan, read_model_plan
 from tlf.runtime.files import tried
 from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.stored_state import state_file
 
+if TYPE_CHECKING:
+    import torch
+
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
-def load_classifier(run: str | PathLike[str], precision: str | None = None) -> TrainedClassifier:
+def load_classifier(
+    run: str | PathLike[str],
+    precision: str | None = None,
+    *,
+    device: "str | torch.device" = "cpu",
+    dtype: "str | torch.dtype | None" = None,
+) -> TrainedClassifier:
     """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded.
 
     Of a run that was stopped it is the best model so far; an ``UnfinishedRunWarning`` says so.
+    It can be pickled, so a process pool, joblib or Ray can send it to other processes. Of plugins,
+    only those are needed that head, backbone or ``tlf_model_trained`` come from.
 
     Parameters:
         run: its folder, or the ``model.safetensors`` in it. Its data set is not needed.
         precision: what it computes in: ``no`` (float32), ``bf16`` or ``fp16``; by default what the
             run computed in. A device that has no fast form of it computes in float32, with a
             ``PrecisionWarning``.
+        device: where it computes: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or a ``torch.device``.
+        dtype: what its weights are converted to, and what it computes in: ``float32``,
+            ``float16``, ``bfloat16``, ``float64``, or a ``torch.dtype``. It takes the place of
+            ``precision``, which leaves the weights in float32.
 
     >>> import tlf
     >>> tlf.load_classifier("runs/mine").predict("ant.jpg").label  # doctest: +SKIP
@@ -40,21 +57,20 @@ def load_classifier(run: str | PathLike[str], precision: str | None = None) -> T
 
     Raises:
         RunError: the folder holds no run that has evaluated an epoch. Or there is no such
-            precision.
+            precision, device or dtype.
+        PluginError: a plugin that the model needs is missing.
         WeightsError: its weights are damaged.
     """
-    if precision not in (None, *PRECISIONS):
-        raise RunError(
-            f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; leave it out "
-            "for the run's own"
-        )
+    place = find_device(device)
+    type_ = find_dtype(dtype) if dtype is not None else None
+    _check_precision(precision, type_)
     given = Path(run)
     folder = given.parent if given.name == "model.safetensors" else given
     model, metadata = _loaded(folder)
     warn_if_unfinished(folder)
     return TrainedClassifier(
-        model.eval(), metadata.classes, metadata.preprocessing, metadata.task,
-        precision or metadata.precision,
+        model.eval().to(place, type_), metadata.classes, metadata.preprocessing, metadata.task,
+        "no" if type_ else precision or metadata.precision,
     )  # fmt: skip
 
 
@@ -71,14 +87,42 @@ def _loaded(folder: Path) -> tuple[Classifier, Metadata]:
             f"the folder of {weights.name} must also hold its recipe, got no {recipe}; "
             "copy it from the run"
         )
-    plan = read_plan(recipe)
+    plan = _plan(weights, recipe, metadata)
     model = _rebuilt(weights, plan, metadata)
     plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
     return model, metadata
 
 
-def _rebuilt(weights: Path, plan: Plan, metadata: Metadata) -> Classifier:
+def _check_precision(precision: str | None, dtype: "torch.dtype | None") -> None:
+    if precision not in (None, *PRECISIONS):
+        raise RunError(
+            f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; leave it out "
+            "for the run's own"
+        )
+    if precision is not None and dtype is not None:
+        raise RunError(
+            f"precision and dtype must not both be given, got {precision!r} and {dtype}; leave one "
+            "out"
+        )
+
+
+def _plan(weights: Path, recipe: Path, metadata: Metadata) -> ModelPlan:
+    """The parts of the run's recipe that the model is built from, with the plugins for them.
+
+    Raises:
+        PluginError: one is missing or broken; names those that were used in training.
+    """
+    try:
+        return read_model_plan(recipe, metadata.changed_by)
+    except PluginError as error:
+        if not metadata.plugins:
+            raise
+        used = ", ".join(f"{name!r} of {package}" for name, package in metadata.plugins.items())
+        raise PluginError(f"{weights} needs the plugin {used}: {error}") from error
+
+
+def _rebuilt(weights: Path, plan: ModelPlan, metadata: Metadata) -> Classifier:
     """The model that the file of the weights describes, without the weights."""
     config = metadata.backbone.get("config", {})
     try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
@@ -144,7 +145,11 @@ def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, 
 
     metadata = {"format": FORMAT, DIGEST: BLANK, **about}
     text = dumps(metadata, sort_keys=True)
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Layers that a network uses twice have two names for one tensor, which safetensors refuses.
+    plain = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
     try:
         with written_whole(path) as side:
             save_file(plain, side, metadata={"tlf": text})

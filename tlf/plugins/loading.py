@@ -1,6 +1,7 @@
 """Load plugins, and survey the installed ones. There is no global state."""
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
@@ -40,6 +41,10 @@ BUILT_IN = (
 )
 
 
+_PLACE = re.compile(r":\d+$")
+"""What ``extend`` adds to the kind of an extension: its place in the recipe."""
+
+
 @dataclass(frozen=True)
 class Plugins:
     """The plugins of one run."""
@@ -59,6 +64,12 @@ class Plugins:
     def replaces_step(self) -> bool:
         """Whether a plugin replaces the training step."""
         return bool(self.hook.tlf_training_step.get_hookimpls())
+
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """The plugins and extensions that change a trained model, as a recipe names them."""
+        registered = [impl.plugin_name for impl in self.hook.tlf_model_trained.get_hookimpls()]
+        return tuple(_PLACE.sub("", name) for name in registered)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 timm's networks have ``forward_features`` for it, torchvision's do not. After ``offer_timm`` or
 ``offer_torchvision``, a network either has a ``forward_features`` that returns maps or tokens of
 width F, or has none. The network gets a subclass of its class: its parameters keep their names, and
-it can be copied.
+it can be copied and pickled.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,8 +43,7 @@ def offer_torchvision(module: "nn.Module", top: str) -> None:
         module: the network.
         top: the name of the child whose output is the maps.
     """
-    special = {"VisionTransformer": _vit_tokens, "DenseNet": _rectified_maps}
-    _become(module, forward_features=special.get(type(module).__name__, _maps_of(top)))
+    _become(module, _torchvision_members, top)
 
 
 def offer_timm(module: "nn.Module") -> int:
@@ -58,19 +58,64 @@ def offer_timm(module: "nn.Module") -> int:
     """
     width = int(module.head_hidden_size)  # type: ignore[arg-type]
     if not hasattr(module, "reset_classifier"):
-        kind = type(module)
-        _become(module, forward=_averaged(kind), forward_features=_encoded(kind))
+        _become(module, _encoder_members)
     elif module.num_features != width or type(module).__name__ in LISTS:
-        _become(module, forward=_whole(type(module)), forward_features=property(_absent))
+        _become(module, _members_without_maps)
     elif getattr(module, "output_fmt", "NCHW") == "NHWC":
-        kind = type(module)
-        _become(module, forward=_whole(kind), forward_features=_flattened(kind))
+        _become(module, _flattened_members)
     return width
 
 
-def _become(module: "nn.Module", **members: object) -> None:
-    kind = type(module)
-    module.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, **members})
+Members = Mapping[str, object]
+"""Name → method, of a class."""
+
+
+def _torchvision_members(kind: type, top: str) -> Members:
+    special = {"VisionTransformer": _vit_tokens, "DenseNet": _rectified_maps}
+    return {"forward_features": special.get(kind.__name__, _maps_of(top))}
+
+
+def _encoder_members(kind: type) -> Members:
+    return {"forward": _averaged(kind), "forward_features": _encoded(kind)}
+
+
+def _members_without_maps(kind: type) -> Members:
+    return {"forward": _whole(kind), "forward_features": property(_absent)}
+
+
+def _flattened_members(kind: type) -> Members:
+    return {"forward": _whole(kind), "forward_features": _flattened(kind)}
+
+
+def _become(module: "nn.Module", members: Callable[..., Members], *options: str) -> None:
+    """Give a network a subclass of its class, with more methods.
+
+    Parameters:
+        module: the network.
+        members: the function of this module that makes the methods, from its class and ``options``.
+        options: what else it takes.
+    """
+    module.__class__ = _subclass(type(module), members, *options)  # type: ignore[arg-type]
+
+
+@cache
+def _subclass(kind: type, members: Callable[..., Members], *options: str) -> type:
+    """A class that has the name of ``kind``. Pickle would look it up by this name and find
+    ``kind``: so its networks are pickled as what their class is made from, and their attributes.
+    """
+    made_from = (kind, members, *options)
+
+    def __reduce__(self: "nn.Module") -> tuple[Any, ...]:  # noqa: N807
+        return _blank, made_from, self.__dict__
+
+    own = {"__module__": kind.__module__, "__reduce__": __reduce__}
+    return type(kind.__name__, (kind,), {**own, **members(kind, *options)})
+
+
+def _blank(kind: type, members: Callable[..., Members], *options: str) -> object:
+    """A network whose attributes are not set yet."""
+    subclass = _subclass(kind, members, *options)
+    return object.__new__(subclass)
 
 
 def _maps_of(top: str) -> Forward:
@@ -97,7 +142,8 @@ def _vit_tokens(self: "nn.Module", images: "Tensor") -> "Tensor":
     import torch
 
     patches: Tensor = self._process_input(images)  # type: ignore[operator]
-    first = self.class_token.expand(len(patches), -1, -1)  # type: ignore[operator]
+    # Not ``len``: it is a number of Python's, which torch.export takes for a constant.
+    first = self.class_token.expand(patches.shape[0], -1, -1)  # type: ignore[operator]
     tokens: Tensor = self.encoder(torch.cat([first, patches], dim=1))  # type: ignore[operator]
     return tokens
 

@@ -59,13 +59,12 @@ def torchvision_weights(model: str) -> Mapping[str, Any]:
     return entries
 
 
-def torchvision_module(model: str, size: int) -> "nn.Module":
+def torchvision_module(model: str, size: int, **options: Any) -> "nn.Module":  # noqa: ANN401
     """A torchvision network for ``size`` × ``size`` pixels: random weights, no auxiliary heads."""
     from torchvision import models
 
-    options: dict[str, Any] = {}
     if model in RENORMALISED:
-        options = {"aux_logits": False, "init_weights": True}
+        options |= {"aux_logits": False, "init_weights": True}
     if option := SIZED.get(model.partition("_")[0]):
         options[option] = size if option == "image_size" else (size, size)
     module: nn.Module = models.get_model(model, weights=None, **options)

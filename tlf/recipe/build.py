@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from tlf.components import BuiltBackbone
-from tlf.errors import RecipeError, WeightsError
+from tlf.errors import RecipeError
 from tlf.model import Classifier, channels_last
 from tlf.plugins.attribution import blame
 from tlf.plugins.returned import checked_backbone, checked_features, checked_head
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fit, read
-from tlf.recipe.plan import Plan
+from tlf.recipe.plan import ModelPlan, Plan
 from tlf.recipe.schema import Recipe
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS
@@ -35,7 +35,7 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     return built, classifier
 
 
-def _built(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
+def _built(plan: Plan | ModelPlan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     # weights = "none" draws the backbone's weights from the seed.
     with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
@@ -43,11 +43,11 @@ def _built(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     return built, _joined(plan, built, classes, "build")
 
 
-def rebuild_model(plan: Plan, classes: int, config: Mapping[str, Any]) -> Classifier:
+def rebuild_model(plan: Plan | ModelPlan, classes: int, config: Mapping[str, Any]) -> Classifier:
     """Build the model of a trained run, which the run's own weights are loaded into next.
 
     Parameters:
-        plan: the recipe of the run.
+        plan: the recipe of the run, or the part of it that the model is built from.
         classes: the number of classes.
         config: what the backbone said when the run was trained: ``BuiltBackbone.config``.
 
@@ -79,7 +79,7 @@ def _load_trained(path: Path, name: str, classifier: Classifier) -> None:
         ) from error
 
 
-def _joined(plan: Plan, built: BuiltBackbone, classes: int, verb: str) -> Classifier:
+def _joined(plan: Plan | ModelPlan, built: BuiltBackbone, classes: int, verb: str) -> Classifier:
     """A backbone, and a new head for so many classes."""
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     with seeded(recipe.seed, "head"), blame(catalogue.offer(recipe.head), "build"):
@@ -91,6 +91,12 @@ def _joined(plan: Plan, built: BuiltBackbone, classes: int, verb: str) -> Classi
         classifier = Classifier(built.module, head, built.stages)
     channels_last(classifier)
     return classifier
+
+
+def has_linear_head(plan: Plan) -> bool:
+    """Whether the head is a linear layer with a bias, as the classifiers of libraries are."""
+    head = plan.recipe.head
+    return plan.plugins.catalogue.offer(head).kind == "linear" and bool(getattr(head, "bias", True))
 
 
 def resolve_preprocessing(

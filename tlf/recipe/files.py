@@ -15,7 +15,7 @@ from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import version
 from tlf.recipe.overrides import override
 from tlf.recipe.reader import Reader
-from tlf.recipe.schema import Recipe
+from tlf.recipe.schema import ModelRecipe, Recipe
 from tlf.recipe.tables import kinds, table, titled
 from tlf.recipe.toml import faults, parse
 from tlf.recipe.values import Problem, join, shortened
@@ -66,6 +66,25 @@ def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recip
     problems = [*reader.problems, *_clashes(table)]
     if problems or not isinstance(recipe, Recipe):
         raise RecipeError([str(problem) for problem in problems], source)
+    return recipe
+
+
+def model_part(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a recipe that ``ModelRecipe`` has."""
+    names = {item.name for item in fields(ModelRecipe)}
+    return {name: value for name, value in table.items() if name in names}
+
+
+def resolve_model(table: Mapping[str, Any], catalogue: Catalogue, source: str) -> ModelRecipe:
+    """Validate the part of a recipe that the model is built from, and build its components.
+
+    Raises:
+        RecipeError: lists every mistake, each with its path.
+    """
+    reader = Reader(catalogue)
+    recipe = reader.table(ModelRecipe, table, "")
+    if reader.problems or not isinstance(recipe, ModelRecipe):
+        raise RecipeError([str(problem) for problem in reader.problems], source)
     return recipe
 
 

@@ -22,9 +22,16 @@ from tlf.plugins.loading import Plugins, extend, load_plugins
 from tlf.plugins.returned import checked_splits
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.augment import used_pixels
-from tlf.recipe.files import check_stored, named_plugins, read_table, resolve
+from tlf.recipe.files import (
+    check_stored,
+    model_part,
+    named_plugins,
+    read_table,
+    resolve,
+    resolve_model,
+)
 from tlf.recipe.overrides import override
-from tlf.recipe.schema import Recipe
+from tlf.recipe.schema import ModelRecipe, Recipe
 from tlf.recipe.tables import table
 from tlf.runtime.cores import processes
 from tlf.tasks import TASKS
@@ -41,6 +48,31 @@ class Plan:
     """Its images, if they were found before."""
     ahead: Ahead | None = None
     """The process that decodes them while torch is imported, if there is one."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without modules and processes: plugins are loaded again by their names."""
+        names = [plugin.name for plugin in self.plugins.loaded if plugin.name != "tlf"]
+        return _plan, (self.recipe, names, self.source, self.splits)
+
+
+def _plan(recipe: Recipe, names: Sequence[str], source: str, splits: Splits | None = None) -> Plan:
+    """A validated recipe with its plugins.
+
+    Raises:
+        PluginError: a plugin cannot be loaded.
+    """
+    plugins = load_plugins(names)
+    extend(plugins, recipe.extensions)
+    return Plan(recipe, plugins, source, splits)
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """What a trained model is built from: a part of a recipe, with the plugins for it."""
+
+    recipe: ModelRecipe
+    plugins: Plugins
+    source: str
 
 
 RecipeLike = str | PathLike[str] | Recipe | Plan
@@ -83,6 +115,35 @@ def read_plan(path: Path, overrides: Sequence[str] = ()) -> Plan:
         PluginError: a plugin that it names cannot be loaded.
     """
     return planned(read_table(path, overrides), str(path))
+
+
+def read_model_plan(path: Path, changed_by: Sequence[str] | None) -> ModelPlan:
+    """Read the part of a run's recipe that its model is built from, and load the plugins for that.
+
+    Parameters:
+        path: the recipe.
+        changed_by: the plugins and extensions that change the model before weights are loaded into
+            it; None: all that the recipe lists may do so.
+
+    Raises:
+        RecipeError: the file cannot be read, or this part of it is wrong.
+        PluginError: a plugin cannot be loaded.
+    """
+    content = read_table(path)
+    part = model_part(content)
+    if changed_by is None:
+        changed_by = content.get("plugins", [])
+    else:
+        part["extensions"] = [e for e in part.get("extensions", []) if _kind(e) in changed_by]
+    needed = {*named_plugins(part), *changed_by}
+    plugins = load_plugins([name for name in named_plugins(content) if name in needed])
+    recipe = resolve_model(part, plugins.catalogue, str(path))
+    extend(plugins, recipe.extensions)
+    return ModelPlan(recipe, plugins, str(path))
+
+
+def _kind(component: object) -> object:
+    return component.get("kind") if isinstance(component, Mapping) else component
 
 
 def planned(content: Mapping[str, Any], source: str) -> Plan:

@@ -167,13 +167,29 @@ class Phase:
                 ) from error
 
 
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Extensions = Annotated[tuple[Any, ...], Kind("tlf_extensions", "extension", many=True)]
+PretrainedBackbone = Annotated[Backbone, Kind("tlf_backbones", "backbone")]
+NewHead = Annotated[Head, Kind("tlf_heads", "head", default="linear")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecipe:
+    """The part of a recipe that a trained model is built from: to classify needs no other."""
+
+    seed: Seed = 0
+    extensions: Extensions = ()
+    backbone: PretrainedBackbone
+    head: NewHead
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that determines what a run computes, in the order of the data flow."""
 
     task: TaskName = tasks.DEFAULT
     """What the model predicts."""
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    seed: Seed = 0
     """Decides everything random: the new head, the order of images, augmentations."""
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     """``auto`` is the precision of ``accelerate launch``."""
@@ -205,7 +221,7 @@ class Recipe:
     """A run's ``model.safetensors``, whose backbone and head training starts from."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks. Those of named components are loaded anyway."""
-    extensions: Annotated[tuple[Any, ...], Kind("tlf_extensions", "extension", many=True)] = ()
+    extensions: Extensions = ()
     """Hooks of plugins that take options."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
     """How often a checkpoint is written."""
@@ -214,9 +230,9 @@ class Recipe:
     cache: CacheSettings = CacheSettings()
     data: Data
     transforms: Transforms = Transforms()
-    backbone: Annotated[Backbone, Kind("tlf_backbones", "backbone")]
+    backbone: PretrainedBackbone
     """The pretrained network, and its weights."""
-    head: Annotated[Head, Kind("tlf_heads", "head", default="linear")]
+    head: NewHead
     """The new last layers."""
     loss: Annotated[Loss, Kind("tlf_losses", "loss", default="cross-entropy")]
     """What is minimised."""

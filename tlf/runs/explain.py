@@ -15,7 +15,7 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
-from tlf.recipe.build import build_model, check_input, resolve_preprocessing
+from tlf.recipe.build import build_model, check_input, has_linear_head, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.training.phases import apart, check_phases, learning_rates, probed, unused_note
@@ -26,6 +26,13 @@ ONE_STAGE = (
     "gradual and layer_decay, treat it as a whole"
 )
 """The note about a backbone that cannot be frozen by stages."""
+
+
+OTHER_HEAD = (
+    "only a linear head with a bias loads into timm's or torchvision's own network; "
+    "tlf export writes this model --to torch-export or onnx"
+)
+"""The note about any other head."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,8 @@ class Explanation:
     preprocessing: Preprocessing
     story: Mapping[str, ExplainedPhase]
     """Phase → what it would do, in order."""
+    own_loader: str = ""
+    """Where no other library loads the run's ``model.safetensors``: a sentence that says why."""
 
     @property
     def phases(self) -> Mapping[str, tuple[StageRow, ...]]:
@@ -115,7 +124,8 @@ class Explanation:
     def notes(self) -> tuple[str, ...]:
         """Notes about splits, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        return (*self.splits.notes, *whole, *self.unused)
+        own = [self.own_loader] if self.own_loader else []
+        return (*self.splits.notes, *own, *whole, *self.unused)
 
     def __str__(self) -> str:
         """What each phase would do, as ``tlf explain`` prints it."""
@@ -160,7 +170,8 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         phase.name: _explained(plan, classifier, preprocessing, number, phase)
         for number, phase in enumerate(plan.recipe.phases)
     }
-    return Explanation(plan, splits, classifier, preprocessing, story)
+    own_loader = built.own_loader if has_linear_head(plan) else OTHER_HEAD
+    return Explanation(plan, splits, classifier, preprocessing, story, own_loader)
 
 
 def _explained(

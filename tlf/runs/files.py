@@ -138,9 +138,10 @@ def _described(job: Job) -> Metadata:
     """The metadata of the model before it is trained."""
     catalogue = job.plan.plugins.catalogue
     head, backbone = catalogue.offer(job.recipe.head), catalogue.offer(job.recipe.backbone)
+    plugins = job.plan.plugins
     transforms = map(catalogue.offer, job.recipe.transforms.prepare)
-    used = [head, backbone, *transforms]
-    others = [offer.plugin for offer in used if offer.plugin.name != "tlf"]
+    used = {offer.plugin.name for offer in (head, backbone, *transforms)}
+    needed = {*used, *(n.split(":")[0] for n in plugins.changing)}
     return Metadata(
         task=job.recipe.task,
         classes=job.splits.classes,
@@ -152,9 +153,14 @@ def _described(job: Job) -> Metadata:
         num_features=job.built.num_features,
         classifier=job.built.classifier,
         metrics={},
-        plugins={plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in others},
+        plugins={
+            plugin.name: f"{plugin.distribution} {plugin.version}"
+            for plugin in plugins.loaded
+            if plugin.name in needed - {"tlf"}
+        },
         tlf=tlf.__version__,
         precision=job.accelerator.mixed_precision,
+        changed_by=plugins.changing,
     )
 
 
