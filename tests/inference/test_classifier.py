@@ -1,6 +1,8 @@
 """Images of any kind in, records out."""
 
 import dataclasses
+import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from places import ROOT
 from tlf.data.transforms import center_crop, load, normalize
 from tlf.errors import DataError
 from tlf.inference.classifier import AT_ONCE, TrainedClassifier
@@ -140,3 +143,26 @@ def test_errors_name_the_image(classifier, path, tmp_path):
         classifier.predict(Path(tmp_path / "cut.png"))
     with pytest.raises(DataError, match="image 0: 32-bit values"):
         classifier.predict(Image.new("F", (30, 30)))
+
+
+def test_every_public_member_of_a_classifier_is_described():
+    """With the shapes that it has."""
+    part = (ROOT / "tlf/API.md").read_text(encoding="utf-8").partition("## `TrainedClassifier`")[2]
+    rows = re.findall(r"^\| `(\w+)(\(.*?\))?` \|", part, re.MULTILINE)
+    known = {name for name in dir(TrainedClassifier) if not name.startswith("_")}
+    known |= {field.name for field in dataclasses.fields(TrainedClassifier)}
+    assert sorted(name for name, _ in rows) == sorted(known)
+    for name, parameters in rows:
+        if parameters:
+            signature = inspect.signature(getattr(TrainedClassifier, name)).parameters.values()
+            names = [p.name if p.default is p.empty else f"{p.name}={p.default}" for p in signature]
+            assert parameters == f"({', '.join(names[1:])})"
+
+
+def test_what_the_members_of_a_classifier_give_has_the_described_shapes(classifier, path):
+    prepared = classifier.prepare([path, path])
+    assert (prepared.shape, prepared.dtype) == ((2, 3, 20, 20), torch.float32)
+    logits = classifier.compute(prepared, classifier.precision)
+    assert (logits.shape, logits.dtype) == ((2, len(classifier.labels)), torch.float32)
+    assert classifier.model(prepared).shape == logits.shape
+    assert classifier.model.features(prepared).shape == (2, 6)

@@ -51,3 +51,10 @@ def test_a_table_holds_labels_and_predictions(tmp_path):
     }  # fmt: skip
     assert (second["label"], second["predicted"]) == ("ant", "ant")
     assert b"\r" not in path.read_bytes()
+
+
+def test_the_first_of_the_most_probable_is_the_prediction_also_where_several_are_equal():
+    even = torch.tensor([[0.25, 0.25, 0.5], [0.4, 0.4, 0.2]])
+    for one in predictions([None, None], even, CLASSES, TASK):
+        assert one.top(1) == [(one.label, one.probability)]
+    assert [name for name, _ in one.top(9)] == ["ant", "bee", "Ω, moth"]

@@ -1,34 +1,22 @@
 """A trained classifier: images in any form in, labels and probabilities out."""
 
 import reprlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from os import PathLike, fspath
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import overload
 
 import torch
 from torch import Tensor
 
-from tlf.data.decode import from_array
-from tlf.data.image_files import read_image
-from tlf.data.transforms import center_crop, load, load_opened, normalize
+from tlf.data.transforms import normalize
 from tlf.errors import DataError
 from tlf.inference.predictions import Prediction, predictions
+from tlf.inference.read_ahead import ImageLike, read_ahead
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.precision import autocast, usable
-from tlf.runtime.text import printable
 from tlf.tasks import DEFAULT, TASKS
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
-
-ImageLike: TypeAlias = "str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
-"""An image file's path, its bytes, a Pillow image, or a NumPy array of uint8: RGB (H, W, 3),
-RGBA (H, W, 4) or grey (H, W)."""
 
 AT_ONCE = 32
 """The number of images in a batch."""
@@ -77,13 +65,14 @@ class TrainedClassifier:
 
     def each(
         self,
-        images: Sequence[ImageLike],
+        images: Iterable[ImageLike],
         unreadable: Callable[[DataError], object] | None = None,
     ) -> Iterator[Prediction]:
-        """Classify images; yield each prediction as soon as it is known.
+        """Classify images; yield each prediction as soon as it is known. Threads read the next
+        images meanwhile.
 
         Parameters:
-            images: any number of images.
+            images: any number of images; they are taken as they are needed.
             unreadable: called with the error of each unreadable image, which is left out.
                 Without it, the first unreadable image raises.
 
@@ -91,7 +80,7 @@ class TrainedClassifier:
             DataError: names the image that is missing or unreadable.
         """
         task, precision = TASKS[self.task], usable(self.precision, self._device)
-        readable = _read(images, self.preprocessing, unreadable)
+        readable = read_ahead(images, self.preprocessing, unreadable, by=AT_ONCE)
         # Batches of readable images in order, as the run's evaluation makes them: the last bits of
         # logits depend on the size of a batch.
         while read := [*islice(readable, AT_ONCE)]:
@@ -111,7 +100,8 @@ class TrainedClassifier:
         Raises:
             DataError: names the image that is missing or unreadable.
         """
-        return self._scaled([pixels for _, pixels in _read(images, self.preprocessing)])
+        read = read_ahead(images, self.preprocessing, by=AT_ONCE)
+        return self._scaled([pixels for _, pixels in read])
 
     @property
     def _device(self) -> torch.device:
@@ -123,72 +113,4 @@ class TrainedClassifier:
 
     def _scaled(self, pixels: Sequence[Tensor]) -> Tensor:
         scaled = normalize(torch.stack([*pixels]).to(self._device), self.preprocessing)
-        return scaled.to(self._dtype, memory_format=torch.channels_last)
-
-
-def _read(
-    images: Sequence[ImageLike],
-    preprocessing: Preprocessing,
-    unreadable: Callable[[DataError], object] | None = None,
-) -> Iterator[tuple[str | None, Tensor]]:
-    """The path of each image, if it has one, and its uint8 pixels (C, S, S).
-
-    Parameters:
-        images: any number of images.
-        preprocessing: how they are prepared.
-        unreadable: called with each error, instead of raising it.
-
-    Raises:
-        DataError: names the image that is missing or unreadable.
-    """
-    for number, image in enumerate(images):
-        try:
-            yield _path(image), _pixels(image, preprocessing, number)
-        except DataError as error:
-            if unreadable is None:
-                raise
-            unreadable(error)
-
-
-def _pixels(image: ImageLike, preprocessing: Preprocessing, number: int) -> Tensor:
-    """An image → uint8 pixels (C, S, S)."""
-    name = printable(_path(image) or f"image {number}")
-    try:
-        pixels = _load(image, preprocessing)
-    except OSError as error:
-        raise DataError(f"{name}: {error.strerror or error}; name an image file") from error
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from error
-    return center_crop(_prepared(pixels, preprocessing), preprocessing.size)
-
-
-def _prepared(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """The same after what plugins do to every image."""
-    if not preprocessing.prepare:
-        return pixels
-    from tlf.recipe.prepare import prepared
-
-    return prepared(pixels, preprocessing)
-
-
-def _load(image: ImageLike, preprocessing: Preprocessing) -> Tensor:
-    """An image in any form → uint8 pixels (C, H, W), resized."""
-    import numpy as np
-    from PIL import Image
-
-    if isinstance(image, str | PathLike):
-        image = read_image(image)
-    if isinstance(image, bytes):
-        return load(image, preprocessing)
-    if isinstance(image, np.ndarray):
-        image = from_array(image)
-    if not isinstance(image, Image.Image):
-        raise DataError(
-            f"{type(image).__name__} is no image; "
-            "give a path, the bytes of a file, a Pillow image, a NumPy array, or a list of these"
-        )
-    return load_opened(image, preprocessing)
-
-
-def _path(image: ImageLike) -> str | None:
-    return fspath(image) if isinstance(image, str | PathLike) else None
+        return scaled.to(self._dtype).contiguous(memory_format=torch.channels_last)

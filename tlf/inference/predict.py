@@ -1,8 +1,8 @@
 """Classify images with a finished run, preprocessed as in its training."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from os import PathLike
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from tlf.runtime.stored_state import state_file
 if TYPE_CHECKING:
     import torch
 
-Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 
 def load_classifier(
@@ -144,7 +144,9 @@ def predict(
 
     Parameters:
         run: its folder.
-        images: an image file, a folder of them, or a list of such paths.
+        images: an image file, a folder of them, or a list of such paths. An iterator of paths is
+            read while images are classified; a path in it that does not exist is an unreadable
+            image.
         unreadable: called with the error of each unreadable image, which is left out; for example
             a list's ``append``. Without it, the first unreadable image raises.
         precision: what to compute in, see ``load_classifier``. On the device of the run, its eval
@@ -161,27 +163,47 @@ def predict(
         DataError: names the path that does not exist, or the unreadable image.
     """
     paths = [images] if isinstance(images, str | PathLike) else images
-    files = expand([Path(path) for path in paths])
+    files = expand(paths) if isinstance(paths, Sequence) else _each_within(paths, unreadable)
     return load_classifier(run, precision).each(files, unreadable)
 
 
-def expand(paths: Sequence[Path]) -> tuple[Path, ...]:
+def expand(paths: Sequence[str | PathLike[str]]) -> tuple[str, ...]:
     """Image files as they are, and the images in folders and their subfolders, sorted by path.
 
     Raises:
         DataError: names the path that does not exist, or the folder without images.
     """
-    return tuple(image for path in paths for image in _within(path))
+    for path in paths:
+        if not os.path.exists(path):
+            raise DataError(
+                f"{tried(path)}: there is no such file or folder; name an image, or a folder"
+            )
+    return tuple(image for path in paths for image in _within(fspath(path)))
 
 
-def _within(path: Path) -> Sequence[Path]:
-    if not os.path.exists(path):
-        raise DataError(
-            f"{tried(path)}: there is no such file or folder; name an image, or a folder"
-        )
+def _each_within(
+    paths: Iterable[str | PathLike[str]], unreadable: Callable[[DataError], object] | None
+) -> Iterator[str]:
+    """The same, one after the other: the error of a folder is that of an unreadable image."""
+    for path in paths:
+        try:
+            images = _within(fspath(path))
+        except DataError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
+        else:
+            yield from images
+
+
+def _within(path: str) -> Sequence[str]:
     if not os.path.isdir(path):
         return [path]
-    images = [path / name for name in files_below(str(path)) if is_image(name)]
+    images = sorted((name for name in files_below(path) if is_image(name)), key=_parts)
     if not images:
         raise DataError(f"{path}: no images in this folder; name one with .jpg or .png files")
-    return sorted(images)
+    return [os.path.join(path, name) for name in images]
+
+
+def _parts(name: str) -> list[str]:
+    return name.split("/")

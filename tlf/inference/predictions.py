@@ -3,7 +3,9 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 from math import isfinite
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,14 @@ class Prediction:
     """Class → probability, in the order of the logits; they sum to 1."""
     path: str | None = None
     """The path of the image, if it was given by path."""
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The most probable classes with their probabilities, ``count`` at most.
+
+        >>> Prediction("ant", 0.6, {"bee": 0.3, "ant": 0.6, "fly": 0.1}).top(2)
+        [('ant', 0.6), ('bee', 0.3)]
+        """
+        return nlargest(count, self.probabilities.items(), key=itemgetter(1))
 
 
 def predictions(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tlf.components import BuiltBackbone
-from tlf.errors import RecipeError
+from tlf.errors import RecipeError, WeightsError
 from tlf.model import Classifier, channels_last
 from tlf.plugins.attribution import blame
 from tlf.plugins.returned import checked_backbone, checked_features, checked_head

@@ -1,19 +1,19 @@
-"""``tlf predict`` prints a table, CSV or JSON lines, and lists unreadable files at the end."""
+"""``tlf predict`` writes predictions, and lists unreadable files at the end."""
 
 import csv
 import io
 import json
+import re
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 
 from run_files import predictions
 from small import UNREADABLE
-from tlf.cli.commands.predict import print_table
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.predict import expand
-from tlf.inference.predictions import Prediction
 
 
 @pytest.fixture
@@ -57,8 +57,11 @@ def test_json_lines_and_the_table_hold_the_same(predict, images):
     rows = read(predict(*files, "--format=csv"))
     lines = [json.loads(line) for line in predict(*files, "--format=jsonl").splitlines()]
     table = [line.split() for line in predict(*files).splitlines()]
-    assert table[0] == ["path", "predicted", "p_circles", "p_squares"]
-    assert table[1:] == [list(row.values()) for row in rows]
+    assert table[0] == ["path", "prediction", "probability", "runner-up", "probability"]
+    for line, row in zip(table[1:], rows, strict=True):
+        other = next(n for n in ("circles", "squares") if n != row["predicted"])
+        best = [(n, f"{float(row[f'p_{n}']):.4f}") for n in (row["predicted"], other)]
+        assert line == [row["path"], *best[0], *best[1]]
     assert lines == [
         {
             "path": row["path"],
@@ -96,7 +99,7 @@ def test_unreadable_files_are_listed_and_the_others_are_classified(
     main, finished, spoilt, form, monkeypatch
 ):
     monkeypatch.setenv("COLUMNS", "300")
-    bad = [spoilt / name for name in UNREADABLE]
+    bad = [str(spoilt / name) for name in UNREADABLE]
     good = [path for path in expand([spoilt]) if path not in bad]
     code, out, err = main("predict", finished, spoilt, "--format", form)
     assert code == 1
@@ -118,10 +121,10 @@ def test_unreadable_files_are_listed_and_the_others_are_classified(
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "table"])
 def test_where_no_image_can_be_read_nothing_is_printed(main, finished, spoilt, form):
-    bad = [spoilt / name for name in UNREADABLE]
+    bad = [str(spoilt / name) for name in UNREADABLE]
     for path in expand([spoilt]):
         if path not in bad:
-            path.unlink()
+            Path(path).unlink()
     code, out, err = main("predict", finished, spoilt, "--format", form)
     assert (code, out) == (2, "")
     first, *lines = err.splitlines()
@@ -136,17 +139,80 @@ def test_the_exit_code_reaches_the_shell(tlf, finished, spoilt):
     assert read(done.stdout)
 
 
-def test_a_long_path_is_wrapped_and_not_cut(main, finished, images, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    path = images / "val/squares/001.jpg"
-    _, out, _ = main("predict", finished, path)
-    pieces = [line.split()[0] for line in out.splitlines()[1:]]
-    assert "".join(pieces) == str(path)
+@pytest.fixture
+def on_stdin(monkeypatch):
+    """Give bytes to whoever reads stdin."""
+    return lambda data: monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
-def test_brackets_and_colons_in_a_name_are_shown_as_they_are(capsys):
-    name = "x[copy]:cat:[/].jpg"
-    print_table([Prediction("a[b]", 0.75, {"a[b]": 0.75, "c": 0.25}, name)])
-    header, line = capsys.readouterr().out.splitlines()
-    assert header.split() == ["path", "predicted", "p_a[b]", "p_c"]
-    assert line.split() == [name, "a[b]", "0.750000", "0.250000"]
+def test_paths_may_come_on_stdin(main, finished, images, on_stdin):
+    names = [f"{images}/val/squares/001.jpg", f"{images}/val//circles/odd.jpg"]
+    on_stdin("\n".join([names[0], "", names[1]]).encode())
+    code, out, err = main("predict", finished, "-", "--format", "csv")
+    assert (code, err) == (0, "")
+    assert [row["path"] for row in read(out)] == names
+    on_stdin(f"{names[0]}\0{images}/gone\n.jpg\0".encode())
+    code, out, err = main("predict", finished, names[1], "-", "-0", "--format", "jsonl")
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert err == f"error: {images}/gone\\n.jpg: No such file or directory; name an image file\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "told"),
+    [
+        (b"", ["-"], "error: stdin must hold the paths of images, got none; write a path a line"),
+        (b"a.jpg\0b.jpg\0", ["-"], "error: stdin must hold a path a line, got a NUL byte; write"),
+        (b"x" * 100_000, ["-"], "error: a path on stdin must have at most 65,536 bytes, got more"),
+        (b"", ["-0", "a.jpg"], "-0 is about the paths on stdin; write - among the images, too"),
+    ],
+)
+def test_what_is_no_list_of_paths_is_refused(main, finished, on_stdin, data, options, told):
+    on_stdin(data)
+    code, out, err = main("predict", finished, *options)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+def test_a_file_is_written_whole_in_the_format_of_its_name(main, finished, images, tmp_path):
+    some = [images / "val/squares/001.jpg", images / "val/circles/odd.jpg"]
+    _, expected, _ = main("predict", finished, *some, "--format", "csv")
+    file = tmp_path / "found.CSV"
+    file.write_text("old")
+    code, out, err = main("predict", finished, *some, "--output", file)
+    assert (code, out, err) == (0, "", f"wrote 2 predictions to {file}\n")
+    assert file.read_text() == expected
+    code, _, err = main("predict", finished, tmp_path / "no.csv", *some[:1], "--output", file)
+    assert (code, file.read_text()) == (2, expected)
+    (tmp_path / "bad").write_text("no image")
+    code, _, err = main("predict", finished, tmp_path / "bad", *some[:1], "--output", file)
+    assert (code, err.splitlines()[0]) == (1, f"wrote 1 prediction to {file}")
+    assert file.read_text() == "".join(expected.splitlines(keepends=True)[:2])
+    main("predict", finished, *some, "--output", file, "--format", "jsonl", "--top", 1)
+    assert [len(json.loads(line)["probabilities"]) for line in file.read_text().splitlines()] == [
+        1,
+        1,
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "found.CSV"]
+
+
+def test_no_image_and_no_file_of_the_run_is_replaced(main, finished, run_copy, images, tmp_path):
+    image = (tmp_path / "plain").absolute()
+    image.write_bytes((images / "val/squares/001.jpg").read_bytes())
+    (tmp_path / "link.txt").symlink_to(images / "val/squares/001.jpg")
+    for given, output, told in (
+        ([images], images / "val/squares/001.jpg", "got .*, the name of an image; write --output"),
+        ([images], tmp_path / "link.txt", "the name of an image; write --output FILE and then"),
+        ([image], tmp_path / "." / "plain", "--output must not replace .*/plain, an image; write"),
+        (
+            [images],
+            run_copy / "predictions.csv",
+            "not replace a file in the folder of the run",
+        ),
+        ([images], tmp_path / "none" / "x.csv", "cannot write .*/none/x.csv: No such file or dir"),
+        ([images], tmp_path, "cannot write .*: it is not a regular file"),
+    ):
+        before = output.read_bytes() if output.is_file() else None
+        code, out, err = main("predict", run_copy, *given, "--output", output)
+        assert (code, out) == (2, "")
+        assert re.search(told, err), err
+        assert (output.read_bytes() if output.is_file() else None) == before

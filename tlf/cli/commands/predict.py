@@ -1,54 +1,168 @@
 """``tlf predict RUN IMAGE...``."""
 
-import csv
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 import tlf
 from tlf.cli import arguments
-from tlf.cli.output import cell, complain, warnings_as_notes
-from tlf.errors import DataError
-from tlf.inference.predictions import Prediction, row
+from tlf.cli.output import complain, warnings_as_notes
+from tlf.cli.path_list import STDIN, read_paths
+from tlf.data.image_files import is_image
+from tlf.errors import DataError, RunError
+from tlf.runtime.files import writing, written_whole
 from tlf.runtime.precision import PRECISIONS
-from tlf.runtime.strict_json import dumps
+
+if TYPE_CHECKING:
+    from tlf.inference.predictions import Prediction
+
+FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
+"""How the name of a file ends → the format that it is written in, unless another is named."""
 
 
 @click.command()
 @arguments.run_folder
-@click.argument(
-    "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."
-)
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--precision", type=click.Choice(PRECISIONS),
     help="What to compute in; no is float32.  [default: what the run computed in]",
 )  # fmt: skip
 @click.option(
-    "--format", "format_name", type=click.Choice(["table", "csv", "jsonl"]), default="table",
-    show_default=True, help="A table for people; CSV or JSON lines for programs.",
+    "--format", "format_name", type=click.Choice(["table", "csv", "jsonl"]),
+    help="A table for people; CSV or JSON lines for programs.  [default: as FILE ends, or table]",
 )  # fmt: skip
-def command(run: Path, images: tuple[Path, ...], precision: str | None, format_name: str) -> None:
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N",
+    help="The N most probable classes, the best first.  [default: 2 in a table, else all]",
+)  # fmt: skip
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE",
+    help="The file to write instead, such as found.csv; it is replaced.",
+)  # fmt: skip
+@click.option("-0", "--null", is_flag=True, help="With -: paths end with NUL: find -print0.")
+def command(
+    run: Path,
+    images: tuple[str, ...],
+    precision: str | None,
+    format_name: str | None,
+    top: int | None,
+    output: Path | None,
+    *,
+    null: bool,
+) -> None:
     """Classify images with the best model of a run.
 
-    IMAGE is a file or a folder of images. Unreadable files are left out and listed at the end, on
+    IMAGE is a file, a folder of images, or - for paths on stdin, one a line. Each line is written
+    as soon as its image is classified. Unreadable files are left out and listed at the end, on
     stderr. The exit code is then 1, or 2 if no image can be read.
     """
-    problems: list[DataError] = []
-    with warnings_as_notes():
-        predictions = tlf.predict(run, images, problems.append, precision)
-        PRINTERS[format_name](_at_least_one(predictions, problems))
+    from tlf.cli.image_progress import with_progress
+    from tlf.cli.predictions import WRITERS
+
+    if null and STDIN not in images:
+        raise click.UsageError("-0 is about the paths on stdin; write - among the images, too")
+    if output is not None:
+        _check_output(output, run)
+    write = WRITERS[format_name or FORMATS.get(output.suffix.lower() if output else "", "table")]
+    paths, total = _paths(images, output, null=null)
+    problems: list[str] = []
+    labels: Counter[str] = Counter()
+    with warnings_as_notes(), _opened(output) as file:
+        found = tlf.predict(run, paths, lambda error: problems.append(str(error)), precision)
+        shown = with_progress(_at_least_one(found, problems), total, lambda: len(problems))
+        write(_counted(shown, labels), file, top)
+    if output is not None:
+        number = labels.total()
+        complain(f"wrote {number:,} prediction{'s' if number > 1 else ''} to {output}")
     for problem in problems:
         complain(f"error: {problem}")
     if problems:
         click.get_current_context().exit(1)
 
 
+def _check_output(output: Path, run: Path) -> None:
+    """Check that a file may be replaced.
+
+    Raises:
+        RunError: its name is that of an image, or it is in the folder of the run.
+    """
+    real = Path(os.path.realpath(output))
+    if is_image(real.name):
+        raise RunError(
+            f"--output must be a file for predictions, such as found.csv, got {output}, the name "
+            "of an image; write --output FILE and then the images"
+        )
+    if real.is_file() and real.is_relative_to(os.path.realpath(run)):
+        raise RunError(
+            f"--output must not replace a file in the folder of the run, got {output}; "
+            "write another name"
+        )
+
+
+def _paths(
+    images: Sequence[str], output: Path | None, *, null: bool
+) -> tuple[Iterable[str], int | None]:
+    """The paths of the images, and how many they are. Those on stdin are read one by one: their
+    number is not known.
+
+    Raises:
+        DataError: names the path that does not exist, or the folder without images.
+        RunError: the output would replace one of the images.
+    """
+    from tlf.inference.predict import expand
+
+    given = _never(output, _named(images, null=null))
+    if STDIN in images:
+        return given, None
+    files = expand([*given])
+    return files, len(files)
+
+
+def _named(images: Sequence[str], *, null: bool) -> Iterator[str]:
+    """The paths on the command line, and those on stdin where ``-`` stands for them."""
+    for image in images:
+        yield from read_paths(null=null) if image == STDIN else [image]
+
+
+def _never(output: Path | None, paths: Iterable[str]) -> Iterator[str]:
+    """Yield the paths unchanged.
+
+    Raises:
+        RunError: one of them is the output.
+    """
+    for path in paths:
+        if output and output.exists() and os.path.exists(path) and output.samefile(path):
+            raise RunError(f"--output must not replace {path}, an image; write another name")
+        yield path
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    """Where predictions are written: stdout, or a file that has its name only when it is whole.
+
+    Raises:
+        UnwritableError: the file cannot be written.
+    """
+    if output is None:
+        yield sys.stdout
+        return
+    with (
+        writing(output),
+        written_whole(output) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        yield file
+
+
 def _at_least_one(
-    predictions: Iterator[Prediction], problems: Sequence[DataError]
-) -> Iterator[Prediction]:
+    predictions: "Iterator[Prediction]", problems: Sequence[str]
+) -> "Iterator[Prediction]":
     """Yield the predictions unchanged.
 
     Raises:
@@ -56,54 +170,15 @@ def _at_least_one(
     """
     first = next(predictions, None)
     if first is None:
-        raise DataError("\n  ".join(["no image can be read:", *map(str, problems)]))
+        if not problems:
+            raise DataError("stdin must hold the paths of images, got none; write a path a line")
+        raise DataError("\n  ".join(["no image can be read:", *problems]))
     yield first
     yield from predictions
 
 
-def print_table(predictions: Iterable[Prediction]) -> None:
-    """Print a table, when all images are classified."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for number, line in enumerate(map(row, predictions)):
-        for column in line if number == 0 else ():
-            side: Literal["left", "right"] = "right" if column.startswith("p_") else "left"
-            # A long path is wrapped: an abbreviated one would name no file.
-            table.add_column(cell(column), justify=side, overflow="fold")
-        table.add_row(*map(cell, line.values()))
-    Console().print(table)
-
-
-def print_csv(predictions: Iterable[Prediction]) -> None:
-    """Print CSV, a row as soon as an image is classified."""
-    writer = None
-    for line in map(row, predictions):
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, [*line], lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(line)
-
-
-def print_json_lines(predictions: Iterable[Prediction]) -> None:
-    """Print a JSON object for each image: path, predicted class, class → probability.
-
-    It is ASCII, so stdout may have any encoding, and a path whose bytes are not UTF-8 comes back
-    from it unchanged.
-    """
+def _counted(predictions: "Iterable[Prediction]", labels: Counter[str]) -> "Iterator[Prediction]":
+    """Yield the predictions unchanged, and count their labels."""
     for prediction in predictions:
-        figures = {name: round(figure, 6) for name, figure in prediction.probabilities.items()}
-        line = {
-            "path": prediction.path,
-            "predicted": prediction.label,
-            "probabilities": figures,
-        }
-        print(dumps(line))  # noqa: T201 - the output of the command
-
-
-PRINTERS: Mapping[str, Callable[[Iterable[Prediction]], None]] = {
-    "table": print_table,
-    "csv": print_csv,
-    "jsonl": print_json_lines,
-}
+        labels[prediction.label] += 1
+        yield prediction

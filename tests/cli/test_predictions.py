@@ -1,0 +1,123 @@
+"""Predictions as a table, CSV and JSON lines, in a file and on a terminal."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from tlf.cli.predictions import SEEN, WRITERS
+from tlf.inference.predictions import Prediction
+
+MANY = [f"class {number:04}" for number in range(1200)]
+
+
+class Terminal(io.StringIO):
+    """A file that is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def prediction(path, best=0, classes=MANY, **others):
+    """A prediction with 0.6 for one class and 0.3 for the next."""
+    figures = dict.fromkeys(classes, 0.1 / len(classes)) | others
+    figures |= {classes[best]: 0.6, classes[(best + 1) % len(classes)]: 0.3}
+    return Prediction(classes[best], 0.6, figures, path)
+
+
+def written(kind, predictions, top=None, file=None):
+    file = file or io.StringIO(newline="")
+    WRITERS[kind](iter(predictions), file, top)
+    return file.getvalue().splitlines()
+
+
+@pytest.fixture
+def columns(monkeypatch):
+    """Set the width of the terminal."""
+    return lambda width: monkeypatch.setenv("COLUMNS", str(width))
+
+
+def test_a_table_of_1200_classes_shows_the_prediction_and_the_runner_up():
+    header, line = written("table", [prediction("a b.jpg", 7)])
+    assert header.split() == ["path", "prediction", "probability", "runner-up", "probability"]
+    assert line == "a b.jpg  class 0007       0.6000  class 0008       0.3000"
+    header, line = written("table", [prediction("a.jpg")], top=4)
+    assert header.split()[1::2] == ["prediction", "runner-up", "third", "4th"]
+    assert line.count("class ") == 4
+
+
+def test_a_file_gets_full_values_a_line_each(columns):
+    columns(40)
+    long = "/photographs/" + "holiday/" * 30 + "ant.jpg"
+    names = ["short.jpg"] * SEEN + [long]
+    _, *lines = written("table", [prediction(name) for name in names])
+    assert [line.split("  ")[0].rstrip() for line in lines] == names
+    assert len({line.index("class") for line in lines[:-1]}) == 1
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_a_terminal_gets_aligned_columns_that_fit(columns, width):
+    columns(width)
+    paths = ["short.jpg", "/photographs/" + "holiday/" * 30 + "ant.jpg", "/蚁/蚁蚁.jpg" * 9]
+    found = [prediction(path) for path in [*paths * 11, "/later/" + "x" * 300]]
+    header, *lines = written("table", found, file=Terminal())
+    assert len(lines) == len(found)
+    assert {cell_len(line) for line in (header, *lines)} == {max(cell_len(header), width)}
+    assert all("class 0000" in line for line in lines)
+    assert re.match(r"/phot\S*…\S*ant\.jpg  ", lines[1])
+
+
+def test_a_terminal_shortens_labels_last(columns):
+    columns(80)
+    classes = [f"{'very-' * 8}long-label-{number}" for number in range(3)]
+    _, line = written("table", [prediction("x" * 99, 0, classes)], file=Terminal())
+    path, label, figure, other, second = line.split()
+    assert (figure, second, len(line)) == ("0.6000", "0.3000", 80)
+    assert (len(path), len(other), len(label)) == (16, 16, 18)
+    assert (label[:4], label[-1]) == ("very", "0")
+    columns(200)
+    _, line = written("table", [prediction("a.jpg", 0, classes)], file=Terminal())
+    assert line.split()[1::2] == classes[:2]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_first_lines_come_out_before_the_last_image_is_read(kind):
+    file, seen = io.StringIO(), []
+
+    def found():
+        for number in range(3 * SEEN):
+            seen.append(file.getvalue().count(".jpg"))
+            yield prediction(f"{number}.jpg", classes=["a", "b"])
+
+    WRITERS[kind](found(), file, None)
+    assert seen[-1] == 3 * SEEN - 1
+    assert file.getvalue().count(".jpg") == 3 * SEEN
+
+
+def test_csv_and_json_lines_of_the_most_probable_classes():
+    found = [prediction("a.jpg", 1, ["x", "y", "z"], x=0.1)]
+    assert written("csv", found, 2) == [
+        "path,predicted,probability,predicted_2,probability_2",
+        "a.jpg,y,0.600000,z,0.300000",
+    ]
+    [line] = map(json.loads, written("jsonl", found, 2))
+    assert (line["predicted"], [*line["probabilities"].items()]) == ("y", [("y", 0.6), ("z", 0.3)])
+    [row] = csv.DictReader(written("csv", found, 99))
+    assert row["predicted_3"] == "x"
+    assert written("table", found, 1)[1].split() == ["a.jpg", "y", "0.6000"]
+
+
+def test_one_class_has_no_runner_up():
+    assert written("table", [Prediction("a", 1.0, {"a": 1.0}, "x.jpg")])[1].split()[-1] == "1.0000"
+
+
+@pytest.mark.parametrize("kind", ["table", "csv"])
+def test_what_a_terminal_would_act_on_is_escaped(kind):
+    name = "x[copy]:cat:[/]\x1b[31m\n\udce9.jpg"
+    lines = written(kind, [Prediction("a[b]\r", 0.75, {"a[b]\r": 0.75, "c": 0.25}, name)])
+    assert len(lines) == 2
+    assert r"x[copy]:cat:[/]\x1b[31m\n\xe9.jpg" in lines[1]
+    assert r"a[b]\r" in lines[1]

@@ -1,0 +1,119 @@
+"""Read images in threads, while the network computes what was read before."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+from torch import Tensor
+
+from tlf.data.decode import from_array
+from tlf.data.image_files import read_image
+from tlf.data.transforms import center_crop, load, load_opened
+from tlf.errors import DataError
+from tlf.preprocessing import Preprocessing
+from tlf.runtime.ahead import ahead
+from tlf.runtime.cores import usable_cores
+from tlf.runtime.text import printable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+ImageLike: TypeAlias = "str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
+"""An image file's path, its bytes, a Pillow image, or a NumPy array of uint8: RGB (H, W, 3),
+RGBA (H, W, 4) or grey (H, W)."""
+
+
+def read_ahead(
+    images: Iterable[ImageLike],
+    preprocessing: Preprocessing,
+    unreadable: Callable[[DataError], object] | None = None,
+    *,
+    by: int,
+) -> Iterator[tuple[str | None, Tensor]]:
+    """The path of each image, if it has one, and its uint8 pixels (C, S, S), in order.
+
+    Parameters:
+        images: any number of images; they are taken as they are needed.
+        preprocessing: how they are prepared.
+        unreadable: called with each error, instead of raising it.
+        by: how many images are read beside the use of the one before them. No more are held.
+
+    Raises:
+        DataError: names the image that is missing or unreadable.
+    """
+    # Pillow and numpy let other threads run while they decode, resize and copy.
+    pool = ThreadPoolExecutor(min(by, usable_cores()))
+    try:
+        numbered = enumerate(images)
+        begun = (pool.submit(_read, image, preprocessing, n) for n, image in numbered)
+        for image in ahead(begun, by):
+            try:
+                read = image.result()
+            except DataError as error:
+                if unreadable is None:
+                    raise
+                # Its traceback would keep the bytes of the file in memory.
+                unreadable(DataError(*error.args))
+            else:
+                yield read
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(image: ImageLike, preprocessing: Preprocessing, number: int) -> tuple[str | None, Tensor]:
+    """The path of an image, and its uint8 pixels (C, S, S)."""
+    path = _path(image)
+    name = printable(path or f"image {number}")
+    try:
+        pixels = _load(image, preprocessing)
+    except OSError as error:
+        raise DataError(f"{name}: {error.strerror or error}; name an image file") from error
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
+    return path, _copied(center_crop(_prepared(pixels, preprocessing), preprocessing.size))
+
+
+def _prepared(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """The same after what plugins do to every image."""
+    if not preprocessing.prepare:
+        return pixels
+    from tlf.recipe.prepare import prepared
+
+    return prepared(pixels, preprocessing)
+
+
+def _copied(crop: Tensor) -> Tensor:
+    """The same pixels without the image around them, which may be long.
+
+    numpy copies in this thread; torch would start threads of its own beside it.
+    """
+    import numpy as np
+
+    return torch.from_numpy(np.ascontiguousarray(crop.numpy()))
+
+
+def _load(image: ImageLike, preprocessing: Preprocessing) -> Tensor:
+    """An image in any form → uint8 pixels (C, H, W), resized."""
+    import numpy as np
+    from PIL import Image
+
+    if isinstance(image, str | PathLike):
+        image = read_image(image)
+    if isinstance(image, bytes):
+        return load(image, preprocessing)
+    if isinstance(image, np.ndarray):
+        image = from_array(image)
+    if not isinstance(image, Image.Image):
+        raise DataError(
+            f"{type(image).__name__} is no image; "
+            "give a path, the bytes of a file, a Pillow image, a NumPy array, or a list of these"
+        )
+    return load_opened(image, preprocessing)
+
+
+def _path(image: ImageLike) -> str | None:
+    return fspath(image) if isinstance(image, str | PathLike) else None
