@@ -16,6 +16,8 @@ from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.head import load_head
 from tlf.inference.metadata import Metadata
 from tlf.inference.model_files import save_model
+from tlf.pretrained.published import timm_config
+from tlf.pretrained.sizes import timm_sized, torchvision_sized
 from tlf.runtime.strict_json import dumps
 
 Compute = Callable[[Tensor], Tensor]
@@ -98,6 +100,7 @@ def compute_with_timm(source: Source, path: Path) -> Compute:
 
     backbone = _backbone_of(source, "timm")
     options = {"in_chans": backbone["channels"]} if backbone.get("channels", 3) != 3 else {}
+    options |= timm_sized(timm_config(backbone["model"]), source.metadata.preprocessing.size)
     with _loading("timm"):
         module = timm.create_model(
             backbone["model"], num_classes=len(source.metadata.classes), **options
@@ -113,7 +116,10 @@ def compute_with_torchvision(source: Source, path: Path) -> Compute:
     backbone = _backbone_of(source, "torchvision")
     with _loading("torchvision"):
         module: nn.Module = models.get_model(
-            backbone["model"], weights=None, num_classes=len(source.metadata.classes)
+            backbone["model"],
+            weights=None,
+            num_classes=len(source.metadata.classes),
+            **torchvision_sized(backbone["model"], source.metadata.preprocessing.size),
         )
         module.load_state_dict(load_file(path))
     return module.eval()

@@ -28,8 +28,11 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     """
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     # weights = "none" draws the backbone's weights from the seed.
-    with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
-        built = checked_backbone(recipe.backbone.build())
+    backbone, size = recipe.backbone, recipe.transforms.size
+    sized = size is not None and hasattr(backbone, "build_at")
+    verb, arguments = ("build_at", (size,)) if sized else ("build", ())
+    with seeded(recipe.seed, "backbone"), blame(catalogue.offer(backbone), verb):
+        built = checked_backbone(getattr(backbone, verb)(*arguments), verb)
     return built, _joined(plan, built, classes, "build")
 
 

@@ -72,12 +72,14 @@ class Explanation:
     in float32 on the CPU; a run checks it again on its own device."""
     unused: tuple[str, ...] = ()
     """A sentence for each phase that would train parameters which no output depends on."""
+    weights: tuple[str, ...] = ()
+    """What a person should know about the backbone's weights: one sentence each."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes about splits, stages and parameters, one sentence each."""
+        """Notes about splits, weights, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        return (*self.splits.notes, *whole, *self.unused)
+        return (*self.splits.notes, *self.weights, *whole, *self.unused)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
@@ -125,6 +127,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         trainable={name: tuple(table) for name, table in rates.items()},
         starts=starts,
         unused=tuple(notes),
+        weights=built.notes,
     )
 
 

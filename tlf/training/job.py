@@ -71,8 +71,9 @@ class Job:
         """What a person should know about how the recipe is carried out: one sentence each."""
         asked, used = self.recipe.workers, self.loaders.workers
         if asked in ("auto", used):
-            return ()
+            return self.built.notes
         return (
+            *self.built.notes,
             f"workers must be at most {used} on this machine, {WORKERS_PER_CORE} for each core, "
             f"got {asked}; {used} are used",
         )
