@@ -97,6 +97,9 @@ class BuiltBackbone:
     own_loader: str = ""
     """Where the architecture's own loader does not take a linear head from ``model.safetensors``:
     a sentence that says why. A run and ``tlf explain`` show it before training."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about the weights, such as what was resized: one sentence each. A
+    run shows and stores them."""
 
 
 class Backbone(Protocol):
@@ -105,6 +108,10 @@ class Backbone(Protocol):
     It may also have ``expected_preprocessing() -> Preprocessing | None``: how images are prepared
     for it, if that is known without importing torch. Images are then decoded while torch is
     imported. If the built backbone has another preprocessing, they are decoded again.
+
+    It may also have ``build_at(size) -> BuiltBackbone``: build the network for images of another
+    size than its weights are for. It is called instead of ``build`` where a recipe has
+    ``transforms.size``. Without this method, the network has to take images of any size.
 
     It may also have ``rebuild(config) -> BuiltBackbone``: build the same network without its
     pretrained weights, from ``BuiltBackbone.config``. A trained run is loaded into it. Without this

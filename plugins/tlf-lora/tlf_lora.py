@@ -58,6 +58,10 @@ class Lora:
         """
         return self._adapted(self._library().build())
 
+    def build_at(self, size: int) -> BuiltBackbone:
+        """Build the network for images of another size, as the library does, with adapters."""
+        return self._adapted(self._library().build_at(size))
+
     def rebuild(self, config: Mapping[str, Any]) -> BuiltBackbone:
         """Build the same network without its weights, and add the adapters."""
         return self._adapted(self._library().rebuild(config))

@@ -15,7 +15,7 @@ from tlf.builtin.backbones import Timm, Torchvision, tlf_backbones
 from tlf.errors import WeightsError
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
-from tlf.pretrained import weights
+from tlf.pretrained import published, weights
 
 COMMIT = "b" * 40
 
@@ -435,6 +435,32 @@ def test_a_network_is_rebuilt_for_the_size_of_weights_that_are_gone(tmp_path, mo
     assert rebuilt(Timm(model, str(path)), built)
 
 
+def test_torchvisions_transformer_is_built_at_another_size(tmp_path, monkeypatch):
+    def tiny(_, size):
+        return models.VisionTransformer(size, 32, 1, 2, 8, 16)
+
+    monkeypatch.setattr(published, "torchvision_module", tiny)
+    trained = tiny("", 224).state_dict()
+    torch.save({"model": trained}, tmp_path / "w.pth")
+    backbone = Torchvision("vit_b_32", str(tmp_path / "w.pth"))
+    built = backbone.build_at(64)
+    assert rebuilt(backbone, replace(built, preprocessing=built.preprocessing.sized(64)))
+    table = "encoder.pos_embedding"
+    expected = models.vision_transformer.interpolate_embeddings(64, 32, dict(trained))
+    assert built.module.state_dict()[table].equal(expected[table])
+    assert built.config == {"size": 64}
+    assert built.notes == (
+        "the backbone takes the file's tensors under 'model'",
+        f"{table} is resized from (1, 50, 8) to (1, 5, 8), for images of 64 pixels, as "
+        "torchvision does it",
+    )
+
+
+def test_a_size_that_torchvisions_network_does_not_take_is_named():
+    with pytest.raises(ValueError, match=r"transforms\.size must be .*, got 100: .*leave "):
+        Torchvision("vit_b_32", "none").build_at(100)
+
+
 def test_torchvisions_networks_are_rebuilt():
     built = Torchvision("resnet18", "starter").build()
     assert rebuilt(Torchvision("resnet18", "gone.pth"), built)
@@ -443,6 +469,21 @@ def test_torchvisions_networks_are_rebuilt():
 def test_a_run_of_before_is_rebuilt_from_its_options_alone():
     built = Timm("test_resnet", "none").build()
     assert rebuilt(Timm("test_resnet", "gone.pth"), replace(built, config={}))
+
+
+def test_timms_published_weights_are_resized(hub, tmp_path):
+    whole = timm.create_model("test_vit")
+    hub("timm/test_vit.r160_in1k", "model.safetensors", lambda p: save_file(whole.state_dict(), p))
+    built = Timm("test_vit").build_at(96)
+    file = next(tmp_path.rglob("model.safetensors"))
+    overlay = {"file": str(file), "hf_hub_id": None}
+    expected = timm.create_model(
+        "test_vit", pretrained=True, pretrained_cfg_overlay=overlay, num_classes=0, img_size=96
+    )
+    assert same_backbone(built.module, expected.state_dict())
+    assert built.notes[0].startswith("pos_embed is resized from (1, 101, 64) to (1, 37, 64)")
+    assert built.config["size"] == 96
+    assert built.preprocessing.size == 160  # of the weights; the recipe's is transforms.size
 
 
 @pytest.mark.parametrize("channels", [3, 1])
@@ -466,7 +507,7 @@ def test_timms_published_weights_must_fit(hub):
     state = timm.create_model("test_vit").state_dict()
     del state["norm.weight"]
     hub("timm/test_vit.r160_in1k", "model.safetensors", lambda p: save_file(state, p))
-    with pytest.raises(WeightsError, match=r"does not fit test_vit(.|\n)*norm\.weight"):
+    with pytest.raises(WeightsError, match=r"do not fit test_vit(.|\n)*norm\.weight"):
         Timm("test_vit").build()
 
 
@@ -508,7 +549,7 @@ def test_without_a_connection_timms_weights_are_an_error(hub):
             Torchvision("resnet50", "starter"),
             'must be "resnet18" for weights = "starter", got "resnet50"',
         ),
-        (Timm("resnet18", "missing.pth"), r"must name a file that exists, got missing\.pth"),
+        (Timm("resnet18", "missing.pth"), r"got missing\.pth \(.*\), which does not exist"),
     ],
 )
 def test_the_error_for_missing_weights_names_the_nearest(component, message):

@@ -1,9 +1,8 @@
 """Backbones: every classification network of torchvision, and every network of timm."""
 
-import dataclasses
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tlf.components import BuiltBackbone, IsPath
@@ -12,11 +11,21 @@ from tlf.hookspecs import hookimpl
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained import downloads, published, stages
 from tlf.pretrained import feature_maps as maps
+from tlf.pretrained.names import first, match
 from tlf.pretrained.own_classifiers import own_loader_note
-from tlf.pretrained.weights import StoredWeights, fit, local_file, read, vacated
+from tlf.pretrained.sizes import one_size, reshaped, torchvision_resized
+from tlf.pretrained.timm_network import TimmNetwork
+from tlf.pretrained.weights import (
+    StoredWeights,
+    fit,
+    local_file,
+    needed,
+    read,
+    vacated,
+)
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 HUB_PREFIX = "hf-hub:"
 
@@ -46,8 +55,12 @@ class Torchvision:
     model: str = "resnet18"
     """torchvision's name for the architecture."""
     weights: Annotated[str, IsPath(when=_is_file)] = "DEFAULT"
-    """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt),
-    ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random weights)."""
+    """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt,
+    .bin, .ckpt), ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random
+    weights)."""
+    weights_key: str = ""
+    """Which network of a file that holds several: a part of the names before its tensors', such as
+    ``teacher``."""
 
     def expected_preprocessing(self) -> Preprocessing | None:
         """Its preprocessing, where it is known without importing torchvision."""
@@ -63,6 +76,15 @@ class Torchvision:
             ValueError: torchvision has no such model.
             WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
         """
+        return self.build_at(None)
+
+    def build_at(self, size: int | None) -> BuiltBackbone:
+        """Build the network for images of another size: its position table is resized.
+
+        Raises:
+            ValueError: torchvision has no such model, or it does not take this size.
+            WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
+        """
         from tlf.pretrained.skip_init import Unfilled
 
         entries = published.torchvision_weights(self.model)
@@ -70,9 +92,16 @@ class Torchvision:
         own = published.stored_preprocessing(stored.metadata) if stored else None
         entry = entries.get(self.weights, entries["DEFAULT"])
         preprocessing = own or published.torchvision_preprocessing(self.model, entry.transforms())
+        side = size or preprocessing.size
         with Unfilled() if stored else nullcontext():
-            module = published.torchvision_module(self.model, preprocessing.size)
-        return self._described(module, preprocessing, stored)
+            module = self._module(side)
+        return self._described(module, preprocessing, stored, side)
+
+    def _module(self, size: int) -> "nn.Module":
+        try:
+            return published.torchvision_module(self.model, size)
+        except (AssertionError, ValueError) as error:
+            raise ValueError(one_size(size, error)) from error
 
     def rebuild(self, config: Mapping[str, Any]) -> BuiltBackbone:
         """Build the same network without its weights."""
@@ -80,23 +109,37 @@ class Torchvision:
         preprocessing = published.torchvision_preprocessing(self.model, entry.transforms())
         preprocessing = preprocessing.sized(config.get("size"))
         module = published.torchvision_module(self.model, preprocessing.size)
-        return self._described(module, preprocessing, None)
+        return self._described(module, preprocessing, None, preprocessing.size)
 
     def _described(
-        self, module: "nn.Module", preprocessing: Preprocessing, stored: StoredWeights | None
+        self,
+        module: "nn.Module",
+        preprocessing: Preprocessing,
+        stored: StoredWeights | None,
+        size: int,
     ) -> BuiltBackbone:
         """The network without its last layer, with the stored weights if there are any."""
         classifier, width = _remove_last_layer(module)
-        if stored:
-            tensors = published.torchvision_names(stored.tensors)
-            fit(module, tensors, [vacated(module, classifier), *AUXILIARY])
+        notes = self._fit(module, classifier, stored, size) if stored else ()
         if top := maps.top(module, classifier):
             maps.offer_torchvision(module, top)
-        config = {"size": preprocessing.size}
-        note = own_loader_note("torchvision", self.model, module)
+        parts, config = stages.cut(module), {"size": size}
+        own_loader = own_loader_note("torchvision", self.model, module)
         return BuiltBackbone(
-            module, width, stages.cut(module), preprocessing, classifier, config, note
+            module, width, parts, preprocessing, classifier, config, own_loader, notes
         )
+
+    def _fit(
+        self, module: "nn.Module", classifier: str, stored: StoredWeights, size: int
+    ) -> tuple[str, ...]:
+        """Load the weights; return what a person should know about them."""
+        ignored = [vacated(module, classifier), *AUXILIARY]
+        own = needed(module, ignored)
+        groups = {key: published.torchvision_names(group) for key, group in stored.groups.items()}
+        found = match(groups, own, self.weights_key)
+        fit(module, torchvision_resized(module, found.tensors), ignored)
+        how = f"for images of {size} pixels, as torchvision does it"
+        return (*found.notes, *reshaped(found.tensors, own, how))
 
     def _stored(self, entries: Mapping[str, Any]) -> StoredWeights | None:
         if self.weights == "none":
@@ -129,8 +172,11 @@ class Timm:
     """timm's name for the architecture; ``architecture.tag`` also names its weights."""
     weights: Annotated[str, IsPath(when=_is_file)] = "default"
     """``default`` or another published tag (``a1_in1k``), ``hf-hub:organisation/name``, a file
-    (.safetensors, .pth, .pt), ``starter`` (ResNet-18 weights that come with tlf), or ``none``
-    (random weights)."""
+    (.safetensors, .pth, .pt, .bin, .ckpt), ``starter`` (ResNet-18 weights that come with tlf), or
+    ``none`` (random weights)."""
+    weights_key: str = ""
+    """Which network of a file that holds several: a part of the names before its tensors', such as
+    ``teacher``."""
     channels: int = 3
     """Channels of an image: 3 for colour, 1 for grey. The first convolution is adapted."""
     drop_path: float = 0.0
@@ -154,34 +200,52 @@ class Timm:
             ValueError: timm has no such model, or it has no drop-path.
             WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
         """
-        from tlf.pretrained.skip_init import Unfilled
+        return self.build_at(None)
 
+    def build_at(self, size: int | None) -> BuiltBackbone:
+        """Build the network for images of another size: timm resizes its position tables.
+
+        Raises:
+            ValueError: timm has no such model, or it has no drop-path or does not take this size.
+            WeightsError: the weights do not exist, cannot be downloaded, or do not fit.
+        """
         architecture = published.timm_architecture(self.model)
         file = local_file(self.weights, architecture)
+        options: Mapping[str, Any] = {}
         if file or self.weights == "none":
             stored = read(file) if file else StoredWeights({}, {})
             config = published.timm_config(self.model)
-            own = published.stored_preprocessing(stored.metadata)
-            preprocessing = own or published.timm_preprocessing(config)
-            network: dict[str, Any] = {"size": preprocessing.size}
-            with Unfilled() if file else nullcontext():
-                module = self._random(architecture, config, network)
-            if file:
-                self._fit(module, config, stored.tensors)
         else:
-            config, tensors, options = self._published(architecture)
-            preprocessing = published.timm_preprocessing(config)
-            module = self._loaded(architecture, config, tensors, options)
-            network = {"size": preprocessing.size, "options": dict(options)}
-        return self._described(module, config, preprocessing, network)
+            config, stored, options = self._published(architecture)
+        own = published.stored_preprocessing(stored.metadata) if file else None
+        preprocessing = own or published.timm_preprocessing(config)
+        made_for = {"size": size or preprocessing.size, "options": dict(options)}
+        network = self._network(architecture, config, made_for)
+        if file:
+            module, notes = network.with_file(stored, self.weights_key)
+        elif self.weights == "none":
+            module, notes = network.random(), ()
+        else:
+            module, notes = network.converted(first(stored.groups))
+        return replace(self._described(module, config, preprocessing, made_for), notes=notes)
 
     def rebuild(self, config: Mapping[str, Any]) -> BuiltBackbone:
         """Build the same network without its weights."""
         known = published.timm_config(self.model)
         preprocessing = published.timm_preprocessing(known).sized(config.get("size"))
         architecture = published.timm_architecture(self.model)
-        module = self._random(architecture, known, {"size": preprocessing.size, **config})
+        module = self._network(architecture, known, {"size": preprocessing.size, **config}).random()
         return self._described(module, known, preprocessing, config)
+
+    def _network(
+        self,
+        architecture: str,
+        config: Any,  # noqa: ANN401
+        made_for: Mapping[str, Any],
+    ) -> TimmNetwork:
+        drop = {"drop_path_rate": self.drop_path} if self.drop_path else {}
+        options = {**made_for.get("options", {}), "in_chans": self.channels, **drop}
+        return TimmNetwork(architecture, config, made_for["size"], options)
 
     def _described(
         self,
@@ -198,81 +262,22 @@ class Timm:
         note = own_loader_note("timm", self.model, module)
         return BuiltBackbone(module, width, parts, preprocessing, classifier, network, note)
 
-    def _published(self, architecture: str) -> tuple[Any, dict[str, "Tensor"], dict[str, Any]]:
-        """Published weights: timm's description, their tensors, and the network's options."""
+    def _published(self, architecture: str) -> tuple[Any, StoredWeights, dict[str, Any]]:
+        """Published weights: timm's description, their file, and the network's options."""
         what = f"{self.model} {self.weights}"
         if self.weights.startswith(HUB_PREFIX):
             repository = self.weights.removeprefix(HUB_PREFIX)
             description = downloads.fetch_hub(repository, ("config.json",), f"{what} config.json")
             config, options = published.timm_hub_config(description, architecture)
             file = downloads.fetch_hub(repository, HUB_FILES, what)
-            return config, read(file).tensors, options
+            return config, read(file), options
         config = published.timm_published(self.model, self.weights)
         if config.hf_hub_id:
             file = downloads.fetch_hub(config.hf_hub_id, HUB_FILES, what)
         else:
             url, name = (config.url, "") if isinstance(config.url, str) else config.url
             file = downloads.fetch_url(url, what, name)
-        return config, read(file).tensors, {}
-
-    def _random(
-        self,
-        architecture: str,
-        config: Any,  # noqa: ANN401
-        network: Mapping[str, Any],
-    ) -> "nn.Module":
-        """The network with random weights, without classifier."""
-        sized = config.fixed_input_size and network["size"] != config.input_size[-1]
-        options = {"img_size": network["size"]} if sized else {}
-        options |= {**network.get("options", {}), "num_classes": 0}
-        return self._create(architecture, config, options)
-
-    def _fit(self, module: "nn.Module", config: Any, tensors: Mapping[str, "Tensor"]) -> None:  # noqa: ANN401
-        """Load a file's weights; the first convolution is adapted to the number of channels."""
-        from timm.models import adapt_input_conv
-
-        own, given = module.state_dict(), dict(tensors)
-        first = config.first_conv or ()
-        for name in [f"{n}.weight" for n in ([first] if isinstance(first, str) else first)]:
-            colour = name in given and given[name].ndim == 4 and given[name].shape[1] == 3
-            if colour and own[name].shape[1] == self.channels != 3:
-                given[name] = adapt_input_conv(self.channels, given[name])
-        names = published.timm_classifiers(config)
-        fit(module, given, [vacated(module, name) for name in names])
-
-    def _loaded(
-        self,
-        architecture: str,
-        config: Any,  # noqa: ANN401
-        tensors: dict[str, "Tensor"],
-        options: Mapping[str, Any],
-    ) -> "nn.Module":
-        """The network with published weights, which timm itself converts and loads."""
-        # timm is strict only where the network has as many classes as the weights.
-        given = dataclasses.replace(config, state_dict=tensors)
-        try:
-            module = self._create(architecture, given, {"pretrained": True, **options})
-        except RuntimeError as error:
-            # torch lists every tensor, which may be hundreds.
-            reason = str(error) if len(str(error)) < 600 else f"{str(error)[:600]} …"
-            raise WeightsError(f"{self.weights} does not fit {architecture}: {reason}") from error
-        module.pretrained_cfg.pop("state_dict")  # type: ignore[operator,union-attr]
-        if hasattr(module, "reset_classifier"):
-            module.reset_classifier(0)  # type: ignore[operator]
-        return module
-
-    def _create(self, architecture: str, config: Any, options: Mapping[str, Any]) -> "nn.Module":  # noqa: ANN401
-        import timm
-
-        drop = {"drop_path_rate": self.drop_path} if self.drop_path else {}
-        options = {**options, "in_chans": self.channels, **drop}
-        try:
-            module: nn.Module = timm.create_model(architecture, pretrained_cfg=config, **options)
-        except TypeError as error:
-            if drop and "drop_path_rate" in str(error):
-                raise ValueError(f"{architecture} has no drop_path; leave it out") from error
-            raise
-        return module
+        return config, read(file), {}
 
 
 @hookimpl

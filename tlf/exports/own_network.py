@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from tlf.errors import WeightsError
 from tlf.inference.metadata import Metadata
 from tlf.pretrained import published
+from tlf.pretrained.sizes import timm_sized
 
 UNUSED = "aux_head."
 """The head of VOLO that adds to the logits what it finds in single positions: of zeros, nothing."""
@@ -23,9 +24,8 @@ def own_network(metadata: Metadata) -> nn.Module:
     import timm
 
     known = published.timm_config(backbone["model"])
-    sized = known.fixed_input_size and size != known.input_size[-1]
     options: dict[str, Any] = {
-        **({"img_size": size} if sized else {}),
+        **timm_sized(known, size),
         **({"in_chans": backbone["channels"]} if backbone.get("channels", 3) != 3 else {}),
         **backbone.get("config", {}).get("options", {}),
     }

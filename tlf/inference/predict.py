@@ -126,7 +126,8 @@ def _rebuilt(weights: Path, plan: ModelPlan, metadata: Metadata) -> Classifier:
     """The model that the file of the weights describes, without the weights."""
     config = metadata.backbone.get("config", {})
     try:
-        return rebuild_model(plan, len(metadata.classes), config)
+        size = metadata.preprocessing.size
+        return rebuild_model(plan, len(metadata.classes), config, size)
     except (TlfError, MemoryError):
         raise
     except Exception as error:  # a file may hold values of any type

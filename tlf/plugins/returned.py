@@ -81,6 +81,8 @@ def checked_backbone(built: object, verb: str = "build") -> BuiltBackbone:
         raise ValueError(f"classifier must be a name, such as 'fc', got {built.classifier!r}")
     _check_stages(built.stages)
     _check_config(built.config)
+    if not isinstance(built.notes, tuple) or not all(isinstance(n, str) for n in built.notes):
+        raise ValueError(f"notes must be a tuple of sentences, got {kind_of(built.notes)}")
     return built
 
 

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 from tlf.errors import WeightsError
 
 INSTEAD = (
-    'write weights = "path/to/a/file.safetensors" (or .pth, .pt), '
+    'write weights = "path/to/a/file.safetensors" (or .pth, .pt, .bin, .ckpt), '
     'weights = "starter" (comes with tlf, for resnet18) or weights = "none" (random)'
 )
 """What a person without a connection can do."""

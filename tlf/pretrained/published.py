@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.errors import WeightsError, nearest
 from tlf.preprocessing import Preprocessing, read_preprocessing
+from tlf.pretrained.sizes import torchvision_sized
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OTHERS = (
     'or write "none" (random weights), "starter" (comes with tlf, for resnet18) '
-    "or the name of a file that ends in .safetensors, .pth or .pt"
+    "or the path of a file of weights (.safetensors, .pth, .pt, .bin, .ckpt)"
 )
 """What ``weights`` may be besides a published name."""
 
 RENORMALISED = ("inception_v3", "googlenet")
 """torchvision's networks that convert inputs from ImageNet's mean and std to 0.5 inside."""
-
-SIZED = {"vit": "image_size", "maxvit": "input_size"}
-"""torchvision's networks that are built for one image size → their option for that size."""
 
 RESIZED: Mapping[tuple[str, ...], int] = {
     ("alexnet", "densenet", "resnet18", "resnet34", "squeezenet", "vgg", "vit_b"): 256,
@@ -65,8 +63,7 @@ def torchvision_module(model: str, size: int, **options: Any) -> "nn.Module":  #
 
     if model in RENORMALISED:
         options |= {"aux_logits": False, "init_weights": True}
-    if option := SIZED.get(model.partition("_")[0]):
-        options[option] = size if option == "image_size" else (size, size)
+    options |= torchvision_sized(model, size)
     module: nn.Module = models.get_model(model, weights=None, **options)
     return module
 
@@ -233,7 +230,7 @@ def preprocessing_in(file: Path) -> Preprocessing | None:
     """How images are prepared, from a file of weights; None if it does not say so or cannot be
     read. The header is read here, since safetensors would import numpy.
     """
-    if file.suffix != ".safetensors" or not file.is_file():  # a pipe would be waited for
+    if file.suffix.lower() != ".safetensors" or not file.is_file():  # a pipe would be waited for
         return None
     try:
         with file.open("rb") as weights:

@@ -14,6 +14,7 @@ from tlf.model import Classifier, channels_last
 from tlf.plugins.attribution import blame
 from tlf.plugins.returned import checked_backbone, checked_features, checked_head
 from tlf.preprocessing import Preprocessing
+from tlf.pretrained.names import first
 from tlf.pretrained.weights import fit, read
 from tlf.recipe.plan import ModelPlan, Plan
 from tlf.recipe.schema import Recipe
@@ -29,27 +30,36 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
         RecipeError: the head pools, but the backbone gives no maps or tokens.
         WeightsError: the weights cannot be fetched or do not fit.
     """
-    built, classifier = _built(plan, classes)
+    built, classifier = _built(plan, classes, plan.recipe.transforms.size)
     if plan.recipe.start_from is not None:
         _load_trained(Path(plan.recipe.start_from), built.classifier, classifier)
     return built, classifier
 
 
-def _built(plan: Plan | ModelPlan, classes: int) -> tuple[BuiltBackbone, Classifier]:
+def _built(
+    plan: Plan | ModelPlan, classes: int, size: int | None
+) -> tuple[BuiltBackbone, Classifier]:
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     # weights = "none" draws the backbone's weights from the seed.
-    with seeded(recipe.seed, "backbone"), blame(catalogue.offer(recipe.backbone), "build"):
-        built = checked_backbone(recipe.backbone.build())
+    backbone = recipe.backbone
+    sized = size is not None and hasattr(backbone, "build_at")
+    verb, arguments = ("build_at", (size,)) if sized else ("build", ())
+    with seeded(recipe.seed, "backbone"), blame(catalogue.offer(backbone), verb):
+        built = checked_backbone(getattr(backbone, verb)(*arguments), verb)
     return built, _joined(plan, built, classes, "build")
 
 
-def rebuild_model(plan: Plan | ModelPlan, classes: int, config: Mapping[str, Any]) -> Classifier:
+def rebuild_model(
+    plan: Plan | ModelPlan, classes: int, config: Mapping[str, Any], size: int | None = None
+) -> Classifier:
     """Build the model of a trained run, which the run's own weights are loaded into next.
 
     Parameters:
         plan: the recipe of the run, or the part of it that the model is built from.
         classes: the number of classes.
         config: what the backbone said when the run was trained: ``BuiltBackbone.config``.
+        size: the side of the images that it was trained on, for a backbone that has ``build_at``
+            and no ``rebuild``.
 
     Raises:
         PluginError: the backbone or the head cannot be built; names its plugin.
@@ -58,7 +68,7 @@ def rebuild_model(plan: Plan | ModelPlan, classes: int, config: Mapping[str, Any
     catalogue, backbone = plan.plugins.catalogue, plan.recipe.backbone
     rebuild = getattr(backbone, "rebuild", None)
     if rebuild is None:
-        return _built(plan, classes)[1]
+        return _built(plan, classes, size)[1]
     with seeded(plan.recipe.seed, "backbone"), blame(catalogue.offer(backbone), "rebuild"):
         built = checked_backbone(rebuild(config), "rebuild")
     return _joined(plan, built, classes, "rebuild")
@@ -67,7 +77,7 @@ def rebuild_model(plan: Plan | ModelPlan, classes: int, config: Mapping[str, Any
 def _load_trained(path: Path, name: str, classifier: Classifier) -> None:
     """Load a run's model. ``name``: what its architecture calls the classifier."""
     trained = {}
-    for key, tensor in read(path).tensors.items():
+    for key, tensor in first(read(path).groups).items():
         inner = key.removeprefix(f"{name}.")
         trained[f"backbone.{key}" if inner == key else f"head.{inner}"] = tensor
     try:

@@ -98,6 +98,8 @@ class Explanation:
     """Phase → what it would do, in order."""
     own_loader: str = ""
     """Where no other library loads the run's ``model.safetensors``: a sentence that says why."""
+    weights: tuple[str, ...] = ()
+    """What a person should know about the backbone's weights: one sentence each."""
 
     @property
     def phases(self) -> Mapping[str, tuple[StageRow, ...]]:
@@ -122,10 +124,10 @@ class Explanation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes about splits, stages and parameters, one sentence each."""
+        """Notes about splits, weights, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
         own = [self.own_loader] if self.own_loader else []
-        return (*self.splits.notes, *own, *whole, *self.unused)
+        return (*self.splits.notes, *self.weights, *own, *whole, *self.unused)
 
     def __str__(self) -> str:
         """What each phase would do, as ``tlf explain`` prints it."""
@@ -171,7 +173,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         for number, phase in enumerate(plan.recipe.phases)
     }
     own_loader = built.own_loader if has_linear_head(plan) else OTHER_HEAD
-    return Explanation(plan, splits, classifier, preprocessing, story, own_loader)
+    return Explanation(plan, splits, classifier, preprocessing, story, own_loader, built.notes)
 
 
 def _explained(

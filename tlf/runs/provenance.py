@@ -33,7 +33,7 @@ def provenance(job: Job) -> dict[str, Any]:
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
         "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
-        "notes": list(job.splits.notes),
+        "notes": [*job.splits.notes, *job.built.notes],
     }
 
 

@@ -77,9 +77,8 @@ class Job:
     def notes(self) -> tuple[str, ...]:
         """What a person should know about how the recipe is carried out: one sentence each."""
         asked, used = self.recipe.workers, self.loaders.workers
-        own = (
-            (self.built.own_loader,) if self.built.own_loader and has_linear_head(self.plan) else ()
-        )
+        own_loader = self.built.own_loader if has_linear_head(self.plan) else ""
+        own = (*self.built.notes, *([own_loader] if own_loader else []))
         if asked in ("auto", used):
             return own
         return (

@@ -1,0 +1,140 @@
+"""Build a network of timm with weights: those of a file as they are, others as timm converts them.
+
+timm resizes position tables to the size of the images, and adds up the weights of colours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings
+
+from tlf.errors import WeightsError
+from tlf.pretrained.names import match
+from tlf.pretrained.published import timm_classifiers
+from tlf.pretrained.sizes import one_size, reshaped, timm_sized
+from tlf.pretrained.weights import StoredWeights, fit, needed, not_finite, vacated
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TimmNetwork:
+    """A network of timm that is about to be built."""
+
+    architecture: str
+    config: Any
+    """timm's description of its weights."""
+    size: int
+    """Side of its images in pixels."""
+    options: Mapping[str, Any]
+    """Further options of the network, as timm calls them; ``in_chans`` is one."""
+
+    def random(self) -> "nn.Module":
+        """The network with random weights, without classifier."""
+        return self._created(self.config, {"num_classes": 0})
+
+    def with_file(
+        self, stored: StoredWeights, key: str = ""
+    ) -> tuple["nn.Module", tuple[str, ...]]:
+        """The network with a file's weights, as they are or else as timm converts them, and notes.
+
+        Raises:
+            WeightsError: they do not fit, or nothing is stored under the key.
+        """
+        from tlf.pretrained.skip_init import Unfilled
+
+        with Unfilled():
+            module = self.random()
+        names = timm_classifiers(self.config)
+        ignored = [vacated(module, name) for name in names]
+        found = match(stored.groups, needed(module, ignored), key)
+        try:
+            given, notes = self._grey(module, found.tensors)
+            fit(module, given, ignored)
+        except WeightsError as misfit:
+            rows = [found.tensors.get(f"{name}.weight") for name in names[:1]]
+            classes = next((len(tensor) for tensor in rows if tensor is not None), 0)
+            config = replace(self.config, num_classes=classes, label_offset=0)
+            try:
+                module, notes = replace(self, config=config).converted(found.tensors)
+            except Exception:  # of tensors that are not its own, timm may raise anything
+                raise WeightsError(f"{misfit}{self._size_hint}") from misfit
+        return module, (*found.notes, *notes)
+
+    def converted(self, tensors: "Mapping[str, Tensor]") -> tuple["nn.Module", tuple[str, ...]]:
+        """The network with weights that timm itself converts and loads, and notes about them.
+
+        Raises:
+            WeightsError: they do not fit.
+        """
+        # timm is strict only where the network has as many classes as the weights.
+        config = replace(self.config, state_dict=dict(tensors))
+        try:
+            with catch_warnings(action="ignore"):  # of how timm computes, which nobody can change
+                module = self._created(config, {"pretrained": True})
+        except RuntimeError as error:
+            # torch lists every tensor, which may be hundreds.
+            reason = str(error) if len(str(error)) < 600 else f"{str(error)[:600]} …"
+            raise WeightsError(
+                f"the weights do not fit {self.architecture}: {reason}{self._size_hint}"
+            ) from error
+        module.pretrained_cfg.pop("state_dict")  # type: ignore[operator,union-attr]
+        if hasattr(module, "reset_classifier"):
+            module.reset_classifier(0)  # type: ignore[operator]
+        own = module.state_dict()
+        if endless := not_finite(own):
+            raise WeightsError(f"the weights do not fit {self.architecture}: {endless[0]}")
+        grey = [name for name in self._stem(own, tensors) if len(own[name][0]) == 1]
+        rest = {name: tensor for name, tensor in tensors.items() if name not in grey}
+        how = f"for images of {self.size} pixels, as timm does it"
+        return module, (*reshaped(rest, own, how), *map(_grey_note, grey))
+
+    def _grey(
+        self, module: "nn.Module", tensors: "Mapping[str, Tensor]"
+    ) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
+        """The tensors with the first convolution adapted to grey images, and a note about it."""
+        from timm.models import adapt_input_conv
+
+        own = module.state_dict()
+        grey = [name for name in self._stem(own, tensors) if len(own[name][0]) == 1]
+        adapted = {name: adapt_input_conv(1, tensors[name]) for name in grey}
+        return {**tensors, **adapted}, tuple(map(_grey_note, grey))
+
+    def _stem(self, own: "Mapping[str, Tensor]", given: "Mapping[str, Tensor]") -> list[str]:
+        """Kernels that images come to, where those of a file are for colour and differ."""
+        first = self.config.first_conv or ()
+        names = [f"{name}.weight" for name in ([first] if isinstance(first, str) else first)]
+        there = [name for name in names if name in given and name in own]
+        return [n for n in there if given[n].shape[1:2] == (3,) != own[n].shape[1:2]]
+
+    @property
+    def _size_hint(self) -> str:
+        """What may be the reason, where the network was built for images of another size."""
+        if not timm_sized(self.config, self.size):
+            return ""
+        return (
+            f"; timm cannot resize the weights of every network, here to {self.size} pixels: leave "
+            "transforms.size out"
+        )
+
+    def _created(self, config: Any, more: Mapping[str, Any]) -> "nn.Module":  # noqa: ANN401
+        import timm
+
+        size = timm_sized(config, self.size)
+        options = {**self.options, **size, **more}
+        try:
+            module: nn.Module = timm.create_model(
+                self.architecture, pretrained_cfg=config, **options
+            )
+        except TypeError as error:
+            if "drop_path_rate" in options and "drop_path_rate" in str(error):
+                raise ValueError(f"{self.architecture} has no drop_path; leave it out") from error
+            raise
+        except AssertionError as error:
+            raise ValueError(one_size(self.size, error)) from error
+        return module
+
+
+def _grey_note(name: str) -> str:
+    return f"{name} is adapted to grey images, as timm does it: the weights of colours are added up"
