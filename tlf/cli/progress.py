@@ -17,7 +17,7 @@ from tlf.runs.explain import stage_rows
 from tlf.runs.folder import more_epochs
 from tlf.runs.run import RunStarted
 from tlf.runtime.devices import describe
-from tlf.runtime.stored_state import state_file
+from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job

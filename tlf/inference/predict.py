@@ -17,7 +17,7 @@ from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import Plan, read_plan
 from tlf.runtime.precision import PRECISIONS
-from tlf.runtime.stored_state import state_file
+from tlf.runtime.stored.state import state_file
 
 Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
