@@ -143,8 +143,10 @@ def test_killed_when_all_but_the_state_is_written(tmp_path, images, whole, runs,
 
 
 @pytest.mark.parametrize(
-    "point", ["before-audit", "before-head", "before-predictions", "before-model"]
-)
+    "point",
+    ["before-predictions",
+     *(pytest.param(f"before-{p}", marks=pytest.mark.slow) for p in ("audit", "head", "model"))],
+)  # fmt: skip
 def test_killed_while_it_stops_on_request_and_resumed(tmp_path, images, whole, runs, point):
     path, output = write(tmp_path, images)
     assert runs.whole("stop", path, point, 2 if point == "before-audit" else 1) == -signal.SIGKILL
