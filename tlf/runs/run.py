@@ -26,7 +26,7 @@ from tlf.runs.files import (
     write_segments,
 )
 from tlf.runs.folder import check_writable, has_ended, new_run_folder
-from tlf.runs.further import check_further, plan_from_best, rate_notes
+from tlf.runs.further import check_further, rate_notes, recipe_from_best
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runs.owner import owned, owned_run
 from tlf.runtime.devices import join_processes, start_accelerator
@@ -145,9 +145,9 @@ _AGAIN = "the run was stopped before its first state was stored; it starts again
 
 
 def _run_from_best(folder: Path, overrides: Sequence[str]) -> Iterator[RunEvent]:
-    plan, note = from_main(lambda: plan_from_best(folder, overrides))
+    content, note = from_main(lambda: recipe_from_best(folder, overrides))
     yield Notice(note)
-    yield from run(plan)
+    yield from run(planned(content, str(folder / "recipe.toml")))
 
 
 def _kernels(recipe: Recipe) -> Kernels:
