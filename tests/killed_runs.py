@@ -99,14 +99,15 @@ POINTS = {
 
 
 def work(verb, path, point="", number="1"):
+    from tlf.results import Updated
     from tlf.runs.run import resume, run
     from tlf.training.checkpoint.requests import ask
 
     if point:
         POINTS[point](int(number))
     begin = resume if verb == "resume" else run
-    for count, _ in enumerate(begin(Path(path))):
-        if verb == "stop" and count == 40:  # in an epoch of the second phase
+    for event in begin(Path(path)):
+        if verb == "stop" and isinstance(event, Updated) and event.phase == "thaw":
             ask(Path(path).with_suffix(""))
 
 

@@ -26,7 +26,7 @@ from tlf.inference.predict import load_classifier
 from tlf.results import Updated
 from tlf.runs.history import read_history
 from tlf.runs.run import RunStarted, resume, run
-from tlf.runtime.stored_state import UnfinishedRunWarning
+from tlf.runtime.stored.state import UnfinishedRunWarning
 
 
 class KilledRuns:
@@ -134,17 +134,22 @@ def test_killed_when_all_but_the_state_is_written(tmp_path, images, whole, runs,
     path, output = write(tmp_path, images, text=f"keep_state = false\n{RECIPE}")
     assert runs.whole("run", path, "before-discard", 1) == -signal.SIGKILL
     assert_same(whole, output)
+    assert main("resume", output)[0] == 0  # the state is from before the end
+    assert_same(whole, output)
+    assert not (output / "resume").exists()
     code, _, err = main("resume", output)
     assert code == 2
     assert "has ended" in err
 
 
 @pytest.mark.parametrize(
-    "point", ["before-audit", "before-head", "before-predictions", "before-model"]
-)
+    "point",
+    ["before-predictions",
+     *(pytest.param(f"before-{p}", marks=pytest.mark.slow) for p in ("audit", "head", "model"))],
+)  # fmt: skip
 def test_killed_while_it_stops_on_request_and_resumed(tmp_path, images, whole, runs, point):
     path, output = write(tmp_path, images)
-    assert runs.whole("stop", path, point, 3 if point == "before-audit" else 1) == -signal.SIGKILL
+    assert runs.whole("stop", path, point, 2 if point == "before-audit" else 1) == -signal.SIGKILL
     assert stored(output)[0] == 1
     with warnings.catch_warnings(action="ignore", category=UnfinishedRunWarning):
         assert load_classifier(output).labels == ("circles", "squares")

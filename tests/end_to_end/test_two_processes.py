@@ -242,3 +242,23 @@ except TlfError as error:
     assert done.returncode != 0
     assert "gradients were not averaged" in done.stdout or "was frozen and changed" in done.stdout
     assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_stop_on_request_at_the_same_point(tmp_path, images, whole, tlf):
+    path, folder = write_resumable(tmp_path, images), tmp_path / "run"
+    launcher = subprocess.Popen(command(2, path), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    lines, deadline = folder / "metrics.jsonl", time.monotonic() + 200
+    while not lines.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    done = tlf("stop", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    out, _ = launcher.communicate(timeout=100)
+    assert launcher.returncode == 0
+    assert out.count("stopped on request") == 1
+    assert (folder / "model.safetensors").exists()
+    again = launch(2, "resume", folder)
+    assert again.returncode == 0, again.stderr
+    assert different_tensors(whole / "model.safetensors", folder / "model.safetensors") == []
+    assert figures(whole) == figures(folder)

@@ -12,7 +12,7 @@ from tlf.exports.export import export
 from tlf.inference.head import load_head
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predict import load_classifier
-from tlf.runtime.stored_state import UnfinishedRunWarning, state_file
+from tlf.runtime.stored.state import UnfinishedRunWarning, state_file
 
 STOPPED = "has not ended: it was stored in epoch 2 of 3 of phase thaw, and its best model so far"
 

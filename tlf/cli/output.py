@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from tlf.runtime.precision import PrecisionWarning
-from tlf.runtime.stored_state import UnfinishedRunWarning
+from tlf.runtime.stored.state import UnfinishedRunWarning
 from tlf.runtime.text import printable, printable_lines
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from tlf.runs.folder import more_epochs
 from tlf.runs.run import RunStarted
 from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
-from tlf.runtime.stored_state import state_file
+from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job

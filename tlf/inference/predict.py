@@ -20,7 +20,7 @@ from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import ModelPlan, read_model_plan
 from tlf.runtime.files import tried
 from tlf.runtime.precision import PRECISIONS
-from tlf.runtime.stored_state import state_file
+from tlf.runtime.stored.state import state_file
 
 if TYPE_CHECKING:
     import torch

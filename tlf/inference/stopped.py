@@ -25,7 +25,7 @@ from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_model
 from tlf.recipe.plan import read_plan
 from tlf.results import EVAL
-from tlf.runtime.stored_state import UnfinishedRunWarning, glance, place_of, read_state, state_file
+from tlf.runtime.stored.state import UnfinishedRunWarning, glance, place_of, read_state, state_file
 from tlf.tasks import TASKS
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tlf.errors import RunError
 from tlf.runtime.files import home_expanded, is_run, tried
 from tlf.runtime.regular_file import read_regular
-from tlf.runtime.stored_state import glance
+from tlf.runtime.stored.state import glance
 
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be

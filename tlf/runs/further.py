@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tlf.errors import RunError
 from tlf.recipe.files import read_table
 from tlf.recipe.overrides import given_keys
-from tlf.recipe.plan import Plan, planned
 from tlf.results import EpochResult, Progress
 from tlf.runs.changes import FIXED, Changes
 from tlf.runs.history import read_history
@@ -42,8 +42,8 @@ def check_further(folder: Path, job: Job, state: State, changes: Changes, *, end
         raise RunError(f"the run in {folder} has nothing to train: {reason}")
 
 
-def plan_from_best(folder: Path, overrides: Sequence[str]) -> tuple[Plan, str]:
-    """The plan of a new run that trains a run further which has ended and has no state, and a
+def recipe_from_best(folder: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """The recipe of a new run that trains a run further which has ended and has no state, and a
     sentence about it. It starts from the best model, in the last phase.
 
     Raises:
@@ -71,7 +71,7 @@ def plan_from_best(folder: Path, overrides: Sequence[str]) -> tuple[Plan, str]:
         f"the run in {folder} has no state to go on from. A new run starts from its best model, "
         f"with a new optimizer and rate curve, and trains phase {name} for {more} more epochs"
     )
-    return planned({**content, **changes}, str(path)), note
+    return {**content, **changes}, note
 
 
 def rate_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:

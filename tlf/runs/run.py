@@ -36,7 +36,7 @@ from tlf.runs.files import (
     write_segments,
 )
 from tlf.runs.folder import check_writable, has_ended, new_run_folder
-from tlf.runs.further import check_further, plan_from_best, rate_notes
+from tlf.runs.further import check_further, rate_notes, recipe_from_best
 from tlf.runs.hooks import heard
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runs.owner import owned, owned_run
@@ -44,7 +44,7 @@ from tlf.runtime.devices import join_processes, start_accelerator
 from tlf.runtime.files import absolute
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import from_main, lost_process
-from tlf.runtime.stored_state import has_state, place, state_file
+from tlf.runtime.stored.state import has_state, place, state_file
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.extensions import clear_states
 from tlf.training.checkpoint.state_file import restore
@@ -111,14 +111,12 @@ def resume(
     """Resume a run that was stopped, from its last stored state. On the same device and number of
     processes, the result is the same to the last bit as without the stop.
 
-    A run that has ended goes on where a phase is given more epochs: ``["phases.all.epochs=20"]``.
+    A run that has ended goes on where its last phase is given more epochs.
 
     Parameters:
         run: the folder of the run.
-        overrides: ``key=value``: what of the run's recipe is other from here on. The run's folder
-            records it.
-        changed: resume although versions, code or images have changed. The run's folder records
-            what changed.
+        overrides: ``key=value``: what of the recipe is other from here on, which is recorded.
+        changed: resume although versions, code or images have changed, which is recorded.
 
     Raises:
         RunError: there is nothing to resume; the recipe, the code or the images have changed; or
@@ -150,11 +148,9 @@ def resume(
             write_recipe(folder, job)
         yield RunStarted(folder, job, len(state.history))
         own = [*job.notes, *norm_notes(job), *filter(None, [note])]
-        yield from map(
-            Notice, [*changes.notes, *own, *state.notes, *rate_notes(job, state, changes)]
-        )
-        if not stored:
-            yield Notice("the run was stopped before its first state was stored; it starts again")
+        again = [] if stored else [_AGAIN]
+        notes = [*changes.notes, *own, *state.notes, *rate_notes(job, state, changes), *again]
+        yield from map(Notice, notes)
         if state.segment is not None:
             phase = job.recipe.phases[state.phase].name
             yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
@@ -162,10 +158,13 @@ def resume(
         yield from heard(job, folder, training, resumed=True)
 
 
+_AGAIN = "the run was stopped before its first state was stored; it starts again"
+
+
 def _run_from_best(folder: Path, overrides: Sequence[str]) -> Iterator[RunEvent]:
-    plan, note = from_main(lambda: plan_from_best(folder, overrides))
+    content, note = from_main(lambda: recipe_from_best(folder, overrides))
     yield Notice(note)
-    yield from run(plan)
+    yield from run(planned(content, str(folder / "recipe.toml")))
 
 
 def _kernels(recipe: Recipe) -> Kernels:

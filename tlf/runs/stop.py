@@ -8,7 +8,7 @@ from tlf.errors import RunError
 from tlf.runs.folder import check_is_run, has_ended
 from tlf.runs.history import METRICS, read_history
 from tlf.runs.owner import who_runs
-from tlf.runtime.stored_state import glance, place_of
+from tlf.runtime.stored.state import glance, place_of
 from tlf.training.checkpoint.requests import ask, withdraw
 
 TIMEOUT = 60.0

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from tlf.components import Optimizer
 from tlf.pretrained.weights import fingerprint
-from tlf.runtime.packing import pack, unpack
 from tlf.runtime.seeds import seeded
+from tlf.runtime.stored.packing import pack, unpack
 from tlf.runtime.strict_json import dumps
 from tlf.testing.contract import check_options, raising_only, require
 from tlf.testing.second_process import check_second_process

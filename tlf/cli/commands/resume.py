@@ -18,7 +18,7 @@ from tlf.cli.process import settled
     help="Resume although code, versions or images have changed; record it.",
 )
 def command(run: Path, overrides: tuple[str, ...], *, changed: bool) -> None:
-    """Resume a run that was stopped, or train one further that has ended.
+    """Resume a stopped run, or train one that has ended further.
 
     KEY=VALUE arguments change the recipe from here on: phases.all.epochs=20 phases.all.lr=1e-4
     """

@@ -13,7 +13,7 @@ from tlf.errors import StoppedError
 from tlf.results import EpochResult, Notice, PhaseEnded, Prepared, Updated
 from tlf.runtime.files import is_run
 from tlf.runtime.processes import gathered
-from tlf.runtime.stored_state import state_file
+from tlf.runtime.stored.state import state_file
 from tlf.training.checkpoint.interrupts import watching
 from tlf.training.checkpoint.requests import is_asked
 from tlf.training.checkpoint.state_file import discard, remove_model, save

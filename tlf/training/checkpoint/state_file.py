@@ -20,10 +20,10 @@ from torch import Tensor
 from tlf.errors import RunError, TrainingError
 from tlf.results import epoch_line, epoch_result, segment_started
 from tlf.runtime.files import written_whole
-from tlf.runtime.packing import pack
 from tlf.runtime.processes import from_main
 from tlf.runtime.seal import BLANK, DIGEST, seal
-from tlf.runtime.stored_state import FORMAT, read_state, state_file
+from tlf.runtime.stored.packing import pack
+from tlf.runtime.stored.state import FORMAT, read_state, state_file
 from tlf.runtime.strict_json import dumps
 from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.compatibility import (

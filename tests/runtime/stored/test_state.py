@@ -6,7 +6,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tlf.errors import RunError
-from tlf.runtime.stored_state import FORMAT, glance, place_of, read_state, state_file
+from tlf.runtime.stored.state import FORMAT, glance, place_of, read_state, state_file
 
 
 def test_a_glance_says_how_far_a_run_is(finished):

@@ -45,7 +45,7 @@ def read_state(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from tlf.runtime.packing import unpack
+    from tlf.runtime.stored.packing import unpack
 
     try:
         text = _text(path)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from tlf.runtime.packing import pack, unpack
+from tlf.runtime.stored.packing import pack, unpack
 
 VALUE = {
     "step": torch.tensor(3.0),
