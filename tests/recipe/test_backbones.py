@@ -25,7 +25,7 @@ def test_counts_are_those_of_the_networks_themselves():
     (vision,) = list_backbones("squeezenet1_1")
     network = models.squeezenet1_1()
     assert vision.parameters == sum(p.numel() for p in network.parameters())
-    assert (vision.size, round(vision.top1, 3)) == (224, 0.582)
+    assert (vision.size, round(vision.accuracy, 3)) == (224, 0.582)
 
 
 def test_a_network_is_counted_once(monkeypatch, tmp_path):

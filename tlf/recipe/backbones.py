@@ -30,7 +30,7 @@ class KnownBackbone:
     parameters: int | None = None
     """Their number, with the library's own classifier; None where it was not counted, or where the
     library cannot build the network."""
-    top1: float | None = None
+    accuracy: float | None = None
     """The published fraction of ImageNet-1K's images that its default weights classify correctly;
     None where the library does not publish it with its code."""
     weights: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ def list_backbones(pattern: str = "*", max_params: int | None = None) -> Iterato
     tenth of a second each. The counts are stored in tlf's cache.
 
     >>> import tlf
-    >>> [(one.kind, one.parameters, one.top1) for one in tlf.list_backbones("resnet18")]
+    >>> [(one.kind, one.parameters, one.accuracy) for one in tlf.list_backbones("resnet18")]
     [('torchvision', 11689512, 0.69758), ('timm', 11689512, None)]
 
     Parameters:
@@ -150,7 +150,7 @@ def _torchvision() -> Iterator[KnownBackbone]:
             family=_family(models.get_model_builder(model)),
             size=default.transforms().crop_size[0],
             parameters=default.meta["num_params"],
-            top1=figures["acc@1"] / 100 if "acc@1" in figures else None,
+            accuracy=figures["acc@1"] / 100 if "acc@1" in figures else None,
             weights=(default.name, *(e.name for e in entries if e.name != default.name)),
         )
 

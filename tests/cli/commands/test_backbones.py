@@ -14,10 +14,10 @@ NETWORKS = [
 
 def test_a_line_for_each_network_and_what_to_write():
     assert [*backbone_lines(NETWORKS)] == [
-        "model      kind           parameters input  top-1",
-        "wide_net   torchvision     7,000,000   224  75.0%",
-        "net18      torchvision     5,000,000   224  70.0%",
-        "vit_small  timm                    –   384      –",
+        "model      kind           parameters input   top-1",
+        "wide_net   torchvision     7,000,000   224  75.00%",
+        "net18      torchvision     5,000,000   224  70.00%",
+        "vit_small  timm                    –   384       –",
         "weights of torchvision's wide_net: V1, none",
         "weights of torchvision's net18: V2, V1, none",
         "weights of timm's vit_small: none",

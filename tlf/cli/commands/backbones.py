@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from tlf.cli.output import complain, echo
+from tlf.tasks import DEFAULT, TASKS
 
 if TYPE_CHECKING:
     from tlf.recipe.backbones import KnownBackbone
+
+PUBLISHED = TASKS[DEFAULT].metrics[0]
+"""The metric that libraries publish."""
 
 FACTORS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
 FEW = 20
@@ -105,11 +109,11 @@ def backbone_lines(found: "Sequence[KnownBackbone]") -> Iterator[str]:
         yield "no network has so few parameters"
         return
     width = max(len(one.model) for one in found)
-    yield f"{'model':<{width}}  {'kind':<11} {'parameters':>13} {'input':>5} {'top-1':>6}"
+    yield f"{'model':<{width}}  {'kind':<11} {'parameters':>13} {'input':>5} {PUBLISHED.title:>7}"
     for one in found:
         parameters = "–" if one.parameters is None else f"{one.parameters:,}"
-        top1 = "–" if one.top1 is None else f"{one.top1:.1%}"
-        yield f"{one.model:<{width}}  {one.kind:<11} {parameters:>13} {one.size:>5} {top1:>6}"
+        figure = "–" if one.accuracy is None else PUBLISHED.shown(one.accuracy)
+        yield f"{one.model:<{width}}  {one.kind:<11} {parameters:>13} {one.size:>5} {figure:>7}"
     for one in found if len(found) <= MOST_WEIGHTS else ():
         text = f"weights of {one.kind}'s {one.model}: {', '.join((*one.weights, 'none'))}"
         yield from wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False)
