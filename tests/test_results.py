@@ -1,6 +1,7 @@
 import copy
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -53,9 +54,11 @@ def test_a_line_of_metrics_is_flat_and_is_read_back():
             "stem": {"grad_norm": 0.0, "weight_norm": 3.0, "update_ratio": 0.0},
             "head": {"grad_norm": 1.0, "weight_norm": 2.0, "update_ratio": 0.01},
         },
-        "train_top1": None,
     }
     assert epoch_result(line) == result(stages=SIGNALS)
+    trained = replace(result(), train_metrics={"top1": 0.25})
+    assert (trained.train_top1, epoch_line(trained)["train_top1"]) == (0.25, 0.25)
+    assert epoch_result(epoch_line(trained)) == trained
 
 
 def test_merit_is_higher_for_the_better_result():

@@ -17,6 +17,10 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
     "export": {"export": "exports.export", "Exported": "exports.export"},
     "plugins": {"survey_plugins": "plugins.loading"},
+    "backbones": {
+        "list_backbones": "recipe.backbones",
+        "KnownBackbone": "recipe.backbones",
+    },
     "options": {"recipe_options": "recipe.options", "Options": "recipe.options"},
     "schema": {"recipe_schema": "recipe.json_schema"},
     "cache": {"open_cache": "cache.store"},
@@ -64,6 +68,8 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.inference.predictions import Prediction as Prediction
     from tlf.plugins.loading import survey_plugins as survey_plugins
     from tlf.plugins.scaffold import write_plugin as write_plugin
+    from tlf.recipe.backbones import KnownBackbone as KnownBackbone
+    from tlf.recipe.backbones import list_backbones as list_backbones
     from tlf.recipe.component import component as component
     from tlf.recipe.json_schema import recipe_schema as recipe_schema
     from tlf.recipe.options import Options as Options

@@ -42,18 +42,20 @@ class EpochResult:
     """Stage, from the stem to the top, and ``head`` → how it trained."""
     stopped: str | None = None
     """Where and why the run was stopped on request; in the last line of such a run."""
-    train_top1: float | None = None
-    """The fraction of the train images that the model classified correctly, as it was in the step
-    that trained on them, and as they were augmented. None where it cannot be known: labels were
-    mixed, or a plugin made the steps."""
+    train_metrics: Mapping[str, float] = field(default_factory=dict)
+    """The task's main metric, such as ``top1``, over the train images: each as it was augmented,
+    classified by the model as it was in the step that trained on it. It is also an attribute:
+    ``train_top1``. Empty where it cannot be known: labels were mixed, or a plugin made the
+    steps."""
 
     def __getattr__(self, name: str) -> float:
-        """A figure of the evaluation: ``eval_`` and its name."""
+        """A figure of the evaluation, or of training: ``eval_`` or ``train_``, and its name."""
         # Not self.metrics: copy and pickle look for attributes before any field is set.
-        metrics = self.__dict__.get("metrics", {})
-        if name.startswith(EVAL) and (metric := name.removeprefix(EVAL)) in metrics:
-            figure: float = metrics[metric]
-            return figure
+        for prefix, field_name in _METRICS.items():
+            metrics = self.__dict__.get(field_name, {})
+            if name.startswith(prefix) and (metric := name.removeprefix(prefix)) in metrics:
+                figure: float = metrics[metric]
+                return figure
         raise AttributeError(f"an EpochResult has no {name!r}")
 
     def __repr__(self) -> str:
@@ -74,13 +76,20 @@ class EpochResult:
 EVAL = "eval_"
 """Prefix of the names of evaluation metrics, where they stand beside other figures."""
 
+TRAIN = "train_"
+"""The same for metrics of the training steps."""
+
+_METRICS = {EVAL: "metrics", TRAIN: "train_metrics"}
+"""Prefix → field."""
+
 
 def epoch_line(result: EpochResult) -> dict[str, Any]:
     """A result as a line of metrics.jsonl; metrics are flat: ``eval_loss``, ``eval_top1``."""
     line: dict[str, Any] = {}
+    prefixes = {field_name: prefix for prefix, field_name in _METRICS.items()}
     for name, value in asdict(result).items():
-        if name == "metrics":
-            line |= {f"{EVAL}{metric}": figure for metric, figure in value.items()}
+        if name in prefixes:
+            line |= {f"{prefixes[name]}{metric}": figure for metric, figure in value.items()}
         elif name != "stopped" or value is not None:
             line[name] = value
     return line
@@ -98,12 +107,18 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
     Raises:
         KeyError, TypeError, AttributeError: a value is missing, or is of another kind.
     """
-    metrics = {k.removeprefix(EVAL): v for k, v in line.items() if k.startswith(EVAL)}
     known = {field.name for field in fields(EpochResult)}  # a newer version may write more
     rest = {name: value for name, value in line.items() if name in known}
+    metrics, trained = (
+        {k.removeprefix(p): v for k, v in line.items() if k.startswith(p) and k not in known}
+        for p in _METRICS
+    )
     stages = {stage: StageSignals(**signals) for stage, signals in line["stages"].items()}
-    _check_line(rest, metrics, stages)
-    return EpochResult(**{**rest, "metrics": metrics, "stages": stages})
+    named = {f"{EVAL}{k}": v for k, v in metrics.items()} | {
+        f"{TRAIN}{k}": v for k, v in trained.items()
+    }
+    _check_line(rest, named, stages)
+    return EpochResult(**{**rest, "metrics": metrics, "stages": stages, "train_metrics": trained})
 
 
 def _check_line(
@@ -114,10 +129,8 @@ def _check_line(
         _check_text("stopped", line["stopped"])
     for name in ("train_loss", "lr", "seconds", "images_per_second"):
         _check_number(name, line[name])
-    if line.get("train_top1") is not None:  # an older version writes none
-        _check_number("train_top1", line["train_top1"])
     for name, figure in metrics.items():
-        _check_number(f"{EVAL}{name}", figure)
+        _check_number(name, figure)
     for stage, signals in stages.items():
         for name, figure in asdict(signals).items():
             _check_number(f"{stage}.{name}", figure)

@@ -6,7 +6,9 @@ from tlf.cli.epochs import best_of, history_lines, segment_lines, side_by_side, 
 from tlf.results import Audit, EpochResult, SegmentStarted, StageSignals
 
 RESULT = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
-BETTER = replace(RESULT, epoch=1, metrics={"loss": 0.2, "top1": 0.875}, train_top1=0.75)
+BETTER = replace(
+    RESULT, epoch=1, metrics={"loss": 0.2, "top1": 0.875}, train_metrics={"top1": 0.75}
+)
 
 
 def test_the_table_fits_a_terminal():
@@ -15,9 +17,11 @@ def test_the_table_fits_a_terminal():
         phase="everything",
         epoch=119,
         metrics={"loss": 12345.6, "top1": 1.0},
-        train_top1=1.0,
+        train_metrics={"top1": 1.0},
     )
-    titles, header, one, two, best = history_lines([replace(RESULT, train_top1=0.5), wide])
+    titles, header, one, two, best = history_lines(
+        [replace(RESULT, train_metrics={"top1": 0.5}), wide]
+    )
     assert titles.split() == ["train", "eval"]
     assert header.split() == [
         "phase", "epoch", "loss", "top-1", "loss", "top-1", "lr", "images/s", "seconds"

@@ -8,10 +8,8 @@ from tlf.results import EpochResult, SegmentStarted, rank
 from tlf.tasks import DEFAULT_MONITOR, metric_of
 from tlf.tasks.metric import LOSS, Metric
 
-TOP1 = metric_of("top1")
-
-DASH = "train top-1 –: labels were mixed, a plugin made the steps, or an older tlf ran"
-"""Why there is no figure."""
+DASH = "{} –: labels were mixed, a plugin made the steps, or an older tlf ran"
+"""Why there is no figure of the training steps."""
 
 
 def history_lines(results: Iterable[EpochResult], monitor: str = DEFAULT_MONITOR) -> Iterator[str]:
@@ -20,20 +18,20 @@ def history_lines(results: Iterable[EpochResult], monitor: str = DEFAULT_MONITOR
     width, metrics, best = _width(epochs), _metrics(epochs), best_of(epochs, monitor)
     yield f"{'':<{width}}           train{'eval':>17}".rstrip()
     yield (
-        f"{'phase':<{width}} epoch {'loss':>9}{TOP1.title:>8}{_titles(metrics)}"
+        f"{'phase':<{width}} epoch {_titles(metrics[:1])}{_titles(metrics)}"
         f"{'lr':>10}{'images/s':>9}{'seconds':>8}"
     )
     for epoch in epochs:
         yield (
             f"{epoch.phase:<{width}} {epoch.epoch + 1:5}{_star(epoch, best)}"
-            f"{_loss(epoch.train_loss):>9}{_figure(TOP1, epoch.train_top1):>8}"
-            f"{_figures(epoch, metrics)}{epoch.lr:10.2e}"
+            f"{_trained(epoch, metrics)}{_figures(epoch.metrics, metrics)}{epoch.lr:10.2e}"
             f"{epoch.images_per_second:9.0f}{epoch.seconds:8.1f}"
         )
     if best is not None:
         yield f"* the best epoch, by {monitor}"
-    if any(epoch.train_top1 is None for epoch in epochs):
-        yield DASH
+    for metric in metrics[:1]:
+        if any(metric.name not in epoch.train_metrics for epoch in epochs):
+            yield DASH.format(f"train {metric.title}")
     if epochs and epochs[-1].stopped is not None:
         yield epochs[-1].stopped
 
@@ -127,7 +125,7 @@ def _different_phases(runs: Mapping[str, Sequence[EpochResult]]) -> Iterator[str
 def _cell(epoch: EpochResult | None, best: EpochResult | None, metrics: Sequence[Metric]) -> str:
     if epoch is None:
         return f"{'–':>9}{'–':>8}" + " " * 8 * (len(metrics) - 1) + " "
-    return f"{_figures(epoch, metrics)}{_star(epoch, best)}"
+    return f"{_figures(epoch.metrics, metrics)}{_star(epoch, best)}"
 
 
 def _star(epoch: EpochResult, best: EpochResult | None) -> str:
@@ -147,10 +145,15 @@ def _titles(metrics: Iterable[Metric]) -> str:
     return f"{'loss':>9}{''.join(f'{metric.title:>8}' for metric in metrics)}"
 
 
-def _figures(epoch: EpochResult, metrics: Iterable[Metric]) -> str:
-    """The evaluation of an epoch, below its titles."""
-    figures = "".join(f"{_figure(one, epoch.metrics.get(one.name)):>8}" for one in metrics)
-    return f"{_loss(epoch.metrics.get(LOSS.name)):>9}{figures}"
+def _trained(epoch: EpochResult, metrics: Sequence[Metric]) -> str:
+    """What the training steps of an epoch have measured: the loss and the main metric."""
+    return _figures({LOSS.name: epoch.train_loss, **epoch.train_metrics}, metrics[:1])
+
+
+def _figures(figures: Mapping[str, float], metrics: Iterable[Metric]) -> str:
+    """The loss and metrics, below their titles."""
+    shown = "".join(f"{_figure(one, figures.get(one.name)):>8}" for one in metrics)
+    return f"{_loss(figures.get(LOSS.name)):>9}{shown}"
 
 
 def _figure(metric: Metric, figure: float | None) -> str:

@@ -53,7 +53,7 @@ class Task(Protocol):
 
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether each image is classified as its label says (N,): logits (N, K), labels (N, …).
-        Nothing is read from the device.
+        Their mean is the main metric. Nothing is read from the device.
         """
 
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:

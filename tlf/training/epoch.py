@@ -30,8 +30,8 @@ class Trained:
     """The result of the training half of an epoch."""
 
     loss: float
-    top1: float | None
-    """None where it is not known of every image."""
+    metrics: Mapping[str, float]
+    """The task's main metric; empty where it is not known of every image."""
     lr: float
     updates: int
     images: int
@@ -70,9 +70,10 @@ def train_epoch(
     seconds = time.perf_counter() - started
     last = replace(progress, update=max(0, state.update - 1 - state.skipped))
     total, correct, classified = job.summed([losses.total, losses.correct, losses.classified])
+    metric = job.task.metrics[0].name
     return Trained(
         loss=total / losses.done,
-        top1=correct / losses.done if classified == losses.done else None,
+        metrics={metric: correct / losses.done} if classified == losses.done else {},
         lr=max(segment.rates.values()) * rate_factor(job.plan, phase, last),
         updates=state.update,
         images=losses.done - before,

@@ -79,5 +79,5 @@ def _invented(
         seconds=1.0,
         images_per_second=1.0,
         stages=signals,
-        train_top1=figures.get("top1"),
+        train_metrics=figures,
     )

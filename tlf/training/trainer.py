@@ -219,7 +219,7 @@ def _evaluate(
         seconds=trained.seconds + time.perf_counter() - started,
         images_per_second=trained.images / trained.seconds,
         stages=trained.stages,
-        train_top1=trained.top1,
+        train_metrics=trained.metrics,
     )
     return result, predictions
 

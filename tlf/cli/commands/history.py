@@ -18,7 +18,7 @@ from tlf.tasks import DEFAULT_MONITOR, MONITORS
     help="Add how each stage trained in every epoch, and what each segment left unchanged.",
 )
 def command(run: tuple[Path, ...], *, stages: bool) -> None:
-    """Print a table of a run's epochs, or of several runs side by side.
+    """Print a run's epochs, or several runs side by side.
 
     A star marks the best epoch. Train top-1 is measured in the training steps: on augmented images,
     while the model changes.

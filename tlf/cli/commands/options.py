@@ -17,10 +17,11 @@ WIDTH = 80
 @click.command()
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
-    """Show every option of NAME: its type, its default and what it does.
+    """Show every option of a recipe or a component.
 
-    NAME is a kind (gradual), a kind at its place (data.csv), a table or key (phases,
-    phases.freeze), or an option (lr). Without it, all names are listed.
+    Each with its type, its default and what it does. NAME is a kind (gradual), a kind at its place
+    (data.csv), a table or key (phases, phases.freeze), or an option (lr). Without it, all names are
+    listed.
     """
     from tlf.recipe.json_schema import usable_plugins
     from tlf.recipe.options import every_option, named

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @click.command()
 def command() -> None:
-    """List plugins, what they offer and how to use it, and what failed to load."""
+    """List plugins and how to use what they offer.
+
+    Those that failed to load are listed with the reason.
+    """
     from rich.console import Console
 
     show_survey(tlf.survey_plugins(), Console())

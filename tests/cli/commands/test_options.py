@@ -1,0 +1,65 @@
+"""``tlf options`` shows every option with its type, default and help."""
+
+from installed_plugins import HEADS
+
+
+def test_a_component(main):
+    code, out, err = main("options", "data.csv")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "data.csv"
+    assert 'write: data = { kind = "csv", file = … }' in lines
+    assert "  file              a string; required" in lines
+    at = lines.index("  fraction          a number; default 0.2")
+    assert lines[at + 1].startswith(" " * 20 + "How much of each class is held out")
+    assert "`[data]` also takes bad_images and white: tlf options data." in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_table_and_what_is_in_it(main):
+    code, out, _ = main("options", "phases")
+    assert code == 0
+    for line in (
+        "  name              a string; required",
+        "  epochs            a whole number, from 1 to 1,000,000; required",
+        '                    lists; default "nothing"',
+        "  layer_decay       a number, above 0, at most 1; default unset",
+    ):
+        assert line in out.splitlines()
+
+
+def test_several_things_of_one_name_are_all_shown(main):
+    code, out, _ = main("options", "plateau")
+    assert code == 0
+    assert out.startswith("2 things have this name:\n\nphases.freeze.plateau\n")
+    assert 'write: scheduler = "plateau" in [[phases]]' in out
+    assert ">>>" not in out
+
+
+def test_all_names_are_listed(main):
+    code, out, _ = main("options")
+    assert code == 0
+    assert "data                    kinds: starter, folder, csv, hub\n" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_an_unknown_name(main):
+    code, out, err = main("options", "mxup")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: nothing in a recipe is called 'mxup'; did you mean 'mixup'?")
+    assert err.endswith("; tlf options lists all\n")
+
+
+def test_plugins_are_included_and_failures_are_said(main, tmp_path, monkeypatch):
+    for name, source in {"gems": HEADS, "torn": "raise RuntimeError"}.items():
+        info = tmp_path / f"tlf_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tlf-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[tlf]\n{name} = options_{name}\n")
+        (tmp_path / f"options_{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    code, out, err = main("options", "gems:gem")
+    assert code == 0
+    assert out.splitlines()[:2] == ["head.gems:gem  (plugin gems)", 'write: head = "gems:gem"']
+    assert "  width             a whole number; default 2" in out
+    assert err.startswith("left out: plugin 'torn'")
