@@ -13,7 +13,7 @@ from tlf.data.workers import forget_workers, lost_worker
 from tlf.errors import NotFiniteError, PluginError, RunError, UnwritableError
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
-from tlf.recipe.paths import path_keys
+from tlf.recipe.paths import carried, path_keys
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
 from tlf.results import EpochResult, Notice, Prepared, RunResult, SegmentStarted, Stored
@@ -187,7 +187,9 @@ def _plan_to_resume(folder: Path, recipe: RecipeLike | None, overrides: Sequence
     if recipe is not None:
         return plan_of(recipe, overrides)
     path = folder / "recipe.toml"
-    return planned(from_main(lambda: read_table(path, overrides)), str(path))
+    here = str(absolute("."))
+    content, there = from_main(lambda: (read_table(path, overrides), here))
+    return planned(carried(content, there, here), str(path))
 
 
 def _resume_with(folder: Path) -> str:
