@@ -280,6 +280,8 @@ def test_a_class_that_is_in_one_split_only(main, refused, recipe, copied, tmp_pa
     assert len(predicted) == 6
     assert "squares" in heading
     assert "wasps" not in heading
+    code, out, _ = main("history", tmp_path / "run")
+    assert "note: eval has no images of 'squares' (10 train images)" in out
     for file in (copied / "val" / "circles").iterdir():
         file.write_bytes(b"")
     told = ["eval: no image can be read", "the file is empty"]

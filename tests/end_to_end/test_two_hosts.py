@@ -198,8 +198,8 @@ def test_a_process_that_is_killed_ends_the_other_and_the_run_is_resumed(hosts, k
 
 def test_a_run_that_no_host_has_is_refused_by_both(hosts):
     line = refusal(hosts, "resume", "nowhere")
-    assert line.startswith("error: nowhere (/")
-    assert line.endswith("/nowhere) is not the folder of a run; write one, such as runs/mine\n")
+    assert line.startswith("error: /")
+    assert line.endswith("/a/nowhere is not the folder of a run; write one, such as runs/mine\n")
 
 
 def test_a_loader_that_is_killed_ends_the_run(hosts):

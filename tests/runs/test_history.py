@@ -7,7 +7,7 @@ import pytest
 
 from tlf.errors import RunError
 from tlf.results import EpochResult, epoch_line
-from tlf.runs.history import append_epoch, read_history, rewrite_history
+from tlf.runs.history import append_epoch, read_history, read_notes, rewrite_history
 
 FIRST = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 SECOND = replace(FIRST, epoch=1, train_loss=0.1 + 0.2)
@@ -126,3 +126,11 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path):
 def test_a_run_without_a_finished_epoch_has_no_history(tmp_path):
     with pytest.raises(RunError, match="holds no finished epoch"):
         [*lines_of(tmp_path, b"")]
+
+
+def test_the_notes_of_a_run(tmp_path):
+    assert read_notes(tmp_path) == ()
+    (tmp_path / "provenance.json").write_text('{"notes": ["eval has no images of \'ant\'"]}')
+    assert read_notes(tmp_path) == ("eval has no images of 'ant'",)
+    (tmp_path / "provenance.json").write_text("{}")  # of an older tlf
+    assert read_notes(tmp_path) == ()

@@ -16,11 +16,16 @@ from tlf.tasks.metric import LOSS, Metric
 @click.command()
 @arguments.run_folder
 def command(run: Path) -> None:
-    """Print a table of a run's epochs."""
+    """Print a table of a run's epochs, and the notes about its images."""
     from rich.console import Console
+
+    from tlf.runs.history import read_notes
 
     for line in history_lines(tlf.read_history(run)):
         say(Console(), line)
+    for note in read_notes(run):
+        first, *_ = note.split("\n")
+        say(Console(), f"note: {first}")
 
 
 def history_lines(results: Iterable[EpochResult]) -> Iterator[str]:
