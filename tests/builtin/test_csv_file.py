@@ -211,7 +211,10 @@ def test_wrong_lines_are_named(folder):
     assert "line 8 has no path" in message
     assert "line 9 has no label" in message
     assert "line 10 has too few columns: 1" in message
-    assert "line 11: the split must be train or val, got 'vel'" in message
+    assert (
+        "line 11: the split must be one of train, val, valid, validation, eval, test, got 'vel'"
+        in (message)
+    )
 
 
 def test_a_file_that_is_listed_under_two_paths(folder):

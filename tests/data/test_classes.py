@@ -99,8 +99,8 @@ def test_imbalance_is_noted_with_what_to_write():
 def test_a_class_that_means_no_label_is_noted(name):
     (note,) = class_notes(splits([0, 1, 1], [0, 1], ("0", name)), TASK, None)
     assert note == (
-        f"{name!r} is a class, with 2 images to train on; if it means that an image has no "
-        "label, leave these out"
+        f"a class is called {name!r} (2 train images); if this means that an image has no label, "
+        "leave such images out"
     )
 
 

@@ -237,7 +237,7 @@ def test_folders_that_are_no_dataset(refused, recipe, copied, command, spoil, to
 
 @pytest.mark.parametrize("command", [[], ["explain"]], ids=["run", "explain"])
 def test_a_root_that_is_no_folder(refused, recipe, command):
-    refused(*command, recipe, "data.root=nowhere", told=["there is no folder nowhere"])
+    refused(*command, recipe, "data.root=nowhere", told=["there is no folder /", "/nowhere; set"])
     refused(*command, recipe, f"data.root={recipe}", told=["is a file, not a folder"])
 
 
@@ -280,6 +280,8 @@ def test_a_class_that_is_in_one_split_only(main, refused, recipe, copied, tmp_pa
     assert len(predicted) == 6
     assert "squares" in heading
     assert "wasps" not in heading
+    code, out, _ = main("history", tmp_path / "run")
+    assert "note: eval has no images of 'squares' (10 train images)" in out
     for file in (copied / "val" / "circles").iterdir():
         file.write_bytes(b"")
     told = ["eval: no image can be read", "the file is empty"]
@@ -344,7 +346,7 @@ def test_images_of_other_kinds_are_trained_on(main, recipe, copied, tmp_path):
         (["backbone.weights=starter"], ['model must be "resnet18" for weights = "starter"']),
         (
             ["backbone.weights=nowhere.pth"],
-            ["weights must name a file that exists, got nowhere.pth"],
+            ["weights must name a file that exists, got /", "/nowhere.pth; write"],
         ),
     ],
     ids=["timm model", "timm weights", "model", "weights", "starter", "file"],
@@ -429,7 +431,10 @@ def test_an_output_that_cannot_be_written(refused, recipe, output, told):
 
 def test_predicting_without_a_run(refused, recipe, images, tmp_path):
     image = images / "val" / "circles" / "000.jpg"
-    told = ["there is no nowhere/model.safetensors; name the folder of a run that has ended"]
+    told = [
+        "there is no nowhere/model.safetensors (/",
+        "); name the folder of a run that has ended",
+    ]
     refused("predict", "nowhere", image, told=told)
     (tmp_path / "empty").mkdir()
     refused("predict", "empty", image, told=["there is no empty/model.safetensors"])
@@ -437,7 +442,7 @@ def test_predicting_without_a_run(refused, recipe, images, tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "recipe.toml").write_bytes(recipe.read_bytes())  # no run has written it
     refused("predict", "own", image, told=["name the folder of a run that has ended"])
-    refused("resume", "own", told=["own is not the folder of a run; write one"])
+    refused("resume", "own", told=["own (/", "/own) is not the folder of a run; write"])
 
 
 def test_predicting_with_a_run_that_was_stopped(refused, recipe, images, tmp_path):
@@ -462,7 +467,9 @@ def test_predicting_what_is_no_image(refused, recipe, run_copy, images, tmp_path
     image = images / "val" / "circles" / "000.jpg"
     (tmp_path / "empty").mkdir()
     (tmp_path / "cut.jpg").write_bytes(image.read_bytes()[:300])
-    refused("predict", "run", image, "nowhere.jpg", told=["nowhere.jpg: there is no such file"])
+    refused(
+        "predict", "run", image, "nowhere.jpg", told=["nowhere.jpg (/", "there is no such file"]
+    )
     refused("predict", "run", "cut.jpg", "--format=csv", told=["cut.jpg: "])
     refused("predict", "run", recipe, told=["recipe.toml: not an image in a known format"])
     refused("predict", "run", "empty", told=["empty: no images in this folder"])

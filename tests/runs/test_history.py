@@ -7,7 +7,13 @@ import pytest
 
 from tlf.errors import RunError
 from tlf.results import Audit, EpochResult, epoch_line
-from tlf.runs.history import append_epoch, read_history, read_segments, rewrite_history
+from tlf.runs.history import (
+    append_epoch,
+    read_history,
+    read_notes,
+    read_segments,
+    rewrite_history,
+)
 
 FIRST = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 SECOND = replace(FIRST, epoch=1, train_loss=0.1 + 0.2)
@@ -152,3 +158,11 @@ def test_segments_are_read_with_their_audit_also_those_of_an_older_tlf(tmp_path)
 def test_a_damaged_segment_is_named(tmp_path, damaged):
     with pytest.raises(RunError, match=r"segments\.jsonl, line 1 is damaged .*; remove the line"):
         segments_of(tmp_path, SEGMENT | damaged)
+
+
+def test_the_notes_of_a_run(tmp_path):
+    assert read_notes(tmp_path) == ()
+    (tmp_path / "provenance.json").write_text('{"notes": ["eval has no images of \'ant\'"]}')
+    assert read_notes(tmp_path) == ("eval has no images of 'ant'",)
+    (tmp_path / "provenance.json").write_text("{}")  # of an older tlf
+    assert read_notes(tmp_path) == ()

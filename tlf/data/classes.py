@@ -85,8 +85,8 @@ def class_notes(splits: Splits, task: Task, remedy: str | None) -> list[str]:
     ]
     counts = {name: count for name, count in _counts(splits, task)[0].items() if count}
     notes += [
-        f"{name!r} is a class, with {count} images to train on; if it means that an image has no "
-        "label, leave these out"
+        f"a class is called {_counted({name: count}, 'train')}; if this means that an image has no "
+        "label, leave such images out"
         for name, count in counts.items()
         if name.strip().casefold() in _NO_LABEL
     ]

@@ -4,6 +4,7 @@ A path in a recipe is relative to the working directory. A recipe that is read h
 only, and so has the recipe in a run's folder: it means the same files from any working directory.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, is_dataclass
 from pathlib import Path, PurePath
@@ -29,6 +30,21 @@ def with_absolute_paths(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
         if mark is not None and (name in values or _has_default(item)):
             placed[name] = _placed(values[name] if name in values else _default(item), mark)
     return placed
+
+
+def carried(value: Any, there: str, here: str) -> Any:  # noqa: ANN401 - any value of TOML
+    """The table of a recipe from another host: what lies in that host's working directory is here
+    in this one's.
+
+    >>> carried({"data": {"root": "/a/images"}, "output": "/b/run"}, "/a", "/c")
+    {'data': {'root': '/c/images'}, 'output': '/b/run'}
+    """
+    if isinstance(value, dict):
+        return {key: carried(each, there, here) for key, each in value.items()}
+    if isinstance(value, list):
+        return [carried(each, there, here) for each in value]
+    inside = isinstance(value, str) and value.startswith(there + os.sep)
+    return here + value[len(there) :] if inside else value
 
 
 def path_keys(value: object, prefix: str = "") -> Iterator[str]:

@@ -14,6 +14,7 @@ from tlf.results import (
     epoch_result,
     segment_started,
 )
+from tlf.runs.folder import read_provenance
 from tlf.runtime.files import near_runs, tried, write_whole, writing
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
@@ -46,6 +47,18 @@ def append_epoch(folder: Path, result: EpochResult) -> None:
 def rewrite_history(folder: Path, history: Sequence[EpochResult]) -> None:
     """Keep only the epochs of ``history``: a killed run may have written later ones."""
     write_whole(folder / METRICS, "".join(map(_line, history)))
+
+
+def read_notes(run: str | PathLike[str]) -> tuple[str, ...]:
+    """What a person should know about the images that a run's figures are about.
+
+    Raises:
+        RunError: provenance.json is damaged.
+    """
+    if not (Path(run) / "provenance.json").is_file():
+        return ()
+    notes = read_provenance(Path(run)).get("notes", ())
+    return tuple(map(str, notes)) if isinstance(notes, list) else ()
 
 
 def read_history(run: str | PathLike[str]) -> Iterator[EpochResult]:

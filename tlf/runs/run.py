@@ -12,7 +12,7 @@ from tlf.data.workers import forget_workers, lost_worker
 from tlf.errors import NotFiniteError, PluginError, RunError, StoppedError, UnwritableError
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.files import read_table
-from tlf.recipe.paths import path_keys
+from tlf.recipe.paths import carried, path_keys
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
 from tlf.results import (
@@ -189,7 +189,9 @@ def _opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
 
 def _plan_to_resume(folder: Path, overrides: Sequence[str]) -> Plan:
     path = folder / "recipe.toml"
-    return planned(from_main(lambda: read_table(path, overrides)), str(path))
+    here = str(absolute("."))
+    content, there = from_main(lambda: (read_table(path, overrides), here))
+    return planned(carried(content, there, here), str(path))
 
 
 def _resume_with(folder: Path) -> str:

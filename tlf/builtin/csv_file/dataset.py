@@ -145,7 +145,8 @@ def _incomplete(rows: Sequence[_Row]) -> list[str]:
         if not row.path or not row.label:
             problems.append(f"{row.where} has no {'label' if row.path else 'path'}")
         if row.split not in _SPLITS:
-            problems.append(f"{row.where}: the split must be train or val, got {row.split!r}")
+            known = ", ".join(_SPLITS)
+            problems.append(f"{row.where}: the split must be one of {known}, got {row.split!r}")
     return problems
 
 

@@ -26,6 +26,7 @@ def command(run: tuple[Path, ...], *, stages: bool) -> None:
     from rich.console import Console
 
     from tlf.cli.epochs import history_lines, segment_lines, side_by_side, stage_lines
+    from tlf.runs.history import read_notes
 
     console = Console()
     histories = {str(one): [*tlf.read_history(one)] for one in run}
@@ -35,6 +36,9 @@ def command(run: tuple[Path, ...], *, stages: bool) -> None:
     else:
         (name,) = histories
         lines = [*history_lines(histories[name], monitors[name])]
+    for name in histories:
+        title = f"{name}: " if len(histories) > 1 else ""
+        lines += [f"note: {title}{note.partition(chr(10))[0]}" for note in read_notes(name)]
     for name, epochs in histories.items() if stages else ():
         title = [name] if len(histories) > 1 else []
         segments = segment_lines(tlf.read_segments(name))

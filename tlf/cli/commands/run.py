@@ -9,7 +9,6 @@ from tlf.cli import arguments
 from tlf.cli.process import importing, settled
 from tlf.commands import COMMANDS
 from tlf.errors import TlfError, nearest
-from tlf.runtime.files import tried
 
 
 @click.command()
@@ -41,5 +40,6 @@ def _check_is_no_command(recipe: Path) -> None:
         return
     file = recipe.with_name(f"{recipe.name}.toml")
     known = [*COMMANDS, *([str(file)] if file.exists() else [])]
-    others = nearest(str(recipe), known)
-    raise TlfError(f"{tried(recipe)} is neither a command nor a recipe (a .toml file); {others}")
+    raise TlfError(
+        f"{recipe} is neither a command nor a recipe (a .toml file); {nearest(str(recipe), known)}"
+    )
