@@ -71,9 +71,13 @@ def test_every_package_loads_and_passes_its_test(hook, written, monkeypatch):
     assert any(plugin.name == name for plugin in load_plugins([name]).loaded)
     (survey,) = [one for one in survey_plugins() if one.plugin.name == name]
     assert survey.failure is None
-    tests = vars(__import__(f"test_{module}"))
-    for test in [function for key, function in tests.items() if key.startswith("test_")]:
-        test()
+    try:
+        tests = vars(__import__(f"test_{module}"))
+        for test in [function for key, function in tests.items() if key.startswith("test_")]:
+            test()
+    finally:
+        for imported in (module, f"test_{module}"):
+            sys.modules.pop(imported, None)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tlf.builtin.optimizers import Sgd
 from tlf.data.loading import make_batches
+from tlf.hookspecs import hookimpl
 from tlf.results import Progress, Updated
 from tlf.runtime.devices import start_accelerator
 from tlf.training import pace as module
@@ -200,14 +201,19 @@ def test_the_host_reads_once_in_twenty_updates(job, changed, monkeypatch, precis
     pieces = [*pieces_of(job, phase, make_batches(indices, 2, lone=False), 0, None, together=False)]
     monkeypatch.setattr("tlf.training.epoch.order", lambda *_: indices)
     monkeypatch.setattr("tlf.training.epoch.pieces_of", lambda *_, together: iter(pieces))
-    state = State()
+    state, heard = State(), []
+    plugin = SimpleNamespace(tlf_update_ended=hookimpl(lambda result: heard.append(result)))
+    job.plan.plugins.manager.register(plugin, name="heard")
     with HostReads() as counter:
         events = list(train_epoch(job, phase, segment, Progress(0, 1), state))
+    job.plan.plugins.manager.unregister(plugin)
     job.accelerator.free_memory()
     updates = [e for e in events if isinstance(e, Updated)]
     assert len(updates) == 80
     assert [n for n, e in enumerate(updates, start=1) if e.synced] == [20, 40, 60, 80]
     assert counter.reads == ["tolist"] * 4
+    assert len(heard) == 80  # a plugin that hears of every update makes the host wait no more often
+    assert [update.loss is None for update in heard[18:20]] == [True, False]
     # It has really seen the steps: forward, loss, backward and the optimizer.
     assert {"convolution", "_log_softmax", "nll_loss_backward", "add_"} <= counter.seen
     assert ("convolution_backward" in counter.seen) == (frozen == "nothing")

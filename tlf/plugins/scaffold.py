@@ -221,7 +221,7 @@ def _texts_of(starter: Starter) -> tuple[str, str, str]:
     tested = "$module" + (f".{starter.component}" if starter.component else "")
     test = _OFFERING_TEST if starter.kind else _HOOK_TEST
     values = {**vars(starter), "tested": tested}
-    module = f'"""$about for tlf: ``{starter.use}``."""\n\n{starter.code}'
+    module = f'"""$about for tlf.\n\nTry it: {starter.use}\n"""\n\n{starter.code}'
     return module, Template(test).safe_substitute(values), _HOOK_README.replace("$use", starter.use)
 
 

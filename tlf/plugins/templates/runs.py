@@ -59,7 +59,7 @@ def tlf_model_trained(model: Classifier) -> None:
     with torch.no_grad():
         for name, weight in model.head.named_parameters():
             if name.endswith("weight") and weight.ndim == 2:
-                weight -= weight.mean(0)
+                weight.copy_(weight - weight.mean(0))
 '''
 
 STARTERS: Mapping[str, Starter] = {
