@@ -60,17 +60,8 @@ def load_classifier(
     place = find_device(device)
     type_ = find_dtype(dtype) if dtype is not None else None
     _check_precision(precision, type_)
-    given = Path(run)
-    folder = given.parent if given.name == "model.safetensors" else given
-    weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
-    if not weights.is_file():
-        raise absent(weights, "the folder of a run that has ended")
+    weights, recipe = _files(Path(run))
     metadata = read_metadata(weights)
-    if not recipe.is_file():
-        raise RunError(
-            f"the folder of {weights.name} must also hold its recipe, got no {recipe}; "
-            "copy it from the run"
-        )
     plan = _plan(weights, recipe, metadata)
     model = _rebuilt(weights, plan, metadata)
     plan.plugins.hook.tlf_model_trained(model=model)
@@ -79,6 +70,24 @@ def load_classifier(
         model.eval().to(place, type_), metadata.classes, metadata.preprocessing, metadata.task,
         "no" if type_ else precision or metadata.precision,
     )  # fmt: skip
+
+
+def _files(run: Path) -> tuple[Path, Path]:
+    """A run's weights and recipe.
+
+    Raises:
+        RunError: one of them is missing.
+    """
+    folder = run.parent if run.name == "model.safetensors" else run
+    weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
+    if not weights.is_file():
+        raise absent(weights, "the folder of a run that has ended")
+    if not recipe.is_file():
+        raise RunError(
+            f"the folder of {weights.name} must also hold its recipe, got no {recipe}; "
+            "copy it from the run"
+        )
+    return weights, recipe
 
 
 def _check_precision(precision: str | None, dtype: "torch.dtype | None") -> None:

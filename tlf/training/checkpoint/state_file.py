@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tlf.errors import RunError, TrainingError
+from tlf.model import restore_tensors
 from tlf.results import SegmentStarted, epoch_line, epoch_result
 from tlf.runtime.files import written_whole
 from tlf.runtime.processes import from_main
@@ -102,8 +103,7 @@ def restore(path: Path, job: Job) -> State:
         )
     check_fits(stored, job)
     names = set(stored["changed"])
-    device = job.accelerator.device
-    job.classifier.load_state_dict(_on(device, stored["model"]), strict=False)
+    restore_tensors(job.classifier, stored["model"])
     state = State(
         segments=[SegmentStarted(**segment) for segment in stored["segments"]],
         history=[epoch_result(result) for result in stored["history"]],
