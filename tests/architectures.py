@@ -165,7 +165,10 @@ def _own_library(source, library: str) -> str:
     from tlf.errors import WeightsError
     from tlf.exports.formats import FORMATS
     from tlf.exports.own_network import own_network
+    from tlf.pretrained.own_classifiers import unlike
 
+    if reason := unlike(source.classifier.model.backbone):
+        return f"no: {reason}"
     fault = _exported(FORMATS[library], source)
     if fault != "yes":
         return fault

@@ -7,6 +7,7 @@ from tlf.model import (
     channels_last,
     normalisation_modules,
     parameter_count,
+    restore_tensors,
     trains_batchnorm,
 )
 
@@ -133,3 +134,19 @@ def test_convolutions_are_channels_last_and_compute_the_same(classifier):
     weight = classifier.backbone.conv.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(classifier(IMAGES), expected)
+
+
+class Versioned(nn.Linear):
+    """Asks for the version of a file, as torchvision's MNASNet does."""
+
+    def _load_from_state_dict(self, state, prefix, metadata, *rest):
+        raise ValueError(f"version should be set to 1 or 2 instead of {metadata.get('version')}")
+
+
+def test_tensors_are_restored_also_where_no_file_would_be_loaded():
+    model = nn.Sequential(Versioned(2, 3), nn.BatchNorm1d(3))
+    restore_tensors(model, {"0.bias": torch.ones(3), "1.running_mean": torch.full((3,), 2.0)})
+    assert model[0].bias.tolist() == [1.0] * 3
+    assert model[1].running_mean.tolist() == [2.0] * 3
+    with pytest.raises(KeyError):
+        restore_tensors(model, {"2.weight": torch.ones(3)})

@@ -119,6 +119,17 @@ def trains_batchnorm(model: nn.Module) -> bool:
     return bool(batchnorms(model))
 
 
+def restore_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy tensors into a model that had them before, by name.
+
+    Not ``load_state_dict``: some networks ask it for the version of a file, and no file is read.
+    """
+    own = model.state_dict()
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)
+
+
 def channels_last(model: nn.Module) -> nn.Module:
     """Store convolution weights in the memory order in which convolutions are fastest."""
     return model.to(memory_format=torch.channels_last)

@@ -143,5 +143,7 @@ def test_a_network_whose_classifier_is_another_is_refused(finished, tmp_path):
     classifier = package.load_classifier(finished)
     classifier.model.backbone = type("SqueezeNet", (nn.Module,), {})()
     source = Source(finished, classifier, read_metadata(finished / "model.safetensors"))
-    with pytest.raises(WeightsError, match="must be like a linear head, and its classifier cuts"):
+    with pytest.raises(
+        WeightsError, match="must load a file with a linear head, and its classifier cuts"
+    ):
         write_plain(source, tmp_path / "a")

@@ -381,6 +381,8 @@ def test_only_the_plugins_that_the_model_is_made_of_are_needed(tmp_path, images)
     aside = write_project(tmp_path / "tlf-aside", "aside", ASIDE)
     marking = write_project(tmp_path / "tlf-marking", "marking", MARKING)
     recipe = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    for site in ("site", "less", "least"):
+        (tmp_path / site).mkdir()
     with installed(tmp_path / "site", aside, marking):
         *_, result = run(
             recipe,

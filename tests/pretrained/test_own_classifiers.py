@@ -18,11 +18,14 @@ def network(kind, **attributes):
         (network("ResNet"), ""),
         (network("LevitDistilled"), "two heads; tlf export RUN --to timm writes a file that it"),
         (network("ResNetV2"), "its classifier is a convolution; tlf export RUN --to timm"),
-        (network("SqueezeNet"), "cuts off negative logits .*; write --to torch-export or onnx"),
+        (network("SqueezeNet"), "cuts off negative logits .*; tlf export RUN --to torch-export"),
         (network("PoolingVisionTransformer", head_dist=None), ""),
         (network("PoolingVisionTransformer", head_dist=nn.Identity()), "two heads"),
         (network("MetaFormer", use_mlp_head=False), ""),
-        (network("MetaFormer", use_mlp_head=True), "hidden layers; write --to torch-export"),
+        (
+            network("MetaFormer", use_mlp_head=True),
+            "hidden layers; tlf export RUN --to torch-export",
+        ),
     ],
 )
 def test_only_what_the_librarys_own_loader_refuses_is_noted(module, said):

@@ -95,8 +95,8 @@ def write_plain(source: Source, path: Path) -> None:
         )
     if reason := unlike(model.backbone):
         raise WeightsError(
-            f"the library's own classifier must be like a linear head, and {reason}; write --to "
-            "model, torch-export or onnx"
+            f"the library's own network must load a file with a linear head, and {reason}; write "
+            "--to model, torch-export or onnx"
         )
     network = own_network(source.metadata)
     tensors = arranged(network, model.backbone.state_dict(), model.head.weight, model.head.bias)  # type: ignore[arg-type]

@@ -76,22 +76,33 @@ def load_classifier(
 
 def _loaded(folder: Path) -> tuple[Classifier, Metadata]:
     """The best model of a run, and what its file says."""
-    weights, recipe = folder / "model.safetensors", folder / "recipe.toml"
+    weights = folder / "model.safetensors"
     if not weights.is_file() and state_file(folder).is_file():
         return load_stopped(folder)
-    if not weights.is_file():
-        raise absent(weights, "the folder of a run that has ended")
+    recipe = _recipe_of(weights)
     metadata = read_metadata(weights)
-    if not recipe.is_file():
-        raise RunError(
-            f"the folder of {weights.name} must also hold its recipe, got no {recipe}; "
-            "copy it from the run"
-        )
     plan = _plan(weights, recipe, metadata)
     model = _rebuilt(weights, plan, metadata)
     plan.plugins.hook.tlf_model_trained(model=model)
     load_model(weights, model)
     return model, metadata
+
+
+def _recipe_of(weights: Path) -> Path:
+    """The recipe beside the weights of a run.
+
+    Raises:
+        RunError: one of them is missing.
+    """
+    if not weights.is_file():
+        raise absent(weights, "the folder of a run that has ended")
+    recipe = weights.with_name("recipe.toml")
+    if not recipe.is_file():
+        raise RunError(
+            f"the folder of {weights.name} must also hold its recipe, got no {recipe}; "
+            "copy it from the run"
+        )
+    return recipe
 
 
 def _check_precision(precision: str | None, dtype: "torch.dtype | None") -> None:

@@ -34,6 +34,7 @@ REARRANGED = {
 
 UNLIKE = {
     "SqueezeNet": "its classifier cuts off negative logits of each position, and averages the rest",
+    "MNASNet": "its loader asks for the version of a file, and safetensors hold none",
     "CrossVit": _SCALES,
     "EfficientViM": _SCALES,
     "EfficientViMDistilled": _SCALES,
@@ -43,7 +44,7 @@ UNLIKE = {
         "it has no classifier",
     ),
 }
-"""Class of the network → why no file of a linear head can be loaded into it."""
+"""Class of the network → why no file with a linear head loads into it."""
 
 
 def own_loader_note(library: str, model: str, module: "nn.Module") -> str:
@@ -58,7 +59,7 @@ def own_loader_note(library: str, model: str, module: "nn.Module") -> str:
     if reason := rearranged(module):
         return f"{refused}: {reason}; tlf export RUN --to {library} writes a file that it loads"
     if reason := unlike(module):
-        return f"{refused}: {reason}; write --to torch-export or onnx to export it"
+        return f"{refused}: {reason}; tlf export RUN --to torch-export or onnx works"
     return ""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tlf.model import Classifier
+from tlf.model import Classifier, restore_tensors
 from tlf.recipe.schema import EarlyStopping
 from tlf.results import EpochResult, merit, rank
 from tlf.training.evaluation import Predictions
@@ -48,7 +48,7 @@ class BestEpoch:
 
     def load_into(self, classifier: Classifier) -> None:
         """Load the tensors of this epoch into the model."""
-        classifier.load_state_dict(self.tensors, strict=False)
+        restore_tensors(classifier, self.tensors)
 
 
 def copies(classifier: Classifier, names: Container[str]) -> dict[str, Tensor]:

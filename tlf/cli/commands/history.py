@@ -37,8 +37,8 @@ def command(run: tuple[Path, ...], *, stages: bool) -> None:
         (name,) = histories
         lines = [*history_lines(histories[name], monitors[name])]
     for name in histories:
-        title = f"{name}: " if len(histories) > 1 else ""
-        lines += [f"note: {title}{note.partition(chr(10))[0]}" for note in read_notes(name)]
+        of_run = f"{name}: " if len(histories) > 1 else ""
+        lines += [f"note: {of_run}{note.partition(chr(10))[0]}" for note in read_notes(name)]
     for name, epochs in histories.items() if stages else ():
         title = [name] if len(histories) > 1 else []
         segments = segment_lines(tlf.read_segments(name))

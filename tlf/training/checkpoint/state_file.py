@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tlf.errors import RunError, TrainingError
+from tlf.model import restore_tensors
 from tlf.results import epoch_line, epoch_result, segment_started
 from tlf.runtime.files import written_whole
 from tlf.runtime.processes import from_main
@@ -108,8 +109,7 @@ def restore(path: Path, job: Job) -> State:
         )
     check_fits(stored, job)
     names = set(stored["changed"])
-    device = job.accelerator.device
-    job.classifier.load_state_dict(_on(device, stored["model"]), strict=False)
+    restore_tensors(job.classifier, stored["model"])
     state = State(
         segments=[segment_started(segment) for segment in stored["segments"]],
         history=[epoch_result(result) for result in stored["history"]],
