@@ -20,7 +20,7 @@ from tlf.errors import RunError, WeightsError
 from tlf.inference.metadata import Metadata, from_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
-from tlf.model import Classifier
+from tlf.model import Classifier, restore_tensors
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_model
 from tlf.recipe.plan import read_plan
@@ -96,8 +96,8 @@ def _rebuilt(folder: Path, stored: dict[str, Any]) -> tuple[Classifier, Metadata
             "started; put the old weights back"
         )
     try:
-        classifier.load_state_dict(stored[name]["tensors"], strict=False)
-    except RuntimeError as error:
+        restore_tensors(classifier, stored[name]["tensors"])
+    except (RuntimeError, KeyError) as error:
         raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
     plan.plugins.hook.tlf_model_trained(model=classifier)
     figures = {k: v for k, v in stored[name]["result"].items() if k.startswith(EVAL)}
