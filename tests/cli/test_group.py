@@ -23,7 +23,7 @@ def test_help_shows_that_a_recipe_needs_no_command():
         ("run", "tlf run needs a recipe, a .toml file; write: tlf run RECIPE [KEY=VALUE]..."),
         (
             "history",
-            "tlf history needs the folder of a run, such as runs/mine; write: tlf history RUN",
+            "tlf history needs the folder of a run, such as runs/mine; write: tlf history RUN...",
         ),
         (
             "predict runs/x",

@@ -29,8 +29,8 @@ def command(
 
     from tlf.recipe.plan import read_plan
 
-    explanation = tlf.explain(read_plan(recipe, overrides))
-    show_explanation(explanation, Console(), names=names, model=model, recipe=whole)
+    plan = read_plan(recipe, overrides)  # first: a mistake is reported before torch is imported
+    show_explanation(tlf.explain(plan), Console(), names=names, model=model, recipe=whole)
 
 
 def show_explanation(
