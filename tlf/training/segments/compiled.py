@@ -12,9 +12,14 @@ from torch import Tensor
 
 from tlf.model import Classifier
 
-_MOST = 256
-"""Compiled forms of one model. torch's own limit is 8; beyond it, torch compiles nothing more and
-says so in its log only. Each segment of a gradual thaw needs one."""
+_SETTINGS = {
+    # Compiled forms of one model. torch's own limit is 8; beyond it, torch compiles nothing more
+    # and says so in its log only. Each segment of a gradual thaw needs one.
+    "recompile_limit": 256,
+    # Otherwise torch may not notice that a parameter was thawed, and gives it no gradient: it takes
+    # the tensors of a module for unchanged as long as they are the same objects.
+    "skip_tensor_guards_with_matching_dict_tags": False,
+}
 
 
 class Compiled:
@@ -31,7 +36,7 @@ class Compiled:
         from torch import _dynamo
 
         _dynamo.maybe_mark_dynamic(images, 0)
-        with _dynamo.config.patch(recompile_limit=_MOST):
+        with _dynamo.config.patch(_SETTINGS):
             return self._forward(images)
 
     @property
