@@ -27,8 +27,9 @@ each_recipe = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module", autouse=True)
 def _plugins(tmp_path_factory):
-    """The plugin that a recipe names is installed."""
-    with installed(tmp_path_factory.mktemp("site"), ROOT / "plugins" / "tlf-formula"):
+    """The plugins that recipes name are installed."""
+    plugins = [ROOT / "plugins" / name for name in ("tlf-formula", "tlf-efficientnet-lite")]
+    with installed(tmp_path_factory.mktemp("site"), *plugins):
         yield
 
 

