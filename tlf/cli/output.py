@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from tlf.runtime.precision import PrecisionWarning
-from tlf.runtime.stored.state import UnfinishedRunWarning
 from tlf.runtime.text import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -50,6 +48,9 @@ def complain(text: str) -> None:
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
     """Show tlf's own warnings as lines on stderr, as the notes of a run are shown."""
+    from tlf.runtime.precision import PrecisionWarning  # what prints no warning waits for neither
+    from tlf.runtime.stored.state import UnfinishedRunWarning
+
     with warnings.catch_warnings():
         for own in (PrecisionWarning, UnfinishedRunWarning):
             warnings.simplefilter("always", own)
