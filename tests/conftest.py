@@ -16,7 +16,7 @@ from places import ROOT
 from small import TORCHVISION, TWO_PHASES, write_recipe
 
 if TYPE_CHECKING:
-    from tlf.runs.run import RunEvent
+    from tlf.runs.record import RunEvent
 
 CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 

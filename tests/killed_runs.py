@@ -88,7 +88,7 @@ POINTS = {
     "before-thaw": before_call("tlf.training.trainer", "begin_segment"),
     "before-audit": before_call("tlf.training.trainer", "end_segment"),
     "before-evaluation": before_call("tlf.training.trainer", "classify"),
-    "before-metrics": before_call("tlf.runs.run", "record_epoch"),
+    "before-metrics": before_call("tlf.runs.record", "record_epoch"),
     "before-choice": before_call("tlf.training.trainer", "newest_is_best"),
     "before-model": before_call("tlf.runs.files", "save_model"),
     "before-head": before_call("tlf.runs.files", "save_head"),
@@ -99,8 +99,9 @@ POINTS = {
 
 
 def work(verb, path, point="", number="1"):
-    from tlf.results import Updated
-    from tlf.runs.run import resume, run
+    from tlf.events import Updated
+    from tlf.runs.resume import resume
+    from tlf.runs.run import run
     from tlf.training.checkpoint.requests import ask
 
     if point:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from small import write_recipe
 from tlf.errors import StoppedError
-from tlf.results import Updated
+from tlf.events import Updated
 from tlf.runs.run import run
 
 COMMON = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
     "run": {"run": "runs.run"},
-    "resume": {"resume": "runs.run"},
+    "resume": {"resume": "runs.resume"},
     "stop": {"stop": "runs.stop"},
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
@@ -18,11 +18,14 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "export": {"export": "exports.export", "Exported": "exports.export"},
     "plugins": {"survey_plugins": "plugins.loading"},
     "backbones": {
-        "list_backbones": "recipe.backbones",
-        "KnownBackbone": "recipe.backbones",
+        "list_backbones": "recipe.reference.backbones",
+        "KnownBackbone": "recipe.reference.backbones",
     },
-    "options": {"recipe_options": "recipe.options", "Options": "recipe.options"},
-    "schema": {"recipe_schema": "recipe.json_schema"},
+    "options": {
+        "recipe_options": "recipe.reference.options",
+        "Options": "recipe.reference.options",
+    },
+    "schema": {"recipe_schema": "recipe.reference.json_schema"},
     "cache": {"open_cache": "cache.store"},
     "new-plugin": {"write_plugin": "plugins.scaffold"},
 }
@@ -30,17 +33,17 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 
 OTHERS: Mapping[str, str] = {
     "EpochResult": "results",
-    "Notice": "results",
+    "Notice": "events",
     "PortableHead": "inference.head",
-    "Prepared": "results",
+    "Prepared": "events",
     "Recipe": "recipe.schema",
     "RunResult": "results",
-    "RunStarted": "runs.run",
-    "SegmentStarted": "results",
-    "Stored": "results",
+    "RunStarted": "runs.record",
+    "SegmentStarted": "events",
+    "Stored": "events",
     "TlfError": "errors",
     "TrainedClassifier": "inference.classifier",
-    "Updated": "results",
+    "Updated": "events",
     "component": "recipe.component",
     "load_classifier": "inference.predict",
     "load_head": "inference.head",
@@ -58,6 +61,11 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.cache.store import open_cache as open_cache
     from tlf.cli.progress import show as show
     from tlf.errors import TlfError as TlfError
+    from tlf.events import Notice as Notice
+    from tlf.events import Prepared as Prepared
+    from tlf.events import SegmentStarted as SegmentStarted
+    from tlf.events import Stored as Stored
+    from tlf.events import Updated as Updated
     from tlf.exports.export import Exported as Exported
     from tlf.exports.export import export as export
     from tlf.inference.classifier import TrainedClassifier as TrainedClassifier
@@ -68,26 +76,21 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.inference.predictions import Prediction as Prediction
     from tlf.plugins.loading import survey_plugins as survey_plugins
     from tlf.plugins.scaffold import write_plugin as write_plugin
-    from tlf.recipe.backbones import KnownBackbone as KnownBackbone
-    from tlf.recipe.backbones import list_backbones as list_backbones
     from tlf.recipe.component import component as component
-    from tlf.recipe.json_schema import recipe_schema as recipe_schema
-    from tlf.recipe.options import Options as Options
-    from tlf.recipe.options import recipe_options as recipe_options
     from tlf.recipe.plan import load_recipe as load_recipe
+    from tlf.recipe.reference.backbones import KnownBackbone as KnownBackbone
+    from tlf.recipe.reference.backbones import list_backbones as list_backbones
+    from tlf.recipe.reference.json_schema import recipe_schema as recipe_schema
+    from tlf.recipe.reference.options import Options as Options
+    from tlf.recipe.reference.options import recipe_options as recipe_options
     from tlf.recipe.schema import Recipe as Recipe
     from tlf.results import EpochResult as EpochResult
-    from tlf.results import Notice as Notice
-    from tlf.results import Prepared as Prepared
     from tlf.results import RunResult as RunResult
-    from tlf.results import SegmentStarted as SegmentStarted
-    from tlf.results import Stored as Stored
-    from tlf.results import Updated as Updated
     from tlf.runs.explain import Explanation as Explanation
     from tlf.runs.explain import explain as explain
     from tlf.runs.history import read_history as read_history
     from tlf.runs.history import read_segments as read_segments
-    from tlf.runs.run import RunStarted as RunStarted
-    from tlf.runs.run import resume as resume
+    from tlf.runs.record import RunStarted as RunStarted
+    from tlf.runs.resume import resume as resume
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop

@@ -9,7 +9,7 @@ from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import _filled, compute, find_or_compute, share
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
-from tlf.results import Notice, Prepared, Stored
+from tlf.events import Notice, Prepared, Stored
 
 KEY = EntryKey("activations", "features of 4 images", {"of": 4})
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from tlf.cli.epochs import best_of, history_lines, segment_lines, side_by_side, stage_lines
-from tlf.results import Audit, EpochResult, SegmentStarted, StageSignals
+from tlf.events import Audit, SegmentStarted
+from tlf.results import EpochResult, StageSignals
 
 RESULT = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 BETTER = replace(

@@ -9,7 +9,8 @@ from rich.table import Table
 from tlf.cli.output import cell, complain, echo, say
 from tlf.cli.progress import show
 from tlf.cli.tables import stage_table
-from tlf.results import EpochResult, Notice, Prepared, Progress, Stored, Updated
+from tlf.events import Notice, Prepared, Stored, Updated
+from tlf.results import EpochResult, Progress
 from tlf.runs.explain import StageRow
 
 ODD = "a[/] [red]b[copy] :cat: \x1b[2J\x07 caf\udce9"

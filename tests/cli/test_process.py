@@ -10,7 +10,7 @@ from ctypes import CDLL
 import pytest
 
 from tlf.cli import process
-from tlf.results import Notice, SegmentStarted
+from tlf.events import Notice, SegmentStarted
 
 
 def test_exit_handlers_run_and_output_is_flushed_before_the_end():

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from tlf.cli.progress import show
 from tlf.cli.tables import epoch_text
-from tlf.results import EpochResult, Notice, Prepared, Progress, RunResult, Stored, Updated
-from tlf.runs.run import RunStarted
+from tlf.events import Notice, Prepared, Stored, Updated
+from tlf.results import EpochResult, Progress, RunResult
+from tlf.runs.record import RunStarted
 
 RESULT = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 

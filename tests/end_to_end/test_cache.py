@@ -14,7 +14,7 @@ from places import ROOT
 from run_files import different_tensors
 from small import TWO_PHASES, write_recipe
 from tlf.cache.store import Cache
-from tlf.results import Notice, Stored, Updated
+from tlf.events import Notice, Stored, Updated
 from tlf.runs.run import run
 
 SMALL = ("phases.1.epochs=1",)
@@ -58,8 +58,9 @@ def test_damaged_entries_are_computed_again(tmp_path, recipe, uncached):
 
 RUN = """
 import os, resource, signal, sys
-from tlf.results import Notice, Prepared
-from tlf.runs.run import RunStarted, run
+from tlf.events import Notice, Prepared
+from tlf.runs.record import RunStarted
+from tlf.runs.run import run
 path, place, *overrides = sys.argv[1:]
 limit = resource.getrlimit(resource.RLIMIT_FSIZE)
 if place == "full":

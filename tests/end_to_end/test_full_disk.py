@@ -13,9 +13,11 @@ import pytest
 from run_files import different_tensors, figures
 from stopped_runs import HEAD_ALONE, write
 from tlf.errors import RunError, StoppedError, UnwritableError
-from tlf.results import EpochResult, Notice, RunResult, SegmentStarted, Updated
+from tlf.events import Notice, SegmentStarted, Updated
+from tlf.results import EpochResult, RunResult
 from tlf.runs.history import append_epoch, read_history
-from tlf.runs.run import resume, run
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 
 FEW = f"""{HEAD_ALONE}
 [[phases]]

@@ -20,9 +20,12 @@ from stopped_runs import stop_after, write
 from tlf.cli.out_of_memory import explain_out_of_memory
 from tlf.data.loading import make_batches, order
 from tlf.data.transforms import center_crop, normalize
+from tlf.events import SegmentStarted
 from tlf.model import Classifier
-from tlf.results import EpochResult, RunResult, SegmentStarted
-from tlf.runs.run import RunStarted, resume, run
+from tlf.results import EpochResult, RunResult
+from tlf.runs.record import RunStarted
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 from tlf.tasks.metric import LOSS
 from tlf.training.job import Job
 

@@ -8,8 +8,10 @@ from safetensors.torch import load_file
 from run_files import metrics
 from small import write_recipe
 from tlf.errors import NotFiniteError
-from tlf.results import EpochResult, Notice
-from tlf.runs.run import resume, run
+from tlf.events import Notice
+from tlf.results import EpochResult
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 
 HEAD = """
 [[phases]]

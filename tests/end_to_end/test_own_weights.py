@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import tlf
 from small import write_recipe
-from tlf.results import Notice
+from tlf.events import Notice
 
 RECIPE = """
 batch_size = 8

@@ -22,10 +22,12 @@ from run_files import different_tensors
 from stopped_runs import COMMON, RECIPE, stop_after, write
 from tlf.builtin.optimizers import tlf_optimizers
 from tlf.builtin.schedulers import tlf_schedulers
+from tlf.events import Updated
 from tlf.inference.predict import load_classifier
-from tlf.results import Updated
 from tlf.runs.history import read_history
-from tlf.runs.run import RunStarted, resume, run
+from tlf.runs.record import RunStarted
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 from tlf.runtime.stored.state import UnfinishedRunWarning
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from stopped_runs import stop_after, write
 from tlf.errors import RunError
+from tlf.events import Notice
 from tlf.recipe.plan import read_plan
-from tlf.results import Notice
 from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.identity import differences, job_identity
-from tlf.runs.run import resume
+from tlf.runs.resume import resume
 from tlf.runtime.devices import start_accelerator
 from tlf.training.job import open_job
 

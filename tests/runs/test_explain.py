@@ -2,8 +2,8 @@
 
 import pytest
 
+from tlf.events import Notice, SegmentStarted
 from tlf.pretrained.own_classifiers import REARRANGED
-from tlf.results import Notice, SegmentStarted
 from tlf.runs.explain import OTHER_HEAD, StageRow, explain, stage_rows
 from tlf.runs.run import run
 

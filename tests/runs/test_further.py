@@ -4,8 +4,10 @@ import pytest
 
 from run_files import different_tensors, figures
 from tlf.errors import RunError
-from tlf.results import Notice, RunResult, Updated
-from tlf.runs.run import resume, run
+from tlf.events import Notice, Updated
+from tlf.results import RunResult
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 
 
 def begun(folder, *overrides):

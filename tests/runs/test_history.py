@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tlf.errors import RunError
-from tlf.results import Audit, EpochResult, epoch_line
+from tlf.events import Audit
+from tlf.results import EpochResult, epoch_line
 from tlf.runs.history import (
     append_epoch,
     read_history,

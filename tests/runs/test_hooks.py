@@ -6,10 +6,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from tlf.errors import NotFiniteError, PluginError, StoppedError
+from tlf.events import Notice, Updated
 from tlf.hookspecs import hookimpl
-from tlf.results import Notice, Updated
 from tlf.runs.hooks import heard
-from tlf.runs.run import resume, run
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 from tlf.testing.tiny_run import UPDATES, tiny_plan
 
 

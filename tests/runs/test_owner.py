@@ -16,10 +16,12 @@ from places import ROOT
 from run_files import metrics
 from stopped_runs import HEAD_ALONE, write
 from tlf.errors import RunError
-from tlf.results import Notice, RunResult, Updated
+from tlf.events import Notice, Updated
+from tlf.results import RunResult
 from tlf.runs import owner
 from tlf.runs.owner import check_free, owned, owned_run
-from tlf.runs.run import resume, run
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 
 HOLD = """
 import sys, time

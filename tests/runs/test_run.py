@@ -1,15 +1,11 @@
-"""A run yields events in order, is repeatable, and can be resumed by its recipe."""
+"""A run yields events in order, and is repeatable."""
 
 import tomllib
 
-import pytest
-
 from run_files import different_tensors, figures
-from stopped_runs import HEAD_ALONE, stop_after, write
-from tlf.errors import DataError, PluginError, RunError
-from tlf.recipe.plan import load_recipe
-from tlf.results import EpochResult, Notice, RunResult, SegmentStarted
-from tlf.runs.run import RunStarted, resume
+from tlf.events import SegmentStarted
+from tlf.results import EpochResult, RunResult
+from tlf.runs.record import RunStarted
 from tlf.runs.run import run as run_recipe
 
 
@@ -69,83 +65,3 @@ def test_loading_in_two_processes_changes_nothing(tlf, recipe, tmp_path):
     assert figures(tmp_path / "two") == figures(alone)
     two = tmp_path / "two"
     assert different_tensors(two / "model.safetensors", alone / "model.safetensors") == []
-
-
-@pytest.mark.parametrize("stored", [True, False])
-def test_a_plugin_that_fails_is_reported_with_how_to_resume(recipe, tmp_path, monkeypatch, stored):
-    def fail(*_, **__):
-        raise PluginError("plugin 'frail' failed")
-
-    monkeypatch.setattr("tlf.runs.run.record_epoch", fail)
-    often = ["checkpoint_every={updates=1}"] if stored else []
-    with pytest.raises(PluginError) as raised:
-        list(run_recipe(recipe, often))
-    message, folder = str(raised.value), tmp_path / "run"
-    assert message.startswith("plugin 'frail' failed")
-    assert (
-        f"when this is fixed, resume with: tlf resume {folder} --changed, or" in message
-    ) == stored
-
-
-LOST = RuntimeError("[…/gloo/transport/tcp/pair.cc:561] Connection closed by peer [10.0.0.2]:4")
-
-
-@pytest.mark.parametrize("blamed", [False, True], ids=["by itself", "while a plugin computed"])
-def test_a_lost_process_is_reported_with_how_to_resume(recipe, tmp_path, monkeypatch, blamed):
-    def fail(*_, **__):
-        if not blamed:
-            raise LOST
-        raise PluginError("plugin 'frail' failed") from LOST
-
-    monkeypatch.setattr("tlf.runs.run.record_epoch", fail)
-    with pytest.raises(RunError) as raised:
-        list(run_recipe(recipe))
-    assert str(raised.value) == (
-        "another process of this run, at 10.0.0.2, has ended or cannot be reached: its own "
-        f"messages may say why; resume with: tlf resume {tmp_path / 'run'}"
-    )
-
-
-def test_a_process_that_is_lost_before_training_leaves_no_folder(recipe, tmp_path, monkeypatch):
-    def fail(*_, **__):
-        raise LOST
-
-    monkeypatch.setattr("tlf.runs.run.open_job", fail)
-    with pytest.raises(RunError, match=r"may say why; start all processes again$"):
-        list(run_recipe(recipe))
-    assert not (tmp_path / "run").exists()
-
-
-def test_other_errors_keep_their_traceback(recipe, monkeypatch):
-    def fail(*_, **__):
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
-
-    monkeypatch.setattr("tlf.runs.run.record_epoch", fail)
-    with pytest.raises(RuntimeError, match=r"^mat1 and mat2"):
-        list(run_recipe(recipe))
-
-
-def test_a_run_of_relative_paths_is_resumed_from_anywhere_and_its_images_may_move(
-    tmp_path, drawn, monkeypatch
-):
-    root = drawn(tmp_path / "images", 4, 2)
-    path, output = write(tmp_path, root, text=HEAD_ALONE)
-    relative = path.read_text().replace(f"{tmp_path}/", "")
-    assert str(tmp_path) not in relative
-    path.write_text(relative)
-    monkeypatch.chdir(tmp_path)
-    assert stop_after(path, 1).endswith(f"tlf resume {output}")
-    (tmp_path / "far").mkdir()
-    monkeypatch.chdir(tmp_path / "far")
-    root.rename(tmp_path / "moved")
-    with pytest.raises(DataError, match=f"there is no folder {root}; set data.root to"):
-        list(resume("../recipe"))
-    events = list(resume("../recipe", ["data.root=../moved"]))
-    notes = [event.text for event in events if isinstance(event, Notice)]
-    assert notes[0] == f"data.root was {root} and is {tmp_path / 'moved'}: it is the same"
-    assert events[-1].folder == str(output)
-    assert load_recipe(output / "recipe.toml").data.dataset.root == str(tmp_path / "moved")
-    again = next(
-        event for event in run_recipe(output / "recipe.toml") if isinstance(event, RunStarted)
-    )
-    assert again.folder == tmp_path / "recipe-2"

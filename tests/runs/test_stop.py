@@ -6,10 +6,13 @@ import pytest
 
 from run_files import different_tensors, figures, metrics
 from tlf.errors import RunError, StoppedError
+from tlf.events import Notice, Updated
 from tlf.recipe.plan import read_plan
-from tlf.results import EpochResult, Notice, Updated
+from tlf.results import EpochResult
 from tlf.runs import stop as module
-from tlf.runs.run import RunStarted, resume, run
+from tlf.runs.record import RunStarted
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 from tlf.runs.stop import stop
 from tlf.training.checkpoint.requests import ask, is_asked
 

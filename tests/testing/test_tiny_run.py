@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tlf.results import RunResult, Updated
+from tlf.events import Updated
+from tlf.results import RunResult
 from tlf.runs.run import run
 from tlf.testing.tiny_run import UPDATES, tiny_plan
 

@@ -9,7 +9,8 @@ from tlf.builtin.optimizers import Sgd
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.data.loading import order
 from tlf.errors import PluginError
-from tlf.results import Progress, Updated
+from tlf.events import Updated
+from tlf.results import Progress
 from tlf.training.epoch import train_epoch
 from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.state import State

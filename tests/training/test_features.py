@@ -14,7 +14,8 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from places import ROOT
 from tlf.builtin.freeze_policies import tlf_freeze_policies
-from tlf.results import EpochResult, Notice, SegmentStarted, Stored
+from tlf.events import Notice, SegmentStarted, Stored
+from tlf.results import EpochResult
 from tlf.runs.run import run as run_recipe
 
 RECIPE = """

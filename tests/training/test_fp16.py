@@ -7,7 +7,8 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 
 from tlf.builtin.optimizers import Sgd
-from tlf.results import Progress, Updated
+from tlf.events import Updated
+from tlf.results import Progress
 from tlf.training.ema import Ema
 from tlf.training.epoch import train_epoch
 from tlf.training.segments.segment import SegmentSetup, begin_segment

@@ -10,8 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tlf.builtin.optimizers import Sgd
 from tlf.data.loading import make_batches
+from tlf.events import Updated
 from tlf.hookspecs import hookimpl
-from tlf.results import Progress, Updated
+from tlf.results import Progress
 from tlf.runtime.devices import start_accelerator
 from tlf.training import pace as module
 from tlf.training.epoch import train_epoch

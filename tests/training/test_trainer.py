@@ -12,9 +12,10 @@ from small import RESNET18, write_recipe
 from tlf.components import Catalogue, Offer, Plugin
 from tlf.data.loading import order
 from tlf.errors import FrozenMovedError, PluginError
+from tlf.events import Notice, SegmentStarted
 from tlf.hookspecs import hookimpl
 from tlf.recipe.plan import read_plan
-from tlf.results import EpochResult, Notice, SegmentStarted
+from tlf.results import EpochResult
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.seeds import derive
 from tlf.training.job import open_job

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
-from tlf.results import Notice, Prepared, Stored
+from tlf.events import Notice, Prepared, Stored
 from tlf.runtime.cores import local_processes
 from tlf.runtime.processes import by_machine, gathered
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tlf.cli.tables import audit_lines
-from tlf.results import EpochResult, SegmentStarted, rank
+from tlf.events import SegmentStarted
+from tlf.results import EpochResult, rank
 from tlf.tasks import DEFAULT_MONITOR, metric_of
 from tlf.tasks.metric import LOSS, Metric
 

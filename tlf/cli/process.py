@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from tlf.errors import OutputError
-from tlf.results import SegmentStarted
+from tlf.events import SegmentStarted
 
 
 def keep_memory(*, large: bool = True) -> None:

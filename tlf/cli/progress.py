@@ -11,20 +11,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from tlf.cache.store import readable_size
 from tlf.cli.output import say
 from tlf.cli.tables import audit_lines, epoch_text, merged, stage_table
+from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
 from tlf.recipe.augment import crop_line
-from tlf.results import (
-    EpochResult,
-    Notice,
-    Prepared,
-    RunResult,
-    SegmentEnded,
-    SegmentStarted,
-    Stored,
-    Updated,
-)
+from tlf.results import EpochResult, RunResult
 from tlf.runs.explain import stage_rows
 from tlf.runs.folder import more_epochs
-from tlf.runs.run import RunStarted
+from tlf.runs.record import RunStarted
 from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from tlf.cli.output import cell
-from tlf.results import Audit, EpochResult
+from tlf.events import Audit
+from tlf.results import EpochResult
 from tlf.tasks import describe
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from torch import Tensor
 
 import tlf
 from tlf.data.transforms import normalize
+from tlf.events import SegmentStarted
 from tlf.inference.metadata import Metadata, as_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
 from tlf.recipe.tables import table
-from tlf.results import EVAL, EpochResult, RunResult, SegmentStarted
+from tlf.results import EVAL, EpochResult, RunResult
 from tlf.runs.changes import Changes
 from tlf.runs.history import SEGMENTS, append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance

@@ -7,13 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tlf.errors import RunError
-from tlf.results import (
-    EpochResult,
-    SegmentStarted,
-    epoch_line,
-    epoch_result,
-    segment_started,
-)
+from tlf.events import SegmentStarted, segment_started
+from tlf.results import EpochResult, epoch_line, epoch_result
 from tlf.runs.folder import read_provenance
 from tlf.runtime.files import near_runs, tried, write_whole, writing
 from tlf.runtime.regular_file import read_regular

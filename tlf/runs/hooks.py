@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tlf.errors import StoppedError
-from tlf.results import Notice
+from tlf.events import Notice
 from tlf.training.job import Job
 
 Event = TypeVar("Event")

@@ -16,12 +16,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tlf.errors import RunError
+from tlf.events import Updated
 from tlf.inference.model_files import load_model
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_model
 from tlf.recipe.plan import Plan
-from tlf.results import EpochResult, RunResult, Updated
-from tlf.runs.run import resume, run
+from tlf.results import EpochResult, RunResult
+from tlf.runs.resume import resumed
+from tlf.runs.run import run
 from tlf.testing.contract import check_options, from_recipe, raising_only, require, to_recipe
 from tlf.testing.tiny_run import UPDATES, tiny_plan
 
@@ -102,7 +104,7 @@ class _Runs:
     def resume(self, name: str) -> _Outcome:
         """Resume a run that was killed."""
         plan = self.plan(name)
-        return self.outcome(plan, resume(self.folder / name, plan), UPDATES + 1)
+        return self.outcome(plan, resumed(self.folder / name, lambda: plan), UPDATES + 1)
 
     def outcome(self, plan: Plan, events: Any, updates: int) -> _Outcome:  # noqa: ANN401
         """Train, for so many updates at most."""

@@ -9,10 +9,11 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 
 from tlf.data.loading import make_batches, order
+from tlf.events import Notice, Updated
 from tlf.freezing.freeze import changing_tensors, freeze
 from tlf.model import trains_batchnorm
 from tlf.recipe.schema import Phase
-from tlf.results import Notice, Progress, StageSignals, Updated, UpdateResult
+from tlf.results import Progress, StageSignals, UpdateResult
 from tlf.training.features import Events, train_activations, view
 from tlf.training.finite import check_finite
 from tlf.training.job import Job

@@ -32,12 +32,12 @@ from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, make_batches
 from tlf.data.pixel_store import FULL, StoredPixels
 from tlf.data.transfer import on_device, on_host
 from tlf.data.transforms import normalize
+from tlf.events import Notice, Prepared, Stored
 from tlf.freezing.partition import Layout, Partition
 from tlf.plugins.attribution import original
 from tlf.recipe.augment import crops_files, is_random
 from tlf.recipe.prepare import transforms_of
 from tlf.recipe.schema import Phase
-from tlf.results import Notice, Prepared, Stored
 from tlf.runtime.ahead import sent
 from tlf.training.job import Job
 from tlf.training.phases import augmentations

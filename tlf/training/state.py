@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tlf.events import SegmentStarted
 from tlf.model import Classifier
-from tlf.results import EpochResult, SegmentStarted
+from tlf.results import EpochResult
 from tlf.training.best_epoch import BestEpoch, better, copies
 from tlf.training.ema import Ema
 from tlf.training.loss_meter import LossMeter

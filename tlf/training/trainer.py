@@ -10,21 +10,12 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from tlf.errors import FrozenMovedError, TrainingError
+from tlf.events import Notice, PhaseEnded, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
 from tlf.freezing.freeze import changing_tensors, digests
 from tlf.freezing.partition import start_of
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
-from tlf.results import (
-    EpochResult,
-    Notice,
-    PhaseEnded,
-    Prepared,
-    Progress,
-    SegmentEnded,
-    SegmentStarted,
-    Stored,
-    Updated,
-)
+from tlf.results import EpochResult, Progress
 from tlf.tasks.metric import LOSS
 from tlf.training.best_epoch import BestEpoch, copies, newest_is_best, stalled
 from tlf.training.ema import Ema

@@ -3,7 +3,8 @@
 import torch
 from tlf_extras import Contrast, Pixels, Steps
 
-from tlf.runs.run import resume, run
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 from tlf.testing import check_exporter, check_extension, check_transform
 from tlf.testing.tiny_run import UPDATES, tiny_plan
 

@@ -9,7 +9,8 @@ from warm import Work, serve, synchronize, watched
 
 import tlf
 from tlf.cli.process import keep_memory
-from tlf.results import EpochResult, Prepared, Updated
+from tlf.events import Prepared, Updated
+from tlf.results import EpochResult
 
 RECIPE = """seed = 0
 precision = "{precision}"

@@ -3,7 +3,7 @@
 import pytest
 
 from tlf.cli.commands.backbones import backbone_lines, family_lines
-from tlf.recipe.backbones import KnownBackbone
+from tlf.recipe.reference.backbones import KnownBackbone
 
 NETWORKS = [
     KnownBackbone("torchvision", "wide_net", "net", 224, 7_000_000, 0.75, ("V1",)),

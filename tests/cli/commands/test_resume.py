@@ -7,7 +7,7 @@ import pytest
 
 import tlf as package
 from run_files import different_tensors, figures
-from tlf.results import Updated
+from tlf.events import Updated
 
 
 @pytest.fixture

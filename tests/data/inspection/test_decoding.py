@@ -8,8 +8,8 @@ import torch
 from tlf.data.loading import Decoded
 from tlf.data.pixel_store import StoredPixels
 from tlf.data.transforms import load, load_pixels, loaded_shape
+from tlf.events import Notice
 from tlf.preprocessing import Preprocessing
-from tlf.results import Notice
 
 PREPROCESSING = Preprocessing(size=32, resize=36)
 

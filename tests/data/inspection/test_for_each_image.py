@@ -7,7 +7,7 @@ import pytest
 from generators import exhausted
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.errors import DataError
-from tlf.results import Prepared
+from tlf.events import Prepared
 from tlf.runtime.devices import start_accelerator
 
 

@@ -18,8 +18,8 @@ from tlf.data.loading import Decoded
 from tlf.data.pixel_store import StoredPixels
 from tlf.data.transforms import full_pixels, load, load_full, load_pixels
 from tlf.errors import DataError
+from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
-from tlf.results import Notice, Prepared, Stored
 from tlf.runtime.devices import start_accelerator
 
 PREPROCESSING = Preprocessing(size=32, resize=36)

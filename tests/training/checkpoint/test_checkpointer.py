@@ -9,8 +9,9 @@ import pytest
 
 from stopped_runs import write
 from tlf.errors import StoppedError
+from tlf.events import Notice, PhaseEnded, Prepared, Updated
 from tlf.recipe.schema import CheckpointEvery
-from tlf.results import Notice, PhaseEnded, Prepared, Progress, Updated
+from tlf.results import Progress
 from tlf.runs.run import run
 from tlf.training.checkpoint import checkpointer as module
 from tlf.training.checkpoint.checkpointer import Checkpointer

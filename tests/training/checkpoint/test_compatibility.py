@@ -10,9 +10,10 @@ import pytest
 
 from stopped_runs import RECIPE, stop_after, write
 from tlf.errors import RunError
+from tlf.events import Notice
 from tlf.recipe.plan import read_plan
-from tlf.results import EpochResult, Notice
-from tlf.runs.run import resume
+from tlf.results import EpochResult
+from tlf.runs.resume import resume
 from tlf.runtime.devices import start_accelerator
 from tlf.training.checkpoint.state_file import restore, state_file
 from tlf.training.job import open_job

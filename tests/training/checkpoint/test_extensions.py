@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from tlf.errors import PluginError
+from tlf.events import Notice
 from tlf.hookspecs import hookimpl
-from tlf.results import Notice
-from tlf.runs.run import resume, run
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 from tlf.testing.tiny_run import tiny_plan
 from tlf.training.checkpoint.extensions import (
     clear_states,

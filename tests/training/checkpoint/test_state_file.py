@@ -17,7 +17,8 @@ from stopped_runs import stop_after, write
 from tlf.builtin.optimizers import Sgd
 from tlf.errors import RunError, TrainingError
 from tlf.recipe.plan import read_plan
-from tlf.runs.run import resume, run
+from tlf.runs.resume import resume
+from tlf.runs.run import run
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.seal import seal
 from tlf.training.checkpoint.state_file import discard, restore, save, state_file

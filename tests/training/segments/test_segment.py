@@ -13,11 +13,11 @@ from tlf.builtin.freeze_policies import Nothing
 from tlf.builtin.optimizers import AdamW, Sgd
 from tlf.builtin.schedulers import Constant
 from tlf.errors import TrainingError
+from tlf.events import Audit
 from tlf.freezing.freeze import digests
 from tlf.heads.attention_pool import AttentionPool
 from tlf.model import Classifier
 from tlf.recipe.schema import Phase
-from tlf.results import Audit
 from tlf.training.phases import learning_rates
 from tlf.training.segments.segment import (
     SegmentSetup,

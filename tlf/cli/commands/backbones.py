@@ -13,7 +13,7 @@ from tlf.cli.output import complain, echo
 from tlf.tasks import DEFAULT, TASKS
 
 if TYPE_CHECKING:
-    from tlf.recipe.backbones import KnownBackbone
+    from tlf.recipe.reference.backbones import KnownBackbone
 
 PUBLISHED = TASKS[DEFAULT].metrics[0]
 """The metric that libraries publish."""
@@ -51,7 +51,7 @@ def command(pattern: str | None, max_params: int | None) -> None:
     Parameters are counted with the library's own classifier; top-1 is what torchvision publishes
     for the default weights on ImageNet-1K.
     """
-    from tlf.recipe.backbones import find_backbones
+    from tlf.recipe.reference.backbones import find_backbones
 
     if pattern is None and max_params is None:
         for line in family_lines(find_backbones(), plugin_usages()):
@@ -65,7 +65,7 @@ def command(pattern: str | None, max_params: int | None) -> None:
 
 
 def _counted(backbones: "Sequence[KnownBackbone]") -> "list[KnownBackbone]":
-    from tlf.recipe.backbones import counted
+    from tlf.recipe.reference.backbones import counted
 
     missing = sum(one.parameters is None for one in backbones)
     if missing <= FEW:
@@ -93,8 +93,8 @@ def family_lines(backbones: "Iterable[KnownBackbone]", plugins: Iterable[str]) -
 
 def plugin_usages() -> list[str]:
     """What to write in a recipe for the backbones of plugins."""
-    from tlf.recipe.json_schema import usable_plugins
     from tlf.recipe.places import usage
+    from tlf.recipe.reference.json_schema import usable_plugins
 
     usable, failures = usable_plugins()
     for failure in failures:

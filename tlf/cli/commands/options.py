@@ -9,7 +9,7 @@ import click
 from tlf.cli.output import complain, echo
 
 if TYPE_CHECKING:
-    from tlf.recipe.options import Option, Options
+    from tlf.recipe.reference.options import Option, Options
 
 WIDTH = 80
 
@@ -23,8 +23,8 @@ def command(name: str | None) -> None:
     (data.csv), a table or key (phases, phases.freeze), or an option (lr). Without it, all names are
     listed.
     """
-    from tlf.recipe.json_schema import usable_plugins
-    from tlf.recipe.options import every_option, named
+    from tlf.recipe.reference.json_schema import usable_plugins
+    from tlf.recipe.reference.options import every_option, named
 
     usable, failures = usable_plugins()
     for failure in failures:

@@ -23,7 +23,7 @@ def command(output: Path | None) -> None:
     The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out, and then the
     schema accepts the kinds of all plugins.
     """
-    from tlf.recipe.json_schema import schema_of, usable_plugins
+    from tlf.recipe.reference.json_schema import schema_of, usable_plugins
     from tlf.runtime.files import write_whole
     from tlf.runtime.strict_json import dumps
 

@@ -20,8 +20,8 @@ from tlf.data.loading import Decoded
 from tlf.data.pixel_store import FULL, Shape, StoredPixels, has_index, pixels_title, wanted_pixels
 from tlf.data.transforms import full_pixels, full_shape, load_pixels, loaded_shape
 from tlf.errors import DataError
+from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
-from tlf.results import Notice, Prepared, Stored
 
 if TYPE_CHECKING:
     import numpy as np

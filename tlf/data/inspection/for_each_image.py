@@ -17,7 +17,7 @@ from tlf.cache.find_or_compute import share
 from tlf.data.loader import any_number_of_workers
 from tlf.data.workers import begin_worker
 from tlf.errors import DataError, TlfError
-from tlf.results import Prepared
+from tlf.events import Prepared
 from tlf.runtime.cores import local_processes, usable_cores
 from tlf.runtime.processes import Machine, by_machine, gathered
 

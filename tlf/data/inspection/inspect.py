@@ -25,8 +25,8 @@ from tlf.data.pixel_store import (
     StoredPixels,
 )
 from tlf.errors import DataError
+from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
-from tlf.results import Notice, Prepared, Stored
 from tlf.tasks import Task
 
 if TYPE_CHECKING:
@@ -83,14 +83,12 @@ def inspect_splits(
     outcomes: list[Stored] = []
     for split_name, split in (("train", splits.train), ("eval", splits.eval)):
         if cache is None:
-            found_out = inspect_split(split, split_name, accelerator, _check)
-            inspections[split_name] = yield from found_out
+            inspected = inspect_split(split, split_name, accelerator, _check)
+            inspections[split_name] = yield from inspected
             continue
         names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
-        decodings = [
-            Decoding(split, split_name, name, preprocessing, accelerator, decoded.get(name, {}))
-            for name in names
-        ]
+        common = (preprocessing, accelerator)
+        decodings = [Decoding(split, split_name, n, *common, decoded.get(n, {})) for n in names]
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
         outcomes += reused

@@ -15,8 +15,8 @@ from tlf.data.decode import Beyond, beyond, largest_value
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.splits import listed
 from tlf.errors import DataError
+from tlf.events import Prepared
 from tlf.preprocessing import WHITE
-from tlf.results import Prepared
 
 _EIGHT_BITS = (".jpg", ".jpeg", ".jpe", ".jfif")
 """How the names of files end that are not looked at: a JPEG holds 8 bits and one image."""

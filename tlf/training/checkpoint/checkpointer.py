@@ -10,7 +10,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from tlf.errors import StoppedError
-from tlf.results import EpochResult, Notice, PhaseEnded, Prepared, Updated
+from tlf.events import Notice, PhaseEnded, Prepared, Updated
+from tlf.results import EpochResult
 from tlf.runtime.files import is_run
 from tlf.runtime.processes import gathered
 from tlf.runtime.stored.state import state_file

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from tlf.cache.rows import Rows
 from tlf.components import Optimizer
 from tlf.errors import TrainingError
+from tlf.events import Audit
 from tlf.freezing.cast import CastWeights, cast_weights
 from tlf.freezing.find_partition import find_partition
 from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
@@ -33,7 +34,6 @@ from tlf.freezing.freeze import audit, changing_tensors, digests, freeze, frozen
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, parameter_count
 from tlf.recipe.schema import Phase
-from tlf.results import Audit
 from tlf.runtime.processes import gathered
 from tlf.training.job import Job, largest_piece
 from tlf.training.phases import apart, learning_rates, probed

@@ -19,7 +19,7 @@ from tlf.plugins.discovery import switched_off
 from tlf.plugins.loading import Surveyed, survey_plugins
 from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import VERBS, broken
-from tlf.recipe.docstrings import described, field_texts
+from tlf.recipe.reference.docstrings import described, field_texts
 from tlf.recipe.schema import Phase, Recipe
 from tlf.recipe.tables import Kind, inline_kind, kind_of, options, readable_options, written
 from tlf.recipe.values import LISTS, TABLES, UNIONS, fixed, json_schema

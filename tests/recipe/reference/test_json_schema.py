@@ -16,9 +16,9 @@ from places import ROOT, TESTS
 from tlf.errors import PluginError, RecipeError
 from tlf.plugins.loading import survey_plugins
 from tlf.recipe.files import dump
-from tlf.recipe.json_schema import schema_of, usable_plugins
 from tlf.recipe.overrides import override
 from tlf.recipe.plan import read_plan
+from tlf.recipe.reference.json_schema import schema_of, usable_plugins
 
 RECIPES = [*(ROOT / "recipes").glob("*.toml"), *(TESTS / "recipes").glob("*.toml")]
 WRITTEN = ROOT / "recipes" / "recipe.schema.json"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, make_dataclass
 
-from tlf.recipe.docstrings import described, field_texts
+from tlf.recipe.reference.docstrings import described, field_texts
 
 
 @dataclass(frozen=True)

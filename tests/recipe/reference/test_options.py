@@ -5,7 +5,7 @@ import pytest
 import tlf as package
 from tlf.builtin.schedulers import tlf_schedulers
 from tlf.errors import TlfError
-from tlf.recipe.options import named, recipe_options
+from tlf.recipe.reference.options import named, recipe_options
 
 
 @pytest.fixture(scope="module")

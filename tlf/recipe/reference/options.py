@@ -7,9 +7,9 @@ from typing import Any
 from tlf.components import Catalogue, Offer
 from tlf.errors import PluginError, TlfError, nearest
 from tlf.plugins.loading import Surveyed
-from tlf.recipe.docstrings import described, field_texts
-from tlf.recipe.json_schema import usable_plugins
 from tlf.recipe.places import Place, default_of, places, usage
+from tlf.recipe.reference.docstrings import described, field_texts
+from tlf.recipe.reference.json_schema import usable_plugins
 from tlf.recipe.tables import dataclass_in, kind_of, options, readable_options, written
 from tlf.recipe.values import expected, json_schema
 from tlf.runtime.strict_json import dumps

@@ -1,0 +1,188 @@
+"""Train, and record in the run's folder what happens: what new and resumed runs share."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tlf.data.workers import forget_workers, lost_worker
+from tlf.errors import NotFiniteError, PluginError, RunError, StoppedError, UnwritableError
+from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored
+from tlf.plugins.attribution import blame_packages
+from tlf.recipe.paths import path_keys
+from tlf.recipe.plan import Plan
+from tlf.recipe.schema import Recipe
+from tlf.results import EpochResult, RunResult
+from tlf.runs.files import (
+    about_model,
+    record_epoch,
+    write_end,
+    write_segments,
+)
+from tlf.runs.identity import check_processes, job_identity, plan_identity
+from tlf.runtime.devices import start_accelerator
+from tlf.runtime.kernels import Kernels
+from tlf.runtime.processes import lost_process
+from tlf.runtime.stored.state import place, state_file
+from tlf.training.checkpoint.checkpointer import Checkpointer
+from tlf.training.checkpoint.extensions import clear_states
+from tlf.training.job import Job, open_job, read_images
+from tlf.training.state import State
+from tlf.training.trainer import Event, stop, train
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run has its folder and is about to train."""
+
+    folder: Path
+    job: Job = field(repr=False)
+    epochs: int
+    """How many epochs were finished before; 0 unless the run is resumed."""
+
+
+RunEvent = RunStarted | Event | RunResult
+
+
+def opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
+    """Find the images, build the model, and read every image: the same in all processes."""
+    clear_states(plan)
+    _kernels(plan.recipe).reserve()
+    accelerator = start_accelerator(plan.recipe.precision)
+    paths = [*path_keys(plan.recipe)]
+    check_processes(plan_identity(plan), paths)
+    job = open_job(plan, accelerator)
+    check_processes(job_identity(job), paths)
+    return (yield from read_images(job))
+
+
+def _kernels(recipe: Recipe) -> Kernels:
+    return Kernels(
+        tf32=recipe.tf32,
+        deterministic=recipe.deterministic,
+        cudnn_benchmark=recipe.cudnn_benchmark,
+    )
+
+
+@contextmanager
+def lost_processes_named(advice: str) -> Iterator[None]:
+    """Name the process that this one cannot do without, when it is lost.
+
+    Raises:
+        RunError: another process of the run, or one that loads images, has ended.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError, EOFError, PluginError) as error:
+        # A loss that shows while a plugin computes is not the plugin's fault.
+        loss = (error.__cause__ or error) if isinstance(error, PluginError) else error
+        lost = lost_process(loss) or lost_worker(loss)
+        if lost is None:
+            raise
+        forget_workers()
+        raise RunError(f"{lost}; {advice}") from error
+
+
+def resume_with(folder: Path) -> str:
+    """What to write to resume a run."""
+    return f"resume with: tlf resume {folder}"
+
+
+def train_recorded(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
+    """Train from a state on, and write the run's files.
+
+    Parameters:
+        job: the run.
+        folder: its folder.
+        state: where it is.
+        started: when the process began with it, in seconds of ``time.perf_counter``.
+
+    Raises:
+        RunError: a process is lost.
+        PluginError, UnwritableError: says how to resume the run.
+    """
+    try:
+        kernels = _kernels(job.recipe).used_on(job.accelerator.device)
+        with (
+            lost_processes_named(resume_with(folder)),
+            blame_packages(job.plan.plugins.packages),
+            kernels,
+            job.loaders,
+        ):
+            yield from _train_and_write(job, folder, state, started)
+    except (PluginError, UnwritableError) as error:
+        # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
+        # repeats what came after the last state, calls of hooks included.
+        if not state_file(folder).is_file():
+            raise
+        fixed = f" --changed, or with other options: tlf resume {folder} KEY=VALUE"
+        raise type(error)(
+            f"{error}; the run's last state is stored: when this is fixed, resume with: "
+            f"tlf resume {folder}{fixed if isinstance(error, PluginError) else ''}"
+        ) from error
+
+
+def _train_and_write(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
+    state.about = about_model(job)
+    with Checkpointer(folder, job, state) as checkpointer:
+        events, stopped = train(job, state), None
+        try:
+            for event in events:
+                yield from _recorded(event, folder, job, state)
+                yield from checkpointer.after(event)
+                if checkpointer.request is not None:
+                    stopped = f"stopped on request {_place(job, state)}: {checkpointer.request}"
+                    yield from _stopped(events, folder, job, state)
+                    break
+        except NotFiniteError as error:
+            yield from checkpointer.fall_back()
+            raise NotFiniteError(f"{error}{_how_to_go_on(folder, state.phase)}") from error
+    yield write_end(folder, job, state, time.perf_counter() - started, stopped)
+
+
+def _recorded(event: Event, folder: Path, job: Job, state: State) -> Iterator[Event]:
+    """Write what has happened to the run's files, and pass it on."""
+    if isinstance(event, EpochResult):
+        record_epoch(folder, job, event)
+    elif isinstance(event, SegmentStarted | SegmentEnded):
+        write_segments(folder, job, state.segments)
+    yield event
+
+
+def _stopped(
+    events: Generator[Event, None, None], folder: Path, job: Job, state: State
+) -> Iterator[Event]:
+    """End a run on request; its state is stored. Where no epoch is evaluated yet, this one is,
+    after the updates that are made.
+
+    Raises:
+        StoppedError: nothing has trained yet, so there is no model.
+    """
+    if state.best_so_far(job.recipe.monitor) is None:
+        if not state.update:
+            raise StoppedError(folder, "request before its first update, so there is no model")
+        yield Notice(f"no epoch is evaluated yet: the model after {state.update} updates is")
+        state.cut_short = True
+        for event in events:
+            yield event
+            if isinstance(event, EpochResult):
+                break
+    events.close()
+    for event in stop(job, state):
+        yield from _recorded(event, folder, job, state)
+
+
+def _place(job: Job, state: State) -> str:
+    phase = job.recipe.phases[state.phase]
+    return place(phase.name, phase.epochs, state.epoch, state.update)
+
+
+def _how_to_go_on(folder: Path, phase: int) -> str:
+    """The last clause of an error after which a run can go on with another learning rate."""
+    if not state_file(folder).is_file():
+        return ""
+    return (
+        "; the run's last sound state is stored: go on from it with "
+        f"tlf resume {folder} phases.{phase}.lr=…"
+    )
