@@ -99,7 +99,7 @@ def assert_same(one: Path, other: Path):
 
 def figures(folder):
     return [
-        (r.phase, r.epoch, r.train_loss, r.train_top1, r.eval_loss, r.eval_top1, r.lr)
+        (r.phase, r.epoch, r.train_loss, r.train_metrics, r.eval_loss, r.eval_top1, r.lr)
         for r in read_history(folder)
     ]
 

@@ -89,6 +89,18 @@ def test_the_scale_of_fp16_and_what_was_skipped_come_back(copied):
     assert (expected["scale"], expected["_growth_tracker"]) == (32.0, 5)
 
 
+def test_what_was_correct_comes_back_where_it_is_known(copied):
+    path, job = state_file(copied), reopened(copied)
+    state = restore(path, job)
+    state.losses.correct, state.losses.classified = 3, 5
+    save(path, job, state)
+    again = restore(path, reopened(copied)).losses
+    assert (again.correct, again.classified) == (3, 5)
+    edit(path, lambda text: text.pop("correct"))  # as an older tlf stored it
+    older = restore(path, reopened(copied)).losses
+    assert (older.correct, older.classified, older.done) == (0, 0, again.done)
+
+
 def test_averages_are_stored_unswapped_during_an_evaluation(stopped, copied):
     job = reopened(copied)
     state = restore(state_file(copied), job)
