@@ -337,7 +337,7 @@ def test_what_a_phase_needs_has_to_be_there(missing, check, loads):
 
 def choices(part):
     """Kind → the table of a component's options."""
-    tables = [one for one in part["oneOf"] if "properties" in one]
+    tables = [one for one in part.get("oneOf", ()) if "properties" in one]
     return {one["properties"]["kind"]["const"]: one for one in tables}
 
 
