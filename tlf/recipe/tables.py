@@ -107,17 +107,17 @@ def written(value: object, hint: object, catalogue: Catalogue) -> object:
     """
     kind = kind_of(hint)
     if isinstance(value, tuple | list):
-        # Only lists of components need their type.
-        return [written(each, hint if kind else None, catalogue) for each in value]
+        return [written(each, hint, catalogue) for each in value]
     if isinstance(value, Mapping):
-        return {key: written(each, None, catalogue) for key, each in value.items()}
+        inner = None if kind else dataclass_in(hint)
+        hints = {name: own for name, (_, own) in options(inner).items()} if inner else {}
+        return {key: written(each, hints.get(key), catalogue) for key, each in value.items()}
     if isinstance(value, str):
         return value.value if isinstance(value, Enum) else value
     if kind:
         return _component(value, kind, catalogue)
     if is_dataclass(value):
-        offers = [o for o in catalogue.offers if o.component is type(value)]
-        return _under(offers[0].kind, value, catalogue) if offers else table(value, catalogue)
+        return table(value, catalogue)
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, PurePath) else value
@@ -152,9 +152,5 @@ def _component(value: object, kind: Kind, catalogue: Catalogue) -> object:
             f"a {kind.noun} must be a kind, a table with a kind, or a component of the recipe's "
             f"plugins, got {type(value).__name__}; add its plugin to the recipe's plugins"
         )
-    return _under(name, value, catalogue)
-
-
-def _under(kind: str, component: object, catalogue: Catalogue) -> str | dict[str, Any]:
-    content = table(component, catalogue)
-    return {"kind": kind, **content} if content else kind
+    content = table(value, catalogue)
+    return {"kind": name, **content} if content else name
