@@ -224,10 +224,13 @@ def _tracing(to: str) -> Iterator[None]:
     except (TlfError, MemoryError):
         raise
     except Exception as error:  # torch and onnx have errors of many kinds, of many lines
-        said = " ".join(str(error).split())
+        first: BaseException = error
+        while first.__cause__ is not None:
+            first = first.__cause__
+        said = " ".join(str(first).split())
         raise WeightsError(
             f"--to {to} needs a model that torch can trace, and it cannot trace this one: "
-            f"{type(error).__name__}: {said:.300}; write --to model"
+            f"{type(first).__name__}: {said:.300}; write --to model"
         ) from error
 
 

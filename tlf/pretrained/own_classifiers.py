@@ -34,6 +34,7 @@ REARRANGED = {
 
 UNLIKE = {
     "SqueezeNet": "its classifier cuts off negative logits of each position, and averages the rest",
+    "MaxVit": "its classifier has no bias, and the run's head has one",
     "MNASNet": "its loader asks for the version of a file, and safetensors hold none",
     "CrossVit": _SCALES,
     "EfficientViM": _SCALES,
