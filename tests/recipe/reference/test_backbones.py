@@ -8,8 +8,8 @@ from torchvision import models
 
 from tlf.errors import TlfError
 from tlf.plugins.loading import load_plugins
-from tlf.recipe.reference import backbones as module
 from tlf.recipe.files import resolve
+from tlf.recipe.reference import backbones as module
 from tlf.recipe.reference.backbones import counted, find_backbones, list_backbones
 
 
