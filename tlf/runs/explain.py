@@ -13,6 +13,7 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
+from tlf.pretrained.own_classifiers import onnx_note
 from tlf.recipe.build import build_model, check_input, has_linear_head, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.results import Progress
@@ -79,6 +80,8 @@ class Explanation:
     in float32 on the CPU; a run checks it again on its own device."""
     own_loader: str = ""
     """Where no other library loads the run's ``model.safetensors``: a sentence that says why."""
+    onnx: str = ""
+    """Where the model cannot be exported to ONNX: a sentence that says why."""
     unused: tuple[str, ...] = ()
     """A sentence for each phase that would train parameters which no output depends on."""
 
@@ -86,8 +89,8 @@ class Explanation:
     def notes(self) -> tuple[str, ...]:
         """Notes about splits, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        own = [self.own_loader] if self.own_loader else []
-        return (*self.splits.notes, *own, *whole, *self.unused)
+        exports = filter(None, [self.own_loader, self.onnx])
+        return (*self.splits.notes, *exports, *whole, *self.unused)
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
@@ -135,6 +138,7 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         trainable={name: tuple(table) for name, table in rates.items()},
         starts=starts,
         own_loader=built.own_loader if has_linear_head(plan) else OTHER_HEAD,
+        onnx=onnx_note(built.module),
         unused=tuple(notes),
     )
 
