@@ -41,7 +41,11 @@ def refusal(path):
         ("w.pb", b"\x08\x01" + bytes(99), "a file of TensorFlow; convert it"),
         ("w.ONNX", b"\x08\x09" + bytes(99), "an ONNX file; convert it to the names of the network"),
         ("w.npy", b"\x93NUMPY" + bytes(99), "a file of NumPy; convert it"),
-        ("w.pth.gz", gzip.compress(b"weights", mtime=0), "a gzip archive; unpack it, and name the file"),
+        (
+            "w.pth.gz",
+            gzip.compress(b"weights", mtime=0),
+            "a gzip archive; unpack it, and name the file",
+        ),
         ("w.pth", gzip.compress(b"weights", mtime=0), "a gzip archive"),
     ],
 )

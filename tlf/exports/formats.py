@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tlf.errors import RunError, TlfError, WeightsError
 from tlf.exports.own_network import arranged, own_network
@@ -163,7 +164,8 @@ def write_onnx(source: Source, path: Path) -> None:
         RunError: its packages are not installed.
     """
     require("onnx", "onnxscript")
-    with _tracing("onnx"):
+    # A graph computes attention step by step: tensors have the strides of the same steps in torch.
+    with _tracing("onnx"), sdpa_kernel(SDPBackend.MATH):
         program: Any = torch.onnx.export(
             _program(source), input_names=["images"], output_names=["logits"], dynamo=True,
             verbose=False,
