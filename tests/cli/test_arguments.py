@@ -16,7 +16,7 @@ def parameters(name):
     [
         ("recipe", {"run", "explain"}),
         ("overrides", {"run", "resume", "explain"}),
-        ("run", {"resume", "stop", "history", "predict", "export"}),
+        ("run", {"resume", "stop", "predict", "export"}),
     ],
 )
 def test_they_are_written_alike_everywhere(argument, commands):
@@ -27,7 +27,7 @@ def test_they_are_written_alike_everywhere(argument, commands):
 
 
 def test_overrides_come_after_the_recipe(main, recipe, tmp_path):
-    code, out, _ = main("explain", recipe, "seed=7", "--names", "phases.0.lr=0.5")
+    code, out, _ = main("explain", recipe, "seed=7", "--recipe", "phases.0.lr=0.5")
     assert code == 0
     assert "seed = 7" in out
     assert "5.00e-01" in out

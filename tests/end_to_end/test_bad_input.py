@@ -346,7 +346,10 @@ def test_images_of_other_kinds_are_trained_on(main, recipe, copied, tmp_path):
         (["backbone.weights=starter"], ['model must be "resnet18" for weights = "starter"']),
         (
             ["backbone.weights=nowhere.pth"],
-            ["weights must name a file that exists, got /", "/nowhere.pth; write"],
+            [
+                "weights must name a file of weights, got /",
+                "/nowhere.pth, which does not exist; write",
+            ],
         ),
     ],
     ids=["timm model", "timm weights", "model", "weights", "starter", "file"],
@@ -383,7 +386,7 @@ def test_a_fault_of_our_own_keeps_its_traceback(main, recipe, monkeypatch):
 def test_damaged_weights(refused, recipe, tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"garbage" * 20)
     (tmp_path / "bad.pth").write_bytes(b"garbage" * 20)
-    told = ["bad.safetensors is not a whole safetensors file"]
+    told = ["weights must name a file of weights, got ", "bad.safetensors, which is a text"]
     refused(recipe, "backbone.weights=bad.safetensors", told=told)
     refused(recipe, "backbone.weights=bad.pth", told=["bad.pth"])
 

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from ast import literal_eval
 from pathlib import Path
 
 import pytest
@@ -90,12 +91,19 @@ def test_their_readmes_show_options_as_they_are(plugin, site, monkeypatch):
         *getattr(module, "tlf_backbones", dict)().values(),
     ]
     fields = {
-        field.name: "" if field.default is dataclasses.MISSING else repr(field.default)
+        field.name: _written(field.default)
         for cls in offered
         for field in dataclasses.fields(cls)
         if field.init
     }
-    assert {name: default.replace('"', "'") for name, default in rows} == fields
+    assert {name: literal_eval(default) if default else "" for name, default in rows} == fields
+
+
+def _written(default):
+    """A default as a recipe would say it; "" where there is none."""
+    if default is dataclasses.MISSING:
+        return ""
+    return str(default) if isinstance(default, Path) else default
 
 
 @pytest.mark.parametrize("plugin", NAMES)

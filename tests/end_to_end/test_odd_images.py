@@ -75,7 +75,7 @@ def test_the_file_of_a_recipe_may_have_any_name(main, recipe, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     odd = recipe.rename(tmp_path / os.fsdecode(b"caf\xe9.toml"))
     odd.write_text(odd.read_text().replace("output", "# output"))
-    code, out, err = main("explain", odd)
+    code, out, err = main("explain", odd, "--recipe")
     assert (code, err) == (0, "")
     assert r"runs/caf\\xe9" in out  # in a string of TOML
 
@@ -138,7 +138,7 @@ def test_pipes_are_not_waited_for(main, recipe, images, run_copy, tmp_path):
     listed = f'data={{kind="csv",file="{tmp_path}/p.csv"}}'
     assert "must be a regular file, got a pipe" in main(recipe, listed)[2]
     weights = f"backbone.weights={tmp_path}/p.safetensors"
-    assert "weights must name a file that exists" in main(recipe, weights)[2]
+    assert "which is a device, a pipe or a socket" in main(recipe, weights)[2]
     code, _, err = main("predict", run_copy, tmp_path / "p.png", images / "val")
     assert code == 1
     assert f"error: {tmp_path}/p.png: it must be a regular file, got a pipe" in err

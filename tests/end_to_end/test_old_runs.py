@@ -37,9 +37,11 @@ def test_its_epochs_are_read(old):
 def test_its_history_is_printed(old, tlf):
     done = tlf("history", old)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].split() == [
-        "phase", "epoch", "train", "loss", "eval", "loss", "top-1", "lr", "images/s", "seconds",
+    lines = done.stdout.splitlines()
+    assert lines[1].split() == [
+        "phase", "epoch", "loss", "top-1", "loss", "top-1", "lr", "images/s", "seconds",
     ]  # fmt: skip
+    assert " – " in lines[2]  # train top-1, which it did not measure
 
 
 def test_its_head_loads(old):

@@ -20,7 +20,7 @@ from tlf.recipe.plan import plan_of
         ("head", "mlp", {"hidden": (64,)}, Mlp(hidden=(64,))),
         ("scheduler", "linear", {}, Linear()),
         ("freeze", "up-to", {"stage": "layer2"}, UpTo("layer2")),
-        ("data", "folder", {"root": Path("my/images")}, Folder("my/images")),
+        ("data", "folder", {"root": Path("my/images")}, Folder(str(Path("my/images").absolute()))),
     ],
 )
 def test_a_component_is_made_as_a_recipe_makes_it(key, kind, values, made):
@@ -57,8 +57,8 @@ def test_a_recipe_is_changed_by_what_toml_says_and_by_components(recipe):
     values = {"data": {"kind": "folder", "root": Path("my/images")}, "head": "mlp"}
     changed = replace(loaded, output=Path("runs/b"), phases=phases, plugins=[], **values)
     made = plan_of(changed).recipe
-    assert made.output == "runs/b"
-    assert made.data.dataset == Folder("my/images")
+    assert made.output == str(Path("runs/b").absolute())
+    assert made.data.dataset == Folder(str(Path("my/images").absolute()))
     assert made.head == Mlp()
     assert [len(phase.freeze) for phase in made.phases] == [2, 1]
     assert made.phases[1].scheduler == Linear()

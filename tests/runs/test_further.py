@@ -52,7 +52,7 @@ def test_a_rate_curve_that_was_finished_is_drawn_anew(recipe):
         (["phases.all.epochs=1"], "phases.1.epochs must be at least 2, which are trained, got 1"),
         (["phases.head.epochs=2"], "phases.0.epochs was 1 and is 2, but phase head has ended, and "
                                    "all has started from its best epoch"),
-        (["output=elsewhere"], "and is elsewhere, but a run stays in its folder"),
+        (["output=elsewhere"], "elsewhere, but a run stays in its folder"),
         (["monitor=eval_loss"], "monitor was eval_top1 and is eval_loss, but the best epoch so far "
                                 "was chosen by it"),
         (["transforms.size=40", "transforms.resize=44"], "transforms.size was 32 and is 40, but"),

@@ -137,7 +137,7 @@ def _check(metadata: Metadata) -> None:
 def _names(value: object) -> tuple[str, ...] | None:
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise ValueError(f"changed_by must be a list of names, got {value!r:.60}")
     return tuple(value)
 

@@ -3,7 +3,7 @@
 import torch
 from tlf_extras import Contrast, Pixels, Steps
 
-from tlf.runs.resume import resume
+from tlf.runs.resume import resumed
 from tlf.runs.run import run
 from tlf.testing import check_exporter, check_extension, check_transform
 from tlf.testing.tiny_run import UPDATES, tiny_plan
@@ -32,7 +32,7 @@ def test_every_update_is_a_line_after_a_kill_too(tmp_path):
     events.close()
     with log.open("a") as file:
         file.write("written after the last stored state\n")
-    [*_] = resume(folder, tiny_plan(folder, extensions=[Steps()]))
+    [*_] = resumed(folder, lambda: tiny_plan(folder, extensions=[Steps()]))
     head, *lines = [line.split(",") for line in log.read_text().splitlines()]
     assert head[:3] == ["phase", "epoch", "update"]
     assert [tuple(line[:3]) for line in lines] == [

@@ -9,7 +9,7 @@ import torch
 from tlf.errors import PluginError
 from tlf.events import Notice
 from tlf.hookspecs import hookimpl
-from tlf.runs.resume import resume
+from tlf.runs.resume import resumed
 from tlf.runs.run import run
 from tlf.testing.tiny_run import tiny_plan
 from tlf.training.checkpoint.extensions import (
@@ -66,7 +66,7 @@ def killed(folder, *extensions):
 def test_all_of_it_comes_back_in_a_resumed_run(tmp_path):
     killed(tmp_path / "run", Keeper())
     again = Keeper()
-    [*_] = resume(tmp_path / "run", plan_with(tmp_path / "run", again))
+    [*_] = resumed(tmp_path / "run", lambda: plan_with(tmp_path / "run", again))
     assert again.state["count"] == 3 + 3
     assert again.state["rate"] == float("inf")
     assert again.state["list"] == [1, (2, "three")]
@@ -116,7 +116,7 @@ def test_each_process_gets_its_own_back(tmp_path):
 def test_a_resumed_run_says_what_was_dropped(tmp_path):
     folder = tmp_path / "run"
     killed(folder, Keeper())
-    events = [*resume(folder, plan_with(folder), changed=True)]
+    events = [*resumed(folder, lambda: plan_with(folder), changed=True)]
     notes = [event.text for event in events if isinstance(event, Notice)]
     assert any(note.startswith("extension checked:Keeper is gone") for note in notes)
 

@@ -36,6 +36,18 @@ def tlf_training_step(
     return loss(logits, labels).mean() + 0.01 * logits.square().mean()
 '''
 
+STOP = '''from collections.abc import Sequence
+
+from tlf.hookspecs import hookimpl
+from tlf.results import EpochResult
+
+
+@hookimpl
+def tlf_stop(history: Sequence[EpochResult]) -> str | None:
+    """Stop the run once every eval image is classified correctly."""
+    return "nothing is left to learn" if history and history[-1].eval_top1 == 1 else None
+'''
+
 SELECT_BEST = '''from collections.abc import Sequence
 
 from tlf.hookspecs import hookimpl
@@ -76,6 +88,7 @@ STARTERS: Mapping[str, Starter] = {
         "tlf_update_ended", "result", "UpdateResult",
         'f"update {result.update + 1} of {result.updates}"', "Count.",
     ),
+    "tlf_stop": Starter("A reason to stop a run", STOP, USE),
     "tlf_epoch_ended": _printing(
         "tlf_epoch_ended", "result", "EpochResult",
         'f"{result.phase}, epoch {result.epoch}: {result.eval_loss:.3g}"', "Show the loss.",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tlf.errors import TlfError, nearest
 from tlf.runtime.files import cache_folder, write_whole
+from tlf.runtime.strict_json import dumps
 
 SAVED_EVERY = 50
 """Networks that are counted before the counts are stored."""
@@ -119,7 +120,7 @@ def _stored(file: Path) -> dict[str, int | None]:
 
 def _store(file: Path, known: dict[str, int | None]) -> None:
     with suppress(OSError):  # they are counted again
-        write_whole(file, json.dumps(known))
+        write_whole(file, dumps(known))
 
 
 def _count(model: str) -> int | None:

@@ -131,7 +131,8 @@ def _component(place: Place, offer: Offer, catalogue: Catalogue) -> Options:
     found = tuple(_options(known, field_texts(cls), path, catalogue))
     text = described(cls)
     if place.kind and (beside := place.kind.beside):
-        text += f"\n\n`[{place.path}]` also takes {' and '.join(beside)}: tlf options {place.path}."
+        listed = f"{', '.join(beside[:-1])} and {beside[-1]}" if len(beside) > 1 else beside[0]
+        text += f"\n\n`[{place.path}]` also takes {listed}: tlf options {place.path}."
     return Options(path, text, usage(offer), offer.plugin.name, found)
 
 
