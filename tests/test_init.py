@@ -3,11 +3,13 @@
 import inspect
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 import tlf as package
 from places import ROOT
+from tlf.runs.record import RunEvent
 
 
 def python(program):
@@ -26,6 +28,10 @@ def test_public_names_are_sorted_and_there_and_documented():
             assert thing.__name__ == name
             assert thing.__module__.startswith("tlf.")
             assert inspect.getdoc(thing)
+
+
+def test_every_event_of_a_run_is_public():
+    assert {event.__name__ for event in get_args(RunEvent)} <= {*package.__all__}
 
 
 def test_no_module_takes_the_place_of_a_name():

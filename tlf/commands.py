@@ -34,11 +34,13 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
 OTHERS: Mapping[str, str] = {
     "EpochResult": "results",
     "Notice": "events",
+    "PhaseEnded": "events",
     "PortableHead": "inference.head",
     "Prepared": "events",
     "Recipe": "recipe.schema",
     "RunResult": "results",
     "RunStarted": "runs.record",
+    "SegmentEnded": "events",
     "SegmentStarted": "events",
     "Stored": "events",
     "TlfError": "errors",
@@ -62,7 +64,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.cli.progress import show as show
     from tlf.errors import TlfError as TlfError
     from tlf.events import Notice as Notice
+    from tlf.events import PhaseEnded as PhaseEnded
     from tlf.events import Prepared as Prepared
+    from tlf.events import SegmentEnded as SegmentEnded
     from tlf.events import SegmentStarted as SegmentStarted
     from tlf.events import Stored as Stored
     from tlf.events import Updated as Updated

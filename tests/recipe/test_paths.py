@@ -56,13 +56,16 @@ def test_every_path_of_a_component_becomes_absolute_its_defaults_too(here):
 def test_a_recipe_that_is_read_holds_absolute_paths_only(recipe, here, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     plan = read_plan(recipe, ["output=out", "data.root=~/images", "backbone.weights=w/x.pth",
-                              "cache.dir=./c"])  # fmt: skip
+                              "cache.dir=./c", "start_from=m.safetensors"])  # fmt: skip
     changed = plan.recipe
     assert changed.output == f"{here}/out"
     assert changed.data.dataset.root == f"{tmp_path}/images"
     assert changed.backbone.weights == f"{here}/w/x.pth"
     assert changed.cache.dir == f"{here}/c"
-    assert {*path_keys(changed)} == {"output", "data.root", "backbone.weights", "cache.dir"}
+    assert changed.start_from == f"{here}/m.safetensors"
+    assert {*path_keys(changed)} == {
+        "output", "start_from", "data.root", "backbone.weights", "cache.dir"
+    }  # fmt: skip
     monkeypatch.chdir(tmp_path)
     written = tmp_path / "written.toml"
     written.write_text(dump(changed, plan.plugins.catalogue))

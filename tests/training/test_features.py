@@ -150,8 +150,18 @@ def test_every_policy_is_among_the_phases():
     assert [kind for kind in tlf_freeze_policies() if f'"{kind}"' not in phases] == []
 
 
-@pytest.mark.parametrize("augment", ["[]", '["crop-flip"]'], ids=["fixed", "random"])
-@pytest.mark.parametrize("phases", PHASES)
+FEW = ("gradual", "tuned-then-frozen")
+"""Phases that show it for images that change at random, whose features are not stored."""
+
+
+@pytest.mark.parametrize(
+    ("phases", "augment"),
+    [
+        *(pytest.param(p, "[]", id=f"{p}-fixed") for p in PHASES),
+        *(pytest.param(p, '["crop-flip"]', id=f"{p}-random",
+                       marks=() if p in FEW else pytest.mark.slow) for p in PHASES),
+    ],
+)  # fmt: skip
 def test_the_cache_changes_no_bit(tmp_path, images, phases, augment):
     path = write(tmp_path, images, phases, augment=augment)
     with_and_without(tmp_path, path)

@@ -15,14 +15,7 @@ from tlf.pretrained.names import first, match
 from tlf.pretrained.own_classifiers import own_loader_note
 from tlf.pretrained.sizes import one_size, reshaped, torchvision_resized
 from tlf.pretrained.timm_network import TimmNetwork
-from tlf.pretrained.weights import (
-    StoredWeights,
-    fit,
-    local_file,
-    needed,
-    read,
-    vacated,
-)
+from tlf.pretrained.weights import StoredWeights, fit, local_file, needed, read, vacated
 
 if TYPE_CHECKING:
     from torch import nn

@@ -17,6 +17,7 @@ UnknownInEval = Literal["error", "skip"]
 
 _NO_LABEL = ("-1", "nan", "null", "<na>")
 """Class names that tables often have where an image has no label."""
+
 _IMBALANCE = 10
 """From this ratio on, it is noted that classes have different numbers of images."""
 

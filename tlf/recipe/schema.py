@@ -217,7 +217,7 @@ class Recipe:
     """The figure that decides which epoch is the best."""
     output: PathText
     """The folder of the run's files."""
-    start_from: Text | None = None
+    start_from: PathText | None = None
     """A run's ``model.safetensors``, whose backbone and head training starts from."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks. Those of named components are loaded anyway."""

@@ -75,12 +75,19 @@ def more_epochs(folder: Path) -> str:
     return f"tlf resume {folder} phases.{name}.epochs={more}"
 
 
+def recorded_recipe(folder: Path) -> dict[str, Any]:
+    """The recipe that a run has recorded, as TOML has it; empty where it cannot be read."""
+    try:
+        return tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
 def _phases(folder: Path) -> list[dict[str, Any]]:
     """The phases in a run's recipe; none where it cannot be read."""
     try:
-        phases = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))["phases"]
-        return [dict(phase) for phase in phases]
-    except (OSError, ValueError, LookupError, TypeError):
+        return [dict(phase) for phase in recorded_recipe(folder)["phases"]]
+    except (ValueError, LookupError, TypeError):
         return []
 
 

@@ -65,8 +65,11 @@ def recipe_from_best(folder: Path, overrides: Sequence[str]) -> tuple[dict[str, 
             f"epochs; write phases.{number}.epochs={trained + 1} or more"
         )
     output = content["output"] if "output" in keys else str(folder)
-    start = str((folder / "model.safetensors").absolute())
-    changes = {"output": output, "start_from": start, "phases": [{**last, "epochs": more}]}
+    changes = {
+        "output": output,
+        "start_from": str(folder / "model.safetensors"),
+        "phases": [{**last, "epochs": more}],
+    }
     note = (
         f"the run in {folder} has no state to go on from. A new run starts from its best model, "
         f"with a new optimizer and rate curve, and trains phase {name} for {more} more epochs"

@@ -11,11 +11,7 @@ from tlf.recipe.files import read_table
 from tlf.recipe.paths import carried
 from tlf.recipe.plan import Plan, planned
 from tlf.runs.changes import check_allowed, find_changes
-from tlf.runs.files import (
-    rewrite_epochs,
-    write_chapter,
-    write_recipe,
-)
+from tlf.runs.files import rewrite_epochs, write_chapter, write_recipe
 from tlf.runs.folder import has_ended
 from tlf.runs.further import check_further, rate_notes, recipe_from_best
 from tlf.runs.hooks import heard

@@ -9,9 +9,7 @@ from shutil import rmtree
 from tlf.errors import RunError
 from tlf.events import Notice
 from tlf.recipe.plan import RecipeLike, plan_of
-from tlf.runs.files import (
-    write_beginning,
-)
+from tlf.runs.files import write_beginning
 from tlf.runs.folder import check_writable, new_run_folder
 from tlf.runs.hooks import heard
 from tlf.runs.owner import owned

@@ -26,7 +26,7 @@ def needed(lite):
 
 
 def test_the_contract():
-    check_backbone(Lite0("none"), size=64)
+    check_backbone(Lite0("none"), size=32)
 
 
 @each_lite

@@ -1,6 +1,5 @@
 """``tlf history RUN...``."""
 
-import tomllib
 from pathlib import Path
 
 import click
@@ -49,8 +48,8 @@ def command(run: tuple[Path, ...], *, stages: bool) -> None:
 
 def monitor_of(run: Path) -> str:
     """The figure that decides which epoch of a run is the best."""
-    try:
-        monitor = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8")).get("monitor")
-    except (OSError, ValueError):  # its epochs are all that is left of the run
-        monitor = None
+    from tlf.runs.folder import recorded_recipe
+
+    # Its epochs may be all that is left of a run.
+    monitor = recorded_recipe(run).get("monitor")
     return monitor if monitor in MONITORS else DEFAULT_MONITOR

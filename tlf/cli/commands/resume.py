@@ -28,7 +28,6 @@ def command(run: Path, overrides: tuple[str, ...], *, changed: bool) -> None:
 
     # Of several processes, one may have the folder, and own it already.
     if processes() == 1:
-        check_free(
-            resumable_run(run, further=bool(overrides))
-        )  # an error is reported before torch is imported
+        # An error is reported before torch is imported.
+        check_free(resumable_run(run, further=bool(overrides)))
     tlf.show(settled(tlf.resume(run, overrides, changed=changed)))
