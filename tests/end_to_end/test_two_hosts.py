@@ -211,6 +211,6 @@ def test_a_loader_that_is_killed_ends_the_run(hosts):
         process.kill()
     assert process.returncode == 2
     assert re.fullmatch(
-        r"error: a process that loads images was killed.*; resume with: tlf resume /\S+/run\n",
+        rf"error: a process that loads images was killed.*; resume with: tlf resume {host}/run\n",
         error,
     )

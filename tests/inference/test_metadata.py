@@ -9,7 +9,7 @@ from safetensors.torch import load
 from small_heads import written
 from tlf.errors import RunError, WeightsError
 from tlf.heads import Linear
-from tlf.inference.metadata import FIRST_TASK, read_metadata, read_with_metadata
+from tlf.inference.metadata import FIRST_TASK, as_json, from_json, read_metadata, read_with_metadata
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.preprocessing import Preprocessing
 from tlf.tasks import DEFAULT
@@ -30,7 +30,9 @@ def rewrite(path, change):
 def test_every_field_comes_back_as_it_was(path):
     metadata, data = read_with_metadata(path)
     assert data == path.read_bytes()
+    changed = replace(metadata, changed_by=("adapters",))
     assert metadata == read_metadata(path)
+    assert all(one == from_json(as_json(one), path) for one in (metadata, changed))
     assert metadata.classes == ("ants", "bees", "Ω moths")
     assert metadata.preprocessing == Preprocessing(size=8, resize=9)
     assert metadata.head == {"kind": "linear", "dropout": 0.0, "bias": True}

@@ -4,6 +4,7 @@ import pytest
 
 from tlf.errors import RunError
 from tlf.runs.folder import check_writable, new_run_folder, resumable_run
+from tlf.runtime.stored.state import state_file
 
 
 def test_a_run_never_uses_the_folder_of_another(tmp_path):
@@ -36,6 +37,12 @@ def test_only_a_run_that_has_not_ended_can_be_resumed(run_copy, tmp_path):
     with pytest.raises(RunError, match=rf"{told}\.all\.epochs=3$"):
         resumable_run(run_copy)
     assert resumable_run(run_copy, further=True) == run_copy
+    state = state_file(run_copy).read_bytes()
+    for before, after, told in ((b"format", b"former", "damaged"), (b": 4", b": 3", "must be 4")):
+        state_file(run_copy).write_bytes(state.replace(before, after, 1))
+        with pytest.raises(RunError, match=rf"state.safetensors .*{told}.*; start a new run"):
+            resumable_run(run_copy)
+    state_file(run_copy).write_bytes(state)
     (run_copy / "model.safetensors").unlink()
     assert resumable_run(run_copy) == run_copy
     (run_copy / "provenance.json").write_text('{"format": 3}')

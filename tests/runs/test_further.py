@@ -3,7 +3,7 @@
 import pytest
 
 from run_files import different_tensors, figures
-from tlf.errors import RunError
+from tlf.errors import RecipeError, RunError
 from tlf.events import Notice, Updated
 from tlf.results import RunResult
 from tlf.runs.resume import resume
@@ -39,7 +39,8 @@ def test_more_epochs_give_what_they_would_have_given_at_once(recipe, tmp_path):
 
 def test_a_rate_curve_that_was_finished_is_drawn_anew(recipe):
     *_, short = run(recipe, ["phases.all.scheduler=cosine", "phases.all.epochs=2"])
-    notes = begun(short.folder, "phases.all.epochs=4")
+    notes = begun(short.folder, "phases.all.epochs=4", "precision=bf16")
+    assert "precision was auto and is bf16" in notes  # like every key that is given
     assert (
         "all: the rate curve is drawn anew over 4 epochs: the last update had 0.067 × lr, the next "
         "one has 0.5 × lr"
@@ -89,6 +90,9 @@ def test_without_a_state_a_new_run_starts_from_the_best_model(recipe, tmp_path):
         "phases.head.epochs=5": "phases.0.epochs cannot change: the phase has ended",
     }.items():
         with pytest.raises(RunError, match=told):
+            list(resume(folder, [given]))
+    for given in ("phases.all.epochs=x", "phases.all=3", "phases=3", "phases=[]", "phases={}"):
+        with pytest.raises(RecipeError, match=r"recipe\.toml: 1 problem\n  phases"):
             list(resume(folder, [given]))
     still = ["phases.all.epochs=3", "phases.all.lr=1e-9", "phases.all.freeze=backbone"]
     *events, more = resume(folder, still)

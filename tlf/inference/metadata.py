@@ -1,5 +1,6 @@
 """The metadata of a weights file, and reading it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed
 from tlf.preprocessing import Preprocessing, read_preprocessing
+from tlf.runtime.strict_json import dumps
 
 FIRST_TASK = "single-label"
 """``tlf.tasks.DEFAULT``, written here because loading a head does not wait for ``tlf.tasks``."""
@@ -77,12 +79,13 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
 
 
 def as_json(metadata: Metadata) -> dict[str, Any]:
-    """The metadata of a model, as a file holds it."""
+    """The metadata of a model, as a file holds it: JSON, which has lists and no tuples."""
     about = asdict(metadata)
     if not metadata.preprocessing.prepare:
         del about["preprocessing"]["prepare"]  # as in files of runs without transforms
     about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
-    return about
+    read: dict[str, Any] = json.loads(dumps(about))
+    return read
 
 
 def from_json(about: Mapping[str, Any], path: Path) -> Metadata:

@@ -95,7 +95,7 @@ def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Chang
         recorded,
         given=tuple(one for one in recipes if _is_given(one, keys)),
         edited=tuple(one for one in recipes if not _is_given(one, keys)),
-        others=tuple(one for one in found if one.part != "recipe"),
+        others=tuple(one for one in found if one.part not in ("recipe", *keys)),
         moved=tuple(f"{one.since()}: it is the same" for one in moved),
         unrecorded=unrecorded,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from tlf.errors import RunError
 from tlf.runtime.files import home_expanded, is_run, tried
 from tlf.runtime.regular_file import read_regular
-from tlf.runtime.stored.state import glance
+from tlf.runtime.stored.state import check_state, glance
 
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
@@ -50,9 +50,11 @@ def resumable_run(folder: Path, *, further: bool = False) -> Path:
         further: whether the recipe is changed, so that a run that has ended may go on, too.
 
     Raises:
-        RunError: the folder holds no run, one that has ended, or one of another format.
+        RunError: the folder holds no run, one that has ended, or one of another format; or its
+            state cannot be read.
     """
     check_is_run(folder)
+    check_state(folder)
     if not further and has_ended(folder):
         raise RunError(
             f"the run in {folder} has ended; there is nothing to resume. To train it further, "

@@ -8,6 +8,7 @@ from typing import Any
 from tlf.errors import RunError
 from tlf.recipe.files import read_table
 from tlf.recipe.overrides import given_keys
+from tlf.recipe.plan import planned
 from tlf.results import EpochResult, Progress
 from tlf.runs.changes import FIXED, Changes
 from tlf.runs.history import read_history
@@ -52,13 +53,12 @@ def recipe_from_best(folder: Path, overrides: Sequence[str]) -> tuple[dict[str, 
     """
     path = folder / "recipe.toml"
     before, content = read_table(path), read_table(path, overrides)
-    last, *_ = reversed(content["phases"])
-    number, name = len(content["phases"]) - 1, last.get("name")
-    keys = given_keys(before, overrides)
+    phases = planned(content, str(path)).recipe.phases
+    number, name, keys = len(phases) - 1, phases[-1].name, given_keys(before, overrides)
     if ended := [k for k in keys if k.startswith("phases.") and not _below(k, f"phases.{number}")]:
         raise RunError(f"{ended[0]} cannot change: the phase has ended; change phases.{number}")
     trained = sum(result.phase == name for result in read_history(folder))
-    more = last.get("epochs", 0) - trained
+    more = phases[-1].epochs - trained
     if more < 1:
         raise RunError(
             f"the run in {folder} has nothing to train: phase {name} has trained its {trained} "

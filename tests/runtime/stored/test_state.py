@@ -6,7 +6,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tlf.errors import RunError
-from tlf.runtime.stored.state import FORMAT, glance, place_of, read_state, state_file
+from tlf.runtime.stored import state as module
+from tlf.runtime.stored.state import FORMAT, check_state, glance, place_of, read_state, state_file
 
 
 def test_a_glance_says_how_far_a_run_is(finished):
@@ -33,5 +34,27 @@ def test_a_state_of_another_format_gives_nothing_at_a_glance(run_copy):
     text = {**glance(run_copy), "format": FORMAT - 1}
     save_file(load_file(path), path, metadata={"tlf": json.dumps(text)})
     assert glance(run_copy) is None
+    with pytest.raises(RunError, match=f"must be {FORMAT}, got {FORMAT - 1}; start a new run"):
+        check_state(run_copy)
     path.unlink()
     assert glance(run_copy) is None
+    check_state(run_copy)
+
+
+def test_a_state_that_a_running_run_replaces_meanwhile_is_read_anew(run_copy, monkeypatch):
+    """Its tensors are those of its header: the state is never mixed of two."""
+    path, checks = state_file(run_copy), []
+    later, text = path.with_name("later"), {**glance(run_copy), "epoch": 9}
+    tensors = {name: tensor + 1 for name, tensor in load_file(path).items()}
+    save_file(tensors, later, metadata={"tlf": json.dumps(text)})
+    expected = later.read_bytes()
+
+    def replaced(path):
+        checks.append(path)
+        if len(checks) == 1:
+            later.replace(path)
+        return True
+
+    monkeypatch.setattr(module, "is_sealed", replaced)
+    assert read_state(path)["epoch"] == 9
+    assert (len(checks), path.read_bytes()) == (2, expected)

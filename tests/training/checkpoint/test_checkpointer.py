@@ -159,14 +159,17 @@ def test_a_run_that_has_trained_all_of_its_epochs_is_asked_nothing(saved):
 
 
 @pytest.mark.parametrize("keep_state", [True, False])
-def test_the_state_is_stored_once_where_the_last_phase_ends(saved, keep_state):
-    with checkpointer(seconds=1e9, keep_state=keep_state) as keeper:
+def test_the_state_says_that_the_last_phase_has_ended(monkeypatch, keep_state):
+    said = []
+    monkeypatch.setattr(module, "save", lambda path, job, state: said.append(state.ended))
+    with checkpointer(seconds=1e-9, keep_state=keep_state) as keeper:
         list(keeper.after(PhaseEnded("p")))  # of an earlier phase
-        assert saved == []
-        keeper.state.ended, keeper.state.epoch = True, 2
-        for _ in range(2):
-            list(keeper.after(PhaseEnded("p")))
-        assert len(saved) == keep_state
+        assert said == []
+        keeper.state.epoch = 2
+        list(keeper.after(updated(evaluating=True)))  # the state of this epoch is due
+        keeper.state.ended = True
+        list(keeper.after(PhaseEnded("p")))
+        assert said == [False, True][: 1 + keep_state]
 
 
 def test_a_full_disk_leaves_the_last_state_and_the_run_continues(tmp_path, images, monkeypatch):

@@ -5,7 +5,8 @@ It is one sealed safetensors file, so all that it holds is of one moment. What i
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from os.path import lexists
 from pathlib import Path
 from typing import Any
@@ -42,25 +43,42 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         RunError: it cannot be read, is damaged, or is of another format.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from tlf.runtime.stored.packing import unpack
 
+    with _faults_named(path):
+        while True:
+            text = _known(path)
+            if not is_sealed(path):
+                raise _damaged(path, "its bytes are not those that were written (SHA-256)")
+            tensors = load_file(path)
+            if _text(path) == text:  # else a running run has replaced it meanwhile
+                state: dict[str, Any] = unpack(text, tensors)
+                return state
+
+
+def check_state(folder: Path) -> None:
+    """Check that the state of a run, if there is one, is of this format. It imports no torch.
+
+    Raises:
+        RunError: it cannot be read, or is of another format.
+    """
+    if has_state(folder):
+        with _faults_named(state_file(folder)):
+            _known(state_file(folder))
+
+
+@contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
     try:
-        text = _text(path)
-        if text["format"] != FORMAT:
-            raise RunError(
-                f"the format of {path} must be {FORMAT}, got {text['format']}; start a new run"
-            )
-        if not is_sealed(path):
-            raise _damaged(path, "its bytes are not those that were written (SHA-256)")
-        state: dict[str, Any] = unpack(text, load_file(path))
+        yield
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
-    return state
 
 
 def glance(folder: Path) -> Mapping[str, Any] | None:
@@ -89,6 +107,16 @@ def place_of(stored: Mapping[str, Any]) -> str:
     """How far a run was when its state was stored, for a person."""
     phase = stored["depends"]["phases"][-1]
     return place(phase, stored["epochs"], stored["epoch"], stored["update"])
+
+
+def _known(path: Path) -> dict[str, Any]:
+    """The JSON in the header of a state of this format."""
+    text = _text(path)
+    if text["format"] != FORMAT:
+        raise RunError(
+            f"the format of {path} must be {FORMAT}, got {text['format']}; start a new run"
+        )
+    return text
 
 
 def _text(path: Path) -> dict[str, Any]:

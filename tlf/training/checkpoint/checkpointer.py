@@ -63,8 +63,8 @@ class Checkpointer:
             StoppedError: the run was interrupted; the state is stored.
         """
         if isinstance(event, PhaseEnded) and self.state.ended and self.job.recipe.keep_state:
-            if self.stored != _place(self.state):
-                yield from self._save()
+            # Although the same epoch may be stored already: that state says that the run goes on.
+            yield from self._save()
         elif isinstance(event, Updated | EpochResult) or (
             # Preparing can take long, so a single process also stops there. Several processes do
             # not: each prepares its own part in its own time, so they cannot agree at one event.
