@@ -17,6 +17,7 @@ from tlf.pretrained.sizes import one_size, reshaped, torchvision_resized
 from tlf.pretrained.timm_network import TimmNetwork
 from tlf.pretrained.weights import (
     StoredWeights,
+    check_key,
     fit,
     local_file,
     needed,
@@ -88,6 +89,7 @@ class Torchvision:
         from tlf.pretrained.skip_init import Unfilled
 
         entries = published.torchvision_weights(self.model)
+        check_key(self.weights_key, self.weights, local_file(self.weights, self.model))
         stored = self._stored(entries)
         own = published.stored_preprocessing(stored.metadata) if stored else None
         entry = entries.get(self.weights, entries["DEFAULT"])
@@ -211,6 +213,7 @@ class Timm:
         """
         architecture = published.timm_architecture(self.model)
         file = local_file(self.weights, architecture)
+        check_key(self.weights_key, self.weights, file)
         options: Mapping[str, Any] = {}
         if file or self.weights == "none":
             stored = read(file) if file else StoredWeights({}, {})

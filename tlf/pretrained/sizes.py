@@ -49,8 +49,8 @@ def timm_sized(config: Any, size: int) -> dict[str, Any]:  # noqa: ANN401
 def one_size(size: int, reason: object) -> str:
     """The error text for a size that a network does not take."""
     return (
-        f"transforms.size must be a size that the model takes, got {size}: {reason}; "
-        "leave transforms.size out for the size of the backbone's weights"
+        f"transforms.size must be a size that the model takes, got {size}: "
+        f"{str(reason).rstrip('.')}; leave transforms.size out for the size of its weights"
     )
 
 
