@@ -557,6 +557,13 @@ def test_the_error_for_missing_weights_names_the_nearest(component, message):
         component.build()
 
 
+@pytest.mark.parametrize("weights", ["none", "starter"])
+@pytest.mark.parametrize("component", [Timm, Torchvision])
+def test_a_key_needs_a_file_to_choose_in(component, weights):
+    with pytest.raises(ValueError, match="must be left out where weights names no file, got 'ema'"):
+        component("resnet18", weights, weights_key="ema").build()
+
+
 def test_drop_path_reaches_the_blocks_or_is_refused():
     blocks = Timm("test_vit", "none", drop_path=0.3).build().module.blocks
     assert blocks[-1].drop_path1.drop_prob == pytest.approx(0.3)

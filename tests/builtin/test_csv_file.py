@@ -181,6 +181,8 @@ def test_a_path_with_a_line_end_or_a_zero_byte_is_shown_in_one_line(folder):
 def test_a_file_in_another_encoding(folder):
     file = write(folder, SPLIT.replace("ant", "Müller"), "latin-1")
     assert "must be UTF-8" in problem(file=file)
+    wide = write(folder, SPLIT, "utf-16-le")
+    assert "must be UTF-8, got zero bytes, as UTF-16 has" in problem(file=wide)
 
 
 def test_missing_columns_are_named_all_at_once(folder):
@@ -237,6 +239,11 @@ def test_a_cell_that_holds_a_separator_without_quotes(folder):
     assert len(Csv(write(folder, SPLIT.replace("\n", ",,\n"))).build().train) == 3
 
 
+def test_a_quote_that_is_not_closed_takes_in_no_lines(folder):
+    message = problem(file=write(folder, 'path,label\na/1.jpg,"ant\na/2.jpg,ant\na/3.jpg,bee\n'))
+    assert 'line 4 ends a cell of several lines; close the quote (") before it' in message
+
+
 def test_a_column_that_is_there_twice(folder):
     message = problem(file=write(folder, SPLIT.replace("path,label", "label,label")), path="label")
     assert "the column 'label' is there 2 times; rename all but one" in message
@@ -256,6 +263,8 @@ def test_a_single_class(folder):
 def test_parquet_files_that_are_none(folder):
     (folder / "list.parquet").write_bytes(b"path,label")
     assert "list.parquet cannot be read as parquet: " in problem(file=str(folder / "list.parquet"))
+    pq.write_table(pa.table({"path": [], "label": []}), folder / "list.parquet")
+    assert "must list images, got none" in problem(file=str(folder / "list.parquet"))
     pq.write_table(pa.table({"path": [b"\xff\xd8"], "label": [0]}), folder / "list.parquet")
     message = problem(file=str(folder / "list.parquet"))
     assert "the column 'path' must hold text or whole numbers, got binary; if it" in message

@@ -82,6 +82,8 @@ def test_what_is_no_file_is_named(tmp_path, monkeypatch):
     assert "pipe.pth, which is a device, a pipe or a socket" in refusal(Path("pipe.pth"))
     assert f"w.pth ({tmp_path}/w.pth), which does not exist" in refusal(Path("w.pth"))
     assert "the address https:/x.org/w.pth; download" in refusal(Path("https://x.org/w.pth"))
+    # A file whose beginning the system refuses to read, as on a damaged disk.
+    assert "Input/output error; check its name" in refusal(Path("/proc/self/mem"))
     with socket.socket(socket.AF_UNIX) as end:
         end.bind("socket.pth")
         assert "which is a device, a pipe or a socket" in refusal(Path("socket.pth"))

@@ -76,6 +76,14 @@ def test_timms_older_files_are_converted(tmp_path):
     assert module.get_parameter(kernel).flatten(1).equal(flat)
 
 
+@pytest.mark.parametrize("kind", [torch.int32, torch.complex64])
+def test_timm_converts_no_kind_of_number_into_another(tmp_path, kind):
+    file = stored(tmp_path, "test_vit", lambda own: own | {"norm.bias": own["norm.bias"].to(kind)})
+    for size in (96, 160):  # resized by timm, and as it is
+        with pytest.raises(WeightsError, match=f"norm.bias is {kind} in the file and torch.float"):
+            network("test_vit", size).with_file(file)
+
+
 def test_a_network_that_timm_cannot_resize_says_so(tmp_path):
     file = stored(tmp_path, "pit_ti_224")
     with pytest.raises(

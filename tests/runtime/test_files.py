@@ -35,6 +35,9 @@ def test_a_path_that_cannot_be_made_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert absolute("/x") == Path("/x")
+    for address in ("https://x.org/w.pth", "s3://images", "file:///x"):
+        with pytest.raises(RunError, match=f"{address} is an address; download what is there"):
+            absolute(address)
     with pytest.raises(RunError, match="x is relative to a working directory that is gone; write"):
         absolute("x")
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))

@@ -15,7 +15,15 @@ from tlf.pretrained.names import first, match
 from tlf.pretrained.own_classifiers import own_loader_note
 from tlf.pretrained.sizes import one_size, reshaped, torchvision_resized
 from tlf.pretrained.timm_network import TimmNetwork
-from tlf.pretrained.weights import StoredWeights, fit, local_file, needed, read, vacated
+from tlf.pretrained.weights import (
+    StoredWeights,
+    check_key,
+    fit,
+    local_file,
+    needed,
+    read,
+    vacated,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,6 +89,7 @@ class Torchvision:
         from tlf.pretrained.skip_init import Unfilled
 
         entries = published.torchvision_weights(self.model)
+        check_key(self.weights_key, self.weights, local_file(self.weights, self.model))
         stored = self._stored(entries)
         own = published.stored_preprocessing(stored.metadata) if stored else None
         entry = entries.get(self.weights, entries["DEFAULT"])
@@ -204,6 +213,7 @@ class Timm:
         """
         architecture = published.timm_architecture(self.model)
         file = local_file(self.weights, architecture)
+        check_key(self.weights_key, self.weights, file)
         options: Mapping[str, Any] = {}
         if file or self.weights == "none":
             stored = read(file) if file else StoredWeights({}, {})

@@ -69,8 +69,7 @@ def check_path(path: Path) -> None:
     try:
         if fault := _not_a_file(path):
             raise _error(fault)
-        with path.open("rb"):
-            pass
+        _start(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise _error((f"{path}: {reason}", "check its name and its permissions")) from error

@@ -48,8 +48,9 @@ def timm_sized(config: Any, size: int) -> dict[str, Any]:  # noqa: ANN401
 
 def one_size(size: int, reason: object) -> str:
     """The error text for a size that a network does not take."""
+    why = str(reason).rstrip(".")
     return (
-        f"transforms.size must be a size that the model takes, got {size}: {reason}; "
+        f"transforms.size must be a size that the model takes, got {size}: {why}; "
         "leave transforms.size out for the size of the backbone's weights"
     )
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings
 
 from tlf.errors import WeightsError
-from tlf.pretrained.names import match
+from tlf.pretrained.names import listed, match
 from tlf.pretrained.published import timm_classifiers
 from tlf.pretrained.sizes import one_size, reshaped, timm_sized
-from tlf.pretrained.weights import StoredWeights, fit, needed, not_finite, vacated
+from tlf.pretrained.weights import StoredWeights, fit, needed, not_finite, other_number, vacated
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,8 +83,10 @@ class TimmNetwork:
         if hasattr(module, "reset_classifier"):
             module.reset_classifier(0)  # type: ignore[operator]
         own = module.state_dict()
-        if endless := not_finite(own):
-            raise WeightsError(f"the weights do not fit {self.architecture}: {endless[0]}")
+        # torch loads any kind of number into any other, and drops what is imaginary.
+        misfits = [m for n in own if n in tensors and (m := other_number(n, own[n], tensors[n]))]
+        for problem in [*listed("of another type", misfits), *not_finite(own)]:
+            raise WeightsError(f"the weights do not fit {self.architecture}: {problem}")
         grey = [name for name in self._stem(own, tensors) if len(own[name][0]) == 1]
         rest = {name: tensor for name, tensor in tensors.items() if name not in grey}
         how = f"for images of {self.size} pixels, as timm does it"

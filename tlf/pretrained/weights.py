@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
-    "STARTER", "SUFFIXES", "StoredWeights", "fingerprint", "fit", "local_file", "read", "vacated"
+    "STARTER", "SUFFIXES", "StoredWeights", "check_key", "fingerprint", "fit", "local_file", "read",
+    "vacated",
 ]  # fmt: skip
 
 STARTER = Path(__file__).with_name("starter_resnet18.safetensors")
@@ -46,6 +47,19 @@ def local_file(weights: str, architecture: str) -> Path | None:
     by_suffix = weights.lower().endswith((*SUFFIXES, *FOREIGN, *ARCHIVES))
     by_path = ("/" in weights or os.sep in weights) and not weights.startswith("hf-hub:")
     return Path(os.path.expanduser(weights)) if by_suffix or by_path else None
+
+
+def check_key(key: str, weights: str, file: Path | None) -> None:
+    """Check that a ``weights_key`` has a file to choose in.
+
+    Raises:
+        ValueError: the weights are none of a file.
+    """
+    if key and (file is None or weights == "starter"):
+        raise ValueError(
+            f"weights_key must be left out where weights names no file, got {key!r} for weights = "
+            f"{weights!r}; write the file in weights, or leave weights_key out"
+        )
 
 
 def fit(
@@ -160,6 +174,11 @@ def _misfit(name: str, own: "Tensor", given: "Tensor | None") -> str:
         return ""
     if own.shape != given.shape:
         return f"{name} is {shape(given)} in the file and {shape(own)} in the network"
+    return other_number(name, own, given)
+
+
+def other_number(name: str, own: "Tensor", given: "Tensor") -> str:
+    """What a message says where one tensor is a float, whole or complex, and the other is not."""
     if name.endswith(COUNTER) and not given.is_complex():
         return ""
     if (own.is_floating_point(), own.is_complex()) != (

@@ -68,7 +68,7 @@ def recipe_from_best(folder: Path, overrides: Sequence[str]) -> tuple[dict[str, 
     changes = {
         "output": output,
         "start_from": str(folder / "model.safetensors"),
-        "phases": [{**last, "epochs": more}],
+        "phases": [{**content["phases"][-1], "epochs": more}],
     }
     note = (
         f"the run in {folder} has no state to go on from. A new run starts from its best model, "

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, the cache folder, and what a run folder is."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -44,8 +45,11 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     ``~user`` are a user's folder; links stay.
 
     Raises:
-        RunError: there is no such user, the working directory is gone, or its name is no text.
+        RunError: it is the address of something elsewhere, there is no such user, the working
+            directory is gone, or its name is no text.
     """
+    if re.match(r"\w[\w+.-]*://", os.fspath(path)):
+        raise RunError(f"{path} is an address; download what is there, and write its path")
     given = home_expanded(os.fspath(path))
     try:
         whole = given if given.is_absolute() else Path.cwd() / given

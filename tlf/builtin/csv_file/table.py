@@ -44,14 +44,18 @@ def read_table(file: str, wanted: Sequence[str]) -> Table:
     parquet = file.lower().endswith(_PARQUET)
     table = (_parquet if parquet else _csv)(file, data, wanted)
     if not table.rows and not table.problems:
-        where = "it" if parquet else "below its heading"
-        raise DataError(f"{file} must list images {where}, got none; add a line for each")
+        where = "" if parquet else " below its heading"
+        raise DataError(f"{file} must list images{where}, got none; add a line for each")
     return table
 
 
 def _csv(file: str, data: bytes, wanted: Sequence[str]) -> Table:
     try:
         text = data.decode("utf-8-sig")
+        if "\0" in text[:2]:
+            raise DataError(
+                f"{file} must be UTF-8, got zero bytes, as UTF-16 has; save it as UTF-8"
+            )
         separator, announced = _separator(text)
         reader = csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         lines = [(reader.line_num, cells) for cells in reader if any(cells)][announced:]
@@ -95,6 +99,9 @@ def _misfit(cells: Sequence[str], columns: Sequence[str], indices: Sequence[int]
         return f"has too few columns: {len(cells)}"
     if any(cells[len(columns) :]):
         return f"has too many columns: {len(cells)}; put a cell that holds a separator in quotes"
+    # Only a path may hold a line break. Else a quote was not closed, and took in the next lines.
+    if any(re.search(r"[\r\n]", cells[index].strip()) for index in indices[1:]):
+        return 'ends a cell of several lines; close the quote (") before it'
     return None
 
 
