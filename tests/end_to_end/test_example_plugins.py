@@ -90,12 +90,16 @@ def test_their_readmes_show_options_as_they_are(plugin, site, monkeypatch):
         *getattr(module, "tlf_backbones", dict)().values(),
     ]
     fields = {
-        field.name: "" if field.default is dataclasses.MISSING else repr(field.default)
+        field.name: "" if field.default is dataclasses.MISSING else in_toml(field.default)
         for cls in offered
         for field in dataclasses.fields(cls)
         if field.init
     }
     assert {name: default.replace('"', "'") for name, default in rows} == fields
+
+
+def in_toml(value):
+    return repr(str(value) if isinstance(value, Path) else value)
 
 
 @pytest.mark.parametrize("plugin", NAMES)

@@ -36,6 +36,22 @@ def tlf_training_step(
     return loss(logits, labels).mean() + 0.01 * logits.square().mean()
 '''
 
+STOP = '''from collections.abc import Sequence
+
+from tlf.hookspecs import hookimpl
+from tlf.results import EpochResult
+
+SMALL = 1e-4
+
+
+@hookimpl
+def tlf_stop(history: Sequence[EpochResult]) -> str | None:
+    """End the run, with its best model, once nothing is left to learn."""
+    if history and history[-1].train_loss < SMALL:
+        return f"the train loss is below {SMALL:g}"
+    return None
+'''
+
 SELECT_BEST = '''from collections.abc import Sequence
 
 from tlf.hookspecs import hookimpl
@@ -80,6 +96,7 @@ STARTERS: Mapping[str, Starter] = {
         "tlf_epoch_ended", "result", "EpochResult",
         'f"{result.phase}, epoch {result.epoch}: {result.eval_loss:.3g}"', "Show the loss.",
     ),
+    "tlf_stop": Starter("A reason to end a run", STOP, USE),
     "tlf_select_best": Starter(
         "A choice of the best epoch", SELECT_BEST, USE, "", "tlf_select_best", "check_select_best"
     ),
