@@ -1,5 +1,5 @@
-"""A log of every update that survives kills, an export that takes pixels as they are, and local
-contrast for all images.
+"""A log of every update and a limit of time, which survive kills; an export that takes pixels as
+they are; local contrast for all images.
 
 Source: the program is one of torch.export, https://docs.pytorch.org/docs/stable/export.html; the
 contrast is that of Jarrett et al. 2009, without the division by channel.
@@ -60,6 +60,37 @@ class Steps:
     def _add(self, line: str) -> None:
         with Path(self.state["path"]).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """End the run, with its best model, when its time is over. A run that is killed and resumed
+    goes on with what is left of it. One that it has ended and that is resumed gets as much again.
+    """
+
+    seconds: float = 3600.0
+    """How long the run trains."""
+    state: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Check the option."""
+        if self.seconds <= 0:
+            raise ValueError(f"seconds must be more than 0, got {self.seconds:g}")
+
+    @hookimpl
+    def tlf_run_started(self) -> None:
+        """Start the clock where the last stored state left it."""
+        used = self.state.get("used", 0.0)
+        self.state["used"] = 0.0 if used >= self.seconds else used
+        self.state["since"] = time.monotonic() - self.state["used"]
+
+    @hookimpl
+    def tlf_stop(self) -> str | None:
+        """Look at the clock; the main process alone has one."""
+        if "since" not in self.state:
+            return None
+        self.state["used"] = time.monotonic() - self.state["since"]
+        return f"{self.seconds:g} s are over" if self.state["used"] >= self.seconds else None
 
 
 class Prepared(nn.Module):
@@ -159,8 +190,8 @@ def tlf_transforms() -> dict[str, type]:
 
 @hookimpl
 def tlf_extensions() -> dict[str, type]:
-    """Offer the log to recipes."""
-    return {"steps": Steps}
+    """Offer the log and the limit to recipes."""
+    return {"steps": Steps, "time-limit": TimeLimit}
 
 
 @hookimpl

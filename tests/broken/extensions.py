@@ -90,6 +90,14 @@ def _modules():
     return [layer for layer in linear if layer.weight.shape == (2, 6)]
 
 
+@RULES.broken("ends the small run: stopped on request in epoch 1 of 2 of phase head: over")
+@dataclass(frozen=True)
+class Hasty:
+    @hookimpl
+    def tlf_stop(self):
+        return "over"
+
+
 @RULES.broken("changes its own options")
 @dataclass(frozen=True)
 class Moody:

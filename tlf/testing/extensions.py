@@ -45,7 +45,8 @@ def check_extension(extension: object, measured: Collection[str] = ()) -> None:
     and only hooks that decide change what a run computes. The run's model can be loaded. Its
     ``tlf_run_failed`` does not fail.
 
-    The hooks are really called: give options that write to a temporary folder.
+    The hooks are really called: give options that write to a temporary folder, and with which
+    ``tlf_stop`` lets the run reach its end.
 
     Parameters:
         extension: the component, with its options; or a module.
@@ -61,6 +62,7 @@ def check_extension(extension: object, measured: Collection[str] = ()) -> None:
         for updates in KILLED:
             runs.start(f"killed-{updates}", updates)
         whole = runs.start("whole", UPDATES + 1)
+        _check_ended(extension, whole)
         _check_plain(runs, whole)
         for updates in KILLED:
             resumed = runs.resume(f"killed-{updates}")
@@ -185,6 +187,17 @@ def _watch(plan: Plan, extension: object) -> None:
 
 def _read_only(arguments: Mapping[str, object]) -> str:
     return repr([arguments[name] for name in ("result", "history") if name in arguments])
+
+
+def _check_ended(extension: object, whole: _Outcome) -> None:
+    stopped = whole.history[-1].stopped
+    require(
+        stopped is None,
+        extension,
+        f"ends the small run: {stopped}",
+        "a run that reaches its end is compared with runs that are killed; give options with which "
+        "tlf_stop does not end it, and test apart that it ends one",
+    )
 
 
 def _check_plain(runs: _Runs, whole: _Outcome) -> None:

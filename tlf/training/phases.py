@@ -49,7 +49,10 @@ def learning_rates(
     """
     table = {"head": phase.lr} if isinstance(phase.lr, float | int) else dict(phase.lr)
     for name in table.keys() - {"head", "backbone"}:
-        classifier.stage(name)
+        try:
+            classifier.stage(name)
+        except ValueError as error:
+            raise ValueError(f"{error}; lr_matching gives rates to parameters by name") from error
     base = table.get("backbone", phase.lr if isinstance(phase.lr, float | int) else None)
     decay = 1.0 if phase.layer_decay is None else phase.layer_decay
     count = len(classifier.stages)

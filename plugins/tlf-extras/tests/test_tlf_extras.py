@@ -1,7 +1,13 @@
-"""The log has every update once, after a kill too; the program gives the model's logits."""
+"""The log has every update once, after a kill too; the limit's clock goes on; the program gives the
+model's logits.
+"""
 
+from types import SimpleNamespace
+
+import pytest
+import tlf_extras
 import torch
-from tlf_extras import Contrast, Pixels, Steps
+from tlf_extras import Contrast, Pixels, Steps, TimeLimit
 
 from tlf.runs.resume import resumed
 from tlf.runs.run import run
@@ -11,6 +17,7 @@ from tlf.testing.tiny_run import UPDATES, tiny_plan
 
 def test_it_keeps_the_contract():
     check_extension(Steps(), measured=["seconds", "since", "path"])
+    check_extension(TimeLimit(), measured=["since", "used"])
     check_exporter(Pixels())
     check_transform(Contrast(radius=3))
 
@@ -50,3 +57,36 @@ def test_an_error_is_the_last_line(tmp_path):
     steps.tlf_run_started(folder=str(tmp_path), resumed=False)
     steps.tlf_run_failed(error=ValueError("two\nlines"))
     assert (tmp_path / "steps.csv").read_text().endswith("\n# ValueError: two lines\n")
+
+
+def test_a_limit_counts_the_time_of_all_processes_and_begins_anew_after_its_end(
+    tmp_path, monkeypatch
+):
+    """Every look at the clock is a second later, and every process has another clock."""
+    folder = tmp_path / "run"
+
+    def started(begin, now):
+        seconds = iter(range(now, now + 100))
+        monkeypatch.setattr(tlf_extras, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+        limit = TimeLimit(seconds=4)
+        return limit, begin(tiny_plan(folder, extensions=[limit]))
+
+    def resuming(plan):
+        return resumed(folder, lambda: plan)
+
+    limit, events = started(run, now=5000)
+    while limit.state.get("used", 0) < 3:
+        next(events)
+    events.close()
+    limit, events = started(resuming, now=10)
+    *_, result = events
+    assert result.stopped.endswith(": 4 s are over")
+    assert limit.state == {"used": 4, "since": 10 - 3}
+    limit, events = started(resuming, now=70)
+    next(event for event in events if limit.state.get("used", 4) < 4 and limit.state["used"])
+    assert limit.state == {"used": 1, "since": 70}
+
+
+def test_a_limit_is_positive():
+    with pytest.raises(ValueError, match="seconds must be more than 0, got 0"):
+        TimeLimit(seconds=0)

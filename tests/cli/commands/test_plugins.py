@@ -16,6 +16,17 @@ class Grain:
 def tlf_augmentations():
     return {"grain": Grain}
 
+@dataclass(frozen=True)
+class Grains:
+    file = "grains.bin"
+
+    def write(self, model, classes, preprocessing, path):
+        path.touch()
+
+@hookimpl
+def tlf_exporters():
+    return {"grains": Grains}
+
 @hookimpl
 def tlf_commands():
     return {"count": click.Command("count")}
@@ -58,10 +69,15 @@ def test_tlf_comes_first_and_the_order_of_loading_last(survey):
 def test_what_a_plugin_offers(survey):
     lines = survey(grains=PLUGIN)
     start = lines.index("grains  (tlf-grains 1.0)")
-    assert lines[start + 1 : start + 4] == [
+    assert lines[start + 1 : start + 9] == [
         "  augmentations   grains:grain",
+        "  exporters       grains:grains",
         "  commands        tlf grains:count",
         "  hooks           tlf_epoch_ended",
+        '  in a recipe     augment = "grains:grain" in [transforms]',
+        '                  plugins = ["grains"]',
+        "  options         tlf options grains:grain",
+        "  export          tlf export RUN --to grains:grains",
     ]
 
 

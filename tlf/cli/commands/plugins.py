@@ -26,18 +26,22 @@ def command() -> None:
 
 
 def usages(one: "Surveyed") -> Iterator[str]:
-    """What a recipe says to use each offer of a plugin."""
+    """What to write to use each offer of a plugin: in a recipe, or as a command."""
     from tlf.recipe.places import usage
 
     if one.plugin.name == "tlf":
         yield "to use one: tlf options KIND shows what to write in a recipe, and all options"
         return
-    lines = [usage(offer) for offer in one.offers]
+    named = [offer for offer in one.offers if offer.hook != "tlf_exporters"]
+    lines = [usage(offer) for offer in named]
     lines += [f'plugins = ["{one.plugin.name}"]'] if one.hooks else []
     for number, line in enumerate(lines):
         yield f"{'in a recipe' if number == 0 else '':<16}{line}"
-    if one.offers:
-        yield f"{'options':<16}tlf options {one.offers[0].kind}"
+    if named:
+        yield f"{'options':<16}tlf options {named[0].kind}"
+    for offer in one.offers:
+        if offer not in named:
+            yield f"{'export':<16}tlf export RUN --to {offer.kind}"
 
 
 def show_survey(surveyed: "Iterable[Surveyed]", console: "Console") -> None:

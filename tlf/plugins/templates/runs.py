@@ -41,11 +41,15 @@ STOP = '''from collections.abc import Sequence
 from tlf.hookspecs import hookimpl
 from tlf.results import EpochResult
 
+SMALL = 1e-4
+
 
 @hookimpl
 def tlf_stop(history: Sequence[EpochResult]) -> str | None:
-    """Stop the run once every eval image is classified correctly."""
-    return "nothing is left to learn" if history and history[-1].eval_top1 == 1 else None
+    """End the run, with its best model, once nothing is left to learn."""
+    if history and history[-1].train_loss < SMALL:
+        return f"the train loss is below {SMALL:g}"
+    return None
 '''
 
 SELECT_BEST = '''from collections.abc import Sequence
@@ -88,11 +92,11 @@ STARTERS: Mapping[str, Starter] = {
         "tlf_update_ended", "result", "UpdateResult",
         'f"update {result.update + 1} of {result.updates}"', "Count.",
     ),
-    "tlf_stop": Starter("A reason to stop a run", STOP, USE),
     "tlf_epoch_ended": _printing(
         "tlf_epoch_ended", "result", "EpochResult",
         'f"{result.phase}, epoch {result.epoch}: {result.eval_loss:.3g}"', "Show the loss.",
     ),
+    "tlf_stop": Starter("A reason to end a run", STOP, USE),
     "tlf_select_best": Starter(
         "A choice of the best epoch", SELECT_BEST, USE, "", "tlf_select_best", "check_select_best"
     ),
