@@ -146,7 +146,7 @@ def differ(images):
 @pytest.mark.parametrize(
     ("change", "words", "message"),
     [
-        (lack, [], LACKS),
+        pytest.param(lack, [], LACKS, marks=pytest.mark.slow),  # see test_same_images.py, too
         (differ, [], DIFFERS),
         pytest.param(differ, ["cache.mode=off"], DIFFERS, marks=pytest.mark.slow),
     ],

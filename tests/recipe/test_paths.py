@@ -89,6 +89,11 @@ def test_the_name_of_a_dataset_is_a_path_where_it_is_one(recipe, here):
     assert name_of("beans/tiny") == f"{here}/beans/tiny"
 
 
+def test_a_path_with_a_nul_is_refused(recipe):
+    with pytest.raises(RecipeError, match="a path must not contain the character NUL"):
+        plan_of(replace(load_recipe(recipe), output="a\0b"))
+
+
 def test_a_user_that_does_not_exist_is_named(recipe):
     with pytest.raises(RecipeError, match="~nobody-here/x is in the folder of a user that does no"):
         load_recipe(recipe, ["output=~nobody-here/x"])

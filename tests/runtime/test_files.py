@@ -45,6 +45,8 @@ def test_a_path_that_cannot_be_made_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(odd)
     with pytest.raises(RunError, match=r"caf\\udce9/x' must be UTF-8; rename what it names"):
         absolute("x")
+    with pytest.raises(RunError, match="a path must not contain the character NUL"):
+        absolute("/a\0b")
 
 
 def test_the_cache_folder_is_in_tlf_cache(tmp_path, monkeypatch):

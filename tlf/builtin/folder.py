@@ -73,7 +73,7 @@ class Folder:
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
-        root = Path(os.path.expanduser(self.root))
+        root = Path(self.root)
         train_name, eval_name, notes = self._layout(root)
         train = _scan(root, train_name)
         evaluated = None if eval_name is None else _scan(root, eval_name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError
-from tlf.runtime.files import home_expanded, is_run, tried
+from tlf.runtime.files import is_run, tried
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.stored.state import check_state, glance
 
@@ -160,9 +160,7 @@ def check_writable(output: str) -> None:
 
 
 def _path(output: str) -> Path:
-    if "\0" in output:
-        raise RunError(f"output must be the path of a folder, got {output!r}")
-    folder = home_expanded(output)
+    folder = Path(output)
     # Resolved, "." and ".." have a name to which a number can be added.
     return folder if folder.name not in ("", "..") else folder.resolve()
 

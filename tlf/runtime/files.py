@@ -61,6 +61,8 @@ def absolute(path: str | os.PathLike[str]) -> Path:
         ) from None
     except UnicodeEncodeError:
         raise RunError(f"{str(whole)!r} must be UTF-8; rename what it names") from None
+    if "\0" in str(whole):
+        raise RunError(f"a path must not contain the character NUL, got {str(given)!r}; remove it")
     tidy = Path(os.path.normpath(whole))
     # Behind a link, ".." does not lead back.
     return tidy if os.path.realpath(tidy) == os.path.realpath(whole) else whole

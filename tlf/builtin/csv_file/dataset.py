@@ -71,11 +71,10 @@ class Csv:
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
-        file = os.path.expanduser(self.file)
         wanted = [self.path, self.label, *filter(None, [self.split])]
-        table = read_table(file, wanted)
+        table = read_table(self.file, wanted)
         self._check_columns(table.columns)
-        root = os.path.expanduser(self.root or os.path.dirname(file))
+        root = self.root or os.path.dirname(self.file)
         rows, by_column = _rows(table, root), self.split in table.columns and self.split != ""
         problems = [*table.problems, *_incomplete(rows)]
         problems = (
