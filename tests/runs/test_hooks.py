@@ -9,7 +9,7 @@ from tlf.errors import NotFiniteError, PluginError, StoppedError
 from tlf.events import Notice, Updated
 from tlf.hookspecs import hookimpl
 from tlf.runs.hooks import heard
-from tlf.runs.resume import resume
+from tlf.runs.resume import resumed
 from tlf.runs.run import run
 from tlf.testing.tiny_run import UPDATES, tiny_plan
 
@@ -53,7 +53,7 @@ def test_a_run_that_ends(tmp_path):
 def test_a_killed_run_has_not_failed_and_is_resumed(tmp_path):
     log, folder = Log(), tmp_path / "run"
     stopped(run(tiny_plan(folder, hooks=log)), 4)
-    [*_] = resume(folder, tiny_plan(folder, hooks=log))
+    [*_] = resumed(folder, lambda: tiny_plan(folder, hooks=log))
     assert [what for _, what in log.heard] == [False, True, "ended"]
     assert [(u.epoch, u.update) for u in log.updates[3:5]] == [(1, 0), (1, 1)]
 
@@ -111,3 +111,10 @@ def test_the_error_of_a_hook_names_its_plugin(tmp_path):
         [*_] = run(tiny_plan(tmp_path / "run", hooks=log))
     (_, error) = log.heard[-1]
     assert isinstance(error, PluginError)
+
+
+def test_a_failure_after_the_end_does_not_ask_for_a_resume(tmp_path):
+    log = Log()
+    log.tlf_run_ended = hookimpl(lambda result: 1 / 0)
+    with pytest.raises(PluginError, match=r"in tlf_run_ended: .*; the run has ended, and its mod"):
+        [*_] = run(tiny_plan(tmp_path / "run", hooks=log))
