@@ -14,12 +14,7 @@ from tlf.recipe.paths import path_keys
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Recipe
 from tlf.results import EpochResult, RunResult
-from tlf.runs.files import (
-    about_model,
-    record_epoch,
-    write_end,
-    write_segments,
-)
+from tlf.runs.files import about_model, record_epoch, write_end, write_segments
 from tlf.runs.folder import has_ended
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runtime.devices import start_accelerator
