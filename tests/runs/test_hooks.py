@@ -111,3 +111,10 @@ def test_the_error_of_a_hook_names_its_plugin(tmp_path):
         [*_] = run(tiny_plan(tmp_path / "run", hooks=log))
     (_, error) = log.heard[-1]
     assert isinstance(error, PluginError)
+
+
+def test_a_failure_after_the_end_does_not_ask_for_a_resume(tmp_path):
+    log = Log()
+    log.tlf_run_ended = hookimpl(lambda result: 1 / 0)
+    with pytest.raises(PluginError, match=r"in tlf_run_ended: .*; the run has ended, and its mod"):
+        [*_] = run(tiny_plan(tmp_path / "run", hooks=log))

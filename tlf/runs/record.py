@@ -15,6 +15,7 @@ from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Recipe
 from tlf.results import EpochResult, RunResult
 from tlf.runs.files import about_model, record_epoch, write_end, write_segments
+from tlf.runs.folder import has_ended
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.kernels import Kernels
@@ -109,6 +110,8 @@ def train_recorded(job: Job, folder: Path, state: State, started: float) -> Iter
     except (PluginError, UnwritableError) as error:
         # No state is stored here: the plugin may have failed in the middle of a step. A resumed run
         # repeats what came after the last state, calls of hooks included.
+        if has_ended(folder):
+            raise type(error)(f"{error}; the run has ended, and its model is written") from error
         if not state_file(folder).is_file():
             raise
         fixed = f" --changed, or with other options: tlf resume {folder} KEY=VALUE"

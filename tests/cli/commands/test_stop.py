@@ -13,3 +13,9 @@ def test_it_says_where_and_what_comes_next(main, monkeypatch, tmp_path):
         f"model     {tmp_path}/model.safetensors",
         f"go on     tlf resume {tmp_path}",
     ]
+
+
+def test_a_run_that_has_ended_by_itself_goes_on_with_more_epochs(main, monkeypatch, run_copy):
+    monkeypatch.setattr("tlf.stop", lambda *_: "the run has ended by itself", raising=False)
+    _, out, _ = main("stop", run_copy)
+    assert out.endswith(f"go on     tlf resume {run_copy} phases.all.epochs=3\n")

@@ -7,6 +7,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
+from tlf.runs.folder import has_ended, more_epochs
 from tlf.runs.stop import TIMEOUT
 
 
@@ -18,4 +19,6 @@ from tlf.runs.stop import TIMEOUT
 )  # fmt: skip
 def command(run: Path, timeout: float) -> None:
     """End a running run within seconds, with its best model."""
-    echo(f"{tlf.stop(run, timeout)}\nmodel     {run}/model.safetensors\ngo on     tlf resume {run}")
+    ended = tlf.stop(run, timeout)
+    go_on = more_epochs(run) if has_ended(run) else f"tlf resume {run}"
+    echo(f"{ended}\nmodel     {run}/model.safetensors\ngo on     {go_on}")
