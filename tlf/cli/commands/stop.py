@@ -7,6 +7,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
+from tlf.errors import in_shell
 from tlf.runs.stop import TIMEOUT
 
 
@@ -18,4 +19,5 @@ from tlf.runs.stop import TIMEOUT
 )  # fmt: skip
 def command(run: Path, timeout: float) -> None:
     """End a running run within seconds, with its best model."""
-    echo(f"{tlf.stop(run, timeout)}\nmodel     {run}/model.safetensors\ngo on     tlf resume {run}")
+    ended = tlf.stop(run, timeout)
+    echo(f"{ended}\nmodel     {run}/model.safetensors\ngo on     tlf resume {in_shell(run)}")
