@@ -60,6 +60,7 @@ def test_a_recipe_error_lists_all_problems_and_counts_them():
 def test_a_stopped_run_says_how_to_resume_it():
     error = StoppedError("runs/a", by="SIGTERM")
     assert str(error) == "stopped by SIGTERM; resume with: tlf resume runs/a"
+    assert str(StoppedError("my runs/a", "SIGTERM")).endswith("with: tlf resume 'my runs/a'")
     assert error.by == "SIGTERM"
 
 

@@ -16,6 +16,7 @@
 Every message names the thing, says what is wrong and what to write instead.
 """
 
+import shlex
 from collections.abc import Sequence
 from copyreg import __newobj__ as new_object  # type: ignore[attr-defined]
 from difflib import get_close_matches
@@ -69,7 +70,8 @@ class StoppedError(TlfError):
 
     def __init__(self, folder: object, by: str, advice: str | None = None) -> None:
         self.by = by
-        super().__init__(f"stopped by {by}; {advice or f'resume with: tlf resume {folder}'}")
+        advice = advice or f"resume with: tlf resume {in_shell(folder)}"
+        super().__init__(f"stopped by {by}; {advice}")
 
 
 class OutputError(TlfError):
@@ -114,6 +116,15 @@ def itemized(title: str, problems: Sequence[object]) -> str:
 
 MOST_KNOWN = 32
 """Names that an error lists at most: as many as a recipe has keys, and a few more."""
+
+
+def in_shell(path: object) -> str:
+    """A path as a person may paste it into a command: in quotes, where a shell needs them.
+
+    >>> in_shell("runs/a"), in_shell("my runs/a")
+    ('runs/a', "'my runs/a'")
+    """
+    return shlex.quote(str(path))
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

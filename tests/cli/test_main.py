@@ -133,6 +133,15 @@ def test_a_mistake_in_using_the_command_line_exits_with_2(main):
         assert "Traceback" not in err
 
 
+def test_a_working_directory_that_is_gone_is_said(main, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main("predict", tmp_path / "run", tmp_path / "a.jpg") == (
+        2, "", "error: the working directory is gone; start in another directory\n"
+    )  # fmt: skip
+
+
 def test_an_interrupted_command_prints_one_line():
     program = (
         "import signal, sys\nfrom tlf.cli import main\n"

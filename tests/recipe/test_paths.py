@@ -97,3 +97,8 @@ def test_a_path_with_a_nul_is_refused(recipe):
 def test_a_user_that_does_not_exist_is_named(recipe):
     with pytest.raises(RecipeError, match="~nobody-here/x is in the folder of a user that does no"):
         load_recipe(recipe, ["output=~nobody-here/x"])
+
+
+def test_an_empty_path_is_not_the_working_directory(recipe):
+    with pytest.raises(RecipeError, match=r'root must be a path, got ""; "\." is the working dir'):
+        load_recipe(recipe, ['data.root=""'])

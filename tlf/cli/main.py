@@ -8,6 +8,7 @@ import tlf
 from tlf.cli.group import Commands, missing
 from tlf.cli.out_of_memory import explain_out_of_memory
 from tlf.cli.output import complain, flush
+from tlf.cli.process import check_working_directory
 from tlf.errors import OutputError, StoppedError, TlfError
 
 
@@ -29,6 +30,7 @@ def main() -> int:
     is raised with its traceback.
     """
     try:
+        check_working_directory()
         status: int = cli(standalone_mode=False) or 0
         flush()
     except (click.exceptions.Abort, click.ClickException, TlfError) as error:

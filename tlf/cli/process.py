@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tlf.errors import OutputError
+from tlf.errors import OutputError, RunError
 from tlf.events import SegmentStarted
 
 
@@ -34,6 +34,18 @@ def keep_memory(*, large: bool = True) -> None:
     libc.mallopt(trim_threshold, 2**31 - 1)
     libc.mallopt(mmap_threshold, 16 * 2**20)
     libc.mallopt(mmap_max, 0 if large else 2**16)
+
+
+def check_working_directory() -> None:
+    """Check that the working directory is there: without it, torch's libraries end the process.
+
+    Raises:
+        RunError: it was removed.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise RunError("the working directory is gone; start in another directory") from None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from tlf.cache.store import readable_size
 from tlf.cli.output import say
 from tlf.cli.tables import audit_lines, epoch_text, merged, stage_table
+from tlf.errors import in_shell
 from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, RunResult
@@ -122,10 +123,10 @@ def _show_end(result: RunResult, console: Console) -> None:
         f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s in total\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"
-        f"try it    tlf predict {result.folder} IMAGE…",
+        f"try it    tlf predict {in_shell(result.folder)} IMAGE…",
     )
     if result.stopped is not None:
-        say(console, f"go on     tlf resume {result.folder}")
+        say(console, f"go on     tlf resume {in_shell(result.folder)}")
     elif (state := state_file(Path(result.folder))).is_file():
         size = readable_size(state.stat().st_size)
         say(console, f"go on     {more_epochs(Path(result.folder))} (its state: {size})")

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tlf.errors import RunError, UnwritableError, WeightsError
+from tlf.errors import RunError, UnwritableError, WeightsError, in_shell
 from tlf.runtime.regular_file import check_regular
 from tlf.runtime.seal import BLANK, DIGEST, digest, header, seal
 
@@ -97,8 +97,8 @@ def absent(path: Path, wanted: str = WANTED) -> RunError:
     if is_run(run) and not (run / "model.safetensors").is_file():
         return RunError(
             f"there is no {tried(path)}: the run in {run} has not ended; "
-            f"stop it with its best model: tlf stop {run}; or, if it was stopped, resume with: "
-            f"tlf resume {run}"
+            f"stop it with its best model: tlf stop {in_shell(run)}; or, if it was stopped, "
+            f"resume with: tlf resume {in_shell(run)}"
         )
     return RunError(f"there is no {tried(path)}; name {wanted}{near_runs(path)}")
 

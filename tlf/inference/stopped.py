@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from tlf.errors import RunError, WeightsError
+from tlf.errors import RunError, WeightsError, in_shell
 from tlf.inference.metadata import Metadata, from_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
@@ -39,7 +39,7 @@ def warn_if_unfinished(folder: Path) -> None:
     which = f", of epoch {best['epoch'] + 1} of phase {best['phase']}" if best else ""
     warnings.warn(
         f"the run in {folder} has not ended: it was stored {place_of(stored)}, and its best model "
-        f"so far is used{which}. Go on with: tlf resume {folder}",
+        f"so far is used{which}. Go on with: tlf resume {in_shell(folder)}",
         UnfinishedRunWarning,
         stacklevel=3,
     )
@@ -86,7 +86,7 @@ def _rebuilt(folder: Path, stored: dict[str, Any]) -> tuple[Classifier, Metadata
     if name is None:
         raise RunError(
             f"the run in {folder} has no model yet: it was stopped {place_of(stored)}, before an "
-            f"epoch was evaluated; go on with: tlf resume {folder}"
+            f"epoch was evaluated; go on with: tlf resume {in_shell(folder)}"
         )
     metadata, plan = from_json(stored["about"], path), read_plan(folder / "recipe.toml")
     built, classifier = build_model(plan, len(metadata.classes))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, get_args
 
 from tlf.components import IsPath
+from tlf.errors import RunError
 from tlf.recipe.tables import kind_of, options
 from tlf.runtime.files import absolute
 
@@ -22,13 +23,17 @@ def with_absolute_paths(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a dataclass with absolute paths, those of defaults included.
 
     Raises:
-        RunError: a path is in the folder of a user that does not exist, or cannot be written down.
+        RunError: a path is empty and its default is not, is in the folder of a user that does not
+            exist, or cannot be written down.
     """
     placed = dict(values)
     for name, (item, hint) in options(cls).items():
         mark = _mark(hint)
         if mark is not None and (name in values or _has_default(item)):
-            placed[name] = _placed(values[name] if name in values else _default(item), mark)
+            value = values[name] if name in values else _default(item)
+            if value == "" != item.default and mark.when(value):
+                raise RunError(f'{name} must be a path, got ""; "." is the working directory')
+            placed[name] = _placed(value, mark)
     return placed
 
 

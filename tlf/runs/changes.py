@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlf.errors import RunError
+from tlf.errors import RunError, in_shell
 from tlf.recipe.overrides import given_keys
 from tlf.recipe.paths import path_keys
 from tlf.runs.folder import read_provenance
@@ -133,7 +133,7 @@ def check_allowed(folder: Path, changes: Changes, *, changed: bool = False) -> N
         example = f"{what}={values[1] if values else '…'}"
         advice.append(
             "recipe.toml in the run's folder is a record: undo the edit, and write changes after "
-            f"the run, such as tlf resume {folder} {example}"
+            f"the run, such as tlf resume {in_shell(folder)} {example}"
         )
     if others:
         advice.append("undo the changes, or resume with them: --changed")

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from tlf.errors import RunError
+from tlf.errors import RunError, in_shell
 from tlf.runtime.files import is_run, tried
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.stored.state import check_state, glance
@@ -74,7 +74,7 @@ def more_epochs(folder: Path) -> str:
     phases = _phases(folder)
     name, epochs = (phases[-1].get(key) for key in ("name", "epochs")) if phases else (0, None)
     more = epochs + 1 if isinstance(epochs, int) else "…"
-    return f"tlf resume {folder} phases.{name}.epochs={more}"
+    return f"tlf resume {in_shell(folder)} phases.{name}.epochs={more}"
 
 
 def recorded_recipe(folder: Path) -> dict[str, Any]:

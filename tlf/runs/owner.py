@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from platform import node
 
-from tlf.errors import RunError
+from tlf.errors import RunError, in_shell
 from tlf.runs.folder import resumable_run
 from tlf.training.checkpoint.requests import withdraw
 
@@ -133,7 +133,7 @@ def _lock(folder: Path, handle: int, *, exclusive: bool) -> str | None:
         owner = _signed(handle)
         raise RunError(
             f"the run in {folder} is running{f' ({owner})' if owner else ''}; wait for it, or stop "
-            f"it before you resume it: tlf stop {folder}"
+            f"it before you resume it: tlf stop {in_shell(folder)}"
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tlf.data.workers import forget_workers, lost_worker
-from tlf.errors import NotFiniteError, PluginError, RunError, StoppedError, UnwritableError
+from tlf.errors import (
+    NotFiniteError,
+    PluginError,
+    RunError,
+    StoppedError,
+    UnwritableError,
+    in_shell,
+)
 from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.paths import path_keys
@@ -82,7 +89,7 @@ def lost_processes_named(advice: str) -> Iterator[None]:
 
 def resume_with(folder: Path) -> str:
     """What to write to resume a run."""
-    return f"resume with: tlf resume {folder}"
+    return f"resume with: tlf resume {in_shell(folder)}"
 
 
 def train_recorded(job: Job, folder: Path, state: State, started: float) -> Iterator[RunEvent]:
@@ -114,10 +121,10 @@ def train_recorded(job: Job, folder: Path, state: State, started: float) -> Iter
             raise type(error)(f"{error}; the run has ended, and its model is written") from error
         if not state_file(folder).is_file():
             raise
-        fixed = f" --changed, or with other options: tlf resume {folder} KEY=VALUE"
+        fixed = f" --changed, or with other options: tlf resume {in_shell(folder)} KEY=VALUE"
         raise type(error)(
             f"{error}; the run's last state is stored: when this is fixed, resume with: "
-            f"tlf resume {folder}{fixed if isinstance(error, PluginError) else ''}"
+            f"tlf resume {in_shell(folder)}{fixed if isinstance(error, PluginError) else ''}"
         ) from error
 
 
@@ -182,5 +189,5 @@ def _how_to_go_on(folder: Path, phase: int) -> str:
         return ""
     return (
         "; the run's last sound state is stored: go on from it with "
-        f"tlf resume {folder} phases.{phase}.lr=…"
+        f"tlf resume {in_shell(folder)} phases.{phase}.lr=…"
     )

@@ -4,7 +4,7 @@ import time
 from os import PathLike
 from pathlib import Path
 
-from tlf.errors import RunError
+from tlf.errors import RunError, in_shell
 from tlf.runs.folder import check_is_run, has_ended
 from tlf.runs.history import METRICS, read_history
 from tlf.runs.owner import who_runs
@@ -41,8 +41,8 @@ def stop(run: str | PathLike[str], timeout: float = TIMEOUT) -> str:
         if time.monotonic() > deadline:
             raise RunError(
                 f"the run in {folder} ({owner}) has not ended within {timeout:g} seconds; the "
-                f"request stays, and the run ends when it reads it. Wait with: tlf stop {folder} "
-                "--timeout 600"
+                f"request stays, and the run ends when it reads it. Wait with: "
+                f"tlf stop {in_shell(folder)} --timeout 600"
             )
         time.sleep(_BETWEEN_LOOKS)
     withdraw(folder)
@@ -65,8 +65,8 @@ def _not_running(folder: Path) -> str:
     stored = glance(folder)
     where = f"; it was stopped {place_of(stored)}" if stored else ""
     return (
-        f"the run in {folder} is not running{where}. Go on with: tlf resume {folder}; or use its "
-        f"best model so far: tlf predict {folder} IMAGE…"
+        f"the run in {folder} is not running{where}. Go on with: tlf resume {in_shell(folder)}; or "
+        f"use its best model so far: tlf predict {in_shell(folder)} IMAGE…"
     )
 
 
@@ -78,5 +78,5 @@ def _how_it_ended(folder: Path) -> str:
         return "the run has ended by itself"
     raise RunError(
         f"the run in {folder} has ended without a model: its own output says why; go on with: "
-        f"tlf resume {folder}"
+        f"tlf resume {in_shell(folder)}"
     )

@@ -7,6 +7,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
+from tlf.errors import in_shell
 from tlf.runs.folder import has_ended, more_epochs
 from tlf.runs.stop import TIMEOUT
 
@@ -20,5 +21,5 @@ from tlf.runs.stop import TIMEOUT
 def command(run: Path, timeout: float) -> None:
     """End a running run within seconds, with its best model."""
     ended = tlf.stop(run, timeout)
-    go_on = more_epochs(run) if has_ended(run) else f"tlf resume {run}"
+    go_on = more_epochs(run) if has_ended(run) else f"tlf resume {in_shell(run)}"
     echo(f"{ended}\nmodel     {run}/model.safetensors\ngo on     {go_on}")

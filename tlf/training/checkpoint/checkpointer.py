@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from tlf.errors import StoppedError
+from tlf.errors import StoppedError, in_shell
 from tlf.events import Notice, PhaseEnded, Prepared, Updated
 from tlf.results import EpochResult
 from tlf.runtime.files import is_run
@@ -166,7 +166,8 @@ class Checkpointer:
             advice = f"its folder {self.folder} is gone: start a new run"
         else:
             older = state_file(self.folder).is_file()
-            advice = f"its state could not be stored: {self.problem}; tlf resume {self.folder} "
+            advice = f"its state could not be stored: {self.problem}; "
+            advice += f"tlf resume {in_shell(self.folder)} "
             advice += "continues from the state before" if older else "restarts the run"
         return StoppedError(self.folder, by, advice)
 
