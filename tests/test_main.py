@@ -12,7 +12,7 @@ import tlf.__main__ as main
 def calls(monkeypatch):
     """The steps of ``program``, in order; the command itself returns 3."""
     calls = []
-    steps = ("guard_stdout", "collect_rarely", "ignore_warnings_of_pillow")
+    steps = ("guard_imports", "guard_stdout", "collect_rarely", "ignore_warnings_of_pillow")
     for name in (*steps, "defer_imports", "keep_memory"):
         monkeypatch.setattr(main, name, lambda name=name: calls.append(name))
     monkeypatch.setattr(main, "leave", lambda status: calls.append(("leave", status)))
@@ -24,9 +24,9 @@ def test_the_process_is_prepared_before_the_command_and_ends_with_its_status(cal
     with pytest.raises(SystemExit) as end:
         main.program()
     assert end.value.code == 3
-    assert calls[:6] == [
-        "guard_stdout", "collect_rarely", "ignore_warnings_of_pillow", "defer_imports",
-        "keep_memory", "main",
+    assert calls[:7] == [
+        "guard_imports", "guard_stdout", "collect_rarely", "ignore_warnings_of_pillow",
+        "defer_imports", "keep_memory", "main",
     ]  # fmt: skip
 
 

@@ -4,12 +4,19 @@ import sys
 import threading
 
 from tlf.cli.lazy_torch import defer_imports
-from tlf.cli.process import collect_rarely, ignore_warnings_of_pillow, keep_memory, leave
+from tlf.cli.process import (
+    collect_rarely,
+    guard_imports,
+    ignore_warnings_of_pillow,
+    keep_memory,
+    leave,
+)
 from tlf.cli.stdout import guard_stdout
 
 
 def program() -> None:
     """Run a command; start and end the process quickly."""
+    guard_imports()
     guard_stdout()
     collect_rarely()
     ignore_warnings_of_pillow()

@@ -1,5 +1,7 @@
 """Arguments and options that several commands share mean the same in each."""
 
+import os
+
 import pytest
 
 from tlf.cli.main import cli
@@ -31,3 +33,27 @@ def test_overrides_come_after_the_recipe(main, recipe, tmp_path):
     assert code == 0
     assert "seed = 7" in out
     assert "5.00e-01" in out
+
+
+@pytest.mark.parametrize("command", ["predict", "export", "schema"])
+def test_a_file_to_write_is_no_stream(main, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    needed = {"predict": ["run", "a.png"], "export": ["run", "--to", "head"], "schema": []}
+    code, _, err = main(command, *needed[command], "--output", "-")
+    assert (code, err) == (
+        2, "error: --output must be the name of a file, got -; write a name, or leave it out\n",
+    )  # fmt: skip
+    # The file that a shell has opened would be replaced, with all that it held.
+    kept, before = tmp_path / "all.csv", os.dup(1)
+    kept.write_text("before")
+    with kept.open("a") as file:
+        os.dup2(file.fileno(), 1)
+    try:
+        code, _, err = main(command, *needed[command], "--output", kept)
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+    assert code == 2
+    assert f"--output must not be the file of stdout, got {kept}; write another name" in err
+    assert kept.read_text() == "before"
+    assert [*tmp_path.iterdir()] == [kept]

@@ -20,6 +20,8 @@ def stdin(monkeypatch):
 def test_every_byte_of_a_path_stays(stdin):
     stdin(b" a b.jpg \r\ncaf\xe9.jpg\n\n-\nlast.jpg")
     assert [*read_paths(null=False)] == [" a b.jpg ", os.fsdecode(b"caf\xe9.jpg"), "-", "last.jpg"]
+    stdin(b"\xef\xbb\xbfa.jpg\r\n\xef\xbb\xbfb.jpg")  # the mark that Windows begins text with
+    assert [*read_paths(null=False)] == ["a.jpg", "\ufeffb.jpg"]
     stdin(b"a\n.jpg\0b\r.jpg\0")
     assert [*read_paths(null=True)] == ["a\n.jpg", "b\r.jpg"]
 

@@ -17,6 +17,11 @@ def test_a_device_that_is_not_there_is_refused(device):
         find_device(device)
 
 
+def test_why_a_device_is_refused_is_said_in_few_words():
+    with pytest.raises(RunError, match="got 'gpu': it is no name of a device; leave it out for"):
+        find_device("gpu")
+
+
 @pytest.mark.parametrize("dtype", ["float16", torch.float16, "torch.float16", torch.half])
 def test_a_type_may_be_a_name_or_torchs_own(dtype):
     assert find_dtype(dtype) == torch.float16

@@ -1,9 +1,33 @@
 """Arguments and options that several commands share."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from tlf.errors import RunError
+
 recipe = click.argument("recipe", type=click.Path(path_type=Path))
 run_folder = click.argument("run", type=click.Path(path_type=Path))
 overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+def named_file(
+    _context: click.Context, _parameter: click.Parameter, output: Path | None
+) -> Path | None:
+    """A file to write. It is replaced when it is whole, which a stream cannot be.
+
+    Raises:
+        RunError: it is where stdin comes from, or where stdout or stderr goes.
+    """
+    if output == Path("-"):
+        raise RunError("--output must be the name of a file, got -; write a name, or leave it out")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        with suppress(OSError):  # it is closed, or there is no such file
+            if output and os.path.samestat(os.fstat(number), output.stat()):
+                raise RunError(
+                    f"--output must not be the file of {name}, got {output}; write another name, "
+                    "or leave it out"
+                )
+    return output

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -18,7 +19,8 @@ LONGEST = 2**16
 
 
 def read_paths(*, null: bool) -> Iterator[str]:
-    """The paths on stdin, each as soon as it is read, with every byte as it is.
+    """The paths on stdin, each as soon as it is read, with every byte as it is. The mark that
+    Windows begins text with is left out.
 
     Parameters:
         null: whether paths end with NUL (``find -print0``), and not with the line.
@@ -27,10 +29,12 @@ def read_paths(*, null: bool) -> Iterator[str]:
         DataError: it is no list of paths.
     """
     end, rest = b"\0" if null else b"\n", b""
-    while block := _block():
+    block = _block().removeprefix(BOM_UTF8)
+    while block:
         *whole, rest = (rest + block).split(end)
         for line in (*whole, *([rest] if len(rest) > LONGEST else [])):
             yield from _path(line, null=null)
+        block = _block()
     yield from _path(rest, null=null)
 
 

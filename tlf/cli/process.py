@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from tlf.errors import OutputError, RunError
@@ -48,19 +49,35 @@ def check_working_directory() -> None:
         raise RunError("the working directory is gone; start in another directory") from None
 
 
+def guard_imports() -> None:
+    """Let Ctrl-C end the process at once while anything is imported: half-imported numpy and torch
+    break on an exception, or lose it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # otherwise it is ignored
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os.write(2, b"\ninterrupted\n")
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 @contextmanager
-def importing() -> Iterator[None]:
-    """Let Ctrl-C end the process at once: half-imported numpy and torch break on an exception."""
+def stopped_cleanly() -> Iterator[None]:
+    """Let SIGTERM raise, as Ctrl-C does: what is half-written is then removed."""
 
-    def quit_at_once(*_: object) -> None:
-        os.write(2, b"\ninterrupted\n")
-        os._exit(130)
+    def stop(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
 
-    before = signal.signal(signal.SIGINT, quit_at_once)
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before)
 
 
 def leave(status: int) -> None:

@@ -19,17 +19,24 @@ def find_device(device: str | torch.device) -> torch.device:
     """
     try:
         found = torch.device(device)
+    except (RuntimeError, TypeError) as error:  # its message lists kinds that no machine has
+        raise _no_device(device, "it is no name of a device") from error
+    try:
         if found.type == "meta":
             raise RuntimeError("it holds no values")
         torch.zeros(1, device=found)
     # Each kind of device has its own error: of torch without CUDA, it is an AssertionError.
-    except (RuntimeError, AssertionError, ImportError, NotImplementedError, TypeError) as error:
-        reason = next(iter(str(error).splitlines()), "").rstrip(".")
-        raise RunError(
-            f"device must be one of {', '.join(_devices())} here, got {str(device)!r:.60}: "
-            f"{reason:.200}; leave it out for cpu"
-        ) from error
+    except (RuntimeError, AssertionError, ImportError, NotImplementedError) as error:
+        reason = next(iter(str(error).splitlines()), "").partition(". ")[0].rstrip(".")
+        raise _no_device(device, f"{reason:.200}") from error
     return found
+
+
+def _no_device(device: object, reason: str) -> RunError:
+    return RunError(
+        f"device must be one of {', '.join(_devices())} here, got {str(device)!r:.60}: {reason}; "
+        "leave it out for cpu"
+    )
 
 
 def find_dtype(dtype: str | torch.dtype) -> torch.dtype:

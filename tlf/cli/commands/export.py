@@ -7,6 +7,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo, warnings_as_notes
+from tlf.cli.process import stopped_cleanly
 from tlf.tasks import describe
 
 
@@ -18,7 +19,10 @@ from tlf.tasks import describe
     metavar="FORMAT",
     help="head, model, timm, torchvision, torch-export or onnx; or PLUGIN:NAME, of a plugin",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), callback=arguments.named_file,
+    help="The file to write.",
+)  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
 @click.option("--int8", is_flag=True, help="With onnx: 8-bit weights and activations.")
 @click.option(
@@ -32,7 +36,7 @@ def command(
 
     Nothing is written unless the file gives the probabilities of the model, in float32.
     """
-    with warnings_as_notes():
+    with warnings_as_notes(), stopped_cleanly():
         exported = tlf.export(run, to, output, overwrite=overwrite, int8=int8, margin=margin)
     if not exported.loaded:
         echo(

@@ -14,10 +14,12 @@ import tlf
 from tlf.cli import arguments
 from tlf.cli.output import complain, warnings_as_notes
 from tlf.cli.path_list import STDIN, read_paths
+from tlf.cli.process import stopped_cleanly
 from tlf.data.image_files import is_image
 from tlf.errors import DataError, RunError
 from tlf.runtime.files import writing, written_whole
 from tlf.runtime.precision import PRECISIONS
+from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
     from tlf.inference.predictions import Prediction
@@ -42,7 +44,7 @@ FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
     help="The N most probable classes, the best first.  [default: 2 in a table, else all]",
 )  # fmt: skip
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE",
+    "--output", type=click.Path(path_type=Path), metavar="FILE", callback=arguments.named_file,
     help="The file to write instead, such as found.csv; it is replaced.",
 )  # fmt: skip
 @click.option("-0", "--null", is_flag=True, help="With -: paths end with NUL: find -print0.")
@@ -73,13 +75,16 @@ def command(
     paths, total = _paths(images, output, null=null)
     problems: list[str] = []
     labels: Counter[str] = Counter()
-    with warnings_as_notes(), _opened(output) as file:
+    with warnings_as_notes():
         found = tlf.predict(run, paths, lambda error: problems.append(str(error)), precision)
-        shown = with_progress(_at_least_one(found, problems), total, lambda: len(problems))
+    shown = with_progress(_at_least_one(found, problems), total, lambda: len(problems))
+    with warnings_as_notes(), stopped_cleanly(), _opened(output) as file:
         write(_counted(shown, labels), file, top)
     if output is not None:
         number = labels.total()
-        complain(f"wrote {number:,} prediction{'s' if number > 1 else ''} to {output}")
+        complain(
+            f"wrote {number:,} prediction{'s' if number > 1 else ''} to {printable(str(output))}"
+        )
     for problem in problems:
         complain(f"error: {problem}")
     if problems:

@@ -6,7 +6,7 @@ import click
 
 import tlf
 from tlf.cli import arguments
-from tlf.cli.process import importing, settled
+from tlf.cli.process import settled
 from tlf.commands import COMMANDS
 from tlf.errors import TlfError, nearest
 
@@ -25,9 +25,7 @@ def command(recipe: Path, overrides: tuple[str, ...]) -> None:
 
     plan = read_plan(recipe, overrides)
     with find_and_decode_ahead(plan) as plan:
-        with importing():
-            show, events = tlf.show, tlf.run(plan)
-        show(settled(events))
+        tlf.show(settled(tlf.run(plan)))
 
 
 def _check_is_no_command(recipe: Path) -> None:

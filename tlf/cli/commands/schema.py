@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tlf.cli import arguments
 from tlf.cli.output import complain, echo
 from tlf.errors import RunError
 
@@ -15,6 +16,7 @@ from tlf.errors import RunError
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
+    callback=arguments.named_file,
     help="The file to write instead, such as recipe.schema.json; it is replaced.",
 )
 def command(output: Path | None) -> None:

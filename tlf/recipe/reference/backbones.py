@@ -74,6 +74,7 @@ def find_backbones(pattern: str = "*") -> tuple[KnownBackbone, ...]:
     counts = _stored(_file())
     timm = (replace(one, parameters=counts.get(one.model)) for one in _timm())
     every = (*_torchvision(), *timm)
+    pattern = pattern.lower()  # as all names are
     exact = tuple(one for one in every if pattern in (one.model, one.family))
     found = exact or tuple(one for one in every if fnmatchcase(one.model, pattern))
     found = found or tuple(one for one in every if pattern in one.model)
