@@ -377,7 +377,7 @@ def test_tlf_stop(install, trained, monkeypatch):
     install("tlf_stop")
     plugin = importlib.import_module("readme_tlf_stop")
     monkeypatch.setattr(plugin, "START", -1e9)
-    _, result = trained("plugins=['example']")
+    _, result = trained("plugins=['example']", "cache.mode=off")  # nothing is computed before
     assert re.fullmatch(
         r"stopped on request in epoch 1 of 2 of phase head: an hour is over", result.stopped
     )

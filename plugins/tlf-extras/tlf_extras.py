@@ -122,7 +122,7 @@ class Pixels:
         size, channels = preprocessing.size, preprocessing.channels
         example = torch.zeros(2, channels, size, size, dtype=torch.uint8)
         batch = torch.export.Dim("batch", min=1, max=4096)
-        whole = Prepared(model.to(memory_format=torch.contiguous_format), preprocessing).eval()
+        whole = Prepared(model, preprocessing).eval()
         program = torch.export.export(whole, (example,), dynamic_shapes=({0: batch},))
         statistics = {"mean": preprocessing.mean, "std": preprocessing.std}
         texts = {"classes.txt": "\n".join(classes), "statistics.txt": repr(statistics)}
