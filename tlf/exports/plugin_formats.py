@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from tlf.components import Exporter, Offer
@@ -45,8 +46,9 @@ class _Writing:
 
     def write(self, source: Source, path: Path) -> None:
         """Write the file, and no other: the others would be lost."""
-        # Of a copy: what is written is compared with the model as it was.
-        model = deepcopy(source.classifier.model)
+        # Of a copy: what is written is compared with the model as it was. Its tensors are
+        # contiguous, as those of tlf's own formats: loaders may take no other layout.
+        model = deepcopy(source.classifier.model).to(memory_format=torch.contiguous_format)
         with blame(self.offer, "write"):
             about = source.classifier
             self.exporter.write(model, about.labels, about.preprocessing, path)
