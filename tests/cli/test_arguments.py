@@ -16,7 +16,7 @@ def parameters(name):
     [
         ("recipe", {"run", "explain"}),
         ("overrides", {"run", "resume", "explain"}),
-        ("run", {"resume", "stop", "history", "predict", "export"}),
+        ("run", {"resume", "stop", "predict", "export"}),
     ],
 )
 def test_they_are_written_alike_everywhere(argument, commands):
