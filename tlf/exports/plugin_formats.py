@@ -46,8 +46,8 @@ class _Writing:
 
     def write(self, source: Source, path: Path) -> None:
         """Write the file, and no other: the others would be lost."""
-        # Of a copy: what is written is compared with the model as it was. Its tensors are
-        # contiguous, as those of tlf's own formats: loaders may take no other layout.
+        # Of a copy: what is written is compared with the model as it was. Its weights lie as those
+        # of any new network do, for libraries that store them as they lie.
         model = deepcopy(source.classifier.model).to(memory_format=torch.contiguous_format)
         with blame(self.offer, "write"):
             about = source.classifier
