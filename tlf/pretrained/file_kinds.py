@@ -196,7 +196,13 @@ def _pickled(path: Path) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | No
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
             yield from pickletools.genops(archive.read(name))
         return
-    with path.open("rb") as file:  # three values about the machine come first
-        for _ in range(3):
+    from torch.serialization import MAGIC_NUMBER
+
+    with path.open("rb") as file:
+        first = [*pickletools.genops(file)]
+        if all(value != MAGIC_NUMBER for _, value, _ in first):  # pickled without torch
+            yield from first
+            return
+        for _ in range(2):  # of torch before 2020: two more values about the file and the machine
             deque(pickletools.genops(file), maxlen=0)
         yield from pickletools.genops(file)

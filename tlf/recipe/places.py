@@ -1,6 +1,5 @@
 """Where a recipe says what: the tables and the components of a recipe, and how they are written."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from tlf.components import Offer
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import Kind, dataclass_in, kind_of, options, readable_options
+from tlf.runtime.strict_json import dumps
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def usage(offer: Offer) -> str:
     place = next(one for one in places() if one.kind and one.kind.hook == offer.hook)
     known: Mapping[str, tuple[Field[Any], Any]] = readable_options(offer.component, offer.kind)
     required = [name for name, (item, hint) in known.items() if default_of(item, hint) is MISSING]
-    value = json.dumps(offer.kind, ensure_ascii=False)
+    value = dumps(offer.kind, ensure_ascii=False)
     if required or (place.kind and place.kind.beside):
         value = f"{{ {', '.join([f'kind = {value}', *(f'{name} = …' for name in required)])} }}"
     table, _, key = place.path.rpartition(".")

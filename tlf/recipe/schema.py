@@ -223,10 +223,10 @@ class Recipe:
     """Plugins to load for their hooks. Those of named components are loaded anyway."""
     extensions: Extensions = ()
     """Hooks of plugins that take options."""
-    checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
-    """How often a checkpoint is written."""
     keep_state: bool = True
     """Whether a run that has ended keeps its state, so that it can be given more epochs."""
+    checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
+    """How often a checkpoint is written."""
     cache: CacheSettings = CacheSettings()
     data: Data
     transforms: Transforms = Transforms()

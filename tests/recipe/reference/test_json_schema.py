@@ -100,7 +100,8 @@ def _plugins(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plugins")
     grain = write_project(folder / "tlf-grain", "grain", PLUGIN)
     site = tmp_path_factory.mktemp("site")
-    with installed(site, ROOT / "plugins" / "tlf-formula", TESTS / "tlf-mobilenet", grain):
+    own = [ROOT / "plugins" / name for name in ("tlf-formula", "tlf-efficientnet-lite")]
+    with installed(site, *own, TESTS / "tlf-mobilenet", grain):
         yield
 
 

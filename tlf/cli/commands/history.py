@@ -10,13 +10,13 @@ from tlf.tasks import DEFAULT_MONITOR, MONITORS
 
 
 @click.command()
-@click.argument("run", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--stages",
     is_flag=True,
     help="Add how each stage trained in every epoch, and what each segment left unchanged.",
 )
-def command(run: tuple[Path, ...], *, stages: bool) -> None:
+def command(runs: tuple[Path, ...], *, stages: bool) -> None:
     """Print a run's epochs, or several runs side by side.
 
     A star marks the best epoch. Train top-1 is measured in the training steps: on augmented images,
@@ -28,8 +28,8 @@ def command(run: tuple[Path, ...], *, stages: bool) -> None:
     from tlf.runs.history import read_notes
 
     console = Console()
-    histories = {str(one): [*tlf.read_history(one)] for one in run}
-    monitors = {str(one): monitor_of(one) for one in run}
+    histories = {str(one): [*tlf.read_history(one)] for one in runs}
+    monitors = {str(one): monitor_of(one) for one in runs}
     if len(histories) > 1:
         lines = [*side_by_side(histories, monitors)]
     else:
