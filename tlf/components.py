@@ -6,6 +6,7 @@ Letters for shapes: B images in a batch, C channels, H and W height and width in
 F features, K classes, N tokens.
 """
 
+import reprlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        return f"Split({len(self):,} images)"
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -72,6 +76,9 @@ class Splits:
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What a person should know about how the splits were made: one sentence each."""
+
+    def __repr__(self) -> str:
+        return f"Splits({self.train!r}, {self.eval!r}, {reprlib.repr(self.classes)})"
 
 
 @dataclass(frozen=True)

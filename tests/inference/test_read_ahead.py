@@ -1,6 +1,8 @@
 """Images are read in threads, a few ahead, in order."""
 
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -81,3 +83,16 @@ def test_a_long_image_is_not_kept_whole(tmp_path):
     Image.new("RGB", (4000, 40)).save(tmp_path / "long.png")
     [(_, pixels)] = read_ahead([str(tmp_path / "long.png")], SMALL, by=1)
     assert pixels.untyped_storage().nbytes() == 3 * 32 * 32
+
+
+def test_a_generator_that_is_alive_as_python_ends_is_closed_without_a_word(files, monkeypatch):
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+    found = read_ahead(files, SMALL, by=2)
+    next(found)
+
+    def shutdown(*_, **__):
+        raise AttributeError("'NoneType' object has no attribute 'Empty'")  # as it does then
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ThreadPoolExecutor, "shutdown", shutdown)
+        found.close()

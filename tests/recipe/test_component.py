@@ -10,7 +10,7 @@ from tlf.builtin.schedulers import Linear
 from tlf.errors import PluginError, RecipeError
 from tlf.heads.mlp import Mlp
 from tlf.recipe.component import component
-from tlf.recipe.plan import plan_of
+from tlf.recipe.plan import find_splits, plan_of
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,7 @@ def test_a_recipe_is_changed_by_what_toml_says_and_by_components(recipe):
         ({"plugins": "wandb"}, 'plugins: must be a list of strings, got "wandb" (a string)'),
         ({"seed": {3}}, "seed: must be a whole number, got {3} (of the type set)"),
         ({"phases": iter(())}, "phases: must be a list of [[tables]], got <tuple_iterator"),
+        ({"extensions": 3}, "an extension must be a kind, a table with a kind"),
         ({"head": 3}, "a head must be a kind, a table with a kind, or a component of"),
     ],
 )
@@ -78,6 +79,22 @@ def test_what_a_recipe_cannot_hold_is_told(recipe, values, says):
     with pytest.raises((RecipeError, PluginError)) as raised:
         plan_of(replace(package.load_recipe(recipe), **values))
     assert says in str(raised.value)
+
+
+def test_a_kind_is_given_once():
+    with pytest.raises(RecipeError, match="a kind must be given once, got 'sgd' and 'adamw'"):
+        component("optimizer", "sgd", kind="adamw")
+    with pytest.raises(RecipeError, match="a key must be one of a recipe's, got 5"):
+        component(5, "sgd")
+
+
+def test_a_plan_and_its_images_print_in_a_line(recipe):
+    plan = plan_of(package.load_recipe(recipe))
+    shown = repr(replace(plan, splits=find_splits(plan)))
+    assert "Splits(Split(20 images), Split(11 images), ('circles', 'squares'))" in shown
+    assert len(shown.splitlines()) == 1
+    assert len(shown) < 500
+    assert all(len(repr(one)) < 500 for one in package.survey_plugins())
 
 
 def test_a_recipe_prints_in_a_line(recipe):

@@ -47,6 +47,9 @@ def test_what_training_decides_is_said(recipe):
     assert (
         told[4] == "  from epoch 2 on, training decides (freeze = plateau): stages may thaw later"
     )
+    waits = explain(recipe, [*GRADUAL, "phases.all.freeze={kind='plateau', patience=9}"])
+    assert "decides (freeze = plateau): no thaw is expected" in str(waits)
+    assert "may thaw" not in str(waits)
     thawing = [line.split()[0] for line in told if "may thaw later  " in line]
     assert thawing == ["layer3", "layer4"]
 

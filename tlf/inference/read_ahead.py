@@ -1,5 +1,6 @@
 """Read images in threads, while the network computes what was read before."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike, fspath
@@ -47,6 +48,7 @@ def read_ahead(
     """
     # Pillow and numpy let other threads run while they decode, resize and copy.
     pool = ThreadPoolExecutor(min(by, usable_cores()))
+    python_ends = sys.is_finalizing  # global names may be gone by then
     try:
         numbered = enumerate(images)
         begun = (pool.submit(_read, image, preprocessing, n) for n, image in numbered)
@@ -61,7 +63,8 @@ def read_ahead(
             else:
                 yield read
     finally:
-        pool.shutdown(cancel_futures=True)
+        if not python_ends():  # which has joined the threads already
+            pool.shutdown(cancel_futures=True)
 
 
 def _read(image: ImageLike, preprocessing: Preprocessing, number: int) -> tuple[str | None, Tensor]:

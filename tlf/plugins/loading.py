@@ -77,7 +77,7 @@ class Surveyed:
     """One installed plugin: what it offers, or why it cannot be loaded."""
 
     plugin: Plugin
-    offers: tuple[Offer, ...] = ()
+    offers: tuple[Offer, ...] = field(default=(), repr=False)
     hooks: tuple[str, ...] = ()
     """The decisions and events that it implements."""
     commands: tuple[str, ...] = ()

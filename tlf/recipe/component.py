@@ -33,8 +33,10 @@ def component(key: str, kind: str, /, **values: object) -> Any:  # noqa: ANN401 
     known = _keys()
     if key not in known:
         raise RecipeError(
-            [f"a key must be one of a recipe's, got {key!r}; {nearest(key, [*known])}"]
+            [f"a key must be one of a recipe's, got {key!r}; {nearest(str(key), [*known])}"]
         )
+    if "kind" in values:
+        raise RecipeError([f"a kind must be given once, got {kind!r} and {values['kind']!r}"])
     plugins = load_plugins(named_plugins({"head": kind}))
     reader = Reader(plugins.catalogue)
     table = {"kind": kind, **{name: written(v, None, Catalogue(())) for name, v in values.items()}}

@@ -6,7 +6,7 @@ Nothing here imports torch before the plugins do: a mistake in a recipe is repor
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Plan:
     """A recipe with the plugins that it names."""
 
     recipe: Recipe
-    plugins: Plugins
+    plugins: Plugins = field(repr=False)
     source: str
     splits: Splits | None = None
     """Its images, if they were found before."""

@@ -148,9 +148,10 @@ def _component(value: object, kind: Kind, catalogue: Catalogue) -> object:
     offers = catalogue.of(kind.hook).values()
     name = next((offer.kind for offer in offers if offer.component is type(value)), None)
     if name is None:
+        article = "an" if kind.noun[0] in "aeiou" else "a"
         raise PluginError(
-            f"a {kind.noun} must be a kind, a table with a kind, or a component of the recipe's "
-            f"plugins, got {type(value).__name__}; add its plugin to the recipe's plugins"
+            f"{article} {kind.noun} must be a kind, a table with a kind, or a component of the "
+            f"recipe's plugins, got {type(value).__name__}; add its plugin to the recipe's plugins"
         )
     content = table(value, catalogue)
     return {"kind": name, **content} if content else name

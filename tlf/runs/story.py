@@ -93,9 +93,11 @@ def _phase(explanation: "Explanation", phase: Phase, *, names: bool) -> Iterator
         yield from (f"    {name}" for name in segment.trainable if names)
     if explained.later is not None:
         kinds = [explanation.plan.plugins.catalogue.offer(one).kind for one in phase.freeze]
+        pairs = zip(explained.segments[0].stages, explained.later, strict=True)
+        thaw = any(row.trainable < later.trainable for row, later in pairs)
         yield (
-            f"  from epoch 2 on, training decides (freeze = {', '.join(kinds)}): stages may "
-            "thaw later"
+            f"  from epoch 2 on, training decides (freeze = {', '.join(kinds)}): "
+            f"{'stages may thaw later' if thaw else 'no thaw is expected'}"
         )
     yield from _table(explained)
 

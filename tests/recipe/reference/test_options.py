@@ -68,3 +68,13 @@ def test_an_option_alone_is_shown_alone():
 def test_a_path_that_is_misspelt(whole):
     with pytest.raises(TlfError, match=r"did you mean 'data\.csv'"):
         named(whole, "data.cvs")
+
+
+def test_every_kind_is_found_at_each_place_that_takes_it():
+    every = recipe_options()
+    for place in every:
+        for kind in place.kinds or ():
+            (found,) = named(every, f"{place.path}.{kind}")
+            assert found.usage, f"{place.path}.{kind}"
+    with pytest.raises(TlfError, match=r"nothing in a recipe is called 'phases\.head\.linear'"):
+        named(every, "phases.head.linear")

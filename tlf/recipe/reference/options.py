@@ -79,6 +79,7 @@ def named(every: Iterable[Options], name: str | None) -> tuple[Options, ...]:
         return every
     found = tuple(one for one in every if one.path == name)
     found = found or tuple(one for one in every if _ends(one.path, name))
+    found = found or _at_second_place(every, name)
     found = found or tuple(
         Options(one.path, options=(option,), plugin=one.plugin)
         for one in every
@@ -94,6 +95,17 @@ def named(every: Iterable[Options], name: str | None) -> tuple[Options, ...]:
             "tlf options lists all"
         )
     return found
+
+
+def _at_second_place(every: Sequence[Options], name: str) -> tuple[Options, ...]:
+    """What is listed at the first place that takes it: ``phases.augment.mixup``, for example, at
+    ``transforms.augment``.
+    """
+    place, _, kind = name.rpartition(".")
+    if not any(one.path == place and kind in (one.kinds or ()) for one in every):
+        return ()
+    key = place.rpartition(".")[2]
+    return tuple(one for one in every if _ends(one.path, f"{key}.{kind}"))
 
 
 def _ends(path: str, name: str) -> bool:
