@@ -73,6 +73,10 @@ def test_a_kind_alone_becomes_a_table():
         ("a..b=3", "a..b=3: the key must be names with dots between them, got 'a..b'"),
         ("a\nb=3", "a\nb=3: the key must be names with dots between them, got 'a\\nb'"),
         ("data.root=", "data.root=: must have a value; for an empty string write data.root='\"\"'"),
+        (
+            "phases.0.epochs=+3",
+            "phases.0.epochs=+3: the value must have no +: it replaces the old one; write phases.0",
+        ),
         ("seed=[1,", "seed=[1,: the value must be TOML: "),
         ("phases.2.lr=1", "phases.2.lr=1: phases has 2 items, counted from 0, but no 2"),
         ("phases.al.lr=1", "phases.al.lr=1: phases has 2 items, counted from 0, but no al; d"),

@@ -20,6 +20,9 @@ from tlf.recipe.files import resolve
     ("change", "message"),
     [
         ("sed=1", "sed: unknown key; did you mean 'seed'? Known: "),
+        ("epochs=3", "epochs: unknown key; write phases.0.epochs; Known: "),
+        ("root=x", "root: unknown key; write data.root; Known: "),
+        ("dropout=0.1", "dropout: unknown key; write head.dropout; Known: "),
         ("seed=-1", "seed: must be at least 0, got -1 (a whole number)"),
         ("seed=4294967296", "seed: must be at most 4294967295, got 4294967296 (a whole number)"),
         ('seed="3"', 'seed: must be a whole number, got "3" (a string)'),

@@ -118,6 +118,11 @@ def _value(text: str, key: str) -> object:
             fault = shortened(str(error))
             raise ValueError(f"the value must be TOML: {fault}") from error
         return text
+    if text.lstrip().startswith("+"):  # TOML reads +3 as 3
+        bare = shortened(text.strip()[1:])
+        raise ValueError(
+            f"the value must have no +: it replaces the old one; write {key}={bare}, or the sum"
+        )
     return content["value"] if len(content) == 1 else text
 
 

@@ -93,6 +93,8 @@ class Reader:
             names = [*known, *source.beside]
             advice = nearest(name, names) if names else "it has none"
             advice += self._elsewhere(name, source)
+            if not path and not source.offer:
+                advice = self._below(name, known) + advice
             self._note(Problem(join(path, name), f"unknown {source.owned}; {advice}"))
         if (more := len(unknown) - MOST_LISTED) > 0:
             self._note(Problem(path, f"{more:,} more unknown keys"))
@@ -107,6 +109,19 @@ class Reader:
         offers = self.catalogue.of(source.offer.hook).values() if source.offer else ()
         kinds = [o.kind for o in offers if name in (item.name for item in fields(o.component))]
         return f"; it is an option of {', '.join(map(repr, kinds))}" if kinds else ""
+
+    def _below(self, name: str, known: Mapping[str, Any]) -> str:
+        """Which tables and components have this key, instead of the top level."""
+        places = []
+        for key, (_, hint) in known.items():
+            inner = dataclass_in(hint)
+            kind = kind_of(hint) or (inline_kind(inner) if inner else None)
+            offers = self.catalogue.of(kind.hook).values() if kind else ()
+            tables = [*([inner] if inner else []), *(offer.component for offer in offers)]
+            if any(name in (item.name for item in fields(table)) for table in tables):
+                inside = join(key, 0) if get_origin(hint) in LISTS else key
+                places.append(join(inside, name))
+        return f"write {' or '.join(places)}; " if places else ""
 
     def _missing(self, hint: object, source: "_Source") -> str:
         inner = dataclass_in(hint)

@@ -170,7 +170,10 @@ def _end(job: Job, phase: Phase, segment: Segment, state: State) -> Iterator[Eve
     yield SegmentEnded(phase.name, started.epoch, audit)
     if unmoved := audit.unmoved:
         more = f" and {len(unmoved) - 1} more" if len(unmoved) > 1 else ""
-        yield Notice(f"{unmoved[0]}{more} should have trained and did not change")
+        yield Notice(
+            f"{unmoved[0]}{more} should have trained and did not change: gradients were 0, or "
+            "updates too small for float32, which a higher lr makes larger"
+        )
 
 
 def _evaluate(

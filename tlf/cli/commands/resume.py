@@ -20,7 +20,8 @@ from tlf.cli.process import settled
 def command(run: Path, overrides: tuple[str, ...], *, changed: bool) -> None:
     """Resume a stopped run, or train one that has ended further.
 
-    KEY=VALUE arguments change the recipe from here on: phases.all.epochs=20 phases.all.lr=1e-4
+    KEY=VALUE arguments change the recipe from here on: phases.all.lr=1e-4, or
+    phases.all.epochs=20, the old epochs and the new ones together.
     """
     from tlf.runs.folder import resumable_run
     from tlf.runs.owner import check_free
