@@ -148,3 +148,13 @@ class NoDict:
     @hookimpl
     def tlf_epoch_ended(self):
         """Nothing."""
+
+
+@RULES.broken("has a field 'state' that is an option, so it is not stored; write state: dict")
+@dataclass(frozen=True)
+class StateAsOption:
+    state: dict[str, int] = field(default_factory=dict)
+
+    @hookimpl
+    def tlf_epoch_ended(self):
+        """Nothing."""

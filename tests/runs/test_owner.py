@@ -22,6 +22,7 @@ from tlf.runs import owner
 from tlf.runs.owner import check_free, owned, owned_run
 from tlf.runs.resume import resume
 from tlf.runs.run import run
+from tlf.training.checkpoint.requests import STOP
 
 HOLD = """
 import sys, time
@@ -94,12 +95,10 @@ import os, signal, sys, time
 from pathlib import Path
 from tlf.runs.owner import owned
 with owned(Path({str(tmp_path)!r})):
-    child = os.fork()
-    if child == 0:
-        time.sleep(60)
-        os._exit(0)
-    print(child, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
 """
     done = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE)
     child = int(done.stdout.readline())
@@ -167,6 +166,15 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be others")
+def test_a_request_that_cannot_be_removed_is_named_and_nothing_is_owned(tmp_path):
+    (tmp_path / STOP).mkdir()
+    told = rf"cannot remove {tmp_path}/stop, which would stop the run at once; remove it"
+    for _ in range(2):
+        with pytest.raises(RunError, match=told), owned(tmp_path):
+            raise AssertionError
+    assert [path.name for path in tmp_path.iterdir()] == ["stop"]
+
+
 def test_another_user_may_resume_a_killed_run(tmp_path, held):
     process = held()
     process.kill()

@@ -149,6 +149,10 @@ def test_what_does_not_run_is_not_stopped(finished, tmp_path, main):
     assert (code, err) == (2, f"error: the run in {finished} has ended; there is nothing to stop\n")
     with pytest.raises(RunError, match="is not the folder of a run; write one, such as runs/mine"):
         stop(tmp_path)
+    for name in ("recipe.toml", "provenance.json"):
+        (tmp_path / name).write_text("")  # killed before it had a state or a model
+    with pytest.raises(RunError, match=r"is not running. Go on with: tlf resume \S+$"):
+        stop(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_to(run_copy, monkeypatch):

@@ -100,11 +100,12 @@ def has_state(extension: type) -> bool:
 def _state_fault(extension: type) -> str | None:
     """What is wrong with the field ``state`` of an extension; None if nothing is."""
     known: tuple[Field[Any], ...] = fields(extension)
-    made = [item.default_factory for item in known if item.name == "state" and not item.init]
-    if made in ([], [dict]):
+    state = next((item for item in known if item.name == "state"), None)
+    if state is None or state.init != (state.default_factory is dict):
         return None
+    fault = "is an option, so it is not stored" if state.init else "does not begin as a dict"
     return (
-        "has a field 'state' that does not begin as a dict; write "
+        f"has a field 'state' that {fault}; write "
         "state: dict[str, Any] = field(default_factory=dict, init=False)"
     )
 

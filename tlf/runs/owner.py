@@ -14,7 +14,7 @@ from platform import node
 
 from tlf.errors import RunError, in_shell
 from tlf.runs.folder import resumable_run
-from tlf.training.checkpoint.requests import withdraw
+from tlf.training.checkpoint.requests import STOP, is_asked, withdraw
 
 LOCK = "lock"
 """The locked file, while a run is running. It says who runs it."""
@@ -87,15 +87,15 @@ def owned(folder: Path) -> Iterator[str | None]:
     Gives None, or a sentence where the file system has no locks.
 
     Raises:
-        RunError: another process owns it, or it cannot be written to.
+        RunError: another process owns it, it cannot be written to, or a request to stop stays.
     """
     try:
         handle, note = _opened(folder)
     except OSError as error:
         raise RunError(f"cannot write {folder / LOCK}: {error.strerror}") from error
     _held.add(handle)
-    withdraw(folder)  # nobody has asked this process yet
     try:
+        _forget_requests(folder)
         yield note
     finally:
         if handle in _held:  # not in a process that was forked meanwhile
@@ -105,6 +105,15 @@ def owned(folder: Path) -> Iterator[str | None]:
                 if _is_at(folder / LOCK, handle):
                     (folder / LOCK).unlink()
             os.close(handle)
+
+
+def _forget_requests(folder: Path) -> None:
+    """Remove a request that was left behind: nobody has asked this process yet."""
+    withdraw(folder)
+    if is_asked(folder):
+        raise RunError(
+            f"cannot remove {folder / STOP}, which would stop the run at once; remove it"
+        )
 
 
 def _opened(folder: Path) -> tuple[int, str | None]:

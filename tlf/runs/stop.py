@@ -64,10 +64,10 @@ def _not_running(folder: Path) -> str:
         return f"the run in {folder} has ended; there is nothing to stop"
     stored = glance(folder)
     where = f"; it was stopped {place_of(stored)}" if stored else ""
-    return (
-        f"the run in {folder} is not running{where}. Go on with: tlf resume {in_shell(folder)}; or "
-        f"use its best model so far: tlf predict {in_shell(folder)} IMAGE…"
-    )
+    has_model = (folder / "model.safetensors").is_file() or bool(stored and stored["best_so_far"])
+    run = in_shell(folder)
+    use = f"; or use its best model so far: tlf predict {run} IMAGE…" if has_model else ""
+    return f"the run in {folder} is not running{where}. Go on with: tlf resume {run}{use}"
 
 
 def _how_it_ended(folder: Path) -> str:
