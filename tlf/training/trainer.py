@@ -101,10 +101,10 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         state.history.append(result)
         state.begin_epoch(state.phase, state.epoch + 1)
         yield result
-    state.ended = state.phase + 1 == len(job.recipe.phases)
-    yield PhaseEnded(phase.name)
     if state.segment is not None:
         yield from _end(job, phase, state.segment, state)
+    state.ended = state.phase + 1 == len(job.recipe.phases)
+    yield PhaseEnded(phase.name)  # its state is stored: after the audit, and with its segment
     state.segment = state.ema = None
     if state.phase_best is None:
         raise RuntimeError(f"phase {phase.name} has no epoch")

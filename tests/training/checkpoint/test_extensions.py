@@ -116,7 +116,7 @@ def test_each_process_gets_its_own_back(tmp_path):
 def test_a_resumed_run_says_what_was_dropped(tmp_path):
     folder = tmp_path / "run"
     killed(folder, Keeper())
-    events = [*resumed(folder, lambda: plan_with(folder), changed=True)]
+    events = [*resumed(folder, lambda: plan_with(folder), ["extensions=[]"], changed=True)]
     notes = [event.text for event in events if isinstance(event, Notice)]
     assert any(note.startswith("extension checked:Keeper is gone") for note in notes)
 
