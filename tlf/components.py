@@ -77,10 +77,6 @@ class BuiltBackbone:
 class Backbone(Protocol):
     """A pretrained network that turns images into features.
 
-    It may also have ``expected_preprocessing() -> Preprocessing | None``: how images are prepared
-    for it, if that is known without importing torch. Images are then decoded while torch is
-    imported. If the built backbone has another preprocessing, they are decoded again.
-
     It may also have ``rebuild(config) -> BuiltBackbone``: build the same network without its
     pretrained weights, from ``BuiltBackbone.config``. A trained run is loaded into it. Without this
     method, ``build`` is called, and the pretrained weights have to be there whenever the run is

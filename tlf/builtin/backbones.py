@@ -44,13 +44,6 @@ class Torchvision:
     """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt),
     ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random weights)."""
 
-    def expected_preprocessing(self) -> Preprocessing | None:
-        """Its preprocessing, where it is known without importing torchvision."""
-        file = local_file(self.weights, self.model)
-        own = file and published.preprocessing_in(file)
-        known = file or self.weights in ("DEFAULT", "none")
-        return own or (published.expected_preprocessing(self.model) if known else None)
-
     def build(self) -> BuiltBackbone:
         """Build the network and load its weights.
 

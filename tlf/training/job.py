@@ -244,7 +244,6 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         job.task,
         job.accelerator,
         job.cache,
-        job.plan.ahead.take(preprocessing) if job.plan.ahead else {},
         used_pixels(job.recipe),
     )
     return replace(

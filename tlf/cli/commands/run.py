@@ -23,16 +23,16 @@ def command(recipe: Path, overrides: tuple[str, ...], *, resume: bool, changed: 
     """
     _check_is_no_command(recipe)
     # Before what trains is imported, which takes seconds: a mistake is reported at once.
-    from tlf.recipe.plan import find_and_decode_ahead, read_plan
+    from tlf.recipe.plan import read_plan, with_splits
 
     plan = read_plan(recipe, overrides)
     if resume:
         tlf.show(settled(tlf.resume_recipe(plan, changed=changed)))
         return
-    with find_and_decode_ahead(plan) as plan:
-        with importing():
-            show, events = tlf.show, tlf.run(plan)
-        show(settled(events))
+    plan = with_splits(plan)
+    with importing():
+        show, events = tlf.show, tlf.run(plan)
+    show(settled(events))
 
 
 def _check_is_no_command(recipe: Path) -> None:

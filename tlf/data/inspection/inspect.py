@@ -8,7 +8,6 @@ it is done in one thread per core, since Pillow releases Python's lock.
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
 
@@ -28,10 +27,6 @@ from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 from tlf.results import Notice, Prepared, Stored
 from tlf.tasks import Task
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Events = Prepared | Notice | Stored
 
@@ -55,7 +50,6 @@ def inspect_splits(
     task: Task,
     accelerator: Accelerator,
     cache: Cache | None,
-    decoded: Mapping[str, Mapping[bytes, "NDArray[np.uint8]"]],
     used: Collection[str] = ("train", "eval"),
 ) -> Generator[Events, None, Inspected]:
     """Read every image of both splits; give those that can be used.
@@ -67,8 +61,6 @@ def inspect_splits(
         task: what labels are.
         accelerator: the processes that share the work.
         cache: where decoded images are stored; None where nothing is.
-        decoded: ``train``, ``eval`` or ``full`` → hash of a file → its pixels, for images that were
-            decoded before.
         used: which of ``train``, ``eval`` and ``full`` are used, and stored.
 
     Raises:
@@ -86,8 +78,7 @@ def inspect_splits(
             continue
         names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
         decodings = [
-            Decoding(split, split_name, name, preprocessing, accelerator, decoded.get(name, {}))
-            for name in names
+            Decoding(split, split_name, name, preprocessing, accelerator) for name in names
         ]
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
