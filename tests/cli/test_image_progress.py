@@ -47,10 +47,11 @@ def test_a_terminal_shows_one_line_that_is_gone_when_something_is_printed(monkey
 
 def test_a_file_gets_a_line_every_10_seconds(shown):
     assert shown(io.StringIO(), 60, 70, failed=10).splitlines() == [
-        "30 of 70 images, 3.0 images/s, 13 s left",
-        "50 of 70 images, 2.5 images/s, 8 s left",
+        "29 of 70 images, 2.9 images/s, 14 s left",
+        "49 of 70 images, 2.5 images/s, 9 s left",
+        "69 of 70 images, 2.3 images/s, 0 s left",
     ]
-    assert shown(io.StringIO(), 21, None).splitlines() == ["20 images, 2.0 images/s"]
+    assert shown(io.StringIO(), 21, None).splitlines() == ["19 images, 1.9 images/s"]
 
 
 @pytest.mark.parametrize("stderr", [io.StringIO, Terminal])

@@ -67,12 +67,13 @@ def _in_lines(
     items: Iterable[Item], total: int | None, failed: Callable[[], int]
 ) -> Iterator[Item]:
     started = last = time.perf_counter()
-    for number, item in enumerate(items, 1):
-        yield item
-        now, done = time.perf_counter(), number + failed()
-        if now - last >= SECONDS_BETWEEN_LINES and done != total:
+    for number, item in enumerate(items):
+        # Images come in batches: as the first of one comes, those of the batches before are done.
+        now = time.perf_counter()
+        if number and now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            complain(progress_text(done, total, now - started))
+            complain(progress_text(number + failed(), total, now - started))
+        yield item
 
 
 def progress_text(done: int, total: int | None, seconds: float) -> str:
