@@ -112,10 +112,6 @@ class BuiltBackbone:
 class Backbone(Protocol):
     """A pretrained network that turns images into features.
 
-    It may also have ``expected_preprocessing() -> Preprocessing | None``: how images are prepared
-    for it, if that is known without importing torch. Images are then decoded while torch is
-    imported. If the built backbone has another preprocessing, they are decoded again.
-
     It may also have ``build_at(size) -> BuiltBackbone``: build the network for images of another
     size than its weights are for. It is called instead of ``build`` where a recipe has
     ``transforms.size``. Without this method, the network has to take images of any size.

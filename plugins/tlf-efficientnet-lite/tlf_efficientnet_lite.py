@@ -39,7 +39,7 @@ class _Lite:
     sha256: ClassVar[str]
     """SHA-256 of the file of weights in its package. The file's name begins with it, too."""
 
-    def expected_preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> Preprocessing:
         """How images are prepared, as published."""
         return Preprocessing(
             size=self.size,
@@ -69,7 +69,7 @@ class _Lite:
 
         module = timm.create_model(f"tf_efficientnet_lite{self.variant}", num_classes=0)
         width, stages = module.num_features, cut_timm(module)
-        how = self.expected_preprocessing()
+        how = self.preprocessing()
         return BuiltBackbone(module, width, stages, how, CLASSIFIER, notes=self._notes())
 
     def _notes(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def usable(cache, images):
     """The images of a folder, decoded and stored."""
     splits = Folder(str(images)).build()
     task, accelerator = SingleLabel(), Accelerator(cpu=True)
-    inspecting = inspect_splits(splits, PREPROCESSING, "error", task, accelerator, cache, {})
+    inspecting = inspect_splits(splits, PREPROCESSING, "error", task, accelerator, cache)
     return exhausted(inspecting)[0]
 
 

@@ -1,12 +1,9 @@
 import json
-import os
 from dataclasses import replace
 
 import pytest
 import timm
-import torch
 from accelerate import init_empty_weights
-from safetensors.torch import save_file
 from torchvision import models
 
 from tlf.errors import WeightsError
@@ -155,34 +152,3 @@ def test_grey_images_get_the_mean_of_the_colours_figures():
     assert grey.std == pytest.approx((0.226,))
     assert published.with_channels(grey, 1) is grey
     assert replace(grey, mean=(0.0,) * 3, std=(1.0,) * 3).channels == 3
-
-
-def test_the_expected_preprocessing_is_that_of_the_latest_weights():
-    """Another one would cost time: images would be decoded twice."""
-    names = models.list_models(module=models)
-    expected = {name: published.expected_preprocessing(name) for name in names}
-    for name, preprocessing in expected.items():
-        if preprocessing is not None:
-            entry = published.torchvision_weights(name)["DEFAULT"]
-            assert preprocessing == published.torchvision_preprocessing(name, entry.transforms()), (
-                name
-            )
-    assert sum(preprocessing is not None for preprocessing in expected.values()) > 30
-
-
-def test_preprocessing_is_read_from_a_file_without_its_tensors(tmp_path):
-    metadata = {"preprocessing": '{"size": 64, "resize": 72, "interpolation": "bicubic"}'}
-    save_file({"a": torch.zeros(2)}, tmp_path / "whole.safetensors", metadata)
-    preprocessing = published.preprocessing_in(tmp_path / "whole.safetensors")
-    assert preprocessing == Preprocessing(size=64, resize=72, interpolation="bicubic")
-    save_file({"a": torch.zeros(2)}, tmp_path / "silent.safetensors")
-    (tmp_path / "short.safetensors").write_bytes(b"\x08")
-    (tmp_path / "long.safetensors").write_bytes(b"\xff" * 8 + b"{}")
-    (tmp_path / "list.safetensors").write_bytes((2).to_bytes(8, "little") + b"[]")
-    (tmp_path / "other.pth").write_bytes(b"")
-    (tmp_path / "deep.safetensors").write_bytes((10**5).to_bytes(8, "little") + b"[" * 10**5)
-    os.mkfifo(tmp_path / "pipe.safetensors")  # opened, it would wait for a writer
-    for name in ("silent.safetensors", "short.safetensors", "long.safetensors",
-                 "list.safetensors", "none.safetensors", "other.pth", "deep.safetensors",
-                 "pipe.safetensors"):  # fmt: skip
-        assert published.preprocessing_in(tmp_path / name) is None

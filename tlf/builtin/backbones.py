@@ -63,13 +63,6 @@ class Torchvision:
     """Which network of a file that holds several: a part of the names before its tensors', such as
     ``teacher``."""
 
-    def expected_preprocessing(self) -> Preprocessing | None:
-        """Its preprocessing, where it is known without importing torchvision."""
-        file = local_file(self.weights, self.model)
-        own = file and published.preprocessing_in(file)
-        known = file or self.weights in ("DEFAULT", "none")
-        return own or (published.expected_preprocessing(self.model) if known else None)
-
     def build(self) -> BuiltBackbone:
         """Build the network and load its weights.
 

@@ -24,15 +24,6 @@ OTHERS = (
 RENORMALISED = ("inception_v3", "googlenet")
 """torchvision's networks that convert inputs from ImageNet's mean and std to 0.5 inside."""
 
-RESIZED: Mapping[tuple[str, ...], int] = {
-    ("alexnet", "densenet", "resnet18", "resnet34", "squeezenet", "vgg", "vit_b"): 256,
-    ("mobilenet_v2", "regnet_x", "resnet", "resnext", "wide_resnet"): 232,
-}
-"""Prefixes of the names of torchvision's networks (the first that matches is used) → the size of
-the shorter side for their latest weights. All of them crop 224 pixels and resize bilinearly."""
-
-LONGEST_HEADER = 100_000_000
-"""The largest header, in bytes, that the safetensors format allows."""
 
 OLD_NAMES = (
     (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
@@ -79,15 +70,6 @@ def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # 
         mean=half if model in RENORMALISED else tuple(transforms.mean),
         std=half if model in RENORMALISED else tuple(transforms.std),
     )
-
-
-def expected_preprocessing(model: str) -> Preprocessing | None:
-    """How torchvision prepares images for its latest weights, without importing it; None if that
-    is not known.
-    """
-    sizes = (resize for prefixes, resize in RESIZED.items() if model.startswith(prefixes))
-    resize = next(sizes, None)
-    return None if resize is None else Preprocessing(resize=resize)
 
 
 def torchvision_names(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
@@ -224,22 +206,6 @@ def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
         return read_preprocessing(json.loads(metadata["preprocessing"]))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise WeightsError(f"the file's own preprocessing cannot be read: {error}") from error
-
-
-def preprocessing_in(file: Path) -> Preprocessing | None:
-    """How images are prepared, from a file of weights; None if it does not say so or cannot be
-    read. The header is read here, since safetensors would import numpy.
-    """
-    if file.suffix.lower() != ".safetensors" or not file.is_file():  # a pipe would be waited for
-        return None
-    try:
-        with file.open("rb") as weights:
-            length = int.from_bytes(weights.read(8), "little")
-            header = json.loads(weights.read(length)) if length <= LONGEST_HEADER else {}
-        return stored_preprocessing(header.get("__metadata__") or {})
-    # The weights are read again later; then an error is reported.
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError, WeightsError):
-        return None
 
 
 def with_channels(preprocessing: Preprocessing, channels: int) -> Preprocessing:

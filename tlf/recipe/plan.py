@@ -4,8 +4,7 @@ Nothing here imports torch before the plugins do: a mistake in a recipe is repor
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -14,14 +13,11 @@ from typing import Any
 from tlf.cache.store import Cache, open_cache
 from tlf.components import Loss, Offer, Split, Splits
 from tlf.data.classes import class_notes, fit_classes
-from tlf.data.decode_ahead import Ahead, decode_ahead
 from tlf.data.splits import ReadFile, with_printable_names
 from tlf.errors import RecipeError
 from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
 from tlf.plugins.returned import checked_splits
-from tlf.preprocessing import Preprocessing
-from tlf.recipe.augment import used_pixels
 from tlf.recipe.files import (
     check_stored,
     model_part,
@@ -46,8 +42,6 @@ class Plan:
     source: str
     splits: Splits | None = None
     """Its images, if they were found before."""
-    ahead: Ahead | None = None
-    """The process that decodes them while torch is imported, if there is one."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without modules and processes: plugins are loaded again by their names."""
@@ -218,21 +212,15 @@ def _attributed(split: Split, offer: Offer) -> Split:
     return replace(split, read=AttributedRead(split.read, offer))
 
 
-@contextmanager
-def find_and_decode_ahead(plan: Plan) -> Iterator[Plan]:
-    """Find the images of a plan, and decode them in a second process where that gains anything.
+def with_splits(plan: Plan) -> Plan:
+    """The same plan with its images, found before torch is imported: an error in them is reported
+    at once. Of several processes, one has to find them first, which comes later.
 
     Raises:
         DataError: images are missing or do not fit together.
         PluginError: the dataset broke.
     """
-    if processes() > 1:
-        yield plan  # one process has to find them first, and every core has a process
-        return
-    splits = find_splits(plan)
-    preprocessing, used = _expected_preprocessing(plan), used_pixels(plan.recipe)
-    with decode_ahead(splits, preprocessing, cache_of(plan.recipe), used) as ahead:
-        yield replace(plan, splits=splits, ahead=ahead)
+    return plan if processes() > 1 else replace(plan, splits=find_splits(plan))
 
 
 def cache_of(recipe: Recipe) -> Cache | None:
@@ -242,21 +230,6 @@ def cache_of(recipe: Recipe) -> Cache | None:
     if settings.mode == "off" or sys.platform == "win32":
         return None
     return open_cache(settings.dir, settings.max_gb)
-
-
-def _expected_preprocessing(plan: Plan) -> Preprocessing | None:
-    """How images will be resized, if that is known before the backbone is built."""
-    backbone, transforms = plan.recipe.backbone, plan.recipe.transforms
-    white = plan.recipe.data.white
-    if not hasattr(backbone, "expected_preprocessing") or white == "auto":
-        return None
-    with blame(plan.plugins.catalogue.offer(backbone), "expected_preprocessing"):
-        expected: Preprocessing | None = backbone.expected_preprocessing()
-        if expected is None:
-            return None
-        return replace(
-            expected.sized(transforms.size, transforms.resize), white=white or expected.white
-        )
 
 
 def _changed(plan: Plan, overrides: Sequence[str]) -> Plan:

@@ -257,7 +257,6 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         job.task,
         job.accelerator,
         job.cache,
-        job.plan.ahead.take(preprocessing) if job.plan.ahead else {},
         used_pixels(job.recipe),
         job.recipe.data.missing_in_eval,
     )

@@ -31,7 +31,7 @@ def test_the_contract():
 
 @each_lite
 def test_images_are_prepared_as_published(lite):
-    how = lite.expected_preprocessing()
+    how = lite.preprocessing()
     assert (how.size, how.resize) == {0: (224, 256), 1: (240, 272), 2: (260, 292)}[lite.variant]
     assert how.mean == (127 / 255,) * 3
     assert how.std == (128 / 255,) * 3
@@ -46,7 +46,7 @@ def test_the_weights_of_its_package_are_loaded_in_order(lite):
     own = built.module.state_dict().values()
     assert len(stored) == len(own) + 2  # the classifier's
     assert all(torch.equal(tensor, value) for tensor, value in zip(stored, own, strict=False))
-    assert built.preprocessing == lite.expected_preprocessing()
+    assert built.preprocessing == lite.preprocessing()
     assert f"from {package(lite)} (SHA-256 {lite.sha256[:8]}…)" in built.notes[0]
     parameters = sum(p.numel() for p in built.module.parameters())
     assert f"{parameters / 1e6:.1f} M parameters, {built.num_features}" in type(lite).__doc__

@@ -31,15 +31,13 @@ def inspect(tmp_path, root):
         max_gb=1.0,
         *,
         stored=True,
-        decoded=None,
         used=("train", "eval"),
     ):
         cache = Cache(tmp_path / "cache", int(max_gb * 1e9)) if stored else None
         splits, accelerator = Folder(str(root)).build(), start_accelerator("no")
         return exhausted(
             inspect_splits(
-                splits, preprocessing, bad_images, SingleLabel(), accelerator, cache,
-                decoded or {}, used,
+                splits, preprocessing, bad_images, SingleLabel(), accelerator, cache, used
             )
         )  # fmt: skip
 

@@ -1,7 +1,5 @@
 """Images are decoded into the cache, each into its own place."""
 
-from hashlib import sha256
-
 import pytest
 import torch
 
@@ -14,18 +12,14 @@ from tlf.preprocessing import Preprocessing
 PREPROCESSING = Preprocessing(size=32, resize=36)
 
 
-def test_images_that_were_decoded_before_are_used(inspect, root, monkeypatch):
-    data = (root / "train" / "circles" / "003.jpg").read_bytes()
-    before = load_pixels(data, PREPROCESSING)
-    seen = []
-    real = load_pixels
+def test_each_image_is_decoded_once_into_its_place(inspect, monkeypatch):
+    seen, real = [], load_pixels
     monkeypatch.setattr(
         "tlf.data.inspection.decoding.load_pixels",
         lambda data, how: seen.append(data) or real(data, how),
     )
-    usable, _ = inspect(decoded={"train": {sha256(data).digest(): before}})
-    assert len(seen) == 30
-    assert data not in seen
+    usable, _ = inspect()
+    assert len(seen) == 31
     split = usable.splits.train
     for index in range(len(split)):
         expected = load(split.read(index), PREPROCESSING)

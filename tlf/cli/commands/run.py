@@ -21,11 +21,10 @@ def command(recipe: Path, overrides: tuple[str, ...]) -> None:
     """
     _check_is_no_command(recipe)
     # Before what trains is imported, which takes seconds: a mistake is reported at once.
-    from tlf.recipe.plan import find_and_decode_ahead, read_plan
+    from tlf.recipe.plan import read_plan, with_splits
 
     plan = read_plan(recipe, overrides)
-    with find_and_decode_ahead(plan) as plan:
-        tlf.show(settled(tlf.run(plan)))
+    tlf.show(settled(tlf.run(with_splits(plan))))
 
 
 def _check_is_no_command(recipe: Path) -> None:

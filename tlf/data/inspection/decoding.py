@@ -39,8 +39,6 @@ class Decoding:
     """``train``, ``eval`` or ``full``."""
     preprocessing: Preprocessing
     accelerator: Accelerator
-    decoded: Mapping[bytes, "NDArray[np.uint8]"]
-    """Hash of a file → its pixels, for images that were decoded before."""
 
 
 def find_or_store(
@@ -78,12 +76,8 @@ def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared,
     preprocessing = decoding.preprocessing
 
     def shape(index: int) -> Shape:
-        digest = digests[index]
-        if not digest:
+        if not digests[index]:
             return 0, 0, 0
-        if digest in decoding.decoded:
-            first, second, third = decoding.decoded[digest].shape
-            return first, second, third
         try:
             data = decoding.split.read(index)
             if decoding.name == FULL:
@@ -140,8 +134,6 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
     Raises:
         DataError: the file has changed since it was hashed.
     """
-    if digest in decoding.decoded:
-        return decoding.decoded[digest]
     data = decoding.split.read(index)
     if sha256(data).digest() != digest:
         name = decoding.split.names[index]

@@ -8,7 +8,6 @@ it is done in one thread per core, since Pillow releases Python's lock.
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
 
@@ -28,10 +27,6 @@ from tlf.errors import DataError
 from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
 from tlf.tasks import Task
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Events = Prepared | Notice | Stored
 
@@ -55,7 +50,6 @@ def inspect_splits(
     task: Task,
     accelerator: Accelerator,
     cache: Cache | None,
-    decoded: Mapping[str, Mapping[bytes, "NDArray[np.uint8]"]],
     used: Collection[str] = ("train", "eval"),
     missing_in_eval: MissingInEval = "error",
 ) -> Generator[Events, None, Inspected]:
@@ -68,8 +62,6 @@ def inspect_splits(
         task: what labels are.
         accelerator: the processes that share the work.
         cache: where decoded images are stored; None where nothing is.
-        decoded: ``train``, ``eval`` or ``full`` → hash of a file → its pixels, for images that were
-            decoded before.
         used: which of ``train``, ``eval`` and ``full`` are used, and stored.
         missing_in_eval: what a class does that has no eval image left.
 
@@ -87,8 +79,7 @@ def inspect_splits(
             inspections[split_name] = yield from inspected
             continue
         names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
-        common = (preprocessing, accelerator)
-        decodings = [Decoding(split, split_name, n, *common, decoded.get(n, {})) for n in names]
+        decodings = [Decoding(split, split_name, n, preprocessing, accelerator) for n in names]
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
         outcomes += reused
