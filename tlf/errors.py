@@ -16,7 +16,6 @@
 Every message names the thing, says what is wrong and what to write instead.
 """
 
-import shlex
 from collections.abc import Sequence
 from copyreg import __newobj__ as new_object  # type: ignore[attr-defined]
 from difflib import get_close_matches
@@ -124,6 +123,8 @@ def in_shell(path: object) -> str:
     >>> in_shell("runs/a"), in_shell("my runs/a")
     ('runs/a', "'my runs/a'")
     """
+    import shlex  # a head is loaded without it
+
     return shlex.quote(str(path))
 
 

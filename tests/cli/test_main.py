@@ -187,6 +187,7 @@ def test_a_run_that_is_interrupted_during_its_imports_prints_one_line(recipe):
     program = """
 import os, signal, sys
 from importlib.abc import MetaPathFinder
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 class Interrupting(MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name in ("numpy.dtypes", "torch._tensor"):

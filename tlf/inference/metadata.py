@@ -9,7 +9,6 @@ from typing import Any
 from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed
 from tlf.preprocessing import Preprocessing, read_preprocessing
-from tlf.runtime.strict_json import dumps
 
 FIRST_TASK = "single-label"
 """``tlf.tasks.DEFAULT``, written here because loading a head does not wait for ``tlf.tasks``."""
@@ -80,6 +79,8 @@ def read_with_metadata(path: Path) -> tuple[Metadata, bytes]:
 
 def as_json(metadata: Metadata) -> dict[str, Any]:
     """The metadata of a model, as a file holds it: JSON, which has lists and no tuples."""
+    from tlf.runtime.strict_json import dumps  # a head is loaded without it
+
     about = asdict(metadata)
     if not metadata.preprocessing.prepare:
         del about["preprocessing"]["prepare"]  # as in files of runs without transforms

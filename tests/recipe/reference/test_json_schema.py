@@ -356,7 +356,9 @@ def test_a_plugins_options_come_with_their_texts_and_defaults(schema):
     assert grey["mode"]["anyOf"][0]["enum"] == ["mean", "first"]
     assert grey["span"]["description"] == "Where it begins."
     assert "default" not in grey["span"]
-    assert schema["properties"]["plugins"]["items"]["enum"] == ["formula", "grain", "mobilenet"]
+    assert schema["properties"]["plugins"]["items"]["enum"] == [
+        "efficientnet-lite", "formula", "grain", "mobilenet",
+    ]  # fmt: skip
 
 
 def test_every_component_that_is_offered_can_be_completed(schema):
