@@ -5,6 +5,7 @@ it does the same as in one that is not.
 import gc
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -169,10 +170,10 @@ def _trained(events: Generator[object], updates: int) -> tuple[EpochResult, ...]
 
 def _watch(plan: Plan, extension: object) -> None:
     """Find out whether a hook changes what it is given to read."""
-    given: list[str] = []
+    given: list[object] = []
 
     def before(hook: str, _: object, arguments: Mapping[str, object]) -> None:
-        given.append(_read_only(arguments))
+        given.append(deepcopy(_read_only(arguments)))
 
     def after(_: object, hook: str, __: object, arguments: Mapping[str, object]) -> None:
         require(
@@ -185,8 +186,8 @@ def _watch(plan: Plan, extension: object) -> None:
     plan.plugins.manager.add_hookcall_monitoring(before, after)
 
 
-def _read_only(arguments: Mapping[str, object]) -> str:
-    return repr([arguments[name] for name in ("result", "history") if name in arguments])
+def _read_only(arguments: Mapping[str, object]) -> list[object]:
+    return [arguments[name] for name in ("result", "history") if name in arguments]
 
 
 def _check_ended(extension: object, whole: _Outcome) -> None:
