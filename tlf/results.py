@@ -1,7 +1,7 @@
 """The progress of a phase, and the results of updates, epochs and runs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from tlf.tasks import DEFAULT_MONITOR, higher_is_better, is_rate
@@ -71,6 +71,19 @@ class EpochResult:
         }
         text = ", ".join(f"{name}={figure:.4g}" for name, figure in figures.items())
         return f"EpochResult(phase={self.phase!r}, epoch={self.epoch}, {text})"
+
+
+def for_plugins(results: Iterable[EpochResult]) -> tuple[EpochResult, ...]:
+    """Copies of results: what a plugin writes into them does not change those of the run."""
+    return tuple(
+        replace(
+            one,
+            metrics={**one.metrics},
+            stages={**one.stages},
+            train_metrics={**one.train_metrics},
+        )
+        for one in results
+    )
 
 
 EVAL = "eval_"

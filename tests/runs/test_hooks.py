@@ -8,6 +8,7 @@ import pytest
 from tlf.errors import NotFiniteError, PluginError, StoppedError
 from tlf.events import Notice, Updated
 from tlf.hookspecs import hookimpl
+from tlf.runs.history import read_history
 from tlf.runs.hooks import heard
 from tlf.runs.resume import resumed
 from tlf.runs.run import run
@@ -48,6 +49,22 @@ def test_a_run_that_ends(tmp_path):
     ]  # fmt: skip
     assert {(u.updates, u.lr) for u in log.updates} == {(3, 0.1)}
     assert [u.loss is None for u in log.updates[:3]] == [True, False, False]
+
+
+def test_what_a_hook_writes_into_results_does_not_reach_the_files(tmp_path):
+    def clear(results):
+        for result in results:
+            for figures in (result.metrics, result.stages, result.train_metrics):
+                figures.clear()
+
+    hooks, folder = ModuleType("hooks"), tmp_path / "run"
+    hooks.tlf_epoch_ended = hookimpl(lambda result: clear([result]))
+    hooks.tlf_stop = hooks.tlf_select_best = hookimpl(lambda history: clear(history))
+    *_, result = run(tiny_plan(folder, hooks=hooks))
+    *_, plain = run(tiny_plan(tmp_path / "plain"))
+    found = [(one.metrics, one.stages, one.train_metrics) for one in read_history(folder)]
+    assert found == [(one.metrics, one.stages, one.train_metrics) for one in plain.history]
+    assert (result.best.phase, result.best.epoch) == (plain.best.phase, plain.best.epoch)
 
 
 def test_a_killed_run_has_not_failed_and_is_resumed(tmp_path):

@@ -16,7 +16,7 @@ from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.recipe.files import dump
 from tlf.recipe.tables import table
-from tlf.results import EVAL, EpochResult, RunResult
+from tlf.results import EVAL, EpochResult, RunResult, for_plugins
 from tlf.runs.changes import Changes
 from tlf.runs.history import SEGMENTS, append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance
@@ -58,7 +58,8 @@ def record_epoch(folder: Path, job: Job, result: EpochResult) -> None:
     """Add a line to metrics.jsonl, and call the plugins."""
     if job.accelerator.is_main_process:
         append_epoch(folder, result)
-        job.hook.tlf_epoch_ended(result=result)
+        (given,) = for_plugins([result])
+        job.hook.tlf_epoch_ended(result=given)
 
 
 def rewrite_epochs(folder: Path, job: Job, history: Sequence[EpochResult]) -> None:

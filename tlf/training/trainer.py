@@ -15,7 +15,7 @@ from tlf.freezing.freeze import changing_tensors, digests
 from tlf.freezing.partition import start_of
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
-from tlf.results import EpochResult, Progress
+from tlf.results import EpochResult, Progress, for_plugins
 from tlf.tasks.metric import LOSS
 from tlf.training.best_epoch import BestEpoch, copies, newest_is_best, stalled
 from tlf.training.ema import Ema
@@ -91,7 +91,7 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
                 job, phase, segment, progress, trained, state
             )
             history = (*history, result)
-            chosen = job.hook.tlf_select_best(history=history)
+            chosen = job.hook.tlf_select_best(history=for_plugins(history))
             if newest_is_best(monitor, history, chosen) or state.phase_best is None:
                 state.phase_best = None  # frees its memory before the next one is copied
                 state.phase_best = BestEpoch(

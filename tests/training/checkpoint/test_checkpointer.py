@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -39,7 +40,7 @@ def checkpointer(processes=1, folder="run", keep_state=True, wish=None, **every)
     job = SimpleNamespace(
         recipe=recipe,
         accelerator=SimpleNamespace(num_processes=processes, is_main_process=True),
-        hook=SimpleNamespace(tlf_stop=lambda history: wish),
+        hook=SimpleNamespace(tlf_stop=Mock(return_value=wish)),
     )
     return Checkpointer(Path(folder), job, State())
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from tlf.errors import StoppedError, in_shell
 from tlf.events import Notice, PhaseEnded, Prepared, Updated
-from tlf.results import EpochResult
+from tlf.results import EpochResult, for_plugins
 from tlf.runtime.files import is_run
 from tlf.runtime.processes import gathered
 from tlf.runtime.stored.state import state_file
@@ -132,7 +132,10 @@ class Checkpointer:
             return None  # it ends by itself
         if self.job.accelerator.is_main_process and is_asked(self.folder):
             return BY_COMMAND
-        reason: str | None = self.job.hook.tlf_stop(history=tuple(state.history))
+        stop = self.job.hook.tlf_stop
+        if not stop.get_hookimpls():
+            return None  # nothing is copied where nobody asks, which is often
+        reason: str | None = stop(history=for_plugins(state.history))
         return reason
 
     def _agreed(self, *flags: bool) -> Iterator[bool]:
