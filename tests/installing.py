@@ -3,7 +3,7 @@
 import importlib
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,15 @@ def write_project(folder: Path, name: str, source: str) -> Path:
 
 def _describe(project: Path, site: Path) -> None:
     about = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    info = site / f"{about['name'].replace('-', '_')}-{about['version']}.dist-info"
-    info.mkdir()
+    write_metadata(site, about["name"], about["version"], about["entry-points"]["tlf"])
+
+
+def write_metadata(site: Path, distribution: str, version: str, plugins: Mapping[str, str]) -> None:
+    """Write what pip would write of a distribution. ``plugins``: name → module."""
+    info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n"
+        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
     )
-    lines = [f"{name} = {module}" for name, module in about["entry-points"]["tlf"].items()]
+    lines = [f"{name} = {module}" for name, module in plugins.items()]
     (info / "entry_points.txt").write_text("\n".join(["[tlf]", *lines, ""]))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from installed_plugins import Plain
+from installing import write_metadata
 from tlf.hookspecs import hookimpl
 
 
@@ -25,12 +26,7 @@ def install(tmp_path, monkeypatch):
     def install(name, source, distribution=None, module=None):
         distribution, module = distribution or f"tlf-{name}", module or f"tlf_test_{name}"
         folder = tmp_path / distribution
-        info = folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n"
-        )
-        (info / "entry_points.txt").write_text(f"[tlf]\n{name} = {module}\n")
+        write_metadata(folder, distribution, "1.2", {name: module})
         (folder / f"{module}.py").write_text(source)
         monkeypatch.syspath_prepend(folder)
         monkeypatch.delitem(sys.modules, module, raising=False)

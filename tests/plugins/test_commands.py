@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+from installing import write_metadata
 from tlf.cli import main as cli
 
 COMMANDS = """
@@ -34,10 +35,7 @@ def tlf(tmp_path, monkeypatch, capsys):
     """Install the plugin ``sum``, run a command, and give exit code, output and errors."""
 
     def run(*arguments, others="{}", text=COMMANDS):
-        info = tmp_path / "site" / "tlf_sum-1.0.dist-info"
-        info.mkdir(parents=True, exist_ok=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf-sum\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[tlf]\nsum = tlf_sum_commands\n")
+        write_metadata(tmp_path / "site", "tlf-sum", "1.0", {"sum": "tlf_sum_commands"})
         source = textwrap.dedent(text).replace("OTHERS", others)
         (tmp_path / "site" / "tlf_sum_commands.py").write_text(source)
         monkeypatch.syspath_prepend(tmp_path / "site")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from installing import write_metadata
 from places import ROOT
 from tlf.cli.main import main
 from tlf.errors import PluginError
@@ -145,10 +146,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 @pytest.mark.parametrize("name", ["two-ends", "Two_Ends"])
 def test_names_of_installed_plugins_are_taken(name, tmp_path, monkeypatch):
-    info = tmp_path / "site" / "other-1.2.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(f"[tlf]\n{name} = nothing\n")
+    write_metadata(tmp_path / "site", "other", "1.2", {name: "nothing"})
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setenv("TLF_PLUGINS", "0")  # what is switched off is installed all the same
     with pytest.raises(

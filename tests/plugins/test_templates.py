@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from installing import installed
 from places import ROOT
 from tlf import hookspecs
 from tlf.errors import PluginError
@@ -58,26 +59,22 @@ def test_an_unknown_hook_is_an_error_with_the_list(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hook", OTHERS)
-def test_every_package_loads_and_passes_its_test(hook, written, monkeypatch):
+def test_every_package_loads_and_passes_its_test(hook, written, monkeypatch, tmp_path):
     folder, module = written(hook)
     name = folder.name.removeprefix("tlf-")
-    info = folder / f"{folder.name.replace('-', '_')}-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {folder.name}\nVersion: 0.1.0\n")
-    (info / "entry_points.txt").write_text(f"[tlf]\n{name} = {module}\n")
-    monkeypatch.syspath_prepend(folder)
     monkeypatch.syspath_prepend(folder / "tests")
     monkeypatch.chdir(folder)
-    assert any(plugin.name == name for plugin in load_plugins([name]).loaded)
-    (survey,) = [one for one in survey_plugins() if one.plugin.name == name]
-    assert survey.failure is None
-    try:
-        tests = vars(__import__(f"test_{module}"))
-        for test in [function for key, function in tests.items() if key.startswith("test_")]:
-            test()
-    finally:
-        for imported in (module, f"test_{module}"):
-            sys.modules.pop(imported, None)
+    with installed(tmp_path, folder):
+        assert any(plugin.name == name for plugin in load_plugins([name]).loaded)
+        (survey,) = [one for one in survey_plugins() if one.plugin.name == name]
+        assert survey.failure is None
+        try:
+            tests = vars(__import__(f"test_{module}"))
+            for test in [function for key, function in tests.items() if key.startswith("test_")]:
+                test()
+        finally:
+            for imported in (module, f"test_{module}"):
+                sys.modules.pop(imported, None)
 
 
 @pytest.mark.slow

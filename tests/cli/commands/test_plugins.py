@@ -2,6 +2,8 @@
 
 import pytest
 
+from installing import write_metadata
+
 PLUGIN = """
 import click
 from dataclasses import dataclass
@@ -44,12 +46,7 @@ def survey(tmp_path, monkeypatch, main):
     def survey(**sources):
         for name, source in sources.items():
             module = f"survey_{name}_plugin"
-            info = tmp_path / "site" / f"tlf_{name}-1.0.dist-info"
-            info.mkdir(parents=True)
-            (info / "METADATA").write_text(
-                f"Metadata-Version: 2.1\nName: tlf-{name}\nVersion: 1.0\n"
-            )
-            (info / "entry_points.txt").write_text(f"[tlf]\n{name} = {module}\n")
+            write_metadata(tmp_path / "site", f"tlf-{name}", "1.0", {name: module})
             (tmp_path / "site" / f"{module}.py").write_text(source)
         monkeypatch.syspath_prepend(tmp_path / "site")
         code, out, err = main("plugins")
