@@ -1,6 +1,9 @@
 """``tlf options`` shows every option with its type, default and help."""
 
-from installed_plugins import HEADS
+import pytest
+
+from installed_plugins import HEADER, HEADS
+from installing import write_metadata
 
 
 def test_a_component(main):
@@ -50,16 +53,46 @@ def test_an_unknown_name(main):
     assert err.endswith("; tlf options lists all\n")
 
 
-def test_plugins_are_included_and_failures_are_said(main, tmp_path, monkeypatch):
-    for name, source in {"gems": HEADS, "torn": "raise RuntimeError"}.items():
-        info = tmp_path / f"tlf_{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tlf-{name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[tlf]\n{name} = options_{name}\n")
-        (tmp_path / f"options_{name}.py").write_text(source)
-    monkeypatch.syspath_prepend(tmp_path)
+@pytest.fixture
+def install_plugins(tmp_path, monkeypatch):
+    """Install plugins, name → source."""
+
+    def install_plugins(**sources):
+        for name, source in sources.items():
+            write_metadata(tmp_path, f"tlf-{name}", "1.0", {name: f"options_{name}"})
+            (tmp_path / f"options_{name}.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return install_plugins
+
+
+def test_plugins_are_included_and_failures_are_said(main, install_plugins):
+    install_plugins(gems=HEADS, torn="raise RuntimeError")
     code, out, err = main("options", "gems:gem")
     assert code == 0
     assert out.splitlines()[:2] == ["head.gems:gem  (plugin gems)", 'write: head = "gems:gem"']
     assert "  width             a whole number; default 2" in out
     assert err.startswith("left out: plugin 'torn'")
+
+
+def test_a_format_of_a_plugin_says_how_it_is_written(main, install_plugins):
+    exporter = """
+@dataclass(frozen=True)
+class Npz:
+    \"\"\"Arrays of numpy.\"\"\"
+
+    file = "model.npz"
+
+    def write(self, model, classes, preprocessing, path):
+        path.touch()
+
+@hookimpl
+def tlf_exporters():
+    return {"npz": Npz}
+"""
+    install_plugins(mine=HEADER + exporter)
+    code, out, _ = main("options", "mine:npz")
+    assert (code, out.splitlines()) == (0, [
+        "mine:npz  (plugin mine)", "Arrays of numpy.", "write: tlf export RUN --to mine:npz",
+        "  It has no options.",
+    ])  # fmt: skip

@@ -35,7 +35,7 @@ class Options:
     """``data.csv``, ``phases``, ``phases.freeze``."""
     help: str = ""
     usage: str = ""
-    """What to write in a recipe to use the component."""
+    """What to write to use the component: in a recipe, or as a command."""
     plugin: str = "tlf"
     """The plugin that offers it."""
     options: tuple[Option, ...] = ()
@@ -63,7 +63,9 @@ def recipe_options(name: str | None = None) -> tuple[Options, ...]:
 
 
 def every_option(plugins: Sequence[Surveyed]) -> tuple[Options, ...]:
-    """All places of a recipe, each followed by the components that it takes."""
+    """All places of a recipe, each followed by the components that it takes; then the formats of
+    exports that plugins offer.
+    """
     catalogue = Catalogue(tuple(offer for one in plugins for offer in one.offers))
     return tuple(_every(catalogue))
 
@@ -126,6 +128,9 @@ def _every(catalogue: Catalogue) -> Iterator[Options]:
         if place.kind.hook not in shown:
             yield from (_component(place, offer, catalogue) for offer in offers)
         shown.add(place.kind.hook)
+    for offer in catalogue.of("tlf_exporters").values():  # a command names them, and sets no option
+        written = f"tlf export RUN --to {offer.kind}"
+        yield Options(offer.kind, described(offer.component), written, offer.plugin.name)
 
 
 def _table(place: Place, catalogue: Catalogue) -> Options:
