@@ -12,10 +12,9 @@ from places import ROOT
 from tlf import hookspecs
 from tlf.errors import PluginError
 from tlf.plugins.loading import load_plugins, survey_plugins
-from tlf.plugins.scaffold import DEFAULT, write_plugin
+from tlf.plugins.scaffold import write_plugin
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("tlf_")]
-OTHERS = [hook for hook in HOOKS if hook != DEFAULT]
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def test_an_unknown_hook_is_an_error_with_the_list(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hook", OTHERS)
+@pytest.mark.parametrize("hook", HOOKS)
 def test_every_package_loads_and_passes_its_test(hook, written, monkeypatch, tmp_path):
     folder, module = written(hook)
     name = folder.name.removeprefix("tlf-")
@@ -79,7 +78,7 @@ def test_every_package_loads_and_passes_its_test(hook, written, monkeypatch, tmp
 
 @pytest.mark.slow
 def test_all_are_formatted_and_typed_as_tlf_is(written, tmp_path):
-    folders = [written(hook) for hook in OTHERS]
+    folders = [written(hook) for hook in HOOKS]
     style = ROOT / "pyproject.toml"
     ruff, mypy = (str(Path(sys.executable).parent / tool) for tool in ("ruff", "mypy"))
     for command in (

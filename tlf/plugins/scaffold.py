@@ -9,7 +9,7 @@ from string import Template
 
 from tlf.errors import PluginError, nearest
 from tlf.plugins.discovery import distribution_names, installed_plugins
-from tlf.plugins.templates import Starter, command_line, components, runs
+from tlf.plugins.templates import Starter, command_line, components, freeze_policies, runs
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -34,84 +34,6 @@ $name = "$module"
 
 [tool.hatch.build.targets.wheel]
 only-include = ["$module.py"]
-"""
-
-_MODULE = '''\
-"""A freeze policy for tlf: ``freeze = "$name:ends"``."""
-
-from dataclasses import dataclass
-
-from tlf.hookspecs import hookimpl
-from tlf.model import Classifier
-from tlf.results import Progress
-
-
-@dataclass(frozen=True)
-class Ends:
-    """Train the stem, the last stages and the head; freeze the stages between."""
-
-    last: int = 1
-    """How many of the last stages train."""
-
-    def frozen(self, model: Classifier, progress: Progress) -> list[str]:
-        """Names of the parameters that are frozen in this epoch."""
-        middle = list(model.stages)[1 : len(model.stages) - self.last]
-        return [name for stage in middle for name in model.stage(stage)]
-
-
-@hookimpl
-def tlf_freeze_policies() -> dict[str, type]:
-    """Offer the policy to recipes."""
-    return {"ends": Ends}
-'''
-
-_TEST = '''\
-"""The policy keeps tlf's contract, freezes the right stages, and is found by its name."""
-
-from tlf.plugins import load_plugins
-from tlf.results import Progress
-from tlf.testing import check_freeze_policy, tiny_classifiers
-
-from $module import Ends
-
-
-def test_it_keeps_the_contract():
-    check_freeze_policy(Ends())
-    check_freeze_policy(Ends(last=2))
-
-
-def test_what_it_freezes():
-    model = tiny_classifiers()["resnet18"]
-    frozen = set(Ends().frozen(model, Progress(epoch=0, epochs=1)))
-    assert [s for s in model.stages if frozen & {*model.stage(s)}] == ["layer1", "layer2", "layer3"]
-
-
-def test_recipes_find_it():
-    offers = load_plugins(["$name"]).catalogue.of("tlf_freeze_policies")
-    assert offers["$name:ends"].component is Ends
-'''
-
-_README = """\
-# tlf-$name
-
-A freeze policy for tlf: the stem, the last stages and the head train; the stages between are
-frozen.
-
-```sh
-pip install -e '.[test]'
-pytest
-```
-
-In a recipe:
-
-```toml
-[[phases]]
-freeze = "$name:ends"                       # or { kind = "$name:ends", last = 2 }
-```
-
-| option | default | what it does |
-|---|---|---|
-| `last` | `1` | how many of the last stages train |
 """
 
 
@@ -145,7 +67,7 @@ def test_it_keeps_the_contract():
     $check($tested)
 '''
 
-_HOOK_README = """\
+_README = """\
 # tlf-$name
 
 $about for tlf.
@@ -178,15 +100,14 @@ def write_plugin(name: str, parent: Path, hook: str = DEFAULT) -> Path:
     folder = parent / f"tlf-{name}"
     module = f"tlf_{name.replace('-', '_')}"
     _check_free(name, folder, module)
-    about = "A freeze policy" if starter is None else starter.about
-    own, test, readme = (_MODULE, _TEST, _README) if starter is None else _texts_of(starter)
+    own, test, readme = _texts_of(starter)
     files = {
         "pyproject.toml": _PROJECT,
         f"{module}.py": own,
         f"tests/test_{module}.py": test,
         "README.md": readme,
     }
-    values = {"name": name, "module": module, "about": about, "hook": _full(hook)}
+    values = {"name": name, "module": module, "about": starter.about, "hook": _full(hook)}
     texts = {path: Template(text).substitute(values) for path, text in files.items()}
     try:
         _write_whole(folder, texts)
@@ -197,17 +118,17 @@ def write_plugin(name: str, parent: Path, hook: str = DEFAULT) -> Path:
     return folder
 
 
-def find_starter(hook: str) -> Starter | None:
-    """What is written for a hook, with ``tlf_`` or without; None for the default.
+def find_starter(hook: str) -> Starter:
+    """What is written for a hook, with ``tlf_`` or without.
 
     Raises:
         PluginError: there is no such hook; lists them.
     """
-    starters = {**components.STARTERS, **command_line.STARTERS, **runs.STARTERS}
-    if (full := _full(hook)) == DEFAULT:
-        return None
-    if full not in starters:
-        known = sorted(one.removeprefix("tlf_") for one in (DEFAULT, *starters))
+    starters: dict[str, Starter] = {}
+    for module in (components, freeze_policies, command_line, runs):
+        starters |= module.STARTERS
+    if (full := _full(hook)) not in starters:
+        known = sorted(one.removeprefix("tlf_") for one in starters)
         raise PluginError(f"there is no hook {hook!r}; {nearest(hook, known)}")
     return starters[full]
 
@@ -219,10 +140,11 @@ def _full(hook: str) -> str:
 def _texts_of(starter: Starter) -> tuple[str, str, str]:
     """A module, its test and a README, with the names of this plugin to be filled in."""
     tested = "$module" + (f".{starter.component}" if starter.component else "")
-    test = _OFFERING_TEST if starter.kind else _HOOK_TEST
+    test = starter.test or (_OFFERING_TEST if starter.kind else _HOOK_TEST)
+    readme = starter.readme or _README
     values = {**vars(starter), "tested": tested}
     module = f'"""$about for tlf.\n\nTry it: {starter.use}\n"""\n\n{starter.code}'
-    return module, Template(test).safe_substitute(values), _HOOK_README.replace("$use", starter.use)
+    return module, Template(test).safe_substitute(values), readme.replace("$use", starter.use)
 
 
 def _check_name(name: str) -> None:

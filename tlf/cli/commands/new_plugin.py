@@ -20,11 +20,10 @@ def command(name: str, hook: str) -> None:
 
     starter = find_starter(hook)
     folder = tlf.write_plugin(name, Path(), hook)
-    what = "a freeze policy" if starter is None else starter.about[0].lower() + starter.about[1:]
-    use = "tlf explain RECIPE phases.0.freeze=$name:ends" if starter is None else starter.use
+    what = starter.about[0].lower() + starter.about[1:]
     echo(
         f"{folder} holds a plugin that works: {what}, its test, a README. Next:\n"
         f"    pip install -e {folder}\n"
         f"    pytest {folder}\n"
-        f"    {use.replace('$name', name)}"
+        f"    {starter.use.replace('$name', name)}"
     )

@@ -19,3 +19,7 @@ class Starter:
     """The class of the component, or the function that is tested."""
     check: str = "check_extension"
     """The function of ``tlf.testing`` that tests it."""
+    test: str = ""
+    """Its test, where it is more than this check."""
+    readme: str = ""
+    """Its README, where it says more than how the plugin is used."""
