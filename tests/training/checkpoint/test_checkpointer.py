@@ -159,6 +159,12 @@ def test_a_run_that_has_trained_all_of_its_epochs_is_asked_nothing(saved):
         assert keeper.request == "enough"
 
 
+def test_a_reason_is_one_line_that_is_not_too_long(saved):
+    with checkpointer(seconds=1e9, wish="two\n lines " + 500 * "a") as keeper:
+        list(keeper.after(updated()))
+        assert keeper.request == "two lines " + 190 * "a"
+
+
 @pytest.mark.parametrize("keep_state", [True, False])
 def test_the_state_says_that_the_last_phase_has_ended(monkeypatch, keep_state):
     said = []

@@ -25,6 +25,9 @@ from tlf.training.trainer import Event
 BY_COMMAND = "tlf stop"
 """The reason of a run that was ended by this command."""
 
+LONGEST_REASON = 200
+"""Letters of a plugin's reason that are kept: it stands in one line, on the screen and in files."""
+
 PROOF = 20
 """A stored state is sound if so many updates after it went well."""
 
@@ -136,7 +139,7 @@ class Checkpointer:
         if not stop.get_hookimpls():
             return None  # nothing is copied where nobody asks, which is often
         reason: str | None = stop(history=for_plugins(state.history))
-        return reason
+        return reason and f"{' '.join(reason.split()):.{LONGEST_REASON}}"
 
     def _agreed(self, *flags: bool) -> Iterator[bool]:
         """Whether any process is due, whether any has to stop, and whether any wishes to end.
