@@ -26,14 +26,16 @@ MOST_WEIGHTS = 3
 """Networks of which the names of published weights are printed, at most."""
 
 
-def _number(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+def _number(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> float | None:
     """A number such as 6M or 2.5e6."""
     if value is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d*)?(?:e\d+)?)([KMB]?)", value, re.IGNORECASE)
     if found is None:
         raise click.BadParameter(f"must be a number, got {value!r}; write 6M, for example")
-    return int(float(found[1]) * FACTORS[found[2].upper()])
+    return float(found[1]) * FACTORS[found[2].upper()]
 
 
 @click.command()
@@ -44,7 +46,7 @@ def _number(_context: click.Context, _parameter: click.Parameter, value: str | N
     metavar="NUMBER",
     help="Only networks with at most so many parameters, such as 6M.",
 )
-def command(pattern: str | None, max_params: int | None) -> None:
+def command(pattern: str | None, max_params: float | None) -> None:
     """List the networks that a recipe can name.
 
     PATTERN is a name, a family, or a pattern such as 'vit_*'. Without it, the families are listed.
