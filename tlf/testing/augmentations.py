@@ -90,15 +90,14 @@ def _transformed(transform: Transform, image: Tensor) -> Tensor:
 def describe(augmentation: Augmentation | BatchAugmentation | Transform) -> str:
     """What it makes of a few images."""
     found = []
-    if not isinstance(augmentation, Augmentation | BatchAugmentation):
-        found.append(augmentation.transform(_image(33, 57)))
-        return str([(tuple(t.shape), t.double().sum().item()) for t in found])
     for draw in range(DRAWS):
         if isinstance(augmentation, Augmentation):
             with seeded(draw, "augment"):
                 found.append(augmentation.augment(_image(33, 57), 32))
-        else:
+        elif isinstance(augmentation, BatchAugmentation):
             found.extend(_mixed(augmentation, *_batch(5), draw))
+        else:
+            found.append(augmentation.transform(_image(33, 57)))
     return str([(tuple(t.shape), t.double().sum().item()) for t in found])
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import click
 import torch
 from click.testing import CliRunner
-from torch import Tensor, nn
+from torch import Tensor
 
 from tlf.components import Exporter
 from tlf.data.transforms import normalize
@@ -19,7 +19,8 @@ from tlf.plugins.validation import fault
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.seeds import seeded
 from tlf.testing.contract import raising_only, require
-from tlf.testing.tiny_run import SIDE, Network
+from tlf.testing.models import tiny_classifier
+from tlf.testing.tiny_run import SIDE
 
 CLASSES = ("a", "b", "c")
 PREPROCESSING = Preprocessing(SIDE, SIDE)
@@ -60,7 +61,7 @@ def check_exporter(exporter: Exporter) -> None:
     problem = fault("tlf_exporters", type(exporter))
     rule = "an exporter is a frozen dataclass with file and write, which needs no options"
     require(problem is None, exporter, str(problem), rule)
-    model = _model()
+    model = tiny_classifier().eval()
     before = digests(model)
     with TemporaryDirectory(prefix="tlf-checked-") as folder:
         path = Path(folder, exporter.file)
@@ -101,10 +102,3 @@ def _check_logits(
             f"gives logits for {len(batch)} images that differ by up to {difference:.2g}",
             f"the file gives the model's logits, within {TOLERANCE}",
         )
-
-
-def _model() -> Classifier:
-    with seeded(0, "model"):
-        built = Network().build()
-        model = Classifier(built.module, nn.Linear(built.num_features, len(CLASSES)), built.stages)
-    return model.eval()

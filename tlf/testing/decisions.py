@@ -14,11 +14,10 @@ from tlf.plugins.validation import result_fault
 from tlf.results import EpochResult
 from tlf.runtime.seeds import seeded
 from tlf.testing.contract import no_random_numbers, raising_only, require
-from tlf.testing.models import results
-from tlf.testing.tiny_run import SIDE, Network
+from tlf.testing.models import CLASSES, results, tiny_classifier
+from tlf.testing.tiny_run import SIDE
 
 STEP, BEST = "tlf_training_step", "tlf_select_best"
-CLASSES = 3
 
 
 def check_training_step(step: Callable[..., Tensor | None]) -> None:
@@ -36,9 +35,7 @@ def check_training_step(step: Callable[..., Tensor | None]) -> None:
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
-    with seeded(0, "model"):
-        built = Network().build()
-        model = Classifier(built.module, nn.Linear(built.num_features, CLASSES), built.stages)
+    model = tiny_classifier()
     for frozen in ((), model.backbone_names):
         freeze(model, frozenset(frozen))
         for count in (6, 2, 1):
@@ -155,10 +152,10 @@ def _wanted(function: Callable[..., Any], **arguments: object) -> Mapping[str, o
 
 def _described(model: Classifier, images: Tensor, targets: Tensor) -> dict[str, object]:
     """What a step must leave as it is: its name → its value."""
-    weights = {f"the weight {name}": digest for name, digest in digests(model).items()
-               if name in dict(model.named_parameters())}  # fmt: skip
+    parameters, digest_of = dict(model.named_parameters()), digests(model)
+    weights = {f"the weight {name}": digest_of[name] for name in parameters}
     of_parameters: dict[str, object] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in parameters.items():
         of_parameters[f"requires_grad of {name}"] = parameter.requires_grad
         gradient = parameter.grad
         of_parameters[f"the gradient of {name}"] = None if gradient is None else gradient.tolist()

@@ -13,6 +13,7 @@ from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS
 from tlf.tasks.metric import LOSS
 from tlf.testing.contract import own_catalogue
+from tlf.testing.tiny_run import Network
 
 CLASSES = 3
 
@@ -30,6 +31,12 @@ def tiny_classifiers() -> dict[str, Classifier]:
     torchvision and ``tiny_vit``, a transformer of 6 blocks. Random weights, new on every call.
     """
     return dict(each_classifier())
+
+
+def tiny_classifier() -> Classifier:
+    """A classifier of 3 classes on the network of ``tiny_run``, new on every call."""
+    with seeded(0, "backbone"):
+        return _classifier(Network().build())
 
 
 def each_classifier() -> Iterator[tuple[str, Classifier]]:
