@@ -122,16 +122,14 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
     """
     known = {field.name for field in fields(EpochResult)}  # a newer version may write more
     rest = {name: value for name, value in line.items() if name in known}
-    metrics, trained = (
-        {k.removeprefix(p): v for k, v in line.items() if k.startswith(p) and k not in known}
-        for p in _METRICS
-    )
+    figures = {k: v for k, v in line.items() if k.startswith((EVAL, TRAIN)) and k not in known}
     stages = {stage: StageSignals(**signals) for stage, signals in line["stages"].items()}
-    named = {f"{EVAL}{k}": v for k, v in metrics.items()} | {
-        f"{TRAIN}{k}": v for k, v in trained.items()
+    _check_line(rest, figures, stages)
+    metrics = {
+        field_name: {k.removeprefix(p): v for k, v in figures.items() if k.startswith(p)}
+        for p, field_name in _METRICS.items()
     }
-    _check_line(rest, named, stages)
-    return EpochResult(**{**rest, "metrics": metrics, "stages": stages, "train_metrics": trained})
+    return EpochResult(**{**rest, "stages": stages, **metrics})
 
 
 def _check_line(
