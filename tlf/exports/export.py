@@ -103,14 +103,14 @@ def export(
 
 
 def _find_format(to: str, int8: bool) -> Format:
-    if ":" in to and not int8:
-        return plugin_format(to)
-    if to not in FORMATS and ":" not in to:
-        raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS])}")
     if int8 and to != "onnx":
         raise TlfError(
             f"--int8 needs --to onnx, got --to {to}; write --to onnx, or leave --int8 out"
         )
+    if ":" in to:
+        return plugin_format(to)
+    if to not in FORMATS:
+        raise TlfError(f"there is no format {to!r}; {nearest(to, [*FORMATS])}")
     return FORMATS[to]
 
 
