@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,14 +73,20 @@ def command(
     write = WRITERS[format_name or FORMATS.get(output.suffix.lower() if output else "", "table")]
     paths, total = _paths(images, output, null=null)
     problems: list[str] = []
-    labels: Counter[str] = Counter()
+    number = 0
     with warnings_as_notes():
         found = tlf.predict(run, paths, lambda error: problems.append(str(error)), precision)
     shown = with_progress(_at_least_one(found, problems), total, lambda: len(problems))
-    with warnings_as_notes(), stopped_cleanly(), _opened(output) as file:
-        write(_counted(shown, labels), file, top)
+
+    def counted() -> "Iterator[Prediction]":
+        nonlocal number
+        for prediction in shown:
+            number += 1
+            yield prediction
+
+    with warnings_as_notes(), stopped_cleanly(), _written(output) as file:
+        write(counted(), file, top)
     if output is not None:
-        number = labels.total()
         complain(
             f"wrote {number:,} prediction{'s' if number > 1 else ''} to {printable(str(output))}"
         )
@@ -122,7 +127,7 @@ def _paths(
     """
     from tlf.inference.predict import expand
 
-    given = _never(output, _named(images, null=null))
+    given = _without(output, _named(images, null=null))
     if STDIN in images:
         return given, None
     files = expand([*given])
@@ -135,7 +140,7 @@ def _named(images: Sequence[str], *, null: bool) -> Iterator[str]:
         yield from read_paths(null=null) if image == STDIN else [image]
 
 
-def _never(output: Path | None, paths: Iterable[str]) -> Iterator[str]:
+def _without(output: Path | None, paths: Iterable[str]) -> Iterator[str]:
     """Yield the paths unchanged.
 
     Raises:
@@ -148,7 +153,7 @@ def _never(output: Path | None, paths: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
+def _written(output: Path | None) -> Iterator[TextIO]:
     """Where predictions are written: stdout, or a file that has its name only when it is whole.
 
     Raises:
@@ -180,10 +185,3 @@ def _at_least_one(
         raise DataError("\n  ".join(["no image can be read:", *problems]))
     yield first
     yield from predictions
-
-
-def _counted(predictions: "Iterable[Prediction]", labels: Counter[str]) -> "Iterator[Prediction]":
-    """Yield the predictions unchanged, and count their labels."""
-    for prediction in predictions:
-        labels[prediction.label] += 1
-        yield prediction
