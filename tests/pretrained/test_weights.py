@@ -71,6 +71,12 @@ def test_a_count_of_batches_may_be_a_float(net, state, stored, count):
     assert net.bn.num_batches_tracked.equal(torch.tensor(count))
 
 
+def test_a_count_of_batches_may_be_a_list_of_one_number(net, state):
+    """As in files from torch 0.3."""
+    weights.fit(net, state | {"bn.num_batches_tracked": torch.tensor([7])})
+    assert net.bn.num_batches_tracked.equal(torch.tensor(7))
+
+
 def test_a_count_of_batches_may_be_missing_and_nothing_else(net, state):
     del state["bn.num_batches_tracked"]
     weights.fit(net, state)
