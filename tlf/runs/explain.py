@@ -15,7 +15,6 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
-from tlf.pretrained.own_classifiers import onnx_note
 from tlf.recipe.build import build_model, check_input, has_linear_head, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
@@ -99,8 +98,6 @@ class Explanation:
     """Phase → what it would do, in order."""
     own_loader: str = ""
     """Where no other library loads the run's ``model.safetensors``: a sentence that says why."""
-    onnx: str = ""
-    """Where the model cannot be exported to ONNX: a sentence that says why."""
     weights: tuple[str, ...] = ()
     """What a person should know about the backbone's weights: one sentence each."""
 
@@ -129,8 +126,8 @@ class Explanation:
     def notes(self) -> tuple[str, ...]:
         """Notes about splits, weights, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        exports = filter(None, [self.own_loader, self.onnx])
-        return (*self.splits.notes, *self.weights, *exports, *whole, *self.unused)
+        own_loader = [self.own_loader] if self.own_loader else []
+        return (*self.splits.notes, *self.weights, *own_loader, *whole, *self.unused)
 
     def __str__(self) -> str:
         """What each phase would do, as ``tlf explain`` prints it."""
@@ -177,9 +174,8 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
     }
     own_loader = built.own_loader if has_linear_head(plan) else OTHER_HEAD
     return Explanation(
-        plan, splits, classifier, preprocessing, story, own_loader, onnx_note(built.module),
-        built.notes,
-    )  # fmt: skip
+        plan, splits, classifier, preprocessing, story, own_loader, built.notes
+    )
 
 
 def _explained(
