@@ -15,7 +15,7 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
-from tlf.recipe.build import build_model, check_input, has_linear_head, resolve_preprocessing
+from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.training.phases import apart, check_phases, learning_rates, probed, unused_note
@@ -26,13 +26,6 @@ ONE_STAGE = (
     "gradual and layer_decay, treat it as a whole"
 )
 """The note about a backbone that cannot be frozen by stages."""
-
-
-OTHER_HEAD = (
-    "only a linear head with a bias loads into timm's or torchvision's own network; "
-    "tlf export writes this model --to torch-export or onnx"
-)
-"""The note about any other head."""
 
 
 @dataclass(frozen=True)
@@ -172,9 +165,8 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         phase.name: _explained(plan, classifier, preprocessing, number, phase)
         for number, phase in enumerate(plan.recipe.phases)
     }
-    own_loader = built.own_loader if has_linear_head(plan) else OTHER_HEAD
     return Explanation(
-        plan, splits, classifier, preprocessing, story, own_loader, built.notes
+        plan, splits, classifier, preprocessing, story, own_loader(plan, built), built.notes
     )
 
 
