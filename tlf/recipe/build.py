@@ -36,7 +36,14 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
         RecipeError: the head pools, but the backbone gives no maps or tokens.
         WeightsError: the weights cannot be fetched or do not fit.
     """
-    built, classifier = _built(plan, classes, plan.recipe.transforms.size)
+    return build_model_at(plan, classes, plan.recipe.transforms.size)
+
+
+def build_model_at(
+    plan: Plan | ModelPlan, classes: int, size: int | None
+) -> tuple[BuiltBackbone, Classifier]:
+    """The same for images of a size: the side in pixels, or None for that of the weights."""
+    built, classifier = _built(plan, classes, size)
     if plan.recipe.start_from is not None:
         _load_trained(Path(plan.recipe.start_from), built.classifier, classifier)
     return built, classifier
