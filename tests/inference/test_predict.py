@@ -393,6 +393,9 @@ def test_only_the_plugins_that_the_model_is_made_of_are_needed(tmp_path, images)
     assert head.mark.shape == (3,)
     with installed(tmp_path / "less", marking):
         assert load_classifier(result.folder).model.head.mark.shape == (3,)
+        unwritten = shutil.ignore_patterns("model.safetensors")
+        stopped = shutil.copytree(result.folder, tmp_path / "stopped", ignore=unwritten)
+        assert load_classifier(stopped).model.head.mark.shape == (3,)
     needed = (
         r"model.safetensors needs the plugin 'marking' of tlf-marking 1\.2: plugin 'marking' is"
     )

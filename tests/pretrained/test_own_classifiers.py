@@ -5,7 +5,7 @@ import re
 import pytest
 from torch import nn
 
-from tlf.pretrained.own_classifiers import onnx_note, own_loader_note
+from tlf.pretrained.own_classifiers import own_loader_note
 
 
 def network(kind, **attributes):
@@ -34,8 +34,3 @@ def test_only_what_the_librarys_own_loader_refuses_is_noted(module, said):
     start = "timm's own net does not load the run's model.safetensors: "
     assert note.startswith(start if said else "")
     assert bool(note) == bool(said)
-
-
-def test_what_onnx_cannot_hold_is_noted():
-    assert onnx_note(network("ResNet")) == ""
-    assert "Twins cannot be exported to ONNX: its attention" in onnx_note(network("Twins"))

@@ -61,7 +61,12 @@ def test_a_tag_is_in_model_or_in_weights():
 @pytest.mark.parametrize("model", ["resnet18.a1_in1", "resnet18"])
 def test_an_unknown_tag_is_answered_with_the_nearest(model):
     with pytest.raises(WeightsError, match="did you mean 'a1_in1k'"):
-        published.timm_config(model, "" if "." in model else "a1_in1")
+        published.timm_config(model, None if "." in model else "a1_in1")
+
+
+def test_an_empty_name_is_no_name_of_weights():
+    with pytest.raises(WeightsError, match="no weights '' are published for resnet18; Known: a1"):
+        published.timm_published("resnet18", "")
 
 
 def test_an_architecture_without_published_weights_says_so():

@@ -34,6 +34,8 @@ def test_what_is_resized_is_noted_once_for_all():
         "a is resized from (4) to (9), and 1 more alike, as the library does it"
     ]
     assert reshaped(given, given, "") == []
+    count = "norm.num_batches_tracked"  # torch makes a number of it
+    assert reshaped({count: torch.tensor([7])}, {count: torch.tensor(0)}, "") == []
 
 
 def test_a_size_that_a_network_does_not_take_is_named():

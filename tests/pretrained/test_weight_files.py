@@ -5,38 +5,14 @@ import resource
 import struct
 import warnings
 import zipfile
-from collections import OrderedDict
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import nn
 
+from tensors import same
 from tlf.errors import WeightsError
 from tlf.pretrained import weights
-
-
-@pytest.fixture
-def net():
-    return nn.Sequential(
-        OrderedDict(conv=nn.Conv2d(1, 2, 3), bn=nn.BatchNorm2d(2), fc=nn.Identity())
-    )
-
-
-@pytest.fixture
-def state(net):
-    generator = torch.Generator().manual_seed(1)
-    return {
-        name: torch.rand(tensor.shape, generator=generator)
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in net.state_dict().items()
-    }
-
-
-def same(tensors, expected):
-    assert tensors.keys() == expected.keys()
-    return all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
 @pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])

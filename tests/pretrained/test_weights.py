@@ -1,35 +1,12 @@
 import warnings
-from collections import OrderedDict
 
 import pytest
 import torch
 from torch import nn
 
+from tensors import same
 from tlf.errors import WeightsError
 from tlf.pretrained import weights
-
-
-@pytest.fixture
-def net():
-    return nn.Sequential(
-        OrderedDict(conv=nn.Conv2d(1, 2, 3), bn=nn.BatchNorm2d(2), fc=nn.Identity())
-    )
-
-
-@pytest.fixture
-def state(net):
-    generator = torch.Generator().manual_seed(1)
-    return {
-        name: torch.rand(tensor.shape, generator=generator)
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in net.state_dict().items()
-    }
-
-
-def same(tensors, expected):
-    assert tensors.keys() == expected.keys()
-    return all(torch.equal(tensors[name], expected[name]) for name in expected)
 
 
 def quantized(tensor):
@@ -92,6 +69,12 @@ def test_a_count_of_batches_may_be_a_float(net, state, stored, count):
     """``half`` on every tensor of a file: a count of more than 65,504 batches becomes infinite."""
     weights.fit(net, state | {"bn.num_batches_tracked": torch.tensor(stored).half()})
     assert net.bn.num_batches_tracked.equal(torch.tensor(count))
+
+
+def test_a_count_of_batches_may_be_a_list_of_one_number(net, state):
+    """As in files from torch 0.3."""
+    weights.fit(net, state | {"bn.num_batches_tracked": torch.tensor([7])})
+    assert net.bn.num_batches_tracked.equal(torch.tensor(7))
 
 
 def test_a_count_of_batches_may_be_missing_and_nothing_else(net, state):

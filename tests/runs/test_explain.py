@@ -4,7 +4,8 @@ import pytest
 
 from tlf.events import Notice, SegmentStarted
 from tlf.pretrained.own_classifiers import REARRANGED
-from tlf.runs.explain import OTHER_HEAD, StageRow, explain, stage_rows
+from tlf.recipe.build import OTHER_HEAD
+from tlf.runs.explain import StageRow, explain, stage_rows
 from tlf.runs.run import run
 
 

@@ -10,7 +10,9 @@ from generators import exhausted
 from small import TWO_PHASES, write_recipe
 from tlf.data.loader import Loaders
 from tlf.errors import PluginError, RecipeError
+from tlf.heads import Mlp
 from tlf.pretrained.weights import fingerprint
+from tlf.recipe.build import OTHER_HEAD
 from tlf.recipe.plan import read_plan
 from tlf.runtime.devices import start_accelerator
 from tlf.training.job import largest_piece, norm_notes, open_job, read_images
@@ -41,6 +43,10 @@ def test_more_workers_than_the_machine_serves_are_noted(job, changed):
     assert changed(replace(job, loaders=Loaders(3, pin=False)), workers=3).notes == ()
     (note,) = changed(replace(job, loaders=Loaders(16, pin=False)), workers=3000).notes
     assert note.startswith("workers must be at most 16 on this machine, 8 for each core, got 3000")
+
+
+def test_a_head_that_no_library_has_is_noted(job, changed):
+    assert changed(job, head=Mlp()).notes == (OTHER_HEAD,)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tlf.components import Split, Splits
 from tlf.data.inspection.readable import MissingInEval, ReadSubset
-from tlf.data.splits import listed
+from tlf.data.splits import listed, too_few_classes
 from tlf.errors import DataError
 from tlf.tasks import Task
 
@@ -122,10 +122,8 @@ def _without(splits: Splits, names: Iterable[str], task: Task) -> Splits:
     """
     kept = [k for k, name in enumerate(splits.classes) if name not in names]
     classes = tuple(splits.classes[k] for k in kept)
-    if len(classes) < 2:
-        raise DataError(
-            f"train must have at least 2 classes, got {listed(classes)} only; add images of another"
-        )
+    if problems := too_few_classes(classes, "train"):
+        raise DataError(problems[0])
     train, evaluated = (_among(split, kept, task) for split in (splits.train, splits.eval))
     if not len(evaluated):
         raise DataError(

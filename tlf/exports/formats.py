@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tlf.errors import RunError, TlfError, WeightsError
+from tlf.exports.attention import FourDimensions
 from tlf.exports.own_network import arranged, own_network
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.head import load_head
@@ -165,7 +166,7 @@ def write_onnx(source: Source, path: Path) -> None:
     """
     require("onnx", "onnxscript")
     # A graph computes attention step by step: tensors have the strides of the same steps in torch.
-    with _tracing("onnx"), sdpa_kernel(SDPBackend.MATH):
+    with _tracing("onnx"), FourDimensions(), sdpa_kernel(SDPBackend.MATH):
         program: Any = torch.onnx.export(
             _program(source), input_names=["images"], output_names=["logits"], dynamo=True,
             verbose=False,

@@ -22,8 +22,8 @@ from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
 from tlf.model import Classifier, restore_tensors
 from tlf.pretrained.weights import fingerprint
-from tlf.recipe.build import build_model
-from tlf.recipe.plan import read_plan
+from tlf.recipe.build import build_model_at
+from tlf.recipe.plan import read_model_plan
 from tlf.results import EVAL
 from tlf.runtime.stored.state import UnfinishedRunWarning, glance, place_of, read_state, state_file
 from tlf.tasks import TASKS
@@ -88,8 +88,10 @@ def _rebuilt(folder: Path, stored: dict[str, Any]) -> tuple[Classifier, Metadata
             f"the run in {folder} has no model yet: it was stopped {place_of(stored)}, before an "
             f"epoch was evaluated; go on with: tlf resume {in_shell(folder)}"
         )
-    metadata, plan = from_json(stored["about"], path), read_plan(folder / "recipe.toml")
-    built, classifier = build_model(plan, len(metadata.classes))
+    metadata = from_json(stored["about"], path)
+    plan = read_model_plan(folder / "recipe.toml", metadata.changed_by)
+    size = metadata.preprocessing.size
+    built, classifier = build_model_at(plan, len(metadata.classes), size)
     if fingerprint(built.module.state_dict()) != metadata.backbone["sha256"]:
         raise WeightsError(
             f"the backbone of {folder}/recipe.toml has other weights than when the run was "

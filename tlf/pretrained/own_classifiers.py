@@ -1,5 +1,4 @@
-"""Which networks have a classifier that a linear head is no plain part of, and which cannot be
-exported.
+"""Which networks have a classifier that a linear head is no plain part of.
 
 ``model.safetensors`` holds the head under the name of the network's own classifier. timm and
 torchvision load it from there, except into these networks. ``tests/architectures.py`` tries all
@@ -49,10 +48,6 @@ UNLIKE = {
 """Class of the network → why no file with a linear head loads into it."""
 
 
-NOT_IN_ONNX = {"Twins": "its attention has 5 dimensions, and the graph's has 4"}
-"""Class of the network → why ``tlf export --to onnx`` cannot hold it."""
-
-
 def own_loader_note(library: str, model: str, module: "nn.Module") -> str:
     """Why the library's own network does not load a run's ``model.safetensors``; empty if it does.
 
@@ -67,14 +62,6 @@ def own_loader_note(library: str, model: str, module: "nn.Module") -> str:
     if reason := unlike(module):
         return f"{refused}: {reason}; tlf export RUN --to torch-export or onnx works"
     return ""
-
-
-def onnx_note(module: "nn.Module") -> str:
-    """Why a network cannot be exported to ONNX; empty if it can."""
-    kind = type(module).__name__
-    if kind not in NOT_IN_ONNX:
-        return ""
-    return f"{kind} cannot be exported to ONNX: {NOT_IN_ONNX[kind]}; --to torch-export works"
 
 
 def rearranged(module: "nn.Module") -> str:

@@ -24,7 +24,6 @@ OTHERS = (
 RENORMALISED = ("inception_v3", "googlenet")
 """torchvision's networks that convert inputs from ImageNet's mean and std to 0.5 inside."""
 
-
 OLD_NAMES = (
     (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
     (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
@@ -92,8 +91,9 @@ def timm_architecture(model: str) -> str:
     return architecture
 
 
-def timm_config(model: str, tag: str = "") -> Any:  # noqa: ANN401
-    """Timm's configuration of an architecture with the weights of a tag, or of its first tag.
+def timm_config(model: str, tag: str | None = None) -> Any:  # noqa: ANN401
+    """Timm's configuration of an architecture with the weights of a tag; by default of the tag in
+    the model's name, or of its first tag.
 
     Raises:
         WeightsError: there is no such tag.
@@ -101,13 +101,13 @@ def timm_config(model: str, tag: str = "") -> Any:  # noqa: ANN401
     from timm.models import get_arch_pretrained_cfgs
 
     architecture, _, named = model.partition(".")
-    if tag and named and tag != named:
+    if tag is not None and named and tag != named:
         raise WeightsError(
             f"the tag must be in model or in weights, got {named!r} and {tag!r}; write one of them"
         )
     configs = get_arch_pretrained_cfgs(architecture)
     by_tag = {name.partition(".")[2]: config for name, config in configs.items()}
-    chosen = tag or named or next(iter(by_tag), "")
+    chosen = (named or next(iter(by_tag), "")) if tag is None else tag
     if chosen not in by_tag:
         raise WeightsError(unknown(chosen, architecture, [*filter(None, by_tag)]))
     return by_tag[chosen]
@@ -119,7 +119,7 @@ def timm_published(model: str, weights: str) -> Any:  # noqa: ANN401
     Raises:
         WeightsError: there is no such tag, or nothing is published under it.
     """
-    config = timm_config(model, "" if weights == "default" else weights)
+    config = timm_config(model, None if weights == "default" else weights)
     if not (config.hf_hub_id or config.url):
         raise WeightsError(
             f'timm publishes no weights for {model}; write weights = "none" or a file\'s name'

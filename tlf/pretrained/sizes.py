@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tlf.pretrained.names import shape
+from tlf.pretrained.names import COUNTER, shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,14 +56,18 @@ def one_size(size: int, reason: object) -> str:
 
 
 def reshaped(given: "Mapping[str, Tensor]", own: "Mapping[str, Tensor]", how: str) -> list[str]:
-    """A note about each kind of tensors that were resized to fit a network.
+    """A note about tensors that were resized to fit a network, if there are any.
 
     Parameters:
         given: the tensors as a file has them.
         own: the network's tensors.
         how: for what they are resized, and by whose rule.
     """
-    changed = [n for n, tensor in own.items() if n in given and given[n].shape != tensor.shape]
+    changed = [
+        name
+        for name, tensor in own.items()
+        if name in given and given[name].shape != tensor.shape and not name.endswith(COUNTER)
+    ]
     if not changed:
         return []
     name = changed[0]

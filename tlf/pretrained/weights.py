@@ -67,8 +67,8 @@ def fit(
 ) -> None:
     """Copy weights into all tensors of a network, and convert them to its dtypes.
 
-    ``num_batches_tracked`` may be missing, as in files from older versions of torch, or be a float,
-    as where the whole file was converted to half precision.
+    ``num_batches_tracked`` may be missing, or be a list of one number, as in files from older
+    versions of torch, or be a float, as where the whole file was converted to half precision.
 
     Parameters:
         module: the network; its parameters and buffers are changed in place.
@@ -101,7 +101,7 @@ def fit(
         )
     with torch.no_grad():
         for name, tensor in given.items():
-            own[name].copy_(tensor)
+            own[name].copy_(tensor.view_as(own[name]))
 
 
 def not_finite(tensors: "Mapping[str, Tensor]") -> list[str]:
@@ -172,7 +172,8 @@ def _below(name: str, modules: Collection[str]) -> bool:
 def _misfit(name: str, own: "Tensor", given: "Tensor | None") -> str:
     if given is None:
         return ""
-    if own.shape != given.shape:
+    one_number = name.endswith(COUNTER) and own.numel() == given.numel() == 1
+    if own.shape != given.shape and not one_number:
         return f"{name} is {shape(given)} in the file and {shape(own)} in the network"
     return other_number(name, own, given)
 

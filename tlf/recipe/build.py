@@ -21,6 +21,12 @@ from tlf.recipe.schema import Recipe
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS
 
+OTHER_HEAD = (
+    "only a linear head with a bias loads into timm's or torchvision's own network; "
+    "tlf export writes this model --to torch-export or onnx"
+)
+"""The note about any other head."""
+
 
 def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
     """Build the backbone with its weights, and a new head for so many classes; or both as an
@@ -30,7 +36,14 @@ def build_model(plan: Plan, classes: int) -> tuple[BuiltBackbone, Classifier]:
         RecipeError: the head pools, but the backbone gives no maps or tokens.
         WeightsError: the weights cannot be fetched or do not fit.
     """
-    built, classifier = _built(plan, classes, plan.recipe.transforms.size)
+    return build_model_at(plan, classes, plan.recipe.transforms.size)
+
+
+def build_model_at(
+    plan: Plan | ModelPlan, classes: int, size: int | None
+) -> tuple[BuiltBackbone, Classifier]:
+    """The same for images of a size: the side in pixels, or None for that of the weights."""
+    built, classifier = _built(plan, classes, size)
     if plan.recipe.start_from is not None:
         _load_trained(Path(plan.recipe.start_from), built.classifier, classifier)
     return built, classifier
@@ -103,10 +116,13 @@ def _joined(plan: Plan | ModelPlan, built: BuiltBackbone, classes: int, verb: st
     return classifier
 
 
-def has_linear_head(plan: Plan) -> bool:
-    """Whether the head is a linear layer with a bias, as the classifiers of libraries are."""
+def own_loader(plan: Plan, built: BuiltBackbone) -> str:
+    """Why the library's own network does not load the run's ``model.safetensors``: a sentence, or
+    nothing where it does.
+    """
     head = plan.recipe.head
-    return plan.plugins.catalogue.offer(head).kind == "linear" and bool(getattr(head, "bias", True))
+    linear = plan.plugins.catalogue.offer(head).kind == "linear" and getattr(head, "bias", True)
+    return built.own_loader if linear else OTHER_HEAD
 
 
 def resolve_preprocessing(

@@ -178,6 +178,7 @@ class ModelRecipe:
     """The part of a recipe that a trained model is built from: to classify needs no other."""
 
     seed: Seed = 0
+    start_from: PathText | None = None
     extensions: Extensions = ()
     backbone: PretrainedBackbone
     head: NewHead

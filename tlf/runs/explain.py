@@ -15,8 +15,7 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier, parameter_count
 from tlf.preprocessing import Preprocessing
-from tlf.pretrained.own_classifiers import onnx_note
-from tlf.recipe.build import build_model, check_input, has_linear_head, resolve_preprocessing
+from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.training.phases import apart, check_phases, learning_rates, probed, unused_note
@@ -27,13 +26,6 @@ ONE_STAGE = (
     "gradual and layer_decay, treat it as a whole"
 )
 """The note about a backbone that cannot be frozen by stages."""
-
-
-OTHER_HEAD = (
-    "only a linear head with a bias loads into timm's or torchvision's own network; "
-    "tlf export writes this model --to torch-export or onnx"
-)
-"""The note about any other head."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +91,6 @@ class Explanation:
     """Phase → what it would do, in order."""
     own_loader: str = ""
     """Where no other library loads the run's ``model.safetensors``: a sentence that says why."""
-    onnx: str = ""
-    """Where the model cannot be exported to ONNX: a sentence that says why."""
     weights: tuple[str, ...] = ()
     """What a person should know about the backbone's weights: one sentence each."""
 
@@ -129,8 +119,8 @@ class Explanation:
     def notes(self) -> tuple[str, ...]:
         """Notes about splits, weights, stages and parameters, one sentence each."""
         whole = [ONE_STAGE] if len(self.classifier.stages) == 1 else []
-        exports = filter(None, [self.own_loader, self.onnx])
-        return (*self.splits.notes, *self.weights, *exports, *whole, *self.unused)
+        own_loader = [self.own_loader] if self.own_loader else []
+        return (*self.splits.notes, *self.weights, *own_loader, *whole, *self.unused)
 
     def __str__(self) -> str:
         """What each phase would do, as ``tlf explain`` prints it."""
@@ -175,11 +165,9 @@ def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:
         phase.name: _explained(plan, classifier, preprocessing, number, phase)
         for number, phase in enumerate(plan.recipe.phases)
     }
-    own_loader = built.own_loader if has_linear_head(plan) else OTHER_HEAD
     return Explanation(
-        plan, splits, classifier, preprocessing, story, own_loader, onnx_note(built.module),
-        built.notes,
-    )  # fmt: skip
+        plan, splits, classifier, preprocessing, story, own_loader(plan, built), built.notes
+    )
 
 
 def _explained(

