@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from rich.console import Console
 
+from tlf.cli.lines import epoch_text
 from tlf.cli.progress import show
-from tlf.cli.tables import epoch_text
 from tlf.events import Notice, Prepared, Stored, Updated
 from tlf.results import EpochResult, Progress, RunResult
 from tlf.runs.record import RunStarted

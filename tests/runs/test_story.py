@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tlf.runs.explain import explain
-from tlf.runs.story import epochs_text, lines
+from tlf.runs.explain import StageRow, explain
+from tlf.runs.story import epochs_text, lines, stage_table
 
 GRADUAL = ["transforms.augment=none", "phases.all.epochs=4", "phases.all.freeze=gradual"]
 
@@ -83,3 +83,39 @@ def test_an_explanation_is_one_line_and_a_notebook_shows_all_of_it(recipe):
     assert repr(explanation) == "<Explanation of head, all: 372,882 parameters; print shows it>"
     explanation._repr_pretty_(type("Printer", (), {"text": shown.append}), cycle=False)
     assert shown == [str(explanation)]
+
+
+def table(rows):
+    """The cells of the lines below the header."""
+    _, *lines = stage_table((row, row.state, row.rates) for row in rows)
+    return [re.split(r" {2,}", line.strip()) for line in lines]
+
+
+def test_neighbours_with_the_same_state_and_rates_share_a_row():
+    rows = [
+        StageRow("stem", 1, 0, ()),
+        StageRow("layer1", 2, 0, ()),
+        StageRow("layer2", 3, 1, (0.1,)),
+        StageRow("layer3", 4, 4, (0.1,)),
+        StageRow("layer4", 5, 5, (0.1,)),
+        StageRow("head", 6, 6, (0.1,)),
+    ]
+    assert [cells[:3] for cells in table(rows)] == [
+        ["stem … layer1", "3", "frozen"],
+        ["layer2", "3", "33% trainable"],
+        ["layer3 … layer4", "9", "trainable"],
+        ["head", "6", "trainable"],
+    ]
+
+
+def test_every_stage_has_its_state_and_rates():
+    rows = [
+        StageRow("stem", 100, 0, ()),
+        StageRow("layer1", 200, 50, (0.001,)),
+        StageRow("head", 10, 10, (0.001, 0.01)),
+    ]
+    assert table(rows) == [
+        ["stem", "100", "frozen", "–"],
+        ["layer1", "200", "25% trainable", "1.00e-03"],
+        ["head", "10", "trainable", "1.00e-03 … 1.00e-02"],
+    ]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tlf.cli.tables import audit_lines
+from tlf.cli.lines import audit_lines
 from tlf.events import SegmentStarted
 from tlf.results import EpochResult, rank
 from tlf.tasks import DEFAULT_MONITOR, metric_of

@@ -1,8 +1,8 @@
 """What commands print: text as it is, and never markup.
 
 Names of files, classes, phases and stages come from elsewhere. Rich would read brackets in them as
-markup and colons as emoji, and a terminal would obey their control characters. So every line and
-every cell of a table is made here.
+markup and colons as emoji, and a terminal would obey their control characters. So every line is
+made here.
 """
 
 import sys
@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from tlf.runtime.text import printable, printable_lines
+from tlf.runtime.text import printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
 
 
 def say(console: "Console", text: str, style: str = "") -> None:
@@ -25,13 +24,6 @@ def say(console: "Console", text: str, style: str = "") -> None:
     from rich.text import Text
 
     console.print(Text(printable_lines(text), style), soft_wrap=True)
-
-
-def cell(text: str) -> "Text":
-    """A cell of a table."""
-    from rich.text import Text
-
-    return Text(printable(text))
 
 
 def echo(text: str) -> None:

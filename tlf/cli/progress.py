@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tlf.cache.store import readable_size
+from tlf.cli.lines import audit_lines, epoch_text
 from tlf.cli.output import say
-from tlf.cli.tables import audit_lines, epoch_text, merged, stage_table
 from tlf.errors import in_shell
 from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
 from tlf.recipe.augment import crop_line
@@ -18,6 +18,7 @@ from tlf.results import EpochResult, RunResult
 from tlf.runs.explain import stage_rows
 from tlf.runs.folder import more_epochs
 from tlf.runs.record import RunStarted
+from tlf.runs.story import stage_table
 from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
@@ -82,7 +83,8 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
         case SegmentStarted() if job is not None:
             text = f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}"
             say(console, text)
-            console.print(stage_table(merged(stage_rows(job.classifier, event.rates))))
+            rows = stage_rows(job.classifier, event.rates)
+            say(console, "\n".join(stage_table((row, row.state, row.rates) for row in rows)))
         case SegmentEnded():
             say(console, "\n".join(audit_lines(event.audit)))
         case Stored():

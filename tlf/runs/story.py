@@ -1,6 +1,6 @@
 """What a recipe would do, as lines of text: phase after phase, in 80 columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -99,7 +99,7 @@ def _phase(explanation: "Explanation", phase: Phase, *, names: bool) -> Iterator
             f"  from epoch 2 on, training decides (freeze = {', '.join(kinds)}): "
             f"{'stages may thaw later' if thaw else 'no thaw is expected'}"
         )
-    yield from _table(explained)
+    yield from stage_table(_stages(explained))
 
 
 def _source(recipe: Recipe, phase: Phase, segment: "ExplainedSegment") -> str:
@@ -138,13 +138,29 @@ def epochs_text(epochs: Sequence[int]) -> str:
     return f"epoch{'s' if len(epochs) > 1 else ''} {', '.join(texts)}{more}"
 
 
-def _table(explained: "ExplainedPhase") -> Iterator[str]:
-    """A line for each stage, neighbours that are alike together: parameters, state, rate."""
+def stage_table(stages: Iterable[tuple["StageRow", str, Sequence[float]]]) -> Iterator[str]:
+    """A line for each stage, neighbours that are alike together: parameters, state, rates. The head
+    stays apart.
+
+    >>> from tlf.runs.explain import StageRow
+    >>> rows = [StageRow(stage, 1000, 0, ()) for stage in ("stem", "layer1", "layer2", "head")]
+    >>> for line in stage_table((row, row.state, row.rates) for row in rows):
+    ...     print(line)
+      stage          parameters  state   lr
+      stem … layer2       3,000  frozen   –
+      head                1,000  frozen   –
+
+    Parameters:
+        stages: each with its state and its learning rates, ascending.
+    """
     rows = [("stage", "parameters", "state", "lr")]
-    for (state, rates, _), group in groupby(_stages(explained), key=lambda one: one[1:]):
-        stages = [row for row, *_ in group]
-        ends = dict.fromkeys((stages[0].stage, stages[-1].stage))
-        count = sum(row.parameters for row in stages)
+    told = ((row, state, _rates(rates)) for row, state, rates in stages)
+    for (_, state, rates), group in groupby(
+        told, key=lambda one: (one[0].stage == "head", *one[1:])
+    ):
+        alike = [row for row, *_ in group]
+        ends = dict.fromkeys((alike[0].stage, alike[-1].stage))
+        count = sum(row.parameters for row in alike)
         rows.append((" … ".join(ends), f"{count:,}", state, rates))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
@@ -152,8 +168,8 @@ def _table(explained: "ExplainedPhase") -> Iterator[str]:
         yield "  " + "  ".join(cells)
 
 
-def _stages(explained: "ExplainedPhase") -> Iterator[tuple["StageRow", str, str, bool]]:
-    """Each stage with its state, its rates, and whether it is the head, which stays apart."""
+def _stages(explained: "ExplainedPhase") -> Iterator[tuple["StageRow", str, Sequence[float]]]:
+    """Each stage with its state and its rates in the whole phase."""
     first = explained.segments[0].stages
     for number, row in enumerate(first):
         every = [segment.stages[number] for segment in explained.segments]
@@ -166,7 +182,7 @@ def _stages(explained: "ExplainedPhase") -> Iterator[tuple["StageRow", str, str,
         else:
             trains = [s for s, one in zip(explained.segments, every, strict=True) if one.trainable]
             state = f"trains in {epochs_text(sorted(e for s in trains for e in s.epochs))}"
-        yield row, state, _rates(rates), row.stage == "head"
+        yield row, state, rates
 
 
 def _rates(rates: Sequence[float]) -> str:
