@@ -16,6 +16,7 @@ from tlf.pretrained.own_classifiers import own_loader_note
 from tlf.pretrained.sizes import one_size, reshaped, torchvision_resized
 from tlf.pretrained.timm_network import TimmNetwork
 from tlf.pretrained.weights import (
+    HUB_PREFIX,
     StoredWeights,
     check_key,
     fit,
@@ -27,8 +28,6 @@ from tlf.pretrained.weights import (
 
 if TYPE_CHECKING:
     from torch import nn
-
-HUB_PREFIX = "hf-hub:"
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """timm's names for a file of weights on the Hugging Face hub; safetensors first."""

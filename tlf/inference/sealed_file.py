@@ -14,15 +14,11 @@ from torch import Tensor
 
 from tlf.errors import RunError, UnwritableError, WeightsError, in_shell
 from tlf.runtime.regular_file import check_regular
-from tlf.runtime.seal import BLANK, DIGEST, digest, header, seal
+from tlf.runtime.seal import BLANK, DIGEST, LONGEST_HEADER, digest, header, seal
 
 FORMAT = 2
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
 too."""
-
-
-LONGEST_HEADER = 100_000_000
-"""The largest header, in bytes, that the safetensors format allows."""
 
 START = 64
 """How many bytes are read before it is known that a file is one of safetensors."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
-    "STARTER", "SUFFIXES", "StoredWeights", "check_key", "fingerprint", "fit", "local_file", "read",
-    "vacated",
+    "HUB_PREFIX", "STARTER", "SUFFIXES", "StoredWeights", "check_key", "fingerprint", "fit",
+    "local_file", "needed", "not_finite", "other_number", "read", "vacated",
 ]  # fmt: skip
 
 STARTER = Path(__file__).with_name("starter_resnet18.safetensors")
@@ -24,6 +24,9 @@ STARTER = Path(__file__).with_name("starter_resnet18.safetensors")
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar", ".pt.tar", ".tar")
 """Suffixes of files of weights in a recipe, in any case."""
+
+HUB_PREFIX = "hf-hub:"
+"""What stands before the name of a repository of the hub."""
 
 
 def local_file(weights: str, architecture: str) -> Path | None:
@@ -45,7 +48,7 @@ def local_file(weights: str, architecture: str) -> Path | None:
             )
         return STARTER
     by_suffix = weights.lower().endswith((*SUFFIXES, *FOREIGN, *ARCHIVES))
-    by_path = ("/" in weights or os.sep in weights) and not weights.startswith("hf-hub:")
+    by_path = ("/" in weights or os.sep in weights) and not weights.startswith(HUB_PREFIX)
     return Path(os.path.expanduser(weights)) if by_suffix or by_path else None
 
 

@@ -22,6 +22,8 @@ from tlf.components import (
     Scheduler,
     Transform,
 )
+from tlf.data.classes import UnknownInEval
+from tlf.data.inspection.readable import BadImages, MissingInEval
 from tlf.preprocessing import WHITE
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened
@@ -53,14 +55,14 @@ class Data:
     """``[data]``: where the images are. The dataset's options stand in the same table."""
 
     dataset: Annotated[Dataset, Kind("tlf_datasets", "dataset", beside=DATA_KEYS)]
-    bad_images: Literal["error", "skip"] = "error"
+    bad_images: BadImages = "error"
     """What an unreadable image does: it stops the run, or is left out and reported."""
     white: Annotated[int, Field(ge=1, le=WHITE)] | Literal["auto"] | None = None
     """The value of 16-bit grey images that is white: ``auto`` is the largest one in the train
     split; None is 65535, and the run says which range the images use."""
-    missing_in_eval: Literal["error", "allow"] = "error"
+    missing_in_eval: MissingInEval = "error"
     """What a class without eval images does: it stops the run, or is trained and not evaluated."""
-    unknown_in_eval: Literal["error", "skip"] = "error"
+    unknown_in_eval: UnknownInEval = "error"
     """What eval images of a class without train images do: they stop the run, or are left out and
     counted."""
 

@@ -14,6 +14,9 @@ DIGEST = "file_sha256"
 BLANK = "0" * 64
 """Stands in the digest's place while it is computed."""
 
+LONGEST_HEADER = 100_000_000
+"""The largest header, in bytes, that the safetensors format allows."""
+
 _MARK = rf"{DIGEST}\": \"".encode()
 """The bytes before the digest in the header: JSON inside a JSON string. No text of a user can
 contain them, because its quotes would be escaped once more."""

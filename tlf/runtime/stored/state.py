@@ -13,12 +13,9 @@ from typing import Any
 
 from tlf.errors import RunError
 from tlf.runtime.regular_file import check_regular
-from tlf.runtime.seal import header, is_sealed
+from tlf.runtime.seal import LONGEST_HEADER, header, is_sealed
 
 FORMAT = 4
-
-_LONGEST_HEADER = 100_000_000
-"""The largest header, in bytes, that the safetensors format allows."""
 
 
 class UnfinishedRunWarning(UserWarning):
@@ -124,7 +121,7 @@ def _text(path: Path) -> dict[str, Any]:
     check_regular(path)
     with path.open("rb") as file:
         length = file.read(8)
-        start = header(length + file.read(min(int.from_bytes(length, "little"), _LONGEST_HEADER)))
+        start = header(length + file.read(min(int.from_bytes(length, "little"), LONGEST_HEADER)))
     text = json.loads(json.loads(start[8:])["__metadata__"]["tlf"])
     if not isinstance(text, dict):
         raise TypeError("its metadata is no table")
