@@ -126,13 +126,13 @@ def train_activations(
     title = f"{len(job.splits.train)} train images"
     if _random(images):
         title += f", view {view_number + 1} of {job.recipe.cache.views}"
-    return (yield from _activations(job, segment, "train", images, view_number, title))
+    return (yield from activations(job, segment, "train", images, view_number, title))
 
 
 def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Activations | None]:
     """The stored output of the frozen stages for the eval split; None where it cannot be stored."""
     title = f"{len(job.splits.eval)} eval images"
-    return (yield from _activations(job, segment, "eval", eval_images(job), 0, title))
+    return (yield from activations(job, segment, "eval", eval_images(job), 0, title))
 
 
 def model_inputs(job: Job, segment: Segment, batch: Batch) -> Tensor:
@@ -164,9 +164,13 @@ def _frozen_output(job: Job, segment: Segment, partition: Partition, images: Ten
     )
 
 
-def _activations(
+def activations(
     job: Job, segment: Segment, split: str, images: Images, view_number: int, title: str
 ) -> Generator[Events, None, Activations | None]:
+    """The stored output of the frozen stages for images of a split; None where it cannot be stored.
+
+    ``title``: what messages call the images.
+    """
     partition, store = segment.partition, job.cache
     if partition is None or store is None or split not in job.manifests:
         return None

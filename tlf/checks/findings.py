@@ -1,0 +1,93 @@
+"""What a check of a set of images has found."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image of a job."""
+
+    split: str
+    """``train`` or ``eval``."""
+    index: int
+    """Its position in the split."""
+    name: str
+    label: str
+    """The name of its class."""
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Images that show the same."""
+
+    images: tuple[ImageRef, ...]
+    exact: bool
+    """Whether their bytes are equal; otherwise they are near-duplicates."""
+    similarity: float
+    """The least similarity between neighbours of the group; 1 where their bytes are equal."""
+
+    @property
+    def across_splits(self) -> bool:
+        """Whether train and eval share it."""
+        return len({image.split for image in self.images}) > 1
+
+    @property
+    def across_classes(self) -> bool:
+        """Whether its images have different labels."""
+        return len({image.label for image in self.images}) > 1
+
+
+@dataclass(frozen=True)
+class LabelSuspect:
+    """An image whose label looks wrong."""
+
+    image: ImageRef
+    proposed: str
+    """The class that it looks like."""
+    own_probability: float
+    """Out-of-fold probability of its own label."""
+    proposed_probability: float
+    neighbours: tuple[ImageRef, ...] = ()
+    """The images that look most like it."""
+
+
+@dataclass(frozen=True)
+class Inseparable:
+    """Two classes that can hardly be told apart."""
+
+    classes: tuple[str, str]
+    error: float
+    """The out-of-fold rate at which their images are taken for each other."""
+    images: int
+
+
+@dataclass(frozen=True)
+class OddSize:
+    """An image whose size is unlike that of the others."""
+
+    image: ImageRef
+    width: int
+    height: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check of a set of images has found."""
+
+    images: dict[str, int]
+    """Split → its number of readable images."""
+    class_counts: dict[str, dict[str, int]]
+    """Split → class → images."""
+    unreadable: tuple[tuple[str, str, str], ...] = ()
+    """Split, name and reason of each image that cannot be read."""
+    duplicates: tuple[Duplicates, ...] = ()
+    suspects: tuple[LabelSuspect, ...] = ()
+    """The most suspicious first."""
+    inseparable: tuple[Inseparable, ...] = ()
+    odd_sizes: tuple[OddSize, ...] = ()
+
+    @property
+    def leaks(self) -> tuple[Duplicates, ...]:
+        """Groups of images that train and eval share."""
+        return tuple(group for group in self.duplicates if group.across_splits)

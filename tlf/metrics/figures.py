@@ -1,0 +1,80 @@
+"""The figures of an evaluation: what they are, for a page, a terminal and a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with its 95 % interval. None where it is not defined, which is shown as “–”."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """How well one class is predicted."""
+
+    name: str
+    support: int
+    """Images whose label it is."""
+    predicted: int
+    """Images that were predicted to be of it."""
+    precision: Figure
+    recall: Figure
+    f1: Figure
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether probabilities are as high as the rate of right predictions: bins of the highest
+    probability.
+    """
+
+    edges: tuple[float, ...]
+    """The limits of the bins, from 0 to 1."""
+    counts: tuple[int, ...]
+    """Images in each bin."""
+    confidence: tuple[float | None, ...]
+    """The mean highest probability in each bin; None where it is empty."""
+    accuracy: tuple[float | None, ...]
+    """The fraction of right predictions in each bin; None where it is empty."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve of two classes, such as ROC or precision and recall."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    area: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of a model on N labelled images of K classes."""
+
+    classes: tuple[str, ...]
+    images: int
+    headline: Mapping[str, Figure]
+    """``top1``, ``top5`` (where K > 5), ``balanced_accuracy``, ``macro_precision``,
+    ``macro_recall``, ``macro_f1``, ``nll``, ``brier``, ``ece`` → figure."""
+    majority_class: str
+    """The most frequent label."""
+    majority: float
+    """The top-1 of always predicting it."""
+    per_class: tuple[ClassFigures, ...]
+    confusion: "NDArray[np.int64]"
+    """(K, K): row = label, column = prediction."""
+    calibration: Calibration
+    roc: Curve | None = None
+    """Of the second of two classes."""
+    precision_recall: Curve | None = None
+    """Of the second of two classes."""
