@@ -78,3 +78,7 @@ class Evaluation:
     """Of the second of two classes."""
     precision_recall: Curve | None = None
     """Of the second of two classes."""
+    resamples: int = 2000
+    """Of the bootstrap that the intervals are from."""
+    seed: int = 0
+    """Of the bootstrap."""

@@ -1,0 +1,115 @@
+"""For each class: how many images have it as label, as prediction, as both; and what follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """Images of each class in each resample. All (resamples, K)."""
+
+    support: "NDArray[np.int32]"
+    """Images whose label it is."""
+    predicted: "NDArray[np.int32]"
+    """Images that were predicted to be of it."""
+    right: "NDArray[np.int32]"
+    """Images of both kinds."""
+
+    # A rate is NaN where it is not defined, as with zero_division=nan in scikit-learn.
+
+    @property
+    def precision(self) -> "NDArray[np.float64]":
+        """Of the images predicted to be of the class, those that are."""
+        return _ratio(self.right, self.predicted)
+
+    @property
+    def recall(self) -> "NDArray[np.float64]":
+        """Of the images of the class, those predicted to be."""
+        return _ratio(self.right, self.support)
+
+    @property
+    def f1(self) -> "NDArray[np.float64]":
+        """The harmonic mean of both: 0 where no prediction of the class is right."""
+        return _ratio(2 * self.right, self.support + self.predicted)
+
+    def of(self, classes: slice) -> "ClassCounts":
+        """Those of some classes."""
+        return ClassCounts(
+            self.support[:, classes], self.predicted[:, classes], self.right[:, classes]
+        )
+
+
+def concatenated(blocks: Sequence[ClassCounts]) -> ClassCounts:
+    """The counts of all resamples."""
+    return ClassCounts(
+        np.concatenate([block.support for block in blocks]),
+        np.concatenate([block.predicted for block in blocks]),
+        np.concatenate([block.right for block in blocks]),
+    )
+
+
+class Confusions:
+    """The pairs of label and prediction that occur. Images of the same pair are summed first, so a
+    resample costs little more than to read its weights.
+
+    The images of several models may be grouped at once: their order is the same for all of them.
+    """
+
+    def __init__(self, labels: "NDArray[np.int64]", *predicted: "NDArray[np.int64]") -> None:
+        self.order = np.lexsort((*reversed(predicted), labels))
+        """The images, sorted by label, then by the prediction of the first model, and so on."""
+        table = np.stack([labels, *predicted])[:, self.order]
+        new = np.ones(len(labels), dtype=bool)
+        new[1:] = (table[:, 1:] != table[:, :-1]).any(0)
+        self._starts = np.flatnonzero(new)
+        self._labels, *self._predicted = table[:, self._starts]
+
+    def counts(self, weights: "NDArray[np.float64]", classes: int) -> list[ClassCounts]:
+        """Counts of each model. ``weights``: (resamples, images), the images in ``order``."""
+        images = np.add.reduceat(weights, self._starts, axis=1)
+        support = _summed(images, self._labels, classes)
+        return [
+            ClassCounts(
+                support,
+                _summed(images, predicted, classes),
+                _summed(
+                    images[:, self._labels == predicted],
+                    predicted[self._labels == predicted],
+                    classes,
+                ),
+            )
+            for predicted in self._predicted
+        ]
+
+
+def _summed(
+    images: "NDArray[np.float64]", of: "NDArray[np.int64]", classes: int
+) -> "NDArray[np.int32]":
+    """Sum the columns of each class. ``of``: the class of each column."""
+    sums = np.zeros((len(images), classes), dtype=np.int32)
+    if len(of):
+        order = np.argsort(of, kind="stable")
+        present, starts = np.unique(of[order], return_index=True)
+        sums[:, present] = np.add.reduceat(images[:, order], starts, axis=1)
+    return sums
+
+
+def defined_mean(rates: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """The mean over the classes for which a rate is defined; NaN where it is for none."""
+    defined = np.isfinite(rates)
+    return _ratio(np.where(defined, rates, 0).sum(-1), defined.sum(-1))
+
+
+def _ratio(
+    numerator: "NDArray[np.number]", denominator: "NDArray[np.number]"
+) -> "NDArray[np.float64]":
+    """NaN where the denominator is 0."""
+    ratio = np.full(denominator.shape, np.nan)
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio

@@ -1,0 +1,145 @@
+"""The figures of a model on labelled images."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.errors import DataError
+from tlf.metrics.class_counts import ClassCounts, Confusions, concatenated, defined_mean
+from tlf.metrics.curves import precision_recall, roc
+from tlf.metrics.figures import ClassFigures, Evaluation, Figure
+from tlf.metrics.image_scores import TOP, brier, calibration, gaps, in_top, nll
+from tlf.metrics.predicted import Predicted
+from tlf.metrics.resampling import RESAMPLES, interval, resampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CLASSES_AT_ONCE = 500
+
+
+def evaluation(predicted: Predicted, *, resamples: int = RESAMPLES, seed: int = 0) -> Evaluation:
+    """Compute all figures, with 95 % intervals of a bootstrap over images (percentiles).
+
+    The same for the same seed. A figure that is not defined is None: recall of a class without an
+    image, precision of a class that is never predicted. Averages over classes leave it out.
+
+    Raises:
+        DataError: there is no image, or a probability is no number from 0 to 1.
+    """
+    check(predicted)
+    pairs = Confusions(predicted.labels, predicted.predicted)
+    scores, classes = _scores(predicted)[pairs.order], len(predicted.classes)
+    counts, headline = _sums(np.ones((1, len(predicted))), pairs, scores, classes)
+    drawn = [
+        _sums(weights, pairs, scores, classes)
+        for weights in resampled(len(predicted), resamples, seed)
+    ]
+    majority = int(counts.support[0].argmax())
+    return Evaluation(
+        classes=predicted.classes,
+        images=len(predicted),
+        headline={
+            name: _figure(value[0], interval(np.concatenate([block[name] for _, block in drawn])))
+            for name, value in headline.items()
+        },
+        majority_class=predicted.classes[majority],
+        majority=float(counts.support[0, majority] / len(predicted)),
+        per_class=tuple(
+            _per_class(predicted.classes, counts, concatenated([block for block, _ in drawn]))
+        ),
+        confusion=_confusion(predicted),
+        calibration=calibration(predicted),
+        roc=roc(predicted),
+        precision_recall=precision_recall(predicted),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def check(predicted: Predicted) -> None:
+    """Figures are computed of at least one image, and of probabilities only.
+
+    Raises:
+        DataError: there is no image, or a probability is no number from 0 to 1.
+    """
+    if not len(predicted):
+        raise DataError("predictions must be of at least one image, got none; name other data")
+    rows = predicted.probabilities
+    probable = (rows >= 0) & (rows <= 1 + 1e-6)  # float32 rounds; NaN is neither
+    if not probable.all():
+        image, column = np.argwhere(~probable)[0]
+        raise DataError(
+            f"the probabilities of {predicted.names[image]} must be numbers from 0 to 1, got "
+            f"{rows[image, column]} for {predicted.classes[column]}: the model's weights are too "
+            "large or not finite, or its output is no probability; name another model"
+        )
+
+
+def _scores(predicted: Predicted) -> "NDArray[np.float64]":
+    """(N, 3 + bins): what is averaged over images."""
+    return np.column_stack([nll(predicted), brier(predicted), in_top(predicted), gaps(predicted)])
+
+
+def _sums(
+    weights: "NDArray[np.float64]",
+    pairs: Confusions,
+    scores: "NDArray[np.float64]",
+    classes: int,
+) -> "tuple[ClassCounts, Mapping[str, NDArray[np.float64]]]":
+    """The counts and the headline figures of each resample."""
+    (counts,) = pairs.counts(weights, classes)
+    means = weights @ scores / len(scores)
+    recall = defined_mean(counts.recall)
+    return counts, {
+        "top1": counts.right.sum(1) / len(scores),
+        **({"top5": means[:, 2]} if classes > TOP else {}),
+        "balanced_accuracy": recall,
+        "macro_precision": defined_mean(counts.precision),
+        "macro_recall": recall,
+        "macro_f1": defined_mean(counts.f1),
+        "nll": means[:, 0],
+        "brier": means[:, 1],
+        "ece": np.abs(means[:, 3:]).sum(1),
+    }
+
+
+def _per_class(
+    names: tuple[str, ...], counts: ClassCounts, drawn: ClassCounts
+) -> Iterator[ClassFigures]:
+    """The figures of each class; those of some hundred classes at once, to bound the memory."""
+    for start in range(0, len(names), _CLASSES_AT_ONCE):
+        some = slice(start, start + _CLASSES_AT_ONCE)
+        found, resamples = counts.of(some), drawn.of(some)
+        for name, support, predicted, precision, recall, f1 in zip(
+            names[some],
+            found.support[0].tolist(),
+            found.predicted[0].tolist(),
+            _figures(found.precision, resamples.precision),
+            _figures(found.recall, resamples.recall),
+            _figures(found.f1, resamples.f1),
+            strict=True,
+        ):
+            yield ClassFigures(name, support, predicted, precision, recall, f1)
+
+
+def _figures(values: "NDArray[np.float64]", drawn: "NDArray[np.float64]") -> Iterator[Figure]:
+    """The figure of each class. ``values``: (1, K); ``drawn``: (resamples, K)."""
+    return map(_figure, values[0], interval(np.ascontiguousarray(drawn.T)))
+
+
+def _figure(value: float, limits: "NDArray[np.float64]") -> Figure:
+    """None where a figure is not defined."""
+    if np.isnan(value):
+        return Figure(None)
+    return Figure(float(value), *limits.tolist())
+
+
+def _confusion(predicted: Predicted) -> "NDArray[np.int64]":
+    from sklearn.metrics import confusion_matrix
+
+    matrix: NDArray[np.int64] = confusion_matrix(
+        predicted.labels, predicted.predicted, labels=np.arange(len(predicted.classes))
+    )
+    return matrix
