@@ -19,7 +19,7 @@ def test_the_threshold_is_the_finite_sample_quantile():
 def test_it_is_that_of_scores_one_minus_probability(images, coverage):
     own = np.random.default_rng(images).random(images)
     level = np.ceil(round((images + 1) * coverage, 9)) / images
-    quantile = np.quantile(1 - own, level, method="higher")
+    quantile = np.quantile(1 - own, level, method="inverted_cdf")
     assert threshold(own, coverage) == pytest.approx(1 - quantile, abs=1e-12)
 
 
