@@ -80,7 +80,8 @@ def test_only_the_tasks_know_what_a_task_is():
     """No other file of the engine decides on one label per image, softmax, argmax or top-1."""
     components = ROOT / "tlf" / "builtin"
     starts = ROOT / "tlf" / "plugins" / "templates"  # texts of components
-    free = {ROOT / "tlf" / "tasks", components, starts}
+    metrics = ROOT / "tlf" / "metrics"  # of predictions with one label per image
+    free = {ROOT / "tlf" / "tasks", components, starts, metrics}
     for path in SOURCES:
         if free & {*path.parents}:
             continue

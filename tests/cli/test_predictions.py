@@ -101,7 +101,7 @@ def test_csv_and_json_lines_of_the_most_probable_classes():
     found = [prediction("a.jpg", 1, ["x", "y", "z"], x=0.1)]
     assert written("csv", found, 2) == [
         "path,predicted,probability,predicted_2,probability_2",
-        "a.jpg,y,0.600000,z,0.300000",
+        "a.jpg,y,0.6,z,0.3",
     ]
     [line] = map(json.loads, written("jsonl", found, 2))
     assert (line["predicted"], [*line["probabilities"].items()]) == ("y", [("y", 0.6), ("z", 0.3)])

@@ -37,7 +37,7 @@ def test_as_many_paths_as_rows_are_needed():
 
 def test_a_row_without_a_label_has_no_such_column():
     found = row(Prediction("ant", 1.0, {"ant": 1.0, "bee": 1e-9}))
-    assert found == {"path": "", "predicted": "ant", "p_ant": "1.000000", "p_bee": "0.000000"}
+    assert found == {"path": "", "predicted": "ant", "p_ant": "1", "p_bee": "1e-09"}
 
 
 def test_a_table_holds_labels_and_predictions(tmp_path):
@@ -47,7 +47,7 @@ def test_a_table_holds_labels_and_predictions(tmp_path):
         first, second = csv.DictReader(file)
     assert first == {
         "path": "a, b.jpg", "label": "Ω, moth", "predicted": "bee",
-        "p_ant": "0.125000", "p_bee": "0.500000", "p_Ω, moth": "0.375000",
+        "p_ant": "0.125", "p_bee": "0.5", "p_Ω, moth": "0.375",
     }  # fmt: skip
     assert (second["label"], second["predicted"]) == ("ant", "ant")
     assert b"\r" not in path.read_bytes()

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 
-from tlf.inference.predictions import Prediction, row
+from tlf.inference.predictions import Prediction, exact, row
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
 
@@ -66,7 +66,7 @@ def write_json_lines(predictions: Iterable[Prediction], file: TextIO, top: int |
         line = {
             "path": prediction.path,
             "predicted": prediction.label,
-            "probabilities": {name: round(figure, 6) for name, figure in shown.items()},
+            "probabilities": {name: float(exact(figure)) for name, figure in shown.items()},
         }
         _write(file, dumps(line))
 
@@ -89,7 +89,7 @@ def _top_row(prediction: Prediction, count: int) -> dict[str, str]:
     found = {"path": printable(prediction.path or "")}
     for place, (name, probability) in enumerate(prediction.top(count), 1):
         end = "" if place == 1 else f"_{place}"
-        found |= {f"predicted{end}": printable(name), f"probability{end}": f"{probability:.6f}"}
+        found |= {f"predicted{end}": printable(name), f"probability{end}": exact(probability)}
     return found
 
 

@@ -1,19 +1,26 @@
-"""Predictions: one record for each image, and CSV tables of them."""
+"""Predictions: one record for each image, and CSV tables of them, written and read."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 from math import isfinite
 from operator import itemgetter
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from tlf.errors import WeightsError
+from tlf.errors import RunError, WeightsError
+from tlf.metrics.predicted import Predicted
+from tlf.runtime.files import near_runs, tried
+from tlf.runtime.regular_file import check_regular
 from tlf.runtime.text import printable
 from tlf.tasks import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -67,17 +74,26 @@ def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
     so import the table as text there.
 
     >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), label="bee")
-    {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.750000', 'p_bee': '0.250000'}
+    {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.75', 'p_bee': '0.25'}
     """
     return {
         "path": printable(prediction.path or ""),
         **({} if label is None else {"label": printable(label)}),
         "predicted": printable(prediction.label),
         **{
-            _column(name): f"{probability:.6f}"
+            _column(name): exact(probability)
             for name, probability in prediction.probabilities.items()
         },
     }
+
+
+def exact(probability: float) -> str:
+    """A float32 as text, which is read as the same float32: that takes 9 significant digits.
+
+    >>> exact(0.25), exact(0.3333333432674408), exact(1.1920928955078125e-07)
+    ('0.25', '0.333333343', '1.1920929e-07')
+    """
+    return f"{probability:.9g}"
 
 
 def _column(name: str) -> str:
@@ -101,3 +117,113 @@ def write_csv(
         records = predictions(names, probabilities, classes, task)
         for prediction, label in zip(records, labels.tolist(), strict=True):
             writer.writerow(row(prediction, task.names(label, classes)))
+
+
+def read_predictions(path: str | PathLike[str]) -> Predicted:
+    """Read a table of labelled images, such as a run's ``predictions.csv``.
+
+    Names are as in the table, where control characters are escaped (``printable``). Tables with six
+    decimals, which earlier versions wrote, are read, too.
+
+    Raises:
+        RunError: there is no such table, or a line of it is damaged.
+    """
+    import numpy as np
+
+    path = Path(path)
+    rows = _rows(path)
+    classes = _classes(path, *next(rows, (1, [])))
+    index = {name: number for number, name in enumerate(classes)}
+    table = [(line, *_parsed(path, line, row, index)) for line, row in rows]
+    if not table:
+        raise RunError(f"{tried(path)} must hold at least one image, got none; name another table")
+    lines, names, labels, said, figures = zip(*table, strict=True)
+    found = Predicted(names, np.array(labels, dtype=np.int64), np.stack(figures), classes)
+    _check_probabilities(path, lines, found)
+    _restore_order(path, lines, found, said)
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, each with the number of its line."""
+    try:
+        check_regular(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            yield from ((reader.line_num, row) for row in reader if row)
+    except FileNotFoundError:
+        raise RunError(
+            f"there is no {tried(path)}; name the table of a run that has ended{near_runs(path)}"
+        ) from None
+    except OSError as error:
+        raise RunError(
+            f"cannot read {tried(path)}: {error.strerror}; name another table"
+        ) from error
+    except UnicodeDecodeError:
+        raise RunError(f"{tried(path)} must be text in UTF-8; name another table") from None
+    except csv.Error as error:
+        _refuse(path, reader.line_num, f"must be CSV, got: {error}")
+
+
+def _classes(path: Path, line: int, columns: Sequence[str]) -> tuple[str, ...]:
+    """The classes that the columns of a table name."""
+    if [*columns[:3]] != ["path", "label", "predicted"] or not columns[3:]:
+        shown = ",".join(columns[:5])[:100]
+        _refuse(path, line, f"must be path,label,predicted,p_CLASS,p_CLASS …, got {shown!r}")
+    for column, times in Counter(columns[3:]).items():
+        if not column.startswith("p_") or times > 1:
+            _refuse(path, line, f"must name each class once, after p_, got {column!r}")
+    return tuple(column.removeprefix("p_") for column in columns[3:])
+
+
+def _parsed(
+    path: Path, line: int, row: Sequence[str], index: Mapping[str, int]
+) -> "tuple[str, int, int, NDArray[np.float64]]":
+    """Name, index of the label, index of the predicted class, and probabilities of an image."""
+    import numpy as np
+
+    if len(row) != len(index) + 3:
+        _refuse(path, line, f"must have {len(index) + 3} values, got {len(row)}")
+    name, *of = row[:3]
+    for one in of:
+        if one not in index:
+            _refuse(path, line, f"must name classes that have a column, got {one!r}")
+    try:
+        figures = np.fromiter(map(float, row[3:]), np.float64, len(index))
+    except ValueError as error:
+        _refuse(path, line, f"must have numbers from its fourth value on, got: {error}")
+    return name, index[of[0]], index[of[1]], figures
+
+
+def _check_probabilities(path: Path, lines: Sequence[int], found: Predicted) -> None:
+    """Each row has numbers from 0 to 1, whose sum is 1 but for what rounding explains."""
+    import numpy as np
+
+    sums = found.probabilities.sum(1)
+    rounded = 1e-3 + len(found.classes) * 1e-6
+    right = (found.probabilities.min(1) >= 0) & (np.abs(sums - 1) <= rounded)
+    if not right.all():
+        wrong = int(right.argmin())
+        told = f"must have probabilities from 0 to 1 whose sum is 1, got the sum {sums[wrong]:g}"
+        _refuse(path, lines[wrong], told)
+
+
+def _restore_order(path: Path, lines: Sequence[int], found: Predicted, said: Sequence[int]) -> None:
+    """Let the predicted class be the first of the most probable ones also where six decimals made
+    several of them equal: its probability is raised by the least amount.
+    """
+    import numpy as np
+
+    for image in np.flatnonzero(found.predicted != np.array(said)).tolist():
+        figures, best = found.probabilities[image], said[image]
+        if figures[best] < figures.max():
+            told = f"must predict its most probable class, got {found.classes[best]!r}"
+            _refuse(path, lines[image], told)
+        figures[best] = np.nextafter(figures[best], 2)
+
+
+def _refuse(path: Path, line: int, told: str) -> NoReturn:
+    raise RunError(
+        f"line {line} of {tried(path)} {told}: the table is damaged, or another one; copy it "
+        "again, or name another table"
+    )
