@@ -6,11 +6,11 @@ from itertools import chain, islice
 from shutil import get_terminal_size
 from typing import TextIO
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from tlf.inference.predictions import Prediction, exact, row
 from tlf.runtime.strict_json import dumps
-from tlf.runtime.text import printable
+from tlf.runtime.text import printable, shortened
 
 Write = Callable[[Iterable[Prediction], TextIO, int | None], None]
 """Writes predictions to a file, with so many of the most probable classes; None: as is usual."""
@@ -38,7 +38,7 @@ def write_table(predictions: Iterable[Prediction], file: TextIO, top: int | None
     for prediction in chain(begin, predictions):
         cells = _cells(prediction, count)
         if terminal:
-            cells = [_shortened(cell, width) for cell, width in zip(cells, widths, strict=True)]
+            cells = [shortened(cell, width) for cell, width in zip(cells, widths, strict=True)]
         _write(file, _aligned(cells, widths))
 
 
@@ -128,18 +128,6 @@ def _widths(begin: Sequence[Prediction], header: Sequence[str], room: int | None
         least = min(widths[column], max(NARROW, cell_len(header[column])))
         widths[column] = max(least, widths[column] - max(0, sum(widths) - room))
     return widths
-
-
-def _shortened(text: str, width: int) -> str:
-    """Text without its middle, where it takes more cells of a terminal.
-
-    >>> _shortened("holiday/2019/ant.jpg", 13), _shortened("ant.jpg", 13)
-    ('holida…nt.jpg', 'ant.jpg')
-    """
-    if cell_len(text) <= width:
-        return text
-    end = (width - 1) // 2
-    return f"{set_cell_size(text, width - 1 - end)}…{set_cell_size(text[::-1], end)[::-1]}"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -41,7 +41,7 @@ def evaluation(predicted: Predicted, *, resamples: int = RESAMPLES, seed: int = 
         classes=predicted.classes,
         images=len(predicted),
         headline={
-            name: _figure(value[0], interval(np.concatenate([block[name] for _, block in drawn])))
+            name: figure(value[0], interval(np.concatenate([block[name] for _, block in drawn])))
             for name, value in headline.items()
         },
         majority_class=predicted.classes[majority],
@@ -126,10 +126,10 @@ def _per_class(
 
 def _figures(values: "NDArray[np.float64]", drawn: "NDArray[np.float64]") -> Iterator[Figure]:
     """The figure of each class. ``values``: (1, K); ``drawn``: (resamples, K)."""
-    return map(_figure, values[0], interval(np.ascontiguousarray(drawn.T)))
+    return map(figure, values[0], interval(np.ascontiguousarray(drawn.T)))
 
 
-def _figure(value: float, limits: "NDArray[np.float64]") -> Figure:
+def figure(value: float, limits: "NDArray[np.float64]") -> Figure:
     """None where a figure is not defined."""
     if np.isnan(value):
         return Figure(None)

@@ -23,6 +23,20 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def shortened(text: str, width: int) -> str:
+    """Text without its middle, where it takes more cells of a terminal.
+
+    >>> shortened("holiday/2019/ant.jpg", 13), shortened("ant.jpg", 13)
+    ('holida…nt.jpg', 'ant.jpg')
+    """
+    from rich.cells import cell_len, set_cell_size  # a head is loaded without it
+
+    if cell_len(text) <= width:
+        return text
+    end = (width - 1) // 2
+    return f"{set_cell_size(text, width - 1 - end)}…{set_cell_size(text[::-1], end)[::-1]}"
+
+
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # Python's stand-in for a byte that is not UTF-8

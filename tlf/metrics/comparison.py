@@ -1,0 +1,154 @@
+"""Two models on the same images: which is better, and whether that can be told."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.errors import DataError
+from tlf.metrics.class_counts import Confusions, defined_mean
+from tlf.metrics.evaluation import check, figure
+from tlf.metrics.figures import Figure
+from tlf.metrics.predicted import Predicted
+from tlf.metrics.resampling import LEVEL, RESAMPLES, interval, resampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+POWER = 0.8
+"""The chance to tell two models apart for which the number of images is estimated."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same images. Differences are those of the second minus the first."""
+
+    images: int
+    top1: Figure
+    """The difference of top-1, with the interval of a paired bootstrap over images."""
+    macro_f1: Figure
+    """The difference of macro-F1, likewise."""
+    only_first: tuple[str, ...]
+    """Images that only the first model gets right."""
+    only_second: tuple[str, ...]
+    """Images that only the second model gets right."""
+    p_value: float
+    """Of McNemar's exact test: how probable so unequal numbers of such images are, or more unequal
+    ones, if both models are equally good.
+    """
+    images_needed: int | None
+    """About how many images would tell the models apart (80 % power), if the second model really is
+    better or worse by so much. None where they can be told apart, or top-1 is equal.
+    """
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether top-1 differs at the 5 % level of McNemar's test."""
+        return self.p_value < 1 - LEVEL
+
+
+def compare(
+    one: Predicted, other: Predicted, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Comparison:
+    """Compare two models on the same images, which are matched by name; their order, and that of
+    the classes, may differ.
+
+    Raises:
+        DataError: images, labels or classes are not the same, or a probability is no number.
+    """
+    check(one)
+    check(other)
+    other = _in_order_of(one, other)
+    right, other_right = one.predicted == one.labels, other.predicted == other.labels
+    first, second = right & ~other_right, other_right & ~right
+    top1, macro_f1 = _differences(one, other, resamples, seed)
+    p_value = _mcnemar(int(first.sum()), int(second.sum()))
+    return Comparison(
+        images=len(one),
+        top1=top1,
+        macro_f1=macro_f1,
+        only_first=tuple(one.names[image] for image in np.flatnonzero(first).tolist()),
+        only_second=tuple(one.names[image] for image in np.flatnonzero(second).tolist()),
+        p_value=p_value,
+        images_needed=None
+        if p_value < 1 - LEVEL
+        else images_needed(int(first.sum()), int(second.sum()), len(one)),
+    )
+
+
+def _in_order_of(one: Predicted, other: Predicted) -> Predicted:
+    """The second model's predictions, with images and classes in the order of the first one's."""
+    if odd := sorted({*one.classes} ^ {*other.classes}):
+        raise DataError(
+            f"both models must have the same classes, and only one has {odd[0]!r} (and "
+            f"{len(odd) - 1} more such classes); evaluate each by itself"
+        )
+    rows, columns = _places(one.names, other.names), _places(one.classes, other.classes)
+    place = np.argsort(columns)
+    labels = place[other.labels[rows]]
+    if (wrong := np.flatnonzero(labels != one.labels)).size:
+        image = int(wrong[0])
+        raise DataError(
+            f"both models must be evaluated on the same labels, got {one.names[image]} as "
+            f"{one.classes[one.labels[image]]!r} and {one.classes[labels[image]]!r}; evaluate both "
+            "on the same data"
+        )
+    return Predicted(one.names, labels, other.probabilities[np.ix_(rows, columns)], one.classes)
+
+
+def _places(names: tuple[str, ...], others: tuple[str, ...]) -> "NDArray[np.intp]":
+    """Where each name stands among the others; of equal names, the n-th is the n-th."""
+    if names == others:
+        return np.arange(len(names))
+    missing = [*(Counter(names) - Counter(others)).elements()]
+    if missing or len(names) != len(others):
+        told = f", such as {missing[0]}" if missing else ""
+        raise DataError(
+            f"both models must be evaluated on the same images, got {len(names):,} and "
+            f"{len(others):,} images, of which {len(missing):,} are missing from the second{told}; "
+            "evaluate both on the same data"
+        )
+    found = defaultdict[str, list[int]](list)
+    for place in reversed(range(len(others))):
+        found[others[place]].append(place)
+    return np.array([found[name].pop() for name in names], dtype=np.intp)
+
+
+def _differences(
+    one: Predicted, other: Predicted, resamples: int, seed: int
+) -> tuple[Figure, Figure]:
+    """The differences of top-1 and of macro-F1. A resample draws the same images for both."""
+    pairs, classes = Confusions(one.labels, one.predicted, other.predicted), len(one.classes)
+
+    def at(weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        first, second = pairs.counts(weights, classes)
+        top1 = (second.right.sum(1) - first.right.sum(1)) / len(one)
+        return np.stack([top1, defined_mean(second.f1) - defined_mean(first.f1)])
+
+    values = at(np.ones((1, len(one))))
+    drawn = np.concatenate([at(w) for w in resampled(len(one), resamples, seed)], axis=1)
+    top1, macro_f1 = map(figure, values[:, 0], interval(drawn))
+    return top1, macro_f1
+
+
+def _mcnemar(first: int, second: int) -> float:
+    """The exact test, two-sided. ``first``: images that only the first model gets right."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(first, first + second).pvalue) if first + second else 1.0
+
+
+def images_needed(first: int, second: int, images: int) -> int | None:
+    """How many images would show a difference as large as that of ``images`` images, at the 5 %
+    level with a power of 80 % (Miettinen, 1968). None where there is no difference.
+    """
+    from scipy.stats import norm
+
+    difference, unequal = (second - first) / images, (second + first) / images
+    if not difference:
+        return None
+    level, power = norm.ppf((1 + LEVEL) / 2), norm.ppf(POWER)
+    root = float(level * sqrt(unequal) + power * sqrt(unequal - difference**2))
+    return max(ceil((root / difference) ** 2), images + 1)

@@ -1,0 +1,140 @@
+"""An evaluation and a comparison as lines of text, at most 80 cells wide."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tlf.metrics.figures import ClassFigures, Evaluation, Figure
+from tlf.metrics.resampling import LEVEL
+from tlf.runtime.text import printable, shortened
+
+if TYPE_CHECKING:
+    from tlf.metrics.comparison import Comparison
+
+TITLES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
+    "macro_f1": "macro F1",
+    "nll": "NLL",
+    "brier": "Brier",
+    "ece": "ECE",
+}
+"""What headline figures are called."""
+
+NO_RATES = frozenset({"nll", "brier", "ece"})
+"""They are not shown as percentages."""
+
+PAIRS = 5
+"""So many of the most confused pairs of classes are listed."""
+
+WORST = 5
+"""So many of the worst classes are listed; all classes, where there are at most ten."""
+
+NAME = 24
+"""Cells of a class's name at most."""
+
+
+def lines(evaluation: Evaluation) -> Iterator[str]:
+    """The headline figures with their intervals, the most confused classes, the worst classes."""
+    yield f"{'':17} {'value':>9}   95 % interval"
+    for name, one in evaluation.headline.items():
+        rate = name not in NO_RATES
+        yield f"{TITLES[name]:17} {_shown(one.value, rate):>9}   {_interval(one, rate)}".rstrip()
+    always = shortened(printable(evaluation.majority_class), NAME)
+    yield f"{'baseline':17} {evaluation.majority:>9.2%}   top-1 of always saying {always!r}"
+    if evaluation.headline["top1"].value == 1:
+        least = ((1 - LEVEL) / 2) ** (1 / evaluation.images)  # Clopper and Pearson, 1934
+        yield f"No image is wrong. So few images show only that top-1 is at least {least:.2%}."
+    yield from _confused(evaluation)
+    yield from _classes(evaluation)
+
+
+def comparison_lines(comparison: "Comparison", first: str, second: str) -> Iterator[str]:
+    """The differences of the second model from the first, and whether they tell the models apart.
+
+    ``first`` and ``second``: what the models are called.
+    """
+    yield f"{'second − first':17} {'difference':>10}   95 % interval"
+    for title, difference in (("top-1", comparison.top1), ("macro F1", comparison.macro_f1)):
+        yield f"{title:17} {_shown(difference.value, True, '+'):>10}   " + _interval(
+            difference, True, "+"
+        )
+    for name, images in ((first, comparison.only_first), (second, comparison.only_second)):
+        yield f"{'right only by':17} {len(images):>10,}   {shortened(printable(name), 45)}"
+    yield f"{'verdict':17} {verdict(comparison)}"
+
+
+def verdict(comparison: "Comparison") -> str:
+    """Whether the models can be told apart, by McNemar's exact test of top-1."""
+    test = f"McNemar's p = {comparison.p_value:.2g}"
+    if comparison.distinguishable:
+        first = len(comparison.only_first) > len(comparison.only_second)
+        return f"the {'first' if first else 'second'} is better ({test})"
+    if comparison.images_needed is None:
+        return f"not distinguishable ({test})"
+    needed = float(f"{comparison.images_needed:.2g}")
+    return f"not distinguishable ({test}); about {needed:,.0f} images would tell"
+
+
+def most_confused(evaluation: Evaluation, most: int) -> list[tuple[int, int, int]]:
+    """Label, prediction and number of images of the most confused pairs."""
+    import numpy as np
+
+    wrong = evaluation.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    labels, predictions = np.nonzero(wrong)
+    first = np.argsort(-wrong[labels, predictions], kind="stable")[:most].tolist()
+    return [
+        (int(labels[at]), int(predictions[at]), int(wrong[labels[at], predictions[at]]))
+        for at in first
+    ]
+
+
+def _confused(evaluation: Evaluation) -> Iterator[str]:
+    pairs = most_confused(evaluation, PAIRS)
+    if pairs:
+        yield ""
+        yield f"{'most confused: label':{NAME}} {'prediction':{NAME}} images"
+    for label, prediction, images in pairs:
+        of = f"{images:,} of {evaluation.per_class[label].support:,}"
+        names = evaluation.classes
+        yield f"{_cell(names[label])} {_cell(names[prediction])} {of}"
+
+
+def _classes(evaluation: Evaluation) -> Iterator[str]:
+    known = [one for one in evaluation.per_class if one.support]
+    every = len(evaluation.per_class) <= 2 * WORST
+    shown = evaluation.per_class if every else sorted(known, key=_f1)[:WORST]
+    title = "class" if every else f"worst of {len(known):,} classes"
+    yield ""
+    yield f"{title:{NAME}} images       F1   95 % interval      precision   recall"
+    for one in shown:
+        yield (
+            f"{_cell(one.name)} {one.support:>6,} {_shown(one.f1.value):>8}   "
+            f"{_interval(one.f1):18} {_shown(one.precision.value):>9} {_shown(one.recall.value):>8}"
+        )
+    if len(known) < len(evaluation.per_class):
+        yield f"{len(evaluation.per_class) - len(known):,} of the model's classes have no image."
+
+
+def _f1(one: ClassFigures) -> float:
+    return one.f1.value or 0.0
+
+
+def _shown(value: float | None, rate: bool = True, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}{'.2%' if rate else '.4f'}}"
+
+
+def _interval(figure: Figure, rate: bool = True, sign: str = "") -> str:
+    if figure.low is None:
+        return ""
+    return f"{_shown(figure.low, rate, sign)} to {_shown(figure.high, rate, sign)}"
+
+
+def _cell(name: str) -> str:
+    """The name of a class, as wide as its column."""
+    from rich.cells import set_cell_size
+
+    return set_cell_size(shortened(printable(name), NAME), NAME)
