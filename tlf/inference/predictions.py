@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import nlargest
 from math import isfinite
 from operator import itemgetter
@@ -96,6 +97,7 @@ def exact(probability: float) -> str:
     return f"{probability:.9g}"
 
 
+@lru_cache(maxsize=100_000)
 def _column(name: str) -> str:
     """The column of a class's probabilities."""
     return f"p_{printable(name)}"

@@ -61,43 +61,45 @@ class Confusions:
     The images of several models may be grouped at once: their order is the same for all of them.
     """
 
-    def __init__(self, labels: "NDArray[np.int64]", *predicted: "NDArray[np.int64]") -> None:
+    def __init__(
+        self, classes: int, labels: "NDArray[np.int64]", *predicted: "NDArray[np.int64]"
+    ) -> None:
         self.order = np.lexsort((*reversed(predicted), labels))
         """The images, sorted by label, then by the prediction of the first model, and so on."""
         table = np.stack([labels, *predicted])[:, self.order]
         new = np.ones(len(labels), dtype=bool)
         new[1:] = (table[:, 1:] != table[:, :-1]).any(0)
         self._starts = np.flatnonzero(new)
-        self._labels, *self._predicted = table[:, self._starts]
+        label, *of_models = table[:, self._starts]
+        every = np.arange(len(label))
+        self._support = _Columns(every, label, classes)
+        self._predicted = [_Columns(every, of, classes) for of in of_models]
+        self._right = [_Columns(every[of == label], of[of == label], classes) for of in of_models]
 
-    def counts(self, weights: "NDArray[np.float64]", classes: int) -> list[ClassCounts]:
+    def counts(self, weights: "NDArray[np.float64]") -> list[ClassCounts]:
         """Counts of each model. ``weights``: (resamples, images), the images in ``order``."""
         images = np.add.reduceat(weights, self._starts, axis=1)
-        support = _summed(images, self._labels, classes)
+        support = self._support.summed(images)
         return [
-            ClassCounts(
-                support,
-                _summed(images, predicted, classes),
-                _summed(
-                    images[:, self._labels == predicted],
-                    predicted[self._labels == predicted],
-                    classes,
-                ),
-            )
-            for predicted in self._predicted
+            ClassCounts(support, predicted.summed(images), right.summed(images))
+            for predicted, right in zip(self._predicted, self._right, strict=True)
         ]
 
 
-def _summed(
-    images: "NDArray[np.float64]", of: "NDArray[np.int64]", classes: int
-) -> "NDArray[np.int32]":
-    """Sum the columns of each class. ``of``: the class of each column."""
-    sums = np.zeros((len(images), classes), dtype=np.int32)
-    if len(of):
-        order = np.argsort(of, kind="stable")
-        present, starts = np.unique(of[order], return_index=True)
-        sums[:, present] = np.add.reduceat(images[:, order], starts, axis=1)
-    return sums
+class _Columns:
+    """Some columns of a table, and the class of each of them."""
+
+    def __init__(self, columns: "NDArray[np.intp]", of: "NDArray[np.int64]", classes: int) -> None:
+        self._columns = columns[np.argsort(of, kind="stable")]
+        self._present, self._starts = np.unique(np.sort(of), return_index=True)
+        self._classes = classes
+
+    def summed(self, table: "NDArray[np.float64]") -> "NDArray[np.int32]":
+        """The sum of the columns of each class."""
+        sums = np.zeros((len(table), self._classes), dtype=np.int32)
+        if len(self._columns):
+            sums[:, self._present] = np.add.reduceat(table[:, self._columns], self._starts, axis=1)
+        return sums
 
 
 def defined_mean(rates: "NDArray[np.float64]") -> "NDArray[np.float64]":

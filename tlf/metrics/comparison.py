@@ -9,10 +9,10 @@ import numpy as np
 
 from tlf.errors import DataError
 from tlf.metrics.class_counts import Confusions, defined_mean
-from tlf.metrics.evaluation import check, figure
+from tlf.metrics.evaluation import check
 from tlf.metrics.figures import Figure
 from tlf.metrics.predicted import Predicted
-from tlf.metrics.resampling import LEVEL, RESAMPLES, interval, resampled
+from tlf.metrics.resampling import LEVEL, RESAMPLES, figures, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,16 +120,16 @@ def _differences(
     one: Predicted, other: Predicted, resamples: int, seed: int
 ) -> tuple[Figure, Figure]:
     """The differences of top-1 and of macro-F1. A resample draws the same images for both."""
-    pairs, classes = Confusions(one.labels, one.predicted, other.predicted), len(one.classes)
+    pairs = Confusions(len(one.classes), one.labels, one.predicted, other.predicted)
 
     def at(weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        first, second = pairs.counts(weights, classes)
+        first, second = pairs.counts(weights)
         top1 = (second.right.sum(1) - first.right.sum(1)) / len(one)
         return np.stack([top1, defined_mean(second.f1) - defined_mean(first.f1)])
 
     values = at(np.ones((1, len(one))))
     drawn = np.concatenate([at(w) for w in resampled(len(one), resamples, seed)], axis=1)
-    top1, macro_f1 = map(figure, values[:, 0], interval(drawn))
+    top1, macro_f1 = figures(values[:, 0], drawn, least=-1)
     return top1, macro_f1
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from tlf.errors import DataError
 from tlf.metrics.class_counts import ClassCounts, Confusions, concatenated, defined_mean
 from tlf.metrics.curves import precision_recall, roc
-from tlf.metrics.figures import ClassFigures, Evaluation, Figure
+from tlf.metrics.figures import ClassFigures, Evaluation
 from tlf.metrics.image_scores import TOP, brier, calibration, gaps, in_top, nll
 from tlf.metrics.predicted import Predicted
-from tlf.metrics.resampling import RESAMPLES, interval, resampled
+from tlf.metrics.resampling import RESAMPLES, figures, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ _CLASSES_AT_ONCE = 500
 
 
 def evaluation(predicted: Predicted, *, resamples: int = RESAMPLES, seed: int = 0) -> Evaluation:
-    """Compute all figures, with 95 % intervals of a bootstrap over images (percentiles).
+    """Compute all figures, with 95 % intervals of a bootstrap over images.
 
     The same for the same seed. A figure that is not defined is None: recall of a class without an
     image, precision of a class that is never predicted. Averages over classes leave it out.
@@ -29,20 +29,20 @@ def evaluation(predicted: Predicted, *, resamples: int = RESAMPLES, seed: int = 
         DataError: there is no image, or a probability is no number from 0 to 1.
     """
     check(predicted)
-    pairs = Confusions(predicted.labels, predicted.predicted)
-    scores, classes = _scores(predicted)[pairs.order], len(predicted.classes)
-    counts, headline = _sums(np.ones((1, len(predicted))), pairs, scores, classes)
+    pairs = Confusions(len(predicted.classes), predicted.labels, predicted.predicted)
+    scores = _scores(predicted)[pairs.order]
+    counts, headline = _sums(np.ones((1, len(predicted))), pairs, scores)
     drawn = [
-        _sums(weights, pairs, scores, classes)
-        for weights in resampled(len(predicted), resamples, seed)
+        _sums(weights, pairs, scores) for weights in resampled(len(predicted), resamples, seed)
     ]
     majority = int(counts.support[0].argmax())
     return Evaluation(
         classes=predicted.classes,
         images=len(predicted),
         headline={
-            name: figure(value[0], interval(np.concatenate([block[name] for _, block in drawn])))
+            name: figures(value, np.concatenate([block[name] for _, block in drawn])[None], most)[0]
             for name, value in headline.items()
+            for most in [np.inf if name in {"nll", "brier"} else 1]
         },
         majority_class=predicted.classes[majority],
         majority=float(counts.support[0, majority] / len(predicted)),
@@ -86,15 +86,14 @@ def _sums(
     weights: "NDArray[np.float64]",
     pairs: Confusions,
     scores: "NDArray[np.float64]",
-    classes: int,
 ) -> "tuple[ClassCounts, Mapping[str, NDArray[np.float64]]]":
     """The counts and the headline figures of each resample."""
-    (counts,) = pairs.counts(weights, classes)
+    (counts,) = pairs.counts(weights)
     means = weights @ scores / len(scores)
     recall = defined_mean(counts.recall)
     return counts, {
         "top1": counts.right.sum(1) / len(scores),
-        **({"top5": means[:, 2]} if classes > TOP else {}),
+        **({"top5": means[:, 2]} if counts.right.shape[1] > TOP else {}),
         "balanced_accuracy": recall,
         "macro_precision": defined_mean(counts.precision),
         "macro_recall": recall,
@@ -116,30 +115,15 @@ def _per_class(
             names[some],
             found.support[0].tolist(),
             found.predicted[0].tolist(),
-            _figures(found.precision, resamples.precision),
-            _figures(found.recall, resamples.recall),
-            _figures(found.f1, resamples.f1),
+            figures(found.precision[0], resamples.precision.T),
+            figures(found.recall[0], resamples.recall.T),
+            figures(found.f1[0], resamples.f1.T),
             strict=True,
         ):
             yield ClassFigures(name, support, predicted, precision, recall, f1)
 
 
-def _figures(values: "NDArray[np.float64]", drawn: "NDArray[np.float64]") -> Iterator[Figure]:
-    """The figure of each class. ``values``: (1, K); ``drawn``: (resamples, K)."""
-    return map(figure, values[0], interval(np.ascontiguousarray(drawn.T)))
-
-
-def figure(value: float, limits: "NDArray[np.float64]") -> Figure:
-    """None where a figure is not defined."""
-    if np.isnan(value):
-        return Figure(None)
-    return Figure(float(value), *limits.tolist())
-
-
 def _confusion(predicted: Predicted) -> "NDArray[np.int64]":
-    from sklearn.metrics import confusion_matrix
-
-    matrix: NDArray[np.int64] = confusion_matrix(
-        predicted.labels, predicted.predicted, labels=np.arange(len(predicted.classes))
-    )
+    matrix = np.zeros((len(predicted.classes),) * 2, dtype=np.int64)
+    np.add.at(matrix, (predicted.labels, predicted.predicted), 1)
     return matrix

@@ -5,9 +5,11 @@ over images, so a resample is a row of weights, and figures of many resamples ar
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from tlf.metrics.figures import Figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,14 +37,30 @@ def resampled(images: int, count: int, seed: int) -> "Iterator[NDArray[np.float6
         yield weights.reshape(rows, images).astype(np.float64)
 
 
-def interval(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """The quantiles 2.5 % and 97.5 % of the last axis: (…, 2). Resamples in which a figure is not
-    defined (NaN) are left out; NaN where it is defined in none.
+def figures(
+    values: "NDArray[np.float64]",
+    drawn: "NDArray[np.float64]",
+    most: float = 1.0,
+    least: float = 0.0,
+) -> list[Figure]:
+    """Figures with 95 % intervals. ``values``: (M,); ``drawn``: (M, resamples), those of resamples.
+
+    The limits are the quantiles 2.5 % and 97.5 %, shifted so that the median is the value, and from
+    ``least`` to ``most``. A resample holds fewer different images: where classes are rare, its
+    macro-F1 is lower, and its calibration error is higher. The shift takes this away; the median of
+    a fraction of images is that fraction already. Resamples in which a figure is not defined (NaN)
+    are left out.
     """
-    ordered = np.sort(values, axis=-1)  # NaN last
-    last = np.isfinite(values).sum(-1, keepdims=True) - 1
-    at = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2]) * np.maximum(last, 0)
+    ordered = np.sort(drawn, axis=-1)  # NaN last
+    last = np.maximum(np.isfinite(ordered).sum(-1, keepdims=True) - 1, 0)
+    at = last * [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2]
     below = np.floor(at).astype(np.intp)
-    above = np.minimum(below + 1, np.maximum(last, 0))
-    low, high = (np.take_along_axis(ordered, index, -1) for index in (below, above))
-    return cast("NDArray[np.float64]", low + (high - low) * (at - below))
+    above = np.minimum(below + 1, last)
+    lower, upper = (np.take_along_axis(ordered, index, -1) for index in (below, above))
+    quantiles = lower + (upper - lower) * (at - below)
+    shifted = quantiles[:, ::2] + (values[:, None] - quantiles[:, 1:2])
+    limits = np.clip(shifted, least, most).tolist()
+    return [
+        Figure(None) if np.isnan(value) else Figure(value, low, high)
+        for value, (low, high) in zip(values.tolist(), limits, strict=True)
+    ]

@@ -1,0 +1,34 @@
+"""Curves of two classes."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import auc, roc_auc_score
+
+from predicted_sets import drawn, predicted
+from tlf.metrics import curves
+from tlf.metrics.curves import precision_recall, roc
+
+
+def test_a_perfect_model_and_one_that_knows_nothing():
+    perfect = predicted([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.1, 0.9]])
+    assert (roc(perfect).area, precision_recall(perfect).area) == (1, 1)
+    constant = predicted([0, 1, 1], [[0.5, 0.5]] * 3)
+    assert roc(constant).area == 0.5
+    assert precision_recall(constant).area == pytest.approx(2 / 3)
+
+
+def test_images_of_one_class_have_no_curve():
+    found = predicted([1, 1], [[0.9, 0.1], [0.2, 0.8]])
+    assert (roc(found), precision_recall(found)) == (None, None)
+    assert roc(drawn(9, 3)) is None
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_ends_and_its_area(monkeypatch):
+    monkeypatch.setattr(curves, "MOST_POINTS", 50)
+    found = drawn(4000, 2, skill=0.5)
+    curve = roc(found)
+    assert len(curve.x) == len(curve.y) == 50
+    assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
+    assert curve.area == roc_auc_score(found.labels, found.probabilities[:, 1])
+    assert auc(curve.x, curve.y) == pytest.approx(curve.area, abs=0.01)
+    assert np.all(np.diff(precision_recall(found).x) >= 0)
