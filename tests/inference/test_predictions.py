@@ -2,11 +2,13 @@
 
 import csv
 
+import numpy as np
 import pytest
 import torch
 
-from tlf.errors import WeightsError
-from tlf.inference.predictions import Prediction, predictions, row, write_csv
+from predicted_sets import SETS, drawn
+from tlf.errors import RunError, WeightsError
+from tlf.inference.predictions import Prediction, predictions, read_predictions, row, write_csv
 from tlf.tasks import TASKS
 
 TASK = TASKS["single-label"]
@@ -58,3 +60,123 @@ def test_the_first_of_the_most_probable_is_the_prediction_also_where_several_are
     for one in predictions([None, None], even, CLASSES, TASK):
         assert one.top(1) == [(one.label, one.probability)]
     assert [name for name, _ in one.top(9)] == ["ant", "bee", "Ω, moth"]
+
+
+# Tables are read
+
+
+def write(path, found):
+    """The predictions as a run writes them."""
+    rows, labels = torch.tensor(found.probabilities).float(), torch.tensor(found.labels)
+    write_csv(path, found.names, rows, found.classes, labels, TASK)
+
+
+@pytest.mark.parametrize("name", [name for name in SETS if name != "1,000 classes"])
+def test_what_is_written_is_read_to_the_last_bit(name, tmp_path):
+    path, given = tmp_path / "predictions.csv", SETS[name]()
+    write(path, given)
+    found = read_predictions(path)
+    assert (found.names, found.classes) == (given.names, given.classes)
+    assert found.labels.tolist() == given.labels.tolist()
+    assert found.predicted.tolist() == given.predicted.tolist()
+    assert np.array_equal(found.probabilities.astype(np.float32), given.probabilities)
+    assert (found.labels.dtype, found.probabilities.dtype) == (np.int64, np.float64)
+
+
+def test_names_of_any_kind_are_read_as_they_are_written(tmp_path):
+    path, classes = tmp_path / "predictions.csv", ('a "b", c', "🐜\n", "p_<script>")
+    names = ('x, "y".jpg', "\n.png", "蚁/🐜.png", "=1+1", "caf\udce9.png", " ")
+    probabilities = torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    write_csv(path, names, probabilities, classes, torch.tensor([0, 1, 2, 0, 1, 2]), TASK)
+    found = read_predictions(path)
+    assert found.names == ('x, "y".jpg', "\\n.png", "蚁/🐜.png", "=1+1", "caf\\xe9.png", " ")
+    assert found.classes == ('a "b", c', "🐜\\n", "p_<script>")
+    assert found.predicted.tolist() == found.labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+HEADER = "path,label,predicted,p_ant,p_bee"
+
+
+def test_tables_with_six_decimals_keep_the_class_that_was_predicted(tmp_path):
+    """0.5000001 was rounded to 0.500000, as the other one was."""
+    path = tmp_path / "predictions.csv"
+    path.write_text(f"{HEADER}\na.jpg,ant,bee,0.500000,0.500000\nb.jpg,bee,ant,1.000000,0.000000\n")
+    found = read_predictions(path)
+    assert found.predicted.tolist() == [1, 0]
+    assert found.probabilities.tolist() == [[0.5, pytest.approx(0.5)], [1, 0]]
+
+
+@pytest.mark.parametrize("text", [
+    "\ufeff{}\r\na.jpg,ant,bee,0.25,0.75\r\n",  # as a spreadsheet stores it
+    "{}\na.jpg,ant,bee,0.25,0.75",
+    "{}\n\na.jpg,ant,bee,0.25,7.5e-1\n\n",
+])  # fmt: skip
+def test_tables_that_another_program_has_stored_are_read(tmp_path, text):
+    path = tmp_path / "predictions.csv"
+    path.write_bytes(text.format(HEADER).encode())
+    assert read_predictions(path).probabilities.tolist() == [[0.25, 0.75]]
+
+
+GOOD = "a.jpg,ant,bee,0.25,0.75\n"
+BAD_LINES = {
+    "b.jpg,ant,bee,0.25\n": "line 3 of .* must have 5 values, got 4",
+    "b.jpg,ant,bee,0.25,0.75,1\n": "line 3 of .* must have 5 values, got 6",
+    "b.jpg,fly,bee,0.25,0.75\n": "line 3 of .* must name classes that have a column, got 'fly'",
+    "b.jpg,ant,fly,0.25,0.75\n": "line 3 of .* must name classes that have a column, got 'fly'",
+    "b.jpg,ant,bee,0.25,much\n": "line 3 of .* must have numbers from its fourth value on, got",
+    "b.jpg,ant,bee,0.25,\n": "line 3 of .* must have numbers from its fourth value on, got",
+    "b.jpg,ant,bee,nan,0.75\n": "line 3 of .* whose sum is 1, got the sum nan",
+    "b.jpg,ant,bee,inf,0.75\n": "line 3 of .* whose sum is 1, got the sum inf",
+    "b.jpg,ant,bee,-0.5,1.5\n": "line 3 of .* must have probabilities from 0 to 1",
+    "b.jpg,ant,bee,0.25,0.7\n": "line 3 of .* whose sum is 1, got the sum 0.95",
+    "b.jpg,ant,ant,0.25,0.75\n": "line 3 of .* must predict its most probable class, got 'ant'",
+    'b.jpg,ant,bee,0.25,"0.75\n': "line 3 of .* must be CSV, got: unexpected end of data",
+    '"b.jpg"x,ant,bee,0.25,0.75\n': "line 3 of .* must be CSV, got: ',' expected after",
+    "\0,ant\n": "line 3 of .* must have 5 values, got 2",
+}
+
+
+@pytest.mark.parametrize(("bad", "told"), BAD_LINES.items())
+def test_a_damaged_line_is_named(tmp_path, bad, told):
+    path = tmp_path / "predictions.csv"
+    path.write_text(f"{HEADER}\n{GOOD}{bad}")
+    with pytest.raises(RunError, match=told) as caught:
+        read_predictions(path)
+    assert "\n" not in str(caught.value)
+    assert "copy it again, or name another table" in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    ("", "line 1 of .* must be path,label,predicted,p_CLASS,p_CLASS …, got ''"),
+    (f"{HEADER}\n", "must hold at least one image, got none"),
+    ("path,predicted,p_ant\n", "line 1 of .* must be path,label,predicted,p_CLASS"),
+    ("path,label,predicted\n", "line 1 of .* must be path,label,predicted,p_CLASS"),
+    (f"{HEADER},p_ant\n", "line 1 of .* must name each class once, after p_, got 'p_ant'"),
+    (f"{HEADER},seconds\n", "line 1 of .* must name each class once, after p_, got 'seconds'"),
+    (b"\xff\xfe\x00", "must be text in UTF-8"),
+    (b"path,label," + b"x" * 200_000, "line 1 of .* must be CSV, got: field larger than"),
+])  # fmt: skip
+def test_what_is_no_table_of_predictions_is_refused(tmp_path, content, told):
+    path = tmp_path / "predictions.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RunError, match=told):
+        read_predictions(path)
+
+
+def test_a_table_that_is_missing_or_no_file_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"there is no .*gone/predictions\.csv; name the table of"):
+        read_predictions(tmp_path / "gone" / "predictions.csv")
+    with pytest.raises(RunError, match=r"cannot read .*: it must be a regular file, got a folder"):
+        read_predictions(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("images", "classes"), [(50_000, 10), (5_000, 1000)])
+def test_large_tables_are_read_in_seconds(tmp_path, images, classes):
+    import time
+
+    path = tmp_path / "predictions.csv"
+    write(path, drawn(images, classes, skill=5.0))
+    began = time.process_time()
+    read_predictions(path)
+    assert time.process_time() - began < 4

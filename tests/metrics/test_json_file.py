@@ -34,7 +34,7 @@ def test_it_is_strict_json_and_holds_every_figure(name):
 
 def test_every_key_is_documented():
     content = as_json(evaluation(drawn(20, 2), resamples=10))
-    text = (ROOT / "tlf" / "evaluation" / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "tlf" / "metrics" / "README.md").read_text(encoding="utf-8")
     section = text.split("## evaluation.json")[1].split("\n## ")[0]
     documented = set(re.findall(r"`([a-z_0-9]+)`", section))
     keys = {*content, *content["intervals"], *content["majority"], *content["per_class"][0]}

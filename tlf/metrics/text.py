@@ -46,7 +46,8 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
     yield f"{'baseline':17} {evaluation.majority:>9.2%}   top-1 of always saying {always!r}"
     if evaluation.headline["top1"].value == 1:
         least = ((1 - LEVEL) / 2) ** (1 / evaluation.images)  # Clopper and Pearson, 1934
-        yield f"No image is wrong. So few images show only that top-1 is at least {least:.2%}."
+        shown = f"{evaluation.images:,} images show only that top-1 is at least {least:.2%}"
+        yield f"No image is wrong. {shown}."
     yield from _confused(evaluation)
     yield from _classes(evaluation)
 
