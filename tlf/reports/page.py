@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tlf
+from tlf.metrics.figures import Figure
 from tlf.reports.panel import Panel
 from tlf.runtime.files import write_whole
 from tlf.runtime.strict_json import dumps
@@ -72,7 +73,12 @@ def environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "figure": figure, "count": "{:,}".format}
+    made.filters |= {
+        "percent": percent,
+        "figure": figure,
+        "interval": interval,
+        "count": "{:,}".format,
+    }
     return made
 
 
@@ -90,6 +96,15 @@ def percent(value: float | None) -> str:
     ('94.8\xa0%', '–')
     """
     return "–" if value is None else f"{value:.1%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def interval(one: Figure) -> str:
+    r"""The 95 % interval of a figure that is a fraction.
+
+    >>> interval(Figure(0.5, 0.25, 0.75)), interval(Figure(None))
+    ('25.0–75.0\xa0%', '–')
+    """
+    return "–" if one.low is None else f"{100 * one.low:.1f}–{percent(one.high)}"
 
 
 def figure(value: float | None, digits: int = 3) -> str:

@@ -54,5 +54,65 @@ const report = (() => {
   const percent = (value) => (value === null ? "–" : (100 * value).toFixed(1) + "\u00a0%");
   const count = (value) => value.toLocaleString("en-US");
 
-  return { data, state, element, go, percent, count };
+  const interval = (low, high) =>
+    low === null ? "–" : `${(100 * low).toFixed(1)}–${percent(high)}`;
+
+  // Corrections of labels, kept in this browser under the name of a set of labelled images.
+  const COLUMNS = ["split", "path", "label", "new_label", "leave_out", "reason"];
+  const fixes = (id) => {
+    const key = "tlf-fixes-" + id;
+    const listeners = [];
+    let stored = true;
+    let held = new Map();
+    const name = (split, path) => split + "/" + path;
+    try {
+      held = new Map(JSON.parse(localStorage.getItem(key) || "[]"));
+    } catch {
+      stored = false; // the browser keeps nothing, or what it kept is damaged
+    }
+    const changed = () => {
+      try {
+        if (held.size) localStorage.setItem(key, JSON.stringify([...held]));
+        else localStorage.removeItem(key);
+        stored = true;
+      } catch {
+        stored = false;
+      }
+      listeners.forEach((tell) => tell());
+    };
+    const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    const csv = () => {
+      const rows = [...held.values()].map((fix) => COLUMNS.map((column) => quoted(fix[column])));
+      return [COLUMNS, ...rows].map((row) => row.join(",") + "\n").join("");
+    };
+    return {
+      get: (split, path) => held.get(name(split, path)),
+      set: (fix) => {
+        held.set(name(fix.split, fix.path), fix);
+        changed();
+      },
+      remove: (split, path) => {
+        held.delete(name(split, path));
+        changed();
+      },
+      clear: () => {
+        held.clear();
+        changed();
+      },
+      all: () => [...held.values()],
+      kept: () => stored,
+      csv,
+      download: () => {
+        const address = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
+        element("a", { href: address, download: "fixes.csv" }).click();
+        setTimeout(() => URL.revokeObjectURL(address), 10000);
+      },
+      follow: (tell) => {
+        listeners.push(tell);
+        tell();
+      },
+    };
+  };
+
+  return { data, state, element, go, percent, count, interval, fixes };
 })();
