@@ -27,7 +27,8 @@ def highest(predicted: Predicted) -> "NDArray[np.float64]":
 
 def worst(predicted: Predicted) -> "NDArray[np.int64]":
     """(N,): all images, the one with the highest loss first."""
-    return np.argsort(own(predicted), kind="stable")
+    order: NDArray[np.int64] = np.argsort(own(predicted), kind="stable")
+    return order
 
 
 def listed(predicted: Predicted, right_a_class: int = RIGHT_A_CLASS) -> "NDArray[np.int64]":
@@ -47,7 +48,8 @@ def listed(predicted: Predicted, right_a_class: int = RIGHT_A_CLASS) -> "NDArray
             half = right_a_class // 2
             group = np.concatenate([group[: right_a_class - half], group[len(group) - half :]])
         kept[group] = True
-    return order[kept]
+    images: NDArray[np.int64] = order[kept]
+    return images
 
 
 def featured(predicted: Predicted, images: "NDArray[np.int64]") -> list[int]:

@@ -67,7 +67,7 @@ def reported(
             f"the run in {folder} has no predictions.csv yet; wait for its end, or write: "
             f"tlf stop {in_shell(folder)}"
         )
-    record, predicted = _record(folder), read_predictions(folder / "predictions.csv")
+    record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
     figures = evaluation(predicted)
     material = Material()
     if images or neighbours:
@@ -84,7 +84,7 @@ def reported(
     write(report, path)
 
 
-def _record(folder: Path) -> RunRecord:
+def record_of(folder: Path) -> RunRecord:
     """What the folder of a run says about it.
 
     Raises:

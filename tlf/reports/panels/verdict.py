@@ -123,6 +123,10 @@ def _rare(report: Report) -> Iterator[str]:
     absent = sum(not one.support for one in per_class)
     rare = sum(0 < one.support < FEW_IN_A_CLASS for one in per_class)
     if absent:
-        yield f"{absent} of {len(per_class)} classes have no image here"
+        yield f"{absent} of {len(per_class)} classes {_have(absent)} no image here"
     if rare:
-        yield f"{rare} of {len(per_class)} classes have fewer than {FEW_IN_A_CLASS} images"
+        yield f"{rare} of {len(per_class)} classes {_have(rare)} fewer than {FEW_IN_A_CLASS} images"
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"

@@ -178,8 +178,8 @@
   const counted = document.getElementById("fixes-count");
   const told = () => {
     const number = ticks.all().length;
-    counted.textContent =
-      number === 1 ? "1 label is ticked as wrong." : `${count(number)} labels are ticked as wrong.`;
+    const labels = number === 1 ? "label is" : "labels are";
+    counted.textContent = `${number ? count(number) : "No"} ${labels} ticked as wrong.`;
     document.getElementById("fixes-clear").disabled = number === 0;
     document.getElementById("fixes-download").disabled = number === 0;
     document.getElementById("fixes-kept").textContent = ticks.kept()
