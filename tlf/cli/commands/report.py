@@ -27,9 +27,18 @@ def command(run: Path, output: Path | None, *, no_images: bool, no_neighbours: b
     The page is one HTML file that needs no network. Labels that look wrong can be ticked in it, and
     downloaded as fixes.csv for data.fixes.
     """
+    with warnings_as_notes(), stopped_cleanly():
+        if no_neighbours:  # nothing to show: what trains is not imported
+            path = tlf.write_report(run, output=output, images=not no_images, neighbours=False)
+        else:
+            path = _with_neighbours(run, output, images=not no_images)
+    echo(f"report    {path}")
+
+
+def _with_neighbours(run: Path, output: Path | None, *, images: bool) -> Path:
+    """Write the page, and show what is computed for it."""
     from tlf.reports.run_report import page_path, reported
 
     path = page_path(run, output)
-    with warnings_as_notes(), stopped_cleanly():
-        tlf.show(reported(run, path, images=not no_images, neighbours=not no_neighbours))
-    echo(f"report    {path}")
+    tlf.show(reported(run, path, images=images))
+    return path

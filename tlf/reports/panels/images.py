@@ -65,6 +65,7 @@ def panel(report: Report) -> Panel:
         right_a_class=RIGHT_A_CLASS,
         thumbnails=report.read is not None,
         nearest=bool(report.neighbours),
+        run=report.run is not None,
     )
     _without_files_of(cards, data["files"])
     return Panel("images", "Images", html, data)
