@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from browsers import Browser
 from places import ROOT
 from small import TORCHVISION, TWO_PHASES, write_recipe
 
@@ -195,3 +196,11 @@ def spoilt(images: Path, tmp_path: Path) -> Path:
     (folder / "val/squares/004.jpg").write_bytes(cut)
     (folder / "val/squares/gone.jpg").write_bytes(b"<svg></svg>")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium; tests that need it are skipped where there is none."""
+    one = Browser(tmp_path_factory.mktemp("downloads"))
+    yield one
+    one.driver.quit()

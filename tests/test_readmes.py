@@ -40,6 +40,7 @@ DOCUMENTS = [
     "tlf/README.md",
     "tlf/cache/README.md",
     "tlf/inference/README.md",
+    "tlf/reports/README.md",
 ]
 FOLDERS = ("tlf/**", "plugins/**", "recipes", "docker", "tests/**", ".github", ".")
 EVERY = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md")})
@@ -123,7 +124,7 @@ def test_the_newest_change_is_that_of_this_version():
 
 
 @pytest.mark.parametrize("name", ["tlf/README.md", "tlf/cache/README.md", ".github/CONTRIBUTING.md",
-                                  "tlf/inference/README.md"])  # fmt: skip
+                                  "tlf/inference/README.md", "tlf/reports/README.md"])  # fmt: skip
 def test_files_that_documents_name_are_there(name):
     paths = re.findall(r"`((?:tlf|tests|plugins|recipes|docker)/[\w./-]+)`", text(name))
     assert paths

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "resume": {"resume": "runs.resume"},
     "stop": {"stop": "runs.stop"},
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
+    "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
     "export": {"export": "exports.export", "Exported": "exports.export"},
@@ -88,6 +89,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.recipe.reference.options import Options as Options
     from tlf.recipe.reference.options import recipe_options as recipe_options
     from tlf.recipe.schema import Recipe as Recipe
+    from tlf.reports.run_report import write_report as write_report
     from tlf.results import EpochResult as EpochResult
     from tlf.results import RunResult as RunResult
     from tlf.runs.explain import Explanation as Explanation

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tlf.cli.epochs import best_of, history_lines, segment_lines, side_by_side, stage_lines
+from tlf.cli.epochs import history_lines, segment_lines, side_by_side, stage_lines
 from tlf.events import Audit, SegmentStarted
 from tlf.results import EpochResult, StageSignals
 
@@ -52,13 +52,6 @@ def test_a_metric_of_another_version_is_shown_by_its_name_and_a_missing_one_as_a
     assert header[5:7] == ["top-1", "map50"]
     assert one[5:7] == ["87.50%", "–"]
     assert two[5:7] == ["–", "0.5000"]
-
-
-def test_the_best_epoch_is_the_runs_choice():
-    assert best_of([RESULT, BETTER], "eval_top1") is BETTER  # of equal top-1, the lower loss
-    assert best_of([RESULT, replace(RESULT, epoch=1)], "eval_top1") is RESULT
-    assert best_of([RESULT, replace(BETTER, train_loss=0.6)], "train_loss") is RESULT
-    assert best_of([replace(RESULT, metrics={})], "eval_top1") is None
 
 
 def test_the_same_epochs_of_several_runs_are_in_a_line():

@@ -10,6 +10,8 @@ from tlf.events import Audit
 from tlf.results import EpochResult, epoch_line
 from tlf.runs.history import (
     append_epoch,
+    best_of,
+    monitor_of,
     read_history,
     read_notes,
     read_segments,
@@ -167,3 +169,19 @@ def test_the_notes_of_a_run(tmp_path):
     assert read_notes(tmp_path) == ("eval has no images of 'ant'",)
     (tmp_path / "provenance.json").write_text("{}")  # of an older tlf
     assert read_notes(tmp_path) == ()
+
+
+def test_the_best_epoch_is_the_runs_choice():
+    better = replace(FIRST, epoch=1, metrics={"loss": 0.2, "top1": 0.875})
+    assert best_of([FIRST, better], "eval_top1") is better  # of equal top-1, the lower loss
+    assert best_of([FIRST, replace(FIRST, epoch=1)], "eval_top1") is FIRST
+    assert best_of([FIRST, replace(better, train_loss=0.6)], "train_loss") is FIRST
+    assert best_of([replace(FIRST, metrics={})], "eval_top1") is None
+
+
+def test_without_a_recipe_the_usual_monitor_decides(tmp_path):
+    assert monitor_of(tmp_path) == "eval_top1"
+    (tmp_path / "recipe.toml").write_text('monitor = "eval_loss"')
+    assert monitor_of(tmp_path) == "eval_loss"
+    (tmp_path / "recipe.toml").write_text("monitor = [")
+    assert monitor_of(tmp_path) == "eval_top1"

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tlf.cli.lines import audit_lines
 from tlf.events import SegmentStarted
-from tlf.results import EpochResult, rank
+from tlf.results import EpochResult
+from tlf.runs.history import best_of
 from tlf.tasks import DEFAULT_MONITOR, metric_of
 from tlf.tasks.metric import LOSS, Metric
 
@@ -95,12 +96,6 @@ def segment_lines(segments: Iterable[SegmentStarted]) -> Iterator[str]:
             yield "  its end was not audited: it has not ended, or an older tlf wrote it"
         else:
             yield from (f"  {line}" for line in audit_lines(segment.audit))
-
-
-def best_of(epochs: Iterable[EpochResult], monitor: str) -> EpochResult | None:
-    """The best epoch, of equal ones the first; None where nothing is known by the monitor."""
-    measured = (one for one in epochs if hasattr(one, monitor) and LOSS.name in one.metrics)
-    return max(measured, key=lambda one: rank(one, monitor), default=None)
 
 
 def _places(epochs: Iterable[EpochResult]) -> list[tuple[str, int]]:

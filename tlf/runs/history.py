@@ -1,18 +1,20 @@
 """The epochs and segments of a run: how metrics.jsonl is written and read, and segments.jsonl."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tlf.errors import RunError
 from tlf.events import SegmentStarted, segment_started
-from tlf.results import EpochResult, epoch_line, epoch_result
-from tlf.runs.folder import read_provenance
+from tlf.results import EpochResult, epoch_line, epoch_result, rank
+from tlf.runs.folder import read_provenance, recorded_recipe
 from tlf.runtime.files import near_runs, tried, write_whole, writing
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
+from tlf.tasks import DEFAULT_MONITOR, MONITORS
+from tlf.tasks.metric import LOSS
 
 METRICS = "metrics.jsonl"
 """The file with a line for each epoch: the fields of its ``EpochResult`` as JSON."""
@@ -85,6 +87,19 @@ def read_segments(run: str | PathLike[str]) -> Iterator[SegmentStarted]:
         RunError: the folder holds no run whose training has begun.
     """
     yield from _read(Path(run) / SEGMENTS, segment_started)
+
+
+def monitor_of(run: str | PathLike[str]) -> str:
+    """The figure that decides which epoch of a run is the best."""
+    # Its epochs may be all that is left of a run.
+    monitor = recorded_recipe(Path(run)).get("monitor")
+    return monitor if monitor in MONITORS else DEFAULT_MONITOR
+
+
+def best_of(epochs: Iterable[EpochResult], monitor: str) -> EpochResult | None:
+    """The best epoch, of equal ones the first; None where nothing is known by the monitor."""
+    measured = (one for one in epochs if hasattr(one, monitor) and LOSS.name in one.metrics)
+    return max(measured, key=lambda one: rank(one, monitor), default=None)
 
 
 Line = TypeVar("Line")

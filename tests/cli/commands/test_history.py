@@ -1,9 +1,6 @@
 """``tlf history`` prints a table of epochs."""
 
-import shutil
-
 from run_files import metrics
-from tlf.cli.commands.history import monitor_of
 
 
 def test_the_epochs_of_a_run(main, finished, monkeypatch):
@@ -40,12 +37,3 @@ def test_runs_side_by_side(main, finished, run_copy):
     code, _, err = main("history", finished, run_copy.parent)
     assert code == 2
     assert err.startswith(f"error: there is no {run_copy.parent / 'metrics.jsonl'}")
-
-
-def test_without_a_recipe_the_usual_monitor_decides(finished, tmp_path):
-    shutil.copy(finished / "metrics.jsonl", tmp_path)
-    assert monitor_of(tmp_path) == "eval_top1"
-    (tmp_path / "recipe.toml").write_text('monitor = "eval_loss"')
-    assert monitor_of(tmp_path) == "eval_loss"
-    (tmp_path / "recipe.toml").write_text("monitor = [")
-    assert monitor_of(tmp_path) == "eval_top1"

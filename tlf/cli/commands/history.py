@@ -6,7 +6,6 @@ import click
 
 import tlf
 from tlf.cli.output import say
-from tlf.tasks import DEFAULT_MONITOR, MONITORS
 
 
 @click.command()
@@ -25,7 +24,7 @@ def command(runs: tuple[Path, ...], *, stages: bool) -> None:
     from rich.console import Console
 
     from tlf.cli.epochs import history_lines, segment_lines, side_by_side, stage_lines
-    from tlf.runs.history import read_notes
+    from tlf.runs.history import monitor_of, read_notes
 
     console = Console()
     histories = {str(one): [*tlf.read_history(one)] for one in runs}
@@ -44,12 +43,3 @@ def command(runs: tuple[Path, ...], *, stages: bool) -> None:
         lines += ["", *title, *stage_lines(epochs), "", *segments]
     for line in lines:
         say(console, line)
-
-
-def monitor_of(run: Path) -> str:
-    """The figure that decides which epoch of a run is the best."""
-    from tlf.runs.folder import recorded_recipe
-
-    # Its epochs may be all that is left of a run.
-    monitor = recorded_recipe(run).get("monitor")
-    return monitor if monitor in MONITORS else DEFAULT_MONITOR

@@ -17,6 +17,9 @@ BadImages = Literal["error", "skip"]
 MissingInEval = Literal["error", "allow"]
 """What a class without eval images does: it stops the run, or is trained and not evaluated."""
 
+IN_BOTH = "in the train split, too"
+"""What a note says, and no other note, about images that train and eval share."""
+
 _MOST_NAMED = 20
 """How many images a message names at most."""
 
@@ -159,8 +162,8 @@ def _in_both(
         return ()
     same = _listed(f"  {evaluated.names[i]} = {train.names[j]}" for i, j in pairs)
     return (
-        f"{len(pairs)} of the {len(evaluated)} eval images are in the train split, too, byte for "
-        f"byte: the results look better than they are\n{same}",
+        f"{len(pairs)} of the {len(evaluated)} eval images are {IN_BOTH}, byte for byte: the "
+        f"results look better than they are\n{same}",
     )
 
 

@@ -1,0 +1,24 @@
+"""``tlf report`` writes a page and says where."""
+
+
+def test_the_page_of_a_run(main, run_copy):
+    code, out, err = main("report", run_copy)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == f"report    {run_copy / 'report.html'}"
+    html = (run_copy / "report.html").read_text(encoding="utf-8")
+    assert "Nearest training images" in html
+
+
+def test_less_of_it(main, finished, tmp_path):
+    path = tmp_path / "page.html"
+    code, out, _ = main("report", finished, "--no-images", "--no-neighbours", "--output", path)
+    assert (code, out) == (0, f"report    {path}\n")
+    html = path.read_text(encoding="utf-8")
+    assert "<img" not in html
+    assert '<p class="muted">Nearest training images' not in html
+
+
+def test_no_run(main, tmp_path):
+    code, _, err = main("report", tmp_path)
+    assert code == 2
+    assert err.startswith(f"error: {tmp_path} is not the folder of a run")

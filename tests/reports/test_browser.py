@@ -1,0 +1,156 @@
+"""The report in a real browser: what can be clicked, what is kept, what never happens."""
+
+import csv
+import time
+from functools import partial
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from browsers import OWN, needs_axe
+from reported import EVIL_CLASSES, EVIL_NAME, jpeg, predicted_of, report_of
+from tlf.reports.compose import write
+from tlf.reports.report import Neighbour
+
+LABELS = [0] * 10 + [1] * 10 + [2] * 10
+GUESSES = [0] * 6 + [1] * 4 + [1] * 9 + [2] + [2] * 10
+"""Four images of the first class are taken for the second, one of the second for the third."""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The report of three classes and 30 images, whose names are markup."""
+    predicted = predicted_of(LABELS, GUESSES, EVIL_CLASSES)
+    names = (EVIL_NAME, *predicted.names[1:])
+    predicted = predicted_of(LABELS, GUESSES, EVIL_CLASSES, names=names)
+    near = (Neighbour(EVIL_NAME, EVIL_CLASSES[0], 0.91, partial(jpeg, 99)),)
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write(report_of(predicted, read=jpeg, neighbours={6: near}), path)
+    return path
+
+
+@pytest.fixture
+def opened(browser, page):
+    browser.open(page)
+    browser.do("localStorage.clear()")
+    browser.requests(), browser.complaints()
+    browser.open(page)
+    return browser
+
+
+def test_a_cell_of_the_confusion_matrix_leads_to_its_images(opened):
+    opened.click('#confusion-matrix [data-cell="0,1"]')
+    assert len(opened.all("#images-list > li")) == 4
+    assert opened.one("#images-status").text.startswith("4 images: label <script>alert(1)")
+    assert "cell=0%2C1" in opened.driver.current_url
+    opened.driver.refresh()
+    assert len(opened.all("#images-list > li")) == 4
+    opened.click("#images-every")
+    assert len(opened.all("#images-list > li")) == 24
+    opened.driver.back()
+    assert len(opened.all("#images-list > li")) == 4
+
+
+def test_the_orders(opened):
+    def shown():
+        return opened.texts("#images-list .name")
+
+    assert shown()[0] == "val/019.jpg"  # the surest of the wrong ones
+    opened.click('[data-order="unsure"]')
+    assert shown()[0] == EVIL_NAME
+    opened.click('[data-order="sure"]')
+    assert shown()[0] == "val/029.jpg"
+    assert set(opened.texts("#images-list strong")) == {"right"}
+    opened.click("#images-more")
+    assert len(shown()) == 25
+
+
+def test_a_wrong_label_is_ticked_kept_and_downloaded(opened):
+    first, second = opened.all("#images-list > li")[:2]
+    for card in (first, second):
+        opened.do("arguments[0].querySelector('input').click()", card)
+    opened.do(
+        "const s = arguments[0].querySelector('select'); s.value = 'leave out';"
+        "s.dispatchEvent(new Event('change'))",
+        second,
+    )
+    opened.driver.refresh()
+    ticked = opened.do("return [...document.querySelectorAll('#images-list input:checked')].length")
+    assert ticked == 2
+    assert opened.one("#fixes-count").text == "2 labels are ticked as wrong."
+    opened.click("#fixes-download")
+    rows = downloaded(opened.downloads / "fixes.csv")
+    assert [*rows[0]] == ["split", "path", "label", "new_label", "leave_out", "reason"]
+    wrong = {"split": "eval", "path": "val/019.jpg", "label": EVIL_CLASSES[1]}
+    assert rows[0].items() >= {**wrong, "new_label": EVIL_CLASSES[2], "leave_out": ""}.items()
+    assert (rows[1]["new_label"], rows[1]["leave_out"]) == ("", "yes")
+    opened.click("#fixes-clear")
+    assert opened.do("return localStorage.length") == 0
+
+
+def downloaded(path):
+    """The rows of a file that the browser is writing."""
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    path.unlink()
+    return rows
+
+
+def test_the_keyboard_is_enough(opened):
+    body = opened.one("body")
+    body.send_keys(Keys.TAB)
+    skip = opened.driver.switch_to.active_element
+    assert skip.text == "Skip to the content"
+    skip.send_keys(Keys.ENTER)
+    assert opened.do("return document.activeElement.id") == "main"
+    cell = opened.one('#confusion-matrix [data-cell="1,2"]')
+    cell.send_keys(Keys.ENTER)
+    assert opened.do("return document.activeElement.id") == "images"
+    assert len(opened.all("#images-list > li")) == 1
+    opened.one("#images-list input").send_keys(Keys.SPACE)
+    assert opened.one("#images-list select").is_displayed()
+
+
+def test_classes_are_sorted_and_found(opened):
+    opened.click('#classes-table th[data-key="recall"] button')
+    assert opened.texts("#classes-table tbody th")[0] == EVIL_CLASSES[0]
+    assert opened.one('th[data-key="recall"]').get_attribute("aria-sort") == "ascending"
+    opened.one("#classes-find").send_keys("bold")
+    assert opened.texts("#classes-table tbody th") == [EVIL_CLASSES[1]]
+    opened.click("#classes-table tbody button")
+    assert len(opened.all("#images-list > li")) == 14  # its ten images, and four taken for it
+
+
+def test_nothing_is_loaded_and_markup_is_inert(opened):
+    assert [url for url in opened.requests() if not url.startswith(OWN)] == []
+    assert opened.complaints() == []
+    assert opened.all("img[src=x]") == []
+    assert opened.all("main b, main script") == []
+    assert EVIL_NAME in opened.do("return document.getElementById('images-list').innerText")
+    opened.do("fetch('https://example.org').catch(() => {})")
+    time.sleep(0.1)
+    assert "Content Security Policy" in " ".join(opened.complaints())
+
+
+@needs_axe
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
+def test_axe_finds_nothing_serious(opened, scheme, width):
+    opened.media(scheme, width)
+    assert opened.serious_faults() == []
+    assert opened.do("return document.documentElement.scrollWidth") <= width
+    opened.media("light", 1280)
+
+
+def test_without_scripts_the_figures_are_there(browser, page):
+    browser.scripts(on=False)
+    try:
+        browser.open(page)
+        assert "83.3" in browser.one("#verdict").text
+        assert len(browser.all("#images-list > li")) == 12
+        assert not browser.one("#fixes-download").is_displayed()
+        assert len(browser.all("#classes-table tbody tr")) == 3
+    finally:
+        browser.scripts(on=True)

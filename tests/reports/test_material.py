@@ -1,0 +1,72 @@
+import shutil
+
+import pytest
+
+from tlf.inference.predictions import read_predictions
+from tlf.reports.material import material_of
+from tlf.reports.run_report import record_of
+
+
+def found(run, *, embed):
+    """The material of a run."""
+    predicted = read_predictions(run / "predictions.csv")
+    steps = material_of(record_of(run), predicted, embed=embed)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def test_images_are_found_by_the_runs_recipe(finished, images):
+    material = found(finished, embed=False)
+    name = read_predictions(finished / "predictions.csv").names[3]
+    assert material.read(3) == (images / name).read_bytes()
+    assert (material.neighbours, material.missing) == ({}, ())
+
+
+def test_the_nearest_training_images_of_each_image(finished, images):
+    material = found(finished, embed=True)
+    assert material.missing == ()
+    assert len(material.neighbours) == 11
+    first, *_ = material.neighbours[0]
+    assert (images / first.name).read_bytes() == first.read()
+    assert first.name.startswith(f"train/{first.label}/")
+    assert all(near[0].similarity >= near[-1].similarity for near in material.neighbours.values())
+
+
+@pytest.mark.parametrize("embed", [False, True])
+def test_images_that_are_gone_are_said_to_be_missing(run_copy, tmp_path, embed):
+    recipe = run_copy / "recipe.toml"
+    text = recipe.read_text()
+    root = text.split('root = "')[1].split('"')[0]
+    recipe.write_text(text.replace(root, str(tmp_path / "gone")))
+    material = found(run_copy, embed=embed)
+    assert material.read is None
+    (why,) = material.missing
+    assert why.startswith("Images are not shown: ")
+    assert "gone" in why
+
+
+def test_images_that_were_renamed_are_said_to_be_missing(run_copy, images, tmp_path):
+    moved = shutil.copytree(images, tmp_path / "moved")
+    (moved / "val" / "circles" / "odd.jpg").rename(moved / "val" / "circles" / "even.jpg")
+    recipe = run_copy / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace(str(images), str(moved)))
+    (why,) = found(run_copy, embed=False).missing
+    assert why.startswith("Images are not shown: 1 of the 11 images")
+
+
+def test_without_the_model_there_are_images_and_no_neighbours(run_copy):
+    (run_copy / "model.safetensors").unlink()
+    material = found(run_copy, embed=True)
+    assert material.read is not None
+    (why,) = material.missing
+    assert why.startswith("The nearest training images are not shown: the run in ")
+
+
+def test_images_that_have_changed_are_said_to_have(run_copy):
+    provenance = run_copy / "provenance.json"
+    provenance.write_text(provenance.read_text().replace('"eval": "', '"eval": "0'))
+    (why,) = found(run_copy, embed=True).missing
+    assert why.startswith("The images have changed since the run")

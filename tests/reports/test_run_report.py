@@ -1,0 +1,34 @@
+import pytest
+
+import tlf
+from tlf.errors import RunError, UnwritableError
+
+
+def test_the_report_of_a_run(run_copy):
+    path = tlf.write_report(run_copy, neighbours=False)
+    assert path == run_copy / "report.html"
+    html = path.read_text(encoding="utf-8")
+    for text in ("<h1><bdi>run</bdi></h1>", "11 images, 2 classes", "val/circles/odd.jpg"):
+        assert text in html
+    assert "data:image/jpeg" in html
+
+
+def test_without_images_the_page_has_names_only(finished, tmp_path):
+    path = tmp_path / "private.html"
+    assert tlf.write_report(finished, output=path, images=False, neighbours=False) == path
+    html = path.read_text(encoding="utf-8")
+    assert "<img" not in html
+    assert "val/circles/odd.jpg" in html
+
+
+def test_a_run_without_predictions(run_copy, tmp_path):
+    (run_copy / "predictions.csv").unlink()
+    with pytest.raises(RunError, match=r"has no predictions.csv yet; wait for its end, or write"):
+        tlf.write_report(run_copy)
+    with pytest.raises(RunError, match="is not the folder of a run"):
+        tlf.write_report(tmp_path)
+
+
+def test_a_page_that_cannot_be_written(finished, tmp_path):
+    with pytest.raises(UnwritableError, match="cannot write"):
+        tlf.write_report(finished, output=tmp_path / "no" / "page.html", neighbours=False)

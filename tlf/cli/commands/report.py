@@ -1,0 +1,44 @@
+"""``tlf report RUN``."""
+
+from pathlib import Path
+
+import click
+
+import tlf
+from tlf.cli import arguments
+from tlf.cli.output import echo, warnings_as_notes
+from tlf.cli.process import stopped_cleanly
+
+
+@click.command()
+@arguments.run_folder
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", callback=arguments.named_file,
+    help="The file to write instead of RUN/report.html; it is replaced.",
+)  # fmt: skip
+@click.option("--no-images", is_flag=True, help="Leave out thumbnails; the names of images stay.")
+@click.option(
+    "--no-neighbours", is_flag=True,
+    help="Leave out the nearest training images. The model is then not loaded: it is faster.",
+)  # fmt: skip
+def command(run: Path, output: Path | None, *, no_images: bool, no_neighbours: bool) -> None:
+    """Write a page about a run: how good, what is confused, which images are wrong.
+
+    The page is one HTML file that needs no network. Labels that look wrong can be ticked in it, and
+    downloaded as fixes.csv for data.fixes.
+    """
+    with warnings_as_notes(), stopped_cleanly():
+        if no_neighbours:  # nothing to show: what trains is not imported
+            path = tlf.write_report(run, output=output, images=not no_images, neighbours=False)
+        else:
+            path = _with_neighbours(run, output, images=not no_images)
+    echo(f"report    {path}")
+
+
+def _with_neighbours(run: Path, output: Path | None, *, images: bool) -> Path:
+    """Write the page, and show what is computed for it."""
+    from tlf.reports.run_report import page_path, reported
+
+    path = page_path(run, output)
+    tlf.show(reported(run, path, images=images))
+    return path

@@ -1,0 +1,35 @@
+"""The page of a report: all its panels, in their order."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tlf.reports.page import write_page
+from tlf.reports.panel import Panel
+from tlf.reports.panels import classes, confusion, images, verdict
+from tlf.reports.report import Report
+
+PANELS: tuple[Callable[[Report], Panel | None], ...] = (
+    verdict.panel,
+    classes.panel,
+    confusion.panel,
+    images.panel,
+)
+"""In the order of the page. Each gives None where there is nothing to show."""
+
+
+def panels_of(report: Report) -> list[Panel]:
+    """The panels of a report that have something to show."""
+    return [panel for panel in (make(report) for make in PANELS) if panel is not None]
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page of a report, whole or not at all. A file of that name is replaced.
+
+    Raises:
+        UnwritableError: the file cannot be written.
+    """
+    count = len(report.predicted)
+    subtitle = (
+        f"{count:,} image{'' if count == 1 else 's'}, {len(report.predicted.classes):,} classes"
+    )
+    write_page(path, report.title, panels_of(report), subtitle=subtitle)

@@ -1,0 +1,109 @@
+"""The images of a run, and the training images that look most like them, as far as they can be had:
+a page is about figures, which need neither.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tlf.components import Split
+from tlf.errors import TlfError
+from tlf.events import Notice, Prepared, Stored
+from tlf.metrics.predicted import Predicted
+from tlf.recipe.plan import find_splits, read_plan
+from tlf.reports.neighbours import neighbours
+from tlf.reports.ranking import featured, listed
+from tlf.reports.report import Neighbour, RunRecord
+from tlf.reports.thumbnails import MOST
+
+if TYPE_CHECKING:
+    from tlf.training.job import Job
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a page shows beside figures."""
+
+    read: Callable[[int], bytes] | None = None
+    """The bytes of the i-th predicted image."""
+    neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    """Sentences: what cannot be shown, and why."""
+
+
+def material_of(
+    run: RunRecord, predicted: Predicted, *, embed: bool
+) -> Generator[Prepared | Notice | Stored, None, Material]:
+    """Find the images of a run by its recipe.
+
+    Parameters:
+        run: the run.
+        predicted: its predictions.
+        embed: whether to find the nearest training images, by their embeddings.
+    """
+    if not embed:
+        return _images(run, predicted)
+    try:
+        return (yield from _with_neighbours(run, predicted))
+    except TlfError as error:
+        images = _images(run, predicted)
+        if images.missing:  # what hides the images hides their neighbours
+            return images
+        why = f"The nearest training images are not shown: {_first_line(error)}."
+        return Material(images.read, missing=(why,))
+
+
+def _images(run: RunRecord, predicted: Predicted) -> Material:
+    """The images without their neighbours."""
+    try:
+        splits = find_splits(read_plan(run.folder / "recipe.toml"))
+    except TlfError as error:
+        return Material(missing=(f"Images are not shown: {_first_line(error)}.",))
+    return _found(splits.eval, predicted)
+
+
+def _found(split: Split, predicted: Predicted) -> Material:
+    """The predicted images in a split, which may have others, too."""
+    places = {name: place for place, name in enumerate(split.names)}
+    if gone := sum(name not in places for name in predicted.names):
+        why = f"{gone} of the {len(predicted)} images are no longer among those of the recipe"
+        return Material(missing=(f"Images are not shown: {why}.",))
+    return Material(read=lambda image: split.read(places[predicted.names[image]]))
+
+
+def _with_neighbours(
+    run: RunRecord, predicted: Predicted
+) -> Generator[Prepared | Notice | Stored, None, Material]:
+    from tlf.runs.finished import open_finished
+    from tlf.training.embeddings import embeddings
+
+    job = yield from open_finished(run.folder)
+    found = _found(job.splits.eval, predicted)
+    if found.missing:
+        return found
+    with job.loaders:
+        embedded = yield from embeddings(job)
+    places = {name: place for place, name in enumerate(job.splits.eval.names)}
+    asked = featured(predicted, listed(predicted))[:MOST]
+    near = neighbours(
+        embedded,
+        job.splits.train,
+        job.splits.classes,
+        [places[predicted.names[image]] for image in asked],
+    )
+    return Material(
+        found.read,
+        dict(zip(asked, near.values(), strict=True)),
+        _changed(run, job),
+    )
+
+
+def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
+    """A sentence where the images are not those that the run has seen."""
+    if run.provenance.get("data_sha256", job.manifests) == job.manifests:
+        return ()
+    return ("The images have changed since the run: the page shows them as they are now.",)
+
+
+def _first_line(error: TlfError) -> str:
+    return str(error).partition("\n")[0].rstrip(".:")

@@ -1,0 +1,68 @@
+"""Which images a page lists, and in which order somebody wants to see them."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.metrics.predicted import Predicted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RIGHT_A_CLASS = 200
+"""Images with a right prediction that a page lists for each class, at most."""
+
+
+def own(predicted: Predicted) -> "NDArray[np.float64]":
+    """(N,): the probability that each image's label got."""
+    rows: NDArray[np.float64] = predicted.probabilities[np.arange(len(predicted)), predicted.labels]
+    return rows
+
+
+def highest(predicted: Predicted) -> "NDArray[np.float64]":
+    """(N,): the probability of each image's prediction."""
+    best: NDArray[np.float64] = predicted.probabilities.max(1)
+    return best
+
+
+def worst(predicted: Predicted) -> "NDArray[np.int64]":
+    """(N,): all images, the one with the highest loss first."""
+    order: NDArray[np.int64] = np.argsort(own(predicted), kind="stable")
+    return order
+
+
+def listed(predicted: Predicted, right_a_class: int = RIGHT_A_CLASS) -> "NDArray[np.int64]":
+    """The images that a page lists, the one with the highest loss first: all that are wrong, and
+    some that are right of each class: half those with the highest loss, half with the lowest.
+    """
+    order = worst(predicted)
+    right = predicted.predicted[order] == predicted.labels[order]
+    kept = ~right
+    labels = predicted.labels[order]
+    places = np.flatnonzero(right)
+    # Grouped by class, each group still in the order of its losses.
+    places = places[np.argsort(labels[places], kind="stable")]
+    starts = np.flatnonzero(np.diff(labels[places], prepend=-1))
+    for group in np.split(places, starts[1:]):
+        if len(group) > right_a_class:
+            half = right_a_class // 2
+            group = np.concatenate([group[: right_a_class - half], group[len(group) - half :]])
+        kept[group] = True
+    images: NDArray[np.int64] = order[kept]
+    return images
+
+
+def featured(predicted: Predicted, images: "NDArray[np.int64]") -> list[int]:
+    """The listed images in the order in which they earn a thumbnail: what each of the page's three
+    orders shows first. Of four images two are the worst, one is the least sure, one the surest.
+    """
+    right = images[predicted.predicted[images] == predicted.labels[images]]
+    sure = highest(predicted)
+    least_sure = images[np.argsort(sure[images], kind="stable")]
+    surest = right[np.argsort(-sure[right], kind="stable")]
+    chosen: dict[int, None] = {}
+    for place in range(len(images)):
+        chosen.update(dict.fromkeys(images[2 * place : 2 * place + 2].tolist()))
+        chosen.update(dict.fromkeys(least_sure[place : place + 1].tolist()))
+        chosen.update(dict.fromkeys(surest[place : place + 1].tolist()))
+    return [*chosen]

@@ -1,0 +1,72 @@
+"""What the panels of a page may show: predictions, their figures, and where they come from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlf.metrics.figures import Evaluation
+from tlf.metrics.predicted import Predicted
+
+if TYPE_CHECKING:
+    from tlf.checks.findings import Findings
+    from tlf.events import SegmentStarted
+    from tlf.results import EpochResult
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training image that looks like an image of the page."""
+
+    name: str
+    label: str
+    """The name of its class."""
+    similarity: float
+    """The cosine of the angle between the two embeddings."""
+    read: Callable[[], bytes] | None = None
+    """Its bytes; None: no thumbnail."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run has recorded about itself."""
+
+    history: "tuple[EpochResult, ...]"
+    segments: "tuple[SegmentStarted, ...]"
+    """Empty for a run of a version that wrote none."""
+    provenance: Mapping[str, Any]
+    """provenance.json; empty where a run has none."""
+    recipe: str
+    """The text of recipe.toml."""
+    best: "EpochResult"
+    """The epoch whose predictions the page shows."""
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the panels of a page may show."""
+
+    title: str
+    predicted: Predicted
+    evaluation: Evaluation
+    read: Callable[[int], bytes] | None = None
+    """The bytes of the i-th image of ``predicted``; None: no thumbnails."""
+    neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
+    """Image of ``predicted`` → the training images that look most like it, the nearest first."""
+    run: RunRecord | None = None
+    """None where the images are not the eval split of a run."""
+    findings: "Findings | None" = None
+    """What a check of the images has found; None: they were not checked."""
+    calibrated: Any = None
+    """The temperature of the probabilities and what it changes; None: it was not computed."""
+    missing: tuple[str, ...] = ()
+    """Sentences: what the page does not show, why, and what to do for it."""
+
+    @property
+    def id(self) -> str:
+        """Names the labelled images, wherever the page lies: ticks in a page are kept under it."""
+        predicted = self.predicted
+        text = "\0".join([*predicted.names, "", *predicted.classes])
+        return sha256(text.encode() + predicted.labels.tobytes()).hexdigest()[:16]

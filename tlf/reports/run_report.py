@@ -1,0 +1,104 @@
+"""The report of a run: what its folder holds, and its images where they still are."""
+
+from collections.abc import Generator
+from os import PathLike
+from pathlib import Path
+
+from tlf.errors import RunError, in_shell
+from tlf.events import Notice, Prepared, Stored
+from tlf.inference.predictions import read_predictions
+from tlf.metrics.evaluation import evaluation
+from tlf.reports.compose import write
+from tlf.reports.material import Material, material_of
+from tlf.reports.report import Report, RunRecord
+from tlf.runs.folder import check_is_run, read_provenance
+from tlf.runs.history import best_of, monitor_of, read_history, read_segments
+from tlf.runtime.files import absolute
+from tlf.runtime.regular_file import read_regular
+
+PAGE = "report.html"
+"""The file in the folder of a run."""
+
+Events = Prepared | Notice | Stored
+
+
+def write_report(
+    run: str | PathLike[str],
+    *,
+    output: str | PathLike[str] | None = None,
+    images: bool = True,
+    neighbours: bool = True,
+) -> Path:
+    """Write the report of a run: one HTML file that needs no network. Returns its path.
+
+    What is gone since the run ended, such as its images, is left out, and the page says so.
+
+    Parameters:
+        run: the folder of the run.
+        output: the file; None is ``report.html`` in the folder of the run. It is replaced.
+        images: whether the page holds thumbnails. The names of images stay.
+        neighbours: whether it shows the nearest training images, whose embeddings are computed
+            unless the run has stored them.
+
+    Raises:
+        RunError: the folder holds no run, or one without predictions.
+        DataError: its predictions are damaged, or no probabilities.
+        UnwritableError: the file cannot be written.
+    """
+    path = page_path(run, output)
+    for _ in reported(run, path, images=images, neighbours=neighbours):
+        pass
+    return path
+
+
+def page_path(run: str | PathLike[str], output: str | PathLike[str] | None = None) -> Path:
+    """The file that the report of a run is written to."""
+    return absolute(run) / PAGE if output is None else absolute(output)
+
+
+def reported(
+    run: str | PathLike[str], path: Path, *, images: bool = True, neighbours: bool = True
+) -> Generator[Events, None, None]:
+    """Write the report of a run to a file, and yield what is computed for it."""
+    folder = absolute(run)
+    check_is_run(folder)
+    if not (folder / "predictions.csv").is_file():
+        raise RunError(
+            f"the run in {folder} has no predictions.csv yet; wait for its end, or write: "
+            f"tlf stop {in_shell(folder)}"
+        )
+    record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
+    figures = evaluation(predicted)
+    material = Material()
+    if images or neighbours:
+        material = yield from material_of(record, predicted, embed=neighbours)
+    report = Report(
+        title=folder.name,
+        predicted=predicted,
+        evaluation=figures,
+        read=material.read if images else None,
+        neighbours=material.neighbours,
+        run=record,
+        missing=material.missing,
+    )
+    write(report, path)
+
+
+def record_of(folder: Path) -> RunRecord:
+    """What the folder of a run says about it.
+
+    Raises:
+        RunError: a file is damaged, or no epoch was evaluated.
+    """
+    history = (*read_history(folder),)
+    best = best_of(history, monitor_of(folder))
+    if best is None:
+        raise RunError(f"the run in {folder} has no epoch with an eval loss; start a new run")
+    return RunRecord(
+        history=history,
+        segments=(*read_segments(folder),) if (folder / "segments.jsonl").is_file() else (),
+        provenance=read_provenance(folder),
+        recipe=read_regular(folder / "recipe.toml").decode(errors="replace"),
+        best=best,
+        folder=folder,
+    )
