@@ -17,6 +17,14 @@ class StageSignals:
     """Norm of all its parameters."""
     update_ratio: float
     """Norm of the change in a step, divided by the norm of the weights that changed."""
+    lr: float = 0.0
+    """The highest learning rate of its parameters in the last step; 0 if it is frozen, or in a line
+    of an older version."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing in it trained."""
+        return self.grad_norm == self.update_ratio == self.lr == 0
 
 
 @dataclass(frozen=True)

@@ -77,9 +77,8 @@ def stage_lines(epochs: Iterable[EpochResult]) -> Iterator[str]:
     )
     for epoch, stage in rows:
         signals = epoch.stages[stage]
-        frozen = signals.grad_norm == signals.update_ratio == 0
         gradient, update = (
-            ("–", "–") if frozen else (f"{signals.grad_norm:.3g}", f"{signals.update_ratio:.2e}")
+            ("–", "–") if signals.frozen else (f"{signals.grad_norm:.3g}", f"{signals.update_ratio:.2e}")
         )
         yield (
             f"{epoch.phase:<{phase}} {epoch.epoch + 1:5}  {stage:<{width}}  {gradient:>9}  "
