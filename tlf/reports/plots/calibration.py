@@ -3,6 +3,7 @@ images that are answered.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tlf.metrics.answering import Answered
@@ -67,7 +68,7 @@ def _draw_reliability(
     axes.set_ylabel("right")
     axes.set_ylim(-0.02, 1.02)
     edges = calibration.edges
-    widths = [high - low for low, high in zip(edges, edges[1:], strict=False)]
+    widths = [high - low for low, high in pairwise(edges)]
     counts.bar(
         edges[:-1], calibration.counts, widths, align="edge", color=FIRST, edgecolor=INK,
         linewidth=0.5,
@@ -94,7 +95,7 @@ def answering_plot(answered: Sequence[Answered]) -> Plot:
     all_of_them = answered[0]
     return Plot(
         "answering",
-        "Accuracy against the share of images that is answered",
+        "Accuracy of the images that are answered",
         f"All images are answered with an accuracy of {number(all_of_them.accuracy, '.1%')}. "
         "Where only those are answered whose highest probability is above a limit, fewer are "
         "answered, and more of them should be right.",
@@ -105,9 +106,9 @@ def answering_plot(answered: Sequence[Answered]) -> Plot:
 
 def _draw_answering(figure: "Figure", answered: Sequence[Answered]) -> None:
     axes = figure.subplots()
-    points = [(one.share, one.accuracy) for one in answered if one.accuracy is not None]
+    points = [one for one in answered if one.images]
     axes.plot(
-        [share for share, _ in points], [right for _, right in points],
+        [one.images / one.of for one in points], [one.right / one.images for one in points],
         color=FIRST, marker="." if len(points) > 1 else "o", linewidth=1.5,
     )  # fmt: skip
     axes.set_xlabel("share of images that is answered")

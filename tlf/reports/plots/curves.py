@@ -53,9 +53,7 @@ def curve_plots(
         yield curves.plot(metric.name, metric)
 
 
-def thaws(
-    history: Sequence[EpochResult], segments: Sequence[SegmentStarted]
-) -> dict[int, int]:
+def thaws(history: Sequence[EpochResult], segments: Sequence[SegmentStarted]) -> dict[int, int]:
     """Number of an epoch in the run, from 0 → how many more tensors train from there on, where some
     do that did not train before.
     """
@@ -206,7 +204,7 @@ class _Curves:
         if self.thaws:
             axes.plot(
                 [n + 1 for n in self.thaws], [0.0] * len(self.thaws), transform=across,
-                marker="^", linestyle="", color=TRAINS, label="more stages train", clip_on=False,
+                marker="^", linestyle="", color=TRAINS, label="thaw", clip_on=False,
             )  # fmt: skip
         for n, one in enumerate(self.history):
             value = values[n]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 from xml.etree import ElementTree
 
@@ -23,7 +23,7 @@ DPI = 200
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "tlf",
     "text.parse_math": False,  # names of classes and phases are no formulas
@@ -111,9 +111,7 @@ def _settings() -> Iterator[None]:
 
 def _describe(root: ElementTree.Element, plot: Plot) -> None:
     """Say what the plot is to people who do not see it."""
-    for position, (kind, text) in enumerate(
-        [("title", plot.title), ("desc", plot.description)]
-    ):
+    for position, (kind, text) in enumerate([("title", plot.title), ("desc", plot.description)]):
         element = ElementTree.Element(f"{_SVG}{kind}", {"id": kind})
         element.text = text
         root.insert(position, element)
@@ -123,25 +121,32 @@ def _describe(root: ElementTree.Element, plot: Plot) -> None:
 
 def _tidy(root: ElementTree.Element, prefix: str) -> None:
     """Leave out what only makes the file large, and what would reach beyond the plot: its style."""
-    for parent in [*root.iter()]:
-        for child in [*parent]:
-            if child.tag == f"{_SVG}style":
-                parent.remove(child)
-    root.set("stroke-linejoin", "round")  # what that style said
+    _remove_styles(root)
+    root.set("stroke-linejoin", "round")  # what the style said
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     for element in root.iter():
         _plain(element)
+    _prefix_ids(root, prefix)
+    _unwrap(root)
+
+
+def _remove_styles(root: ElementTree.Element) -> None:
+    for parent in [*root.iter()]:
+        for style in parent.findall(f"{_SVG}style"):
+            parent.remove(style)
+
+
+def _prefix_ids(root: ElementTree.Element, prefix: str) -> None:
+    """Keep the ids that something refers to, and begin them with the prefix."""
     values = [value for element in root.iter() for value in element.attrib.values()]
     used = {"title", "desc", *(found for value in values for found in _REFERENCE.findall(value))}
     for element in root.iter():
         own = element.attrib.pop("id", None)
+        for name, value in element.attrib.items():
+            element.set(name, _REFERENCE.sub(f"#{prefix}-\\1", value))
         if own in used:
             element.set("id", f"{prefix}-{own}")
-        for name, value in element.attrib.items():
-            if name != "id":
-                element.set(name, _REFERENCE.sub(f"#{prefix}-\\1", value))
-    _unwrap(root)
 
 
 _REFERENCE = re.compile(r"(?:(?<=url\()|^)#(?![0-9a-f]{6}$)([\w.-]+)")

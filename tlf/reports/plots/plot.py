@@ -73,9 +73,9 @@ def number(value: float | None, form: str = ".4g") -> str:
 _ENDLESS = {float("inf"): "∞", float("-inf"): "-∞"}
 
 
-def every_nth(rows: Sequence[tuple[str, ...]], kept: Iterable[int] = ()) -> tuple[
-    tuple[tuple[str, ...], ...], int
-]:
+def every_nth(
+    rows: Sequence[tuple[str, ...]], kept: Iterable[int] = ()
+) -> tuple[tuple[tuple[str, ...], ...], int]:
     """At most ``MOST_ROWS`` of so many rows, evenly spaced, with the last one and those to be kept.
 
     Returns:

@@ -1,6 +1,6 @@
 """What trained, for papers. A page shows it as a table that can be walked through."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlf.reports.plots.plot import FROZEN, INK, TRAINS, Plot, Table, number
 from tlf.reports.strip import Cell, Strip
@@ -69,7 +69,7 @@ def _draw(figure: "Figure", strip: Strip, names: list[str]) -> None:
     from matplotlib.patches import Patch, Rectangle
 
     axes = figure.subplots()
-    looks = {
+    looks: dict[str, Any] = {
         state: {"facecolor": colour, "hatch": pattern, "edgecolor": "white", "linewidth": 0.5}
         for state, (colour, pattern) in LOOKS.items()
     }

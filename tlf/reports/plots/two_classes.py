@@ -47,8 +47,6 @@ def _draw(figure: "Figure", curve: Curve, label: str, x: str, y: str) -> None:
     if x == "false positive rate":
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="chance")
     kept = extremes(curve.y)
-    axes.plot(
-        [curve.x[n] for n in kept], [curve.y[n] for n in kept], color=FIRST, label=label
-    )
+    axes.plot([curve.x[n] for n in kept], [curve.y[n] for n in kept], color=FIRST, label=label)
     axes.set(xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     figure.legend(loc="outside upper center", ncols=2)
