@@ -80,6 +80,10 @@ class Evaluation:
     """Of the second of two classes."""
     precision_recall: Curve | None = None
     """Of the second of two classes."""
+    resamples: int = 2000
+    """Of the bootstrap that the intervals are from."""
+    seed: int = 0
+    """Of the bootstrap."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the headline figures with their intervals."""
