@@ -1,7 +1,9 @@
 """Data: what a check of the images has found. The page of a run shows it, and that of a check."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tlf.reports.page import render
@@ -16,8 +18,10 @@ MOST = 200
 """So many findings of a kind are listed at most."""
 
 MOST_THUMBNAILS = 200
-BYTES = 2_000_000
-"""Of all thumbnails of the panel together, at most."""
+LARGEST = 2_000_000
+"""Bytes of all thumbnails together, wherever they are shown."""
+LARGEST_IN_REPORT = 400_000
+"""The same, where the predicted images have thumbnails, too."""
 
 
 def panel(report: "Report") -> Panel | None:
@@ -27,13 +31,16 @@ def panel(report: "Report") -> Panel | None:
         return None
     if read is None:
         return findings_panel(findings)
-    return findings_panel(findings, lambda image: read(image.index), splits=("eval",))
+    return findings_panel(
+        findings, lambda image: read(image.index), splits=("eval",), largest=LARGEST_IN_REPORT
+    )
 
 
 def findings_panel(
     findings: "Findings",
     read: "Callable[[ImageRef], bytes] | None" = None,
     splits: Sequence[str] = ("train", "eval"),
+    largest: int = LARGEST,
 ) -> Panel:
     """Duplicates, leaks, labels that look wrong, classes that look alike, unreadable images.
 
@@ -41,6 +48,7 @@ def findings_panel(
         findings: what was found.
         read: the bytes of an image; None: no thumbnails.
         splits: whose images can be read.
+        largest: the bytes of all thumbnails together, at most.
     """
     shown = [*_shown(findings)]
     html = render(
@@ -49,7 +57,7 @@ def findings_panel(
         leaks=findings.leaks,
         duplicates=[group for group in findings.duplicates if not group.across_splits],
         classes=class_rows(findings),
-        thumbnail=_thumbnails(shown, read, splits).get,
+        thumbnail=_thumbnails(shown, read, splits, largest).get,
         most=MOST,
         count_of=_count_of,
     )
@@ -81,13 +89,22 @@ def _thumbnails(
     images: "Sequence[ImageRef]",
     read: "Callable[[ImageRef], bytes] | None",
     splits: Sequence[str],
+    largest: int,
 ) -> "dict[ImageRef, str | None]":
     """Image → its thumbnail, of the first ones."""
     if read is None:
         return {}
-    chosen = [one for one in dict.fromkeys(images) if one.split in splits][:MOST_THUMBNAILS]
-    made = thumbnails([partial(read, one) for one in chosen], BYTES)
-    return dict(zip(chosen, made, strict=True))
+    uses = Counter(one for one in images if one.split in splits)
+    chosen = [*uses][:MOST_THUMBNAILS]
+    made = thumbnails([partial(read, one) for one in chosen], largest)
+    spent = accumulate(
+        len(small or "") * uses[one] for one, small in zip(chosen, made, strict=True)
+    )
+    return {
+        one: small
+        for one, small, so_far in zip(chosen, made, spent, strict=True)
+        if so_far <= largest
+    }
 
 
 def _count_of(groups: "Sequence[Duplicates]") -> str:
