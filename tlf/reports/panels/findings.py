@@ -50,12 +50,13 @@ def findings_panel(
         splits: whose images can be read.
         largest: the bytes of all thumbnails together, at most.
     """
-    shown = [*_shown(findings)]
+    duplicates = [group for group in findings.duplicates if not group.across_splits]
+    shown = [*_shown(findings, duplicates)]
     html = render(
         "findings.html",
         findings=findings,
         leaks=findings.leaks,
-        duplicates=[group for group in findings.duplicates if not group.across_splits],
+        duplicates=duplicates,
         classes=class_rows(findings),
         thumbnail=_thumbnails(shown, read, splits, largest).get,
         most=MOST,
@@ -72,17 +73,15 @@ def class_rows(findings: "Findings") -> list[tuple[str, list[int]]]:
     return sorted(rows, key=lambda row: row[1])
 
 
-def _shown(findings: "Findings") -> "Iterator[ImageRef]":
+def _shown(findings: "Findings", duplicates: "Sequence[Duplicates]") -> "Iterator[ImageRef]":
     """The images that the panel lists, in the order in which they deserve a thumbnail."""
     for group in findings.leaks[:MOST]:
         yield from group.images
     for suspect in findings.suspects[:MOST]:
         yield suspect.image
         yield from suspect.neighbours
-    for group in findings.duplicates[:MOST]:
+    for group in duplicates[:MOST]:
         yield from group.images
-    for odd in findings.odd_sizes[:MOST]:
-        yield odd.image
 
 
 def _thumbnails(
