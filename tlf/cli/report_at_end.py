@@ -24,23 +24,31 @@ def report_at_end(result: "RunResult | None") -> None:
 
     if result is None or not is_first():
         return
-    wanted = recorded_recipe(Path(result.folder)).get("report", "auto")
-    command = f"tlf report {in_shell(result.folder)}"
-    if wanted is True or (wanted == "auto" and result.seconds >= SECONDS):
-        # The other processes have ended, and a report would wait for them.
-        if processes() > 1:
-            echo(f"report    {command}")
-        else:
-            _write(result.folder, command)
-    elif wanted == "auto":
-        echo(f"report    {command}")
+    folder = Path(result.folder)
+    setting = recorded_recipe(folder).get("report", "auto")
+    # A report that is there already shows the run as it was before it was resumed.
+    due = result.seconds >= SECONDS or (folder / "report.html").is_file()
+    if setting is False:
+        return
+    # What makes a report would wait for other processes, which have ended.
+    if (setting is True or due) and processes() == 1:
+        _write(folder)
+    else:
+        echo(f"report    {_command(folder)}")
 
 
-def _write(folder: str, command: str) -> None:
+def _write(folder: Path) -> None:
+    from tlf.reports.run_report import page_path, reported
+
+    path = page_path(folder)
     try:
-        path = tlf.write_report(folder)
+        tlf.show(reported(folder, path))
     except Exception as error:  # whatever it is, the model is trained and written
-        complain(f"note: there is no report: {error or type(error).__name__}")
-        complain(f"note: the run has ended well; write its report with: {command}")
+        complain(f"note: there is no report: {str(error) or type(error).__name__}")
+        complain(f"note: the run has ended well; write its report with: {_command(folder)}")
     else:
         echo(f"report    {path}")
+
+
+def _command(folder: Path) -> str:
+    return f"tlf report {in_shell(folder)}"

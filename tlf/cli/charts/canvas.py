@@ -53,7 +53,7 @@ class Canvas:
     def line(
         self, start: tuple[int, int], end: tuple[int, int], mark: str, *, dotted: bool = False
     ) -> None:
-        """Draw a line. ``dotted``: with gaps; what is drawn already stays."""
+        """Draw a line, or a dot. ``dotted``: with gaps; what is drawn already stays."""
         (x, y), (to_x, to_y) = start, end
         steps = max(abs(to_x - x), abs(to_y - y), 1)
         for step in range(steps + 1):
@@ -63,7 +63,9 @@ class Canvas:
             )
             if not dotted:
                 self.dots[place] = mark
-            elif (place[0] // 2 + place[1] // 2) % 2 == 0 or self.characters is ASCII:
+            elif (
+                start == end or self.characters is ASCII or (place[0] // 2 + place[1] // 2) % 2 == 0
+            ):
                 self.dots.setdefault(place, mark)
 
     def lines(self) -> Iterator[str]:

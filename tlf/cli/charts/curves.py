@@ -1,7 +1,9 @@
 """The learning curves of a run in a terminal: the loss and the main metric, phase after phase."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from math import isfinite
+from operator import itemgetter
 
 from tlf.cli.charts.canvas import Canvas, Characters
 from tlf.events import SegmentStarted
@@ -26,7 +28,8 @@ def curve_lines(
     width: int,
     characters: Characters,
 ) -> Iterator[str]:
-    """A chart of the loss, and one of the main metric.
+    """A chart of the loss, and one of the main metric. Where there are more epochs than columns of
+    dots, those of a column are shown by their mean.
 
     Parameters:
         epochs: the run's epochs.
@@ -64,7 +67,7 @@ def _chart(
     labels = {0: metric.shown(high), ROWS // 2: metric.shown((high + low) / 2),
               ROWS - 1: metric.shown(low)}  # fmt: skip
     margin = max(map(len, labels.values()))
-    canvas = Canvas(width - margin - 3, ROWS, characters)
+    canvas = Canvas(width - margin - 2, ROWS, characters)
     columns = _columns(len(epochs), canvas)
     for name, values in figures.items():
         _draw(canvas, values, (low, high), columns, dotted=name == "train")
@@ -115,10 +118,12 @@ def _draw(
 ) -> None:
     low, high = limits
     mark, before = MARKS["train" if dotted else "eval"], None
-    for x, value in zip(columns, values, strict=True):
-        if value is None or not isfinite(value):
+    for x, stretch in groupby(zip(columns, values, strict=True), key=itemgetter(0)):
+        finite = [v for _, v in stretch if v is not None and isfinite(v)]
+        if not finite:
             before = None
             continue
+        value = sum(finite) / len(finite)
         y = round((high - value) / (high - low) * (canvas.height - 1))
         canvas.line(before or (x, y), (x, y), mark, dotted=dotted)
         before = (x, y)

@@ -1,0 +1,128 @@
+"""The first panel: how good the model is, how sure that is, and what to be careful about."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tlf.data.inspection.readable import IN_BOTH
+from tlf.reports.page import render
+from tlf.reports.panel import Panel
+from tlf.reports.report import Report
+from tlf.results import EVAL
+from tlf.tasks import DEFAULT_MONITOR
+
+MAIN = DEFAULT_MONITOR.removeprefix(EVAL)
+"""The figure that a page begins with."""
+NAMES = {
+    "balanced_accuracy": "balanced accuracy",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
+    "macro_f1": "macro F1",
+    "nll": "negative log-likelihood",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
+"""Figure → what the page calls it; others have their own name."""
+FEW = 300
+"""With fewer images, the page says that they are few: an interval is then several points wide."""
+FEW_IN_A_CLASS = 10
+"""With fewer images of a class, its figures say little."""
+
+
+@dataclass(frozen=True)
+class Time:
+    """A duration for people."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        """In the two largest units.
+
+        >>> print(Time(9.64), Time(75), Time(7384))
+        9.6 s 1 min 15 s 2 h 3 min
+        """
+        if self.seconds < 60:
+            return f"{self.seconds:.1f} s"
+        minutes, seconds = divmod(round(self.seconds), 60)
+        if minutes < 60:
+            return f"{minutes} min {seconds} s"
+        return f"{minutes // 60} h {minutes % 60} min"
+
+
+def panel(report: Report) -> Panel:
+    """How good the model is."""
+    evaluation, run = report.evaluation, report.run
+    return Panel(
+        "verdict",
+        "Verdict",
+        render(
+            "verdict.html",
+            evaluation=evaluation,
+            main=evaluation.headline[MAIN],
+            macro_f1=evaluation.headline["macro_f1"],
+            right=int((report.predicted.predicted == report.predicted.labels).sum()),
+            names=NAMES,
+            best=run and run.best,
+            epochs=run and len(run.history),
+            time=run and Time(sum(epoch.seconds for epoch in run.history)),
+            leaks=leaks(report),
+            caveats=_sentence(caveats(report)),
+            missing=report.missing,
+        ),
+    )
+
+
+def _sentence(parts: Iterable[str]) -> str:
+    """One sentence of several parts; empty where there are none.
+
+    >>> _sentence(["3 images are few", "1 of 2 classes has no image here"])
+    '3 images are few; 1 of 2 classes has no image here.'
+    """
+    joined = "; ".join(parts)
+    return f"{joined[0].upper()}{joined[1:]}." if joined else ""
+
+
+def leaks(report: Report) -> str | None:
+    """A sentence where the train split has images of these, too."""
+    if report.findings is not None:
+        groups = [image for group in report.findings.leaks for image in group.images]
+        shared = {image.index for image in groups if image.split == "eval"}
+        if shared:
+            are = "images are" if len(shared) > 1 else "image is"
+            return (
+                f"{len(shared)} of the {report.evaluation.images} {are} {IN_BOTH}, or nearly the "
+                "same image: the figures look better than they are."
+            )
+    for note in _notes(report):
+        sentence, _, _ = note.partition("\n")
+        if IN_BOTH in sentence:
+            return f"{sentence}."
+    return None
+
+
+def caveats(report: Report) -> Iterator[str]:
+    """What else somebody should know who quotes these figures; the gravest first."""
+    main = report.evaluation.headline[MAIN]
+    if main.low is not None and main.low <= report.evaluation.majority:
+        name = report.evaluation.majority_class
+        yield f"the model cannot be told from one that always answers “{name}”"
+    if report.run is not None and len(report.run.history) > 1:
+        yield "these images chose the best epoch, so the figures are a little too high"
+    if (count := report.evaluation.images) < FEW:
+        yield f"{count} image{'s are' if count > 1 else ' is'} few, so the intervals are wide"
+    yield from _rare(report)
+
+
+def _notes(report: Report) -> list[str]:
+    """What the run has noted about its images."""
+    notes = report.run.provenance.get("notes") if report.run else None
+    return [*map(str, notes)] if isinstance(notes, list) else []
+
+
+def _rare(report: Report) -> Iterator[str]:
+    per_class = report.evaluation.per_class
+    absent = sum(not one.support for one in per_class)
+    rare = sum(0 < one.support < FEW_IN_A_CLASS for one in per_class)
+    if absent:
+        yield f"{absent} of {len(per_class)} classes have no image here"
+    if rare:
+        yield f"{rare} of {len(per_class)} classes have fewer than {FEW_IN_A_CLASS} images"
