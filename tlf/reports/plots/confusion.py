@@ -54,5 +54,5 @@ def _draw(figure: "Figure", evaluation: Evaluation, names: tuple[str, ...]) -> N
             axes.text(
                 column + 0.5, row + 0.5, f"{counts[row, column]:,}", ha="center", va="center",
                 size=8 if size <= 12 else 5,
-                color="#ffffff" if shares[row, column] > 0.5 else INK,
+                color="#ffffff" if shares[row, column] > 0.8 else INK,
             )  # fmt: skip

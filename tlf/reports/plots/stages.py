@@ -1,5 +1,6 @@
 """What trained, for papers. A page shows it as a table that can be walked through."""
 
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from tlf.reports.plots.plot import FROZEN, INK, TRAINS, Plot, Table, number
@@ -16,6 +17,9 @@ LOOKS = {
     "unknown": ("none", ""),
 }
 """State → colour and pattern: colours alone say nothing."""
+
+MOST_NAMED = 8
+"""So many phases have their names in the plot."""
 
 WORDS = {"both": "frozen in a part", "unknown": "not measured"}
 """State → how it is called, where its name does not say it."""
@@ -76,14 +80,16 @@ def _draw(figure: "Figure", strip: Strip, names: list[str]) -> None:
     for y, row in enumerate(strip.rows):
         for x, cell in enumerate(row.cells):
             axes.add_patch(Rectangle((x, y), 1, 1, **looks[cell.state]))
-    start = 0
-    for _, columns in strip.phases[:-1]:
-        start += columns
-        axes.axvline(start, color=INK, linewidth=1.5)
+    ends = [0, *accumulate(columns for _, columns in strip.phases)]
+    for end in ends[1:-1]:
+        axes.axvline(end, color=INK, linewidth=1.5)
     axes.set(xlim=(0, max(1, len(strip.columns))), ylim=(max(1, len(names)), 0))
     axes.set_yticks([n + 0.5 for n in range(len(names))], names, size=8)
-    axes.set_xticks([])
-    axes.set_xlabel(" | ".join(printable(phase) for phase, _ in strip.phases))
+    few = len(strip.phases) <= MOST_NAMED
+    phases = [printable(phase) if few else "" for phase, _ in strip.phases]
+    axes.set_xticks([(start + end) / 2 for start, end in pairwise(ends)], phases)
+    axes.tick_params(length=0)
+    axes.set_xlabel("phases, epoch by epoch")
     seen = dict.fromkeys(cell.state for row in strip.rows for cell in row.cells)
     handles = [Patch(**looks[state], label=WORDS.get(state, state)) for state in seen]
     if handles:
