@@ -10,6 +10,7 @@ import tomli_w
 
 SMALL: dict[str, Any] = {
     "batch_size": 8,
+    "report": False,  # a busy machine may take its time
     "transforms": {"size": 32, "resize": 36},
     "backbone": {"kind": "timm", "model": "test_resnet.r160_in1k", "weights": "none"},
 }

@@ -21,7 +21,7 @@ def result(top1=0.5, loss=1.0, train_loss=2.0, stages=()):
     return EpochResult("head", 3, train_loss, metrics, 0.1, 4, 1.5, 160.0, dict(stages))
 
 
-SIGNALS = {"stem": StageSignals(0.0, 3.0, 0.0), "head": StageSignals(1.0, 2.0, 0.01)}
+SIGNALS = {"stem": StageSignals(0.0, 3.0, 0.0), "head": StageSignals(1.0, 2.0, 0.01, 0.1)}
 
 
 def test_metrics_are_attributes_and_other_names_are_errors():
@@ -51,14 +51,23 @@ def test_a_line_of_metrics_is_flat_and_is_read_back():
         "seconds": 1.5,
         "images_per_second": 160.0,
         "stages": {
-            "stem": {"grad_norm": 0.0, "weight_norm": 3.0, "update_ratio": 0.0},
-            "head": {"grad_norm": 1.0, "weight_norm": 2.0, "update_ratio": 0.01},
+            "stem": {"grad_norm": 0.0, "weight_norm": 3.0, "update_ratio": 0.0, "lr": 0.0},
+            "head": {"grad_norm": 1.0, "weight_norm": 2.0, "update_ratio": 0.01, "lr": 0.1},
         },
     }
     assert epoch_result(line) == result(stages=SIGNALS)
     trained = replace(result(), train_metrics={"top1": 0.25})
     assert (trained.train_top1, epoch_line(trained)["train_top1"]) == (0.25, 0.25)
     assert epoch_result(epoch_line(trained)) == trained
+
+
+def test_an_older_line_has_no_rates_of_stages():
+    line = epoch_line(result(stages=SIGNALS))
+    del line["stages"]["head"]["lr"]
+    head = epoch_result(line).stages["head"]
+    assert (head.lr, head.frozen) == (0, False)
+    assert [one.frozen for one in SIGNALS.values()] == [True, False]
+    assert not StageSignals(0.0, 3.0, 0.0, 0.1).frozen  # a gradient may vanish
 
 
 def test_merit_is_higher_for_the_better_result():

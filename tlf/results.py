@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from tlf.notebook import epoch_table
 from tlf.tasks import DEFAULT_MONITOR, higher_is_better, is_rate
 
 
@@ -17,6 +18,14 @@ class StageSignals:
     """Norm of all its parameters."""
     update_ratio: float
     """Norm of the change in a step, divided by the norm of the weights that changed."""
+    lr: float = 0.0
+    """The highest learning rate of its parameters in the last step; 0 if it is frozen, or in a line
+    of an older version."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing in it trained."""
+        return self.grad_norm == self.update_ratio == self.lr == 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,10 @@ class EpochResult:
         }
         text = ", ".join(f"{name}={figure:.4g}" for name, figure in figures.items())
         return f"EpochResult(phase={self.phase!r}, epoch={self.epoch}, {text})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return epoch_table(f"{self.phase} {self.epoch + 1}", [self])
 
 
 def for_plugins(results: Iterable[EpochResult]) -> tuple[EpochResult, ...]:
@@ -258,3 +271,9 @@ class RunResult:
     seconds: float
     stopped: str | None = None
     """Where and why the run was stopped on request; None if it has trained all of its phases."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the folder, the best epoch, and all epochs."""
+        best = f"best: {self.best.phase} {self.best.epoch + 1}"
+        stopped = "" if self.stopped is None else f"; {self.stopped}"
+        return epoch_table(f"{self.folder}; {best}; {self.seconds:.0f} s{stopped}", self.history)

@@ -58,6 +58,7 @@ RECIPE = """seed = {seed}
 precision = "{precision}"
 batch_size = {batch_size}
 output = "{output}"
+report = false
 data = {{ kind = "folder", root = "{data}" }}
 backbone = {{ kind = "{library}", model = "{model}", weights = "{weights}" }}
 optimizer = {{ kind = "sgd", momentum = 0.9 }}

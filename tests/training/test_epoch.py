@@ -73,6 +73,8 @@ def test_every_update_has_its_own_rate_and_every_image_counts_once(job):
     assert trained.loss == pytest.approx(sum(losses) / 20, rel=1e-6)
     assert events[-1].loss == pytest.approx(trained.loss)
     assert {*trained.stages} == {*job.classifier.stages, "head"}
+    rates = {stage: signals.lr for stage, signals in trained.stages.items()}
+    assert rates == {**dict.fromkeys(job.classifier.stages, 0), "head": 0.2 * 0.25}
     assert [m for m in job.classifier.backbone.modules() if m.training] == []
 
 

@@ -78,10 +78,9 @@ def stage_lines(epochs: Iterable[EpochResult]) -> Iterator[str]:
     )
     for epoch, stage in rows:
         signals = epoch.stages[stage]
-        frozen = signals.grad_norm == signals.update_ratio == 0
-        gradient, update = (
-            ("–", "–") if frozen else (f"{signals.grad_norm:.3g}", f"{signals.update_ratio:.2e}")
-        )
+        gradient, update = f"{signals.grad_norm:.3g}", f"{signals.update_ratio:.2e}"
+        if signals.frozen:
+            gradient = update = "–"
         yield (
             f"{epoch.phase:<{phase}} {epoch.epoch + 1:5}  {stage:<{width}}  {gradient:>9}  "
             f"{signals.weight_norm:>11.5g}  {update:>12}"

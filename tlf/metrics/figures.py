@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tlf.notebook import html_table
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -82,3 +84,14 @@ class Evaluation:
     """Of the bootstrap that the intervals are from."""
     seed: int = 0
     """Of the bootstrap."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the headline figures with their intervals."""
+        rows = [(name, *map(_shown, vars(one).values())) for name, one in self.headline.items()]
+        baseline = f"always {self.majority_class}: {self.majority:.4f}"
+        caption = f"{self.images:,} images of {len(self.classes):,} classes; {baseline}"
+        return html_table(caption, ["figure", "value", "95 % from", "to"], rows)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

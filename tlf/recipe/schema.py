@@ -228,6 +228,9 @@ class Recipe:
     """Hooks of plugins that take options."""
     keep_state: bool = True
     """Whether a run that has ended keeps its state, so that it can be given more epochs."""
+    report: Literal["auto"] | bool = "auto"
+    """Whether the command line writes ``report.html`` at the end: ``auto`` is after 30 seconds or
+    more; a shorter run ends with the command that writes it."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
     """How often a checkpoint is written."""
     cache: CacheSettings = CacheSettings()

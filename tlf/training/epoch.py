@@ -21,7 +21,7 @@ from tlf.training.loss_meter import LossMeter
 from tlf.training.pace import Pace
 from tlf.training.phases import rate_factor
 from tlf.training.segments.segment import Segment
-from tlf.training.signals import measured_updates
+from tlf.training.signals import measured_updates, parts
 from tlf.training.state import State
 from tlf.training.step import Updates, pieces_of
 
@@ -72,15 +72,25 @@ def train_epoch(
     last = replace(progress, update=max(0, state.update - 1 - state.skipped))
     total, correct, classified = job.summed([losses.total, losses.correct, losses.classified])
     metric = job.task.metrics[0].name
+    factor = rate_factor(job.plan, phase, last)
     return Trained(
         loss=total / losses.done,
         metrics={metric: correct / losses.done} if classified == losses.done else {},
-        lr=max(segment.rates.values()) * rate_factor(job.plan, phase, last),
+        lr=max(segment.rates.values()) * factor,
         updates=state.update,
         images=losses.done - before,
         seconds=seconds,
-        stages=state.signals.means(),
+        stages={
+            stage: replace(signals, lr=factor * _rate(segment, stage))
+            for stage, signals in state.signals.means().items()
+        },
     )
+
+
+def _rate(segment: Segment, part: str) -> float:
+    """The highest rate of a stage, or of the head, before the scheduler; 0 if it is frozen."""
+    names = parts(segment.classifier)[part]
+    return max((segment.rates[name] for name in names if name in segment.rates), default=0.0)
 
 
 def _make_updates(

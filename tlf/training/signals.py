@@ -51,7 +51,7 @@ class Signals:
         parameter = classifier.get_parameter
         self._before = {name: parameter(name).detach().clone() for name in trainable}
         self._measured = {}
-        for stage, names in _parts(classifier).items():
+        for stage, names in parts(classifier).items():
             if stage not in frozen_norms:
                 own = [parameter(name) for name in names]
                 weights = self._norm([weight.detach() for weight in own])
@@ -66,7 +66,7 @@ class Signals:
 
     def after(self, classifier: Classifier) -> None:
         """Measure how far the optimizer's step moved the weights."""
-        for stage, names in _parts(classifier).items():
+        for stage, names in parts(classifier).items():
             trained_names = [name for name in names if name in self._before]
             moves = [classifier.get_parameter(n).detach() - self._before[n] for n in trained_names]
             if moves:
@@ -123,5 +123,6 @@ def _padded(numbers: list[float]) -> list[float]:
     return [*numbers, 0.0, 0.0, 0.0][:4]
 
 
-def _parts(classifier: Classifier) -> dict[str, tuple[str, ...]]:
+def parts(classifier: Classifier) -> dict[str, tuple[str, ...]]:
+    """Stage, or ``head`` → the names of its parameters."""
     return {**classifier.stages, "head": classifier.head_names}

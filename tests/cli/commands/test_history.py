@@ -30,6 +30,21 @@ def test_stages_and_proof_are_added(main, finished):
     assert "values unchanged, bit for bit" in out
 
 
+def test_learning_curves(main, finished, run_copy, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, err = main("history", finished, "--plot")
+    assert (code, err) == (0, "")
+    assert out.startswith("loss: eval ")
+    assert "\ntop-1: eval " in out
+    assert max(map(len, out.splitlines())) == 60
+    assert out.endswith("▲ more tensors train than before\n")
+    (run_copy / "segments.jsonl").unlink()  # as an older tlf leaves it
+    code, both, _ = main("history", finished, run_copy, "--plot")
+    assert code == 0
+    assert both.startswith(f"{finished}\nloss: ")
+    assert both.count("▲ more") == 1
+
+
 def test_runs_side_by_side(main, finished, run_copy):
     code, out, _ = main("history", finished, run_copy)
     assert code == 0

@@ -1,11 +1,18 @@
 """``tlf history RUN...``."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import tlf
 from tlf.cli.output import say
+from tlf.errors import RunError
+from tlf.results import EpochResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command()
@@ -15,7 +22,10 @@ from tlf.cli.output import say
     is_flag=True,
     help="Add how each stage trained in every epoch, and what each segment left unchanged.",
 )
-def command(runs: tuple[Path, ...], *, stages: bool) -> None:
+@click.option(
+    "--plot", is_flag=True, help="Draw the learning curves of each run instead of its epochs."
+)
+def command(runs: tuple[Path, ...], *, stages: bool, plot: bool) -> None:
     """Print a run's epochs, or several runs side by side.
 
     A star marks the best epoch. Train top-1 is measured in the training steps: on augmented images,
@@ -29,7 +39,9 @@ def command(runs: tuple[Path, ...], *, stages: bool) -> None:
     console = Console()
     histories = {str(one): [*tlf.read_history(one)] for one in runs}
     monitors = {str(one): monitor_of(one) for one in runs}
-    if len(histories) > 1:
+    if plot:
+        lines = [*curves(histories, console)]
+    elif len(histories) > 1:
         lines = [*side_by_side(histories, monitors)]
     else:
         (name,) = histories
@@ -43,3 +55,18 @@ def command(runs: tuple[Path, ...], *, stages: bool) -> None:
         lines += ["", *title, *stage_lines(epochs), "", *segments]
     for line in lines:
         say(console, line)
+
+
+def curves(histories: Mapping[str, Sequence[EpochResult]], console: "Console") -> Iterator[str]:
+    """The learning curves of each run, as wide as the console."""
+    from tlf.cli.charts.canvas import characters_of
+    from tlf.cli.charts.curves import curve_lines
+
+    for number, (name, epochs) in enumerate(histories.items()):
+        if len(histories) > 1:
+            yield from ["", name] if number else [name]
+        try:
+            segments = [*tlf.read_segments(name)]
+        except RunError:  # an older tlf wrote none: where something thaws is not marked
+            segments = []
+        yield from curve_lines(epochs, segments, console.width, characters_of(console.encoding))

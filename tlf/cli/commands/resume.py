@@ -7,6 +7,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.process import settled
+from tlf.cli.report_at_end import report_at_end
 
 
 @click.command()
@@ -31,4 +32,4 @@ def command(run: Path, overrides: tuple[str, ...], *, changed: bool) -> None:
     if processes() == 1:
         # An error is reported before torch is imported.
         check_free(resumable_run(run, further=bool(overrides)))
-    tlf.show(settled(tlf.resume(run, overrides, changed=changed)))
+    report_at_end(tlf.show(settled(tlf.resume(run, overrides, changed=changed))))

@@ -7,6 +7,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.process import settled
+from tlf.cli.report_at_end import report_at_end
 from tlf.commands import COMMANDS
 from tlf.errors import TlfError, nearest
 
@@ -24,7 +25,7 @@ def command(recipe: Path, overrides: tuple[str, ...]) -> None:
     from tlf.recipe.plan import read_plan, with_splits
 
     plan = read_plan(recipe, overrides)
-    tlf.show(settled(tlf.run(with_splits(plan))))
+    report_at_end(tlf.show(settled(tlf.run(with_splits(plan)))))
 
 
 def _check_is_no_command(recipe: Path) -> None:

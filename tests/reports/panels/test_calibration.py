@@ -1,0 +1,51 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from histories import predicted, report
+from tlf.metrics.predicted import Predicted
+from tlf.reports.panels.calibration import panel, scaled, shown
+
+
+def test_figures_with_intervals_charts_and_the_data_of_the_slider():
+    of = report()
+    made = panel(of)
+    ece = of.evaluation.headline["ece"]
+    assert f"{ece.value:.4f} [{ece.low:.4f}, {ece.high:.4f}]" in made.html
+    assert made.html.count("<svg") == 4  # two classes have ROC, and precision and recall
+    assert len(made.data["limits"]) == len(made.data["images"]) == len(made.data["right"]) == 100
+    assert (made.data["of"], made.data["images"][0]) == (40, 40)
+    assert 'type="range" id="answer-above" min="0" max="99"' in made.html
+
+
+def test_before_and_after_temperature_scaling():
+    calibrated = SimpleNamespace(temperature=2.0, images=40, source="eval")
+    of = replace(report(), calibrated=calibrated)
+    after = scaled(of)
+    roots = np.sqrt(of.predicted.probabilities)
+    own = (roots / roots.sum(1, keepdims=True))[range(40), of.predicted.labels]
+    assert after.headline["nll"].value == pytest.approx(-np.log(own).mean())
+    html = panel(of).html
+    assert "after temperature scaling" in html
+    assert shown(after, "nll") in html
+    assert "which are the images of this page" in html
+    held_out = replace(
+        of, calibrated=SimpleNamespace(**{**vars(calibrated), "source": "calibration"})
+    )
+    assert "that were held out" in panel(held_out).html
+
+
+def test_a_probability_of_zero_stays_one():
+    sure = Predicted(("a", "b"), np.array([0, 1]), np.eye(2), ("x", "y"))
+    of = report(of=sure, calibrated=SimpleNamespace(temperature=3.0, images=2, source="eval"))
+    assert scaled(of).headline["brier"].value == 0
+    assert panel(of).html.count("<svg") == 4
+
+
+def test_no_image_and_undefined_figures():
+    none = Predicted((), np.zeros(0, int), np.zeros((0, 2)), ("a", "b"))
+    assert panel(replace(report(), predicted=none)) is None
+    assert shown(report().evaluation, "not there") == "–"
+    assert panel(report(of=predicted(3, ("a", "b", "c")))).html.count("<svg") == 2

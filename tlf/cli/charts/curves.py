@@ -1,0 +1,154 @@
+"""The learning curves of a run in a terminal: the loss and the main metric, phase after phase."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from math import isfinite
+from operator import itemgetter
+
+from tlf.cli.charts.canvas import Canvas, Characters
+from tlf.events import SegmentStarted
+from tlf.reports.plots.curves import phase_starts, thaws
+from tlf.results import EpochResult
+from tlf.tasks import metric_of
+from tlf.tasks.metric import LOSS, Metric
+
+ROWS = 10
+"""The height of a chart in lines."""
+
+NARROWEST = 40
+"""Columns of a chart, at least: a narrower terminal wraps it."""
+
+Figures = Sequence[float | None]
+"""A figure of every epoch; None where it was not measured."""
+
+
+def curve_lines(
+    epochs: Sequence[EpochResult],
+    segments: Sequence[SegmentStarted],
+    width: int,
+    characters: Characters,
+) -> Iterator[str]:
+    """A chart of the loss, and one of the main metric. Where there are more epochs than columns of
+    dots, those of a column are shown by their mean.
+
+    Parameters:
+        epochs: the run's epochs.
+        segments: its segments; empty where they are not known.
+        width: of the terminal, in columns.
+        characters: what it can show.
+    """
+    names = dict.fromkeys(name for one in epochs for name in one.metrics if name != LOSS.name)
+    for number, metric in enumerate([LOSS, *map(metric_of, names)][:2]):
+        if number:
+            yield ""
+        figures = {
+            "eval": [one.metrics.get(metric.name) for one in epochs],
+            "train": [
+                one.train_loss if metric == LOSS else one.train_metrics.get(metric.name)
+                for one in epochs
+            ],
+        }
+        yield from _chart(epochs, segments, metric, figures, max(width, NARROWEST), characters)
+    yield from _legend(epochs, segments, characters)
+
+
+def _chart(
+    epochs: Sequence[EpochResult],
+    segments: Sequence[SegmentStarted],
+    metric: Metric,
+    figures: Mapping[str, Figures],
+    width: int,
+    characters: Characters,
+) -> Iterator[str]:
+    finite = [v for values in figures.values() for v in values if v is not None and isfinite(v)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
+    if low == high:
+        low, high = low - max(0.01, abs(low) / 10), high + max(0.01, abs(high) / 10)
+    labels = {0: metric.shown(high), ROWS // 2: metric.shown((high + low) / 2),
+              ROWS - 1: metric.shown(low)}  # fmt: skip
+    margin = max(map(len, labels.values()))
+    canvas = Canvas(width - margin - 2, ROWS, characters)
+    columns = _columns(len(epochs), canvas)
+    for name, values in figures.items():
+        _draw(canvas, values, (low, high), columns, dotted=name == "train")
+    yield _title(metric, figures, characters)
+    for row, line in enumerate(canvas.lines()):
+        yield f"{labels.get(row, ''):>{margin}} {characters.vertical}{line}".rstrip()
+    yield from _axis(epochs, segments, columns, canvas, margin)
+
+
+def _legend(
+    epochs: Sequence[EpochResult], segments: Sequence[SegmentStarted], characters: Characters
+) -> Iterator[str]:
+    """What the signs on the axis mean, where there is more than the first."""
+    if len(phase_starts(epochs)) > 1:
+        yield f"{characters.start} a phase begins"
+    if thaws(epochs, segments):
+        yield f"{characters.thaw} more tensors train than before"
+
+
+def _title(metric: Metric, figures: Mapping[str, Figures], characters: Characters) -> str:
+    signs = {"eval": "line", "train": "dots"} if characters.dots != (1, 1) else MARKS
+    parts = []
+    for name, values in figures.items():
+        known = [v for v in values if v is not None]
+        endless = sum(not isfinite(v) for v in known)
+        last = metric.shown(known[-1]) if known else "–"
+        gap = f", {endless} not finite" if endless else ""
+        parts.append(f"{name} {last} ({signs[name]}{gap})")
+    return f"{metric.title}: {', '.join(parts)}"
+
+
+MARKS = {"eval": "*", "train": "."}
+"""Split → its mark in ASCII."""
+
+
+def _columns(epochs: int, canvas: Canvas) -> list[int]:
+    """Epoch → its column of dots."""
+    return [round((n + 0.5) * canvas.width / epochs - 0.5) for n in range(epochs)]
+
+
+def _draw(
+    canvas: Canvas,
+    values: Figures,
+    limits: tuple[float, float],
+    columns: Sequence[int],
+    *,
+    dotted: bool,
+) -> None:
+    low, high = limits
+    mark, before = MARKS["train" if dotted else "eval"], None
+    for x, stretch in groupby(zip(columns, values, strict=True), key=itemgetter(0)):
+        finite = [v for _, v in stretch if v is not None and isfinite(v)]
+        if not finite:
+            before = None
+            continue
+        value = sum(finite) / len(finite)
+        y = round((high - value) / (high - low) * (canvas.height - 1))
+        canvas.line(before or (x, y), (x, y), mark, dotted=dotted)
+        before = (x, y)
+
+
+def _axis(
+    epochs: Sequence[EpochResult],
+    segments: Sequence[SegmentStarted],
+    columns: Sequence[int],
+    canvas: Canvas,
+    margin: int,
+) -> Iterator[str]:
+    """The axis, with a mark where a phase begins or more trains than before, and their names."""
+    characters = canvas.characters
+    axis = [characters.horizontal] * canvas.columns
+    names = [" "] * canvas.columns
+    starts = phase_starts(epochs)
+    places = [columns[n] // characters.dots[0] for n, _ in starts]
+    for (_, phase), place, end in zip(
+        starts, places, [*places[1:], canvas.columns + 1], strict=True
+    ):
+        axis[place] = characters.start
+        shown = phase[: max(0, end - place - 1)]
+        names[place : place + len(shown)] = shown
+    for number in thaws(epochs, segments):
+        axis[columns[number] // characters.dots[0]] = characters.thaw
+    yield f"{'':>{margin}} {characters.corner}{''.join(axis)}"
+    yield f"{'':>{margin}}  {''.join(names)}".rstrip()

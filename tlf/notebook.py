@@ -1,0 +1,50 @@
+"""Small tables for notebooks, which call ``_repr_html_`` of what a cell returns."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tlf.tasks import metric_of
+
+if TYPE_CHECKING:
+    from tlf.results import EpochResult
+
+MOST_ROWS = 50
+"""A table shows so many rows; of more, the first and the last ones."""
+
+
+def html_table(caption: str, columns: Sequence[str], rows: Sequence[Iterable[object]]) -> str:
+    """A table as HTML, without script or style. Every text is escaped.
+
+    >>> html_table("<run>", ["loss"], [[0.5]])
+    '<table><caption>&lt;run&gt;</caption><tr><th>loss</th></tr><tr><td>0.5</td></tr></table>'
+    """
+    from html import escape
+
+    left_out = len(rows) - MOST_ROWS
+    if left_out > 0:
+        half = MOST_ROWS // 2
+        rows = [*rows[:half], [f"… {left_out:,} more", *[""] * (len(columns) - 1)], *rows[-half:]]
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
+    )
+    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+
+
+def epoch_table(caption: str, epochs: Sequence["EpochResult"]) -> str:
+    """Epochs as a table."""
+    names = dict.fromkeys(name for one in epochs for name in one.metrics)
+    metrics = [*map(metric_of, names)]
+    rows = [
+        [
+            one.phase,
+            one.epoch + 1,
+            f"{one.train_loss:.4f}",
+            *(m.shown(one.metrics[m.name]) if m.name in one.metrics else "–" for m in metrics),
+            f"{one.lr:.2e}",
+            f"{one.seconds:.1f}",
+        ]
+        for one in epochs
+    ]
+    titles = [f"eval {metric.title}" for metric in metrics]
+    return html_table(caption, ["phase", "epoch", "train loss", *titles, "lr", "seconds"], rows)

@@ -1,0 +1,73 @@
+"""Calibration: whether probabilities can be trusted, and what answering only sure images gives."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tlf.metrics.answering import answering
+from tlf.reports.page import render
+from tlf.reports.panel import Panel
+from tlf.reports.plots.calibration import answering_plot, reliability_plot
+from tlf.reports.plots.draw import chart
+from tlf.reports.plots.plot import number
+from tlf.reports.plots.two_classes import two_class_plots
+
+if TYPE_CHECKING:
+    from tlf.metrics.figures import Evaluation
+    from tlf.reports.report import Report
+
+
+FIGURES = {
+    "ece": "expected calibration error",
+    "brier": "Brier score",
+    "nll": "negative log-likelihood",
+}
+"""Name → title of the figures of probabilities. The lower, the better."""
+
+
+def panel(report: "Report") -> Panel | None:
+    """Probabilities against rates; None without an image."""
+    if not len(report.predicted):
+        return None
+    answered = answering(report.predicted)
+    after = None if report.calibrated is None else scaled(report)
+    bins = None if after is None else after.calibration
+    html = render(
+        "calibration.html",
+        figures=[(title, shown(report.evaluation, name)) for name, title in FIGURES.items()],
+        after=after and [shown(after, name) for name in FIGURES],
+        calibrated=report.calibrated,
+        reliability=chart(reliability_plot(report.evaluation.calibration, bins)),
+        answering=chart(answering_plot(answered)),
+        two=[*map(chart, two_class_plots(report.evaluation))],
+        limits=len(answered),
+    )
+    data = {
+        "limits": [one.above for one in answered],
+        "images": [one.images for one in answered],
+        "right": [one.right for one in answered],
+        "of": len(report.predicted),
+    }
+    return Panel("calibration", "Calibration", html, data)
+
+
+def scaled(report: "Report") -> "Evaluation":
+    """The figures of the same images, their logits divided by the temperature."""
+    import numpy as np
+
+    from tlf.metrics.evaluation import evaluation
+    from tlf.metrics.temperature import softmax
+
+    with np.errstate(divide="ignore"):  # a probability of 0 stays one
+        logits = np.log(report.predicted.probabilities)
+    probabilities = softmax(logits, report.calibrated.temperature)
+    return evaluation(replace(report.predicted, probabilities=probabilities))
+
+
+def shown(evaluation: "Evaluation", name: str) -> str:
+    """A headline figure with its interval; a dash where it is not defined."""
+    figure = evaluation.headline.get(name)
+    if figure is None or figure.value is None:
+        return number(None)
+    if figure.low is None or figure.high is None:
+        return number(figure.value, ".4f")
+    return f"{figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
