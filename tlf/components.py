@@ -82,6 +82,17 @@ class Splits:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """The labelled images of one split alone, such as a model is evaluated on."""
+
+    images: Split
+    classes: tuple[str, ...]
+    """Class names; the labels of ``images`` are positions in it."""
+    name: str = ""
+    """The name of the split; empty: they are all images of a dataset without splits."""
+
+
+@dataclass(frozen=True)
 class BuiltBackbone:
     """What a backbone builds: the network without its classifier, and its description."""
 
@@ -169,7 +180,13 @@ class Optimizer(Protocol):
 
 
 class Dataset(Protocol):
-    """Finds images and their labels."""
+    """Finds images and their labels.
+
+    It may also have ``labelled(split: str | None) -> Labelled``: the images of one split by its
+    name; without a name, those of the eval split that has images of its own, else all images.
+    Nothing is held out, and one class will do. ``tlf evaluate --split`` calls it; without this
+    method, it knows the splits ``train`` and ``eval`` only.
+    """
 
     def build(self) -> Splits:
         """Find the images and their classes; decode no image."""
