@@ -7,6 +7,8 @@ from tlf.metrics.text import lines
 
 if TYPE_CHECKING:
     from tlf.evaluation.evaluate import Evaluated
+    from tlf.metrics.comparison import Comparison
+    from tlf.metrics.figures import Figure
 
 MOST_NAMED = 10
 """So many classes are named at most."""
@@ -28,14 +30,20 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
     yield f"model     {evaluated.model}"
     how = ", as the run has classified them" if evaluated.recorded else ""
     yield f"images    {evaluated.evaluation.images:,} of {evaluated.data}{how}"
-    if evaluated.unknown:
-        yield f"left out  {unknown_text(evaluated.unknown)}"
-    if evaluated.unreadable:
-        yield f"left out  {len(evaluated.unreadable):,} that cannot be read, listed below"
+    for text in left_out(evaluated):
+        yield f"left out  {text}"
     yield from lines(evaluated.evaluation)
     if (tta := evaluated.tta) is not None:
         yield f"with --tta {tta.title}"
         yield from comparison_lines(tta.comparison, "one view", tta.title)
+
+
+def left_out(evaluated: "Evaluated") -> Iterator[str]:
+    """Which images no figure is about, and why."""
+    if evaluated.unknown:
+        yield unknown_text(evaluated.unknown)
+    if count := len(evaluated.unreadable):
+        yield f"{count:,} image{'' if count == 1 else 's'} that cannot be read"
 
 
 def unknown_text(unknown: Mapping[str, int]) -> str:
@@ -53,5 +61,29 @@ def unknown_text(unknown: Mapping[str, int]) -> str:
     )
 
 
-def comparison_lines(c, a, b):
-    yield f"{a} {b} {c}"
+def comparison_lines(comparison: "Comparison", first: str, second: str) -> Iterator[str]:
+    """How much better the second is, and whether that can be told apart from chance."""
+    for title, figure in (("top-1", comparison.top1), ("macro-F1", comparison.macro_f1)):
+        yield f"{title:<9} {_points(figure)} of {second}, compared with {first}"
+    verdict = f"McNemar's test: p = {comparison.p_value:.2g}"
+    if comparison.distinguishable:
+        yield f"verdict   they differ ({verdict})"
+    elif comparison.images_needed is None:
+        yield f"verdict   no difference ({verdict})"
+    else:
+        needed = f"about {comparison.images_needed:,} images would tell"
+        yield f"verdict   not distinguishable ({verdict}); {needed}"
+    one, other = len(comparison.only_first), len(comparison.only_second)
+    yield f"right     only by {first}: {one:,}; only by {second}: {other:,}"
+
+
+def _points(figure: "Figure") -> str:
+    """A difference of rates, with its interval.
+
+    >>> from tlf.metrics.figures import Figure
+    >>> _points(Figure(0.013, -0.0065, 0.0327)), _points(Figure(None))
+    ('+1.30 points [-0.65, +3.27]', '–')
+    """
+    if figure.value is None or figure.low is None or figure.high is None:
+        return "–"
+    return f"{100 * figure.value:+.2f} points [{100 * figure.low:+.2f}, {100 * figure.high:+.2f}]"

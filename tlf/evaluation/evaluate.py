@@ -11,7 +11,6 @@ from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.models import load, needs_backbone, run_of
-from tlf.evaluation.pairing import paired
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.predictions import read_predictions
 from tlf.inference.stopped import model_files, warn_if_unfinished
@@ -134,7 +133,7 @@ def evaluate(
     if not others:
         return one
     (other,) = others
-    comparison = compare(*paired(one.predicted, other.predicted))
+    comparison = compare(one.predicted, other.predicted)
     return replace(one, other=other, comparison=comparison)
 
 

@@ -71,7 +71,7 @@ def command(
             watch=with_progress,
         )  # fmt: skip
         folder = tlf.write_evaluation(
-            evaluated, output, lambda folder: write_page(evaluated, folder)
+            evaluated, output, lambda files: write_page(evaluated, files / "report.html")
         )
     for line in result_lines(evaluated):
         echo(line)
@@ -82,13 +82,22 @@ def command(
         click.get_current_context().exit(1)
 
 
-def write_page(evaluated: "Evaluated", folder: Path) -> None:
-    """Write the page of an evaluation into its folder."""
+def write_page(evaluated: "Evaluated", path: Path) -> None:
+    """Write the page of an evaluation."""
+    from tlf.cli.evaluation import left_out
+    from tlf.reports.compose import write
     from tlf.reports.report import Report
 
-    title = f"{evaluated.model} on {evaluated.data}"
-    report = Report(title, evaluated.predicted, evaluated.evaluation, read=evaluated.read)
-    return  #  / "report.html", report)
+    write(
+        Report(
+            title=f"{evaluated.model} on {evaluated.data}",
+            predicted=evaluated.predicted,
+            evaluation=evaluated.evaluation,
+            read=evaluated.read,
+            missing=tuple(f"Left out: {text}." for text in left_out(evaluated)),
+        ),
+        path,
+    )
 
 
 def _sorted(arguments: tuple[str, ...]) -> tuple[list[str], list[str]]:
