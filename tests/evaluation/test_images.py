@@ -41,7 +41,9 @@ def test_a_folder_is_evaluated_whole_where_it_has_no_splits(finished, images, tm
     assert names(source_of(finished, images, (), None)) == {"val"}
     train = source_of(finished, images, (), "train")
     assert (names(train), train.name) == ({"train"}, f"{images.name}-train")
-    with pytest.raises(DataError, match=r"there is no split 'test'; Known: train, val; leave --spl"):
+    with pytest.raises(
+        DataError, match=r"there is no split 'test'; Known: train, val; leave --spl"
+    ):
         _ = source_of(finished, images, (), "test").found
 
 
@@ -91,5 +93,7 @@ def test_labels_are_aligned_by_name_and_other_classes_are_counted():
     found = align(Labelled(images, ("bee", "ant", "fly")), "mine", ("ant", "wasp", "bee"))
     assert (found.positions, found.labels, found.names) == ((0, 1), (2, 0), ("a", "b"))
     assert found.unknown == {"fly": 2}
-    with pytest.raises(DataError, match="mine must have images of classes that the model knows, 'x"):
+    with pytest.raises(
+        DataError, match="mine must have images of classes that the model knows, 'x"
+    ):
         align(Labelled(images, ("bee", "ant", "fly")), "mine", ("x", "y"))

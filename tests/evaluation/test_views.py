@@ -41,5 +41,7 @@ def test_what_tta_may_be():
     assert read_views("flip") == read_views("views=2") == Views(2)
     assert read_views("views=10") == Views(10)
     for text in ("views=1", "views=11", "views=", "views=x", "views=-2", "", "mirror"):
-        with pytest.raises(TlfError, match=r"^tta must be flip, or views=K with 2 to 10 views, got"):
+        with pytest.raises(
+            TlfError, match=r"^tta must be flip, or views=K with 2 to 10 views, got"
+        ):
             read_views(text)

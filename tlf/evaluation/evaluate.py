@@ -31,6 +31,8 @@ class Averaged:
 
     title: str
     """``flip`` or ``views=K``."""
+    views: int
+    """How many views."""
     predicted: Predicted
     evaluation: Evaluation
     comparison: Comparison
@@ -225,4 +227,6 @@ def _reader(found: "Labelled", positions: Sequence[int]) -> Callable[[int], byte
 def _averaged(views: Views, plain: Predicted, averaged: Predicted | None) -> Averaged | None:
     if averaged is None:
         return None
-    return Averaged(views.title, averaged, evaluation(averaged), compare(plain, averaged))
+    return Averaged(
+        views.title, views.count, averaged, evaluation(averaged), compare(plain, averaged)
+    )

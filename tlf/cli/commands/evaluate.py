@@ -75,7 +75,7 @@ def command(
         )
     for line in result_lines(evaluated):
         echo(line)
-    echo(f"\nwrote {folder}")
+    echo(f"\nwrote     {folder}")
     for name, why in evaluated.unreadable:
         complain(f"error: {name}: {why}")
     if evaluated.unreadable:
