@@ -8,7 +8,9 @@ def write_graph(path: Path, metadata: Mapping[str, str], output: str = "logits")
     """A graph whose logits are the means of the channels."""
     from onnx import TensorProto, helper, save
 
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    images = helper.make_tensor_value_info(
+        "images", TensorProto.FLOAT, ["batch", 3, "height", "width"]
+    )
     logits = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", 3])
     mean = helper.make_node("ReduceMean", ["images"], [output], axes=[2, 3], keepdims=0)
     graph = helper.make_graph([mean], "means", [images], [logits])

@@ -81,7 +81,7 @@ def test_nothing_half_written_is_left(finished, tmp_path):
     with pytest.raises(RunError, match="cannot write the folder .*: Not a directory; write --outp"):
         write_evaluation(found, tmp_path / "file" / "x")
     with pytest.raises(RunError, match="cannot write the folder .*: Not a directory; write --outp"):
-        check_writable(finished, tmp_path / "file" / "x")
-    check_writable(finished, tmp_path / "y" / "z")
-    check_writable(Path("gone"), None)
+        check_writable(tmp_path / "file" / "x")
+    check_writable(tmp_path / "y" / "z")
+    check_writable(Path("gone"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -10,7 +10,7 @@ import torch
 from onnx_graph import write_graph
 from small import needs_onnx
 from tlf.errors import RunError, WeightsError
-from tlf.evaluation.models import load, needs_backbone, run_of
+from tlf.evaluation.models import check_there, load, needs_backbone, run_of
 from tlf.exports.export import export
 from tlf.preprocessing import Preprocessing
 
@@ -51,7 +51,7 @@ def test_an_exported_graph_gives_the_logits_of_the_run(run_copy):
 
 def test_where_no_model_is(tmp_path, finished, images):
     with pytest.raises(RunError, match=r"there is no .*gone; name the folder of a run"):
-        load(tmp_path / "gone", None, None)
+        check_there(tmp_path / "gone")
     with pytest.raises(RunError, match=r"is not the folder of a run; .* write: --data /"):
         load(images, None, None)
     with pytest.raises(RunError, match="a head needs its backbone, got .* write --backbone FILE"):

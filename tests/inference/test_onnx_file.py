@@ -36,7 +36,10 @@ def test_it_classifies_images_as_they_are_read(tmp_path):
         ({}, "has no labels and no preprocessing of tlf; name a file that tlf export --to onnx"),
         ({"tlf": "{"}, "has incomplete or unknown metadata"),
         ({"tlf": json.dumps(ABOUT | {"classes": [1]})}, "classes must be a list of names"),
-        ({"tlf": json.dumps(ABOUT | {"preprocessing": {"size": 0}})}, "size must be a whole number"),
+        (
+            {"tlf": json.dumps(ABOUT | {"preprocessing": {"size": 0}})},
+            "size must be a whole number",
+        ),
         ({"tlf": json.dumps({"classes": ["ant"]})}, "has incomplete or unknown metadata"),
     ],
 )
@@ -59,5 +62,7 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(tmp_path, monke
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
     )
-    with pytest.raises(RunError, match=r"^onnxruntime is not installed; write: pip install 'tlf\[o"):
+    with pytest.raises(
+        RunError, match=r"^onnxruntime is not installed; write: pip install 'tlf\[o"
+    ):
         load_onnx(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.images import Source, align, source_of
-from tlf.evaluation.models import load, needs_backbone, run_of
+from tlf.evaluation.models import check_there, load, needs_backbone, run_of
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.predictions import read_predictions
 from tlf.inference.stopped import model_files, warn_if_unfinished
@@ -124,6 +124,8 @@ def evaluate(
     """
     _check_precision(precision)
     paths = [Path(path) for path in (model, against) if path is not None]
+    for path in paths:
+        check_there(path)
     if backbone is not None and not any(map(needs_backbone, paths)):
         raise RunError(
             f"backbone must be left out for a whole model, got {backbone} for {paths[0]}; it is "

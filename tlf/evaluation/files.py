@@ -52,6 +52,7 @@ def write_evaluation(
         RunError: the folder cannot be written.
     """
     folder = _target(evaluated, output)
+    check_writable(folder)
 
     def write(temporary: Path) -> None:
         _write(evaluated, temporary)
@@ -64,14 +65,13 @@ def write_evaluation(
         raise _unwritable(folder, error) from error
 
 
-def check_writable(model: Path, output: Path | None) -> None:
-    """Check that the folder of an evaluation can be made, and leave nothing behind.
+def check_writable(folder: Path) -> None:
+    """Check that a folder can be made, and leave nothing behind.
 
     Raises:
         RunError: it cannot.
     """
-    folder = (output or place_of(model, "eval")).absolute()
-    parent = next(p for p in folder.parents if p.exists())
+    parent = next(p for p in folder.absolute().parents if p.exists())
     try:
         with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-"):
             pass

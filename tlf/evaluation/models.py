@@ -81,11 +81,6 @@ def load(path: Path, precision: str | None, backbone: str | PathLike[str] | None
         RunError: there is no such model, or an option does not fit it.
         WeightsError: it is damaged, or the backbone is another one.
     """
-    if not path.exists():
-        raise RunError(
-            f"there is no {tried(path)}; name the folder of a run, such as runs/mine, or an "
-            "exported file"
-        )
     if path.is_file() and path.suffix.lower() == ".onnx":
         if precision not in (None, "no"):
             raise RunError(
@@ -107,6 +102,19 @@ def load(path: Path, precision: str | None, backbone: str | PathLike[str] | None
             "model.safetensors of its run"
         )
     return _fast(head.attach(load_backbone(head, Path(backbone))), precision)
+
+
+def check_there(path: Path) -> None:
+    """Check that there is something where a model should be.
+
+    Raises:
+        RunError: there is nothing.
+    """
+    if not path.exists():
+        raise RunError(
+            f"there is no {tried(path)}; name the folder of a run, such as runs/mine, or an "
+            "exported file"
+        )
 
 
 def needs_backbone(path: Path) -> bool:

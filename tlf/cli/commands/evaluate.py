@@ -60,10 +60,10 @@ def command(
     """
     from tlf.cli.evaluation import result_lines
     from tlf.cli.image_progress import with_progress
-    from tlf.evaluation.files import check_writable
+    from tlf.evaluation.files import check_writable, place_of
 
     paths, overrides = _sorted(models)
-    check_writable(Path(paths[0]), output)
+    check_writable(output or place_of(Path(paths[0]), "eval"))
     with warnings_as_notes(), stopped_cleanly():
         evaluated = tlf.evaluate(
             paths[0], data, overrides=overrides, split=split, backbone=backbone,
