@@ -83,13 +83,10 @@ class Splits:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labelled images of one split alone, such as a model is evaluated on."""
+    """The images of one split alone. Labels are positions in ``classes``."""
 
     images: Split
     classes: tuple[str, ...]
-    """Class names; the labels of ``images`` are positions in it."""
-    name: str = ""
-    """The name of the split; empty: they are all images of a dataset without splits."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +179,8 @@ class Optimizer(Protocol):
 class Dataset(Protocol):
     """Finds images and their labels.
 
-    It may also have ``labelled(split: str | None) -> Labelled``: the images of one split by its
-    name; without a name, those of the eval split that has images of its own, else all images.
-    Nothing is held out, and one class will do. ``tlf evaluate --split`` calls it; without this
-    method, it knows the splits ``train`` and ``eval`` only.
+    It may also have ``labelled(split: str | None) -> Labelled``: the images of one split by name.
+    None: those of its eval split, else all; nothing is held out, and one class will do.
     """
 
     def build(self) -> Splits:

@@ -101,7 +101,7 @@ class Folder:
         if problems := scan.problems() or ([] if groups else ["its class folders hold no images"]):
             raise failure(self.root, problems)
         found = file_splits(self.root, groups, {})
-        return Labelled(found.train, found.classes, name)
+        return Labelled(found.train, found.classes)
 
     def _one_split(self, root: Path, split: str | None, folders: Sequence[str]) -> str:
         """The folder of a split; without a name, of the eval split or the train split; ``""`` where

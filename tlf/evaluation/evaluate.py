@@ -110,7 +110,7 @@ def evaluate(
             trained in.
         tta: ``flip`` or ``views=K``: average over several views of each image, too.
         against: a second model, which is compared with the first on the same images.
-        watch: shows progress, such as ``tlf.evaluation.classify.unwatched``.
+        watch: may show progress (see ``tlf.evaluation.classify.Watch``).
 
     >>> import tlf
     >>> tlf.evaluate("runs/mine").evaluation.headline["top1"]  # doctest: +SKIP
@@ -122,15 +122,8 @@ def evaluate(
         RecipeError: an option of the dataset is wrong.
         WeightsError: the model is damaged, or its logits are not finite.
     """
-    _check_precision(precision)
     paths = [Path(path) for path in (model, against) if path is not None]
-    for path in paths:
-        check_there(path)
-    if backbone is not None and not any(map(needs_backbone, paths)):
-        raise RunError(
-            f"backbone must be left out for a whole model, got {backbone} for {paths[0]}; it is "
-            "for a head.safetensors"
-        )
+    _check(paths, precision, backbone)
     how = _How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
     one, *others = (_evaluated(path, source, how) for path in paths)
@@ -141,11 +134,25 @@ def evaluate(
     return replace(one, other=other, comparison=comparison)
 
 
-def _check_precision(precision: str | None) -> None:
+def _check(
+    paths: Sequence[Path], precision: str | None, backbone: str | PathLike[str] | None
+) -> None:
+    """Check that the models are there, and that the options fit them.
+
+    Raises:
+        RunError: a model is missing, or an option does not fit.
+    """
+    for path in paths:
+        check_there(path)
     if precision not in (None, *PRECISIONS):
         raise RunError(
             f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; leave it out "
             "for the run's own"
+        )
+    if backbone is not None and not any(map(needs_backbone, paths)):
+        raise RunError(
+            f"backbone must be left out for a whole model, got {backbone} for {paths[0]}; it is "
+            "for a head.safetensors"
         )
 
 

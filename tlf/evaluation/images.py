@@ -115,8 +115,8 @@ def _own(run: Path, overrides: Sequence[str], split: str | None) -> Labelled:
     plan = read_plan(run / "recipe.toml", overrides)
     if split not in (None, *OWN_SPLITS):
         return _one_split(plan.recipe.data, plan.plugins, split)
-    splits, name = find_splits(plan), split or "eval"
-    return Labelled(splits.eval if name == "eval" else splits.train, splits.classes, name)
+    splits = find_splits(plan)
+    return Labelled(splits.train if split == "train" else splits.eval, splits.classes)
 
 
 def _table(data: str | PathLike[str]) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _found(dataset: Dataset, offer: Offer, split: str | None) -> Labelled:
             "of these"
         )
     images = splits.train if split == "train" else splits.eval
-    return Labelled(images, splits.classes, split or "eval")
+    return Labelled(images, splits.classes)
 
 
 def _printable(found: Labelled) -> Labelled:

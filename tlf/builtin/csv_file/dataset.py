@@ -92,7 +92,7 @@ class Csv:
         for row in chosen:
             groups.setdefault(row.label, []).append(row.path)
         found = file_splits(root, groups, {}, files=_renamed(chosen))
-        return Labelled(found.train, found.classes, name)
+        return Labelled(found.train, found.classes)
 
     def _checked_rows(self) -> tuple[str, list[_Row], bool]:
         """The folder that paths are relative to, the images, and whether a column names splits.

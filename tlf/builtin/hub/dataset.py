@@ -80,7 +80,7 @@ class Hub:
             raise failure(self.name, [problem])
         part = self._part(name, tables[name])
         classes = tuple(part.groups)
-        return Labelled(part.split(part.groups, classes), classes, name)
+        return Labelled(part.split(part.groups, classes), classes)
 
     def _tables(self) -> "dict[str, Dataset]":
         if is_local(self.name):
