@@ -44,17 +44,14 @@ class IsPath:
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split. ``read`` returns the bytes of an image file, wherever they are
-    stored.
-    """
+    """The images of one split, wherever they are stored."""
 
     names: Sequence[str]
     """What a person finds each image by, usually its path."""
     labels: Sequence[Any]
     """The label of each image, as the task defines it: for one label per image, its class index."""
     read: Callable[[int], bytes]
-    """Index → the encoded image (JPEG, PNG, …). Must be picklable: worker processes may load
-    images."""
+    """Index → the encoded image (JPEG, PNG, …). Picklable: worker processes may load images."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -177,10 +174,8 @@ class Optimizer(Protocol):
 
 
 class Dataset(Protocol):
-    """Finds images and their labels.
-
-    It may also have ``labelled(split: str | None) -> Labelled``: the images of one split by name.
-    None: those of its eval split, else all; nothing is held out, and one class will do.
+    """Finds images and their labels. It may also have ``labelled(split: str | None) -> Labelled``:
+    the images of one split by name; None: of its eval split, else all. Nothing is held out.
     """
 
     def build(self) -> Splits:

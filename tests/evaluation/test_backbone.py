@@ -20,8 +20,10 @@ def test_what_is_no_backbone_of_it_is_refused(finished, tmp_path):
     head = load_head(finished / "head.safetensors")
     with pytest.raises(WeightsError, match="the weights do not fit"):
         load_backbone(head, STARTER)
-    with pytest.raises(RunError, match="there is no .*gone; write --backbone with a file of"):
+    with pytest.raises(RunError, match=r"there is no .*gone; write --backbone with a file of"):
         load_backbone(head, tmp_path / "gone")
     head.metadata = replace(head.metadata, changed_by=("lora:adapters",))
-    with pytest.raises(RunError, match="changed by 'lora:adapters', .* name the folder of the run"):
+    with pytest.raises(
+        RunError, match=r"changed by 'lora:adapters', .* name the folder of the run"
+    ):
         load_backbone(head, finished / "model.safetensors")

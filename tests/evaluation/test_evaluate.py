@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_said(finished, images):
         evaluate(finished, precision="float16")
     with pytest.raises(RunError, match="backbone must be left out for a whole model, got "):
         evaluate(finished, backbone=finished / "model.safetensors")
-    with pytest.raises(RunError, match="is not the folder of a run; .* write: --data"):
+    with pytest.raises(RunError, match=r"is not the folder of a run; .* write: --data"):
         evaluate(finished, against=images)
-    with pytest.raises(RunError, match="there is no .*gone; name the folder of a run"):
+    with pytest.raises(RunError, match=r"there is no .*gone; name the folder of a run"):
         evaluate(Path("/gone"), images)

@@ -78,9 +78,9 @@ def test_nothing_half_written_is_left(finished, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_evaluation(found, tmp_path / "x", broken)
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot write the folder .*: Not a directory; write --outp"):
+    with pytest.raises(RunError, match=r"cannot write the folder .*: Not a directory; write --out"):
         write_evaluation(found, tmp_path / "file" / "x")
-    with pytest.raises(RunError, match="cannot write the folder .*: Not a directory; write --outp"):
+    with pytest.raises(RunError, match=r"cannot write the folder .*: Not a directory; write --out"):
         check_writable(tmp_path / "file" / "x")
     check_writable(tmp_path / "y" / "z")
     check_writable(Path("gone"))

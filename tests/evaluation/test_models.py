@@ -33,7 +33,7 @@ def test_a_graph_needs_no_run_and_computes_as_it_was_exported(tmp_path):
     about = {"classes": ["a", "b", "c"], "preprocessing": asdict(Preprocessing(size=4, resize=4))}
     path = write_graph(tmp_path / "model.onnx", {"tlf": json.dumps(about)})
     assert load(path, "no", None).labels == ("a", "b", "c")
-    with pytest.raises(RunError, match="^precision must be no for an ONNX graph"):
+    with pytest.raises(RunError, match=r"^precision must be no for an ONNX graph"):
         load(path, "bf16", None)
 
 
@@ -54,7 +54,7 @@ def test_where_no_model_is(tmp_path, finished, images):
         check_there(tmp_path / "gone")
     with pytest.raises(RunError, match=r"is not the folder of a run; .* write: --data /"):
         load(images, None, None)
-    with pytest.raises(RunError, match="a head needs its backbone, got .* write --backbone FILE"):
+    with pytest.raises(RunError, match=r"a head needs its backbone, got .* write --backbone FILE"):
         load(finished / "head.safetensors", None, None)
     with pytest.raises(WeightsError, match="is not a safetensors file"):
         load(finished / "metrics.jsonl", None, finished / "model.safetensors")
