@@ -39,6 +39,7 @@ DOCUMENTS = [
     "tlf/CHANGELOG.md",
     "tlf/README.md",
     "tlf/cache/README.md",
+    "tlf/evaluation/README.md",
     "tlf/inference/README.md",
     "tlf/reports/README.md",
 ]

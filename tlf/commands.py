@@ -16,6 +16,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
+    "evaluate": {
+        "evaluate": "evaluation.evaluate",
+        "Evaluated": "evaluation.evaluate",
+        "write_evaluation": "evaluation.files",
+    },
     "export": {"export": "exports.export", "Exported": "exports.export"},
     "plugins": {"survey_plugins": "plugins.loading"},
     "backbones": {
@@ -64,6 +69,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.cache.store import open_cache as open_cache
     from tlf.cli.progress import show as show
     from tlf.errors import TlfError as TlfError
+    from tlf.evaluation.evaluate import Evaluated as Evaluated
+    from tlf.evaluation.evaluate import evaluate as evaluate
+    from tlf.evaluation.files import write_evaluation as write_evaluation
     from tlf.events import Notice as Notice
     from tlf.events import PhaseEnded as PhaseEnded
     from tlf.events import Prepared as Prepared

@@ -44,17 +44,14 @@ class IsPath:
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split. ``read`` returns the bytes of an image file, wherever they are
-    stored.
-    """
+    """The images of one split, wherever they are stored."""
 
     names: Sequence[str]
     """What a person finds each image by, usually its path."""
     labels: Sequence[Any]
     """The label of each image, as the task defines it: for one label per image, its class index."""
     read: Callable[[int], bytes]
-    """Index → the encoded image (JPEG, PNG, …). Must be picklable: worker processes may load
-    images."""
+    """Index → the encoded image (JPEG, PNG, …). Picklable: worker processes may load images."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -79,6 +76,14 @@ class Splits:
 
     def __repr__(self) -> str:
         return f"Splits({self.train!r}, {self.eval!r}, {reprlib.repr(self.classes)})"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The images of one split alone. Labels are positions in ``classes``."""
+
+    images: Split
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,9 @@ class Optimizer(Protocol):
 
 
 class Dataset(Protocol):
-    """Finds images and their labels."""
+    """Finds images and their labels. It may also have ``labelled(split: str | None) -> Labelled``:
+    the images of one split by name; None: of its eval split, else all. Nothing is held out.
+    """
 
     def build(self) -> Splits:
         """Find the images and their classes; decode no image."""

@@ -273,3 +273,29 @@ def test_parquet_files_that_are_none(folder):
     message = problem(file=str(folder / "list.parquet"))
     assert "row 0 has no label" in message
     assert f"row 0: there is no file {folder / 'a'}" in message
+
+
+def only(file, split=None, **options):
+    found = Csv(file, **options).labelled(split)
+    return found.classes, tuple(found.images.names), tuple(found.images.labels)
+
+
+def test_one_split_alone(folder):
+    file = write(folder, SPLIT)
+    assert only(file) == (("ant", "bee"), ("a/2.jpg", "b/3.jpg"), (0, 1))
+    assert only(file, "train")[1] == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
+    assert Csv(file).labelled("val").images.read(1) == b"b/3.jpg"
+    with pytest.raises(
+        DataError, match="there is no split 'test'; Known: train, val; leave --split"
+    ):
+        only(file, "test")
+
+
+def test_without_a_split_column_all_images_are_labelled(folder):
+    file = write(folder, "path,label\na/1.jpg,ant\na/2.jpg,ant\n")
+    assert only(file) == (("ant",), ("a/1.jpg", "a/2.jpg"), (0, 0))
+    assert only(write(folder, SPLIT), split=None)[1] == ("a/2.jpg", "b/3.jpg")
+    with pytest.raises(DataError, match="there is no split 'val'; no column names the splits; lea"):
+        only(write(folder, "path,label\na/1.jpg,ant\n"), "val")
+    train = "path,label,split\na/1.jpg,ant,train\nb/1.jpg,bee,train\n"
+    assert only(write(folder, train))[1] == ("a/1.jpg", "b/1.jpg")

@@ -285,3 +285,33 @@ def test_ants_and_bees_as_published():
     assert (len(splits.train), len(splits.eval)) == (245, 153)
     assert (splits.train.labels.count(0), splits.eval.labels.count(0)) == (124, 70)
     assert "train/ants/imageNotFound.gif" in splits.train.names
+
+
+def only(root, split=None, **options):
+    found = Folder(str(root), **options).labelled(split)
+    return found.classes, tuple(found.images.names), tuple(found.images.labels)
+
+
+def test_one_split_alone(root):
+    plant(root, "test/bees/1.jpg")
+    assert only(root) == (("ants", "bees"), ("val/ants/9.gif", "val/bees/8.jpg"), (0, 1))
+    assert only(root, "Train")[1] == ("train/ants/1.jpg", "train/bees/1.PNG", "train/bees/2.jpg")
+    assert only(root, "test") == only(root, eval="test") == (("bees",), ("test/bees/1.jpg",), (0,))
+    assert Folder(str(root)).labelled("val").images.read(1) == b"val/bees/8.jpg"
+    with pytest.raises(DataError, match=r"there is no split 'tst'; did you mean 'test'\?"):
+        only(root, "tst")
+
+
+def test_without_splits_all_images_are_labelled(root):
+    """Also where a class is called as a split is."""
+    plant(root / "flat", "test/1.jpg", "control/2.jpg", "empty/notes.txt")
+    expected = (("control", "test"), ("control/2.jpg", "test/1.jpg"), (0, 1))
+    assert only(root / "flat") == expected
+    with pytest.raises(DataError, match="there is no split 'test'; it has class folders alone; le"):
+        only(root / "flat", "test")
+    assert only(root / "train")[0] == ("ants", "bees")
+    assert [path.name for path in root.iterdir() if path.name == "val"]
+    for file in (root / "val").rglob("*.*"):
+        file.unlink()
+    with pytest.raises(DataError, match="its class folders hold no images"):
+        only(root)

@@ -330,3 +330,19 @@ def test_without_a_network_the_error_is_quick_and_names_alternatives(
     assert message in last
     assert "parquet file on the disk" in last
     assert "HF_HUB_OFFLINE=1" in last
+
+
+def test_one_split_alone(tmp_path):
+    root = tmp_path / "splits"
+    root.mkdir()
+    made([0, 1, 0]).to_parquet(root / "train.parquet")
+    made([1, 1], first=7).to_parquet(root / "test.parquet")
+    found = Hub(str(root)).labelled(None)
+    assert (found.classes, found.images.names) == (("bird",), ("test[0]", "test[1]"))
+    assert found.images.read(0) == png(7)
+    found = Hub(str(root)).labelled("train")
+    assert (found.classes, found.images.labels) == (("cat", "bird"), (0, 0, 1))
+    with pytest.raises(DataError, match="there is no split 'val'; Known: test, train"):
+        Hub(str(root)).labelled("val")
+    (root / "test.parquet").unlink()
+    assert Hub(str(root)).labelled(None).images.names == ("train[0]", "train[2]", "train[1]")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tlf.data.transforms import center_crop, load
 from tlf.errors import DataError
-from tlf.inference.read_ahead import read_ahead
+from tlf.inference.read_ahead import StoredImage, read_ahead
 from tlf.preprocessing import Preprocessing
 
 SMALL = Preprocessing(size=32, resize=36)
@@ -96,3 +96,33 @@ def test_a_generator_that_is_alive_as_python_ends_is_closed_without_a_word(files
     with monkeypatch.context() as patch:
         patch.setattr(ThreadPoolExecutor, "shutdown", shutdown)
         found.close()
+
+
+def test_an_image_of_a_dataset_is_read_in_a_thread_and_named_in_errors(files):
+    main = threading.get_ident()
+
+    def read():
+        assert threading.get_ident() != main
+        with open(files[0], "rb") as file:
+            return file.read()
+
+    def gone():
+        raise FileNotFoundError(2, "No such file or directory")
+
+    images = [StoredImage("one", read), StoredImage("two", gone), StoredImage("three", bytes)]
+    errors = []
+    ((name, pixels),) = read_ahead(images, SMALL, errors.append, by=2)
+    assert name == "one"
+    ((_, expected),) = read_ahead(files[:1], SMALL, by=2)
+    assert torch.equal(pixels, expected)
+    told = ["two: No such file or directory", "three: the file is empty"]
+    assert [str(error) for error in errors] == told
+
+
+def test_more_than_the_centre_may_be_taken(files):
+    def both(image, size):
+        return torch.stack([center_crop(image, size), center_crop(image, size).flip(-1)])
+
+    ((_, cut),) = read_ahead(files[:1], SMALL, by=1, crop=both)
+    ((_, pixels),) = read_ahead(files[:1], SMALL, by=1)
+    assert torch.equal(cut, torch.stack([pixels, pixels.flip(-1)]))

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from tlf.components import BuiltBackbone, Split, Splits
+from tlf.components import BuiltBackbone, Labelled, Split, Splits
 from tlf.plugins.returned import (
     checked_backbone,
     checked_features,
     checked_head,
     checked_image,
+    checked_labelled,
     checked_mix,
     checked_splits,
 )
@@ -116,3 +117,12 @@ def test_mixed_batches(mixed, message):
     assert made is IMAGES
     assert blended is TARGETS
     assert message in refused(checked_mix, mixed, IMAGES, TARGETS, values=True)
+
+
+def test_one_split_of_a_dataset():
+    labelled = Labelled(SPLIT, ("ant", "bee"))
+    assert checked_labelled(labelled) is labelled
+    assert refused(checked_labelled, SPLITS).startswith("labelled must return Labelled, got")
+    assert "Labelled.classes" in refused(checked_labelled, replace(labelled, classes=["ant"]))
+    empty = replace(labelled, images=Split([], [], bytes))
+    assert refused(checked_labelled, empty).startswith("Labelled.images must have a name and a")

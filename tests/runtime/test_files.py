@@ -12,6 +12,7 @@ from tlf.runtime.files import (
     is_run,
     remove_parts,
     tried,
+    write_folder,
     write_whole,
     written_whole,
 )
@@ -132,3 +133,30 @@ def test_a_link_is_followed_and_what_is_no_file_is_refused(tmp_path):
         with pytest.raises(UnwritableError, match=r"cannot write .*: it is not a regular file"):
             write_whole(path, "new")
     assert pipe.is_fifo()
+
+
+def test_a_folder_is_written_whole_and_replaces_none(tmp_path):
+    def write(folder):
+        assert folder.parent == tmp_path / "new"
+        (folder / "a").write_text("1")
+
+    path = tmp_path / "new" / "x"
+    assert [write_folder(path, write).name for _ in range(3)] == ["x", "x-2", "x-3"]
+    assert (path / "a").read_text() == "1"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o777 & ~current_umask()
+
+    def fail(folder):
+        write(folder)
+        raise ValueError("no room")
+
+    with pytest.raises(ValueError, match="no room"):
+        write_folder(path, fail)
+    (tmp_path / "new" / "link").symlink_to("gone")
+    assert write_folder(tmp_path / "new" / "link", write).name == "link-2"
+    assert {one.name for one in path.parent.iterdir()} == {"x", "x-2", "x-3", "link", "link-2"}
+
+
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated
 
-from tlf.components import IsPath, Splits
+from tlf.components import IsPath, Labelled, Splits
 from tlf.data.image_files import files_below, is_folder, is_image, visible
 from tlf.data.splits import (
     EVAL_NAMES,
@@ -87,6 +87,38 @@ class Folder:
             evaluated.groups if evaluated else HoldOut(self.root, self.fraction, self.seed),
             notes,
         )
+
+    def labelled(self, split: str | None) -> Labelled:
+        """The images of one split; without a name, of the eval split if there is one, else all.
+
+        Raises:
+            DataError: there is no such split, or it holds no images in class folders.
+        """
+        root = Path(self.root)
+        name = self._one_split(root, split, _folders(root))
+        scan = _scan(root, name)
+        groups = {label: images for label, images in scan.groups.items() if images}
+        if problems := scan.problems() or ([] if groups else ["its class folders hold no images"]):
+            raise failure(self.root, problems)
+        found = file_splits(self.root, groups, {})
+        return Labelled(found.train, found.classes)
+
+    def _one_split(self, root: Path, split: str | None, folders: Sequence[str]) -> str:
+        """The folder of a split; without a name, of the eval split or the train split; ``""`` where
+        the folders in ``root`` are the classes.
+        """
+        with_classes = [name for name in folders if _folders(root / name)]
+        if split is not None:
+            if found := split_named(split, with_classes):
+                return found
+            advice = nearest(split, with_classes) if with_classes else "it has class folders alone"
+            raise failure(
+                self.root,
+                [f"there is no split {split!r}; {advice}; leave --split out for all images"],
+            )
+        own = [] if self.eval in ("auto", "fraction") else [self.eval]
+        train = split_named(self.train, with_classes)
+        return next(iter([*own, *eval_splits(with_classes), *filter(None, [train])]), "")
 
     def _layout(self, root: Path) -> tuple[str, str | None, tuple[str, ...]]:
         """The folder of each split, and notes. Without a train folder: ``""``, the root itself."""

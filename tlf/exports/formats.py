@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tlf.errors import RunError, TlfError, WeightsError
+from tlf.errors import TlfError, WeightsError
 from tlf.exports.attention import FourDimensions
 from tlf.exports.own_network import arranged, own_network
+from tlf.inference import onnx_file
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.head import load_head
 from tlf.inference.metadata import Metadata
@@ -164,7 +165,7 @@ def write_onnx(source: Source, path: Path) -> None:
     Raises:
         RunError: its packages are not installed.
     """
-    require("onnx", "onnxscript")
+    onnx_file.require("onnx", "onnxscript")
     # A graph computes attention step by step: tensors have the strides of the same steps in torch.
     with _tracing("onnx"), FourDimensions(), sdpa_kernel(SDPBackend.MATH):
         program: Any = torch.onnx.export(
@@ -177,13 +178,7 @@ def write_onnx(source: Source, path: Path) -> None:
 
 def compute_with_onnx(source: Source, path: Path) -> Compute:
     """The graph, run by onnxruntime."""
-    require("onnxruntime")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda images: torch.from_numpy(
-        session.run(["logits"], {"images": images.contiguous().numpy()})[0]
-    )
+    return onnx_file.compute_with_onnx(path)
 
 
 FORMATS: Mapping[str, Format] = {
@@ -243,15 +238,3 @@ def _loading(library: str) -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise WeightsError(f"{library}'s own loader rejects the model: {error}") from error
-
-
-def require(*modules: str) -> None:
-    """Check that packages are installed.
-
-    Raises:
-        RunError: some are not; lists them, and says what to install.
-    """
-    from importlib.util import find_spec
-
-    if missing := [module for module in modules if find_spec(module) is None]:
-        raise RunError(f"{', '.join(missing)} is not installed; write: pip install 'tlf[onnx]'")

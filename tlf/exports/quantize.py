@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tlf.exports.formats import require
+from tlf.inference.onnx_file import require
 
 
 def quantize(path: Path, images: Tensor) -> None:

@@ -85,8 +85,12 @@ class TrainedClassifier:
         # logits depend on the size of a batch.
         while read := [*islice(readable, AT_ONCE)]:
             paths, pixels = zip(*read, strict=True)
-            logits = self.compute(self._scaled(pixels), precision)
+            logits = self.logits(pixels, precision)
             yield from predictions(paths, task.probabilities(logits), self.labels, task)
+
+    def logits(self, pixels: Sequence[Tensor], precision: str) -> Tensor:
+        """Uint8 images (C, S, S), as they are read → float32 logits (B, K)."""
+        return self.compute(self._scaled(pixels), precision)
 
     def compute(self, images: Tensor, precision: str) -> Tensor:
         """Prepared images (B, C, S, S) → float32 logits (B, K), computed in a precision."""

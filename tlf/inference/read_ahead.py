@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,12 +29,22 @@ ImageLike: TypeAlias = "str | PathLike[str] | bytes | Image.Image | NDArray[np.u
 RGBA (H, W, 4) or grey (H, W)."""
 
 
+@dataclass(frozen=True)
+class StoredImage:
+    """An image that a dataset holds."""
+
+    name: str
+    read: Callable[[], bytes]
+    """Its bytes; called in the thread that decodes them."""
+
+
 def read_ahead(
-    images: Iterable[ImageLike],
+    images: "Iterable[ImageLike | StoredImage]",
     preprocessing: Preprocessing,
     unreadable: Callable[[DataError], object] | None = None,
     *,
     by: int,
+    crop: Callable[[Tensor, int], Tensor] = center_crop,
 ) -> Iterator[tuple[str | None, Tensor]]:
     """The path of each image, if it has one, and its uint8 pixels (C, S, S), in order.
 
@@ -42,6 +53,7 @@ def read_ahead(
         preprocessing: how they are prepared.
         unreadable: called with each error, instead of raising it.
         by: how many images are read beside the use of the one before them. No more are held.
+        crop: what is taken of a resized image (C, H, W) for the model's size S.
 
     Raises:
         DataError: names the image that is missing or unreadable.
@@ -51,7 +63,7 @@ def read_ahead(
     python_ends = sys.is_finalizing  # global names may be gone by then
     try:
         numbered = enumerate(images)
-        begun = (pool.submit(_read, image, preprocessing, n) for n, image in numbered)
+        begun = (pool.submit(_read, image, preprocessing, n, crop) for n, image in numbered)
         for image in ahead(begun, by):
             try:
                 read = image.result()
@@ -67,7 +79,12 @@ def read_ahead(
             pool.shutdown(cancel_futures=True)
 
 
-def _read(image: ImageLike, preprocessing: Preprocessing, number: int) -> tuple[str | None, Tensor]:
+def _read(
+    image: "ImageLike | StoredImage",
+    preprocessing: Preprocessing,
+    number: int,
+    crop: Callable[[Tensor, int], Tensor],
+) -> tuple[str | None, Tensor]:
     """The path of an image, and its uint8 pixels (C, S, S)."""
     path = _path(image)
     name = printable(path or f"image {number}")
@@ -77,7 +94,7 @@ def _read(image: ImageLike, preprocessing: Preprocessing, number: int) -> tuple[
         raise DataError(f"{name}: {error.strerror or error}; name an image file") from error
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
-    return path, _copied(center_crop(_prepared(pixels, preprocessing), preprocessing.size))
+    return path, _copied(crop(_prepared(pixels, preprocessing), preprocessing.size))
 
 
 def _prepared(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -99,12 +116,14 @@ def _copied(crop: Tensor) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(crop.numpy()))
 
 
-def _load(image: ImageLike, preprocessing: Preprocessing) -> Tensor:
+def _load(image: "ImageLike | StoredImage", preprocessing: Preprocessing) -> Tensor:
     """An image in any form → uint8 pixels (C, H, W), resized."""
     import numpy as np
     from PIL import Image
 
-    if isinstance(image, str | PathLike):
+    if isinstance(image, StoredImage):
+        image = _bytes(image)
+    elif isinstance(image, str | PathLike):
         image = read_image(image)
     if isinstance(image, bytes):
         return load(image, preprocessing)
@@ -118,5 +137,14 @@ def _load(image: ImageLike, preprocessing: Preprocessing) -> Tensor:
     return load_opened(image, preprocessing)
 
 
-def _path(image: ImageLike) -> str | None:
+def _bytes(image: StoredImage) -> bytes:
+    try:
+        return image.read()
+    except OSError as error:
+        raise DataError(error.strerror or str(error)) from error
+
+
+def _path(image: "ImageLike | StoredImage") -> str | None:
+    if isinstance(image, StoredImage):
+        return image.name
     return fspath(image) if isinstance(image, str | PathLike) else None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from tlf.components import BuiltBackbone, Split, Splits
+from tlf.components import BuiltBackbone, Labelled, Split, Splits
 from tlf.plugins.validation import kind_of
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.strict_json import dumps
@@ -28,14 +28,30 @@ def checked_splits(built: object) -> Splits:
     """
     if not isinstance(built, Splits):
         raise ValueError(f"build must return Splits, got {kind_of(built)}")
-    classes = built.classes
-    if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
-        raise ValueError(f"Splits.classes must be a tuple of strings, got {kind_of(classes)}")
-    if doubled := [name for name, count in Counter(classes).items() if count > 1]:
-        raise ValueError(f"Splits.classes must have each name once, got {doubled[0]!r} twice")
+    _check_classes("Splits.classes", built.classes)
     for name, split in (("train", built.train), ("eval", built.eval)):
         _check_split(f"Splits.{name}", split)
     return built
+
+
+def checked_labelled(found: object) -> Labelled:
+    """What the method ``labelled`` of a dataset returns.
+
+    Raises:
+        ValueError: it is not ``Labelled``, or an image has no name, or no label of a class.
+    """
+    if not isinstance(found, Labelled):
+        raise ValueError(f"labelled must return Labelled, got {kind_of(found)}")
+    _check_classes("Labelled.classes", found.classes)
+    _check_split("Labelled.images", found.images)
+    return found
+
+
+def _check_classes(where: str, classes: object) -> None:
+    if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f"{where} must be a tuple of strings, got {kind_of(classes)}")
+    if doubled := [name for name, count in Counter(classes).items() if count > 1]:
+        raise ValueError(f"{where} must have each name once, got {doubled[0]!r} twice")
 
 
 def _check_split(where: str, split: object) -> None:

@@ -4,9 +4,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EINVAL
+from itertools import count
 from pathlib import Path
 
 from tlf.errors import RunError, UnwritableError, nearest
@@ -128,6 +129,34 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # an error of the writing is what counts
+
+
+def write_folder(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a new folder, whole or not at all, and return it: ``path``, or ``path-2``, ``path-3`` …
+    where that exists.
+
+    Parameters:
+        path: the folder; folders around it are made.
+        write: called with a temporary folder beside it, to write the files.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
+    try:
+        write(temporary)
+        os.chmod(temporary, 0o777 & ~_umask())
+        final = next(folder for folder in _numbered(path) if not os.path.lexists(folder))
+        os.rename(temporary, final)
+        return final
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # it is there after an error only
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in count(2))
 
 
 _PART = ".part"

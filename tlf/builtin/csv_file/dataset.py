@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from tlf.builtin.csv_file.table import Table, read_table
-from tlf.components import IsPath, Splits
+from tlf.components import IsPath, Labelled, Splits
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
@@ -71,6 +71,35 @@ class Csv:
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
+        root, rows, by_column = self._checked_rows()
+        return self._splits(root, rows, by_column)
+
+    def labelled(self, split: str | None) -> Labelled:
+        """The images of one split; without a name, of the eval split if there is one, else all.
+
+        Raises:
+            DataError: there is no such split, or lines have problems.
+        """
+        root, rows, by_column = self._checked_rows()
+        names = [row.split for row in rows] if by_column else []
+        name = split or next((known for known in EVAL_NAMES if known in names), "")
+        if split is not None and split not in names:
+            known = nearest(split, sorted({*names})) if names else "no column names the splits"
+            problem = f"there is no split {split!r}; {known}; leave --split out for all images"
+            raise failure(self.file, [problem])
+        chosen = [row for row in rows if name in ("", row.split)]
+        groups: dict[str, list[str]] = {}
+        for row in chosen:
+            groups.setdefault(row.label, []).append(row.path)
+        found = file_splits(root, groups, {}, files=_renamed(chosen))
+        return Labelled(found.train, found.classes)
+
+    def _checked_rows(self) -> tuple[str, list[_Row], bool]:
+        """The folder that paths are relative to, the images, and whether a column names splits.
+
+        Raises:
+            DataError: names everything that is missing or does not fit together.
+        """
         wanted = [self.path, self.label, *filter(None, [self.split])]
         table = read_table(self.file, wanted)
         self._check_columns(table.columns)
@@ -82,7 +111,7 @@ class Csv:
         )
         if problems:
             raise failure(self.file, problems)
-        return self._splits(root, rows, by_column)
+        return root, rows, by_column
 
     def _check_columns(self, columns: Sequence[str]) -> None:
         wanted = {"path": self.path, "label": self.label, "split": self.split}
@@ -112,8 +141,12 @@ class Csv:
         if problems := too_few_classes(train, "train" if found else "it"):
             raise failure(self.file, problems)
         evaluated = groups[found[0]] if found else HoldOut(self.file, self.fraction, self.seed)
-        files = {row.path: row.file for row in rows if row.path != row.file}
-        return file_splits(root, train, evaluated, untouched(found), files)
+        return file_splits(root, train, evaluated, untouched(found), _renamed(rows))
+
+
+def _renamed(rows: Iterable[_Row]) -> dict[str, str]:
+    """Path as the list has it → as the disk has it, where these differ."""
+    return {row.path: row.file for row in rows if row.path != row.file}
 
 
 def _rows(table: Table, root: str) -> list[_Row]:

@@ -9,7 +9,7 @@ from tlf.builtin.hub.library import call_library
 from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
-from tlf.components import IsPath, Splits
+from tlf.components import IsPath, Labelled, Splits
 from tlf.data.splits import (
     HoldOut,
     eval_splits,
@@ -63,6 +63,24 @@ class Hub:
         parts = [self._part(name, tables[name]) for name in self._chosen(list(tables))]
         notes = untouched(self._evals(list(tables))) if self.eval == "auto" else ()
         return self._splits(parts[0], parts[1] if len(parts) > 1 else None, notes)
+
+    def labelled(self, split: str | None) -> Labelled:
+        """The images of one split; without a name, of the eval split if there is one, else those of
+        the train split.
+
+        Raises:
+            DataError: it cannot be loaded, or there is no such split.
+        """
+        tables = self._tables()
+        known = list(tables)
+        own = [] if self.eval in ("auto", "fraction") else [self.eval]
+        wanted = split or next(iter([*own, *self._evals(known), self.train]))
+        if (name := split_named(wanted, known)) is None:
+            problem = f"there is no split {wanted!r}; {nearest(wanted, known)}"
+            raise failure(self.name, [problem])
+        part = self._part(name, tables[name])
+        classes = tuple(part.groups)
+        return Labelled(part.split(part.groups, classes), classes)
 
     def _tables(self) -> "dict[str, Dataset]":
         if is_local(self.name):

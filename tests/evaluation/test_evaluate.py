@@ -1,0 +1,154 @@
+"""A model is evaluated on labelled images; a run's own eval split is not classified again."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tlf as package
+from run_files import predictions
+from tlf.errors import DataError, RunError
+from tlf.evaluation.evaluate import evaluate
+from tlf.runtime.stored.state import UnfinishedRunWarning
+
+
+@pytest.fixture
+def _no_model(monkeypatch):
+    """Fail where a model is loaded."""
+    monkeypatch.setattr("tlf.evaluation.evaluate.load", lambda *_: pytest.fail("a model is loaded"))
+
+
+def test_it_is_public():
+    assert package.evaluate is evaluate
+
+
+@pytest.mark.usefixtures("_no_model")
+def test_the_own_eval_split_is_read_from_the_predictions(finished, images):
+    found = evaluate(finished)
+    rows = predictions(finished)
+    assert (found.recorded, found.name, found.unknown, found.unreadable) == (True, "eval", {}, ())
+    assert (found.model, found.data) == (str(finished), f"the eval split of {finished}")
+    assert found.predicted.names == tuple(row["path"] for row in rows)
+    right = np.mean([row["label"] == row["predicted"] for row in rows])
+    assert found.evaluation.headline["top1"].value == pytest.approx(right)
+    assert found.read(3) == (images / rows[3]["path"]).read_bytes()
+    assert evaluate(finished / "model.safetensors", split="eval").recorded
+
+
+def test_computed_anew_it_gives_the_same(finished):
+    recorded, computed = evaluate(finished), evaluate(finished, precision="no")
+    assert not computed.recorded
+    assert computed.predicted.names == recorded.predicted.names
+    assert np.array_equal(
+        computed.predicted.probabilities.astype(np.float32),
+        recorded.predicted.probabilities.astype(np.float32),
+    )
+    assert computed.read(2) == recorded.read(2)
+
+
+def test_a_run_without_predictions_is_evaluated_anew(run_copy):
+    (run_copy / "predictions.csv").unlink()
+    assert not evaluate(run_copy).recorded
+
+
+def test_where_the_images_are_gone_the_predictions_are_still_there(run_copy, tmp_path):
+    recipe = run_copy / "recipe.toml"
+    text = recipe.read_text()
+    root = next(line for line in text.splitlines() if line.startswith("root = "))
+    recipe.write_text(text.replace(root, f'root = "{tmp_path}/gone"'))
+    assert evaluate(run_copy).read is None
+    with pytest.raises(DataError, match=r"there is no folder .*gone; set data.root to a folder"):
+        evaluate(run_copy, split="train")
+
+
+def test_a_stopped_run_is_evaluated_with_its_best_model_so_far(run_copy, images, monkeypatch):
+    expected = evaluate(run_copy)
+    for name in ("model.safetensors", "head.safetensors", "predictions.csv"):
+        (run_copy / name).unlink()
+    found = evaluate(run_copy)
+    assert found.recorded
+    assert np.array_equal(found.predicted.labels, expected.predicted.labels)
+    np.testing.assert_allclose(
+        found.predicted.probabilities, expected.predicted.probabilities, atol=1e-7
+    )
+    monkeypatch.setattr(
+        "tlf.inference.stopped.glance", lambda _: {**_glance(run_copy), "ended": False}
+    )
+    with pytest.warns(UnfinishedRunWarning, match="has not ended"):
+        evaluate(run_copy, images)
+
+
+def _glance(folder):
+    from tlf.runtime.stored.state import glance
+
+    return glance(folder)
+
+
+def test_unknown_classes_are_counted_and_missing_ones_have_no_figures(finished, images, tmp_path):
+    shutil.copytree(images / "val" / "circles", tmp_path / "circles")
+    shutil.copytree(images / "val" / "squares", tmp_path / "stars")
+    found = evaluate(finished, tmp_path)
+    assert found.unknown == {"stars": 5}
+    assert found.evaluation.images == len(found.predicted) == 6
+    assert found.evaluation.classes == ("circles", "squares")
+    squares = found.evaluation.per_class[1]
+    assert (squares.support, squares.recall.value) == (0, None)
+    assert found.read(5) == (tmp_path / "circles" / "odd.jpg").read_bytes()
+
+
+def test_two_images_and_one_class_are_enough(finished, images, tmp_path):
+    (tmp_path / "circles").mkdir()
+    for number in (0, 1):
+        shutil.copy(images / f"val/circles/00{number}.jpg", tmp_path / "circles")
+    found = evaluate(finished, tmp_path, tta="views=4")
+    assert len(found.predicted) == 2
+    assert found.tta is not None
+    assert found.tta.title == "views=4"
+    assert found.tta.comparison.images == 2
+
+
+def test_tta_is_compared_with_the_same_model(finished):
+    found = evaluate(finished, tta="flip")
+    assert not found.recorded
+    assert found.tta is not None
+    assert found.tta.predicted.names == found.predicted.names
+    change = found.tta.evaluation.headline["top1"].value - found.evaluation.headline["top1"].value
+    assert found.tta.comparison.top1.value == pytest.approx(change)
+
+
+def test_two_models_are_compared_on_the_images_of_the_first(finished, finished_bf16, images):
+    found = evaluate(finished, against=finished_bf16)
+    assert found.other is not None
+    assert (found.recorded, found.other.recorded) == (True, True)  # both saw the same images
+    assert found.other.predicted.names == found.predicted.names
+    change = found.other.evaluation.headline["top1"].value - found.evaluation.headline["top1"].value
+    assert found.comparison.top1.value == pytest.approx(change)
+    head = evaluate(
+        finished / "head.safetensors",
+        images / "val",
+        backbone=finished / "model.safetensors",
+        against=finished,
+    )
+    assert head.comparison.top1.value == 0
+    assert np.array_equal(head.predicted.probabilities, head.other.predicted.probabilities)
+
+
+def test_predictions_of_other_images_are_not_taken_for_those_of_the_first(run_copy, finished):
+    provenance = run_copy / "provenance.json"
+    text = provenance.read_text()
+    digest = text.split('"eval": "')[1][:64]
+    provenance.write_text(text.replace(digest, "0" * 64))
+    found = evaluate(finished, against=run_copy)
+    assert (found.recorded, found.other.recorded) == (True, False)
+
+
+def test_what_does_not_fit_is_said(finished, images):
+    with pytest.raises(RunError, match="precision must be one of no, bf16, fp16, got 'float16'"):
+        evaluate(finished, precision="float16")
+    with pytest.raises(RunError, match="backbone must be left out for a whole model, got "):
+        evaluate(finished, backbone=finished / "model.safetensors")
+    with pytest.raises(RunError, match=r"is not the folder of a run; .* write: --data"):
+        evaluate(finished, against=images)
+    with pytest.raises(RunError, match=r"there is no .*gone; name the folder of a run"):
+        evaluate(Path("/gone"), images)

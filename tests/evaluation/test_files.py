@@ -1,0 +1,87 @@
+"""The folder of an evaluation appears whole, and replaces no other."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tlf.errors import RunError
+from tlf.evaluation.evaluate import evaluate
+from tlf.evaluation.files import check_writable, place_of, write_evaluation
+from tlf.inference.predictions import read_predictions
+
+
+def test_where_the_files_go(finished, tmp_path):
+    assert place_of(finished, "eval") == finished / "evaluations" / "eval"
+    assert place_of(finished / "model.safetensors", "val") == finished / "evaluations" / "val"
+    head = finished / "head.safetensors"
+    assert place_of(head, "val") == finished / "head.safetensors-evaluations" / "val"
+
+
+def test_the_figures_and_the_predictions_are_in_a_new_folder(run_copy):
+    found = evaluate(run_copy)
+    for name in ("eval", "eval-2", "eval-3"):
+        folder = write_evaluation(found)
+        assert folder == run_copy / "evaluations" / name
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["eval", "eval-2", "eval-3"]
+    assert (folder / "predictions.csv").read_bytes() == (run_copy / "predictions.csv").read_bytes()
+    content = json.loads((folder / "evaluation.json").read_text())
+    assert (content["format"], content["images"], content["recorded"]) == (1, 11, True)
+    assert content["model"] == str(run_copy)
+    assert content["data"] == f"the eval split of {run_copy}"
+    assert (content["unknown"], content["unreadable"]) == ({}, [])
+    assert content["headline"]["top1"]["value"] == found.evaluation.headline["top1"].value
+
+
+def test_views_and_a_second_model_have_tables_of_their_own(
+    finished, finished_bf16, images, tmp_path
+):
+    found = evaluate(finished, images / "val", tta="flip", against=finished_bf16)
+    folder = write_evaluation(found, tmp_path / "both")
+    tables = {
+        "predictions.csv": found.predicted,
+        "predictions-tta.csv": found.tta.predicted,
+        "predictions-2.csv": found.other.predicted,
+        "predictions-2-tta.csv": found.other.tta.predicted,
+    }
+    assert {path.name for path in folder.iterdir()} == {*tables, "evaluation.json"}
+    for name, predicted in tables.items():
+        read = read_predictions(folder / name)
+        assert read.names == predicted.names
+        np.testing.assert_allclose(read.probabilities, predicted.probabilities, rtol=1e-8)
+    content = json.loads((folder / "evaluation.json").read_text())
+    assert content["tta"]["views"] == "flip"
+    assert content["tta"]["comparison"]["images"] == 11
+    assert content["other"]["model"] == str(finished_bf16)
+    assert content["comparison"]["only_first"] == list(found.comparison.only_first)
+
+
+def test_unreadable_and_unknown_images_are_in_the_file(finished, spoilt, tmp_path):
+    (spoilt / "val" / "squares").rename(spoilt / "val" / "stars")
+    (spoilt / "val" / "circles" / "000.jpg").write_bytes(b"")
+    folder = write_evaluation(evaluate(finished, spoilt / "val"), tmp_path / "new" / "one")
+    content = json.loads((folder / "evaluation.json").read_text())
+    assert content["unknown"] == {"stars": 6}
+    assert content["unreadable"] == [{"path": "circles/000.jpg", "reason": "the file is empty"}]
+    with (folder / "predictions.csv").open() as file:
+        assert "circles/000.jpg" not in [row["path"] for row in csv.DictReader(file)]
+
+
+def test_nothing_half_written_is_left(finished, tmp_path):
+    found = evaluate(finished)
+
+    def broken(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_evaluation(found, tmp_path / "x", broken)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot write the folder .*: Not a directory; write --out"):
+        write_evaluation(found, tmp_path / "file" / "x")
+    with pytest.raises(RunError, match=r"cannot write the folder .*: Not a directory; write --out"):
+        check_writable(tmp_path / "file" / "x")
+    check_writable(tmp_path / "y" / "z")
+    check_writable(Path("gone"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,57 @@
+"""What ``tlf evaluate`` prints."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from tlf.metrics.text import comparison_lines, lines
+
+if TYPE_CHECKING:
+    from tlf.evaluation.evaluate import Evaluated
+
+MOST_NAMED = 10
+"""So many classes are named at most."""
+
+
+def result_lines(evaluated: "Evaluated") -> Iterator[str]:
+    """What a model is worth; then what other views of the images, or a second model, change."""
+    yield from _one(evaluated)
+    if evaluated.other is None or evaluated.comparison is None:
+        return
+    yield from ("", *_one(evaluated.other), "", "the two models, image by image")
+    yield from comparison_lines(evaluated.comparison, evaluated.model, evaluated.other.model)
+
+
+def _one(evaluated: "Evaluated") -> Iterator[str]:
+    yield f"model     {evaluated.model}"
+    how = ", as the run has classified them" if evaluated.recorded else ""
+    yield f"images    {evaluated.evaluation.images:,} of {evaluated.data}{how}"
+    for text in left_out(evaluated):
+        yield f"left out  {text}"
+    yield ""
+    yield from lines(evaluated.evaluation)
+    if (tta := evaluated.tta) is not None:
+        yield from ("", f"averaged over {tta.views} views (--tta {tta.title}), image by image")
+        yield from comparison_lines(tta.comparison, "one view", f"{tta.views} views")
+
+
+def left_out(evaluated: "Evaluated") -> Iterator[str]:
+    """Which images no figure is about, and why."""
+    if evaluated.unknown:
+        yield unknown_text(evaluated.unknown)
+    if count := len(evaluated.unreadable):
+        yield f"{count:,} image{'' if count == 1 else 's'} that cannot be read"
+
+
+def unknown_text(unknown: Mapping[str, int]) -> str:
+    """Images of classes that a model does not know.
+
+    >>> unknown_text({"flies": 3, "wasps": 1})
+    "4 images of classes that the model does not know: 'flies' (3), 'wasps' (1)"
+    """
+    total, more = sum(unknown.values()), len(unknown) - MOST_NAMED
+    named = ", ".join(f"{name!r} ({count:,})" for name, count in [*unknown.items()][:MOST_NAMED])
+    rest = f" and {more:,} more classes" if more > 0 else ""
+    return (
+        f"{total:,} image{'' if total == 1 else 's'} of classes that the model does not know: "
+        f"{named}{rest}"
+    )

@@ -1,0 +1,241 @@
+"""Evaluate a model on labelled images, or compare two models on the same ones."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlf.errors import DataError, RunError
+from tlf.evaluation.classify import Watch, classify, unwatched
+from tlf.evaluation.images import Source, align, source_of
+from tlf.evaluation.models import check_there, load, needs_backbone, run_of
+from tlf.evaluation.views import ONE, Views, read_views
+from tlf.inference.predictions import read_predictions
+from tlf.inference.stopped import model_files, warn_if_unfinished
+from tlf.metrics.comparison import Comparison, compare
+from tlf.metrics.evaluation import evaluation
+from tlf.metrics.figures import Evaluation
+from tlf.metrics.predicted import Predicted
+from tlf.runtime.precision import PRECISIONS
+from tlf.runtime.stored.state import state_file
+
+if TYPE_CHECKING:
+    from tlf.components import Labelled
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """The same model with its probabilities averaged over several views of each image."""
+
+    title: str
+    """``flip`` or ``views=K``."""
+    views: int
+    """How many views."""
+    predicted: Predicted
+    evaluation: Evaluation
+    comparison: Comparison
+    """One view against all of them."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a model is worth on labelled images."""
+
+    model: str
+    """The path of the model."""
+    data: str
+    """What the images are."""
+    name: str
+    """The same in short: the name that the folder of its files gets."""
+    predicted: Predicted = field(repr=False)
+    evaluation: Evaluation = field(repr=False)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    """Class that the model does not know → its images, which are left out."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Name of an image that cannot be read, and why."""
+    recorded: bool = False
+    """Whether the run had recorded these predictions, so that nothing was classified again."""
+    read: Callable[[int], bytes] | None = field(default=None, repr=False)
+    """The bytes of the i-th image of ``predicted``; None where the images are no longer there."""
+    tta: Averaged | None = field(default=None, repr=False)
+    """With test-time augmentation."""
+    other: "Evaluated | None" = field(default=None, repr=False)
+    """The second of two models."""
+    comparison: Comparison | None = field(default=None, repr=False)
+    """The two models, image by image."""
+
+
+@dataclass(frozen=True)
+class _How:
+    """How each model is evaluated."""
+
+    precision: str | None
+    backbone: str | PathLike[str] | None
+    views: Views
+    watch: Watch
+
+    @property
+    def as_recorded(self) -> bool:
+        """Whether the predictions of a run would be those that it has recorded."""
+        return self.precision is None and self.views == ONE
+
+
+def evaluate(
+    model: str | PathLike[str],
+    data: str | PathLike[str] | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    split: str | None = None,
+    backbone: str | PathLike[str] | None = None,
+    precision: str | None = None,
+    tta: str | None = None,
+    against: str | PathLike[str] | None = None,
+    watch: Watch = unwatched,
+) -> Evaluated:
+    """Evaluate a model on labelled images: what ``tlf evaluate MODEL`` prints. It writes no file.
+
+    Classes are matched by their names. The images of a run's own eval split are in its
+    predictions.csv already: nothing is classified again.
+
+    Parameters:
+        model: the folder of a run, an exported ONNX file, or a head.safetensors.
+        data: a folder of class folders, or a CSV file; by default the images of the model's run.
+        overrides: options of the dataset, such as ``data.root=photographs``.
+        split: the split: ``train``, ``eval``, or as the dataset calls it. By default the eval
+            split; where ``data`` has none, all of its images.
+        backbone: for a head: the file with the weights of its backbone.
+        precision: what a run computes in: ``no``, ``bf16`` or ``fp16``; by default what it was
+            trained in.
+        tta: ``flip`` or ``views=K``: average over several views of each image, too.
+        against: a second model, which is compared with the first on the same images.
+        watch: may show progress (see ``tlf.evaluation.classify.Watch``).
+
+    >>> import tlf
+    >>> tlf.evaluate("runs/mine").evaluation.headline["top1"]  # doctest: +SKIP
+    Figure(value=0.9477, low=0.9085, high=0.9804)
+
+    Raises:
+        RunError: there is no such model, or an option does not fit it.
+        DataError: the images are missing, or none is of a class that the model knows.
+        RecipeError: an option of the dataset is wrong.
+        WeightsError: the model is damaged, or its logits are not finite.
+    """
+    paths = [Path(path) for path in (model, against) if path is not None]
+    _check(paths, precision, backbone)
+    how = _How(precision, backbone, read_views(tta), watch)
+    source = source_of(paths[0], data, overrides, split)
+    one, *others = (_evaluated(path, source, how) for path in paths)
+    if not others:
+        return one
+    (other,) = others
+    comparison = compare(one.predicted, other.predicted)
+    return replace(one, other=other, comparison=comparison)
+
+
+def _check(
+    paths: Sequence[Path], precision: str | None, backbone: str | PathLike[str] | None
+) -> None:
+    """Check that the models are there, and that the options fit them.
+
+    Raises:
+        RunError: a model is missing, or an option does not fit.
+    """
+    for path in paths:
+        check_there(path)
+    if precision not in (None, *PRECISIONS):
+        raise RunError(
+            f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; leave it out "
+            "for the run's own"
+        )
+    if backbone is not None and not any(map(needs_backbone, paths)):
+        raise RunError(
+            f"backbone must be left out for a whole model, got {backbone} for {paths[0]}; it is "
+            "for a head.safetensors"
+        )
+
+
+def _evaluated(model: Path, source: Source, how: _How) -> Evaluated:
+    if how.as_recorded and _has_recorded(model, source):
+        return _recorded(model, source)
+    loaded = load(model, how.precision, how.backbone)
+    images = align(source.found, source.title, loaded.labels)
+    found = classify(loaded, images, how.views, how.watch)
+    return Evaluated(
+        model=str(model),
+        data=source.title,
+        name=source.name,
+        predicted=found.predicted,
+        evaluation=evaluation(found.predicted),
+        unknown=images.unknown,
+        unreadable=found.unreadable,
+        read=_reader(source.found, found.positions),
+        tta=_averaged(how.views, found.predicted, found.averaged),
+    )
+
+
+def _has_recorded(model: Path, source: Source) -> bool:
+    """Whether a model is a run that has evaluated these very images."""
+    own = source.run
+    if own is None or not (model.is_dir() or model.name == "model.safetensors"):
+        return False
+    run = run_of(model)
+    if run is None or (run != own and _digest(run) != _digest(own)):
+        return False
+    if (run / "model.safetensors").is_file():
+        return (run / "predictions.csv").is_file()
+    return state_file(run).is_file()
+
+
+def _digest(run: Path) -> str:
+    """The SHA-256 over the names, labels and bytes of a run's eval images, as it has recorded it;
+    the path of the run where it has not.
+    """
+    try:
+        content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+        return str(content["data_sha256"]["eval"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return str(run)
+
+
+def _recorded(model: Path, source: Source) -> Evaluated:
+    """The predictions that a run has recorded, or those of its stored state."""
+    run = run_of(model) or model
+    if (run / "model.safetensors").is_file():
+        warn_if_unfinished(run)
+    with model_files(run) as files:
+        predicted = read_predictions(files / "predictions.csv")
+    return Evaluated(
+        model=str(model),
+        data=source.title,
+        name=source.name,
+        predicted=predicted,
+        evaluation=evaluation(predicted),
+        recorded=True,
+        read=_reader_by_name(source, predicted.names),
+    )
+
+
+def _reader_by_name(source: Source, names: Sequence[str]) -> Callable[[int], bytes] | None:
+    """Reads the images that a run has evaluated, if they are still there."""
+    try:
+        found = source.found
+    except DataError:
+        return None
+    position = {name: i for i, name in enumerate(found.images.names)}
+    if any(name not in position for name in names):
+        return None
+    return _reader(found, [position[name] for name in names])
+
+
+def _reader(found: "Labelled", positions: Sequence[int]) -> Callable[[int], bytes]:
+    return lambda i: found.images.read(positions[i])
+
+
+def _averaged(views: Views, plain: Predicted, averaged: Predicted | None) -> Averaged | None:
+    if averaged is None:
+        return None
+    return Averaged(
+        views.title, views.count, averaged, evaluation(averaged), compare(plain, averaged)
+    )

@@ -1,0 +1,225 @@
+"""The labelled images that a model is evaluated on: a run's own, or others that are named."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from tlf.components import Dataset, Labelled, Offer, Split
+from tlf.data.splits import listed
+from tlf.errors import DataError, RecipeError, RunError
+from tlf.evaluation.models import run_of
+from tlf.plugins.attribution import AttributedRead, blame
+from tlf.plugins.loading import Plugins, load_plugins
+from tlf.plugins.returned import checked_labelled, checked_splits
+from tlf.recipe.files import named_plugins
+from tlf.recipe.overrides import override
+from tlf.recipe.plan import find_splits, read_plan
+from tlf.recipe.reader import Reader
+from tlf.recipe.schema import Data
+from tlf.runtime.files import absolute, tried
+from tlf.runtime.text import printable
+
+OWN_SPLITS = ("train", "eval")
+"""The splits that every run has."""
+
+_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the images come from. They are found when they are first needed."""
+
+    title: str
+    """What they are called on the screen."""
+    name: str
+    """The same in short: the name of a folder."""
+    find: Callable[[], Labelled]
+    run: Path | None = None
+    """The run whose own, unchanged eval split they are."""
+
+    @cached_property
+    def found(self) -> Labelled:
+        """The images.
+
+        Raises:
+            DataError: they are missing, or do not fit together.
+            RecipeError: an option of the dataset is wrong.
+            PluginError: the dataset broke.
+        """
+        return self.find()
+
+
+def source_of(
+    model: Path, data: str | PathLike[str] | None, overrides: Sequence[str], split: str | None
+) -> Source:
+    """Where the images for a model come from.
+
+    Parameters:
+        model: the model; its run has images of its own.
+        data: a folder of class folders, or a table of images; None: the run's own.
+        overrides: ``data.key=value``: options of the dataset.
+        split: the name of the split.
+
+    Raises:
+        RunError: nothing names images.
+        RecipeError: an override is about something else than images.
+    """
+    _check_overrides(overrides)
+    if data is not None:
+        name = "-".join([_name(Path(data)), *([split] if split else [])])
+        return Source(
+            _titled(str(data), split), name, lambda: _labelled(_table(data), overrides, split)
+        )
+    run = run_of(model)
+    if run is not None:
+        own, name = not overrides and split in (None, "eval"), split or "eval"
+        title = f"the {name} split of {run}" + (" with changed data" * bool(overrides))
+        return Source(title, name, lambda: _own(run, overrides, split), run if own else None)
+    if not overrides:
+        raise RunError(
+            f"{tried(model)} is in no folder of a run, which has images of its own; write --data "
+            "with a folder of class folders, or a CSV file"
+        )
+    title = _titled(" ".join(overrides), split)
+    return Source(title, split or "data", lambda: _labelled({}, overrides, split))
+
+
+def _titled(data: str, split: str | None) -> str:
+    return f"{data}, split {split}" if split else data
+
+
+def _name(data: Path) -> str:
+    """The name of a folder, or that of a file without its suffix."""
+    path = data if data.name not in ("", "..") else data.resolve()
+    return printable(path.name if path.is_dir() else path.stem).lstrip(".") or "data"
+
+
+def _check_overrides(overrides: Sequence[str]) -> None:
+    wrong = [text for text in overrides if not text.startswith("data.")]
+    if wrong:
+        raise RecipeError(
+            [
+                f"{text:.80}: must change [data], such as data.root=photographs; a model is "
+                "evaluated as it was trained"
+                for text in wrong
+            ],
+            "overrides",
+        )
+
+
+def _own(run: Path, overrides: Sequence[str], split: str | None) -> Labelled:
+    """The images of a run's recipe."""
+    plan = read_plan(run / "recipe.toml", overrides)
+    if split not in (None, *OWN_SPLITS):
+        return _one_split(plan.recipe.data, plan.plugins, split)
+    splits = find_splits(plan)
+    return Labelled(splits.train if split == "train" else splits.eval, splits.classes)
+
+
+def _table(data: str | PathLike[str]) -> dict[str, Any]:
+    """The table ``[data]`` that stands for a folder, or for a table of images.
+
+    Raises:
+        DataError: it is neither.
+    """
+    path = absolute(data)
+    if path.is_dir():
+        return {"kind": "folder", "root": str(path)}
+    if path.is_file() and path.suffix.lower() in _TABLES:
+        return {"kind": "csv", "file": str(path)}
+    problem = "is no CSV file" if path.is_file() else "does not exist"
+    raise DataError(
+        f"data must be a folder of class folders or a CSV file, and {tried(data)} {problem}; write "
+        "--data FOLDER, or data.kind=… for another dataset"
+    )
+
+
+def _labelled(table: dict[str, Any], overrides: Sequence[str], split: str | None) -> Labelled:
+    """The images of a dataset that is named by its options alone."""
+    content, problems = override({"data": table}, overrides)
+    if problems:
+        raise RecipeError(problems, "data")
+    plugins = load_plugins(named_plugins(content))
+    reader = Reader(plugins.catalogue)
+    data = reader.table(Data, content["data"], "data")
+    if reader.problems or not isinstance(data, Data):
+        raise RecipeError([str(problem) for problem in reader.problems], "data")
+    return _one_split(data, plugins, split)
+
+
+def _one_split(data: Data, plugins: Plugins, split: str | None) -> Labelled:
+    """The images of one split of a dataset, under names that any terminal can show."""
+    offer = plugins.catalogue.offer(data.dataset)
+    found = _found(data.dataset, offer, split)
+    if offer.plugin.name != "tlf":
+        images = replace(found.images, read=AttributedRead(found.images.read, offer))
+        found = replace(found, images=images)
+    return _printable(found)
+
+
+def _found(dataset: Dataset, offer: Offer, split: str | None) -> Labelled:
+    """What a dataset says about one of its splits."""
+    if hasattr(dataset, "labelled"):
+        with blame(offer, "labelled"):
+            return checked_labelled(dataset.labelled(split))
+    with blame(offer, "build"):
+        splits = checked_splits(dataset.build())
+    if split not in (None, *OWN_SPLITS):
+        known = " and ".join(OWN_SPLITS)
+        raise DataError(
+            f"split must be {known} for a dataset of kind {offer.kind!r}, got {split!r}; write one "
+            "of these"
+        )
+    images = splits.train if split == "train" else splits.eval
+    return Labelled(images, splits.classes)
+
+
+def _printable(found: Labelled) -> Labelled:
+    images = replace(found.images, names=tuple(map(printable, found.images.names)))
+    return replace(found, images=images, classes=tuple(map(printable, found.classes)))
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The images whose class a model knows."""
+
+    images: Split
+    positions: tuple[int, ...]
+    """The position of each in ``images``."""
+    labels: tuple[int, ...]
+    """The index of each one's class, in the order of the model."""
+    unknown: dict[str, int]
+    """Class that the model does not know → its images, which are left out."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the images."""
+        return tuple(self.images.names[i] for i in self.positions)
+
+
+def align(found: Labelled, title: str, labels: Sequence[str]) -> Aligned:
+    """Give images the labels of a model, by the names of their classes.
+
+    Raises:
+        DataError: the model knows no class of any image.
+    """
+    known = {name: index for index, name in enumerate(labels)}
+    of_class = [known.get(name) for name in found.classes]
+    positions, aligned = [], []
+    unknown: dict[str, int] = {}
+    for position, label in enumerate(found.images.labels):
+        if (own := of_class[label]) is None:
+            name = found.classes[label]
+            unknown[name] = unknown.get(name, 0) + 1
+        else:
+            positions.append(position)
+            aligned.append(own)
+    if not positions:
+        raise DataError(
+            f"{title} must have images of classes that the model knows, {listed(labels)}, got "
+            f"{listed(unknown)}; name the classes as the model does"
+        )
+    return Aligned(found.images, tuple(positions), tuple(aligned), unknown)

@@ -1,0 +1,132 @@
+"""The models that can be evaluated: a run, an exported ONNX graph, a head with its backbone.
+
+All of them are the same to those who classify with them: pixels in, logits out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tlf.errors import RunError, in_shell
+from tlf.evaluation.backbone import load_backbone
+from tlf.inference.classifier import TrainedClassifier
+from tlf.inference.head import load_head
+from tlf.inference.onnx_file import load_onnx
+from tlf.inference.predict import load_classifier
+from tlf.preprocessing import Preprocessing
+from tlf.runtime.files import is_run, tried
+from tlf.runtime.precision import usable
+
+
+class Model(Protocol):
+    """What classifies images."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared."""
+
+    @property
+    def task(self) -> str:
+        """The task that it was trained for."""
+
+    def logits(self, pixels: Sequence[Tensor]) -> Tensor:
+        """Uint8 images (C, S, S) → float32 logits (B, K)."""
+
+
+@dataclass(frozen=True)
+class OwnPrecision:
+    """A classifier of tlf, in a precision that its device is fast in."""
+
+    classifier: TrainedClassifier
+    precision: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in the order of the logits."""
+        return self.classifier.labels
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared."""
+        return self.classifier.preprocessing
+
+    @property
+    def task(self) -> str:
+        """The task that it was trained for."""
+        return self.classifier.task
+
+    def logits(self, pixels: Sequence[Tensor]) -> Tensor:
+        """Uint8 images (C, S, S) → float32 logits (B, K)."""
+        return self.classifier.logits(pixels, self.precision)
+
+
+def load(path: Path, precision: str | None, backbone: str | PathLike[str] | None) -> Model:
+    """Load a model.
+
+    Parameters:
+        path: the folder of a run, or a file: ``model.safetensors``, ``head.safetensors`` or ONNX.
+        precision: what a run or a head computes in; None: what the run computed in.
+        backbone: the file with the weights of a head's backbone.
+
+    Raises:
+        RunError: there is no such model, or an option does not fit it.
+        WeightsError: it is damaged, or the backbone is another one.
+    """
+    if path.is_file() and path.suffix.lower() == ".onnx":
+        if precision not in (None, "no"):
+            raise RunError(
+                f"precision must be no for an ONNX graph, which computes as it was exported, got "
+                f"{precision!r} for {path}; leave it out"
+            )
+        return load_onnx(path)
+    if not needs_backbone(path):
+        if path.is_dir() and not is_run(path) and not (path / "model.safetensors").exists():
+            raise RunError(
+                f"{tried(path)} is not the folder of a run; to evaluate a model on the images in "
+                f"it, write: --data {in_shell(path)}"
+            )
+        return _fast(load_classifier(path, precision))
+    head = load_head(path)
+    if backbone is None:
+        raise RunError(
+            f"a head needs its backbone, got {path} alone; write --backbone FILE, such as the "
+            "model.safetensors of its run"
+        )
+    return _fast(head.attach(load_backbone(head, Path(backbone))), precision)
+
+
+def check_there(path: Path) -> None:
+    """Check that there is something where a model should be.
+
+    Raises:
+        RunError: there is nothing.
+    """
+    if not path.exists():
+        raise RunError(
+            f"there is no {tried(path)}; name the folder of a run, such as runs/mine, or an "
+            "exported file"
+        )
+
+
+def needs_backbone(path: Path) -> bool:
+    """Whether a path is that of a head alone, and of no whole model."""
+    return not path.is_dir() and path.name != "model.safetensors" and path.suffix != ".onnx"
+
+
+def run_of(path: Path) -> Path | None:
+    """The run that a model belongs to: the folder itself, or the one that holds the file."""
+    folders = (path,) if path.is_dir() else (path.parent, path.parent.parent)
+    return next((folder for folder in folders if is_run(folder)), None)
+
+
+def _fast(classifier: TrainedClassifier, precision: str | None = None) -> OwnPrecision:
+    return OwnPrecision(classifier, usable(precision or classifier.precision, torch.device("cpu")))

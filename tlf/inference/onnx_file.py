@@ -1,0 +1,99 @@
+"""An exported ONNX graph, with the labels and the preprocessing that its metadata holds."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tlf.data.transforms import normalize
+from tlf.errors import RunError, WeightsError
+from tlf.preprocessing import Preprocessing, read_preprocessing
+from tlf.tasks import DEFAULT
+
+_WRITTEN = "name a file that tlf export --to onnx has written"
+
+
+@dataclass(frozen=True)
+class OnnxClassifier:
+    """A graph that classifies images, and what its file says about them."""
+
+    compute: Callable[[Tensor], Tensor]
+    """Images (B, C, S, S) → logits (B, K)."""
+    labels: tuple[str, ...]
+    """Class names in the order of the logits."""
+    preprocessing: Preprocessing
+    task: str = DEFAULT
+
+    def logits(self, pixels: Sequence[Tensor]) -> Tensor:
+        """Uint8 images (C, S, S), as they are read → float32 logits (B, K)."""
+        return self.compute(normalize(torch.stack([*pixels]), self.preprocessing))
+
+
+def load_onnx(path: Path) -> OnnxClassifier:
+    """Load a graph that ``tlf export --to onnx`` wrote.
+
+    Raises:
+        RunError: onnxruntime is not installed.
+        WeightsError: it is no graph, or tlf did not write it.
+    """
+    session = _session(path)
+    written = session.get_modelmeta().custom_metadata_map.get("tlf")
+    if written is None:
+        raise WeightsError(f"{path} has no labels and no preprocessing of tlf; {_WRITTEN}")
+    try:
+        about = json.loads(written)
+        labels, preprocessing = tuple(about["classes"]), read_preprocessing(about["preprocessing"])
+        if not labels or not all(isinstance(name, str) for name in labels):
+            raise ValueError(f"classes must be a list of names, got {labels!r:.60}")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
+    return OnnxClassifier(_compute(path, session), labels, preprocessing)
+
+
+def compute_with_onnx(path: Path) -> Callable[[Tensor], Tensor]:
+    """The graph, run by onnxruntime on the CPU.
+
+    Raises:
+        RunError: onnxruntime is not installed.
+        WeightsError: it is no graph.
+    """
+    return _compute(path, _session(path))
+
+
+def _session(path: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    require("onnxruntime")
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:  # a file may hold anything; onnxruntime's errors have no common base
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{path} cannot be read as ONNX: {reason:.300}; {_WRITTEN}") from error
+
+
+def _compute(path: Path, session: Any) -> Callable[[Tensor], Tensor]:  # noqa: ANN401 - onnxruntime has no types
+    def compute(images: Tensor) -> Tensor:
+        try:
+            (logits,) = session.run(["logits"], {"images": images.contiguous().numpy()})
+        except Exception as error:  # a graph may be of any kind
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"{path} does not classify images: {reason:.300}") from error
+        return torch.from_numpy(logits)
+
+    return compute
+
+
+def require(*modules: str) -> None:
+    """Check that packages are installed.
+
+    Raises:
+        RunError: some are not; lists them, and says what to install.
+    """
+    from importlib.util import find_spec
+
+    if missing := [module for module in modules if find_spec(module) is None]:
+        raise RunError(f"{', '.join(missing)} is not installed; write: pip install 'tlf[onnx]'")
