@@ -30,8 +30,8 @@ def find_odd_sizes(sizes: "NDArray[np.int64]") -> tuple[Odd, ...]:
     """
     import numpy as np
 
-    sides = np.log2(sizes)
-    size = sides.mean(1)  # of the square with the same area
+    sides = np.log2(sizes.astype(np.float64))
+    size = 0.5 * (sides[:, 0] + sides[:, 1])  # of the square with the same area
     length = abs(sides[:, 0] - sides[:, 1])  # the same for portrait and landscape
     width, height = np.median(sizes, 0)
     usual = f"the median is {width:.0f} × {height:.0f}"

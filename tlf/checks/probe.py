@@ -68,7 +68,7 @@ def _calibrated(
 
     def scaled(sharpness: float) -> "NDArray[np.float64]":
         sharper = scores * np.exp(sharpness)
-        return sharper - logsumexp(sharper, axis=1, keepdims=True)
+        return np.asarray(sharper - logsumexp(sharper, axis=1, keepdims=True))
 
     each = np.arange(len(labels))
     best = minimize_scalar(
@@ -76,4 +76,4 @@ def _calibrated(
         bounds=(-3, 5),
         method="bounded",
     )
-    return np.exp(scaled(best.x))
+    return np.asarray(np.exp(scaled(best.x)))

@@ -69,10 +69,9 @@ def _compared(
     parts = _regions(_contrast(_crops(torch.from_numpy(small[unique]).float())))
     whole_images = _contrast(torch.from_numpy(small[whole]).float()[:, None])
     wholes = _regions(torch.cat([whole_images, whole_images.flip(-1)], 1))
-    both = [
-        part[torch.from_numpy(places)] @ all_.mT for part, all_ in zip(parts, wholes, strict=True)
-    ]
-    return torch.minimum(*both).amax((1, 2)).numpy()
+    each = torch.from_numpy(places)
+    everywhere, centre = (p[each] @ w.mT for p, w in zip(parts, wholes, strict=True))
+    return torch.minimum(everywhere, centre).amax((1, 2)).numpy()
 
 
 def _regions(images: "Tensor") -> "tuple[Tensor, Tensor]":
