@@ -86,6 +86,8 @@ class Findings:
     """The most suspicious first."""
     inseparable: tuple[Inseparable, ...] = ()
     odd_sizes: tuple[OddSize, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was not looked for, and why: one sentence each."""
 
     @property
     def leaks(self) -> tuple[Duplicates, ...]:

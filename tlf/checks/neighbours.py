@@ -1,0 +1,57 @@
+"""The nearest images of each image. Memory is bounded: similarities are computed block by block."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+_BLOCK = 2**24
+"""Similarities that are held at once: 64 MiB."""
+
+DIMENSIONS = 128
+"""Embeddings are reduced to so many principal components. On CIFAR-10, a probe ranked planted wrong
+labels as well as on all 1,280 dimensions (average precision 0.73), in a tenth of the time."""
+
+
+def directions(embeddings: "Tensor") -> "Tensor":
+    """Embeddings (N, F) → (N, at most ``DIMENSIONS``), of length 1. Their products are similarities
+    from -1 to 1: what all images share is subtracted first, so unlike images are near 0.
+    """
+    import torch
+    from sklearn.decomposition import PCA
+    from torch.nn.functional import normalize
+
+    count = min(DIMENSIONS, *embeddings.shape)
+    reduced = PCA(count, random_state=0).fit_transform(embeddings.numpy())
+    return normalize(torch.from_numpy(reduced).float())
+
+
+def nearest(
+    rows: "Tensor",
+    count: int,
+    mirrored: "Tensor | None" = None,
+    of: "NDArray[np.int64] | None" = None,
+) -> "NDArray[np.int64]":
+    """The images that are most like each image: (N, at most ``count``), the most alike first.
+
+    Parameters:
+        rows: (N, D), of length 1.
+        count: how many.
+        mirrored: (N, E), the part of the rows that changes its sign where an image is mirrored.
+            Then ``rows`` is the part that does not, and the better of both orientations counts.
+        of: the images whose neighbours are found; None: all.
+    """
+    import torch
+
+    asked = torch.arange(len(rows)) if of is None else torch.from_numpy(of)
+    count = min(count, len(rows) - 1)
+    found = [torch.empty(0, count, dtype=torch.int64)]
+    for part in torch.split(asked, max(1, _BLOCK // len(rows))):
+        similar = rows[part] @ rows.T
+        if mirrored is not None:
+            similar += (mirrored[part] @ mirrored.T).abs_()
+        similar[torch.arange(len(part)), part] = -2  # no image is its own neighbour
+        found.append(similar.topk(count).indices.cpu())
+    return torch.cat(found).numpy()

@@ -1,0 +1,79 @@
+"""How probable is each label of an image to a probe that has not seen it? Logistic regression on
+embeddings, trained on the other folds.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FOLDS = 5
+_INVERSE_PENALTY = 1.0
+"""scikit-learn's ``C``. Of 0.3, 1, 3 and 10 it ranked planted wrong labels best, or as well as the
+best; averages over three ways to fold were no better. See README.md."""
+
+
+def out_of_fold(
+    rows: "NDArray[np.float32]",
+    labels: "NDArray[np.int64]",
+    groups: "NDArray[np.int64]",
+    seed: int,
+) -> "NDArray[np.float64]":
+    """Class probabilities (N, K) of images, each by a probe that has seen none of its group.
+
+    Parameters:
+        rows: (N, D), embeddings of length 1.
+        labels: (N,), from 0 to K - 1. Each class has images of at least ``FOLDS`` groups.
+        groups: (N,), the number of the group that must be in one fold: copies of one picture would
+            teach the probe its label.
+        seed: what the folds are drawn from.
+    """
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    scores = np.empty((len(rows), labels.max() + 1), np.float64)
+    fold = _folds(labels, groups, seed)
+    for number in range(FOLDS):
+        held_out = fold == number
+        probe = LogisticRegression(C=_INVERSE_PENALTY, tol=1e-3, max_iter=200)
+        probe.fit(rows[~held_out], labels[~held_out])
+        scores[held_out] = probe.predict_log_proba(rows[held_out])
+    return _calibrated(scores, labels)
+
+
+def _folds(
+    labels: "NDArray[np.int64]", groups: "NDArray[np.int64]", seed: int
+) -> "NDArray[np.int64]":
+    """The fold of each image (N,): groups are dealt to folds, class by class."""
+    import numpy as np
+
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    drawn = np.random.default_rng(seed).permutation(len(first))
+    order = drawn[np.argsort(labels[first][drawn], kind="stable")]
+    dealt = np.empty(len(first), np.int64)
+    dealt[order] = np.arange(len(first)) % FOLDS
+    return dealt[group]
+
+
+def _calibrated(
+    scores: "NDArray[np.float64]", labels: "NDArray[np.int64]"
+) -> "NDArray[np.float64]":
+    """Probabilities of log probabilities (N, K) at the temperature that fits the labels best: a
+    penalty makes probes less sure than they should be.
+    """
+    import numpy as np
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
+    def scaled(sharpness: float) -> "NDArray[np.float64]":
+        sharper = scores * np.exp(sharpness)
+        return np.asarray(sharper - logsumexp(sharper, axis=1, keepdims=True))
+
+    each = np.arange(len(labels))
+    best = minimize_scalar(
+        lambda sharpness: -scaled(sharpness)[each, labels].mean(),
+        bounds=(-3, 5),
+        method="bounded",
+    )
+    return np.asarray(np.exp(scaled(best.x)))
