@@ -17,7 +17,9 @@ def test_the_wanted_columns_in_the_wanted_order(mark, separator):
 
 
 def test_lines_that_do_not_fit_the_heading():
-    table = read_csv("list.csv", b"path,label\na.jpg\nb.jpg,ant,red\nc.jpg,bee\n", ["path", "label"])
+    table = read_csv(
+        "list.csv", b"path,label\na.jpg\nb.jpg,ant,red\nc.jpg,bee\n", ["path", "label"]
+    )
     assert [row[0] for row in table.rows] == ["line 4"]
     assert table.problems == [
         "line 2 has too few columns: 1",
