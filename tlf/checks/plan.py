@@ -44,11 +44,13 @@ def plan_to_check(source: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
         raise RunError(
             f"{tried(source)} is neither a recipe nor a folder of images; write one of them"
         )
-    return _plan_of_folder(path, lenient) if path.is_dir() else plan_of(source, lenient)
+    return (
+        _plan_of_folder(path, str(source), lenient) if path.is_dir() else plan_of(source, lenient)
+    )
 
 
-def _plan_of_folder(folder: Path, overrides: Sequence[str]) -> Plan:
-    """A plan for the images in a folder.
+def _plan_of_folder(folder: Path, source: str, overrides: Sequence[str]) -> Plan:
+    """A plan for the images in a folder. ``source``: what a person calls it.
 
     Raises:
         RecipeError: an override is wrong.
@@ -63,5 +65,5 @@ def _plan_of_folder(folder: Path, overrides: Sequence[str]) -> Plan:
     table = {**_OF_FOLDER, "data": {"kind": "folder", "root": str(folder)}}
     content, problems = override(table, overrides)
     if problems:
-        raise RecipeError(problems, str(folder))
-    return planned(content, str(folder))
+        raise RecipeError(problems, source)
+    return planned(content, source)

@@ -33,7 +33,9 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
     mixed = [group for group in within if group.across_classes]
     plain = [group for group in within if not group.across_classes]
     every = {
-        "unreadable images": [f"{split} {name}: {why}" for split, name, why in findings.unreadable],
+        "unreadable images": [
+            f"{name} ({split}): {why}" for split, name, why in findings.unreadable
+        ],
         "classes without images in one split": [*_lacking(findings)],
         "groups of images that train and eval share": [*map(_group, findings.leaks)],
         "groups of equal images with different labels": [*map(_group, mixed)],
@@ -48,7 +50,7 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
             for pair in findings.inseparable
         ],
         "odd sizes": [
-            f"{odd.image.split} {odd.image.name}: {odd.width} x {odd.height}, {odd.why}"
+            f"{_plain(odd.image)}: {odd.width} x {odd.height}, {odd.why}"
             for odd in findings.odd_sizes
         ],
     }
@@ -60,10 +62,12 @@ def _lacking(findings: Findings) -> Iterable[str]:
     names = dict.fromkeys(name for each in findings.class_counts.values() for name in each)
     for name in names:
         counts = {split: each.get(name, 0) for split, each in findings.class_counts.items()}
-        for split, count in counts.items():
-            if not count:
-                others = ", ".join(f"{n:,} {other}" for other, n in counts.items() if n)
-                yield f"{name}: no {split} images" + (f", {others}" if others else "")
+        others = [f"{count:,} {split}" for split, count in counts.items() if count]
+        missing = [split for split, count in counts.items() if not count]
+        if not others:
+            yield f"{name}: no images"
+        elif missing:
+            yield f"{name}: no {' and no '.join(missing)} images, {', '.join(others)}"
 
 
 def _group(group: Duplicates) -> str:
@@ -72,7 +76,7 @@ def _group(group: Duplicates) -> str:
     >>> from tlf.checks.findings import Duplicates, ImageRef
     >>> one, other = ImageRef("train", 0, "a.jpg", "ant"), ImageRef("eval", 1, "b.jpg", "bee")
     >>> _group(Duplicates((one, other), exact=True, similarity=1.0))
-    'train a.jpg (ant) = eval b.jpg (bee)'
+    'a.jpg (train, ant) = b.jpg (eval, bee)'
     """
     named = [_named(image) if group.across_classes else _plain(image) for image in group.images]
     more = f" and {len(named) - 3:,} more" if len(named) > 3 else ""
@@ -80,11 +84,11 @@ def _group(group: Duplicates) -> str:
 
 
 def _named(image: ImageRef) -> str:
-    return f"{_plain(image)} ({image.label})"
+    return f"{image.name} ({image.split}, {image.label})"
 
 
 def _plain(image: ImageRef) -> str:
-    return f"{image.split} {image.name}"
+    return f"{image.name} ({image.split})"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -170,12 +170,13 @@ class _Names:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.shown = [*map(printable, names)]
-        self.positions = {name: index for index, name in enumerate(self.shown)}
+        self.positions = {name.strip(): index for index, name in enumerate(self.shown)}
+        self.positions |= {name: index for index, name in enumerate(self.shown)}
         self.doubled = {name for name, n in Counter(self.shown).items() if n > 1}
 
     def find(self, path: str) -> int | str:
         """The position of an image; or why there is none. Blanks around a path do not count, unless
-        an image has such a name.
+        another image has such a name.
         """
         name = path if path in self.positions else path.strip()
         if name in self.doubled:
