@@ -36,7 +36,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 @overload
-def show(
+def show(  # type: ignore[overload-overlap]  # both have events of preparing
     events: Iterable[RunStarted | Event | RunResult], console: Console | None = None
 ) -> RunResult | None: ...
 @overload
