@@ -4,7 +4,7 @@ import pytest
 
 from tlf.checks.plan import plan_to_check
 from tlf.errors import RecipeError, RunError
-from tlf.recipe.plan import load_recipe
+from tlf.recipe.plan import load_recipe, with_splits
 
 
 def lenient(plan):
@@ -34,6 +34,12 @@ def test_a_recipe_is_checked_as_it_is_but_for_what_stops_a_run(recipe):
         plan = plan_to_check(given, ["data.bad_images=error"])
         assert lenient(plan) == ("skip", "allow", "skip")
         assert plan.recipe.backbone == load_recipe(recipe).backbone
+
+
+def test_images_that_were_found_are_not_looked_for_again(images):
+    plan = with_splits(plan_to_check(images))
+    assert plan_to_check(plan) is plan
+    assert plan_to_check(plan, ["seed=1"]).splits is None
 
 
 def test_what_is_neither(tmp_path):

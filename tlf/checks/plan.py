@@ -8,6 +8,7 @@ from typing import Any
 from tlf.errors import RecipeError, RunError, in_shell
 from tlf.recipe.overrides import override
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
+from tlf.recipe.schema import Recipe
 from tlf.runtime.files import absolute, is_run, tried
 
 _LENIENT = (
@@ -36,6 +37,8 @@ def plan_to_check(source: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
         RunError: there is neither a recipe nor a folder; or it is the folder of a run.
         PluginError: a plugin that it names cannot be loaded.
     """
+    if isinstance(source, Plan) and not overrides and _is_lenient(source.recipe):
+        return source  # its images may have been found already
     lenient = [*overrides, *_LENIENT]
     if not isinstance(source, str | PathLike):
         return plan_of(source, lenient)
@@ -46,6 +49,13 @@ def plan_to_check(source: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
         )
     return (
         _plan_of_folder(path, str(source), lenient) if path.is_dir() else plan_of(source, lenient)
+    )
+
+
+def _is_lenient(recipe: Recipe) -> bool:
+    return all(
+        getattr(recipe.data, key.removeprefix("data.")) == value
+        for key, _, value in (override.partition("=") for override in _LENIENT)
     )
 
 

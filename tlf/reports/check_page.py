@@ -7,7 +7,6 @@ from shutil import rmtree
 from tlf.checks.checked import Checked
 from tlf.checks.proposals import proposals
 from tlf.data.fixes import write_fixes
-from tlf.errors import RunError
 from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels.findings import findings_panel
@@ -40,7 +39,7 @@ def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> 
             _panels(checked),
             subtitle=f"Features: {checked.backbone}",
         )
-    except RunError:
+    except BaseException:  # Ctrl-C, too
         rmtree(folder, ignore_errors=True)
         raise
     return folder
