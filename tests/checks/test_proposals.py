@@ -22,7 +22,7 @@ def test_each_image_has_a_row_and_only_the_safe_ones_change_something():
             reason="the same bytes as train image t3.jpg, which is labelled ant"),
         Fix("train", "t6.jpg", "ant",
             reason="looks like fly (probability 0.91, of its own label 0.02)"),
-        Fix("eval", "e2.jpg", "fly", reason="12 x 400 pixels: it is 33 times as high as wide"),
+        Fix("eval", "e2.jpg", "fly", reason="12 × 400 pixels: it is 33 times as high as wide"),
     ]  # fmt: skip
 
 

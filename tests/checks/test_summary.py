@@ -12,6 +12,8 @@ def test_all_kinds_of_findings():
         "checked   my/images: 9 train, 3 eval images of 3 classes",
         "features  resnet18",
         "",
+        "2 of the 3 eval images are in the train split, too (1 byte for byte, 1 as "
+        "near-duplicate): the results look better than they are",
         "unreadable images: 1",
         "  gone.jpg (train): the file is empty",
         "groups of images that train and eval share: 2",
@@ -26,7 +28,7 @@ def test_all_kinds_of_findings():
         "pairs of classes that can hardly be told apart: 1",
         "  ant and fly: 25% of 8 images",
         "odd sizes: 1",
-        "  e2.jpg (eval): 12 x 400, it is 33 times as high as wide",
+        "  e2.jpg (eval): 12 × 400, it is 33 times as high as wide",
     ]
 
 

@@ -44,7 +44,7 @@ def _all(findings: Findings, unreadable: Sequence[Unreadable]) -> Iterator[Fix]:
         )
         yield _row(suspect.image, reason)
     for odd in findings.odd_sizes:
-        yield _row(odd.image, f"{odd.width} x {odd.height} pixels: {odd.why}")
+        yield _row(odd.image, f"{odd.width} × {odd.height} pixels: {odd.why}")
 
 
 def _row(image: ImageRef, reason: str, leave_out: str = "") -> Fix:

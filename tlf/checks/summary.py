@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tlf.checks.checked import Checked
 from tlf.checks.findings import Duplicates, Findings, ImageRef
+from tlf.checks.leaks import leak_sentence
 
 _SHOWN = 5
 """Findings of a kind that are named."""
@@ -17,6 +18,8 @@ def lines(checked: Checked) -> Iterator[str]:
     yield f"checked   {checked.source}: {counts} images of {_counted(classes, 'class')}"
     yield f"features  {checked.backbone}"
     yield ""
+    if sentence := leak_sentence(findings):
+        yield sentence
     sections = [*_sections(findings)]
     for title, items in sections:
         yield f"{title}: {len(items):,}"
@@ -25,6 +28,7 @@ def lines(checked: Checked) -> Iterator[str]:
             yield f"  … and {more:,} more"
     if not sections:
         yield "Nothing was found: no duplicates, no suspicious labels, no odd sizes."
+    yield from (f"note: {note}" for note in findings.notes)
 
 
 def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
@@ -50,7 +54,7 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
             for pair in findings.inseparable
         ],
         "odd sizes": [
-            f"{_plain(odd.image)}: {odd.width} x {odd.height}, {odd.why}"
+            f"{_plain(odd.image)}: {odd.width} × {odd.height}, {odd.why}"
             for odd in findings.odd_sizes
         ],
     }
