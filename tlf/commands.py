@@ -12,6 +12,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "run": {"run": "runs.run"},
     "resume": {"resume": "runs.resume"},
     "stop": {"stop": "runs.stop"},
+    "check": {
+        "check": "checks.check",
+        "Checked": "checks.checked",
+        "write_check": "reports.check_page",
+    },
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
@@ -67,6 +72,8 @@ NAMES: Mapping[str, str] = {
 
 if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.cache.store import open_cache as open_cache
+    from tlf.checks.check import check as check
+    from tlf.checks.checked import Checked as Checked
     from tlf.cli.progress import show as show
     from tlf.errors import TlfError as TlfError
     from tlf.evaluation.evaluate import Evaluated as Evaluated
@@ -97,6 +104,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.recipe.reference.options import Options as Options
     from tlf.recipe.reference.options import recipe_options as recipe_options
     from tlf.recipe.schema import Recipe as Recipe
+    from tlf.reports.check_page import write_check as write_check
     from tlf.reports.run_report import write_report as write_report
     from tlf.results import EpochResult as EpochResult
     from tlf.results import RunResult as RunResult

@@ -3,11 +3,14 @@
 import dataclasses
 from importlib.metadata import EntryPoint
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import tlf as package
 from tlf.builtin.heads import tlf_heads
-from tlf.errors import PluginError, RecipeError
+from tlf.data.fixes import Fix, write_fixes
+from tlf.errors import DataError, PluginError, RecipeError
 from tlf.recipe.plan import find_splits, load_recipe, plan_of, read_plan
 
 PLUGIN = """
@@ -144,6 +147,81 @@ def test_what_a_dataset_gives_is_checked_and_blamed(recipe, tmp_path, monkeypatc
     message = r"^'two:two' \(.*\): read must return bytes, got None \(tlf_test_two.py, line 10\)$"
     with pytest.raises(PluginError, match=message):
         splits.train.read(0)
+
+
+FIXED = """
+from dataclasses import dataclass
+from tlf.components import Split, Splits
+from tlf.hookspecs import hookimpl
+
+@dataclass(frozen=True)
+class Two:
+    def build(self):
+        train = Split(["a", "b", "c", "d"], [0, 1, 0, 1], lambda index: b"%d" % index)
+        return Splits(train, Split(["e", "f"], [0, 1], lambda index: b""), ("ant", "bee"))
+
+@hookimpl
+def tlf_datasets():
+    return {"two": Two}
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "csv", "hub", "starter", "two:two"])
+def test_fixes_hold_for_every_dataset(recipe, images, tmp_path, monkeypatch, kind):
+    """A wrong label and an image to leave out, by the names that the dataset gives."""
+    (tmp_path / "tlf_test_fixed.py").write_text(FIXED)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("two", "tlf_test_fixed", "tlf")
+    monkeypatch.setattr("tlf.plugins.discovery.entry_points", lambda group: (entry,))
+    options = {"folder": {"root": str(images)}, "csv": {"file": listed(tmp_path, images)},
+               "hub": {"name": parquet(tmp_path)}}  # fmt: skip
+    data = ", ".join(f"{k}='{v}'" for k, v in {"kind": kind, **options.get(kind, {})}.items())
+    found = find_splits(read_plan(recipe, [f"data={{{data}}}"]))
+    (one, *_), (first, second) = found.train.names, found.classes
+    label = found.classes[found.train.labels[0]]
+    wrong = next(n for n, k in zip(found.train.names, found.train.labels, strict=True)
+                 if found.classes[k] != label)  # fmt: skip
+    swapped = second if label == first else first
+    file = tmp_path / "fixes.csv"
+    write_fixes(file, [Fix("train", one, label, leave_out="yes"),
+                       Fix("train", wrong, swapped, label)])  # fmt: skip
+    fixed = find_splits(read_plan(recipe, [f"data={{{data}, fixes='{file}'}}"]))
+    position = fixed.train.names.index(wrong)
+    assert one not in fixed.train.names
+    assert fixed.classes[fixed.train.labels[position]] == label
+    assert fixed.train.read(position) == found.train.read(found.train.names.index(wrong))
+    assert fixed.eval.names == found.eval.names
+    assert fixed.notes[len(found.notes) :][0].startswith(f"{file} corrects 1 label (train 1) and")
+
+
+def listed(folder, images):
+    """A CSV file that lists those images."""
+    file = folder / "list.csv"
+    paths = sorted(images.glob("*/*/*.jpg"))
+    rows = [f"{path},{path.parent.name},{path.parent.parent.name}" for path in paths]
+    file.write_text("\n".join(["path,label,split", *rows]))
+    return file
+
+
+def parquet(folder):
+    """A folder of two splits in parquet."""
+    (folder / "hub").mkdir()
+    for split in ("train", "validation"):
+        images = [{"bytes": b"%d" % i, "path": f"{split}{i}.png"} for i in range(4)]
+        table = pa.table({"image": images, "label": ["ant", "bee", "ant", "bee"]})
+        pq.write_table(table, folder / "hub" / f"{split}.parquet")
+    return folder / "hub"
+
+
+def test_a_file_of_fixes_is_a_path_or_a_list_of_paths(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, several = (read_plan(recipe, [f"data.fixes={text}"]) for text in ("a.csv", "['a', 'b']"))
+    assert one.recipe.data.fixes == str(tmp_path / "a.csv")
+    assert several.recipe.data.fixes == (str(tmp_path / "a"), str(tmp_path / "b"))
+    with pytest.raises(
+        DataError, match=r"^cannot read .*a\.csv: No such file .*; set data\.fixes$"
+    ):
+        find_splits(one)
 
 
 def test_a_path_that_no_file_has(tmp_path):

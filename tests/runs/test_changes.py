@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from stopped_runs import stop_after, write
-from tlf.errors import RunError
+from stopped_runs import HEAD_ALONE, stop_after, write
+from tlf.data.fixes import Fix, write_fixes
+from tlf.errors import DataError, RunError
 from tlf.events import Notice
 from tlf.recipe.plan import read_plan
 from tlf.runs.changes import check_allowed, find_changes
@@ -154,6 +155,25 @@ def test_changed_images_are_refused(tmp_path, drawn):
     images = sorted((root / "train" / "circles").iterdir())
     shutil.copyfile(images[1], images[0])
     with pytest.raises(RunError, match="the images of the train split"):
+        list(resume(output))
+
+
+def test_other_fixes_are_other_labels(tmp_path, images):
+    fixes, wrong = tmp_path / "fixes.csv", Fix("train", "train/circles/000.jpg", "circles")
+    write_fixes(fixes, [replace(wrong, new_label="squares")])
+    data = f'[data]\nkind = "folder"\nroot = "{images}"\nfixes = "{fixes}"\n'
+    path, output = write(tmp_path, images, text=HEAD_ALONE + data)
+    stop_after(path, 2)
+    record = json.loads((output / "provenance.json").read_text())
+    assert record["notes"] == [f"{fixes} corrects 1 label (train 1)"]
+    assert f'fixes = "{fixes}"' in (output / "recipe.toml").read_text()
+    write_fixes(fixes, [replace(wrong, leave_out="yes")])
+    with pytest.raises(
+        RunError, match="the images of the train split, their names or their labels"
+    ):
+        list(resume(output))
+    fixes.unlink()
+    with pytest.raises(DataError, match=r"^cannot read .*fixes\.csv: .*; set data\.fixes$"):
         list(resume(output))
 
 

@@ -15,7 +15,7 @@ def test_a_run_never_uses_the_folder_of_another(tmp_path):
 
 def test_a_file_in_the_way_is_reported_and_nothing_is_created(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot write the run folder"):
+    with pytest.raises(RunError, match="cannot write the folder"):
         check_writable(str(tmp_path / "file" / "run"))
     check_writable(str(tmp_path / "new" / "run"))
     assert [p.name for p in tmp_path.iterdir()] == ["file"]

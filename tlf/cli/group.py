@@ -15,6 +15,7 @@ _PLUGIN_COMMAND = re.compile(r"[\w-]+:[\w-]+")
 MEANINGS = {
     "recipe": "a recipe, a .toml file",
     "run": "the folder of a run, such as runs/mine",
+    "data": "a recipe, or a folder of images",
     "runs": "the folder of a run, such as runs/mine",
     "images": "an image or a folder of images",
     "to": "a format; --help lists them",

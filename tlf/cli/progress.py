@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, overload
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tlf.cache.store import readable_size
+from tlf.checks.checked import Checked
 from tlf.cli.lines import audit_lines, epoch_text
 from tlf.cli.output import say
 from tlf.errors import in_shell
@@ -27,23 +28,32 @@ from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
 
+if TYPE_CHECKING:
+    from tlf.checks.check import CheckEvent
+
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
 
 
-def show(
+@overload
+def show(  # type: ignore[overload-overlap]  # both have events of preparing
     events: Iterable[RunStarted | Event | RunResult], console: Console | None = None
-) -> RunResult | None:
-    """Show a run until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
+) -> RunResult | None: ...
+@overload
+def show(events: "Iterable[CheckEvent]", console: Console | None = None) -> Checked | None: ...
+def show(
+    events: "Iterable[RunStarted | Event | RunResult | CheckEvent]", console: Console | None = None
+) -> RunResult | Checked | None:
+    """Show a run or a check until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
 
     A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
     Parameters:
-        events: what ``run`` or ``resume`` yields.
+        events: what ``run``, ``resume`` or ``check`` yields.
         console: where to print; stdout by default.
 
     Returns:
-        The run's result; None if the run yielded none.
+        The result of the run or of the check; None if none was yielded.
     """
     console, job, event = console or _console(), None, None
     with _Bar(console) if _has_bar(console) else _Lines(console) as progress:
@@ -55,8 +65,11 @@ def show(
                 progress.update(event)
                 continue
             progress.clear()
-            _show_one(event, job, console)
-    return event if isinstance(event, RunResult) else None
+            if isinstance(event, Checked):
+                say(console, f"\n{event}")
+            else:
+                _show_one(event, job, console)
+    return event if isinstance(event, RunResult | Checked) else None
 
 
 def _console() -> Console:

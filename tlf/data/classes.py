@@ -54,7 +54,7 @@ def fit_classes(
         raise DataError("\n".join(problems))
     notes = list(splits.notes)
     if strange:
-        splits = _without(splits, strange, task)
+        splits = without_classes(splits, strange, task)
         total = sum(strange.values())
         notes.append(
             f"eval: left out {total} of {total + len(splits.eval)} images, of classes that train "
@@ -114,7 +114,7 @@ def _counts(splits: Splits, task: Task) -> tuple[dict[str, int], dict[str, int]]
     return train, evaluated
 
 
-def _without(splits: Splits, names: Iterable[str], task: Task) -> Splits:
+def without_classes(splits: Splits, names: Iterable[str], task: Task) -> Splits:
     """The splits without some classes.
 
     Raises:

@@ -5,8 +5,12 @@ is lost.
 import re
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from tlf.errors import PluginError, RunError
 from tlf.runtime.cores import local_processes, usable_cores
+from tlf.runtime.processes import lost_process
 
 WORKERS_PER_CORE = 8
 """Processes that load images, for each core, at most: more of them take memory and wait."""
@@ -60,6 +64,25 @@ def lost_worker(error: BaseException) -> str | None:
             "memory; write fewer workers or a smaller batch_size"
         )
     return f"a process that loads images {f'was killed ({how})' if how else 'ended unexpectedly'}"
+
+
+@contextmanager
+def lost_processes_named(advice: str) -> Iterator[None]:
+    """Name the process that this one cannot do without, when it is lost.
+
+    Raises:
+        RunError: another process of the run, or one that loads images, has ended.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError, EOFError, PluginError) as error:
+        # A loss that shows while a plugin computes is not the plugin's fault.
+        loss = (error.__cause__ or error) if isinstance(error, PluginError) else error
+        lost = lost_process(loss) or lost_worker(loss)
+        if lost is None:
+            raise
+        forget_workers()
+        raise RunError(f"{lost}; {advice}") from error
 
 
 def forget_workers() -> None:

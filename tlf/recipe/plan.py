@@ -13,6 +13,7 @@ from typing import Any
 from tlf.cache.store import Cache, open_cache
 from tlf.components import Loss, Offer, Split, Splits
 from tlf.data.classes import class_notes, fit_classes
+from tlf.data.fixes import with_fixes
 from tlf.data.splits import ReadFile, with_printable_names
 from tlf.errors import RecipeError
 from tlf.plugins.attribution import AttributedRead, blame
@@ -186,6 +187,7 @@ def find_splits(plan: Plan) -> Splits:
         for split in (splits.train, splits.eval):
             task.check_labels(split.labels, len(splits.classes))
     data = plan.recipe.data
+    splits = with_fixes(splits, data.fixes or (), task)
     splits = fit_classes(splits, task, data.missing_in_eval, data.unknown_in_eval)
     notes = class_notes(splits, task, _balancing(plan.recipe.loss))
     splits = replace(splits, notes=(*splits.notes, *notes))

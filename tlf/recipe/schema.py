@@ -65,6 +65,9 @@ class Data:
     unknown_in_eval: UnknownInEval = "error"
     """What eval images of a class without train images do: they stop the run, or are left out and
     counted."""
+    fixes: PathText | tuple[PathText, ...] | None = None
+    """A CSV file of corrected labels and of images to leave out, as ``tlf check`` writes it. Of
+    several, each is applied to what the one before it has left. No image file is changed."""
 
 
 @dataclass(frozen=True, kw_only=True)

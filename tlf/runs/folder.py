@@ -15,6 +15,8 @@ FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
 read but not resumed: they record neither task nor metrics."""
 
+_ADVICE = "write output=some/other/folder after the recipe"
+
 
 def check_is_run(folder: Path) -> None:
     """Check that a run has begun in a folder.
@@ -118,7 +120,7 @@ def _format(folder: Path) -> int:
     return number
 
 
-def new_run_folder(output: str) -> Path:
+def new_run_folder(output: str, advice: str = _ADVICE) -> Path:
     """Create the folder of a new run: ``output``, or ``output-2``, ``output-3`` … if it exists.
 
     Raises:
@@ -133,7 +135,7 @@ def new_run_folder(output: str) -> Path:
             number += 1
             continue
         except OSError as error:
-            raise _unwritable(output, error.strerror) from error
+            raise _unwritable(output, error.strerror, advice) from error
         return folder
 
 
@@ -142,8 +144,9 @@ def _numbered(output: str, number: int) -> Path:
     return first if number == 1 else first.with_name(f"{first.name}-{number}")
 
 
-def check_writable(output: str) -> None:
-    """Check that a run folder can be created, and leave nothing behind.
+def check_writable(output: str, advice: str = _ADVICE) -> None:
+    """Check that a folder can be created, and leave nothing behind. ``advice``: what to write for
+    another one.
 
     Raises:
         RunError: it cannot.
@@ -151,12 +154,12 @@ def check_writable(output: str) -> None:
     folder = _path(output).absolute()
     try:
         if folder.is_file():
-            raise _unwritable(output, "it is a file")
+            raise _unwritable(output, "it is a file", advice)
         parent = next(p for p in folder.parents if p.exists())
         with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-") as trial:
             Path(trial, folder.name).mkdir()
     except OSError as error:
-        raise _unwritable(output, error.strerror) from error
+        raise _unwritable(output, error.strerror, advice) from error
 
 
 def _path(output: str) -> Path:
@@ -165,8 +168,5 @@ def _path(output: str) -> Path:
     return folder if folder.name not in ("", "..") else folder.resolve()
 
 
-def _unwritable(output: str, reason: str | None) -> RunError:
-    return RunError(
-        f"cannot write the run folder {output}: {reason}; "
-        "write output=some/other/folder after the recipe"
-    )
+def _unwritable(output: str, reason: str | None, advice: str) -> RunError:
+    return RunError(f"cannot write the folder {output}: {reason}; {advice}")

@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlf.data.workers import forget_workers, lost_worker
+from tlf.data.workers import lost_processes_named
 from tlf.errors import (
     NotFiniteError,
     PluginError,
-    RunError,
     StoppedError,
     UnwritableError,
     in_shell,
@@ -19,18 +17,15 @@ from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.paths import path_keys
 from tlf.recipe.plan import Plan
-from tlf.recipe.schema import Recipe
 from tlf.results import EpochResult, RunResult
 from tlf.runs.files import about_model, record_epoch, write_end, write_segments
 from tlf.runs.folder import has_ended
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runtime.devices import start_accelerator
-from tlf.runtime.kernels import Kernels
-from tlf.runtime.processes import lost_process
 from tlf.runtime.stored.state import place, state_file
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.extensions import clear_states
-from tlf.training.job import Job, open_job, read_images
+from tlf.training.job import Job, kernels_of, open_job, read_images
 from tlf.training.state import State
 from tlf.training.trainer import Event, stop, train
 
@@ -51,40 +46,13 @@ RunEvent = RunStarted | Event | RunResult
 def opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
     """Find the images, build the model, and read every image: the same in all processes."""
     clear_states(plan)
-    _kernels(plan.recipe).reserve()
+    kernels_of(plan.recipe).reserve()
     accelerator = start_accelerator(plan.recipe.precision)
     paths = [*path_keys(plan.recipe)]
     check_processes(plan_identity(plan), paths)
     job = open_job(plan, accelerator)
     check_processes(job_identity(job), paths)
     return (yield from read_images(job))
-
-
-def _kernels(recipe: Recipe) -> Kernels:
-    return Kernels(
-        tf32=recipe.tf32,
-        deterministic=recipe.deterministic,
-        cudnn_benchmark=recipe.cudnn_benchmark,
-    )
-
-
-@contextmanager
-def lost_processes_named(advice: str) -> Iterator[None]:
-    """Name the process that this one cannot do without, when it is lost.
-
-    Raises:
-        RunError: another process of the run, or one that loads images, has ended.
-    """
-    try:
-        yield
-    except (RuntimeError, OSError, EOFError, PluginError) as error:
-        # A loss that shows while a plugin computes is not the plugin's fault.
-        loss = (error.__cause__ or error) if isinstance(error, PluginError) else error
-        lost = lost_process(loss) or lost_worker(loss)
-        if lost is None:
-            raise
-        forget_workers()
-        raise RunError(f"{lost}; {advice}") from error
 
 
 def resume_with(folder: Path) -> str:
@@ -106,7 +74,7 @@ def train_recorded(job: Job, folder: Path, state: State, started: float) -> Iter
         PluginError, UnwritableError: says how to resume the run.
     """
     try:
-        kernels = _kernels(job.recipe).used_on(job.accelerator.device)
+        kernels = kernels_of(job.recipe).used_on(job.accelerator.device)
         with (
             lost_processes_named(resume_with(folder)),
             blame_packages(job.plan.plugins.packages),

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
+from tlf.data.workers import lost_processes_named
 from tlf.events import Notice, SegmentStarted
 from tlf.recipe.files import read_table
 from tlf.recipe.paths import carried
@@ -19,7 +20,6 @@ from tlf.runs.owner import owned_run
 from tlf.runs.record import (
     RunEvent,
     RunStarted,
-    lost_processes_named,
     opened,
     resume_with,
     train_recorded,

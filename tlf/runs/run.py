@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from shutil import rmtree
 
+from tlf.data.workers import lost_processes_named
 from tlf.errors import RunError
 from tlf.events import Notice
 from tlf.recipe.plan import RecipeLike, plan_of
@@ -13,7 +14,7 @@ from tlf.runs.files import write_beginning
 from tlf.runs.folder import check_writable, new_run_folder
 from tlf.runs.hooks import heard
 from tlf.runs.owner import owned
-from tlf.runs.record import RunEvent, RunStarted, lost_processes_named, opened, train_recorded
+from tlf.runs.record import RunEvent, RunStarted, opened, train_recorded
 from tlf.runtime.devices import join_processes
 from tlf.runtime.processes import from_main
 from tlf.training.job import Job, norm_notes

@@ -45,6 +45,9 @@ class Task(Protocol):
     def names(self, label: Any, classes: Sequence[str]) -> str:  # noqa: ANN401 - the task's own
         """A label for a person."""
 
+    def label(self, name: str, classes: Sequence[str]) -> Any:  # noqa: ANN401 - the task's own
+        """The label of an image of one class."""
+
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Logits (N, K) → probabilities (N, K)."""
 

@@ -53,6 +53,14 @@ class SingleLabel:
         """The name of a label's class."""
         return str(classes[label])
 
+    def label(self, name: str, classes: Sequence[str]) -> int:
+        """The index of a class.
+
+        >>> SingleLabel().label("bee", ["ant", "bee"])
+        1
+        """
+        return list(classes).index(name)
+
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Logits (N, K) → (N, K); each row sums to 1."""
         return logits.softmax(1)

@@ -12,6 +12,7 @@ from torch import Tensor
 from tlf.cache.store import Cache
 from tlf.components import BuiltBackbone, Offer, Splits
 from tlf.data.inspection.inspect import Events, inspect_splits
+from tlf.data.inspection.readable import Unreadable
 from tlf.data.inspection.white import find_white
 from tlf.data.loader import Loaders
 from tlf.data.loading import EVAL_BATCH, Pixels, deal, decoded_pixels
@@ -26,6 +27,7 @@ from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
 from tlf.runtime.agreement import host_group, summed
+from tlf.runtime.kernels import Kernels
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS, Task
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
@@ -61,6 +63,8 @@ class Job:
     manifests: Mapping[str, str] = field(default_factory=dict)
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images; empty
     until ``read_images`` has read them."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Images that ``read_images`` has left out."""
 
     @cached_property
     def labels(self) -> Mapping[str, Tensor]:
@@ -241,8 +245,21 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     )
 
 
-def read_images(job: Job) -> Generator[Events, None, Job]:
+def kernels_of(recipe: Recipe) -> Kernels:
+    """The kernels that a recipe computes with on a GPU."""
+    return Kernels(
+        tf32=recipe.tf32,
+        deterministic=recipe.deterministic,
+        cudnn_benchmark=recipe.cudnn_benchmark,
+    )
+
+
+def read_images(job: Job, *, may_lose_classes: bool = False) -> Generator[Events, None, Job]:
     """Read every image; return the job with the readable ones.
+
+    Parameters:
+        job: the job.
+        may_lose_classes: whether a class may have no readable image, as nothing is trained.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
@@ -258,6 +275,7 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         job.cache,
         used_pixels(job.recipe),
         job.recipe.data.missing_in_eval,
+        may_lose_classes=may_lose_classes,
     )
     return replace(
         job,
@@ -265,4 +283,5 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         preprocessing=preprocessing,
         manifests=usable.manifests,
         pixels=usable.pixels,
+        unreadable=usable.unreadable,
     )

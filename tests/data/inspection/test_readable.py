@@ -156,6 +156,17 @@ def test_a_class_that_loses_everything_is_an_error(splits):
         checked(splits, "skip", "allow")
 
 
+def test_where_nothing_trains_a_class_may_lose_everything(splits):
+    damage(splits, *(f"train/bees/{i}.png" for i in range(5)), "val/ants/1.png")
+    inspections = {"train": inspect(splits.train), "eval": inspect(splits.eval)}
+    found = check_splits(splits, "skip", SingleLabel(), inspections, may_lose_classes=True)
+    assert found.splits.train.labels == (0,) * 5
+    lost = [(one.split, one.name, one.label) for one in found.unreadable]
+    bees = [("train", f"train/bees/{i}.png", "bees") for i in range(5)]
+    assert lost == [*bees, ("eval", "val/ants/1.png", "ants")]
+    assert found.unreadable[0].why.startswith("not an image in a known format")
+
+
 def test_equal_bytes_in_two_classes_are_noted(splits):
     damage(splits, "train/bees/2.png", "train/ants/4.png", data=splits.train.read(3))
     damage(splits, "val/ants/1.png", data=splits.eval.read(3))

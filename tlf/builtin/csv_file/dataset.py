@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from tlf.builtin.csv_file.table import Table, read_table
+from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
+from tlf.data.csv_table import Table
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,

@@ -16,7 +16,13 @@ from tlf.components import Split, Splits
 from tlf.data.decode import open_image
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
-from tlf.data.inspection.readable import BadImages, Inspection, MissingInEval, check_splits
+from tlf.data.inspection.readable import (
+    BadImages,
+    Inspection,
+    MissingInEval,
+    Unreadable,
+    check_splits,
+)
 from tlf.data.inspection.same_images import check_bytes, check_listings
 from tlf.data.loading import Pixels, decoded_pixels
 from tlf.data.pixel_store import (
@@ -41,6 +47,8 @@ class Inspected:
     pixels: Mapping[str, Pixels]
     """``train`` and ``eval`` → their decoded and resized images; ``full`` → the train images at
     full resolution."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Images that are left out."""
 
 
 def inspect_splits(
@@ -52,6 +60,8 @@ def inspect_splits(
     cache: Cache | None,
     used: Collection[str] = ("train", "eval"),
     missing_in_eval: MissingInEval = "error",
+    *,
+    may_lose_classes: bool = False,
 ) -> Generator[Events, None, Inspected]:
     """Read every image of both splits; give those that can be used.
 
@@ -64,6 +74,7 @@ def inspect_splits(
         cache: where decoded images are stored; None where nothing is.
         used: which of ``train``, ``eval`` and ``full`` are used, and stored.
         missing_in_eval: what a class does that has no eval image left.
+        may_lose_classes: whether a class may have no readable image at all.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left; or the
@@ -83,12 +94,19 @@ def inspect_splits(
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
         outcomes += reused
-    checked = check_splits(splits, bad_images, task, inspections, missing_in_eval)
+    checked = check_splits(
+        splits,
+        bad_images,
+        task,
+        inspections,
+        missing_in_eval,
+        may_lose_classes=may_lose_classes,
+    )
     yield from outcomes  # only now: a run that bad images stop reports nothing but them
     readable = {name: inspections[SPLIT_OF[name]].readable for name in stored}
     pixels = decoded_pixels(checked.splits, preprocessing)
     pixels |= {n: _readable_pixels(e, readable[n], pixels[n]) for n, e in stored.items()}
-    return Inspected(checked.splits, checked.manifests, pixels)
+    return Inspected(checked.splits, checked.manifests, pixels, checked.unreadable)
 
 
 def inspect_split(

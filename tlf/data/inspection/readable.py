@@ -2,7 +2,7 @@
 which are in both splits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
@@ -40,12 +40,25 @@ class Inspection:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """An image that is left out, as it cannot be read."""
+
+    split: str
+    """``train`` or ``eval``."""
+    name: str
+    label: str
+    """The name of its class."""
+    why: str
+
+
+@dataclass(frozen=True)
 class Checked:
     """Two splits in which every image can be read."""
 
     splits: Splits
     manifests: Mapping[str, str]
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images."""
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,10 +79,13 @@ def check_splits(
     task: Task,
     inspections: Mapping[str, Inspection],
     missing_in_eval: MissingInEval = "error",
+    *,
+    may_lose_classes: bool = False,
 ) -> Checked:
     """Keep the readable images of both splits, by the inspections of ``train`` and ``eval``.
 
-    An unreadable image is an error or is left out; it is never replaced by another.
+    An unreadable image is an error or is left out; it is never replaced by another. Nothing is
+    trained where classes may lose all their train images.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
@@ -80,7 +96,7 @@ def check_splits(
         inspection = inspections[name]
         try:
             kept[name], left_out = _keep(split, inspection, bad_images, name)
-            if name == "train" or missing_in_eval == "error":
+            if not may_lose_classes and (name == "train" or missing_in_eval == "error"):
                 _check_classes(splits, kept[name], inspection, name, task)
             notes += left_out
         except DataError as error:
@@ -95,7 +111,16 @@ def check_splits(
         "train": manifest(splits.train, train),
         "eval": manifest(splits.eval, evaluated),
     }
-    return Checked(kept_splits, manifests)
+    return Checked(kept_splits, manifests, tuple(_all_unreadable(splits, inspections, task)))
+
+
+def _all_unreadable(
+    splits: Splits, inspections: Mapping[str, Inspection], task: Task
+) -> Iterator[Unreadable]:
+    for split_name, split in (("train", splits.train), ("eval", splits.eval)):
+        for index, why in inspections[split_name].reasons.items():
+            label = task.names(split.labels[index], splits.classes)
+            yield Unreadable(split_name, split.names[index], label, why)
 
 
 def manifest(split: Split, inspection: Inspection) -> str:

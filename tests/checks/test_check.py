@@ -1,0 +1,100 @@
+"""A check from the files to the result. What it finds has tests of its own."""
+
+import shutil
+
+import pytest
+
+from tlf.checks.check import check, described_backbone
+from tlf.checks.checked import Checked
+from tlf.checks.plan import plan_to_check
+from tlf.errors import DataError, RunError
+from tlf.events import Notice
+from tlf.recipe.plan import load_recipe
+
+TINY = ["backbone={kind='timm', model='test_resnet', weights='none'}", "transforms.size=32",
+        "transforms.resize=32"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faulty(images, tmp_path_factory):
+    """A few faults of every kind that reading finds, all in one folder."""
+    root = tmp_path_factory.mktemp("faulty") / "images"
+    shutil.copytree(images, root)
+    (root / "train" / "circles" / "000.jpg").write_bytes(b"")
+    shutil.copy(root / "val" / "squares" / "000.jpg", root / "train" / "squares" / "copy.jpg")
+    for name in ("lost", "alone"):
+        (root / "train" / name).mkdir()
+        (root / "train" / name / "x.jpg").write_bytes(b"no image")
+    shutil.copy(root / "train" / "circles" / "001.jpg", root / "train" / "alone" / "y.jpg")
+    (root / "val" / "new").mkdir()
+    shutil.copy(root / "val" / "circles" / "001.jpg", root / "val" / "new" / "z.jpg")
+    return root
+
+
+@pytest.fixture(scope="module")
+def found(faulty):
+    """The events of a check of that folder."""
+    return list(check(faulty, TINY))
+
+
+def test_no_fault_hides_another(found):
+    *_, checked = found
+    assert isinstance(checked, Checked)
+    findings = checked.findings
+    assert [name for _, name, _ in findings.unreadable] == [
+        "train/alone/x.jpg", "train/circles/000.jpg", "train/lost/x.jpg"
+    ]  # fmt: skip
+    (leak,) = [group for group in findings.leaks if group.exact]
+    assert {image.name for image in leak.images} == {
+        "train/squares/copy.jpg", "val/squares/000.jpg"
+    }  # fmt: skip
+    mixed = [g for g in findings.duplicates if g.exact and g.across_classes]
+    assert {image.name for group in mixed for image in group.images} == {
+        "train/alone/y.jpg", "train/circles/001.jpg"
+    }  # fmt: skip
+    assert findings.images == {"train": 21, "eval": 11}
+    assert [image.label for image in checked.unreadable] == ["alone", "circles", "lost"]
+    assert checked.read(leak.images[0]) == checked.read(leak.images[1])
+
+
+def test_classes_that_a_split_lacks_are_told(found):
+    notes = [event.text for event in found if isinstance(event, Notice)]
+    assert (
+        "eval: left out 1 of 12 images, of classes that train lacks: 'new' (1 eval image)" in notes
+    )
+    assert any(note.startswith("eval has no images of 'alone' (2 train images)") for note in notes)
+    assert any("have seen no photographs" in note for note in notes)
+    assert found[-1].notes == tuple(notes)
+
+
+def test_fixes_of_a_recipe_are_applied_first(recipe, tmp_path):
+    fixes = tmp_path / "fixes.csv"
+    fixes.write_text(
+        "split,path,label,new_label,leave_out\ntrain,train/circles/000.jpg,circles,,yes\n"
+    )
+    *_, checked = check(load_recipe(recipe), [f"data.fixes={fixes}"])
+    assert checked.findings.images["train"] == 19
+    assert checked.backbone == "timm test_resnet.r160_in1k, weights none"
+
+
+def test_a_check_is_one_process(recipe, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RunError, match="a check must be one process, got 2; start it without a"):
+        list(check(recipe))
+
+
+def test_folders_without_images(tmp_path):
+    with pytest.raises(DataError, match="it has no class folders"):
+        list(check(tmp_path))
+    (tmp_path / "ant").mkdir()
+    (tmp_path / "ant" / "x.jpg").touch()
+    with pytest.raises(DataError, match="it must have at least 2 classes, got 'ant' only"):
+        list(check(tmp_path))
+    (tmp_path / "bee").mkdir()
+    (tmp_path / "bee" / "x.jpg").touch()
+    with pytest.raises(DataError, match="no class has 2 images, one for each split; add images"):
+        list(check(tmp_path))
+
+
+def test_the_backbone_is_named(recipe):
+    assert described_backbone(plan_to_check(recipe)).endswith("weights none")

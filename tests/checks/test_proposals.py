@@ -1,0 +1,61 @@
+"""The rows of the fixes.csv that a check writes."""
+
+from dataclasses import replace
+
+from checked_images import BROKEN, EVERYTHING, LEAK, SUSPECT, checked, image
+from tlf.checks.findings import Duplicates
+from tlf.checks.proposals import proposals
+from tlf.data.fixes import Fix, with_fixes, write_fixes
+from tlf.tasks.single_label import SingleLabel
+
+
+def test_each_image_has_a_row_and_only_the_safe_ones_change_something():
+    assert proposals(checked(**EVERYTHING)) == [
+        Fix("train", "gone.jpg", "ant", "", "yes", "cannot be read: the file is empty"),
+        Fix("train", "t0.jpg", "ant", "", "yes", "the same bytes as eval image e0.jpg"),
+        Fix("train", "t1.jpg", "bee", reason="nearly the same as eval image e1.jpg"),
+        Fix("train", "t5.jpg", "fly", reason="nearly the same as train image t2.jpg"),
+        Fix("train", "t8.jpg", "fly", reason="nearly the same as train image t2.jpg"),
+        Fix("train", "t3.jpg", "ant",
+            reason="the same bytes as train image t4.jpg, which is labelled bee"),
+        Fix("train", "t4.jpg", "bee",
+            reason="the same bytes as train image t3.jpg, which is labelled ant"),
+        Fix("train", "t6.jpg", "ant",
+            reason="looks like fly (probability 0.91, of its own label 0.02)"),
+        Fix("eval", "e2.jpg", "fly", reason="12 × 400 pixels: it is 33 times as high as wide"),
+    ]  # fmt: skip
+
+
+def test_an_image_with_several_faults_has_one_row():
+    (row,) = proposals(
+        checked(duplicates=(LEAK,), suspects=(replace(SUSPECT, image=LEAK.images[0]),))
+    )
+    assert (row.path, row.leave_out) == ("t0.jpg", "yes")
+    assert row.reason.startswith("the same bytes as eval image e0.jpg; looks like fly (")
+
+
+def test_a_class_keeps_train_images():
+    group = Duplicates((*(image("train", i) for i in (0, 3, 6)), image("eval", 0)), True, 1.0)
+    rows = proposals(checked(duplicates=(group,)))
+    assert [(row.path, row.leave_out) for row in rows] == [
+        ("t0.jpg", ""), ("t3.jpg", ""), ("t6.jpg", "")
+    ]  # fmt: skip
+
+
+def test_a_shared_image_with_two_labels_is_left_to_a_person():
+    group = Duplicates((image("train", 0), image("eval", 1, "bee")), True, 1.0)
+    assert [row.leave_out for row in proposals(checked(duplicates=(group,)))] == ["", ""]
+
+
+def test_nothing_found_gives_no_rows():
+    assert proposals(checked()) == []
+
+
+def test_the_file_fits_the_images(tmp_path):
+    found = checked(**{**EVERYTHING, "unreadable": ()})
+    write_fixes(tmp_path / "fixes.csv", proposals(found))
+    labels = (0, 1, 2, 0, 1, 2, 0, 1, 2)  # as the findings have them
+    splits = replace(found.splits, train=replace(found.splits.train, labels=labels))
+    fixed = with_fixes(splits, str(tmp_path / "fixes.csv"), SingleLabel())
+    assert len(fixed.train) == 8
+    assert BROKEN.name not in fixed.train.names

@@ -1,0 +1,59 @@
+"""A check in lines of text."""
+
+from dataclasses import replace
+
+from checked_images import EVERYTHING, SUSPECT, checked, image
+from tlf.checks.findings import Duplicates
+from tlf.checks.summary import lines
+
+
+def test_all_kinds_of_findings():
+    assert [*lines(checked(**EVERYTHING))] == [
+        "checked   my/images: 9 train, 3 eval images of 3 classes",
+        "features  resnet18",
+        "",
+        "2 of the 3 eval images are in the train split, too (1 byte for byte, 1 as "
+        "near-duplicate): the results look better than they are",
+        "unreadable images: 1",
+        "  gone.jpg (train): the file is empty",
+        "groups of images that train and eval share: 2",
+        "  t0.jpg (train) = e0.jpg (eval)",
+        "  e1.jpg (eval) ≈ t1.jpg (train)",
+        "groups of equal images with different labels: 1",
+        "  t3.jpg (train, ant) = t4.jpg (train, bee)",
+        "groups of equal images within a split and a class: 1",
+        "  t2.jpg (train) ≈ t5.jpg (train) ≈ t8.jpg (train)",
+        "labels that look wrong: 1",
+        "  t6.jpg (train, ant): looks like fly (0.91 against 0.02)",
+        "pairs of classes that can hardly be told apart: 1",
+        "  ant and fly: 25% of 8 images",
+        "odd sizes: 1",
+        "  e2.jpg (eval): 12 × 400, it is 33 times as high as wide",
+    ]
+
+
+def test_nothing():
+    *_, last = lines(checked())
+    assert last == "Nothing was found: no duplicates, no suspicious labels, no odd sizes."
+
+
+def test_the_first_of_many():
+    group = Duplicates(tuple(image("train", i) for i in range(5)), exact=True, similarity=1.0)
+    suspects = tuple(replace(SUSPECT, image=image("train", i)) for i in range(9))
+    found = [*lines(checked(duplicates=(group,), suspects=suspects))]
+    assert "  t0.jpg (train) = t1.jpg (train) = t2.jpg (train) and 2 more" in found
+    assert found[-2:] == [
+        "  t4.jpg (train, ant): looks like fly (0.91 against 0.02)",
+        "  … and 4 more",
+    ]
+
+
+def test_classes_of_one_split():
+    counts = {"train": {"ant": 9, "bee": 0}, "eval": {"ant": 0, "bee": 0, "fly": 3}}
+    found = [*lines(checked(counts=counts))]
+    assert found[3:] == [
+        "classes without images in one split: 3",
+        "  ant: no eval images, 9 train",
+        "  bee: no images",
+        "  fly: no train images, 3 eval",
+    ]

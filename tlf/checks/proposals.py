@@ -1,0 +1,86 @@
+"""The rows of the fixes.csv that a check writes: every image that it names, with what was found.
+
+A row changes something only where no person has to look: an image that cannot be read, and a train
+image that is an eval image byte for byte, with the same label. All other rows change nothing until
+a person fills them in.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tlf.checks.checked import Checked
+from tlf.checks.findings import Duplicates, Findings, ImageRef
+from tlf.data.fixes import Fix
+from tlf.data.inspection.readable import Unreadable
+
+
+def proposals(checked: Checked) -> list[Fix]:
+    """A row for each image that a check names."""
+    rows: dict[tuple[str, str], Fix] = {}
+    for fix in _all(checked.findings, checked.unreadable):
+        earlier = rows.get((fix.split, fix.path))
+        if earlier is not None:
+            fix = replace(
+                earlier,
+                leave_out=earlier.leave_out or fix.leave_out,
+                reason=f"{earlier.reason}; {fix.reason}",
+            )
+        rows[fix.split, fix.path] = fix
+    return [*rows.values()]
+
+
+def _all(findings: Findings, unreadable: Sequence[Unreadable]) -> Iterator[Fix]:
+    for image in unreadable:
+        reason = f"cannot be read: {image.why}"
+        yield Fix(image.split, image.name, image.label, leave_out="yes", reason=reason)
+    redundant = _redundant(findings)
+    for group in sorted(findings.duplicates, key=lambda group: not group.across_splits):
+        yield from _of_group(group, redundant)
+    for suspect in findings.suspects:
+        reason = (
+            f"looks like {suspect.proposed} (probability {suspect.proposed_probability:.2f}, of "
+            f"its own label {suspect.own_probability:.2f})"
+        )
+        yield _row(suspect.image, reason)
+    for odd in findings.odd_sizes:
+        yield _row(odd.image, f"{odd.width} × {odd.height} pixels: {odd.why}")
+
+
+def _row(image: ImageRef, reason: str, leave_out: str = "") -> Fix:
+    return Fix(image.split, image.name, image.label, leave_out=leave_out, reason=reason)
+
+
+def _redundant(findings: Findings) -> set[ImageRef]:
+    """The train images that may be left out: eval has the same bytes under the same label, and
+    their class keeps other train images.
+    """
+    copies = {
+        image
+        for group in findings.leaks
+        if group.exact and not group.across_classes
+        for image in group.images
+        if image.split == "train"
+    }
+    lost = Counter(image.label for image in copies)
+    counts = findings.class_counts.get("train", {})
+    return {image for image in copies if lost[image.label] < counts.get(image.label, 0)}
+
+
+def _of_group(group: Duplicates, redundant: set[ImageRef]) -> Iterator[Fix]:
+    """A row for each image of the group but the first of those that stay."""
+    order = sorted(group.images, key=lambda image: image.split == "train")  # eval images stay
+    for image in order[1:] if not group.across_classes else order:
+        other = _other(image, group)
+        what = "the same bytes as" if group.exact else "nearly the same as"
+        label = "" if other.label == image.label else f", which is labelled {other.label}"
+        reason = f"{what} {other.split} image {other.name}{label}"
+        yield _row(image, reason, "yes" if image in redundant else "")
+
+
+def _other(image: ImageRef, group: Duplicates) -> ImageRef:
+    """The image of the group that tells most about this one: of the other split, of another class,
+    or the first.
+    """
+    others = [other for other in group.images if other != image]
+    return min(others, key=lambda o: (o.split == image.split, o.label == image.label))

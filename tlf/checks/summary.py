@@ -1,0 +1,100 @@
+"""What a check has found, in lines of text: how many of each kind, and the first by name."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tlf.checks.checked import Checked
+from tlf.checks.findings import Duplicates, Findings, ImageRef
+from tlf.checks.leaks import leak_sentence
+
+_SHOWN = 5
+"""Findings of a kind that are named."""
+
+
+def lines(checked: Checked) -> Iterator[str]:
+    """The lines of a summary."""
+    findings = checked.findings
+    counts = ", ".join(f"{count:,} {split}" for split, count in findings.images.items())
+    classes = len({name for each in findings.class_counts.values() for name in each})
+    yield f"checked   {checked.source}: {counts} images of {_counted(classes, 'class')}"
+    yield f"features  {checked.backbone}"
+    yield ""
+    if sentence := leak_sentence(findings):
+        yield sentence
+    sections = [*_sections(findings)]
+    for title, items in sections:
+        yield f"{title}: {len(items):,}"
+        yield from (f"  {item}" for item in items[:_SHOWN])
+        if (more := len(items) - _SHOWN) > 0:
+            yield f"  … and {more:,} more"
+    if not sections:
+        yield "Nothing was found: no duplicates, no suspicious labels, no odd sizes."
+    yield from (f"note: {note}" for note in findings.notes)
+
+
+def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
+    """The title and the items of each kind that was found, the worst first."""
+    within = [group for group in findings.duplicates if not group.across_splits]
+    mixed = [group for group in within if group.across_classes]
+    plain = [group for group in within if not group.across_classes]
+    every = {
+        "unreadable images": [
+            f"{name} ({split}): {why}" for split, name, why in findings.unreadable
+        ],
+        "classes without images in one split": [*_lacking(findings)],
+        "groups of images that train and eval share": [*map(_group, findings.leaks)],
+        "groups of equal images with different labels": [*map(_group, mixed)],
+        "groups of equal images within a split and a class": [*map(_group, plain)],
+        "labels that look wrong": [
+            f"{_named(one.image)}: looks like {one.proposed} "
+            f"({one.proposed_probability:.2f} against {one.own_probability:.2f})"
+            for one in findings.suspects
+        ],
+        "pairs of classes that can hardly be told apart": [
+            f"{pair.classes[0]} and {pair.classes[1]}: {pair.error:.0%} of {pair.images:,} images"
+            for pair in findings.inseparable
+        ],
+        "odd sizes": [
+            f"{_plain(odd.image)}: {odd.width} × {odd.height}, {odd.why}"
+            for odd in findings.odd_sizes
+        ],
+    }
+    yield from ((title, items) for title, items in every.items() if items)
+
+
+def _lacking(findings: Findings) -> Iterable[str]:
+    """The classes that have images in one split only."""
+    names = dict.fromkeys(name for each in findings.class_counts.values() for name in each)
+    for name in names:
+        counts = {split: each.get(name, 0) for split, each in findings.class_counts.items()}
+        others = [f"{count:,} {split}" for split, count in counts.items() if count]
+        missing = [split for split, count in counts.items() if not count]
+        if not others:
+            yield f"{name}: no images"
+        elif missing:
+            yield f"{name}: no {' and no '.join(missing)} images, {', '.join(others)}"
+
+
+def _group(group: Duplicates) -> str:
+    """The images of a group, and how equal they are.
+
+    >>> from tlf.checks.findings import Duplicates, ImageRef
+    >>> one, other = ImageRef("train", 0, "a.jpg", "ant"), ImageRef("eval", 1, "b.jpg", "bee")
+    >>> _group(Duplicates((one, other), exact=True, similarity=1.0))
+    'a.jpg (train, ant) = b.jpg (eval, bee)'
+    """
+    named = [_named(image) if group.across_classes else _plain(image) for image in group.images]
+    more = f" and {len(named) - 3:,} more" if len(named) > 3 else ""
+    return (" = " if group.exact else " ≈ ").join(named[:3]) + more
+
+
+def _named(image: ImageRef) -> str:
+    return f"{image.name} ({image.split}, {image.label})"
+
+
+def _plain(image: ImageRef) -> str:
+    return f"{image.name} ({image.split})"
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"

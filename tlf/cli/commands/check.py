@@ -1,0 +1,55 @@
+"""``tlf check RECIPE|FOLDER``."""
+
+import os
+from pathlib import Path
+
+import click
+
+import tlf
+from tlf.cli import arguments
+from tlf.cli.output import echo
+from tlf.cli.process import stopped_cleanly
+from tlf.errors import in_shell
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path), metavar="RECIPE|FOLDER")
+@arguments.overrides
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="The folder to write; a number is added if it exists.  [default: checks/NAME]",
+)  # fmt: skip
+def command(data: Path, overrides: tuple[str, ...], output: Path | None) -> None:
+    """Look for faults in images before they train.
+
+    The images are those of RECIPE, or of a FOLDER that holds a folder of images for each class.
+    Unreadable files, odd sizes, duplicates, images that train and eval share, labels that look
+    wrong, and classes that can hardly be told apart are found. check.html shows them, and a recipe
+    takes fixes.csv as data.fixes. No image file is changed.
+
+    The backbone of RECIPE looks at the images. For a FOLDER it is the ResNet-18 that comes with
+    tlf, unless you name another: backbone.weights=IMAGENET1K_V1
+    """
+    # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
+    from tlf.checks.plan import plan_to_check
+    from tlf.recipe.plan import with_splits
+    from tlf.reports.check_page import OTHER_FOLDER, default_folder
+    from tlf.runs.folder import check_writable
+
+    plan = with_splits(plan_to_check(data, overrides))
+    output = output or default_folder(data)
+    check_writable(str(output), OTHER_FOLDER)
+    with stopped_cleanly():
+        checked = tlf.show(tlf.check(plan))
+        if checked is not None:
+            _say_files(tlf.write_check(checked, output))
+
+
+def _say_files(folder: Path) -> None:
+    """Say what was written, and what to do with it."""
+    shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+    echo(
+        f"\npage      {shown / 'check.html'}\n"
+        f"fixes     {shown / 'fixes.csv'}: open the page, tick, download; or edit this file\n"
+        f"use them  tlf RECIPE data.fixes={in_shell(shown / 'fixes.csv')}"
+    )

@@ -1,0 +1,256 @@
+"""Corrected labels and images to leave out: read from fixes.csv, and applied to what a dataset has
+found. No image file is changed.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+from io import StringIO
+from pathlib import Path
+
+from tlf.components import Split, Splits
+from tlf.data.classes import without_classes
+from tlf.data.csv_table import read_csv
+from tlf.data.inspection.readable import ReadSubset
+from tlf.data.splits import failure, listed
+from tlf.errors import DataError, nearest
+from tlf.runtime.files import write_whole
+from tlf.runtime.regular_file import read_regular
+from tlf.runtime.text import printable
+from tlf.tasks import Task
+
+_MOST_BYTES = 2**30
+"""The most bytes that a file of fixes may hold."""
+_MOST = 20
+"""How many lines an error names at most."""
+_READ = ("path", "split", "label", "new_label", "leave_out")
+"""The columns that are read. The reason is for people."""
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A row of fixes.csv: what to do with an image. Its fields are the columns, in this order."""
+
+    split: str
+    """``train`` or ``eval``."""
+    path: str
+    """The name of the image, as predictions.csv has it."""
+    label: str
+    """The class that the dataset gives it."""
+    new_label: str = ""
+    """The class that it has instead; empty: the same."""
+    leave_out: str = ""
+    """``yes`` or empty."""
+    reason: str = ""
+    """For people."""
+
+
+COLUMNS = tuple(item.name for item in fields(Fix))
+
+
+def write_fixes(path: Path, fixes: Iterable[Fix]) -> None:
+    """Write a file of fixes.
+
+    Every cell is in quotes: a name may begin with a blank.
+
+    Raises:
+        UnwritableError: the file cannot be written.
+    """
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerow(COLUMNS)
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(map(astuple, fixes))
+    write_whole(path, text.getvalue())
+
+
+def read_fixes(file: str) -> dict[str, Fix]:
+    """Where each fix is (``line 2``) → the fix. Its image is not looked for.
+
+    Raises:
+        DataError: the file cannot be read, or a line of it says nothing that can be done.
+    """
+    try:
+        data = read_regular(file, _MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}; set data.fixes") from error
+    table = read_csv(file, data, _READ)
+    if problems := [*_column_problems(table.columns)]:
+        raise failure(file, problems)
+    problems, fixes = [*table.problems], {}
+    for where, (path, *cells) in table.rows:
+        split, label, new_label, leave_out = (cell.strip() for cell in cells)
+        fix = Fix(split.lower(), path, label, new_label, leave_out.lower())
+        fixes[where] = fix
+        problems += [f"{where}: {problem}" for problem in _problems(fix)]
+    _check(file, problems)
+    return fixes
+
+
+def with_fixes(splits: Splits, files: str | Sequence[str], task: Task) -> Splits:
+    """Splits with the labels and without the images that a file of fixes says, or several, one
+    after the other.
+
+    Raises:
+        DataError: a file cannot be read, or a line of it does not fit the images.
+    """
+    for file in [files] if isinstance(files, str) else files:
+        splits = _fixed(splits, file, task)
+    return splits
+
+
+def _column_problems(columns: Sequence[str]) -> Iterable[str]:
+    if missing := [name for name in _READ if name not in columns]:
+        yield (
+            f"it must have the columns {', '.join(COLUMNS)}, got no {listed(missing)}; "
+            f"{nearest(missing[0], columns)}"
+        )
+    for name in _READ:
+        if columns.count(name) > 1:
+            count = columns.count(name)
+            yield f"the column {name!r} is there {count} times; rename all but one"
+
+
+def _problems(fix: Fix) -> Iterable[str]:
+    """What is wrong with a row, whatever the images are."""
+    if fix.split not in ("train", "eval"):
+        yield f"split must be train or eval, got {fix.split!r}"
+    if not fix.path.strip():
+        yield "it has no path"
+    if not fix.label:
+        yield "it has no label; write the class that the dataset gives the image"
+    if fix.leave_out not in ("", "yes"):
+        yield f"leave_out must be yes or empty, got {fix.leave_out!r}"
+    elif fix.leave_out and fix.new_label:
+        yield "an image is either left out or has a new_label; write one of them"
+
+
+def _check(file: str, problems: Sequence[str]) -> None:
+    """Raise an error if there are problems."""
+    if problems:
+        more = len(problems) - _MOST
+        rest = [f"{more} more lines have problems"] if more > 0 else []
+        raise failure(file, [*problems[:_MOST], *rest])
+
+
+def _fixed(splits: Splits, file: str, task: Task) -> Splits:
+    parts = {"train": splits.train, "eval": splits.eval}
+    names = {part: _Names(split.names) for part, split in parts.items()}
+    classes = {printable(name): name for name in splits.classes}
+    found: dict[tuple[str, int], str] = {}
+    labels: dict[str, dict[int, str]] = {"train": {}, "eval": {}}
+    left_out: dict[str, set[int]] = {"train": set(), "eval": set()}
+    problems = []
+    for where, fix in read_fixes(file).items():
+        split, index = parts[fix.split], names[fix.split].find(fix.path)
+        if isinstance(index, str):
+            problems.append(f"{where}: {index} in the {fix.split} split")
+            continue
+        earlier = found.setdefault((fix.split, index), where)
+        if earlier != where:
+            problems.append(f"{where}: {fix.path} is in {earlier}, too; remove one of them")
+        label = printable(task.names(split.labels[index], splits.classes))
+        problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes)]
+        if fix.leave_out:
+            left_out[fix.split].add(index)
+        elif fix.new_label not in ("", label):
+            labels[fix.split][index] = classes.get(fix.new_label, "")
+    _check(file, problems)
+    _check_rest(file, parts, left_out)
+    train, evaluated = (
+        _without(_relabelled(split, labels[part], splits.classes, task), left_out[part])
+        for part, split in parts.items()
+    )
+    note = f"{file} {_did(labels, left_out)}"
+    changed = replace(splits, train=train, eval=evaluated, notes=(*splits.notes, note))
+    return _without_emptied(splits, changed, file, task)
+
+
+class _Names:
+    """The names of the images of a split, as a table shows them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.shown = [*map(printable, names)]
+        self.positions = {name.strip(): index for index, name in enumerate(self.shown)}
+        self.positions |= {name: index for index, name in enumerate(self.shown)}
+        self.doubled = {name for name, n in Counter(self.shown).items() if n > 1}
+
+    def find(self, path: str) -> int | str:
+        """The position of an image; or why there is none. Blanks around a path do not count, unless
+        another image has such a name.
+        """
+        name = path if path in self.positions else path.strip()
+        if name in self.doubled:
+            return f"several images are called {name}"
+        if name not in self.positions:
+            return f"there is no image {name}"
+        return self.positions[name]
+
+
+def _stale(fix: Fix, label: str, classes: Mapping[str, str]) -> Iterable[str]:
+    """Why a row does not fit its image."""
+    if fix.label != label:
+        yield f"{fix.path} has the label {label!r}, the row says {fix.label!r}"
+    if fix.new_label and fix.new_label not in classes:
+        guess = nearest(fix.new_label, list(classes))
+        yield f"new_label must be a class of the dataset, got {fix.new_label!r}; {guess}"
+
+
+def _check_rest(file: str, parts: Mapping[str, Split], left_out: Mapping[str, set[int]]) -> None:
+    """Check that images remain in both splits."""
+    empty = [part for part, split in parts.items() if len(left_out[part]) == len(split)]
+    if empty:
+        raise failure(file, [f"it leaves out every image of the {part} split" for part in empty])
+
+
+def _relabelled(
+    split: Split, labels: Mapping[int, str], classes: Sequence[str], task: Task
+) -> Split:
+    if not labels:
+        return split
+    new = {index: task.label(name, classes) for index, name in labels.items()}
+    return replace(
+        split, labels=tuple(new.get(index, label) for index, label in enumerate(split.labels))
+    )
+
+
+def _without(split: Split, left_out: set[int]) -> Split:
+    if not left_out:
+        return split
+    kept = [index for index in range(len(split)) if index not in left_out]
+    names, labels = (tuple(values[i] for i in kept) for values in (split.names, split.labels))
+    return Split(names, labels, ReadSubset(split, tuple(kept)))
+
+
+def _did(labels: Mapping[str, dict[int, str]], left_out: Mapping[str, set[int]]) -> str:
+    """What a file has changed.
+
+    >>> _did({"train": {3: "ant"}, "eval": {}}, {"train": {0, 1}, "eval": {2}})
+    'corrects 1 label (train 1) and leaves out 3 images (train 2, eval 1)'
+    """
+    parts = []
+    for verb, noun, changed in (("corrects", "label", labels), ("leaves out", "image", left_out)):
+        counts = {part: len(each) for part, each in changed.items() if each}
+        if total := sum(counts.values()):
+            where = ", ".join(f"{part} {count}" for part, count in counts.items())
+            parts.append(f"{verb} {total} {noun}{'' if total == 1 else 's'} ({where})")
+    return " and ".join(parts) or "changes nothing: no row has a new_label or leave_out"
+
+
+def _without_emptied(before: Splits, after: Splits, file: str, task: Task) -> Splits:
+    """The splits without the classes that have no image any more."""
+    had, have = (
+        [
+            sum(counts)
+            for counts in zip(
+                *(task.class_counts(s.labels, len(each.classes)) for s in (each.train, each.eval)),
+                strict=True,
+            )
+        ]
+        for each in (before, after)
+    )
+    gone = [name for name, b, a in zip(before.classes, had, have, strict=True) if b and not a]
+    if not gone:
+        return after
+    left = without_classes(after, gone, task)
+    note = f"{file} leaves no image of {listed(map(printable, gone))}: no class has this name"
+    return replace(left, notes=(*left.notes, note))

@@ -1,0 +1,60 @@
+"""The files of a check: check.html shows what it has found, fixes.csv is what to do about it."""
+
+from os import PathLike
+from pathlib import Path
+from shutil import rmtree
+
+from tlf.checks.checked import Checked
+from tlf.checks.proposals import proposals
+from tlf.data.fixes import write_fixes
+from tlf.reports.page import write_page
+from tlf.reports.panel import Panel
+from tlf.reports.panels.findings import findings_panel
+from tlf.reports.panels.fixes import fixes_panel
+from tlf.runs.folder import new_run_folder
+from tlf.runtime.files import absolute
+from tlf.runtime.text import printable
+
+OTHER_FOLDER = "write --output some/other/folder"
+"""What an error says about a folder that cannot be written."""
+
+
+def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> Path:
+    """Write check.html and fixes.csv into a new folder; return the folder.
+
+    Parameters:
+        checked: what ``tlf.check`` yields last.
+        output: the folder; where it exists, a number is added to its name. None: a folder in
+            ``checks``, named after the recipe or the folder of images.
+
+    Raises:
+        RunError: it cannot be written. Nothing is left then.
+    """
+    folder = new_run_folder(str(absolute(output or default_folder(checked.source))), OTHER_FOLDER)
+    try:
+        write_fixes(folder / "fixes.csv", proposals(checked))
+        write_page(
+            folder / "check.html",
+            f"Check of {checked.source}",
+            _panels(checked),
+            subtitle=f"Features: {checked.backbone}",
+        )
+    except BaseException:  # Ctrl-C, too
+        rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _panels(checked: Checked) -> list[Panel]:
+    changes = fixes_panel(checked)
+    return [findings_panel(checked.findings, checked.read), *([changes] if changes else [])]
+
+
+def default_folder(source: str | PathLike[str]) -> Path:
+    """Where the files of a check go.
+
+    >>> str(default_folder("recipes/a.toml")), str(default_folder("my/images.2/"))
+    ('checks/a', 'checks/images.2')
+    """
+    path = absolute(source)
+    return Path("checks", printable(path.stem if path.suffix == ".toml" else path.name) or "check")
