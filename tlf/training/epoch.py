@@ -50,7 +50,8 @@ def train_epoch(
     started = time.perf_counter()
     # Evaluation set every module to eval mode, the trainable ones too.
     freeze(segment.classifier, segment.frozen)
-    indices = order(recipe.seed, run_epoch, len(job.splits.train))
+    every = order(recipe.seed, run_epoch, len(job.splits.train))
+    indices = [index for index in every if index not in job.held_out]
     batches = make_batches(
         indices, recipe.batch_size, lone=not trains_batchnorm(segment.classifier)
     )
@@ -92,7 +93,7 @@ def _make_updates(
 ) -> Iterator[Notice | Updated]:
     """Make the remaining updates of an epoch."""
     job, phase, segment = updates.job, updates.phase, updates.segment
-    measured, images = measured_updates(len(batches)), len(job.splits.train)
+    measured, images = measured_updates(len(batches)), sum(map(len, batches))
     pace, measure = Pace(job), False
     highest, heard = max(segment.rates.values()), _is_heard(job)
     for number, batch in enumerate(batches[state.update :], start=state.update):

@@ -28,6 +28,7 @@ from tlf.recipe.schema import Recipe
 from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS, Task
+from tlf.training.calibration.held_out import hold_out_of_training
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
 from tlf.training.segments.compiled import Compiled
 
@@ -61,6 +62,8 @@ class Job:
     manifests: Mapping[str, str] = field(default_factory=dict)
     """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images; empty
     until ``read_images`` has read them."""
+    held_out: frozenset[int] = frozenset()
+    """Indices of the train images that calibrate the model, so that no step trains on them."""
 
     @cached_property
     def labels(self) -> Mapping[str, Tensor]:
@@ -259,10 +262,12 @@ def read_images(job: Job) -> Generator[Events, None, Job]:
         used_pixels(job.recipe),
         job.recipe.data.missing_in_eval,
     )
+    held_out, told = hold_out_of_training(usable.splits, job.recipe)
     return replace(
         job,
-        splits=replace(usable.splits, notes=(*usable.splits.notes, *notes)),
+        splits=replace(usable.splits, notes=(*usable.splits.notes, *notes, *told)),
         preprocessing=preprocessing,
         manifests=usable.manifests,
         pixels=usable.pixels,
+        held_out=held_out,
     )
