@@ -19,6 +19,7 @@ from tlf.inference.sealed_file import absent
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    from tlf.inference.calibrated import Calibrated
     from tlf.inference.classifier import TrainedClassifier
 
 TOLERANCE = 1e-4
@@ -57,6 +58,11 @@ class PortableHead(nn.Module):
         """Features (B, F) → logits (B, K)."""
         logits: Tensor = self.module(features)
         return logits
+
+    @property
+    def calibrated(self) -> "Calibrated | None":
+        """How sure the model is; None where an older tlf wrote the file."""
+        return self.metadata.calibration
 
     def __repr__(self) -> str:
         """What it is, in a line: a module's own text has a line for each layer."""

@@ -1,6 +1,7 @@
 """Predictions: one record for each image, and CSV tables of them."""
 
 import csv
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import nlargest
@@ -114,7 +115,31 @@ def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
             _column(name): f"{probability:.6f}"
             for name, probability in prediction.probabilities.items()
         },
+        **doubts(prediction),
     }
+
+
+def doubts(prediction: Prediction) -> dict[str, str]:
+    """What a run can say of doubts and of train images, as columns of a table. A set of labels is a
+    JSON list, as labels may hold any character.
+
+    >>> doubts(Prediction("ant", 0.5, {}, kept=("ant", "bee"), unlike=False))
+    {'unsure': '["ant", "bee"]', 'unlike': ''}
+    """
+    found: dict[str, str] = {}
+    if prediction.kept is not None:
+        labels = [printable(name) for name in prediction.kept]
+        found["unsure"] = json.dumps(labels, ensure_ascii=False) if prediction.unsure else ""
+    if prediction.unlike is not None:
+        found["unlike"] = "yes" if prediction.unlike else ""
+    for place, near in enumerate(prediction.nearest, 1):
+        end = "" if place == 1 else f"_{place}"
+        found |= {
+            f"nearest{end}": printable(near.name),
+            f"nearest_label{end}": printable(near.label),
+            f"similarity{end}": f"{near.similarity:.6f}",
+        }
+    return found
 
 
 def _column(name: str) -> str:

@@ -134,6 +134,8 @@ def load_train_images(path: Path, sha256: str) -> TrainImages:
         )  # fmt: skip
         if not len(images.names) == len(images.labels) == len(images.embeddings.flatten(1)):
             raise ValueError("it must have a name and a label for each embedding")
+        if images.threshold is not None and not -1 <= images.threshold <= 1:
+            raise ValueError(f"its threshold must be a cosine, got {images.threshold}")
     except Exception as error:  # whole, and yet forged: it may hold values of any type
         raise WeightsError(f"{path} is not a whole file of train images: {error}") from error
     return images

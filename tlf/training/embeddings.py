@@ -47,10 +47,9 @@ def embeddings(
         job: the job.
         train: indices of the train images; None: all of them.
         eval: indices of the eval images; None: all of them.
-        segment: one that has trained the head alone, where there is one: a new one is not begun.
+        segment: one that ``stored_by`` returns, where there is one: a new one is not begun.
     """
-    # What it has stored may be random views.
-    segment = _all_frozen(job) if segment is None else replace(segment, stored={})
+    segment = segment or _all_frozen(job)
     try:
         return Embeddings(
             (yield from _embedded(job, segment, "train", plain_train_images(job), train)),
