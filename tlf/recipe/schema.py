@@ -222,9 +222,10 @@ class Recipe:
     """Processes that load images, per training process."""
     monitor: Monitor = tasks.DEFAULT_MONITOR
     """The figure that decides which epoch is the best."""
-    calibration: Annotated[float, Field(gt=0, lt=1)] | Literal["eval"] = "eval"
+    calibration: Annotated[float, Field(gt=0, lt=1)] | Literal["eval", "out-of-fold"] = "eval"
     """Which images the temperature and the threshold of ``coverage`` come from: ``eval`` is the
-    eval split; a fraction of the train split is held out for it, and never trained on."""
+    eval split; a fraction of the train split is held out for it, and never trained on;
+    ``out-of-fold`` are all train images, each classified by a head that was not trained on it."""
     coverage: Coverage = 0.9
     """How often the label is among those that a prediction keeps. One that does not keep exactly
     one label is ``unsure``."""

@@ -31,7 +31,7 @@ from tlf.runtime.devices import start_accelerator
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.processes import lost_process
 from tlf.runtime.stored.state import place, state_file
-from tlf.training.calibration.classify import calibration_predictions
+from tlf.training.calibration.predictions import calibration_predictions
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.extensions import clear_states
 from tlf.training.embeddings import embeddings, stored_by
@@ -156,9 +156,7 @@ def _learnt(job: Job, state: State) -> Generator[Prepared | Notice | Stored, Non
     """Calibrate the best model, and embed the train images where the run stores them. Every process
     has to call this.
     """
-    if state.best is None:
-        raise RuntimeError("a run without an epoch")
-    source, found = yield from calibration_predictions(job, state.best.predictions)
+    source, found = yield from calibration_predictions(job, state)
     probabilities = job.task.probabilities(found.logits)
     calibrated = calibrate(found.logits, probabilities, found.labels, job.recipe.coverage, source)
     return Learnt(calibrated, (yield from _train_images(job, state)))

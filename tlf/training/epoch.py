@@ -102,7 +102,7 @@ def _make_updates(
         # tlf writes the rate itself. A scheduler that Accelerate prepared would step once per
         # process, and its state would have to be stored.
         factor = rate_factor(job.plan, phase, now)
-        _write_rates(segment.optimizer, factor)
+        write_rates(segment.optimizer, factor)
         began, graphs = time.perf_counter(), _graphs(job, segment)
         measure = measure or number in measured
         made = updates.make(number, len(batch), state.signals if measure else None)
@@ -153,7 +153,7 @@ def _compile_time(segment: Segment, seconds: float, *, compiled: bool) -> Iterat
         yield Notice(f"compiling took {extra:.1f} s of the {spent:.1f} s that an update took")
 
 
-def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+def write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Set the learning rate of the next update in every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor

@@ -28,7 +28,7 @@ from tlf.recipe.schema import Recipe
 from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS, Task
-from tlf.training.calibration.held_out import hold_out_of_training
+from tlf.training.calibration.held_out import check_calibration, hold_out_of_training
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
 from tlf.training.segments.compiled import Compiled
 
@@ -213,6 +213,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     with accelerator.main_process_first():
         built, classifier = build_model(plan, len(splits.classes))
     check_phases(plan, classifier)
+    check_calibration(plan, classifier)
     task, num_classes = TASKS[recipe.task], len(splits.classes)
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
         loss = recipe.loss.build(task.class_counts(splits.train.labels, num_classes))

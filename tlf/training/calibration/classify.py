@@ -1,47 +1,56 @@
 """Logits of the images that a model is calibrated on."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import torch
 from torch import Tensor
 
-from tlf.data.loading import EVAL_BATCH, make_batches
+from tlf.data.loading import EVAL_BATCH, Batch, make_batches
 from tlf.data.transfer import on_device
 from tlf.data.transforms import normalize
-from tlf.events import Prepared
 from tlf.training.embeddings import plain_train_images
-from tlf.training.evaluation import Predictions
+from tlf.training.features import Events, activations, model_inputs, stores_train
 from tlf.training.job import Job
-
-
-def calibration_predictions(
-    job: Job, best: Predictions
-) -> Generator[Prepared, None, tuple[str, Predictions]]:
-    """What the model gives for the images that calibrate it, and where they come from: ``eval`` or
-    ``calibration``. Every process has to call this, while the model has its best weights.
-
-    Parameters:
-        job: the job, with its loaders open.
-        best: what the model gives for the eval split.
-    """
-    if not job.held_out:
-        return "eval", best
-    indices = sorted(job.held_out)
-    logits = yield from _logits(job, indices)
-    return "calibration", Predictions(logits, job.labels["train"][indices])
+from tlf.training.segments.segment import Segment
 
 
 @torch.inference_mode()
-def _logits(job: Job, indices: list[int]) -> Generator[Prepared, None, Tensor]:
-    """Logits of train images (N, K) float32 on the CPU. Every process classifies all of them."""
-    device, classifier, done = job.accelerator.device, job.classifier.eval(), 0
-    rows: list[Tensor] = []
+def train_logits(
+    job: Job, indices: Sequence[int], segment: Segment | None = None
+) -> Generator[Events, None, Tensor]:
+    """Logits of train images (N, K) float32 on the CPU, without augmentation. Every process
+    classifies all of them.
+
+    Parameters:
+        job: the job, with its loaders open.
+        indices: of the images.
+        segment: the last one, if it trains the head alone; what it stores is used.
+    """
+    images, classifier = plain_train_images(job), job.classifier.eval()
     batches = [[(0, index) for index in batch] for batch in make_batches(indices, EVAL_BATCH)]
-    for batch in on_device(job.loaders.batches(plain_train_images(job), batches), device):
-        images = normalize(batch.inputs, job.preprocessing)
+    stored = None
+    if segment is not None and stores_train(job, job.recipe.phases[-1], segment):
+        title = f"{len(images.labels)} train images"
+        stored = yield from activations(job, segment, "train", images, 0, title)
+    loaded = (
+        on_device(job.loaders.batches(images, batches), job.accelerator.device)
+        if stored is None
+        else stored.batches(batches)
+    )
+    partition = None if segment is None else segment.partition
+    rows: list[Tensor] = []
+    for batch in loaded:
+        inputs = _inputs(job, segment, batch)
         with job.accelerator.autocast():
-            logits = classifier(images.contiguous(memory_format=torch.channels_last))
+            logits = (
+                classifier(inputs) if partition is None else partition.behind(classifier, inputs)
+            )
         rows.append(logits.float().cpu())
-        done += len(logits)
-        yield Prepared("logits of the images that calibrate", done, len(indices))
     return torch.cat(rows)
+
+
+def _inputs(job: Job, segment: Segment | None, batch: Batch) -> Tensor:
+    if segment is not None:
+        return model_inputs(job, segment, batch)
+    images = normalize(batch.inputs, job.preprocessing)
+    return images.contiguous(memory_format=torch.channels_last)
