@@ -390,7 +390,7 @@ def test_the_format_is_described_key_by_key(finished):
     about = json.loads(json.loads(header(data)[8:])["__metadata__"]["tlf"])
     table = section("tlf/inference/README.md", "The format")
     shown = [first.strip("`") for first, *_ in rows(table) if first.startswith("`")]
-    assert sorted(shown) == sorted(about)
+    assert sorted(shown) == sorted({*about, "unlike"})  # this run has stored no train images
     assert f"| `format` | {FORMAT}; " in table
 
 

@@ -81,6 +81,16 @@ class Classifier(nn.Module):
             )
 
 
+def pooled(features: Tensor) -> Tensor:
+    """What a head gets → embeddings (B, F) float32: features (B, F), or the mean over all places of
+    maps (B, F, H, W) or tokens (B, N, F).
+    """
+    features = features.float()
+    if features.ndim == 4:
+        return features.mean((2, 3))
+    return features.mean(1) if features.ndim == 3 else features
+
+
 def normalisation_modules(model: nn.Module) -> dict[str, nn.Module]:
     """Name → module, for every normalisation layer (batch, group, instance, layer, RMS norms)."""
     return {name: module for name, module in model.named_modules() if _normalises(module)}

@@ -57,8 +57,8 @@ def test_its_model_classifies(old, finished, images, monkeypatch):
     shutil.copy(finished / "recipe.toml", old)
     with safe_open(finished / "model.safetensors", framework="pt") as file:
         about = json.loads(file.metadata()["tlf"])
-    assert (about.pop("format"), about.pop("task")) == (2, "single-label")
-    del about["file_sha256"]
+    assert (about.pop("format"), about.pop("task")) == (3, "single-label")
+    del about["file_sha256"], about["calibrated"]
     monkeypatch.setattr(sealed_file, "FORMAT", 1)
     sealed_file.write_sealed(path, load_file(finished / "model.safetensors"), about)
     monkeypatch.undo()

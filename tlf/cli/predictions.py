@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.cells import cell_len
 
-from tlf.inference.predictions import Prediction, exact, row
+from tlf.inference.predictions import Prediction, doubts, exact, row
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable, shortened
 
@@ -18,6 +18,9 @@ Write = Callable[[Iterable[Prediction], TextIO, int | None], None]
 SEEN = 32
 """The widths of the table's columns are decided by so many images, which come in one batch."""
 
+FEW = 5
+"""So many labels of a set are named in a table."""
+
 NARROW = 16
 """A path or a label is shortened to so many cells, where a terminal is too narrow for it."""
 
@@ -25,21 +28,27 @@ NARROW = 16
 def write_table(predictions: Iterable[Prediction], file: TextIO, top: int | None) -> None:
     """Write a table for people. By default it shows the prediction and the runner-up.
 
-    A terminal gets columns that fit it: long paths are shortened in the middle, then labels. A file
-    gets full values.
+    A terminal gets columns that fit it: long paths are shortened in the middle, then notes and
+    labels. A file gets full values. A line for each of the nearest train images follows an image,
+    where they were asked for.
     """
     predictions = iter(predictions)
     begin = [*islice(predictions, SEEN)]
     count = min(2 if top is None else top, len(begin[0].probabilities))
     header = ["path", *chain(*((title, "probability") for title in _titles(count)))]
-    terminal = file.isatty()
-    widths = _widths(begin, header, get_terminal_size().columns if terminal else None)
+    if _has_notes(begin[0]):
+        header.append("note")
+    room = get_terminal_size().columns if file.isatty() else None
+    widths = _widths(begin, header, count, room)
     _write(file, _aligned(header, widths))
     for prediction in chain(begin, predictions):
         cells = _cells(prediction, count)
-        if terminal:
+        if room is not None:
             cells = [shortened(cell, width) for cell, width in zip(cells, widths, strict=True)]
         _write(file, _aligned(cells, widths))
+        for near in prediction.nearest:
+            line = f"  {near.similarity:6.4f}  {printable(near.label)}  {printable(near.name)}"
+            _write(file, line if room is None else shortened(line, room))
 
 
 def write_csv(predictions: Iterable[Prediction], file: TextIO, top: int | None) -> None:
@@ -56,18 +65,28 @@ def write_csv(predictions: Iterable[Prediction], file: TextIO, top: int | None) 
 
 def write_json_lines(predictions: Iterable[Prediction], file: TextIO, top: int | None) -> None:
     """Write a JSON object for each image: path, predicted class, class → probability. With ``top``,
-    the most probable classes in falling order, otherwise all in the order of the model.
+    the most probable classes in falling order, otherwise all in the order of the model. What the
+    run can say of doubts and of train images follows.
 
     It is ASCII, so a file may have any encoding, and a path whose bytes are not UTF-8 comes back
     from it unchanged.
     """
     for prediction in predictions:
         shown = prediction.probabilities if top is None else dict(prediction.top(top))
-        line = {
+        line: dict[str, object] = {
             "path": prediction.path,
             "predicted": prediction.label,
             "probabilities": {name: float(exact(figure)) for name, figure in shown.items()},
         }
+        if prediction.kept is not None:
+            line["unsure"] = [*prediction.kept] if prediction.unsure else None
+        if prediction.unlike is not None:
+            line["unlike"] = prediction.unlike
+        if prediction.nearest:
+            line["nearest"] = [
+                {"path": near.name, "label": near.label, "similarity": round(near.similarity, 6)}
+                for near in prediction.nearest
+            ]
         _write(file, dumps(line))
 
 
@@ -90,7 +109,7 @@ def _top_row(prediction: Prediction, count: int) -> dict[str, str]:
     for place, (name, probability) in enumerate(prediction.top(count), 1):
         end = "" if place == 1 else f"_{place}"
         found |= {f"predicted{end}": printable(name), f"probability{end}": exact(probability)}
-    return found
+    return found | doubts(prediction)
 
 
 # The table
@@ -106,17 +125,37 @@ def _titles(count: int) -> list[str]:
     return [*names[:count], *(f"{place}th" for place in range(4, count + 1))]
 
 
+def _has_notes(prediction: Prediction) -> bool:
+    return prediction.kept is not None or prediction.unlike is not None
+
+
+def _note(prediction: Prediction) -> str:
+    """What a person should doubt in a prediction.
+
+    >>> _note(Prediction("a", 0.4, {"a": 0.4, "b": 0.3, "c": 0.3}, kept=("a", "b"), unlike=True))
+    'unlike training; unsure: a, b'
+    """
+    notes = ["unlike training"] if prediction.unlike else []
+    if prediction.unsure and prediction.kept is not None:
+        labels = [printable(name) for name in prediction.kept]
+        more = [f"and {len(labels) - FEW} more"] if len(labels) > FEW else []
+        notes.append(f"unsure: {', '.join([*labels[:FEW], *more]) or 'none is probable enough'}")
+    return "; ".join(notes)
+
+
 def _cells(prediction: Prediction, count: int) -> list[str]:
     best = ((printable(name), f"{figure:.4f}") for name, figure in prediction.top(count))
-    return [printable(prediction.path or ""), *chain(*best)]
+    notes = [_note(prediction)] if _has_notes(prediction) else []
+    return [printable(prediction.path or ""), *chain(*best), *notes]
 
 
-def _widths(begin: Sequence[Prediction], header: Sequence[str], room: int | None) -> list[int]:
-    """The width of each column. ``room``: that of the terminal, if there is one.
+def _widths(
+    begin: Sequence[Prediction], header: Sequence[str], count: int, room: int | None
+) -> list[int]:
+    """The width of each column. ``count``: of labels; ``room``: of the terminal, if there is one.
 
-    The labels to come are known, the paths are not.
+    The labels to come are known, the paths and notes are not.
     """
-    count = len(header) // 2
     shown = [header, *(_cells(prediction, count) for prediction in begin)]
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
     if room is None:
@@ -124,7 +163,8 @@ def _widths(begin: Sequence[Prediction], header: Sequence[str], room: int | None
     longest = max(cell_len(printable(name)) for name in begin[0].probabilities)
     widths[1::2] = [max(width, longest) for width in widths[1::2]]
     room -= 2 * (len(widths) - 1)
-    for column in (0, *range(2 * count - 1, 0, -2)):  # the path, the last label, …, the prediction
+    # The path, the note, the last label, …, the prediction.
+    for column in (0, *range(len(widths) - 1, 2 * count, -1), *range(2 * count - 1, 0, -2)):
         least = min(widths[column], max(NARROW, cell_len(header[column])))
         widths[column] = max(least, widths[column] - max(0, sum(widths) - room))
     return widths
@@ -136,4 +176,4 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     for number, (text, width) in enumerate(zip(cells, widths, strict=True)):
         blanks = " " * (width - cell_len(text))
         parts.append(blanks + text if number and number % 2 == 0 else text + blanks)
-    return "  ".join(parts)
+    return "  ".join(parts).rstrip(" ")

@@ -37,8 +37,9 @@ def attached(head: nn.Module, metadata: Metadata, backbone: nn.Module) -> Traine
     stages = {"backbone": [name for name, _ in backbone.named_parameters()]}
     model = Classifier(backbone, head, stages).eval()
     return TrainedClassifier(
-        model, metadata.classes, metadata.preprocessing, metadata.task, metadata.precision
-    )
+        model, metadata.classes, metadata.preprocessing, metadata.task, metadata.precision,
+        metadata.calibration,
+    )  # fmt: skip
 
 
 def described(backbone: Mapping[str, Any]) -> str:

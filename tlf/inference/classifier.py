@@ -2,21 +2,25 @@
 
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import torch
 from torch import Tensor
 
 from tlf.data.transforms import normalize
 from tlf.errors import DataError
-from tlf.inference.predictions import Prediction, predictions
+from tlf.inference.predictions import Prediction, compared, predictions
 from tlf.inference.read_ahead import ImageLike, read_ahead
-from tlf.model import Classifier
+from tlf.model import Classifier, pooled
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.precision import autocast, usable
-from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks import DEFAULT, TASKS, Task
+
+if TYPE_CHECKING:
+    from tlf.inference.calibrated import Calibrated
+    from tlf.inference.train_images import TrainImages
 
 AT_ONCE = 32
 """The number of images in a batch."""
@@ -37,6 +41,12 @@ class TrainedClassifier:
     """What it computes in: ``no`` (float32), ``bf16`` or ``fp16``. A device without a fast form of
     it computes in float32, with a ``PrecisionWarning``. ``model`` itself computes in the type of
     its weights."""
+    calibrated: "Calibrated | None" = None
+    """How sure it is; None where its file does not say it."""
+    train_images: "TrainImages | None" = field(default=None, repr=False)
+    """What predictions call ``unlike`` is unlike these. None where they were not asked for."""
+    nearest: int = 0
+    """How many of the most similar train images a prediction names."""
 
     def __repr__(self) -> str:
         """What it is, in a line: a backbone's own text has a line for each layer."""
@@ -85,8 +95,7 @@ class TrainedClassifier:
         # logits depend on the size of a batch.
         while read := [*islice(readable, AT_ONCE)]:
             paths, pixels = zip(*read, strict=True)
-            logits = self.logits(pixels, precision)
-            yield from predictions(paths, task.probabilities(logits), self.labels, task)
+            yield from self._predictions(paths, self._scaled(pixels), task, precision)
 
     def logits(self, pixels: Sequence[Tensor], precision: str) -> Tensor:
         """Uint8 images (C, S, S), as they are read → float32 logits (B, K)."""
@@ -97,6 +106,20 @@ class TrainedClassifier:
         with torch.inference_mode(), autocast(precision, self._device):
             logits: Tensor = self.model(images)
         return logits.float()
+
+    def _predictions(
+        self, paths: Sequence[str | None], images: Tensor, task: Task, precision: str
+    ) -> Iterator[Prediction]:
+        """The predictions for prepared images (B, C, S, S)."""
+        if self.train_images is None:
+            probabilities = task.probabilities(self.compute(images, precision))
+            return predictions(paths, probabilities, self.labels, task, self.calibrated)
+        with torch.inference_mode(), autocast(precision, self._device):
+            features = self.model.features(images)
+            logits = self.model.head(features).float()
+        probabilities = task.probabilities(logits)
+        found = predictions(paths, probabilities, self.labels, task, self.calibrated)
+        return compared(found, pooled(features), self.train_images, self.nearest)
 
     def prepare(self, images: Sequence[ImageLike]) -> Tensor:
         """Images → the input of the model (B, C, H, W), on its device.

@@ -19,7 +19,9 @@ from tlf.inference.sealed_file import absent
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    from tlf.inference.calibrated import Calibrated
     from tlf.inference.classifier import TrainedClassifier
+    from tlf.inference.train_images import TrainImages
 
 TOLERANCE = 1e-4
 """How far recomputed logits may differ from those in the file, as a fraction of the largest one:
@@ -57,6 +59,24 @@ class PortableHead(nn.Module):
         """Features (B, F) → logits (B, K)."""
         logits: Tensor = self.module(features)
         return logits
+
+    @property
+    def calibrated(self) -> "Calibrated | None":
+        """How sure the model is; None where an older tlf wrote the file."""
+        return self.metadata.calibration
+
+    def train_images(self, path: str | PathLike[str]) -> "TrainImages":
+        """The train images that were stored with the head. ``path``: ``unlike.safetensors``.
+
+        Raises:
+            RunError: there is no such file, or the run has stored none.
+            WeightsError: it is damaged, or of another run.
+        """
+        from tlf.inference.train_images import load_train_images
+
+        if self.metadata.unlike is None:
+            raise RunError("this head names no train images: its run has not stored them")
+        return load_train_images(Path(path), self.metadata.unlike)
 
     def __repr__(self) -> str:
         """What it is, in a line: a module's own text has a line for each layer."""

@@ -4,11 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed
 from tlf.preprocessing import Preprocessing, read_preprocessing
+
+if TYPE_CHECKING:
+    from tlf.inference.calibrated import Calibrated
 
 FIRST_TASK = "single-label"
 """``tlf.tasks.DEFAULT``, written here because loading a head does not wait for ``tlf.tasks``."""
@@ -19,6 +22,8 @@ GOLDEN = ("golden.features", "golden.logits")
 
 LONGEST_TEXT = 200
 """The longest version, kind or name of a module, in characters. Class names may be longer."""
+
+_CALIBRATED = {"temperature", "coverage", "threshold", "source", "images"}
 
 _PREPARED = ("size", "resize", "crop", "interpolation", "mean", "std")
 """What every file says about preprocessing."""
@@ -53,6 +58,17 @@ class Metadata:
     changed_by: tuple[str, ...] | None = None
     """What changes a new model before the weights are loaded into it, by ``tlf_model_trained``:
     plugins and extensions, as a recipe names them. None: older files do not say it."""
+    calibrated: Mapping[str, Any] | None = None
+    """The fields of a ``tlf.inference.calibrated.Calibrated``. None: older files do not say it."""
+    unlike: str | None = None
+    """SHA-256 of the ``unlike.safetensors`` beside the file; None: there is none."""
+
+    @property
+    def calibration(self) -> "Calibrated | None":
+        """How sure the model is; None: older files do not say it."""
+        from tlf.inference.calibrated import Calibrated  # a head is loaded without it
+
+        return Calibrated(**self.calibrated) if self.calibrated else None
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -84,6 +100,9 @@ def as_json(metadata: Metadata) -> dict[str, Any]:
     about = asdict(metadata)
     if not metadata.preprocessing.prepare:
         del about["preprocessing"]["prepare"]  # as in files of runs without transforms
+    for key in ("calibrated", "unlike"):
+        if about[key] is None:
+            del about[key]
     about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
     read: dict[str, Any] = json.loads(dumps(about))
     return read
@@ -127,6 +146,10 @@ def _check(metadata: Metadata) -> None:
     texts |= {f"plugins.{k}": v for k, v in _table("plugins", metadata.plugins).items()}
     _table("metrics", metadata.metrics)
     _table("backbone.config", metadata.backbone.get("config", {}))
+    if metadata.unlike is not None:
+        texts["unlike"] = metadata.unlike
+    if metadata.calibrated is not None:
+        texts["calibrated.source"] = _check_calibrated(metadata.calibrated)["source"]
     for key, text in texts.items():
         if not isinstance(text, str) or len(text) > LONGEST_TEXT:
             raise ValueError(
@@ -136,6 +159,22 @@ def _check(metadata: Metadata) -> None:
         raise ValueError(f"classes must be a list of names, got {metadata.classes!r:.60}")
     if type(metadata.num_features) is not int or metadata.num_features < 1:
         raise ValueError(f"num_features must be above 0, got {metadata.num_features!r:.60}")
+
+
+def _check_calibrated(value: object) -> Mapping[str, Any]:
+    """Check the numbers; return the table."""
+    table = _table("calibrated", value)
+    if table.keys() != _CALIBRATED:
+        raise ValueError(f"calibrated must have {sorted(_CALIBRATED)}, got {[*table]!r:.100}")
+    for key in ("temperature", "coverage", "threshold"):
+        number = table[key]
+        if key == "threshold" and number is None:
+            continue
+        if not isinstance(number, int | float) or not 0 < number < 1000:  # NaN is not
+            raise ValueError(f"calibrated.{key} must be a number above 0, got {number!r:.60}")
+    if type(table["images"]) is not int:
+        raise ValueError(f"calibrated.images must be a number, got {table['images']!r:.60}")
+    return table
 
 
 def _names(value: object) -> tuple[str, ...] | None:

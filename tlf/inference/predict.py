@@ -15,6 +15,7 @@ from tlf.inference.placement import find_device, find_dtype
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
 from tlf.inference.stopped import load_stopped, warn_if_unfinished
+from tlf.inference.train_images import FILE, TrainImages, load_train_images
 from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import ModelPlan, read_model_plan
@@ -34,6 +35,8 @@ def load_classifier(
     *,
     device: "str | torch.device" = "cpu",
     dtype: "str | torch.dtype | None" = None,
+    unlike: bool = False,
+    nearest: int = 0,
 ) -> TrainedClassifier:
     """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded.
 
@@ -50,6 +53,9 @@ def load_classifier(
         dtype: what its weights are converted to, and what it computes in: ``float32``,
             ``float16``, ``bfloat16``, ``float64``, or a ``torch.dtype``. It takes the place of
             ``precision``, which leaves the weights in float32.
+        unlike: whether predictions say which images are unlike all train images. It reads the
+            run's ``unlike.safetensors``; where the run has written none, they do not say it.
+        nearest: how many of the most similar train images a prediction names, from the same file.
 
     >>> import tlf
     >>> tlf.load_classifier("runs/mine").predict("ant.jpg").label  # doctest: +SKIP
@@ -57,7 +63,7 @@ def load_classifier(
 
     Raises:
         RunError: the folder holds no run that has evaluated an epoch. Or there is no such
-            precision, device or dtype.
+            precision, device or dtype. Or train images are asked for that the run has not stored.
         PluginError: a plugin that the model needs is missing.
         WeightsError: its weights are damaged.
     """
@@ -67,11 +73,29 @@ def load_classifier(
     given = Path(run)
     folder = given.parent if given.name == "model.safetensors" else given
     model, metadata = _loaded(folder)
+    images = _train_images(folder, metadata, nearest) if unlike or nearest else None
     warn_if_unfinished(folder)
     return TrainedClassifier(
         model.eval().to(place, type_), metadata.classes, metadata.preprocessing, metadata.task,
-        "no" if type_ else precision or metadata.precision,
+        "no" if type_ else precision or metadata.precision, metadata.calibration, images, nearest,
     )  # fmt: skip
+
+
+def _train_images(folder: Path, metadata: Metadata, nearest: int) -> TrainImages | None:
+    """The train images that a run has stored; None if it has stored none and none is to be named.
+
+    Raises:
+        RunError: it has stored none, or they are no longer there.
+        WeightsError: they are damaged, or of another run.
+    """
+    if metadata.unlike is not None:
+        return load_train_images(folder / FILE, metadata.unlike)
+    if nearest:
+        raise RunError(
+            f"the run in {folder} has not stored its train images, so none can be named; train it "
+            "with unlike=true"
+        )
+    return None
 
 
 def _loaded(folder: Path) -> tuple[Classifier, Metadata]:
@@ -151,6 +175,7 @@ def predict(
     images: Paths,
     unreadable: Callable[[DataError], object] | None = None,
     precision: str | None = None,
+    nearest: int = 0,
 ) -> Iterator[Prediction]:
     """Classify images with the best model of a run: what ``tlf predict RUN IMAGE...`` prints.
 
@@ -164,6 +189,7 @@ def predict(
         precision: what to compute in, see ``load_classifier``. On the device of the run, its eval
             images get the labels of its predictions.csv; in the order of the file they also get
             the same bits of probabilities, unless stages were frozen.
+        nearest: how many of the most similar train images each prediction names.
 
     Yields:
         A prediction for each image, as soon as it is known. The images of a folder and its
@@ -176,7 +202,8 @@ def predict(
     """
     paths = [images] if isinstance(images, str | PathLike) else images
     files = expand(paths) if isinstance(paths, Sequence) else _each_within(paths, unreadable)
-    return load_classifier(run, precision).each(files, unreadable)
+    classifier = load_classifier(run, precision, unlike=True, nearest=nearest)
+    return classifier.each(files, unreadable)
 
 
 def expand(paths: Sequence[str | PathLike[str]]) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Predictions: one record for each image, and CSV tables of them, written and read."""
 
 import csv
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from heapq import nlargest
 from math import isfinite
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from tlf.inference.calibrated import Calibrated
+    from tlf.inference.train_images import Nearest, TrainImages
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -37,6 +41,18 @@ class Prediction:
     """Class → probability, in the order of the logits; they sum to 1."""
     path: str | None = None
     """The path of the image, if it was given by path."""
+    kept: tuple[str, ...] | None = None
+    """The labels that are probable enough to be kept, the best first: the true one is among them at
+    the rate of the run's ``coverage``. None where the model's file has no threshold."""
+    unlike: bool | None = None
+    """Whether the image is unlike all train images. None where that is not known or not asked."""
+    nearest: tuple["Nearest", ...] = field(default=(), repr=False)
+    """The train images that are most similar to it, if they were asked for."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether not exactly one label is kept: several are probable enough, or none is."""
+        return self.kept is not None and len(self.kept) != 1
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The most probable classes with their probabilities, ``count`` at most.
@@ -48,7 +64,11 @@ class Prediction:
 
 
 def predictions(
-    paths: Sequence[str | None], probabilities: "Tensor", classes: Sequence[str], task: Task
+    paths: Sequence[str | None],
+    probabilities: "Tensor",
+    classes: Sequence[str],
+    task: Task,
+    calibrated: "Calibrated | None" = None,
 ) -> Iterator[Prediction]:
     """One prediction for each image. ``probabilities``: (N, K).
 
@@ -64,7 +84,25 @@ def predictions(
                     "the model's weights are too large, or not finite; name another run"
                 )
         by_class, name = dict(zip(classes, row, strict=True)), task.names(label, classes)
-        yield Prediction(name, by_class[name], by_class, path)
+        kept = None if calibrated is None else calibrated.kept(by_class)
+        yield Prediction(name, by_class[name], by_class, path, kept)
+
+
+def compared(
+    predictions: Iterable[Prediction], embeddings: "Tensor", images: "TrainImages", nearest: int
+) -> Iterator[Prediction]:
+    """The predictions for images, which are compared with the train images.
+
+    Parameters:
+        predictions: one for each image.
+        embeddings: of the images (N, F).
+        images: the train images.
+        nearest: how many of them each prediction names.
+    """
+    similarities = images.similarities(embeddings)
+    unlike, near = images.unlike(similarities), images.nearest(similarities, nearest)
+    for one, alone, names in zip(predictions, unlike, near, strict=True):
+        yield replace(one, unlike=alone, nearest=names)
 
 
 def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
@@ -85,7 +123,31 @@ def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
             _column(name): exact(probability)
             for name, probability in prediction.probabilities.items()
         },
+        **doubts(prediction),
     }
+
+
+def doubts(prediction: Prediction) -> dict[str, str]:
+    """What a run can say of doubts and of train images, as columns of a table. A set of labels is a
+    JSON list, as labels may hold any character.
+
+    >>> doubts(Prediction("ant", 0.5, {}, kept=("ant", "bee"), unlike=False))
+    {'unsure': '["ant", "bee"]', 'unlike': ''}
+    """
+    found: dict[str, str] = {}
+    if prediction.kept is not None:
+        labels = [printable(name) for name in prediction.kept]
+        found["unsure"] = json.dumps(labels, ensure_ascii=False) if prediction.unsure else ""
+    if prediction.unlike is not None:
+        found["unlike"] = "yes" if prediction.unlike else ""
+    for place, near in enumerate(prediction.nearest, 1):
+        end = "" if place == 1 else f"_{place}"
+        found |= {
+            f"nearest{end}": printable(near.name),
+            f"nearest_label{end}": printable(near.label),
+            f"similarity{end}": f"{near.similarity:.6f}",
+        }
+    return found
 
 
 def exact(probability: float) -> str:

@@ -16,9 +16,9 @@ from tlf.errors import RunError, UnwritableError, WeightsError, in_shell
 from tlf.runtime.regular_file import check_regular
 from tlf.runtime.seal import BLANK, DIGEST, LONGEST_HEADER, digest, header, seal
 
-FORMAT = 2
-"""The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task; it is read
-too."""
+FORMAT = 3
+"""The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task, and formats
+1 and 2 say nothing about calibration; they are read too."""
 
 START = 64
 """How many bytes are read before it is known that a file is one of safetensors."""

@@ -8,7 +8,7 @@ epochs are never mixed.
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from tlf.errors import RunError, WeightsError, in_shell
+from tlf.inference.calibrated import calibrate
 from tlf.inference.metadata import Metadata, from_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
@@ -104,7 +105,15 @@ def _rebuilt(folder: Path, stored: dict[str, Any]) -> tuple[Classifier, Metadata
     plan.plugins.hook.tlf_model_trained(model=classifier)
     figures = {k: v for k, v in stored[name]["result"].items() if k.startswith(EVAL)}
     backbone = {**metadata.backbone, "sha256": backbone_sha256(classifier)}
-    return classifier, replace(metadata, metrics=figures, backbone=backbone)
+    calibrated = _calibrated(stored[name], metadata, plan.recipe.coverage)
+    return classifier, replace(metadata, metrics=figures, backbone=backbone, calibrated=calibrated)
+
+
+def _calibrated(best: dict[str, Any], metadata: Metadata, coverage: float) -> dict[str, Any]:
+    """The calibration by the eval split, whose logits a stored state has."""
+    logits, labels = best["logits"], best["labels"]
+    probabilities = TASKS[metadata.task].probabilities(logits)
+    return asdict(calibrate(logits, probabilities, labels, coverage, "eval"))
 
 
 def _blank(metadata: Metadata) -> torch.Tensor:

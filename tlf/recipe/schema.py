@@ -178,11 +178,15 @@ PretrainedBackbone = Annotated[Backbone, Kind("tlf_backbones", "backbone")]
 NewHead = Annotated[Head, Kind("tlf_heads", "head", default="linear")]
 
 
+Coverage = Annotated[float, Field(gt=0, lt=1)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelRecipe:
     """The part of a recipe that a trained model is built from: to classify needs no other."""
 
     seed: Seed = 0
+    coverage: Coverage = 0.9
     start_from: PathText | None = None
     extensions: Extensions = ()
     backbone: PretrainedBackbone
@@ -221,6 +225,16 @@ class Recipe:
     """Processes that load images, per training process."""
     monitor: Monitor = tasks.DEFAULT_MONITOR
     """The figure that decides which epoch is the best."""
+    calibration: Annotated[float, Field(gt=0, lt=1)] | Literal["eval", "out-of-fold"] = "eval"
+    """Which images the temperature and the threshold of ``coverage`` come from: ``eval`` is the
+    eval split; a fraction of the train split is held out for it, and never trained on;
+    ``out-of-fold`` are all train images, each classified by a head that was not trained on it."""
+    coverage: Coverage = 0.9
+    """How often the label is among those that a prediction keeps. One that does not keep exactly
+    one label is ``unsure``."""
+    unlike: Literal["auto"] | bool = "auto"
+    """Whether the run stores the embeddings of its train images, so that predictions say which
+    images are unlike all of them: ``auto`` where their features are stored anyway."""
     output: PathText
     """The folder of the run's files."""
     start_from: PathText | None = None

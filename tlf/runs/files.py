@@ -1,7 +1,7 @@
 """The files that a run writes to its folder, and when."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from torch import Tensor
 import tlf
 from tlf.data.transforms import normalize
 from tlf.events import SegmentStarted
+from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import Metadata, as_json
 from tlf.inference.model_files import backbone_sha256, save_head, save_model
 from tlf.inference.predictions import write_csv
+from tlf.inference.train_images import FILE, TrainImages, save_train_images
 from tlf.recipe.files import dump
 from tlf.recipe.tables import table
 from tlf.results import EVAL, EpochResult, RunResult, for_plugins
@@ -78,8 +80,22 @@ def write_segments(folder: Path, job: Job, segments: Sequence[SegmentStarted]) -
         write_whole(folder / SEGMENTS, "".join(lines))
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What is known of the best model, besides its weights."""
+
+    calibrated: Calibrated
+    train_images: TrainImages | None
+    """Where the run stores them."""
+
+
 def write_end(
-    folder: Path, job: Job, state: State, seconds: float, stopped: str | None = None
+    folder: Path,
+    job: Job,
+    state: State,
+    learnt: Learnt,
+    seconds: float,
+    stopped: str | None = None,
 ) -> RunResult:
     """Write the best model and its predictions on the eval split.
 
@@ -87,6 +103,7 @@ def write_end(
         folder: the folder of the run.
         job: the job; its model has the weights of the best epoch.
         state: the state; its stored file stays where the run may go on from it.
+        learnt: what else is known of the model.
         seconds: how long the run took.
         stopped: where and why it was stopped on request.
     """
@@ -100,7 +117,10 @@ def write_end(
         remove_model(folder)
         rewrite_history(folder, history)
         job.hook.tlf_model_trained(model=job.classifier)
-        metadata = _metadata(job, best.result)
+        metadata = _metadata(job, best.result, learnt.calibrated)
+        if learnt.train_images is not None:
+            sha256 = save_train_images(folder / FILE, learnt.train_images, tlf.__version__)
+            metadata = replace(metadata, unlike=sha256)
         save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
         predictions = folder / "predictions.csv"
         with writing(predictions), written_whole(predictions) as path:
@@ -127,12 +147,13 @@ def about_model(job: Job) -> Mapping[str, Any]:
     return as_json(_described(job))
 
 
-def _metadata(job: Job, best: EpochResult) -> Metadata:
+def _metadata(job: Job, best: EpochResult, calibrated: Calibrated) -> Metadata:
     described = _described(job)
     return replace(
         described,
         backbone={**described.backbone, "sha256": backbone_sha256(job.classifier)},
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
+        calibrated=asdict(calibrated),
     )
 
 

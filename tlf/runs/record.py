@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tlf.data.loading import order
 from tlf.data.workers import lost_processes_named
 from tlf.errors import (
     NotFiniteError,
@@ -14,17 +15,21 @@ from tlf.errors import (
     in_shell,
 )
 from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored
+from tlf.inference.calibrated import calibrate
+from tlf.inference.train_images import MEASURED, STORED, TrainImages, train_images
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.paths import path_keys
 from tlf.recipe.plan import Plan
 from tlf.results import EpochResult, RunResult
-from tlf.runs.files import about_model, record_epoch, write_end, write_segments
+from tlf.runs.files import Learnt, about_model, record_epoch, write_end, write_segments
 from tlf.runs.folder import has_ended
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.stored.state import place, state_file
+from tlf.training.calibration.predictions import calibration_predictions
 from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.extensions import clear_states
+from tlf.training.embeddings import embeddings, stored_by
 from tlf.training.job import Job, kernels_of, open_job, read_images
 from tlf.training.state import State
 from tlf.training.trainer import Event, stop, train
@@ -111,7 +116,32 @@ def _train_and_write(job: Job, folder: Path, state: State, started: float) -> It
         except NotFiniteError as error:
             yield from checkpointer.fall_back()
             raise NotFiniteError(f"{error}{_how_to_go_on(folder, state.phase)}") from error
-    yield write_end(folder, job, state, time.perf_counter() - started, stopped)
+    learnt = yield from _learnt(job, state)
+    yield write_end(folder, job, state, learnt, time.perf_counter() - started, stopped)
+
+
+def _learnt(job: Job, state: State) -> Generator[Prepared | Notice | Stored, None, Learnt]:
+    """Calibrate the best model, and embed the train images where the run stores them. Every process
+    has to call this.
+    """
+    source, found = yield from calibration_predictions(job, state)
+    probabilities = job.task.probabilities(found.logits)
+    calibrated = calibrate(found.logits, probabilities, found.labels, job.recipe.coverage, source)
+    return Learnt(calibrated, (yield from _train_images(job, state)))
+
+
+def _train_images(
+    job: Job, state: State
+) -> Generator[Prepared | Notice | Stored, None, TrainImages | None]:
+    segment, wanted = stored_by(job, state), job.recipe.unlike
+    if wanted is False or (wanted == "auto" and segment is None):
+        return None
+    train, split, seed = job.splits.train, job.splits, job.recipe.seed
+    some = sorted(order(seed, 0, len(split.train))[:STORED])
+    held_out = sorted(order(seed, 0, len(split.eval))[:MEASURED])
+    embedded = yield from embeddings(job, some, held_out, segment=segment)
+    labels = [job.task.names(train.labels[index], split.classes) for index in some]
+    return train_images([train.names[i] for i in some], labels, embedded.train, embedded.eval)
 
 
 def _recorded(event: Event, folder: Path, job: Job, state: State) -> Iterator[Event]:

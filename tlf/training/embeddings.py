@@ -4,7 +4,7 @@ Nearest images, near-duplicates and wrong labels are found among them. A run who
 was frozen has stored them already; otherwise they are computed once and stored.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,15 +13,17 @@ from torch import Tensor
 from tlf.data.loading import EVAL_BATCH, Images, make_batches
 from tlf.data.transfer import on_device
 from tlf.events import Prepared
-from tlf.training.features import Events, activations, eval_images, model_inputs
+from tlf.model import pooled
+from tlf.training.features import Events, activations, eval_images, model_inputs, stores_train
 from tlf.training.job import Job, largest_piece
 from tlf.training.phases import probed
 from tlf.training.segments.segment import Segment, SegmentSetup, begin_segment
+from tlf.training.state import State
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """The embeddings of all images of a job, in the order of its splits."""
+    """The embeddings of images of a job, in the order of its splits."""
 
     train: Tensor
     """(N, F) float32 on the CPU."""
@@ -29,26 +31,49 @@ class Embeddings:
     """(N, F) float32 on the CPU."""
 
 
-def embeddings(job: Job) -> Generator[Events, None, Embeddings]:
-    """Embed every image of both splits with the backbone as it is now. No image is augmented.
+def embeddings(
+    job: Job,
+    train: Sequence[int] | None = None,
+    eval: Sequence[int] | None = None,
+    *,
+    segment: Segment | None = None,
+) -> Generator[Events, None, Embeddings]:
+    """Embed images of both splits with the backbone as it is now. No image is augmented.
 
     A head that pools gets feature maps or tokens; their mean over all places is the embedding. All
     processes have to call this. The job's loaders have to be open (``with job.loaders``).
+
+    Parameters:
+        job: the job.
+        train: indices of the train images; None: all of them.
+        eval: indices of the eval images; None: all of them.
+        segment: one that ``stored_by`` returns, where there is one: a new one is not begun.
     """
-    train, evaluated = _train_images(job), eval_images(job)
-    segment = _all_frozen(job)
+    segment = segment or _all_frozen(job)
     try:
         return Embeddings(
-            (yield from _embedded(job, segment, "train", train)),
-            (yield from _embedded(job, segment, "eval", evaluated)),
+            (yield from _embedded(job, segment, "train", plain_train_images(job), train)),
+            (yield from _embedded(job, segment, "eval", eval_images(job), eval)),
         )
     finally:
         job.accelerator.free_memory()
 
 
-def _train_images(job: Job) -> Images:
+def plain_train_images(job: Job) -> Images:
     """The train split without augmentation."""
     return replace(eval_images(job), pixels=job.pixels["train"], labels=job.labels["train"])
+
+
+def stored_by(job: Job, state: State) -> Segment | None:
+    """The last segment of a run that stores the embeddings of every train image; None if it does
+    not: something of the backbone has trained, or images were augmented at random.
+    """
+    segment, phase = state.segment or state.last, job.recipe.phases[-1]
+    head = {*job.classifier.head_names}
+    alone = all(started.rates.keys() <= head for started in state.segments)
+    if segment is None or not alone or not stores_train(job, phase, segment):
+        return None
+    return segment
 
 
 def _all_frozen(job: Job) -> Segment:
@@ -67,32 +92,27 @@ def _all_frozen(job: Job) -> Segment:
 
 @torch.inference_mode()
 def _embedded(
-    job: Job, segment: Segment, split: str, images: Images
+    job: Job, segment: Segment, split: str, images: Images, chosen: Sequence[int] | None
 ) -> Generator[Events, None, Tensor]:
-    count = len(images.labels)
-    title = f"{count} {split} images"
+    every = range(len(images.labels))
+    title = f"{len(every)} {split} images"
     stored = yield from activations(job, segment, split, images, 0, title)
-    batches = [[(0, i) for i in batch] for batch in make_batches(range(count), EVAL_BATCH)]
+    indices = every if chosen is None else chosen
+    batches = [[(0, i) for i in batch] for batch in make_batches(indices, EVAL_BATCH)]
     if stored is not None:
         loaded = stored.batches(batches)
     else:
         loaded = on_device(job.loaders.batches(images, batches), job.accelerator.device)
     segment.classifier.eval()
     rows: list[Tensor] = []
+    done = 0
     for batch in loaded:
         features = model_inputs(job, segment, batch)
         if segment.partition is None:
             with job.accelerator.autocast():
                 features = segment.classifier.features(features)
-        rows.append(_pooled(features).cpu())
+        rows.append(pooled(features).cpu())
+        done += len(features)
         if stored is None:
-            yield Prepared(f"embeddings of {title}", EVAL_BATCH * len(rows), count)
+            yield Prepared(f"embeddings of {title}", done, len(indices))
     return torch.cat(rows)
-
-
-def _pooled(features: Tensor) -> Tensor:
-    """Features (B, F), maps (B, F, H, W) or tokens (B, N, F) → (B, F) float32."""
-    features = features.float()
-    if features.ndim == 4:
-        return features.mean((2, 3))
-    return features.mean(1) if features.ndim == 3 else features

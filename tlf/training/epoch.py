@@ -50,7 +50,8 @@ def train_epoch(
     started = time.perf_counter()
     # Evaluation set every module to eval mode, the trainable ones too.
     freeze(segment.classifier, segment.frozen)
-    indices = order(recipe.seed, run_epoch, len(job.splits.train))
+    every = order(recipe.seed, run_epoch, len(job.splits.train))
+    indices = [index for index in every if index not in job.held_out]
     batches = make_batches(
         indices, recipe.batch_size, lone=not trains_batchnorm(segment.classifier)
     )
@@ -102,7 +103,7 @@ def _make_updates(
 ) -> Iterator[Notice | Updated]:
     """Make the remaining updates of an epoch."""
     job, phase, segment = updates.job, updates.phase, updates.segment
-    measured, images = measured_updates(len(batches)), len(job.splits.train)
+    measured, images = measured_updates(len(batches)), sum(map(len, batches))
     pace, measure = Pace(job), False
     highest, heard = max(segment.rates.values()), _is_heard(job)
     for number, batch in enumerate(batches[state.update :], start=state.update):
@@ -111,7 +112,7 @@ def _make_updates(
         # tlf writes the rate itself. A scheduler that Accelerate prepared would step once per
         # process, and its state would have to be stored.
         factor = rate_factor(job.plan, phase, now)
-        _write_rates(segment.optimizer, factor)
+        write_rates(segment.optimizer, factor)
         began, graphs = time.perf_counter(), _graphs(job, segment)
         measure = measure or number in measured
         made = updates.make(number, len(batch), state.signals if measure else None)
@@ -162,7 +163,7 @@ def _compile_time(segment: Segment, seconds: float, *, compiled: bool) -> Iterat
         yield Notice(f"compiling took {extra:.1f} s of the {spent:.1f} s that an update took")
 
 
-def _write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+def write_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Set the learning rate of the next update in every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor

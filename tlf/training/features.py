@@ -112,6 +112,15 @@ def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
     return run_epoch % views if views and segment.partition else run_epoch
 
 
+def stores_train(job: Job, phase: Phase, segment: Segment) -> bool:
+    """Whether a segment stores what the head gets for every train image of a phase, and none of
+    these is augmented at random.
+    """
+    whole = segment.partition is not None and segment.partition.whole
+    stores = job.cache is not None and "train" in job.manifests
+    return whole and stores and not _random(train_images(job, phase))
+
+
 def train_activations(
     job: Job, phase: Phase, segment: Segment, run_epoch: int
 ) -> Generator[Events, None, Activations | None]:

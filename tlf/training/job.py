@@ -30,6 +30,7 @@ from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.kernels import Kernels
 from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS, Task
+from tlf.training.calibration.held_out import check_calibration, hold_out_of_training
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
 from tlf.training.segments.compiled import Compiled
 
@@ -65,6 +66,8 @@ class Job:
     until ``read_images`` has read them."""
     unreadable: tuple[Unreadable, ...] = ()
     """Images that ``read_images`` has left out."""
+    held_out: frozenset[int] = frozenset()
+    """Indices of the train images that calibrate the model, so that no step trains on them."""
 
     @cached_property
     def labels(self) -> Mapping[str, Tensor]:
@@ -214,6 +217,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     with accelerator.main_process_first():
         built, classifier = build_model(plan, len(splits.classes))
     check_phases(plan, classifier)
+    check_calibration(plan, classifier)
     task, num_classes = TASKS[recipe.task], len(splits.classes)
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
         loss = recipe.loss.build(task.class_counts(splits.train.labels, num_classes))
@@ -277,11 +281,13 @@ def read_images(job: Job, *, may_lose_classes: bool = False) -> Generator[Events
         job.recipe.data.missing_in_eval,
         may_lose_classes=may_lose_classes,
     )
+    held_out, told = hold_out_of_training(usable.splits, job.recipe)
     return replace(
         job,
-        splits=replace(usable.splits, notes=(*usable.splits.notes, *notes)),
+        splits=replace(usable.splits, notes=(*usable.splits.notes, *notes, *told)),
         preprocessing=preprocessing,
         manifests=usable.manifests,
         pixels=usable.pixels,
         unreadable=usable.unreadable,
+        held_out=held_out,
     )

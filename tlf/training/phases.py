@@ -220,6 +220,14 @@ _LONE = (
 )
 
 
+def trains_backbone(plan: Plan, classifier: Classifier) -> str | None:
+    """The name of the first phase in which the backbone trains, or may train; None without one."""
+    for phase in plan.recipe.phases:
+        if not all({*classifier.backbone_names} <= f for f in _possible(plan, classifier, phase)):
+            return phase.name
+    return None
+
+
 def trains_norms(plan: Plan, classifier: Classifier) -> str | None:
     """The name of the first phase in which BatchNorm trains, or may train; None if there is none.
 

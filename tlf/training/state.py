@@ -40,6 +40,8 @@ class State:
     signals: Signals = field(default_factory=Signals)
     """Of this epoch."""
     segment: Segment | None = None
+    last: Segment | None = None
+    """The last one that has ended, if it has trained the head alone: what it stores is of use."""
     ema: Ema | None = None
     ended: bool = False
     """Whether the last phase has trained and evaluated its last epoch."""

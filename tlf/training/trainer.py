@@ -105,10 +105,17 @@ def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None,
         yield from _end(job, phase, state.segment, state)
     state.ended = state.phase + 1 == len(job.recipe.phases)
     yield PhaseEnded(phase.name)  # its state is stored: after the audit, and with its segment
+    state.last = _of_the_head(state.segment)
     state.segment = state.ema = None
     if state.phase_best is None:
         raise RuntimeError(f"phase {phase.name} has no epoch")
     return state.phase_best
+
+
+def _of_the_head(segment: Segment | None) -> Segment | None:
+    """A segment that has trained the head alone, behind stored features."""
+    partition = None if segment is None else segment.partition
+    return segment if partition is not None and partition.whole else None
 
 
 def _current_segment(

@@ -46,7 +46,7 @@ def figures(row):
 def test_csv_equals_the_predictions_of_the_run(predict, known, images):
     found = read(predict(images / "val", "--format", "csv"))
     assert [row["path"] for row in found] == [str(images / name) for name in known]
-    assert list(found[0]) == ["path", "predicted", "p_circles", "p_squares"]
+    assert list(found[0]) == ["path", "predicted", "p_circles", "p_squares", "unsure"]
     for row, expected in zip(found, known.values(), strict=True):
         assert row["predicted"] == expected["predicted"]
         torch.testing.assert_close(figures(row), figures(expected), atol=2e-6, rtol=0)
@@ -57,16 +57,18 @@ def test_json_lines_and_the_table_hold_the_same(predict, images):
     rows = read(predict(*files, "--format=csv"))
     lines = [json.loads(line) for line in predict(*files, "--format=jsonl").splitlines()]
     table = [line.split() for line in predict(*files).splitlines()]
-    assert table[0] == ["path", "prediction", "probability", "runner-up", "probability"]
+    assert table[0] == ["path", "prediction", "probability", "runner-up", "probability", "note"]
     for line, row in zip(table[1:], rows, strict=True):
         other = next(n for n in ("circles", "squares") if n != row["predicted"])
         best = [(n, f"{float(row[f'p_{n}']):.4f}") for n in (row["predicted"], other)]
-        assert line == [row["path"], *best[0], *best[1]]
+        assert line[:5] == [row["path"], *best[0], *best[1]]
+        assert bool(line[5:]) is bool(row["unsure"])
     assert lines == [
         {
             "path": row["path"],
             "predicted": row["predicted"],
             "probabilities": {n: float(row[f"p_{n}"]) for n in ("circles", "squares")},
+            "unsure": json.loads(row["unsure"] or "null"),
         }
         for row in rows
     ]

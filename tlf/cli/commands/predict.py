@@ -27,6 +27,10 @@ FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
 """How the name of a file ends → the format that it is written in, unless another is named."""
 
 
+WHY = 3
+"""How many train images ``--why`` names."""
+
+
 @click.command()
 @arguments.run_folder
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
@@ -46,6 +50,7 @@ FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
     "--output", type=click.Path(path_type=Path), metavar="FILE", callback=arguments.named_file,
     help="The file to write instead, such as found.csv; it is replaced.",
 )  # fmt: skip
+@click.option("--why", is_flag=True, help="Name the 3 most similar train images of each image.")
 @click.option("-0", "--null", is_flag=True, help="With -: paths end with NUL: find -print0.")
 def command(
     run: Path,
@@ -55,13 +60,15 @@ def command(
     top: int | None,
     output: Path | None,
     *,
+    why: bool,
     null: bool,
 ) -> None:
     """Classify images with the best model of a run.
 
     IMAGE is a file, a folder of images, or - for paths on stdin, one a line. Each line is written
-    as soon as its image is classified. Unreadable files are left out and listed at the end, on
-    stderr. The exit code is then 1, or 2 if no image can be read.
+    as soon as its image is classified. It says where the model is unsure, and which images are
+    unlike all train images, where the run can tell. Unreadable files are left out and listed at the
+    end, on stderr. The exit code is then 1, or 2 if no image can be read.
     """
     from tlf.cli.image_progress import with_progress
     from tlf.cli.predictions import WRITERS
@@ -75,7 +82,9 @@ def command(
     problems: list[str] = []
     number = 0
     with warnings_as_notes():
-        found = tlf.predict(run, paths, lambda error: problems.append(str(error)), precision)
+        found = tlf.predict(
+            run, paths, lambda error: problems.append(str(error)), precision, WHY if why else 0
+        )
     shown = with_progress(_at_least_one(found, problems), total, lambda: len(problems))
 
     def counted() -> "Iterator[Prediction]":

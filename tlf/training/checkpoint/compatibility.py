@@ -55,7 +55,8 @@ def has_other_optimizer(stored: Mapping[str, Any], job: Job) -> bool:
 
 
 def _batches(job: Job) -> list[Any]:
-    return [job.recipe.seed, job.recipe.batch_size, job.manifests.get("train")]
+    held_out = [job.recipe.calibration] if job.held_out else []
+    return [job.recipe.seed, job.recipe.batch_size, job.manifests.get("train"), *held_out]
 
 
 def _optimizer(job: Job, phase: int) -> str:

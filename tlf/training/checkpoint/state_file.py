@@ -57,7 +57,9 @@ def remove_model(folder: Path) -> None:
     """Remove the model's files of an earlier end, before other ones are written, or a state with a
     better epoch. So a model in a run's folder is the best one of the stored state.
     """
-    for name in ("model.safetensors", "head.safetensors", "predictions.csv"):
+    for name in (
+        "model.safetensors", "head.safetensors", "unlike.safetensors", "predictions.csv"
+    ):  # fmt: skip
         (folder / name).unlink(missing_ok=True)
 
 

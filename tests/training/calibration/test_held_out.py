@@ -1,0 +1,50 @@
+"""Which train images are held out to calibrate: decided by the seed and their names."""
+
+from dataclasses import replace
+
+import pytest
+
+from tlf.components import Split, Splits
+from tlf.errors import DataError
+from tlf.training.calibration.held_out import hold_out_of_training
+
+
+def splits_of(names, labels):
+    split = Split(tuple(names), tuple(labels), lambda index: b"")
+    return Splits(split, split, ("ant", "bee"))
+
+
+MANY = splits_of([f"{number}.jpg" for number in range(40)], [0] * 30 + [1] * 10)
+
+
+@pytest.fixture(scope="module")
+def recipe(job):
+    return job.recipe
+
+
+def test_nothing_is_held_out_by_default(recipe):
+    assert hold_out_of_training(MANY, recipe) == (frozenset(), ())
+
+
+def test_the_same_part_of_each_class(recipe):
+    asked = replace(recipe, calibration=0.2)
+    indices, (note,) = hold_out_of_training(MANY, asked)
+    assert sorted(index >= 30 for index in indices) == [False] * 6 + [True] * 2
+    assert note.startswith("8 of 40 train images are held out to calibrate the model")
+    assert hold_out_of_training(MANY, asked)[0] == indices
+    assert hold_out_of_training(MANY, replace(asked, seed=1))[0] != indices
+    # In another order, the same images.
+    names = MANY.train.names[::-1]
+    other, _ = hold_out_of_training(splits_of(names, MANY.train.labels[::-1]), asked)
+    assert {names[index] for index in other} == {MANY.train.names[index] for index in indices}
+
+
+def test_an_image_that_is_listed_twice_is_held_out_twice(recipe):
+    twice = splits_of([*MANY.train.names] * 2, [*MANY.train.labels] * 2)
+    indices, _ = hold_out_of_training(twice, replace(recipe, calibration=0.2))
+    assert {index + 40 for index in indices if index < 40} == {i for i in indices if i >= 40}
+
+
+def test_classes_of_one_image_keep_it(recipe):
+    with pytest.raises(DataError, match="calibration must leave an image of each class"):
+        hold_out_of_training(splits_of("ab", [0, 1]), replace(recipe, calibration=0.5))

@@ -1,0 +1,56 @@
+"""Logits of the images that a model is calibrated on."""
+
+from collections.abc import Generator, Sequence
+
+import torch
+from torch import Tensor
+
+from tlf.data.loading import EVAL_BATCH, Batch, make_batches
+from tlf.data.transfer import on_device
+from tlf.data.transforms import normalize
+from tlf.training.embeddings import plain_train_images
+from tlf.training.features import Events, activations, model_inputs, stores_train
+from tlf.training.job import Job
+from tlf.training.segments.segment import Segment
+
+
+@torch.inference_mode()
+def train_logits(
+    job: Job, indices: Sequence[int], segment: Segment | None = None
+) -> Generator[Events, None, Tensor]:
+    """Logits of train images (N, K) float32 on the CPU, without augmentation. Every process
+    classifies all of them.
+
+    Parameters:
+        job: the job, with its loaders open.
+        indices: of the images.
+        segment: the last one, if it trains the head alone; what it stores is used.
+    """
+    images, classifier = plain_train_images(job), job.classifier.eval()
+    batches = [[(0, index) for index in batch] for batch in make_batches(indices, EVAL_BATCH)]
+    stored = None
+    if segment is not None and stores_train(job, job.recipe.phases[-1], segment):
+        title = f"{len(images.labels)} train images"
+        stored = yield from activations(job, segment, "train", images, 0, title)
+    loaded = (
+        on_device(job.loaders.batches(images, batches), job.accelerator.device)
+        if stored is None
+        else stored.batches(batches)
+    )
+    partition = None if segment is None else segment.partition
+    rows: list[Tensor] = []
+    for batch in loaded:
+        inputs = _inputs(job, segment, batch)
+        with job.accelerator.autocast():
+            logits = (
+                classifier(inputs) if partition is None else partition.behind(classifier, inputs)
+            )
+        rows.append(logits.float().cpu())
+    return torch.cat(rows)
+
+
+def _inputs(job: Job, segment: Segment | None, batch: Batch) -> Tensor:
+    if segment is not None:
+        return model_inputs(job, segment, batch)
+    images = normalize(batch.inputs, job.preprocessing)
+    return images.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,76 @@
+"""Train images that calibrate the model: the head that classifies them has not seen them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from tlf.components import Split, Splits
+from tlf.data.splits import dealt, hold_out
+from tlf.errors import DataError, RecipeError
+from tlf.model import Classifier
+from tlf.recipe.plan import Plan
+from tlf.recipe.schema import Recipe
+from tlf.training.phases import trains_backbone
+
+FOLDS = 5
+
+
+def check_calibration(plan: Plan, classifier: Classifier) -> None:
+    """Check that a head alone trains where heads are trained on folds: a backbone that trains has
+    seen the labels of all of them.
+
+    Raises:
+        RecipeError: names the first phase that trains more.
+    """
+    if plan.recipe.calibration != "out-of-fold":
+        return
+    if phase := trains_backbone(plan, classifier):
+        problem = (
+            'calibration: must be "eval" or a fraction where the backbone trains, as in the phase '
+            f'{phase}, got "out-of-fold"; write calibration = 0.1, for example'
+        )
+        raise RecipeError([problem], plan.source)
+
+
+def hold_out_of_training(splits: Splits, recipe: Recipe) -> tuple[frozenset[int], tuple[str, ...]]:
+    """The indices of the train images that ``calibration`` holds out of each class, and a note
+    about them. Which ones they are depends only on the seed and on each image's name.
+
+    Raises:
+        DataError: each class has a single image.
+    """
+    fraction = recipe.calibration
+    if isinstance(fraction, str):
+        return frozenset(), ()
+    _, held_out = hold_out(_by_class(splits.train), fraction, recipe.seed)
+    indices = _indices(splits.train, {name for names in held_out.values() for name in names})
+    if not indices:
+        raise DataError(
+            f"calibration must leave an image of each class to train on, got {fraction} of classes "
+            'with a single image; write calibration = "eval", or add images'
+        )
+    note = (
+        f"{len(indices):,} of {len(splits.train):,} train images are held out to calibrate the "
+        f"model (calibration = {fraction})"
+    )
+    return indices, (note,)
+
+
+def folds(split: Split, seed: int) -> list[frozenset[int]]:
+    """A split dealt into folds, each with the same part of every class: the indices of their
+    images. Empty folds are left out.
+    """
+    dealt_names = dealt(_by_class(split), FOLDS, seed)
+    return [indices for names in dealt_names if (indices := _indices(split, names))]
+
+
+def _by_class(split: Split) -> dict[Any, list[str]]:
+    """Label → the names of its images."""
+    groups: dict[Any, list[str]] = {}
+    for name, label in zip(split.names, split.labels, strict=True):
+        groups.setdefault(label, []).append(name)
+    return groups
+
+
+def _indices(split: Split, names: Collection[str]) -> frozenset[int]:
+    """The indices of images by name: one that is listed twice has two."""
+    return frozenset(index for index, name in enumerate(split.names) if name in names)
