@@ -103,7 +103,7 @@ def test_verbs_are_the_protocols():
     ]
     verbs = [signature(f, ("self",)) for p in protocols for f in p.body
              if isinstance(f, ast.FunctionDef)]  # fmt: skip
-    assert len(verbs) == 11
+    assert len(verbs) == 12
     words = " ".join(README.split())
     assert [verb for verb in verbs if f"`{verb}`" not in words] == []
 
@@ -113,8 +113,8 @@ def test_checks_are_shown_with_their_defaults():
     functions = {
         name: node
         for kind in ("datasets", "augmentations", "backbones", "heads", "losses",
-                     "freeze_policies", "optimizers", "schedulers", "extensions", "decisions",
-                     "command_line")
+                     "evaluation.metrics", "freeze_policies", "optimizers", "schedulers",
+                     "extensions", "decisions", "command_line")
         for name, node in defined(f"tlf.testing.{kind}").items()
         if name.startswith("check_")
     }  # fmt: skip
@@ -281,6 +281,18 @@ def test_tlf_losses(offered, trained):
     testing.check_loss(loss)
     _, result = trained(f"loss={kind}")
     assert all(0 < epoch.train_loss < 2 for epoch in result.history)
+
+
+def test_tlf_metrics(offered, trained):
+    kind, sure = offered("tlf_metrics")
+    testing.check_metric(sure)
+    folder, result = trained(f"metrics=['{kind}', 'macro-f1']", "monitor=eval_sure_of")
+    assert result.best.eval_sure_of == max(epoch.eval_sure_of for epoch in result.history)
+    line = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
+    assert line["eval_sure_of"] == result.history[0].eval_sure_of
+    shown = CliRunner().invoke(cli, ["history", str(folder)]).output
+    assert re.search(r"loss +top-1 +sure +macro-F1 +lr", shown)
+    assert "* the best epoch, by eval_sure_of" in shown
 
 
 def test_tlf_freeze_policies(offered, trained):

@@ -60,6 +60,11 @@ def tlf_losses() -> Mapping[str, type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def tlf_metrics() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer metrics: figures of every evaluation, beside top-1. Named by ``metrics``."""
+
+
+@hookspec
 def tlf_freeze_policies() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer freeze policies: which parameters are frozen. Named by a phase's ``freeze``."""
 

@@ -1,5 +1,5 @@
 """A log of every update and a limit of time, which survive kills; an export that takes pixels as
-they are; local contrast for all images.
+they are; local contrast for all images; a metric that guessing cannot raise.
 
 Source: the program is one of torch.export, https://docs.pytorch.org/docs/stable/export.html; the
 contrast is that of Jarrett et al. 2009, without the division by channel.
@@ -180,6 +180,35 @@ class Contrast:
         return nn.functional.avg_pool2d(
             values, side, stride=1, padding=self.radius, count_include_pad=False
         )
+
+
+@dataclass(frozen=True)
+class Matthews:
+    """The correlation of predictions and labels (Gorodkin 2004, the multi-class form of Matthews
+    1975): 1 where all are right, about 0 for guessing, whatever the classes' sizes.
+    """
+
+    title = "MCC"
+    higher_is_better = True
+    is_rate = False
+
+    def measure(self, probabilities: Tensor, labels: Tensor) -> float:
+        """The coefficient; 0 where it is not defined, as in scikit-learn."""
+        predicted, images = probabilities.argmax(1), len(labels)
+        right = int((predicted == labels).sum())
+        classes = probabilities.shape[1]
+        sizes, answers = (one.bincount(minlength=classes).double() for one in (labels, predicted))
+        spreads = [images**2 - one.square().sum().item() for one in (sizes, answers)]
+        if not all(spreads):
+            return 0.0
+        together: float = right * images - (sizes * answers).sum().item()
+        return together / (spreads[0] * spreads[1]) ** 0.5
+
+
+@hookimpl
+def tlf_metrics() -> dict[str, type]:
+    """Offer the coefficient to recipes."""
+    return {"matthews": Matthews}
 
 
 @hookimpl

@@ -119,9 +119,10 @@ def _show_start(event: RunStarted, console: Console) -> None:
 def _show_end(result: RunResult, console: Console) -> None:
     best = result.best
     stopped = "" if result.stopped is None else f"\n{result.stopped}"
+    metrics = describe_metrics(best.metrics, described=best.described)
     say(
         console,
-        f"{stopped}\nbest      {best.phase} {best.epoch + 1}: {describe_metrics(best.metrics)}, "
+        f"{stopped}\nbest      {best.phase} {best.epoch + 1}: {metrics}, "
         f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s in total\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"

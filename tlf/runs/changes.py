@@ -21,6 +21,7 @@ FIXED = {
     "output": "a run stays in its folder",
     "task": "the best epoch so far was measured by it",
     "monitor": "the best epoch so far was chosen by it",
+    "metrics": "a run keeps its metrics",
     "transforms.size": "the best epoch so far was measured on images of this size",
     "transforms.resize": "the best epoch so far was measured on images of this size",
 }

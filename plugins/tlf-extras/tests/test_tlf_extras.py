@@ -2,17 +2,21 @@
 model's logits.
 """
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import tlf_extras
 import torch
-from tlf_extras import Contrast, Pixels, Steps, TimeLimit
+from tlf_extras import Contrast, Matthews, Pixels, Steps, TimeLimit
 
+from tlf.components import Catalogue, Offer, Plugin
 from tlf.runs.resume import resumed
 from tlf.runs.run import run
-from tlf.testing import check_exporter, check_extension, check_transform
+from tlf.testing import check_exporter, check_extension, check_metric, check_transform
 from tlf.testing.tiny_run import UPDATES, tiny_plan
+
+EXTRAS = Plugin("extras", "tlf-extras", "0")
 
 
 def test_it_keeps_the_contract():
@@ -20,6 +24,7 @@ def test_it_keeps_the_contract():
     check_extension(TimeLimit(), measured=["since", "used"])
     check_exporter(Pixels())
     check_transform(Contrast(radius=3))
+    check_metric(Matthews())
 
 
 def test_contrast_does_not_depend_on_the_light():
@@ -90,3 +95,26 @@ def test_a_limit_counts_the_time_of_all_processes_and_begins_anew_after_its_end(
 def test_a_limit_is_positive():
     with pytest.raises(ValueError, match="seconds must be more than 0, got 0"):
         TimeLimit(seconds=0)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_matthews_is_scikit_learns(classes):
+    from sklearn.metrics import matthews_corrcoef
+
+    random = torch.Generator().manual_seed(classes)
+    labels = torch.randint(0, classes, (40,), generator=random)
+    probabilities = torch.rand(40, classes, generator=random)
+    for one in (probabilities, torch.ones(40, classes)):
+        expected = matthews_corrcoef(labels, one.argmax(1))
+        assert Matthews().measure(one, labels) == pytest.approx(expected)
+
+
+def test_matthews_chooses_the_best_epoch(tmp_path):
+    folder = tmp_path / "run"
+    plan, offer = tiny_plan(folder), Offer("tlf_metrics", "extras:matthews", Matthews, EXTRAS)
+    catalogue = Catalogue((*plan.plugins.catalogue.offers, offer))
+    recipe = replace(plan.recipe, metrics=(Matthews(),), monitor="eval_matthews")
+    plugins = replace(plan.plugins, catalogue=catalogue)
+    *_, result = run(replace(plan, recipe=recipe, plugins=plugins))
+    assert result.best.eval_matthews == max(epoch.eval_matthews for epoch in result.history)
+    assert result.best.metric("matthews").title == "MCC"

@@ -6,6 +6,7 @@ import click
 
 import tlf
 from tlf.cli.output import say
+from tlf.results import EVAL
 from tlf.tasks import DEFAULT_MONITOR, MONITORS
 
 
@@ -52,4 +53,5 @@ def monitor_of(run: Path) -> str:
 
     # Its epochs may be all that is left of a run.
     monitor = recorded_recipe(run).get("monitor")
-    return monitor if monitor in MONITORS else DEFAULT_MONITOR
+    name = monitor if isinstance(monitor, str) else ""
+    return name if name in MONITORS or name.startswith(EVAL) else DEFAULT_MONITOR

@@ -1,0 +1,1 @@
+"""The contracts of what plugins say about a trained model: metrics."""
