@@ -52,8 +52,7 @@ class Split:
     labels: Sequence[Any]
     """The label of each image, as the task defines it: for one label per image, its class index."""
     read: Callable[[int], bytes]
-    """Index → the encoded image (JPEG, PNG, …). Must be picklable: worker processes may load
-    images."""
+    """Index → the encoded image (JPEG, PNG, …). Picklable: worker processes may load images."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -104,8 +103,7 @@ class BuiltBackbone:
     """Where the architecture's own loader does not take a linear head from ``model.safetensors``:
     a sentence that says why. A run and ``tlf explain`` show it before training."""
     notes: tuple[str, ...] = ()
-    """What a person should know about the weights, such as what was resized: one sentence each. A
-    run shows and stores them."""
+    """What a person should know about the weights: one sentence each. A run stores them."""
 
 
 class Backbone(Protocol):
