@@ -5,6 +5,7 @@ Source: the program is one of torch.export, https://docs.pytorch.org/docs/stable
 contrast is that of Jarrett et al. 2009, without the division by channel.
 """
 
+import csv
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from tlf.data.transforms import normalize
 from tlf.hookspecs import hookimpl
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
+from tlf.reports.panel import Panel
+from tlf.reports.report import Report
 from tlf.results import UpdateResult
 
 
@@ -57,9 +60,39 @@ class Steps:
         """Write the error into the last line."""
         self._add(f"# {type(error).__name__}: {' '.join(str(error).split())}")
 
+    @hookimpl
+    def tlf_report_panels(self, report: Report) -> Sequence[Panel]:
+        """The loss of every update, where the run has written the file."""
+        if report.run is None or not (report.run.folder / self.file).is_file():
+            return []
+        with (report.run.folder / self.file).open(encoding="utf-8", newline="") as file:
+            losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+        return [Panel("steps", "Loss of every update", _chart(losses))] if losses else []
+
     def _add(self, line: str) -> None:
         with Path(self.state["path"]).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def _chart(losses: Sequence[float]) -> str:
+    """Losses as a line, from the first update to the last."""
+    width, height, most = 640, 200, max(max(losses), 1e-9)
+    # At most 640 points: there are no more pixels. Each is the last of some neighbours.
+    step = -(-len(losses) // width)
+    shown = losses[step - 1 :: step] or losses[-1:]
+    across = width / max(1, len(shown) - 1)
+    points = " ".join(
+        f"{place * across:.1f},{height * (1 - loss / most):.1f}" for place, loss in enumerate(shown)
+    )
+    about = f"mean loss of each epoch so far: {losses[0]:.4g} at first, {losses[-1]:.4g} at last"
+    return (
+        f'<figure><svg viewBox="0 0 {width} {height + 4}" role="img" aria-labelledby="title">'
+        f'<title id="title">{len(losses):,} updates, {about}</title>'
+        f'<path d="M0 {height}H{width}" stroke="currentColor" opacity="0.3"/>'
+        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/></svg>'
+        f"<figcaption>{len(losses):,} updates from left to right, loss from 0 to {most:.4g}; "
+        f"{about}.</figcaption></figure>"
+    )
 
 
 @dataclass(frozen=True)

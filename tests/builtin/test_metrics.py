@@ -23,11 +23,12 @@ def test_they_are_scikit_learns(predictions):
     assert MacroF1().measure(probabilities, labels) == pytest.approx(expected)
 
 
-def test_a_class_without_eval_images_does_not_count():
-    probabilities = torch.eye(4)[[0, 0, 1, 3]]
-    labels = torch.tensor([0, 1, 1, 0])
+def test_a_class_without_eval_images_counts_where_it_is_predicted():
+    probabilities, labels = torch.eye(4)[[0, 0, 1, 3]], torch.tensor([0, 1, 1, 0])
     assert BalancedAccuracy().measure(probabilities, labels) == pytest.approx((1 / 2 + 1 / 2) / 2)
-    assert MacroF1().measure(probabilities, labels) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert MacroF1().measure(probabilities, labels) == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    expected = f1_score(labels, probabilities.argmax(1), average="macro")
+    assert MacroF1().measure(probabilities, labels) == pytest.approx(expected)
 
 
 def test_top5_is_scikit_learns_and_needs_more_classes():

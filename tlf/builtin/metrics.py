@@ -28,8 +28,8 @@ class BalancedAccuracy:
 
 @dataclass(frozen=True)
 class MacroF1:
-    """The mean of the F1 of all classes that have eval images: a rare class counts as much as a
-    frequent one, and wrong predictions of it count, too.
+    """The mean of the F1 of all classes that have eval images or are predicted: a rare class counts
+    as much as a frequent one.
     """
 
     title = "macro-F1"
@@ -39,8 +39,9 @@ class MacroF1:
     def measure(self, probabilities: "Tensor", labels: "Tensor") -> float:
         """The mean F1."""
         right, support, predicted = _counts(probabilities, labels)
-        known = support > 0
-        return float((2 * right[known] / (support + predicted)[known]).mean())
+        both = support + predicted
+        known = both > 0
+        return float((2 * right[known] / both[known]).mean())
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ VERBS = {
         "tlf_model_trained",
         "tlf_run_ended",
         "tlf_run_failed",
+        "tlf_report_panels",
     ),
 }
 """Hook → methods; a component has at least one of them."""

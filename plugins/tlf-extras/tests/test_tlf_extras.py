@@ -11,9 +11,16 @@ import torch
 from tlf_extras import Contrast, Matthews, Pixels, Steps, TimeLimit
 
 from tlf.components import Catalogue, Offer, Plugin
+from tlf.reports.plugin_panels import checked_panels
 from tlf.runs.resume import resumed
 from tlf.runs.run import run
-from tlf.testing import check_exporter, check_extension, check_metric, check_transform
+from tlf.testing import (
+    check_exporter,
+    check_extension,
+    check_metric,
+    check_report_panels,
+    check_transform,
+)
 from tlf.testing.tiny_run import UPDATES, tiny_plan
 
 EXTRAS = Plugin("extras", "tlf-extras", "0")
@@ -25,6 +32,7 @@ def test_it_keeps_the_contract():
     check_exporter(Pixels())
     check_transform(Contrast(radius=3))
     check_metric(Matthews())
+    check_report_panels(Steps().tlf_report_panels)
 
 
 def test_contrast_does_not_depend_on_the_light():
@@ -55,6 +63,18 @@ def test_every_update_is_a_line_after_a_kill_too(tmp_path):
     assert len(lines) == UPDATES
     seconds = [float(line[3]) for line in lines]
     assert seconds == sorted(seconds)
+
+
+def test_the_report_has_a_chart_of_the_updates(tmp_path):
+    lines = ["phase,epoch,update,seconds,lr,loss", "head,0,0,0.1,0.1,"]
+    lines += [f"head,0,{n},0.1,0.1,{2 - n / 1000}" for n in range(1, 2000)]
+    (tmp_path / "steps.csv").write_text("\n".join([*lines, "# ValueError: x"]))
+    report = SimpleNamespace(run=SimpleNamespace(folder=tmp_path))
+    (panel,) = checked_panels(Steps().tlf_report_panels(report), "extras")
+    assert panel.id == "plugin-extras-steps"
+    assert "1,999 updates, mean loss of each epoch so far: 1.999 at first, 0.001 at" in panel.html
+    assert 100 < panel.html.split('points="')[1].split('"')[0].count(",") <= 640
+    assert Steps(file="none.csv").tlf_report_panels(report) == []
 
 
 def test_an_error_is_the_last_line(tmp_path):

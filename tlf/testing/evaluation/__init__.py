@@ -1,1 +1,2 @@
-"""The contracts of what plugins say about a trained model: metrics."""
+"""The contracts of what plugins say about a trained model: metrics, and panels of its
+report."""
