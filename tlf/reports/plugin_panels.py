@@ -25,9 +25,8 @@ class PluginPanels:
     """What plugins add to a page."""
 
     panels: tuple[Panel, ...] = ()
-    """In the place of one that fails, a panel says why."""
-    problems: tuple[str, ...] = ()
-    """Why a plugin adds nothing: one line for each."""
+    missing: tuple[str, ...] = ()
+    """Sentences: what is not shown, and why."""
 
 
 def plugin_panels(report: "Report") -> PluginPanels:
@@ -41,11 +40,11 @@ def plugin_panels(report: "Report") -> PluginPanels:
     try:
         content = tomllib.loads(report.run.recipe)
     except tomllib.TOMLDecodeError as error:
-        return _failed("plugins", f"recipe.toml cannot be read: {error}")
+        return _missing(f"recipe.toml is no TOML: {error}")
     found = [_of_plugin(name, content, report) for name in named_plugins(content)]
     return PluginPanels(
         tuple(panel for one in found for panel in one.panels),
-        tuple(problem for one in found for problem in one.problems),
+        tuple(sentence for one in found for sentence in one.missing),
     )
 
 
@@ -106,19 +105,15 @@ def _prefix(plugin: str) -> str:
 
 def _of_plugin(name: str, content: Mapping[str, Any], report: "Report") -> PluginPanels:
     if not any(plugin.name == name for plugin in installed_plugins()):
-        problem = f"plugin {name!r} is not installed: what it adds to this page is missing"
-        return PluginPanels(problems=(problem,))
+        return _missing(f"plugin {name!r}, which the recipe names, is not installed")
     try:
         return PluginPanels(tuple(_asked(_loaded(name, content), name, report)))
     except TlfError as error:
-        return _failed(name, " ".join(str(error).split()))
+        return _missing(" ".join(str(error).split()).rstrip(".:"))
 
 
-def _failed(name: str, problem: str) -> PluginPanels:
-    from markupsafe import Markup
-
-    html = Markup("<p>This part is missing: {}.</p>").format(problem.rstrip("."))
-    return PluginPanels((Panel(_prefix(name), f"Plugin {name}", html),), (problem,))
+def _missing(why: str) -> PluginPanels:
+    return PluginPanels(missing=(f"What a plugin adds to this page is not shown: {why}.",))
 
 
 def _loaded(name: str, content: Mapping[str, Any]) -> Plugins:
