@@ -171,10 +171,7 @@ class _Writer(HTMLParser):
 
     def _without_urls(self, tag: str, name: str, value: str) -> str:
         """A value that names no address but an id of this panel."""
-        if re.search(
-            r"url\s*\(|\\", _LOCAL.sub("", value), re.IGNORECASE
-        ):  # a backslash may hide it
-            raise ValueError(
-                f"<{tag} {name}> must not load {value!r:.60}; only url(#id) is allowed"
-            )
+        # A backslash may hide the name of a function.
+        if re.search(r"url\s*\(|\\", _LOCAL.sub("", value), re.IGNORECASE):
+            raise ValueError(f"<{tag} {name}> must name url(#id) only, got {value!r:.60}")
         return _LOCAL.sub(lambda found: f"url(#{self._reference(tag, found[1])})", value)
