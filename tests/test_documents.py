@@ -14,6 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
+from tlf.reports.report import Report
 
 from places import ROOT
 from tlf import testing
@@ -25,6 +26,7 @@ from tlf.inference.predict import load_classifier
 from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins
 from tlf.preprocessing import Preprocessing
+from tlf.reports.panel import Panel
 from tlf.results import EpochResult, Progress, RunResult, StageSignals, UpdateResult
 from tlf.runs.run import run
 
@@ -114,7 +116,7 @@ def test_checks_are_shown_with_their_defaults():
         name: node
         for kind in ("datasets", "augmentations", "backbones", "heads", "losses",
                      "evaluation.metrics", "freeze_policies", "optimizers", "schedulers",
-                     "extensions", "decisions", "command_line")
+                     "extensions", "decisions", "evaluation.report_panels", "command_line")
         for name, node in defined(f"tlf.testing.{kind}").items()
         if name.startswith("check_")
     }  # fmt: skip
@@ -133,7 +135,7 @@ def test_what_authors_of_backbones_use_is_there():
 @pytest.mark.parametrize(
     "cls",
     [Classifier, Progress, UpdateResult, EpochResult, StageSignals, RunResult,
-     Split, Splits, BuiltBackbone, Preprocessing],
+     Split, Splits, BuiltBackbone, Panel, Report, Preprocessing],
 )  # fmt: skip
 def test_what_plugins_are_given_and_give_has_a_table_with_every_field(cls):
     table = rf"^\| `{cls.__name__}` \|.*\n\|.*\n((?:\|.*\n)+)"
@@ -422,3 +424,16 @@ def test_tlf_run_failed(install, recipe, tmp_path):
     with pytest.raises(NotFiniteError) as caught:
         [*_] = run(recipe, ["plugins=['example']", "phases.0.lr=1e30"])
     assert (tmp_path / "run" / "error.txt").read_text() == f"{caught.value}\n"
+
+
+def test_tlf_report_panels(install, trained):
+    install("tlf_report_panels")
+    testing.check_report_panels(
+        importlib.import_module("readme_tlf_report_panels").tlf_report_panels
+    )
+    folder, _ = trained("plugins=['example']")
+    done = CliRunner().invoke(cli, ["report", str(folder), "--no-neighbours"])
+    assert (done.exit_code, "plugin" in done.output) == (0, False)
+    page = (folder / "report.html").read_text()
+    assert '<h2 id="plugin-example-rarest-title">Rarest classes</h2>' in page
+    assert '<th scope="row">circles</th>' in page

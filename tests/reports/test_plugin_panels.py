@@ -1,5 +1,6 @@
 """Panels of plugins: the recipe's plugins are asked, and one that fails takes nothing else away."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -45,6 +46,7 @@ def install(tmp_path, monkeypatch):
         write_metadata(folder, f"tlf-{name}", "1.2", {name: f"tlf_panels_{name}"})
         (folder / f"tlf_panels_{name}.py").write_text(HEADER + source)
         monkeypatch.syspath_prepend(folder)
+        monkeypatch.delitem(sys.modules, f"tlf_panels_{name}", raising=False)
 
     return install
 
@@ -80,7 +82,7 @@ def test_an_extension_has_the_options_of_the_recipe(install):
             "    return 1 / 0",
             "plugin 'bad' (tlf-bad 1.2) failed in tlf_report_panels: ZeroDivision",
         ),
-        ("    return None", "plugin 'bad' (tlf-bad 1.2): tlf_report_panels: the result must be a"),
+        ("    return 5", "plugin 'bad' (tlf-bad 1.2): tlf_report_panels: the result must be a"),
         ("    return [Panel('a', 'A', '<script>')]", "panel 'a': <script> is not allowed"),
     ],
 )

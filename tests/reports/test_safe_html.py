@@ -71,9 +71,8 @@ class Seen(HTMLParser):
 def test_nothing_that_is_not_allowed_gets_through(around, bad):
     try:
         text = safe_html(around.replace("{}", bad), "n")
-    except ValueError as error:
-        assert str(error)
-        return
+    except ValueError:
+        return  # it is refused
     seen = Seen()
     seen.feed(text)
     for tag, attributes in seen.elements:
