@@ -50,7 +50,8 @@ SNEAKY = [
     "<textarea>{}</textarea>", "<svg><foreignObject>{}</foreignObject></svg>", "<xmp>{}</xmp>",
     "<template>{}</template>", "<object data=x>{}</object>", "<svg><title>{}</title></svg>",
     "<plaintext>{}", "<![CDATA[{}]]>", "<!--{}-->", "<p title={}>x</p>", "<p title='{}'>x</p>",
-    "<a href='\tjava\nscript:x()'>{}</a>", "<p/onclick=x()>{}</p>", "<p {}>x</p>", "<base href=//x>{}",
+    "<a href='\tjava\nscript:x()'>{}</a>", "<p/onclick=x()>{}</p>", "<p {}>x</p>",
+    "<base href=//x>{}",
     "<meta http-equiv=refresh content=0>{}", "<link rel=stylesheet href=//x>{}", "<p>{}", "<{}",
     "<p style=\"fill: url('#a\\');{}\">x</p>", "&lt;script&gt;{}", "<image href=x>{}</image>",
 ]  # fmt: skip
