@@ -62,12 +62,12 @@ class Steps:
 
     @hookimpl
     def tlf_report_panels(self, report: Report) -> Sequence[Panel]:
-        """The loss of every update, where the run has written the file."""
+        """The losses of the run, where it has written the file."""
         if report.run is None or not (report.run.folder / self.file).is_file():
             return []
         with (report.run.folder / self.file).open(encoding="utf-8", newline="") as file:
             losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
-        return [Panel("steps", "Loss of every update", _chart(losses))] if losses else []
+        return [Panel("steps", "Loss by update", _chart(losses))] if losses else []
 
     def _add(self, line: str) -> None:
         with Path(self.state["path"]).open("a", encoding="utf-8") as file:
@@ -84,14 +84,16 @@ def _chart(losses: Sequence[float]) -> str:
     points = " ".join(
         f"{place * across:.1f},{height * (1 - loss / most):.1f}" for place, loss in enumerate(shown)
     )
-    about = f"mean loss of each epoch so far: {losses[0]:.4g} at first, {losses[-1]:.4g} at last"
+    about = (
+        f"Mean loss of each epoch so far, at the {len(losses):,} updates where it was known: "
+        f"{losses[0]:.4g} at first, {losses[-1]:.4g} at last, {most:.4g} at most."
+    )
     return (
-        f'<figure><svg viewBox="0 0 {width} {height + 4}" role="img" aria-labelledby="title">'
-        f'<title id="title">{len(losses):,} updates, {about}</title>'
-        f'<path d="M0 {height}H{width}" stroke="currentColor" opacity="0.3"/>'
-        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/></svg>'
-        f"<figcaption>{len(losses):,} updates from left to right, loss from 0 to {most:.4g}; "
-        f"{about}.</figcaption></figure>"
+        f'<figure style="margin: 0"><svg viewBox="0 -2 {width} {height + 6}" role="img" '
+        f'aria-labelledby="about"><path d="M0 {height}H{width}" stroke="currentColor" '
+        f'opacity="0.3"/><polyline points="{points}" fill="none" stroke="currentColor" '
+        f'stroke-width="2"/></svg><figcaption id="about">{about} The line below is 0.</figcaption>'
+        "</figure>"
     )
 
 

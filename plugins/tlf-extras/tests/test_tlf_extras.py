@@ -72,7 +72,7 @@ def test_the_report_has_a_chart_of_the_updates(tmp_path):
     report = SimpleNamespace(run=SimpleNamespace(folder=tmp_path))
     (panel,) = checked_panels(Steps().tlf_report_panels(report), "extras")
     assert panel.id == "plugin-extras-steps"
-    assert "1,999 updates, mean loss of each epoch so far: 1.999 at first, 0.001 at" in panel.html
+    assert "at the 1,999 updates where it was known: 1.999 at first, 0.001 at last" in panel.html
     assert 100 < panel.html.split('points="')[1].split('"')[0].count(",") <= 640
     assert Steps(file="none.csv").tlf_report_panels(report) == []
 
