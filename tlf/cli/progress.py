@@ -15,10 +15,10 @@ from tlf.errors import in_shell
 from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, RunResult
-from tlf.runs.explain import stage_rows
 from tlf.runs.folder import more_epochs
 from tlf.runs.record import RunStarted
-from tlf.runs.story import stage_table
+from tlf.runs.story.stages import stage_rows
+from tlf.runs.story.text import stage_table
 from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
