@@ -25,6 +25,8 @@ from tlf.inference.predict import load_classifier
 from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins
 from tlf.preprocessing import Preprocessing
+from tlf.reports.panel import Panel
+from tlf.reports.report import Report
 from tlf.results import EpochResult, Progress, RunResult, StageSignals, UpdateResult
 from tlf.runs.run import run
 
@@ -103,7 +105,7 @@ def test_verbs_are_the_protocols():
     ]
     verbs = [signature(f, ("self",)) for p in protocols for f in p.body
              if isinstance(f, ast.FunctionDef)]  # fmt: skip
-    assert len(verbs) == 11
+    assert len(verbs) == 12
     words = " ".join(README.split())
     assert [verb for verb in verbs if f"`{verb}`" not in words] == []
 
@@ -113,8 +115,8 @@ def test_checks_are_shown_with_their_defaults():
     functions = {
         name: node
         for kind in ("datasets", "augmentations", "backbones", "heads", "losses",
-                     "freeze_policies", "optimizers", "schedulers", "extensions", "decisions",
-                     "command_line")
+                     "evaluation.metrics", "freeze_policies", "optimizers", "schedulers",
+                     "extensions", "decisions", "evaluation.report_panels", "command_line")
         for name, node in defined(f"tlf.testing.{kind}").items()
         if name.startswith("check_")
     }  # fmt: skip
@@ -133,7 +135,7 @@ def test_what_authors_of_backbones_use_is_there():
 @pytest.mark.parametrize(
     "cls",
     [Classifier, Progress, UpdateResult, EpochResult, StageSignals, RunResult,
-     Split, Splits, BuiltBackbone, Preprocessing],
+     Split, Splits, BuiltBackbone, Panel, Report, Preprocessing],
 )  # fmt: skip
 def test_what_plugins_are_given_and_give_has_a_table_with_every_field(cls):
     table = rf"^\| `{cls.__name__}` \|.*\n\|.*\n((?:\|.*\n)+)"
@@ -283,6 +285,18 @@ def test_tlf_losses(offered, trained):
     assert all(0 < epoch.train_loss < 2 for epoch in result.history)
 
 
+def test_tlf_metrics(offered, trained):
+    kind, sure = offered("tlf_metrics")
+    testing.check_metric(sure)
+    folder, result = trained(f"metrics=['{kind}', 'macro-f1']", "monitor=eval_sure_of")
+    assert result.best.eval_sure_of == max(epoch.eval_sure_of for epoch in result.history)
+    line = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
+    assert line["eval_sure_of"] == result.history[0].eval_sure_of
+    shown = CliRunner().invoke(cli, ["history", str(folder)]).output
+    assert re.search(r"loss +top-1 +sure +macro-F1 +lr", shown)
+    assert "* the best epoch, by eval_sure_of" in shown
+
+
 def test_tlf_freeze_policies(offered, trained):
     kind, policy = offered("tlf_freeze_policies")
     testing.check_freeze_policy(policy)
@@ -410,3 +424,16 @@ def test_tlf_run_failed(install, recipe, tmp_path):
     with pytest.raises(NotFiniteError) as caught:
         [*_] = run(recipe, ["plugins=['example']", "phases.0.lr=1e30"])
     assert (tmp_path / "run" / "error.txt").read_text() == f"{caught.value}\n"
+
+
+def test_tlf_report_panels(install, trained):
+    install("tlf_report_panels")
+    testing.check_report_panels(
+        importlib.import_module("readme_tlf_report_panels").tlf_report_panels
+    )
+    folder, _ = trained("plugins=['example']")
+    done = CliRunner().invoke(cli, ["report", str(folder), "--no-neighbours"])
+    assert (done.exit_code, "plugin" in done.output) == (0, False)
+    page = (folder / "report.html").read_text()
+    assert '<h2 id="plugin-example-rarest-title">Rarest classes</h2>' in page
+    assert '<th scope="row">circles</th>' in page

@@ -13,7 +13,9 @@ from tlf.results import (
     epoch_result,
     merit,
     plateaus,
+    rank,
 )
+from tlf.tasks.metric import Metric
 
 
 def result(top1=0.5, loss=1.0, train_loss=2.0, stages=()):
@@ -68,6 +70,40 @@ def test_an_older_line_has_no_rates_of_stages():
     assert (head.lr, head.frozen) == (0, False)
     assert [one.frozen for one in SIGNALS.values()] == [True, False]
     assert not StageSignals(0.0, 3.0, 0.0, 0.1).frozen  # a gradient may vanish
+
+
+MCC = Metric("mcc", "MCC", higher_is_better=True, is_rate=False)
+COST = Metric("cost", "cost", higher_is_better=False, is_rate=True)
+
+
+def measured(mcc, cost, loss=1.0):
+    figures = {"loss": loss, "top1": 0.5, "mcc": mcc, "cost": cost}
+    return replace(result(), metrics=figures, described={"mcc": MCC, "cost": COST})
+
+
+def test_a_line_says_how_metrics_of_the_recipe_are_read():
+    line = json.loads(json.dumps(epoch_line(measured(0.25, 0.5))))
+    assert line["eval_mcc"] == 0.25
+    assert line["described"]["mcc"] == {
+        "name": "mcc", "title": "MCC", "higher_is_better": True, "is_rate": False,
+    }  # fmt: skip
+    again = epoch_result(line)
+    assert again == measured(0.25, 0.5)
+    assert (again.metric("mcc"), again.metric("top1").title) == (MCC, "top-1")
+    for name, wrong in (("title", 3), ("is_rate", 1), ("higher_is_better", None)):
+        changed = {"mcc": {**line["described"]["mcc"], name: wrong}}
+        with pytest.raises(TypeError, match=r"described\.mcc must be"):
+            epoch_result({**line, "described": changed})
+
+
+def test_metrics_of_the_recipe_are_compared_as_they_say():
+    assert merit(measured(0.6, 0.1), "eval_mcc") > merit(measured(0.5, 0.1), "eval_mcc")
+    assert merit(measured(0.6, 0.1), "eval_cost") > merit(measured(0.6, 0.2), "eval_cost")
+    assert rank(measured(0.5, 0.1, loss=0.5), "eval_mcc") == (0.5,)
+    assert rank(measured(0.5, 0.1, loss=0.5), "eval_cost") == (-0.1, -0.5)
+    falling = [measured(0.5, cost) for cost in (0.3, 0.2, 0.1)]
+    assert plateaus(falling, "eval_cost", 1) == 0
+    assert plateaus(falling[::-1], "eval_cost", 1) == 2
 
 
 def test_merit_is_higher_for_the_better_result():

@@ -1,6 +1,5 @@
 """What a component is: a frozen dataclass. Its fields are its recipe options, its docstring is
-its help, and it does its work in one method. The Protocols below define these methods; nothing
-inherits from them.
+its help, and it does its work in one method. The Protocols below define it; none is inherited.
 
 Letters for shapes: B images in a batch, C channels, H and W height and width in pixels,
 F features, K classes, N tokens.
@@ -110,8 +109,7 @@ class BuiltBackbone:
     """Where the architecture's own loader does not take a linear head from ``model.safetensors``:
     a sentence that says why. A run and ``tlf explain`` show it before training."""
     notes: tuple[str, ...] = ()
-    """What a person should know about the weights, such as what was resized: one sentence each. A
-    run shows and stores them."""
+    """What a person should know about the weights: one sentence each. A run stores them."""
 
 
 class Backbone(Protocol):
@@ -148,9 +146,7 @@ class FreezePolicy(Protocol):
     """
 
     def frozen(self, model: "Classifier", progress: Progress) -> Collection[str]:
-        """Names of the parameters that are frozen in this epoch, as ``model`` names them. It is
-        asked twice and has to give the same names.
-        """
+        """Names of the parameters that are frozen in this epoch. Asked twice, it gives the same."""
 
 
 class Scheduler(Protocol):
@@ -236,6 +232,19 @@ class Loss(Protocol):
         K) and labels (B,) or class probabilities (B, K), and returns one loss for each image
         (B,): finite, and 0 or more.
         """
+
+
+class Metric(Protocol):
+    """Measures a model in every epoch. Its class says how the figure is shown and compared: a rate
+    is a fraction from 0 to 1. These attributes are no options.
+    """
+
+    title: str
+    higher_is_better: bool
+    is_rate: bool
+
+    def measure(self, probabilities: "Tensor", labels: "Tensor") -> float:
+        """Probabilities (N, K) and labels (N,) of all eval images, on the CPU → a finite number."""
 
 
 class Exporter(Protocol):

@@ -2,7 +2,8 @@
 
 Component hooks are plural nouns and return a mapping from kind to dataclass. Decision hooks are
 verbs; the first plugin that returns something other than ``None`` decides. Event hooks are past
-participles, are called in the main process only, and return nothing.
+participles, are called in the main process only, and return nothing. ``tlf_report_panels`` is asked
+when a report is written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from tlf.model import Classifier
+    from tlf.reports.panel import Panel
+    from tlf.reports.report import Report
 
 hookspec = pluggy.HookspecMarker("tlf")
 hookimpl = pluggy.HookimplMarker("tlf")
@@ -57,6 +60,11 @@ def tlf_heads() -> Mapping[str, type]:  # type: ignore[empty-body]
 @hookspec
 def tlf_losses() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer losses. Named by ``loss``."""
+
+
+@hookspec
+def tlf_metrics() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer metrics: figures of every evaluation, beside top-1. Named by ``metrics``."""
 
 
 @hookspec
@@ -208,4 +216,16 @@ def tlf_run_failed(folder: str, error: Exception) -> None:
     Parameters:
         folder: the folder of the run.
         error: the error.
+    """
+
+
+# What a report shows
+
+
+@hookspec
+def tlf_report_panels(report: "Report") -> "Sequence[Panel]":  # type: ignore[empty-body]
+    """Add panels to the report of a run: parts of its page, each under its own heading.
+
+    Parameters:
+        report: all that the page's own panels show.
     """

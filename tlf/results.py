@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from tlf.notebook import epoch_table
-from tlf.tasks import DEFAULT_MONITOR, higher_is_better, is_rate
+from tlf.tasks import DEFAULT_MONITOR, metric_of
+from tlf.tasks.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class EpochResult:
     """Number of the epoch in its phase, from 0."""
     train_loss: float
     metrics: Mapping[str, float]
-    """Figures of the evaluation: ``loss`` and the metrics of the task, such as ``top1``. Each is
-    also an attribute: ``eval_loss``, ``eval_top1``."""
+    """Figures of the evaluation: ``loss``, the metrics of the task, such as ``top1``, and those
+    that the recipe names. Each is also an attribute: ``eval_loss``, ``eval_top1``."""
     lr: float
     """The highest learning rate in the last step of the epoch."""
     updates: int
@@ -56,6 +57,13 @@ class EpochResult:
     classified by the model as it was in the step that trained on it. It is also an attribute:
     ``train_top1``. Empty where it cannot be known: labels were mixed, or a plugin made the
     steps."""
+    described: Mapping[str, Metric] = field(default_factory=dict)
+    """Name → how a metric that the recipe names is shown and compared: a run's epochs are read
+    without the plugin that offers it."""
+
+    def metric(self, name: str) -> Metric:
+        """How a metric of the evaluation is shown and compared."""
+        return self.described.get(name) or metric_of(name)
 
     def __getattr__(self, name: str) -> float:
         """A figure of the evaluation, or of training: ``eval_`` or ``train_``, and its name."""
@@ -94,6 +102,7 @@ def for_plugins(results: Iterable[EpochResult]) -> tuple[EpochResult, ...]:
             metrics={**one.metrics},
             stages={**one.stages},
             train_metrics={**one.train_metrics},
+            described={**one.described},
         )
         for one in results
     )
@@ -108,6 +117,9 @@ TRAIN = "train_"
 _METRICS = {EVAL: "metrics", TRAIN: "train_metrics"}
 """Prefix → field."""
 
+_LEFT_OUT: Mapping[str, tuple[object, ...]] = {"stopped": (None,), "described": ({},)}
+"""Field → values that a line does not say."""
+
 
 def epoch_line(result: EpochResult) -> dict[str, Any]:
     """A result as a line of metrics.jsonl; metrics are flat: ``eval_loss``, ``eval_top1``."""
@@ -116,7 +128,7 @@ def epoch_line(result: EpochResult) -> dict[str, Any]:
     for name, value in asdict(result).items():
         if name in prefixes:
             line |= {f"{prefixes[name]}{metric}": figure for metric, figure in value.items()}
-        elif name != "stopped" or value is not None:
+        elif value not in _LEFT_OUT.get(name, ()):
             line[name] = value
     return line
 
@@ -137,12 +149,14 @@ def epoch_result(line: Mapping[str, Any]) -> EpochResult:
     rest = {name: value for name, value in line.items() if name in known}
     figures = {k: v for k, v in line.items() if k.startswith((EVAL, TRAIN)) and k not in known}
     stages = {stage: StageSignals(**signals) for stage, signals in line["stages"].items()}
+    described = {name: Metric(**said) for name, said in line.get("described", {}).items()}
     _check_line(rest, figures, stages)
+    _check_described(described)
     metrics = {
         field_name: {k.removeprefix(p): v for k, v in figures.items() if k.startswith(p)}
         for p, field_name in _METRICS.items()
     }
-    return EpochResult(**{**rest, "stages": stages, **metrics})
+    return EpochResult(**{**rest, "stages": stages, "described": described, **metrics})
 
 
 def _check_line(
@@ -158,6 +172,15 @@ def _check_line(
     for stage, signals in stages.items():
         for name, figure in asdict(signals).items():
             _check_number(f"{stage}.{name}", figure)
+
+
+def _check_described(described: Mapping[str, Metric]) -> None:
+    for name, metric in described.items():
+        for text in (metric.name, metric.title):
+            _check_text(f"described.{name}", text)
+        for said in (metric.higher_is_better, metric.is_rate):
+            if not isinstance(said, bool):
+                raise TypeError(f"described.{name} must be true or false, got {said!r:.40}")
 
 
 def _check_text(name: str, value: object) -> None:
@@ -190,7 +213,11 @@ def _check_number(name: str, value: object) -> None:
 def merit(result: EpochResult, monitor: str) -> float:
     """The monitored figure, with its sign changed if lower is better."""
     value = float(getattr(result, monitor))
-    return value if higher_is_better(monitor) else -value
+    return value if _monitored(result, monitor).higher_is_better else -value
+
+
+def _monitored(result: EpochResult, monitor: str) -> Metric:
+    return result.metric(monitor.partition("_")[2])
 
 
 def rank(result: EpochResult, monitor: str) -> tuple[float, ...]:
@@ -199,7 +226,7 @@ def rank(result: EpochResult, monitor: str) -> tuple[float, ...]:
     Of few images, many epochs have the same rate; the eval loss breaks such ties.
     """
     value = merit(result, monitor)
-    return (value, -result.eval_loss) if is_rate(monitor) else (value,)
+    return (value, -result.eval_loss) if _monitored(result, monitor).is_rate else (value,)
 
 
 def plateaus(history: Iterable[EpochResult], monitor: str, patience: int) -> int:

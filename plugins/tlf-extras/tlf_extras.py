@@ -1,10 +1,11 @@
 """A log of every update and a limit of time, which survive kills; an export that takes pixels as
-they are; local contrast for all images.
+they are; local contrast for all images; a metric that guessing cannot raise.
 
 Source: the program is one of torch.export, https://docs.pytorch.org/docs/stable/export.html; the
 contrast is that of Jarrett et al. 2009, without the division by channel.
 """
 
+import csv
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from tlf.data.transforms import normalize
 from tlf.hookspecs import hookimpl
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
+from tlf.reports.panel import Panel
+from tlf.reports.report import Report
 from tlf.results import UpdateResult
 
 
@@ -57,9 +60,41 @@ class Steps:
         """Write the error into the last line."""
         self._add(f"# {type(error).__name__}: {' '.join(str(error).split())}")
 
+    @hookimpl
+    def tlf_report_panels(self, report: Report) -> Sequence[Panel]:
+        """The losses of the run, where it has written the file."""
+        if report.run is None or not (report.run.folder / self.file).is_file():
+            return []
+        with (report.run.folder / self.file).open(encoding="utf-8", newline="") as file:
+            losses = [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+        return [Panel("steps", "Loss by update", _chart(losses))] if losses else []
+
     def _add(self, line: str) -> None:
         with Path(self.state["path"]).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def _chart(losses: Sequence[float]) -> str:
+    """Losses as a line, from the first update to the last."""
+    width, height, most = 640, 200, max(max(losses), 1e-9)
+    # At most 640 points: there are no more pixels. Each is the last of some neighbours.
+    step = -(-len(losses) // width)
+    shown = losses[step - 1 :: step] or losses[-1:]
+    across = width / max(1, len(shown) - 1)
+    points = " ".join(
+        f"{place * across:.1f},{height * (1 - loss / most):.1f}" for place, loss in enumerate(shown)
+    )
+    about = (
+        f"Mean loss of each epoch so far, at the {len(losses):,} updates where it was known: "
+        f"{losses[0]:.4g} at first, {losses[-1]:.4g} at last, {most:.4g} at most."
+    )
+    return (
+        f'<figure style="margin: 0"><svg viewBox="0 -2 {width} {height + 6}" role="img" '
+        f'aria-labelledby="about"><path d="M0 {height}H{width}" stroke="currentColor" '
+        f'opacity="0.3"/><polyline points="{points}" fill="none" stroke="currentColor" '
+        f'stroke-width="2"/></svg><figcaption id="about">{about} The line below is 0.</figcaption>'
+        "</figure>"
+    )
 
 
 @dataclass(frozen=True)
@@ -180,6 +215,35 @@ class Contrast:
         return nn.functional.avg_pool2d(
             values, side, stride=1, padding=self.radius, count_include_pad=False
         )
+
+
+@dataclass(frozen=True)
+class Matthews:
+    """The correlation of predictions and labels (Gorodkin 2004, the multi-class form of Matthews
+    1975): 1 where all are right, about 0 for guessing, whatever the classes' sizes.
+    """
+
+    title = "MCC"
+    higher_is_better = True
+    is_rate = False
+
+    def measure(self, probabilities: Tensor, labels: Tensor) -> float:
+        """The coefficient; 0 where it is not defined, as in scikit-learn."""
+        predicted, images = probabilities.argmax(1), len(labels)
+        right = int((predicted == labels).sum())
+        classes = probabilities.shape[1]
+        sizes, answers = (one.bincount(minlength=classes).double() for one in (labels, predicted))
+        spreads = [images**2 - one.square().sum().item() for one in (sizes, answers)]
+        if not all(spreads):
+            return 0.0
+        together: float = right * images - (sizes * answers).sum().item()
+        return together / (spreads[0] * spreads[1]) ** 0.5
+
+
+@hookimpl
+def tlf_metrics() -> dict[str, type]:
+    """Offer the coefficient to recipes."""
+    return {"matthews": Matthews}
 
 
 @hookimpl

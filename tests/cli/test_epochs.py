@@ -5,6 +5,7 @@ from dataclasses import replace
 from tlf.cli.epochs import history_lines, segment_lines, side_by_side, stage_lines
 from tlf.events import Audit, SegmentStarted
 from tlf.results import EpochResult, StageSignals
+from tlf.tasks.metric import Metric
 
 RESULT = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 BETTER = replace(
@@ -96,3 +97,19 @@ def test_what_each_segment_left_unchanged():
         "  frozen    1,816,560 values unchanged, bit for bit",
         "  trained   1 of 2 tensors moved",
     ]
+
+
+def test_metrics_of_the_recipe_have_their_titles_and_their_best():
+    cost = Metric("cost", "cost of errors", higher_is_better=False, is_rate=False)
+    first, second = (
+        replace(RESULT, epoch=n, metrics={**RESULT.metrics, "cost": figure},
+                described={"cost": cost})
+        for n, figure in enumerate((0.25, 0.5))
+    )  # fmt: skip
+    _, titles, *rows = history_lines([first, second], "eval_cost")
+    assert "top-1  cost of errors" in titles
+    assert [row.split()[1] for row in rows[:2]] == ["1*", "2"]
+    assert all(row.index("e-0") == rows[0].index("e-0") for row in rows[:2])
+    assert len(titles.rstrip()) == len(rows[0].rstrip())
+    *_, last = side_by_side({"a": [second], "b": [first]}, dict.fromkeys("ab", "eval_cost"))
+    assert last == "* the best epoch of run 2, by eval_cost: head 1"

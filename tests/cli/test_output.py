@@ -9,8 +9,8 @@ from tlf.cli.output import complain, echo, say
 from tlf.cli.progress import show
 from tlf.events import Notice, Prepared, Stored, Updated
 from tlf.results import EpochResult, Progress
-from tlf.runs.explain import StageRow
-from tlf.runs.story import stage_table
+from tlf.runs.story.stages import StageRow
+from tlf.runs.story.text import stage_table
 
 ODD = "a[/] [red]b[copy] :cat: \x1b[2J\x07 caf\udce9"
 SHOWN = r"a[/] [red]b[copy] :cat: \x1b[2J\x07 caf\xe9"

@@ -130,3 +130,22 @@ def test_a_class_with_its_method_is_a_component():
 @pytest.mark.parametrize("hook", ["tlf_select_best", "tlf_training_step", "tlf_epoch_ended"])
 def test_none_leaves_the_decision_to_others(hook):
     assert result_fault(hook, None, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("macro F1", "a kind must be small letters, digits and hyphens, a letter first, got"),
+        ("1-error", "a kind must be small letters, digits and hyphens, a letter first, got"),
+        ("top1", "a kind must be another than those that every run has, got 'top1'"),
+        ("loss", "a kind must be another than those that every run has, got 'loss'"),
+        ("mine", "offers 'mine', which has None as its title, of 1 to 20 letters; write title ="),
+    ],
+)
+def test_the_kind_and_the_class_of_a_metric_say_how_it_is_read(install, kind, message):
+    cls = "@dataclass(frozen=True)\nclass Mine:\n    def measure(self, p, y):\n        return 0\n"
+    hook = f"@hookimpl\ndef tlf_metrics():\n    return {{{kind!r}: Mine}}"
+    install("gauge", f"from dataclasses import dataclass\n{HEADER}{cls}{hook}")
+    with pytest.raises(PluginError) as caught:
+        load_plugins(["gauge"])
+    assert message in str(caught.value)

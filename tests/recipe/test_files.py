@@ -170,3 +170,59 @@ def test_options_of_every_type_survive():
         with pytest.raises(RecipeError) as caught:
             resolve(tomllib.loads(MINIMAL) | {"head": {"kind": "gem:rich", **wrong}}, catalogue)
         assert message in str(caught.value)
+
+
+@dataclass(frozen=True)
+class F1:
+    title, higher_is_better, is_rate = "F1", True, True
+
+    def measure(self, probabilities, labels):
+        return 1.0
+
+
+@dataclass(frozen=True)
+class OtherF1(F1):
+    pass
+
+
+METRICS = Catalogue(
+    (
+        *CATALOGUE.offers,
+        Offer("tlf_metrics", "macro-f1", F1, Plugin("tlf", "tlf", "0")),
+        Offer("tlf_metrics", "gem:macro-f1", OtherF1, Plugin("gem", "tlf-gem", "0")),
+    )
+)
+
+
+def test_a_metric_of_the_recipe_may_be_its_monitor():
+    recipe = resolve(
+        {**tomllib.loads(MINIMAL), "metrics": "gem:macro-f1", "monitor": "eval_macro_f1"}, METRICS
+    )
+    assert (recipe.metrics, recipe.monitor) == ((OtherF1(),), "eval_macro_f1")
+    assert resolve(tomllib.loads(dump(recipe, METRICS)), METRICS) == recipe
+    assert named_plugins({"metrics": ["gem:macro-f1"]}) == ("gem",)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (
+            {"monitor": "eval_macro_f1"},
+            "monitor: must be a figure of every run, or of metrics, got 'eval_macro_f1'; write "
+            'metrics = ["macro-f1"], too',
+        ),
+        (
+            {"monitor": "eval_macro_f", "metrics": ["macro-f1"]},
+            "monitor: must be a figure of every run, or of metrics, got 'eval_macro_f'; did you "
+            "mean 'eval_macro_f1'? Known: eval_loss, eval_macro_f1, eval_top1, train_loss",
+        ),
+        (
+            {"metrics": ["macro-f1", {"kind": "gem:macro-f1"}]},
+            "metrics: must have different names, got 'macro-f1' and 'gem:macro-f1'; remove one",
+        ),
+    ],
+)
+def test_metrics_and_the_monitor_fit_together(content, problem):
+    with pytest.raises(RecipeError) as caught:
+        resolve({**tomllib.loads(MINIMAL), **content}, METRICS)
+    assert caught.value.problems == (problem,)

@@ -43,7 +43,7 @@ from tlf.recipe.files import resolve
         ("precision=16", 'precision: must be one of "auto", "no", "fp16", "bf16", got 16'),
         (
             "monitor=top1",
-            "monitor: must be one of the choices, got \"top1\"; did you mean 'eval_top1'?",
+            "monitor: must be a figure of every run, or of metrics, got 'top1'; did you mean 'eval",
         ),
         ("output=''", 'output: must have at least 1 character, got "" (a string)'),
         ("output=2024-05-01", "output: must be a string, got 2024-05-01 (a date or time; quotes"),

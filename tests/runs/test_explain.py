@@ -5,7 +5,7 @@ import pytest
 from tlf.events import Notice, SegmentStarted
 from tlf.pretrained.own_classifiers import REARRANGED
 from tlf.recipe.build import OTHER_HEAD
-from tlf.runs.explain import StageRow, explain, stage_rows
+from tlf.runs.explain import explain
 from tlf.runs.run import run
 
 
@@ -42,20 +42,6 @@ def test_a_stage_that_trains_in_part(recipe):
     assert all(0 < row.trainable < row.parameters for row in rows[:-1])
     assert rows[0].state == f"{rows[0].trainable / rows[0].parameters:.0%} trainable"
     assert rows[-1].state == "trainable"
-
-
-def test_a_row_has_every_rate_once_ascending(recipe):
-    classifier = explain(recipe).classifier
-    first, second, *_ = classifier.stages["stem"]
-    rows = stage_rows(classifier, {first: 0.2, second: 0.1, "head.bias": 0.1})
-    assert rows[0].rates == (0.1, 0.2)
-    assert rows[1] == StageRow("layer1", rows[1].parameters, 0, ())
-    assert rows[-1].trainable == 2
-
-
-def test_a_stage_that_trains_in_part_is_never_0_or_100_percent():
-    assert StageRow("layer4", 1000, 999, (0.1,)).state == "99% trainable"
-    assert StageRow("layer4", 1000, 1, (0.1,)).state == "1% trainable"
 
 
 def test_parameters_that_no_output_depends_on_are_frozen_and_named(recipe):

@@ -56,6 +56,7 @@ def test_a_rate_curve_that_was_finished_is_drawn_anew(recipe):
         (["output=elsewhere"], "elsewhere, but a run stays in its folder"),
         (["monitor=eval_loss"], "monitor was eval_top1 and is eval_loss, but the best epoch so far "
                                 "was chosen by it"),
+        (["metrics=macro-f1"], "metrics.0 was not set and is macro-f1, but a run keeps its metric"),
         (["transforms.size=40", "transforms.resize=44"], "transforms.size was 32 and is 40, but"),
         (["phases.all.lr=0.1"], "has nothing to train: phase all has trained its 2 epochs; write "
                                 "phases.1.epochs=3 or more"),

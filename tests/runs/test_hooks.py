@@ -9,7 +9,7 @@ from tlf.errors import NotFiniteError, PluginError, StoppedError
 from tlf.events import Notice, Updated
 from tlf.hookspecs import hookimpl
 from tlf.runs.history import read_history
-from tlf.runs.hooks import heard
+from tlf.runs.hooks import with_run_hooks
 from tlf.runs.resume import resumed
 from tlf.runs.run import run
 from tlf.testing.tiny_run import UPDATES, tiny_plan
@@ -91,7 +91,7 @@ class Job:
 
 def failing(log, tmp_path, error):
     """The events of a run that ends with an error; the last one is the error."""
-    events, found = heard(Job(tiny_plan(tmp_path / "run", hooks=log)), tmp_path,
+    events, found = with_run_hooks(Job(tiny_plan(tmp_path / "run", hooks=log)), tmp_path,
                           events_with(error), resumed=False), []  # fmt: skip
     with pytest.raises(type(error)) as caught:
         found.extend(events)

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from tlf import tasks
-from tlf.tasks.metric import LOSS
+from tlf.tasks.metric import LOSS, Metric
 
 
-def test_every_monitor_is_a_metric_with_a_direction():
+def test_the_monitors_of_every_run_are_its_metrics_and_the_train_loss():
     assert tasks.MONITORS == ("eval_loss", "eval_top1", "train_loss")
-    assert [tasks.higher_is_better(monitor) for monitor in tasks.MONITORS] == [False, True, False]
+    assert (tasks.metric_of("loss").higher_is_better, tasks.metric_of("loss").is_rate) == (0, 0)
+    assert (tasks.metric_of("top1").higher_is_better, tasks.metric_of("top1").is_rate) == (1, 1)
 
 
 def test_a_metrics_name_means_the_same_in_every_task():
@@ -39,3 +40,5 @@ def test_metrics_are_described_in_columns_and_without_the_loss():
     assert tasks.describe(figures) == "top-1 50.00%"
     assert tasks.describe(figures, width=8) == "top-1   50.00%"
     assert tasks.describe({LOSS.name: 2.0}) == ""
+    named = {"mcc": Metric("mcc", "MCC", higher_is_better=True, is_rate=False)}
+    assert tasks.describe({"mcc": 0.5, "f1": 0.5}, described=named) == "MCC 0.5000, f1 0.5000"

@@ -16,7 +16,7 @@ def test_foreseeing_asks_for_every_epoch_but_the_first():
         return frozenset()
 
     answers = dict(
-        foresee(ask, Progress(0, 4, monitor="eval_loss"), ["stem"], SingleLabel().plausible)
+        foresee(ask, Progress(0, 4, monitor="eval_loss"), ["stem"], SingleLabel().plausible, {})
     )
     assert answers == {1: (frozenset(),) * 2, 2: (None, None), 3: (frozenset(),) * 2}
     assert [len(p.history) for p in asked] == [1, 1, 2, 2, 3, 3]
@@ -32,7 +32,7 @@ def test_a_phase_without_an_end_in_sight_is_not_asked_about_for_long():
     asked = []
     plausible = SingleLabel().plausible
     found = foresee(
-        lambda p: asked.append(p) or frozenset(), Progress(0, 20_000), ["stem"], plausible
+        lambda p: asked.append(p) or frozenset(), Progress(0, 20_000), ["stem"], plausible, {}
     )
     assert [epoch for epoch, _ in found] == [*range(1, 51), 19_999]
     assert len(asked[-1].history) == 19_999

@@ -7,7 +7,7 @@ from tlf.cli.lines import audit_lines
 from tlf.events import SegmentStarted
 from tlf.results import EpochResult
 from tlf.runs.history import best_of
-from tlf.tasks import DEFAULT_MONITOR, metric_of
+from tlf.tasks import DEFAULT_MONITOR
 from tlf.tasks.metric import LOSS, Metric
 
 DASH = "{} –: labels were mixed, a plugin made the steps, or an older tlf ran"
@@ -119,7 +119,7 @@ def _different_phases(runs: Mapping[str, Sequence[EpochResult]]) -> Iterator[str
 
 def _cell(epoch: EpochResult | None, best: EpochResult | None, metrics: Sequence[Metric]) -> str:
     if epoch is None:
-        return f"{'–':>9}{'–':>8}" + " " * 8 * (len(metrics) - 1) + " "
+        return f"{_figures({}, metrics[:1])}{'':{sum(map(_column, metrics[1:]))}} "
     return f"{_figures(epoch.metrics, metrics)}{_star(epoch, best)}"
 
 
@@ -132,12 +132,17 @@ def _width(epochs: Iterable[EpochResult]) -> int:
 
 
 def _metrics(epochs: Iterable[EpochResult]) -> list[Metric]:
-    names = dict.fromkeys(name for epoch in epochs for name in epoch.metrics)
-    return [metric_of(name) for name in names if name != LOSS.name]
+    found = {name: epoch.metric(name) for epoch in epochs for name in epoch.metrics}
+    return [metric for name, metric in found.items() if name != LOSS.name]
 
 
 def _titles(metrics: Iterable[Metric]) -> str:
-    return f"{'loss':>9}{''.join(f'{metric.title:>8}' for metric in metrics)}"
+    return f"{'loss':>9}{''.join(f'{one.title:>{_column(one)}}' for one in metrics)}"
+
+
+def _column(metric: Metric) -> int:
+    """The width of a metric's column, with the space before it."""
+    return max(8, len(metric.title) + 2)
 
 
 def _trained(epoch: EpochResult, metrics: Sequence[Metric]) -> str:
@@ -147,7 +152,7 @@ def _trained(epoch: EpochResult, metrics: Sequence[Metric]) -> str:
 
 def _figures(figures: Mapping[str, float], metrics: Iterable[Metric]) -> str:
     """The loss and metrics, below their titles."""
-    shown = "".join(f"{_figure(one, figures.get(one.name)):>8}" for one in metrics)
+    shown = "".join(f"{_figure(one, figures.get(one.name)):>{_column(one)}}" for one in metrics)
     return f"{_loss(figures.get(LOSS.name)):>9}{shown}"
 
 

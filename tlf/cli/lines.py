@@ -23,6 +23,6 @@ def epoch_text(result: EpochResult, width: int = 0) -> str:
     return (
         f"{result.phase:<{width}} {result.epoch + 1:>3}  "
         f"loss {result.train_loss:.4f} train, {result.eval_loss:.4f} eval  "
-        f"{describe(result.metrics, width=6)}  "
+        f"{describe(result.metrics, 6, result.described)}  "
         f"{result.images_per_second:.0f} images/s  {result.seconds:.1f} s"
     )

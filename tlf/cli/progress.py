@@ -16,10 +16,10 @@ from tlf.errors import in_shell
 from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, RunResult
-from tlf.runs.explain import stage_rows
 from tlf.runs.folder import more_epochs
 from tlf.runs.record import RunStarted
-from tlf.runs.story import stage_table
+from tlf.runs.story.stages import stage_rows
+from tlf.runs.story.text import stage_table
 from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
@@ -132,9 +132,10 @@ def _show_start(event: RunStarted, console: Console) -> None:
 def _show_end(result: RunResult, console: Console) -> None:
     best = result.best
     stopped = "" if result.stopped is None else f"\n{result.stopped}"
+    metrics = describe_metrics(best.metrics, described=best.described)
     say(
         console,
-        f"{stopped}\nbest      {best.phase} {best.epoch + 1}: {describe_metrics(best.metrics)}, "
+        f"{stopped}\nbest      {best.phase} {best.epoch + 1}: {metrics}, "
         f"eval loss {best.eval_loss:.4f}; {result.seconds:.0f} s in total\n"
         f"model     {result.folder}/model.safetensors\n"
         f"head      {result.folder}/head.safetensors\n"

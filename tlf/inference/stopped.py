@@ -26,13 +26,19 @@ from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_model_at
 from tlf.recipe.plan import read_model_plan
 from tlf.results import EVAL
-from tlf.runtime.stored.state import UnfinishedRunWarning, glance, place_of, read_state, state_file
+from tlf.runtime.stored.state import (
+    UnfinishedRunWarning,
+    place_of,
+    read_state,
+    state_file,
+    state_summary,
+)
 from tlf.tasks import TASKS
 
 
 def warn_if_unfinished(folder: Path) -> None:
     """Say where a run was when its state was stored, unless it has trained all of its phases."""
-    stored = glance(folder)
+    stored = state_summary(folder)
     if stored is None or stored["ended"]:
         return
     name = stored["best_so_far"]

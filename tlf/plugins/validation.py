@@ -1,5 +1,6 @@
 """Checks of what plugins offer: each component is a frozen dataclass with its hook's method."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -11,6 +12,8 @@ from tlf.components import DATA_KEYS, Offer, Plugin
 from tlf.errors import PluginError
 from tlf.plugins.options import option_fault
 from tlf.plugins.tracebacks import reason
+from tlf.tasks import METRICS
+from tlf.tasks.metric import metric_name
 
 VERBS = {
     "tlf_datasets": ("build",),
@@ -19,6 +22,7 @@ VERBS = {
     "tlf_backbones": ("build",),
     "tlf_heads": ("build",),
     "tlf_losses": ("build",),
+    "tlf_metrics": ("measure",),
     "tlf_freeze_policies": ("frozen",),
     "tlf_optimizers": ("build",),
     "tlf_schedulers": ("factor",),
@@ -34,6 +38,7 @@ VERBS = {
         "tlf_model_trained",
         "tlf_run_ended",
         "tlf_run_failed",
+        "tlf_report_panels",
     ),
 }
 """Hook → methods; a component has at least one of them."""
@@ -57,8 +62,8 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
             plugin, f"{hook} must return a mapping from kind to class, got {kind_of(offered)}"
         )
     for kind, component in offered.items():
-        if not isinstance(kind, str) or not kind or ":" in kind:
-            raise broken(plugin, f"{hook}: a kind must be a name without ':', got {kind!r}")
+        if problem := _kind_fault(hook, kind):
+            raise broken(plugin, f"{hook}: a kind must be {problem}, got {kind!r}")
         if problem := fault(hook, component):
             raise broken(plugin, f"{hook} offers {kind!r}, which {problem}")
         # tlf's own have other types in their fields, and tests of their own.
@@ -66,6 +71,18 @@ def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) ->
             raise broken(plugin, f"{hook} offers {kind!r}: {problem}")
         prefix = "" if plugin.name == "tlf" else f"{plugin.name}:"
         yield Offer(hook, prefix + kind, component, plugin)
+
+
+def _kind_fault(hook: str, kind: object) -> str | None:
+    """What the name of a component must be; None where it is that."""
+    if not isinstance(kind, str) or not kind or ":" in kind:
+        return "a name without ':'"
+    if hook != "tlf_metrics":
+        return None
+    name = metric_name(kind)  # part of eval_NAME, an attribute
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        return "small letters, digits and hyphens, a letter first"
+    return "another than those that every run has" if name in METRICS else None
 
 
 def fault(hook: str, component: object) -> str | None:
@@ -82,6 +99,8 @@ def fault(hook: str, component: object) -> str | None:
     if hook == "tlf_exporters" and (problem := _exporter_fault(component)):
         return problem
     if hook == "tlf_extensions" and (problem := _state_fault(component)):
+        return problem
+    if hook == "tlf_metrics" and (problem := _metric_fault(component)):
         return problem
     # In a recipe these keys have another meaning, beside the component's options.
     names = ("kind", *(DATA_KEYS if hook == "tlf_datasets" else ()))
@@ -117,6 +136,18 @@ def _exporter_fault(exporter: type) -> str | None:
         return f'has {file!r} as its file; write file = "model.npz", for example, in the class'
     required = next((f.name for f in fields(exporter) if _is_required(f)), None)
     return f"needs the option {required!r}, which --to cannot give" if required else None
+
+
+def _metric_fault(metric: type) -> str | None:
+    """What a metric does not say about its figure; None if it says all."""
+    title = getattr(metric, "title", None)
+    if not isinstance(title, str) or not title.isprintable() or not 1 <= len(title) <= 20:
+        return f'has {title!r:.60} as its title, of 1 to 20 letters; write title = "macro-F1"'
+    for name in ("higher_is_better", "is_rate"):
+        if not isinstance(value := getattr(metric, name, None), bool):
+            return f"has {value!r:.60} as {name}; write {name} = True or False in the class"
+    taken = {item.name for item in fields(metric)} & {"title", "higher_is_better", "is_rate"}
+    return f"has {min(taken)} as an option; leave out its annotation" if taken else None
 
 
 def _is_required(item: "Field[Any]") -> bool:

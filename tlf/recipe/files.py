@@ -19,9 +19,12 @@ from tlf.recipe.schema import ModelRecipe, Recipe
 from tlf.recipe.tables import kinds, table, titled
 from tlf.recipe.toml import faults, parse
 from tlf.recipe.values import Problem, join, shortened
+from tlf.results import EVAL
 from tlf.runtime.files import absolute
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.text import printable
+from tlf.tasks import MONITORS
+from tlf.tasks.metric import metric_name
 
 _MOST_BYTES = 2**24
 """The most bytes that a recipe may hold."""
@@ -63,7 +66,7 @@ def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recip
     reader = Reader(catalogue)
     output = f"runs/{printable(Path(source).stem)}"
     recipe = reader.table(Recipe, {"output": output} | dict(table), "")
-    problems = [*reader.problems, *_clashes(table)]
+    problems = [*reader.problems, *_clashes(table, catalogue)]
     if problems or not isinstance(recipe, Recipe):
         raise RecipeError([str(problem) for problem in problems], source)
     return recipe
@@ -199,17 +202,36 @@ def _toml_problem(text: str, fault: str, row: str | None, column: str | None) ->
     return f"{message}, in: {shortened(line.strip())}"
 
 
-def _clashes(table: Mapping[str, Any]) -> Iterator[Problem]:
+def _clashes(table: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
     """Values that are valid by themselves, but not together."""
     batch, pieces = table.get("batch_size", 32), table.get("accumulate", 1)
     if isinstance(batch, int) and isinstance(pieces, int) and 1 <= batch < pieces:
         yield Problem("accumulate", f"must be at most batch_size, {batch}, got {pieces}")
+    yield from _metric_clashes(table, catalogue)
     yield from _size_clash(table.get("transforms"))
     phases = table.get("phases")
     if phases == []:
         yield Problem("phases", "must not be empty; write at least one [[phases]] table")
     if isinstance(phases, list):
         yield from _phase_clashes([phase for phase in phases if isinstance(phase, dict)])
+
+
+def _metric_clashes(table: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
+    """Metrics of the same name, and a monitor that no evaluation would have."""
+    first: dict[str, str] = {}
+    for kind in kinds(Recipe, {"metrics": table.get("metrics")}):
+        name = metric_name(kind)
+        if name in first:
+            text = f"must have different names, got {first[name]!r} and {kind!r}; remove one"
+            yield Problem("metrics", text)
+        first.setdefault(name, kind)
+    monitor = table.get("monitor")
+    known = (*MONITORS, *(f"{EVAL}{name}" for name in first))
+    if isinstance(monitor, str) and monitor not in known:
+        offered = [k for k in catalogue.of("tlf_metrics") if f"{EVAL}{metric_name(k)}" == monitor]
+        advice = f'write metrics = ["{offered[0]}"], too' if offered else nearest(monitor, known)
+        text = "must be a figure of every run, or of metrics"
+        yield Problem("monitor", f"{text}, got {shortened(monitor, 60)!r}; {advice}")
 
 
 def _size_clash(transforms: object) -> Iterator[Problem]:

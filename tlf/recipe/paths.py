@@ -37,17 +37,17 @@ def with_absolute_paths(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return placed
 
 
-def carried(value: Any, there: str, here: str) -> Any:  # noqa: ANN401 - any value of TOML
+def moved_here(value: Any, there: str, here: str) -> Any:  # noqa: ANN401 - any value of TOML
     """The table of a recipe from another host: what lies in that host's working directory is here
     in this one's.
 
-    >>> carried({"data": {"root": "/a/images"}, "output": "/b/run"}, "/a", "/c")
+    >>> moved_here({"data": {"root": "/a/images"}, "output": "/b/run"}, "/a", "/c")
     {'data': {'root': '/c/images'}, 'output': '/b/run'}
     """
     if isinstance(value, dict):
-        return {key: carried(each, there, here) for key, each in value.items()}
+        return {key: moved_here(each, there, here) for key, each in value.items()}
     if isinstance(value, list):
-        return [carried(each, there, here) for each in value]
+        return [moved_here(each, there, here) for each in value]
     inside = isinstance(value, str) and value.startswith(there + os.sep)
     return here + value[len(there) :] if inside else value
 

@@ -18,6 +18,7 @@ from tlf.components import (
     Head,
     IsPath,
     Loss,
+    Metric,
     Optimizer,
     Scheduler,
     Transform,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     Monitor = str
     TaskName = str
 else:
-    Monitor = Literal[*tasks.MONITORS]
+    Monitor = Literal[*tasks.MONITORS] | str
     TaskName = Literal[*tasks.TASKS]
 
 
@@ -224,7 +225,11 @@ class Recipe:
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load images, per training process."""
     monitor: Monitor = tasks.DEFAULT_MONITOR
-    """The figure that decides which epoch is the best."""
+    """The figure that decides which epoch is the best: one of every run, or ``eval_`` and the name
+    of one of ``metrics``."""
+    metrics: Annotated[tuple[Metric, ...], Kind("tlf_metrics", "metric", many=True)] = ()
+    """What every evaluation measures beside the loss and top-1: ``macro-f1`` stands in the files as
+    ``eval_macro_f1``."""
     calibration: Annotated[float, Field(gt=0, lt=1)] | Literal["eval", "out-of-fold"] = "eval"
     """Which images the temperature and the threshold of ``coverage`` come from: ``eval`` is the
     eval split; a fraction of the train split is held out for it, and never trained on;

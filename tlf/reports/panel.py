@@ -15,7 +15,7 @@ class Panel:
     id: str
     """Its anchor: letters and dashes."""
     title: str
-    html: "Markup"
-    """What it shows: escaped by the template that made it."""
+    html: "Markup | str"
+    """What it shows: escaped by the template that made it. That of a plugin is checked."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """What the page's script needs of it, as JSON; the script finds it under ``id``."""

@@ -22,6 +22,7 @@ FIXED = {
     "task": "the best epoch so far was measured by it",
     "monitor": "the best epoch so far was chosen by it",
     "calibration": "it decides which images are never trained on",
+    "metrics": "a run keeps its metrics",
     "transforms.size": "the best epoch so far was measured on images of this size",
     "transforms.resize": "the best epoch so far was measured on images of this size",
 }

@@ -2,7 +2,7 @@
 and at which rates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,13 @@ from tlf.freezing.find_partition import find_partition
 from tlf.freezing.find_unused import find_unused
 from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
-from tlf.model import Classifier, parameter_count
+from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
+from tlf.runs.story.stages import ExplainedPhase, ExplainedSegment, StageRow, stage_rows
+from tlf.runs.story.text import input_lines, phase_lines
 from tlf.training.phases import apart, check_phases, learning_rates, probed, unused_note
 from tlf.training.segments.foreseen import foreseen_segments
 
@@ -26,57 +28,6 @@ ONE_STAGE = (
     "gradual and layer_decay, treat it as a whole"
 )
 """The note about a backbone that cannot be frozen by stages."""
-
-
-@dataclass(frozen=True)
-class StageRow:
-    """One stage, or the head, in one phase."""
-
-    stage: str
-    parameters: int
-    """Their number."""
-    trainable: int
-    """How many of them train."""
-    rates: tuple[float, ...]
-    """The learning rates in use, ascending; empty if everything is frozen."""
-
-    @property
-    def state(self) -> str:
-        """``frozen``, ``trainable``, or the percentage that trains."""
-        if self.trainable in (0, self.parameters):
-            return "trainable" if self.trainable else "frozen"
-        percent = round(100 * self.trainable / self.parameters)
-        return (
-            f"{min(99, max(1, percent))}% trainable"  # 0% and 100% would mean frozen and trainable
-        )
-
-
-@dataclass(frozen=True)
-class ExplainedSegment:
-    """What happens in those epochs of a phase in which the same parameters train."""
-
-    epochs: tuple[int, ...]
-    """The numbers of these epochs in the phase, from 0."""
-    stages: tuple[StageRow, ...]
-    """From the stem to the head."""
-    trainable: tuple[str, ...]
-    """Names of the parameters that train."""
-    start: str
-    """The input of the trainable part: images, or the output of the frozen stages. Checked in
-    float32 on the CPU; a run checks it again on its own device."""
-    unused: tuple[str, ...] = ()
-    """Names of the parameters that would train, if the output depended on them."""
-
-
-@dataclass(frozen=True)
-class ExplainedPhase:
-    """What a phase would do."""
-
-    segments: tuple[ExplainedSegment, ...]
-    """In order. Where training decides, only the first."""
-    later: tuple[StageRow, ...] | None = None
-    """None where the recipe alone decides what trains when. Where freeze policies look at the
-    results of earlier epochs: what may train in any epoch, as far as invented results tell."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +75,12 @@ class Explanation:
 
     def __str__(self) -> str:
         """What each phase would do, as ``tlf explain`` prints it."""
-        from tlf.runs.story import lines
+        return "\n".join(self.lines())
 
-        return "\n".join(lines(self))
+    def lines(self, *, names: bool = False) -> Iterator[str]:
+        """The same, line by line. ``names``: also the names of the parameters that train."""
+        yield from input_lines(self.plan, self.splits, self.preprocessing, self.notes)
+        yield from phase_lines(self.plan, self.story, names=names)
 
     def __repr__(self) -> str:
         """One line."""
@@ -208,20 +162,3 @@ def _segment(
     return ExplainedSegment(
         epochs, stage_rows(classifier, rates), tuple(rates), start_of(partition), tuple(unused)
     )
-
-
-def stage_rows(classifier: Classifier, rates: Mapping[str, float]) -> tuple[StageRow, ...]:
-    """A row for each stage, from the stem up, and the head. ``rates``: trained parameter → rate."""
-    groups = {**classifier.stages, "head": classifier.head_names}
-    rows = []
-    for stage, names in groups.items():
-        trainable = [name for name in names if name in rates]
-        rows.append(
-            StageRow(
-                stage=stage,
-                parameters=parameter_count(classifier, names),
-                trainable=parameter_count(classifier, trainable),
-                rates=tuple(sorted({rates[name] for name in trainable})),
-            )
-        )
-    return tuple(rows)

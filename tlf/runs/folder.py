@@ -9,7 +9,7 @@ from typing import Any
 from tlf.errors import RunError, in_shell
 from tlf.runtime.files import is_run, tried
 from tlf.runtime.regular_file import read_regular
-from tlf.runtime.stored.state import check_state, glance
+from tlf.runtime.stored.state import check_state, state_summary
 
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
@@ -35,7 +35,7 @@ def has_ended(folder: Path) -> bool:
     """
     if not (folder / "model.safetensors").is_file():
         return False
-    stored, phases = glance(folder), _phases(folder)
+    stored, phases = state_summary(folder), _phases(folder)
     if stored is None or not phases:
         return True
     # A run that is given more epochs may be killed before it stores its first state with them.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tlf.errors import RunError
 from tlf.events import SegmentStarted, segment_started
-from tlf.results import EpochResult, epoch_line, epoch_result, rank
+from tlf.results import EVAL, EpochResult, epoch_line, epoch_result, rank
 from tlf.runs.folder import read_provenance, recorded_recipe
 from tlf.runtime.files import near_runs, tried, write_whole, writing
 from tlf.runtime.regular_file import read_regular
@@ -93,7 +93,8 @@ def monitor_of(run: str | PathLike[str]) -> str:
     """The figure that decides which epoch of a run is the best."""
     # Its epochs may be all that is left of a run.
     monitor = recorded_recipe(Path(run)).get("monitor")
-    return monitor if monitor in MONITORS else DEFAULT_MONITOR
+    name = monitor if isinstance(monitor, str) else ""
+    return name if name in MONITORS or name.startswith(EVAL) else DEFAULT_MONITOR
 
 
 def best_of(epochs: Iterable[EpochResult], monitor: str) -> EpochResult | None:

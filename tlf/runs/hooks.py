@@ -11,7 +11,7 @@ from tlf.training.job import Job
 Event = TypeVar("Event")
 
 
-def heard(
+def with_run_hooks(
     job: Job, folder: Path, events: Iterator[Event], *, resumed: bool
 ) -> Iterator[Event | Notice]:
     """The events of a run, while plugins hear of its start and of its failure.

@@ -9,13 +9,13 @@ from pathlib import Path
 from tlf.data.workers import lost_processes_named
 from tlf.events import Notice, SegmentStarted
 from tlf.recipe.files import read_table
-from tlf.recipe.paths import carried
+from tlf.recipe.paths import moved_here
 from tlf.recipe.plan import Plan, planned
 from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.files import rewrite_epochs, write_chapter, write_recipe
 from tlf.runs.folder import has_ended
 from tlf.runs.further import check_further, rate_notes, recipe_from_best
-from tlf.runs.hooks import heard
+from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned_run
 from tlf.runs.record import (
     RunEvent,
@@ -103,7 +103,7 @@ def resumed(
             phase = job.recipe.phases[state.phase].name
             yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
         training = train_recorded(job, folder, state, started)
-        yield from heard(job, folder, training, resumed=True)
+        yield from with_run_hooks(job, folder, training, resumed=True)
 
 
 _AGAIN = "the run was stopped before its first state was stored; it starts again"
@@ -119,4 +119,4 @@ def _plan(folder: Path, overrides: Sequence[str]) -> Plan:
     path = folder / "recipe.toml"
     here = str(absolute("."))
     content, there = from_main(lambda: (read_table(path, overrides), here))
-    return planned(carried(content, there, here), str(path))
+    return planned(moved_here(content, there, here), str(path))

@@ -12,7 +12,7 @@ from tlf.events import Notice
 from tlf.recipe.plan import RecipeLike, plan_of
 from tlf.runs.files import write_beginning
 from tlf.runs.folder import check_writable, new_run_folder
-from tlf.runs.hooks import heard
+from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned
 from tlf.runs.record import RunEvent, RunStarted, opened, train_recorded
 from tlf.runtime.devices import join_processes
@@ -57,7 +57,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
             Notice, [*job.splits.notes, *job.notes, *norm_notes(job), *filter(None, [note])]
         )
         training = train_recorded(job, folder, State(), started)
-        yield from heard(job, folder, training, resumed=False)
+        yield from with_run_hooks(job, folder, training, resumed=False)
 
 
 def _begun(exits: ExitStack, job: Job) -> tuple[Path, str | None]:

@@ -8,7 +8,7 @@ from tlf.errors import RunError, in_shell
 from tlf.runs.folder import check_is_run, has_ended
 from tlf.runs.history import METRICS, read_history
 from tlf.runs.owner import who_runs
-from tlf.runtime.stored.state import glance, place_of
+from tlf.runtime.stored.state import place_of, state_summary
 from tlf.training.checkpoint.requests import ask, withdraw
 
 TIMEOUT = 60.0
@@ -62,7 +62,7 @@ def _ask(folder: Path) -> None:
 def _not_running(folder: Path) -> str:
     if has_ended(folder):
         return f"the run in {folder} has ended; there is nothing to stop"
-    stored = glance(folder)
+    stored = state_summary(folder)
     where = f"; it was stopped {place_of(stored)}" if stored else ""
     has_model = (folder / "model.safetensors").is_file() or bool(stored and stored["best_so_far"])
     run = in_shell(folder)

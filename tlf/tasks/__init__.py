@@ -1,5 +1,5 @@
-"""What a task is: what labels are, how logits become probabilities and predictions, which metrics
-an evaluation gives, and for which of them higher is better.
+"""What a task is: what labels are, how logits become probabilities and predictions, and which
+metrics an evaluation gives.
 
 The engine calls the methods of ``TASKS[recipe.task]`` and never asks which task it is. Torch is
 imported when the first tensor is made.
@@ -99,7 +99,8 @@ METRICS: Mapping[str, Metric] = {
 """Name → metric, of all tasks. A name means the same in all of them."""
 
 MONITORS: tuple[str, ...] = (*(f"eval_{name}" for name in METRICS), "train_loss")
-"""Figures that early stopping, plateau schedules and the best epoch can be decided by."""
+"""Figures that early stopping, plateau schedules and the best epoch can be decided by, in every
+run. A recipe that names ``metrics`` can write theirs, too."""
 
 DEFAULT = "single-label"
 """The task of a recipe or a file of format 1 that names none."""
@@ -115,31 +116,25 @@ def metric_of(name: str) -> Metric:
     return METRICS.get(name) or Metric(name, name, higher_is_better=True, is_rate=False)
 
 
-def higher_is_better(monitor: str) -> bool:
-    """Whether higher is better for a monitored figure.
-
-    >>> higher_is_better("eval_top1"), higher_is_better("train_loss")
-    (True, False)
-    """
-    return METRICS[monitor.partition("_")[2]].higher_is_better
-
-
-def is_rate(monitor: str) -> bool:
-    """Whether a monitored figure is a fraction from 0 to 1.
-
-    >>> is_rate("eval_top1"), is_rate("eval_loss"), is_rate("train_loss")
-    (True, False, False)
-    """
-    return METRICS[monitor.partition("_")[2]].is_rate
-
-
-def describe(metrics: Mapping[str, float], width: int = 0) -> str:
+def describe(
+    metrics: Mapping[str, float], width: int = 0, described: Mapping[str, Metric] | None = None
+) -> str:
     """The metrics of an evaluation for a person, without its loss.
+
+    Parameters:
+        metrics: name → figure.
+        width: of a figure.
+        described: what is known of metrics that a recipe names.
 
     >>> describe({"loss": 0.25, "top1": 0.875})
     'top-1 87.50%'
     """
-    figures = {metric_of(name): figure for name, figure in metrics.items() if name != LOSS.name}
+    known = described or {}
+    figures = {
+        known.get(name) or metric_of(name): figure
+        for name, figure in metrics.items()
+        if name != LOSS.name
+    }
     return ", ".join(
         f"{metric.title} {metric.shown(figure):>{width}}" for metric, figure in figures.items()
     )

@@ -23,6 +23,26 @@ class Metric:
         """
         return f"{figure:.2%}" if self.is_rate else f"{figure:.4f}"
 
+    def plausible(self, loss: float) -> float:
+        """A figure that fits a loss: the better, the lower the loss.
+
+        >>> Metric("f1", "F1", higher_is_better=True, is_rate=True).plausible(0.25)
+        0.75
+        """
+        worse = min(1.0, loss) if self.is_rate else loss
+        if self.higher_is_better:
+            return 1 - worse if self.is_rate else -worse
+        return worse
+
+
+def metric_name(kind: str) -> str:
+    """The name of the metric that a recipe names by its kind.
+
+    >>> metric_name("extras:macro-f1")
+    'macro_f1'
+    """
+    return kind.rpartition(":")[2].replace("-", "_")
+
 
 LOSS = Metric("loss", "loss", higher_is_better=False, is_rate=False)
 """The loss, which is part of every evaluation."""

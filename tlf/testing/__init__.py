@@ -9,6 +9,8 @@ from tlf.testing.backbones import check_backbone
 from tlf.testing.command_line import check_command, check_exporter
 from tlf.testing.datasets import check_dataset
 from tlf.testing.decisions import check_select_best, check_training_step
+from tlf.testing.evaluation.metrics import check_metric
+from tlf.testing.evaluation.report_panels import check_report_panels
 from tlf.testing.extensions import check_extension
 from tlf.testing.freeze_policies import check_freeze_policy
 from tlf.testing.heads import check_head
@@ -27,7 +29,9 @@ __all__ = [
     "check_freeze_policy",
     "check_head",
     "check_loss",
+    "check_metric",
     "check_optimizer",
+    "check_report_panels",
     "check_scheduler",
     "check_select_best",
     "check_training_step",

@@ -37,6 +37,7 @@ _PLACES: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "tlf_backbones": lambda r, c: replace(r, backbone=c),
     "tlf_heads": lambda r, c: replace(r, head=c),
     "tlf_losses": lambda r, c: replace(r, loss=c),
+    "tlf_metrics": lambda r, c: replace(r, metrics=(c,)),
     "tlf_freeze_policies": lambda r, c: replace(r, phases=(replace(r.phases[0], freeze=(c,)),)),
     "tlf_optimizers": lambda r, c: replace(r, optimizer=c),
     "tlf_schedulers": lambda r, c: replace(r, phases=(replace(r.phases[0], scheduler=c),)),
@@ -131,6 +132,7 @@ def from_recipe(text: str, hook: str, cls: type) -> object:
         "tlf_augmentations": recipe.transforms.augment,
         "tlf_transforms": recipe.transforms.prepare,
         "tlf_extensions": recipe.extensions,
+        "tlf_metrics": recipe.metrics,
     }
     if hook in lists:
         return lists[hook][0]

@@ -76,7 +76,7 @@ def check_select_best(choose: Callable[..., int | None]) -> None:
 
 def _chosen(choose: Callable[..., int | None], history: Sequence[EpochResult]) -> int | None:
     with raising_only(choose, BEST):
-        chosen = choose(**_wanted(choose, history=history))
+        chosen = choose(**wanted(choose, history=history))
     fault = result_fault(BEST, chosen, {"history": history})
     require(fault is None, choose, f"fails: {fault}", "it gives the index of an epoch, or None")
     return chosen
@@ -131,7 +131,7 @@ def _taken(
         raising_only(step, what),
     ):
         arguments = {"model": model, "images": images, "labels": targets, "loss": _loss}
-        loss = step(**_wanted(step, **arguments))
+        loss = step(**wanted(step, **arguments))
     fault = result_fault(STEP, loss, {})
     rule = "it gives a single finite number with a graph, for batches of any size, or None"
     require(fault is None, step, f"fails: {fault}", rule)
@@ -144,7 +144,7 @@ def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits, labels, reduction="none")
 
 
-def _wanted(function: Callable[..., Any], **arguments: object) -> Mapping[str, object]:
+def wanted(function: Callable[..., Any], **arguments: object) -> Mapping[str, object]:
     """Those of the arguments that a hook lists: it may leave any out."""
     listed = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in listed}

@@ -25,6 +25,7 @@ _KINDS = {
     "tlf_backbones": "backbones",
     "tlf_heads": "heads",
     "tlf_losses": "losses",
+    "tlf_metrics": "evaluation.metrics",
     "tlf_freeze_policies": "freeze_policies",
     "tlf_optimizers": "optimizers",
     "tlf_schedulers": "schedulers",

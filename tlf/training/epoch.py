@@ -105,7 +105,7 @@ def _make_updates(
     job, phase, segment = updates.job, updates.phase, updates.segment
     measured, images = measured_updates(len(batches)), sum(map(len, batches))
     pace, measure = Pace(job), False
-    highest, heard = max(segment.rates.values()), _is_heard(job)
+    highest, reports = max(segment.rates.values()), _reports_updates(job)
     for number, batch in enumerate(batches[state.update :], start=state.update):
         # An update that was skipped does not count for the schedule.
         now = replace(progress, update=number - state.skipped)
@@ -126,7 +126,7 @@ def _make_updates(
         state.update = number + 1
         if waits := pace.waits() or state.update == len(batches):
             check_finite(job, state)
-        if heard:
+        if reports:
             job.hook.tlf_update_ended(
                 result=UpdateResult(
                     phase.name, progress.epoch, number, len(batches), losses.done,
@@ -141,7 +141,7 @@ def _make_updates(
             return
 
 
-def _is_heard(job: Job) -> bool:
+def _reports_updates(job: Job) -> bool:
     """Whether a plugin is called after every update: in the main process only."""
     hooked = bool(job.hook.tlf_update_ended.get_hookimpls())
     return hooked and bool(job.accelerator.is_main_process)

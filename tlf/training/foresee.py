@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tlf.errors import PluginError
 from tlf.results import EpochResult, Progress, StageSignals
-from tlf.tasks.metric import LOSS
+from tlf.tasks.metric import LOSS, Metric
 
 Foreseen = frozenset[str] | ValueError | None
 """The frozen parameters, or the error that the policy's answer would raise. ``None`` where the
@@ -23,6 +23,7 @@ def foresee(
     start: Progress,
     stages: Iterable[str],
     plausible: Callable[[float], Mapping[str, float]],
+    described: Mapping[str, Metric],
 ) -> Iterator[tuple[int, tuple[Foreseen, ...]]]:
     """Ask about the epochs after the first: yield the number of each epoch, and both answers.
 
@@ -31,15 +32,16 @@ def foresee(
         start: the progress at the start of the phase.
         stages: names of the stages, and of the head.
         plausible: a loss → metrics that an evaluation with this loss could have.
+        described: how those of them are compared that the recipe names.
 
     >>> late = lambda progress: frozenset() if progress.epoch > 1 else frozenset({"stem"})
-    >>> [answers[0] for _, answers in foresee(late, Progress(0, 3), (), lambda loss: {})]
+    >>> [answers[0] for _, answers in foresee(late, Progress(0, 3), (), lambda loss: {}, {})]
     [frozenset({'stem'}), frozenset()]
     """
     signals = dict.fromkeys(stages, StageSignals(1.0, 1.0, 1e-3))
     histories = [
         tuple(
-            _invented(epoch, signals, plausible, improving=improving)
+            _invented(epoch, signals, plausible, described, improving=improving)
             for epoch in range(start.epochs - 1)
         )
         for improving in (False, True)
@@ -63,6 +65,7 @@ def _invented(
     epoch: int,
     signals: Mapping[str, StageSignals],
     plausible: Callable[[float], Mapping[str, float]],
+    described: Mapping[str, Metric],
     *,
     improving: bool,
 ) -> EpochResult:
@@ -79,5 +82,6 @@ def _invented(
         seconds=1.0,
         images_per_second=1.0,
         stages=signals,
-        train_metrics=figures,
+        train_metrics={name: one for name, one in figures.items() if name not in described},
+        described=described,
     )

@@ -23,6 +23,7 @@ from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.augment import used_pixels
 from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
+from tlf.recipe.metrics import check_metrics
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
@@ -226,6 +227,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     preprocessing = replace(
         resolve_preprocessing(recipe, built, plan.source), prepare=records_of(plan)
     )
+    check_metrics(plan, task.labels(splits.eval.labels), num_classes)
     check_input(plan, built, classifier, preprocessing, num_classes)
     check_transforms(plan, preprocessing)
     check_augmentations(plan, preprocessing, num_classes)

@@ -23,11 +23,11 @@ from tlf.plugins.attribution import attributed, blame, original
 from tlf.plugins.returned import checked_mix
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.augment import augmentations_of
+from tlf.recipe.metrics import described, plausible
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
 from tlf.results import Progress
 from tlf.runtime.seeds import seeded
-from tlf.tasks import TASKS
 from tlf.training.foresee import Foreseen, foresee
 
 
@@ -260,8 +260,8 @@ def foreseen_answers(
 ) -> Iterator[tuple[int, tuple[Foreseen, ...]]]:
     """What the policies of a phase would freeze in later epochs, with invented results."""
     parts = (*classifier.stages, "head")
-    ask, plausible = partial(frozen_in, plan, classifier, phase), TASKS[plan.recipe.task].plausible
-    return foresee(ask, start, parts, plausible)
+    ask = partial(frozen_in, plan, classifier, phase)
+    return foresee(ask, start, parts, partial(plausible, plan), described(plan))
 
 
 def rate_factor(plan: Plan, phase: Phase, progress: Progress) -> float:

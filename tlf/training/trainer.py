@@ -14,6 +14,7 @@ from tlf.events import Notice, PhaseEnded, Prepared, SegmentEnded, SegmentStarte
 from tlf.freezing.freeze import changing_tensors, digests
 from tlf.freezing.partition import start_of
 from tlf.plugins.attribution import blame
+from tlf.recipe.metrics import described, measure
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Progress, for_plugins
 from tlf.tasks.metric import LOSS
@@ -211,18 +212,27 @@ def _evaluate(
         phase=phase.name,
         epoch=progress.epoch,
         train_loss=trained.loss,
-        metrics={
-            LOSS.name: _mean_loss(job, state, predictions),
-            **job.task.evaluate(job.task.probabilities(predictions.logits), predictions.labels),
-        },
+        metrics=_metrics(job, state, predictions),
         lr=trained.lr,
         updates=trained.updates,
         seconds=trained.seconds + time.perf_counter() - started,
         images_per_second=trained.images / trained.seconds,
         stages=trained.stages,
         train_metrics=trained.metrics,
+        described=described(job.plan),
     )
     return result, predictions
+
+
+def _metrics(job: Job, state: State, predictions: Predictions) -> dict[str, float]:
+    loss = _mean_loss(job, state, predictions)
+    probabilities, labels = job.task.probabilities(predictions.logits), predictions.labels
+    named = measure(job.plan, probabilities, labels)
+    if named:  # the figures of the main process: which epoch is the best is the same in all
+        is_main = job.accelerator.is_main_process
+        figures = job.summed([figure if is_main else 0.0 for figure in named.values()])
+        named = dict(zip(named, figures, strict=True))
+    return {LOSS.name: loss, **job.task.evaluate(probabilities, labels), **named}
 
 
 def _mean_loss(job: Job, state: State, predictions: Predictions) -> float:

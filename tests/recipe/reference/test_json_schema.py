@@ -248,7 +248,7 @@ def test_what_tlf_accepts_is_accepted(change, check, loads):
         "output=''",
         "precision=fp8",
         "task=regression",
-        "monitor=eval_top9",
+        "monitor=top1",
         "data.bad_images=keep",
         "cache.mode=on",
         "cache.max_gb=0",

@@ -38,9 +38,8 @@ def show_explanation(
 ) -> None:
     """Print what every phase would do; then, on request, the model and the resolved recipe."""
     from tlf.recipe.files import dump
-    from tlf.runs.story import lines
 
-    for line in lines(explanation, names=names):
+    for line in explanation.lines(names=names):
         style = "yellow" if line.startswith("note: ") else "bold" * line.startswith("phase ")
         say(console, line, style)
     if model:

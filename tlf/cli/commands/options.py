@@ -68,8 +68,9 @@ def _about(one: "Options") -> Iterator[str]:
         yield from _beside("write: ", one.usage)
         if not one.options:
             yield "  It has no options."
+    column = max([16, *(len(kind) + 2 for kind in one.kinds or ())])
     for kind, text in (one.kinds or {}).items():
-        yield from _beside(f"  {kind:<16}", text)
+        yield from _beside(f"  {kind:<{column}}", text)
 
 
 def _option(option: "Option") -> Iterator[str]:

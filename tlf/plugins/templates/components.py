@@ -156,6 +156,27 @@ class Brier:
         return brier
 ''' + offering("tlf_losses", "brier", "Brier")
 
+METRICS = '''from dataclasses import dataclass
+
+from tlf.hookspecs import hookimpl
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+
+@dataclass(frozen=True)
+class Brier:
+    """The Brier score: how far probabilities are from the labels."""
+
+    title = "Brier"
+    higher_is_better = False
+    is_rate = False
+
+    def measure(self, probabilities: Tensor, labels: Tensor) -> float:
+        """Of all eval images: probabilities (N, K) and labels (N,) → a number."""
+        targets = one_hot(labels, probabilities.shape[1])
+        return (probabilities - targets).square().sum(1).mean().item()
+''' + offering("tlf_metrics", "brier", "Brier")
+
 OPTIMIZERS = '''from dataclasses import dataclass
 from typing import Any
 
@@ -243,6 +264,10 @@ STARTERS: Mapping[str, Starter] = {
     ),
     "tlf_losses": Starter(
         "A loss", LOSSES, _ONE + "loss=$name:brier", "brier", "Brier", "check_loss"
+    ),
+    "tlf_metrics": Starter(
+        "A metric", METRICS, _ONE + "metrics=$name:brier monitor=eval_brier", "brier", "Brier",
+        "check_metric",
     ),
     "tlf_optimizers": Starter(
         "An optimizer", OPTIMIZERS, _ONE + "optimizer=$name:rmsprop", "rmsprop", "RMSprop",

@@ -78,6 +78,30 @@ def tlf_model_trained(model: Classifier) -> None:
                 weight.copy_(weight - weight.mean(0))
 '''
 
+REPORT_PANELS = '''from collections.abc import Sequence
+
+from markupsafe import escape
+from tlf.hookspecs import hookimpl
+from tlf.reports.panel import Panel
+from tlf.reports.report import Report
+
+MOST = 20
+
+
+@hookimpl
+def tlf_report_panels(report: Report) -> Sequence[Panel]:
+    """The images that the model was least sure of."""
+    highest = report.predicted.probabilities.max(1)
+    rows = [
+        f"<tr><th scope='row'>{escape(report.predicted.names[image])}</th>"
+        f"<td>{highest[image]:.1%}</td></tr>"
+        for image in highest.argsort()[:MOST]
+    ]
+    head = "<tr><th scope='col'>image</th><th scope='col'>highest probability</th></tr>"
+    html = f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+    return [Panel("least-sure", "Least sure", html)]
+'''
+
 STARTERS: Mapping[str, Starter] = {
     "tlf_run_started": _printing(
         "tlf_run_started", "folder", "str", 'f"the run\'s folder is {folder}"', "Say where."
@@ -106,6 +130,11 @@ STARTERS: Mapping[str, Starter] = {
     ),
     "tlf_run_failed": _printing(
         "tlf_run_failed", "error", "Exception", 'f"failed: {error}"', "Show the error."
+    ),
+    "tlf_report_panels": Starter(
+        "A panel of reports", REPORT_PANELS,
+        "tlf run RECIPE 'plugins=[\"$name\"]' && tlf report RUN", "", "tlf_report_panels",
+        "check_report_panels",
     ),
 }  # fmt: skip
 """Hook → its start."""

@@ -23,7 +23,9 @@ from tlf.recipe.reference.docstrings import described, field_texts
 from tlf.recipe.schema import Phase, Recipe
 from tlf.recipe.tables import Kind, inline_kind, kind_of, options, readable_options, written
 from tlf.recipe.values import LISTS, TABLES, UNIONS, fixed, json_schema
+from tlf.results import EVAL
 from tlf.runtime.strict_json import dumps
+from tlf.tasks import MONITORS
 
 Schema = dict[str, Any]
 
@@ -34,6 +36,9 @@ NOTHING: Schema = {"not": {}}
 _ADDED: Mapping[tuple[type, str], Schema] = {
     (Recipe, "checkpoint_every"): {"minProperties": 1, "maxProperties": 1},
     (Recipe, "phases"): {"minItems": 1},
+    (Recipe, "monitor"): {
+        "anyOf": [{"enum": [*MONITORS]}, {"type": "string", "pattern": f"^{EVAL}[a-z][a-z0-9_]*$"}]
+    },
     (Phase, "lr"): {"required": ["head"]},  # concerns tables only
 }
 """What is checked by code, not by types."""

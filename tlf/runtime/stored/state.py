@@ -78,7 +78,7 @@ def _faults_named(path: Path) -> Iterator[None]:
         raise _damaged(path, error) from error
 
 
-def glance(folder: Path) -> Mapping[str, Any] | None:
+def state_summary(folder: Path) -> Mapping[str, Any] | None:
     """What the state of a run holds, without its tensors and unchecked; None if there is none that
     can be read. It imports no torch.
     """

@@ -1,53 +1,26 @@
 """What a recipe would do, as lines of text: phase after phase, in 80 columns."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
-from tlf.components import BatchAugmentation
+from tlf.components import BatchAugmentation, Splits
+from tlf.preprocessing import Preprocessing
 from tlf.recipe.augment import augmentations_of, crop_line, is_random
-from tlf.recipe.plan import cache_of
+from tlf.recipe.plan import Plan, cache_of
 from tlf.recipe.schema import Phase, Recipe
 from tlf.recipe.tables import table
-
-if TYPE_CHECKING:
-    from tlf.runs.explain import ExplainedPhase, ExplainedSegment, Explanation, StageRow
+from tlf.runs.story.stages import ExplainedPhase, ExplainedSegment, StageRow
 
 MOST_STRETCHES = 5
 """So many stretches of epochs are listed where the same parameters train again and again."""
 
 
-def lines(explanation: "Explanation", *, names: bool = False) -> Iterator[str]:
-    """The whole story. ``names``: also the names of the parameters that train."""
-    yield from _input(explanation)
-    for note in explanation.notes:
-        yield from _wrapped("note: ", note)
-    before = None
-    phases = explanation.plan.recipe.phases
-    for number, phase in enumerate(phases, start=1):
-        yield ""
-        kinds = explanation.plan.plugins.catalogue.offer
-        optimizer = kinds(phase.optimizer or explanation.plan.recipe.optimizer).kind
-        yield (
-            f"phase {phase.name} ({number} of {len(phases)}), {_length(phase)}: {optimizer}, "
-            f"{kinds(phase.scheduler).kind} rate"
-        )
-        if before:
-            yield f"  starts from the best epoch of {before}"
-        if stopping := phase.early_stopping:
-            yield (
-                f"  stops after {stopping.patience} epoch{'s' if stopping.patience > 1 else ''} "
-                f"without a better {explanation.plan.recipe.monitor}"
-            )
-        yield from _phase(explanation, phase, names=names)
-        before = phase.name
-
-
-def _input(explanation: "Explanation") -> Iterator[str]:
-    splits, preprocessing = explanation.splits, explanation.preprocessing
-    size, catalogue = preprocessing.size, explanation.plan.plugins.catalogue
-    recipe = explanation.plan.recipe
+def input_lines(
+    plan: Plan, splits: Splits, preprocessing: Preprocessing, notes: Iterable[str]
+) -> Iterator[str]:
+    """What a run is given: images, backbone and head; and what a person should know about them."""
+    size, catalogue, recipe = preprocessing.size, plan.plugins.catalogue, plan.recipe
     yield (
         f"images    {len(splits.train):,} to train on, {len(splits.eval):,} to evaluate on, "
         f"{len(splits.classes):,} classes"
@@ -66,6 +39,31 @@ def _input(explanation: "Explanation") -> Iterator[str]:
         options = ", ".join(f"{k} = {v}" for k, v in table(component, catalogue).items())
         kind = catalogue.offer(component).kind
         yield from _wrapped(f"{part:<10}", f"{kind}: {options}" if options else kind)
+    for note in notes:
+        yield from _wrapped("note: ", note)
+
+
+def phase_lines(
+    plan: Plan, story: Mapping[str, ExplainedPhase], *, names: bool = False
+) -> Iterator[str]:
+    """What each phase would do. ``names``: also the names of the parameters that train."""
+    before, kinds, phases = None, plan.plugins.catalogue.offer, plan.recipe.phases
+    for number, phase in enumerate(phases, start=1):
+        yield ""
+        optimizer = kinds(phase.optimizer or plan.recipe.optimizer).kind
+        yield (
+            f"phase {phase.name} ({number} of {len(phases)}), {_length(phase)}: {optimizer}, "
+            f"{kinds(phase.scheduler).kind} rate"
+        )
+        if before:
+            yield f"  starts from the best epoch of {before}"
+        if stopping := phase.early_stopping:
+            yield (
+                f"  stops after {stopping.patience} epoch{'s' if stopping.patience > 1 else ''} "
+                f"without a better {plan.recipe.monitor}"
+            )
+        yield from _phase(plan, phase, story[phase.name], names=names)
+        before = phase.name
 
 
 def _wrapped(title: str, text: str) -> list[str]:
@@ -81,18 +79,17 @@ def _length(phase: Phase) -> str:
     return f"{limit}{phase.epochs} epoch{'s' if phase.epochs > 1 else ''}"
 
 
-def _phase(explanation: "Explanation", phase: Phase, *, names: bool) -> Iterator[str]:
-    recipe, explained = explanation.plan.recipe, explanation.story[phase.name]
+def _phase(plan: Plan, phase: Phase, explained: ExplainedPhase, *, names: bool) -> Iterator[str]:
     several = len(explained.segments) > 1 or explained.later is not None
     for segment in explained.segments:
         total = sum(row.parameters for row in segment.stages)
         trainable = sum(row.trainable for row in segment.stages)
         epochs = f"{epochs_text(segment.epochs)}: " if several else ""
         yield f"  {epochs}{trainable:,} of {total:,} parameters train"
-        yield f"    {_source(recipe, phase, segment)}"
+        yield f"    {_source(plan.recipe, phase, segment)}"
         yield from (f"    {name}" for name in segment.trainable if names)
     if explained.later is not None:
-        kinds = [explanation.plan.plugins.catalogue.offer(one).kind for one in phase.freeze]
+        kinds = [plan.plugins.catalogue.offer(one).kind for one in phase.freeze]
         pairs = zip(explained.segments[0].stages, explained.later, strict=True)
         thaw = any(row.trainable < later.trainable for row, later in pairs)
         yield (
@@ -102,7 +99,7 @@ def _phase(explanation: "Explanation", phase: Phase, *, names: bool) -> Iterator
     yield from stage_table(_stages(explained))
 
 
-def _source(recipe: Recipe, phase: Phase, segment: "ExplainedSegment") -> str:
+def _source(recipe: Recipe, phase: Phase, segment: ExplainedSegment) -> str:
     """What the trainable part is computed from, and how often that is computed."""
     if segment.start == "images":
         mixed = any(isinstance(a, BatchAugmentation) for a in augmentations_of(recipe, phase))
@@ -138,11 +135,11 @@ def epochs_text(epochs: Sequence[int]) -> str:
     return f"epoch{'s' if len(epochs) > 1 else ''} {', '.join(texts)}{more}"
 
 
-def stage_table(stages: Iterable[tuple["StageRow", str, Sequence[float]]]) -> Iterator[str]:
+def stage_table(stages: Iterable[tuple[StageRow, str, Sequence[float]]]) -> Iterator[str]:
     """A line for each stage, neighbours that are alike together: parameters, state, rates. The head
     stays apart.
 
-    >>> from tlf.runs.explain import StageRow
+    >>> from tlf.runs.story.stages import StageRow
     >>> rows = [StageRow(stage, 1000, 0, ()) for stage in ("stem", "layer1", "layer2", "head")]
     >>> for line in stage_table((row, row.state, row.rates) for row in rows):
     ...     print(line)
@@ -168,7 +165,7 @@ def stage_table(stages: Iterable[tuple["StageRow", str, Sequence[float]]]) -> It
         yield "  " + "  ".join(cells)
 
 
-def _stages(explained: "ExplainedPhase") -> Iterator[tuple["StageRow", str, Sequence[float]]]:
+def _stages(explained: ExplainedPhase) -> Iterator[tuple[StageRow, str, Sequence[float]]]:
     """Each stage with its state and its rates in the whole phase."""
     first = explained.segments[0].stages
     for number, row in enumerate(first):

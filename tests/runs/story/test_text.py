@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from tlf.runs.explain import StageRow, explain
-from tlf.runs.story import epochs_text, lines, stage_table
+from tlf.runs.explain import explain
+from tlf.runs.story.stages import StageRow
+from tlf.runs.story.text import epochs_text, stage_table
 
 GRADUAL = ["transforms.augment=none", "phases.all.epochs=4", "phases.all.freeze=gradual"]
 
@@ -17,7 +18,7 @@ def phase_of(text, name):
 def test_every_segment_of_a_gradual_thaw_has_its_lines(recipe):
     explanation = explain(recipe, [*GRADUAL, "phases.all.early_stopping={patience=3}"])
     text = str(explanation)
-    assert text == "\n".join(lines(explanation))
+    assert text == "\n".join(explanation.lines())
     title, start, stops, *segments = phase_of(text, "all")
     assert title == "phase all (2 of 2), at most 4 epochs: sgd, constant rate"
     assert start == "  starts from the best epoch of head"

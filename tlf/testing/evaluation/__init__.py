@@ -1,0 +1,3 @@
+"""The contracts of what plugins say about a trained model: metrics, and panels of its
+report.
+"""
