@@ -120,6 +120,14 @@ def test_images_of_the_same_name_are_matched_in_order():
     assert compare(replace(one, names=names), turned, resamples=9) == expected
 
 
+def test_names_and_their_escaped_forms_are_the_same():
+    """One table was read from a file, the other one comes from the images."""
+    one, other = two_models(3)
+    one = replace(one, names=("a\n", "b", "c"), classes=("\t", *one.classes[1:]))
+    other = replace(other, names=("a\\n", "b", "c"), classes=("\\t", *other.classes[1:]))
+    assert compare(one, other, resamples=9).images == 3
+
+
 def test_what_is_not_the_same_is_refused():
     one, other = two_models(20)
     fewer = replace(

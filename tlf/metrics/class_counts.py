@@ -55,10 +55,10 @@ def concatenated(blocks: Sequence[ClassCounts]) -> ClassCounts:
 
 
 class Confusions:
-    """The pairs of label and prediction that occur. Images of the same pair are summed first, so a
-    resample costs little more than to read its weights.
+    """The pairs of label and prediction that occur. Images of the same pair are summed first; with
+    few classes, that is most of the work.
 
-    The images of several models may be grouped at once: their order is the same for all of them.
+    Several models may be counted at once, on the same order of images.
     """
 
     def __init__(

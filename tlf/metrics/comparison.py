@@ -13,6 +13,7 @@ from tlf.metrics.evaluation import check
 from tlf.metrics.figures import Figure
 from tlf.metrics.predicted import Predicted
 from tlf.metrics.resampling import LEVEL, RESAMPLES, figures, resampled
+from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def compare(
     one: Predicted, other: Predicted, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison:
     """Compare two models on the same images, which are matched by name; their order, and that of
-    the classes, may differ.
+    the classes, may differ. A name and its escaped form in a table are the same.
 
     Raises:
         DataError: images, labels or classes are not the same, or a probability is no number.
@@ -80,7 +81,7 @@ def compare(
 
 def _in_order_of(one: Predicted, other: Predicted) -> Predicted:
     """The second model's predictions, with images and classes in the order of the first one's."""
-    if odd := sorted({*one.classes} ^ {*other.classes}):
+    if odd := sorted({*map(printable, one.classes)} ^ {*map(printable, other.classes)}):
         raise DataError(
             f"both models must have the same classes, and only one has {odd[0]!r} (and "
             f"{len(odd) - 1} more such classes); evaluate each by itself"
@@ -102,6 +103,7 @@ def _places(names: tuple[str, ...], others: tuple[str, ...]) -> "NDArray[np.intp
     """Where each name stands among the others; of equal names, the n-th is the n-th."""
     if names == others:
         return np.arange(len(names))
+    names, others = tuple(map(printable, names)), tuple(map(printable, others))
     missing = [*(Counter(names) - Counter(others)).elements()]
     if missing or len(names) != len(others):
         told = f", such as {missing[0]}" if missing else ""

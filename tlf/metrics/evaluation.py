@@ -1,6 +1,6 @@
 """The figures of a model on labelled images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from tlf.errors import DataError
 from tlf.metrics.class_counts import ClassCounts, Confusions, concatenated, defined_mean
 from tlf.metrics.curves import precision_recall, roc
-from tlf.metrics.figures import ClassFigures, Evaluation
+from tlf.metrics.figures import ClassFigures, Evaluation, Figure
 from tlf.metrics.image_scores import TOP, brier, calibration, gaps, in_top, nll
 from tlf.metrics.predicted import Predicted
 from tlf.metrics.resampling import RESAMPLES, figures, resampled
@@ -39,11 +39,7 @@ def evaluation(predicted: Predicted, *, resamples: int = RESAMPLES, seed: int = 
     return Evaluation(
         classes=predicted.classes,
         images=len(predicted),
-        headline={
-            name: figures(value, np.concatenate([block[name] for _, block in drawn])[None], most)[0]
-            for name, value in headline.items()
-            for most in [np.inf if name in {"nll", "brier"} else 1]
-        },
+        headline=_headline(headline, [block for _, block in drawn]),
         majority_class=predicted.classes[majority],
         majority=float(counts.support[0, majority] / len(predicted)),
         per_class=tuple(
@@ -102,6 +98,16 @@ def _sums(
         "brier": means[:, 1],
         "ece": np.abs(means[:, 3:]).sum(1),
     }
+
+
+def _headline(
+    values: "Mapping[str, NDArray[np.float64]]",
+    blocks: "Sequence[Mapping[str, NDArray[np.float64]]]",
+) -> Mapping[str, Figure]:
+    """The headline figures. NLL and Brier may be above 1."""
+    drawn = {name: np.concatenate([block[name] for block in blocks])[None] for name in values}
+    most = dict.fromkeys(values, 1.0) | {"nll": np.inf, "brier": np.inf}
+    return {name: figures(value, drawn[name], most[name])[0] for name, value in values.items()}
 
 
 def _per_class(

@@ -83,14 +83,12 @@ def most_confused(evaluation: Evaluation, most: int) -> list[tuple[int, int, int
     """Label, prediction and number of images of the most confused pairs."""
     import numpy as np
 
-    wrong = evaluation.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    labels, predictions = np.nonzero(wrong)
-    first = np.argsort(-wrong[labels, predictions], kind="stable")[:most].tolist()
-    return [
-        (int(labels[at]), int(predictions[at]), int(wrong[labels[at], predictions[at]]))
-        for at in first
-    ]
+    labels, predictions = np.nonzero(evaluation.confusion)
+    wrong = labels != predictions
+    labels, predictions = labels[wrong], predictions[wrong]
+    images = evaluation.confusion[labels, predictions]
+    first = np.argsort(-images, kind="stable")[:most]
+    return [(int(labels[i]), int(predictions[i]), int(images[i])) for i in first]
 
 
 def _confused(evaluation: Evaluation) -> Iterator[str]:
