@@ -17,6 +17,8 @@ from tlf.reports.report import Neighbour, RunRecord
 from tlf.reports.thumbnails import MOST
 
 if TYPE_CHECKING:
+    from tlf.checks.findings import Findings
+    from tlf.training.embeddings import Embeddings
     from tlf.training.job import Job
 
 
@@ -27,6 +29,8 @@ class Material:
     read: Callable[[int], bytes] | None = None
     """The bytes of the i-th predicted image."""
     neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
+    findings: "Findings | None" = None
+    """What a check of the images has found."""
     missing: tuple[str, ...] = ()
     """Sentences: what cannot be shown, and why."""
 
@@ -39,7 +43,8 @@ def material_of(
     Parameters:
         run: the run.
         predicted: its predictions.
-        embed: whether to find the nearest training images, by their embeddings.
+        embed: whether to find the nearest training images, and to check the images, by their
+            embeddings.
     """
     if not embed:
         return _images(run, predicted)
@@ -83,6 +88,7 @@ def _with_neighbours(
         return found
     with job.loaders:
         embedded = yield from embeddings(job)
+        findings, unchecked = yield from _checked(job, embedded)
     places = {name: place for place, name in enumerate(job.splits.eval.names)}
     asked = featured(predicted, listed(predicted))[:MOST]
     near = neighbours(
@@ -94,8 +100,21 @@ def _with_neighbours(
     return Material(
         found.read,
         dict(zip(asked, near.values(), strict=True)),
-        _changed(run, job),
+        findings,
+        (*_changed(run, job), *unchecked),
     )
+
+
+def _checked(
+    job: "Job", embedded: "Embeddings"
+) -> Generator[Prepared, None, tuple["Findings | None", tuple[str, ...]]]:
+    """What a check finds in the images of a run, or a sentence that says why it cannot."""
+    from tlf.checks.check import findings_of
+
+    try:
+        return (yield from findings_of(job, embedded)), ()
+    except (TlfError, OSError) as error:
+        return None, (f"The images were not checked: {_first_line(error)}.",)
 
 
 def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
@@ -105,5 +124,5 @@ def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
     return ("The images have changed since the run: the page shows them as they are now.",)
 
 
-def _first_line(error: TlfError) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(".:")
