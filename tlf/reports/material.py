@@ -17,7 +17,7 @@ from tlf.reports.report import Neighbour, RunRecord
 from tlf.reports.thumbnails import MOST
 
 if TYPE_CHECKING:
-    from tlf.checks.findings import Findings
+    from tlf.checks.findings import Findings, ImageRef
     from tlf.training.embeddings import Embeddings
     from tlf.training.job import Job
 
@@ -31,6 +31,8 @@ class Material:
     neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
     findings: "Findings | None" = None
     """What a check of the images has found."""
+    read_found: "Callable[[ImageRef], bytes] | None" = None
+    """The bytes of an image that the findings are about."""
     missing: tuple[str, ...] = ()
     """Sentences: what cannot be shown, and why."""
 
@@ -89,6 +91,7 @@ def _with_neighbours(
     with job.loaders:
         embedded = yield from embeddings(job)
         findings, unchecked = yield from _checked(job, embedded)
+    splits = {"train": job.splits.train, "eval": job.splits.eval}
     places = {name: place for place, name in enumerate(job.splits.eval.names)}
     asked = featured(predicted, listed(predicted))[:MOST]
     near = neighbours(
@@ -98,10 +101,11 @@ def _with_neighbours(
         [places[predicted.names[image]] for image in asked],
     )
     return Material(
-        found.read,
-        dict(zip(asked, near.values(), strict=True)),
-        findings,
-        (*_changed(run, job), *unchecked),
+        read=found.read,
+        neighbours=dict(zip(asked, near.values(), strict=True)),
+        findings=findings,
+        read_found=lambda image: splits[image.split].read(image.index),
+        missing=(*_changed(run, job), *unchecked),
     )
 
 

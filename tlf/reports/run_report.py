@@ -80,6 +80,7 @@ def reported(
         neighbours=material.neighbours,
         run=record,
         findings=material.findings,
+        read_found=material.read_found if images else None,
         missing=material.missing,
     )
     write(report, path)
