@@ -56,7 +56,7 @@ def material_of(
         images = _images(run, predicted)
         if images.missing:  # what hides the images hides their neighbours
             return images
-        why = f"The nearest training images are not shown: {_first_line(error)}."
+        why = f"The nearest training images are not shown: {_in_a_line(error)}."
         return Material(images.read, missing=(why,))
 
 
@@ -65,7 +65,7 @@ def _images(run: RunRecord, predicted: Predicted) -> Material:
     try:
         splits = find_splits(read_plan(run.folder / "recipe.toml"))
     except TlfError as error:
-        return Material(missing=(f"Images are not shown: {_first_line(error)}.",))
+        return Material(missing=(f"Images are not shown: {_in_a_line(error)}.",))
     return _found(splits.eval, predicted)
 
 
@@ -118,7 +118,7 @@ def _checked(
     try:
         return (yield from findings_of(job, embedded)), ()
     except (TlfError, OSError) as error:
-        return None, (f"The images were not checked: {_first_line(error)}.",)
+        return None, (f"The images were not checked: {_in_a_line(error)}.",)
 
 
 def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
@@ -128,5 +128,7 @@ def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
     return ("The images have changed since the run: the page shows them as they are now.",)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".:")
+def _in_a_line(error: Exception) -> str:
+    """What an error says, and of several things the first."""
+    lines = (line.strip(" -") for line in str(error).splitlines()[:2])
+    return ": ".join(lines).rstrip(".:")
