@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 
+from tlf.checks.findings import ImageRef
 from tlf.inference.predictions import read_predictions
 from tlf.reports.material import material_of
 from tlf.reports.run_report import record_of
@@ -29,6 +30,9 @@ def test_the_nearest_training_images_of_each_image(finished, images):
     material = found(finished, embed=True)
     assert material.missing == ()
     assert len(material.neighbours) == 11
+    assert material.findings.images == {"train": 20, "eval": 11}
+    some = ImageRef("train", 3, "", "")
+    assert material.read_found(some) in {path.read_bytes() for path in images.rglob("*.jpg")}
     first, *_ = material.neighbours[0]
     assert (images / first.name).read_bytes() == first.read()
     assert first.name.startswith(f"train/{first.label}/")

@@ -28,8 +28,8 @@ def write(report: Report, path: Path) -> None:
     Raises:
         UnwritableError: the file cannot be written.
     """
-    count = len(report.predicted)
-    subtitle = (
-        f"{count:,} image{'' if count == 1 else 's'}, {len(report.predicted.classes):,} classes"
+    images, kinds = len(report.predicted), len(report.predicted.classes)
+    of = (
+        f"{images:,} image{'' if images == 1 else 's'}, {kinds:,} class{'' if kinds == 1 else 'es'}"
     )
-    write_page(path, report.title, panels_of(report), subtitle=subtitle)
+    write_page(path, report.title, panels_of(report), subtitle=of)

@@ -17,6 +17,8 @@ from tlf.reports.report import Neighbour, RunRecord
 from tlf.reports.thumbnails import MOST
 
 if TYPE_CHECKING:
+    from tlf.checks.findings import Findings, ImageRef
+    from tlf.training.embeddings import Embeddings
     from tlf.training.job import Job
 
 
@@ -27,6 +29,10 @@ class Material:
     read: Callable[[int], bytes] | None = None
     """The bytes of the i-th predicted image."""
     neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
+    findings: "Findings | None" = None
+    """What a check of the images has found."""
+    read_found: "Callable[[ImageRef], bytes] | None" = None
+    """The bytes of an image that the findings are about."""
     missing: tuple[str, ...] = ()
     """Sentences: what cannot be shown, and why."""
 
@@ -39,7 +45,8 @@ def material_of(
     Parameters:
         run: the run.
         predicted: its predictions.
-        embed: whether to find the nearest training images, by their embeddings.
+        embed: whether to find the nearest training images, and to check the images, by their
+            embeddings.
     """
     if not embed:
         return _images(run, predicted)
@@ -49,7 +56,7 @@ def material_of(
         images = _images(run, predicted)
         if images.missing:  # what hides the images hides their neighbours
             return images
-        why = f"The nearest training images are not shown: {_first_line(error)}."
+        why = f"The nearest training images are not shown: {_in_a_line(error)}."
         return Material(images.read, missing=(why,))
 
 
@@ -58,7 +65,7 @@ def _images(run: RunRecord, predicted: Predicted) -> Material:
     try:
         splits = find_splits(read_plan(run.folder / "recipe.toml"))
     except TlfError as error:
-        return Material(missing=(f"Images are not shown: {_first_line(error)}.",))
+        return Material(missing=(f"Images are not shown: {_in_a_line(error)}.",))
     return _found(splits.eval, predicted)
 
 
@@ -83,6 +90,8 @@ def _with_neighbours(
         return found
     with job.loaders:
         embedded = yield from embeddings(job)
+        findings, unchecked = yield from _checked(job, embedded)
+    splits = {"train": job.splits.train, "eval": job.splits.eval}
     places = {name: place for place, name in enumerate(job.splits.eval.names)}
     asked = featured(predicted, listed(predicted))[:MOST]
     near = neighbours(
@@ -92,10 +101,24 @@ def _with_neighbours(
         [places[predicted.names[image]] for image in asked],
     )
     return Material(
-        found.read,
-        dict(zip(asked, near.values(), strict=True)),
-        _changed(run, job),
+        read=found.read,
+        neighbours=dict(zip(asked, near.values(), strict=True)),
+        findings=findings,
+        read_found=lambda image: splits[image.split].read(image.index),
+        missing=(*_changed(run, job), *unchecked),
     )
+
+
+def _checked(
+    job: "Job", embedded: "Embeddings"
+) -> Generator[Prepared, None, tuple["Findings | None", tuple[str, ...]]]:
+    """What a check finds in the images of a run, or a sentence that says why it cannot."""
+    from tlf.checks.check import findings_of
+
+    try:
+        return (yield from findings_of(job, embedded)), ()
+    except (TlfError, OSError) as error:
+        return None, (f"The images were not checked: {_in_a_line(error)}.",)
 
 
 def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
@@ -105,5 +128,7 @@ def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
     return ("The images have changed since the run: the page shows them as they are now.",)
 
 
-def _first_line(error: TlfError) -> str:
-    return str(error).partition("\n")[0].rstrip(".:")
+def _in_a_line(error: Exception) -> str:
+    """What an error says, and of several things the first."""
+    lines = (line.strip(" -") for line in str(error).splitlines()[:2])
+    return ": ".join(lines).rstrip(".:")

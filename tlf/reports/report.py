@@ -10,7 +10,7 @@ from tlf.metrics.figures import Evaluation
 from tlf.metrics.predicted import Predicted
 
 if TYPE_CHECKING:
-    from tlf.checks.findings import Findings
+    from tlf.checks.findings import Findings, ImageRef
     from tlf.events import SegmentStarted
     from tlf.results import EpochResult
 
@@ -59,6 +59,8 @@ class Report:
     """None where the images are not the eval split of a run."""
     findings: "Findings | None" = None
     """What a check of the images has found; None: they were not checked."""
+    read_found: "Callable[[ImageRef], bytes] | None" = None
+    """The bytes of an image that the findings are about; None: no thumbnails."""
     calibrated: Any = None
     """The temperature of the probabilities and what it changes; None: it was not computed."""
     missing: tuple[str, ...] = ()

@@ -37,8 +37,8 @@ def write_report(
         run: the folder of the run.
         output: the file; None is ``report.html`` in the folder of the run. It is replaced.
         images: whether the page holds thumbnails. The names of images stay.
-        neighbours: whether it shows the nearest training images, whose embeddings are computed
-            unless the run has stored them.
+        neighbours: whether it shows the nearest training images, and what a check of the images
+            finds. Both need embeddings, which are computed unless the run has stored them.
 
     Raises:
         RunError: the folder holds no run, or one without predictions.
@@ -79,6 +79,8 @@ def reported(
         read=material.read if images else None,
         neighbours=material.neighbours,
         run=record,
+        findings=material.findings,
+        read_found=material.read_found if images else None,
         missing=material.missing,
     )
     write(report, path)

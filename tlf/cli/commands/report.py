@@ -19,7 +19,8 @@ from tlf.cli.process import stopped_cleanly
 @click.option("--no-images", is_flag=True, help="Leave out thumbnails; the names of images stay.")
 @click.option(
     "--no-neighbours", is_flag=True,
-    help="Leave out the nearest training images. The model is then not loaded: it is faster.",
+    help="Leave out what needs the model, which takes longer: the nearest training images, and the "
+    "check of all images.",
 )  # fmt: skip
 def command(run: Path, output: Path | None, *, no_images: bool, no_neighbours: bool) -> None:
     """Write a page about a run: how good, what is confused, which images are wrong.
