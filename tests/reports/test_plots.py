@@ -66,7 +66,7 @@ def test_a_chart_says_what_it_is_and_reaches_nothing_else():
 def test_the_same_plot_gives_the_same_bytes_whatever_the_settings(tmp_path):
     from matplotlib import rc_context
 
-    plot = reliability_plot(report().evaluation.calibration)
+    plot = answering_plot(answering(predicted()))
     first = chart(plot).svg
     with rc_context({"lines.linewidth": 9, "font.size": 30, "svg.fonttype": "path"}):
         assert chart(plot).svg == first
@@ -177,6 +177,18 @@ def test_names_are_text_and_no_formula():
     assert "<script" not in chart(next(curve_plots(history, (), None))).svg
 
 
+def test_a_thousand_classes_are_shades(tmp_path):
+    classes = tuple(map(str, range(1001)))
+    of = evaluation(predicted(50, ("a", "b")), resamples=5)
+    counts = np.zeros((1001, 1001), int)
+    counts[0, 0], counts[1000, 1000] = 3, 5
+    plot = confusion_plot(replace(of, classes=classes, confusion=counts))
+    assert plot.table.rows == ()
+    picture, drawing = write_plot(plot, tmp_path)
+    assert drawing.stat().st_size < 500_000
+    assert picture.is_file()
+
+
 def test_the_strip_on_paper_has_patterns_and_words():
     plot = stages_plot(strip(two_phases()))
     assert plot.table.rows[:3] == (
@@ -190,17 +202,17 @@ def test_the_strip_on_paper_has_patterns_and_words():
     assert marks(root, "pattern")
 
 
-def test_every_plot_is_written_for_papers(tmp_path):
+def test_every_plot_is_written_for_papers(tmp_path, monkeypatch):
     made = report(record(two_phases()))
-    files = write_plots(made, tmp_path / "new" / "plots")
-    names = [plot.name for plot in plots_of(made)]
-    assert names == [
+    every = [*plots_of(made)]
+    assert [plot.name for plot in every] == [
         "curve-loss", "curve-loss-log", "curve-top1", "stages", "confusion", "reliability",
         "answering", "roc", "precision-recall",
     ]  # fmt: skip
-    assert [path.name for path in files] == [
-        f"{n}.{kind}" for n in names for kind in ("png", "svg")
-    ]
+    # Each of them is drawn by another test.
+    monkeypatch.setattr("tlf.reports.plots.write.plots_of", lambda _: every[:1])
+    files = write_plots(made, tmp_path / "new" / "plots")
+    assert [path.name for path in files] == ["curve-loss.png", "curve-loss.svg"]
     with Image.open(files[0]) as image:
         assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
         assert image.width == 1040

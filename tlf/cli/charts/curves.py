@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from math import isfinite
 from operator import itemgetter
 
 from tlf.cli.charts.canvas import Canvas, Characters
 from tlf.events import SegmentStarted
 from tlf.reports.plots.curves import phase_starts, thaws
+from tlf.reports.plots.plot import drawable
 from tlf.results import EpochResult
 from tlf.tasks import metric_of
 from tlf.tasks.metric import LOSS, Metric
@@ -60,7 +60,7 @@ def _chart(
     width: int,
     characters: Characters,
 ) -> Iterator[str]:
-    finite = [v for values in figures.values() for v in values if v is not None and isfinite(v)]
+    finite = [v for values in figures.values() for v in values if v is not None and drawable(v)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if low == high:
         low, high = low - max(0.01, abs(low) / 10), high + max(0.01, abs(high) / 10)
@@ -92,7 +92,7 @@ def _title(metric: Metric, figures: Mapping[str, Figures], characters: Character
     parts = []
     for name, values in figures.items():
         known = [v for v in values if v is not None]
-        endless = sum(not isfinite(v) for v in known)
+        endless = sum(not drawable(v) for v in known)
         last = metric.shown(known[-1]) if known else "–"
         gap = f", {endless} not finite" if endless else ""
         parts.append(f"{name} {last} ({signs[name]}{gap})")
@@ -119,7 +119,7 @@ def _draw(
     low, high = limits
     mark, before = MARKS["train" if dotted else "eval"], None
     for x, stretch in groupby(zip(columns, values, strict=True), key=itemgetter(0)):
-        finite = [v for _, v in stretch if v is not None and isfinite(v)]
+        finite = [v for _, v in stretch if v is not None and drawable(v)]
         if not finite:
             before = None
             continue

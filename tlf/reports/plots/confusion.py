@@ -1,5 +1,6 @@
 """The confusion matrix for papers. A page shows it as a table of buttons."""
 
+from math import ceil
 from typing import TYPE_CHECKING
 
 from tlf.metrics.figures import Evaluation
@@ -13,13 +14,13 @@ MOST_NAMED = 30
 """So many classes have their names and counts in the plot; of more, only shades are seen."""
 
 
+MOST_CELLS = 500
+"""So many cells has a side of the matrix at most."""
+
+
 def confusion_plot(evaluation: Evaluation) -> Plot:
     """How many images of each class are predicted to be of each class."""
     names = tuple(map(printable, evaluation.classes))
-    rows = tuple(
-        (name, *(f"{count:,}" for count in counts))
-        for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)
-    )
     right = int(evaluation.confusion.trace())
     return Plot(
         "confusion",
@@ -27,15 +28,29 @@ def confusion_plot(evaluation: Evaluation) -> Plot:
         f"{right:,} of {evaluation.images:,} images are on the diagonal: they are predicted as "
         "their label says. Rows are labels, columns are predictions.",
         lambda figure: _draw(figure, evaluation, names),
-        Table(("label", *names), rows),
+        _table(evaluation, names),
         height=min(12.0, max(3.6, 1.6 + 0.36 * len(names))),
     )
 
 
+def _table(evaluation: Evaluation, names: tuple[str, ...]) -> Table:
+    if len(names) > MOST_NAMED:
+        return Table((), (), f"{len(names):,} classes are too many")
+    rows = tuple(
+        (name, *(f"{count:,}" for count in counts))
+        for name, counts in zip(names, evaluation.confusion.tolist(), strict=True)
+    )
+    return Table(("label", *names), rows)
+
+
 def _draw(figure: "Figure", evaluation: Evaluation, names: tuple[str, ...]) -> None:
+    import numpy as np
     from matplotlib.colors import LinearSegmentedColormap
 
     counts, size = evaluation.confusion, len(names)
+    if size > MOST_CELLS:  # neighbours share a cell
+        starts = range(0, size, ceil(size / MOST_CELLS))
+        counts = np.add.reduceat(np.add.reduceat(counts, starts, 0), starts, 1)
     shares = counts / counts.sum(1, keepdims=True).clip(1)
     axes = figure.subplots()
     few = size <= MOST_NAMED

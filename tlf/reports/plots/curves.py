@@ -1,7 +1,7 @@
 """Learning curves: the loss and the main metric of every epoch of a run."""
 
 from collections.abc import Iterator, Sequence
-from math import ceil, isfinite
+from math import ceil
 from typing import TYPE_CHECKING
 
 from tlf.events import SegmentStarted
@@ -13,6 +13,7 @@ from tlf.reports.plots.plot import (
     TRAINS,
     Plot,
     Table,
+    drawable,
     every_nth,
     number,
 )
@@ -46,7 +47,7 @@ def curve_plots(
         return
     curves = _Curves(history, segments, best)
     yield curves.plot("loss", LOSS)
-    if any(v is not None and isfinite(v) and v > 0 for v in curves.of(LOSS, "eval")):
+    if any(v is not None and drawable(v) and v > 0 for v in curves.of(LOSS, "eval")):
         yield curves.plot("loss-log", LOSS, log=True)
     names = dict.fromkeys(name for one in history for name in one.metrics if name != LOSS.name)
     for metric in [metric_of(name) for name in names][:1]:
@@ -169,11 +170,11 @@ class _Curves:
             known = [(n + 1, v) for n, v in enumerate(values) if v is not None]
             if not known:
                 continue
-            finite = [v if isfinite(v) else 0.0 for _, v in known]
+            finite = [v if drawable(v) else 0.0 for _, v in known]
             points = [known[n] for n in extremes(finite)]
             colour, line, marker = styles[split]
             axes.plot(
-                *zip(*((x, v if isfinite(v) else float("nan")) for x, v in points), strict=True),
+                *zip(*((x, v if drawable(v) else float("nan")) for x, v in points), strict=True),
                 color=colour, linestyle=line, label=split,
                 marker=marker if len(known) <= 60 else None, markersize=4,
             )  # fmt: skip
@@ -208,7 +209,7 @@ class _Curves:
             )  # fmt: skip
         for n, one in enumerate(self.history):
             value = values[n]
-            if self._is_best(one) and value is not None and isfinite(value):
+            if self._is_best(one) and value is not None and drawable(value):
                 axes.plot(
                     [n + 1], [value], marker="o", markersize=10, linestyle="",
                     markerfacecolor="none", markeredgecolor=INK, label="best epoch",

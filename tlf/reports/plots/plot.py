@@ -59,6 +59,18 @@ class Plot:
     """In inches."""
 
 
+def drawable(value: float | None) -> bool:
+    """Whether a number has a place in a plot: it is finite, and the scale can be computed with it.
+
+    >>> drawable(0.5), drawable(None), drawable(float("nan")), drawable(1e300)
+    (True, False, False, False)
+    """
+    return value is not None and abs(value) < _LARGEST
+
+
+_LARGEST = 1e100
+
+
 def number(value: float | None, form: str = ".4g") -> str:
     """A number for a person; a dash where there is none.
 
