@@ -286,7 +286,7 @@ def test_one_split_alone(folder):
     assert only(file, "train")[1] == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
     assert Csv(file).labelled("val").images.read(1) == b"b/3.jpg"
     with pytest.raises(
-        DataError, match="there is no split 'test'; Known: train, val; leave --split"
+        DataError, match="there is no split 'test'; Known: train, val$ --split"
     ):
         only(file, "test")
 
