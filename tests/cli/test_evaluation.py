@@ -1,11 +1,11 @@
 """What ``tlf evaluate`` prints."""
 
 import numpy as np
-from tlf.metrics.comparison import compare
-from tlf.metrics.evaluation import evaluation
 
 from tlf.cli.evaluation import left_out, result_lines, unknown_text
 from tlf.evaluation.evaluate import Evaluated
+from tlf.metrics.comparison import compare
+from tlf.metrics.evaluation import evaluation
 from tlf.metrics.predicted import Predicted
 
 
