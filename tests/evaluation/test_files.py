@@ -2,6 +2,7 @@
 
 import csv
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ def test_the_figures_and_the_predictions_are_in_a_new_folder(run_copy):
     content = json.loads((folder / "evaluation.json").read_text())
     assert (content["format"], content["images"], content["recorded"]) == (1, 11, True)
     assert content["model"] == str(run_copy)
+    digest = sha256((run_copy / "model.safetensors").read_bytes()).hexdigest()
+    assert content["model_sha256"] == digest
     assert content["data"] == f"the eval split of {run_copy}"
     assert (content["unknown"], content["unreadable"]) == ({}, [])
     assert content["headline"]["top1"]["value"] == found.evaluation.headline["top1"].value

@@ -124,5 +124,8 @@ def test_one_split_of_a_dataset():
     assert checked_labelled(labelled) is labelled
     assert refused(checked_labelled, SPLITS).startswith("labelled must return Labelled, got")
     assert "Labelled.classes" in refused(checked_labelled, replace(labelled, classes=["ant"]))
+    for label in (2, -1, 0.5, None):
+        wrong = replace(labelled, images=Split(["a"], [label], bytes))
+        assert "labels must be whole numbers from 0 to 1, the" in refused(checked_labelled, wrong)
     empty = replace(labelled, images=Split([], [], bytes))
     assert refused(checked_labelled, empty).startswith("Labelled.images must have a name and a")

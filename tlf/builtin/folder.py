@@ -111,11 +111,9 @@ class Folder:
         if split is not None:
             if found := split_named(split, with_classes):
                 return found
-            advice = nearest(split, with_classes) if with_classes else "it has class folders alone"
-            raise failure(
-                self.root,
-                [f"there is no split {split!r}; {advice}; leave --split out for all images"],
-            )
+            alone = "its class folders are in no split; leave --split out for all images"
+            advice = nearest(split, with_classes) if with_classes else alone
+            raise failure(self.root, [f"there is no split {split!r}; {advice}"])
         own = [] if self.eval in ("auto", "fraction") else [self.eval]
         train = split_named(self.train, with_classes)
         return next(iter([*own, *eval_splits(with_classes), *filter(None, [train])]), "")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tlf.data.inspection.readable import ReadSubset
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.images import Source, align, source_of
@@ -20,9 +20,6 @@ from tlf.metrics.figures import Evaluation
 from tlf.metrics.predicted import Predicted
 from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.stored.state import state_file
-
-if TYPE_CHECKING:
-    from tlf.components import Labelled
 
 
 @dataclass(frozen=True)
@@ -170,7 +167,7 @@ def _evaluated(model: Path, source: Source, how: _How) -> Evaluated:
         evaluation=evaluation(found.predicted),
         unknown=images.unknown,
         unreadable=found.unreadable,
-        read=_reader(source.found, found.positions),
+        read=ReadSubset(source.found.images, found.positions),
         tta=_averaged(how.views, found.predicted, found.averaged),
     )
 
@@ -226,11 +223,7 @@ def _reader_by_name(source: Source, names: Sequence[str]) -> Callable[[int], byt
     position = {name: i for i, name in enumerate(found.images.names)}
     if any(name not in position for name in names):
         return None
-    return _reader(found, [position[name] for name in names])
-
-
-def _reader(found: "Labelled", positions: Sequence[int]) -> Callable[[int], bytes]:
-    return lambda i: found.images.read(positions[i])
+    return ReadSubset(found.images, [position[name] for name in names])
 
 
 def _averaged(views: Views, plain: Predicted, averaged: Predicted | None) -> Averaged | None:

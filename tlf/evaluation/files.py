@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from hashlib import file_digest
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
     about: dict[str, Any] = {
         "tlf": tlf.__version__,
         "model": str(Path(evaluated.model).absolute()),
+        "model_sha256": _sha256(Path(evaluated.model)),
         "data": evaluated.data,
         "recorded": evaluated.recorded,
         "unknown": dict(evaluated.unknown),
@@ -134,6 +136,15 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
         about["other"] = content(evaluated.other)
         about["comparison"] = asdict(evaluated.comparison)
     return {**figures, **about}
+
+
+def _sha256(model: Path) -> str | None:
+    """SHA-256 of the model's file; None for a run that has not written one."""
+    file = model / "model.safetensors" if model.is_dir() else model
+    if not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()
 
 
 def _unwritable(folder: Path, error: OSError) -> RunError:

@@ -69,7 +69,7 @@ def source_of(
     """
     _check_overrides(overrides)
     if data is not None:
-        name = "-".join([_name(Path(data)), *([split] if split else [])])
+        name = "-".join(filter(None, [_name(Path(data)), _plain(split)]))
         return Source(
             _titled(str(data), split), name, lambda: _labelled(_table(data), overrides, split)
         )
@@ -77,18 +77,25 @@ def source_of(
     if run is not None:
         own, name = not overrides and split in (None, "eval"), split or "eval"
         title = f"the {name} split of {run}" + (" with changed data" * bool(overrides))
-        return Source(title, name, lambda: _own(run, overrides, split), run if own else None)
+        return Source(
+            title, _plain(name), lambda: _own(run, overrides, split), run if own else None
+        )
     if not overrides:
         raise RunError(
             f"{tried(model)} is in no folder of a run, which has images of its own; write --data "
             "with a folder of class folders, or a CSV file"
         )
     title = _titled(" ".join(overrides), split)
-    return Source(title, split or "data", lambda: _labelled({}, overrides, split))
+    return Source(title, _plain(split) or "data", lambda: _labelled({}, overrides, split))
 
 
 def _titled(data: str, split: str | None) -> str:
     return f"{data}, split {split}" if split else data
+
+
+def _plain(split: str | None) -> str:
+    """The name of a split as a part of the name of a folder."""
+    return printable(split or "").replace("/", "-")
 
 
 def _name(data: Path) -> str:

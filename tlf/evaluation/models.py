@@ -124,7 +124,7 @@ def needs_backbone(path: Path) -> bool:
 
 def run_of(path: Path) -> Path | None:
     """The run that a model belongs to: the folder itself, or the one that holds the file."""
-    folders = (path,) if path.is_dir() else (path.parent, path.parent.parent)
+    folders = (path,) if path.is_dir() else path.absolute().parents[:2]
     return next((folder for folder in folders if is_run(folder)), None)
 
 

@@ -44,6 +44,13 @@ def checked_labelled(found: object) -> Labelled:
         raise ValueError(f"labelled must return Labelled, got {kind_of(found)}")
     _check_classes("Labelled.classes", found.classes)
     _check_split("Labelled.images", found.images)
+    count = len(found.classes)
+    for label in found.images.labels:
+        if not hasattr(label, "__index__") or not 0 <= label < count:
+            raise ValueError(
+                f"Labelled.images.labels must be whole numbers from 0 to {count - 1}, the index of "
+                f"a class, got {label!r:.100}"
+            )
     return found
 
 

@@ -12,7 +12,9 @@ def test_a_run_is_evaluated_on_its_eval_split(main, run_copy):
     assert (code, err) == (0, "")
     assert out.startswith(f"model     {run_copy}\nimages    11 of the eval split of {run_copy}")
     folder = run_copy / "evaluations" / "eval"
-    assert out.endswith(f"\nwrote     {folder}\n")
+    assert out.endswith(
+        f"\n\npage      {folder}/report.html, with the figures and the predictions beside it\n"
+    )
     assert {path.name for path in folder.iterdir()} == {
         "evaluation.json", "predictions.csv", "report.html",
     }  # fmt: skip
@@ -81,4 +83,4 @@ def test_what_cannot_be_done_is_one_message(main, finished, images, arguments, t
 def test_the_exit_code_reaches_the_shell(tlf, finished, tmp_path):
     done = tlf("evaluate", finished, "--output", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(f"wrote     {tmp_path}/out\n")
+    assert f"page      {tmp_path}/out/report.html, with" in done.stdout

@@ -85,9 +85,9 @@ class Csv:
         names = [row.split for row in rows] if by_column else []
         name = split or next((known for known in EVAL_NAMES if known in names), "")
         if split is not None and split not in names:
-            known = nearest(split, sorted({*names})) if names else "no column names the splits"
-            problem = f"there is no split {split!r}; {known}; leave --split out for all images"
-            raise failure(self.file, [problem])
+            alone = "no column names the splits; leave --split out for all images"
+            advice = nearest(split, sorted({*names})) if names else alone
+            raise failure(self.file, [f"there is no split {split!r}; {advice}"])
         chosen = [row for row in rows if name in ("", row.split)]
         groups: dict[str, list[str]] = {}
         for row in chosen:

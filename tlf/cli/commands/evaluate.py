@@ -10,9 +10,12 @@ from tlf.cli.output import complain, echo, warnings_as_notes
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import in_shell
 from tlf.runtime.precision import PRECISIONS
+from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
     from tlf.evaluation.evaluate import Evaluated
+
+PAGE = "report.html"
 
 
 @click.command()
@@ -71,11 +74,11 @@ def command(
             watch=with_progress,
         )  # fmt: skip
         folder = tlf.write_evaluation(
-            evaluated, output, lambda files: write_page(evaluated, files / "report.html")
+            evaluated, output, lambda files: write_page(evaluated, files / PAGE)
         )
     for line in result_lines(evaluated):
         echo(line)
-    echo(f"\nwrote     {folder}")
+    echo(f"\npage      {folder / PAGE}, with the figures and the predictions beside it")
     for name, why in evaluated.unreadable:
         complain(f"error: {name}: {why}")
     if evaluated.unreadable:
@@ -90,7 +93,7 @@ def write_page(evaluated: "Evaluated", path: Path) -> None:
 
     write(
         Report(
-            title=f"{evaluated.model} on {evaluated.data}",
+            title=printable(f"{evaluated.model} on {evaluated.data}"),
             predicted=evaluated.predicted,
             evaluation=evaluated.evaluation,
             read=evaluated.read,

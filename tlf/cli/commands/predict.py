@@ -68,7 +68,8 @@ def command(
     IMAGE is a file, a folder of images, or - for paths on stdin, one a line. Each line is written
     as soon as its image is classified. It says where the model is unsure, and which images are
     unlike all train images, where the run can tell. Unreadable files are left out and listed at the
-    end, on stderr. The exit code is then 1, or 2 if no image can be read.
+    end, on stderr. The exit code is then 1, or 2 if no image can be read. Where images have labels,
+    tlf evaluate RUN --data FOLDER says how many are right.
     """
     from tlf.cli.image_progress import with_progress
     from tlf.cli.predictions import WRITERS
