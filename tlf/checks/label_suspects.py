@@ -1,7 +1,7 @@
 """Which labels look wrong? Those that a probe takes for another class, and whose own class it
 believes in no more than it does for the average image of that other class.
 
-README.md has the rule, and what it finds of planted wrong labels.
+FINDING.md has the rule, and what it finds of planted wrong labels.
 """
 
 from dataclasses import dataclass

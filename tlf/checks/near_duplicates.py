@@ -1,7 +1,7 @@
 """Images that show the same: equal bytes, and near-duplicates.
 
 First, candidates: the images that are most like each, by their embeddings and by their coarse
-pixels. Then their pixels decide. README.md has the rule, its threshold and how it was measured.
+pixels. Then their pixels decide. FINDING.md has the rule, its threshold and how it was measured.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SAME = 0.6
 """From this similarity on two images are near-duplicates. Chosen on CIFAR-10: below it, other
-pictures of the same kind begin. See README.md for what it finds in another set."""
+pictures of the same kind begin. See FINDING.md for what it finds in another set."""
 _CANDIDATES = 5
 """Nearest images that are compared with each, by embeddings and by coarse pixels."""
 _PERHAPS = 0.5

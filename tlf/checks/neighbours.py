@@ -20,12 +20,13 @@ def directions(embeddings: "Tensor") -> "Tensor":
     from -1 to 1: what all images share is subtracted first, so unlike images are near 0.
     """
     import torch
-    from sklearn.decomposition import PCA
+    from sklearn.utils.extmath import randomized_svd
     from torch.nn.functional import normalize
 
     count = min(DIMENSIONS, *embeddings.shape)
-    reduced = PCA(count, random_state=0).fit_transform(embeddings.numpy())
-    return normalize(torch.from_numpy(reduced).float())
+    centred = embeddings - embeddings.mean(0)
+    left, sizes, _ = randomized_svd(centred.numpy(), count, random_state=0)
+    return normalize(torch.from_numpy(left * sizes).float())
 
 
 def nearest(

@@ -1,7 +1,7 @@
 """Which images have a size or a shape unlike that of the others?"""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +30,8 @@ def find_odd_sizes(sizes: "NDArray[np.int64]") -> tuple[Odd, ...]:
     """
     import numpy as np
 
-    sides = np.log2(sizes.astype(np.float64))
-    size = 0.5 * (sides[:, 0] + sides[:, 1])  # of the square with the same area
+    sides = np.log2(sizes)
+    size = sides.mean(1)  # of the square with the same area
     length = abs(sides[:, 0] - sides[:, 1])  # the same for portrait and landscape
     width, height = np.median(sizes, 0)
     usual = f"the median is {width:.0f} × {height:.0f}"
@@ -48,7 +48,7 @@ def find_odd_sizes(sizes: "NDArray[np.int64]") -> tuple[Odd, ...]:
     return tuple(Odd(i, f"{' and '.join(odd[i])}: {usual}") for i in sorted(odd))
 
 
-def _outside(values: "NDArray[np.float64]") -> "NDArray[np.bool_]":
+def _outside(values: "NDArray[np.floating[Any]]") -> "NDArray[np.bool_]":
     """Which values are far above the others. Values are logarithms to base 2."""
     import numpy as np
 

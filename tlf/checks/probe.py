@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 FOLDS = 5
 _INVERSE_PENALTY = 1.0
 """scikit-learn's ``C``. Of 0.3, 1, 3 and 10 it ranked planted wrong labels best, or as well as the
-best; averages over three ways to fold were no better. See README.md."""
+best; averages over three ways to fold were no better. See FINDING.md."""
 
 
 def out_of_fold(

@@ -71,7 +71,7 @@ def _compared(
     wholes = _regions(torch.cat([whole_images, whole_images.flip(-1)], 1))
     each = torch.from_numpy(places)
     everywhere, centre = (p[each] @ w.mT for p, w in zip(parts, wholes, strict=True))
-    return torch.minimum(everywhere, centre).amax((1, 2)).numpy()
+    return torch.minimum(everywhere, centre).amax((1, 2)).clamp(max=1).numpy()
 
 
 def _regions(images: "Tensor") -> "tuple[Tensor, Tensor]":

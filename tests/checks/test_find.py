@@ -1,0 +1,119 @@
+"""Everything together, on a job: drawn images with planted faults, and the starter set itself."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from generators import exhausted
+from small import write_recipe
+from tlf.checks.find import find, finding
+from tlf.checks.findings import ImageRef
+from tlf.errors import NotFiniteError
+from tlf.recipe.plan import read_plan
+from tlf.runs.record import opened
+from tlf.training.embeddings import embeddings
+
+HEAD_ONLY = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 1\nlr = 0.1\n'
+
+
+def embedded(recipe, *overrides):
+    job, _ = exhausted(opened(read_plan(recipe, overrides)))
+    with job.loaders:
+        found, _ = exhausted(embeddings(job))
+    return job, found
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory, images):
+    """A job of drawn images: a copy of bytes, a mirrored copy with another label, a large image,
+    and a class of two images.
+    """
+    folder = tmp_path_factory.mktemp("planted")
+    root = shutil.copytree(images, folder / "images")
+    train, evaluated = root / "train", root / "val"
+    shutil.copy(train / "circles/003.jpg", evaluated / "circles/copied.jpg")
+    with Image.open(train / "squares/005.jpg") as image:
+        ImageOps.mirror(image).save(evaluated / "circles/mirrored.jpg")
+    Image.effect_noise((900, 900), 60).save(train / "squares/large.jpg")
+    for place in (train, evaluated):
+        (place / "few").mkdir()
+        Image.effect_noise((50, 50), 90).save(place / "few/one.png")
+    recipe = write_recipe(folder / "recipe.toml", root, f"cache.dir = '{folder}/c'\n{HEAD_ONLY}")
+    return embedded(recipe)
+
+
+@pytest.fixture(scope="module")
+def findings(planted):
+    return find(*planted)
+
+
+def test_images_are_counted(findings):
+    assert findings.images == {"train": 22, "eval": 14}
+    assert findings.class_counts["train"] == {"circles": 10, "few": 1, "squares": 11}
+
+
+def test_copies_are_found_in_both_splits(findings):
+    leaks = {tuple(image.name for image in group.images): group for group in findings.leaks}
+    copied = leaks["train/circles/003.jpg", "val/circles/copied.jpg"]
+    assert (copied.exact, copied.similarity, copied.across_classes) == (True, 1.0, False)
+    mirrored = leaks["train/squares/005.jpg", "val/circles/mirrored.jpg"]
+    assert (mirrored.exact, mirrored.across_classes) == (False, True)
+    assert mirrored.similarity > 0.9
+
+
+def test_an_odd_size_is_found(findings):
+    (odd,) = findings.odd_sizes
+    assert (odd.image.name, odd.width, odd.height) == ("train/squares/large.jpg", 900, 900)
+
+
+def test_a_class_of_few_images_is_not_judged(findings):
+    assert findings.notes == ("labels of 'few' were not judged: a class needs 5 different images",)
+    assert "few" not in {suspect.image.label for suspect in findings.suspects}
+
+
+def test_suspects_have_neighbours(planted):
+    """Embeddings that follow the true classes, and one label that does not."""
+    job, found = planted
+    labels = torch.tensor([*job.splits.train.labels, *job.splits.eval.labels])
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.nn.functional.one_hot(labels, 96) + 0.03 * torch.randn(36, 96, generator=generator)
+    rows[1] = rows[-1]  # the second circle looks like the last square
+    found = replace(found, train=rows[:22].float(), eval=rows[22:].float())
+    suspect = find(job, found).suspects[0]
+    assert suspect.image == ImageRef("train", 1, "train/circles/001.jpg", "circles")
+    assert suspect.proposed == "squares"
+    assert suspect.own_probability < suspect.proposed_probability
+    assert [image.label for image in suspect.neighbours] == ["squares"] * 3
+    assert suspect.neighbours[0].name == job.splits.eval.names[-1]
+
+
+def test_reading_is_reported_and_the_result_repeats(planted, findings):
+    again, events = exhausted(finding(*planted))
+    assert again == findings
+    assert [event.done for event in events if event.title == "looking at eval images"][-1] == 14
+
+
+def test_features_that_are_not_finite_stop_it(planted):
+    job, found = planted
+    spoilt = found.eval.clone()
+    spoilt[3, 2] = torch.nan
+    with pytest.raises(NotFiniteError, match=f"1 of 36 images.*{job.splits.eval.names[3]}"):
+        find(job, replace(found, eval=spoilt))
+
+
+@pytest.mark.slow
+def test_the_starter_set_has_no_leak(tmp_path):
+    """Its own splits, by the ResNet-18 that comes with tlf."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'output = "{tmp_path}/run"\ndata = {{ kind = "starter" }}\n'
+        'backbone = { kind = "torchvision", model = "resnet18", weights = "starter" }\n' + HEAD_ONLY
+    )
+    findings = find(*embedded(recipe))
+    assert findings.images["eval"] > 0
+    assert findings.leaks == ()
+    assert findings.duplicates == ()
+    assert findings.odd_sizes == ()

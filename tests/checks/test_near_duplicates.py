@@ -1,0 +1,70 @@
+"""Groups of images that show the same."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torch.nn.functional import normalize
+
+from planted import drawing
+from tlf.checks import near_duplicates
+from tlf.checks.looks import SIDE, Looks
+from tlf.checks.near_duplicates import SAME, Group, find_duplicates
+
+
+def looks(images, digests=None):
+    digests = (
+        [str(number).encode() for number in range(len(images))] if digests is None else digests
+    )
+    small = [np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX)) for image in images]
+    return Looks(tuple(digests), np.full((len(images), 2), 128), np.stack(small))
+
+
+def rows(count, seed=0):
+    return normalize(torch.randn(count, 16, generator=torch.Generator().manual_seed(seed)))
+
+
+def test_copies_are_grouped_and_others_are_not():
+    """By their pixels alone: the embeddings are random."""
+    images = [drawing(seed) for seed in range(20)]
+    images += [
+        ImageOps.mirror(images[3]),
+        images[3].crop((4, 2, 128, 126)),
+        images[7].resize((50, 50)),
+    ]
+    groups = find_duplicates(looks(images), rows(23))
+    assert [group.images for group in groups] == [(3, 20, 21), (7, 22)]
+    assert not any(group.exact for group in groups)
+    assert all(SAME <= group.similarity < 1 for group in groups)
+
+
+def test_embeddings_find_candidates_too(monkeypatch):
+    images = [drawing(seed) for seed in range(20)] + [ImageOps.mirror(drawing(3))]
+    monkeypatch.setattr(near_duplicates, "_coarse", lambda small: (rows(21, 5), torch.zeros(21, 1)))
+    monkeypatch.setattr(near_duplicates, "_CANDIDATES", 1)
+    near = rows(21, 6)
+    assert find_duplicates(looks(images), near) == ()
+    near[20] = near[3]
+    assert [group.images for group in find_duplicates(looks(images), near)] == [(3, 20)]
+
+
+def test_equal_bytes_are_exact_and_a_copy_of_one_joins_them():
+    images = [drawing(seed) for seed in (0, 1, 1, 2, 2)] + [ImageOps.mirror(drawing(2))]
+    groups = find_duplicates(looks(images, [b"a", b"b", b"b", b"c", b"c", b"d"]), rows(6))
+    assert groups[0] == Group((1, 2), exact=True, similarity=1.0)
+    assert groups[1].images == (3, 4, 5)
+    assert not groups[1].exact
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_thousands_of_equal_images_are_one_group(equal, monkeypatch):
+    """Blank images, of equal bytes or stored in several ways: nothing is compared."""
+    monkeypatch.setattr(near_duplicates, "picture_similarity", None)
+    digests = [b"" if equal else str(number).encode() for number in range(3000)]
+    blank = Looks(tuple(digests), np.full((3000, 2), 9), np.full((3000, SIDE, SIDE), 255, np.uint8))
+    assert find_duplicates(blank, rows(3000)) == (Group(tuple(range(3000)), equal, 1.0),)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_images(count):
+    assert find_duplicates(looks([drawing(seed) for seed in range(count)]), rows(count)) == ()
