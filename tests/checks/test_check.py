@@ -1,12 +1,14 @@
 """A check from the files to the result. What it finds has tests of its own."""
 
+import re
 import shutil
 
 import pytest
 
+from places import ROOT
 from tlf.checks.check import check, described_backbone
 from tlf.checks.checked import Checked
-from tlf.checks.plan import plan_to_check
+from tlf.checks.plan import _OF_FOLDER, plan_to_check
 from tlf.errors import DataError, RunError
 from tlf.events import Notice
 from tlf.recipe.plan import load_recipe
@@ -75,6 +77,21 @@ def test_fixes_of_a_recipe_are_applied_first(recipe, tmp_path):
     *_, checked = check(load_recipe(recipe), [f"data.fixes={fixes}"])
     assert checked.findings.images["train"] == 19
     assert checked.backbone == "timm test_resnet.r160_in1k, weights none"
+
+
+def test_the_example_of_the_document_runs(faulty, tmp_path, monkeypatch, capsys):
+    document = (ROOT / "tlf" / "checks" / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", document, re.M | re.S)
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my" / "images").symlink_to(faulty)
+    monkeypatch.chdir(tmp_path)
+    backbone = {"kind": "timm", "model": "test_resnet", "weights": "none"}
+    small = {"backbone": backbone, "transforms": {"size": 32, "resize": 32}}
+    monkeypatch.setattr("tlf.checks.plan._OF_FOLDER", {**_OF_FOLDER, **small})
+    exec(compile(example, "README.md", "exec"), names := {})
+    assert "checked   my/images: 21 train, 11 eval images" in capsys.readouterr().out
+    assert names["folder"] == tmp_path / "checks" / "images"
+    assert (names["folder"] / "fixes.csv").is_file()
 
 
 def test_a_check_is_one_process(recipe, monkeypatch):

@@ -19,9 +19,9 @@ def test_all_kinds_of_findings():
         "groups of images that train and eval share: 2",
         "  t0.jpg (train) = e0.jpg (eval)",
         "  e1.jpg (eval) ≈ t1.jpg (train)",
-        "groups of equal images with different labels: 1",
+        "groups of copies with different labels: 1",
         "  t3.jpg (train, ant) = t4.jpg (train, bee)",
-        "groups of equal images within a split and a class: 1",
+        "groups of copies within a split and a class: 1",
         "  t2.jpg (train) ≈ t5.jpg (train) ≈ t8.jpg (train)",
         "labels that look wrong: 1",
         "  t6.jpg (train, ant): looks like fly (0.91 against 0.02)",
@@ -35,6 +35,14 @@ def test_all_kinds_of_findings():
 def test_nothing():
     *_, last = lines(checked())
     assert last == "Nothing was found: no duplicates, no suspicious labels, no odd sizes."
+
+
+def test_of_a_large_group_one_image_of_each_split_and_label_is_shown():
+    every = (*(image("train", i) for i in range(4)), image("eval", 0), image("eval", 1, "bee"))
+    found = [*lines(checked(duplicates=(Duplicates(every, exact=True, similarity=1.0),)))]
+    assert found[-1] == (
+        "  t0.jpg (train, ant) = e0.jpg (eval, ant) = e1.jpg (eval, bee) and 3 more"
+    )
 
 
 def test_the_first_of_many():

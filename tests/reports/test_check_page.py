@@ -1,6 +1,7 @@
 """The files of a check."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,12 @@ def test_nothing_found_is_a_page_and_a_file_without_rows(tmp_path):
     folder = write_check(checked(), tmp_path / "found")
     assert 'id="fixes"' not in (folder / "check.html").read_text(encoding="utf-8")
     assert (folder / "fixes.csv").read_text() == "split,path,label,new_label,leave_out,reason\n"
+
+
+def test_what_was_noted_is_on_the_page(tmp_path):
+    found = replace(checked(notes=("labels of <b> were not judged",)), notes=("classes are few",))
+    page = (write_check(found, tmp_path / "x") / "check.html").read_text(encoding="utf-8")
+    assert "<li>classes are few</li>\n<li>labels of &lt;b&gt; were not judged</li>" in page
 
 
 def test_no_check_overwrites_another(tmp_path, monkeypatch):

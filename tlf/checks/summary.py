@@ -1,5 +1,6 @@
 """What a check has found, in lines of text: how many of each kind, and the first by name."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from tlf.checks.checked import Checked
@@ -42,8 +43,8 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
         ],
         "classes without images in one split": [*_lacking(findings)],
         "groups of images that train and eval share": [*map(_group, findings.leaks)],
-        "groups of equal images with different labels": [*map(_group, mixed)],
-        "groups of equal images within a split and a class": [*map(_group, plain)],
+        "groups of copies with different labels": [*map(_group, mixed)],
+        "groups of copies within a split and a class": [*map(_group, plain)],
         "labels that look wrong": [
             f"{_named(one.image)}: looks like {one.proposed} "
             f"({one.proposed_probability:.2f} against {one.own_probability:.2f})"
@@ -82,9 +83,20 @@ def _group(group: Duplicates) -> str:
     >>> _group(Duplicates((one, other), exact=True, similarity=1.0))
     'a.jpg (train, ant) = b.jpg (eval, bee)'
     """
-    named = [_named(image) if group.across_classes else _plain(image) for image in group.images]
+    shown = _one_of_each_first(group.images)
+    named = [_named(image) if group.across_classes else _plain(image) for image in shown]
     more = f" and {len(named) - 3:,} more" if len(named) > 3 else ""
     return (" = " if group.exact else " ≈ ").join(named[:3]) + more
+
+
+def _one_of_each_first(images: Sequence[ImageRef]) -> list[ImageRef]:
+    """The images, one of each split and label before the others."""
+    seen: Counter[tuple[str, str]] = Counter()
+    rank = {}
+    for image in images:
+        rank[image] = seen[image.split, image.label]
+        seen[image.split, image.label] += 1
+    return sorted(images, key=rank.__getitem__)
 
 
 def _named(image: ImageRef) -> str:

@@ -7,7 +7,7 @@ from shutil import rmtree
 from tlf.checks.checked import Checked
 from tlf.checks.proposals import proposals
 from tlf.data.fixes import write_fixes
-from tlf.reports.page import write_page
+from tlf.reports.page import render, write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels.findings import findings_panel
 from tlf.reports.panels.fixes import fixes_panel
@@ -46,8 +46,14 @@ def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> 
 
 
 def _panels(checked: Checked) -> list[Panel]:
-    changes = fixes_panel(checked)
-    return [findings_panel(checked.findings, checked.read), *([changes] if changes else [])]
+    found = findings_panel(checked.findings, checked.read)
+    return [found, *filter(None, [fixes_panel(checked), _notes(checked)])]
+
+
+def _notes(checked: Checked) -> Panel | None:
+    """What was noted on the way; None where nothing was."""
+    notes = [*checked.notes, *checked.findings.notes]
+    return Panel("notes", "Notes", render("notes.html", notes=notes)) if notes else None
 
 
 def default_folder(source: str | PathLike[str]) -> Path:

@@ -95,17 +95,11 @@ def inspect_splits(
         stored |= found
         outcomes += reused
     checked = check_splits(
-        splits,
-        bad_images,
-        task,
-        inspections,
-        missing_in_eval,
-        may_lose_classes=may_lose_classes,
+        splits, bad_images, task, inspections, missing_in_eval, may_lose_classes=may_lose_classes
     )
     yield from outcomes  # only now: a run that bad images stop reports nothing but them
-    readable = {name: inspections[SPLIT_OF[name]].readable for name in stored}
     pixels = decoded_pixels(checked.splits, preprocessing)
-    pixels |= {n: _readable_pixels(e, readable[n], pixels[n]) for n, e in stored.items()}
+    pixels |= {n: _readable(e, inspections[SPLIT_OF[n]], pixels[n]) for n, e in stored.items()}
     return Inspected(checked.splits, checked.manifests, pixels, checked.unreadable)
 
 
@@ -165,7 +159,8 @@ def _find_or_store_all(
     return Inspection(digests, dict(sorted(reasons.items()))), stored, outcomes
 
 
-def _readable_pixels(stored: StoredPixels, indices: Sequence[int], anew: Pixels) -> StoredPixels:
+def _readable(stored: StoredPixels, inspection: Inspection, anew: Pixels) -> StoredPixels:
     """The pixels of the images that can be read. ``anew``: decodes those images anew."""
+    indices = inspection.readable
     shapes, starts = [stored.shapes[i] for i in indices], [stored.starts[i] for i in indices]
     return replace(stored, shapes=shapes, starts=starts, decoded=anew)
