@@ -1,4 +1,4 @@
-"""Attention of five dimensions gives the same with four."""
+"""Attention of three or five dimensions gives the same with four."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch.overrides import TorchFunctionMode
 from tlf.exports.attention import FourDimensions
 
 
-@pytest.mark.parametrize("dimensions", [(2, 3), (2, 3, 4), (2, 3, 4, 5)])
+@pytest.mark.parametrize("dimensions", [(3,), (2, 3), (2, 3, 4), (2, 3, 4, 5)])
 @pytest.mark.parametrize("masked", [None, (6, 7), (1, 6, 7), "all"])
 def test_it_gives_what_torch_gives(dimensions, masked):
     torch.manual_seed(0)
@@ -22,7 +22,7 @@ def test_it_gives_what_torch_gives(dimensions, masked):
     torch.testing.assert_close(found, expected)
 
 
-def test_no_attention_has_more_than_four_dimensions():
+def test_every_attention_has_four_dimensions():
     seen = []
 
     class Seen(TorchFunctionMode):
@@ -32,5 +32,6 @@ def test_no_attention_has_more_than_four_dimensions():
             return func(*args, **(kwargs or {}))
 
     with Seen(), FourDimensions():
-        scaled_dot_product_attention(*(torch.randn(2, 3, 4, 6, 8) for _ in range(3)))
-    assert seen == [[4, 4, 4]]
+        for dimensions in ((2, 3, 4, 6, 8), (3, 6, 8)):
+            scaled_dot_product_attention(*(torch.randn(dimensions) for _ in range(3)))
+    assert seen == [[4, 4, 4]] * 2

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tlf.errors import PluginError, RecipeError
+from tlf.errors import PluginError, RecipeError, WeightsError
 from tlf.recipe.build import build_model, check_input, rebuild_model, resolve_preprocessing
 from tlf.recipe.plan import read_plan
 
@@ -145,3 +145,16 @@ def test_a_backbone_without_rebuild_is_built_as_its_recipe_says(plan, built, mon
     again = rebuild_model(plan, 2, {})
     same = zip(classifier.state_dict().values(), again.state_dict().values(), strict=True)
     assert all(torch.equal(first, second) for first, second in same)
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        ("start_from=gone.safetensors", "start_from: weights must name a file of weights, got"),
+        ("backbone.weights=gone.pt", "backbone: weights must name a file of weights, got"),
+    ],
+)
+def test_an_error_about_weights_names_the_key_of_the_recipe(recipe, change, start):
+    with pytest.raises(WeightsError) as caught:
+        build_model(read_plan(recipe, ["backbone.model=test_resnet", change]), 2)
+    assert str(caught.value).startswith(start)

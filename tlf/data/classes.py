@@ -4,16 +4,12 @@ what becomes of a class of which one split has no images.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from tlf.components import Split, Splits
-from tlf.data.inspection.readable import MissingInEval, ReadSubset
+from tlf.data.inspection.readable import MissingInEval, ReadSubset, UnknownInEval
 from tlf.data.splits import listed, too_few_classes
 from tlf.errors import DataError
 from tlf.tasks import Task
-
-UnknownInEval = Literal["error", "skip"]
-"""What eval images of a class without train images do."""
 
 _NO_LABEL = ("-1", "nan", "null", "<na>")
 """Class names that tables often have where an image has no label."""

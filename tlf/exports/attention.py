@@ -9,8 +9,9 @@ from torch.overrides import TorchFunctionMode
 
 
 class FourDimensions(TorchFunctionMode):
-    """While it is active, attention of tensors with more than four dimensions, such as one for the
-    windows of an image, is computed with four: the first ones become one.
+    """While it is active, attention of tensors with five dimensions or more, such as one for the
+    windows of an image, is computed with four: the first ones become one. Of three dimensions,
+    images and heads in one, the tensors get a fourth.
     """
 
     def __torch_function__(
@@ -34,10 +35,15 @@ def _attention(
     *more: Any,  # noqa: ANN401 - torch's options
     **options: Any,  # noqa: ANN401
 ) -> Tensor:
-    first = query.shape[:-3]
-    if len(first) > 1:
+    first = None
+    if query.ndim != 4:
         if attn_mask is not None:
-            attn_mask = attn_mask.expand(*query.shape[:-1], key.shape[-2]).flatten(0, -4)
-        query, key, value = (tensor.flatten(0, -4) for tensor in (query, key, value))
+            attn_mask = _four(attn_mask.expand(*query.shape[:-1], key.shape[-2]))
+        first = query.shape[:-1]
+        query, key, value = map(_four, (query, key, value))
     found = functional.scaled_dot_product_attention(query, key, value, attn_mask, *more, **options)
-    return found.reshape(*first, *found.shape[-3:]) if len(first) > 1 else found
+    return found if first is None else found.reshape(*first, found.shape[-1])
+
+
+def _four(tensor: Tensor) -> Tensor:
+    return tensor.flatten(0, -4) if tensor.ndim > 4 else tensor[None]

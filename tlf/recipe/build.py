@@ -1,6 +1,7 @@
 """Build the model that a recipe describes: the backbone with its weights, and a new head."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,11 @@ def _built(
     backbone = recipe.backbone
     sized = size is not None and hasattr(backbone, "build_at")
     verb, arguments = ("build_at", (size,)) if sized else ("build", ())
-    with seeded(recipe.seed, "backbone"), blame(catalogue.offer(backbone), verb):
+    with (
+        _weights_of("backbone"),
+        seeded(recipe.seed, "backbone"),
+        blame(catalogue.offer(backbone), verb),
+    ):
         built = checked_backbone(getattr(backbone, verb)(*arguments), verb)
     return built, _joined(plan, built, classes, "build")
 
@@ -90,7 +95,9 @@ def rebuild_model(
 def _load_trained(path: Path, name: str, classifier: Classifier) -> None:
     """Load a run's model. ``name``: what its architecture calls the classifier."""
     trained = {}
-    for key, tensor in first(read(path).groups).items():
+    with _weights_of("start_from"):
+        stored = read(path)
+    for key, tensor in first(stored.groups).items():
         inner = key.removeprefix(f"{name}.")
         trained[f"backbone.{key}" if inner == key else f"head.{inner}"] = tensor
     try:
@@ -100,6 +107,15 @@ def _load_trained(path: Path, name: str, classifier: Classifier) -> None:
             f"start_from must be the model.safetensors of a run with the same backbone, head and "
             f"number of classes, got {path}: {error}"
         ) from error
+
+
+@contextmanager
+def _weights_of(key: str) -> Iterator[None]:
+    """Name the key of the recipe in an error about weights."""
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(f"{key}: {error}") from error
 
 
 def _joined(plan: Plan | ModelPlan, built: BuiltBackbone, classes: int, verb: str) -> Classifier:

@@ -23,8 +23,7 @@ from tlf.components import (
     Scheduler,
     Transform,
 )
-from tlf.data.classes import UnknownInEval
-from tlf.data.inspection.readable import BadImages, MissingInEval
+from tlf.data.inspection.readable import BadImages, MissingInEval, UnknownInEval
 from tlf.preprocessing import WHITE
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened

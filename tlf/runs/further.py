@@ -61,8 +61,8 @@ def recipe_from_best(folder: Path, overrides: Sequence[str]) -> tuple[dict[str, 
     more = phases[-1].epochs - trained
     if more < 1:
         raise RunError(
-            f"the run in {folder} has nothing to train: phase {name} has trained its {trained} "
-            f"epochs; write phases.{number}.epochs={trained + 1} or more"
+            f"the run in {folder} has nothing to train: phase {name} has trained its "
+            f"{_epochs(trained)}; write phases.{number}.epochs={trained + 1} or more"
         )
     output = content["output"] if "output" in keys else str(folder)
     changes = {
@@ -72,7 +72,7 @@ def recipe_from_best(folder: Path, overrides: Sequence[str]) -> tuple[dict[str, 
     }
     note = (
         f"the run in {folder} has no state to go on from. A new run starts from its best model, "
-        f"with a new optimizer and rate curve, and trains phase {name} for {more} more epochs"
+        f"with a new optimizer and rate curve, and trains phase {name} for {_epochs(more, 'more ')}"
     )
     return {**content, **changes}, note
 
@@ -98,9 +98,18 @@ def rate_notes(job: Job, state: State, changes: Changes) -> Iterator[str]:
         following = replace(last, epoch=state.epoch, epochs=phase.epochs, update=state.update)
         new = rate_factor(job.plan, phase, following)
         yield (
-            f"{phase.name}: the rate curve is drawn anew over {phase.epochs} epochs: the last "
+            f"{phase.name}: the rate curve is drawn anew over {_epochs(phase.epochs)}: the last "
             f"update had {old:.3g} × lr, the next one has {new:.3g} × lr"
         )
+
+
+def _epochs(count: int, more: str = "") -> str:
+    """A number of epochs.
+
+    >>> _epochs(1), _epochs(2, "more ")
+    ('1 epoch', '2 more epochs')
+    """
+    return f"{count} {more}epoch{'' if count == 1 else 's'}"
 
 
 def _below(key: str, other: str) -> bool:
@@ -140,14 +149,14 @@ def _nothing_left(job: Job, state: State) -> str | None:
     key = f"phases.{state.phase}"
     if phase.epochs <= state.epoch:
         return (
-            f"phase {phase.name} has trained its {state.epoch} epochs; write "
+            f"phase {phase.name} has trained its {_epochs(state.epoch)}; write "
             f"{key}.epochs={state.epoch + 1} or more"
         )
     history: Sequence[EpochResult] = [r for r in state.history if r.phase == phase.name]
     if phase.early_stopping and stalled(phase.early_stopping, job.recipe.monitor, history):
         patience = phase.early_stopping.patience
         return (
-            f"early_stopping has ended phase {phase.name} after {state.epoch} epochs; write "
+            f"early_stopping has ended phase {phase.name} after {_epochs(state.epoch)}; write "
             f"{key}.early_stopping.patience={patience + 1} or more, too"
         )
     return None

@@ -218,3 +218,14 @@ def test_no_image_and_no_file_of_the_run_is_replaced(main, finished, run_copy, i
         assert (code, out) == (2, "")
         assert re.search(told, err), err
         assert (output.read_bytes() if output.is_file() else None) == before
+
+
+def test_the_run_comes_first(main, finished, images, tmp_path):
+    (image, *_) = (images / "val").rglob("*.jpg")
+    for wrong in (image, image.parent):
+        code, out, err = main("predict", wrong, finished)
+        assert (code, out) == (2, "")
+        assert err == (
+            f"error: RUN must be the folder of a run, got {wrong}; write it first: "
+            f"tlf predict {finished} {wrong}\n"
+        )

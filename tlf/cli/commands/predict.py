@@ -15,8 +15,8 @@ from tlf.cli.output import complain, warnings_as_notes
 from tlf.cli.path_list import STDIN, read_paths
 from tlf.cli.process import stopped_cleanly
 from tlf.data.image_files import is_image
-from tlf.errors import DataError, RunError
-from tlf.runtime.files import writing, written_whole
+from tlf.errors import DataError, RunError, in_shell
+from tlf.runtime.files import is_run, writing, written_whole
 from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.text import printable
 
@@ -76,6 +76,7 @@ def command(
 
     if null and STDIN not in images:
         raise click.UsageError("-0 is about the paths on stdin; write - among the images, too")
+    _check_order(run, images)
     if output is not None:
         _check_output(output, run)
     write = WRITERS[format_name or FORMATS.get(output.suffix.lower() if output else "", "table")]
@@ -104,6 +105,18 @@ def command(
         complain(f"error: {problem}")
     if problems:
         click.get_current_context().exit(1)
+
+
+def _check_order(run: Path, images: Sequence[str]) -> None:
+    """Check that the run comes first.
+
+    Raises:
+        RunError: it is none, and one of the images is the folder of a run.
+    """
+    if is_run(run) or not (others := [image for image in images if is_run(Path(image))]):
+        return
+    example = f"tlf predict {in_shell(others[0])} {in_shell(run)}"
+    raise RunError(f"RUN must be the folder of a run, got {run}; write it first: {example}")
 
 
 def _check_output(output: Path, run: Path) -> None:

@@ -16,6 +16,8 @@ BadImages = Literal["error", "skip"]
 """What an unreadable image does: it stops the run, or is left out."""
 MissingInEval = Literal["error", "allow"]
 """What a class without eval images does: it stops the run, or is trained and not evaluated."""
+UnknownInEval = Literal["error", "skip"]
+"""What eval images of a class without train images do: they stop the run, or are left out."""
 
 IN_BOTH = "in the train split, too"
 """What a note says, and no other note, about images that train and eval share."""
