@@ -1,6 +1,7 @@
 """Train images as embeddings: similarities, the threshold of false alarms, and their file."""
 
 import pickle
+import re
 import shutil
 from math import ceil
 from pathlib import Path
@@ -11,9 +12,12 @@ import torch
 from safetensors.torch import load
 
 from generators import exhausted
+from places import ROOT
 from small import write_recipe
 from tlf.errors import RunError, WeightsError
 from tlf.events import PhaseEnded, Updated
+from tlf.exports.export import export
+from tlf.inference.head import load_head
 from tlf.inference.predict import load_classifier, predict
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.inference.train_images import (
@@ -188,6 +192,38 @@ def test_others_store_them_on_request(frozen, tmp_path, phases, options, stored)
         return
     path = frozen[1] / "train/squares/001.jpg"
     assert load_classifier(folder, nearest=1).predict(path).nearest[0].name.endswith("es/001.jpg")
+
+
+@pytest.mark.parametrize("containing", ["tlf.load_head", "import json, numpy"])
+def test_the_documented_lines_say_the_same(frozen, monkeypatch, capsys, containing):
+    _, images, folder = frozen
+    path = images / "val/circles/000.jpg"
+    classifier = load_classifier(folder, unlike=True, nearest=1)
+    (expected,) = classifier.each([path])
+    with torch.inference_mode():
+        features = classifier.model.features(classifier.prepare([path]))
+    text = (ROOT / "tlf/inference/UNSURE.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (block,) = (block for block in blocks if containing in block)
+    monkeypatch.chdir(folder)
+    exec(block, {"features": features if "load_head" in block else features.numpy()})
+    told = capsys.readouterr().out
+    kept = re.findall(r"'(\w+)'", told.partition("Nearest")[0])
+    assert sorted(kept) == sorted(expected.kept)
+    assert str(expected.unlike) in told
+    assert expected.nearest[0].name in told
+
+
+def test_it_is_joined_and_exported_as_before(frozen, tmp_path):
+    _, images, folder = frozen
+    head, path = load_head(folder / "head.safetensors"), images / "val/circles/000.jpg"
+    plain = load_classifier(folder)
+    joined = head.attach(plain.model.backbone).predict(path)
+    assert (joined.kept, joined.unlike) == (plain.predict(path).kept, None)
+    assert joined.kept is not None
+    exported = Path(export(folder, "head", tmp_path / "head.safetensors").path)
+    assert load_head(exported).metadata == head.metadata
+    assert head.train_images(folder / "unlike.safetensors").measured == 20
 
 
 @pytest.mark.slow
