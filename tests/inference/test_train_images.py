@@ -3,6 +3,8 @@
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 from math import ceil
 from pathlib import Path
 
@@ -239,6 +241,24 @@ def test_a_run_that_is_resumed_writes_the_same_file(frozen, tmp_path):
         list(resume(place / "run"))
         for name in ("unlike.safetensors", "head.safetensors", "model.safetensors"):
             assert (place / "run" / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_same_files(frozen, tmp_path):
+    recipe = write_recipe(tmp_path / "recipe.toml", frozen[1], f"calibration = 0.4\n{TRAINED}")
+    for processes in (1, 2):
+        words = [
+            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", processes,
+            "--standalone", "-m", "tlf", recipe, "unlike=true", f"output={tmp_path / str(processes)}",
+        ]  # fmt: skip
+        subprocess.run([*map(str, words)], check=True, cwd=ROOT, timeout=200)
+    one, two = (load_classifier(tmp_path / name, unlike=True) for name in "12")
+    assert one.calibrated.source == two.calibrated.source == "calibration"
+    assert one.calibrated.threshold == pytest.approx(two.calibrated.threshold, abs=1e-3)
+    assert one.train_images.names == two.train_images.names
+    torch.testing.assert_close(
+        one.train_images.embeddings, two.train_images.embeddings, atol=2e-3, rtol=0
+    )
 
 
 def test_a_better_epoch_removes_the_file_of_the_old_one(frozen, tmp_path):
