@@ -249,7 +249,7 @@ def test_two_processes_write_the_same_files(frozen, tmp_path):
     for processes in (1, 2):
         words = [
             sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", processes,
-            "--standalone", "-m", "tlf", recipe, "unlike=true", f"output={tmp_path / str(processes)}",
+            "--standalone", "-m", "tlf", recipe, "unlike=true", f"output={tmp_path}/{processes}",
         ]  # fmt: skip
         subprocess.run([*map(str, words)], check=True, cwd=ROOT, timeout=200)
     one, two = (load_classifier(tmp_path / name, unlike=True) for name in "12")
