@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 
 from tlf.cli.predictions import SEEN, WRITERS
 from tlf.inference.predictions import Prediction
+from tlf.inference.train_images import Nearest
 
 MANY = [f"class {number:04}" for number in range(1200)]
 
@@ -121,3 +123,79 @@ def test_what_a_terminal_would_act_on_is_escaped(kind):
     assert len(lines) == 2
     assert r"x[copy]:cat:[/]\x1b[31m\n\xe9.jpg" in lines[1]
     assert r"a[b]\r" in lines[1]
+
+
+def doubtful(path, kept=("x",), unlike=False, near=()):
+    return replace(
+        prediction(path, 0, ["x", "y", "z"]), kept=kept, unlike=unlike,
+        nearest=tuple(Nearest(*one) for one in near),
+    )  # fmt: skip
+
+
+NEAR = (("train/a.jpg", "x", 0.9), ("train/b.jpg", "y", 0.25))
+DOUBTS = [
+    doubtful("sure.jpg"),
+    doubtful("two.jpg", ("x", 'y"|;')),
+    doubtful("none.jpg", (), unlike=True),
+    doubtful("many.jpg", tuple(MANY[:9])),
+]
+
+
+def test_a_table_says_doubts_in_a_note():
+    header, *lines = written("table", DOUBTS)
+    assert header.endswith("probability  note")
+    assert [re.split(r"0\.3000 *", line)[1] for line in lines] == [
+        "",
+        'unsure: x, y"|;',
+        "unlike training; unsure: none is probable enough",
+        "unsure: " + ", ".join(MANY[:5]) + ", and 4 more",
+    ]
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_csv_and_json_lines_say_them_in_columns_that_stay():
+    found = [*csv.DictReader(written("csv", DOUBTS))]
+    assert [*found[0]][-2:] == ["unsure", "unlike"]
+    assert [row["unsure"] and json.loads(row["unsure"]) for row in found[:3]] == [
+        "", ["x", 'y"|;'], []
+    ]  # fmt: skip
+    assert [row["unlike"] for row in found] == ["", "", "yes", ""]
+    lines = [*map(json.loads, written("jsonl", DOUBTS, 1))]
+    assert [line["unsure"] for line in lines[:3]] == [None, ["x", 'y"|;'], []]
+    assert [line["unlike"] for line in lines] == [False, False, True, False]
+    assert [*csv.DictReader(written("csv", DOUBTS, 1))][2]["unlike"] == "yes"
+
+
+def test_what_a_run_cannot_tell_has_no_column():
+    old = prediction("a.jpg", classes=["x", "y"])
+    assert "note" not in written("table", [old])[0]
+    assert written("csv", [old])[0] == "path,predicted,p_x,p_y"
+    assert [*json.loads(written("jsonl", [old])[0])] == ["path", "predicted", "probabilities"]
+    half = replace(old, unlike=True)
+    assert written("csv", [half])[0] == "path,predicted,p_x,p_y,unlike"
+    assert written("table", [half])[1].endswith("unlike training")
+
+
+def test_the_nearest_train_images_follow():
+    found = [doubtful("a.jpg", near=NEAR), doubtful("b.jpg", near=NEAR)]
+    lines = written("table", found)
+    assert lines[2:4] == ["  0.9000  x  train/a.jpg", "  0.2500  y  train/b.jpg"]
+    assert len(lines) == 7
+    row = next(csv.DictReader(written("csv", found)))
+    names = ("nearest", "nearest_label", "similarity", "nearest_2", "nearest_label_2")
+    assert [row[name] for name in names] == ["train/a.jpg", "x", "0.900000", "train/b.jpg", "y"]
+    line = json.loads(written("jsonl", found)[0])
+    assert line["nearest"][1] == {"path": "train/b.jpg", "label": "y", "similarity": 0.25}
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_terminal_has_notes_and_train_images_below(columns, width):
+    columns(width)
+    near = [("train/" + "x" * 200, "x", 0.5)]
+    found = [doubtful("p" * 99, tuple(MANY[:9]), unlike=True, near=near), doubtful("b.jpg")]
+    header, line, note, image, last = written("table", found, file=Terminal())
+    assert max(map(cell_len, (line, note, image, last))) <= max(width, cell_len(header))
+    assert header.endswith("probability")
+    assert note.startswith("  unlike training; unsure: ")
+    assert image.startswith("  0.5000  x  train/xx")
+    assert last.startswith("b.jpg")

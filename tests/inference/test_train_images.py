@@ -1,7 +1,10 @@
 """Train images as embeddings: similarities, the threshold of false alarms, and their file."""
 
 import pickle
+import re
 import shutil
+import subprocess
+import sys
 from math import ceil
 from pathlib import Path
 
@@ -11,9 +14,12 @@ import torch
 from safetensors.torch import load
 
 from generators import exhausted
+from places import ROOT
 from small import write_recipe
 from tlf.errors import RunError, WeightsError
 from tlf.events import PhaseEnded, Updated
+from tlf.exports.export import export
+from tlf.inference.head import load_head
 from tlf.inference.predict import load_classifier, predict
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.inference.train_images import (
@@ -190,6 +196,38 @@ def test_others_store_them_on_request(frozen, tmp_path, phases, options, stored)
     assert load_classifier(folder, nearest=1).predict(path).nearest[0].name.endswith("es/001.jpg")
 
 
+@pytest.mark.parametrize("containing", ["tlf.load_head", "import json, numpy"])
+def test_the_documented_lines_say_the_same(frozen, monkeypatch, capsys, containing):
+    _, images, folder = frozen
+    path = images / "val/circles/000.jpg"
+    classifier = load_classifier(folder, unlike=True, nearest=1)
+    (expected,) = classifier.each([path])
+    with torch.inference_mode():
+        features = classifier.model.features(classifier.prepare([path]))
+    text = (ROOT / "tlf/inference/UNSURE.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (block,) = (block for block in blocks if containing in block)
+    monkeypatch.chdir(folder)
+    exec(block, {"features": features if "load_head" in block else features.numpy()})
+    told = capsys.readouterr().out
+    kept = re.findall(r"'(\w+)'", told.partition("Nearest")[0])
+    assert sorted(kept) == sorted(expected.kept)
+    assert str(expected.unlike) in told
+    assert expected.nearest[0].name in told
+
+
+def test_it_is_joined_and_exported_as_before(frozen, tmp_path):
+    _, images, folder = frozen
+    head, path = load_head(folder / "head.safetensors"), images / "val/circles/000.jpg"
+    plain = load_classifier(folder)
+    joined = head.attach(plain.model.backbone).predict(path)
+    assert (joined.kept, joined.unlike) == (plain.predict(path).kept, None)
+    assert joined.kept is not None
+    exported = Path(export(folder, "head", tmp_path / "head.safetensors").path)
+    assert load_head(exported).metadata == head.metadata
+    assert head.train_images(folder / "unlike.safetensors").measured == 20
+
+
 @pytest.mark.slow
 def test_a_run_that_is_resumed_writes_the_same_file(frozen, tmp_path):
     _, images, folder = frozen
@@ -203,6 +241,24 @@ def test_a_run_that_is_resumed_writes_the_same_file(frozen, tmp_path):
         list(resume(place / "run"))
         for name in ("unlike.safetensors", "head.safetensors", "model.safetensors"):
             assert (place / "run" / name).read_bytes() == (folder / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_same_files(frozen, tmp_path):
+    recipe = write_recipe(tmp_path / "recipe.toml", frozen[1], f"calibration = 0.4\n{TRAINED}")
+    for processes in (1, 2):
+        words = [
+            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", processes,
+            "--standalone", "-m", "tlf", recipe, "unlike=true", f"output={tmp_path}/{processes}",
+        ]  # fmt: skip
+        subprocess.run([*map(str, words)], check=True, cwd=ROOT, timeout=200)
+    one, two = (load_classifier(tmp_path / name, unlike=True) for name in "12")
+    assert one.calibrated.source == two.calibrated.source == "calibration"
+    assert one.calibrated.threshold == pytest.approx(two.calibrated.threshold, abs=1e-3)
+    assert one.train_images.names == two.train_images.names
+    torch.testing.assert_close(
+        one.train_images.embeddings, two.train_images.embeddings, atol=2e-3, rtol=0
+    )
 
 
 def test_a_better_epoch_removes_the_file_of_the_old_one(frozen, tmp_path):

@@ -1,7 +1,7 @@
 """Write predictions as a table, CSV or JSON lines: each line as soon as its image is classified."""
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from shutil import get_terminal_size
 from typing import TextIO
@@ -28,26 +28,26 @@ NARROW = 16
 def write_table(predictions: Iterable[Prediction], file: TextIO, top: int | None) -> None:
     """Write a table for people. By default it shows the prediction and the runner-up.
 
-    A terminal gets columns that fit it: long paths are shortened in the middle, then notes and
-    labels. A file gets full values. A line for each of the nearest train images follows an image,
-    where they were asked for.
+    A terminal gets columns that fit it: long paths are shortened in the middle, then labels. What a
+    person should doubt stands in a line below. A file gets full values, and doubts in a column. A
+    line for each of the nearest train images follows, where they were asked for.
     """
     predictions = iter(predictions)
     begin = [*islice(predictions, SEEN)]
     count = min(2 if top is None else top, len(begin[0].probabilities))
     header = ["path", *chain(*((title, "probability") for title in _titles(count)))]
-    if _has_notes(begin[0]):
-        header.append("note")
     room = get_terminal_size().columns if file.isatty() else None
-    widths = _widths(begin, header, count, room)
+    noted = room is None and _has_notes(begin[0])
+    header += ["note"] if noted else []
+    shown = [header, *(_cells(prediction, count, noted=noted) for prediction in begin)]
+    widths = _widths(shown, [*begin[0].probabilities], room)
     _write(file, _aligned(header, widths))
     for prediction in chain(begin, predictions):
-        cells = _cells(prediction, count)
+        cells = _cells(prediction, count, noted=noted)
         if room is not None:
             cells = [shortened(cell, width) for cell, width in zip(cells, widths, strict=True)]
         _write(file, _aligned(cells, widths))
-        for near in prediction.nearest:
-            line = f"  {near.similarity:6.4f}  {printable(near.label)}  {printable(near.name)}"
+        for line in _lines_below(prediction, noted=noted):
             _write(file, line if room is None else shortened(line, room))
 
 
@@ -143,28 +143,36 @@ def _note(prediction: Prediction) -> str:
     return "; ".join(notes)
 
 
-def _cells(prediction: Prediction, count: int) -> list[str]:
+def _cells(prediction: Prediction, count: int, *, noted: bool) -> list[str]:
     best = ((printable(name), f"{figure:.4f}") for name, figure in prediction.top(count))
-    notes = [_note(prediction)] if _has_notes(prediction) else []
+    notes = [_note(prediction)] if noted else []
     return [printable(prediction.path or ""), *chain(*best), *notes]
 
 
-def _widths(
-    begin: Sequence[Prediction], header: Sequence[str], count: int, room: int | None
-) -> list[int]:
-    """The width of each column. ``count``: of labels; ``room``: of the terminal, if there is one.
+def _lines_below(prediction: Prediction, *, noted: bool) -> Iterator[str]:
+    """Lines that follow the one of an image. ``noted``: whether that has the note."""
+    if not noted and (note := _note(prediction)):
+        yield f"  {note}"
+    for near in prediction.nearest:
+        yield f"  {near.similarity:6.4f}  {printable(near.label)}  {printable(near.name)}"
 
-    The labels to come are known, the paths and notes are not.
+
+def _widths(shown: Sequence[Sequence[str]], labels: Sequence[str], room: int | None) -> list[int]:
+    """The width of each column.
+
+    Parameters:
+        shown: the header and the first lines. The paths to come are not known.
+        labels: all labels that may come.
+        room: the width of the terminal, if there is one.
     """
-    shown = [header, *(_cells(prediction, count) for prediction in begin)]
+    header, count = shown[0], len(shown[0]) // 2
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
     if room is None:
         return widths
-    longest = max(cell_len(printable(name)) for name in begin[0].probabilities)
+    longest = max(cell_len(printable(name)) for name in labels)
     widths[1::2] = [max(width, longest) for width in widths[1::2]]
     room -= 2 * (len(widths) - 1)
-    # The path, the note, the last label, …, the prediction.
-    for column in (0, *range(len(widths) - 1, 2 * count, -1), *range(2 * count - 1, 0, -2)):
+    for column in (0, *range(2 * count - 1, 0, -2)):  # the path, the last label, …, the prediction
         least = min(widths[column], max(NARROW, cell_len(header[column])))
         widths[column] = max(least, widths[column] - max(0, sum(widths) - room))
     return widths

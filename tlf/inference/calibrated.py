@@ -25,7 +25,8 @@ class Calibrated:
     images for the coverage."""
     source: str
     """Where its images come from: ``eval`` is the eval split, by which the best epoch was chosen,
-    too; ``calibration`` are train images that were held out."""
+    too; ``calibration`` are train images that were held out; ``out-of-fold`` are all train images,
+    each classified by a head that was not trained on it."""
     images: int
     """How many they are."""
 

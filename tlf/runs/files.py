@@ -25,6 +25,7 @@ from tlf.runs.provenance import next_chapter, provenance
 from tlf.runtime.files import remove_parts, write_whole, writing, written_whole
 from tlf.runtime.strict_json import dumps
 from tlf.training.checkpoint.state_file import discard, remove_model
+from tlf.training.evaluation import Predictions
 from tlf.training.features import eval_images
 from tlf.training.job import Job
 from tlf.training.state import State
@@ -117,21 +118,13 @@ def write_end(
         remove_model(folder)
         rewrite_history(folder, history)
         job.hook.tlf_model_trained(model=job.classifier)
-        metadata = _metadata(job, best.result, learnt.calibrated)
-        if learnt.train_images is not None:
-            sha256 = save_train_images(folder / FILE, learnt.train_images, tlf.__version__)
-            metadata = replace(metadata, unlike=sha256)
+        metadata = replace(
+            _metadata(job, best.result),
+            calibrated=asdict(learnt.calibrated),
+            unlike=_write_train_images(folder / FILE, learnt.train_images),
+        )
         save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
-        predictions = folder / "predictions.csv"
-        with writing(predictions), written_whole(predictions) as path:
-            write_csv(
-                path,
-                job.splits.eval.names,
-                job.task.probabilities(best.predictions.logits),
-                job.splits.classes,
-                best.predictions.labels,
-                job.task,
-            )
+        _write_predictions(folder / "predictions.csv", job, best.predictions)
         # Last: a folder that has this file has all files of one best epoch.
         save_model(folder / "model.safetensors", job.classifier, metadata)
         if stopped is None and not job.recipe.keep_state:
@@ -147,13 +140,29 @@ def about_model(job: Job) -> Mapping[str, Any]:
     return as_json(_described(job))
 
 
-def _metadata(job: Job, best: EpochResult, calibrated: Calibrated) -> Metadata:
+def _write_predictions(predictions: Path, job: Job, best: Predictions) -> None:
+    with writing(predictions), written_whole(predictions) as path:
+        write_csv(
+            path,
+            job.splits.eval.names,
+            job.task.probabilities(best.logits),
+            job.splits.classes,
+            best.labels,
+            job.task,
+        )
+
+
+def _write_train_images(path: Path, images: TrainImages | None) -> str | None:
+    """Write them, where the run stores them; the SHA-256 by which a head names the file."""
+    return None if images is None else save_train_images(path, images, tlf.__version__)
+
+
+def _metadata(job: Job, best: EpochResult) -> Metadata:
     described = _described(job)
     return replace(
         described,
         backbone={**described.backbone, "sha256": backbone_sha256(job.classifier)},
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
-        calibrated=asdict(calibrated),
     )
 
 

@@ -75,6 +75,12 @@ def test_json_lines_and_the_table_hold_the_same(predict, images):
     assert [row["path"] for row in rows] == [str(file) for file in files]
 
 
+def test_why_needs_stored_train_images(main, finished, images):
+    code, out, err = main("predict", finished, images / "val/squares/001.jpg", "--why")
+    assert (code, out) == (2, "")
+    assert "has not stored its train images, so none can be named; train it with unlike=true" in err
+
+
 def test_another_precision_may_be_chosen_and_what_a_device_lacks_is_said(
     predict, main, finished, images, monkeypatch
 ):

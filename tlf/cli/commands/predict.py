@@ -84,9 +84,7 @@ def command(
     problems: list[str] = []
     number = 0
     with warnings_as_notes():
-        found = tlf.predict(
-            run, paths, lambda error: problems.append(str(error)), precision, WHY if why else 0
-        )
+        found = tlf.predict(run, paths, lambda e: problems.append(str(e)), precision, WHY * why)
     shown = with_progress(_at_least_one(found, problems), total, lambda: len(problems))
 
     def counted() -> "Iterator[Prediction]":
