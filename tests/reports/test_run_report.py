@@ -11,6 +11,7 @@ def test_the_report_of_a_run(run_copy):
     for text in ("<h1><bdi>run</bdi></h1>", "11 images, 2 classes", "val/circles/odd.jpg"):
         assert text in html
     assert "data:image/jpeg" in html
+    assert "`tlf report RUN` adds them" in html
 
 
 def test_without_images_the_page_has_names_only(finished, tmp_path):

@@ -19,6 +19,11 @@ from tlf.runtime.regular_file import read_regular
 PAGE = "report.html"
 """The file in the folder of a run."""
 
+LEFT_OUT = (
+    "The nearest training images and the check of all images were left out; `tlf report RUN` adds "
+    "them."
+)
+
 Events = Prepared | Notice | Stored
 
 
@@ -81,7 +86,7 @@ def reported(
         run=record,
         findings=material.findings,
         read_found=material.read_found if images else None,
-        missing=material.missing,
+        missing=material.missing if neighbours else (*material.missing, LEFT_OUT),
     )
     write(report, path)
 
