@@ -16,6 +16,7 @@ MEANINGS = {
     "recipe": "a recipe, a .toml file",
     "run": "the folder of a run, such as runs/mine",
     "runs": "the folder of a run, such as runs/mine",
+    "models": "a model, such as the folder of a run",
     "images": "an image or a folder of images",
     "to": "a format; --help lists them",
     "name": "a name for the plugin",
