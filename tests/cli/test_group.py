@@ -26,6 +26,11 @@ def test_help_shows_that_a_recipe_needs_no_command():
             "tlf history needs the folder of a run, such as runs/mine; write: tlf history RUN...",
         ),
         (
+            "evaluate",
+            "tlf evaluate needs a model, such as the folder of a run; write: tlf evaluate MODEL "
+            "[MODEL] [data.KEY=VALUE]...",
+        ),
+        (
             "predict runs/x",
             "tlf predict needs an image or a folder of images; write: tlf predict RUN IMAGE...",
         ),

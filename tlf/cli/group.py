@@ -17,6 +17,7 @@ MEANINGS = {
     "run": "the folder of a run, such as runs/mine",
     "data": "a recipe, or a folder of images",
     "runs": "the folder of a run, such as runs/mine",
+    "models": "a model, such as the folder of a run",
     "images": "an image or a folder of images",
     "to": "a format; --help lists them",
     "name": "a name for the plugin",

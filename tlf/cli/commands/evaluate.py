@@ -53,7 +53,7 @@ def command(
     tta: str | None,
     output: Path | None,
 ) -> None:
-    """Evaluate a model on labelled images, or compare two models on the same ones.
+    """Evaluate a model on labelled images, or compare two models.
 
     MODEL is the folder of a run, an exported .onnx file, or a head.safetensors with --backbone. By
     default the images are the eval split of its run; data.KEY=VALUE changes its [data] table, such
