@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import RecipeError
 from tlf.recipe.files import resolve
 from tlf.recipe.overrides import override

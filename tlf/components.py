@@ -1,5 +1,6 @@
 """What a component is: a frozen dataclass. Its fields are its recipe options, its docstring is
-its help, and it does its work in one method. The Protocols below define it; none is inherited.
+its help, and it does its work in one method. The Protocols below define these methods; nothing
+inherits from them.
 
 Letters for shapes: B images in a batch, C channels, H and W height and width in pixels,
 F features, K classes, N tokens.
@@ -43,14 +44,17 @@ class IsPath:
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split, wherever they are stored."""
+    """The images of one split. ``read`` returns the bytes of an image file, wherever they are
+    stored.
+    """
 
     names: Sequence[str]
     """What a person finds each image by, usually its path."""
     labels: Sequence[Any]
     """The label of each image, as the task defines it: for one label per image, its class index."""
     read: Callable[[int], bytes]
-    """Index → the encoded image (JPEG, PNG, …). Picklable: worker processes may load images."""
+    """Index → the encoded image (JPEG, PNG, …). Must be picklable: worker processes may load
+    images."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -109,7 +113,8 @@ class BuiltBackbone:
     """Where the architecture's own loader does not take a linear head from ``model.safetensors``:
     a sentence that says why. A run and ``tlf explain`` show it before training."""
     notes: tuple[str, ...] = ()
-    """What a person should know about the weights: one sentence each. A run stores them."""
+    """What a person should know about the weights, such as what was resized: one sentence each. A
+    run shows and stores them."""
 
 
 class Backbone(Protocol):
@@ -146,7 +151,9 @@ class FreezePolicy(Protocol):
     """
 
     def frozen(self, model: "Classifier", progress: Progress) -> Collection[str]:
-        """Names of the parameters that are frozen in this epoch. Asked twice, it gives the same."""
+        """Names of the parameters that are frozen in this epoch, as ``model`` names them. It is
+        asked twice and has to give the same names.
+        """
 
 
 class Scheduler(Protocol):
@@ -269,40 +276,3 @@ class Exporter(Protocol):
         """Write one file: of the model in evaluation mode, its classes in the order of the logits,
         and how images are prepared for it.
         """
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A plugin that is loaded."""
-
-    name: str
-    """The name of its entry point; ``tlf`` for the components that come with tlf."""
-    distribution: str
-    version: str
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A component that a recipe can name: its kind, its class, and the plugin that offers it."""
-
-    hook: str
-    """The hook it came through, such as ``tlf_heads``."""
-    kind: str
-    """Its name in a recipe: ``linear``, or ``plugin:name`` for one of another plugin."""
-    component: type
-    plugin: Plugin
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """Everything that a recipe can name."""
-
-    offers: tuple[Offer, ...]
-
-    def of(self, hook: str) -> Mapping[str, Offer]:
-        """Kind → offer, for one component hook."""
-        return {offer.kind: offer for offer in self.offers if offer.hook == hook}
-
-    def offer(self, component: object) -> Offer:
-        """The offer that ``component`` was made from."""
-        return next(offer for offer in self.offers if offer.component is type(component))

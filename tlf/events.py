@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tlf.results import Progress, check_names_and_counts
+from tlf.epoch_lines import check_names_and_counts
+from tlf.results import Progress
 
 
 @dataclass(frozen=True)

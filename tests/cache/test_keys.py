@@ -19,7 +19,7 @@ from tlf.cache.keys import (
     settings,
     sources,
 )
-from tlf.components import Offer, Plugin
+from tlf.catalogue import Offer, Plugin
 from tlf.heads import Linear
 from tlf.preprocessing import Preprocessing
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import tlf as package
-from tlf.results import EpochResult, epoch_line
+from tlf.epoch_lines import epoch_line
+from tlf.results import EpochResult
 
 BIN = Path(sys.executable).parent
 

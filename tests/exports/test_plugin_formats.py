@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tlf.components import Offer, Plugin
+from tlf.catalogue import Offer, Plugin
 from tlf.errors import PluginError, TlfError
 from tlf.exports import export as module
 from tlf.exports.plugin_formats import as_format, plugin_format

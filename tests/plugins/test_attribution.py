@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from installed_plugins import HEADER, RESULT, Plain
-from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin
+from tlf.catalogue import Offer, Plugin
+from tlf.components import Augmentation, BatchAugmentation
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.plugins.attribution import (
     AttributedRead,

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from installed_plugins import HEADS, failure
-from tlf.components import Plugin
+from tlf.catalogue import Plugin
 from tlf.errors import PluginError
 from tlf.plugins.discovery import find_entries, installed_plugins, used_entries
 from tlf.plugins.loading import load_plugins, survey_plugins

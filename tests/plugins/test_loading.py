@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from installed_plugins import HEADER, HEADS, RESULT, Plain, failure
-from tlf.components import Plugin
+from tlf.catalogue import Plugin
 from tlf.errors import PluginError
 from tlf.hookspecs import hookimpl
 from tlf.plugins import loading as plugins

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from installed_plugins import HEADER, HEADS, failure
-from tlf.components import Plugin
+from tlf.catalogue import Plugin
 from tlf.errors import PluginError
 from tlf.plugins.attribution import blaming_manager
 from tlf.plugins.loading import load_plugins

@@ -14,7 +14,7 @@ from recipe_components import (
     MINIMAL,
     read,
 )
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
 from tlf.recipe.files import check_stored, dump, named_plugins, read_table, resolve
 from tlf.recipe.schema import Recipe

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError
 from tlf.recipe.metrics import check_metrics, described, figure_fault, measure, plausible
 from tlf.tasks.metric import Metric

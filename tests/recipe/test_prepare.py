@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError
 from tlf.plugins.loading import load_plugins
 from tlf.preprocessing import Preprocessing, read_preprocessing

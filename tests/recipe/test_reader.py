@@ -11,7 +11,7 @@ from recipe_components import (
     MINIMAL,
     problems,
 )
-from tlf.components import Catalogue, Offer
+from tlf.catalogue import Catalogue, Offer
 from tlf.errors import PluginError, RecipeError
 from tlf.recipe.files import resolve
 

@@ -14,9 +14,9 @@ from torchvision.transforms import v2
 
 import tlf as package
 from run_files import metrics, predictions
+from tlf.epoch_lines import epoch_line
 from tlf.events import Audit
 from tlf.inference.sealed_file import read_sealed
-from tlf.results import epoch_line
 from tlf.runs.history import read_segments
 
 FILES = {

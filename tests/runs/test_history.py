@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from tlf.epoch_lines import epoch_line
 from tlf.errors import RunError
 from tlf.events import Audit
-from tlf.results import EpochResult, epoch_line
+from tlf.results import EpochResult
 from tlf.runs.history import (
     append_epoch,
     best_of,

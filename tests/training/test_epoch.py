@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tlf.builtin.optimizers import Sgd
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.data.loading import order
 from tlf.errors import PluginError
 from tlf.events import Updated

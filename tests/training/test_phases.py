@@ -15,7 +15,7 @@ from small import TWO_PHASES, write_recipe
 from tlf.builtin.backbones import Timm
 from tlf.builtin.freeze_policies import Alternate, Backbone, Gradual, Norms, Nothing, Plateau
 from tlf.builtin.schedulers import Constant
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
 from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins

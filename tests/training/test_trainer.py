@@ -9,7 +9,7 @@ from torch.nn import functional
 from torchvision import models, transforms
 
 from small import RESNET18, write_recipe
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.data.loading import order
 from tlf.errors import FrozenMovedError, PluginError
 from tlf.events import Notice, SegmentStarted

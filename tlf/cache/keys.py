@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tlf
-from tlf.components import Offer
+from tlf.catalogue import Offer
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:

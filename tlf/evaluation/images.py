@@ -7,7 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from tlf.components import Dataset, Labelled, Offer, Split
+from tlf.catalogue import Offer
+from tlf.components import Dataset, Labelled, Split
 from tlf.data.splits import listed
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.models import run_of

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tlf.components import Exporter, Offer
+from tlf.catalogue import Offer
+from tlf.components import Exporter
 from tlf.errors import PluginError, nearest
 from tlf.exports.formats import Compute, Format, Source
 from tlf.plugins.attribution import blame

@@ -2,6 +2,7 @@
 rate of right predictions (Guo et al., 2017).
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,8 @@ from tlf.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tlf.metrics.predicted import Predicted
 
 LEAST, MOST = 0.05, 20.0
 """Limits of the temperature. Where logits say nothing of the labels, NLL falls for ever as the
@@ -55,3 +58,10 @@ def _log_sum_exp(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
     most = values.max(-1)
     sums: NDArray[np.float64] = most + np.log(np.exp(values - most[:, None]).sum(-1))
     return sums
+
+
+def scaled(predicted: "Predicted", temperature: float) -> "Predicted":
+    """The same predictions, as their logits divided by the temperature give them."""
+    with np.errstate(divide="ignore"):  # a probability of 0 stays one
+        logits = np.log(predicted.probabilities)
+    return replace(predicted, probabilities=softmax(logits, temperature))

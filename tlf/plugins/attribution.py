@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from tlf import hookspecs
-from tlf.components import Augmentation, BatchAugmentation, Offer, Plugin, Transform
+from tlf.catalogue import Offer, Plugin
+from tlf.components import Augmentation, BatchAugmentation, Transform
 from tlf.errors import DataError, PluginError, TlfError
 from tlf.plugins.returned import checked_image, checked_mix
 from tlf.plugins.tracebacks import definition, message, packages, place, reason

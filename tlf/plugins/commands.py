@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pluggy
 
-from tlf.components import Plugin
+from tlf.catalogue import Plugin
 from tlf.errors import PluginError, TlfError, nearest
 from tlf.plugins.attribution import blaming_manager
 from tlf.plugins.discovery import described, find_entry, module_of

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
-from tlf.components import Plugin
+from tlf.catalogue import Plugin
 from tlf.errors import PluginError, itemized, nearest
 from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import broken, version

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint
 import pluggy
 
 import tlf
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError
 from tlf.plugins.attribution import blaming_manager
 from tlf.plugins.commands import offered_commands

@@ -10,7 +10,7 @@ from typing import Any
 import pluggy
 
 from tlf import hookspecs
-from tlf.components import Offer, Plugin
+from tlf.catalogue import Offer, Plugin
 from tlf.errors import PluginError, nearest
 from tlf.plugins.discovery import check_metadata, module_of
 from tlf.plugins.tracebacks import reason

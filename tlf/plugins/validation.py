@@ -8,7 +8,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from tlf.components import DATA_KEYS, Offer, Plugin
+from tlf.catalogue import Offer, Plugin
+from tlf.components import DATA_KEYS
 from tlf.errors import PluginError
 from tlf.plugins.options import option_fault
 from tlf.plugins.tracebacks import reason

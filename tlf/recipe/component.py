@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from tlf.components import Catalogue
+from tlf.catalogue import Catalogue
 from tlf.errors import RecipeError, nearest
 from tlf.plugins.loading import load_plugins
 from tlf.recipe.files import named_plugins

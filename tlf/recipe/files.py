@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from tlf.components import Catalogue, Offer
+from tlf.catalogue import Catalogue, Offer
 from tlf.errors import PluginError, RecipeError, nearest
 from tlf.plugins.tracebacks import reason
 from tlf.plugins.validation import version

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from tlf import components
-from tlf.components import Offer
+from tlf.catalogue import Offer
 from tlf.plugins.attribution import blame
 from tlf.plugins.validation import kind_of
 from tlf.recipe.plan import Plan

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
-from tlf.components import Offer
+from tlf.catalogue import Offer
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import Kind, dataclass_in, kind_of, options, readable_options
 from tlf.runtime.strict_json import dumps

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tlf.cache.store import Cache, open_cache
-from tlf.components import Loss, Offer, Split, Splits
+from tlf.catalogue import Offer
+from tlf.components import Loss, Split, Splits
 from tlf.data.classes import class_notes, fit_classes
 from tlf.data.fixes import with_fixes
 from tlf.data.splits import ReadFile, with_printable_names

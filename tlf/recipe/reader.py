@@ -5,7 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import MOST_LISTED, PluginError, RunError, nearest
 from tlf.plugins.tracebacks import reason
 from tlf.recipe.paths import with_absolute_paths

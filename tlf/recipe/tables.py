@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from tlf.components import Catalogue
+from tlf.catalogue import Catalogue
 from tlf.errors import PluginError
 from tlf.recipe.values import bare
 

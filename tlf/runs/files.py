@@ -24,6 +24,7 @@ from tlf.runs.history import SEGMENTS, append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance
 from tlf.runtime.files import remove_parts, write_whole, writing, written_whole
 from tlf.runtime.strict_json import dumps
+from tlf.training.best_epoch import BestEpoch
 from tlf.training.checkpoint.state_file import discard, remove_model
 from tlf.training.evaluation import Predictions
 from tlf.training.features import eval_images
@@ -117,22 +118,27 @@ def write_end(
     if job.accelerator.is_main_process:
         remove_model(folder)
         rewrite_history(folder, history)
-        job.hook.tlf_model_trained(model=job.classifier)
-        metadata = replace(
-            _metadata(job, best.result),
-            calibrated=asdict(learnt.calibrated),
-            unlike=_write_train_images(folder / FILE, learnt.train_images),
-        )
-        save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
-        _write_predictions(folder / "predictions.csv", job, best.predictions)
-        # Last: a folder that has this file has all files of one best epoch.
-        save_model(folder / "model.safetensors", job.classifier, metadata)
+        _write_model(folder, job, best, learnt)
         if stopped is None and not job.recipe.keep_state:
             discard(folder)
         job.hook.tlf_run_ended(result=result)
     job.accelerator.wait_for_everyone()
     job.accelerator.end_training()
     return result
+
+
+def _write_model(folder: Path, job: Job, best: BestEpoch, learnt: Learnt) -> None:
+    """Write the files of the best epoch."""
+    job.hook.tlf_model_trained(model=job.classifier)
+    metadata = replace(
+        _metadata(job, best.result),
+        calibrated=asdict(learnt.calibrated),
+        unlike=_write_train_images(folder / FILE, learnt.train_images),
+    )
+    save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
+    _write_predictions(folder / "predictions.csv", job, best.predictions)
+    # Last: a folder that has this file has all files of one best epoch.
+    save_model(folder / "model.safetensors", job.classifier, metadata)
 
 
 def about_model(job: Job) -> Mapping[str, Any]:

@@ -6,9 +6,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tlf.epoch_lines import epoch_line, epoch_result
 from tlf.errors import RunError
 from tlf.events import SegmentStarted, segment_started
-from tlf.results import EVAL, EpochResult, epoch_line, epoch_result, rank
+from tlf.results import EVAL, EpochResult, rank
 from tlf.runs.folder import read_provenance, recorded_recipe
 from tlf.runtime.files import near_runs, tried, write_whole, writing
 from tlf.runtime.regular_file import read_regular

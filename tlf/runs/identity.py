@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from tlf.cache.keys import engine, plugin_code
-from tlf.components import Plugin
+from tlf.catalogue import Plugin
 from tlf.errors import RunError
 from tlf.plugins.loading import Plugins
 from tlf.recipe.files import dump

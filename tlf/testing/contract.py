@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
 from tlf.plugins.loading import load_plugins
 from tlf.plugins.options import option_fault

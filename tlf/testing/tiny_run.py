@@ -10,7 +10,8 @@ from types import ModuleType
 from PIL import Image
 from torch import nn
 
-from tlf.components import BuiltBackbone, Catalogue, Offer, Plugin, Split, Splits
+from tlf.catalogue import Catalogue, Offer, Plugin
+from tlf.components import BuiltBackbone, Split, Splits
 from tlf.plugins.attribution import blaming_manager
 from tlf.plugins.loading import Plugins, extend, load_plugins
 from tlf.preprocessing import Preprocessing

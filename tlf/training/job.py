@@ -10,7 +10,8 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from tlf.cache.store import Cache
-from tlf.components import BuiltBackbone, Offer, Splits
+from tlf.catalogue import Offer
+from tlf.components import BuiltBackbone, Splits
 from tlf.data.inspection.inspect import Events, inspect_splits
 from tlf.data.inspection.readable import Unreadable
 from tlf.data.inspection.white import find_white

@@ -10,7 +10,7 @@ import tlf_extras
 import torch
 from tlf_extras import Contrast, Matthews, Pixels, Steps, TimeLimit
 
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.reports.plugin_panels import checked_panels
 from tlf.runs.resume import resumed
 from tlf.runs.run import run

@@ -6,7 +6,7 @@ import pytest
 
 from histories import predicted, report
 from tlf.metrics.predicted import Predicted
-from tlf.reports.panels.calibration import panel, scaled, shown
+from tlf.reports.panels.calibration import after_scaling, panel, shown
 
 
 def test_figures_with_intervals_charts_and_the_data_of_the_slider():
@@ -23,7 +23,7 @@ def test_figures_with_intervals_charts_and_the_data_of_the_slider():
 def test_before_and_after_temperature_scaling():
     calibrated = SimpleNamespace(temperature=2.0, images=40, source="eval")
     of = replace(report(), calibrated=calibrated)
-    after = scaled(of)
+    after = after_scaling(of)
     roots = np.sqrt(of.predicted.probabilities)
     own = (roots / roots.sum(1, keepdims=True))[range(40), of.predicted.labels]
     assert after.headline["nll"].value == pytest.approx(-np.log(own).mean())
@@ -40,7 +40,7 @@ def test_before_and_after_temperature_scaling():
 def test_a_probability_of_zero_stays_one():
     sure = Predicted(("a", "b"), np.array([0, 1]), np.eye(2), ("x", "y"))
     of = report(of=sure, calibrated=SimpleNamespace(temperature=3.0, images=2, source="eval"))
-    assert scaled(of).headline["brier"].value == 0
+    assert after_scaling(of).headline["brier"].value == 0
     assert panel(of).html.count("<svg") == 4
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from tlf.builtin.freeze_policies import Alternate, Backbone, Gradual, Norms, Nothing, Plateau
 from tlf.builtin.schedulers import Constant
-from tlf.components import Catalogue, Offer, Plugin
+from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError
 from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins

@@ -21,6 +21,7 @@ from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
+    from tlf.cli.predictions import Write
     from tlf.inference.predictions import Prediction
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
@@ -82,14 +83,27 @@ def command(
     write = WRITERS[format_name or FORMATS.get(output.suffix.lower() if output else "", "table")]
     paths, total = _paths(images, output, null=null)
     problems: list[str] = []
-    number = 0
     with warnings_as_notes():
-        found = tlf.predict(run, paths, lambda e: problems.append(str(e)), precision, WHY * why)
+        found = tlf.predict(
+            run, paths, lambda error: problems.append(str(error)), precision, WHY if why else 0
+        )
     shown = with_progress(_at_least_one(found, problems), total, lambda: len(problems))
+    _write_all(shown, output, write, top)
+    for problem in problems:
+        complain(f"error: {problem}")
+    if problems:
+        click.get_current_context().exit(1)
+
+
+def _write_all(
+    predictions: "Iterator[Prediction]", output: Path | None, write: "Write", top: int | None
+) -> None:
+    """Write all predictions, and say how many there are in a file."""
+    number = 0
 
     def counted() -> "Iterator[Prediction]":
         nonlocal number
-        for prediction in shown:
+        for prediction in predictions:
             number += 1
             yield prediction
 
@@ -99,10 +113,6 @@ def command(
         complain(
             f"wrote {number:,} prediction{'s' if number > 1 else ''} to {printable(str(output))}"
         )
-    for problem in problems:
-        complain(f"error: {problem}")
-    if problems:
-        click.get_current_context().exit(1)
 
 
 def _check_order(run: Path, images: Sequence[str]) -> None:

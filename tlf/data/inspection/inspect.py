@@ -81,6 +81,28 @@ def inspect_splits(
             processes have different images.
     """
     check_listings(splits)
+    inspections, stored, outcomes = yield from _inspect_both(
+        splits, preprocessing, accelerator, cache, used
+    )
+    checked = check_splits(
+        splits, bad_images, task, inspections, missing_in_eval, may_lose_classes=may_lose_classes
+    )
+    yield from outcomes  # only now: a run that bad images stop reports nothing but them
+    pixels = decoded_pixels(checked.splits, preprocessing)
+    pixels |= {n: _readable(e, inspections[SPLIT_OF[n]], pixels[n]) for n, e in stored.items()}
+    return Inspected(checked.splits, checked.manifests, pixels, checked.unreadable)
+
+
+def _inspect_both(
+    splits: Splits,
+    preprocessing: Preprocessing,
+    accelerator: Accelerator,
+    cache: Cache | None,
+    used: Collection[str],
+) -> Generator[
+    Prepared | Notice, None, tuple[dict[str, Inspection], dict[str, StoredPixels], list[Stored]]
+]:
+    """The inspections of both splits, what is stored of them, and what is to be said of that."""
     inspections: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels] = {}
     outcomes: list[Stored] = []
@@ -94,13 +116,7 @@ def inspect_splits(
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
         outcomes += reused
-    checked = check_splits(
-        splits, bad_images, task, inspections, missing_in_eval, may_lose_classes=may_lose_classes
-    )
-    yield from outcomes  # only now: a run that bad images stop reports nothing but them
-    pixels = decoded_pixels(checked.splits, preprocessing)
-    pixels |= {n: _readable(e, inspections[SPLIT_OF[n]], pixels[n]) for n, e in stored.items()}
-    return Inspected(checked.splits, checked.manifests, pixels, checked.unreadable)
+    return inspections, stored, outcomes
 
 
 def inspect_split(

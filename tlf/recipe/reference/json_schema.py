@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, dataclass, is_dataclass, replace
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from tlf.components import Catalogue, Offer
+from tlf.catalogue import Catalogue, Offer
 from tlf.errors import PluginError
 from tlf.plugins.discovery import switched_off
 from tlf.plugins.loading import Surveyed, survey_plugins

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
-from tlf.components import Catalogue, Offer
+from tlf.catalogue import Catalogue, Offer
 from tlf.errors import PluginError, TlfError, nearest
 from tlf.plugins.loading import Surveyed
 from tlf.recipe.places import Place, default_of, places, usage

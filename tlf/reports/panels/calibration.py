@@ -1,6 +1,5 @@
 """Calibration: whether probabilities can be trusted, and what answering only sure images gives."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tlf.metrics.answering import answering
@@ -29,7 +28,7 @@ def panel(report: "Report") -> Panel | None:
     if not len(report.predicted):
         return None
     answered = answering(report.predicted)
-    after = None if report.calibrated is None else scaled(report)
+    after = after_scaling(report)
     bins = None if after is None else after.calibration
     html = render(
         "calibration.html",
@@ -50,17 +49,14 @@ def panel(report: "Report") -> Panel | None:
     return Panel("calibration", "Calibration", html, data)
 
 
-def scaled(report: "Report") -> "Evaluation":
+def after_scaling(report: "Report") -> "Evaluation | None":
     """The figures of the same images, their logits divided by the temperature."""
-    import numpy as np
-
+    if report.calibrated is None:
+        return None
     from tlf.metrics.evaluation import evaluation
-    from tlf.metrics.temperature import softmax
+    from tlf.metrics.temperature import scaled
 
-    with np.errstate(divide="ignore"):  # a probability of 0 stays one
-        logits = np.log(report.predicted.probabilities)
-    probabilities = softmax(logits, report.calibrated.temperature)
-    return evaluation(replace(report.predicted, probabilities=probabilities))
+    return evaluation(scaled(report.predicted, report.calibrated.temperature))
 
 
 def shown(evaluation: "Evaluation", name: str) -> str:

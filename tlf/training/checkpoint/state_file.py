@@ -17,10 +17,10 @@ from accelerate.utils import gather_object
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tlf.epoch_lines import epoch_line, epoch_result
 from tlf.errors import RunError, TrainingError
 from tlf.events import segment_started
 from tlf.model import restore_tensors
-from tlf.results import epoch_line, epoch_result
 from tlf.runtime.files import written_whole
 from tlf.runtime.processes import from_main
 from tlf.runtime.seal import BLANK, DIGEST, seal
