@@ -14,7 +14,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
-from tlf.reports.report import Report
 
 from places import ROOT
 from tlf import testing
@@ -27,6 +26,7 @@ from tlf.model import Classifier
 from tlf.plugins.loading import load_plugins
 from tlf.preprocessing import Preprocessing
 from tlf.reports.panel import Panel
+from tlf.reports.report import Report
 from tlf.results import EpochResult, Progress, RunResult, StageSignals, UpdateResult
 from tlf.runs.run import run
 

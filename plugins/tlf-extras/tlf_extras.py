@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tlf.reports.report import Report
 from torch import Tensor, nn
 
 from tlf.data.transforms import normalize
@@ -21,6 +20,7 @@ from tlf.hookspecs import hookimpl
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.reports.panel import Panel
+from tlf.reports.report import Report
 from tlf.results import UpdateResult
 
 
