@@ -24,6 +24,7 @@ from tlf.inference.predict import load_classifier, predict
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.inference.train_images import (
     FALSE_ALARMS,
+    MissingTrainImagesWarning,
     load_train_images,
     save_train_images,
     train_images,
@@ -259,6 +260,15 @@ def test_two_processes_write_the_same_files(frozen, tmp_path):
     torch.testing.assert_close(
         one.train_images.embeddings, two.train_images.embeddings, atol=2e-3, rtol=0
     )
+
+
+def test_without_its_file_a_run_still_predicts(frozen, tmp_path):
+    folder = Path(shutil.copytree(frozen[2], tmp_path / "run"))
+    (folder / "unlike.safetensors").unlink()
+    with pytest.warns(MissingTrainImagesWarning, match=r"unlike\.safetensors, so nothing is said"):
+        assert next(predict(folder, frozen[1])).unlike is None
+    with pytest.raises(RunError, match="which holds the train images; copy it from the run"):
+        load_classifier(folder, nearest=3)
 
 
 def test_a_better_epoch_removes_the_file_of_the_old_one(frozen, tmp_path):

@@ -40,11 +40,14 @@ def complain(text: str) -> None:
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
     """Show tlf's own warnings as lines on stderr, as the notes of a run are shown."""
-    from tlf.runtime.precision import PrecisionWarning  # what prints no warning waits for neither
+    # What prints no warning waits for none of them.
+    from tlf.inference.train_images import MissingTrainImagesWarning
+    from tlf.runtime.precision import PrecisionWarning
     from tlf.runtime.stored.state import UnfinishedRunWarning
 
+    owns = (PrecisionWarning, UnfinishedRunWarning, MissingTrainImagesWarning)
     with warnings.catch_warnings():
-        for own in (PrecisionWarning, UnfinishedRunWarning):
+        for own in owns:
             warnings.simplefilter("always", own)
         show_others = warnings.showwarning
 
@@ -56,7 +59,7 @@ def warnings_as_notes() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, PrecisionWarning | UnfinishedRunWarning):
+            if issubclass(category, owns):
                 complain(f"note: {message}")
             else:
                 show_others(message, category, filename, lineno, file, line)

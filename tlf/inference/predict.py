@@ -1,6 +1,7 @@
 """Classify images with a finished run, preprocessed as in its training."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,7 +16,12 @@ from tlf.inference.placement import find_device, find_dtype
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
 from tlf.inference.stopped import load_stopped, warn_if_unfinished
-from tlf.inference.train_images import FILE, TrainImages, load_train_images
+from tlf.inference.train_images import (
+    FILE,
+    MissingTrainImagesWarning,
+    TrainImages,
+    load_train_images,
+)
 from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import ModelPlan, read_model_plan
@@ -82,14 +88,22 @@ def load_classifier(
 
 
 def _train_images(folder: Path, metadata: Metadata, nearest: int) -> TrainImages | None:
-    """The train images that a run has stored; None if it has stored none and none is to be named.
+    """The train images that a run has stored; None if they are not there and none is to be named.
 
     Raises:
         RunError: it has stored none, or they are no longer there.
         WeightsError: they are damaged, or of another run.
     """
+    path = folder / FILE
+    if metadata.unlike is not None and (nearest or path.is_file()):
+        return load_train_images(path, metadata.unlike)
     if metadata.unlike is not None:
-        return load_train_images(folder / FILE, metadata.unlike)
+        warnings.warn(
+            f"there is no {path}, so nothing is said of images that are unlike the train images; "
+            "copy it from the run",
+            MissingTrainImagesWarning,
+            stacklevel=3,
+        )
     if nearest:
         raise RunError(
             f"the run in {folder} has not stored its train images, so none can be named; train it "

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from tlf.errors import WeightsError
+from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.runtime.seal import digest
 
@@ -24,6 +24,10 @@ FALSE_ALARMS = 0.05
 STORED, MEASURED = 10_000, 2_000
 """At most so many train images are stored, and so many eval images measure the threshold: both are
 drawn by the run's seed."""
+
+
+class MissingTrainImagesWarning(UserWarning):
+    """The file of a run's train images was left out or removed."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,8 @@ def load_train_images(path: Path, sha256: str) -> TrainImages:
         RunError: there is no such file, or a newer tlf wrote it.
         WeightsError: it is damaged, or of another run than the head that names it by ``sha256``.
     """
+    if not path.is_file():
+        raise RunError(f"there is no {path}, which holds the train images; copy it from the run")
     about, data = read_sealed(path)
     if digest(data) != sha256:
         raise WeightsError(
