@@ -10,15 +10,18 @@ from tlf.cli.report_at_end import SECONDS, report_at_end
 from tlf.errors import DataError
 from tlf.results import RunResult
 
+SEGMENT = '{"phase": "head", "epoch": 0, "rates": {}, "start": "%s"}\n'
+
 
 @pytest.fixture
 def ended(tmp_path, monkeypatch, capsys):
     """End a run of so many seconds, and give what is said of its report."""
     folder = tmp_path / "my run"
     folder.mkdir()
+    (folder / "segments.jsonl").write_text(SEGMENT % "features")
 
-    def reported(run, path, **_):
-        assert run == folder
+    def reported(run, path, *, neighbours):
+        assert (run, neighbours) == (folder, True)
         path.write_text("<p>")
         yield from ()
 
@@ -83,3 +86,16 @@ def test_a_run_that_yields_no_result_has_none(capsys):
     report_at_end(None)
     assert capsys.readouterr() == ("", "")
     assert module.SECONDS == 30
+
+
+def test_what_needs_the_model_is_added_only_where_features_are_stored(ended):
+    asked = []
+
+    def reported(*_, neighbours):
+        asked.append(neighbours)
+        yield from ()
+
+    for start in ("features", "layer4"):
+        (ended.folder / "segments.jsonl").write_text(SEGMENT % start)
+        ended(100, reported=reported)
+    assert asked == [True, False]

@@ -42,12 +42,19 @@ def _write(folder: Path) -> None:
 
     path = page_path(folder)
     try:
-        tlf.show(reported(folder, path))
+        tlf.show(reported(folder, path, neighbours=_has_features(folder)))
     except Exception as error:  # whatever it is, the model is trained and written
         complain(f"note: there is no report: {str(error) or type(error).__name__}")
         complain(f"note: the run has ended well; write its report with: {_command(folder)}")
     else:
         echo(f"report    {path}")
+
+
+def _has_features(folder: Path) -> bool:
+    """Whether a run has trained from the stored output of its whole backbone: the embeddings of
+    its images then cost little.
+    """
+    return all(segment.start == "features" for segment in tlf.read_segments(folder))
 
 
 def _command(folder: Path) -> str:

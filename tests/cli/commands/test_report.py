@@ -22,3 +22,11 @@ def test_no_run(main, tmp_path):
     code, _, err = main("report", tmp_path)
     assert code == 2
     assert err.startswith(f"error: {tmp_path} is not the folder of a run")
+
+
+def test_its_plots_for_a_paper(main, finished, tmp_path):
+    plots = tmp_path / "plots"
+    options = ("--no-neighbours", "--output", tmp_path / "page.html", "--plots", plots)
+    code, out, _ = main("report", finished, *options)
+    assert (code, out.splitlines()[-1]) == (0, f"plots     {plots}")
+    assert {"confusion.png", "confusion.svg"} <= {file.name for file in plots.iterdir()}

@@ -63,10 +63,7 @@ def test_without_images_there_are_no_thumbnails():
     assert "<img" not in findings_panel(FOUND, gone).html
     assert panel(report()) is None
     assert "<img" not in panel(report(findings=FOUND)).html
-    # A report can read the eval split only.
-    read = []
-    html = panel(report(findings=FOUND, read=lambda n: read.append(n) or picture(n))).html
-    assert (html.count("<img"), read) == (1, [3])
+    assert panel(report(findings=FOUND, read_found=picture)).html.count("<img") == 6
 
 
 def test_long_lists_are_cut_and_counted():

@@ -26,20 +26,14 @@ LARGEST_IN_REPORT = 400_000
 
 def panel(report: "Report") -> Panel | None:
     """The findings of a report; None where its images were not checked."""
-    findings, read = report.findings, report.read
-    if findings is None:
+    if report.findings is None:
         return None
-    if read is None:
-        return findings_panel(findings)
-    return findings_panel(
-        findings, lambda image: read(image.index), splits=("eval",), largest=LARGEST_IN_REPORT
-    )
+    return findings_panel(report.findings, report.read_found, largest=LARGEST_IN_REPORT)
 
 
 def findings_panel(
     findings: "Findings",
     read: "Callable[[ImageRef], bytes] | None" = None,
-    splits: Sequence[str] = ("train", "eval"),
     largest: int = LARGEST,
 ) -> Panel:
     """Duplicates, leaks, labels that look wrong, classes that look alike, unreadable images.
@@ -47,7 +41,6 @@ def findings_panel(
     Parameters:
         findings: what was found.
         read: the bytes of an image; None: no thumbnails.
-        splits: whose images can be read.
         largest: the bytes of all thumbnails together, at most.
     """
     duplicates = [group for group in findings.duplicates if not group.across_splits]
@@ -58,7 +51,7 @@ def findings_panel(
         leaks=findings.leaks,
         duplicates=duplicates,
         classes=class_rows(findings),
-        thumbnail=_thumbnails(shown, read, splits, largest).get,
+        thumbnail=_thumbnails(shown, read, largest).get,
         most=MOST,
         count_of=_count_of,
     )
@@ -87,13 +80,12 @@ def _shown(findings: "Findings", duplicates: "Sequence[Duplicates]") -> "Iterato
 def _thumbnails(
     images: "Sequence[ImageRef]",
     read: "Callable[[ImageRef], bytes] | None",
-    splits: Sequence[str],
     largest: int,
 ) -> "dict[ImageRef, str | None]":
     """Image → its thumbnail, of the first ones."""
     if read is None:
         return {}
-    uses = Counter(one for one in images if one.split in splits)
+    uses = Counter(images)
     chosen = [*uses][:MOST_THUMBNAILS]
     made = thumbnails([partial(read, one) for one in chosen], largest)
     spent = accumulate(
