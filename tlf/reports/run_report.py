@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tlf.errors import RunError, in_shell
 from tlf.events import Notice, Prepared, Stored
+from tlf.inference.calibrated import Calibrated
+from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.evaluation import evaluation
 from tlf.reports.compose import write
@@ -94,11 +96,23 @@ def reported(
         run=record,
         findings=material.findings,
         read_found=material.read_found if images else None,
+        calibrated=calibrated_of(folder),
         missing=material.missing if neighbours else (*material.missing, LEFT_OUT),
     )
     write(report, path)
     if plots is not None:
         write_plots(report, absolute(plots))
+
+
+def calibrated_of(folder: Path) -> Calibrated | None:
+    """How the run's model was calibrated; None for a run of a version that did not, or one that
+    has not written its model.
+
+    Raises:
+        WeightsError: the file of its head is damaged.
+    """
+    head = folder / "head.safetensors"
+    return read_metadata(head).calibration if head.is_file() else None
 
 
 def record_of(folder: Path) -> RunRecord:
