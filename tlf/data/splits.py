@@ -100,7 +100,7 @@ def dealt(groups: Mapping[str, Sequence[str]], folds: int, seed: int) -> list[se
     seed, its name and those of its class.
 
     >>> [sorted(fold) for fold in dealt({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 2, 0)]
-    [['b', 'c', 'f'], ['a', 'd', 'e']]
+    [['c', 'd', 'f'], ['a', 'b', 'e']]
     """
     ranked = [sorted({*names}, key=lambda name: _rank(seed, name)) for names in groups.values()]
     return [{name for names in ranked for name in names[number::folds]} for number in range(folds)]
