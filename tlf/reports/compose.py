@@ -1,25 +1,45 @@
 """The page of a report: all its panels, in their order."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
-from tlf.reports.panels import classes, confusion, images, verdict
+from tlf.reports.panels import (
+    calibration,
+    classes,
+    confusion,
+    curves,
+    findings,
+    images,
+    provenance,
+    verdict,
+    what_trained,
+)
+from tlf.reports.plugin_panels import plugin_panels
 from tlf.reports.report import Report
 
 PANELS: tuple[Callable[[Report], Panel | None], ...] = (
     verdict.panel,
+    what_trained.panel,
+    curves.panel,
     classes.panel,
     confusion.panel,
     images.panel,
+    calibration.panel,
+    findings.panel,
+    provenance.panel,
 )
 """In the order of the page. Each gives None where there is nothing to show."""
 
 
 def panels_of(report: Report) -> list[Panel]:
-    """The panels of a report that have something to show."""
-    return [panel for panel in (make(report) for make in PANELS) if panel is not None]
+    """The panels of a report that have something to show, and then those of plugins."""
+    plugins = plugin_panels(report)
+    whole = replace(report, missing=(*report.missing, *plugins.missing))
+    own = [panel for panel in (make(whole) for make in PANELS) if panel is not None]
+    return [*own, *plugins.panels]
 
 
 def write(report: Report, path: Path) -> None:

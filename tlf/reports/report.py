@@ -12,6 +12,7 @@ from tlf.metrics.predicted import Predicted
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
     from tlf.events import SegmentStarted
+    from tlf.inference.calibrated import Calibrated
     from tlf.results import EpochResult
 
 
@@ -61,7 +62,7 @@ class Report:
     """What a check of the images has found; None: they were not checked."""
     read_found: "Callable[[ImageRef], bytes] | None" = None
     """The bytes of an image that the findings are about; None: no thumbnails."""
-    calibrated: Any = None
+    calibrated: "Calibrated | None" = None
     """The temperature of the probabilities and what it changes; None: it was not computed."""
     missing: tuple[str, ...] = ()
     """Sentences: what the page does not show, why, and what to do for it."""

@@ -4,12 +4,15 @@ from collections.abc import Generator
 from os import PathLike
 from pathlib import Path
 
-from tlf.errors import RunError, in_shell
+from tlf.errors import RunError, TlfError, in_shell
 from tlf.events import Notice, Prepared, Stored
+from tlf.inference.calibrated import Calibrated
+from tlf.inference.head import load_head
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.evaluation import evaluation
 from tlf.reports.compose import write
 from tlf.reports.material import Material, material_of
+from tlf.reports.plots.write import write_plots
 from tlf.reports.report import Report, RunRecord
 from tlf.runs.folder import check_is_run, read_provenance
 from tlf.runs.history import best_of, monitor_of, read_history, read_segments
@@ -33,6 +36,7 @@ def write_report(
     output: str | PathLike[str] | None = None,
     images: bool = True,
     neighbours: bool = True,
+    plots: str | PathLike[str] | None = None,
 ) -> Path:
     """Write the report of a run: one HTML file that needs no network. Returns its path.
 
@@ -44,6 +48,7 @@ def write_report(
         images: whether the page holds thumbnails. The names of images stay.
         neighbours: whether it shows the nearest training images, and what a check of the images
             finds. Both need embeddings, which are computed unless the run has stored them.
+        plots: a folder for every plot as PNG and SVG, as papers need them; None writes none.
 
     Raises:
         RunError: the folder holds no run, or one without predictions.
@@ -51,7 +56,7 @@ def write_report(
         UnwritableError: the file cannot be written.
     """
     path = page_path(run, output)
-    for _ in reported(run, path, images=images, neighbours=neighbours):
+    for _ in reported(run, path, images=images, neighbours=neighbours, plots=plots):
         pass
     return path
 
@@ -62,7 +67,12 @@ def page_path(run: str | PathLike[str], output: str | PathLike[str] | None = Non
 
 
 def reported(
-    run: str | PathLike[str], path: Path, *, images: bool = True, neighbours: bool = True
+    run: str | PathLike[str],
+    path: Path,
+    *,
+    images: bool = True,
+    neighbours: bool = True,
+    plots: str | PathLike[str] | None = None,
 ) -> Generator[Events, None, None]:
     """Write the report of a run to a file, and yield what is computed for it."""
     folder = absolute(run)
@@ -74,6 +84,7 @@ def reported(
         )
     record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
     figures = evaluation(predicted)
+    calibrated, unknown = _calibrated(folder)
     material = Material()
     if images or neighbours:
         material = yield from material_of(record, predicted, embed=neighbours)
@@ -86,9 +97,21 @@ def reported(
         run=record,
         findings=material.findings,
         read_found=material.read_found if images else None,
-        missing=material.missing if neighbours else (*material.missing, LEFT_OUT),
+        calibrated=calibrated,
+        missing=(*material.missing, *unknown, *([] if neighbours else [LEFT_OUT])),
     )
     write(report, path)
+    if plots is not None:
+        write_plots(report, absolute(plots))
+
+
+def _calibrated(folder: Path) -> tuple[Calibrated | None, tuple[str, ...]]:
+    """The calibration that a run's head has, or a sentence that says why it cannot be read."""
+    head = folder / "head.safetensors"
+    try:
+        return (load_head(head).calibrated if head.is_file() else None), ()
+    except TlfError as error:
+        return None, (f"Temperature scaling is not shown: {error}.",)
 
 
 def record_of(folder: Path) -> RunRecord:

@@ -22,7 +22,13 @@ from tlf.cli.process import stopped_cleanly
     help="Leave out what needs the model, which takes longer: the nearest training images, and the "
     "check of all images.",
 )  # fmt: skip
-def command(run: Path, output: Path | None, *, no_images: bool, no_neighbours: bool) -> None:
+@click.option(
+    "--plots", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Also write each plot for papers, as PNG and SVG, to this folder.",
+)  # fmt: skip
+def command(
+    run: Path, output: Path | None, plots: Path | None, *, no_images: bool, no_neighbours: bool
+) -> None:
     """Write a page about a run: how good, what is confused, which images are wrong.
 
     The page is one HTML file that needs no network. Labels that look wrong can be ticked in it, and
@@ -30,16 +36,20 @@ def command(run: Path, output: Path | None, *, no_images: bool, no_neighbours: b
     """
     with warnings_as_notes(), stopped_cleanly():
         if no_neighbours:  # nothing to show: what trains is not imported
-            path = tlf.write_report(run, output=output, images=not no_images, neighbours=False)
+            path = tlf.write_report(
+                run, output=output, images=not no_images, neighbours=False, plots=plots
+            )
         else:
-            path = _with_neighbours(run, output, images=not no_images)
+            path = _with_neighbours(run, output, plots, images=not no_images)
     echo(f"report    {path}")
+    if plots is not None:
+        echo(f"plots     {plots}")
 
 
-def _with_neighbours(run: Path, output: Path | None, *, images: bool) -> Path:
+def _with_neighbours(run: Path, output: Path | None, plots: Path | None, *, images: bool) -> Path:
     """Write the page, and show what is computed for it."""
     from tlf.reports.run_report import page_path, reported
 
     path = page_path(run, output)
-    tlf.show(reported(run, path, images=images))
+    tlf.show(reported(run, path, images=images, plots=plots))
     return path
