@@ -13,7 +13,7 @@ from tlf.checks.findings import (
     OddSize,
 )
 from tlf.errors import DataError
-from tlf.reports.panels.findings import MOST, class_rows, findings_panel, panel
+from tlf.reports.panels.findings import FIRST, MOST, class_rows, findings_panel, panel
 
 EVIL = ImageRef("train", 0, '"><img src=x>.jpg', "<script>")
 IMAGES = tuple(ImageRef("train", n, f"train/{n}.jpg", "ants") for n in range(5))
@@ -63,10 +63,8 @@ def test_without_images_there_are_no_thumbnails():
     assert "<img" not in findings_panel(FOUND, gone).html
     assert panel(report()) is None
     assert "<img" not in panel(report(findings=FOUND)).html
-    # A report can read the eval split only.
-    read = []
-    html = panel(report(findings=FOUND, read=lambda n: read.append(n) or picture(n))).html
-    assert (html.count("<img"), read) == (1, [3])
+    html = panel(report(findings=FOUND, read_found=picture)).html
+    assert html.count("<img") == 6
 
 
 def test_long_lists_are_cut_and_counted():
@@ -79,6 +77,7 @@ def test_long_lists_are_cut_and_counted():
     html = findings_panel(Findings({"train": 600}, counts, duplicates=many), picture).html
     assert "500 images in 250 groups" in html
     assert html.count("<li>") == MOST
+    assert f"Show {MOST - FIRST} more" in html
     assert re.findall(r"and (\S+) more", html) == ["50", "9,800"]
     assert html.count("<img") == 200
     assert len(html) < 2_500_000

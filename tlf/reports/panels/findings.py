@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST = 200
 """So many findings of a kind are listed at most."""
 
+FIRST = 12
+"""So many of them are seen at once; the others unfold."""
+
 MOST_THUMBNAILS = 200
 LARGEST = 2_000_000
 """Bytes of all thumbnails together, wherever they are shown."""
@@ -26,20 +29,14 @@ LARGEST_IN_REPORT = 400_000
 
 def panel(report: "Report") -> Panel | None:
     """The findings of a report; None where its images were not checked."""
-    findings, read = report.findings, report.read
-    if findings is None:
+    if report.findings is None:
         return None
-    if read is None:
-        return findings_panel(findings)
-    return findings_panel(
-        findings, lambda image: read(image.index), splits=("eval",), largest=LARGEST_IN_REPORT
-    )
+    return findings_panel(report.findings, report.read_found, LARGEST_IN_REPORT)
 
 
 def findings_panel(
     findings: "Findings",
     read: "Callable[[ImageRef], bytes] | None" = None,
-    splits: Sequence[str] = ("train", "eval"),
     largest: int = LARGEST,
 ) -> Panel:
     """Duplicates, leaks, labels that look wrong, classes that look alike, unreadable images.
@@ -47,7 +44,6 @@ def findings_panel(
     Parameters:
         findings: what was found.
         read: the bytes of an image; None: no thumbnails.
-        splits: whose images can be read.
         largest: the bytes of all thumbnails together, at most.
     """
     duplicates = [group for group in findings.duplicates if not group.across_splits]
@@ -58,8 +54,9 @@ def findings_panel(
         leaks=findings.leaks,
         duplicates=duplicates,
         classes=class_rows(findings),
-        thumbnail=_thumbnails(shown, read, splits, largest).get,
+        thumbnail=_thumbnails(shown, read, largest).get,
         most=MOST,
+        first=FIRST,
         count_of=_count_of,
     )
     return Panel("findings", "Data", html)
@@ -87,13 +84,12 @@ def _shown(findings: "Findings", duplicates: "Sequence[Duplicates]") -> "Iterato
 def _thumbnails(
     images: "Sequence[ImageRef]",
     read: "Callable[[ImageRef], bytes] | None",
-    splits: Sequence[str],
     largest: int,
 ) -> "dict[ImageRef, str | None]":
     """Image → its thumbnail, of the first ones."""
     if read is None:
         return {}
-    uses = Counter(one for one in images if one.split in splits)
+    uses = Counter(images)
     chosen = [*uses][:MOST_THUMBNAILS]
     made = thumbnails([partial(read, one) for one in chosen], largest)
     spent = accumulate(
