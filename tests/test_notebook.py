@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from histories import epoch, two_phases
+from histories import epoch, predicted, two_phases
+from tlf.evaluation.evaluate import Evaluated
 from tlf.metrics.evaluation import evaluation
 from tlf.metrics.predicted import Predicted
 from tlf.notebook import MOST_ROWS, html_table
@@ -29,6 +30,16 @@ def test_everything_is_escaped_and_long_tables_are_cut():
     assert html.count("<tr>") == MOST_ROWS + 2
     assert "<tr><td>… 950 more</td><td></td></tr>" in html
     assert "<td>999</td>" in html
+
+
+def test_two_evaluated_models_show_both():
+    of = predicted(6)
+    figures = evaluation(of, resamples=5)
+    other = Evaluated("runs/b", "flowers", "flowers", of, figures)
+    html = Evaluated("runs/<a>", "flowers", "flowers", of, figures, other=other)._repr_html_()
+    assert html.startswith("<p>runs/&lt;a&gt; on flowers</p><table>")
+    assert "<p>runs/b on flowers</p>" in html
+    assert html.count("<table>") == 2
 
 
 def test_an_evaluation_shows_its_figures_with_intervals():

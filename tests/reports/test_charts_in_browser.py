@@ -1,12 +1,11 @@
 """Charts, the strip and the findings in a real browser: seen, walked through, read."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from browsers import OWN, needs_axe
 from histories import record, report, two_phases
 from tlf.checks.findings import Duplicates, Findings, ImageRef
+from tlf.inference.calibrated import Calibrated
 from tlf.reports.page import write_page
 from tlf.reports.panels import calibration, curves, findings, provenance, what_trained
 
@@ -18,7 +17,7 @@ FOUND = Findings({"train": 3, "eval": 2}, {"train": {"ants": 3}}, duplicates=(PA
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """All panels of this kind, with what the fullest report would have."""
-    calibrated = SimpleNamespace(temperature=1.5, images=40, source="eval")
+    calibrated = Calibrated(1.5, 0.9, 0.25, "eval", 40)
     of = report(
         record(two_phases(), provenance={"versions": {"tlf": "1"}}),
         calibrated=calibrated,

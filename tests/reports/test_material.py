@@ -1,9 +1,11 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from tlf.checks.findings import ImageRef
 from tlf.inference.predictions import read_predictions
+from tlf.recipe.plan import find_splits, read_plan
 from tlf.reports.material import material_of
 from tlf.reports.run_report import record_of
 
@@ -36,6 +38,10 @@ def test_the_nearest_training_images_of_each_image(finished, images):
     first, *_ = material.neighbours[0]
     assert (images / first.name).read_bytes() == first.read()
     assert first.name.startswith(f"train/{first.label}/")
+    of_train = ImageRef("train", 0, first.name, first.label)
+    splits = find_splits(read_plan(finished / "recipe.toml"))
+    assert material.read_found(of_train) == splits.train.read(0)
+    assert material.read_found(replace(of_train, split="eval", index=3)) == material.read(3)
     assert all(near[0].similarity >= near[-1].similarity for near in material.neighbours.values())
 
 

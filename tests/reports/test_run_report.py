@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 import tlf
 from tlf.errors import RunError, UnwritableError
+from tlf.inference.head import load_head
 
 
 def test_the_report_of_a_run(run_copy):
@@ -12,6 +15,20 @@ def test_the_report_of_a_run(run_copy):
         assert text in html
     assert "data:image/jpeg" in html
     assert "`tlf report RUN` adds them" in html
+    panels = re.findall(r'<section id="([\w-]+)"', html)
+    assert panels == [
+        "verdict", "what-trained", "curves", "classes", "confusion", "images", "calibration",
+        "provenance",
+    ]  # fmt: skip
+    calibrated = load_head(run_copy / "head.safetensors").calibrated
+    assert f"The temperature is {calibrated.temperature:.3f}" in html
+
+
+def test_a_damaged_head_hides_the_temperature_only(run_copy):
+    (run_copy / "head.safetensors").write_bytes(b"damaged")
+    html = tlf.write_report(run_copy, images=False, neighbours=False).read_text(encoding="utf-8")
+    assert "Temperature scaling is not shown: " in html
+    assert "The temperature is" not in html
 
 
 def test_without_images_the_page_has_names_only(finished, tmp_path):

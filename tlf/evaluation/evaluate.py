@@ -63,6 +63,15 @@ class Evaluated:
     comparison: Comparison | None = field(default=None, repr=False)
     """The two models, image by image."""
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from html import escape
+
+        other = "" if self.other is None else self.other._repr_html_()
+        return (
+            f"<p>{escape(f'{self.model} on {self.data}')}</p>{self.evaluation._repr_html_()}{other}"
+        )
+
 
 @dataclass(frozen=True)
 class _How:

@@ -91,10 +91,10 @@ class Reader:
         unknown = [name for name in given if name not in known]
         for name in unknown[:MOST_LISTED]:
             names = [*known, *source.beside]
-            advice = nearest(name, names) if names else "it has none"
-            advice += self._elsewhere(name, source)
-            if not path and not source.offer:
-                advice = self._below(name, known) + advice
+            below = "" if path or source.offer else self._below(name, known)
+            # Where it stands is known: there is nothing to guess.
+            advice = nearest("" if below else name, names) if names else "it has none"
+            advice = f"{below}{advice}{self._elsewhere(name, source)}"
             self._note(Problem(join(path, name), f"unknown {source.owned}; {advice}"))
         if (more := len(unknown) - MOST_LISTED) > 0:
             self._note(Problem(path, f"{more:,} more unknown keys"))

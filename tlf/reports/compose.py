@@ -35,11 +35,11 @@ PANELS: tuple[Callable[[Report], Panel | None], ...] = (
 
 
 def panels_of(report: Report) -> list[Panel]:
-    """The panels of a report that have something to show, and those of the run's plugins."""
-    added = plugin_panels(report)
-    report = replace(report, missing=(*report.missing, *added.missing))
-    own = [panel for panel in (make(report) for make in PANELS) if panel is not None]
-    return [*own, *added.panels]
+    """The panels of a report that have something to show, and then those of plugins."""
+    plugins = plugin_panels(report)
+    whole = replace(report, missing=(*report.missing, *plugins.missing))
+    own = [panel for panel in (make(whole) for make in PANELS) if panel is not None]
+    return [*own, *plugins.panels]
 
 
 def write(report: Report, path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from os import PathLike
 from pathlib import Path
 
-from tlf.errors import RunError, in_shell
+from tlf.errors import RunError, TlfError, in_shell
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
@@ -84,6 +84,7 @@ def reported(
         )
     record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
     figures = evaluation(predicted)
+    calibrated, unknown = _calibrated(folder)
     material = Material()
     if images or neighbours:
         material = yield from material_of(record, predicted, embed=neighbours)
@@ -96,23 +97,21 @@ def reported(
         run=record,
         findings=material.findings,
         read_found=material.read_found if images else None,
-        calibrated=calibrated_of(folder),
-        missing=material.missing if neighbours else (*material.missing, LEFT_OUT),
+        calibrated=calibrated,
+        missing=(*material.missing, *unknown, *([] if neighbours else [LEFT_OUT])),
     )
     write(report, path)
     if plots is not None:
         write_plots(report, absolute(plots))
 
 
-def calibrated_of(folder: Path) -> Calibrated | None:
-    """How the run's model was calibrated; None for a run of a version that did not, or one that
-    has not written its model.
-
-    Raises:
-        WeightsError: the file of its head is damaged.
-    """
+def _calibrated(folder: Path) -> tuple[Calibrated | None, tuple[str, ...]]:
+    """The calibration that a run's head has, or a sentence that says why it cannot be read."""
     head = folder / "head.safetensors"
-    return read_metadata(head).calibration if head.is_file() else None
+    try:
+        return (read_metadata(head).calibration if head.is_file() else None), ()
+    except TlfError as error:
+        return None, (f"Temperature scaling is not shown: {error}.",)
 
 
 def record_of(folder: Path) -> RunRecord:

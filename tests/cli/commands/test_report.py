@@ -1,5 +1,7 @@
 """``tlf report`` writes a page and says where."""
 
+from tlf.reports.plots.write import plots_of
+
 
 def test_the_page_of_a_run(main, run_copy):
     code, out, err = main("report", run_copy)
@@ -16,6 +18,19 @@ def test_less_of_it(main, finished, tmp_path):
     html = path.read_text(encoding="utf-8")
     assert "<img" not in html
     assert '<p class="muted">Nearest training images' not in html
+
+
+def test_plots_for_papers(main, finished, tmp_path, monkeypatch):
+    kept = plots_of
+    monkeypatch.setattr("tlf.reports.plots.write.plots_of", lambda report: [next(kept(report))])
+    folder, page = tmp_path / "plots", tmp_path / "page.html"
+    code, out, _ = main("report", finished, "--no-neighbours", "--output", page, "--plots", folder)
+    assert (code, out) == (0, f"report    {page}\nplots     {folder}\n")
+    assert sorted(path.name for path in folder.iterdir()) == ["curve-loss.png", "curve-loss.svg"]
+    (tmp_path / "file").write_text("")
+    code, _, err = main("report", finished, "--no-neighbours", "--plots", tmp_path / "file")
+    assert code == 2
+    assert err.startswith(f"error: cannot write {tmp_path / 'file'}")
 
 
 def test_no_run(main, tmp_path):

@@ -1,10 +1,10 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from histories import predicted, report
+from tlf.inference.calibrated import Calibrated
 from tlf.metrics.predicted import Predicted
 from tlf.reports.panels.calibration import after_scaling, panel, shown
 
@@ -20,9 +20,11 @@ def test_figures_with_intervals_charts_and_the_data_of_the_slider():
     assert 'type="range" id="answer-above" min="0" max="99"' in made.html
 
 
+CALIBRATED = Calibrated(2.0, 0.9, 0.25, "eval", 40)
+
+
 def test_before_and_after_temperature_scaling():
-    calibrated = SimpleNamespace(temperature=2.0, images=40, source="eval")
-    of = replace(report(), calibrated=calibrated)
+    of = report(calibrated=CALIBRATED)
     after = after_scaling(of)
     roots = np.sqrt(of.predicted.probabilities)
     own = (roots / roots.sum(1, keepdims=True))[range(40), of.predicted.labels]
@@ -30,16 +32,14 @@ def test_before_and_after_temperature_scaling():
     html = panel(of).html
     assert "after temperature scaling" in html
     assert shown(after, "nll") in html
-    assert "which are the images of this page" in html
-    held_out = replace(
-        of, calibrated=SimpleNamespace(**{**vars(calibrated), "source": "calibration"})
-    )
-    assert "that were held out" in panel(held_out).html
+    assert "The temperature is 2.000, from 40 images of the eval split" in html
+    for source, text in (("calibration", "held out"), ("out-of-fold", "not trained on it")):
+        assert text in panel(replace(of, calibrated=replace(CALIBRATED, source=source))).html
 
 
 def test_a_probability_of_zero_stays_one():
     sure = Predicted(("a", "b"), np.array([0, 1]), np.eye(2), ("x", "y"))
-    of = report(of=sure, calibrated=SimpleNamespace(temperature=3.0, images=2, source="eval"))
+    of = report(of=sure, calibrated=CALIBRATED)
     assert after_scaling(of).headline["brier"].value == 0
     assert panel(of).html.count("<svg") == 4
 

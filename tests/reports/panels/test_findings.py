@@ -13,7 +13,7 @@ from tlf.checks.findings import (
     OddSize,
 )
 from tlf.errors import DataError
-from tlf.reports.panels.findings import MOST, class_rows, findings_panel, panel
+from tlf.reports.panels.findings import FIRST, MOST, class_rows, findings_panel, panel
 
 EVIL = ImageRef("train", 0, '"><img src=x>.jpg', "<script>")
 IMAGES = tuple(ImageRef("train", n, f"train/{n}.jpg", "ants") for n in range(5))
@@ -76,6 +76,7 @@ def test_long_lists_are_cut_and_counted():
     html = findings_panel(Findings({"train": 600}, counts, duplicates=many), picture).html
     assert "500 images in 250 groups" in html
     assert html.count("<li>") == MOST
+    assert f"Show {MOST - FIRST} more" in html
     assert re.findall(r"and (\S+) more", html) == ["50", "9,800"]
     assert html.count("<img") == 200
     assert len(html) < 2_500_000

@@ -23,18 +23,28 @@ FIGURES = {
 """Name → title of the figures of probabilities. The lower, the better."""
 
 
+SOURCES = {
+    "eval": "images of the eval split, by which the best epoch was chosen, too; on others it helps "
+    "less",
+    "calibration": "train images that were held out",
+    "out-of-fold": "train images, each judged by a head that was not trained on it",
+}
+"""Source of a calibration → what its images are."""
+
+
 def panel(report: "Report") -> Panel | None:
     """Probabilities against rates; None without an image."""
     if not len(report.predicted):
         return None
     answered = answering(report.predicted)
-    after = after_scaling(report)
+    calibrated, after = report.calibrated, after_scaling(report)
     bins = None if after is None else after.calibration
     html = render(
         "calibration.html",
         figures=[(title, shown(report.evaluation, name)) for name, title in FIGURES.items()],
         after=after and [shown(after, name) for name in FIGURES],
-        calibrated=report.calibrated,
+        calibrated=calibrated,
+        source=None if calibrated is None else SOURCES.get(calibrated.source, calibrated.source),
         reliability=chart(reliability_plot(report.evaluation.calibration, bins)),
         answering=chart(answering_plot(answered)),
         two=[*map(chart, two_class_plots(report.evaluation))],

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST = 200
 """So many findings of a kind are listed at most."""
 
+FIRST = 12
+"""So many of them are seen at once; the others unfold."""
+
 MOST_THUMBNAILS = 200
 LARGEST = 2_000_000
 """Bytes of all thumbnails together, wherever they are shown."""
@@ -53,6 +56,7 @@ def findings_panel(
         classes=class_rows(findings),
         thumbnail=_thumbnails(shown, read, largest).get,
         most=MOST,
+        first=FIRST,
         count_of=_count_of,
     )
     return Panel("findings", "Data", html)
