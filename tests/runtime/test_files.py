@@ -11,7 +11,7 @@ from tlf.runtime.files import (
     cache_folder,
     is_run,
     remove_parts,
-    tried,
+    with_absolute,
     write_folder,
     write_whole,
     written_whole,
@@ -27,8 +27,8 @@ def test_a_path_becomes_absolute_and_stays_the_same_place(tmp_path, monkeypatch)
     assert absolute("../link") == tmp_path / "link"
     assert absolute("../link/../y") == tmp_path / "a" / ".." / "link" / ".." / "y"  # is a/y
     assert absolute("~/z") == Path("/home/somebody/z")
-    assert tried("y") == f"y ({tmp_path}/a/y)"
-    assert tried(tmp_path) == str(tmp_path)
+    assert with_absolute("y") == f"y ({tmp_path}/a/y)"
+    assert with_absolute(tmp_path) == str(tmp_path)
 
 
 def test_a_path_that_cannot_be_made_absolute(tmp_path, monkeypatch):

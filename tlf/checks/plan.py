@@ -9,7 +9,7 @@ from tlf.errors import RecipeError, RunError, in_shell
 from tlf.recipe.overrides import override
 from tlf.recipe.plan import Plan, RecipeLike, plan_of, planned
 from tlf.recipe.schema import Recipe
-from tlf.runtime.files import absolute, is_run, tried
+from tlf.runtime.files import absolute, is_run, with_absolute
 
 _LENIENT = (
     "data.bad_images=skip",
@@ -45,7 +45,7 @@ def plan_to_check(source: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
     path = absolute(source)
     if not path.exists():
         raise RunError(
-            f"{tried(source)} is neither a recipe nor a folder of images; write one of them"
+            f"{with_absolute(source)} is neither a recipe nor a folder of images; write one of them"
         )
     return (
         _plan_of_folder(path, str(source), lenient) if path.is_dir() else plan_of(source, lenient)

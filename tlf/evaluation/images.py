@@ -20,7 +20,7 @@ from tlf.recipe.overrides import override
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.recipe.reader import Reader
 from tlf.recipe.schema import Data
-from tlf.runtime.files import absolute, tried
+from tlf.runtime.files import absolute, with_absolute
 from tlf.runtime.text import printable
 
 OWN_SPLITS = ("train", "eval")
@@ -83,7 +83,8 @@ def source_of(
         )
     if not overrides:
         raise RunError(
-            f"{tried(model)} is in no folder of a run, which has images of its own; write --data "
+            f"{with_absolute(model)} is in no folder of a run, which has images of its "
+            "own; write --data "
             "with a folder of class folders, or a CSV file"
         )
     title = _titled(" ".join(overrides), split)
@@ -140,7 +141,8 @@ def _table(data: str | PathLike[str]) -> dict[str, Any]:
         return {"kind": "csv", "file": str(path)}
     problem = "is no CSV file" if path.is_file() else "does not exist"
     raise DataError(
-        f"data must be a folder of class folders or a CSV file, and {tried(data)} {problem}; write "
+        f"data must be a folder of class folders or a CSV file, and {with_absolute(data)} "
+        f"{problem}; write "
         "--data FOLDER, or data.kind=… for another dataset"
     )
 

@@ -19,7 +19,7 @@ from tlf.inference.head import load_head
 from tlf.inference.onnx_file import load_onnx
 from tlf.inference.predict import load_classifier
 from tlf.preprocessing import Preprocessing
-from tlf.runtime.files import is_run, tried
+from tlf.runtime.files import is_run, with_absolute
 from tlf.runtime.precision import usable
 
 
@@ -91,7 +91,8 @@ def load(path: Path, precision: str | None, backbone: str | PathLike[str] | None
     if not needs_backbone(path):
         if path.is_dir() and not is_run(path) and not (path / "model.safetensors").exists():
             raise RunError(
-                f"{tried(path)} is not the folder of a run; to evaluate a model on the images in "
+                f"{with_absolute(path)} is not the folder of a run; to evaluate a model "
+                "on the images in "
                 f"it, write: --data {in_shell(path)}"
             )
         return _fast(load_classifier(path, precision))
@@ -112,7 +113,8 @@ def check_there(path: Path) -> None:
     """
     if not path.exists():
         raise RunError(
-            f"there is no {tried(path)}; name the folder of a run, such as runs/mine, or an "
+            f"there is no {with_absolute(path)}; name the folder of a run, such as "
+            "runs/mine, or an "
             "exported file"
         )
 

@@ -15,7 +15,7 @@ from tlf.errors import DataError, RunError
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import read_metadata
 from tlf.recipe.plan import find_splits, read_plan
-from tlf.runtime.files import tried
+from tlf.runtime.files import with_absolute
 from tlf.tasks import TASKS, Task
 
 AT_MOST = 256
@@ -125,7 +125,8 @@ def _digest(split: Split, index: int) -> bytes:
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         raise RunError(
-            f"there is no {tried(path)}, with which an export is compared; write the folder of a "
+            f"there is no {with_absolute(path)}, with which an export is compared; write "
+            "the folder of a "
             "run that has ended"
         )
     with path.open(encoding="utf-8", newline="") as file:

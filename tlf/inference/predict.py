@@ -25,7 +25,7 @@ from tlf.inference.train_images import (
 from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import ModelPlan, read_model_plan
-from tlf.runtime.files import tried
+from tlf.runtime.files import with_absolute
 from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.stored.state import state_file
 
@@ -229,7 +229,8 @@ def expand(paths: Sequence[str | PathLike[str]]) -> tuple[str, ...]:
     for path in paths:
         if not os.path.exists(path):
             raise DataError(
-                f"{tried(path)}: there is no such file or folder; name an image, or a folder"
+                f"{with_absolute(path)}: there is no such file or folder; name an image, "
+                "or a folder"
             )
     return tuple(image for path in paths for image in _within(fspath(path)))
 

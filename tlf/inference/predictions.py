@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tlf.errors import RunError, WeightsError
 from tlf.metrics.predicted import Predicted
-from tlf.runtime.files import near_runs, tried
+from tlf.runtime.files import near_runs, with_absolute
 from tlf.runtime.regular_file import check_regular
 from tlf.runtime.text import printable
 from tlf.tasks import Task
@@ -200,7 +200,9 @@ def read_predictions(path: str | PathLike[str]) -> Predicted:
     index = {name: number for number, name in enumerate(classes)}
     table = [(line, *_parsed(path, line, row, index)) for line, row in rows]
     if not table:
-        raise RunError(f"{tried(path)} must hold at least one image, got none; name another table")
+        raise RunError(
+            f"{with_absolute(path)} must hold at least one image, got none; name another table"
+        )
     lines, names, labels, said, figures = zip(*table, strict=True)
     found = Predicted(names, np.array(labels, dtype=np.int64), np.stack(figures), classes)
     _check_probabilities(path, lines, found)
@@ -217,14 +219,15 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield from ((reader.line_num, row) for row in reader if row)
     except FileNotFoundError:
         raise RunError(
-            f"there is no {tried(path)}; name the table of a run that has ended{near_runs(path)}"
+            f"there is no {with_absolute(path)}; name the table of a run that has "
+            f"ended{near_runs(path)}"
         ) from None
     except OSError as error:
         raise RunError(
-            f"cannot read {tried(path)}: {error.strerror}; name another table"
+            f"cannot read {with_absolute(path)}: {error.strerror}; name another table"
         ) from error
     except UnicodeDecodeError:
-        raise RunError(f"{tried(path)} must be text in UTF-8; name another table") from None
+        raise RunError(f"{with_absolute(path)} must be text in UTF-8; name another table") from None
     except csv.Error as error:
         _refuse(path, reader.line_num, f"must be CSV, got: {error}")
 
@@ -288,6 +291,7 @@ def _restore_order(path: Path, lines: Sequence[int], found: Predicted, said: Seq
 
 def _refuse(path: Path, line: int, told: str) -> NoReturn:
     raise RunError(
-        f"line {line} of {tried(path)} {told}: the table is damaged, or another one; copy it "
+        f"line {line} of {with_absolute(path)} {told}: the table is damaged, or another "
+        "one; copy it "
         "again, or name another table"
     )

@@ -87,16 +87,16 @@ def _claimed_size(start: bytes) -> int | None:
 
 def absent(path: Path, wanted: str = WANTED) -> RunError:
     """The error for a missing weights file. ``wanted``: what to name instead."""
-    from tlf.runtime.files import is_run, near_runs, tried
+    from tlf.runtime.files import is_run, near_runs, with_absolute
 
     run = path.parent
     if is_run(run) and not (run / "model.safetensors").is_file():
         return RunError(
-            f"there is no {tried(path)}: the run in {run} has not ended; "
+            f"there is no {with_absolute(path)}: the run in {run} has not ended; "
             f"stop it with its best model: tlf stop {in_shell(run)}; or, if it was stopped, "
             f"resume with: tlf resume {in_shell(run)}"
         )
-    return RunError(f"there is no {tried(path)}; name {wanted}{near_runs(path)}")
+    return RunError(f"there is no {with_absolute(path)}; name {wanted}{near_runs(path)}")
 
 
 def _about(path: Path, header: bytes) -> dict[str, Any]:

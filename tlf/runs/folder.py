@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError, in_shell
-from tlf.runtime.files import is_run, tried
+from tlf.runtime.files import is_run, with_absolute
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.stored.state import check_state, state_summary
 
@@ -25,7 +25,9 @@ def check_is_run(folder: Path) -> None:
         RunError: it has not.
     """
     if not is_run(folder):
-        raise RunError(f"{tried(folder)} is not the folder of a run; write one, such as runs/mine")
+        raise RunError(
+            f"{with_absolute(folder)} is not the folder of a run; write one, such as runs/mine"
+        )
 
 
 def has_ended(folder: Path) -> bool:

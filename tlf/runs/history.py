@@ -11,7 +11,7 @@ from tlf.errors import RunError
 from tlf.events import SegmentStarted, segment_started
 from tlf.results import EVAL, EpochResult, rank
 from tlf.runs.folder import read_provenance, recorded_recipe
-from tlf.runtime.files import near_runs, tried, write_whole, writing
+from tlf.runtime.files import near_runs, with_absolute, write_whole, writing
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
 from tlf.tasks import DEFAULT_MONITOR, MONITORS
@@ -111,7 +111,7 @@ def _read(path: Path, made_of: Callable[[Mapping[str, Any]], Line]) -> Iterator[
     """What each line of a file holds."""
     if not path.is_file():
         raise RunError(
-            f"there is no {tried(path)}; write the folder of a run with a finished epoch"
+            f"there is no {with_absolute(path)}; write the folder of a run with a finished epoch"
             f"{near_runs(path)}"
         )
     try:

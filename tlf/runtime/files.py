@@ -69,10 +69,10 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     return tidy if os.path.realpath(tidy) == os.path.realpath(whole) else whole
 
 
-def tried(path: str | os.PathLike[str]) -> str:
+def with_absolute(path: str | os.PathLike[str]) -> str:
     """A path in an error: as it was given, and the absolute one, if that is another.
 
-    >>> tried("/no/such/file")
+    >>> with_absolute("/no/such/file")
     '/no/such/file'
     """
     given, whole = os.fspath(path), str(absolute(path))
