@@ -335,7 +335,9 @@ def test_every_document_of_python_is_python():
 
 
 def test_every_block_of_python_has_its_test():
-    """Below, in test_documents.py (plugins) and in end_to_end/test_api.py and test_app.py."""
+    """Below, in test_documents.py (plugins), in end_to_end/test_api.py and test_app.py, and in
+    inference/test_train_images.py.
+    """
     counts = {name: len(blocks(name, "python")) for name in DOCUMENTS}
     hooks = len(re.findall(r"^### `tlf_", text("plugins/README.md"), re.MULTILINE))
     assert {name: count for name, count in counts.items() if count} == {
@@ -343,7 +345,9 @@ def test_every_block_of_python_has_its_test():
         "plugins/BACKBONES.md": 2,
         "plugins/README.md": hooks + 1,
         "tlf/API.md": 3,
+        "tlf/checks/README.md": 1,
         "tlf/inference/README.md": 3,
+        "tlf/inference/UNSURE.md": 2,
     }
 
 
@@ -380,6 +384,16 @@ def test_the_lines_that_train_run(document, containing, recipe, images, tmp_path
     names = {}
     exec(compile(block, document, "exec"), names)
     assert load_file(os.path.join(names["result"].folder, "head.safetensors"))
+
+
+def test_the_lines_that_check_images_run(images, tmp_path, monkeypatch):
+    (block,) = blocks("tlf/checks/README.md", "python")
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my" / "images").symlink_to(images)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(block, "tlf/checks/README.md", "exec"), names)
+    assert sorted(os.listdir(names["folder"])) == ["check.html", "fixes.csv"]
 
 
 def test_the_lines_that_change_a_recipe_run(recipe):

@@ -17,8 +17,8 @@ def parameters(name):
     ("argument", "commands"),
     [
         ("recipe", {"run", "explain"}),
-        ("overrides", {"run", "resume", "explain"}),
-        ("run", {"resume", "stop", "predict", "export"}),
+        ("overrides", {"run", "resume", "check", "explain"}),
+        ("run", {"resume", "stop", "report", "predict", "export"}),
     ],
 )
 def test_they_are_written_alike_everywhere(argument, commands):

@@ -74,16 +74,16 @@ def test_a_stopped_run_is_evaluated_with_its_best_model_so_far(run_copy, images,
         found.predicted.probabilities, expected.predicted.probabilities, atol=1e-7
     )
     monkeypatch.setattr(
-        "tlf.inference.stopped.glance", lambda _: {**_glance(run_copy), "ended": False}
+        "tlf.inference.stopped.state_summary", lambda _: {**_summary(run_copy), "ended": False}
     )
     with pytest.warns(UnfinishedRunWarning, match="has not ended"):
         evaluate(run_copy, images)
 
 
-def _glance(folder):
-    from tlf.runtime.stored.state import glance
+def _summary(folder):
+    from tlf.runtime.stored.state import state_summary
 
-    return glance(folder)
+    return state_summary(folder)
 
 
 def test_unknown_classes_are_counted_and_missing_ones_have_no_figures(finished, images, tmp_path):

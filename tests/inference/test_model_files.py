@@ -56,7 +56,7 @@ def test_the_head_stands_by_itself_with_a_golden_pair(tmp_path, classifier, card
     with safe_open(path, framework="pt") as file:
         told = json.loads(file.metadata()["tlf"])
     assert told["classes"] == ["ants", "bees"]
-    assert told["format"] == 2
+    assert told["format"] == 3
     assert told["task"] == "single-label"
     assert told["preprocessing"]["size"] == 32
     assert told["preprocessing"]["mode"] == "RGB"

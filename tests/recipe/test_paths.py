@@ -64,7 +64,7 @@ def test_a_recipe_that_is_read_holds_absolute_paths_only(recipe, here, monkeypat
     assert changed.cache.dir == f"{here}/c"
     assert changed.start_from == f"{here}/m.safetensors"
     assert {*path_keys(changed)} == {
-        "output", "start_from", "data.root", "backbone.weights", "cache.dir"
+        "output", "start_from", "data.root", "backbone.weights", "cache.dir", "data.fixes"
     }  # fmt: skip
     monkeypatch.chdir(tmp_path)
     written = tmp_path / "written.toml"

@@ -1,7 +1,6 @@
 """Predictions: one record for each image, and CSV tables of them, written and read."""
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from tlf.errors import RunError, WeightsError
 from tlf.metrics.predicted import Predicted
 from tlf.runtime.files import near_runs, with_absolute
 from tlf.runtime.regular_file import check_regular
+from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
 from tlf.tasks import Task
 
@@ -137,7 +137,7 @@ def doubts(prediction: Prediction) -> dict[str, str]:
     found: dict[str, str] = {}
     if prediction.kept is not None:
         labels = [printable(name) for name in prediction.kept]
-        found["unsure"] = json.dumps(labels, ensure_ascii=False) if prediction.unsure else ""
+        found["unsure"] = dumps(labels, ensure_ascii=False) if prediction.unsure else ""
     if prediction.unlike is not None:
         found["unlike"] = "yes" if prediction.unlike else ""
     for place, near in enumerate(prediction.nearest, 1):

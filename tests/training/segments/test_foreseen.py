@@ -41,7 +41,7 @@ def foreseen():
     layers = nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(3)))
     model = Classifier(layers, nn.Linear(2, 2), STAGES)
     catalogue = Catalogue((*load_plugins([]).catalogue.offers, OWN))
-    recipe = SimpleNamespace(monitor="eval_top1", task="single-label")
+    recipe = SimpleNamespace(monitor="eval_top1", task="single-label", metrics=())
     plan = SimpleNamespace(recipe=recipe, plugins=SimpleNamespace(catalogue=catalogue))
 
     def foreseen(*policies, epochs=6):

@@ -29,7 +29,7 @@ from tlf.cli.process import stopped_cleanly
 def command(
     run: Path, output: Path | None, plots: Path | None, *, no_images: bool, no_neighbours: bool
 ) -> None:
-    """Write a page about a run: how good, what is confused, which images are wrong.
+    """Write a page about a run: figures, confusions, wrong images.
 
     The page is one HTML file that needs no network. Labels that look wrong can be ticked in it, and
     downloaded as fixes.csv for data.fixes.
