@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from tlf.metrics.image_scores import highest_probability, own_probability
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.ranking import RIGHT_A_CLASS, featured, highest, listed, own
+from tlf.reports.ranking import RIGHT_A_CLASS, featured, listed
 from tlf.reports.report import Report
 from tlf.reports.thumbnails import LARGEST, MOST, thumbnails
 from tlf.runtime.strict_json import dumps
@@ -80,8 +81,8 @@ def _columns(report: Report, images: Sequence[int]) -> dict[str, Any]:
         "names": [predicted.names[i] for i in images],
         "labels": predicted.labels[images].tolist(),
         "predicted": predicted.predicted[images].tolist(),
-        "own": [*map(_short, own(predicted)[images])],
-        "highest": [*map(_short, highest(predicted)[images])],
+        "own": [*map(_short, own_probability(predicted)[images])],
+        "highest": [*map(_short, highest_probability(predicted)[images])],
         "right": np.bincount(
             predicted.labels[predicted.predicted == predicted.labels],
             minlength=len(predicted.classes),

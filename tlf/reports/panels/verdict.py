@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tlf.checks.leaks import leak_sentence
 from tlf.data.inspection.readable import IN_BOTH
+from tlf.metrics.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.report import Report
@@ -12,16 +14,6 @@ from tlf.tasks import DEFAULT_MONITOR
 
 MAIN = DEFAULT_MONITOR.removeprefix(EVAL)
 """The figure that a page begins with."""
-NAMES = {
-    "balanced_accuracy": "balanced accuracy",
-    "macro_precision": "macro precision",
-    "macro_recall": "macro recall",
-    "macro_f1": "macro F1",
-    "nll": "negative log-likelihood",
-    "brier": "Brier score",
-    "ece": "expected calibration error",
-}
-"""Figure → what the page calls it; others have their own name."""
 FEW = 300
 """With fewer images, the page says that they are few: an interval is then several points wide."""
 FEW_IN_A_CLASS = 10
@@ -60,7 +52,7 @@ def panel(report: Report) -> Panel:
             main=evaluation.headline[MAIN],
             macro_f1=evaluation.headline["macro_f1"],
             right=int((report.predicted.predicted == report.predicted.labels).sum()),
-            names=NAMES,
+            titles=LONG_TITLES,
             best=run and run.best,
             epochs=run and len(run.history),
             time=run and Time(sum(epoch.seconds for epoch in run.history)),
@@ -83,15 +75,8 @@ def _sentence(parts: Iterable[str]) -> str:
 
 def leaks(report: Report) -> str | None:
     """A sentence where the train split has images of these, too."""
-    if report.findings is not None:
-        groups = [image for group in report.findings.leaks for image in group.images]
-        shared = {image.index for image in groups if image.split == "eval"}
-        if shared:
-            are = "images are" if len(shared) > 1 else "image is"
-            return (
-                f"{len(shared)} of the {report.evaluation.images} {are} {IN_BOTH}, or nearly the "
-                "same image: the figures look better than they are."
-            )
+    if report.findings is not None and (sentence := leak_sentence(report.findings)):
+        return f"{sentence}."
     for note in _notes(report):
         sentence, _, _ = note.partition("\n")
         if IN_BOTH in sentence:
