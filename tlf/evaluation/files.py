@@ -1,6 +1,5 @@
 """The files of an evaluation: a folder that appears when all of it is written."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from hashlib import file_digest
@@ -11,7 +10,6 @@ from typing import Any
 import torch
 
 import tlf
-from tlf.errors import RunError
 from tlf.evaluation.evaluate import Evaluated
 from tlf.evaluation.models import run_of
 from tlf.inference.predictions import write_csv
@@ -52,40 +50,14 @@ def write_evaluation(
     Raises:
         RunError: the folder cannot be written.
     """
-    folder = _target(evaluated, output)
-    check_writable(folder)
+    folder = place_of(Path(evaluated.model), evaluated.name) if output is None else Path(output)
 
     def write(temporary: Path) -> None:
         _write(evaluated, temporary)
         if page is not None:
             page(temporary)
 
-    try:
-        return write_folder(folder, write)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def check_writable(folder: Path) -> None:
-    """Check that a folder can be made, and leave nothing behind.
-
-    Raises:
-        RunError: it cannot.
-    """
-    parent = next(p for p in folder.absolute().parents if p.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-"):
-            pass
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _target(evaluated: Evaluated, output: str | PathLike[str] | None) -> Path:
-    if output is None:
-        return place_of(Path(evaluated.model), evaluated.name)
-    folder = Path(output)
-    # Resolved, "." and ".." have a name to which a number can be added.
-    return folder if folder.name not in ("", "..") else folder.resolve()
+    return write_folder(folder, write)
 
 
 def _write(evaluated: Evaluated, folder: Path) -> None:
@@ -145,10 +117,3 @@ def _sha256(model: Path) -> str | None:
         return None
     with file.open("rb") as opened:
         return file_digest(opened, "sha256").hexdigest()
-
-
-def _unwritable(folder: Path, error: OSError) -> RunError:
-    return RunError(
-        f"cannot write the folder {folder}: {error.strerror or error}; write --output with another "
-        "folder"
-    )

@@ -98,7 +98,7 @@ def _short(probability: float) -> float:
 def _add_thumbnails(
     report: Report, data: dict[str, Any], images: Sequence[int], order: Iterable[int]
 ) -> None:
-    """Add the nearest training images and the thumbnails, in the order in which images earn them.
+    """Add the nearest train images and the thumbnails, in the order in which images earn them.
 
     ``near`` is place → its neighbours; a thumbnail is a number in ``files``, files in base64.
     """
