@@ -1,9 +1,8 @@
-"""The files of an evaluation: a folder that appears when all of it is written."""
+"""The files of an evaluation: evaluation.json, and the predictions as tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import file_digest
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from tlf.evaluation.models import run_of
 from tlf.inference.predictions import write_csv
 from tlf.metrics.json_file import as_json
 from tlf.metrics.predicted import Predicted
-from tlf.runtime.files import write_folder
 from tlf.runtime.strict_json import dumps
 from tlf.tasks import DEFAULT, TASKS
 
@@ -31,36 +29,8 @@ def place_of(model: Path, name: str) -> Path:
     return model.with_name(f"{model.name}-evaluations") / name
 
 
-def write_evaluation(
-    evaluated: Evaluated,
-    output: str | PathLike[str] | None = None,
-    page: Callable[[Path], object] | None = None,
-) -> Path:
-    """Write evaluation.json and the predictions into a new folder; return it.
-
-    The folder has its name only when all is written. One of that name stays as it is: the new one
-    then ends in ``-2``, ``-3`` ….
-
-    Parameters:
-        evaluated: what to write.
-        output: the folder; by default ``evaluations/NAME`` in the run's folder, or
-            ``FILE-evaluations/NAME`` beside the file of the model.
-        page: called with the folder before it gets its name, to add other files.
-
-    Raises:
-        RunError: the folder cannot be written.
-    """
-    folder = place_of(Path(evaluated.model), evaluated.name) if output is None else Path(output)
-
-    def write(temporary: Path) -> None:
-        _write(evaluated, temporary)
-        if page is not None:
-            page(temporary)
-
-    return write_folder(folder, write)
-
-
-def _write(evaluated: Evaluated, folder: Path) -> None:
+def write_files(evaluated: Evaluated, folder: Path) -> None:
+    """Write evaluation.json and the predictions into a folder."""
     text = dumps(content(evaluated), indent=2)
     (folder / "evaluation.json").write_text(f"{text}\n", encoding="utf-8")
     for name, predicted in tables(evaluated).items():

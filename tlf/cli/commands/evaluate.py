@@ -10,8 +10,6 @@ from tlf.cli.process import stopped_cleanly
 from tlf.errors import in_shell
 from tlf.runtime.precision import PRECISIONS
 
-PAGE = "report.html"
-
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL [MODEL] [data.KEY=VALUE]...")
@@ -59,7 +57,7 @@ def command(
     from tlf.cli.image_progress import with_progress
     from tlf.evaluation.files import place_of
     from tlf.evaluation.summary import result_lines
-    from tlf.reports.evaluation_page import write_evaluation_page
+    from tlf.reports.evaluation_page import PAGE
     from tlf.runtime.files import check_creatable
 
     paths, overrides = _sorted(models)
@@ -70,9 +68,7 @@ def command(
             precision=precision, tta=tta, against=paths[1] if paths[1:] else None,
             watch=with_progress,
         )  # fmt: skip
-        folder = tlf.write_evaluation(
-            evaluated, output, lambda files: write_evaluation_page(evaluated, files / PAGE)
-        )
+        folder = tlf.write_evaluation(evaluated, output)
     for line in result_lines(evaluated):
         echo(line)
     echo(f"\npage      {folder / PAGE}, with the figures and the predictions beside it")
