@@ -64,16 +64,9 @@ def find(job: Job, embeddings: Embeddings) -> Generator[Prepared, None, Findings
     for group in groups:
         of_group[list(group.images)] = group.images[0]
     suspects, inseparable, notes = _by_probe(job, images, labels, rows, of_group)
-    splits = {"train": job.splits.train, "eval": job.splits.eval}
-    counts = {
-        name: job.task.class_counts(split.labels, len(job.splits.classes))
-        for name, split in splits.items()
-    }
     return Findings(
-        images={name: len(split) for name, split in splits.items()},
-        class_counts={
-            name: dict(zip(job.splits.classes, each, strict=True)) for name, each in counts.items()
-        },
+        images={"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        class_counts=_class_counts(job),
         duplicates=tuple(
             Duplicates(tuple(images[i] for i in group.images), group.exact, group.similarity)
             for group in groups
@@ -148,6 +141,16 @@ def _images(job: Job) -> tuple[ImageRef, ...]:
         for name, split in (("train", job.splits.train), ("eval", job.splits.eval))
         for index, label in enumerate(split.labels)
     )
+
+
+def _class_counts(job: Job) -> dict[str, dict[str, int]]:
+    """Split → class → images."""
+    classes = job.splits.classes
+    splits = {"train": job.splits.train, "eval": job.splits.eval}
+    counts = {
+        name: job.task.class_counts(split.labels, len(classes)) for name, split in splits.items()
+    }
+    return {name: dict(zip(classes, each, strict=True)) for name, each in counts.items()}
 
 
 def _size(looks: Looks, image: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from tlf.recipe.plan import find_splits, read_plan
 from tlf.reports.neighbours import neighbours
 from tlf.reports.ranking import featured, listed
 from tlf.reports.report import Neighbour, RunRecord
-from tlf.reports.thumbnails import MOST
+from tlf.reports.thumbnails import MOST_THUMBNAILS
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
@@ -93,7 +93,7 @@ def _with_neighbours(
         findings, unchecked = yield from _checked(job, embedded)
     splits = {"train": job.splits.train, "eval": job.splits.eval}
     places = {name: place for place, name in enumerate(job.splits.eval.names)}
-    asked = featured(predicted, listed(predicted))[:MOST]
+    asked = featured(predicted, listed(predicted))[:MOST_THUMBNAILS]
     near = neighbours(
         embedded,
         job.splits.train,

@@ -19,7 +19,7 @@ def run_of(notes=(), epochs=2):
 
 def test_the_figures_stand_with_their_intervals_and_beside_the_baseline():
     html = str(panel(report_of(GOOD, run=run_of())).html)
-    for text in ("98.8\xa0%", "395 of 400 images are right", "50.0\xa0%", "2 epochs took 3.0 s"):
+    for text in ("98.8\xa0%", "395 of 400 images are right", "50.0\xa0%", "2 epochs took 3 s"):
         assert text in html
     assert '<dd class="large">3</dd>' in html  # epochs count from 1 on a page
     assert "Take care" not in html

@@ -10,11 +10,10 @@ from tlf.checks.findings import ImageRef
 from tlf.checks.proposed_fixes import proposed_fixes
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.thumbnails import thumbnails
+from tlf.reports.thumbnails import MOST_THUMBNAILS, thumbnails
 
 MOST = 500
 """So many rows are listed at most; fixes.csv has all of them."""
-MOST_THUMBNAILS = 200
 BYTES = 1_500_000
 """Of all thumbnails of the panel together, at most."""
 

@@ -15,7 +15,7 @@ from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.ranking import RIGHT_A_CLASS, featured, listed
 from tlf.reports.report import Report
-from tlf.reports.thumbnails import LARGEST, MOST, thumbnails
+from tlf.reports.thumbnails import LARGEST, MOST_THUMBNAILS, thumbnails
 from tlf.runtime.strict_json import dumps
 
 WITHOUT_SCRIPT = 12
@@ -106,7 +106,7 @@ def _add_thumbnails(
     reads: list[Callable[[], bytes]] = []
 
     def number(read: Callable[[], bytes] | None) -> int | None:
-        if read is None or len(reads) == MOST:
+        if read is None or len(reads) == MOST_THUMBNAILS:
             return None
         reads.append(read)
         return len(reads) - 1

@@ -1,7 +1,6 @@
 """The first panel: how good the model is, how sure that is, and what to be careful about."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from tlf.checks.leaks import leak_sentence
 from tlf.data.inspection.readable import IN_BOTH
@@ -10,6 +9,7 @@ from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.report import Report
 from tlf.results import EVAL
+from tlf.runtime.text import duration
 from tlf.tasks import DEFAULT_MONITOR
 
 MAIN = DEFAULT_MONITOR.removeprefix(EVAL)
@@ -18,26 +18,6 @@ FEW = 300
 """With fewer images, the page says that they are few: an interval is then several points wide."""
 FEW_IN_A_CLASS = 10
 """With fewer images of a class, its figures say little."""
-
-
-@dataclass(frozen=True)
-class Time:
-    """A duration for people."""
-
-    seconds: float
-
-    def __str__(self) -> str:
-        """In the two largest units.
-
-        >>> print(Time(9.64), Time(75), Time(7384))
-        9.6 s 1 min 15 s 2 h 3 min
-        """
-        if self.seconds < 60:
-            return f"{self.seconds:.1f} s"
-        minutes, seconds = divmod(round(self.seconds), 60)
-        if minutes < 60:
-            return f"{minutes} min {seconds} s"
-        return f"{minutes // 60} h {minutes % 60} min"
 
 
 def panel(report: Report) -> Panel:
@@ -55,7 +35,7 @@ def panel(report: Report) -> Panel:
             titles=LONG_TITLES,
             best=run and run.best,
             epochs=run and len(run.history),
-            time=run and Time(sum(epoch.seconds for epoch in run.history)),
+            time=run and duration(sum(epoch.seconds for epoch in run.history)),
             leaks=leaks(report),
             caveats=_sentence(caveats(report)),
             missing=report.missing,
