@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "evaluate": {
         "evaluate": "evaluation.evaluate",
         "Evaluated": "evaluation.evaluate",
-        "write_evaluation": "evaluation.files",
+        "write_evaluation": "reports.evaluation_page",
     },
     "export": {"export": "exports.export", "Exported": "exports.export"},
     "plugins": {"survey_plugins": "plugins.loading"},
@@ -78,7 +78,6 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.errors import TlfError as TlfError
     from tlf.evaluation.evaluate import Evaluated as Evaluated
     from tlf.evaluation.evaluate import evaluate as evaluate
-    from tlf.evaluation.files import write_evaluation as write_evaluation
     from tlf.events import Notice as Notice
     from tlf.events import PhaseEnded as PhaseEnded
     from tlf.events import Prepared as Prepared
@@ -105,6 +104,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.recipe.reference.options import recipe_options as recipe_options
     from tlf.recipe.schema import Recipe as Recipe
     from tlf.reports.check_page import write_check as write_check
+    from tlf.reports.evaluation_page import write_evaluation as write_evaluation
     from tlf.reports.run_report import write_report as write_report
     from tlf.results import EpochResult as EpochResult
     from tlf.results import RunResult as RunResult

@@ -112,7 +112,7 @@ def copies(root: Path, asked: argparse.Namespace) -> None:
             plant(Path(folder, "set"), KINDS, asked.count, seed)
             job, embeddings = embedded(Path(folder, "set"), asked.backbone, asked.set, Path(folder))
             began = time.perf_counter()
-            findings = find(job, embeddings)
+            findings = returned(find(job, embeddings))
             seconds = time.perf_counter() - began
         of = {i.name: n for n, group in enumerate(findings.duplicates) for i in group.images}
         train = {key(name): name for name in job.splits.train.names}
@@ -214,7 +214,7 @@ def sheets(root: Path, asked: argparse.Namespace) -> None:
 
     with TemporaryDirectory() as folder:
         job, embeddings = embedded(root, asked.backbone, asked.set, Path(folder))
-        findings = find(job, embeddings)
+        findings = returned(find(job, embeddings))
     splits = {"train": job.splits.train, "eval": job.splits.eval}
     rows = [
         (f"{group.similarity:.2f}{' exact' if group.exact else ''}", group.images[:8])

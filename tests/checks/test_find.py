@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from generators import exhausted
 from small import write_recipe
-from tlf.checks.find import find, finding
+from tlf.checks.find import find
 from tlf.checks.findings import ImageRef
 from tlf.errors import NotFiniteError
 from tlf.recipe.plan import read_plan
@@ -47,7 +47,7 @@ def planted(tmp_path_factory, images):
 
 @pytest.fixture(scope="module")
 def findings(planted):
-    return find(*planted)
+    return exhausted(find(*planted))[0]
 
 
 def test_images_are_counted(findings):
@@ -82,7 +82,7 @@ def test_suspects_have_neighbours(planted):
     rows = torch.nn.functional.one_hot(labels, 96) + 0.03 * torch.randn(36, 96, generator=generator)
     rows[1] = rows[-1]  # the second circle looks like the last square
     found = replace(found, train=rows[:22].float(), eval=rows[22:].float())
-    suspect = find(job, found).suspects[0]
+    suspect = exhausted(find(job, found))[0].suspects[0]
     assert suspect.image == ImageRef("train", 1, "train/circles/001.jpg", "circles")
     assert suspect.proposed == "squares"
     assert suspect.own_probability < suspect.proposed_probability
@@ -91,7 +91,7 @@ def test_suspects_have_neighbours(planted):
 
 
 def test_reading_is_reported_and_the_result_repeats(planted, findings):
-    again, events = exhausted(finding(*planted))
+    again, events = exhausted(find(*planted))
     assert again == findings
     assert [event.done for event in events if event.title == "looking at eval images"][-1] == 14
 
@@ -101,7 +101,7 @@ def test_features_that_are_not_finite_stop_it(planted):
     spoilt = found.eval.clone()
     spoilt[3, 2] = torch.nan
     with pytest.raises(NotFiniteError, match=f"1 of 36 images.*{job.splits.eval.names[3]}"):
-        find(job, replace(found, eval=spoilt))
+        exhausted(find(job, replace(found, eval=spoilt)))
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_the_starter_set_has_no_leak(tmp_path):
         f'output = "{tmp_path}/run"\ndata = {{ kind = "starter" }}\n'
         'backbone = { kind = "torchvision", model = "resnet18", weights = "starter" }\n' + HEAD_ONLY
     )
-    findings = find(*embedded(recipe))
+    findings, _ = exhausted(find(*embedded(recipe)))
     assert findings.images["eval"] > 0
     assert findings.leaks == ()
     assert findings.duplicates == ()

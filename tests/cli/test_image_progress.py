@@ -49,7 +49,7 @@ def test_a_file_gets_a_line_every_10_seconds(shown):
     assert shown(io.StringIO(), 60, 70, failed=10).splitlines() == [
         "29 of 70 images, 2.9 images/s, 14 s left",
         "49 of 70 images, 2.5 images/s, 9 s left",
-        "69 of 70 images, 2.3 images/s, 0 s left",
+        "69 of 70 images, 2.3 images/s, 0.4 s left",
     ]
     assert shown(io.StringIO(), 21, None).splitlines() == ["19 images, 1.9 images/s"]
 

@@ -1,16 +1,13 @@
-"""The folder of an evaluation appears whole, and replaces no other."""
+"""The figures and the predictions of an evaluation as files."""
 
 import csv
 import json
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
-import pytest
 
-from tlf.errors import RunError
 from tlf.evaluation.evaluate import evaluate
-from tlf.evaluation.files import check_writable, place_of, write_evaluation
+from tlf.evaluation.files import place_of, write_files
 from tlf.inference.predictions import read_predictions
 
 
@@ -21,12 +18,14 @@ def test_where_the_files_go(finished, tmp_path):
     assert place_of(head, "val") == finished / "head.safetensors-evaluations" / "val"
 
 
-def test_the_figures_and_the_predictions_are_in_a_new_folder(run_copy):
+def written(found, folder):
+    write_files(found, folder)
+    return folder
+
+
+def test_the_figures_and_the_predictions_are_in_the_folder(run_copy, tmp_path):
     found = evaluate(run_copy)
-    for name in ("eval", "eval-2", "eval-3"):
-        folder = write_evaluation(found)
-        assert folder == run_copy / "evaluations" / name
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["eval", "eval-2", "eval-3"]
+    folder = written(found, tmp_path)
     assert (folder / "predictions.csv").read_bytes() == (run_copy / "predictions.csv").read_bytes()
     content = json.loads((folder / "evaluation.json").read_text())
     assert (content["format"], content["images"], content["recorded"]) == (1, 11, True)
@@ -42,7 +41,7 @@ def test_views_and_a_second_model_have_tables_of_their_own(
     finished, finished_bf16, images, tmp_path
 ):
     found = evaluate(finished, images / "val", tta="flip", against=finished_bf16)
-    folder = write_evaluation(found, tmp_path / "both")
+    folder = written(found, tmp_path)
     tables = {
         "predictions.csv": found.predicted,
         "predictions-tta.csv": found.tta.predicted,
@@ -64,27 +63,9 @@ def test_views_and_a_second_model_have_tables_of_their_own(
 def test_unreadable_and_unknown_images_are_in_the_file(finished, spoilt, tmp_path):
     (spoilt / "val" / "squares").rename(spoilt / "val" / "stars")
     (spoilt / "val" / "circles" / "000.jpg").write_bytes(b"")
-    folder = write_evaluation(evaluate(finished, spoilt / "val"), tmp_path / "new" / "one")
+    folder = written(evaluate(finished, spoilt / "val"), tmp_path)
     content = json.loads((folder / "evaluation.json").read_text())
     assert content["unknown"] == {"stars": 6}
     assert content["unreadable"] == [{"path": "circles/000.jpg", "reason": "the file is empty"}]
     with (folder / "predictions.csv").open() as file:
         assert "circles/000.jpg" not in [row["path"] for row in csv.DictReader(file)]
-
-
-def test_nothing_half_written_is_left(finished, tmp_path):
-    found = evaluate(finished)
-
-    def broken(_):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_evaluation(found, tmp_path / "x", broken)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"cannot write the folder .*: Not a directory; write --out"):
-        write_evaluation(found, tmp_path / "file" / "x")
-    with pytest.raises(RunError, match=r"cannot write the folder .*: Not a directory; write --out"):
-        check_writable(tmp_path / "file" / "x")
-    check_writable(tmp_path / "y" / "z")
-    check_writable(Path("gone"))
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -41,6 +41,9 @@ def test_missing_images_and_predictions_are_reported(run_copy):
     table.write_text(table.read_text().replace("/00", "/gone"))
     with pytest.raises(DataError, match=r"^10 of the run's eval images are missing, such as val/"):
         read_sample(run_copy, classifier)
+    table.write_text(table.read_text().replace("circles", "spheres"))
+    with pytest.raises(RunError, match=r"must have the classes of the model, .*, got .*'spheres'"):
+        read_sample(run_copy, classifier)
     table.unlink()
     with pytest.raises(RunError, match=r"there is no .*predictions\.csv, with which"):
         read_sample(run_copy, classifier)

@@ -8,7 +8,13 @@ from torch import nn
 
 from tlf.errors import RunError, WeightsError
 from tlf.inference.metadata import Metadata, read_metadata
-from tlf.inference.model_files import backbone_sha256, load_model, save_head, save_model
+from tlf.inference.model_files import (
+    backbone_sha256,
+    load_model,
+    recorded_eval_images,
+    save_head,
+    save_model,
+)
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 
@@ -98,3 +104,10 @@ def test_weights_of_another_shape_are_refused(tmp_path, classifier, card):
     classifier.head = nn.Linear(4, 3)
     with pytest.raises(WeightsError, match="does not fit"):
         load_model(path, classifier)
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "[" * 9999, "{}", '{"data_sha256": {"eval": 3}}'])
+def test_eval_images_that_no_run_has_recorded_are_unknown(tmp_path, text):
+    if text is not None:
+        (tmp_path / "provenance.json").write_text(text)
+    assert recorded_eval_images(tmp_path) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tlf.metrics.conformal import coverage_spread, kept, threshold
+from tlf.metrics.conformal import coverage_spread, threshold
 
 
 def test_the_threshold_is_the_finite_sample_quantile():
@@ -27,12 +27,6 @@ def test_too_few_images_keep_every_class():
     assert threshold(np.array([0.9] * 8), 0.9) == 0  # 9 are needed
     assert threshold(np.array([0.9] * 9), 0.9) == 0.9
     assert threshold(np.array([]), 0.9) == 0
-    assert kept(np.array([[1.0, 0.0]]), 0.0).all()
-
-
-def test_a_set_may_hold_no_class_or_several():
-    sets = kept(np.array([[0.5, 0.5, 0.0], [0.4, 0.3, 0.3], [0.9, 0.1, 0.0]]), 0.45)
-    assert sets.tolist() == [[True, True, False], [False] * 3, [True, False, False]]
 
 
 def test_coverage_holds_on_images_that_were_not_calibrated_on():

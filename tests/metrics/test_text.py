@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from predicted_sets import SETS, drawn, predicted
 from tlf.metrics.comparison import compare
 from tlf.metrics.evaluation import evaluation
-from tlf.metrics.text import comparison_lines, lines, most_confused
+from tlf.metrics.text import comparison_lines, lines
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -53,14 +53,6 @@ def test_of_many_classes_the_worst_are_shown():
     assert "worst of 40 classes" in "\n".join(shown)
     f1 = [float(line.split("%")[0].split()[-1]) for line in shown[-5:]]
     assert f1 == sorted(f1)
-
-
-def test_most_confused_pairs_have_most_images():
-    found = evaluation(drawn(900, 6, skill=0.5), resamples=2)
-    wrong = found.confusion - np.diag(np.diag(found.confusion))
-    pairs = most_confused(found, 4)
-    assert [images for *_, images in pairs] == sorted(wrong.ravel())[::-1][:4]
-    assert all(wrong[label, prediction] == images for label, prediction, images in pairs)
 
 
 def test_names_are_escaped_and_shortened():

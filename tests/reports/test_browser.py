@@ -9,8 +9,8 @@ from selenium.webdriver.common.keys import Keys
 
 from browsers import OWN, needs_axe
 from reported import EVIL_CLASSES, EVIL_NAME, jpeg, predicted_of, report_of
-from tlf.reports.compose import write
 from tlf.reports.report import Neighbour
+from tlf.reports.report_page import write_report_page
 
 LABELS = [0] * 10 + [1] * 10 + [2] * 10
 GUESSES = [0] * 6 + [1] * 4 + [1] * 9 + [2] + [2] * 10
@@ -25,7 +25,7 @@ def page(tmp_path_factory):
     predicted = predicted_of(LABELS, GUESSES, EVIL_CLASSES, names=names)
     near = (Neighbour(EVIL_NAME, EVIL_CLASSES[0], 0.91, partial(jpeg, 99)),)
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write(report_of(predicted, read=jpeg, neighbours={6: near}), path)
+    write_report_page(report_of(predicted, read=jpeg, neighbours={6: near}), path)
     return path
 
 

@@ -9,6 +9,7 @@ from tlf.errors import RunError, UnwritableError
 from tlf.runtime.files import (
     absolute,
     cache_folder,
+    check_creatable,
     is_run,
     remove_parts,
     with_absolute,
@@ -154,6 +155,16 @@ def test_a_folder_is_written_whole_and_replaces_none(tmp_path):
     (tmp_path / "new" / "link").symlink_to("gone")
     assert write_folder(tmp_path / "new" / "link", write).name == "link-2"
     assert {one.name for one in path.parent.iterdir()} == {"x", "x-2", "x-3", "link", "link-2"}
+
+
+def test_a_folder_that_cannot_be_created_is_reported_and_nothing_is_left(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "x", tmp_path / "new" / ("x" * 300)):
+        with pytest.raises(RunError, match=r"^cannot write the folder .*; write here$"):
+            check_creatable(path, "write here")
+    check_creatable(tmp_path / "new" / "x")
+    check_creatable(Path("gone"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def current_umask():

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 from tlf.checks.checked import Checked
-from tlf.checks.find import finding
+from tlf.checks.find import find
 from tlf.checks.findings import Findings
 from tlf.checks.plan import plan_to_check
 from tlf.data.workers import lost_processes_named
@@ -70,7 +70,7 @@ def findings_of(job: Job, embedded: Embeddings) -> Generator[Prepared, None, Fin
         job: the job; its images are read.
         embedded: their embeddings.
     """
-    found = yield from finding(job, embedded)
+    found = yield from find(job, embedded)
     unreadable = tuple((image.split, image.name, image.why) for image in job.unreadable)
     return replace(found, unreadable=unreadable)
 

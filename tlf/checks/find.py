@@ -31,33 +31,25 @@ if TYPE_CHECKING:
 
 _NEIGHBOURS = 3
 """How many images are shown beside one whose label looks wrong."""
+_SEED = 0
+"""What the folds of the probe are drawn from: the same images always give the same findings."""
 
 
-def find(job: Job, embeddings: Embeddings, *, seed: int = 0) -> Findings:
+def find(job: Job, embeddings: Embeddings) -> Generator[Prepared, None, Findings]:
     """Find out about the images of both splits of a job; their files are left as they are.
 
-    Every file is read once more: for its hash, its size and a small image. Unreadable images are
-    not among those of a job; who has read them knows them. All processes have to call this.
+    Every file is read once more, for its hash, its size and a small image; yields how far that is.
+    Unreadable images are not among those of a job; who has read them knows them. All processes have
+    to call this.
 
     Parameters:
         job: its images are found and read.
         embeddings: of its images.
-        seed: what the folds of the probe are drawn from.
 
     Raises:
         NotFiniteError: an embedding is not a finite number.
         DataError, OSError: an image can no longer be read.
     """
-    steps = finding(job, embeddings, seed)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # mypy does not know its type
-
-
-def finding(job: Job, embeddings: Embeddings, seed: int = 0) -> Generator[Prepared, None, Findings]:
-    """The same as ``find``; yields how far the reading is."""
     import numpy as np
     import torch
 
@@ -71,17 +63,10 @@ def finding(job: Job, embeddings: Embeddings, seed: int = 0) -> Generator[Prepar
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
-    suspects, inseparable, notes = _by_probe(job, images, labels, rows, of_group, seed)
-    splits = {"train": job.splits.train, "eval": job.splits.eval}
-    counts = {
-        name: job.task.class_counts(split.labels, len(job.splits.classes))
-        for name, split in splits.items()
-    }
+    suspects, inseparable, notes = _by_probe(job, images, labels, rows, of_group)
     return Findings(
-        images={name: len(split) for name, split in splits.items()},
-        class_counts={
-            name: dict(zip(job.splits.classes, each, strict=True)) for name, each in counts.items()
-        },
+        images={"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        class_counts=_class_counts(job),
         duplicates=tuple(
             Duplicates(tuple(images[i] for i in group.images), group.exact, group.similarity)
             for group in groups
@@ -102,7 +87,6 @@ def _by_probe(
     labels: "NDArray[np.int64]",
     rows: "Tensor",
     groups: "NDArray[np.int64]",
-    seed: int,
 ) -> tuple[tuple[LabelSuspect, ...], tuple[Inseparable, ...], tuple[str, ...]]:
     """What a probe finds among the classes that have enough images for it, and why others are left
     out.
@@ -117,7 +101,7 @@ def _by_probe(
         return (), (), notes
     judged = np.flatnonzero(np.isin(labels, large))
     known = np.searchsorted(large, labels[judged])
-    probabilities = out_of_fold(rows.cpu().numpy()[judged], known, groups[judged], seed)
+    probabilities = out_of_fold(rows.cpu().numpy()[judged], known, groups[judged], _SEED)
     names = [classes[each] for each in large]
     found = find_suspects(probabilities, known)
     positions = judged[[suspect.image for suspect in found]]
@@ -157,6 +141,16 @@ def _images(job: Job) -> tuple[ImageRef, ...]:
         for name, split in (("train", job.splits.train), ("eval", job.splits.eval))
         for index, label in enumerate(split.labels)
     )
+
+
+def _class_counts(job: Job) -> dict[str, dict[str, int]]:
+    """Split → class → images."""
+    classes = job.splits.classes
+    splits = {"train": job.splits.train, "eval": job.splits.eval}
+    counts = {
+        name: job.task.class_counts(split.labels, len(classes)) for name, split in splits.items()
+    }
+    return {name: dict(zip(classes, each, strict=True)) for name, each in counts.items()}
 
 
 def _size(looks: Looks, image: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Images that train and eval share, in one line."""
 
 from tlf.checks.findings import Findings
+from tlf.data.inspection.readable import IN_BOTH
 
 
 def leak_sentence(findings: Findings) -> str | None:
@@ -20,6 +21,6 @@ def leak_sentence(findings: Findings) -> str | None:
     ways += [f"{near} as near-duplicate{'s' if near > 1 else ''}"] if near else []
     verb = "is" if exact + near == 1 else "are"
     return (
-        f"{exact + near} of the {findings.images['eval']} eval images {verb} in the train split, "
-        f"too ({', '.join(ways)}): the results look better than they are"
+        f"{exact + near} of the {findings.images['eval']} eval images {verb} {IN_BOTH} "
+        f"({', '.join(ways)}): the results look better than they are"
     )

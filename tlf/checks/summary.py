@@ -43,8 +43,8 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
         ],
         "classes without images in one split": [*_lacking(findings)],
         "groups of images that train and eval share": [*map(_group, findings.leaks)],
-        "groups of copies with different labels": [*map(_group, mixed)],
-        "groups of copies within a split and a class": [*map(_group, plain)],
+        "groups of duplicates with different labels": [*map(_group, mixed)],
+        "groups of duplicates within a split and a class": [*map(_group, plain)],
         "labels that look wrong": [
             f"{_named(one.image)}: looks like {one.proposed} "
             f"({one.proposed_probability:.2f} against {one.own_probability:.2f})"

@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 from typing import TypeVar
 
 from tlf.cli.output import complain
+from tlf.runtime.text import duration
 
 Item = TypeVar("Item")
 
@@ -87,21 +88,7 @@ def progress_text(done: int, total: int | None, seconds: float) -> str:
     if total is None:
         return f"{done:,} images, {rate}"
     left = seconds * (total - done) / done
-    return f"{done:,} of {total:,} images, {rate}, {_duration(left)} left"
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> _duration(6.7), _duration(400), _duration(8000)
-    ('7 s', '6 min 40 s', '2 h 13 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{done:,} of {total:,} images, {rate}, {duration(left)} left"
 
 
 def _write(text: str) -> None:

@@ -1,6 +1,5 @@
 """Evaluate a model on labelled images, or compare two models on the same ones."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -12,6 +11,7 @@ from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of
 from tlf.evaluation.views import ONE, Views, read_views
+from tlf.inference.model_files import recorded_eval_images
 from tlf.inference.predictions import read_predictions
 from tlf.inference.stopped import model_files, warn_if_unfinished
 from tlf.metrics.comparison import Comparison, compare
@@ -187,22 +187,16 @@ def _has_recorded(model: Path, source: Source) -> bool:
     if own is None or not (model.is_dir() or model.name == "model.safetensors"):
         return False
     run = run_of(model)
-    if run is None or (run != own and _digest(run) != _digest(own)):
+    if run is None or (run != own and not _same_images(run, own)):
         return False
     if (run / "model.safetensors").is_file():
         return (run / "predictions.csv").is_file()
     return state_file(run).is_file()
 
 
-def _digest(run: Path) -> str:
-    """The SHA-256 over the names, labels and bytes of a run's eval images, as it has recorded it;
-    the path of the run where it has not.
-    """
-    try:
-        content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
-        return str(content["data_sha256"]["eval"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return str(run)
+def _same_images(run: Path, other: Path) -> bool:
+    """Whether two runs have recorded that their eval images are the same."""
+    return recorded_eval_images(run) == recorded_eval_images(other) is not None
 
 
 def _recorded(model: Path, source: Source) -> Evaluated:

@@ -1,23 +1,19 @@
-"""The files of an evaluation: a folder that appears when all of it is written."""
+"""The files of an evaluation: evaluation.json, and the predictions as tables."""
 
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import file_digest
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import tlf
-from tlf.errors import RunError
 from tlf.evaluation.evaluate import Evaluated
 from tlf.evaluation.models import run_of
 from tlf.inference.predictions import write_csv
 from tlf.metrics.json_file import as_json
 from tlf.metrics.predicted import Predicted
-from tlf.runtime.files import write_folder
 from tlf.runtime.strict_json import dumps
 from tlf.tasks import DEFAULT, TASKS
 
@@ -33,62 +29,8 @@ def place_of(model: Path, name: str) -> Path:
     return model.with_name(f"{model.name}-evaluations") / name
 
 
-def write_evaluation(
-    evaluated: Evaluated,
-    output: str | PathLike[str] | None = None,
-    page: Callable[[Path], object] | None = None,
-) -> Path:
-    """Write evaluation.json and the predictions into a new folder; return it.
-
-    The folder has its name only when all is written. One of that name stays as it is: the new one
-    then ends in ``-2``, ``-3`` ….
-
-    Parameters:
-        evaluated: what to write.
-        output: the folder; by default ``evaluations/NAME`` in the run's folder, or
-            ``FILE-evaluations/NAME`` beside the file of the model.
-        page: called with the folder before it gets its name, to add other files.
-
-    Raises:
-        RunError: the folder cannot be written.
-    """
-    folder = _target(evaluated, output)
-    check_writable(folder)
-
-    def write(temporary: Path) -> None:
-        _write(evaluated, temporary)
-        if page is not None:
-            page(temporary)
-
-    try:
-        return write_folder(folder, write)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def check_writable(folder: Path) -> None:
-    """Check that a folder can be made, and leave nothing behind.
-
-    Raises:
-        RunError: it cannot.
-    """
-    parent = next(p for p in folder.absolute().parents if p.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-"):
-            pass
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _target(evaluated: Evaluated, output: str | PathLike[str] | None) -> Path:
-    if output is None:
-        return place_of(Path(evaluated.model), evaluated.name)
-    folder = Path(output)
-    # Resolved, "." and ".." have a name to which a number can be added.
-    return folder if folder.name not in ("", "..") else folder.resolve()
-
-
-def _write(evaluated: Evaluated, folder: Path) -> None:
+def write_files(evaluated: Evaluated, folder: Path) -> None:
+    """Write evaluation.json and the predictions into a folder."""
     text = dumps(content(evaluated), indent=2)
     (folder / "evaluation.json").write_text(f"{text}\n", encoding="utf-8")
     for name, predicted in tables(evaluated).items():
@@ -145,10 +87,3 @@ def _sha256(model: Path) -> str | None:
         return None
     with file.open("rb") as opened:
         return file_digest(opened, "sha256").hexdigest()
-
-
-def _unwritable(folder: Path, error: OSError) -> RunError:
-    return RunError(
-        f"cannot write the folder {folder}: {error.strerror or error}; write --output with another "
-        "folder"
-    )

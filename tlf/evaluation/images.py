@@ -83,9 +83,8 @@ def source_of(
         )
     if not overrides:
         raise RunError(
-            f"{with_absolute(model)} is in no folder of a run, which has images of its "
-            "own; write --data "
-            "with a folder of class folders, or a CSV file"
+            f"{with_absolute(model)} is in no folder of a run, which has images of its own; write "
+            "--data with a folder of class folders, or a CSV file"
         )
     title = _titled(" ".join(overrides), split)
     return Source(title, _plain(split) or "data", lambda: _labelled({}, overrides, split))
@@ -142,8 +141,7 @@ def _table(data: str | PathLike[str]) -> dict[str, Any]:
     problem = "is no CSV file" if path.is_file() else "does not exist"
     raise DataError(
         f"data must be a folder of class folders or a CSV file, and {with_absolute(data)} "
-        f"{problem}; write "
-        "--data FOLDER, or data.kind=… for another dataset"
+        f"{problem}; write --data FOLDER, or data.kind=… for another dataset"
     )
 
 

@@ -91,9 +91,8 @@ def load(path: Path, precision: str | None, backbone: str | PathLike[str] | None
     if not needs_backbone(path):
         if path.is_dir() and not is_run(path) and not (path / "model.safetensors").exists():
             raise RunError(
-                f"{with_absolute(path)} is not the folder of a run; to evaluate a model "
-                "on the images in "
-                f"it, write: --data {in_shell(path)}"
+                f"{with_absolute(path)} is not the folder of a run; to evaluate a model on "
+                f"the images in it, write: --data {in_shell(path)}"
             )
         return _fast(load_classifier(path, precision))
     head = load_head(path)
@@ -113,9 +112,8 @@ def check_there(path: Path) -> None:
     """
     if not path.exists():
         raise RunError(
-            f"there is no {with_absolute(path)}; name the folder of a run, such as "
-            "runs/mine, or an "
-            "exported file"
+            f"there is no {with_absolute(path)}; name the folder of a run, such as runs/mine, or "
+            "an exported file"
         )
 
 

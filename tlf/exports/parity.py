@@ -1,7 +1,5 @@
 """Eval images of a run and its own predictions on them: what an export must agree with."""
 
-import csv
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,11 +9,15 @@ from torch import Tensor
 
 from tlf.components import Split
 from tlf.data.inspection.readable import Inspection, manifest
+from tlf.data.splits import listed
 from tlf.errors import DataError, RunError
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import read_metadata
+from tlf.inference.model_files import recorded_eval_images
+from tlf.inference.predictions import read_predictions
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.runtime.files import with_absolute
+from tlf.runtime.text import printable
 from tlf.tasks import TASKS, Task
 
 AT_MOST = 256
@@ -51,27 +53,37 @@ def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
     """Read images of a run's eval split, and the run's predictions on them.
 
     Raises:
-        RunError: the run has no predictions.csv.
+        RunError: the run has no predictions.csv, or a damaged one, or that of another model.
         DataError: images of the run are missing.
     """
-    every = _rows(run / "predictions.csv")
-    rows = every[:: max(1, -(-len(every) // AT_MOST))]
+    table = run / "predictions.csv"
+    if not table.is_file():
+        raise RunError(
+            f"there is no {with_absolute(table)}, with which an export is compared; write the "
+            "folder of a run that has ended"
+        )
+    predicted = read_predictions(table)
+    if predicted.classes != tuple(map(printable, classifier.labels)):
+        raise RunError(
+            f"{table} must have the classes of the model, {listed(classifier.labels)}, got "
+            f"{listed(predicted.classes)}; write the folder of a run whose files are its own"
+        )
+    some = range(0, len(predicted), -(-len(predicted) // AT_MOST))
     split = find_splits(read_plan(run / "recipe.toml")).eval
     index_of = {name: index for index, name in enumerate(split.names)}
-    if missing := [row["path"] for row in rows if row["path"] not in index_of]:
+    names = [predicted.names[image] for image in some]
+    if missing := [name for name in names if name not in index_of]:
         raise DataError(
             f"{len(missing)} of the run's eval images are missing, such as {missing[0]}; put them "
             "back: an export is compared with the run on its own images"
         )
-    labels = classifier.labels
-    probabilities = [[float(row[f"p_{label}"]) for label in labels] for row in rows]
     return Sample(
-        images=classifier.prepare([split.read(index_of[row["path"]]) for row in rows]),
-        labels=torch.tensor([labels.index(row["label"]) for row in rows]),
-        probabilities=torch.tensor(probabilities),
+        images=classifier.prepare([split.read(index_of[name]) for name in names]),
+        labels=torch.from_numpy(predicted.labels[some]),
+        probabilities=torch.from_numpy(predicted.probabilities[some]).float(),
         task=TASKS[classifier.task],
         split=split,
-        names=tuple(row["path"] for row in every),
+        names=predicted.names,
     )
 
 
@@ -82,7 +94,7 @@ def largest_difference(one: Tensor, other: Tensor) -> float:
 
 def find_change(run: Path, sample: Sample) -> str:
     """Why a run's model no longer gives its predictions, as far as the run's files tell."""
-    if _recorded(run) not in (None, _manifest(sample)):
+    if recorded_eval_images(run) not in (None, _manifest(sample)):
         return "eval images of the run have changed since"
     head, model = run / "head.safetensors", run / "model.safetensors"
     if head.is_file() and read_metadata(head) != read_metadata(model):
@@ -91,16 +103,6 @@ def find_change(run: Path, sample: Sample) -> str:
         "the images and the weights are those of the run, so predictions.csv was changed, or tlf, "
         "a plugin or a library computes something else than in the run"
     )
-
-
-def _recorded(run: Path) -> str | None:
-    """The SHA-256 over the eval images in provenance.json; None if it cannot be read."""
-    try:
-        content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
-        digest: str = content["data_sha256"]["eval"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return digest
 
 
 def _manifest(sample: Sample) -> str:
@@ -120,14 +122,3 @@ def _digest(split: Split, index: int) -> bytes:
         return sha256(split.read(index)).digest()
     except (OSError, DataError):
         return sha256().digest()
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        raise RunError(
-            f"there is no {with_absolute(path)}, with which an export is compared; write "
-            "the folder of a "
-            "run that has ended"
-        )
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))

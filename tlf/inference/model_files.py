@@ -1,5 +1,6 @@
 """The model files of a run: the whole model, and the head alone. Safetensors and JSON only."""
 
+import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -71,3 +72,15 @@ def save_head(path: Path, classifier: Classifier, metadata: Metadata, features: 
 def backbone_sha256(classifier: Classifier) -> str:
     """SHA-256 of a backbone's tensors, which identifies it."""
     return fingerprint(classifier.backbone.state_dict())
+
+
+def recorded_eval_images(run: Path) -> str | None:
+    """The SHA-256 over the names, labels and bytes of a run's eval images, as its provenance.json
+    has it; None if it cannot be read.
+    """
+    try:
+        content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+        digest = content["data_sha256"]["eval"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return digest if isinstance(digest, str) else None

@@ -229,8 +229,8 @@ def expand(paths: Sequence[str | PathLike[str]]) -> tuple[str, ...]:
     for path in paths:
         if not os.path.exists(path):
             raise DataError(
-                f"{with_absolute(path)}: there is no such file or folder; name an image, "
-                "or a folder"
+                f"{with_absolute(path)}: there is no such file or folder; name an image, or "
+                "a folder"
             )
     return tuple(image for path in paths for image in _within(fspath(path)))
 

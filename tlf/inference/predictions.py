@@ -219,8 +219,8 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield from ((reader.line_num, row) for row in reader if row)
     except FileNotFoundError:
         raise RunError(
-            f"there is no {with_absolute(path)}; name the table of a run that has "
-            f"ended{near_runs(path)}"
+            f"there is no {with_absolute(path)}; name the table of a run that has ended"
+            f"{near_runs(path)}"
         ) from None
     except OSError as error:
         raise RunError(
@@ -291,7 +291,6 @@ def _restore_order(path: Path, lines: Sequence[int], found: Predicted, said: Seq
 
 def _refuse(path: Path, line: int, told: str) -> NoReturn:
     raise RunError(
-        f"line {line} of {with_absolute(path)} {told}: the table is damaged, or another "
-        "one; copy it "
-        "again, or name another table"
+        f"line {line} of {with_absolute(path)} {told}: the table is damaged, or another one; copy "
+        "it again, or name another table"
     )

@@ -1,4 +1,4 @@
-"""What answering only the images that a model is sure of gives, and what it costs."""
+"""Selective prediction: what answering only the images that a model is sure of gives, and costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

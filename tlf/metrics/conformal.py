@@ -29,12 +29,6 @@ def threshold(own: "NDArray[np.floating]", coverage: float) -> float:
     return float(np.sort(own)[len(own) - kth])
 
 
-def kept(probabilities: "NDArray[np.floating]", threshold: float) -> "NDArray[np.bool_]":
-    """Which classes are in the set of each image: (N, K)."""
-    inside: NDArray[np.bool_] = np.asarray(probabilities) >= threshold
-    return inside
-
-
 def coverage_spread(images: int, coverage: float) -> float:
     """The standard deviation of the real coverage over calibration sets of that many images:
     √(α(1−α)/(n+2)) with α = 1 − coverage.

@@ -85,6 +85,17 @@ class Evaluation:
     seed: int = 0
     """Of the bootstrap."""
 
+    def most_confused(self, count: int) -> list[tuple[int, int, int]]:
+        """Label, prediction and number of images of the most confused pairs, ``count`` at most."""
+        import numpy as np
+
+        labels, predictions = np.nonzero(self.confusion)
+        wrong = labels != predictions
+        labels, predictions = labels[wrong], predictions[wrong]
+        images = self.confusion[labels, predictions]
+        first = np.argsort(-images, kind="stable")[:count]
+        return [(int(labels[i]), int(predictions[i]), int(images[i])) for i in first]
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the headline figures with their intervals."""
         rows = [(name, *map(_shown, vars(one).values())) for name, one in self.headline.items()]

@@ -21,6 +21,12 @@ def own_probability(predicted: Predicted) -> "NDArray[np.float64]":
     return own
 
 
+def highest_probability(predicted: Predicted) -> "NDArray[np.float64]":
+    """(N,): the probability of each image's prediction."""
+    highest: NDArray[np.float64] = predicted.probabilities.max(1)
+    return highest
+
+
 def nll(predicted: Predicted) -> "NDArray[np.float64]":
     """(N,): −log of the probability of the label, which is clipped to [ε, 1 − ε] of float64, as in
     scikit-learn's ``log_loss``: at most 36.04.
@@ -55,7 +61,7 @@ def in_top(predicted: Predicted) -> "NDArray[np.bool_]":
 def bins(predicted: Predicted) -> "NDArray[np.intp]":
     """(N,): the bin of the highest probability. A bin holds its upper limit, not its lower one."""
     limits = _edges()[1:-1]
-    return np.asarray(np.searchsorted(limits, predicted.probabilities.max(1)))
+    return np.asarray(np.searchsorted(limits, highest_probability(predicted)))
 
 
 def gaps(predicted: Predicted) -> "NDArray[np.float64]":
@@ -64,7 +70,7 @@ def gaps(predicted: Predicted) -> "NDArray[np.float64]":
     """
     in_bins = np.zeros((len(predicted), BINS))
     right = predicted.predicted == predicted.labels
-    gap = predicted.probabilities.max(1) - right
+    gap = highest_probability(predicted) - right
     in_bins[np.arange(len(predicted)), bins(predicted)] = gap
     return in_bins
 
@@ -73,7 +79,7 @@ def calibration(predicted: Predicted) -> Calibration:
     """The bins of a reliability diagram."""
     of = bins(predicted)
     counts = np.bincount(of, minlength=BINS)
-    confidence = np.bincount(of, predicted.probabilities.max(1), minlength=BINS)
+    confidence = np.bincount(of, highest_probability(predicted), minlength=BINS)
     right = np.bincount(of, predicted.predicted == predicted.labels, minlength=BINS)
     return Calibration(
         tuple(_edges().tolist()),

@@ -23,6 +23,13 @@ TITLES = {
 }
 """What headline figures are called."""
 
+LONG_TITLES = TITLES | {
+    "nll": "negative log-likelihood",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
+"""The same, where there is room."""
+
 NO_RATES = frozenset({"nll", "brier", "ece"})
 """They are not shown as percentages."""
 
@@ -79,20 +86,8 @@ def verdict(comparison: "Comparison") -> str:
     return f"not distinguishable ({test}); about {needed:,.0f} images would tell"
 
 
-def most_confused(evaluation: Evaluation, most: int) -> list[tuple[int, int, int]]:
-    """Label, prediction and number of images of the most confused pairs."""
-    import numpy as np
-
-    labels, predictions = np.nonzero(evaluation.confusion)
-    wrong = labels != predictions
-    labels, predictions = labels[wrong], predictions[wrong]
-    images = evaluation.confusion[labels, predictions]
-    first = np.argsort(-images, kind="stable")[:most]
-    return [(int(labels[i]), int(predictions[i]), int(images[i])) for i in first]
-
-
 def _confused(evaluation: Evaluation) -> Iterator[str]:
-    pairs = most_confused(evaluation, PAIRS)
+    pairs = evaluation.most_confused(PAIRS)
     if pairs:
         yield ""
         yield f"{'most confused: label':{NAME}} {'prediction':{NAME}} images"

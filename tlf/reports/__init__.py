@@ -1,5 +1,5 @@
 """Pages that show what was found out: the report of a run, of an evaluation, of a check of images.
 
 One HTML file each, which needs no network. A page is a row of panels; each is made by a module in
-``panels``. This room reads what others have computed, and computes no figure itself.
+``panels``. This room shows what others have computed; figures are those of ``tlf.metrics``.
 """

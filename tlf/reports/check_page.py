@@ -2,21 +2,16 @@
 
 from os import PathLike
 from pathlib import Path
-from shutil import rmtree
 
 from tlf.checks.checked import Checked
-from tlf.checks.proposals import proposals
+from tlf.checks.proposed_fixes import proposed_fixes
 from tlf.data.fixes import write_fixes
 from tlf.reports.page import render, write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels.findings import findings_panel
 from tlf.reports.panels.fixes import fixes_panel
-from tlf.runs.folder import new_run_folder
-from tlf.runtime.files import absolute
+from tlf.runtime.files import absolute, write_folder
 from tlf.runtime.text import printable
-
-OTHER_FOLDER = "write --output some/other/folder"
-"""What an error says about a folder that cannot be written."""
 
 
 def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> Path:
@@ -30,19 +25,18 @@ def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> 
     Raises:
         RunError: it cannot be written. Nothing is left then.
     """
-    folder = new_run_folder(str(absolute(output or default_folder(checked.source))), OTHER_FOLDER)
-    try:
-        write_fixes(folder / "fixes.csv", proposals(checked))
+    rows, panels = proposed_fixes(checked), _panels(checked)
+
+    def write(folder: Path) -> None:
+        write_fixes(folder / "fixes.csv", rows)
         write_page(
             folder / "check.html",
             f"Check of {checked.source}",
-            _panels(checked),
+            panels,
             subtitle=f"Features: {checked.backbone}",
         )
-    except BaseException:  # Ctrl-C, too
-        rmtree(folder, ignore_errors=True)
-        raise
-    return folder
+
+    return write_folder(absolute(output or default_folder(checked.source)), write)
 
 
 def _panels(checked: Checked) -> list[Panel]:

@@ -1,4 +1,4 @@
-"""The training images that look most like an image: what its prediction rests on."""
+"""The train images that look most like an image: what its prediction rests on."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tlf.training.embeddings import Embeddings
 
 COUNT = 3
-"""Training images that are shown beside each image."""
+"""Train images that are shown beside each image."""
 
 
 def neighbours(
@@ -21,7 +21,7 @@ def neighbours(
     images: Sequence[int],
     count: int = COUNT,
 ) -> dict[int, tuple[Neighbour, ...]]:
-    """Image of the eval split → the training images with the most similar embeddings.
+    """Image of the eval split → the train images with the most similar embeddings.
 
     Parameters:
         embeddings: those of both splits.
@@ -30,12 +30,11 @@ def neighbours(
         images: indices in the eval split.
         count: how many for each.
     """
-    from torch.nn.functional import normalize
+    from tlf.inference.train_images import unit
 
     if not images:
         return {}
-    known = normalize(embeddings.train, dim=1)
-    asked = normalize(embeddings.eval[[*images]], dim=1)
+    asked, known = unit(embeddings.eval[[*images]]), unit(embeddings.train)
     similarity, nearest = (asked @ known.T).topk(min(count, len(known)))
     return {
         image: tuple(

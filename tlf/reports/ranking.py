@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlf.metrics.image_scores import highest_probability, own_probability
 from tlf.metrics.predicted import Predicted
 
 if TYPE_CHECKING:
@@ -13,21 +14,9 @@ RIGHT_A_CLASS = 200
 """Images with a right prediction that a page lists for each class, at most."""
 
 
-def own(predicted: Predicted) -> "NDArray[np.float64]":
-    """(N,): the probability that each image's label got."""
-    rows: NDArray[np.float64] = predicted.probabilities[np.arange(len(predicted)), predicted.labels]
-    return rows
-
-
-def highest(predicted: Predicted) -> "NDArray[np.float64]":
-    """(N,): the probability of each image's prediction."""
-    best: NDArray[np.float64] = predicted.probabilities.max(1)
-    return best
-
-
 def worst(predicted: Predicted) -> "NDArray[np.int64]":
     """(N,): all images, the one with the highest loss first."""
-    order: NDArray[np.int64] = np.argsort(own(predicted), kind="stable")
+    order: NDArray[np.int64] = np.argsort(own_probability(predicted), kind="stable")
     return order
 
 
@@ -57,7 +46,7 @@ def featured(predicted: Predicted, images: "NDArray[np.int64]") -> list[int]:
     orders shows first. Of four images two are the worst, one is the least sure, one the surest.
     """
     right = images[predicted.predicted[images] == predicted.labels[images]]
-    sure = highest(predicted)
+    sure = highest_probability(predicted)
     least_sure = images[np.argsort(sure[images], kind="stable")]
     surest = right[np.argsort(-sure[right], kind="stable")]
     chosen: dict[int, None] = {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image that looks like an image of the page."""
+    """A train image that looks like an image of the page."""
 
     name: str
     label: str
@@ -55,7 +55,7 @@ class Report:
     read: Callable[[int], bytes] | None = None
     """The bytes of the i-th image of ``predicted``; None: no thumbnails."""
     neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
-    """Image of ``predicted`` → the training images that look most like it, the nearest first."""
+    """Image of ``predicted`` → the train images that look most like it, the nearest first."""
     run: RunRecord | None = None
     """None where the images are not the eval split of a run."""
     findings: "Findings | None" = None

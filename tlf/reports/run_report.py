@@ -10,10 +10,10 @@ from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.evaluation import evaluation
-from tlf.reports.compose import write
-from tlf.reports.material import Material, material_of
 from tlf.reports.plots.write import write_plots
 from tlf.reports.report import Report, RunRecord
+from tlf.reports.report_page import write_report_page
+from tlf.reports.run_images import RunImages, images_of
 from tlf.runs.folder import check_is_run, read_provenance
 from tlf.runs.history import best_of, monitor_of, read_history, read_segments
 from tlf.runtime.files import absolute
@@ -23,7 +23,7 @@ PAGE = "report.html"
 """The file in the folder of a run."""
 
 LEFT_OUT = (
-    "The nearest training images and the check of all images were left out; `tlf report RUN` adds "
+    "The nearest train images and the check of all images were left out; `tlf report RUN` adds "
     "them."
 )
 
@@ -46,7 +46,7 @@ def write_report(
         run: the folder of the run.
         output: the file; None is ``report.html`` in the folder of the run. It is replaced.
         images: whether the page holds thumbnails. The names of images stay.
-        neighbours: whether it shows the nearest training images, and what a check of the images
+        neighbours: whether it shows the nearest train images, and what a check of the images
             finds. Both need embeddings, which are computed unless the run has stored them.
         plots: a folder for each plot as PNG and SVG, as papers need them; None writes none.
 
@@ -85,22 +85,22 @@ def reported(
     record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
     figures = evaluation(predicted)
     calibrated, unknown = _calibrated(folder)
-    material = Material()
+    found = RunImages()
     if images or neighbours:
-        material = yield from material_of(record, predicted, embed=neighbours)
+        found = yield from images_of(record, predicted, embed=neighbours)
     report = Report(
         title=folder.name,
         predicted=predicted,
         evaluation=figures,
-        read=material.read if images else None,
-        neighbours=material.neighbours,
+        read=found.read if images else None,
+        neighbours=found.neighbours,
         run=record,
-        findings=material.findings,
-        read_found=material.read_found if images else None,
+        findings=found.findings,
+        read_found=found.read_found if images else None,
         calibrated=calibrated,
-        missing=(*material.missing, *unknown, *([] if neighbours else [LEFT_OUT])),
+        missing=(*found.missing, *unknown, *([] if neighbours else [LEFT_OUT])),
     )
-    write(report, path)
+    write_report_page(report, path)
     if plots is not None:
         write_plots(report, absolute(plots))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SIDES = (96, 64, 48, 32)
 """Pixels of the longer side: the first with which all thumbnails together are small enough."""
-MOST = 200
+MOST_THUMBNAILS = 200
 """Thumbnails in a page, at most."""
 LARGEST = 5_000_000
 """Bytes of all thumbnails of a page together, at most, as the page holds them."""

@@ -1,13 +1,12 @@
 """The folder of a run: where a new run gets its own, and whether a run can be resumed."""
 
 import json
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from tlf.errors import RunError, in_shell
-from tlf.runtime.files import is_run, with_absolute
+from tlf.runtime.files import check_creatable, is_run, new_folder, with_absolute
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.stored.state import check_state, state_summary
 
@@ -122,53 +121,19 @@ def _format(folder: Path) -> int:
     return number
 
 
-def new_run_folder(output: str, advice: str = _ADVICE) -> Path:
+def new_run_folder(output: str) -> Path:
     """Create the folder of a new run: ``output``, or ``output-2``, ``output-3`` … if it exists.
 
     Raises:
         RunError: the folder cannot be created.
     """
-    number = 1
-    while True:
-        folder = _numbered(output, number)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-            continue
-        except OSError as error:
-            raise _unwritable(output, error.strerror, advice) from error
-        return folder
+    return new_folder(Path(output), _ADVICE)
 
 
-def _numbered(output: str, number: int) -> Path:
-    first = _path(output)
-    return first if number == 1 else first.with_name(f"{first.name}-{number}")
-
-
-def check_writable(output: str, advice: str = _ADVICE) -> None:
-    """Check that a folder can be created, and leave nothing behind. ``advice``: what to write for
-    another one.
+def check_writable(output: str) -> None:
+    """Check that the folder of a run can be created, and leave nothing behind.
 
     Raises:
         RunError: it cannot.
     """
-    folder = _path(output).absolute()
-    try:
-        if folder.is_file():
-            raise _unwritable(output, "it is a file", advice)
-        parent = next(p for p in folder.parents if p.exists())
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-") as trial:
-            Path(trial, folder.name).mkdir()
-    except OSError as error:
-        raise _unwritable(output, error.strerror, advice) from error
-
-
-def _path(output: str) -> Path:
-    folder = Path(output)
-    # Resolved, "." and ".." have a name to which a number can be added.
-    return folder if folder.name not in ("", "..") else folder.resolve()
-
-
-def _unwritable(output: str, reason: str | None, advice: str) -> RunError:
-    return RunError(f"cannot write the folder {output}: {reason}; {advice}")
+    check_creatable(Path(output), _ADVICE)

@@ -5,8 +5,8 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from errno import EINVAL
+from contextlib import contextmanager, suppress
+from errno import EEXIST, EINVAL
 from itertools import count
 from pathlib import Path
 
@@ -131,32 +131,83 @@ def written_whole(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)  # an error of the writing is what counts
 
 
+OTHER_FOLDER = "write --output some/other/folder"
+"""What an error says of a folder that a command cannot create."""
+
+
 def write_folder(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write a new folder, whole or not at all, and return it: ``path``, or ``path-2``, ``path-3`` …
-    where that exists.
+    """Write a new folder, whole or not at all, and return it: the first of ``folder_names`` that is
+    free.
 
     Parameters:
         path: the folder; folders around it are made.
         write: called with a temporary folder beside it, to write the files.
 
     Raises:
-        OSError: it cannot be written.
+        RunError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
+    check_creatable(path)
+    first = next(folder_names(path))
+    with _creating(path, OTHER_FOLDER):
+        first.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=first.parent, prefix=f".{first.name}.", suffix=_PART))
+        try:
+            write(temporary)
+            os.chmod(temporary, 0o777 & ~_umask())
+            final = next(folder for folder in folder_names(path) if not os.path.lexists(folder))
+            os.rename(temporary, final)
+            return final
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)  # it is there after an error only
+
+
+def new_folder(path: Path, advice: str) -> Path:
+    """Create a folder: the first of ``folder_names`` that is free. ``advice``: what to write for
+    another one.
+
+    Raises:
+        RunError: it cannot be created.
+    """
+    with _creating(path, advice):
+        for folder in folder_names(path):
+            with suppress(FileExistsError):
+                folder.mkdir(parents=True)
+                return folder
+    raise RuntimeError("there are numbers without end")
+
+
+def check_creatable(path: Path, advice: str = OTHER_FOLDER) -> None:
+    """Check that a folder can be created, and leave nothing behind. ``advice``: what to write for
+    another one.
+
+    Raises:
+        RunError: it cannot.
+    """
+    folder = next(folder_names(path)).absolute()
+    with _creating(path, advice):
+        if folder.is_file():
+            raise OSError(EEXIST, "it is a file")
+        parent = next(p for p in folder.parents if p.exists())
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".tlf-") as trial:
+            Path(trial, folder.name).mkdir()
+
+
+def folder_names(path: Path) -> Iterator[Path]:
+    """What a new folder may be called: ``path``, ``path-2``, ``path-3`` and so on."""
+    # Resolved, "." and ".." have a name to which a number can be added.
+    first = path if path.name not in ("", "..") else path.resolve()
+    yield first
+    yield from (first.with_name(f"{first.name}-{number}") for number in count(2))
+
+
+@contextmanager
+def _creating(folder: Path, advice: str) -> Iterator[None]:
+    """Name the folder that cannot be created."""
     try:
-        write(temporary)
-        os.chmod(temporary, 0o777 & ~_umask())
-        final = next(folder for folder in _numbered(path) if not os.path.lexists(folder))
-        os.rename(temporary, final)
-        return final
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # it is there after an error only
-
-
-def _numbered(path: Path) -> Iterator[Path]:
-    yield path
-    yield from (path.with_name(f"{path.name}-{number}") for number in count(2))
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise RunError(f"cannot write the folder {folder}: {reason}; {advice}") from error
 
 
 _PART = ".part"

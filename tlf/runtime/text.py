@@ -1,4 +1,6 @@
-"""Text of foreign origin, such as the name of a file or of a class, made safe to show and write."""
+"""Text for people. What is of foreign origin, such as the name of a file or of a class, is made
+safe to show and write.
+"""
 
 import re
 
@@ -35,6 +37,22 @@ def shortened(text: str, width: int) -> str:
         return text
     end = (width - 1) // 2
     return f"{set_cell_size(text, width - 1 - end)}…{set_cell_size(text[::-1], end)[::-1]}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(0.43), duration(6.7), duration(400), duration(8000)
+    ('0.4 s', '7 s', '6 min 40 s', '2 h 13 min')
+    """
+    whole = round(seconds)
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -11,10 +11,16 @@ import torch
 from torch import Tensor
 
 from tlf.data.loading import EVAL_BATCH, Images, make_batches
-from tlf.data.transfer import on_device
 from tlf.events import Prepared
 from tlf.model import pooled
-from tlf.training.features import Events, activations, eval_images, model_inputs, stores_train
+from tlf.training.features import (
+    Events,
+    activations,
+    eval_images,
+    model_inputs,
+    plain_batches,
+    stores_train,
+)
 from tlf.training.job import Job, largest_piece
 from tlf.training.phases import probed
 from tlf.training.segments.segment import Segment, SegmentSetup, begin_segment
@@ -98,15 +104,10 @@ def _embedded(
     title = f"{len(every)} {split} images"
     stored = yield from activations(job, segment, split, images, 0, title)
     indices = every if chosen is None else chosen
-    batches = [[(0, i) for i in batch] for batch in make_batches(indices, EVAL_BATCH)]
-    if stored is not None:
-        loaded = stored.batches(batches)
-    else:
-        loaded = on_device(job.loaders.batches(images, batches), job.accelerator.device)
     segment.classifier.eval()
     rows: list[Tensor] = []
     done = 0
-    for batch in loaded:
+    for batch in plain_batches(job, images, make_batches(indices, EVAL_BATCH), stored):
         features = model_inputs(job, segment, batch)
         if segment.partition is None:
             with job.accelerator.autocast():

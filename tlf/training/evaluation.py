@@ -1,16 +1,15 @@
 """Evaluate the eval split: every image counts exactly once, on any number of processes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from tlf.data.loading import Batch, make_batches
-from tlf.data.transfer import on_device
+from tlf.data.loading import make_batches
 from tlf.runtime.devices import on_threads
-from tlf.training.features import Activations, eval_images, model_inputs
+from tlf.training.features import Activations, eval_images, model_inputs, plain_batches
 from tlf.training.job import Job, eval_batch
 from tlf.training.segments.segment import Segment
 
@@ -46,7 +45,7 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     no_logits = torch.empty(0, len(job.splits.classes), device=device)
     parts = [(torch.empty(0, dtype=torch.long, device=device), no_logits)]
     done = 0
-    for batch in _batches(job, stored, own_batches):
+    for batch in plain_batches(job, eval_images(job), own_batches, stored):
         inputs = model_inputs(job, segment, batch)
         with accelerator.autocast(), on_threads(segment.threads):
             logits = (
@@ -60,15 +59,6 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
         # stop, so all have to yield equally often.
         yield count
     yield _gathered(accelerator, parts, job.labels["eval"])
-
-
-def _batches(
-    job: Job, stored: Activations | None, indices: Iterable[Sequence[int]]
-) -> Iterator[Batch]:
-    keys = ([(0, i) for i in batch] for batch in indices)
-    if stored is not None:
-        return stored.batches(keys)
-    return on_device(job.loaders.batches(eval_images(job), keys), job.accelerator.device)
 
 
 def _gathered(

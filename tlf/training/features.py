@@ -101,6 +101,18 @@ def eval_images(job: Job) -> Images:
     )
 
 
+def plain_batches(
+    job: Job, images: Images, indices: Iterable[Sequence[int]], stored: "Activations | None"
+) -> Iterator[Batch]:
+    """Batches of unaugmented images, by their indices, on the device: of the stored output of the
+    frozen stages where there is one, of pixels otherwise.
+    """
+    keys = ([(0, index) for index in batch] for batch in indices)
+    if stored is not None:
+        return stored.batches(keys)
+    return on_device(job.loaders.batches(images, keys), job.accelerator.device)
+
+
 def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
     """The number of the random view that every image has in an epoch; 0 where nothing is random.
 

@@ -8,7 +8,7 @@ def test_the_page_of_a_run(main, run_copy):
     assert (code, err) == (0, "")
     assert out.splitlines()[-1] == f"report    {run_copy / 'report.html'}"
     html = (run_copy / "report.html").read_text(encoding="utf-8")
-    assert "Nearest training images" in html
+    assert "Nearest train images" in html
 
 
 def test_less_of_it(main, finished, tmp_path):
@@ -17,7 +17,7 @@ def test_less_of_it(main, finished, tmp_path):
     assert (code, out) == (0, f"report    {path}\n")
     html = path.read_text(encoding="utf-8")
     assert "<img" not in html
-    assert '<p class="muted">Nearest training images' not in html
+    assert '<p class="muted">Nearest train images' not in html
 
 
 def test_plots_for_papers(main, finished, tmp_path, monkeypatch):

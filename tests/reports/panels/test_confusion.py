@@ -6,7 +6,10 @@ from tlf.reports.panels.confusion import WHOLE, WORST, matrix, pairs, panel, sho
 
 def test_pairs_are_counted_by_label_and_prediction():
     predicted = predicted_of([0, 0, 0, 1, 1], [1, 1, 0, 0, 1], ("ant", "bee"))
-    found = [(pair.cell, pair.label, pair.images, pair.share) for pair in pairs(predicted)]
+    found = [
+        (pair.cell, pair.label, pair.images, pair.share)
+        for pair in pairs(report_of(predicted).evaluation)
+    ]
     assert found == [("0,1", "ant", 2, 2 / 3), ("1,0", "bee", 1, 0.5)]
     assert matrix(predicted, [0, 1]).tolist() == [[1, 2], [1, 1]]
 

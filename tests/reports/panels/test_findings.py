@@ -43,7 +43,7 @@ def test_every_kind_of_finding_is_shown_and_escaped():
     assert "<img src=x>" not in html
     for text in (
         "6 train images, 4 eval images", "Train and eval share images", "2 images in 1 group",
-        "the same file", "almost the same, similarity 0.971", "with different labels",
+        "the same file", "near-duplicates, similarity 0.971", "with different labels",
         "looks like <strong><bdi>bees</bdi></strong> (96.0\N{NO-BREAK SPACE}%)", "21.0",
         "the file is &lt;empty&gt;", "12 × 9,000, 750 times as high as wide",
     ):  # fmt: skip

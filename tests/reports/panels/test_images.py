@@ -3,7 +3,7 @@ from functools import partial
 from reported import EVIL_CLASSES, EVIL_NAME, jpeg, predicted_of, report_of
 from tlf.reports.panels.images import WITHOUT_SCRIPT, panel
 from tlf.reports.report import Neighbour
-from tlf.reports.thumbnails import MOST
+from tlf.reports.thumbnails import MOST_THUMBNAILS
 
 CLASSES = ("ant", "bee")
 
@@ -32,9 +32,9 @@ def test_a_thumbnail_is_in_the_page_once():
 
 
 def test_thumbnails_are_bounded_and_a_broken_image_has_none():
-    labels = [0] * (MOST + 50)
+    labels = [0] * (MOST_THUMBNAILS + 50)
     made = panel(report_of(predicted_of(labels, labels, CLASSES), read=jpeg))
-    assert len(made.data["files"]) == len(made.data["thumbnails"]) == MOST
+    assert len(made.data["files"]) == len(made.data["thumbnails"]) == MOST_THUMBNAILS
     made = panel(report_of(predicted_of([0], [0], CLASSES), read=lambda index: b"broken"))
     assert "data-empty" in made.html
 

@@ -33,12 +33,12 @@ def command(data: Path, overrides: tuple[str, ...], output: Path | None) -> None
     # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
-    from tlf.reports.check_page import OTHER_FOLDER, default_folder
-    from tlf.runs.folder import check_writable
+    from tlf.reports.check_page import default_folder
+    from tlf.runtime.files import check_creatable
 
     plan = with_splits(plan_to_check(data, overrides))
     output = output or default_folder(data)
-    check_writable(str(output), OTHER_FOLDER)
+    check_creatable(output)
     with stopped_cleanly():
         checked = tlf.show(tlf.check(plan))
         if checked is not None:

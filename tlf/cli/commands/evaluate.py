@@ -1,7 +1,6 @@
 """``tlf evaluate MODEL [MODEL] [--data FOLDER|CSV]``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +9,6 @@ from tlf.cli.output import complain, echo, warnings_as_notes
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import in_shell
 from tlf.runtime.precision import PRECISIONS
-from tlf.runtime.text import printable
-
-if TYPE_CHECKING:
-    from tlf.evaluation.evaluate import Evaluated
-
-PAGE = "report.html"
 
 
 @click.command()
@@ -61,21 +54,21 @@ def command(
     are written into a new folder. Unreadable images are listed at the end; the exit code is then 1,
     or 2 if no image can be read.
     """
-    from tlf.cli.evaluation import result_lines
     from tlf.cli.image_progress import with_progress
-    from tlf.evaluation.files import check_writable, place_of
+    from tlf.evaluation.files import place_of
+    from tlf.evaluation.summary import result_lines
+    from tlf.reports.evaluation_page import PAGE
+    from tlf.runtime.files import check_creatable
 
     paths, overrides = _sorted(models)
-    check_writable(output or place_of(Path(paths[0]), "eval"))
+    check_creatable(output or place_of(Path(paths[0]), "eval"))
     with warnings_as_notes(), stopped_cleanly():
         evaluated = tlf.evaluate(
             paths[0], data, overrides=overrides, split=split, backbone=backbone,
             precision=precision, tta=tta, against=paths[1] if paths[1:] else None,
             watch=with_progress,
         )  # fmt: skip
-        folder = tlf.write_evaluation(
-            evaluated, output, lambda files: write_page(evaluated, files / PAGE)
-        )
+        folder = tlf.write_evaluation(evaluated, output)
     for line in result_lines(evaluated):
         echo(line)
     echo(f"\npage      {folder / PAGE}, with the figures and the predictions beside it")
@@ -83,24 +76,6 @@ def command(
         complain(f"error: {name}: {why}")
     if evaluated.unreadable:
         click.get_current_context().exit(1)
-
-
-def write_page(evaluated: "Evaluated", path: Path) -> None:
-    """Write the page of an evaluation."""
-    from tlf.cli.evaluation import left_out
-    from tlf.reports.compose import write
-    from tlf.reports.report import Report
-
-    write(
-        Report(
-            title=printable(f"{evaluated.model} on {evaluated.data}"),
-            predicted=evaluated.predicted,
-            evaluation=evaluated.evaluation,
-            read=evaluated.read,
-            missing=tuple(f"Left out: {text}." for text in left_out(evaluated)),
-        ),
-        path,
-    )
 
 
 def _sorted(arguments: tuple[str, ...]) -> tuple[list[str], list[str]]:

@@ -19,7 +19,7 @@ from tlf.cli.process import stopped_cleanly
 @click.option("--no-images", is_flag=True, help="Leave out thumbnails; the names of images stay.")
 @click.option(
     "--no-neighbours", is_flag=True,
-    help="Leave out what needs the model, which takes longer: the nearest training images, and the "
+    help="Leave out what needs the model, which takes longer: the nearest train images, and the "
     "check of all images.",
 )  # fmt: skip
 @click.option(

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tlf.metrics.answering import answering
+from tlf.metrics.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.calibration import answering_plot, reliability_plot
@@ -15,12 +16,8 @@ if TYPE_CHECKING:
     from tlf.reports.report import Report
 
 
-FIGURES = {
-    "ece": "expected calibration error",
-    "brier": "Brier score",
-    "nll": "negative log-likelihood",
-}
-"""Name → title of the figures of probabilities. The lower, the better."""
+FIGURES = ("ece", "brier", "nll")
+"""The figures of probabilities. The lower, the better."""
 
 
 SOURCES = {
@@ -41,7 +38,7 @@ def panel(report: "Report") -> Panel | None:
     bins = None if after is None else after.calibration
     html = render(
         "calibration.html",
-        figures=[(title, shown(report.evaluation, name)) for name, title in FIGURES.items()],
+        figures=[(LONG_TITLES[name], shown(report.evaluation, name)) for name in FIGURES],
         after=after and [shown(after, name) for name in FIGURES],
         calibrated=calibrated,
         source=None if calibrated is None else SOURCES.get(calibrated.source, calibrated.source),

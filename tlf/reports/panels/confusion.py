@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlf.metrics.figures import Evaluation
 from tlf.metrics.predicted import Predicted
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
@@ -64,7 +65,7 @@ def panel(report: Report) -> Panel:
         "Confusion",
         render(
             "confusion.html",
-            pairs=[*pairs(predicted)],
+            pairs=[*pairs(report.evaluation)],
             names=names,
             rows=[(name, [*_row(counts, names, ids, i)]) for i, name in enumerate(names)],
             total=len(predicted.classes),
@@ -95,22 +96,15 @@ def matrix(predicted: Predicted, shown: Sequence[int]) -> "NDArray[np.int64]":
     return np.bincount(cells, minlength=size * size).reshape(size, size)
 
 
-def pairs(predicted: Predicted, count: int = PAIRS) -> Iterator[Pair]:
+def pairs(evaluation: Evaluation) -> Iterator[Pair]:
     """The most confused pairs of a label and a prediction, by the number of images."""
-    classes = len(predicted.classes)
-    wrong = predicted.predicted != predicted.labels
-    codes, images = np.unique(
-        predicted.labels[wrong] * classes + predicted.predicted[wrong], return_counts=True
-    )
-    support = np.bincount(predicted.labels, minlength=classes)
-    for place in np.argsort(-images, kind="stable")[:count].tolist():
-        label, other = divmod(int(codes[place]), classes)
+    for label, other, images in evaluation.most_confused(PAIRS):
         yield Pair(
             f"{label},{other}",
-            predicted.classes[label],
-            predicted.classes[other],
-            int(images[place]),
-            float(images[place] / support[label]),
+            evaluation.classes[label],
+            evaluation.classes[other],
+            images,
+            images / evaluation.per_class[label].support,
         )
 
 

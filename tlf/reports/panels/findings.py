@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.thumbnails import thumbnails
+from tlf.reports.thumbnails import MOST_THUMBNAILS, thumbnails
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Duplicates, Findings, ImageRef
@@ -20,7 +20,6 @@ MOST = 200
 FIRST = 12
 """So many of them are seen at once; the others unfold."""
 
-MOST_THUMBNAILS = 200
 LARGEST = 2_000_000
 """Bytes of all thumbnails together, wherever they are shown."""
 LARGEST_IN_REPORT = 400_000

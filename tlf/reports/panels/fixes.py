@@ -7,21 +7,20 @@ from hashlib import sha256
 
 from tlf.checks.checked import Checked
 from tlf.checks.findings import ImageRef
-from tlf.checks.proposals import proposals
+from tlf.checks.proposed_fixes import proposed_fixes
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.thumbnails import thumbnails
+from tlf.reports.thumbnails import MOST_THUMBNAILS, thumbnails
 
 MOST = 500
 """So many rows are listed at most; fixes.csv has all of them."""
-MOST_THUMBNAILS = 200
 BYTES = 1_500_000
 """Of all thumbnails of the panel together, at most."""
 
 
 def fixes_panel(checked: Checked) -> Panel | None:
     """The rows of fixes.csv; None where there is none."""
-    rows = proposals(checked)
+    rows = proposed_fixes(checked)
     if not rows:
         return None
     listed = rows[:MOST]

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from tlf.metrics.image_scores import highest_probability, own_probability
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.ranking import RIGHT_A_CLASS, featured, highest, listed, own
+from tlf.reports.ranking import RIGHT_A_CLASS, featured, listed
 from tlf.reports.report import Report
-from tlf.reports.thumbnails import LARGEST, MOST, thumbnails
+from tlf.reports.thumbnails import LARGEST, MOST_THUMBNAILS, thumbnails
 from tlf.runtime.strict_json import dumps
 
 WITHOUT_SCRIPT = 12
@@ -80,8 +81,8 @@ def _columns(report: Report, images: Sequence[int]) -> dict[str, Any]:
         "names": [predicted.names[i] for i in images],
         "labels": predicted.labels[images].tolist(),
         "predicted": predicted.predicted[images].tolist(),
-        "own": [*map(_short, own(predicted)[images])],
-        "highest": [*map(_short, highest(predicted)[images])],
+        "own": [*map(_short, own_probability(predicted)[images])],
+        "highest": [*map(_short, highest_probability(predicted)[images])],
         "right": np.bincount(
             predicted.labels[predicted.predicted == predicted.labels],
             minlength=len(predicted.classes),
@@ -97,7 +98,7 @@ def _short(probability: float) -> float:
 def _add_thumbnails(
     report: Report, data: dict[str, Any], images: Sequence[int], order: Iterable[int]
 ) -> None:
-    """Add the nearest training images and the thumbnails, in the order in which images earn them.
+    """Add the nearest train images and the thumbnails, in the order in which images earn them.
 
     ``near`` is place → its neighbours; a thumbnail is a number in ``files``, files in base64.
     """
@@ -105,7 +106,7 @@ def _add_thumbnails(
     reads: list[Callable[[], bytes]] = []
 
     def number(read: Callable[[], bytes] | None) -> int | None:
-        if read is None or len(reads) == MOST:
+        if read is None or len(reads) == MOST_THUMBNAILS:
             return None
         reads.append(read)
         return len(reads) - 1

@@ -1,51 +1,23 @@
 """The first panel: how good the model is, how sure that is, and what to be careful about."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from tlf.checks.leaks import leak_sentence
 from tlf.data.inspection.readable import IN_BOTH
+from tlf.metrics.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.report import Report
 from tlf.results import EVAL
+from tlf.runtime.text import duration
 from tlf.tasks import DEFAULT_MONITOR
 
 MAIN = DEFAULT_MONITOR.removeprefix(EVAL)
 """The figure that a page begins with."""
-NAMES = {
-    "balanced_accuracy": "balanced accuracy",
-    "macro_precision": "macro precision",
-    "macro_recall": "macro recall",
-    "macro_f1": "macro F1",
-    "nll": "negative log-likelihood",
-    "brier": "Brier score",
-    "ece": "expected calibration error",
-}
-"""Figure → what the page calls it; others have their own name."""
 FEW = 300
 """With fewer images, the page says that they are few: an interval is then several points wide."""
 FEW_IN_A_CLASS = 10
 """With fewer images of a class, its figures say little."""
-
-
-@dataclass(frozen=True)
-class Time:
-    """A duration for people."""
-
-    seconds: float
-
-    def __str__(self) -> str:
-        """In the two largest units.
-
-        >>> print(Time(9.64), Time(75), Time(7384))
-        9.6 s 1 min 15 s 2 h 3 min
-        """
-        if self.seconds < 60:
-            return f"{self.seconds:.1f} s"
-        minutes, seconds = divmod(round(self.seconds), 60)
-        if minutes < 60:
-            return f"{minutes} min {seconds} s"
-        return f"{minutes // 60} h {minutes % 60} min"
 
 
 def panel(report: Report) -> Panel:
@@ -60,10 +32,10 @@ def panel(report: Report) -> Panel:
             main=evaluation.headline[MAIN],
             macro_f1=evaluation.headline["macro_f1"],
             right=int((report.predicted.predicted == report.predicted.labels).sum()),
-            names=NAMES,
+            titles=LONG_TITLES,
             best=run and run.best,
             epochs=run and len(run.history),
-            time=run and Time(sum(epoch.seconds for epoch in run.history)),
+            time=run and duration(sum(epoch.seconds for epoch in run.history)),
             leaks=leaks(report),
             caveats=_sentence(caveats(report)),
             missing=report.missing,
@@ -83,15 +55,8 @@ def _sentence(parts: Iterable[str]) -> str:
 
 def leaks(report: Report) -> str | None:
     """A sentence where the train split has images of these, too."""
-    if report.findings is not None:
-        groups = [image for group in report.findings.leaks for image in group.images]
-        shared = {image.index for image in groups if image.split == "eval"}
-        if shared:
-            are = "images are" if len(shared) > 1 else "image is"
-            return (
-                f"{len(shared)} of the {report.evaluation.images} {are} {IN_BOTH}, or nearly the "
-                "same image: the figures look better than they are."
-            )
+    if report.findings is not None and (sentence := leak_sentence(report.findings)):
+        return f"{sentence}."
     for note in _notes(report):
         sentence, _, _ = note.partition("\n")
         if IN_BOTH in sentence:

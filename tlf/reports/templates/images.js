@@ -68,7 +68,7 @@
       const close = element("small", {}, similarity.toFixed(2));
       return element("li", { title: name }, frame, element("bdi", {}, label), " ", close);
     });
-    const title = element("p", { class: "muted" }, "Nearest training images");
+    const title = element("p", { class: "muted" }, "Nearest train images");
     slot.append(title, element("ul", {}, ...items));
   };
 

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from tlf.data.loading import EVAL_BATCH, Batch, make_batches
-from tlf.data.transfer import on_device
 from tlf.data.transforms import normalize
 from tlf.training.embeddings import plain_train_images
-from tlf.training.features import Events, activations, model_inputs, stores_train
+from tlf.training.features import Events, activations, model_inputs, plain_batches, stores_train
 from tlf.training.job import Job
 from tlf.training.segments.segment import Segment
 
@@ -27,19 +26,13 @@ def train_logits(
         segment: the last one, if it trains the head alone; what it stores is used.
     """
     images, classifier = plain_train_images(job), job.classifier.eval()
-    batches = [[(0, index) for index in batch] for batch in make_batches(indices, EVAL_BATCH)]
     stored = None
     if segment is not None and stores_train(job, job.recipe.phases[-1], segment):
         title = f"{len(images.labels)} train images"
         stored = yield from activations(job, segment, "train", images, 0, title)
-    loaded = (
-        on_device(job.loaders.batches(images, batches), job.accelerator.device)
-        if stored is None
-        else stored.batches(batches)
-    )
     partition = None if segment is None else segment.partition
     rows: list[Tensor] = []
-    for batch in loaded:
+    for batch in plain_batches(job, images, make_batches(indices, EVAL_BATCH), stored):
         inputs = _inputs(job, segment, batch)
         with job.accelerator.autocast():
             logits = (

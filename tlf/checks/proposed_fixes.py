@@ -15,7 +15,7 @@ from tlf.data.fixes import Fix
 from tlf.data.inspection.readable import Unreadable
 
 
-def proposals(checked: Checked) -> list[Fix]:
+def proposed_fixes(checked: Checked) -> list[Fix]:
     """A row for each image that a check names."""
     rows: dict[tuple[str, str], Fix] = {}
     for fix in _all(checked.findings, checked.unreadable):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tlf.cli.evaluation import left_out, result_lines, unknown_text
 from tlf.evaluation.evaluate import Evaluated
+from tlf.evaluation.summary import left_out, result_lines, unknown_text
 from tlf.metrics.comparison import compare
 from tlf.metrics.evaluation import evaluation
 from tlf.metrics.predicted import Predicted

@@ -5,7 +5,7 @@ import pytest
 
 from reported import jpeg, predicted_of, report_of
 from tlf.metrics.predicted import Predicted
-from tlf.reports.compose import panels_of, write
+from tlf.reports.report_page import panels_of, write_report_page
 
 
 def test_panels_stand_in_the_order_of_the_page(tmp_path):
@@ -13,7 +13,7 @@ def test_panels_stand_in_the_order_of_the_page(tmp_path):
     ids = [panel.id for panel in panels_of(report)]
     assert ids[0] == "verdict"
     assert ids.index("classes") < ids.index("confusion") < ids.index("images")
-    write(report, tmp_path / "report.html")
+    write_report_page(report, tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "3 images, 2 classes" in html
 
@@ -32,7 +32,7 @@ def drawn(classes, images):
 
 def test_many_classes(tmp_path):
     report = report_of(drawn(1000, 2000), read=lambda image: jpeg(image % 8))
-    write(report, tmp_path / "report.html")
+    write_report_page(report, tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert html.count("<tr>") < 200  # the script adds the others
     assert "The 20 of 1,000 classes with the most errors" in html
@@ -43,7 +43,7 @@ def test_a_page_of_a_thousand_classes_and_fifty_thousand_images_is_small_and_ope
     browser, tmp_path
 ):
     path = tmp_path / "report.html"
-    write(report_of(drawn(1000, 50_000), read=lambda image: jpeg(image, side=96)), path)
+    write_report_page(report_of(drawn(1000, 50_000), read=lambda image: jpeg(image, side=96)), path)
     assert path.stat().st_size < 6_000_000
     started = monotonic()
     browser.open(path)

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from checked_images import BROKEN, EVERYTHING, LEAK, SUSPECT, checked, image
 from tlf.checks.findings import Duplicates
-from tlf.checks.proposals import proposals
+from tlf.checks.proposed_fixes import proposed_fixes
 from tlf.data.fixes import Fix, with_fixes, write_fixes
 from tlf.tasks.single_label import SingleLabel
 
 
 def test_each_image_has_a_row_and_only_the_safe_ones_change_something():
-    assert proposals(checked(**EVERYTHING)) == [
+    assert proposed_fixes(checked(**EVERYTHING)) == [
         Fix("train", "gone.jpg", "ant", "", "yes", "cannot be read: the file is empty"),
         Fix("train", "t0.jpg", "ant", "", "yes", "the same bytes as eval image e0.jpg"),
         Fix("train", "t1.jpg", "bee", reason="nearly the same as eval image e1.jpg"),
@@ -27,7 +27,7 @@ def test_each_image_has_a_row_and_only_the_safe_ones_change_something():
 
 
 def test_an_image_with_several_faults_has_one_row():
-    (row,) = proposals(
+    (row,) = proposed_fixes(
         checked(duplicates=(LEAK,), suspects=(replace(SUSPECT, image=LEAK.images[0]),))
     )
     assert (row.path, row.leave_out) == ("t0.jpg", "yes")
@@ -36,7 +36,7 @@ def test_an_image_with_several_faults_has_one_row():
 
 def test_a_class_keeps_train_images():
     group = Duplicates((*(image("train", i) for i in (0, 3, 6)), image("eval", 0)), True, 1.0)
-    rows = proposals(checked(duplicates=(group,)))
+    rows = proposed_fixes(checked(duplicates=(group,)))
     assert [(row.path, row.leave_out) for row in rows] == [
         ("t0.jpg", ""), ("t3.jpg", ""), ("t6.jpg", "")
     ]  # fmt: skip
@@ -44,16 +44,16 @@ def test_a_class_keeps_train_images():
 
 def test_a_shared_image_with_two_labels_is_left_to_a_person():
     group = Duplicates((image("train", 0), image("eval", 1, "bee")), True, 1.0)
-    assert [row.leave_out for row in proposals(checked(duplicates=(group,)))] == ["", ""]
+    assert [row.leave_out for row in proposed_fixes(checked(duplicates=(group,)))] == ["", ""]
 
 
 def test_nothing_found_gives_no_rows():
-    assert proposals(checked()) == []
+    assert proposed_fixes(checked()) == []
 
 
 def test_the_file_fits_the_images(tmp_path):
     found = checked(**{**EVERYTHING, "unreadable": ()})
-    write_fixes(tmp_path / "fixes.csv", proposals(found))
+    write_fixes(tmp_path / "fixes.csv", proposed_fixes(found))
     labels = (0, 1, 2, 0, 1, 2, 0, 1, 2)  # as the findings have them
     splits = replace(found.splits, train=replace(found.splits.train, labels=labels))
     fixed = with_fixes(splits, str(tmp_path / "fixes.csv"), SingleLabel())

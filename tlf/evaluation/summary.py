@@ -1,4 +1,4 @@
-"""What ``tlf evaluate`` prints."""
+"""What a model is worth, in lines of text: what ``tlf evaluate`` prints."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING

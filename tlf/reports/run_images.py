@@ -1,5 +1,5 @@
-"""The images of a run, and the training images that look most like them, as far as they can be had:
-a page is about figures, which need neither.
+"""The images of a run, their nearest train images, and what a check finds in both: as far as they
+can be had. A page is about figures, which need none of them.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -14,7 +14,7 @@ from tlf.recipe.plan import find_splits, read_plan
 from tlf.reports.neighbours import neighbours
 from tlf.reports.ranking import featured, listed
 from tlf.reports.report import Neighbour, RunRecord
-from tlf.reports.thumbnails import MOST
+from tlf.reports.thumbnails import MOST_THUMBNAILS
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a page shows beside figures."""
+class RunImages:
+    """What a page shows of a run's images."""
 
     read: Callable[[int], bytes] | None = None
     """The bytes of the i-th predicted image."""
@@ -37,15 +37,15 @@ class Material:
     """Sentences: what cannot be shown, and why."""
 
 
-def material_of(
+def images_of(
     run: RunRecord, predicted: Predicted, *, embed: bool
-) -> Generator[Prepared | Notice | Stored, None, Material]:
+) -> Generator[Prepared | Notice | Stored, None, RunImages]:
     """Find the images of a run by its recipe.
 
     Parameters:
         run: the run.
         predicted: its predictions.
-        embed: whether to find the nearest training images, and to check the images, by their
+        embed: whether to find the nearest train images, and to check the images, by their
             embeddings.
     """
     if not embed:
@@ -56,31 +56,31 @@ def material_of(
         images = _images(run, predicted)
         if images.missing:  # what hides the images hides their neighbours
             return images
-        why = f"The nearest training images are not shown: {_in_a_line(error)}."
-        return Material(images.read, missing=(why,))
+        why = f"The nearest train images are not shown: {_in_a_line(error)}."
+        return RunImages(images.read, missing=(why,))
 
 
-def _images(run: RunRecord, predicted: Predicted) -> Material:
+def _images(run: RunRecord, predicted: Predicted) -> RunImages:
     """The images without their neighbours."""
     try:
         splits = find_splits(read_plan(run.folder / "recipe.toml"))
     except TlfError as error:
-        return Material(missing=(f"Images are not shown: {_in_a_line(error)}.",))
+        return RunImages(missing=(f"Images are not shown: {_in_a_line(error)}.",))
     return _found(splits.eval, predicted)
 
 
-def _found(split: Split, predicted: Predicted) -> Material:
+def _found(split: Split, predicted: Predicted) -> RunImages:
     """The predicted images in a split, which may have others, too."""
     places = {name: place for place, name in enumerate(split.names)}
     if gone := sum(name not in places for name in predicted.names):
         why = f"{gone} of the {len(predicted)} images are no longer among those of the recipe"
-        return Material(missing=(f"Images are not shown: {why}.",))
-    return Material(read=lambda image: split.read(places[predicted.names[image]]))
+        return RunImages(missing=(f"Images are not shown: {why}.",))
+    return RunImages(read=lambda image: split.read(places[predicted.names[image]]))
 
 
 def _with_neighbours(
     run: RunRecord, predicted: Predicted
-) -> Generator[Prepared | Notice | Stored, None, Material]:
+) -> Generator[Prepared | Notice | Stored, None, RunImages]:
     from tlf.runs.finished import open_finished
     from tlf.training.embeddings import embeddings
 
@@ -93,14 +93,14 @@ def _with_neighbours(
         findings, unchecked = yield from _checked(job, embedded)
     splits = {"train": job.splits.train, "eval": job.splits.eval}
     places = {name: place for place, name in enumerate(job.splits.eval.names)}
-    asked = featured(predicted, listed(predicted))[:MOST]
+    asked = featured(predicted, listed(predicted))[:MOST_THUMBNAILS]
     near = neighbours(
         embedded,
         job.splits.train,
         job.splits.classes,
         [places[predicted.names[image]] for image in asked],
     )
-    return Material(
+    return RunImages(
         read=found.read,
         neighbours=dict(zip(asked, near.values(), strict=True)),
         findings=findings,

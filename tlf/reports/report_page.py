@@ -42,7 +42,7 @@ def panels_of(report: Report) -> list[Panel]:
     return [*own, *plugins.panels]
 
 
-def write(report: Report, path: Path) -> None:
+def write_report_page(report: Report, path: Path) -> None:
     """Write the page of a report, whole or not at all. A file of that name is replaced.
 
     Raises:
