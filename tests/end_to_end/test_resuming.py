@@ -19,10 +19,11 @@ from timm.optim import list_optimizers
 
 from places import ROOT
 from run_files import different_tensors
-from stopped_runs import COMMON, RECIPE, stop_after, write
+from stopped_runs import COMMON, HEAD_ALONE, RECIPE, stop_after, write
 from tlf.builtin.optimizers import tlf_optimizers
 from tlf.builtin.schedulers import tlf_schedulers
 from tlf.events import Updated
+from tlf.inference.head import load_head
 from tlf.inference.predict import load_classifier
 from tlf.runs.history import read_history
 from tlf.runs.record import RunStarted
@@ -93,8 +94,15 @@ def assert_same(one: Path, other: Path):
     for name in ("model.safetensors", "head.safetensors"):
         assert different_tensors(one / name, other / name) == []
     assert figures(one) == figures(other)
+    assert learnt(one) == learnt(other)
     for name in ("predictions.csv", "segments.jsonl"):
         assert (one / name).read_text() == (other / name).read_text()
+
+
+def learnt(folder):
+    """What is known of a model besides its weights."""
+    about = load_head(folder / "head.safetensors").metadata
+    return about.metrics, about.calibrated, about.unlike
 
 
 def figures(folder):
@@ -193,6 +201,32 @@ def test_killed_at_thirty_random_moments(tmp_path, images, whole, runs):
             assert len(hits) >= 5, "all hit at the same places"
             return
     raise AssertionError(f"only {kills} kills hit")
+
+
+CALIBRATED = {
+    "calibration = 0.2": HEAD_ALONE.replace('"backbone"', '"norms"'),
+    'calibration = "out-of-fold"': HEAD_ALONE,
+}
+"""How a model is calibrated → the rest of the recipe."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calibration", CALIBRATED)
+def test_a_calibrated_run_is_killed_and_trained_further(tmp_path, images, runs, calibration):
+    """What is learnt besides the weights is the same, too; so it is after further epochs."""
+    more = 'unlike = true\nmetrics = ["macro-f1", "balanced-accuracy"]'
+    text, longer = f"{calibration}\n{more}\n{CALIBRATED[calibration]}", ["phases.head.epochs=4"]
+    (short, one), (long, further), (path, output) = (
+        write(tmp_path, images, name, text) for name in ("short", "long", "killed")
+    )
+    list(run(short))
+    list(run(long, longer))
+    assert runs.whole("run", path, "before-update", 3) == -signal.SIGKILL
+    assert runs.whole("resume", output, "before-head", 1) == -signal.SIGKILL
+    assert runs.whole("resume", output) == 0
+    assert_same(one, output)
+    list(resume(output, longer))
+    assert_same(further, output)
 
 
 def stored(output):

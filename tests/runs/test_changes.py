@@ -72,8 +72,10 @@ def test_renamed_classes_are_noticed(finished):
     )
 
 
-def test_every_difference_is_named(finished):
-    job = reopened(finished, "phases.all.lr=0.5", "batch_size=4", "phases.head.ema=0.5")
+def test_every_difference_is_named(run_copy):
+    path = run_copy / "recipe.toml"
+    path.write_text(path.read_text().replace('name = "head"', 'name = "head"\nema = 0.5'))
+    job = reopened(run_copy, "phases.all.lr=0.5", "batch_size=4")
     job = replace(job, manifests={**job.manifests, "eval": "0" * 64}, backbone_sha256="1" * 64)
     edited = [
         "  batch_size was 8 and is 4",
@@ -84,19 +86,19 @@ def test_every_difference_is_named(finished):
         "  the weights of the backbone changed",
         "  the images of the eval split, their names or their labels changed",
     ]
-    title = f"the run in {finished} cannot be resumed as it was started:"
+    title = f"the run in {run_copy} cannot be resumed as it was started:"
     record = (
         "recipe.toml in the run's folder is a record: undo the edit, and write changes after the "
-        f"run, such as tlf resume {finished} batch_size=4"
+        f"run, such as tlf resume {run_copy} batch_size=4"
     )
     undo = "undo the changes, or resume with them: --changed"
-    changes = find_changes(finished, job)
-    assert refused(finished, changes) == [title, *edited, *others, record, undo]
-    assert refused(finished, changes, changed=True) == [title, *edited, record]
+    changes = find_changes(run_copy, job)
+    assert refused(run_copy, changes) == [title, *edited, *others, record, undo]
+    assert refused(run_copy, changes, changed=True) == [title, *edited, record]
     given = ["batch_size=4", "phases.all.lr=0.5", "phases.0.ema=0.5"]
-    changes = find_changes(finished, job, given)
-    assert refused(finished, changes) == [title, *others, undo]
-    check_allowed(finished, changes, changed=True)
+    changes = find_changes(run_copy, job, given)
+    assert refused(run_copy, changes) == [title, *others, undo]
+    check_allowed(run_copy, changes, changed=True)
     assert changes.sentences == tuple(line.strip() for line in (*edited, *others))
 
 
@@ -120,6 +122,23 @@ def test_an_edited_recipe_in_the_folder_of_a_run_is_noticed(run_copy):
     path.write_text(path.read_text().replace("lr = 0.01", "lr = 0.02"))
     assert find_changes(run_copy, reopened(run_copy)).sentences == (
         "phases.1.lr was 0.01 and is 0.02",
+    )
+
+
+def test_options_that_a_newer_tlf_has_added_are_no_changes(run_copy):
+    """Neither the record nor recipe.toml of a run of an older one has them."""
+    path = run_copy / "recipe.toml"
+    new = ('calibration = "eval"\n', "coverage = 0.9\n", "dropout = 0.0\n")
+    older = path.read_text()
+    for line in new:
+        assert line in older
+        older = older.replace(line, "")
+    path.write_text(older)
+    edit(run_copy / "provenance.json", lambda provenance: provenance.update(recipe=older))
+    assert find_changes(run_copy, reopened(run_copy)).sentences == ()
+    job = reopened(run_copy, "coverage=0.8")
+    assert find_changes(run_copy, job, ["coverage=0.8"]).sentences == (
+        "coverage was not set and is 0.8",
     )
 
 

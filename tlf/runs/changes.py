@@ -10,7 +10,7 @@ from tlf.errors import RunError, in_shell
 from tlf.recipe.overrides import given_keys
 from tlf.recipe.paths import path_keys
 from tlf.runs.folder import read_provenance
-from tlf.runs.identity import Difference, differences, job_identity
+from tlf.runs.identity import Difference, differences, flat, job_identity
 from tlf.training.job import Job
 
 FREE = ("output", "workers", "checkpoint_every", "keep_state", "report", "cache.mode",
@@ -79,12 +79,13 @@ def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Chang
     unrecorded = "recipe" not in recorded
     now = job_identity(job)
     try:
-        recipe = (folder / "recipe.toml").read_text(encoding="utf-8") if unrecorded else None
+        recipe = (folder / "recipe.toml").read_text(encoding="utf-8")
         before = {"recipe": recipe, **recorded}
         keys = given_keys(tomllib.loads(before["recipe"]), overrides)
         free = tuple(key for key in FREE if key not in FIXED or key not in keys)
         found = [*differences(before, now, free)]
         places = {*_movable(job, before, now)}
+        said = {*flat(tomllib.loads(before["recipe"])), *flat(tomllib.loads(recipe))}
         [*recorded.get("earlier", [])]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(
@@ -93,10 +94,12 @@ def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Chang
         ) from error
     moved = [one for one in found if one.part == "recipe" and one.what in places]
     recipes = [one for one in found if one.part == "recipe" and one not in moved]
+    # What nobody has written is the default of an option that a newer tlf has added.
+    written = [one for one in recipes if one.what in said]
     return Changes(
         recorded,
         given=tuple(one for one in recipes if _is_given(one, keys)),
-        edited=tuple(one for one in recipes if not _is_given(one, keys)),
+        edited=tuple(one for one in written if not _is_given(one, keys)),
         others=tuple(one for one in found if one.part not in ("recipe", *keys)),
         moved=tuple(f"{one.since()}: it is the same" for one in moved),
         unrecorded=unrecorded,
