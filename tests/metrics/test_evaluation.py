@@ -63,7 +63,7 @@ def test_headline_figures_are_those_of_scikit_learn(table):
         expected["balanced_accuracy"] = sk.balanced_accuracy_score(labels, said)
         if len(classes) > 1:
             expected["nll"] = sk.log_loss(labels, rows, labels=every)
-            expected["brier"] = sk.brier_score_loss(labels, rows, labels=every)
+    expected["brier"] = brier(labels, rows)
     if len(classes) > 5:  # scikit-learn takes the last of equal probabilities, tlf the first
         backwards = len(classes) - 1 - labels
         top5 = sk.top_k_accuracy_score(backwards, rows[:, ::-1], k=5, labels=every)
@@ -77,6 +77,13 @@ def test_headline_figures_are_those_of_scikit_learn(table):
 
 def most(labels):
     return int(np.bincount(labels).argmax())
+
+
+def brier(labels, rows):
+    """``sk.brier_score_loss`` before 1.7 takes two classes only."""
+    classes = rows.shape[1]
+    mean = sk.mean_squared_error(np.eye(classes)[labels], rows)  # over images and classes
+    return mean * (1 if classes == 2 else classes)
 
 
 def ece(labels, said, rows):
@@ -157,7 +164,7 @@ def test_intervals_are_those_of_a_plain_bootstrap_with_scikit_learn(name):
         plain["macro_f1"].append(sk.f1_score(*of, **macro))
         plain["macro_precision"].append(sk.precision_score(*of, **macro))
         plain["nll"].append(sk.log_loss(labels, rounded, sample_weight=weight, labels=every))
-        plain["brier"].append(sk.brier_score_loss(of[0], rounded[taken], labels=every))
+        plain["brier"].append(brier(of[0], rows[taken]))
         recalls.append(sk.recall_score(*of, average=None, labels=every, **NAN))
     result = evaluation(found, resamples=count, seed=5)
     for metric, values in plain.items():
