@@ -23,8 +23,8 @@ PAGE = "report.html"
 """The file in the folder of a run."""
 
 LEFT_OUT = (
-    "The nearest training images and the check of all images were left out; `tlf report RUN` adds "
-    "them."
+    "The nearest training images and the check of all images were left out; this adds them: "
+    "tlf report {}"
 )
 
 Events = Prepared | Notice | Stored
@@ -85,6 +85,7 @@ def reported(
     record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
     figures = evaluation(predicted)
     calibrated, unknown = _calibrated(folder)
+    left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
     material = Material()
     if images or neighbours:
         material = yield from material_of(record, predicted, embed=neighbours)
@@ -98,7 +99,7 @@ def reported(
         findings=material.findings,
         read_found=material.read_found if images else None,
         calibrated=calibrated,
-        missing=(*material.missing, *unknown, *([] if neighbours else [LEFT_OUT])),
+        missing=(*material.missing, *unknown, *left_out),
     )
     write(report, path)
     if plots is not None:

@@ -53,5 +53,5 @@ def test_a_page_opens_with_images_that_both_splits_have():
     pair = tuple(ImageRef(split, 3, "a.jpg", "ant") for split in ("train", "eval"))
     found = Findings({}, {}, duplicates=(Duplicates(pair, exact=True, similarity=1.0),))
     report = replace(report_of(GOOD), findings=found)
-    assert leaks(report).startswith(f"1 of the 400 image is {IN_BOTH}")
+    assert leaks(report).startswith(f"1 of the 400 images is {IN_BOTH}")
     assert "Take care" in panel(report).html

@@ -87,10 +87,10 @@ def leaks(report: Report) -> str | None:
         groups = [image for group in report.findings.leaks for image in group.images]
         shared = {image.index for image in groups if image.split == "eval"}
         if shared:
-            are = "images are" if len(shared) > 1 else "image is"
+            are = "are" if len(shared) > 1 else "is"
             return (
-                f"{len(shared)} of the {report.evaluation.images} {are} {IN_BOTH}, or nearly the "
-                "same image: the figures look better than they are."
+                f"{len(shared)} of the {report.evaluation.images} images {are} {IN_BOTH}, or "
+                "nearly the same image: the figures look better than they are."
             )
     for note in _notes(report):
         sentence, _, _ = note.partition("\n")
