@@ -8,6 +8,7 @@ from tlf.metrics.evaluation import evaluation
 from tlf.metrics.predicted import Predicted
 from tlf.notebook import MOST_ROWS, html_table
 from tlf.results import RunResult
+from tlf.tasks.metric import Metric
 
 
 def test_results_are_small_tables():
@@ -16,6 +17,11 @@ def test_results_are_small_tables():
     assert "<caption>all 3</caption>" in html
     assert "<th>eval top-1</th>" in html
     assert "<td>87.50%</td>" in html
+    f1 = Metric("macro_f1", "macro-F1", higher_is_better=True, is_rate=True)
+    of_recipe = epoch("head", 0, described={"macro_f1": f1})
+    of_recipe.metrics["macro_f1"] = 0.5
+    assert "<th>eval macro-F1</th>" in (html := of_recipe._repr_html_())
+    assert "<td>50.00%</td>" in html
     html = RunResult("runs/<b>", history[-1], history, 12.4, "stopped <i>")._repr_html_()
     assert "<caption>runs/&lt;b&gt;; best: all 3; 12 s; stopped &lt;i&gt;</caption>" in html
     assert html.count("<tr>") == 6

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tlf.tasks import metric_of
-
 if TYPE_CHECKING:
     from tlf.results import EpochResult
 
@@ -33,8 +31,8 @@ def html_table(caption: str, columns: Sequence[str], rows: Sequence[Iterable[obj
 
 def epoch_table(caption: str, epochs: Sequence["EpochResult"]) -> str:
     """Epochs as a table."""
-    names = dict.fromkeys(name for one in epochs for name in one.metrics)
-    metrics = [*map(metric_of, names)]
+    found = {name: one.metric(name) for one in epochs for name in one.metrics}
+    metrics = [*found.values()]
     rows = [
         [
             one.phase,

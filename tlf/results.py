@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from tlf.notebook import epoch_table
 from tlf.tasks import DEFAULT_MONITOR, metric_of
-from tlf.tasks.metric import Metric
+from tlf.tasks.metric import LOSS, Metric
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,12 @@ TRAIN = "train_"
 
 PREFIXES = {EVAL: "metrics", TRAIN: "train_metrics"}
 """Prefix → field."""
+
+
+def measured(results: Iterable[EpochResult]) -> list[Metric]:
+    """The metrics of the evaluations beside the loss, the main one first."""
+    found = {name: result.metric(name) for result in results for name in result.metrics}
+    return [metric for name, metric in found.items() if name != LOSS.name]
 
 
 def merit(result: EpochResult, monitor: str) -> float:

@@ -11,8 +11,8 @@ from tlf.cli.charts.canvas import ASCII, BRAILLE, Canvas, characters_of
 from tlf.cli.charts.curves import NARROWEST, ROWS, curve_lines
 
 
-def lines(history, width=80, characters=BRAILLE, segments=()):
-    return [*curve_lines(history, segments, width, characters)]
+def lines(history, width=80, characters=BRAILLE, segments=(), best=None):
+    return [*curve_lines(history, segments, best, width, characters)]
 
 
 def dots(text):
@@ -46,6 +46,20 @@ def test_the_loss_and_the_main_metric_fit_the_width():
     ]
     assert axis.index("▲") > names.index("all")
     assert max(map(len, lines(two_phases(), 20)[1 : ROWS + 2])) == NARROWEST
+
+
+def test_the_best_epoch_is_on_the_axis_and_every_metric_has_a_chart():
+    history = [epoch("all", n) for n in range(4)]
+    history[2].metrics["macro_f1"] = 0.5
+    made = lines(history, best=history[2])
+    assert [line.partition(":")[0] for line in made if ": eval" in line] == [
+        "loss", "top-1", "macro_f1"
+    ]  # fmt: skip
+    axis, names = made[ROWS + 1 : ROWS + 3]
+    assert names.split() == ["all", "4", "epochs"]
+    assert axis.count("●") == 1
+    assert axis.index("┴") < len(axis) // 2 < axis.index("●")
+    assert "o" in lines(history, characters=ASCII, best=history[2])[ROWS + 1]
 
 
 def test_a_higher_figure_is_higher():

@@ -22,6 +22,7 @@ from tlf.reports.plots.stages import stages_plot
 from tlf.reports.plots.two_classes import two_class_plots
 from tlf.reports.plots.write import plots_of, write_plots
 from tlf.reports.strip import strip
+from tlf.tasks.metric import Metric
 
 EVIL = "</svg><script>alert(1)</script>"
 
@@ -93,6 +94,12 @@ def test_learning_curves_show_every_epoch():
     shown = texts(svg(top1))
     assert {"head", "all", "train", "eval", "thaw", "best epoch", "80%"} <= {*shown}
     assert not [*curve_plots([], [], None)]
+    f1 = Metric("macro_f1", "macro-F1", higher_is_better=True, is_rate=True)
+    more = epoch("head", 0, described={"macro_f1": f1})
+    more.metrics["macro_f1"] = 0.5
+    *_, plot = curve_plots([more], (), more)
+    assert plot.title == "Macro-F1 by epoch"
+    assert plot.table.rows == (("head 1 (best)", "–", "50.00%", ""),)
 
 
 def test_curves_of_one_epoch_and_of_endless_losses():
@@ -199,6 +206,7 @@ def test_the_strip_on_paper_has_patterns_and_words():
     assert "layer1: frozen in 2, trains in 3" in plot.description
     root = svg(plot)
     assert {"frozen", "trains", "head", "stem"} <= {*texts(root)}
+    assert [one for one in texts(root) if one and one.isdigit()] == ["1", "2", "1", "2", "3"]
     assert marks(root, "pattern")
 
 

@@ -14,7 +14,7 @@ def test_the_report_of_a_run(run_copy):
     for text in ("<h1><bdi>run</bdi></h1>", "11 images, 2 classes", "val/circles/odd.jpg"):
         assert text in html
     assert "data:image/jpeg" in html
-    assert "`tlf report RUN` adds them" in html
+    assert "adds them: tlf report " in html
     panels = re.findall(r'<section id="([\w-]+)"', html)
     assert panels == [
         "verdict", "what-trained", "curves", "classes", "confusion", "images", "calibration",

@@ -92,6 +92,6 @@ def described_backbone(plan: Plan) -> str:
 def _about_weights(plan: Plan) -> Iterator[str]:
     if (weights := getattr(plan.recipe.backbone, "weights", None)) in _PLAIN:
         yield (
-            f"weights {weights!r} have seen no photographs: weights that have find more, and with "
-            "fewer false alarms; write backbone.weights=IMAGENET1K_V1, or the file of such weights"
+            f"weights {weights!r} have seen no photographs, so expect false alarms; "
+            "for photographs, write backbone.weights=IMAGENET1K_V1, or the file of such weights"
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tlf.cli.lines import audit_lines
 from tlf.events import SegmentStarted
-from tlf.results import EpochResult
+from tlf.results import EpochResult, measured
 from tlf.runs.history import best_of
 from tlf.tasks import DEFAULT_MONITOR
 from tlf.tasks.metric import LOSS, Metric
@@ -17,7 +17,7 @@ DASH = "{} –: labels were mixed, a plugin made the steps, or an older tlf ran"
 def history_lines(results: Iterable[EpochResult], monitor: str = DEFAULT_MONITOR) -> Iterator[str]:
     """The epochs of a run: two lines of titles, a line for each epoch, what the signs mean."""
     epochs = list(results)
-    width, metrics, best = _width(epochs), _metrics(epochs), best_of(epochs, monitor)
+    width, metrics, best = _width(epochs), measured(epochs), best_of(epochs, monitor)
     yield f"{'':<{width}}           train{'eval':>17}".rstrip()
     yield (
         f"{'phase':<{width}} epoch {_titles(metrics[:1])}{_titles(metrics)}"
@@ -48,7 +48,7 @@ def side_by_side(
         monitors: run → the figure that decides which epoch is the best.
     """
     every = [epoch for epochs in histories.values() for epoch in epochs]
-    width, metrics = _width(every), _metrics(every)
+    width, metrics = _width(every), measured(every)
     names = {run: f"run {number}" for number, run in enumerate(histories, start=1)}
     best = {run: best_of(epochs, monitors[run]) for run, epochs in histories.items()}
     found = {run: {(e.phase, e.epoch): e for e in epochs} for run, epochs in histories.items()}
@@ -129,11 +129,6 @@ def _star(epoch: EpochResult, best: EpochResult | None) -> str:
 
 def _width(epochs: Iterable[EpochResult]) -> int:
     return max([len("phase"), *(len(epoch.phase) for epoch in epochs)])
-
-
-def _metrics(epochs: Iterable[EpochResult]) -> list[Metric]:
-    found = {name: epoch.metric(name) for epoch in epochs for name in epoch.metrics}
-    return [metric for name, metric in found.items() if name != LOSS.name]
 
 
 def _titles(metrics: Iterable[Metric]) -> str:

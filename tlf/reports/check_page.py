@@ -41,11 +41,11 @@ def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> 
 
 def _panels(checked: Checked) -> list[Panel]:
     found = findings_panel(checked.findings, checked.read)
-    return [found, *filter(None, [fixes_panel(checked), _notes(checked)])]
+    return [*filter(None, [_notes(checked), found, fixes_panel(checked)])]
 
 
 def _notes(checked: Checked) -> Panel | None:
-    """What was noted on the way; None where nothing was."""
+    """What to know before the findings are read; None where nothing was noted."""
     notes = [*checked.notes, *checked.findings.notes]
     return Panel("notes", "Notes", render("notes.html", notes=notes)) if notes else None
 

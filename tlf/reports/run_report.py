@@ -23,8 +23,8 @@ PAGE = "report.html"
 """The file in the folder of a run."""
 
 LEFT_OUT = (
-    "The nearest train images and the check of all images were left out; `tlf report RUN` adds "
-    "them."
+    "The nearest train images and the check of all images were left out; this adds them: "
+    "tlf report {}"
 )
 
 Events = Prepared | Notice | Stored
@@ -85,6 +85,7 @@ def reported(
     record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
     figures = evaluation(predicted)
     calibrated, unknown = _calibrated(folder)
+    left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
     found = RunImages()
     if images or neighbours:
         found = yield from images_of(record, predicted, embed=neighbours)
@@ -98,7 +99,7 @@ def reported(
         findings=found.findings,
         read_found=found.read_found if images else None,
         calibrated=calibrated,
-        missing=(*found.missing, *unknown, *([] if neighbours else [LEFT_OUT])),
+        missing=(*found.missing, *unknown, *left_out),
     )
     write_report_page(report, path)
     if plots is not None:

@@ -37,7 +37,7 @@ def test_learning_curves(main, finished, run_copy, monkeypatch):
     assert out.startswith("loss: eval ")
     assert "\ntop-1: eval " in out
     assert max(map(len, out.splitlines())) == 60
-    assert out.endswith("▲ more tensors train than before\n")
+    assert "\n▲ more tensors train than before\n● the best epoch, by eval_top1: " in out
     (run_copy / "segments.jsonl").unlink()  # as an older tlf leaves it
     code, both, _ = main("history", finished, run_copy, "--plot")
     assert code == 0

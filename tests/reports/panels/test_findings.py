@@ -3,7 +3,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from histories import report
+from histories import record, report, two_phases
 from tlf.checks.findings import (
     Duplicates,
     Findings,
@@ -64,6 +64,12 @@ def test_without_images_there_are_no_thumbnails():
     assert panel(report()) is None
     assert "<img" not in panel(report(findings=FOUND)).html
     assert panel(report(findings=FOUND, read_found=picture)).html.count("<img") == 6
+
+
+def test_the_page_of_a_run_names_the_command_that_corrects_train_images():
+    command = "tlf check &#39;runs/my run/recipe.toml&#39;"
+    assert command in panel(report(record(two_phases()), findings=FOUND)).html
+    assert "tlf check" not in findings_panel(FOUND).html
 
 
 def test_long_lists_are_cut_and_counted():

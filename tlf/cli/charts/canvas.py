@@ -17,10 +17,12 @@ class Characters:
     """Where a phase begins."""
     thaw: str
     """Where more trains than before."""
+    best: str
+    """The best epoch."""
 
 
-BRAILLE = Characters((2, 4), "│", "└", "─", "┴", "▲")
-ASCII = Characters((1, 1), "|", "+", "-", "+", "^")
+BRAILLE = Characters((2, 4), "│", "└", "─", "┴", "▲", "●")
+ASCII = Characters((1, 1), "|", "+", "-", "+", "^", "o")
 
 
 def characters_of(encoding: str) -> Characters:
@@ -30,7 +32,7 @@ def characters_of(encoding: str) -> Characters:
     (True, True)
     """
     try:
-        "⣿┴▲".encode(encoding)
+        "⣿┴▲●".encode(encoding)
     except (UnicodeEncodeError, LookupError):
         return ASCII
     return BRAILLE

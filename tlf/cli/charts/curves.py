@@ -1,4 +1,4 @@
-"""The learning curves of a run in a terminal: the loss and the main metric, phase after phase."""
+"""The learning curves of a run in a terminal: the loss and the metrics, phase after phase."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -8,8 +8,7 @@ from tlf.cli.charts.canvas import Canvas, Characters
 from tlf.events import SegmentStarted
 from tlf.reports.plots.curves import phase_starts, thaws
 from tlf.reports.plots.plot import drawable
-from tlf.results import EpochResult
-from tlf.tasks import metric_of
+from tlf.results import EpochResult, measured
 from tlf.tasks.metric import LOSS, Metric
 
 ROWS = 10
@@ -25,20 +24,21 @@ Figures = Sequence[float | None]
 def curve_lines(
     epochs: Sequence[EpochResult],
     segments: Sequence[SegmentStarted],
+    best: EpochResult | None,
     width: int,
     characters: Characters,
 ) -> Iterator[str]:
-    """A chart of the loss, and one of the main metric. Where there are more epochs than columns of
+    """A chart of the loss, and one of each metric. Where there are more epochs than columns of
     dots, those of a column are shown by their mean.
 
     Parameters:
         epochs: the run's epochs.
         segments: its segments; empty where they are not known.
+        best: the best epoch; None: it is not marked.
         width: of the terminal, in columns.
         characters: what it can show.
     """
-    names = dict.fromkeys(name for one in epochs for name in one.metrics if name != LOSS.name)
-    for number, metric in enumerate([LOSS, *map(metric_of, names)][:2]):
+    for number, metric in enumerate([LOSS, *measured(epochs)]):
         if number:
             yield ""
         figures = {
@@ -48,13 +48,28 @@ def curve_lines(
                 for one in epochs
             ],
         }
-        yield from _chart(epochs, segments, metric, figures, max(width, NARROWEST), characters)
+        marks = _marks(epochs, segments, best, characters)
+        yield from _chart(epochs, marks, metric, figures, max(width, NARROWEST), characters)
     yield from _legend(epochs, segments, characters)
+
+
+def _marks(
+    epochs: Sequence[EpochResult],
+    segments: Sequence[SegmentStarted],
+    best: EpochResult | None,
+    characters: Characters,
+) -> dict[int, str]:
+    """Number of an epoch → its mark on the axis; the best epoch's is the most important one."""
+    return {
+        **{number: characters.start for number, _ in phase_starts(epochs)},
+        **dict.fromkeys(thaws(epochs, segments), characters.thaw),
+        **{number: characters.best for number, one in enumerate(epochs) if one == best},
+    }
 
 
 def _chart(
     epochs: Sequence[EpochResult],
-    segments: Sequence[SegmentStarted],
+    marks: Mapping[int, str],
     metric: Metric,
     figures: Mapping[str, Figures],
     width: int,
@@ -74,7 +89,7 @@ def _chart(
     yield _title(metric, figures, characters)
     for row, line in enumerate(canvas.lines()):
         yield f"{labels.get(row, ''):>{margin}} {characters.vertical}{line}".rstrip()
-    yield from _axis(epochs, segments, columns, canvas, margin)
+    yield from _axis(epochs, marks, columns, canvas, margin)
 
 
 def _legend(
@@ -131,12 +146,12 @@ def _draw(
 
 def _axis(
     epochs: Sequence[EpochResult],
-    segments: Sequence[SegmentStarted],
+    marks: Mapping[int, str],
     columns: Sequence[int],
     canvas: Canvas,
     margin: int,
 ) -> Iterator[str]:
-    """The axis, with a mark where a phase begins or more trains than before, and their names."""
+    """The axis with its marks, the names of the phases, and how many epochs there are."""
     characters = canvas.characters
     axis = [characters.horizontal] * canvas.columns
     names = [" "] * canvas.columns
@@ -145,10 +160,12 @@ def _axis(
     for (_, phase), place, end in zip(
         starts, places, [*places[1:], canvas.columns + 1], strict=True
     ):
-        axis[place] = characters.start
         shown = phase[: max(0, end - place - 1)]
         names[place : place + len(shown)] = shown
-    for number in thaws(epochs, segments):
-        axis[columns[number] // characters.dots[0]] = characters.thaw
+    for number, mark in marks.items():
+        axis[columns[number] // characters.dots[0]] = mark
+    count = f" {len(epochs):,} epoch{'' if len(epochs) == 1 else 's'}"
+    if not "".join(names[-len(count) :]).strip():
+        names[-len(count) :] = count
     yield f"{'':>{margin}} {characters.corner}{''.join(axis)}"
     yield f"{'':>{margin}}  {''.join(names)}".rstrip()

@@ -40,7 +40,7 @@ def command(runs: tuple[Path, ...], *, stages: bool, plot: bool) -> None:
     histories = {str(one): [*tlf.read_history(one)] for one in runs}
     monitors = {str(one): monitor_of(one) for one in runs}
     if plot:
-        lines = [*curves(histories, console)]
+        lines = [*curves(histories, monitors, console)]
     elif len(histories) > 1:
         lines = [*side_by_side(histories, monitors)]
     else:
@@ -57,11 +57,15 @@ def command(runs: tuple[Path, ...], *, stages: bool, plot: bool) -> None:
         say(console, line)
 
 
-def curves(histories: Mapping[str, Sequence[EpochResult]], console: "Console") -> Iterator[str]:
-    """The learning curves of each run, as wide as the console."""
+def curves(
+    histories: Mapping[str, Sequence[EpochResult]], monitors: Mapping[str, str], console: "Console"
+) -> Iterator[str]:
+    """The learning curves of each run, as wide as the console, and its best epoch."""
     from tlf.cli.charts.canvas import characters_of
     from tlf.cli.charts.curves import curve_lines
+    from tlf.runs.history import best_of
 
+    characters = characters_of(console.encoding)
     for number, (name, epochs) in enumerate(histories.items()):
         if len(histories) > 1:
             yield from ["", name] if number else [name]
@@ -69,4 +73,8 @@ def curves(histories: Mapping[str, Sequence[EpochResult]], console: "Console") -
             segments = [*tlf.read_segments(name)]
         except RunError:  # an older tlf wrote none: where something thaws is not marked
             segments = []
-        yield from curve_lines(epochs, segments, console.width, characters_of(console.encoding))
+        best = best_of(epochs, monitors[name])
+        yield from curve_lines(epochs, segments, best, console.width, characters)
+        if best is not None:
+            by = f"the best epoch, by {monitors[name]}"
+            yield f"{characters.best} {by}: {best.phase} {best.epoch + 1}"

@@ -51,7 +51,11 @@ WHY = 3
     "--output", type=click.Path(path_type=Path), metavar="FILE", callback=arguments.named_file,
     help="The file to write instead, such as found.csv; it is replaced.",
 )  # fmt: skip
-@click.option("--why", is_flag=True, help="Name the 3 most similar train images of each image.")
+@click.option(
+    "--why", is_flag=True,
+    help="Name the 3 most similar train images of each image. The number is the similarity: 1 is "
+    "the same.",
+)  # fmt: skip
 @click.option("-0", "--null", is_flag=True, help="With -: paths end with NUL: find -print0.")
 def command(
     run: Path,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def panel(report: "Report") -> Panel | None:
-    """The loss and the main metric by epoch; None where the page is about no run."""
+    """The loss and the metrics by epoch; None where the page is about no run."""
     run = report.run
     if run is None or not run.history:
         return None

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from tlf.errors import in_shell
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.thumbnails import MOST_THUMBNAILS, thumbnails
@@ -30,13 +31,15 @@ def panel(report: "Report") -> Panel | None:
     """The findings of a report; None where its images were not checked."""
     if report.findings is None:
         return None
-    return findings_panel(report.findings, report.read_found, largest=LARGEST_IN_REPORT)
+    recipe = in_shell(report.run.folder / "recipe.toml") if report.run else ""
+    return findings_panel(report.findings, report.read_found, LARGEST_IN_REPORT, recipe)
 
 
 def findings_panel(
     findings: "Findings",
     read: "Callable[[ImageRef], bytes] | None" = None,
     largest: int = LARGEST,
+    recipe: str = "",
 ) -> Panel:
     """Duplicates, leaks, labels that look wrong, classes that look alike, unreadable images.
 
@@ -44,6 +47,7 @@ def findings_panel(
         findings: what was found.
         read: the bytes of an image; None: no thumbnails.
         largest: the bytes of all thumbnails together, at most.
+        recipe: what ``tlf check`` makes fixes.csv from, where the page does not; empty: it does.
     """
     duplicates = [group for group in findings.duplicates if not group.across_splits]
     shown = [*_shown(findings, duplicates)]
@@ -57,6 +61,7 @@ def findings_panel(
         most=MOST,
         first=FIRST,
         count_of=_count_of,
+        recipe=recipe,
     )
     return Panel("findings", "Data", html)
 

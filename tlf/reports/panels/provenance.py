@@ -54,7 +54,7 @@ def tables(recorded: Mapping[str, Any]) -> Iterator[Facts]:
                 "device": hardware.get("device"),
                 "machine": hardware.get("machine"),
                 "CPU capability": hardware.get("cpu_capability"),
-                "precision": recorded.get("precision"),
+                "mixed precision": recorded.get("precision"),
                 "git revision": recorded.get("git_revision"),
             }
         ),

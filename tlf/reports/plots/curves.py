@@ -1,4 +1,4 @@
-"""Learning curves: the loss and the main metric of every epoch of a run."""
+"""Learning curves: the loss and the metrics of every epoch of a run."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil
@@ -17,9 +17,8 @@ from tlf.reports.plots.plot import (
     every_nth,
     number,
 )
-from tlf.results import EpochResult
+from tlf.results import EpochResult, measured
 from tlf.runtime.text import printable
-from tlf.tasks import metric_of
 from tlf.tasks.metric import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _MOST_NAMES = 12
 def curve_plots(
     history: Sequence[EpochResult], segments: Sequence[SegmentStarted], best: EpochResult | None
 ) -> Iterator[Plot]:
-    """The loss, the loss on a logarithmic scale, and the main metric; none without an epoch.
+    """The loss, the loss on a logarithmic scale, and each metric; none without an epoch.
 
     Parameters:
         history: the run's epochs.
@@ -49,8 +48,7 @@ def curve_plots(
     yield curves.plot("loss", LOSS)
     if any(v is not None and drawable(v) and v > 0 for v in curves.of(LOSS, "eval")):
         yield curves.plot("loss-log", LOSS, log=True)
-    names = dict.fromkeys(name for one in history for name in one.metrics if name != LOSS.name)
-    for metric in [metric_of(name) for name in names][:1]:
+    for metric in measured(history):
         yield curves.plot(metric.name, metric)
 
 
@@ -124,9 +122,10 @@ class _Curves:
             f"{split} {self._shown(metric, values[-1])}" for split, values in figures.items()
         )
         phases = ", ".join(printable(phase) for _, phase in self.starts)
+        title = f"{metric.title[:1].upper()}{metric.title[1:]} by epoch"
         return Plot(
             f"curve-{name}",
-            f"{metric.title.capitalize()} by epoch{', logarithmic scale' if log else ''}",
+            f"{title}{', logarithmic scale' if log else ''}",
             f"{len(self.history):,} epochs; phases: {phases}. "
             f"After the last epoch ({printable(last.phase)} {last.epoch + 1}): {shown}.",
             lambda figure: self._draw(figure, metric, figures, log=log),

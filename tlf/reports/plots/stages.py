@@ -1,6 +1,7 @@
 """What trained, for papers. A page shows it as a table that can be walked through."""
 
 from itertools import accumulate, pairwise
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tlf.reports.plots.plot import FROZEN, INK, TRAINS, Plot, Table, number
@@ -8,6 +9,7 @@ from tlf.reports.strip import Cell, Strip
 from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LOOKS = {
@@ -20,6 +22,9 @@ LOOKS = {
 
 MOST_NAMED = 8
 """So many phases have their names in the plot."""
+
+MOST_NUMBERED = 20
+"""So many columns have the number of their epoch."""
 
 WORDS = {"both": "frozen in a part", "unknown": "not measured"}
 """State → how it is called, where its name does not say it."""
@@ -69,6 +74,17 @@ def cell_words(cell: Cell) -> tuple[str, str, str, str]:
     return state, lr, number(cell.grad_norm, ".3g"), number(cell.update_ratio, ".2e")
 
 
+def _number_epochs(axes: "Axes", strip: Strip) -> None:
+    """Number the columns, or every n-th one, above the names of the phases."""
+    shown = range(0, len(strip.columns), ceil(len(strip.columns) / MOST_NUMBERED) or 1)
+    axes.xaxis.remove_overlapping_locs = False  # a phase of one epoch has both at one place
+    axes.set_xticks(
+        [n + 0.5 for n in shown], [str(strip.epochs[n]) for n in shown], minor=True, size=8
+    )
+    axes.tick_params(which="both", length=0)
+    axes.tick_params(axis="x", which="major", pad=16)
+
+
 def _draw(figure: "Figure", strip: Strip, names: list[str]) -> None:
     from matplotlib.patches import Patch, Rectangle
 
@@ -88,8 +104,8 @@ def _draw(figure: "Figure", strip: Strip, names: list[str]) -> None:
     few = len(strip.phases) <= MOST_NAMED
     phases = [printable(phase) if few else "" for phase, _ in strip.phases]
     axes.set_xticks([(start + end) / 2 for start, end in pairwise(ends)], phases)
-    axes.tick_params(length=0)
-    axes.set_xlabel("phases, epoch by epoch")
+    _number_epochs(axes, strip)
+    axes.set_xlabel("phases and their epochs")
     seen = dict.fromkeys(cell.state for row in strip.rows for cell in row.cells)
     handles = [Patch(**looks[state], label=WORDS.get(state, state)) for state in seen]
     if handles:
