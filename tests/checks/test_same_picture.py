@@ -49,7 +49,7 @@ def test_an_image_of_one_colour_is_like_none():
 
 
 def test_pairs_keep_their_order_in_chunks(monkeypatch):
-    monkeypatch.setattr("tlf.checks.same_picture._PAIRS", 2)
+    monkeypatch.setattr("tlf.checks.same_picture._IMAGES", 2)
     small = np.stack([np.asarray(drawing(seed).resize((SIDE, SIDE))) for seed in range(4)])
     one, other = np.array([3, 0, 2, 1, 0]), np.array([3, 1, 2, 1, 0])
     found = picture_similarity(small, one, other)

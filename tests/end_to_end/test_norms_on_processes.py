@@ -49,11 +49,12 @@ def train(folder, processes, images, text):
     ("text", "processes"),
     [
         # Two pairs of images in each batch: of three processes, one never has an image.
-        pytest.param("batch_size = 4\n", 3, id="a batch smaller than the processes"),
+        pytest.param("batch_size = 4\n", 3, id="a batch smaller than the processes",
+                     marks=pytest.mark.slow),
         # 21 images: 8 + 8 + 5, in three and two pieces.
         pytest.param(PIECES, 2, id="pieces"),
     ],
-)
+)  # fmt: skip
 def test_several_processes_equal_one(tmp_path, drawn, text, processes):
     images = drawn(tmp_path / "images", 10, 3)
     extra = images / "train" / "circles"

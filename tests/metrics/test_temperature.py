@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.metrics import log_loss
 
@@ -27,6 +28,17 @@ def test_no_other_temperature_has_a_lower_nll():
     best = fit_temperature(logits, labels)
     nll = [log_loss(labels, softmax(logits, best * factor)) for factor in (1, 0.99, 1.01, 0.5, 2)]
     assert nll.index(min(nll)) == 0
+
+
+@pytest.mark.parametrize("true", [0.1, 0.7, 3, 15])
+def test_scipy_finds_the_same(true):
+    logits, labels = drawn(200, 3, true)
+    expected = minimize_scalar(
+        lambda log: log_loss(labels, softmax(logits, np.exp(log))),
+        bounds=(np.log(LEAST), np.log(MOST)),
+        method="bounded",
+    )
+    assert fit_temperature(logits, labels) == pytest.approx(np.exp(expected.x), rel=1e-4)
 
 
 def test_where_no_image_is_wrong_nothing_is_known():

@@ -166,7 +166,11 @@ def tlf_datasets():
 """
 
 
-@pytest.mark.parametrize("kind", ["folder", "csv", "hub", "starter", "two:two"])
+@pytest.mark.parametrize(
+    "kind",
+    # The starter set is drawn first, which takes seconds.
+    ["folder", "csv", "hub", pytest.param("starter", marks=pytest.mark.slow), "two:two"],
+)
 def test_fixes_hold_for_every_dataset(recipe, images, tmp_path, monkeypatch, kind):
     """A wrong label and an image to leave out, by the names that the dataset gives."""
     (tmp_path / "tlf_test_fixed.py").write_text(FIXED)

@@ -125,7 +125,7 @@ def test_nothing_is_fetched_and_nothing_is_run(opened):
 
 
 @needs_axe
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_serious(browser, page, scheme):
     browser.media(scheme, 1280)
     browser.open(page)

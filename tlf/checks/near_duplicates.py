@@ -121,5 +121,7 @@ def _coarse(small: "NDArray[np.uint8]") -> "tuple[Tensor, Tensor]":
     means = torch.from_numpy(small).float().view(-1, _COARSE, area, _COARSE, area).mean((2, 4))
     rows = means.flatten(1)
     images = normalize(rows - rows.mean(1, keepdim=True)).view_as(means)
-    mirrored = images.flip(-1)
-    return (images + mirrored).flatten(1) / 2, (images - mirrored).flatten(1) / 2
+    # The right half of each part repeats the left one.
+    left, right = images.chunk(2, -1)
+    mirrored = right.flip(-1)
+    return (left + mirrored).flatten(1) / 2**0.5, (left - mirrored).flatten(1) / 2**0.5

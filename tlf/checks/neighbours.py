@@ -9,6 +9,10 @@ if TYPE_CHECKING:
 
 _BLOCK = 2**24
 """Similarities that are held at once: 64 MiB."""
+_RUN = 64
+"""Similarities whose greatest is found first: only the runs with the greatest are sorted."""
+_OWN = -2.0
+"""The similarity of an image to itself, and to none: no image is its own neighbour."""
 
 DIMENSIONS = 128
 """Embeddings are reduced to so many principal components. On CIFAR-10, a probe ranked planted wrong
@@ -47,12 +51,28 @@ def nearest(
     import torch
 
     asked = torch.arange(len(rows)) if of is None else torch.from_numpy(of)
-    count = min(count, len(rows) - 1)
+    count, images = min(count, len(rows) - 1), len(rows)
+    size = min(max(1, _BLOCK // images), len(asked))
+    # Allocated once: new memory for each block would take as long as the products.
+    similar = rows.new_full((size, -(-images // _RUN) * _RUN), _OWN)
+    changing = None if mirrored is None else rows.new_empty(size, images)
     found = [torch.empty(0, count, dtype=torch.int64)]
-    for part in torch.split(asked, max(1, _BLOCK // len(rows))):
-        similar = rows[part] @ rows.T
-        if mirrored is not None:
-            similar += (mirrored[part] @ mirrored.T).abs_()
-        similar[torch.arange(len(part)), part] = -2  # no image is its own neighbour
-        found.append(similar.topk(count).indices.cpu())
+    for part in torch.split(asked, max(1, size)):
+        block = similar[: len(part)]
+        products = torch.mm(rows[part], rows.T, out=block[:, :images])
+        if mirrored is not None and changing is not None:
+            products += torch.mm(mirrored[part], mirrored.T, out=changing[: len(part)]).abs_()
+        block[torch.arange(len(part)), part] = _OWN
+        found.append(_greatest(block, count).cpu())
     return torch.cat(found).numpy()
+
+
+def _greatest(similar: "Tensor", count: int) -> "Tensor":
+    """The places of the ``count`` greatest of each row, the greatest first. They are in the
+    ``count`` runs whose own greatest are the greatest.
+    """
+    runs = similar.unflatten(1, (-1, _RUN))
+    best = runs.amax(2).topk(min(count, runs.shape[1])).indices
+    among = runs.gather(1, best[..., None].expand(-1, -1, _RUN)).flatten(1)
+    places = among.topk(count).indices
+    return best.gather(1, places // _RUN) * _RUN + places % _RUN

@@ -6,6 +6,7 @@ measured in the contrast of these. So brightness does not matter, and neither do
 such as a frame. The centre alone has to agree, too, since pictures may share their frame.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ _CROPPED = 0.05
 """The part of a side that a crop may have cut off."""
 _MARGIN = 1 / 8
 """The part of a side that does not belong to the centre, at both of its ends."""
-_PAIRS = 1024
-"""Pairs that are compared at once, in some 100 MiB."""
+_IMAGES = 128
+"""Images that are cut at once, in some 100 MiB."""
+_LEAST = 1e-3
+"""Length of a row that counts as one colour."""
 
 
 def picture_similarity(
@@ -42,45 +45,68 @@ def picture_similarity(
     import numpy as np
 
     # A crop of the one is the whole other, or the other way round.
-    return np.maximum(_part_of(small, one, other), _part_of(small, other, one))
+    shown, cut = np.unique(np.concatenate([one, other]), return_inverse=True)
+    whole = np.roll(cut, len(one))
+    wholes, lengths = _wholes(small, shown)
+    similarity = np.empty(len(cut), np.float32)
+    pairs_of = np.split(np.argsort(cut, kind="stable"), np.cumsum(np.bincount(cut))[:-1])
+    # Each image is cut once, and its parts are compared with all its partners at once.
+    for pairs, parts in zip(pairs_of, _parts(small, shown), strict=False):
+        partners = whole[pairs]
+        products = (parts @ wholes[partners].T).reshape(2, -1, len(pairs))
+        similarity[pairs] = (products / lengths[:, None, partners]).min(0).max(0)
+    return np.maximum(*similarity.reshape(2, -1)).clip(max=1)
 
 
-def _part_of(
-    small: "Small", cut: "NDArray[np.int64]", whole: "NDArray[np.int64]"
-) -> "NDArray[np.float32]":
-    """The similarity of the best crop of one image to the whole of the other, for each pair."""
-    import numpy as np
-
-    result = np.empty(len(cut), np.float32)
-    by_cut = np.argsort(cut, kind="stable")  # so that few images are cut for each chunk
-    for start in range(0, len(cut), _PAIRS):
-        chunk = by_cut[start : start + _PAIRS]
-        result[chunk] = _compared(small, cut[chunk], whole[chunk])
-    return result
-
-
-def _compared(
-    small: "Small", cut: "NDArray[np.int64]", whole: "NDArray[np.int64]"
-) -> "NDArray[np.float32]":
+def _wholes(
+    small: "Small", shown: "NDArray[np.int64]"
+) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+    """The contrast of images (N, S · S), and the lengths of all of it and of its centre (2, N)."""
     import numpy as np
     import torch
 
-    unique, places = np.unique(cut, return_inverse=True)
-    parts = _regions(_contrast(_crops(torch.from_numpy(small[unique]).float())))
-    whole_images = _contrast(torch.from_numpy(small[whole]).float()[:, None])
-    wholes = _regions(torch.cat([whole_images, whole_images.flip(-1)], 1))
-    each = torch.from_numpy(places)
-    everywhere, centre = (p[each] @ w.mT for p, w in zip(parts, wholes, strict=True))
-    return torch.minimum(everywhere, centre).amax((1, 2)).clamp(max=1).numpy()
+    wholes = np.empty((len(shown), small.shape[1] * small.shape[2]), np.float32)
+    lengths = np.empty((2, len(shown)), np.float32)
+    for start in range(0, len(shown), _IMAGES):
+        chunk = slice(start, start + _IMAGES)
+        images = _contrast(torch.from_numpy(small[shown[chunk]]).float())
+        wholes[chunk] = images.flatten(1).numpy()
+        each = [_centred(region).norm(dim=(-2, -1)) for region in (images, _centre(images))]
+        lengths[:, chunk] = torch.stack(each).clamp(min=_LEAST).numpy()
+    return wholes, lengths
 
 
-def _regions(images: "Tensor") -> "tuple[Tensor, Tensor]":
-    """Images (…, S, S) → all of each, and its centre: rows with mean 0 and length 1. An image of
-    one colour stays 0.
+def _parts(small: "Small", shown: "NDArray[np.int64]") -> "Iterator[NDArray[np.float32]]":
+    """The parts of each image that are compared with the whole of another: rows (40, S · S) with
+    mean 0 and length 1. The first half are its crops, and these mirrored; the second half are the
+    same, where only their centre is not 0.
     """
+    import torch
+
+    for start in range(0, len(shown), _IMAGES):
+        chunk = small[shown[start : start + _IMAGES]]
+        images = _contrast(_crops(torch.from_numpy(chunk).float()))
+        centres = torch.zeros_like(images)
+        _centre(centres)[:] = _unit(_centre(images))
+        both = torch.stack([_unit(images), centres], 1)
+        yield from torch.cat([both, both.flip(-1)], 2).flatten(3).flatten(1, 2).numpy()
+
+
+def _centre(images: "Tensor") -> "Tensor":
+    """The centre of images (…, S, S), as a view."""
     margin = round(images.shape[-1] * _MARGIN)
-    inner = slice(margin, -margin)
-    return _unit(images), _unit(images[..., inner, inner])
+    return images[..., margin:-margin, margin:-margin]
+
+
+def _centred(images: "Tensor") -> "Tensor":
+    """Images (…, S, S) with mean 0."""
+    return images - images.mean((-2, -1), keepdim=True)
+
+
+def _unit(images: "Tensor") -> "Tensor":
+    """Images (…, S, S) with mean 0 and length 1. An image of one colour becomes 0."""
+    images = _centred(images)
+    return images / images.norm(dim=(-2, -1), keepdim=True).clamp(min=_LEAST)
 
 
 def _crops(images: "Tensor") -> "Tensor":
@@ -99,13 +125,6 @@ def _contrast(images: "Tensor") -> "Tensor":
     _, blur = _matrices(images.shape[-1])
     detail = images - blur @ images @ blur.T
     return detail / (blur @ detail.square() @ blur.T + _NOISE**2).sqrt()
-
-
-def _unit(images: "Tensor") -> "Tensor":
-    from torch.nn.functional import normalize
-
-    rows = images.flatten(-2)
-    return normalize(rows - rows.mean(-1, keepdim=True), dim=-1, eps=1e-3)
 
 
 @cache

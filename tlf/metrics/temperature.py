@@ -18,6 +18,8 @@ LEAST, MOST = 0.05, 20.0
 """Limits of the temperature. Where logits say nothing of the labels, NLL falls for ever as the
 temperature rises.
 """
+_PRECISION = 1e-6
+"""The relative error of the temperature."""
 
 
 def fit_temperature(logits: "NDArray[np.floating]", labels: "NDArray[np.integer]") -> float:
@@ -29,8 +31,6 @@ def fit_temperature(logits: "NDArray[np.floating]", labels: "NDArray[np.integer]
     Raises:
         DataError: a logit is not finite.
     """
-    from scipy.optimize import minimize_scalar
-
     logits = np.asarray(logits, dtype=np.float64)
     if not np.isfinite(logits).all():
         raise DataError("logits must be finite numbers, got NaN or infinity; name another model")
@@ -38,12 +38,29 @@ def fit_temperature(logits: "NDArray[np.floating]", labels: "NDArray[np.integer]
     if not (above_label > 0).any():
         return 1.0
 
-    def nll(log_inverse: float) -> float:
-        return float(_log_sum_exp(above_label * np.exp(log_inverse)).mean())
+    # NLL is convex in 1 / temperature: it falls up to its least value, and rises from there on.
+    low, high = 1 / MOST, 1 / LEAST
+    inverse = 1.0
+    while high / low > 1 + _PRECISION:
+        slope, curvature = _derivatives(above_label, inverse)
+        low, high = (low, inverse) if slope > 0 else (inverse, high)
+        # Newton's step; halves where that leaves the limits.
+        step = inverse - slope / curvature if curvature else 0.0
+        if abs(step / inverse - 1) < _PRECISION:
+            break
+        inverse = step if low < step < high else (low * high) ** 0.5
+    return float(1 / inverse)
 
-    # NLL is convex in 1 / temperature, so it has one least value.
-    found = minimize_scalar(nll, bounds=(-np.log(MOST), -np.log(LEAST)), method="bounded")
-    return float(np.exp(-found.x))
+
+def _derivatives(above_label: "NDArray[np.float64]", inverse: float) -> tuple[float, float]:
+    """The first and the second derivative of the mean NLL by the inverse of the temperature: mean
+    and variance of how far a logit is above the label's, where each class is as probable as it is.
+    """
+    probabilities = softmax(above_label * inverse)
+    weighted = probabilities * above_label
+    means = weighted.sum(-1)
+    squares = (weighted * above_label).sum(-1)
+    return float(means.mean()), float((squares - means**2).mean())
 
 
 def softmax(logits: "NDArray[np.floating]", temperature: float = 1.0) -> "NDArray[np.float64]":
@@ -52,12 +69,6 @@ def softmax(logits: "NDArray[np.floating]", temperature: float = 1.0) -> "NDArra
     powers = np.exp(scaled - scaled.max(-1, keepdims=True))
     probabilities: NDArray[np.float64] = powers / powers.sum(-1, keepdims=True)
     return probabilities
-
-
-def _log_sum_exp(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    most = values.max(-1)
-    sums: NDArray[np.float64] = most + np.log(np.exp(values - most[:, None]).sum(-1))
-    return sums
 
 
 def scaled(predicted: "Predicted", temperature: float) -> "Predicted":
