@@ -88,6 +88,14 @@ def test_a_wrong_label_is_ticked_kept_and_downloaded(opened):
     assert opened.do("return localStorage.length") == 0
 
 
+def test_what_the_browser_kept_may_be_damaged(opened):
+    opened.do("report.fixes(report.data('images').id).set({split: 'eval', path: 'a'})")
+    opened.driver.refresh()
+    assert len(opened.all("#images-list > li")) == 24
+    assert opened.one("#fixes-count").text == "No labels are ticked as wrong."
+    assert opened.complaints() == []
+
+
 def downloaded(path):
     """The rows of a file that the browser is writing."""
     deadline = time.monotonic() + 10
@@ -131,6 +139,8 @@ def test_nothing_is_loaded_and_markup_is_inert(opened):
     assert opened.all("main b, main script") == []
     assert EVIL_NAME in opened.do("return document.getElementById('images-list').innerText")
     opened.do("fetch('https://example.org').catch(() => {})")
+    opened.do("document.body.setAttribute('onclick', 'document.title = 1'); document.body.click()")
+    assert opened.driver.title == "mine"
     time.sleep(0.1)
     assert "Content Security Policy" in " ".join(opened.complaints())
 

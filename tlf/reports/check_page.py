@@ -2,17 +2,16 @@
 
 from os import PathLike
 from pathlib import Path
-from shutil import rmtree
 
 from tlf.checks.checked import Checked
 from tlf.checks.proposals import proposals
 from tlf.data.fixes import write_fixes
+from tlf.errors import RunError
 from tlf.reports.page import render, write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels.findings import findings_panel
 from tlf.reports.panels.fixes import fixes_panel
-from tlf.runs.folder import new_run_folder
-from tlf.runtime.files import absolute
+from tlf.runtime.files import absolute, write_folder
 from tlf.runtime.text import printable
 
 OTHER_FOLDER = "write --output some/other/folder"
@@ -20,7 +19,7 @@ OTHER_FOLDER = "write --output some/other/folder"
 
 
 def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> Path:
-    """Write check.html and fixes.csv into a new folder; return the folder.
+    """Write check.html and fixes.csv into a new folder, whole or not at all; return the folder.
 
     Parameters:
         checked: what ``tlf.check`` yields last.
@@ -30,19 +29,23 @@ def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> 
     Raises:
         RunError: it cannot be written. Nothing is left then.
     """
-    folder = new_run_folder(str(absolute(output or default_folder(checked.source))), OTHER_FOLDER)
-    try:
-        write_fixes(folder / "fixes.csv", proposals(checked))
+    folder = absolute(output or default_folder(checked.source))
+
+    def write(temporary: Path) -> None:
+        write_fixes(temporary / "fixes.csv", proposals(checked))
         write_page(
-            folder / "check.html",
+            temporary / "check.html",
             f"Check of {checked.source}",
             _panels(checked),
             subtitle=f"Features: {checked.backbone}",
         )
-    except BaseException:  # Ctrl-C, too
-        rmtree(folder, ignore_errors=True)
-        raise
-    return folder
+
+    try:
+        return write_folder(folder, write)
+    except OSError as error:
+        raise RunError(
+            f"cannot write the folder {folder}: {error.strerror or error}; {OTHER_FOLDER}"
+        ) from error
 
 
 def _panels(checked: Checked) -> list[Panel]:

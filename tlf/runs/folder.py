@@ -122,7 +122,7 @@ def _format(folder: Path) -> int:
     return number
 
 
-def new_run_folder(output: str, advice: str = _ADVICE) -> Path:
+def new_run_folder(output: str) -> Path:
     """Create the folder of a new run: ``output``, or ``output-2``, ``output-3`` … if it exists.
 
     Raises:
@@ -137,7 +137,7 @@ def new_run_folder(output: str, advice: str = _ADVICE) -> Path:
             number += 1
             continue
         except OSError as error:
-            raise _unwritable(output, error.strerror, advice) from error
+            raise _unwritable(output, error.strerror, _ADVICE) from error
         return folder
 
 
