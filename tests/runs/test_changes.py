@@ -78,9 +78,9 @@ def test_every_difference_is_named(finished):
     edited = [
         "  batch_size was 8 and is 4",
         "  phases.1.lr was 0.01 and is 0.5",
-        "  phases.0.ema was not set and is 0.5",
     ]
     others = [
+        "  phases.0.ema was not set and is 0.5",  # nobody has written it: a default is new
         "  the weights of the backbone changed",
         "  the images of the eval split, their names or their labels changed",
     ]
@@ -95,7 +95,7 @@ def test_every_difference_is_named(finished):
     assert refused(finished, changes, changed=True) == [title, *edited, record]
     given = ["batch_size=4", "phases.all.lr=0.5", "phases.0.ema=0.5"]
     changes = find_changes(finished, job, given)
-    assert refused(finished, changes) == [title, *others, undo]
+    assert refused(finished, changes) == [title, *others[1:], undo]
     check_allowed(finished, changes, changed=True)
     assert changes.sentences == tuple(line.strip() for line in (*edited, *others))
 
@@ -121,6 +121,19 @@ def test_an_edited_recipe_in_the_folder_of_a_run_is_noticed(run_copy):
     assert find_changes(run_copy, reopened(run_copy)).sentences == (
         "phases.1.lr was 0.01 and is 0.02",
     )
+
+
+def test_a_key_that_an_older_tlf_did_not_have_is_no_edit(run_copy):
+    def without(text):
+        return "".join(line for line in text.splitlines(True) if not line.startswith("coverage"))
+
+    recipe = run_copy / "recipe.toml"
+    recipe.write_text(without(recipe.read_text()))
+    edit(run_copy / "provenance.json", lambda c: c.update(recipe=without(c["recipe"])))
+    changes = find_changes(run_copy, reopened(run_copy))
+    assert (changes.edited, changes.sentences) == ((), ("coverage was not set and is 0.9",))
+    assert refused(run_copy, changes)[-1] == "undo the changes, or resume with them: --changed"
+    check_allowed(run_copy, changes, changed=True)
 
 
 def test_a_run_of_an_older_tlf_is_compared_in_what_it_recorded(run_copy):

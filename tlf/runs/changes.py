@@ -10,7 +10,7 @@ from tlf.errors import RunError, in_shell
 from tlf.recipe.overrides import given_keys
 from tlf.recipe.paths import path_keys
 from tlf.runs.folder import read_provenance
-from tlf.runs.identity import Difference, differences, job_identity
+from tlf.runs.identity import Difference, differences, flat, job_identity
 from tlf.training.job import Job
 
 FREE = ("output", "workers", "checkpoint_every", "keep_state", "report", "cache.mode",
@@ -43,7 +43,7 @@ class Changes:
     edited: tuple[Difference, ...] = ()
     """Keys of the recipe that have another value, although none is given."""
     others: tuple[Difference, ...] = ()
-    """Versions, code, weights and images."""
+    """Versions, code, weights and images; and keys that an older tlf did not have."""
     moved: tuple[str, ...] = ()
     """A sentence for each path that is another one, where the images or weights are the same."""
     unrecorded: bool = False
@@ -79,9 +79,10 @@ def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Chang
     unrecorded = "recipe" not in recorded
     now = job_identity(job)
     try:
-        recipe = (folder / "recipe.toml").read_text(encoding="utf-8") if unrecorded else None
-        before = {"recipe": recipe, **recorded}
-        keys = given_keys(tomllib.loads(before["recipe"]), overrides)
+        text = (folder / "recipe.toml").read_text(encoding="utf-8")
+        before = {"recipe": text, **recorded}
+        old = tomllib.loads(before["recipe"])
+        keys, written = given_keys(old, overrides), {*flat(old), *flat(tomllib.loads(text))}
         free = tuple(key for key in FREE if key not in FIXED or key not in keys)
         found = [*differences(before, now, free)]
         places = {*_movable(job, before, now)}
@@ -93,11 +94,15 @@ def find_changes(folder: Path, job: Job, overrides: Sequence[str] = ()) -> Chang
         ) from error
     moved = [one for one in found if one.part == "recipe" and one.what in places]
     recipes = [one for one in found if one.part == "recipe" and one not in moved]
+    own = [one for one in recipes if not _is_given(one, keys)]
     return Changes(
         recorded,
         given=tuple(one for one in recipes if _is_given(one, keys)),
-        edited=tuple(one for one in recipes if not _is_given(one, keys)),
-        others=tuple(one for one in found if one.part not in ("recipe", *keys)),
+        edited=tuple(one for one in own if one.what in written),
+        others=(
+            *(one for one in own if one.what not in written),
+            *(one for one in found if one.part not in ("recipe", *keys)),
+        ),
         moved=tuple(f"{one.since()}: it is the same" for one in moved),
         unrecorded=unrecorded,
     )
