@@ -5,11 +5,14 @@ import time
 from functools import partial
 
 import pytest
+from markupsafe import Markup
 from selenium.webdriver.common.keys import Keys
 
 from browsers import OWN, needs_axe
 from reported import EVIL_CLASSES, EVIL_NAME, jpeg, predicted_of, report_of
 from tlf.reports.compose import write
+from tlf.reports.page import write_page
+from tlf.reports.panel import Panel
 from tlf.reports.report import Neighbour
 
 LABELS = [0] * 10 + [1] * 10 + [2] * 10
@@ -143,6 +146,18 @@ def test_nothing_is_loaded_and_markup_is_inert(opened):
     assert opened.driver.title == "mine"
     time.sleep(0.1)
     assert "Content Security Policy" in " ".join(opened.complaints())
+
+
+def test_a_panel_of_a_plugin_covers_no_other_part(browser, tmp_path):
+    moved = '<div style="transform: translate(0px, -300px) scale(20)">cover</div>'
+    own, other = Panel("verdict", "Verdict", "fine"), Panel("plugin-x-a", "A", Markup(moved))
+    write_page(tmp_path / "page.html", "mine", [own, other])
+    browser.open(tmp_path / "page.html")
+    found = browser.do(
+        "const at = document.querySelector('h1').getBoundingClientRect();"
+        "return document.elementFromPoint(at.x + 5, at.y + 5).closest('section') === null"
+    )
+    assert found
 
 
 @needs_axe
