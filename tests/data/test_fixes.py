@@ -77,6 +77,16 @@ def test_several_files_are_applied_one_after_the_other(fixes, tmp_path):
     assert "t1.jpg has the label 'ant', the row says 'fly'" in problem(str(second))
 
 
+def test_blanks_around_a_class_count_where_it_has_them(fixes):
+    given = splits((" ant", "bee ", "fly"))
+    found = with_fixes(
+        given, fixes('train,t0.jpg," ant","bee ",,', 'train,t4.jpg," fly ", " ant",,'), TASK
+    )
+    assert found.train.labels == (1, 0, 1, 1, 0, 2)
+    message = problem(fixes("train,t0.jpg,ant,,yes,"), given)
+    assert "t0.jpg has the label ' ant', the row says 'ant'" in message
+
+
 def test_spreadsheets_write_other_separators_marks_and_blanks(fixes):
     rows = ("train;t1.jpg;ant; fly ;;;", "Eval; e2.jpg ;fly;;YES;a; b")
     file = fixes(rows[0], rows[1][:-3], heading="\ufeff" + HEADING.replace(",", ";"))

@@ -39,7 +39,7 @@ def test_undefined_is_a_dash_and_absent_classes_are_counted():
     shown = [*lines(evaluation(SETS["a class without an image"](), resamples=20))]
     (row,) = [line for line in shown if line.startswith("class 2 ") and "–" in line]
     assert row.split()[-1] == "–"
-    assert shown[-1] == "1 of the model's classes have no image."
+    assert shown[-1] == "1 of the model's classes has no image."
 
 
 def test_where_no_image_is_wrong_the_bound_is_shown():

@@ -5,10 +5,13 @@ import time
 from functools import partial
 
 import pytest
+from markupsafe import Markup
 from selenium.webdriver.common.keys import Keys
 
 from browsers import OWN, needs_axe
 from reported import EVIL_CLASSES, EVIL_NAME, jpeg, predicted_of, report_of
+from tlf.reports.page import write_page
+from tlf.reports.panel import Panel
 from tlf.reports.report import Neighbour
 from tlf.reports.report_page import write_report_page
 
@@ -88,6 +91,14 @@ def test_a_wrong_label_is_ticked_kept_and_downloaded(opened):
     assert opened.do("return localStorage.length") == 0
 
 
+def test_what_the_browser_kept_may_be_damaged(opened):
+    opened.do("report.fixes(report.data('images').id).set({split: 'eval', path: 'a'})")
+    opened.driver.refresh()
+    assert len(opened.all("#images-list > li")) == 24
+    assert opened.one("#fixes-count").text == "No labels are ticked as wrong."
+    assert opened.complaints() == []
+
+
 def downloaded(path):
     """The rows of a file that the browser is writing."""
     deadline = time.monotonic() + 10
@@ -131,8 +142,22 @@ def test_nothing_is_loaded_and_markup_is_inert(opened):
     assert opened.all("main b, main script") == []
     assert EVIL_NAME in opened.do("return document.getElementById('images-list').innerText")
     opened.do("fetch('https://example.org').catch(() => {})")
+    opened.do("document.body.setAttribute('onclick', 'document.title = 1'); document.body.click()")
+    assert opened.driver.title == "mine"
     time.sleep(0.1)
     assert "Content Security Policy" in " ".join(opened.complaints())
+
+
+def test_a_panel_of_a_plugin_covers_no_other_part(browser, tmp_path):
+    moved = '<div style="transform: translate(0px, -300px) scale(20)">cover</div>'
+    own, other = Panel("verdict", "Verdict", "fine"), Panel("plugin-x-a", "A", Markup(moved))
+    write_page(tmp_path / "page.html", "mine", [own, other])
+    browser.open(tmp_path / "page.html")
+    found = browser.do(
+        "const at = document.querySelector('h1').getBoundingClientRect();"
+        "return document.elementFromPoint(at.x + 5, at.y + 5).closest('section') === null"
+    )
+    assert found
 
 
 @needs_axe

@@ -8,6 +8,7 @@ import pytest
 from checked_images import CLASSES, EVERYTHING, checked, image
 from tlf.checks.findings import Duplicates
 from tlf.errors import RunError, UnwritableError
+from tlf.reports import check_page
 from tlf.reports.check_page import default_folder, write_check
 
 
@@ -38,6 +39,21 @@ def test_no_check_overwrites_another(tmp_path, monkeypatch):
     folders = [write_check(checked()) for _ in range(2)]
     assert folders == [tmp_path / "checks" / "images", tmp_path / "checks" / "images-2"]
     assert str(default_folder("a/mine.toml")) == "checks/mine"
+
+
+def test_a_check_has_its_name_when_it_is_whole(tmp_path, monkeypatch):
+    names = []
+    real = check_page.write_page
+
+    def write_page(*given, **options):
+        names.extend(path.name for path in tmp_path.iterdir())
+        real(*given, **options)
+
+    monkeypatch.setattr(check_page, "write_page", write_page)
+    write_check(checked(), tmp_path / "found")
+    assert len(names) == 1
+    assert names[0] != "found"
+    assert [path.name for path in tmp_path.iterdir()] == ["found"]
 
 
 def test_a_check_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):

@@ -41,6 +41,9 @@ def test_without_images_the_page_has_names_only(finished, tmp_path):
 
 def test_a_run_without_predictions(run_copy, tmp_path):
     (run_copy / "predictions.csv").unlink()
+    with pytest.raises(RunError, match=r"predictions.csv is gone; .*, write: tlf evaluate"):
+        tlf.write_report(run_copy)
+    (run_copy / "model.safetensors").unlink()
     with pytest.raises(RunError, match=r"has no predictions.csv yet; wait for its end, or write"):
         tlf.write_report(run_copy)
     with pytest.raises(RunError, match="is not the folder of a run"):

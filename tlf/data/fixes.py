@@ -4,7 +4,7 @@ found. No image file is changed.
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
@@ -78,8 +78,8 @@ def read_fixes(file: str) -> dict[str, Fix]:
         raise failure(file, problems)
     problems, fixes = [*table.problems], {}
     for where, (path, *cells) in table.rows:
-        split, label, new_label, leave_out = (cell.strip() for cell in cells)
-        fix = Fix(split.lower(), path, label, new_label, leave_out.lower())
+        split, label, new_label, leave_out = cells
+        fix = Fix(split.strip().lower(), path, label, new_label, leave_out.strip().lower())
         fixes[where] = fix
         problems += [f"{where}: {problem}" for problem in _problems(fix)]
     _check(file, problems)
@@ -116,11 +116,11 @@ def _problems(fix: Fix) -> Iterable[str]:
         yield f"split must be train or eval, got {fix.split!r}"
     if not fix.path.strip():
         yield "it has no path"
-    if not fix.label:
+    if not fix.label.strip():
         yield "it has no label; write the class that the dataset gives the image"
     if fix.leave_out not in ("", "yes"):
         yield f"leave_out must be yes or empty, got {fix.leave_out!r}"
-    elif fix.leave_out and fix.new_label:
+    elif fix.leave_out and fix.new_label.strip():
         yield "an image is either left out or has a new_label; write one of them"
 
 
@@ -140,7 +140,8 @@ def _fixed(splits: Splits, file: str, task: Task) -> Splits:
     labels: dict[str, dict[int, str]] = {"train": {}, "eval": {}}
     left_out: dict[str, set[int]] = {"train": set(), "eval": set()}
     problems = []
-    for where, fix in read_fixes(file).items():
+    for where, read in read_fixes(file).items():
+        fix = _with_classes(read, classes)
         split, index = parts[fix.split], names[fix.split].find(fix.path)
         if isinstance(index, str):
             problems.append(f"{where}: {index} in the {fix.split} split")
@@ -184,6 +185,14 @@ class _Names:
         if name not in self.positions:
             return f"there is no image {name}"
         return self.positions[name]
+
+
+def _with_classes(fix: Fix, classes: Collection[str]) -> Fix:
+    """A row whose classes have no blanks around them, unless a class of the dataset has them."""
+    label, new_label = (
+        name if name in classes else name.strip() for name in (fix.label, fix.new_label)
+    )
+    return replace(fix, label=label, new_label=new_label)
 
 
 def _stale(fix: Fix, label: str, classes: Mapping[str, str]) -> Iterable[str]:

@@ -110,7 +110,9 @@ def _classes(evaluation: Evaluation) -> Iterator[str]:
             f"{_interval(one.f1):18} {_shown(one.precision.value):>9} {_shown(one.recall.value):>8}"
         )
     if len(known) < len(evaluation.per_class):
-        yield f"{len(evaluation.per_class) - len(known):,} of the model's classes have no image."
+        without = len(evaluation.per_class) - len(known)
+        have = "has" if without == 1 else "have"
+        yield f"{without:,} of the model's classes {have} no image."
 
 
 def _f1(one: ClassFigures) -> float:

@@ -15,7 +15,7 @@ from tlf.runtime.text import printable
 
 
 def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> Path:
-    """Write check.html and fixes.csv into a new folder; return the folder.
+    """Write check.html and fixes.csv into a new folder, whole or not at all; return the folder.
 
     Parameters:
         checked: what ``tlf.check`` yields last.
@@ -27,10 +27,10 @@ def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> 
     """
     rows, panels = proposed_fixes(checked), _panels(checked)
 
-    def write(folder: Path) -> None:
-        write_fixes(folder / "fixes.csv", rows)
+    def write(temporary: Path) -> None:
+        write_fixes(temporary / "fixes.csv", rows)
         write_page(
-            folder / "check.html",
+            temporary / "check.html",
             f"Check of {checked.source}",
             panels,
             subtitle=f"Features: {checked.backbone}",

@@ -14,7 +14,7 @@ from tlf.reports.plots.write import write_plots
 from tlf.reports.report import Report, RunRecord
 from tlf.reports.report_page import write_report_page
 from tlf.reports.run_images import RunImages, images_of
-from tlf.runs.folder import check_is_run, read_provenance
+from tlf.runs.folder import check_is_run, has_ended, read_provenance
 from tlf.runs.history import best_of, monitor_of, read_history, read_segments
 from tlf.runtime.files import absolute
 from tlf.runtime.regular_file import read_regular
@@ -78,10 +78,7 @@ def reported(
     folder = absolute(run)
     check_is_run(folder)
     if not (folder / "predictions.csv").is_file():
-        raise RunError(
-            f"the run in {folder} has no predictions.csv yet; wait for its end, or write: "
-            f"tlf stop {in_shell(folder)}"
-        )
+        raise _without_predictions(folder)
     record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
     figures = evaluation(predicted)
     calibrated, unknown = _calibrated(folder)
@@ -104,6 +101,20 @@ def reported(
     write_report_page(report, path)
     if plots is not None:
         write_plots(report, absolute(plots))
+
+
+def _without_predictions(folder: Path) -> RunError:
+    """What to do about a run that has no predictions.csv, or no longer."""
+    run = in_shell(folder)
+    if has_ended(folder):
+        return RunError(
+            f"the run in {folder} has ended, and its predictions.csv is gone; to classify its eval "
+            f"images again, and write a page about them, write: tlf evaluate {run}"
+        )
+    return RunError(
+        f"the run in {folder} has no predictions.csv yet; wait for its end, or write: "
+        f"tlf stop {run}"
+    )
 
 
 def _calibrated(folder: Path) -> tuple[Calibrated | None, tuple[str, ...]]:

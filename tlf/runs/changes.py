@@ -43,7 +43,7 @@ class Changes:
     edited: tuple[Difference, ...] = ()
     """Keys of the recipe that have another value, although none is given."""
     others: tuple[Difference, ...] = ()
-    """Versions, code, weights and images."""
+    """Versions, code, weights and images; and keys that an older tlf did not have."""
     moved: tuple[str, ...] = ()
     """A sentence for each path that is another one, where the images or weights are the same."""
     unrecorded: bool = False

@@ -65,8 +65,11 @@ const report = (() => {
     let stored = true;
     let held = new Map();
     const name = (split, path) => split + "/" + path;
+    const isFix = (fix) => COLUMNS.every((column) => typeof fix[column] === "string");
     try {
-      held = new Map(JSON.parse(localStorage.getItem(key) || "[]"));
+      const kept = new Map(JSON.parse(localStorage.getItem(key) || "[]"));
+      stored = [...kept.values()].every(isFix);
+      if (stored) held = kept;
     } catch {
       stored = false; // the browser keeps nothing, or what it kept is damaged
     }
@@ -80,7 +83,8 @@ const report = (() => {
       }
       listeners.forEach((tell) => tell());
     };
-    const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    // Every cell is in quotes: a name may begin with a blank.
+    const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
     const csv = () => {
       const rows = [...held.values()].map((fix) => COLUMNS.map((column) => quoted(fix[column])));
       return [COLUMNS, ...rows].map((row) => row.join(",") + "\n").join("");
