@@ -55,7 +55,8 @@ def picture_similarity(
         partners = whole[pairs]
         products = (parts @ wholes[partners].T).reshape(2, -1, len(pairs))
         similarity[pairs] = (products / lengths[:, None, partners]).min(0).max(0)
-    return np.maximum(*similarity.reshape(2, -1)).clip(max=1)
+    closest: NDArray[np.float32] = np.maximum(*similarity.reshape(2, -1)).clip(max=1)
+    return closest
 
 
 def _wholes(
@@ -106,7 +107,8 @@ def _centred(images: "Tensor") -> "Tensor":
 def _unit(images: "Tensor") -> "Tensor":
     """Images (…, S, S) with mean 0 and length 1. An image of one colour becomes 0."""
     images = _centred(images)
-    return images / images.norm(dim=(-2, -1), keepdim=True).clamp(min=_LEAST)
+    scaled: Tensor = images / images.norm(dim=(-2, -1), keepdim=True).clamp(min=_LEAST)
+    return scaled
 
 
 def _crops(images: "Tensor") -> "Tensor":
