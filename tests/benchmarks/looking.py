@@ -6,7 +6,7 @@ For each number of images, a set of ten classes at 32 pixels is drawn, four fift
 on, and a frozen ResNet-18 with random weights is trained on it. Then:
 
 1. The commands, as whole processes, imports and exit included: with an empty cache, and with what
-   the first ones have stored.
+   the same command has stored before.
 2. In this process, from the same arrays and in turn: what tlf computes, and what a script by hand
    computes with scikit-learn. Figures are computed of the eval split, the rest of all images.
    "Figures alone" leaves the bootstrap out, which the script does not do.

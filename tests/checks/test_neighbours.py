@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 
 from tlf.checks import neighbours
-from tlf.checks.neighbours import DIMENSIONS, directions, nearest
+from tlf.checks.neighbours import DIMENSIONS, _greatest, directions, nearest
 
 
 @pytest.fixture
@@ -55,3 +55,14 @@ def test_directions_leave_out_what_all_images_share():
 
 def test_equal_embeddings_have_no_direction():
     assert directions(torch.ones(4, 6)).tolist() == [[0] * 4] * 4
+
+
+def test_the_greatest_are_those_of_a_sort():
+    """Also where they stand in one run, or there are fewer runs than are asked for."""
+    similar = torch.rand(7, 5 * 64, generator=torch.Generator().manual_seed(0))
+    similar[0, 70:80] += 1
+    expected = similar.argsort(1, descending=True)
+    assert torch.equal(_greatest(similar, 4), expected[:, :4])
+    assert torch.equal(
+        _greatest(similar[:, :128].contiguous(), 4), similar[:, :128].topk(4).indices
+    )

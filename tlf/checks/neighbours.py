@@ -71,7 +71,7 @@ def _greatest(similar: "Tensor", count: int) -> "Tensor":
     """The places of the ``count`` greatest of each row, the greatest first. They are in the
     ``count`` runs whose own greatest are the greatest.
     """
-    runs = similar.reshape(len(similar), similar.shape[1] // _RUN, _RUN)
+    runs = similar.view(len(similar), similar.shape[1] // _RUN, _RUN)
     best = runs.amax(2).topk(min(count, runs.shape[1])).indices
     among = runs.gather(1, best[..., None].expand(-1, -1, _RUN)).flatten(1)
     places = among.topk(count).indices

@@ -50,13 +50,14 @@ def picture_similarity(
     wholes, lengths = _wholes(small, shown)
     similarity = np.empty(len(cut), np.float32)
     pairs_of = np.split(np.argsort(cut, kind="stable"), np.cumsum(np.bincount(cut))[:-1])
-    # Each image is cut once, and its parts are compared with all its partners at once.
+    # Each image is cut once, and its parts are compared with all its partners at once. (Without a
+    # pair there are no parts, but an empty part of the pairs.)
     for pairs, parts in zip(pairs_of, _parts(small, shown), strict=False):
         partners = whole[pairs]
         products = (parts @ wholes[partners].T).reshape(2, -1, len(pairs))
         similarity[pairs] = (products / lengths[:, None, partners]).min(0).max(0)
-    closest: NDArray[np.float32] = np.maximum(*similarity.reshape(2, -1)).clip(max=1)
-    return closest
+    best: NDArray[np.float32] = np.maximum(*similarity.reshape(2, -1)).clip(max=1)
+    return best
 
 
 def _wholes(
@@ -107,8 +108,8 @@ def _centred(images: "Tensor") -> "Tensor":
 def _unit(images: "Tensor") -> "Tensor":
     """Images (…, S, S) with mean 0 and length 1. An image of one colour becomes 0."""
     images = _centred(images)
-    scaled: Tensor = images / images.norm(dim=(-2, -1), keepdim=True).clamp(min=_LEAST)
-    return scaled
+    lengths: Tensor = images.norm(dim=(-2, -1), keepdim=True)
+    return images / lengths.clamp(min=_LEAST)
 
 
 def _crops(images: "Tensor") -> "Tensor":
