@@ -49,8 +49,7 @@ def train(folder, processes, images, text):
     ("text", "processes"),
     [
         # Two pairs of images in each batch: of three processes, one never has an image.
-        pytest.param("batch_size = 4\n", 3, id="a batch smaller than the processes",
-                     marks=pytest.mark.slow),
+        pytest.param("batch_size = 4\n", 3, id="a batch smaller than the processes"),
         # 21 images: 8 + 8 + 5, in three and two pieces.
         pytest.param(PIECES, 2, id="pieces"),
     ],
