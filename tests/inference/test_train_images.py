@@ -217,6 +217,22 @@ def test_the_documented_lines_say_the_same(frozen, monkeypatch, capsys, containi
     assert expected.nearest[0].name in told
 
 
+def test_the_documented_lines_for_a_program_say_the_same(frozen, tmp_path, monkeypatch, capsys):
+    _, images, folder = frozen
+    text = (ROOT / "tlf/inference/UNSURE.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (block,) = (block for block in blocks if "load_classifier" in block)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mine").symlink_to(folder)
+    (tmp_path / "image.jpg").symlink_to(images / "val/circles/000.jpg")
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    first, second = capsys.readouterr().out.splitlines()
+    (expected,) = load_classifier(folder, unlike=True, nearest=3).each(["image.jpg"])
+    assert first == f"{expected.label} {expected.unsure} {expected.kept} {expected.unlike}"
+    assert expected.nearest[2].name in second
+
+
 def test_it_is_joined_and_exported_as_before(frozen, tmp_path):
     _, images, folder = frozen
     head, path = load_head(folder / "head.safetensors"), images / "val/circles/000.jpg"

@@ -29,7 +29,7 @@ class Invert:
 @dataclass(frozen=True)
 class Chance:
     def transform(self, image):
-        return image + torch.randint(0, 9, (), dtype=torch.uint8)
+        return torch.randint_like(image, 256)
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,9 @@ def test_every_difference_is_named(run_copy):
     edited = [
         "  batch_size was 8 and is 4",
         "  phases.1.lr was 0.01 and is 0.5",
+        "  phases.0.ema was not set and is 0.5",
     ]
     others = [
-        "  phases.0.ema was not set and is 0.5",  # nobody has written it: a default is new
         "  the weights of the backbone changed",
         "  the images of the eval split, their names or their labels changed",
     ]
