@@ -67,7 +67,7 @@ def test_where_no_images_are(finished, tmp_path):
     (tmp_path / "empty" / "circles").mkdir()
     with pytest.raises(DataError, match="its class folders hold no images"):
         _ = source_of(finished, tmp_path / "empty", (), None).found
-    with pytest.raises(RunError, match=r"is in no folder of a run, .* write --data"):
+    with pytest.raises(RunError, match=r"is not in the folder of a run, .* write --data"):
         source_of(tmp_path / "model.onnx", None, (), None)
 
 

@@ -83,8 +83,8 @@ def source_of(
         )
     if not overrides:
         raise RunError(
-            f"{with_absolute(model)} is in no folder of a run, which has images of its own; write "
-            "--data with a folder of class folders, or a CSV file"
+            f"{with_absolute(model)} is not in the folder of a run, so it has no images of its "
+            "own; write --data with a folder of class folders, or a CSV file"
         )
     title = _titled(" ".join(overrides), split)
     return Source(title, _plain(split) or "data", lambda: _labelled({}, overrides, split))
