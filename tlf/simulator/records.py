@@ -1,0 +1,78 @@
+"""What a step has done, as it was measured. A number that does not exist is None, never 0."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tlf.simulator.settings import Settings
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The statistics of a stage's layers, such as BatchNorm's mean and variance."""
+
+    changed: bool
+    """Whether a bit of them changed in this step."""
+    drift: float | None
+    """How far they are from those at the start: the norm of the difference, relative to theirs."""
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """One stage, or the head, in one step. Norms are L2 norms over all of its values."""
+
+    trains: int
+    """How many of its parameters train."""
+    rate: float | None
+    """The highest learning rate of its parameters; None where none trains."""
+    output: float | None
+    """Norm of its output for the batch; None where it cannot be seen."""
+    flow: float | None
+    """Norm of the gradient of the loss with respect to its output; None where there is no such
+    gradient: nothing at this stage or below it trains."""
+    gradient: float | None
+    """Norm of the gradient of its parameters; None where no parameter has one."""
+    weights: float | None
+    """Norm of its parameters after the step."""
+    update: float | None
+    """Norm of the change of its parameters; None where none trains."""
+    moved: int
+    """How many of its parameters changed, if only by a bit."""
+    unchanged: bool
+    """Whether every parameter and every buffer is the same as before the step, bit for bit."""
+    statistics: Statistics | None
+    """None where it keeps none."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Loss and predictions of some images, in eval mode, by the model as it is after a step."""
+
+    loss: float | None
+    """Mean over the images."""
+    correct: int
+    probabilities: tuple[tuple[tuple[int, float], ...], ...]
+    """Of each image: its most probable classes, at most five, and that of its label: pairs of
+    class and probability, the most probable first."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """A step, or with ``step`` 0 the model before the first one."""
+
+    step: int
+    settings: Settings
+    loss: float | None
+    """Of the batch in the step itself, before the weights moved; None at step 0."""
+    correct: int | None
+    """Images of the batch that were classified correctly in the step itself; None where that is
+    not known."""
+    seconds: float | None
+    """Time of the step: forward, backward and update."""
+    stages: Mapping[str, StageRecord]
+    train: Measured
+    eval: Measured
+    broken: str | None = None
+    """What is no longer a finite number, as a person reads it: then no further step is made until
+    a reset."""
+    sentences: tuple[str, ...] = ()
+    """What happened, in words."""
