@@ -1,36 +1,66 @@
-"""Watch a step without changing it: what flows through every stage, and what moves."""
+"""Watch a step without changing it: its outputs and gradients, stage by stage."""
 
+import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from tlf.model import Classifier
+from tlf.training.loss_meter import Made
 from tlf.training.signals import parts
+from tlf.training.step import Updates
+
+Tensors = Mapping[str, Mapping[str, Tensor]]
+"""Stage → its parameters and buffers, by name."""
 
 
-def outermost(classifier: Classifier) -> list[tuple[str, nn.Module, str]]:
-    """Name, module and stage of the outermost modules whose parameters all belong to one stage."""
-    stage_of = {name: stage for stage, names in parts(classifier).items() for name in names}
-    found: list[tuple[str, nn.Module, str]] = []
-    for name, module in classifier.named_modules():
-        if any(name.startswith(f"{outer}.") for outer, _, _ in found):
-            continue
-        own = {stage_of[f"{name}.{key}"] for key, _ in module.named_parameters()} if name else ()
-        if len(own) == 1:
-            found.append((name, module, *own))
-    return found
+@dataclass(frozen=True)
+class Watched:
+    """A step, as it was seen. A stage that has no such tensor is in no table."""
+
+    loss: float
+    """Mean over the images of its batch."""
+    correct: int | None
+    """Images that were classified correctly; None where that is not known."""
+    skipped: bool
+    """Whether nothing moved: the gradients overflowed in fp16."""
+    seconds: float
+    outputs: Mapping[str, Tensor]
+    """Stage → the norm of its output."""
+    flows: Mapping[str, Tensor]
+    """Stage → the norm of the gradient with respect to its output."""
+    gradients: Mapping[str, Tensor]
+    """Stage → the norm of the gradient of its parameters."""
 
 
-def first_tensor(output: object) -> Tensor | None:
-    """The tensor of floating-point numbers that a module returned, or the first of several."""
-    if isinstance(output, Tensor):
-        return output if output.is_floating_point() else None
-    values = output.values() if isinstance(output, Mapping) else output
-    if not isinstance(values, list | tuple | type({}.values())):
-        return None
-    return next((t for one in values if (t := first_tensor(one)) is not None), None)
+def watched_step(updates: Updates, number: int, size: int) -> Watched:
+    """Make one update, and watch it.
+
+    Parameters:
+        updates: makes it.
+        number: the number of the update.
+        size: the number of images in its batch.
+    """
+    scaler = updates.job.accelerator.scaler
+    scale = scaler.get_scale() if scaler else 1.0  # of fp16: the loss is multiplied by it
+    gradients = Gradients()
+    began = time.perf_counter()
+    with Outputs(updates.segment.classifier) as outputs:
+        made = updates.make(number, size, gradients)
+    loss = float(made.loss) / made.images  # the host has waited for the device
+    seconds = time.perf_counter() - began
+    flows = {stage: flow / scale for stage, flow in outputs.flows.items()}
+    return Watched(
+        loss, _correct(made), made.skipped, seconds, outputs.norms, flows, gradients.norms
+    )
+
+
+def _correct(made: Made) -> int | None:
+    known = made.correct and all(bool(logit.isfinite()) for logit in made.logits)
+    return sum(int(piece.sum()) for piece in made.correct) if known else None
 
 
 class Outputs:
@@ -63,60 +93,101 @@ class Outputs:
             if values is None:
                 return
             call = self._calls[stage] = self._calls.get(stage, 0) + 1
-            self.norms[stage] = _norm([values.detach()])
+            self.norms[stage] = norm([values.detach()])
             if values.requires_grad:
-                values.register_hook(lambda slope: self._flowed(stage, call, slope))
+                # torch has no types for it
+                values.register_hook(lambda slope: self._flowed(stage, call, slope))  # type: ignore[no-untyped-call]
 
         return called
 
     def _flowed(self, stage: str, call: int, slope: Tensor) -> None:
         if self._calls[stage] == call:  # not what an earlier module of the stage got
-            self.flows[stage] = _norm([slope.detach()])
+            self.flows[stage] = norm([slope.detach()])
 
 
-class Moves:
-    """Gradients before the optimizer's step, and what the step changed.
-
-    It takes the place of ``tlf.training.signals.Signals`` in one update.
-    """
+class Gradients:
+    """The gradients of the parameters of every stage, before the optimizer's step."""
 
     def __init__(self) -> None:
-        self.gradients: dict[str, Tensor] = {}
-        """Stage → the norm of the gradient of its parameters, where one has a gradient."""
+        self.norms: dict[str, Tensor] = {}
+        """Stage → the norm of its gradients, where a parameter has one. ``None`` is not 0."""
 
     def before(
         self, classifier: Classifier, trainable: Collection[str], frozen_norms: dict[str, Tensor]
     ) -> None:
-        """Measure gradients, before the optimizer's step. ``None`` is no gradient, not 0."""
+        """Measure them."""
         for stage, names in parts(classifier).items():
             slopes = [classifier.get_parameter(name).grad for name in names]
             if present := [slope for slope in slopes if slope is not None]:
-                self.gradients[stage] = _norm(present)
+                self.norms[stage] = norm(present)
 
     def after(self, classifier: Classifier) -> None:
-        """Nothing: what moved is compared with copies, of frozen tensors, too."""
+        """Nothing: what moved is found by comparing all tensors, frozen ones too."""
 
 
-def _norm(tensors: list[Tensor]) -> Tensor:
-    """The L2 norm of all tensors together."""
+def first_tensor(output: object) -> Tensor | None:
+    """The tensor of floating-point numbers that a module returned, or the first of several."""
+    if isinstance(output, Tensor):
+        return output if output.is_floating_point() else None
+    values = [*output.values()] if isinstance(output, Mapping) else output
+    if not isinstance(values, list | tuple):
+        return None
+    return next((t for one in values if (t := first_tensor(one)) is not None), None)
+
+
+def norm(tensors: Collection[Tensor]) -> Tensor:
+    """The L2 norm of all values of one or more tensors together, in float32."""
     whole: Tensor = torch.stack([tensor.float().norm() for tensor in tensors]).norm()
     return whole
 
 
-def tensors_of(classifier: Classifier) -> dict[str, dict[str, Tensor]]:
-    """Stage → its parameters and buffers, by name."""
+def outermost(classifier: Classifier) -> list[tuple[str, nn.Module, str]]:
+    """Name, module and stage of the outermost modules whose parameters all belong to one stage."""
+    stage_of = {
+        classifier.get_parameter(name): stage
+        for stage, names in parts(classifier).items()
+        for name in names
+    }
+    found: list[tuple[str, nn.Module, str]] = []
+    for name, module in classifier.named_modules():
+        if found and name.startswith(f"{found[-1][0]}."):  # it follows the module that it is in
+            continue
+        stages = {stage_of[parameter] for parameter in module.parameters()}
+        if name and len(stages) == 1:
+            found.append((name, module, *stages))
+    return found
+
+
+def tensors_of(classifier: Classifier) -> Tensors:
+    """Stage → its parameters and buffers, by name.
+
+    A buffer belongs to the stage of the module with parameters that it is in, or that comes last
+    before it, as ``tlf.freezing.freeze.set_modes`` has it.
+    """
     found: dict[str, dict[str, Tensor]] = {
         stage: {name: classifier.get_parameter(name) for name in names}
         for stage, names in parts(classifier).items()
     }
-    for name, module, stage in outermost(classifier):
-        found[stage] |= {f"{name}.{key}": buffer for key, buffer in module.named_buffers()}
+    starts = {name: stage for name, _, stage in outermost(classifier)}
+    stage = next(iter(found))
+    for name, module in classifier.named_modules():
+        stage = starts.get(name, stage)
+        for key, buffer in module.named_buffers(recurse=False):
+            found[stage][f"{name}.{key}"] = buffer
     return found
 
 
-def copies(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+def copies(tensors: Tensors) -> Tensors:
     """Copies of tensors, which do not change with them."""
     return {
         stage: {name: tensor.detach().clone() for name, tensor in own.items()}
         for stage, own in tensors.items()
     }
+
+
+def write_back(tensors: Tensors, copied: Tensors) -> None:
+    """Give tensors the values of their copies."""
+    with torch.no_grad():
+        for stage, own in tensors.items():
+            for name, tensor in own.items():
+                tensor.copy_(copied[stage][name])

@@ -25,14 +25,16 @@ class StageRecord:
     rate: float | None
     """The highest learning rate of its parameters; None where none trains."""
     output: float | None
-    """Norm of its output for the batch; None where it cannot be seen."""
+    """Norm of the output of its last module that has parameters, in the step; None where it cannot
+    be seen, and at step 0."""
     flow: float | None
-    """Norm of the gradient of the loss with respect to its output; None where there is no such
-    gradient: nothing at this stage or below it trains."""
+    """Norm of the gradient of the loss with respect to that output; None where there is no such
+    gradient: nothing that the output depends on trains."""
     gradient: float | None
-    """Norm of the gradient of its parameters; None where no parameter has one."""
+    """Norm of the gradient of its parameters, before it is clipped; None where no parameter has
+    one."""
     weights: float | None
-    """Norm of its parameters after the step."""
+    """Norm of its parameters after the step; None where it has none."""
     update: float | None
     """Norm of the change of its parameters; None where none trains."""
     moved: int
@@ -41,6 +43,8 @@ class StageRecord:
     """Whether every parameter and every buffer is the same as before the step, bit for bit."""
     statistics: Statistics | None
     """None where it keeps none."""
+    unused: int = 0
+    """How many of its parameters are frozen only because the output does not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Measured:
     correct: int
     probabilities: tuple[tuple[tuple[int, float], ...], ...]
     """Of each image: its most probable classes, at most five, and that of its label: pairs of
-    class and probability, the most probable first."""
+    class and probability, the most probable first. Empty where the probabilities are no numbers."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,13 @@ class StepRecord:
     train: Measured
     eval: Measured
     broken: str | None = None
-    """What is no longer a finite number, as a person reads it: then no further step is made until
-    a reset."""
+    """What is no longer a finite number, and where first, as a person reads it: then no further
+    step is made until a reset."""
     sentences: tuple[str, ...] = ()
     """What happened, in words."""
+    filters: str | None = None
+    """The first filters of the first layer, at most 16: a PNG file in base64. All of a lane's have
+    one scale: middle grey is 0. None where they are as in the record before, and where the first
+    layer is no convolution of grey or colour images."""
+    skipped: bool = False
+    """Whether nothing moved because gradients overflowed in fp16, whose scale is now lower."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from math import isfinite
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,6 +23,18 @@ def measured_updates(updates: int) -> frozenset[int]:
     if updates <= MEASURED:
         return frozenset(range(updates))
     return frozenset(n * (updates - 1) // (MEASURED - 1) for n in range(MEASURED))
+
+
+class MeasuresUpdate(Protocol):
+    """Measures one update: ``Signals``, or what else watches the optimizer's step."""
+
+    def before(
+        self, classifier: Classifier, trainable: Collection[str], frozen_norms: dict[str, Tensor]
+    ) -> None:
+        """Measure the model with its gradients, before the optimizer's step."""
+
+    def after(self, classifier: Classifier) -> None:
+        """Measure what the step changed. It is not called where the step was skipped."""
 
 
 class Signals:

@@ -26,7 +26,7 @@ from tlf.training.job import Job
 from tlf.training.loss_meter import Made
 from tlf.training.phases import augmentations
 from tlf.training.segments.segment import Segment
-from tlf.training.signals import Signals
+from tlf.training.signals import MeasuresUpdate
 
 Piece = tuple[Batch, Share]
 """The images of a share, and how they count."""
@@ -84,7 +84,7 @@ class Updates:
     pieces: Iterator[Piece]
     """This process's shares of the remaining batches."""
 
-    def make(self, number: int, size: int, signals: Signals | None) -> Made:
+    def make(self, number: int, size: int, signals: MeasuresUpdate | None) -> Made:
         """Make one optimizer step on the next batch.
 
         Parameters:
@@ -129,7 +129,7 @@ class Updates:
         if device.type != "cpu":
             torch.get_device_module(device).manual_seed(seed)
 
-    def _step(self, signals: Signals | None) -> bool:
+    def _step(self, signals: MeasuresUpdate | None) -> bool:
         """Step the optimizer, unless gradients have overflowed in fp16; whether it was skipped."""
         accelerator, segment = self.job.accelerator, self.segment
         max_norm = self.job.recipe.clip_grad_norm

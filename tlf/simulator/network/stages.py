@@ -1,0 +1,98 @@
+"""What a step has done to every stage: norms, and what differs from before, bit for bit."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from tlf.model import Classifier, normalisation_modules
+from tlf.simulator.observe import Tensors, Watched, norm, tensors_of
+from tlf.simulator.records import StageRecord, Statistics
+from tlf.training.segments.segment import Segment
+from tlf.training.signals import parts
+
+INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Bytes of a number → the integers that show its bits."""
+
+
+def stage_records(
+    segment: Segment, watched: Watched | None, before: Tensors, start: Tensors
+) -> dict[str, StageRecord]:
+    """The records of all stages, from the stem to the head. Their numbers may not be finite.
+
+    Parameters:
+        segment: what the step was made with; it holds the network after it.
+        watched: the step; None before the first one.
+        before: copies of the tensors before the step.
+        start: copies of the tensors before the first step.
+    """
+    classifier, rates = segment.classifier, segment.rates
+    now, statistics = tensors_of(classifier), _statistics_names(classifier)
+    seen = (watched.outputs, watched.flows, watched.gradients) if watched else ({}, {}, {})
+    found = {}
+    for stage, names in parts(classifier).items():
+        own, old = now[stage], before[stage]
+        trained = [name for name in names if name in rates]
+        output, flow, gradient = (_number(norms.get(stage)) for norms in seen)
+        found[stage] = StageRecord(
+            trains=_count(own, trained),
+            rate=max((rates[name] for name in trained), default=None),
+            output=output,
+            flow=flow,
+            gradient=gradient,
+            weights=_norm([own[name] for name in names]),
+            update=_norm([own[name] - old[name] for name in names]) if trained else None,
+            moved=sum(differing(own[name], old[name]) for name in names),
+            unchanged=not any(differing(own[name], old[name]) for name in own),
+            statistics=_statistics([n for n in own if n in statistics], own, old, start[stage]),
+            unused=_count(own, [name for name in names if name in segment.unused]),
+        )
+    return found
+
+
+def differing(one: Tensor, other: Tensor) -> int:
+    """How many values differ, if only by a bit: 0 and -0 do, and equal NaNs do not.
+
+    >>> differing(torch.tensor([0.0, 1.0, torch.nan]), torch.tensor([-0.0, 1.0, torch.nan]))
+    1
+    """
+    bits = INTEGERS[one.element_size()]
+    return int((one.detach().view(bits) != other.view(bits)).sum())
+
+
+def _statistics_names(classifier: Classifier) -> set[str]:
+    """Names of the buffers of normalisation layers that hold statistics; counters do not."""
+    return {
+        f"{name}.{key}"
+        for name, module in normalisation_modules(classifier).items()
+        for key, buffer in module.named_buffers(recurse=False)
+        if buffer.is_floating_point()
+    }
+
+
+def _statistics(
+    names: Sequence[str],
+    now: Mapping[str, Tensor],
+    before: Mapping[str, Tensor],
+    start: Mapping[str, Tensor],
+) -> Statistics | None:
+    if not names:
+        return None
+    first = norm([start[name] for name in names])
+    distance = norm([now[name] - start[name] for name in names])
+    return Statistics(
+        changed=any(differing(now[name], before[name]) for name in names),
+        drift=float(distance / first) if first else None,
+    )
+
+
+def _count(tensors: Mapping[str, Tensor], names: Sequence[str]) -> int:
+    return sum(tensors[name].numel() for name in names)
+
+
+def _norm(tensors: Sequence[Tensor]) -> float | None:
+    return float(norm([tensor.detach() for tensor in tensors])) if tensors else None
+
+
+def _number(value: Tensor | None) -> float | None:
+    return None if value is None else float(value)
