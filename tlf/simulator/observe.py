@@ -136,9 +136,18 @@ def first_tensor(output: object) -> Tensor | None:
 
 
 def norm(tensors: Collection[Tensor]) -> Tensor:
-    """The L2 norm of all values of one or more tensors together, in float32."""
-    whole: Tensor = torch.stack([tensor.float().norm() for tensor in tensors]).norm()
+    """The L2 norm of all values of one or more tensors together.
+
+    In float64, where the device has it: in float32, millions of squares add up to a norm that is
+    wrong in its fifth digit.
+    """
+    norms = [torch.linalg.vector_norm(tensor, dtype=_widest(tensor)) for tensor in tensors]
+    whole: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return whole
+
+
+def _widest(tensor: Tensor) -> torch.dtype:
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
 def outermost(classifier: Classifier) -> list[tuple[str, nn.Module, str]]:

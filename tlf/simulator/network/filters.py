@@ -17,6 +17,8 @@ SHOWN = 16
 """Filters in a picture, at most."""
 ROW = 4
 """Filters in a row of it."""
+SIDE = 16
+"""Pixels of a filter in each direction, at most: larger filters are averaged down."""
 
 
 def first_layer(classifier: Classifier) -> str | None:
@@ -58,7 +60,9 @@ def picture(filters: Tensor, limit: float) -> str:
         filters: of grey or colour images (N, C, H, W).
         limit: the weight that is white; its negative is black, and 0 is middle grey.
     """
-    shades = (127.5 + 127.5 * filters.float().cpu() / limit).nan_to_num(0).clamp(0, 255).round()
+    side = min(SIDE, *filters.shape[2:])
+    small = functional.adaptive_avg_pool2d(filters.float().cpu(), side)
+    shades = (127.5 + 127.5 * small / limit).nan_to_num(0).clamp(0, 255).round()
     colours = shades.expand(-1, 3, -1, -1)
     opaque = torch.full_like(colours[:, :1], 255)
     tiles = functional.pad(torch.cat([colours, opaque], dim=1), (0, 1, 0, 1))

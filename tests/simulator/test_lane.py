@@ -1,0 +1,290 @@
+"""A lane: reset, settings that change between two steps, and networks of every shape."""
+
+import gc
+import json
+import re
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch import nn
+
+from lanes import lane_of, opened, settings_of
+from tlf.errors import FrozenMovedError, NotFiniteError, TlfError, WeightsError
+from tlf.freezing.freeze import audit, digests, freeze
+from tlf.hookspecs import hookimpl
+from tlf.model import Classifier
+from tlf.simulator.lane import Lane
+
+TOP = ["layer4", "head"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections():
+    """Every new segment collects garbage; what other tests left is not looked through."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, images):
+    """A network with BatchNorm, and a head with dropout. Each test begins with its start."""
+    more = "[head]\nkind = 'mlp'\nhidden = [8]\ndropout = 0.5\n"
+    return opened(tmp_path_factory.mktemp("lane"), images, "test_resnet", more)
+
+
+@pytest.fixture
+def lane(job):
+    before = deepcopy(job.classifier.state_dict())
+    yield lane_of(job, settings_of(job, TOP))
+    job.classifier.load_state_dict(before)
+
+
+def copied(job):
+    """The same job with a network of its own."""
+    return replace(job, classifier=deepcopy(job.classifier))
+
+
+def timeless(record):
+    """What a record says, apart from the time."""
+    return json.dumps(asdict(replace(record, seconds=None)), allow_nan=False)
+
+
+def steps(lane, count):
+    return [timeless(lane.make_step()) for _ in range(count)]
+
+
+def test_the_same_steps_give_the_same_bits_and_lanes_do_not_disturb_each_other(job, lane):
+    first, alone = timeless(lane.start()), steps(lane, 2)
+    other = lane_of(copied(job), settings_of(job, ["head"], naive=True, batch=8, optimizer="adamw"))
+    assert timeless(lane.start()) == first
+    for record in alone:
+        other.make_step()
+        assert timeless(lane.make_step()) == record
+    assert lane.step == 2
+
+
+def test_settings_that_nothing_can_train_with_leave_the_lane_as_it_is(job, lane):
+    lane.start()
+    expected = steps(lane, 2)
+    lane.start()
+    assert steps(lane, 1) == expected[:1]
+    own = lane.settings
+    for trains, more, message in (
+        ([], {}, "a stage must train, got all of them frozen"),
+        (TOP, {"lr": {"backbone": 0.1}}, r"head\..* trains but has no learning rate; add head"),
+        (TOP, {"lr": {"head": 0.1}}, "has no learning rate; add backbone"),
+        (TOP, {"lr": {"head": 0.1, "layer9": 0.1}}, "no stage 'layer9'"),
+        (TOP, {"batch": 0}, "batch must be 1 to 20 images, got 0"),
+        (TOP, {"batch": 21}, "batch must be 1 to 20 images, got 21"),
+        (TOP, {"batch": 1}, "batch must be at least 2, as BatchNorm trains"),
+    ):
+        with pytest.raises(TlfError, match=message):
+            lane.change(settings_of(job, trains, **more))
+        assert lane.settings is own
+    assert steps(lane, 1) == expected[1:]
+
+
+def test_a_network_that_cannot_be_opened_leaves_the_lane_as_it_is(job):
+    def open_job(weights, seed):
+        if seed:
+            raise WeightsError("the weights are gone")
+        return copied(job)
+
+    lane = Lane(open_job, settings_of(job, TOP), {})
+    lane.start()
+    expected = steps(lane, 2)
+    lane.start()
+    assert steps(lane, 1) == expected[:1]
+    with pytest.raises(WeightsError):
+        lane.change(settings_of(job, TOP, seed=1))
+    assert steps(lane, 1) == expected[1:]
+    begun = lane.change(settings_of(job, ["head"], weights="random"))
+    assert (begun.step, lane.step, begun.settings.weights) == (0, 0, "random")
+
+
+def test_settings_that_are_changed_back_before_a_step_change_nothing(job, lane):
+    lane.start()
+    expected = steps(lane, 2)
+    lane.start()
+    assert steps(lane, 1) == expected[:1]
+    own = lane.settings
+    for trains, more in ((["head"], {}), (TOP, {"optimizer": "adamw"}), (TOP, {"naive": True})):
+        assert lane.change(settings_of(job, trains, **more)) is None
+    lane.change(own)
+    assert steps(lane, 1) == expected[1:]
+
+
+@pytest.mark.parametrize("naive", [False, True])
+def test_a_frozen_stage_is_the_same_bit_for_bit_and_naive_freezing_drifts(job, lane, naive):
+    lane.change(settings_of(job, TOP, naive=naive))
+    lane.start()
+    frozen = {*job.classifier.backbone_names} - {*job.classifier.stages["layer4"]}
+    freeze(job.classifier, frozen)
+    before = digests(job.classifier)
+    records = [lane.make_step() for _ in range(3)]
+    for record in records:
+        for stage in ("stem", "layer1", "layer2", "layer3"):
+            seen = record.stages[stage]
+            assert (seen.moved, seen.unchanged, seen.statistics.changed) == (0, not naive, naive)
+    freeze(job.classifier, frozen)
+    with pytest.raises(FrozenMovedError) if naive else nullcontext():
+        audit(job.classifier, frozen, before, digests(job.classifier))
+
+
+def test_naive_freezing_is_switched_on_and_off_between_steps(job, lane):
+    lane.start()
+    drifts = []
+    for naive in (False, True, False, True):
+        lane.change(replace(lane.settings, naive=naive))
+        seen = lane.make_step().stages["stem"].statistics
+        assert seen.changed == naive
+        drifts.append(seen.drift)
+    assert drifts[0] == 0 < drifts[1] == drifts[2] < drifts[3]
+
+
+def test_a_step_that_explodes_says_what_and_where_and_a_reset_works(job, lane):
+    first = timeless(lane.start())
+    lane.change(settings_of(job, TOP, lr={"head": 1e38, "backbone": 1e38}))
+    record = lane.make_step()
+    while record.broken is None:
+        record = lane.make_step()
+    assert lane.broken == record.broken
+    assert re.match(r"In step \d, the .* is (inf|nan), which is no finite number\.", record.broken)
+    assert timeless(record)  # no NaN is in its JSON
+    with pytest.raises(NotFiniteError, match=r"In step \d.*Reset"):
+        lane.make_step()
+    lane.change(settings_of(job, TOP))
+    with pytest.raises(NotFiniteError):
+        lane.make_step()
+    assert timeless(lane.start()) == first
+    assert lane.make_step().broken is None
+
+
+def test_the_first_number_that_is_not_finite_is_named(job, lane):
+    lane.start()
+    name = job.classifier.stages["layer2"][0]
+    job.classifier.get_parameter(name).data[0] = torch.nan
+    record = lane.make_step()
+    assert record.broken.startswith("In step 1, the norm of the output of layer2 is nan")
+    assert record.loss is record.train.loss is record.stages["layer2"].output is None
+    assert record.stages["layer1"].output > 0
+    assert {*record.train.probabilities} == {()}
+    assert (record.correct, record.train.correct) == (None, 0)
+
+
+class Own:
+    """A plugin's training step."""
+
+    fails = False
+
+    @hookimpl
+    def tlf_training_step(self, model, images, labels, loss):
+        if self.fails:
+            raise ValueError("no images today")
+        return 2 * loss(model(images), labels).mean()
+
+
+def test_a_plugin_makes_the_step_and_one_that_fails_needs_a_reset(job, lane):
+    lane.start()
+    plain = lane.make_step()
+    job.plan.plugins.manager.register(own := Own())
+    try:
+        assert timeless(lane.start())
+        record = lane.make_step()
+        assert record.loss == pytest.approx(2 * plain.loss)
+        gradient = record.stages["head"].gradient
+        assert gradient == pytest.approx(2 * plain.stages["head"].gradient)
+        own.fails = True
+        with pytest.raises(Exception, match="no images today"):
+            lane.make_step()
+        with pytest.raises(NotFiniteError, match=r"Step 2 has failed\. Reset"):
+            lane.make_step()
+    finally:
+        job.plan.plugins.manager.unregister(own)
+    lane.start()
+    assert timeless(lane.make_step()) == timeless(plain)
+
+
+def deep(count):
+    """A network of many stages, as a plugin may offer it; the first one is a lone parameter."""
+    network = nn.Sequential(
+        *(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh()) for _ in range(count)),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    stages = {f"block{n}": (f"{n}.0.weight", f"{n}.0.bias") for n in range(count)}
+    return Classifier(network, nn.Linear(3, 2), stages)
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_a_backbone_of_any_depth(job, count):
+    own = replace(job, classifier=deep(count))
+    lane = lane_of(own, settings_of(own, [f"block{count - 1}", "head"]))
+    lane.start()
+    record = lane.make_step()
+    flows = [seen.flow for seen in record.stages.values()]
+    assert flows[:-2] == [None] * (count - 1)
+    assert all(flows[-2:])
+    assert all(seen.output for seen in record.stages.values())
+    assert (record.filters is None) == (count > 1)
+
+
+class Tokens(nn.Module):
+    """A stage that holds a parameter and no module, and a parameter that nothing uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(3))
+        self.idle = nn.Parameter(torch.zeros(5))
+        self.register_buffer("seen", torch.zeros(1), persistent=False)
+
+    def forward(self, images):
+        if self.training:
+            self.seen += 1
+        return images.mean((2, 3)) + self.shift
+
+
+def test_a_stage_without_a_module_and_a_parameter_without_use(job):
+    own = replace(job, classifier=Classifier(Tokens(), nn.Linear(3, 2), {"a": ("shift", "idle")}))
+    lane = lane_of(own, settings_of(own, ["a", "head"]))
+    first = timeless(lane.start())
+    seen = lane.make_step().stages["a"]
+    assert (seen.trains, seen.unused, seen.moved) == (3, 5, 3)
+    assert seen.gradient > 0
+    assert timeless(lane.start()) == first
+    assert own.classifier.backbone.seen == 0
+
+
+GREY = "[backbone]\nkind = 'timm'\nmodel = 'test_convnext'\nweights = 'none'\nchannels = 1\n"
+WEIGHED = """
+[loss]
+kind = "cross-entropy"
+label_smoothing = 0.1
+class_weights = "balanced"
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "trains"),
+    [
+        ("test_vit", "[head]\nkind = 'attention-pool'\n", ["blocks.5", "head"]),
+        ("test_resnet", "[head]\nkind = 'cosine'\n", ["stem", "head"]),
+        ("test_resnet", WEIGHED, TOP),
+        ("test_convnext", GREY, ["stem", "head"]),
+    ],
+)
+def test_heads_losses_and_grey_images(tmp_path, images, model, more, trains):
+    job = opened(tmp_path, images, model, more)
+    lane = lane_of(job, settings_of(job, trains))
+    first = lane.start()
+    record = lane.make_step()
+    assert record.broken is None
+    assert [stage for stage, seen in record.stages.items() if seen.gradient] == trains
+    assert all(seen.unchanged == (s not in trains) for s, seen in record.stages.items())
+    assert record.loss > 0
+    assert (record.filters is not None) == (trains[0] == "stem")
+    assert first.filters
