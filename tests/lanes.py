@@ -47,7 +47,7 @@ def settings_of(job: Job, trains: Mapping[str, str] | list[str], **more: Any) ->
 
 def lane_of(job: Job, settings: Settings, **partial: frozenset[str]) -> Lane:
     """A lane on this very job; ``partial``: preset → the parameters that it freezes."""
-    return Lane(lambda weights, seed: job, settings, partial)
+    return Lane(lambda weights, seed: job, job.recipe.phases[0], settings, partial)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tlf.errors import NotFiniteError
+from tlf.recipe.schema import Phase
 from tlf.simulator.network.filters import filters_of
 from tlf.simulator.network.finite import only_finite
 from tlf.simulator.network.images import measured
@@ -39,19 +40,24 @@ class Lane:
     _scale: dict[str, Any]
 
     def __init__(
-        self, open_job: OpenJob, settings: Settings, partial: Mapping[str, frozenset[str]]
+        self,
+        open_job: OpenJob,
+        phase: Phase,
+        settings: Settings,
+        partial: Mapping[str, frozenset[str]],
     ) -> None:
         """Open the network.
 
         Parameters:
             open_job: builds the network of these weights and this seed.
+            phase: the phase of the recipe that settings take the place of.
             settings: what to begin with.
             partial: id of a preset → the parameters that it freezes.
 
         Raises:
             TlfError: nothing can train with these settings.
         """
-        self._open_job, self._partial = open_job, partial
+        self._open_job, self._phase, self._partial = open_job, phase, partial
         self._open(settings)
 
     def start(self) -> StepRecord:
@@ -85,10 +91,10 @@ class Lane:
             NotFiniteError: the step before was not finite, or failed; ``start`` begins anew.
         """
         if self.broken:
-            raise NotFiniteError(f"{self.broken} Reset the network, and lower its learning rates.")
+            raise NotFiniteError(f"{self.broken}; reset the network, and lower its learning rates")
         network, settings, segment = self.network, self.settings, self._segment
         self._stepped = settings, segment
-        self.broken = f"Step {self.step + 1} has failed."  # unless it ends
+        self.broken = f"Step {self.step + 1} has failed"  # unless it ends
         before = copies(tensors_of(segment.classifier))
         with network.computing(), self._own_scale():
             updates = network.updates(settings, segment)
@@ -97,7 +103,8 @@ class Lane:
         return self._recorded(watched, before)
 
     def _open(self, settings: Settings) -> None:
-        network = open_network(self._open_job(settings.weights, settings.seed), self._partial)
+        job = self._open_job(settings.weights, settings.seed)
+        network = open_network(job, self._phase, self._partial)
         segment = network.segment(settings, None)
         self.network = network
         self._begin(settings, segment)

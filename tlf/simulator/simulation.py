@@ -35,7 +35,7 @@ class Simulation:
     def lane(self, settings: Settings) -> Lane:
         """A lane with these settings, before its first step."""
         partial = {preset.id: preset.frozen for preset in self.scene.presets}
-        return Lane(self._open_job, settings, partial)
+        return Lane(self._open_job, self.plan.recipe.phases[0], settings, partial)
 
     def _open_job(self, weights: str, seed: int) -> Job:
         """A job with a network of its own, and the images of the page."""

@@ -20,11 +20,13 @@ def only_finite(record: StepRecord) -> StepRecord:
 
 
 def first_broken(record: StepRecord) -> str | None:
-    """The first number of a step that is not finite, in words; None where there is none."""
+    """The first number of a step that is not finite, in words, without a full stop; None where
+    there is none.
+    """
     when = f"step {record.step}" if record.step else "the network before its first step"
     for what, number in _in_order(record):
         if number is not None and not isfinite(number):
-            return f"In {when}, the {what} is {number}, which is no finite number."
+            return f"In {when}, the {what} is {number}, which is no finite number"
     return None
 
 

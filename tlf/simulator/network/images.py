@@ -1,13 +1,13 @@
 """The images of the page as batches, each loaded once, and what a network makes of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from tlf.data.loading import Batch, Images
+from tlf.recipe.schema import Phase
 from tlf.simulator.records import Measured
 from tlf.training.features import eval_images, model_inputs, plain_batches, train_images
 from tlf.training.job import Job
@@ -18,17 +18,16 @@ SHOWN = 5
 
 
 class Batches:
-    """The images of the page, without augmentation."""
+    """The images of the page, as a phase augments them."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, phase: Phase) -> None:
+        self._job, self._phase = job, phase
         self._train: dict[int, Batch] = {}
 
     def train(self, size: int) -> Batch:
         """The first images of the train split."""
         if size not in self._train:
-            phase = replace(self._job.recipe.phases[0], augment=())
-            self._train[size] = self._loaded(train_images(self._job, phase), range(size))
+            self._train[size] = self._loaded(train_images(self._job, self._phase), range(size))
         return self._train[size]
 
     @cached_property

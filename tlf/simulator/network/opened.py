@@ -25,6 +25,8 @@ class Network:
     """A network of its own weights, with what it starts from."""
 
     job: Job
+    phase: Phase
+    """The phase of the recipe that settings take the place of, without augmentation."""
     partial: Mapping[str, frozenset[str]]
     """Id of a preset → the parameters that it freezes."""
     batches: Batches
@@ -82,21 +84,21 @@ class Network:
         return frozenset(names)
 
     def _phase(self, settings: Settings) -> Phase:
-        """The first phase of the recipe, with the settings in the place of its own."""
+        """The phase with the settings in the place of its own."""
         return replace(
-            self.job.recipe.phases[0], lr=settings.lr, lr_matching=None,
-            layer_decay=settings.layer_decay, optimizer=self._optimizer(settings.optimizer),
-            augment=(), ema=None, early_stopping=None,
+            self.phase, lr=settings.lr, lr_matching=None, layer_decay=settings.layer_decay,
+            optimizer=self._optimizer(settings.optimizer),
         )  # fmt: skip
 
     def _optimizer(self, kind: str) -> Optimizer:
-        """The recipe's optimizer with its options, if it is of this kind; otherwise a plain one."""
+        """The first optimizer of this kind in the recipe, with its options; else a plain one."""
         recipe, catalogue = self.job.recipe, self.job.plan.plugins.catalogue
-        own = recipe.phases[0].optimizer or recipe.optimizer
-        if catalogue.offer(own).kind == kind:
-            return own
-        chosen: Optimizer = catalogue.of("tlf_optimizers")[kind].component()
-        return chosen
+        for phase in recipe.phases:
+            own = phase.optimizer or recipe.optimizer
+            if catalogue.offer(own).kind == kind:
+                return own
+        plain: Optimizer = catalogue.of("tlf_optimizers")[kind].component()
+        return plain
 
     def _check_batch(self, segment: Segment, settings: Settings) -> None:
         """Check that a step can be made with the batch, and leave the network in its modes."""
@@ -110,9 +112,10 @@ class Network:
             )
 
 
-def open_network(job: Job, partial: Mapping[str, frozenset[str]]) -> Network:
+def open_network(job: Job, phase: Phase, partial: Mapping[str, frozenset[str]]) -> Network:
     """The network of a job, as it is before its first step."""
-    return Network(job, partial, Batches(job), copies(tensors_of(job.classifier)))
+    still = replace(phase, augment=())
+    return Network(job, still, partial, Batches(job, still), copies(tensors_of(job.classifier)))
 
 
 def _set_modes(segment: Segment, settings: Settings) -> None:
