@@ -3,7 +3,7 @@
 import json
 import re
 from contextlib import nullcontext
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import asdict, replace
 
 import pytest
@@ -283,3 +283,35 @@ def test_heads_losses_and_grey_images(tmp_path, images, model, more, trains):
     assert record.loss > 0
     assert (record.filters is not None) == (trains[0] == "stem")
     assert first.filters
+
+
+def scaled(job, scale):
+    """The job with gradients that are scaled as on a GPU in fp16."""
+    accelerator = copy(job.accelerator)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    return replace(copied(job), accelerator=accelerator)
+
+
+def test_in_fp16_gradients_are_those_without_their_scale(job):
+    plain = lane_of(copied(job), settings_of(job, TOP))
+    lane = lane_of(scaled(job, 2.0**8), plain.settings)
+    for _ in range(2):
+        expected, record = plain.make_step(), lane.make_step()
+        for stage, seen in record.stages.items():
+            for name in ("flow", "update"):  # parameters' are unscaled by accelerate, on a GPU only
+                wanted = getattr(expected.stages[stage], name)
+                near = None if wanted is None else pytest.approx(wanted, rel=1e-6)
+                assert getattr(seen, name) == near
+
+
+def test_a_step_whose_gradients_overflow_in_fp16_is_skipped_and_each_lane_has_its_scale(job):
+    own = scaled(job, 2.0**127)
+    own = replace(own, loss=lambda logits, labels: 8 * job.loss(logits, labels))
+    lane = lane_of(own, settings_of(own, TOP))
+    records = [lane.make_step() for _ in range(6)]
+    assert [record.skipped for record in records] == [True] * 3 + [False] * 3
+    assert [record.stages["head"].moved > 0 for record in records] == [False] * 3 + [True] * 3
+    assert all(record.broken is None for record in records)
+    assert own.accelerator.scaler.get_scale() == 2.0**127
+    lane.start()
+    assert lane.make_step().skipped
