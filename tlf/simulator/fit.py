@@ -65,10 +65,14 @@ def fitted(plan: Plan, job: Job) -> Generator[Events, None, Fitted]:
         job: the job, with as many images as the page may have.
     """
     batches, timed = _largest_batch(job)
-    found = Fitted(plan, first_images(job, batches[-1]), batches, timed, ())
-    if timed.whole > LIMIT and plan.recipe.transforms.size is None:
-        found = (yield from _smaller(found)) or found
-    return replace(found, notes=(*found.notes, _batch_note(found)))
+    found = first = Fitted(plan, first_images(job, batches[-1]), batches, timed, ())
+    may_shrink = plan.recipe.transforms.size is None
+    while may_shrink and found.timed.whole > LIMIT:
+        if (smaller := (yield from _smaller(found))) is None:
+            break
+        found = smaller
+    notes = (_size_note(first, found), _batch_note(found))
+    return replace(found, notes=tuple(filter(None, notes)))
 
 
 def timed_step(job: Job, batch: int, optimizer: str) -> Timed:
@@ -93,13 +97,14 @@ def _largest_batch(job: Job) -> tuple[tuple[int, ...], Timed]:
     each = _PASSES * pass_seconds(job, BATCHES[0]) / BATCHES[0]
     count = max(1, sum(each * batch <= LIMIT for batch in offered))
     timed = _timed(job, offered[count - 1], optimizer)
+    fits = timed.whole <= LIMIT
     while timed.whole > LIMIT and count > 1:
         count -= 1
         timed = _timed(job, offered[count - 1], optimizer)
     if timed.whole > LIMIT:  # a busy moment must not make images smaller
         again = _timed(job, offered[0], optimizer)
         timed = min(timed, again, key=lambda one: one.whole)
-    while count < len(offered) and 2 * timed.whole <= LIMIT:
+    while fits and 2 * timed.whole <= LIMIT and count < len(offered):
         larger = _timed(job, offered[count], optimizer)
         if larger.whole > LIMIT:
             break
@@ -127,13 +132,18 @@ def _smaller(found: Fitted) -> Generator[Events, None, Fitted | None]:
             continue
         job = yield from sampled(opened)
         batches, timed = _largest_batch(job)
-        note = (
-            f"Images are {size} pixels wide here, not {preprocessing.size}: a step of "
-            f"{BATCHES[0]} images took {_seconds(found.timed)} before. Write transforms.size="
-            f"{preprocessing.size} to keep their size."
-        )
-        return Fitted(smaller, first_images(job, batches[-1]), batches, timed, (note,))
+        return Fitted(smaller, first_images(job, batches[-1]), batches, timed, ())
     return None
+
+
+def _size_note(first: Fitted, found: Fitted) -> str:
+    before, size = first.job.preprocessing.size, found.job.preprocessing.size
+    if size == before:
+        return ""
+    return (
+        f"Images are {size} pixels wide, not {before}, where a step of {first.batches[-1]} images "
+        f"took {_seconds(first.timed)}; to keep their size, write transforms.size={before}."
+    )
 
 
 def _batch_note(found: Fitted) -> str:
