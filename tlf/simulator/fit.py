@@ -2,7 +2,6 @@
 wait for.
 """
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from math import sqrt
@@ -12,7 +11,7 @@ import torch
 from tlf.data.inspection.inspect import Events
 from tlf.errors import TlfError
 from tlf.recipe.plan import Plan
-from tlf.simulator.costs import pass_seconds, undisturbed
+from tlf.simulator.costs import busy_seconds, pass_seconds, undisturbed
 from tlf.simulator.lane import Lane
 from tlf.simulator.rates import kind_of
 from tlf.simulator.sample import first_images, sampled
@@ -37,9 +36,9 @@ class Timed:
     """A step in which everything trains, as it was measured."""
 
     seconds: float
-    """Of forward, backward and update."""
+    """Of forward, backward and update, as a person waits for them."""
     whole: float
-    """The same, with the images that are classified after it."""
+    """Of the same and of the images that are classified after it, as ``busy_seconds`` has it."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,10 @@ def timed_step(job: Job, batch: int, optimizer: str) -> Timed:
     settings = Settings(stages, lr, None, optimizer, batch, seed=job.recipe.seed)
     with undisturbed(job.classifier):
         lane = Lane(lambda *_: job, job.recipe.phases[0], settings, {})
-        began = time.perf_counter()
+        began = busy_seconds(job)
         record = lane.make_step()
-        whole = time.perf_counter() - began
-    return Timed(whole if record.seconds is None else record.seconds, whole)
+        whole = busy_seconds(job) - began
+    return Timed(record.seconds or 0.0, whole)
 
 
 def _largest_batch(job: Job) -> tuple[tuple[int, ...], Timed]:
@@ -101,7 +100,7 @@ def _largest_batch(job: Job) -> tuple[tuple[int, ...], Timed]:
     while timed.whole > LIMIT and count > 1:
         count -= 1
         timed = _timed(job, offered[count - 1], optimizer)
-    if timed.whole > LIMIT:  # a busy moment must not make images smaller
+    if timed.whole > LIMIT:  # the first step of all may be slower: it must not shrink the images
         again = _timed(job, offered[0], optimizer)
         timed = min(timed, again, key=lambda one: one.whole)
     while fits and 2 * timed.whole <= LIMIT and count < len(offered):
