@@ -9,6 +9,7 @@ from generators import exhausted
 from tlf.components import Split, Splits
 from tlf.errors import DataError
 from tlf.simulator.sample import Decoded, first_images, sampled
+from tlf.training.features import eval_images, plain_batches
 
 
 def job_of(simulation, train, evaluated):
@@ -127,7 +128,9 @@ def test_the_first_images_are_the_first_of_both_splits(simulation):
     assert job.splits.train.names == simulation.job.splits.train.names[:3]
     assert (len(job.splits.train), len(job.splits.eval)) == (3, 3)
     assert torch.equal(job.pixels["train"](2), simulation.job.pixels["train"](2))
-    assert job.labels["train"].tolist() == [0, 1, 0]
+    for job, count in ((job, 3), (simulation.job, 8)):  # they share their loaders
+        (batch,) = plain_batches(job, eval_images(job), [range(count)], None)
+        assert batch.labels.tolist() == ([0, 1] * 4)[:count]
 
 
 def test_a_decoded_image_is_a_copy():

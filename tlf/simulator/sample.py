@@ -40,10 +40,7 @@ def sampled(job: Job) -> Generator[Events, None, Job]:
     white, white_notes = yield from _white(job, few)
     notes = (*job.splits.notes, *train_notes, *eval_notes, *white_notes)
     splits, preprocessing = replace(few, notes=notes), replace(job.preprocessing, white=white)
-    pixels: dict[str, Pixels] = decoded_pixels(splits, preprocessing)
-    for name, split in (("train", train), ("eval", evaluated)):
-        decode = pixels[name]
-        pixels[name] = Decoded(tuple(decode(index) for index in range(len(split))))
+    pixels = _decoded(splits, decoded_pixels(splits, preprocessing))
     return replace(job, splits=splits, preprocessing=preprocessing, pixels=pixels)
 
 
@@ -62,7 +59,16 @@ def first_images(job: Job, count: int) -> Job:
     """The same job with the first images of each split alone."""
     both = job.splits.train, job.splits.eval
     train, evaluated = (_subset(split, range(min(count, len(split)))) for split in both)
-    return replace(job, splits=replace(job.splits, train=train, eval=evaluated))
+    splits = replace(job.splits, train=train, eval=evaluated)
+    # Pixels of their own: the job's loaders know a split by them.
+    return replace(job, splits=splits, pixels=_decoded(splits, job.pixels))
+
+
+def _decoded(splits: Splits, pixels: Mapping[str, Pixels]) -> Mapping[str, Pixels]:
+    """The images of both splits, decoded."""
+    both = {"train": splits.train, "eval": splits.eval}
+    held = {n: Decoded(tuple(map(pixels[n], range(len(split))))) for n, split in both.items()}
+    return {**pixels, **held}
 
 
 def _readable(
