@@ -128,8 +128,8 @@ def test_the_first_images_are_the_first_of_both_splits(simulation):
     assert job.splits.train.names == simulation.job.splits.train.names[:3]
     assert (len(job.splits.train), len(job.splits.eval)) == (3, 3)
     assert torch.equal(job.pixels["train"](2), simulation.job.pixels["train"](2))
-    for job, count in ((job, 3), (simulation.job, 8)):  # they share their loaders
-        (batch,) = plain_batches(job, eval_images(job), [range(count)], None)
+    for each, count in ((job, 3), (simulation.job, 8)):  # they share their loaders
+        (batch,) = plain_batches(each, eval_images(each), [range(count)], None)
         assert batch.labels.tolist() == ([0, 1] * 4)[:count]
 
 
