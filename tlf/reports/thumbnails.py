@@ -29,7 +29,7 @@ def thumbnails(reads: Sequence[Callable[[], bytes]], largest: int = LARGEST) -> 
     """
     images = [_small(read) for read in reads]
     for side in SIDES:
-        made = [None if image is None else _jpeg(image, side) for image in images]
+        made = [None if image is None else jpeg(image, side) for image in images]
         if sum(len(file) for file in made if file is not None) <= largest:
             return made
     return [None] * len(reads)
@@ -44,7 +44,8 @@ def _small(read: Callable[[], bytes]) -> "Image | None":
     return image
 
 
-def _jpeg(image: "Image", side: int) -> str:
+def jpeg(image: "Image", side: int) -> str:
+    """A JPEG file in base64, whose longer side has so many pixels at most."""
     copy, file = image.copy(), BytesIO()
     copy.thumbnail((side, side))
     copy.save(file, "JPEG", quality=QUALITY, optimize=True)

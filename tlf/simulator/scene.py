@@ -45,6 +45,8 @@ class Preset:
     """Names of the parameters that it freezes. They are not sent to the page."""
     trains: Mapping[str, int]
     """Stage → how many of its parameters train."""
+    rates: str = ""
+    """Where its learning rates come from: one sentence."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,13 @@ class Scene:
     size: int
     """Side of an image in pixels."""
     classes: tuple[str, ...]
+    """Their names, in the order of the logits; of very many, ``#`` and the number of those that no
+    image is of."""
     stages: tuple[Stage, ...]
     """From the stem to the head."""
     train: tuple[SceneImage, ...]
-    """Images that steps train on: the first ``batch`` of them."""
+    """Images that steps train on: the first ``batch`` of them. There are as many as the largest of
+    ``batches``."""
     eval: tuple[SceneImage, ...]
     """Images that no step trains on."""
     presets: tuple[Preset, ...]

@@ -1,58 +1,143 @@
 """Build the scene of a page out of a job."""
 
-from base64 import b64encode
-from io import BytesIO
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
-from tlf.components import Split
-from tlf.data.loading import Pixels
-from tlf.data.transforms import center_crop
-from tlf.model import parameter_count
+from tlf.data.loading import Images
+from tlf.model import normalisation_modules, parameter_count
+from tlf.recipe.augment import augmentations_of, is_random
+from tlf.recipe.schema import Phase
+from tlf.reports.thumbnails import SIDES, jpeg
+from tlf.runtime.devices import describe
+from tlf.simulator.costs import ForwardWork
+from tlf.simulator.observe import outermost
+from tlf.simulator.rates import optimizers
 from tlf.simulator.scene import Preset, Scene, SceneImage, Stage
-from tlf.simulator.settings import PRETRAINED, RANDOM
+from tlf.training.features import eval_images, train_images
 from tlf.training.job import Job
 from tlf.training.signals import parts
 
+NAMES = 100_000
+"""Characters of the names of all classes, at most: a page holds no more."""
 
-def scene_of(job: Job, presets: tuple[Preset, ...]) -> Scene:
-    """What the page shows of a job."""
+
+def scene_of(
+    job: Job,
+    presets: tuple[Preset, ...],
+    batches: tuple[int, ...],
+    initialisations: tuple[str, ...],
+    forward: ForwardWork,
+    notes: Sequence[str],
+) -> Scene:
+    """What the page shows of a job.
+
+    Parameters:
+        job: the job, with the images of the page.
+        presets: settings to choose from.
+        batches: batch sizes to choose from.
+        initialisations: weights to choose from.
+        forward: what a forward pass costs.
+        notes: how the page was fitted to the network.
+    """
     recipe, catalogue = job.recipe, job.plan.plugins.catalogue
     backbone = recipe.backbone
-    has_weights = hasattr(backbone, "weights")
     return Scene(
-        title=job.plan.source,
+        title=Path(job.plan.source).stem,
         backbone=f"{catalogue.offer(backbone).kind} {getattr(backbone, 'model', '')}".strip(),
-        weights=str(getattr(backbone, "weights", "")),
+        weights=_weights(job),
         head=catalogue.offer(recipe.head).kind,
         size=job.preprocessing.size,
-        classes=tuple(job.splits.classes),
-        stages=tuple(
-            Stage(name, parameter_count(job.classifier, names), 0, 0, observed=True)
-            for name, names in parts(job.classifier).items()
-        ),
-        train=_images(job, job.splits.train, job.pixels["train"]),
-        eval=_images(job, job.splits.eval, job.pixels["eval"]),
+        classes=_classes(job),
+        stages=_stages(job, forward),
+        train=_images(train_images(job, unaugmented(job)), job.splits.train.names),
+        eval=_images(eval_images(job), job.splits.eval.names),
         presets=presets,
-        optimizers=(presets[0].settings.optimizer, "adamw"),
-        batches=(2, 4, 8),
-        initialisations=(PRETRAINED, RANDOM) if has_weights else (PRETRAINED,),
-        device=f"{job.accelerator.device}, torch {torch.__version__}",
-        notes=tuple(job.splits.notes),
+        optimizers=tuple(optimizers(recipe, catalogue)),
+        batches=batches,
+        initialisations=initialisations,
+        device=f"{describe(job.accelerator)}, torch {torch.__version__}",
+        notes=(*job.splits.notes, *job.built.notes, *notes, *_left_out(job)),
     )
 
 
-def _images(job: Job, split: Split, pixels: Pixels) -> tuple[SceneImage, ...]:
+def unaugmented(job: Job) -> Phase:
+    """The first phase, whose train images are shown as they are."""
+    return replace(job.recipe.phases[0], augment=())
+
+
+def _weights(job: Job) -> str:
+    """Where the weights come from; of a file, its name."""
+    files = (str(getattr(job.recipe.backbone, "weights", "")), job.recipe.start_from or "")
+    named = (Path(file).name if Path(file).is_absolute() else file for file in files)
+    return ", then ".join(filter(None, named))
+
+
+def _classes(job: Job) -> tuple[str, ...]:
+    names = job.splits.classes
+    if sum(map(len, names)) <= NAMES:
+        return names
+    used = {*job.splits.train.labels, *job.splits.eval.labels}
+    return tuple(name if k in used else f"#{k}" for k, name in enumerate(names))
+
+
+def _stages(job: Job, forward: ForwardWork) -> tuple[Stage, ...]:
+    statistics = dict.fromkeys(parts(job.classifier), 0)
+    for _, module, stage in outermost(job.classifier):
+        norms = normalisation_modules(module).values()
+        statistics[stage] += sum(any(_kept(norm)) for norm in norms)
     return tuple(
-        SceneImage(name, label, _thumbnail(job, pixels, index))
-        for index, (name, label) in enumerate(zip(split.names, split.labels, strict=True))
+        Stage(
+            name,
+            parameter_count(job.classifier, names),
+            forward.multiply_adds[name],
+            statistics[name],
+            name in forward.observed,
+        )
+        for name, names in parts(job.classifier).items()
     )
 
 
-def _thumbnail(job: Job, pixels: Pixels, index: int) -> str:
-    crop = center_crop(pixels(index), job.preprocessing.size)
-    image = Image.fromarray(crop.permute(1, 2, 0).squeeze(-1).numpy())
-    image.thumbnail((96, 96))
-    image.save(file := BytesIO(), "JPEG", quality=80)
-    return b64encode(file.getvalue()).decode()
+def _kept(norm: nn.Module) -> Iterator[bool]:
+    """Whether each buffer of a layer is a statistic; a counter is none."""
+    return (buffer.is_floating_point() for buffer in norm.buffers(recurse=False))
+
+
+def _images(images: Images, names: Sequence[str]) -> tuple[SceneImage, ...]:
+    loaded = (images[0, index] for index in range(len(names)))
+    return tuple(
+        SceneImage(name, int(label), _thumbnail(pixels))
+        for name, (_, pixels, label) in zip(names, loaded, strict=True)
+    )
+
+
+def _thumbnail(pixels: Tensor) -> str:
+    """What the network sees of an image (C, S, S), before it is normalised."""
+    return jpeg(Image.fromarray(pixels.permute(1, 2, 0).squeeze(-1).numpy()), SIDES[0])
+
+
+def _left_out(job: Job) -> Iterator[str]:
+    """What a run does and the page does not: one sentence each."""
+    recipe = job.recipe
+    augmented = [p for p in recipe.phases if augmentations_of(recipe, p)]
+    if augmented:
+        once = ""
+        if any(is_random(augmentations_of(recipe, phase)) for phase in augmented):
+            once = "; a run that augments at random computes frozen stages once with cache.views"
+        yield f"Images are not augmented here, so that steps can be compared{once}."
+    for phase in recipe.phases:
+        if phase.lr_matching is not None:
+            yield (
+                f"lr_matching of the phase {phase.name} is left out here: each stage has one "
+                "learning rate."
+            )
+        if phase.ema is not None:
+            yield f"ema of the phase {phase.name} is left out here: weights are not averaged."
+    if any(type(phase.scheduler).__name__ != "Constant" for phase in recipe.phases):
+        yield "Learning rates stay the same from step to step here; no scheduler changes them."
+    if job.plan.recipe.accumulate > 1:
+        yield "A batch is computed whole here, not in pieces as accumulate has it."

@@ -1,26 +1,35 @@
-"""Open a recipe for the page: its few images, its scene, and lanes."""
+"""Open a recipe for the page: its few images, its scene, lanes, and what their steps cost."""
 
-from collections.abc import Generator, Sequence
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import torch
 from accelerate import Accelerator
 
+from tlf.components import Backbone, Optimizer
 from tlf.data.inspection.inspect import Events
+from tlf.errors import RunError, TlfError
+from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
-from tlf.runtime.devices import start_accelerator
+from tlf.runtime.cores import processes, usable_cores
+from tlf.runtime.devices import on_threads, start_accelerator
+from tlf.simulator import costs
+from tlf.simulator.costs import Costs
+from tlf.simulator.fit import fitted, timed_step
 from tlf.simulator.lane import Lane
 from tlf.simulator.presets import presets
+from tlf.simulator.rates import optimizers
 from tlf.simulator.sample import sampled
 from tlf.simulator.scene import Scene
 from tlf.simulator.scenery import scene_of
-from tlf.simulator.settings import RANDOM, Settings
-from tlf.training.job import Job, open_job
+from tlf.simulator.settings import FROZEN, PRETRAINED, RANDOM, Settings, trained
+from tlf.training.job import Job, kernels_of, open_job
+from tlf.training.signals import parts
 
-FIXED = (
-    "workers=0", "accumulate=1", "compile=false", "cache.mode=off", "data.bad_images=skip",
-    "calibration=eval",
-)  # fmt: skip
-"""What a recipe is overridden with: none of it changes what a step does."""
+FIXED = ("workers=0", "accumulate=1", "compile=false", "cache.mode=off", "calibration=eval")
+"""What a recipe is overridden with: the page has few images, and shows one step after the other."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +38,57 @@ class Simulation:
 
     plan: Plan
     job: Job
+    """Its images are those of the page. Its network is only measured: no lane trains it."""
     scene: Scene
     accelerator: Accelerator = field(repr=False)
+    threads: int
+    """Threads of the CPU that steps are computed on: one core is left for the page."""
+    _measured: dict[object, tuple[int, float]] = field(default_factory=dict, repr=False)
+    """Memory and time of steps in which everything trains, which are measured once."""
+    _costs: dict[object, Costs] = field(default_factory=dict, repr=False)
 
     def lane(self, settings: Settings) -> Lane:
         """A lane with these settings, before its first step."""
         partial = {preset.id: preset.frozen for preset in self.scene.presets}
         return Lane(self._open_job, self.plan.recipe.phases[0], settings, partial)
 
+    def costs(self, settings: Settings) -> Costs:
+        """What a step with these settings costs. No lane is touched."""
+        frozen = _frozen(self.job, self.scene, settings)
+        key = frozen, settings.naive, settings.optimizer, settings.batch
+        if key not in self._costs:
+            with _computing(self.job, self.threads):
+                self._costs[key] = self._priced(settings, frozen)
+        return self._costs[key]
+
+    def _priced(self, settings: Settings, frozen: frozenset[str]) -> Costs:
+        scene, batch = self.scene, settings.batch
+        optimizer = _optimizer(self.plan, settings.optimizer)
+        place = None if settings.naive else costs.partition_of(self.job, frozen, batch)
+        names = [stage.name for stage in scene.stages]
+        once = names[: names.index(place.stage) + 1] if place else ()
+        trains = {stage.name: trained(settings.stages, stage, scene) for stage in scene.stages}
+        everything = {stage.name: stage.parameters for stage in scene.stages}
+        memory, seconds = self._of_everything(settings.optimizer, batch)
+        return Costs(
+            computed_once=place.name if place else None,
+            multiply_adds=costs.work(scene.stages, trains, once),
+            everything=costs.work(scene.stages, everything),
+            memory=costs.held_bytes(self.job, frozen, optimizer, batch, naive=settings.naive),
+            memory_everything=memory,
+            seconds_everything=seconds,
+        )
+
+    def _of_everything(self, kind: str, batch: int) -> tuple[int, float]:
+        if (kind, batch) not in self._measured:
+            memory = costs.held_bytes(self.job, frozenset(), _optimizer(self.plan, kind), batch)
+            seconds = timed_step(self.job, batch, kind).seconds
+            self._measured[kind, batch] = memory, seconds
+        return self._measured[kind, batch]
+
     def _open_job(self, weights: str, seed: int) -> Job:
         """A job with a network of its own, and the images of the page."""
-        changes = [f"seed={seed}", *(["backbone.weights=none"] if weights == RANDOM else [])]
-        plan = plan_of(replace(self.plan, splits=None), changes)
-        job = open_job(replace(plan, splits=self.plan.splits), self.accelerator)
-        return replace(
-            job, splits=self.job.splits, pixels=self.job.pixels, manifests=self.job.manifests
-        )
+        return _own_job(self.plan, self.job, weights, seed)
 
 
 def open_simulation(
@@ -53,11 +97,96 @@ def open_simulation(
     """Open a recipe for the page.
 
     Raises:
-        TlfError: anything that would stop a run before it trains.
+        RunError: several processes were started.
+        TlfError: anything else that would stop a run before it trains.
     """
+    _check_alone()
     plan = plan_of(recipe, [*overrides, *FIXED])
+    kernels_of(plan.recipe).reserve()
     accelerator = start_accelerator(plan.recipe.precision)
+    threads = min(torch.get_num_threads(), max(1, usable_cores() - 1))
     whole = open_job(plan, accelerator)
     job = yield from sampled(whole)
     plan = replace(plan, splits=whole.splits)
-    return Simulation(plan, job, scene_of(job, presets(job)), accelerator)
+    with _computing(job, threads):
+        found = yield from fitted(plan, job)
+        job = found.job
+        weights = _initialisations(found.plan, job)
+        offered = presets(job, found.batches[-1], weights, naive=costs.naive_differs(job))
+        forward = costs.forward_work(job)
+        scene = scene_of(job, offered, found.batches, weights, forward, found.notes)
+    return Simulation(found.plan, job, scene, accelerator, threads)
+
+
+def _check_alone() -> None:
+    # With accelerate launch on a CPU, only one of the processes is started.
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
+    if processes() > 1 or (launched and "WORLD_SIZE" not in os.environ):
+        count = processes() if processes() > 1 else "more"
+        raise RunError(
+            f"the simulator must run in one process, got {count}; start it without a launcher: "
+            "tlf simulate RECIPE"
+        )
+
+
+@contextmanager
+def _computing(job: Job, threads: int) -> Iterator[None]:
+    """Compute as steps are computed, with errors that name plugins."""
+    kernels = kernels_of(job.recipe).used_on(job.accelerator.device)
+    with on_threads(threads), kernels, blame_packages(job.plan.plugins.packages):
+        yield
+
+
+def _own_job(plan: Plan, images: Job, weights: str, seed: int) -> Job:
+    """A job with a network of its own, and the images of another one."""
+    recipe = replace(plan.recipe, seed=seed)
+    if weights == RANDOM:
+        # Weights in a file may say how images are prepared: the others get the same images.
+        size, resize = images.preprocessing.size, images.preprocessing.resize
+        recipe = replace(
+            recipe,
+            start_from=None,
+            backbone=_random(recipe.backbone),
+            transforms=replace(recipe.transforms, size=size, resize=resize),
+        )
+    job = open_job(replace(plan, recipe=recipe), images.accelerator)
+    return replace(
+        job, splits=images.splits, pixels=images.pixels, preprocessing=images.preprocessing
+    )
+
+
+def _random(backbone: Backbone) -> Backbone:
+    """The backbone with weights that are drawn from the seed."""
+    key: Mapping[str, str] = {"weights_key": ""} if hasattr(backbone, "weights_key") else {}
+    drawn: Backbone = replace(backbone, weights="none", **key)  # type: ignore[type-var]
+    return drawn
+
+
+def _initialisations(plan: Plan, job: Job) -> tuple[str, ...]:
+    """The weights to choose from, first those of the recipe."""
+    backbone, catalogue = plan.recipe.backbone, plan.plugins.catalogue
+    if not hasattr(backbone, "weights"):
+        return (PRETRAINED,)
+    if backbone.weights == "none" and plan.recipe.start_from is None:
+        return (RANDOM,)
+    if catalogue.offer(backbone).plugin.name != "tlf":
+        try:  # ``none`` need not mean anything to it
+            _own_job(plan, job, RANDOM, plan.recipe.seed)
+        except TlfError:
+            return (PRETRAINED,)
+    return (PRETRAINED, RANDOM)
+
+
+def _frozen(job: Job, scene: Scene, settings: Settings) -> frozenset[str]:
+    """Names of the parameters that settings freeze."""
+    partial = {preset.id: preset.frozen for preset in scene.presets}
+    return frozenset(
+        name
+        for stage, names in parts(job.classifier).items()
+        for name in names
+        if (state := settings.stages[stage]) == FROZEN or name in partial.get(state, ())
+    )
+
+
+def _optimizer(plan: Plan, kind: str) -> Optimizer:
+    return optimizers(plan.recipe, plan.plugins.catalogue)[kind]
