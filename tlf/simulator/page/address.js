@@ -1,0 +1,3 @@
+// The settings of the lanes, in the address of the page.
+
+export function mountAddress(_store) {}

@@ -1,0 +1,84 @@
+// Plays what was recorded, with the events that the program sends. Nothing is computed here: what
+// was not recorded is not shown.
+
+import { sameSettings } from "./settings.js";
+
+// Between two steps of "×10", so that each can be seen.
+const BEAT = 700;
+
+export function recordedSource(scene, recordings) {
+  const { command, fields, presets, steps } = recordings;
+  const missing = `This was not recorded. The live page shows it: ${command}`;
+  let tell = () => {};
+  let lanes = [];
+  let timer = null;
+  let due = 0;
+
+  const recordingOf = (settings) => {
+    const preset = scene.presets.find(
+      (one) => presets[one.id] && sameSettings(one.settings, settings),
+    );
+    return preset && presets[preset.id];
+  };
+  // Records name their columns once, for all stages and steps.
+  const recordOf = (lane) => {
+    const record = lane.recording.records[lane.step];
+    const stages = Object.entries(record.stages).map(([name, values]) => [
+      name,
+      Object.fromEntries(fields.map((field, index) => [field, values[index]])),
+    ]);
+    return { ...record, settings: lane.settings, stages: Object.fromEntries(stages) };
+  };
+  const leftOf = (lane) => (lane.recording ? lane.recording.records.length - 1 - lane.step : 0);
+  const left = () => Math.max(0, ...lanes.map(leftOf));
+
+  const begin = (settings) => {
+    halt();
+    lanes = settings.map((one) => ({ settings: one, recording: recordingOf(one), step: 0 }));
+    const shown = lanes.map((lane) => ({
+      settings: lane.settings,
+      records: lane.recording ? [recordOf(lane)] : [],
+      costs: lane.recording?.costs ?? null,
+      missing: lane.recording ? null : missing,
+    }));
+    tell({ kind: "state", lanes: shown, stepping: false, left: left() });
+  };
+  const halt = () => {
+    clearTimeout(timer);
+    due = 0;
+  };
+  const advance = () => {
+    lanes.forEach((lane, index) => {
+      if (!leftOf(lane)) return;
+      lane.step += 1;
+      tell({ kind: "stepped", lane: index, record: recordOf(lane) });
+    });
+    due = Math.min(due - 1, left());
+    if (due) timer = setTimeout(advance, BEAT);
+    else tell({ kind: "stepping", on: false, left: left() });
+  };
+
+  const commands = {
+    lanes: (body) => begin(body.lanes),
+    reset: () => begin(lanes.map((lane) => lane.settings)),
+    step({ count }) {
+      if (due || !left()) return;
+      due = count;
+      tell({ kind: "stepping", on: true, left: left() });
+      advance();
+    },
+    stop() {
+      if (!due) return;
+      halt();
+      tell({ kind: "stepping", on: false, left: left() });
+    },
+  };
+  return {
+    recorded: { command, steps },
+    connect(listener) {
+      tell = listener;
+      begin([scene.presets.find((preset) => presets[preset.id]).settings]);
+    },
+    send: (name, body) => commands[name](body),
+  };
+}

@@ -1,0 +1,12 @@
+// Settings of a lane, compared.
+
+const sameTable = (one, other) => {
+  const keys = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...keys].every((key) => one[key] === other[key]);
+};
+
+export function sameSettings(one, other) {
+  const { stages, lr, ...rest } = one;
+  const { stages: otherStages, lr: otherLr, ...otherRest } = other;
+  return sameTable(stages, otherStages) && sameTable(lr, otherLr) && sameTable(rest, otherRest);
+}
