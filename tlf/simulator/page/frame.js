@@ -7,7 +7,7 @@ export function mountFrame(store) {
 
   store.subscribe((state, change) => {
     const missing = state.lanes.find((lane) => lane.missing)?.missing;
-    const text = state.failed ?? missing ?? "";
+    const text = state.failed ?? missing ?? state.note ?? "";
     message.classList.toggle("bad", state.failed !== null);
     if (message.textContent !== text) message.textContent = text;
     if (change.kind === "stepped" && change.lane === state.lanes.length - 1) {

@@ -7,7 +7,7 @@ import { sameSettings } from "./settings.js";
 const BEAT = 700;
 
 export function recordedSource(scene, recordings) {
-  const { command, fields, presets, steps } = recordings;
+  const { columns, command, presets, stages, steps } = recordings;
   const missing = `This was not recorded. The live page shows it: ${command}`;
   let tell = () => {};
   let lanes = [];
@@ -20,14 +20,12 @@ export function recordedSource(scene, recordings) {
     );
     return preset && presets[preset.id];
   };
-  // Records name their columns once, for all stages and steps.
+  // What repeats in each step stands once in the file.
   const recordOf = (lane) => {
     const record = lane.recording.records[lane.step];
-    const stages = Object.entries(record.stages).map(([name, values]) => [
-      name,
-      Object.fromEntries(fields.map((field, index) => [field, values[index]])),
-    ]);
-    return { ...record, settings: lane.settings, stages: Object.fromEntries(stages) };
+    const named = (row) => Object.fromEntries(columns.map((name, index) => [name, row[index]]));
+    const rows = record.stages.map((row, index) => [stages[index], named(row)]);
+    return { ...record, settings: lane.settings, stages: Object.fromEntries(rows) };
   };
   const leftOf = (lane) => (lane.recording ? lane.recording.records.length - 1 - lane.step : 0);
   const left = () => Math.max(0, ...lanes.map(leftOf));

@@ -16,6 +16,8 @@ export function createStore(scene, source) {
     playing: false,
     // What went wrong, in a sentence.
     failed: null,
+    // What a reader should know, until the next action.
+    note: null,
   };
   const tell = (change) => {
     for (const listener of listeners) listener(state, change);
@@ -83,6 +85,7 @@ export function createStore(scene, source) {
 
     // Actions
     lanes(lanes) {
+      state.note = null;
       source.send("lanes", { lanes });
     },
     change(lane, changes) {
@@ -101,6 +104,7 @@ export function createStore(scene, source) {
       this.lanes(on ? [first, second ?? first] : [first]);
     },
     step(count = 1) {
+      state.note = null;
       source.send("step", { count });
     },
     play(on) {
@@ -110,6 +114,10 @@ export function createStore(scene, source) {
       clearTimeout(timer);
       if (on) store.step();
       else source.send("stop", {});
+    },
+    note(text) {
+      state.note = text;
+      tell({ kind: "note" });
     },
     reset() {
       state.playing = false;
