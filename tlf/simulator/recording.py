@@ -9,15 +9,16 @@ from typing import Any
 
 from PIL import Image
 
+from tlf.cache.store import readable_size
 from tlf.data.inspection.inspect import Events
-from tlf.errors import DataError
-from tlf.events import Prepared
+from tlf.errors import DataError, TlfError
+from tlf.events import Notice, Prepared
 from tlf.runtime.files import write_whole
-from tlf.runtime.text import readable_size
 from tlf.simulator.messages import record_as_json, scene_as_json
 from tlf.simulator.page import Row, simulator_page
 from tlf.simulator.records import StageRecord, StepRecord
 from tlf.simulator.scene import Preset, Scene, SceneImage
+from tlf.simulator.sentences import sentences
 from tlf.simulator.simulation import Simulation
 
 STEPS = 12
@@ -39,98 +40,139 @@ class Recording:
     """The network before the first step, and then each step."""
 
 
+@dataclass(frozen=True)
+class Recordings:
+    """What a recorded page shows and plays."""
+
+    scene: Scene
+    presets: tuple[Recording, ...]
+    command: str
+    """What opens the live page, for settings that were not recorded."""
+
+
 def record(
-    simulation: Simulation, steps: int = STEPS
-) -> Generator[Events, None, tuple[Recording, ...]]:
-    """Make the steps of every preset. One that breaks, by a loss that is not finite, ends there."""
-    recordings = []
-    presets = simulation.scene.presets
-    batches = [preset.settings.batch for preset in presets]
-    for number, preset in enumerate(presets):
-        lane = simulation.lane(preset.settings)
-        records = [lane.start()]
-        for step in range(steps):
-            records.append(lane.make_step())
-            done = steps * sum(batches[:number]) + (step + 1) * batches[number]
-            yield Prepared("record", done, steps * sum(batches))
-            if records[-1].broken is not None:
-                break
-        recordings.append(Recording(preset, tuple(records)))
-    return tuple(recordings)
-
-
-def write_recording(
-    scene: Scene, recordings: Sequence[Recording], command: str, path: Path
-) -> tuple[str, ...]:
-    """Write the recorded page, whole or not at all. A page of that name is replaced.
+    simulation: Simulation, command: str, steps: int = STEPS
+) -> Generator[Events, None, Recordings]:
+    """Make the steps of every preset. One that cannot train is left out, and the page says so.
 
     Parameters:
-        scene: what was recorded.
-        recordings: its steps.
-        command: what opens the live page, for settings that were not recorded.
-        path: the HTML file.
+        simulation: the recipe.
+        command: what opens the live page.
+        steps: of each preset; fewer where a number is no longer finite.
+
+    Raises:
+        TlfError: no preset can train.
+    """
+    scene, recordings, failed = simulation.scene, [], []
+    for number, preset in enumerate(scene.presets):
+        try:
+            records = yield from _steps(simulation, number, steps)
+        except TlfError as error:
+            failed.append(error)
+            note = f"The preset “{preset.title}” was not recorded: {error}"
+            scene = replace(scene, notes=(*scene.notes, note))
+            yield Notice(note)
+        else:
+            recordings.append(Recording(preset, records))
+    if not recordings:
+        raise failed[0]
+    return Recordings(scene, tuple(recordings), command)
+
+
+def _steps(
+    simulation: Simulation, number: int, steps: int
+) -> Generator[Events, None, tuple[StepRecord, ...]]:
+    """The records of a preset. Progress is counted in images, over all presets."""
+    scene = simulation.scene
+    batches = [preset.settings.batch for preset in scene.presets]
+    lane = simulation.lane(scene.presets[number].settings)
+    records = [told(scene, lane.start(), None)]
+    for step in range(steps):
+        records.append(told(scene, lane.make_step(), records[-1]))
+        done = steps * sum(batches[:number]) + (step + 1) * batches[number]
+        yield Prepared("record", done, steps * sum(batches))
+        if records[-1].broken is not None:
+            break
+    return tuple(records)
+
+
+def told(scene: Scene, record: StepRecord, before: StepRecord | None) -> StepRecord:
+    """A record with its sentences."""
+    return replace(record, sentences=sentences(scene, record, before))
+
+
+def write_recording(recordings: Recordings, path: Path) -> tuple[str, ...]:
+    """Write the recorded page, whole or not at all. A file of that name is replaced.
 
     Returns:
         What was left out to keep the page below ``MOST_BYTES``, one sentence each.
 
     Raises:
-        DataError: it would be larger, even without its images.
+        DataError: it would be larger, even without any picture.
         UnwritableError: the file cannot be written.
     """
-    notes: list[str] = []
-    html = recorded_page(scene, recordings, command)
-    for note, smaller in _REDUCTIONS:
+    notes: tuple[str, ...] = ()
+    html = recorded_page(recordings)
+    for reduced, smaller in _REDUCTIONS:
         if len(html.encode()) < MOST_BYTES:
             break
-        notes = [note]
-        scene = smaller(scene)
-        html = recorded_page(replace(scene, notes=(*scene.notes, note)), recordings, command)
-    size = len(html.encode())
-    if size >= MOST_BYTES:
+        notes = reduced
+        recordings = smaller(recordings)
+        html = recorded_page(_with_notes(recordings, notes))
+    if (size := len(html.encode())) >= MOST_BYTES:
+        scene = recordings.scene
         raise DataError(
-            f"the recorded page of {len(scene.classes):,} classes and {len(scene.stages)} stages "
-            f"must have less than {readable_size(MOST_BYTES)}, got {readable_size(size)}; "
-            f"open the live page: {command}"
+            f"the recorded page must have less than {readable_size(MOST_BYTES)}, got "
+            f"{readable_size(size)} for {len(scene.classes):,} classes and {len(scene.stages)} "
+            f"stages; open the live page: {recordings.command}"
         )
     write_whole(path, html)
-    return tuple(notes)
+    return notes
 
 
-def recorded_page(scene: Scene, recordings: Sequence[Recording], command: str) -> str:
+def recorded_page(recordings: Recordings) -> str:
     """The page as HTML."""
     return simulator_page(
-        scene_as_json(scene),
-        command,
-        recordings_as_json(recordings, command),
-        [_row(recording) for recording in recordings],
+        scene_as_json(recordings.scene),
+        recordings.command,
+        recordings_as_json(recordings),
+        [_row(recording) for recording in recordings.presets],
     )
 
 
-def recordings_as_json(recordings: Sequence[Recording], command: str) -> dict[str, Any]:
-    """Recordings for the page: what repeats in each step stands once, numbers are rounded to
-    ``DIGITS`` significant digits.
+def recordings_as_json(recordings: Recordings) -> dict[str, Any]:
+    """Recordings for the page: what repeats stands once, numbers are rounded to ``DIGITS``
+    significant digits.
     """
     columns = [field.name for field in fields(StageRecord)]
-    first, *_ = recordings
+    pictures: dict[str, int] = {}
     return {
-        "command": command,
-        "steps": max(len(recording.records) - 1 for recording in recordings),
-        "stages": [*first.records[0].stages],
+        "command": recordings.command,
+        "stages": [stage.name for stage in recordings.scene.stages],
         "columns": columns,
         "presets": {
             recording.preset.id: {
-                "records": [_compact(record_as_json(one), columns) for one in recording.records]
+                "records": [_compact(one, columns, pictures) for one in recording.records]
             }
-            for recording in recordings
+            for recording in recordings.presets
         },
+        "pictures": [*pictures],
     }
 
 
-def _compact(content: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    """A record without its settings, which are those of the preset, and its stages as rows."""
+def _compact(
+    record: StepRecord, columns: Sequence[str], pictures: dict[str, int]
+) -> dict[str, Any]:
+    """A record without its settings, which are those of the preset; its stages are rows, and its
+    picture is one of all that the page has.
+    """
+    content = record_as_json(record)
     del content["settings"]
     rows = [[stage[name] for name in columns] for stage in content["stages"].values()]
-    return rounded({**content, "stages": rows})
+    if record.filters is not None:
+        content["filters"] = pictures.setdefault(record.filters, len(pictures))
+    compact: dict[str, Any] = rounded({**content, "stages": rows})
+    return compact
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -154,13 +196,36 @@ def _row(recording: Recording) -> Row:
     )  # fmt: skip
 
 
-def _each_image(scene: Scene, change: Callable[[str], str | None]) -> Scene:
+def _with_notes(recordings: Recordings, notes: Sequence[str]) -> Recordings:
+    scene = recordings.scene
+    return replace(recordings, scene=replace(scene, notes=(*scene.notes, *notes)))
+
+
+def _without_filters(recordings: Recordings) -> Recordings:
+    return replace(
+        recordings,
+        presets=tuple(
+            replace(one, records=tuple(replace(record, filters=None) for record in one.records))
+            for one in recordings.presets
+        ),
+    )
+
+
+def _small_images(recordings: Recordings) -> Recordings:
+    return _each_image(recordings, _small)
+
+
+def _without_images(recordings: Recordings) -> Recordings:
+    return _each_image(recordings, lambda thumbnail: None)
+
+
+def _each_image(recordings: Recordings, change: Callable[[str], str | None]) -> Recordings:
     def changed(image: SceneImage) -> SceneImage:
         return replace(image, thumbnail=image.thumbnail and change(image.thumbnail))
 
-    return replace(
-        scene, train=tuple(map(changed, scene.train)), eval=tuple(map(changed, scene.eval))
-    )
+    scene = recordings.scene
+    train, unseen = tuple(map(changed, scene.train)), tuple(map(changed, scene.eval))
+    return replace(recordings, scene=replace(scene, train=train, eval=unseen))
 
 
 def _small(thumbnail: str) -> str:
@@ -170,13 +235,12 @@ def _small(thumbnail: str) -> str:
     return b64encode(file.getvalue()).decode()
 
 
-_REDUCTIONS: tuple[tuple[str, Callable[[Scene], Scene]], ...] = (
-    (
-        "The images are smaller than on the live page, to keep this page small.",
-        lambda scene: _each_image(scene, _small),
-    ),
-    (
-        "The images are left out, to keep this page small.",
-        lambda scene: _each_image(scene, lambda thumbnail: None),
-    ),
+_NO_FILTERS = "The first layer's filters are left out, to keep this page small."
+_SMALL_IMAGES = "The images are smaller than on the live page, to keep this page small."
+_NO_IMAGES = "The images are left out, to keep this page small."
+_REDUCTIONS: tuple[tuple[tuple[str, ...], Callable[[Recordings], Recordings]], ...] = (
+    ((_NO_FILTERS,), _without_filters),
+    ((_NO_FILTERS, _SMALL_IMAGES), _small_images),
+    ((_NO_FILTERS, _NO_IMAGES), _without_images),
 )
+"""What is done to a page that is too large, one after another, and what it then says."""

@@ -30,7 +30,7 @@ function summaryOf(lane, index, lanes) {
   const record = lane.records.at(-1);
   if (!record) return "";
   const name = lanes.length > 1 ? `Lane ${index + 1}, step` : "Step";
-  if (record.broken) return `${name} ${record.step}: ${record.broken}.`;
+  if (record.broken) return `${name} ${record.step}: ${record.broken}`;
   const { correct, loss, probabilities } = record.eval;
   const ofLoss = loss === null ? "" : `loss of the unseen images ${loss.toPrecision(3)}, `;
   return `${name} ${record.step}: ${ofLoss}${correct} of ${probabilities.length} of them right.`;

@@ -7,8 +7,9 @@ import { sameSettings } from "./settings.js";
 const BEAT = 700;
 
 export function recordedSource(scene, recordings) {
-  const { columns, command, presets, stages, steps } = recordings;
-  const missing = `This was not recorded. The live page shows it: ${command}`;
+  const { columns, command, pictures, presets, stages } = recordings;
+  const missing = `These settings were not recorded. Choose a preset, or open the live page: ${command}`;
+  const stepsOf = (recording) => recording.records.length - 1;
   let tell = () => {};
   let lanes = [];
   let timer = null;
@@ -25,9 +26,14 @@ export function recordedSource(scene, recordings) {
     const record = lane.recording.records[lane.step];
     const named = (row) => Object.fromEntries(columns.map((name, index) => [name, row[index]]));
     const rows = record.stages.map((row, index) => [stages[index], named(row)]);
-    return { ...record, settings: lane.settings, stages: Object.fromEntries(rows) };
+    return {
+      ...record,
+      settings: lane.settings,
+      stages: Object.fromEntries(rows),
+      filters: pictures[record.filters] ?? null,
+    };
   };
-  const leftOf = (lane) => (lane.recording ? lane.recording.records.length - 1 - lane.step : 0);
+  const leftOf = (lane) => (lane.recording ? stepsOf(lane.recording) - lane.step : 0);
   const left = () => Math.max(0, ...lanes.map(leftOf));
 
   const begin = (settings) => {
@@ -72,7 +78,7 @@ export function recordedSource(scene, recordings) {
     },
   };
   return {
-    recorded: { command, steps },
+    recorded: { command, steps: Math.max(...Object.values(presets).map(stepsOf)) },
     connect(listener) {
       tell = listener;
       begin([scene.presets.find((preset) => presets[preset.id]).settings]);
