@@ -2,22 +2,33 @@
 //
 //     #a=last                                  the preset "last"
 //     #a=last,layer3:trainable;batch=4&b=all   a preset and what differs from it; a second lane
+//     #a=head&tour=2                           a lesson of the tour
 
 import { sameSettings } from "./settings.js";
 
 const LANES = ["a", "b"];
 
-export function mountAddress(store) {
+// `tour` tells which lesson the reader went to; `showLesson` goes to one.
+export function mountAddress(store, tour, showLesson) {
   const { scene } = store;
   let opened = false;
+  let lesson = 0;
 
   const follow = () => {
-    const { lanes, faults } = lanesOfAddress(scene, location.hash.slice(1));
+    const wanted = addressRead(scene, location.hash.slice(1));
+    const { lanes, faults } = wanted;
     const now = store.state.lanes;
     const same =
       lanes.length === now.length && lanes.every((one, i) => sameSettings(one, now[i].settings));
     if (lanes.length && !same) store.lanes(lanes);
+    showLesson(wanted.lesson);
+    lesson = tour.classList.contains("open") ? wanted.lesson : 0;
+    if (lesson !== wanted.lesson) faults.push(`there is no lesson ${wanted.lesson}`);
     if (faults.length) store.note(`The address was not understood: ${faults.join("; ")}.`);
+  };
+  const write = () => {
+    const lanes = store.state.lanes.map((lane) => lane.settings);
+    history.replaceState(null, "", `#${addressWritten(scene, lanes, lesson)}`);
   };
   store.subscribe((state, change) => {
     if (!["state", "settings", "restarted"].includes(change.kind) || !state.lanes.length) return;
@@ -25,16 +36,24 @@ export function mountAddress(store) {
       opened = true;
       follow();
     }
-    const settings = state.lanes.map((lane) => lane.settings);
-    history.replaceState(null, "", `#${addressOfLanes(scene, settings)}`);
+    write();
   });
-  addEventListener("hashchange", follow);
+  tour.addEventListener("tour", (event) => {
+    lesson = event.detail;
+    write();
+  });
+  addEventListener("hashchange", () => {
+    follow();
+    write();
+  });
 }
 
 const encoded = encodeURIComponent;
 
-function addressOfLanes(scene, lanes) {
-  return lanes.map((lane, index) => `${LANES[index]}=${addressOfLane(scene, lane)}`).join("&");
+function addressWritten(scene, lanes, lesson) {
+  const parts = lanes.map((lane, index) => `${LANES[index]}=${addressOfLane(scene, lane)}`);
+  if (lesson) parts.push(`tour=${lesson}`);
+  return parts.join("&");
 }
 
 // From the preset that differs least.
@@ -58,16 +77,18 @@ function knobsOf({ stages, lr, ...knobs }) {
   return { ...knobs, ...Object.fromEntries(rates) };
 }
 
-function lanesOfAddress(scene, hash) {
+function addressRead(scene, hash) {
   const faults = [];
   const lanes = [];
+  let lesson = 0;
   for (const part of hash.split("&").filter((one) => one)) {
     const [name, ...text] = part.split("=");
-    const lane = LANES.includes(name) ? laneOfAddress(scene, text.join("="), faults) : null;
-    if (!LANES.includes(name)) faults.push(`“${decoded(name)}” is no lane`);
-    if (lane) lanes[LANES.indexOf(name)] = lane;
+    const value = text.join("=");
+    if (LANES.includes(name)) lanes[LANES.indexOf(name)] = laneOfAddress(scene, value, faults);
+    else if (name === "tour" && /^[1-9]\d?$/.test(value)) lesson = Number(value);
+    else faults.push(`“${decoded(part)}” is no lane`);
   }
-  return { lanes: lanes.filter((lane) => lane), faults };
+  return { lanes: lanes.filter((lane) => lane), lesson, faults };
 }
 
 function laneOfAddress(scene, text, faults) {

@@ -32,6 +32,6 @@ mountCurve(store, byId("curve"));
 mountImages(store, byId("images"));
 mountKnobs(store, byId("knobs"));
 mountExplained(store, byId("explained"));
-mountTour(store, byId("tour"));
-mountAddress(store);
+const showLesson = mountTour(store, byId("tour"));
+mountAddress(store, byId("tour"), showLesson);
 store.connect();

@@ -38,6 +38,7 @@ export function createStore(scene, source) {
       const lane = state.lanes[event.lane];
       lane.settings = event.record.settings;
       lane.records = [event.record];
+      lane.missing = null;
     },
     stepped(event) {
       state.lanes[event.lane].records.push(event.record);
@@ -107,13 +108,16 @@ export function createStore(scene, source) {
       state.note = null;
       source.send("step", { count });
     },
+    stop() {
+      source.send("stop", {});
+    },
     play(on) {
-      if (state.playing === on) return;
+      if (state.playing === on || (on && state.left === 0)) return;
       state.playing = on;
       tell({ kind: "playing", on });
       clearTimeout(timer);
       if (on) store.step();
-      else source.send("stop", {});
+      else store.stop();
     },
     note(text) {
       state.note = text;
