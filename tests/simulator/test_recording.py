@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from browsers import OWN, needs_axe
+from browsers import OWN, Browser, needs_axe
 from generators import exhausted
 from reported import EVIL_CLASSES, EVIL_NAME
 from small import TWO_PHASES, write_recipe
@@ -228,10 +228,33 @@ def test_the_address_names_the_lanes_and_survives_a_reload(opened, page):
     assert opened.one("#message").text == ""
 
 
-def test_settings_that_equal_a_preset_are_that_preset(opened, page):
-    toggled = "#a=head,layer4:trainable" if "layer4" in page.read_text() else "#a=head"
-    opened.open(page, toggled)
-    assert "not recorded" not in opened.one("#message").text
+def test_a_recording_is_played_by_keys_and_a_stage_by_a_click(opened):
+    body, count = (
+        opened.one("body"),
+        "return document.querySelector('#controls .counter').innerText",
+    )
+    assert opened.do(count) == f"Step 0 of {STEPS}"
+    body.send_keys(" ")
+    assert opened.do(count) == f"Step 1 of {STEPS}"
+    body.send_keys("x")
+    assert shown_after(opened, count, f"Step {STEPS} of {STEPS}") == f"Step {STEPS} of {STEPS}"
+    end = f"The recording ends after {STEPS} steps. The live page goes on: {COMMAND}"
+    assert opened.one("#message").text == end
+    body.send_keys("r")
+    assert opened.do(count) == f"Step 0 of {STEPS}"
+    opened.click('[data-stage="layer4"]')  # now it trains, as in the preset "last"
+    assert opened.do(HASH) == "#a=last"
+    body.send_keys(" ")
+    opened.click('[data-stage="layer1"]')
+    assert opened.one("#message").text.startswith("These settings were not recorded.")
+    body.send_keys(" ")
+    assert opened.do(HASH) == "#a=last,layer1:trainable"
+    opened.click('[data-preset="all"]')
+    body.send_keys("c")
+    assert opened.do(HASH) == "#a=all&b=all"
+    body.send_keys(" ")
+    assert opened.do(count) == f"Step 1 of {STEPS}"
+    assert opened.complaints() == []
 
 
 @pytest.mark.parametrize(
@@ -269,3 +292,28 @@ def test_axe_finds_nothing_serious(opened, scheme, width):
     assert opened.serious_faults() == []
     assert opened.do("return document.documentElement.scrollWidth") <= width
     opened.media("light", 1280)
+
+
+@pytest.mark.slow  # a machine with other work takes its time
+def test_no_task_of_the_page_takes_fifty_milliseconds_during_twelve_steps(evil, tmp_path):
+    def lengthened(one):
+        first, *others = one.records
+        steps = [replace(others[n % len(others)], step=n + 1) for n in range(12)]
+        return replace(one, records=(first, *steps))
+
+    path = tmp_path / "page.html"
+    write_recording(replace(evil, presets=tuple(map(lengthened, evil.presets))), path)
+    browser = Browser(tmp_path, trace="toplevel,blink.user_timing")
+    try:
+        browser.open(path, "#a=all&b=last")
+        time.sleep(2)
+        browser.do("performance.mark('begin')")
+        for _ in range(12):
+            browser.one("body").send_keys(" ")
+            time.sleep(1.5)
+        browser.do("performance.mark('end')")
+        tasks = browser.main_thread_tasks("begin", "end")
+    finally:
+        browser.driver.quit()
+    assert len(tasks) > 100
+    assert max(tasks) < 50

@@ -1,18 +1,14 @@
-// What belongs to no part of the page: messages, what a screen reader hears, links inside the page.
+// What belongs to no part of the page: messages, links inside the page.
 
 export function mountFrame(store) {
   document.documentElement.classList.add("scripted");
   const message = document.getElementById("message");
-  const announced = document.getElementById("announced");
 
-  store.subscribe((state, change) => {
+  store.subscribe((state) => {
     const missing = state.lanes.find((lane) => lane.missing)?.missing;
-    const text = state.failed ?? missing ?? state.note ?? "";
+    const text = state.failed ?? missing ?? state.note ?? endOf(store) ?? "";
     message.classList.toggle("bad", state.failed !== null);
     if (message.textContent !== text) message.textContent = text;
-    if (change.kind === "stepped" && change.lane === state.lanes.length - 1) {
-      announced.textContent = state.lanes.map(summaryOf).join(" ");
-    }
   });
 
   // They move the reader, and leave the address as it is.
@@ -26,12 +22,8 @@ export function mountFrame(store) {
   });
 }
 
-function summaryOf(lane, index, lanes) {
-  const record = lane.records.at(-1);
-  if (!record) return "";
-  const name = lanes.length > 1 ? `Lane ${index + 1}, step` : "Step";
-  if (record.broken) return `${name} ${record.step}: ${record.broken}`;
-  const { correct, loss, probabilities } = record.eval;
-  const ofLoss = loss === null ? "" : `loss of the unseen images ${loss.toPrecision(3)}, `;
-  return `${name} ${record.step}: ${ofLoss}${correct} of ${probabilities.length} of them right.`;
+function endOf({ recorded, state }) {
+  if (!recorded || state.left !== 0) return null;
+  const steps = Math.max(...state.lanes.map((lane) => lane.records.length - 1));
+  return `The recording ends after ${steps} steps. The live page goes on: ${recorded.command}`;
 }
