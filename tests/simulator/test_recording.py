@@ -106,7 +106,7 @@ def test_what_repeats_stands_once(recordings):
     html = recorded_page(recordings)
     thumbnail = recordings.scene.train[0].thumbnail
     assert html.count(thumbnail) == 1
-    assert html.count('"layer_decay"') == len(recordings.presets)
+    assert html.count('"layer_decay":') == len(recordings.presets)
     pictures = recordings_as_json(recordings)["pictures"]
     assert len(pictures) == len({*pictures})
 
@@ -242,10 +242,10 @@ def test_a_recording_is_played_by_keys_and_a_stage_by_a_click(opened):
     assert opened.one("#message").text == end
     body.send_keys("r")
     assert opened.do(count) == f"Step 0 of {STEPS}"
-    opened.click('[data-stage="layer4"]')  # now it trains, as in the preset "last"
+    opened.click('.block[data-stage="layer4"]')  # now it trains, as in the preset "last"
     assert opened.do(HASH) == "#a=last"
     body.send_keys(" ")
-    opened.click('[data-stage="layer1"]')
+    opened.click('.block[data-stage="layer1"]')
     assert opened.one("#message").text.startswith("These settings were not recorded.")
     body.send_keys(" ")
     assert opened.do(HASH) == "#a=last,layer1:trainable"
