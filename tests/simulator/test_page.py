@@ -47,8 +47,8 @@ def test_modules_are_joined_each_after_those_that_it_imports():
 
 
 def test_every_module_and_every_name_is_there_once():
-    modules = {one.name: one.read_text(encoding="utf-8") for one in FOLDER.iterdir()}
-    scripts = {name: text for name, text in modules.items() if name.endswith(".js")}
+    modules = [one for one in FOLDER.iterdir() if one.name.endswith(".js")]
+    scripts = {one.name: one.read_text(encoding="utf-8") for one in modules}
     imported = {name for text in scripts.values() for name in IMPORT.findall(text)}
     assert imported | {"app.js"} == {*scripts}
     declared = r"^(?:export )?(?:async )?(?:function\*?|const|let|class) (\w+)"

@@ -14,12 +14,11 @@ from small import TWO_PHASES, write_recipe
 from tlf.errors import DataError, TlfError
 from tlf.events import Notice, Prepared
 from tlf.simulator import recording
+from tlf.simulator.page.compact import shortened
 from tlf.simulator.recording import (
     MOST_BYTES,
     record,
     recorded_page,
-    recordings_as_json,
-    rounded,
     write_recording,
 )
 from tlf.simulator.simulation import open_simulation
@@ -91,15 +90,25 @@ def test_a_page_holds_what_was_recorded_rounded_to_six_digits(recordings):
     found = content_of(recorded_page(recordings), "recordings")
     assert found["command"] == COMMAND
     for one in recordings.presets:
-        records = found["presets"][one.preset.id]["records"]
+        records = found["records"][one.preset.id]
         for made, shown in zip(one.records, records, strict=True):
             assert shown["eval"]["loss"] == pytest.approx(made.eval.loss, rel=5e-6)
             assert shown["sentences"] == [*made.sentences]
             for name, row in zip(found["stages"], shown["stages"], strict=True):
                 stage = dict(zip(found["columns"], row, strict=True))
                 assert stage["moved"] == made.stages[name].moved
-                assert stage["flow"] == rounded(made.stages[name].flow)
+                assert stage["flow"] == shortened(made.stages[name].flow)
     assert max(len(repr(number)) for number in numbers(found)) <= len("-1.23456e-100")
+
+
+def test_the_page_names_no_folder_of_this_computer(recordings, images):
+    scene = recordings.scene
+    assert {image.name.split("/")[0] for image in scene.train} == {"train"}
+    note = replace(scene, train=(replace(scene.train[0], name=f"{images}/a/1.jpg"),), eval=())
+    assert recording._without_folder(replace(note, notes=(f"they are in {images}/a",))).notes == (
+        "they are in a",
+    )
+    assert str(images) not in recorded_page(recordings)
 
 
 def test_what_repeats_stands_once(recordings):
@@ -107,7 +116,7 @@ def test_what_repeats_stands_once(recordings):
     thumbnail = recordings.scene.train[0].thumbnail
     assert html.count(thumbnail) == 1
     assert html.count('"layer_decay":') == len(recordings.presets)
-    pictures = recordings_as_json(recordings)["pictures"]
+    pictures = content_of(html, "recordings")["pictures"]
     assert len(pictures) == len({*pictures})
 
 

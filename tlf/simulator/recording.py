@@ -1,11 +1,11 @@
 """The recorded page: every preset's steps in one file, which plays them without the program."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
+from os.path import commonpath, dirname
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -14,9 +14,11 @@ from tlf.data.inspection.inspect import Events
 from tlf.errors import DataError, TlfError
 from tlf.events import Notice, Prepared
 from tlf.runtime.files import write_whole
-from tlf.simulator.messages import record_as_json, scene_as_json
+from tlf.simulator.costs import Costs
+from tlf.simulator.messages import scene_as_json
 from tlf.simulator.page import Row, simulator_page
-from tlf.simulator.records import StageRecord, StepRecord
+from tlf.simulator.page.compact import compact
+from tlf.simulator.records import StepRecord
 from tlf.simulator.scene import Preset, Scene, SceneImage
 from tlf.simulator.sentences import sentences
 from tlf.simulator.simulation import Simulation
@@ -25,8 +27,6 @@ STEPS = 12
 """Of each preset."""
 MOST_BYTES = 2_000_000
 """A page is smaller than this, so that it can be sent by mail."""
-DIGITS = 6
-"""Significant digits of a number in the page."""
 SMALL_SIDE = 48
 """Side in pixels of the thumbnails of a page that is too large with its own."""
 
@@ -38,6 +38,8 @@ class Recording:
     preset: Preset
     records: tuple[StepRecord, ...]
     """The network before the first step, and then each step."""
+    costs: Costs
+    """What its steps cost."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def record(
     scene, recordings, failed = simulation.scene, [], []
     for number, preset in enumerate(scene.presets):
         try:
+            costs = simulation.costs(preset.settings)
             records = yield from _steps(simulation, number, steps)
         except TlfError as error:
             failed.append(error)
@@ -73,10 +76,10 @@ def record(
             scene = replace(scene, notes=(*scene.notes, note))
             yield Notice(note)
         else:
-            recordings.append(Recording(preset, records))
+            recordings.append(Recording(preset, records, costs))
     if not recordings:
         raise failed[0]
-    return Recordings(scene, tuple(recordings), command)
+    return Recordings(_without_folder(scene), tuple(recordings), command)
 
 
 def _steps(
@@ -94,6 +97,24 @@ def _steps(
         if records[-1].broken is not None:
             break
     return tuple(records)
+
+
+def _without_folder(scene: Scene) -> Scene:
+    """A scene that others may see: the images' folder on this computer is named by its last part,
+    and images by their place in it.
+    """
+    names = [image.name for image in (*scene.train, *scene.eval)]
+    if not names or not all(Path(name).is_absolute() for name in names):
+        return scene
+    folder = commonpath([dirname(name) for name in names])
+
+    def inside(images: tuple[SceneImage, ...]) -> tuple[SceneImage, ...]:
+        return tuple(
+            replace(image, name=Path(image.name).relative_to(folder).as_posix()) for image in images
+        )
+
+    notes = tuple(note.replace(folder, Path(folder).name) for note in scene.notes)
+    return replace(scene, train=inside(scene.train), eval=inside(scene.eval), notes=notes)
 
 
 def told(scene: Scene, record: StepRecord, before: StepRecord | None) -> StepRecord:
@@ -135,57 +156,16 @@ def recorded_page(recordings: Recordings) -> str:
     return simulator_page(
         scene_as_json(recordings.scene),
         recordings.command,
-        recordings_as_json(recordings),
+        {
+            "command": recordings.command,
+            "costs": {one.preset.id: asdict(one.costs) for one in recordings.presets},
+            **compact(
+                {one.preset.id: one.records for one in recordings.presets},
+                [stage.name for stage in recordings.scene.stages],
+            ),
+        },
         [_row(recording) for recording in recordings.presets],
     )
-
-
-def recordings_as_json(recordings: Recordings) -> dict[str, Any]:
-    """Recordings for the page: what repeats stands once, numbers are rounded to ``DIGITS``
-    significant digits.
-    """
-    columns = [field.name for field in fields(StageRecord)]
-    pictures: dict[str, int] = {}
-    return {
-        "command": recordings.command,
-        "stages": [stage.name for stage in recordings.scene.stages],
-        "columns": columns,
-        "presets": {
-            recording.preset.id: {
-                "records": [_compact(one, columns, pictures) for one in recording.records]
-            }
-            for recording in recordings.presets
-        },
-        "pictures": [*pictures],
-    }
-
-
-def _compact(
-    record: StepRecord, columns: Sequence[str], pictures: dict[str, int]
-) -> dict[str, Any]:
-    """A record without its settings, which are those of the preset; its stages are rows, and its
-    picture is one of all that the page has.
-    """
-    content = record_as_json(record)
-    del content["settings"]
-    rows = [[stage[name] for name in columns] for stage in content["stages"].values()]
-    if record.filters is not None:
-        content["filters"] = pictures.setdefault(record.filters, len(pictures))
-    compact: dict[str, Any] = rounded({**content, "stages": rows})
-    return compact
-
-
-def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The same JSON, each number with ``DIGITS`` significant digits.
-
-    >>> rounded({"loss": 0.123456789, "moved": 12345678, "rate": None})
-    {'loss': 0.123457, 'moved': 12345678, 'rate': None}
-    """
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, Mapping):
-        return {key: rounded(one) for key, one in value.items()}
-    return [rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _row(recording: Recording) -> Row:

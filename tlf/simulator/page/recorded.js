@@ -7,23 +7,20 @@ import { sameSettings } from "./settings.js";
 const BEAT = 700;
 
 export function recordedSource(scene, recordings) {
-  const { columns, command, pictures, presets, stages } = recordings;
+  const { columns, command, costs, pictures, records, stages } = recordings;
   const missing = `These settings were not recorded. Choose a preset, or open the live page: ${command}`;
-  const stepsOf = (recording) => recording.records.length - 1;
   let tell = () => {};
   let lanes = [];
   let timer = null;
   let due = 0;
 
-  const recordingOf = (settings) => {
-    const preset = scene.presets.find(
-      (one) => presets[one.id] && sameSettings(one.settings, settings),
-    );
-    return preset && presets[preset.id];
+  const presetOf = (settings) => {
+    const same = (one) => records[one.id] && sameSettings(one.settings, settings);
+    return scene.presets.find(same)?.id;
   };
   // What repeats in each step stands once in the file.
   const recordOf = (lane) => {
-    const record = lane.recording.records[lane.step];
+    const record = records[lane.preset][lane.step];
     const named = (row) => Object.fromEntries(columns.map((name, index) => [name, row[index]]));
     const rows = record.stages.map((row, index) => [stages[index], named(row)]);
     return {
@@ -33,17 +30,18 @@ export function recordedSource(scene, recordings) {
       filters: pictures[record.filters] ?? null,
     };
   };
-  const leftOf = (lane) => (lane.recording ? stepsOf(lane.recording) - lane.step : 0);
+  const stepsOf = (preset) => records[preset].length - 1;
+  const leftOf = (lane) => (lane.preset ? stepsOf(lane.preset) - lane.step : 0);
   const left = () => Math.max(0, ...lanes.map(leftOf));
 
   const begin = (settings) => {
     halt();
-    lanes = settings.map((one) => ({ settings: one, recording: recordingOf(one), step: 0 }));
+    lanes = settings.map((one) => ({ settings: one, preset: presetOf(one), step: 0 }));
     const shown = lanes.map((lane) => ({
       settings: lane.settings,
-      records: lane.recording ? [recordOf(lane)] : [],
-      costs: lane.recording?.costs ?? null,
-      missing: lane.recording ? null : missing,
+      records: lane.preset ? [recordOf(lane)] : [],
+      costs: costs[lane.preset] ?? null,
+      missing: lane.preset ? null : missing,
     }));
     tell({ kind: "state", lanes: shown, stepping: false, left: left() });
   };
@@ -78,10 +76,10 @@ export function recordedSource(scene, recordings) {
     },
   };
   return {
-    recorded: { command, steps: Math.max(...Object.values(presets).map(stepsOf)) },
+    recorded: { command, steps: Math.max(...Object.keys(records).map(stepsOf)) },
     connect(listener) {
       tell = listener;
-      begin([scene.presets.find((preset) => presets[preset.id]).settings]);
+      begin([scene.presets.find((preset) => records[preset.id]).settings]);
     },
     send: (name, body) => commands[name](body),
   };
