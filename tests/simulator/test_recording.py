@@ -173,11 +173,11 @@ def test_a_page_that_is_too_large_leaves_out_pictures_and_says_so(
 ):
     path = tmp_path / "page.html"
     size = len(recorded_page(recordings).encode())
-    monkeypatch.setattr(recording, "MOST_BYTES", size - 20_000)
+    monkeypatch.setattr(recording, "MOST_BYTES", size)
     notes = write_recording(recordings, path)
     assert notes
     assert content_of(path.read_text(encoding="utf-8"), "scene")["notes"][-len(notes) :] == [*notes]
-    assert path.stat().st_size < size - 20_000
+    assert path.stat().st_size < size
 
 
 def test_a_page_that_cannot_be_small_is_an_error(recordings, tmp_path, monkeypatch):

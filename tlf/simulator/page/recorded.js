@@ -1,7 +1,7 @@
 // Plays what was recorded, with the events that the program sends. Nothing is computed here: what
 // was not recorded is not shown.
 
-import { sameSettings } from "./settings.js";
+import { ratesOf, sameRates, sameSettings } from "./settings.js";
 
 // Between two steps of "×10", so that each can be seen.
 const BEAT = 700;
@@ -14,10 +14,13 @@ export function recordedSource(scene, recordings) {
   let timer = null;
   let due = 0;
 
-  const presetOf = (settings) => {
-    const same = (one) => records[one.id] && sameSettings(one.settings, settings);
-    return scene.presets.find(same)?.id;
-  };
+  const recorded = scene.presets.filter((preset) => records[preset.id]);
+  const presetOf = (settings) => recorded.find((one) => sameSettings(one.settings, settings));
+  // Toggled stages may be those of a preset whose rates are its own: that one was recorded.
+  const toggledTo = (settings, before) =>
+    sameRates(settings, before) &&
+    recorded.find((one) => sameSettings({ ...settings, ...ratesOf(one.settings) }, one.settings));
+
   // What repeats in each step stands once in the file.
   const recordOf = (lane) => {
     const record = records[lane.preset][lane.step];
@@ -34,16 +37,22 @@ export function recordedSource(scene, recordings) {
   const leftOf = (lane) => (lane.preset ? stepsOf(lane.preset) - lane.step : 0);
   const left = () => Math.max(0, ...lanes.map(leftOf));
 
-  const begin = (settings) => {
+  const begin = (all) => {
     halt();
-    lanes = settings.map((one) => ({ settings: one, preset: presetOf(one), step: 0 }));
+    let note = null;
+    lanes = all.map((settings, index) => {
+      const exact = presetOf(settings);
+      const preset = exact ?? toggledTo(settings, lanes[index]?.settings ?? settings);
+      if (preset && !exact) note = `Now the preset “${preset.title}”, with its own learning rates.`;
+      return { settings: preset?.settings ?? settings, preset: preset?.id, step: 0 };
+    });
     const shown = lanes.map((lane) => ({
       settings: lane.settings,
       records: lane.preset ? [recordOf(lane)] : [],
       costs: costs[lane.preset] ?? null,
       missing: lane.preset ? null : missing,
     }));
-    tell({ kind: "state", lanes: shown, stepping: false, left: left() });
+    tell({ kind: "state", lanes: shown, stepping: false, left: left(), note });
   };
   const halt = () => {
     clearTimeout(timer);
@@ -79,7 +88,7 @@ export function recordedSource(scene, recordings) {
     recorded: { command, steps: Math.max(...Object.keys(records).map(stepsOf)) },
     connect(listener) {
       tell = listener;
-      begin([scene.presets.find((preset) => records[preset.id]).settings]);
+      begin([recorded[0].settings]);
     },
     send: (name, body) => commands[name](body),
   };

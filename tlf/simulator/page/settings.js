@@ -10,3 +10,8 @@ export function sameSettings(one, other) {
   const { stages: otherStages, lr: otherLr, ...otherRest } = other;
   return sameTable(stages, otherStages) && sameTable(lr, otherLr) && sameTable(rest, otherRest);
 }
+
+// What decides how fast stages train.
+export const ratesOf = ({ lr, layer_decay, optimizer }) => ({ lr, layer_decay, optimizer });
+
+export const sameRates = (one, other) => sameSettings({ ...one, ...ratesOf(other) }, one);

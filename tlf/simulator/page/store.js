@@ -30,6 +30,7 @@ export function createStore(scene, source) {
       state.stepping = event.stepping;
       state.left = event.left ?? null;
       state.failed = null;
+      state.note = event.note ?? null;
     },
     settings(event) {
       state.lanes[event.lane].settings = event.settings;
