@@ -17,7 +17,7 @@ from tlf.runtime.files import write_whole
 from tlf.simulator.costs import Costs
 from tlf.simulator.messages import scene_as_json
 from tlf.simulator.page import Row, simulator_page
-from tlf.simulator.page.compact import compact
+from tlf.simulator.page.compact import compact, shortened
 from tlf.simulator.records import StepRecord
 from tlf.simulator.scene import Preset, Scene, SceneImage
 from tlf.simulator.sentences import sentences
@@ -158,7 +158,7 @@ def recorded_page(recordings: Recordings) -> str:
         recordings.command,
         {
             "command": recordings.command,
-            "costs": {one.preset.id: asdict(one.costs) for one in recordings.presets},
+            "costs": {one.preset.id: shortened(asdict(one.costs)) for one in recordings.presets},
             **compact(
                 {one.preset.id: one.records for one in recordings.presets},
                 [stage.name for stage in recordings.scene.stages],

@@ -12,7 +12,8 @@ from tlf.reports.page import TEMPLATES, environment, json_element, policy
 
 FOLDER = files("tlf.simulator") / "page"
 """Style sheets, and modules that begin with ``app.js``."""
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w-]+\.js)";$', re.MULTILINE)
+EXPORT = re.compile(r"^export ((?:async )?(?:function\*?|const|let|class) (\w+))", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,10 @@ def simulator_page(
 
 @cache
 def joined_script() -> str:
-    """All modules as one, each after those that it imports."""
-    return "\n".join(_modules("app.js", set()))
+    """All modules as one script, each after those that it imports. Each is a function that returns
+    what it exports, so that the names in it are its own.
+    """
+    return "\n".join(["const modules = {};", *_modules("app.js", set())])
 
 
 def _modules(name: str, done: set[str]) -> Iterator[str]:
@@ -77,9 +80,11 @@ def _modules(name: str, done: set[str]) -> Iterator[str]:
         return
     done.add(name)
     text = (FOLDER / name).read_text(encoding="utf-8")
-    for other in IMPORT.findall(text):
+    for _, other in IMPORT.findall(text):
         yield from _modules(other, done)
-    yield re.sub(r"^export ", "", IMPORT.sub("", text), flags=re.MULTILINE)
+    exported = ", ".join(found for _, found in EXPORT.findall(text))
+    body = EXPORT.sub(r"\1", IMPORT.sub(r'const \1 = modules["\2"];', text))
+    yield f'modules["{name}"] = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();'
 
 
 def _styles() -> Iterator[str]:
