@@ -22,7 +22,13 @@ needs_axe = pytest.mark.skipif(
 class Browser:
     """A browser that is driven by a program."""
 
-    def __init__(self, downloads: Path) -> None:
+    def __init__(self, downloads: Path, trace: str = "") -> None:
+        """Start it.
+
+        Parameters:
+            downloads: the folder for what pages download.
+            trace: the categories of Chromium's tracing, if it shall trace.
+        """
         if CHROMIUM is None or DRIVER is None:
             pytest.skip("no browser: apt-get install chromium chromium-driver")
         from selenium import webdriver
@@ -34,6 +40,8 @@ class Browser:
             options.add_argument(f"--{switch}")
         options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+        if trace:
+            options.add_experimental_option("perfLoggingPrefs", {"traceCategories": trace})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
         self.downloads = downloads
 
@@ -64,11 +72,28 @@ class Browser:
 
     def requests(self) -> list[str]:
         """The addresses that were asked for since the last call."""
+        return [one["request"]["url"] for one in self._logged("Network.requestWillBeSent")]
+
+    def main_thread_tasks(self, begin: str, end: str) -> list[float]:
+        """How many milliseconds each task took on the page's main thread between two marks of
+        ``performance.mark``. The browser must trace ``toplevel,blink.user_timing``; it gives its
+        trace once.
+        """
+        traced = self._logged("Tracing.dataCollected")
+        marks = {one["name"]: one for one in traced if one["name"] in (begin, end)}
+        return [
+            one["dur"] / 1000
+            for one in traced
+            if one["name"].endswith("RunTask") and one["ph"] == "X"
+            if (one["pid"], one["tid"]) == (marks[begin]["pid"], marks[begin]["tid"])
+            if marks[begin]["ts"] < one["ts"] < marks[end]["ts"]
+        ]
+
+    def _logged(self, method: str) -> list[dict[str, Any]]:
         logged = (
             json.loads(one["message"])["message"] for one in self.driver.get_log("performance")
         )
-        sent = [one for one in logged if one["method"] == "Network.requestWillBeSent"]
-        return [one["params"]["request"]["url"] for one in sent]
+        return [one["params"] for one in logged if one["method"] == method]
 
     def complaints(self) -> list[str]:
         """What the browser has complained about, such as a broken policy or a failed script."""

@@ -51,10 +51,10 @@ def page(title: str, panels: Sequence[Panel], *, subtitle: str = "") -> str:
             title=title,
             subtitle=subtitle,
             panels=panels,
-            policy=_policy(scripts, styles),
+            policy=policy(scripts, styles),
             scripts=scripts,
             styles=styles,
-            data={panel.id: _data(panel) for panel in panels if panel.data},
+            data={panel.id: json_element(panel.data) for panel in panels if panel.data},
             version=tlf.__version__,
         )
     )
@@ -62,12 +62,12 @@ def page(title: str, panels: Sequence[Panel], *, subtitle: str = "") -> str:
 
 
 @cache
-def environment() -> "Environment":
-    """What renders templates: each value in them is escaped."""
+def environment(package: str = "tlf.reports", folder: str = "templates") -> "Environment":
+    """What renders the templates of a folder: each value in them is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("tlf.reports", "templates"),
+        loader=PackageLoader(package, folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -126,9 +126,14 @@ def _parts(panels: Sequence[Panel], kind: str) -> "Iterator[Markup]":
             yield Markup(part.read_text(encoding="utf-8"))
 
 
-def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+def policy(scripts: Sequence[str], styles: Sequence[str], connect: str = "'none'") -> str:
     """The Content-Security-Policy. Attributes may set styles, as charts do; none can run a script
     or name another address.
+
+    Parameters:
+        scripts: the texts of the page's scripts.
+        styles: the texts of its style sheets.
+        connect: what scripts may ask: ``'self'`` is the server that the page comes from.
     """
     return "; ".join(
         [
@@ -137,6 +142,7 @@ def _policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
             " ".join(["style-src", *map(_hash, styles)]),
             "style-src-attr 'unsafe-inline'",
             "img-src data:",
+            f"connect-src {connect}",
             "base-uri 'none'",
             "form-action 'none'",
         ]
@@ -147,11 +153,11 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _data(panel: Panel) -> "Markup":
-    """The data of a panel as JSON that cannot end the element it stands in."""
+def json_element(value: object) -> "Markup":
+    """A value as JSON that cannot end the element it stands in."""
     from markupsafe import Markup
 
-    text = dumps(panel.data, ensure_ascii=False, separators=(",", ":"))
+    text = dumps(value, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)

@@ -1,17 +1,36 @@
 // What the page knows, in one place. Modules read `store.state`, hear of changes through
 // `store.subscribe`, and change something only through the actions below.
 
+// Between two steps of "play", so that each can be seen.
+const PAUSE = 900;
+
 export function createStore(scene, source) {
   const listeners = new Set();
-  // lanes: [{ settings, records: [StepRecord, …], costs }], records[0] is the network before a step.
-  const state = { lanes: [], stepping: false, playing: false, failed: null };
-  const tell = (change) => listeners.forEach((listener) => listener(state, change));
+  const state = {
+    // [{ settings, records, costs, missing }]. records[0] is the network before its first step.
+    // `missing` says why a lane has no records: the recording does not hold its settings.
+    lanes: [],
+    stepping: false,
+    // Steps that can still be made; null: any number.
+    left: null,
+    playing: false,
+    // What went wrong, in a sentence.
+    failed: null,
+    // What a reader should know, until the next action.
+    note: null,
+  };
+  const tell = (change) => {
+    for (const listener of listeners) listener(state, change);
+  };
 
   // Events have the same form from the program and from a recording.
   const heard = {
     state(event) {
       state.lanes = event.lanes;
       state.stepping = event.stepping;
+      state.left = event.left ?? null;
+      state.failed = null;
+      state.note = event.note ?? null;
     },
     settings(event) {
       state.lanes[event.lane].settings = event.settings;
@@ -20,6 +39,7 @@ export function createStore(scene, source) {
       const lane = state.lanes[event.lane];
       lane.settings = event.record.settings;
       lane.records = [event.record];
+      lane.missing = null;
     },
     stepped(event) {
       state.lanes[event.lane].records.push(event.record);
@@ -29,31 +49,49 @@ export function createStore(scene, source) {
     },
     stepping(event) {
       state.stepping = event.on;
+      state.left = event.left ?? null;
+      if (event.on) state.failed = null;
     },
     failed(event) {
       state.failed = event.text;
       state.playing = false;
     },
   };
-  source.connect((event) => {
-    heard[event.kind](event);
-    tell(event);
-  });
+  const isBroken = () => state.lanes.some((lane) => lane.records.at(-1)?.broken);
+  let timer = null;
+  const playOn = () => {
+    clearTimeout(timer);
+    if (!state.playing || state.stepping) return;
+    if (state.left === 0 || isBroken()) store.play(false);
+    else timer = setTimeout(() => store.step(), PAUSE);
+  };
 
   const every = () => state.lanes.map((lane) => lane.settings);
-  return {
+  const store = {
     scene,
     state,
+    // What a saved page plays (its command, its number of steps), or null on the live page.
     recorded: source.recorded,
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    // Modules subscribe first. Then the source begins to tell.
+    connect() {
+      source.connect((event) => {
+        heard[event.kind](event);
+        tell(event);
+        playOn();
+      });
+    },
+
     // Actions
-    change(lane, changes) {
-      const lanes = every();
-      lanes[lane] = { ...lanes[lane], ...changes };
+    lanes(lanes) {
+      state.note = null;
       source.send("lanes", { lanes });
+    },
+    change(lane, changes) {
+      this.lanes(every().map((one, index) => (index === lane ? { ...one, ...changes } : one)));
     },
     toggle(lane, stage) {
       const now = state.lanes[lane].settings.stages;
@@ -61,25 +99,36 @@ export function createStore(scene, source) {
       this.change(lane, { stages: { ...now, [stage]: turned } });
     },
     preset(lane, id) {
-      const lanes = every();
-      lanes[lane] = scene.presets.find((preset) => preset.id === id).settings;
-      source.send("lanes", { lanes });
+      this.change(lane, scene.presets.find((preset) => preset.id === id).settings);
     },
     compare(on) {
       const [first, second] = every();
-      source.send("lanes", { lanes: on ? [first, second ?? first] : [first] });
+      this.lanes(on ? [first, second ?? first] : [first]);
     },
     step(count = 1) {
+      state.note = null;
       source.send("step", { count });
     },
+    stop() {
+      source.send("stop", {});
+    },
     play(on) {
+      if (state.playing === on || (on && state.left === 0)) return;
       state.playing = on;
-      if (!on) source.send("stop", {});
       tell({ kind: "playing", on });
+      clearTimeout(timer);
+      if (on) store.step();
+      else store.stop();
+    },
+    note(text) {
+      state.note = text;
+      tell({ kind: "note" });
     },
     reset() {
       state.playing = false;
+      clearTimeout(timer);
       source.send("reset", {});
     },
   };
+  return store;
 }

@@ -1,0 +1,29 @@
+// What belongs to no part of the page: messages, links inside the page.
+
+export function mountFrame(store) {
+  document.documentElement.classList.add("scripted");
+  const message = document.getElementById("message");
+
+  store.subscribe((state) => {
+    const missing = state.lanes.find((lane) => lane.missing)?.missing;
+    const text = state.failed ?? missing ?? state.note ?? endOf(store) ?? "";
+    message.classList.toggle("bad", state.failed !== null);
+    if (message.textContent !== text) message.textContent = text;
+  });
+
+  // They move the reader, and leave the address as it is.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    const goal = link && document.getElementById(link.getAttribute("href").slice(1));
+    if (!goal) return;
+    event.preventDefault();
+    goal.scrollIntoView();
+    goal.focus({ preventScroll: true });
+  });
+}
+
+function endOf({ recorded, state }) {
+  if (!recorded || state.left !== 0) return null;
+  const steps = Math.max(...state.lanes.map((lane) => lane.records.length - 1));
+  return `The recording ends after ${steps} steps. The live page goes on: ${recorded.command}`;
+}
