@@ -6,10 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.errors import RunError, require
+from tlf.errors import require
 from tlf.events import Notice, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
-from tlf.runtime.cores import processes
 from tlf.runtime.files import writing, written_whole
 from tlf.simulator.live.serving import PORT, served
 
@@ -43,10 +42,6 @@ def simulate(
             installed; no port can be used; the file cannot be written.
         MemoryError, RuntimeError: Python's or torch's own error about too little memory.
     """
-    if processes() > 1:
-        raise RunError(
-            f"the simulator must be one process, got {processes()}; start it without a launcher"
-        )
     if save is None:
         require("starlette", "uvicorn", extra="serve")
     plan = plan_of(recipe, overrides)

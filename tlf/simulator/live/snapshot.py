@@ -15,7 +15,7 @@ class _Shown:
 
     settings: str
     records: list[str]
-    costs: str = "null"
+    costs: str
 
 
 class Snapshot:
@@ -33,7 +33,11 @@ class Snapshot:
         """
         match event:
             case {"kind": "begun", "records": records}:
-                self._lanes = [_Shown(dumps(one["settings"]), [dumps(one)]) for one in records]
+                costs = [*(lane.costs for lane in self._lanes), "null", "null"]
+                self._lanes = [
+                    _Shown(dumps(record["settings"]), [dumps(record)], costs[index])
+                    for index, record in enumerate(records)
+                ]
                 return self.text()
             case {"kind": "removed", "left": left}:
                 del self._lanes[left:]

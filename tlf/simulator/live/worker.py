@@ -8,13 +8,11 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-
-import torch
+from functools import partial
 
 from tlf.errors import TlfError
 from tlf.plugins.attribution import blame_packages
 from tlf.plugins.tracebacks import reason
-from tlf.runtime.cores import usable_cores
 from tlf.runtime.devices import on_threads
 from tlf.simulator.live.lanes import Event, Lanes
 from tlf.simulator.live.snapshot import Snapshot
@@ -118,17 +116,20 @@ class Worker:
                     f"at most {MOST_STEPS_AT_ONCE} steps can wait, and {waiting} do; wait, or stop"
                 )
             self._wishes.steps += count
+            self._tell_stepping(on=True)
             self._changed.notify()
 
     def stop(self) -> None:
         """Make no step after the one that is being made."""
         with self._changed:
             self._wishes.steps = 0
+            self._changed.notify()
 
     def reset(self) -> None:
         """Go back to the state before the first step."""
         with self._changed:
             self._wishes.steps, self._wishes.reset = 0, True
+            self._tell_stepping(on=True)
             self._changed.notify()
 
     def end(self, why: str) -> None:
@@ -145,9 +146,7 @@ class Worker:
 
     def _work(self) -> None:
         recipe, device = self._simulation.plan.recipe, self._simulation.accelerator.device
-        # One core is left for the answers and for the browser.
-        threads = min(torch.get_num_threads(), max(1, usable_cores() - 1))
-        with on_threads(threads), kernels_of(recipe).used_on(device):
+        with on_threads(self._simulation.threads), kernels_of(recipe).used_on(device):
             while (work := self._next()) is not None:
                 self._do(work)
 
@@ -159,6 +158,8 @@ class Worker:
                     self._tell_stepping(on=True)
                     return work
                 self._tell_stepping(on=False)
+                if (lane := self._lanes.unpriced()) is not None:
+                    return partial(self._lanes.price, lane)
                 self._changed.wait()
             return None
 
@@ -167,7 +168,7 @@ class Worker:
         if (lanes := wishes.lanes) is not None:
             wishes.lanes = None
             if [*lanes] != [*self._lanes.settings]:
-                return lambda: self._lanes.change(lanes)
+                return partial(self._lanes.change, lanes)
         if wishes.reset:
             wishes.reset = False
             return self._lanes.reset
@@ -190,13 +191,19 @@ class Worker:
             if not isinstance(error, TlfError):
                 traceback.print_exception(error)  # a bug: what the page shows is not enough
         with self._changed:
-            why = failed or self._lanes.broken
-            broken = why and f"{why.rstrip('.')}; no further step is made until a reset"
-            if broken and broken != self._broken:
-                self._wishes.steps = 0
-                self._tell({"kind": "failed", "text": broken})
-            self._broken = broken
+            self._judge(failed)
             self._tell_settings()
+
+    def _judge(self, failed: str | None) -> None:
+        """Tell what went wrong, and whether steps can still be made."""
+        before, why = self._broken, failed or self._lanes.broken
+        whole = self._lanes.whole and not self._lanes.broken
+        self._broken = None if whole else f"{why}; no further step is made until a reset"
+        if self._broken != before and self._broken:
+            self._wishes.steps = 0
+            self._tell({"kind": "failed", "text": self._broken})
+        elif failed:
+            self._tell({"kind": "failed", "text": failed})
 
     def _tell_settings(self) -> None:
         """Tell what is wished; after an error, what is kept."""
