@@ -30,12 +30,13 @@ def test_the_process_is_prepared_before_the_command_and_ends_with_its_status(cal
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_it_is_left_at_once_only_without_other_threads(calls, monkeypatch, threads):
-    monkeypatch.setattr(threading, "active_count", lambda: threads)
+@pytest.mark.parametrize("daemon", [True, False])
+def test_it_is_left_at_once_unless_a_thread_has_to_be_waited_for(calls, monkeypatch, daemon):
+    other = threading.Thread(daemon=daemon)
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.main_thread(), other])
     with pytest.raises(SystemExit):
         main.program()
-    assert (("leave", 3) in calls) == (threads == 1)
+    assert (("leave", 3) in calls) == daemon
 
 
 def test_the_module_is_a_command(tlf):

@@ -25,7 +25,8 @@ def program() -> None:
     from tlf.cli.main import main
 
     status = main()
-    if threading.active_count() == 1:
+    others = {*threading.enumerate()} - {threading.main_thread()}
+    if all(thread.daemon for thread in others):
         leave(status)
     sys.exit(status)
 

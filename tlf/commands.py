@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
+    "simulate": {"simulate": "simulator.simulate", "SimulatorStarted": "events"},
     "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
     "evaluate": {
         "evaluate": "evaluation.evaluate",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.events import Prepared as Prepared
     from tlf.events import SegmentEnded as SegmentEnded
     from tlf.events import SegmentStarted as SegmentStarted
+    from tlf.events import SimulatorStarted as SimulatorStarted
     from tlf.events import Stored as Stored
     from tlf.events import Updated as Updated
     from tlf.exports.export import Exported as Exported
@@ -116,3 +118,4 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.resume import resume as resume
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop
+    from tlf.simulator.simulate import simulate as simulate

@@ -128,6 +128,18 @@ def in_shell(path: object) -> str:
     return shlex.quote(str(path))
 
 
+def require(*modules: str, extra: str) -> None:
+    """Check that the packages of an extra of tlf are installed.
+
+    Raises:
+        RunError: some are not; lists them, and says what to install.
+    """
+    from importlib.util import find_spec  # a head is loaded without it
+
+    if missing := [module for module in modules if find_spec(module) is None]:
+        raise RunError(f"{', '.join(missing)} is not installed; write: pip install 'tlf[{extra}]'")
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Name the known name that was probably meant, and list all of them if they are few.
 

@@ -115,3 +115,11 @@ class Notice:
     """Something that a person should know."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class SimulatorStarted:
+    """The page of the simulator is served, until the program is interrupted."""
+
+    address: str
+    """Of the page. It holds a secret token."""

@@ -14,20 +14,21 @@ overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 
 
 def named_file(
-    _context: click.Context, _parameter: click.Parameter, output: Path | None
+    _context: click.Context, parameter: click.Parameter, output: Path | None
 ) -> Path | None:
     """A file to write. It is replaced when it is whole, which a stream cannot be.
 
     Raises:
         RunError: it is where stdin comes from, or where stdout or stderr goes.
     """
+    option = parameter.opts[0]
     if output == Path("-"):
-        raise RunError("--output must be the name of a file, got -; write a name, or leave it out")
+        raise RunError(f"{option} must be the name of a file, got -; write a name, or leave it out")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         with suppress(OSError):  # it is closed, or there is no such file
             if output and os.path.samestat(os.fstat(number), output.stat()):
                 raise RunError(
-                    f"--output must not be the file of {name}, got {output}; write another name, "
+                    f"{option} must not be the file of {name}, got {output}; write another name, "
                     "or leave it out"
                 )
     return output

@@ -13,7 +13,15 @@ from tlf.checks.checked import Checked
 from tlf.cli.lines import audit_lines, epoch_text
 from tlf.cli.output import say
 from tlf.errors import in_shell
-from tlf.events import Notice, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
+from tlf.events import (
+    Notice,
+    Prepared,
+    SegmentEnded,
+    SegmentStarted,
+    SimulatorStarted,
+    Stored,
+    Updated,
+)
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, RunResult
 from tlf.runs.folder import more_epochs
@@ -37,12 +45,14 @@ SECONDS_BETWEEN_LINES = 10.0
 
 @overload
 def show(  # type: ignore[overload-overlap]  # both have events of preparing
-    events: Iterable[RunStarted | Event | RunResult], console: Console | None = None
+    events: Iterable[RunStarted | Event | RunResult | SimulatorStarted],
+    console: Console | None = None,
 ) -> RunResult | None: ...
 @overload
 def show(events: "Iterable[CheckEvent]", console: Console | None = None) -> Checked | None: ...
 def show(
-    events: "Iterable[RunStarted | Event | RunResult | CheckEvent]", console: Console | None = None
+    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | CheckEvent]",
+    console: Console | None = None,
 ) -> RunResult | Checked | None:
     """Show a run or a check until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
 
@@ -67,6 +77,8 @@ def show(
             progress.clear()
             if isinstance(event, Checked):
                 say(console, f"\n{event}")
+            elif isinstance(event, SimulatorStarted):
+                say(console, f"page      {event.address}")
             else:
                 _show_one(event, job, console)
     return event if isinstance(event, RunResult | Checked) else None

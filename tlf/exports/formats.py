@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tlf.errors import TlfError, WeightsError
+from tlf.errors import TlfError, WeightsError, require
 from tlf.exports.attention import FourDimensions
 from tlf.exports.own_network import arranged, own_network
 from tlf.inference import onnx_file
@@ -165,7 +165,7 @@ def write_onnx(source: Source, path: Path) -> None:
     Raises:
         RunError: its packages are not installed.
     """
-    onnx_file.require("onnx", "onnxscript")
+    require("onnx", "onnxscript", extra="onnx")
     # A graph computes attention step by step: tensors have the strides of the same steps in torch.
     with _tracing("onnx"), FourDimensions(), sdpa_kernel(SDPBackend.MATH):
         program: Any = torch.onnx.export(

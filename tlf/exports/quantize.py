@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tlf.inference.onnx_file import require
+from tlf.errors import require
 
 
 def quantize(path: Path, images: Tensor) -> None:
@@ -25,7 +25,7 @@ def quantize(path: Path, images: Tensor) -> None:
     Raises:
         RunError: its packages are not installed.
     """
-    require("onnx", "onnxruntime")
+    require("onnx", "onnxruntime", extra="onnx")
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

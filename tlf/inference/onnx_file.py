@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tlf.data.transforms import normalize
-from tlf.errors import RunError, WeightsError
+from tlf.errors import WeightsError, require
 from tlf.preprocessing import Preprocessing, read_preprocessing
 from tlf.tasks import DEFAULT
 
@@ -65,7 +65,7 @@ def compute_with_onnx(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 def _session(path: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    require("onnxruntime")
+    require("onnxruntime", extra="onnx")
     import onnxruntime
 
     try:
@@ -85,15 +85,3 @@ def _compute(path: Path, session: Any) -> Callable[[Tensor], Tensor]:  # noqa: A
         return torch.from_numpy(logits)
 
     return compute
-
-
-def require(*modules: str) -> None:
-    """Check that packages are installed.
-
-    Raises:
-        RunError: some are not; lists them, and says what to install.
-    """
-    from importlib.util import find_spec
-
-    if missing := [module for module in modules if find_spec(module) is None]:
-        raise RunError(f"{', '.join(missing)} is not installed; write: pip install 'tlf[onnx]'")

@@ -1,0 +1,3 @@
+"""The page while tlf runs: what makes its steps, and what serves it. It must not know how a step is
+made.
+"""
