@@ -9,6 +9,7 @@ const RISING = 8;
 export const CALM = { rise: 460, fall: 480, spread: 260 };
 export const HURRIED = { rise: 200, fall: 260, spread: 120 };
 const WIDEST = 15;
+const PER_FRAME = 8;
 
 export const stillMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -27,6 +28,7 @@ export function createDots(scene, tower, levels) {
   let rising = [];
   let falling = [];
   let since = 0;
+  let frame = 0;
 
   function rise(pace, endless) {
     stop();
@@ -59,27 +61,41 @@ export function createDots(scene, tower, levels) {
     }
   }
 
-  function fall(record, range, pace) {
-    if (!rising.some((one) => one.playState === "running")) rise(pace, false);
-    land();
-    const wait = Math.max(0, since + pace.rise - performance.now());
+  // `goesOn`: whether the next step is being made already.
+  function fall(record, { range, pace, goesOn }) {
+    if (!rising.some((one) => one.playState === "running")) rise(pace, goesOn);
+    if (!goesOn) land();
+    const begin = Math.max(performance.now(), since + pace.rise);
     const kinds = kindsOf(scene, record).reverse();
+    const lowest = kinds.lastIndexOf("solid");
     const each = pace.fall / kinds.length;
     let flow = null;
-    falling = levels.flatMap((level, index) => {
-      const stage = record.stages[level.name];
-      flow = stage.flow ?? flow;
-      const size = `${3 + (WIDEST - 3) * flowPart(flow, range)}px`;
-      return through(level, kinds[index], size, { at: wait + index * each, each, pace });
-    });
+    // The dots of a lower stage are needed later: a frame makes those of a few stages.
+    const makeFrom = (first) => {
+      levels.slice(first, first + PER_FRAME).forEach((level, offset) => {
+        flow = record.stages[level.name].flow ?? flow;
+        const size = `${3 + (WIDEST - 3) * flowPart(flow, range)}px`;
+        const at = begin + (first + offset) * each - performance.now();
+        falling.push(...through(level, kinds[first + offset], size, { at, each, pace }));
+        if (first + offset === lowest) {
+          falling.push(level.stop.animate(STOP, { delay: at + each, duration: 300 }));
+        }
+      });
+      if (first + PER_FRAME < levels.length) {
+        frame = requestAnimationFrame(() => makeFrom(first + PER_FRAME));
+      }
+    };
+    cancelAnimationFrame(frame);
+    falling = [];
+    makeFrom(0);
   }
 
-  function through({ rail, glow, stop: end }, kind, size, { at, each, pace }) {
+  function through({ rail, glow }, kind, size, { at, each, pace }) {
     if (kind === "none") {
       rail.replaceChildren();
       return [];
     }
-    const count = levels.length > 12 ? 2 : 4;
+    const count = levels.length > 24 ? 1 : levels.length > 12 ? 2 : 4;
     const gap = pace.spread / count;
     const made = [];
     const add = (name, keyframes, delay, duration) => {
@@ -94,12 +110,13 @@ export function createDots(scene, tower, levels) {
     }
     rail.replaceChildren(...made.map(([dot]) => dot));
     const running = made.map(([dot, keyframes, timing]) => dot.animate(keyframes, timing));
-    if (kind === "solid") running.push(glow.animate(GLOW, { delay: at + each / 2, duration: 420 }));
-    running.push(end.animate(STOP, { delay: at + each, duration: 300 }));
+    if (kind === "solid" && count > 1)
+      running.push(glow.animate(GLOW, { delay: at + each / 2, duration: 420 }));
     return running;
   }
 
   function stop() {
+    cancelAnimationFrame(frame);
     for (const one of [...rising, ...falling]) one.cancel();
     rising = [];
     falling = [];

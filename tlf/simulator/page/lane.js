@@ -35,16 +35,19 @@ export function createLane(store, index) {
   );
   tower.toggleAttribute("data-dense", levels.length > DENSE);
   const dots = createDots(scene, rising, levels);
-  let counted = null;
+  // What the costs of the program belong to, and the record that is shown.
+  let known = "";
+  let last;
 
-  function show(lane, { range, lanes, changed }) {
+  // Returns whether the lane has begun anew.
+  function show(lane, { range, lanes, counted }) {
     const { settings, records } = lane;
     const record = records.at(-1);
     const preset = scene.presets.find((one) => sameSettings(one.settings, settings));
     const name = preset ? preset.title : "Your own settings";
     setText(title, lanes > 1 ? `Lane ${index + 1}: ${name}` : name);
-    if (changed.has("costs") || counted === null) counted = lane.costs && costKey(settings);
-    const fresh = counted === costKey(settings) ? lane.costs : null;
+    if (counted) known = costKey(settings);
+    const fresh = known === costKey(settings) ? lane.costs : null;
     const made = record?.step ? record : null;
     const stale = made !== null && !sameSettings(made.settings, settings);
     consequences.show(
@@ -59,6 +62,9 @@ export function createLane(store, index) {
     bottom.show(settings.batch);
     showLevels(settings, made, range);
     table.show(records);
+    const begun = record !== last && !record?.step;
+    last = record;
+    return begun;
   }
 
   function showLevels(settings, made, range) {
@@ -88,19 +94,14 @@ export function createLane(store, index) {
     setText(status, text);
   }
 
-  function measured(record, range, pace) {
-    if (stillMotion.matches) return;
-    dots.fall(record, range, pace);
-  }
-  function begin(pace) {
-    if (!stillMotion.matches) dots.rise(pace, true);
-  }
+  // With reduced motion, the numbers and the table tell it all.
+  const moving = () => !stillMotion.matches;
   return {
     root,
     blocks: levels.map((level) => level.block),
     show,
-    measured,
-    begin,
+    rise: (pace) => moving() && dots.rise(pace, true),
+    fall: (record, how) => moving() && dots.fall(record, how),
     land: dots.land,
     clear: dots.clear,
   };

@@ -46,7 +46,7 @@ export function createLevel(scene, stage, onToggle) {
   const readouts = createReadouts();
   const root = element(
     "li",
-    { class: "level", "data-stage": stage.name },
+    { class: "level", "data-level": stage.name },
     rail,
     block,
     readouts.root,

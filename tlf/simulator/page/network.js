@@ -5,6 +5,9 @@ import { element } from "./element.js";
 import { createLane } from "./lane.js";
 import { flowRange } from "./readouts.js";
 
+// Milliseconds after which the dots of a step that is being made begin to rise.
+const BUSY = 80;
+
 export function mountNetwork(store, root) {
   const list = element("div", { class: "lanes" });
   root.append(list);
@@ -13,14 +16,11 @@ export function mountNetwork(store, root) {
   let changed = new Set();
   let stepped = new Map();
   let frame = 0;
+  let waiting = null;
 
   store.subscribe((_state, change) => {
-    changed.add(change.kind === "state" ? "costs" : change.kind);
+    changed.add(change.kind);
     if (change.kind === "stepped") stepped.set(change.lane, change.record);
-    if (change.kind === "restarted" || change.kind === "state") {
-      stepped.delete(change.lane);
-      changed.add("begun");
-    }
     if (!frame) frame = requestAnimationFrame(draw);
   });
 
@@ -29,15 +29,32 @@ export function mountNetwork(store, root) {
     const { lanes, stepping, playing } = store.state;
     if (lanes.length !== views.length) build(lanes.length);
     const range = flowRange(lanes);
+    const made = stepped;
     const pace = playing || stepping ? HURRIED : CALM;
+    const counted = changed.has("state") || changed.has("costs");
     views.forEach((view, index) => {
-      view.show(lanes[index], { range, lanes: lanes.length, changed });
-      if (stepped.has(index)) view.measured(stepped.get(index), range, pace);
-      else if (changed.has("begun")) view.clear();
-      else if (changed.has("stepping")) stepping ? view.begin(pace) : view.land();
+      const begun = view.show(lanes[index], { range, lanes: lanes.length, counted });
+      if (begun) view.clear();
     });
+    if (changed.has("stepping")) follow(stepping, pace);
+    if (stepped.size) requestAnimationFrame(() => fall(made, { range, pace, goesOn: stepping }));
     changed = new Set();
     stepped = new Map();
+  }
+
+  // The program is busy with other settings, too; that is over sooner than a step.
+  function follow(stepping, pace) {
+    clearTimeout(waiting);
+    if (!stepping) for (const view of views) view.land();
+    else if (!stepped.size) waiting = setTimeout(rise, BUSY, pace);
+  }
+
+  // A frame after the numbers, so that no frame has much to do.
+  function fall(made, how) {
+    for (const [index, record] of made) views[index]?.fall(record, how);
+  }
+  function rise(pace) {
+    for (const view of views) view.rise(pace);
   }
 
   function build(count) {

@@ -70,8 +70,7 @@ export function mountPresets(store, root) {
     );
   }
   let count = 1;
-  store.subscribe((state, change) => {
-    if (!["state", "settings", "restarted"].includes(change.kind)) return;
+  store.subscribe((state) => {
     // A new lane is there to be changed.
     if (state.lanes.length > count) lane = state.lanes.length - 1;
     count = state.lanes.length;
