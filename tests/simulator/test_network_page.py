@@ -7,14 +7,15 @@ from itertools import pairwise
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tlf.simulator.messages import record_as_json
 from tlf.simulator.page import simulator_page
+from tlf.simulator.page.compact import compact
+from tlf.simulator.records import Measured, StageRecord, Statistics, StepRecord
+from tlf.simulator.settings import Settings
 
 FROZEN, TRAINS = "frozen", "trainable"
 PARAMETERS = {"stem": 100, "layer1": 1000, "layer2": 8000, "head": 900}
-COLUMNS = (
-    "trains", "rate", "output", "flow", "gradient", "weights", "update", "moved", "unchanged",
-    "statistics",
-)  # fmt: skip
+COMMAND = "tlf simulate r.toml"
 FLOW = {"stem": 0.02, "layer1": 0.005, "layer2": 0.03, "head": 0.25}
 PRESETS = {
     # id: what trains of each stage, other settings
@@ -58,52 +59,63 @@ def scene(parameters):
     }  # fmt: skip
 
 
-def rows(trains, parameters, *, naive, broken):
-    """What a step measures, from the stem to the head: nothing below the lowest that trains."""
-    below, found = True, []
-    for name in parameters:
-        count = trains.get(name, 0)
-        below = below and not count
-        reached, frozen = not below and not broken, not count
-        drifts = naive or not frozen
-        statistics = {"changed": drifts, "drift": 0.035 if drifts else 0.0}
-        found.append(
-            [count, None if frozen else 0.01, 10.0, FLOW.get(name, 0.1) if reached else None,
-             0.5 if reached and count else None, 20.0, None if frozen else 0.001, count, frozen,
-             statistics]
-        )  # fmt: skip
-    return found
+def stage_record(name, count, *, reached, naive):
+    frozen = count == 0
+    drifts = naive or not frozen
+    return StageRecord(
+        trains=count,
+        rate=None if frozen else 0.01,
+        output=10.0,
+        flow=FLOW.get(name, 0.1) if reached else None,
+        gradient=0.5 if reached and count else None,
+        weights=20.0,
+        update=None if frozen else 0.001,
+        moved=count,
+        unchanged=not drifts,
+        statistics=Statistics(drifts, 0.035 if drifts else 0.0),
+    )
 
 
-def recording(id, parameters):
-    trains, _ = PRESETS[id]
-    measured = {"loss": 0.7, "correct": 2, "probabilities": [[[0, 0.6], [1, 0.4]]] * 4}
-    records = []
+def records(id, parameters):
+    """The steps of a preset. No gradient comes below the lowest stage that trains."""
+    trains, other = PRESETS[id]
+    counts = [trains.get(name, 0) for name in parameters]
+    measured = Measured(0.7, 2, (((0, 0.6), (1, 0.4)),) * 4)
+    used = Settings(**settings(id, trains, parameters, other))
+    found = []
     for step in range(STEPS + 1):
         broken = id == "broken" and step == 2
-        records.append(
-            {"step": step, "loss": None if broken or not step else 0.69, "correct": 3,
-             "seconds": 0.05 if step else None, "train": measured, "eval": measured,
-             "broken": f"the loss of step {step} is nan" if broken else None,
-             "sentences": [], "filters": None,
-             "stages": rows(trains, parameters, naive=id == "naive", broken=broken)}
+        stages = {
+            name: stage_record(
+                name, counts[at], reached=any(counts[: at + 1]) and not broken, naive=used.naive
+            )
+            for at, name in enumerate(parameters)
+        }
+        found.append(
+            StepRecord(
+                step, used, 0.69 if step and not broken else None, 3, 0.05 if step else None,
+                stages, measured, measured,
+                broken=f"the loss of step {step} is nan" if broken else None,
+            )
         )  # fmt: skip
         if broken:
             break
-    costs = {
-        "computed_once": "features", "multiply_adds": 100, "everything": 10_000, "memory": 3e6,
-        "memory_everything": 9e6, "seconds_everything": 0.2,
-    }  # fmt: skip
-    return {"costs": costs, "records": records}
+    return found
+
+
+COSTS = {
+    "computed_once": "features", "multiply_adds": 100, "everything": 10_000, "memory": 3e6,
+    "memory_everything": 9e6, "seconds_everything": 0.2,
+}  # fmt: skip
 
 
 def write(path, parameters=PARAMETERS):
     recordings = {
-        "command": "tlf simulate r.toml", "columns": COLUMNS, "pictures": [],
-        "stages": [*parameters],
-        "presets": {id: recording(id, parameters) for id in PRESETS},
-    }  # fmt: skip
-    path.write_text(simulator_page(scene(parameters), "tlf simulate r.toml", recordings), "utf-8")
+        "command": COMMAND,
+        "costs": dict.fromkeys(PRESETS, COSTS),
+        **compact({id: records(id, parameters) for id in PRESETS}, [*parameters]),
+    }
+    path.write_text(simulator_page(scene(parameters), COMMAND, recordings), encoding="utf-8")
     return path
 
 
@@ -341,7 +353,7 @@ FAKE = "window.EventSource = class { constructor() { window.program = this; } cl
 
 def test_dots_rise_while_a_step_is_made_and_not_for_other_settings(browser, tmp_path):
     path = tmp_path / "page.html"
-    path.write_text(simulator_page(scene(PARAMETERS), "tlf simulate r.toml"), "utf-8")
+    path.write_text(simulator_page(scene(PARAMETERS), COMMAND), encoding="utf-8")
     added = browser.driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument", {"source": FAKE}
     )
@@ -354,7 +366,7 @@ def test_dots_rise_while_a_step_is_made_and_not_for_other_settings(browser, tmp_
         for event in events:
             browser.do("program.onmessage({ data: arguments[0] })", json.dumps(event))
 
-    first, second, *_ = named_records("middle")
+    first, second, *_ = map(record_as_json, records("middle", PARAMETERS))
     lane = {"settings": first["settings"], "records": [first], "costs": None}
     busy, idle = ({"kind": "stepping", "on": on, "left": None} for on in (True, False))
     tell({"kind": "state", "lanes": [lane], "stepping": False})
@@ -369,18 +381,3 @@ def test_dots_rise_while_a_step_is_made_and_not_for_other_settings(browser, tmp_
     tell({"kind": "stepped", "lane": 0, "record": second}, idle)
     expected = {"head": "hollow", "layer2": "hollow", "layer1": "solid", "stem": ""}
     assert shown(browser, DOTS, expected) == expected
-
-
-def named_records(id):
-    """Records as the program sends them."""
-    trains, other = PRESETS[id]
-    return [
-        one | {
-            "settings": settings(id, trains, PARAMETERS, other),
-            "stages": {
-                name: dict(zip(COLUMNS, row, strict=True))
-                for name, row in zip(PARAMETERS, one["stages"], strict=True)
-            },
-        }
-        for one in recording(id, PARAMETERS)["records"]
-    ]  # fmt: skip

@@ -19,7 +19,7 @@ export function createLane(store, index) {
   const levels = [...scene.stages]
     .reverse()
     .map((stage) => createLevel(scene, stage, () => store.toggle(index, stage.name)));
-  const top = laneTop();
+  const top = laneTop(scene);
   const bottom = laneBottom(scene);
   const rising = element("div", { class: "rising", "aria-hidden": "true" });
   const list = element("ol", { class: "levels" }, ...levels.map((level) => level.root));
@@ -115,6 +115,9 @@ function statusOf(lane, record, stale) {
   if (record?.broken) return ["broken", `✖ Broken: ${record.broken}. Reset to begin again.`];
   if (!record) return ["missing", "Not recorded: this page has no steps with these settings."];
   if (stale) return ["stale", `Changed after step ${record.step}: the next step uses it.`];
+  if (record.skipped) {
+    return ["skipped", `Step ${record.step} moved nothing: its gradients overflowed in fp16.`];
+  }
   if (lane.settings.naive) {
     return ["naive", "⚠ Naive freezing: statistics of frozen stages change."];
   }
@@ -123,7 +126,7 @@ function statusOf(lane, record, stale) {
 }
 
 // The loss, where the gradient begins.
-function laneTop() {
+function laneTop(scene) {
   const loss = element("strong", { class: "loss" });
   const batch = element("span");
   const unseen = element("span");
@@ -138,11 +141,8 @@ function laneTop() {
     const of = record && (record.step ? record.loss : record.train.loss);
     setText(loss, record ? (of === null ? "not a number" : figure(of)) : "–");
     const correct = record && (record.correct ?? record.train.correct);
-    setText(batch, record ? `Batch: ${correct} of ${record.train.probabilities.length} right` : "");
-    setText(
-      unseen,
-      record ? `Unseen: ${record.eval.correct} of ${record.eval.probabilities.length} right` : "",
-    );
+    setText(batch, record ? `Batch: ${correct} of ${record.settings.batch} right` : "");
+    setText(unseen, record ? `Unseen: ${record.eval.correct} of ${scene.eval.length} right` : "");
   }
   return { root, show };
 }
