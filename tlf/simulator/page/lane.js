@@ -121,7 +121,7 @@ function statusOf(lane, record, stale) {
   if (lane.settings.naive) {
     return ["naive", "⚠ Naive freezing: statistics of frozen stages change."];
   }
-  if (record.step === 0) return ["ready", "No step yet. Press space to make one."];
+  if (record.step === 0) return ["ready", "No step yet. Press “Train step”."];
   return ["stepped", `After step ${record.step}.`];
 }
 

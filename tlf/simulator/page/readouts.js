@@ -9,7 +9,7 @@ const READOUTS = [
   ["gradient", "Own gradient", "Norm of the gradient of this stage's parameters"],
   ["update", "Update", "Norm of the change of the weights, in percent of theirs"],
   ["statistics", "Statistics", "What BatchNorm and the like keep of their input"],
-  ["moved", "Weights moved", "Weights that changed in this step, if only by a bit"],
+  ["moved", "Moved", "Weights that changed in this step, if only by a bit"],
   ["rate", "Learning rate", "The highest of this stage's parameters"],
 ];
 
