@@ -351,33 +351,57 @@ def test_one_stage_and_sixty(browser, tmp_path, count):
 FAKE = "window.EventSource = class { constructor() { window.program = this; } close() {} };"
 
 
-def test_dots_rise_while_a_step_is_made_and_not_for_other_settings(browser, tmp_path):
+@pytest.fixture
+def program(browser, tmp_path):
+    """A live page, and what tells it events in place of the program."""
     path = tmp_path / "page.html"
     path.write_text(simulator_page(scene(PARAMETERS), COMMAND), encoding="utf-8")
     added = browser.driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument", {"source": FAKE}
     )
-    try:
-        browser.open(path)
-    finally:
-        browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    browser.open(path)
+    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
     def tell(*events):
         for event in events:
             browser.do("program.onmessage({ data: arguments[0] })", json.dumps(event))
 
+    return tell
+
+
+BUSY, IDLE = ({"kind": "stepping", "on": on, "left": None} for on in (True, False))
+
+
+def test_dots_rise_while_a_step_is_made_and_not_for_other_settings(browser, program):
     first, second, *_ = map(record_as_json, records("middle", PARAMETERS))
     lane = {"settings": first["settings"], "records": [first], "costs": None}
-    busy, idle = ({"kind": "stepping", "on": on, "left": None} for on in (True, False))
-    tell({"kind": "state", "lanes": [lane], "stepping": False})
-    assert shown(browser, "document.querySelector('.once strong')?.textContent", "checking")
-    tell(busy, {"kind": "settings", "lane": 0, "settings": first["settings"]}, idle)
+    program({"kind": "state", "lanes": [lane], "stepping": False})
+    program(BUSY, {"kind": "settings", "lane": 0, "settings": first["settings"]}, IDLE)
     time.sleep(0.15)
     assert browser.all(".dot") == []
-    tell(busy)
-    rising = "document.querySelectorAll('.forward').length > 0"
+    program(BUSY)
+    rising = "document.querySelectorAll('.dot.forward').length > 0"
     assert shown(browser, rising, True) is True
     assert browser.all("[data-dot]") == []
-    tell({"kind": "stepped", "lane": 0, "record": second}, idle)
+    program({"kind": "stepped", "lane": 0, "record": second}, IDLE)
     expected = {"head": "hollow", "layer2": "hollow", "layer1": "solid", "stem": ""}
     assert shown(browser, DOTS, expected) == expected
+
+
+def test_a_toggle_is_shown_before_the_program_answers_and_taken_back_if_it_refuses(
+    browser, program
+):
+    first, second, *_ = map(record_as_json, records("head", PARAMETERS))
+    lane = {"settings": first["settings"], "records": [first, second], "costs": COSTS}
+    program({"kind": "state", "lanes": [lane], "stepping": False})
+    once = "document.querySelector('.once strong')?.textContent"
+    assert shown(browser, once, "features") == "features"
+    browser.do("window.fetch = () => new Promise(() => {})")  # it does not answer
+    browser.click('.block[data-stage="layer1"]')
+    assert shown(browser, once, "checking") == "checking"
+    browser.click('.block[data-stage="layer2"]')
+    assert shown(browser, "document.querySelector('.trainable strong').textContent", "9.90\u00a0k")
+    assert browser.one(".trainable strong").text == "9.90 k"
+    assert browser.one(".lane-status").text == "Changed after step 1: the next step uses it."
+    program({"kind": "failed", "text": "No."})
+    assert shown(browser, once, "features") == "features"

@@ -11,14 +11,15 @@ import { createStepTable } from "./step-table.js";
 
 const DENSE = 12;
 
-export function createLane(store, index) {
+// `toggle` freezes or thaws a stage of a lane.
+export function createLane(store, index, toggle) {
   const { scene } = store;
   const title = element("h3");
   const status = element("p", { class: "lane-status" });
   const consequences = createConsequences(scene);
   const levels = [...scene.stages]
     .reverse()
-    .map((stage) => createLevel(scene, stage, () => store.toggle(index, stage.name)));
+    .map((stage) => createLevel(scene, stage, () => toggle(index, stage.name)));
   const top = laneTop(scene);
   const bottom = laneBottom(scene);
   const rising = element("div", { class: "rising", "aria-hidden": "true" });

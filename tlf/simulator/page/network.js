@@ -4,6 +4,7 @@ import { CALM, HURRIED } from "./dots.js";
 import { element } from "./element.js";
 import { createLane } from "./lane.js";
 import { flowRange } from "./readouts.js";
+import { createToggles } from "./toggles.js";
 
 // Milliseconds after which the dots of a step that is being made begin to rise.
 const BUSY = 80;
@@ -18,10 +19,20 @@ export function mountNetwork(store, root) {
   let frame = 0;
   let waiting = null;
 
+  const toggles = createToggles(store);
+  const drawSoon = () => {
+    if (!frame) frame = requestAnimationFrame(draw);
+  };
+  const toggle = (lane, stage) => {
+    toggles.toggle(lane, stage);
+    drawSoon();
+  };
+
   store.subscribe((_state, change) => {
+    toggles.hear(change);
     changed.add(change.kind);
     if (change.kind === "stepped") stepped.set(change.lane, change.record);
-    if (!frame) frame = requestAnimationFrame(draw);
+    drawSoon();
   });
 
   function draw() {
@@ -33,7 +44,8 @@ export function mountNetwork(store, root) {
     const pace = playing || stepping ? HURRIED : CALM;
     const counted = changed.has("state") || changed.has("costs");
     views.forEach((view, index) => {
-      const begun = view.show(lanes[index], { range, lanes: lanes.length, counted });
+      const lane = { ...lanes[index], settings: toggles.settingsOf(index) };
+      const begun = view.show(lane, { range, lanes: lanes.length, counted });
       if (begun) view.clear();
     });
     if (changed.has("stepping")) follow(stepping, pace);
@@ -59,7 +71,7 @@ export function mountNetwork(store, root) {
 
   function build(count) {
     views = views.slice(0, count);
-    while (views.length < count) views.push(createLane(store, views.length));
+    while (views.length < count) views.push(createLane(store, views.length, toggle));
     list.dataset.lanes = String(count);
     list.replaceChildren(...views.map((view) => view.root));
   }
