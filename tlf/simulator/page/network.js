@@ -1,0 +1,88 @@
+// The network: one lane, or two side by side.
+
+import { CALM, HURRIED } from "./dots.js";
+import { element } from "./element.js";
+import { createLane } from "./lane.js";
+import { flowRange } from "./readouts.js";
+import { createToggles } from "./toggles.js";
+
+// Milliseconds after which the dots of a step that is being made begin to rise.
+const BUSY = 80;
+
+export function mountNetwork(store, root) {
+  const list = element("div", { class: "lanes" });
+  root.append(list);
+  let views = [];
+  // What has happened since the last frame.
+  let changed = new Set();
+  let stepped = new Map();
+  let frame = 0;
+  let waiting = null;
+
+  const toggles = createToggles(store);
+  const drawSoon = () => {
+    if (!frame) frame = requestAnimationFrame(draw);
+  };
+  const toggle = (lane, stage) => {
+    toggles.toggle(lane, stage);
+    drawSoon();
+  };
+
+  store.subscribe((_state, change) => {
+    toggles.hear(change);
+    changed.add(change.kind);
+    if (change.kind === "stepped") stepped.set(change.lane, change.record);
+    drawSoon();
+  });
+
+  function draw() {
+    frame = 0;
+    const { lanes, stepping, playing } = store.state;
+    if (lanes.length !== views.length) build(lanes.length);
+    const range = flowRange(lanes);
+    const made = stepped;
+    const pace = playing || stepping ? HURRIED : CALM;
+    const counted = changed.has("state") || changed.has("costs");
+    views.forEach((view, index) => {
+      const lane = { ...lanes[index], settings: toggles.settingsOf(index) };
+      const begun = view.show(lane, { range, lanes: lanes.length, counted });
+      if (begun) view.clear();
+    });
+    if (changed.has("stepping")) follow(stepping, pace);
+    if (stepped.size) requestAnimationFrame(() => fall(made, { range, pace, goesOn: stepping }));
+    changed = new Set();
+    stepped = new Map();
+  }
+
+  // The program is busy with other settings, too; that is over sooner than a step.
+  function follow(stepping, pace) {
+    clearTimeout(waiting);
+    if (!stepping) for (const view of views) view.land();
+    else if (!stepped.size) waiting = setTimeout(rise, BUSY, pace);
+  }
+
+  // A frame after the numbers, so that no frame has much to do.
+  function fall(made, how) {
+    for (const [index, record] of made) views[index]?.fall(record, how);
+  }
+  function rise(pace) {
+    for (const view of views) view.rise(pace);
+  }
+
+  function build(count) {
+    views = views.slice(0, count);
+    while (views.length < count) views.push(createLane(store, views.length, toggle));
+    list.dataset.lanes = String(count);
+    list.replaceChildren(...views.map((view) => view.root));
+  }
+
+  list.addEventListener("keydown", (event) => {
+    const moves = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+    const [lane, level] = moves[event.key] ?? [];
+    if (lane === undefined || !event.target.classList.contains("block")) return;
+    const from = views.findIndex((view) => view.blocks.includes(event.target));
+    const goal = views[from + lane]?.blocks[views[from].blocks.indexOf(event.target) + level];
+    event.preventDefault();
+    goal?.focus();
+  });
+}

@@ -1,0 +1,84 @@
+// Settings with a name, as a row of buttons, and the switch of naive freezing.
+
+import { element, setText } from "./element.js";
+import { sameSettings } from "./settings.js";
+
+export function mountPresets(store, root) {
+  const { scene } = store;
+  let lane = 0;
+  const targets = [0, 1].map((index) => {
+    const button = element("button", { type: "button" }, `Lane ${index + 1}`);
+    button.addEventListener("click", () => aim(index));
+    return button;
+  });
+  const target = element(
+    "div",
+    { class: "preset-target", role: "group", "aria-label": "Presets change" },
+    element("span", { class: "label" }, "Change"),
+    ...targets,
+  );
+  const buttons = scene.presets.map((preset) => {
+    const button = element(
+      "button",
+      { class: "preset", type: "button", "data-preset": preset.id },
+      element("strong", {}, preset.title),
+      element("span", {}, preset.text),
+    );
+    button.addEventListener("click", () => store.preset(lane, preset.id));
+    return button;
+  });
+  const naive = element("input", {
+    type: "checkbox",
+    role: "switch",
+    "aria-describedby": "naive-warning",
+  });
+  naive.addEventListener("change", () => store.change(lane, { naive: naive.checked }));
+  const warning = element("small", { id: "naive-warning" });
+  root.append(
+    target,
+    element("div", { class: "preset-list" }, ...buttons),
+    element(
+      "div",
+      { class: "naive" },
+      element("label", {}, naive, " Naive freezing"),
+      " ",
+      warning,
+    ),
+  );
+
+  function aim(index) {
+    lane = index;
+    show();
+  }
+  function show() {
+    const { lanes } = store.state;
+    if (lane >= lanes.length) lane = 0;
+    target.hidden = lanes.length < 2;
+    targets.forEach((button, index) => {
+      button.setAttribute("aria-pressed", String(index === lane));
+    });
+    const { settings } = lanes[lane];
+    scene.presets.forEach((preset, index) => {
+      buttons[index].setAttribute("aria-pressed", String(sameSettings(preset.settings, settings)));
+    });
+    naive.checked = settings.naive;
+    setText(
+      warning,
+      settings.naive
+        ? "⚠ On: frozen stages stay in training mode. BatchNorm's statistics change, and dropout drops."
+        : "requires_grad = False and nothing else, as in many tutorials. Off: frozen means frozen.",
+    );
+  }
+  let count = 1;
+  store.subscribe((state) => {
+    // A new lane is there to be changed.
+    if (state.lanes.length > count) lane = state.lanes.length - 1;
+    count = state.lanes.length;
+    show();
+  });
+  // Whoever works in a lane means that lane.
+  document.getElementById("network").addEventListener("focusin", (event) => {
+    const own = event.target.closest("[data-lane]");
+    if (own && Number(own.dataset.lane) !== lane) aim(Number(own.dataset.lane));
+  });
+}
