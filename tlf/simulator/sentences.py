@@ -50,7 +50,7 @@ def _trains(scene: Scene, record: StepRecord) -> str:
     total = sum(stage.parameters for stage in scene.stages)
     if count == total:
         return f"Everything trains: {total:,} parameters."
-    whom = f"{_capital(_named(training))} {_verb(training, 'train')}"
+    whom = f"{_capital(_named(record, training))} {_verb(training, 'train')}"
     return f"{whom}: {count:,} of {total:,} parameters."
 
 
@@ -58,19 +58,18 @@ def _naive(record: StepRecord) -> str:
     keeping = [n for n, stage in record.stages.items() if not stage.trains and stage.statistics]
     if not record.settings.naive or not keeping:
         return ""
-    return (
-        f"Naive freezing: {_named(keeping)} {_verb(keeping, 'stay')} in training mode, so that "
-        "each step will change BatchNorm statistics."
-    )
+    stay = f"{_named(record, keeping)} {_verb(keeping, 'stay')} in training mode"
+    return f"Naive freezing: {stay}, so that each step will change BatchNorm statistics."
 
 
 def _passes(record: StepRecord) -> str:
     between, lowest = _between(record)
     if not between:
         return ""
+    are = _verb(between, "is", "are")
     return (
-        f"The gradient will pass through {_named(between)}, which {_verb(between, 'is', 'are')} "
-        f"frozen, to {_name(lowest)}, which trains."
+        f"The gradient will pass through {_named(record, between)}, which {are} frozen, to "
+        f"{_name(lowest)}, which trains."
     )
 
 
@@ -92,7 +91,7 @@ def _kept(record: StepRecord) -> str:
     frozen = [name for name, stage in record.stages.items() if not stage.trains]
     if not frozen or record.settings.naive:
         return ""
-    return f"{_capital(_named(frozen))} will stay as {_verb(frozen, 'it is', 'they are')}."
+    return f"{_capital(_named(record, frozen))} will stay as {_verb(frozen, 'it is', 'they are')}."
 
 
 # After a step
@@ -103,7 +102,7 @@ def _thawed(record: StepRecord, before: StepRecord) -> str:
     thawed = [name for name, now, then in pairs if then and now.trains and not then.trains]
     froze = [name for name, now, then in pairs if then and then.trains and not now.trains]
     said = [
-        f"{_named(names)} {_verb(names, one, many)}"
+        f"{_named(record, names)} {_verb(names, one, many)}"
         for names, one, many in ((thawed, "trains", "train"), (froze, "is frozen", "are frozen"))
         if names
     ]
@@ -119,12 +118,12 @@ def _drifts(record: StepRecord) -> str:
     if not drifts:
         return ""
     most = max(drifts, key=lambda name: drifts[name])
-    be = _verb([*drifts], "it is", "they are")
+    are = _verb([*drifts], "it is", "they are")
     far = f"{percent(drifts[most])} since the start"
     far = f"by {far}" if len(drifts) == 1 else f"by up to {far} (in {_name(most)})"
     why = ": naive freezing" if record.settings.naive else ""
     return (
-        f"BatchNorm statistics of {_named([*drifts])} have drifted {far}, although {be} "
+        f"BatchNorm statistics of {_named(record, [*drifts])} have drifted {far}, although {are} "
         f"frozen{why}."
     )
 
@@ -177,10 +176,10 @@ def _passed(record: StepRecord) -> str:
     through = [name for name in between if record.stages[name].flow is not None]
     if not through or record.stages[lowest].gradient is None:
         return ""
-    be, them = _verb(through, "is", "are"), _verb(through, "it", "them")
+    are, them = _verb(through, "is", "are"), _verb(through, "it", "them")
     return (
-        f"{_capital(_named(through))} {be} frozen, but the gradient passed through {them} to "
-        f"{_name(lowest)}, which trains."
+        f"{_capital(_named(record, through))} {are} frozen, but the gradient passed through {them} "
+        f"to {_name(lowest)}, which trains."
     )
 
 
@@ -190,7 +189,7 @@ def _stopped(record: StepRecord) -> str:
         return ""
     *_, highest = below
     where = _name(highest) if len(below) == 1 else f"{_name(highest)} or below"
-    return f"{_capital(_named(below))} got no gradient, because nothing at {where} trains."
+    return f"{_capital(_named(record, below))} got no gradient, because nothing at {where} trains."
 
 
 def _unseen(scene: Scene, record: StepRecord, before: StepRecord) -> str:
@@ -206,8 +205,8 @@ def _unchanged(record: StepRecord) -> str:
     frozen = [name for name, stage in record.stages.items() if not stage.trains]
     if not frozen or not all(record.stages[name].unchanged for name in frozen):
         return ""
-    be = _verb(frozen, "is", "are")
-    return f"{_capital(_named(frozen))} {be} frozen and unchanged, bit for bit."
+    are = _verb(frozen, "is", "are")
+    return f"{_capital(_named(record, frozen))} {are} frozen and unchanged, bit for bit."
 
 
 # What the record says about the gradient's way
@@ -258,12 +257,16 @@ def _changed(then: float, now: float) -> str:
     return f"did not change: {now:.4f}" if now == then else f"hardly changed: {now:.4f}"
 
 
-def _named(names: Sequence[str]) -> str:
+def _named(record: StepRecord, names: Sequence[str]) -> str:
     """Stages, as a sentence names them."""
+    order = [*record.stages]
+    first, last = order.index(names[0]), order.index(names[-1])
+    if len(names) > 2 and last - first == len(names) - 1:
+        return f"{_name(names[0])} to {_name(names[-1])}"
     if len(names) > 3:
         return f"{_name(names[0])}, {_name(names[1])} and {len(names) - 2} more stages"
-    *first, last = [_name(name) for name in names]
-    return f"{', '.join(first)} and {last}" if first else last
+    *others, final = [_name(name) for name in names]
+    return f"{', '.join(others)} and {final}" if others else final
 
 
 def _name(stage: str) -> str:
