@@ -130,11 +130,19 @@ def test_thawing():
 
 
 def test_a_broken_step_says_what_to_do():
-    broken = replace(record(3, LAST), loss=None, broken="the loss of step 3 is nan")
+    text = "In step 3, the loss is nan, which is no finite number."
+    broken = replace(record(3, LAST), loss=None, broken=text)
     assert told(broken, record(2, LAST)) == (
-        "The loss of step 3 is nan: no further step can be made.",
+        text,
         "Press Reset, then choose a lower learning rate than 0.1.",
     )
+
+
+def test_a_step_that_fp16_skipped_is_not_said_to_have_too_small_updates():
+    still = {"head": replace(MOVED, moved=0, gradient=None)}
+    skipped = replace(record(3, still), skipped=True)
+    (sentence,) = told(skipped, record(2, LAST))
+    assert sentence.startswith("No weight moved: gradients were too large for fp16.")
 
 
 def test_losses_of_other_batches_are_not_compared():

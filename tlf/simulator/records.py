@@ -76,3 +76,9 @@ class StepRecord:
     a reset."""
     sentences: tuple[str, ...] = ()
     """What happened, in words."""
+    filters: str | None = None
+    """The first filters of the first layer, at most 16: a PNG file in base64. All of a lane's have
+    one scale: middle grey is 0. None where they are as in the record before, and where the first
+    layer is no convolution of grey or colour images."""
+    skipped: bool = False
+    """Whether nothing moved because gradients overflowed in fp16, whose scale is now lower."""

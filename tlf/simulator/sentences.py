@@ -8,6 +8,11 @@ from tlf.simulator.settings import RANDOM
 
 MOST = 4
 """Sentences of a step, at most: nobody reads more between two steps."""
+SKIPPED = (
+    "No weight moved: gradients were too large for fp16. The next step scales them less, as in a "
+    "run."
+)
+"""What is to be said of a step that the scale of fp16 has skipped."""
 
 
 def sentences(scene: Scene, record: StepRecord, before: StepRecord | None) -> tuple[str, ...]:
@@ -19,7 +24,9 @@ def sentences(scene: Scene, record: StepRecord, before: StepRecord | None) -> tu
         before: the record of the step before, if there was one.
     """
     if record.broken is not None:
-        return _broken(record)
+        return _broken(record.broken, record)
+    if record.skipped:
+        return (SKIPPED,)
     if before is None or not record.step:
         found = [_trains(scene, record), _naive(record), _passes(record), _stops(record)]
         found += [_random(record), _kept(record)]
@@ -30,13 +37,10 @@ def sentences(scene: Scene, record: StepRecord, before: StepRecord | None) -> tu
     return tuple(sentence for sentence in found if sentence)[:MOST]
 
 
-def _broken(record: StepRecord) -> tuple[str, ...]:
+def _broken(broken: str, record: StepRecord) -> tuple[str, ...]:
     rates = [stage.rate for stage in record.stages.values() if stage.rate is not None]
     lower = f" than {max(rates):g}" if rates else ""
-    return (
-        f"{_capital(str(record.broken))}: no further step can be made.",
-        f"Press Reset, then choose a lower learning rate{lower}.",
-    )
+    return broken, f"Press Reset, then choose a lower learning rate{lower}."
 
 
 # Before the first step

@@ -3,6 +3,7 @@
 import { changesOf } from "./changes.js";
 import { element } from "./element.js";
 import { figure, laneName } from "./figures.js";
+import { watchRecords } from "./watch.js";
 
 const SVG_NAMES = "http://www.w3.org/2000/svg";
 const WIDTH = 480;
@@ -29,11 +30,10 @@ export function mountCurve(store, root) {
     if (details.open) table.replaceChildren(lossTable(store.state.lanes));
   };
   details.addEventListener("toggle", tabulate);
-  store.subscribe((state, change) => {
-    if (!["state", "stepped", "restarted"].includes(change.kind)) return;
-    const marks = state.lanes.flatMap((lane, index) => marksOf(lane, laneName(index, state.lanes)));
-    drawCurve(chart, state.lanes, marks);
-    legend.replaceChildren(...legendOf(state.lanes));
+  watchRecords(store, (lanes) => {
+    const marks = lanes.flatMap((lane, index) => marksOf(lane, laneName(index, lanes)));
+    drawCurve(chart, lanes, marks);
+    legend.replaceChildren(...legendOf(lanes));
     changes.replaceChildren(
       ...marks.map((mark) => element("li", {}, `Before step ${mark.step}${mark.text}`)),
     );

@@ -5,6 +5,7 @@ import { laneName } from "./figures.js";
 import { FORMULAS } from "./formulas.js";
 import { GLOSSARY } from "./glossary.js";
 import { withTerms } from "./terms.js";
+import { watchRecords } from "./watch.js";
 
 export function mountExplained(store, root) {
   const formulas = FORMULAS.map((formula) => formulaPart(store, formula));
@@ -20,9 +21,8 @@ export function mountExplained(store, root) {
     glossary,
   );
 
-  store.subscribe((state, change) => {
-    if (!["state", "stepped", "restarted"].includes(change.kind)) return;
-    for (const formula of formulas) formula.show(state.lanes);
+  watchRecords(store, (lanes) => {
+    for (const formula of formulas) formula.show(lanes);
   });
   // A link to an entry finds it shown.
   document.addEventListener(

@@ -75,7 +75,7 @@ export const FORMULAS = [
     title: "The running statistics of BatchNorm",
     math: MATH.statistics,
     sentences: [
-      "In training mode BatchNorm moves its running mean toward that of the batch, and its variance alike.",
+      "In training mode BatchNorm moves its running mean by the fraction m toward that of the batch, and its variance alike.",
       "No gradient takes part, so requires_grad = False does not stop it: this is naive freezing.",
       "In eval mode it uses the running mean and leaves it as it is, and so a frozen stage stays the same.",
     ],

@@ -2,6 +2,7 @@
 
 import { element, setText } from "./element.js";
 import { figure, inPercent, laneName } from "./figures.js";
+import { watchRecords } from "./watch.js";
 
 // Classes that an image shows, at most.
 const SHOWN = 5;
@@ -20,10 +21,9 @@ export function mountImages(store, root) {
   const filters = filterFigures();
   root.append(...groups.map((group) => group.root), filters.root);
 
-  store.subscribe((state, change) => {
-    if (!["state", "stepped", "restarted"].includes(change.kind)) return;
-    for (const group of groups) group.show(state.lanes);
-    filters.show(state.lanes);
+  watchRecords(store, (lanes) => {
+    for (const group of groups) group.show(lanes);
+    filters.show(lanes);
   });
 }
 
@@ -43,27 +43,32 @@ function imageGroup(scene, split, title, textOf) {
     setText(text, textOf(count));
   };
   const show = (lanes) => {
-    const measured = lanes.map((lane) => lane.records.at(-1)?.[split]);
-    const count = Math.max(0, ...measured.map((one) => one?.probabilities.length ?? 0));
+    const records = lanes.map((lane) => lane.records.at(-1));
+    // A lane's batch may be smaller than that of the other one.
+    const counts = records.map((record) =>
+      split === "train" ? (record?.settings.batch ?? 0) : images.length,
+    );
+    const count = Math.max(...counts);
     const now = `${lanes.length} ${count}`;
     if (now !== built) build(lanes, count);
     built = now;
     results.replaceChildren(
-      ...measured.map((one, index) => element("li", {}, resultOf(one, laneName(index, lanes)))),
+      ...records.map((record, index) => {
+        const text = record ? resultOf(record[split], counts[index]) : "not recorded";
+        const name = laneName(index, lanes);
+        return element("li", {}, `${name}${name && ": "}${text}`);
+      }),
     );
     cards.forEach((card, index) => {
-      card.show(measured.map((one) => one?.probabilities[index]));
+      card.show(records.map((record) => record?.[split].probabilities[index]));
     });
   };
   return { root, images, show };
 }
 
-function resultOf(measured, lane) {
-  if (!measured) return `${lane}${lane && ": "}no numbers`;
-  const { loss, correct, probabilities } = measured;
-  const share = probabilities.length ? ` (${inPercent(correct / probabilities.length)})` : "";
-  const right = `${correct} of ${probabilities.length} right${share}`;
-  return `${lane}${lane && ": "}loss ${figure(loss)}, ${right}`;
+function resultOf({ loss, correct }, count) {
+  const share = count ? ` (${inPercent(correct / count)})` : "";
+  return `loss ${figure(loss)}, ${correct} of ${count} right${share}`;
 }
 
 function imageCard(scene, image, lanes) {

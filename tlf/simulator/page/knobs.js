@@ -18,22 +18,21 @@ const RATE = {
 
 // A fieldset for each lane; lanes with other entries of the learning rate get other fields.
 export function mountKnobs(store, root) {
-  const lanes = element("div", { class: "sides" });
-  root.append(introductionOf(store), lanes);
+  const sides = element("div", { class: "sides" });
+  root.append(introductionOf(store), sides);
   let shown = [];
   let built = "";
 
-  const build = (state) => {
-    shown = state.lanes.map((lane, index) => laneKnobs(store, lane.settings, index));
-    lanes.replaceChildren(...shown.map((one) => one.root));
+  const build = (lanes) => {
+    shown = lanes.map((lane, index) => laneKnobs(store, lane.settings, index));
+    sides.replaceChildren(...shown.map((one) => one.root));
   };
-  store.subscribe((state, change) => {
-    if (!["state", "settings", "restarted"].includes(change.kind)) return;
-    const now = JSON.stringify(state.lanes.map((lane) => Object.keys(lane.settings.lr)));
-    if (now !== built) build(state);
+  store.subscribe(({ lanes }) => {
+    const now = JSON.stringify(lanes.map((lane) => Object.keys(lane.settings.lr)));
+    if (now !== built) build(lanes);
     built = now;
     shown.forEach((one, index) => {
-      one.show(state.lanes[index].settings, laneName(index, state.lanes));
+      one.show(lanes[index].settings, laneName(index, lanes));
     });
   });
 }

@@ -3,17 +3,20 @@
 // Lessons whose presets this network has.
 export function lessonsOf(scene) {
   const known = new Set(scene.presets.map((preset) => preset.id));
-  return everyLesson(scene).filter(({ lanes }) => lanes.every((id) => known.has(id)));
+  return everyLesson(scene, known.has("naive")).filter(({ lanes }) =>
+    lanes.every((id) => known.has(id)),
+  );
 }
 
-function everyLesson({ stages }) {
+// A network without BatchNorm and dropout is the same in training mode: it has no naive preset.
+function everyLesson({ stages }, naiveDiffers) {
   const [first] = stages.map((stage) => stage.name);
   const last = stages.at(-2).name;
   return [
     {
       title: "Replace the last layer, freeze all others",
       lanes: ["head"],
-      press: "Press “Train Step” three times.",
+      press: "Press “Train step” three times.",
       watch:
         "The red dots leave the loss, reach the head, and end there. Every stage below is frozen and has no gradient.",
       means:
@@ -23,7 +26,7 @@ function everyLesson({ stages }) {
     {
       title: "Why does the lowest stage not move?",
       lanes: ["last"],
-      press: "Press “Train Step”, and read the sentences.",
+      press: "Press “Train step”, and read the sentences.",
       watch: `The gradient goes through the head to ${last}, which trains, and stops. At ${first} there is none: not 0, none.`,
       means:
         "A gradient is computed only where something at a stage or below it trains. Below the lowest trainable stage nothing does, so the backward pass ends there. Its time is saved.",
@@ -32,7 +35,7 @@ function everyLesson({ stages }) {
     {
       title: "Through a frozen stage",
       lanes: ["sandwich"],
-      press: "Press “Train Step”, and follow the hollow dots.",
+      press: "Press “Train step”, and follow the hollow dots.",
       watch:
         "They pass frozen stages on their way to a trainable one below. The weights of the frozen stages do not move.",
       means:
@@ -42,7 +45,7 @@ function everyLesson({ stages }) {
     {
       title: "What does it cost to train everything?",
       lanes: ["head", "all"],
-      press: "Press “Train Step” three times. Compare the two lanes.",
+      press: "Press “Train step” three times. Compare the two lanes.",
       watch:
         "Under the lanes: multiply-adds, memory and time of a step. In the stages: what moved, and how far.",
       means:
@@ -51,9 +54,8 @@ function everyLesson({ stages }) {
     },
     {
       title: "Frozen, and yet it changes",
-      lanes: ["head", "naive"],
-      press: "Press “Train Step” three times. Both lanes freeze the same weights.",
-      ...naiveTexts(stages),
+      lanes: naiveDiffers ? ["head", "naive"] : ["head"],
+      ...naiveTexts(stages, naiveDiffers),
       look: "story",
     },
     {
@@ -68,19 +70,29 @@ function everyLesson({ stages }) {
   ];
 }
 
-function naiveTexts(stages) {
+function naiveTexts(stages, differs) {
+  const press = "Press “Train step” three times. Both lanes freeze the same weights.";
+  const custom =
+    "Many tutorials only set requires_grad = False, and leave the network in training mode.";
   if (stages.some((stage) => stage.statistics > 0)) {
     return {
+      press,
       watch:
         "In lane 1 frozen stages are unchanged, bit for bit. In lane 2 their BatchNorm statistics drift further with every step.",
-      means:
-        "Many tutorials only set requires_grad = False. In training mode BatchNorm still follows every batch, so the frozen stages compute something else after each step. tlf puts them in eval mode: frozen means frozen.",
+      means: `${custom} BatchNorm then follows every batch, so the frozen stages compute something else after each step. tlf puts them in eval mode: frozen means frozen.`,
+    };
+  }
+  if (differs) {
+    return {
+      press,
+      watch:
+        "This network keeps no BatchNorm statistics: frozen stages are unchanged in both lanes. In lane 2 dropout still drops, so the loss of a step differs.",
+      means: `${custom} Frozen stages with dropout then compute something else in each step; with BatchNorm, as in a ResNet, their statistics would drift. tlf puts frozen stages in eval mode.`,
     };
   }
   return {
-    watch:
-      "This network keeps no BatchNorm statistics. So frozen stages are unchanged in both lanes.",
-    means:
-      "Many tutorials only set requires_grad = False. In a network with BatchNorm, such as a ResNet, the statistics of frozen stages would drift. Here only dropout could make a difference. tlf puts frozen stages in eval mode in any case.",
+    press: "Press “Train step”.",
+    watch: "Frozen stages are unchanged, bit for bit. In this network they always are.",
+    means: `${custom} With BatchNorm, as in a ResNet, the statistics of frozen stages then drift with every step: naive freezing. This network has neither BatchNorm nor dropout. tlf puts frozen stages in eval mode in any case.`,
   };
 }

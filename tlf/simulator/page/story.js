@@ -3,10 +3,10 @@
 import { element } from "./element.js";
 import { laneName } from "./figures.js";
 import { withTerms } from "./terms.js";
+import { watchRecords } from "./watch.js";
 
 // Steps that the history shows.
 const KEPT = 100;
-const TELLING = new Set(["state", "stepped", "restarted"]);
 
 export function mountStory(store, root) {
   const now = element("div", { class: "now" });
@@ -20,19 +20,17 @@ export function mountStory(store, root) {
   };
   earlier.addEventListener("toggle", tellHistory);
 
-  store.subscribe((state, change) => {
-    if (!TELLING.has(change.kind)) return;
-    now.replaceChildren(...state.lanes.map(lastStep));
+  watchRecords(store, (lanes) => {
+    now.replaceChildren(...lanes.map(lastStep));
     tellHistory();
-    if (change.kind === "stepped" && isWhole(state.lanes)) {
-      announced.textContent = state.lanes.map(spoken).join(" ");
-    }
+    if (isWhole(lanes)) announced.textContent = lanes.map(spoken).join(" ");
   });
 }
 
 // Lanes step one after the other: a step is told when all have made it.
 function isWhole(lanes) {
-  return new Set(lanes.map((lane) => lane.records.at(-1)?.step)).size === 1;
+  const [first, ...others] = lanes.map((lane) => lane.records.at(-1)?.step ?? null);
+  return first !== null && others.every((step) => step === first);
 }
 
 function lastStep(lane, index, lanes) {

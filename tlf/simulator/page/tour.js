@@ -36,7 +36,8 @@ export function mountTour(store, root) {
     }
     store.lanes(lessons[at - 1].lanes.map((id) => settingsOfPreset(store.scene, id)));
     store.reset();
-    card.title.focus();
+    document.getElementById("controls").scrollIntoView();
+    card.title.focus({ preventScroll: true });
   };
   start.addEventListener("click", () => go(1));
   card.back.addEventListener("click", () => go(at - 1));
