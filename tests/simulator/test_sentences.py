@@ -55,7 +55,7 @@ def test_a_step():
         "The loss on the batch fell from 0.70 to 0.57.",
         "The head moved by 5.0 %; layer4 moved by 0.42 %.",
         "stem to layer3 got no gradient, because nothing at layer3 or below trains.",
-        "8 of 16 unseen images are right, as before.",
+        "Right about unseen images: 8 of 16, as before.",
     )
 
 
@@ -148,6 +148,16 @@ def test_a_step_that_fp16_skipped_is_not_said_to_have_too_small_updates():
 def test_losses_of_other_batches_are_not_compared():
     found = told(record(3, LAST, batch=4), record(2, LAST, batch=8))
     assert not any("loss" in sentence for sentence in found)
+
+
+def test_stages_of_which_a_part_trains():
+    part = dict.fromkeys(STAGES[:-1], replace(MOVED, trains=10))
+    assert told(record(0, part | {"head": MOVED}))[0] == (
+        "The head trains, and a part of stem to layer4: 1,050 of 6,000 parameters."
+    )
+    assert told(record(0, {"stem": replace(MOVED, trains=10)}))[0] == (
+        "A part of stem trains: 10 of 6,000 parameters."
+    )
 
 
 def test_nothing_trains():

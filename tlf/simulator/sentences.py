@@ -47,15 +47,18 @@ def _broken(broken: str, record: StepRecord) -> tuple[str, ...]:
 
 
 def _trains(scene: Scene, record: StepRecord) -> str:
-    training = [name for name, stage in record.stages.items() if stage.trains]
-    if not training:
+    sizes = {stage.name: stage.parameters for stage in scene.stages}
+    trains = {name: stage.trains for name, stage in record.stages.items() if stage.trains}
+    if not trains:
         return "Nothing trains: a step will change no weight. Make at least one stage trainable."
-    count = sum(stage.trains for stage in record.stages.values())
-    total = sum(stage.parameters for stage in scene.stages)
+    count, total = sum(trains.values()), sum(sizes.values())
     if count == total:
         return f"Everything trains: {total:,} parameters."
-    whom = f"{_capital(_named(record, training))} {_verb(training, 'train')}"
-    return f"{whom}: {count:,} of {total:,} parameters."
+    whole = [name for name, own in trains.items() if own == sizes[name]]
+    partly = [name for name in trains if name not in whole]
+    said = [f"{_named(record, whole)} {_verb(whole, 'train')}"] if whole else []
+    said += [f"a part of {_named(record, partly)}{'' if whole else ' trains'}"] if partly else []
+    return f"{_capital(', and '.join(said))}: {count:,} of {total:,} parameters."
 
 
 def _naive(record: StepRecord) -> str:
@@ -199,10 +202,9 @@ def _stopped(record: StepRecord) -> str:
 def _unseen(scene: Scene, record: StepRecord, before: StepRecord) -> str:
     if not scene.eval:
         return ""
-    now, then, count = record.eval.correct, before.eval.correct, len(scene.eval)
-    if now == then:
-        return f"{now} of {count} unseen images are right, as before."
-    return f"{now} of {count} unseen images are right; {then} were before."
+    now, then = record.eval.correct, before.eval.correct
+    was = "as before" if now == then else f"{then} before"
+    return f"Right about unseen images: {now} of {len(scene.eval)}, {was}."
 
 
 def _unchanged(record: StepRecord) -> str:
@@ -286,4 +288,5 @@ def _verb(names: Sequence[str], one: str, many: str | None = None) -> str:
 
 def _capital(text: str) -> str:
     """A stage keeps its name: only ordinary words get a capital letter."""
-    return f"The {text[4:]}" if text.startswith("the ") else text
+    first = text.split(" ")[0]
+    return f"{first.capitalize()}{text[len(first) :]}" if first in ("the", "a") else text

@@ -70,15 +70,23 @@ function tourCard(count) {
     ].map(([name, part]) => element("div", {}, element("dt", {}, name), part)),
   );
   const button = (text) => element("button", { type: "button" }, text);
-  const [back, next, end] = ["Back", "Next", "End the tour"].map(button);
+  const [back, next, end] = ["Back", "Next", "End"].map(button);
   next.className = "primary";
   const look = element("a", { class: "look" }, "Show where to watch");
+  // What it says hides a part of what it speaks of.
+  const fold = button("Fold");
+  const setFolded = (folded) => {
+    list.hidden = folded;
+    fold.setAttribute("aria-expanded", `${!folded}`);
+    setText(fold, folded ? "Unfold" : "Fold");
+  };
+  fold.addEventListener("click", () => setFolded(!list.hidden));
   const root = element(
     "section",
     { class: "card", "aria-labelledby": "tour-title", hidden: true },
     title,
     list,
-    element("div", { class: "buttons" }, back, next, end, look),
+    element("div", { class: "buttons" }, back, next, fold, end, look),
   );
   const show = (lesson, at) => {
     setText(title, `${at} of ${count}: ${lesson.title}`);
@@ -88,6 +96,7 @@ function tourCard(count) {
     }
     look.setAttribute("href", `#${lesson.look}`);
     back.disabled = at === 1;
+    setFolded(false);
     setText(next, at === count ? "Finish" : "Next");
   };
   return { root, title, back, next, end, show };
