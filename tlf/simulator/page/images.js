@@ -107,12 +107,14 @@ function verdictOf(image, classes, lane) {
   const list = element("ul", { class: "bars" }, ...bars.map((bar) => bar.root));
   const root = element("div", { class: "judged" }, sign, list);
 
+  // `row` is missing where the image is not in the lane's batch, or its numbers are not finite.
   const show = (row) => {
-    root.hidden = !row;
+    list.hidden = !row;
+    const right = row?.[0][0] === image.label;
+    sign.className = row ? `verdict ${right ? "right" : "wrong"}` : "verdict";
+    const text = row ? (right ? "✓ right" : "✗ wrong") : "no numbers";
+    setText(sign, `${lane}${lane && ": "}${text}`);
     if (!row) return;
-    const right = row[0][0] === image.label;
-    sign.classList.toggle("right", right);
-    setText(sign, `${lane}${lane && ": "}${right ? "✓ right" : "✗ wrong"}`);
     const shown = shownOf(row, image.label, classes.length);
     bars.forEach((bar, index) => {
       const pair = shown[index];
