@@ -177,11 +177,21 @@ def test_a_recorded_page_says_that_its_knobs_can_only_be_read(opened):
     assert not opened.one("#knob-0-batch").is_enabled()
 
 
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+"""A PNG file."""
+
+
 # The live page, with a program that the test plays
 
 PLAYED = """
 window.posts = [];
-window.EventSource = class { constructor() { window.events = this; this.readyState = 1; } close() {} };
+window.EventSource = class {
+  constructor() { window.events = this; this.readyState = 1; }
+  close() {}
+};
 window.fetch = async (name, { body }) => {
   window.posts.push([name, JSON.parse(body)]);
   return { ok: true, text: async () => "" };
@@ -290,8 +300,7 @@ def test_a_broken_step_keeps_the_images_and_says_that_there_are_no_numbers(live)
 
 
 def test_filters_are_shown_at_the_start_and_now(live):
-    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-    first = replace(record("all", 0), filters=pixel)
+    first = replace(record("all", 0), filters=PIXEL)
     state = [lane_of(first, record("all", 1))]
     tell(live, kind="state", stepping=False, lanes=state)
     assert live.texts("#images figcaption") == ["at the start", "after step 1 (unchanged)"]

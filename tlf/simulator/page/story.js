@@ -1,6 +1,6 @@
 // What the last step did, in sentences, and the steps before it.
 
-import { element } from "./element.js";
+import { element, setText } from "./element.js";
 import { laneName } from "./figures.js";
 import { withTerms } from "./terms.js";
 import { watchRecords } from "./watch.js";
@@ -23,7 +23,7 @@ export function mountStory(store, root) {
   watchRecords(store, (lanes) => {
     now.replaceChildren(...lanes.map(lastStep));
     tellHistory();
-    if (isWhole(lanes)) announced.textContent = lanes.map(spoken).join(" ");
+    if (isWhole(lanes)) setText(announced, lanes.map(spoken).join(" "));
   });
 }
 
