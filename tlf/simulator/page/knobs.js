@@ -83,7 +83,7 @@ function knobsOfLane(scene, { lr }) {
     read: (text) => ({ value: choices.find((one) => `${one}` === text) }),
   });
   return [
-    ...ratesOf(lr).map((name) => rateKnob(name, lr)),
+    ...rateNames(lr).map((name) => rateKnob(name, lr)),
     {
       ...simple("layer_decay"),
       title: "Layer decay",
@@ -123,7 +123,7 @@ function knobsOfLane(scene, { lr }) {
   ];
 }
 
-const ratesOf = (lr) => [...new Set(["head", "backbone", ...Object.keys(lr)])];
+const rateNames = (lr) => [...new Set(["head", "backbone", ...Object.keys(lr)])];
 
 function rateKnob(name, lr) {
   const texts = {
