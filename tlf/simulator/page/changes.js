@@ -1,0 +1,30 @@
+// What a person changed between two steps.
+
+const KNOBS = {
+  layer_decay: "layer decay",
+  optimizer: "optimizer",
+  batch: "batch",
+  weights: "weights",
+  seed: "seed",
+};
+const orNone = (value) => value ?? "none";
+
+// Phrases such as "layer3 is trainable now".
+export function changesOf(before, now) {
+  const said = [];
+  for (const [stage, state] of Object.entries(now.stages)) {
+    if (before.stages[stage] === state) continue;
+    const is = ["frozen", "trainable"].includes(state) ? state : "partly trainable";
+    said.push(`${stage} is ${is} now`);
+  }
+  for (const name of new Set([...Object.keys(before.lr), ...Object.keys(now.lr)])) {
+    const [old, rate] = [before.lr[name], now.lr[name]];
+    if (old !== rate) said.push(`learning rate of ${name} ${orNone(old)} → ${orNone(rate)}`);
+  }
+  for (const [name, text] of Object.entries(KNOBS)) {
+    if (before[name] === now[name]) continue;
+    said.push(`${text} ${orNone(before[name])} → ${orNone(now[name])}`);
+  }
+  if (before.naive !== now.naive) said.push(`naive freezing is ${now.naive ? "on" : "off"} now`);
+  return said;
+}

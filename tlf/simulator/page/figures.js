@@ -1,0 +1,24 @@
+// Numbers, as a person reads them. A number that does not exist is a dash, never 0.
+
+const NONE = "–";
+
+export function figure(value, digits = 3) {
+  if (value === null || value === undefined) return NONE;
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-4) return value.toExponential(digits - 1);
+  if (size >= 10 ** digits) return Math.round(value).toLocaleString("en");
+  return `${Number(value.toPrecision(digits))}`;
+}
+
+export function inPercent(share) {
+  if (share === null || share === undefined) return NONE;
+  const value = 100 * share;
+  if (value > 0 && value < 1e-4) return "< 0.0001 %";
+  return `${value >= 10 || value === 0 ? value.toFixed(0) : Number(value.toPrecision(2))} %`;
+}
+
+// "Lane 1" where there are two, nothing where there is one.
+export function laneName(index, lanes) {
+  return lanes.length > 1 ? `Lane ${index + 1}` : "";
+}

@@ -1,0 +1,188 @@
+// The images of the batch and the unseen ones, and what the network makes of them after each step.
+
+import { element, setText } from "./element.js";
+import { figure, inPercent, laneName } from "./figures.js";
+import { watchRecords } from "./watch.js";
+
+// Classes that an image shows, at most.
+const SHOWN = 5;
+
+export function mountImages(store, root) {
+  const { scene } = store;
+  const groups = [
+    imageGroup(
+      scene,
+      "train",
+      "The batch",
+      (count) => `The ${count} images that a step trains on.`,
+    ),
+    imageGroup(scene, "eval", "Unseen", (count) => `${count} images that no step trains on.`),
+  ].filter((group) => group.images.length > 0);
+  const filters = filterFigures();
+  root.append(...groups.map((group) => group.root), filters.root);
+
+  watchRecords(store, (lanes) => {
+    for (const group of groups) group.show(lanes);
+    filters.show(lanes);
+  });
+}
+
+// Images of a split. Their elements stay: only widths and texts change from step to step.
+function imageGroup(scene, split, title, textOf) {
+  const images = scene[split];
+  const text = element("p", { class: "muted" });
+  const results = element("ul", { class: "results" });
+  const list = element("ul", { class: "cards" });
+  const root = element("div", { class: "group" }, element("h3", {}, title), text, results, list);
+  let cards = [];
+  let built = "";
+
+  const build = (lanes, count) => {
+    cards = images.slice(0, count).map((image) => imageCard(scene, image, lanes));
+    list.replaceChildren(...cards.map((card) => card.root));
+    setText(text, textOf(count));
+  };
+  const show = (lanes) => {
+    const records = lanes.map((lane) => lane.records.at(-1));
+    // A lane's batch may be smaller than that of the other one.
+    const counts = records.map((record) =>
+      split === "train" ? (record?.settings.batch ?? 0) : images.length,
+    );
+    const count = Math.max(...counts);
+    const now = `${lanes.length} ${count}`;
+    if (now !== built) build(lanes, count);
+    built = now;
+    results.replaceChildren(
+      ...records.map((record, index) => {
+        const text = record ? resultOf(record[split], counts[index]) : "not recorded";
+        const name = laneName(index, lanes);
+        return element("li", {}, `${name}${name && ": "}${text}`);
+      }),
+    );
+    cards.forEach((card, index) => {
+      card.show(records.map((record) => record?.[split].probabilities[index]));
+    });
+  };
+  return { root, images, show };
+}
+
+function resultOf({ loss, correct }, count) {
+  const share = count ? ` (${inPercent(correct / count)})` : "";
+  return `loss ${figure(loss)}, ${correct} of ${count} right${share}`;
+}
+
+function imageCard(scene, image, lanes) {
+  const { classes } = scene;
+  const file = image.name.split("/").at(-1);
+  const picture = image.thumbnail
+    ? element("img", {
+        src: `data:image/jpeg;base64,${image.thumbnail}`,
+        alt: `Image ${file}`,
+        width: "64",
+        height: "64",
+      })
+    : element("span", { class: "no-picture" }, "no picture");
+  const verdicts = lanes.map((_, index) => verdictOf(image, classes, laneName(index, lanes)));
+  const root = element(
+    "li",
+    { class: "card" },
+    picture,
+    element("div", { class: "label" }, element("bdi", { title: image.name }, classes[image.label])),
+    ...verdicts.map((verdict) => verdict.root),
+  );
+  return {
+    root,
+    show: (rows) => {
+      verdicts.forEach((verdict, index) => {
+        verdict.show(rows[index]);
+      });
+    },
+  };
+}
+
+// Whether one lane is right about one image, and how sure it is.
+function verdictOf(image, classes, lane) {
+  const sign = element("p", { class: "verdict" });
+  const bars = Array.from({ length: Math.min(SHOWN, classes.length) }, probabilityBar);
+  const list = element("ul", { class: "bars" }, ...bars.map((bar) => bar.root));
+  const root = element("div", { class: "judged" }, sign, list);
+
+  // `row` is missing where the image is not in the lane's batch, or its numbers are not finite.
+  const show = (row) => {
+    list.hidden = !row;
+    const right = row?.[0][0] === image.label;
+    sign.className = row ? `verdict ${right ? "right" : "wrong"}` : "verdict";
+    const text = row ? (right ? "✓ right" : "✗ wrong") : "no numbers";
+    setText(sign, `${lane}${lane && ": "}${text}`);
+    if (!row) return;
+    const shown = shownOf(row, image.label, classes.length);
+    bars.forEach((bar, index) => {
+      const pair = shown[index];
+      bar.show(pair && classes[pair[0]], pair?.[1], pair?.[0] === image.label);
+    });
+  };
+  return { root, show };
+}
+
+// Few classes keep their places. Of many, the most probable ones and the label are shown.
+function shownOf(row, label, count) {
+  if (count <= SHOWN) return [...row].sort((one, other) => one[0] - other[0]);
+  const first = row.slice(0, SHOWN);
+  if (first.some(([index]) => index === label)) return first;
+  return [...first.slice(0, -1), row.find(([index]) => index === label)];
+}
+
+function probabilityBar() {
+  const name = element("bdi", { class: "name" });
+  const bar = element("span", { class: "probability", "aria-hidden": "true" });
+  const value = element("span", { class: "value" });
+  const root = element("li", {}, name, bar, value);
+  const show = (text, probability, isLabel) => {
+    root.hidden = text === undefined;
+    if (root.hidden) return;
+    setText(name, text);
+    setText(value, probability === null ? "–" : `${(100 * probability).toFixed(0)} %`);
+    root.classList.toggle("is-label", isLabel);
+    bar.style.setProperty("--share", probability ?? 0);
+  };
+  return { root, show };
+}
+
+// The first layer's filters: at the start, and now.
+function filterFigures() {
+  const list = element("div", { class: "filters" });
+  const root = element(
+    "div",
+    { class: "group", hidden: true },
+    element("h3", {}, "Filters of the first layer"),
+    element("p", { class: "muted" }, "What the network looks for first, at the start and now."),
+    list,
+  );
+  const show = (lanes) => {
+    const pairs = lanes.flatMap(({ records }, index) => {
+      // A record has them only where they changed.
+      const start = records[0]?.filters;
+      if (!start) return [];
+      const now = records.findLast((record) => record.filters).filters;
+      const name = laneName(index, lanes);
+      const before = name && ", ";
+      const same = now === start ? " (unchanged)" : "";
+      return [
+        filterFigure(start, `${name}${before}at the start`),
+        filterFigure(now, `${name}${before}after step ${records.at(-1).step}${same}`),
+      ];
+    });
+    root.hidden = pairs.length === 0;
+    list.replaceChildren(...pairs);
+  };
+  return { root, show };
+}
+
+function filterFigure(png, text) {
+  return element(
+    "figure",
+    {},
+    element("img", { src: `data:image/png;base64,${png}`, alt: `Filters ${text}` }),
+    element("figcaption", {}, text),
+  );
+}
