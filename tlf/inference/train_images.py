@@ -26,10 +26,6 @@ STORED, MEASURED = 10_000, 2_000
 drawn by the run's seed."""
 
 
-class MissingTrainImagesWarning(UserWarning):
-    """The file of a run's train images was left out or removed."""
-
-
 @dataclass(frozen=True)
 class Nearest:
     """A train image, and how similar an image is to it."""
