@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.metrics.figures import Evaluation
 from tlf.metrics.predicted import Predicted
+from tlf.reports.plots.draw import Chart, chart
+from tlf.reports.plots.plot import Plot
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
@@ -64,6 +66,8 @@ class Report:
     """The bytes of an image that the findings are about; None: no thumbnails."""
     calibrated: "Calibrated | None" = None
     """The temperature of the model, and where it comes from; None: it is not known."""
+    draw: Callable[[Plot], Chart] = chart
+    """Draws a plot, or has drawn it."""
     missing: tuple[str, ...] = ()
     """Sentences: what the page does not show, why, and what to do for it."""
 
