@@ -60,6 +60,6 @@ def _draw(plots: Callable[[], Iterable[Plot]], sending: "Connection") -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         drawn = {plot.name: chart(plot) for plot in plots()}
-    except Exception:  # noqa: BLE001 - the other process meets it, too, and says it
+    except Exception:  # the other process meets it, too, and raises it
         return
     sending.send(drawn)
