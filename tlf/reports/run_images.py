@@ -111,7 +111,7 @@ def _with_neighbours(
 
 def _checked(
     job: "Job", embedded: "Embeddings"
-) -> Generator[Prepared, None, tuple["Findings | None", tuple[str, ...]]]:
+) -> Generator[Prepared | Stored, None, tuple["Findings | None", tuple[str, ...]]]:
     """What a check finds in the images of a run, or a sentence that says why it cannot."""
     from tlf.checks.check import findings_of
 

@@ -64,7 +64,8 @@ def plots_of(report: "Report") -> "Iterator[Plot]":
 
 
 def _plots(report: "Report", after: "Evaluation | None") -> "Iterator[Plot]":
-    yield reliability_plot(report.evaluation.calibration, after and after.calibration)
+    bins = None if after is None else after.calibration
+    yield reliability_plot(report.evaluation.calibration, bins)
     yield answering_plot(answering(report.predicted))
     yield from two_class_plots(report.evaluation)
 
