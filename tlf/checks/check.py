@@ -11,7 +11,6 @@ from tlf.cache.arithmetic import computed
 from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import find as find_entry
 from tlf.cache.keys import engine
-from tlf.cache.store import Cache
 from tlf.checks.checked import Checked
 from tlf.checks.find import find
 from tlf.checks.findings import Findings, read_findings
@@ -99,7 +98,7 @@ def _found(job: Job, embedded: Embeddings) -> Generator[Prepared | Stored, None,
     data = dumps(asdict(found)).encode()
     if job.accelerator.is_main_process:
         with suppress(OSError):  # what there is no room for is found again next time
-            _store(job.cache, key, data)
+            job.cache.store(key, data)
             yield Stored(key.title, len(data), reused=False)
     return found
 
@@ -119,17 +118,6 @@ def _key(job: Job, embedded: Embeddings) -> EntryKey:
     }
     images = len(job.splits.train) + len(job.splits.eval)
     return EntryKey("findings", f"findings of a check of {images} images", depends)
-
-
-def _store(cache: Cache, key: EntryKey, data: bytes) -> None:
-    partial = cache.begin(key, len(data))
-    try:
-        partial.write(0, data)
-        partial.close()
-        cache.finish(partial, key, None)
-    except BaseException:
-        partial.discard()
-        raise
 
 
 def described_backbone(plan: Plan) -> str:

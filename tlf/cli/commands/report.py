@@ -53,6 +53,8 @@ def _with_neighbours(run: Path, output: Path | None, plots: Path | None, *, imag
 
     path = page_path(run, output)
     events = settled(reported(run, path, images=images, plots=plots, background=True))
-    first = [*islice(events, 1)]  # charts are being drawn before what shows events imports torch
-    tlf.show(chain(first, events))
+    # What shows events imports torch. The charts are being drawn meanwhile, and there may be none.
+    first = [*islice(events, 1)]
+    if first:
+        tlf.show(chain(first, events))
     return path
