@@ -15,20 +15,7 @@ if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
     from tlf.events import SegmentStarted
     from tlf.inference.calibrated import Calibrated
-    from tlf.results import EpochResult
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A train image that looks like an image of the page."""
-
-    name: str
-    label: str
-    """The name of its class."""
-    similarity: float
-    """The cosine of the angle between the two embeddings."""
-    read: Callable[[], bytes] | None = None
-    """Its bytes; None: no thumbnail."""
+    from tlf.results import EpochResult, Neighbour
 
 
 @dataclass(frozen=True)
@@ -56,7 +43,7 @@ class Report:
     evaluation: Evaluation
     read: Callable[[int], bytes] | None = None
     """The bytes of the i-th image of ``predicted``; None: no thumbnails."""
-    neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
+    neighbours: "Mapping[int, tuple[Neighbour, ...]]" = field(default_factory=dict)
     """Image of ``predicted`` → the train images that look most like it, the nearest first."""
     run: RunRecord | None = None
     """None where the images are not the eval split of a run."""

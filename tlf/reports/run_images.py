@@ -13,9 +13,10 @@ from tlf.metrics.predicted import Predicted
 from tlf.recipe.plan import find_splits, read_plan, with_splits
 from tlf.reports.neighbours import neighbours
 from tlf.reports.ranking import featured, listed
-from tlf.reports.report import Neighbour, RunRecord
+from tlf.reports.report import RunRecord
 from tlf.reports.stored_images import Comparisons, stored_comparisons
 from tlf.reports.thumbnails import MOST_THUMBNAILS
+from tlf.results import Neighbour
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef

@@ -22,7 +22,7 @@ from tlf.data.decode import decoders
 from tlf.data.inspection.readable import Inspection, manifest
 from tlf.errors import DataError
 from tlf.recipe.plan import Plan, cache_of
-from tlf.reports.report import Neighbour
+from tlf.results import Neighbour
 from tlf.runs.identity import plan_identity
 from tlf.runtime.cores import usable_cores
 from tlf.runtime.strict_json import dumps
