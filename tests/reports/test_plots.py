@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from histories import SEGMENTS, epoch, predicted, record, report, two_phases
-from tlf.metrics.answering import answering
 from tlf.metrics.evaluation import evaluation
 from tlf.metrics.predicted import Predicted
+from tlf.metrics.selective_prediction import answering
 from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.calibration import answering_plot, reliability_plot
 from tlf.reports.plots.confusion import confusion_plot
@@ -23,7 +23,7 @@ from tlf.reports.plots.stages import stages_plot
 from tlf.reports.plots.two_classes import two_class_plots
 from tlf.reports.plots.write import plots_of, write_plots
 from tlf.reports.report_page import panels_of, plots_on_page
-from tlf.reports.strip import strip
+from tlf.reports.stage_timeline import strip
 from tlf.tasks.metric import Metric
 
 EVIL = "</svg><script>alert(1)</script>"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tlf.metrics.answering import answering
+from tlf.metrics.selective_prediction import answering
 from tlf.metrics.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
