@@ -1,6 +1,6 @@
 """The progress of a phase, and the results of updates, epochs and runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tlf.notebook import epoch_table
@@ -217,3 +217,17 @@ class RunResult:
         best = f"best: {self.best.phase} {self.best.epoch + 1}"
         stopped = "" if self.stopped is None else f"; {self.stopped}"
         return epoch_table(f"{self.folder}; {best}; {self.seconds:.0f} s{stopped}", self.history)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A train image that looks like another image."""
+
+    name: str
+    """Its path, as the dataset has it."""
+    label: str
+    """The name of its class."""
+    similarity: float
+    """The cosine of the angle between the embeddings: 1 is the same image."""
+    read: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+    """Its bytes; None where the image is not at hand."""

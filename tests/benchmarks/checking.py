@@ -144,8 +144,8 @@ def labels(root: Path, asked: argparse.Namespace) -> None:
     """Change labels, and print how many are found."""
     from sklearn.metrics import average_precision_score
 
+    from tlf.checks.appearances import look_at
     from tlf.checks.label_suspects import find_suspects
-    from tlf.checks.looks import look_at
     from tlf.checks.near_duplicates import find_duplicates
     from tlf.checks.neighbours import directions
     from tlf.checks.probe import out_of_fold

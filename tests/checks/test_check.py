@@ -2,15 +2,17 @@
 
 import re
 import shutil
+from errno import ENOSPC
 
 import pytest
 
 from places import ROOT
+from tlf.cache.store import Cache
 from tlf.checks.check import check, described_backbone
 from tlf.checks.checked import Checked
 from tlf.checks.plan import _OF_FOLDER, plan_to_check
 from tlf.errors import DataError, RunError
-from tlf.events import Notice
+from tlf.events import Notice, Stored
 from tlf.recipe.plan import load_recipe
 
 TINY = ["backbone={kind='timm', model='test_resnet', weights='none'}", "transforms.size=32",
@@ -115,3 +117,28 @@ def test_folders_without_images(tmp_path):
 
 def test_the_backbone_is_named(recipe):
     assert described_backbone(plan_to_check(recipe)).endswith("weights none")
+
+
+def test_the_same_images_are_compared_once(found, faulty, monkeypatch):
+    monkeypatch.setattr("tlf.checks.check.find", None)
+    *events, again = check(faulty, TINY)
+    assert again.findings == found[-1].findings
+    assert events[-1] == Stored("findings of a check of 32 images", events[-1].bytes, reused=True)
+
+
+def test_other_features_are_compared_anew(found, faulty, monkeypatch):
+    monkeypatch.setattr("tlf.checks.check.find", None)
+    with pytest.raises(TypeError):
+        list(check(faulty, [*TINY, "transforms.size=31"]))
+
+
+def test_findings_that_do_not_fit_into_the_cache_are_found_all_the_same(found, faulty, monkeypatch):
+    monkeypatch.setattr("tlf.checks.check.find_entry", lambda *_: None)
+    monkeypatch.setattr(Cache, "begin", exhausted)
+    *events, checked = check(faulty, TINY)
+    assert checked.findings == found[-1].findings
+    assert not any("findings" in event.title for event in events if isinstance(event, Stored))
+
+
+def exhausted(*_):
+    raise OSError(ENOSPC, "No space left on device")

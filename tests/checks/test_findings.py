@@ -1,6 +1,17 @@
 """What a group of duplicates says about splits and classes."""
 
-from tlf.checks.findings import Duplicates, Findings, ImageRef
+import json
+from dataclasses import asdict
+
+from tlf.checks.findings import (
+    Duplicates,
+    Findings,
+    ImageRef,
+    Inseparable,
+    LabelSuspect,
+    OddSize,
+    read_findings,
+)
 
 TRAIN, EVAL = (ImageRef(split, 0, f"{split}/a.jpg", "ant") for split in ("train", "eval"))
 BEE = ImageRef("train", 1, "train/b.jpg", "bee")
@@ -12,3 +23,18 @@ def test_splits_and_classes():
     assert (shared.across_splits, shared.across_classes) == (True, False)
     assert (mixed.across_splits, mixed.across_classes) == (False, True)
     assert Findings({}, {}, duplicates=(shared, mixed)).leaks == (shared,)
+
+
+def test_they_survive_json():
+    found = Findings(
+        {"train": 2, "eval": 1},
+        {"train": {"ant": 1, "bee": 1}, "eval": {"ant": 1, "bee": 0}},
+        unreadable=(("train", "train/\udcff.jpg", "empty"),),
+        duplicates=(Duplicates((TRAIN, EVAL), exact=False, similarity=0.1 + 0.2),),
+        suspects=(LabelSuspect(BEE, "ant", 0.1, 1 / 3, (TRAIN, EVAL)),),
+        inseparable=(Inseparable(("ant", "bee"), 0.3, 3),),
+        odd_sizes=(OddSize(BEE, 3, 900, "far longer"),),
+        notes=("a note",),
+    )
+    assert read_findings(json.loads(json.dumps(asdict(found)))) == found
+    assert read_findings(json.loads(json.dumps(asdict(Findings({}, {}))))) == Findings({}, {})

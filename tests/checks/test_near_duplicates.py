@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 from planted import drawing
 from tlf.checks import near_duplicates
-from tlf.checks.looks import SIDE, Looks
+from tlf.checks.appearances import SIDE, Appearances
 from tlf.checks.near_duplicates import SAME, Group, find_duplicates
 
 
@@ -17,7 +17,7 @@ def looks(images, digests=None):
         [str(number).encode() for number in range(len(images))] if digests is None else digests
     )
     small = [np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX)) for image in images]
-    return Looks(tuple(digests), np.full((len(images), 2), 128), np.stack(small))
+    return Appearances(tuple(digests), np.full((len(images), 2), 128), np.stack(small))
 
 
 def rows(count, seed=0):
@@ -61,7 +61,9 @@ def test_thousands_of_equal_images_are_one_group(equal, monkeypatch):
     """Blank images, of equal bytes or stored in several ways: nothing is compared."""
     monkeypatch.setattr(near_duplicates, "picture_similarity", None)
     digests = [b"" if equal else str(number).encode() for number in range(3000)]
-    blank = Looks(tuple(digests), np.full((3000, 2), 9), np.full((3000, SIDE, SIDE), 255, np.uint8))
+    blank = Appearances(
+        tuple(digests), np.full((3000, 2), 9), np.full((3000, SIDE, SIDE), 255, np.uint8)
+    )
     assert find_duplicates(blank, rows(3000)) == (Group(tuple(range(3000)), equal, 1.0),)
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from planted import drawing
-from tlf.checks.looks import SIDE
+from tlf.checks.appearances import SIDE
 from tlf.checks.same_picture import picture_similarity
 
 

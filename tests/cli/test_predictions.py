@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from tlf.cli.predictions import SEEN, WRITERS
 from tlf.inference.predictions import Prediction
-from tlf.inference.train_images import Nearest
+from tlf.results import Neighbour
 
 MANY = [f"class {number:04}" for number in range(1200)]
 
@@ -128,7 +128,7 @@ def test_what_a_terminal_would_act_on_is_escaped(kind):
 def doubtful(path, kept=("x",), unlike=False, near=()):
     return replace(
         prediction(path, 0, ["x", "y", "z"]), kept=kept, unlike=unlike,
-        nearest=tuple(Nearest(*one) for one in near),
+        nearest=tuple(Neighbour(*one) for one in near),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load
 from generators import exhausted
 from places import ROOT
 from small import write_recipe
-from tlf.errors import RunError, WeightsError
+from tlf.errors import MissingTrainImagesWarning, RunError, WeightsError
 from tlf.events import PhaseEnded, Updated
 from tlf.exports.export import export
 from tlf.inference.head import load_head
@@ -24,7 +24,6 @@ from tlf.inference.predict import load_classifier, predict
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.inference.train_images import (
     FALSE_ALARMS,
-    MissingTrainImagesWarning,
     load_train_images,
     save_train_images,
     train_images,

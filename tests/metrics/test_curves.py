@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import auc, roc_auc_score
+from sklearn.metrics import (
+    auc,
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
 
 from predicted_sets import drawn, predicted
 from tlf.metrics import curves
@@ -32,3 +38,22 @@ def test_a_long_curve_is_thinned_and_keeps_its_ends_and_its_area(monkeypatch):
     assert curve.area == roc_auc_score(found.labels, found.probabilities[:, 1])
     assert auc(curve.x, curve.y) == pytest.approx(curve.area, abs=0.01)
     assert np.all(np.diff(precision_recall(found).x) >= 0)
+
+
+@pytest.mark.parametrize("steps", [None, 5])
+@pytest.mark.parametrize("images", [2, 3, 400])
+def test_they_are_those_of_scikit_learn(images, steps):
+    """Also where many images have the same probability."""
+    found = drawn(images, 2, skill=0.5)
+    found.labels[:2] = (0, 1)
+    if steps is not None:
+        found.probabilities[:] = (found.probabilities * steps).round() / steps
+    second = found.probabilities[:, 1]
+    false, true, _ = roc_curve(found.labels, second)
+    curve = roc(found)
+    assert (curve.x, curve.y) == (tuple(false), tuple(true))
+    assert curve.area == roc_auc_score(found.labels, second)
+    precision, recall, _ = precision_recall_curve(found.labels, second, drop_intermediate=True)
+    curve = precision_recall(found)
+    assert (curve.x, curve.y) == (tuple(recall[::-1]), tuple(precision[::-1]))
+    assert curve.area == pytest.approx(average_precision_score(found.labels, second), abs=1e-15)

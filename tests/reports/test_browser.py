@@ -12,8 +12,8 @@ from browsers import OWN, needs_axe
 from reported import EVIL_CLASSES, EVIL_NAME, jpeg, predicted_of, report_of
 from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
-from tlf.reports.report import Neighbour
 from tlf.reports.report_page import write_report_page
+from tlf.results import Neighbour
 
 LABELS = [0] * 10 + [1] * 10 + [2] * 10
 GUESSES = [0] * 6 + [1] * 4 + [1] * 9 + [2] + [2] * 10

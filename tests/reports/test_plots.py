@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from histories import SEGMENTS, epoch, predicted, record, report, two_phases
-from tlf.metrics.answering import answering
 from tlf.metrics.evaluation import evaluation
 from tlf.metrics.predicted import Predicted
+from tlf.metrics.selective_prediction import answering
+from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.calibration import answering_plot, reliability_plot
 from tlf.reports.plots.confusion import confusion_plot
 from tlf.reports.plots.curves import curve_plots, extremes, thaws
@@ -21,7 +22,8 @@ from tlf.reports.plots.plot import COLOURS, MOST_ROWS, Plot, Table, every_nth, n
 from tlf.reports.plots.stages import stages_plot
 from tlf.reports.plots.two_classes import two_class_plots
 from tlf.reports.plots.write import plots_of, write_plots
-from tlf.reports.strip import strip
+from tlf.reports.report_page import panels_of, plots_on_page
+from tlf.reports.stage_timeline import strip
 from tlf.tasks.metric import Metric
 
 EVIL = "</svg><script>alert(1)</script>"
@@ -245,3 +247,41 @@ def test_numbers_and_rows():
     assert ("7",) in rows
     plain = Plot("x", "t", "d", lambda figure: figure.subplots(), Table((), ()))
     assert svg(plain).get("viewBox")
+
+
+def test_another_process_draws_the_same(monkeypatch):
+    monkeypatch.setattr("tlf.reports.plots.background.usable_cores", lambda: 2)
+    plot = curve()
+    draw = drawn_in_background(lambda: iter([plot]))
+    assert draw is not chart
+    monkeypatch.setattr("tlf.reports.plots.background.chart", None)
+    assert draw(plot) == draw(plot) == chart(plot)
+
+
+def test_an_error_of_the_other_process_is_raised_in_this_one(monkeypatch):
+    monkeypatch.setattr("tlf.reports.plots.background.usable_cores", lambda: 2)
+    wrong = replace(curve(), draw=lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        drawn_in_background(lambda: iter([wrong]))(wrong)
+
+
+def test_one_core_draws_when_it_is_asked_to(monkeypatch):
+    monkeypatch.setattr("tlf.reports.plots.background.usable_cores", lambda: 1)
+    assert drawn_in_background(list) is chart
+
+
+def test_a_page_draws_the_plots_that_another_process_is_told_to_draw():
+    asked = []
+
+    def draw(plot):
+        asked.append(plot.name)
+        return chart(plot)
+
+    of = replace(report(run=record(two_phases())), draw=draw)
+    panels_of(of)
+    assert asked == [plot.name for plot in plots_on_page(of)]
+    assert len(asked) >= 4
+
+
+def curve():
+    return next(curve_plots(two_phases(), SEGMENTS, None))

@@ -109,6 +109,21 @@ class Cache:
         if not published and not (self._entry(key) and is_as_noted(final)):
             raise OSError("another user's entry is in its place and is damaged")
 
+    def store(self, key: EntryKey, data: bytes) -> None:
+        """Store a small entry that is there as a whole.
+
+        Raises:
+            OSError: it does not fit, the folder cannot be written to, or the disk is full.
+        """
+        partial = self.begin(key, len(data))
+        try:
+            partial.write(0, data)
+            partial.close()
+            self.finish(partial, key, None)
+        except BaseException:
+            partial.discard()
+            raise
+
     def _entry(self, key: EntryKey) -> Entry | None:
         """The entry of a key; its data is neither checked nor opened."""
         entry = open_entry(self.folder / key.name)

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
+from tlf.checks.appearances import Appearances, look_at
 from tlf.checks.findings import (
     Duplicates,
     Findings,
@@ -13,7 +14,6 @@ from tlf.checks.findings import (
 )
 from tlf.checks.inseparable import find_inseparable
 from tlf.checks.label_suspects import find_suspects
-from tlf.checks.looks import Looks, look_at
 from tlf.checks.near_duplicates import find_duplicates
 from tlf.checks.neighbours import directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
@@ -55,11 +55,11 @@ def find(job: Job, embeddings: Embeddings) -> Generator[Prepared, None, Findings
 
     both = torch.cat([embeddings.train, embeddings.eval])
     _check_finite(job, both)
-    looks = yield from look_at(job)
+    appearances = yield from look_at(job)
     images = _images(job)
     labels = np.array([*job.splits.train.labels, *job.splits.eval.labels], np.int64)
     rows = directions(both).to(job.accelerator.device)
-    groups = find_duplicates(looks, rows)
+    groups = find_duplicates(appearances, rows)
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
@@ -74,8 +74,8 @@ def find(job: Job, embeddings: Embeddings) -> Generator[Prepared, None, Findings
         suspects=suspects,
         inseparable=inseparable,
         odd_sizes=tuple(
-            OddSize(images[odd.image], *_size(looks, odd.image), odd.why)
-            for odd in find_odd_sizes(looks.sizes)
+            OddSize(images[odd.image], *_size(appearances, odd.image), odd.why)
+            for odd in find_odd_sizes(appearances.sizes)
         ),
         notes=notes,
     )
@@ -153,8 +153,8 @@ def _class_counts(job: Job) -> dict[str, dict[str, int]]:
     return {name: dict(zip(classes, each, strict=True)) for name, each in counts.items()}
 
 
-def _size(looks: Looks, image: int) -> tuple[int, int]:
-    width, height = looks.sizes[image].tolist()
+def _size(appearances: Appearances, image: int) -> tuple[int, int]:
+    width, height = appearances.sizes[image].tolist()
     return width, height
 
 

@@ -1,6 +1,8 @@
 """What a check of a set of images has found."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -93,3 +95,35 @@ class Findings:
     def leaks(self) -> tuple[Duplicates, ...]:
         """Groups of images that train and eval share."""
         return tuple(group for group in self.duplicates if group.across_splits)
+
+
+def read_findings(content: Mapping[str, Any]) -> Findings:
+    """Findings of what ``dataclasses.asdict`` gives of them, after it was JSON."""
+    return Findings(
+        images=content["images"],
+        class_counts=content["class_counts"],
+        unreadable=tuple((split, name, why) for split, name, why in content["unreadable"]),
+        duplicates=tuple(
+            Duplicates(**group | {"images": _images(group["images"])})
+            for group in content["duplicates"]
+        ),
+        suspects=tuple(
+            LabelSuspect(
+                **one
+                | {"image": ImageRef(**one["image"]), "neighbours": _images(one["neighbours"])}
+            )
+            for one in content["suspects"]
+        ),
+        inseparable=tuple(
+            Inseparable(**pair | {"classes": tuple(pair["classes"])})
+            for pair in content["inseparable"]
+        ),
+        odd_sizes=tuple(
+            OddSize(**odd | {"image": ImageRef(**odd["image"])}) for odd in content["odd_sizes"]
+        ),
+        notes=(*content["notes"],),
+    )
+
+
+def _images(content: Sequence[Mapping[str, Any]]) -> tuple[ImageRef, ...]:
+    return tuple(ImageRef(**image) for image in content)

@@ -37,7 +37,7 @@ def find_inseparable(
         labels: (N,).
     """
     import numpy as np
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     counts = np.bincount(labels, minlength=probabilities.shape[1])
     relative = probabilities / counts
@@ -45,7 +45,7 @@ def find_inseparable(
     one, other = np.triu_indices(len(counts), 1)
     wrong, images = taken[one, other] + taken[other, one], counts[one] + counts[other]
     # Without an error the bound is 0; the quantile is not defined.
-    bound = beta.ppf(_DOUBT / len(one), np.maximum(wrong, 1e-9), images - wrong + 1)
+    bound = betaincinv(np.maximum(wrong, 1e-9), images - wrong + 1, _DOUBT / len(one))
     error = wrong / images
     listed = np.flatnonzero(bound > _ERROR)
     return tuple(

@@ -7,7 +7,7 @@ pixels. Then their pixels decide. FINDING.md has the rule, its threshold and how
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tlf.checks.looks import SIDE, Looks
+from tlf.checks.appearances import SIDE, Appearances
 from tlf.checks.neighbours import nearest
 from tlf.checks.same_picture import picture_similarity
 
@@ -40,13 +40,13 @@ class Group:
     """The least similarity of two of them that were found to show the same."""
 
 
-def find_duplicates(looks: Looks, rows: "Tensor") -> tuple[Group, ...]:
+def find_duplicates(appearances: Appearances, rows: "Tensor") -> tuple[Group, ...]:
     """Groups of images that show the same; an image is in one group at most.
 
     Images of equal bytes are compared with others once. So a large group of them costs nothing.
 
     Parameters:
-        looks: what N images look like.
+        appearances: what N images look like.
         rows: their embeddings as directions (N, D), on the device that finds the candidates.
     """
     import numpy as np
@@ -54,11 +54,11 @@ def find_duplicates(looks: Looks, rows: "Tensor") -> tuple[Group, ...]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    equal = _first_of_equal(list(looks.digests))
+    equal = _first_of_equal(list(appearances.digests))
     # Small images that are equal, such as blank ones, need no comparison.
-    alike = equal[_first_of_equal([image.tobytes() for image in looks.small])]
+    alike = equal[_first_of_equal([image.tobytes() for image in appearances.small])]
     kept = np.unique(alike)
-    one, other, similarity = _near(looks.small[kept], rows[torch.from_numpy(kept)])
+    one, other, similarity = _near(appearances.small[kept], rows[torch.from_numpy(kept)])
     count = len(equal)
     begins = np.concatenate([np.arange(count), np.arange(count), kept[one]])
     ends = np.concatenate([equal, alike, kept[other]])

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.data.image_files import files_below, is_image
-from tlf.errors import DataError, PluginError, RunError, TlfError, WeightsError
+from tlf.errors import (
+    DataError,
+    MissingTrainImagesWarning,
+    PluginError,
+    RunError,
+    TlfError,
+    WeightsError,
+)
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import Metadata, read_metadata
 from tlf.inference.model_files import load_model
@@ -16,12 +23,7 @@ from tlf.inference.placement import find_device, find_dtype
 from tlf.inference.predictions import Prediction
 from tlf.inference.sealed_file import absent
 from tlf.inference.stopped import load_stopped, warn_if_unfinished
-from tlf.inference.train_images import (
-    FILE,
-    MissingTrainImagesWarning,
-    TrainImages,
-    load_train_images,
-)
+from tlf.inference.train_images import FILE, TrainImages, load_train_images
 from tlf.model import Classifier
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import ModelPlan, read_model_plan

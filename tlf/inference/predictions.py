@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tlf.inference.calibrated import Calibrated
-    from tlf.inference.train_images import Nearest, TrainImages
+    from tlf.inference.train_images import TrainImages
+    from tlf.results import Neighbour
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Prediction:
     the rate of the run's ``coverage``. None where the model's file has no threshold."""
     unlike: bool | None = None
     """Whether the image is unlike all train images. None where that is not known or not asked."""
-    nearest: tuple["Nearest", ...] = field(default=(), repr=False)
+    nearest: tuple["Neighbour", ...] = field(default=(), repr=False)
     """The train images that are most similar to it, if they were asked for."""
 
     @property

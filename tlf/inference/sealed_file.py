@@ -5,16 +5,14 @@ of the file (see ``tlf.runtime.seal``).
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from tlf.errors import RunError, UnwritableError, WeightsError, in_shell
 from tlf.runtime.regular_file import check_regular
 from tlf.runtime.seal import BLANK, DIGEST, LONGEST_HEADER, digest, header, seal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 3
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task, and formats
@@ -130,14 +128,18 @@ def _damaged(path: Path, fault: str) -> WeightsError:
     return WeightsError(f"{path} is damaged: {fault}; copy it again from the run that wrote it")
 
 
-def write_sealed(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+def write_sealed(path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, Any]) -> None:
     """Write tensors and their metadata. The file appears under its name when it is complete.
 
     Raises:
         UnwritableError: the file cannot be written.
     """
-    from tlf.runtime.files import written_whole  # what only reads does not wait for it
-    from tlf.runtime.strict_json import dumps  # who only reads needs no more modules
+    import torch  # what only reads the metadata waits for none of these
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    from tlf.runtime.files import written_whole
+    from tlf.runtime.strict_json import dumps
 
     metadata = {"format": FORMAT, DIGEST: BLANK, **about}
     text = dumps(metadata, sort_keys=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tlf.errors import RunError, WeightsError
 from tlf.inference.sealed_file import read_sealed, write_sealed
+from tlf.results import Neighbour
 from tlf.runtime.seal import digest
 
 FILE = "unlike.safetensors"
@@ -24,21 +25,6 @@ FALSE_ALARMS = 0.05
 STORED, MEASURED = 10_000, 2_000
 """At most so many train images are stored, and so many eval images measure the threshold: both are
 drawn by the run's seed."""
-
-
-class MissingTrainImagesWarning(UserWarning):
-    """The file of a run's train images was left out or removed."""
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """A train image, and how similar an image is to it."""
-
-    name: str
-    """Its path, as the dataset has it."""
-    label: str
-    similarity: float
-    """The cosine of the angle between the embeddings: 1 is the same image."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +52,12 @@ class TrainImages:
         alike = similarities.amax(1) >= self.threshold
         return [not one for one in alike.tolist()]
 
-    def nearest(self, similarities: Tensor, count: int) -> list[tuple[Nearest, ...]]:
+    def nearest(self, similarities: Tensor, count: int) -> list[tuple[Neighbour, ...]]:
         """The most similar train images of each image, the most similar first."""
         values, places = similarities.topk(min(count, len(self.names)), dim=1)
         return [
             tuple(
-                Nearest(self.names[place], self.labels[place], value)
+                Neighbour(self.names[place], self.labels[place], value)
                 for place, value in zip(own_places, own_values, strict=True)
             )
             for own_places, own_values in zip(places.tolist(), values.tolist(), strict=True)

@@ -16,26 +16,41 @@ MOST_POINTS = 1000
 
 def roc(predicted: Predicted) -> Curve | None:
     """False positive rate → true positive rate. None unless there are images of two classes."""
-    from sklearn.metrics import roc_auc_score, roc_curve
-
     if not _both(predicted):
         return None
-    second = predicted.probabilities[:, 1]
-    false, true, _ = roc_curve(predicted.labels, second)
-    return _curve(false, true, roc_auc_score(predicted.labels, second))
+    false, true = _positives(predicted)
+    corners = np.ones(len(true), bool)  # what lies between two of them is on their line
+    corners[1:-1] = (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0)
+    x = np.concatenate([[0.0], false[corners] / false[-1]])
+    y = np.concatenate([[0.0], true[corners] / true[-1]])
+    return _curve(x, y, (np.diff(x) * (y[1:] + y[:-1]) / 2).sum())
 
 
 def precision_recall(predicted: Predicted) -> Curve | None:
     """Recall → precision; the area is the average precision. None unless there are images of two
     classes.
     """
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
     if not _both(predicted):
         return None
+    false, true = _positives(predicted)
+    precision, recall = true / (true + false), true / true[-1]
+    area = (np.diff(recall, prepend=0) * precision).sum()
+    ends = np.ones(len(true), bool)  # of the points of one recall, the first and the last
+    ends[1:-1] = (np.diff(true[:-1]) != 0) | (np.diff(true[1:]) != 0)
+    x = np.concatenate([[0.0], recall[ends]])
+    y = np.concatenate([[1.0], precision[ends]])
+    return _curve(x, y, area)
+
+
+def _positives(predicted: Predicted) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """The images of the first and of the second class whose probability of the second is at least
+    a limit, for each limit that occurs, from the highest down.
+    """
     second = predicted.probabilities[:, 1]
-    precision, recall, _ = precision_recall_curve(predicted.labels, second, drop_intermediate=True)
-    return _curve(recall[::-1], precision[::-1], average_precision_score(predicted.labels, second))
+    order = np.argsort(second, kind="stable")[::-1]
+    last = np.append(np.flatnonzero(np.diff(second[order])), len(order) - 1)
+    true = np.cumsum(predicted.labels[order], dtype=np.float64)[last]
+    return last + 1 - true, true
 
 
 def _both(predicted: Predicted) -> bool:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tlf.components import Split
-from tlf.reports.report import Neighbour
+from tlf.results import Neighbour
 
 if TYPE_CHECKING:
     from tlf.training.embeddings import Embeddings

@@ -8,25 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.metrics.figures import Evaluation
 from tlf.metrics.predicted import Predicted
+from tlf.reports.plots.draw import Chart, chart
+from tlf.reports.plots.plot import Plot
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
     from tlf.events import SegmentStarted
     from tlf.inference.calibrated import Calibrated
-    from tlf.results import EpochResult
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A train image that looks like an image of the page."""
-
-    name: str
-    label: str
-    """The name of its class."""
-    similarity: float
-    """The cosine of the angle between the two embeddings."""
-    read: Callable[[], bytes] | None = None
-    """Its bytes; None: no thumbnail."""
+    from tlf.results import EpochResult, Neighbour
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,7 @@ class Report:
     evaluation: Evaluation
     read: Callable[[int], bytes] | None = None
     """The bytes of the i-th image of ``predicted``; None: no thumbnails."""
-    neighbours: Mapping[int, tuple[Neighbour, ...]] = field(default_factory=dict)
+    neighbours: "Mapping[int, tuple[Neighbour, ...]]" = field(default_factory=dict)
     """Image of ``predicted`` → the train images that look most like it, the nearest first."""
     run: RunRecord | None = None
     """None where the images are not the eval split of a run."""
@@ -64,6 +53,8 @@ class Report:
     """The bytes of an image that the findings are about; None: no thumbnails."""
     calibrated: "Calibrated | None" = None
     """The temperature of the model, and where it comes from; None: it is not known."""
+    draw: Callable[[Plot], Chart] = chart
+    """Draws a plot, or has drawn it."""
     missing: tuple[str, ...] = ()
     """Sentences: what the page does not show, why, and what to do for it."""
 

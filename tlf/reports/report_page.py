@@ -1,6 +1,6 @@
 """The page of a report: all its panels, in their order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tlf.reports.panels import (
     verdict,
     what_trained,
 )
+from tlf.reports.plots.plot import Plot
 from tlf.reports.plugin_panels import plugin_panels
 from tlf.reports.report import Report
 
@@ -32,6 +33,12 @@ PANELS: tuple[Callable[[Report], Panel | None], ...] = (
     provenance.panel,
 )
 """In the order of the page. Each gives None where there is nothing to show."""
+
+
+def plots_on_page(report: Report) -> Iterator[Plot]:
+    """The plots that the panels of a report draw."""
+    yield from curves.plots_of(report)
+    yield from calibration.plots_of(report)
 
 
 def panels_of(report: Report) -> list[Panel]:

@@ -10,11 +10,13 @@ from tlf.components import Split
 from tlf.errors import TlfError
 from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.predicted import Predicted
-from tlf.recipe.plan import find_splits, read_plan
+from tlf.recipe.plan import find_splits, read_plan, with_splits
 from tlf.reports.neighbours import neighbours
 from tlf.reports.ranking import featured, listed
-from tlf.reports.report import Neighbour, RunRecord
+from tlf.reports.report import RunRecord
+from tlf.reports.stored_images import Comparisons, stored_comparisons
 from tlf.reports.thumbnails import MOST_THUMBNAILS
+from tlf.results import Neighbour
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
@@ -81,17 +83,43 @@ def _found(split: Split, predicted: Predicted) -> RunImages:
 def _with_neighbours(
     run: RunRecord, predicted: Predicted
 ) -> Generator[Prepared | Notice | Stored, None, RunImages]:
-    from tlf.runs.finished import open_finished
-    from tlf.training.embeddings import embeddings
-
-    job = yield from open_finished(run.folder)
-    found = _found(job.splits.eval, predicted)
+    plan = with_splits(read_plan(run.folder / "recipe.toml"))
+    splits = find_splits(plan)
+    found = _found(splits.eval, predicted)
     if found.missing:
         return found
+    stored = stored_comparisons(run.folder, plan, splits)
+    compared = stored.read() if stored else None
+    if compared is None:
+        from tlf.runs.finished import open_finished
+
+        job = yield from open_finished(run.folder, plan)
+        splits = job.splits
+        found = _found(splits.eval, predicted)
+        if found.missing:
+            return found
+        compared = yield from _compared(run, predicted, job)
+        if stored and compared.findings and not job.unreadable:
+            stored.write(compared)
+    both = {"train": splits.train, "eval": splits.eval}
+    return RunImages(
+        read=found.read,
+        neighbours=compared.neighbours,
+        findings=compared.findings,
+        read_found=lambda image: both[image.split].read(image.index),
+        missing=compared.missing,
+    )
+
+
+def _compared(
+    run: RunRecord, predicted: Predicted, job: "Job"
+) -> Generator[Prepared | Notice | Stored, None, Comparisons]:
+    """Compare the images by their embeddings."""
+    from tlf.training.embeddings import embeddings
+
     with job.loaders:
         embedded = yield from embeddings(job)
         findings, unchecked = yield from _checked(job, embedded)
-    splits = {"train": job.splits.train, "eval": job.splits.eval}
     places = {name: place for place, name in enumerate(job.splits.eval.names)}
     asked = featured(predicted, listed(predicted))[:MOST_THUMBNAILS]
     near = neighbours(
@@ -100,18 +128,14 @@ def _with_neighbours(
         job.splits.classes,
         [places[predicted.names[image]] for image in asked],
     )
-    return RunImages(
-        read=found.read,
-        neighbours=dict(zip(asked, near.values(), strict=True)),
-        findings=findings,
-        read_found=lambda image: splits[image.split].read(image.index),
-        missing=(*_changed(run, job), *unchecked),
+    return Comparisons(
+        dict(zip(asked, near.values(), strict=True)), findings, (*_changed(run, job), *unchecked)
     )
 
 
 def _checked(
     job: "Job", embedded: "Embeddings"
-) -> Generator[Prepared, None, tuple["Findings | None", tuple[str, ...]]]:
+) -> Generator[Prepared | Stored, None, tuple["Findings | None", tuple[str, ...]]]:
     """What a check finds in the images of a run, or a sentence that says why it cannot."""
     from tlf.checks.check import findings_of
 

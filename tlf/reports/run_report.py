@@ -1,6 +1,8 @@
 """The report of a run: what its folder holds, and its images where they still are."""
 
 from collections.abc import Generator
+from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -10,9 +12,10 @@ from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.evaluation import evaluation
+from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.write import write_plots
 from tlf.reports.report import Report, RunRecord
-from tlf.reports.report_page import write_report_page
+from tlf.reports.report_page import plots_on_page, write_report_page
 from tlf.reports.run_images import RunImages, images_of
 from tlf.runs.folder import check_is_run, has_ended, read_provenance
 from tlf.runs.history import best_of, monitor_of, read_history, read_segments
@@ -73,8 +76,12 @@ def reported(
     images: bool = True,
     neighbours: bool = True,
     plots: str | PathLike[str] | None = None,
+    background: bool = False,
 ) -> Generator[Events, None, None]:
-    """Write the report of a run to a file, and yield what is computed for it."""
+    """Write the report of a run to a file, and yield what is computed for it.
+
+    ``background``: whether another process may draw the charts meanwhile.
+    """
     folder = absolute(run)
     check_is_run(folder)
     if not (folder / "predictions.csv").is_file():
@@ -83,19 +90,18 @@ def reported(
     figures = evaluation(predicted)
     calibrated, unknown = _calibrated(folder)
     left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
+    report = Report(folder.name, predicted, figures, run=record, calibrated=calibrated)
+    if background:
+        report = replace(report, draw=drawn_in_background(partial(plots_on_page, report)))
     found = RunImages()
     if images or neighbours:
         found = yield from images_of(record, predicted, embed=neighbours)
-    report = Report(
-        title=folder.name,
-        predicted=predicted,
-        evaluation=figures,
+    report = replace(
+        report,
         read=found.read if images else None,
         neighbours=found.neighbours,
-        run=record,
         findings=found.findings,
         read_found=found.read_found if images else None,
-        calibrated=calibrated,
         missing=(*found.missing, *unknown, *left_out),
     )
     write_report_page(report, path)

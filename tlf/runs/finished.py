@@ -6,18 +6,21 @@ from os import PathLike
 from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.model_files import load_model
-from tlf.recipe.plan import read_plan
+from tlf.recipe.plan import Plan, read_plan
 from tlf.runs.folder import check_is_run
 from tlf.runs.record import opened
 from tlf.runtime.files import absolute
 from tlf.training.job import Job
 
 
-def open_finished(run: str | PathLike[str]) -> Generator[Prepared | Notice | Stored, None, Job]:
+def open_finished(
+    run: str | PathLike[str], plan: Plan | None = None
+) -> Generator[Prepared | Notice | Stored, None, Job]:
     """Open the job of a run with its best model: its images are found and read again.
 
     Parameters:
         run: the folder of the run.
+        plan: its recipe, where it is read already.
 
     Raises:
         RunError: the folder holds no run, or one without a model.
@@ -29,7 +32,7 @@ def open_finished(run: str | PathLike[str]) -> Generator[Prepared | Notice | Sto
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise RunError(f"the run in {folder} has no model yet; wait for its end, or stop it")
-    job = yield from opened(read_plan(folder / "recipe.toml"))
+    job = yield from opened(plan or read_plan(folder / "recipe.toml"))
     job.hook.tlf_model_trained(model=job.classifier)
     load_model(weights, job.classifier)
     return job

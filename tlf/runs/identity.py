@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from platform import node
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlf.cache.keys import engine, plugin_code
 from tlf.catalogue import Plugin
@@ -18,8 +18,9 @@ from tlf.errors import RunError
 from tlf.plugins.loading import Plugins
 from tlf.recipe.files import dump
 from tlf.recipe.plan import Plan
-from tlf.runtime.processes import gathered
-from tlf.training.job import Job
+
+if TYPE_CHECKING:
+    from tlf.training.job import Job
 
 Identity = Mapping[str, Any]
 
@@ -47,7 +48,7 @@ def plan_identity(plan: Plan) -> dict[str, Any]:
     }
 
 
-def job_identity(job: Job) -> dict[str, Any]:
+def job_identity(job: "Job") -> dict[str, Any]:
     """All of it. There is no hash of images until they are read."""
     return plan_identity(job.plan) | {
         "precision": job.accelerator.mixed_precision,
@@ -67,6 +68,8 @@ def check_processes(identity: Identity, paths: Iterable[str] = ()) -> None:
     Raises:
         RunError: names the first process that differs from the main one, and the first difference.
     """
+    from tlf.runtime.processes import gathered  # who compares nothing does not wait for torch
+
     first, *others = gathered((node(), identity))
     for number, (host, other) in enumerate(others, start=1):
         for difference in differences(first[1], other, (*LOCAL, *paths)):

@@ -1,5 +1,8 @@
 """``tlf report`` writes a page and says where."""
 
+import subprocess
+import sys
+
 from tlf.reports.plots.write import plots_of
 
 
@@ -18,6 +21,20 @@ def test_less_of_it(main, finished, tmp_path):
     html = path.read_text(encoding="utf-8")
     assert "<img" not in html
     assert '<p class="muted">Nearest train images' not in html
+
+
+def test_figures_alone_import_no_library_that_computes(finished, tmp_path):
+    program = """
+import sys
+from tlf.cli.main import main
+code = main()
+print(code, *({"torch", "sklearn", "scipy", "pandas"} & sys.modules.keys()))
+"""
+    options = ("report", finished, "--no-neighbours", "--output", tmp_path / "page.html")
+    done = subprocess.run(
+        [sys.executable, "-c", program, *options], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[1:] == ["0"], done.stderr
 
 
 def test_plots_for_papers(main, finished, tmp_path, monkeypatch):

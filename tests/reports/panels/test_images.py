@@ -2,8 +2,8 @@ from functools import partial
 
 from reported import EVIL_CLASSES, EVIL_NAME, jpeg, predicted_of, report_of
 from tlf.reports.panels.images import WITHOUT_SCRIPT, panel
-from tlf.reports.report import Neighbour
 from tlf.reports.thumbnails import MOST_THUMBNAILS
+from tlf.results import Neighbour
 
 CLASSES = ("ant", "bee")
 

@@ -1,5 +1,6 @@
 """``tlf report RUN``."""
 
+from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo, warnings_as_notes
-from tlf.cli.process import stopped_cleanly
+from tlf.cli.process import settled, stopped_cleanly
 
 
 @click.command()
@@ -51,5 +52,9 @@ def _with_neighbours(run: Path, output: Path | None, plots: Path | None, *, imag
     from tlf.reports.run_report import page_path, reported
 
     path = page_path(run, output)
-    tlf.show(reported(run, path, images=images, plots=plots))
+    events = settled(reported(run, path, images=images, plots=plots, background=True))
+    # What shows events imports torch. The charts are being drawn meanwhile, and there may be none.
+    first = [*islice(events, 1)]
+    if first:
+        tlf.show(chain(first, events))
     return path

@@ -1,18 +1,19 @@
 """Calibration: whether probabilities can be trusted, and what answering only sure images gives."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tlf.metrics.answering import answering
+from tlf.metrics.selective_prediction import answering
 from tlf.metrics.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.calibration import answering_plot, reliability_plot
-from tlf.reports.plots.draw import chart
 from tlf.reports.plots.plot import number
 from tlf.reports.plots.two_classes import two_class_plots
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Evaluation
+    from tlf.reports.plots.plot import Plot
     from tlf.reports.report import Report
 
 
@@ -35,16 +36,16 @@ def panel(report: "Report") -> Panel | None:
         return None
     answered = answering(report.predicted)
     calibrated, after = report.calibrated, after_scaling(report)
-    bins = None if after is None else after.calibration
+    reliability, answer, *two = map(report.draw, _plots(report, after))
     html = render(
         "calibration.html",
         figures=[(LONG_TITLES[name], shown(report.evaluation, name)) for name in FIGURES],
         after=after and [shown(after, name) for name in FIGURES],
         calibrated=calibrated,
         source=None if calibrated is None else SOURCES.get(calibrated.source, calibrated.source),
-        reliability=chart(reliability_plot(report.evaluation.calibration, bins)),
-        answering=chart(answering_plot(answered)),
-        two=[*map(chart, two_class_plots(report.evaluation))],
+        reliability=reliability,
+        answering=answer,
+        two=two,
         limits=len(answered),
     )
     data = {
@@ -54,6 +55,19 @@ def panel(report: "Report") -> Panel | None:
         "of": len(report.predicted),
     }
     return Panel("calibration", "Calibration", html, data)
+
+
+def plots_of(report: "Report") -> "Iterator[Plot]":
+    """The plots of the panel."""
+    if len(report.predicted):
+        yield from _plots(report, after_scaling(report))
+
+
+def _plots(report: "Report", after: "Evaluation | None") -> "Iterator[Plot]":
+    bins = None if after is None else after.calibration
+    yield reliability_plot(report.evaluation.calibration, bins)
+    yield answering_plot(answering(report.predicted))
+    yield from two_class_plots(report.evaluation)
 
 
 def after_scaling(report: "Report") -> "Evaluation | None":

@@ -1,13 +1,14 @@
 """Learning curves, the same for people who do not see them."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.curves import curve_plots
-from tlf.reports.plots.draw import chart
 
 if TYPE_CHECKING:
+    from tlf.reports.plots.plot import Plot
     from tlf.reports.report import Report
 
 
@@ -16,8 +17,7 @@ def panel(report: "Report") -> Panel | None:
     run = report.run
     if run is None or not run.history:
         return None
-    made = curve_plots(run.history, run.segments, run.best)
-    plots = {plot.name: chart(plot) for plot in made}
+    plots = {plot.name: report.draw(plot) for plot in plots_of(report)}
     loss, log = plots.pop("curve-loss"), plots.pop("curve-loss-log", None)
     html = render(
         "curves.html",
@@ -27,3 +27,9 @@ def panel(report: "Report") -> Panel | None:
         stopped=run.history[-1].stopped,
     )
     return Panel("curves", "Learning curves", html)
+
+
+def plots_of(report: "Report") -> "Iterator[Plot]":
+    """The plots of the panel."""
+    if report.run is not None:
+        yield from curve_plots(report.run.history, report.run.segments, report.run.best)

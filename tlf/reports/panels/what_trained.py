@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.stages import cell_words, stages_plot
-from tlf.reports.strip import Cell, strip
+from tlf.reports.stage_timeline import Cell, strip
 
 if TYPE_CHECKING:
     from tlf.reports.report import Report

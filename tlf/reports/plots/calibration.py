@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tlf.metrics.answering import Answered
 from tlf.metrics.figures import Calibration
+from tlf.metrics.selective_prediction import Answered
 from tlf.reports.plots.plot import FIRST, INK, MUTED, SECOND, Plot, Table, number
 
 if TYPE_CHECKING:

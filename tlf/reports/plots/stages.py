@@ -5,7 +5,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tlf.reports.plots.plot import FROZEN, INK, TRAINS, Plot, Table, number
-from tlf.reports.strip import Cell, Strip
+from tlf.reports.stage_timeline import Cell, Strip
 from tlf.runtime.text import printable
 
 if TYPE_CHECKING:

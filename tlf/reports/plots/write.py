@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tlf.metrics.answering import answering
+from tlf.metrics.selective_prediction import answering
 from tlf.reports.plots.calibration import answering_plot, reliability_plot
 from tlf.reports.plots.confusion import confusion_plot
 from tlf.reports.plots.curves import curve_plots
@@ -12,7 +12,7 @@ from tlf.reports.plots.plot import Plot
 from tlf.reports.plots.stages import stages_plot
 from tlf.reports.plots.two_classes import two_class_plots
 from tlf.reports.report import Report
-from tlf.reports.strip import strip
+from tlf.reports.stage_timeline import strip
 
 
 def write_plots(report: Report, folder: Path) -> list[Path]:

@@ -29,7 +29,7 @@ take 50 MiB."""
 
 
 @dataclass(frozen=True)
-class Looks:
+class Appearances:
     """What N images look like, in the order of the train split and then of the eval split."""
 
     digests: tuple[bytes, ...]
@@ -40,7 +40,7 @@ class Looks:
     """(N, ``SIDE``, ``SIDE``): each in grey, squeezed into a square."""
 
 
-def look_at(job: Job) -> Generator[Prepared, None, Looks]:
+def look_at(job: Job) -> Generator[Prepared, None, Appearances]:
     """Look at every image of both splits. All processes have to call this."""
     import numpy as np
 
@@ -52,7 +52,7 @@ def look_at(job: Job) -> Generator[Prepared, None, Looks]:
         seen = machines[0].merged()
         found += [seen[index] for index in range(len(split))]
     digests, sizes, small = zip(*found, strict=True)
-    return Looks(digests, np.array(sizes, np.int64), np.stack(small))
+    return Appearances(digests, np.array(sizes, np.int64), np.stack(small))
 
 
 def _look(read: Callable[[int], bytes], pixels: Pixels, index: int) -> "Look":

@@ -1,8 +1,8 @@
 import numpy as np
 
 from histories import predicted
-from tlf.metrics.answering import LIMITS, answering
 from tlf.metrics.predicted import Predicted
+from tlf.metrics.selective_prediction import LIMITS, answering
 
 
 def test_counts_equal_those_of_every_limit_by_hand():

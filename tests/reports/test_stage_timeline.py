@@ -1,5 +1,5 @@
 from histories import FROZEN, TRAINS, epoch, two_phases
-from tlf.reports.strip import MOST_COLUMNS, MOST_ROWS, Cell, strip
+from tlf.reports.stage_timeline import MOST_COLUMNS, MOST_ROWS, Cell, strip
 
 
 def test_each_stage_and_each_epoch_has_a_cell():

@@ -11,7 +11,7 @@ from PIL import Image
 
 from generators import exhausted
 from image_files import encoded
-from tlf.checks.looks import SIDE, look_at, small_image
+from tlf.checks.appearances import SIDE, look_at, small_image
 from tlf.components import Split
 from tlf.data.loading import decoded_pixels
 from tlf.errors import DataError
@@ -31,11 +31,11 @@ def job_of(train, evaluated):
 
 def test_every_file_is_looked_at_train_first():
     red, wide = encoded(Image.new("RGB", (40, 60), "red")), encoded(Image.new("L", (80, 40), 7))
-    looks, events = exhausted(look_at(job_of([red, wide], [wide])))
-    assert looks.digests == tuple(sha256(data).digest() for data in (red, wide, wide))
-    assert looks.sizes.tolist() == [[40, 60], [80, 40], [80, 40]]
-    assert looks.small.shape == (3, SIDE, SIDE)
-    assert np.unique(looks.small[1:]).tolist() == [7]
+    appearances, events = exhausted(look_at(job_of([red, wide], [wide])))
+    assert appearances.digests == tuple(sha256(data).digest() for data in (red, wide, wide))
+    assert appearances.sizes.tolist() == [[40, 60], [80, 40], [80, 40]]
+    assert appearances.small.shape == (3, SIDE, SIDE)
+    assert np.unique(appearances.small[1:]).tolist() == [7]
     assert {event.title for event in events} == {
         "looking at train images",
         "looking at eval images",

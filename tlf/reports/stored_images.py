@@ -1,0 +1,142 @@
+"""What a page has shown of a run's images before, besides the images: it is stored.
+
+To find it again takes the run's files and the bytes of its images, and no torch. So the second
+report of a run opens no model and compares no images.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tlf.cache.entry import EntryKey
+from tlf.cache.store import Cache
+from tlf.checks.findings import Findings, read_findings
+from tlf.components import Split, Splits
+from tlf.data.decode import decoders
+from tlf.data.inspection.readable import Inspection, manifest
+from tlf.errors import DataError
+from tlf.recipe.plan import Plan, cache_of
+from tlf.results import Neighbour
+from tlf.runs.identity import plan_identity
+from tlf.runtime.cores import usable_cores
+from tlf.runtime.strict_json import dumps
+
+_CHUNK = 256
+"""Images that a thread takes at a time."""
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """What was found out about the images of a run by comparing them."""
+
+    neighbours: Mapping[int, tuple[Neighbour, ...]]
+    """Predicted image → its nearest train images."""
+    findings: Findings | None
+    missing: tuple[str, ...]
+    """Sentences: what is not known, and why."""
+
+
+@dataclass(frozen=True)
+class StoredComparisons:
+    """The place of the comparisons of one run in the cache."""
+
+    cache: Cache
+    key: EntryKey
+    train: Split
+
+    def read(self) -> Comparisons | None:
+        """What is stored; None if nothing is."""
+        entry = None
+        with suppress(OSError):
+            entry = self.cache.find(self.key, lambda entry: entry.bytes > 0)
+        if entry is None:
+            return None
+        content = json.loads(entry.read(0, entry.bytes).tobytes())
+        findings = content["findings"]
+        return Comparisons(
+            dict(zip(content["images"], map(self._near, content["neighbours"]), strict=True)),
+            None if findings is None else read_findings(findings),
+            (*content["missing"],),
+        )
+
+    def write(self, found: Comparisons) -> None:
+        """Store them, where there is room."""
+        near = [
+            [(one.name, one.label, one.similarity) for one in each]
+            for each in found.neighbours.values()
+        ]
+        content = {
+            "images": [*found.neighbours],
+            "neighbours": near,
+            "findings": None if found.findings is None else asdict(found.findings),
+            "missing": found.missing,
+        }
+        with suppress(OSError):  # what there is no room for is computed again next time
+            self.cache.store(self.key, dumps(content).encode())
+
+    def _near(self, near: Sequence[tuple[str, str, float]]) -> tuple[Neighbour, ...]:
+        return tuple(
+            Neighbour(name, label, similarity, partial(self.train.read, self._places[name]))
+            for name, label, similarity in near
+        )
+
+    @property
+    def _places(self) -> Mapping[str, int]:
+        return {name: place for place, name in enumerate(self.train.names)}
+
+
+def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredComparisons | None:
+    """Where the comparisons of a run are stored; None where they are not: the recipe has no cache,
+    the run has no model, or an image cannot be read.
+
+    Parameters:
+        folder: the folder of the run.
+        plan: its recipe.
+        splits: the images.
+    """
+    cache = cache_of(plan.recipe)
+    if cache is None:
+        return None
+    try:
+        depends = {
+            "model": _header(folder / "model.safetensors"),
+            "files": [_digest(folder / name) for name in ("predictions.csv", "provenance.json")],
+            "run": plan_identity(plan),
+            "images": [_manifest(splits.train), _manifest(splits.eval)],
+            "classes": [*splits.classes],
+            "decoders": decoders(),
+        }
+    except (OSError, DataError):
+        return None
+    images = len(splits.train) + len(splits.eval)
+    key = EntryKey("comparisons", f"comparisons of {images} images for a report", depends)
+    return StoredComparisons(cache, key, splits.train)
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _header(path: Path) -> str:
+    """The digest of a weights file's header, which holds that of the whole file."""
+    with path.open("rb") as file:
+        return sha256(file.read(int.from_bytes(file.read(8), "little"))).hexdigest()
+
+
+def _manifest(split: Split) -> str:
+    """The digest of all names, labels and bytes."""
+
+    def digests(start: int) -> list[bytes]:
+        numbers = range(start, min(start + _CHUNK, len(split)))
+        return [sha256(split.read(number)).digest() for number in numbers]
+
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        parts = threads.map(digests, range(0, len(split), _CHUNK))
+        found: list[Any] = [digest for part in parts for digest in part]
+    return manifest(split, Inspection(found, {}))
