@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from planted import clusters
-from tlf.checks.probe import FOLDS, _folds, out_of_fold
+from tlf.checks.probe import FOLDS, deal_folds, out_of_fold
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -36,14 +36,14 @@ def test_copies_do_not_teach_the_probe_their_label():
     assert right[1] < 0.6
 
 
-def test_folds_hold_groups_together_and_have_each_class():
+def testdeal_folds_hold_groups_together_and_have_each_class():
     labels = np.array([0] * 40 + [1] * 5 + [2] * 12)
     groups = np.arange(57)
     groups[45:57] = 45 + np.arange(12) // 2
-    fold = _folds(labels, groups, 3)
+    fold = deal_folds(labels, groups, 3)
     assert len(set(zip(groups, fold, strict=True))) == len(set(groups))
     assert np.bincount(fold[:40]).tolist() == [8] * FOLDS
     assert sorted(fold[40:45]) == [*range(FOLDS)]
     assert set(fold[45:]) == {*range(FOLDS)}
-    np.testing.assert_array_equal(fold, _folds(labels, groups, 3))
-    assert (fold != _folds(labels, groups, 4)).any()
+    np.testing.assert_array_equal(fold, deal_folds(labels, groups, 3))
+    assert (fold != deal_folds(labels, groups, 4)).any()

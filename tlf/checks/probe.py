@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from sklearn.linear_model import LogisticRegression
 
 FOLDS = 5
 _INVERSE_PENALTY = 1.0
@@ -30,19 +31,25 @@ def out_of_fold(
         seed: what the folds are drawn from.
     """
     import numpy as np
-    from sklearn.linear_model import LogisticRegression
 
     scores = np.empty((len(rows), labels.max() + 1), np.float64)
-    fold = _folds(labels, groups, seed)
+    fold = deal_folds(labels, groups, seed)
     for number in range(FOLDS):
         held_out = fold == number
-        probe = LogisticRegression(C=_INVERSE_PENALTY, tol=1e-3, max_iter=200)
+        probe = logistic(_INVERSE_PENALTY)
         probe.fit(rows[~held_out], labels[~held_out])
         scores[held_out] = probe.predict_log_proba(rows[held_out])
     return _calibrated(scores, labels)
 
 
-def _folds(
+def logistic(inverse_penalty: float) -> "LogisticRegression":
+    """A logistic regression that is not trained yet. ``inverse_penalty``: scikit-learn's ``C``."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=inverse_penalty, tol=1e-3, max_iter=1000)
+
+
+def deal_folds(
     labels: "NDArray[np.int64]", groups: "NDArray[np.int64]", seed: int
 ) -> "NDArray[np.int64]":
     """The fold of each image (N,): groups are dealt to folds, class by class."""
