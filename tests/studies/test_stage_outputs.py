@@ -6,6 +6,7 @@ from torch import nn
 
 from generators import exhausted
 from tlf.checks.plan import plan_to_check
+from tlf.data.transforms import center_crop, normalize
 from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import freeze
 from tlf.model import pooled
@@ -45,8 +46,8 @@ def test_a_stage_gives_what_would_be_stored_if_it_were_the_last_frozen_one(job, 
     freeze(job.classifier, frozenset(names))
     partition = find_partition(job.classifier, frozenset(names), (3, 32, 32), torch.no_grad)
     assert partition.stage == stage
-    given = module.normalize(torch.stack([job.pixels["train"](i) for i in (0, 7)]),
-                             job.preprocessing)  # fmt: skip
+    images = torch.stack([center_crop(job.pixels["train"](i), 32) for i in (0, 7)])
+    given = normalize(images, job.preprocessing)
     job.classifier.eval()
     expected = pooled(partition.before(job.classifier, given))
     torch.testing.assert_close(torch.from_numpy(outputs[stage][[0, 7]]), expected)

@@ -10,11 +10,11 @@ def test_tables_fit_a_terminal_but_for_names():
     table = text.split("\n\n")[1].splitlines()
     assert table[0] == ("  top-1   95 % interval    ridge   ms/image       MB   params   backbone")
     assert table[1] == (
-        "  96.8%    91.8%–100.0%   95.8%       31.2     44.7    11.2M   timm/<large>"
+        "  96.8%    91.8%–100.0%    95.8%       31.2     44.7    11.2M   timm/<large>"
     )
     assert "probed    my/images: 245 train images of 2 classes, 50.6% in the largest" in text
     assert "not probed: timm/gone: no network" in text
-    assert "  96.8%    91.8%–100.0%         64   layer1" in text
+    assert "  96.8%    91.8%–100.0%          64   layer1" in text
 
 
 def test_verdicts_are_in_words():

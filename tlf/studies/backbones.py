@@ -9,7 +9,8 @@ from tlf.errors import RecipeError
 from tlf.recipe.files import read_table
 from tlf.recipe.overrides import override
 from tlf.recipe.plan import Plan, planned
-from tlf.recipe.tables import Kind, table, titled, written
+from tlf.recipe.schema import Recipe
+from tlf.recipe.tables import options, table, titled, written
 from tlf.recipe.values import shortened
 from tlf.runtime.text import printable
 
@@ -17,7 +18,6 @@ BackboneLike = str | Mapping[str, Any] | object
 """A name such as ``timm/resnet18@a1_in1k``, a table as ``[backbone]`` has it, or a component."""
 
 _NAME = re.compile(r"(?P<kind>[\w.-]+(?::[\w.-]+)?)(?:/(?P<model>[^@]+))?(?:@(?P<weights>.+))?")
-_BACKBONE = Kind("tlf_backbones", "backbone")
 _KEPT = (
     "task", "seed", "precision", "tf32", "deterministic", "cudnn_benchmark", "batch_size",
     "accumulate", "workers", "plugins", "cache", "data",
@@ -39,7 +39,8 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
     catalogue = plan.plugins.catalogue
     content = table(plan.recipe, catalogue)
     given = [*backbones] or [content["backbone"]]
-    tables = [titled(written(_table(one), _BACKBONE, catalogue)) for one in given]
+    _, hint = options(Recipe)["backbone"]
+    tables = [titled(written(_table(one), hint, catalogue)) for one in given]
     for number, one in enumerate(tables):
         if one in tables[:number]:
             raise RecipeError(

@@ -146,8 +146,8 @@ def _images(job: Job) -> _Images:
         notes.append(f"{more} more images cannot be read; tlf check lists them")
     for name, count in judged.left_out.items():
         notes.append(
-            f"class {name!r} was left out: it has {count} different train images, and {FOLDS} are "
-            "needed, one for each fold"
+            f"class {name!r} was left out: it has {count} of the {FOLDS} different train images "
+            "that folds need"
         )
     return _Images(judged, job.manifests["train"], tuple(notes))
 
