@@ -17,6 +17,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Checked": "checks.checked",
         "write_check": "reports.check_page",
     },
+    "probe": {
+        "probe": "studies.probe",
+        "Probed": "studies.probed",
+        "write_probe": "studies.probe_page",
+    },
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
@@ -119,3 +124,6 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop
     from tlf.simulator.simulate import simulate as simulate
+    from tlf.studies.probe import probe as probe
+    from tlf.studies.probe_page import write_probe as write_probe
+    from tlf.studies.probed import Probed as Probed

@@ -25,12 +25,15 @@ _OF_FOLDER: Mapping[str, Any] = {
 """The recipe of a folder. These weights come with tlf, so that nothing is downloaded."""
 
 
-def plan_to_check(source: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
-    """The plan of a check.
+def plan_to_check(
+    source: RecipeLike, overrides: Sequence[str] = (), command: str = "check"
+) -> Plan:
+    """The plan of a check, or of another command that looks at images and trains nothing.
 
     Parameters:
         source: a recipe, or a folder that holds a folder of images for each class.
         overrides: ``key=value``, as on the command line.
+        command: the command, for messages.
 
     Raises:
         RecipeError: anything in the recipe or the overrides is wrong.
@@ -47,9 +50,9 @@ def plan_to_check(source: RecipeLike, overrides: Sequence[str] = ()) -> Plan:
         raise RunError(
             f"{with_absolute(source)} is neither a recipe nor a folder of images; write one of them"
         )
-    return (
-        _plan_of_folder(path, str(source), lenient) if path.is_dir() else plan_of(source, lenient)
-    )
+    if not path.is_dir():
+        return plan_of(source, lenient)
+    return _plan_of_folder(path, str(source), lenient, command)
 
 
 def _is_lenient(recipe: Recipe) -> bool:
@@ -59,7 +62,7 @@ def _is_lenient(recipe: Recipe) -> bool:
     )
 
 
-def _plan_of_folder(folder: Path, source: str, overrides: Sequence[str]) -> Plan:
+def _plan_of_folder(folder: Path, source: str, overrides: Sequence[str], command: str) -> Plan:
     """A plan for the images in a folder. ``source``: what a person calls it.
 
     Raises:
@@ -69,8 +72,8 @@ def _plan_of_folder(folder: Path, source: str, overrides: Sequence[str]) -> Plan
     if is_run(folder):
         recipe = in_shell(folder / "recipe.toml")
         raise RunError(
-            f"{folder} is the folder of a run, not of images; to check the run's images, write: "
-            f"tlf check {recipe}"
+            f"{folder} is the folder of a run, not of images; for the run's images, write: "
+            f"tlf {command} {recipe}"
         )
     table = {**_OF_FOLDER, "data": {"kind": "folder", "root": str(folder)}}
     content, problems = override(table, overrides)

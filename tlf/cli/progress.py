@@ -32,12 +32,14 @@ from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
+from tlf.studies.probed import Probed
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
 
 if TYPE_CHECKING:
     from tlf.checks.check import CheckEvent
+    from tlf.studies.probe import ProbeEvent
 
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
@@ -49,21 +51,25 @@ def show(  # type: ignore[overload-overlap]  # both have events of preparing
     console: Console | None = None,
 ) -> RunResult | None: ...
 @overload
-def show(events: "Iterable[CheckEvent]", console: Console | None = None) -> Checked | None: ...
+def show(  # type: ignore[overload-overlap]
+    events: "Iterable[CheckEvent]", console: Console | None = None
+) -> Checked | None: ...
+@overload
+def show(events: "Iterable[ProbeEvent]", console: Console | None = None) -> Probed | None: ...
 def show(
-    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | CheckEvent]",
+    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | CheckEvent | ProbeEvent]",
     console: Console | None = None,
-) -> RunResult | Checked | None:
-    """Show a run or a check until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
+) -> RunResult | Checked | Probed | None:
+    """Show a run, a check or a probe until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
 
     A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
     Parameters:
-        events: what ``run``, ``resume`` or ``check`` yields.
+        events: what ``run``, ``resume``, ``check`` or ``probe`` yields.
         console: where to print; stdout by default.
 
     Returns:
-        The result of the run or of the check; None if none was yielded.
+        The result of the run, the check or the probe; None if none was yielded.
     """
     console, job, event = console or _console(), None, None
     with _Bar(console) if _has_bar(console) else _Lines(console) as progress:
@@ -75,13 +81,13 @@ def show(
                 progress.update(event)
                 continue
             progress.clear()
-            if isinstance(event, Checked):
+            if isinstance(event, Checked | Probed):
                 say(console, f"\n{event}")
             elif isinstance(event, SimulatorStarted):
                 say(console, f"page      {event.address}")
             else:
                 _show_one(event, job, console)
-    return event if isinstance(event, RunResult | Checked) else None
+    return event if isinstance(event, RunResult | Checked | Probed) else None
 
 
 def _console() -> Console:

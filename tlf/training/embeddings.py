@@ -65,6 +65,15 @@ def embeddings(
         job.accelerator.free_memory()
 
 
+def train_embeddings(job: Job) -> Generator[Events, None, Tensor]:
+    """The embeddings (N, F) of the train split alone, as ``embeddings`` computes them."""
+    segment = _all_frozen(job)
+    try:
+        return (yield from _embedded(job, segment, "train", plain_train_images(job), None))
+    finally:
+        job.accelerator.free_memory()
+
+
 def plain_train_images(job: Job) -> Images:
     """The train split without augmentation."""
     return replace(eval_images(job), pixels=job.pixels["train"], labels=job.labels["train"])

@@ -1,0 +1,142 @@
+"""A study from the files to the result."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from tlf.errors import DataError, RunError
+from tlf.events import Notice, Stored
+from tlf.studies import probe as module
+from tlf.studies import probing
+from tlf.studies.probe import probe
+from tlf.studies.probed import Probed
+
+TINY = "timm/test_resnet.r160_in1k@none"
+OTHER = "timm/test_vit.r160_in1k@none"
+SMALL = ["transforms.size=32", "transforms.resize=36"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_folds():
+    """Deal images twice: more takes its time, and shows the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probing, "REPEATS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(images, tmp_path_factory):
+    """Circles and squares, with a class of one image and a file that is no image."""
+    root = tmp_path_factory.mktemp("probed") / "images"
+    shutil.copytree(images, root)
+    for split in ("train", "val"):
+        (root / split / "lone").mkdir()
+        shutil.copy(root / split / "circles" / "001.jpg", root / split / "lone" / "x.jpg")
+    (root / "train" / "circles" / "bad.jpg").write_bytes(b"no image")
+    return root
+
+
+@pytest.fixture(scope="module")
+def events(folder):
+    """The events of a study of two backbones, and of two that cannot be loaded."""
+    names = [TINY, "timm/resnet18@gone.pth", "torchvision/resnet19", "timm/test_vit@none"]
+    return list(probe(folder, names, SMALL, stages=True))
+
+
+def test_backbones_are_compared_on_the_same_images(events):
+    *_, found = events
+    assert isinstance(found, Probed)
+    assert found.images == 20
+    assert found.class_counts == {"circles": 10, "squares": 10}
+    assert {one.name for one in found.backbones} == {TINY, "timm/test_vit@none"}
+    best, other = found.backbones
+    assert best.behind is None
+    difference = other.accuracy["logistic"].value - best.accuracy["logistic"].value
+    assert other.behind.value == pytest.approx(difference)
+    assert (other.behind.images, other.behind.draws) == (20, 10)
+    for one in found.backbones:
+        for figure in one.accuracy.values():
+            assert 0 <= figure.low <= figure.value <= figure.high <= 1
+        assert one.seconds > 0
+        assert one.megabytes == pytest.approx(4 * one.parameters / 1e6, rel=0.1)
+        assert one.backbone["kind"] == "timm"
+
+
+def test_what_cannot_be_loaded_is_told_and_the_others_go_on(events):
+    failed = {one.name: one.why for one in events[-1].failed}
+    assert [*failed] == ["timm/resnet18@gone.pth", "torchvision/resnet19"]
+    assert "gone.pth" in failed["timm/resnet18@gone.pth"]
+    notes = [event.text for event in events if isinstance(event, Notice)]
+    assert any(note.startswith("torchvision/resnet19 was not probed: ") for note in notes)
+
+
+def test_images_that_are_left_out_are_told(events):
+    bad, lone = events[-1].notes[-2:]
+    assert bad.startswith("train/circles/bad.jpg cannot be read: not an image in a known format")
+    assert lone == (
+        "class 'lone' was left out: it has 1 of the 5 different train images that folds need"
+    )
+
+
+def test_every_stage_has_its_accuracy_and_the_last_is_the_features(events):
+    one = next(one for one in events[-1].backbones if one.name == TINY)
+    assert [stage.stage for stage in one.stages] == [
+        "stem", "stages.0", "stages.1", "stages.2", "stages.3"
+    ] or len(one.stages) > 2  # fmt: skip
+    assert one.stages[-1].accuracy == one.accuracy["logistic"]
+    assert one.stages[-1].features == one.features
+
+
+def test_the_same_command_finds_what_is_stored(events, folder):
+    again = list(probe(folder, [TINY], SMALL, stages=True))
+    stored = [event for event in again if isinstance(event, Stored)]
+    assert stored
+    assert all(event.reused for event in stored)
+    one = next(one for one in events[-1].backbones if one.name == TINY)
+    assert again[-1].backbones[0].accuracy == one.accuracy
+    assert again[-1].backbones[0].stages == one.stages
+
+
+def test_features_are_those_that_a_run_has_stored(finished):
+    stored = [event for event in probe(finished / "recipe.toml") if isinstance(event, Stored)]
+    assert [event.title for event in stored if event.reused] == [
+        "20 decoded train images", "11 decoded eval images", "features of 20 train images"
+    ]  # fmt: skip
+
+
+def test_no_backbone_and_too_few_images_are_errors(folder, tmp_path):
+    with pytest.raises(
+        DataError, match=r"one that can be loaded, got none\n  torchvision/resnet19"
+    ):
+        list(probe(folder, ["torchvision/resnet19"], SMALL))
+    few = tmp_path / "few"
+    shutil.copytree(folder, few)
+    for name in range(6):
+        (few / "train" / "squares" / f"{name:03}.jpg").unlink()
+    with pytest.raises(DataError, match=r"at least 2 classes with 5 different train images"):
+        list(probe(few, [TINY], SMALL))
+
+
+def test_a_study_is_one_process(monkeypatch, folder):
+    monkeypatch.setattr(module, "processes", lambda: 2)
+    with pytest.raises(RunError, match="must be one process, got 2"):
+        list(probe(folder))
+
+
+def test_features_must_be_finite(monkeypatch, folder):
+    def nothing(job):
+        yield from ()
+        return torch.full((len(job.splits.train), 4), float("nan"))
+
+    monkeypatch.setattr(module, "train_embeddings", nothing)
+    with pytest.raises(module.NotFiniteError, match="must be finite numbers"):
+        list(probe(folder, [TINY], SMALL))
+
+
+def test_groups_are_equal_files(folder):
+    from tlf.components import Split
+
+    split = Split(("a", "b", "c"), (0, 0, 1), [b"x", b"y", b"x"].__getitem__)
+    np.testing.assert_array_equal(module._groups(split), [0, 1, 0])

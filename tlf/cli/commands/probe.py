@@ -1,0 +1,83 @@
+"""``tlf probe RECIPE|FOLDER --backbones NAME…``."""
+
+import os
+from pathlib import Path
+
+import click
+
+import tlf
+from tlf.cli.output import echo
+from tlf.cli.process import stopped_cleanly
+from tlf.errors import StoppedError
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path), metavar="RECIPE|FOLDER")
+@click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--backbones", multiple=True, metavar="NAME...",
+    help="The backbones to compare.  [default: the recipe's own]",
+)  # fmt: skip
+@click.option("--stages", is_flag=True, help="Also probe the output of every stage.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="The folder to write; a number is added if it exists.  [default: probes/NAME]",
+)  # fmt: skip
+def command(
+    data: Path,
+    more: tuple[str, ...],
+    backbones: tuple[str, ...],
+    stages: bool,
+    output: Path | None,
+) -> None:
+    r"""Find out which backbone suits your images.
+
+    The images are those of RECIPE, or of a FOLDER that holds a folder of images for each class.
+    Each backbone turns the train images into features once. Linear probes tell how well the
+    features tell the classes apart, on images that the probes have not seen. Nothing else is
+    trained, and the eval split stays unseen.
+
+    A backbone is LIBRARY/MODEL or LIBRARY/MODEL@WEIGHTS, PLUGIN:KIND, a table as [backbone] has it,
+    or a recipe, whose backbone it is:
+
+    \b
+    tlf probe my/images --backbones timm/resnet18 torchvision/resnet18@my/weights.pth
+    tlf probe my/images --backbones torchvision/resnet18@starter recipes/mine.toml
+    """
+    # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
+    from tlf.checks.plan import plan_to_check
+    from tlf.recipe.plan import with_splits
+    from tlf.runtime.files import check_creatable
+    from tlf.studies.backbones import plans_of
+    from tlf.studies.probe_page import default_folder
+
+    overrides, others = _sorted(more)
+    if others and not backbones:
+        raise click.UsageError(f"got {others[0]!r}; write --backbones before names of backbones")
+    names = [*backbones, *others]
+    plan = with_splits(plan_to_check(data, overrides, "probe"))
+    plans_of(plan, names)
+    output = output or default_folder(data)
+    check_creatable(output)
+    try:
+        with stopped_cleanly():
+            probed = tlf.show(tlf.probe(plan, names, stages=stages))
+    except KeyboardInterrupt:
+        advice = "what is computed is stored: write the same command to go on"
+        raise StoppedError(output, "Ctrl-C", advice) from None
+    if probed is not None:
+        folder = tlf.write_probe(probed, output)
+        shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+        echo(f"\npage      {shown / 'probe.html'}, with the figures in probe.json beside it")
+        click.get_current_context().exit(1 if probed.failed else 0)
+
+
+def _sorted(arguments: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The overrides among the arguments, and the others."""
+    overrides = [text for text in arguments if _is_override(text)]
+    return overrides, [text for text in arguments if not _is_override(text)]
+
+
+def _is_override(text: str) -> bool:
+    key, equals, _ = text.partition("=")
+    return bool(equals) and key.replace(".", "").replace("_", "").isalnum()

@@ -1,0 +1,252 @@
+"""Which backbone suits the images? Probes of the features of each, on the same folds."""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.checks.plan import plan_to_check
+from tlf.checks.probe import FOLDS
+from tlf.components import Split
+from tlf.data.workers import lost_processes_named
+from tlf.errors import (
+    DataError,
+    NotFiniteError,
+    PluginError,
+    RecipeError,
+    RunError,
+    WeightsError,
+    itemized,
+)
+from tlf.events import Notice, Prepared, Stored
+from tlf.metrics.figures import Figure
+from tlf.metrics.paired import joint_level, over_splits
+from tlf.plugins.attribution import blame_packages
+from tlf.recipe.plan import Plan, RecipeLike, find_splits
+from tlf.recipe.tables import table, titled
+from tlf.runtime.cores import processes
+from tlf.runtime.devices import describe, start_accelerator
+from tlf.studies.backbones import BackboneLike, plans_of
+from tlf.studies.cost import cost_of
+from tlf.studies.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
+from tlf.studies.probing import PROBES, Judged, judged_images, probe_rows
+from tlf.studies.stage_outputs import stage_outputs
+from tlf.training.embeddings import train_embeddings
+from tlf.training.job import Job, kernels_of, open_job, read_images
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from numpy.typing import NDArray
+
+ProbeEvent = Prepared | Notice | Stored | Probed
+
+
+def probe(
+    recipe: RecipeLike,
+    backbones: Sequence[BackboneLike] = (),
+    overrides: Sequence[str] = (),
+    *,
+    stages: bool = False,
+) -> Iterator[ProbeEvent]:
+    """Find out which backbone suits the images of a recipe or of a folder. Yields events, and at
+    last a ``Probed``. Nothing is trained but linear probes, and nothing is written but the cache.
+
+    The features of the train split are computed once with each backbone. Linear probes of them are
+    judged on images that they have not seen, by repeated stratified folds.
+
+    Parameters:
+        recipe: the path of a recipe, or of a folder with a folder of images for each class; or the
+            result of ``load_recipe``.
+        backbones: ``"timm/resnet18@a1_in1k"``, ``"torchvision/resnet18@my/weights.pth"``,
+            ``"plugin:kind"``, the path of a recipe, whose backbone it is; a table as ``[backbone]``
+            has it; or a component. Empty: the recipe's own.
+        overrides: ``key=value``, as on the command line.
+        stages: also probe the pooled output of every stage.
+
+    Raises:
+        TlfError: no images are found, there are too few, or no backbone can be built.
+        MemoryError, RuntimeError: Python's or torch's own error about too little memory.
+    """
+    if processes() > 1:
+        raise RunError(
+            f"a study must be one process, got {processes()}; start it without a launcher"
+        )
+    base = plan_to_check(recipe, overrides, "probe")
+    plans, splits = plans_of(base, backbones), find_splits(base)
+    kernels = kernels_of(base.recipe)
+    kernels.reserve()
+    accelerator = start_accelerator(base.recipe.precision)
+    yield from map(Notice, splits.notes)
+    found: list[_Right] = []
+    failed: list[FailedBackbone] = []
+    images: _Images | None = None
+    with lost_processes_named("probe again"), kernels.used_on(accelerator.device):
+        for name, plan in plans.items():
+            job = _opened(name, replace(plan, splits=splits), accelerator)
+            if isinstance(job, FailedBackbone):
+                failed.append(job)
+                yield Notice(f"{job.name} was not probed: {job.why}")
+                continue
+            with blame_packages(plan.plugins.packages):
+                job = yield from read_images(job, may_lose_classes=True)
+                images = images or _images(job)
+                yield from map(Notice, () if found else images.notes)
+                found.append((yield from _probed(name, job, images, stages)))
+    if images is None:
+        raise DataError(_none_loaded(failed))
+    notes = (*splits.notes, *images.notes)
+    yield _result(base, accelerator, images.judged, found, failed, notes)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of all backbones."""
+
+    judged: Judged
+    manifest: str
+    """SHA-256 over their names, labels and bytes."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Right:
+    """A backbone, and whether its best-known probe was right: (repeats, N)."""
+
+    backbone: ProbedBackbone
+    right: "NDArray[np.float64]"
+
+
+def _opened(name: str, plan: Plan, accelerator: "Accelerator") -> Job | FailedBackbone:
+    """The job of a backbone, or why it cannot be loaded: without a network, for example."""
+    try:
+        return open_job(plan, accelerator)
+    except (WeightsError, PluginError, RecipeError) as error:
+        problems = error.problems if isinstance(error, RecipeError) else [str(error)]
+        return FailedBackbone(name, "; ".join(problems))
+
+
+def _none_loaded(failed: Sequence[FailedBackbone]) -> str:
+    reasons = [f"{one.name}: {one.why}" for one in failed]
+    return itemized("--backbones must name one that can be loaded, got none", reasons)
+
+
+def _images(job: Job) -> _Images:
+    """The images that probes are judged on.
+
+    Raises:
+        DataError: there are too few.
+    """
+    train = job.splits.train
+    labels = job.labels["train"].numpy()
+    judged = judged_images(labels, _groups(train), job.splits.classes, job.recipe.seed)
+    notes = [f"{one.name} cannot be read: {one.why}; left out" for one in job.unreadable[:5]]
+    if (more := len(job.unreadable) - 5) > 0:
+        notes.append(f"{more} more images cannot be read; tlf check lists them")
+    for name, count in judged.left_out.items():
+        notes.append(
+            f"class {name!r} was left out: it has {count} of the {FOLDS} different train images "
+            "that folds need"
+        )
+    return _Images(judged, job.manifests["train"], tuple(notes))
+
+
+def _groups(split: Split) -> "NDArray[np.int64]":
+    """The number of the first image with the same bytes (N,)."""
+    first: dict[bytes, int] = {}
+    digests = (sha256(split.read(index)).digest() for index in range(len(split)))
+    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
+
+
+def _probed(
+    name: str, job: Job, images: _Images, stages: bool
+) -> Generator[Prepared | Notice | Stored, None, _Right]:
+    """Probe the features of a backbone, and with ``stages`` the output of each stage.
+
+    Raises:
+        DataError: images have changed since the first backbone saw them.
+        NotFiniteError: its features are no finite numbers.
+    """
+    if job.manifests["train"] != images.manifest:
+        raise DataError("train images have changed while backbones were probed; probe again")
+    outputs: Mapping[str, NDArray[np.float32]] = {}
+    with job.loaders:
+        if stages:
+            outputs = yield from stage_outputs(job)
+            rows = [*outputs.values()][-1]
+        else:
+            rows = (yield from train_embeddings(job)).numpy()
+    right = {}
+    for kind in PROBES:
+        right[kind] = yield from _right(name, rows, images.judged, kind)
+    every = []
+    for stage, output in outputs.items():
+        seen = yield from _right(f"{name}, {stage}", output, images.judged, PROBES[0])
+        every.append(StageProbed(stage, output.shape[1], _rate(seen, images.judged)))
+    cost = cost_of(job)
+    catalogue = job.plan.plugins.catalogue
+    backbone = ProbedBackbone(
+        name=name,
+        backbone=titled(table(job.recipe, catalogue)["backbone"]),
+        accuracy={kind: _rate(one, images.judged) for kind, one in right.items()},
+        features=rows.shape[1],
+        parameters=cost.parameters,
+        megabytes=cost.megabytes,
+        seconds=cost.seconds,
+        stages=tuple(every),
+    )
+    return _Right(backbone, right[PROBES[0]])
+
+
+def _right(
+    name: str, rows: "NDArray[np.float32]", judged: Judged, kind: str
+) -> "Generator[Prepared, None, NDArray[np.float64]]":
+    """Whether probes classified each image correctly when it was held out: (repeats, N)."""
+    if not np.isfinite(rows).all():
+        raise NotFiniteError(
+            f"features of {name} must be finite numbers, got others; write other weights or "
+            'precision = "no"'
+        )
+    found: list[NDArray[np.float64]] = []
+    for right in probe_rows(rows[judged.images], judged, kind):
+        found.append(right)
+        yield Prepared(f"{kind} probes of {name}", len(found), len(judged.folds))
+    return np.stack(found)
+
+
+def _rate(right: "NDArray[np.float64]", judged: Judged) -> Figure:
+    """How often probes were right. Its interval is that of the difference from never."""
+    found = over_splits(np.zeros_like(right), right, judged.folds)
+    return Figure(found.value, max(0.0, found.low), found.high)
+
+
+def _result(
+    plan: Plan,
+    accelerator: "Accelerator",
+    judged: Judged,
+    found: Sequence[_Right],
+    failed: Sequence[FailedBackbone],
+    notes: tuple[str, ...],
+) -> Probed:
+    """All backbones, the best first, each compared with the best."""
+    best, *others = sorted(found, key=lambda one: -one.right.mean())
+    level = joint_level(len(found))
+    compared = [
+        replace(one.backbone, behind=over_splits(best.right, one.right, judged.folds, level=level))
+        for one in others
+    ]
+    counts = np.bincount(judged.labels).tolist()
+    return Probed(
+        source=plan.source,
+        images=len(judged.images),
+        class_counts=dict(zip(judged.classes, counts, strict=True)),
+        folds=FOLDS,
+        repeats=len(judged.folds),
+        seed=plan.recipe.seed,
+        level=level,
+        device=describe(accelerator),
+        backbones=(best.backbone, *compared),
+        failed=tuple(failed),
+        notes=notes,
+    )

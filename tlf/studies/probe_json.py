@@ -1,0 +1,58 @@
+"""The content of probe.json."""
+
+from dataclasses import asdict
+from typing import Any
+
+from tlf.metrics.paired import CLAIM_FROM
+from tlf.metrics.resampling import LEVEL
+from tlf.metrics.verdict import verdict
+from tlf.studies.probed import Probed, ProbedBackbone
+
+FORMAT = 1
+"""It rises where a reader of the file has to change. Keys may be added without."""
+
+
+def as_json(probed: Probed) -> dict[str, Any]:
+    """A study as strict JSON has it; ``tlf/studies/README.md`` documents each key."""
+    return {
+        "format": FORMAT,
+        "source": probed.source,
+        "images": probed.images,
+        "classes": dict(probed.class_counts),
+        "folds": probed.folds,
+        "repeats": probed.repeats,
+        "seed": probed.seed,
+        "device": probed.device,
+        "intervals": {
+            "level": LEVEL,
+            "level_of_each_difference": probed.level,
+            "claims_from_splits": CLAIM_FROM,
+        },
+        "backbones": [_backbone(one) for one in probed.backbones],
+        "failed": [asdict(one) for one in probed.failed],
+        "notes": list(probed.notes),
+    }
+
+
+def _backbone(one: ProbedBackbone) -> dict[str, Any]:
+    behind = one.behind
+    return {
+        "name": one.name,
+        "backbone": dict(one.backbone),
+        "accuracy": {probe: asdict(figure) for probe, figure in one.accuracy.items()},
+        "features": one.features,
+        "parameters": one.parameters,
+        "megabytes": one.megabytes,
+        "seconds_per_image": one.seconds,
+        "difference_from_best": None
+        if behind is None
+        else {
+            **asdict(behind),
+            "distinguishable": bool(behind.better),
+            "verdict": verdict("the best", one.name, behind, "splits"),
+        },
+        "stages": [
+            {"stage": each.stage, "features": each.features, "accuracy": asdict(each.accuracy)}
+            for each in one.stages
+        ],
+    }
