@@ -242,7 +242,8 @@ class Recipe:
     output: PathText
     """The folder of the run's files."""
     start_from: PathText | None = None
-    """A run's ``model.safetensors``, whose backbone and head training starts from."""
+    """The folder of a run, or its ``model.safetensors``, whose backbone and head training starts
+    from."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks. Those of named components are loaded anyway."""
     extensions: Extensions = ()
