@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "init": {"init": "first_recipe.write", "FirstRecipe": "first_recipe.write"},
     "run": {"run": "runs.run"},
     "resume": {"resume": "runs.resume"},
     "stop": {"stop": "runs.stop"},
@@ -87,6 +88,8 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.events import Updated as Updated
     from tlf.exports.export import Exported as Exported
     from tlf.exports.export import export as export
+    from tlf.first_recipe.write import FirstRecipe as FirstRecipe
+    from tlf.first_recipe.write import init as init
     from tlf.inference.classifier import TrainedClassifier as TrainedClassifier
     from tlf.inference.head import PortableHead as PortableHead
     from tlf.inference.head import load_head as load_head
