@@ -214,8 +214,9 @@ class Recipe:
     """On NVIDIA GPUs: whether cuDNN tries its kernels and takes the fastest. Bits may differ."""
     batch_size: Count = 32
     """Images per update, over all processes together."""
-    accumulate: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Pieces in which a batch is computed, one after the other, to fit into memory."""
+    accumulate: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = 1
+    """Pieces in which a batch is computed, one after the other, to fit into memory: ``auto`` is the
+    fewest, found by trial before the run trains."""
     batchnorm: Literal["sync", "local"] = "sync"
     """Where BatchNorm that trains takes its statistics from: ``sync`` is all processes together,
     ``local`` each process by itself."""
