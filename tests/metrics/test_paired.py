@@ -1,0 +1,187 @@
+"""Comparisons over seeds and splits: their numbers by hand, and how often they claim wrongly."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from tlf.metrics import paired
+from tlf.metrics.paired import Difference, bca, joint_level, over_seeds, over_splits
+
+FOLDS = 5
+NOMINAL = 0.05
+
+
+def folds_of(labels, repeats, random):
+    """Repeated stratified folds (repeats, N)."""
+    found = np.empty((repeats, len(labels)), np.int64)
+    for row in found:
+        order = random.permutation(len(labels))
+        row[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels)) % FOLDS
+    return found
+
+
+def probed(features, labels, folds):
+    """Whether the nearest class mean of the other folds is right, for each image (repeats, N)."""
+    right = np.empty(folds.shape)
+    for row, fold in zip(right, folds, strict=True):
+        for part in range(FOLDS):
+            train, held_out = fold != part, fold == part
+            means = np.stack([features[train & (labels == k)].mean(0) for k in (0, 1)])
+            distances = ((features[held_out, None] - means) ** 2).sum(2)
+            row[held_out] = distances.argmin(1) == labels[held_out]
+    return right
+
+
+def probes(random, images, noises, repeats=3, wide=6):
+    """Candidates that see the same latent value of each image, each with a noise of its own."""
+    labels = random.integers(0, 2, images)
+    latent = (2 * labels - 1) * 0.8 + 0.7 * random.normal(size=images)
+    folds = folds_of(labels, repeats, random)
+    every = []
+    for noise in noises:
+        features = random.normal(size=(images, wide))
+        features[:, 0] = latent + noise * random.normal(size=images)
+        every.append(probed(features, labels, folds))
+    return every, folds
+
+
+def trained(random, images, seeds, lead=0.0):
+    """Two candidates with an effect of the image, of the seed, and of both."""
+    shared = random.normal(size=images) + 1.2
+    return [
+        shared + more + 0.6 * random.normal(size=images) + 0.3 * random.normal(size=(seeds, 1))
+        + 0.4 * random.normal(size=(seeds, images)) > 0
+        for more in (0.0, lead)
+    ]  # fmt: skip
+
+
+def test_the_variance_of_splits_is_corrected():
+    random = np.random.default_rng(0)
+    (first, second), folds = probes(random, 60, (1.5, 0.2))
+    found = over_splits(first, second, folds)
+    means = [(b - a)[fold == part].mean() for a, b, fold in zip(first, second, folds, strict=True)
+             for part in range(FOLDS)]  # fmt: skip
+    reach = t.ppf(0.975, 14) * np.sqrt(np.var(means, ddof=1) * (1 / 15 + 1 / 4))
+    assert found.value == pytest.approx(np.mean(second - first))
+    assert found.low == pytest.approx(found.value - reach)
+    assert found.high == pytest.approx(found.value + reach)
+    assert (found.images, found.draws) == (60, 15)
+
+
+def test_an_interval_is_no_narrower_than_that_of_images_drawn_anew():
+    random = np.random.default_rng(1)
+    first, second = np.zeros((4, 30)), (random.random((1, 30)) < 0.3).repeat(4, 0)
+    found = over_seeds(first, second)
+    low, high = bca(second[0].astype(float))
+    assert found.low <= low < high <= found.high
+
+
+def test_bca_is_scipys_and_ends_where_nothing_varies():
+    values = np.random.default_rng(0).random(50) ** 3
+    low, high = bca(values)
+    assert low < values.mean() < high
+    assert high - values.mean() > values.mean() - low  # skewed as the values are
+    assert bca(np.ones(4)) == (1.0, 1.0)
+    large = np.random.default_rng(0).random(2500)
+    assert bca(large)[0] == pytest.approx(large.mean() - 1.96 * large.std() / 50, abs=1e-3)
+
+
+def test_fewer_than_five_are_no_claim():
+    first, second = np.zeros((4, 50)), np.ones((4, 50))
+    assert over_seeds(first, second).low == 1
+    assert over_seeds(first, second).better == 0
+    again = over_seeds(np.zeros((5, 50)), np.ones((5, 50)))
+    assert again.better == 1
+    assert Difference(-0.2, -0.3, -0.1, 50, 5).better == -1
+
+
+def test_the_images_that_are_needed_tell():
+    """With so many images, the difference is seen in about 80 % of experiments."""
+    random = np.random.default_rng(3)
+    folds = folds_of(np.zeros(80, np.int64), 4, random)
+    first = (random.random((1, 80)) < 0.7).repeat(4, 0)
+    second = first.copy()
+    second[:, :3] = ~first[:, :3]
+    found = over_splits(first, second, folds)
+    assert found.better == 0
+    assert found.images_needed is None or found.images_needed > 80
+
+
+def test_more_seeds_help_where_images_are_many():
+    random = np.random.default_rng(4)
+    luck = np.array([0.10, -0.06, 0.08, -0.02, 0.05])[:, None]
+    first = (random.random((1, 4000)) < 0.5).repeat(5, 0)
+    second = np.where(random.random((5, 4000)) < np.abs(luck), luck > 0, first)
+    found = over_seeds(first, second)
+    assert found.better == 0
+    assert found.draws_needed > 5
+    assert found.images_needed is None
+
+
+def test_where_images_are_few_more_seeds_would_not_tell():
+    random = np.random.default_rng(5)
+    first = (random.random((1, 50)) < 0.5).repeat(10, 0)
+    second = first.copy()
+    second[:, :9] = random.random(9) < 0.6  # the same in every seed
+    found = over_seeds(first, second)
+    assert found.better == 0
+    assert found.draws_needed is None
+    assert found.images_needed > 50
+
+
+def test_equal_candidates_are_not_told_apart():
+    right = np.random.default_rng(0).random((5, 40)) < 0.8
+    found = over_seeds(right, right)
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert found.better == 0
+    assert found.images_needed is found.draws_needed is None
+
+
+def claims(simulations, images, noises=(0.6, 0.6, 0.6), seed=0):
+    """The rate of experiments in which any pair of candidates is told apart."""
+    random, wrong = np.random.default_rng(seed), 0
+    level = joint_level(len(noises))
+    for _ in range(simulations):
+        every, folds = probes(random, images, noises)
+        pairs = combinations(every, 2)
+        wrong += any(over_splits(a, b, folds, level=level).better for a, b in pairs)
+    return wrong / simulations
+
+
+def seed_claims(simulations, images, seeds, lead=0.0):
+    random = np.random.default_rng(seeds)
+    found = [over_seeds(*trained(random, images, seeds, lead)) for _ in range(simulations)]
+    return np.mean([one.better > 0 for one in found]), np.mean([one.better != 0 for one in found])
+
+
+@pytest.fixture
+def rough(monkeypatch):
+    """A quick bootstrap."""
+    monkeypatch.setattr(paired, "RESAMPLES", 499)
+
+
+@pytest.mark.usefixtures("rough")
+def test_claims_are_seldom_wrong_and_often_right():
+    assert claims(20, 40) <= 0.1
+    assert seed_claims(40, 60, 5)[1] <= 0.15
+    assert claims(5, 100, (3.0, 0.1)) > 0.7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", [30, 60, 150])
+def test_three_equal_candidates_of_splits(images, monkeypatch):
+    """In 1,000 experiments, any wrong claim among three pairs."""
+    monkeypatch.setattr(paired, "RESAMPLES", 1999)
+    assert claims(1000, images) <= NOMINAL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [5, 10])
+@pytest.mark.parametrize("images", [40, 150])
+def test_two_equal_candidates_of_seeds(images, seeds, monkeypatch):
+    """In 1,000 experiments; the second standard error is what 1,000 leave open."""
+    monkeypatch.setattr(paired, "RESAMPLES", 1999)
+    rate = seed_claims(1000, images, seeds)[1]
+    assert rate <= NOMINAL + 2 * np.sqrt(NOMINAL * (1 - NOMINAL) / 1000)

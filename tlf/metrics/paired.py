@@ -1,0 +1,183 @@
+"""Two candidates on the same images, each over several seeds or splits: how much better is the
+second one, and is that more than chance?
+
+A result varies with the images, and with what was drawn: the seed, or the split. An interval
+covers both. It is the hull of two: that of a t-test whose variance counts both, and that of a BCa
+bootstrap over images. So both have to exclude zero before one candidate is called better.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.metrics.comparison import POWER
+from tlf.metrics.resampling import LEVEL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CLAIM_FROM = 5
+"""Fewer seeds or splits allow no claim: they say too little about how results vary."""
+
+RESAMPLES = 9999
+"""Of the bootstrap: several comparisons need quantiles far out."""
+
+_AT_ONCE = 1_000_000
+"""Values that are held in memory at once (8 MB)."""
+
+_MOST_BCA = 2000
+"""Images up to which the bootstrap is corrected (BCa), which takes the square of their number. Of
+more, the mean is so nearly normal that the correction changes nothing."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much the second candidate is better than the first, on the same images."""
+
+    value: float
+    """The mean over images, and over seeds or splits."""
+    low: float
+    high: float
+    images: int
+    draws: int
+    """Seeds or splits."""
+    images_needed: int | None = None
+    """About how many images would tell the candidates apart (80 % power), if the difference really
+    is ``value``. None where they can be told apart, are equal, or more seeds would do."""
+    draws_needed: int | None = None
+    """About how many seeds would, with these images. None likewise; more splits of the same images
+    never would."""
+
+    @property
+    def better(self) -> int:
+        """1 where the second candidate is better, -1 where the first is, 0 where that cannot be
+        told.
+        """
+        if self.draws < CLAIM_FROM:
+            return 0
+        return int(self.low > 0) - int(self.high < 0)
+
+
+def joint_level(candidates: int) -> float:
+    """The level of the interval of each pair, so that those of all pairs hold together in 95 %
+    (Bonferroni). Which candidate is the best is known only from the same results, so a comparison
+    with it counts as one of all pairs.
+
+    >>> joint_level(2), round(joint_level(3), 4)
+    (0.95, 0.9833)
+    """
+    pairs = candidates * (candidates - 1) // 2
+    return 1 - (1 - LEVEL) / max(1, pairs)
+
+
+def over_splits(
+    first: "NDArray[np.float64]",
+    second: "NDArray[np.float64]",
+    folds: "NDArray[np.int64]",
+    *,
+    level: float = LEVEL,
+) -> Difference:
+    """Compare two candidates by repeated cross-validation.
+
+    The train sets of folds overlap, so results of folds are no independent draws. Their variance is
+    corrected for that (Nadeau and Bengio, 2003, Machine Learning 52:239; for repeated folds:
+    Bouckaert and Frank, 2004).
+
+    Parameters:
+        first: (repeats, N), whether each image was classified correctly when it was held out.
+        second: (repeats, N), the same.
+        folds: (repeats, N), the fold that held each image out, from 0.
+        level: of the interval.
+    """
+    differences = np.asarray(second, np.float64) - first
+    parts = int(folds.max()) + 1
+    means = np.array([d[f == part].mean() for d, f in zip(differences, folds, strict=True)
+                      for part in range(parts)])  # fmt: skip
+    variance = _variance(means) * (1 / len(means) + 1 / (parts - 1))
+    low, high = _hull(differences, variance, len(means) - 1, level)
+    found = Difference(float(differences.mean()), low, high, differences.shape[1], len(means))
+    if found.better or not found.value:
+        return found
+    reached = _reached(found.value, len(means) - 1, level)
+    return replace(found, images_needed=_more(found.images, variance / reached))
+
+
+def over_seeds(
+    first: "NDArray[np.float64]", second: "NDArray[np.float64]", *, level: float = LEVEL
+) -> Difference:
+    """Compare two candidates that were each trained with several seeds and evaluated on the same
+    images. The n-th seed of both is the same.
+
+    Images and seeds are both drawn from many: the variance is that of a two-way layout with random
+    effects, its degrees of freedom those of Satterthwaite (1946).
+
+    Parameters:
+        first: (seeds, N), whether each image was classified correctly. At least 2 seeds.
+        second: (seeds, N), the same.
+        level: of the interval.
+    """
+    differences = np.asarray(second, np.float64) - first
+    seeds, images = differences.shape
+    by_image, by_seed = differences.mean(0), differences.mean(1)
+    rest = differences - by_image - by_seed[:, None] + differences.mean()
+    noise = float((rest**2).sum()) / ((seeds - 1) * (images - 1)) / (seeds * images)
+    of_images, of_seeds = _variance(by_image) / images, _variance(by_seed) / seeds
+    variance = max(of_images + of_seeds - noise, of_images, of_seeds)
+    parts = of_images**2 / (images - 1) + of_seeds**2 / (seeds - 1)
+    freedom = variance**2 / parts if parts else 1.0
+    low, high = _hull(differences, variance, freedom, level)
+    found = Difference(float(differences.mean()), low, high, images, seeds)
+    if found.better or not found.value:
+        return found
+    reached = _reached(found.value, freedom, level)
+    constant = max(0.0, of_images - noise)  # what no number of seeds takes away
+    if constant < reached:
+        return replace(
+            found, draws_needed=_more(seeds, (variance - constant) / (reached - constant))
+        )
+    return replace(found, images_needed=_more(images, variance / reached))
+
+
+def bca(values: "NDArray[np.float64]", *, level: float = LEVEL) -> tuple[float, float]:
+    """The BCa bootstrap interval of a mean over images. ``values``: (N,)."""
+    from scipy.stats import bootstrap
+
+    if len(values) < 2 or not np.ptp(values):
+        return float(values.mean()), float(values.mean())
+    interval = bootstrap(
+        (values,), np.mean, n_resamples=RESAMPLES, batch=max(1, _AT_ONCE // len(values)),
+        confidence_level=level, method="BCa" if len(values) <= _MOST_BCA else "percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    return float(interval.low), float(interval.high)
+
+
+def _hull(
+    differences: "NDArray[np.float64]", variance: float, freedom: float, level: float
+) -> tuple[float, float]:
+    """The hull of the interval of a t-test and of the bootstrap over images."""
+    from scipy.stats import t
+
+    value = float(differences.mean())
+    reach = float(t.ppf((1 + level) / 2, freedom)) * sqrt(variance)
+    low, high = bca(differences.mean(0), level=level)
+    return max(-1.0, min(low, value - reach)), min(1.0, max(high, value + reach))
+
+
+def _variance(values: "NDArray[np.float64]") -> float:
+    return float(values.var(ddof=1))
+
+
+def _reached(value: float, freedom: float, level: float) -> float:
+    """The variance at which a difference is told from zero with a power of 80 %."""
+    from scipy.stats import t
+
+    quantiles: float = t.ppf((1 + level) / 2, freedom) + t.ppf(POWER, freedom)
+    return (value / quantiles) ** 2
+
+
+def _more(count: int, factor: float) -> int:
+    """So many times as many, and at least one more."""
+    return max(count + 1, ceil(count * factor))
