@@ -18,6 +18,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Checked": "checks.checked",
         "write_check": "reports.check_page",
     },
+    "compare": {
+        "compare": "studies.compare.compare",
+        "Compared": "studies.compare.compared",
+        "write_comparison": "studies.compare.files",
+    },
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
@@ -119,3 +124,6 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.resume import resume as resume
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop
+    from tlf.studies.compare.compare import compare as compare
+    from tlf.studies.compare.compared import Compared as Compared
+    from tlf.studies.compare.files import write_comparison as write_comparison

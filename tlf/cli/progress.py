@@ -24,12 +24,14 @@ from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
+from tlf.studies.compare.compared import Compared
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
 
 if TYPE_CHECKING:
     from tlf.checks.check import CheckEvent
+    from tlf.studies.compare.compare import CompareEvent
 
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
@@ -40,11 +42,16 @@ def show(  # type: ignore[overload-overlap]  # both have events of preparing
     events: Iterable[RunStarted | Event | RunResult], console: Console | None = None
 ) -> RunResult | None: ...
 @overload
-def show(events: "Iterable[CheckEvent]", console: Console | None = None) -> Checked | None: ...
+def show(  # type: ignore[overload-overlap]
+    events: "Iterable[CheckEvent]", console: Console | None = None
+) -> Checked | None: ...
+@overload
+def show(events: "Iterable[CompareEvent]", console: Console | None = None) -> Compared | None: ...
 def show(
-    events: "Iterable[RunStarted | Event | RunResult | CheckEvent]", console: Console | None = None
-) -> RunResult | Checked | None:
-    """Show a run or a check until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
+    events: "Iterable[RunStarted | Event | RunResult | CheckEvent | CompareEvent]",
+    console: Console | None = None,
+) -> RunResult | Checked | Compared | None:
+    """Show a run, a check or a comparison until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
 
     A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
@@ -65,11 +72,11 @@ def show(
                 progress.update(event)
                 continue
             progress.clear()
-            if isinstance(event, Checked):
+            if isinstance(event, Checked | Compared):
                 say(console, f"\n{event}")
             else:
                 _show_one(event, job, console)
-    return event if isinstance(event, RunResult | Checked) else None
+    return event if isinstance(event, RunResult | Checked | Compared) else None
 
 
 def _console() -> Console:

@@ -1,0 +1,1 @@
+"""Studies: many runs or many probes, and what can be told from them."""
