@@ -83,17 +83,8 @@ def _freezing(plan: Plan) -> Variants:
         raise RecipeError([problem], plan.source)
     both = f"{{ head = {rate}, backbone = {SLOWER * rate} }}"
     train = {"early stages frozen": stages - stages // 3, "all but the last stage frozen": 1}
-    return [
-        (
-            name,
-            [
-                _phases(
-                    _phase("top", f'{{ kind = "all-but-last", stages = {count} }}', epochs, both)
-                )
-            ],
-        )
-        for name, count in train.items()
-    ]
+    policies = {n: f'{{ kind = "all-but-last", stages = {count} }}' for n, count in train.items()}
+    return [(n, [_phases(_phase("top", policy, epochs, both))]) for n, policy in policies.items()]
 
 
 PRESETS: Mapping[str, Preset] = {
