@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "init": {"init": "first_recipe.write", "FirstRecipe": "first_recipe.write"},
     "run": {"run": "runs.run"},
     "resume": {"resume": "runs.resume"},
     "stop": {"stop": "runs.stop"},
@@ -21,6 +22,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "probe": "studies.probe",
         "Probed": "studies.probed",
         "write_probe": "studies.probe_page",
+    },
+    "compare": {
+        "compare": "studies.compare.compare",
+        "Compared": "studies.compare.compared",
+        "write_comparison": "studies.compare.files",
     },
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
@@ -94,6 +100,8 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.events import Updated as Updated
     from tlf.exports.export import Exported as Exported
     from tlf.exports.export import export as export
+    from tlf.first_recipe.write import FirstRecipe as FirstRecipe
+    from tlf.first_recipe.write import init as init
     from tlf.inference.classifier import TrainedClassifier as TrainedClassifier
     from tlf.inference.head import PortableHead as PortableHead
     from tlf.inference.head import load_head as load_head
@@ -124,6 +132,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop
     from tlf.simulator.simulate import simulate as simulate
+    from tlf.studies.compare.compare import compare as compare
+    from tlf.studies.compare.compared import Compared as Compared
+    from tlf.studies.compare.files import write_comparison as write_comparison
     from tlf.studies.probe import probe as probe
     from tlf.studies.probe_page import write_probe as write_probe
     from tlf.studies.probed import Probed as Probed

@@ -6,10 +6,17 @@ import re
 import subprocess
 import sys
 
+import pytest
 import torch
+from safetensors.torch import load_file
 
 import tlf as package
-from tlf.runs.provenance import _git_revision
+from small import TWO_PHASES, write_recipe
+from tlf.errors import WeightsError
+from tlf.recipe.plan import read_plan
+from tlf.runs.provenance import _git_revision, provenance
+from tlf.runtime.devices import start_accelerator
+from tlf.training.job import open_job
 
 
 def test_it_has_versions_plugins_images_and_hashes(finished, images):
@@ -48,3 +55,47 @@ def test_the_git_revision_is_that_of_the_recipes_folder(tmp_path):
 def test_without_git_there_is_no_revision(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert _git_revision(tmp_path) is None
+
+
+@pytest.mark.parametrize("file", ["", "model.safetensors"])
+def test_a_run_starts_from_the_best_backbone_of_another_run(tmp_path, finished, images, file):
+    weights = finished / file
+    table = f'[backbone]\nkind = "timm"\nmodel = "test_resnet.r160_in1k"\nweights = "{weights}"\n'
+    plan = read_plan(write_recipe(tmp_path / "recipe.toml", images, table + TWO_PHASES))
+    job = open_job(plan, start_accelerator("no"))
+    trained = load_file(finished / "model.safetensors")
+    backbone = job.classifier.backbone.state_dict()
+    assert all(torch.equal(trained[name], tensor) for name, tensor in backbone.items())
+    (started,) = provenance(job)["started_from"]
+    earlier = json.loads((finished / "provenance.json").read_text())
+    assert (started["key"], started["folder"]) == ("backbone.weights", str(finished))
+    assert started["recipe_sha256"] == earlier["recipe_sha256"]
+    assert started["data_sha256"] == earlier["data_sha256"]
+    assert started["backbone_sha256"] == provenance(job)["backbone_sha256"]
+    assert started["classes"] == ["circles", "squares"]
+    assert started["metrics"].keys() >= {"eval_loss", "eval_top1"}
+    assert started["started_from"] == []
+
+
+def test_the_runs_that_a_run_has_started_from_are_handed_on(tmp_path, run_copy, images):
+    recorded = json.loads((run_copy / "provenance.json").read_text())
+    recorded["started_from"] = [{"key": "start_from", "folder": "runs/first"}]
+    (run_copy / "provenance.json").write_text(json.dumps(recorded))
+    text = f'start_from = "{run_copy}"\n{TWO_PHASES}'
+    plan = read_plan(write_recipe(tmp_path / "recipe.toml", images, text))
+    job = open_job(plan, start_accelerator("no"))
+    assert torch.equal(
+        load_file(run_copy / "model.safetensors")["fc.weight"], job.classifier.head.weight
+    )
+    (started,) = provenance(job)["started_from"]
+    assert started["key"] == "start_from"
+    assert started["started_from"] == recorded["started_from"]
+
+
+@pytest.mark.parametrize("key", ["start_from", "backbone.weights"])
+def test_a_run_without_a_model_is_named(tmp_path, run_copy, images, key):
+    (run_copy / "model.safetensors").unlink()
+    recipe = write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES)
+    plan = read_plan(recipe, [f"{key}={run_copy}"])
+    with pytest.raises(WeightsError, match=r"the run in .*run has no model yet; wait for its end"):
+        open_job(plan, start_accelerator("no"))

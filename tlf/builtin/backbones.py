@@ -56,8 +56,8 @@ class Torchvision:
     """torchvision's name for the architecture."""
     weights: Annotated[str, IsPath(when=_is_file)] = "DEFAULT"
     """``DEFAULT`` or another published name (``IMAGENET1K_V1``), a file (.safetensors, .pth, .pt,
-    .bin, .ckpt), ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random
-    weights)."""
+    .bin, .ckpt), the folder of a run (``runs/mine``: its best backbone), ``starter`` (ResNet-18
+    weights that come with tlf), or ``none`` (random weights)."""
     weights_key: str = ""
     """Which network of a file that holds several: a part of the names before its tensors', such as
     ``teacher``."""
@@ -166,8 +166,8 @@ class Timm:
     """timm's name for the architecture; ``architecture.tag`` also names its weights."""
     weights: Annotated[str, IsPath(when=_is_file)] = "default"
     """``default`` or another published tag (``a1_in1k``), ``hf-hub:organisation/name``, a file
-    (.safetensors, .pth, .pt, .bin, .ckpt), ``starter`` (ResNet-18 weights that come with tlf), or
-    ``none`` (random weights)."""
+    (.safetensors, .pth, .pt, .bin, .ckpt), the folder of a run (``runs/mine``: its best backbone),
+    ``starter`` (ResNet-18 weights that come with tlf), or ``none`` (random weights)."""
     weights_key: str = ""
     """Which network of a file that holds several: a part of the names before its tensors', such as
     ``teacher``."""

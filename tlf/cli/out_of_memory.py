@@ -6,8 +6,8 @@ torch raises a type of its own only for a GPU; elsewhere the text alone says wha
 import re
 
 _SMALLER = (
-    "write a smaller batch_size, accumulate = 2 or more (a batch in that many parts), or a smaller "
-    "transforms.size, head or backbone"
+    'write a smaller batch_size, accumulate = "auto" (a batch in as many parts as it takes), or a '
+    "smaller transforms.size, head or backbone"
 )
 
 

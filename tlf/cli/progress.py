@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, overload
+from typing import TYPE_CHECKING, Protocol, TypeAlias, overload
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -32,6 +32,7 @@ from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
+from tlf.studies.compare.compared import Compared
 from tlf.studies.probed import Probed
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
@@ -39,8 +40,13 @@ from tlf.training.trainer import Event
 
 if TYPE_CHECKING:
     from tlf.checks.check import CheckEvent
+    from tlf.studies.compare.compare import CompareEvent
     from tlf.studies.probe import ProbeEvent
 
+    StudyEvent: TypeAlias = CheckEvent | ProbeEvent | CompareEvent
+
+Study: TypeAlias = Checked | Probed | Compared
+"""A result that is printed as it is."""
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
 
@@ -55,21 +61,25 @@ def show(  # type: ignore[overload-overlap]
     events: "Iterable[CheckEvent]", console: Console | None = None
 ) -> Checked | None: ...
 @overload
-def show(events: "Iterable[ProbeEvent]", console: Console | None = None) -> Probed | None: ...
+def show(  # type: ignore[overload-overlap]
+    events: "Iterable[ProbeEvent]", console: Console | None = None
+) -> Probed | None: ...
+@overload
+def show(events: "Iterable[CompareEvent]", console: Console | None = None) -> Compared | None: ...
 def show(
-    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | CheckEvent | ProbeEvent]",
+    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | StudyEvent]",
     console: Console | None = None,
-) -> RunResult | Checked | Probed | None:
-    """Show a run, a check or a probe until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
+) -> RunResult | Study | None:
+    """Show a run, a check or a study until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
 
     A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
     Parameters:
-        events: what ``run``, ``resume``, ``check`` or ``probe`` yields.
+        events: what ``run``, ``resume``, ``check``, ``probe`` or ``compare`` yields.
         console: where to print; stdout by default.
 
     Returns:
-        The result of the run, the check or the probe; None if none was yielded.
+        The result of the run, the check or the study; None if none was yielded.
     """
     console, job, event = console or _console(), None, None
     with _Bar(console) if _has_bar(console) else _Lines(console) as progress:
@@ -81,13 +91,13 @@ def show(
                 progress.update(event)
                 continue
             progress.clear()
-            if isinstance(event, Checked | Probed):
+            if isinstance(event, Study):
                 say(console, f"\n{event}")
             elif isinstance(event, SimulatorStarted):
                 say(console, f"page      {event.address}")
             else:
                 _show_one(event, job, console)
-    return event if isinstance(event, RunResult | Checked | Probed) else None
+    return event if isinstance(event, RunResult | Study) else None
 
 
 def _console() -> Console:

@@ -40,7 +40,8 @@ class StoredWeights:
 
 
 def read(path: Path) -> StoredWeights:
-    """Read a file of weights: safetensors, or a file of ``torch.save``. Runs no code from it.
+    """Read a file of weights: safetensors, or a file of ``torch.save``. Runs no code from it. The
+    folder of a run stands for its best model.
 
     The tensors may be under a key such as ``state_dict``. The prefixes ``module.`` and
     ``_orig_mod.``, which torch adds to every name, are removed.
@@ -48,6 +49,7 @@ def read(path: Path) -> StoredWeights:
     Raises:
         WeightsError: there is no such file, or it holds anything but plain tensors, or is damaged.
     """
+    path = model_of(path)
     check_path(path)
     safe = is_safetensors(path) or path.suffix.lower() == ".safetensors"
     try:
@@ -61,6 +63,22 @@ def read(path: Path) -> StoredWeights:
         fault = "is not a whole safetensors file" if safe else "cannot be read as torch weights"
         raise WeightsError(f"{path} {fault}: {_reason(error)}; copy it again") from error
     return stored
+
+
+def model_of(path: Path) -> Path:
+    """The file of weights that a path stands for: of a run's folder, that of its best model.
+
+    Raises:
+        WeightsError: the run has no model.
+    """
+    if not (path / "recipe.toml").is_file():
+        return path
+    model = path / "model.safetensors"
+    if not model.is_file():
+        raise WeightsError(
+            f"the run in {path} has no model yet; wait for its end, or stop it: tlf stop {path}"
+        )
+    return model
 
 
 def _read_safetensors(path: Path) -> StoredWeights:

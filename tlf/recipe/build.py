@@ -104,7 +104,7 @@ def _load_trained(path: Path, name: str, classifier: Classifier) -> None:
         fit(classifier, trained)
     except WeightsError as error:
         raise WeightsError(
-            f"start_from must be the model.safetensors of a run with the same backbone, head and "
+            f"start_from must be a run, or its model.safetensors, with the same backbone, head and "
             f"number of classes, got {path}: {error}"
         ) from error
 

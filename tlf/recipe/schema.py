@@ -214,8 +214,9 @@ class Recipe:
     """On NVIDIA GPUs: whether cuDNN tries its kernels and takes the fastest. Bits may differ."""
     batch_size: Count = 32
     """Images per update, over all processes together."""
-    accumulate: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Pieces in which a batch is computed, one after the other, to fit into memory."""
+    accumulate: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = 1
+    """Pieces in which a batch is computed, one after the other, to fit into memory: ``auto`` is the
+    fewest, found by trial before the run trains."""
     batchnorm: Literal["sync", "local"] = "sync"
     """Where BatchNorm that trains takes its statistics from: ``sync`` is all processes together,
     ``local`` each process by itself."""
@@ -242,7 +243,8 @@ class Recipe:
     output: PathText
     """The folder of the run's files."""
     start_from: PathText | None = None
-    """A run's ``model.safetensors``, whose backbone and head training starts from."""
+    """The folder of a run, or its ``model.safetensors``, whose backbone and head training starts
+    from."""
     plugins: tuple[Text, ...] = ()
     """Plugins to load for their hooks. Those of named components are loaded anyway."""
     extensions: Extensions = ()

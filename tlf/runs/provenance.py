@@ -4,14 +4,17 @@ is resumed with changes, a chapter begins; the earlier ones are kept.
 
 import platform
 import subprocess
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from tlf.inference.metadata import read_metadata
+from tlf.recipe.schema import Recipe
 from tlf.runs.changes import Changes
-from tlf.runs.folder import FORMAT
+from tlf.runs.folder import FORMAT, read_provenance, run_of
 from tlf.runs.identity import job_identity
 from tlf.runtime.devices import describe
 from tlf.training.job import Job
@@ -33,6 +36,7 @@ def provenance(job: Job) -> dict[str, Any]:
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
         "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
+        "started_from": [*_started_from(job.recipe)],
         "notes": [*job.splits.notes, *job.built.notes],
     }
 
@@ -47,6 +51,28 @@ def next_chapter(changes: Changes, job: Job, epochs: int) -> dict[str, Any]:
         "changes": [*changes.sentences],
         "earlier": [*chapters, earlier],
     }
+
+
+def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """The runs whose models a run starts from, and the runs that those have started from."""
+    named = {
+        "backbone.weights": getattr(recipe.backbone, "weights", None),
+        "start_from": recipe.start_from,
+    }
+    for key, weights in named.items():
+        folder = None if weights is None else run_of(Path(weights))
+        if folder is not None:
+            model = read_metadata(folder / "model.safetensors")
+            earlier = read_provenance(folder)
+            yield {
+                "key": key,
+                "folder": str(folder),
+                "backbone_sha256": model.backbone["sha256"],
+                "classes": [*model.classes],
+                "metrics": dict(model.metrics),
+                **{name: earlier.get(name) for name in ("recipe_sha256", "data_sha256")},
+                "started_from": earlier.get("started_from", []),
+            }
 
 
 def _git_revision(folder: Path) -> str | None:

@@ -31,6 +31,7 @@ from tlf.runtime.processes import from_main
 from tlf.runtime.stored.state import has_state, state_file
 from tlf.training.checkpoint.state_file import restore
 from tlf.training.job import norm_notes
+from tlf.training.segments.pieces import fit_pieces
 from tlf.training.state import State
 
 
@@ -82,7 +83,7 @@ def resumed(
             # The folder may be on the machine of the main process alone.
             owning = owned_run(folder, further=bool(overrides))
             note = from_main(lambda: exits.enter_context(owning))
-            job = yield from opened(read_plan())
+            job = yield from fit_pieces((yield from opened(read_plan())))
             changes = from_main(lambda: find_changes(folder, job, overrides))
             check_allowed(folder, changes, changed=changed)
             stored = from_main(lambda: has_state(folder))

@@ -18,6 +18,7 @@ from tlf.runs.record import RunEvent, RunStarted, opened, train_recorded
 from tlf.runtime.devices import join_processes
 from tlf.runtime.processes import from_main
 from tlf.training.job import Job, norm_notes
+from tlf.training.segments.pieces import fit_pieces
 from tlf.training.state import State
 
 
@@ -50,7 +51,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
         with lost_processes_named("start all processes again"):
             join_processes()
             from_main(lambda: check_writable(plan.recipe.output))
-            job = yield from opened(plan)
+            job = yield from fit_pieces((yield from opened(plan)))
             folder, note = from_main(lambda: _begun(exits, job))
         yield RunStarted(folder, job, 0)
         yield from map(

@@ -1,7 +1,13 @@
 """How much memory is free."""
 
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 _SYSTEM = Path("/proc/meminfo")
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
@@ -19,3 +25,51 @@ def free_memory() -> int:
     with suppress(OSError, ValueError):  # ValueError: the container has no limit, "max"
         free = min(free, int(_CONTAINER.read_text()))
     return free
+
+
+@contextmanager
+def keeping_free(device: "torch.device", share: float) -> Iterator[None]:
+    """Let this process take only a part of the memory that is free now: what needs more fails, as
+    if there were none. Where this cannot be said to the system, nothing is kept free.
+
+    Parameters:
+        device: whose memory.
+        share: how much of its free memory is kept free, from 0 to 1.
+    """
+    if device.type == "cuda":
+        with _cuda_keeping_free(device, share):
+            yield
+    elif device.type == "cpu" and sys.platform == "linux" and (free := free_memory()):
+        with _cpu_keeping_free(free, share):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _cuda_keeping_free(device: "torch.device", share: float) -> Iterator[None]:
+    import torch
+
+    free, whole = torch.cuda.mem_get_info(device)
+    allowed = torch.cuda.memory_reserved(device) + (1 - share) * free
+    torch.cuda.set_per_process_memory_fraction(min(1.0, allowed / whole), device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+
+
+@contextmanager
+def _cpu_keeping_free(free: int, share: float) -> Iterator[None]:
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    used = pages * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        free = min(free, max(0, soft - used))
+    resource.setrlimit(resource.RLIMIT_AS, (used + int((1 - share) * free), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

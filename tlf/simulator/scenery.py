@@ -139,5 +139,5 @@ def _left_out(job: Job) -> Iterator[str]:
             yield f"ema of the phase {phase.name} is left out here: weights are not averaged."
     if any(type(phase.scheduler).__name__ != "Constant" for phase in recipe.phases):
         yield "Learning rates stay the same from step to step here; no scheduler changes them."
-    if job.plan.recipe.accumulate > 1:
+    if job.plan.recipe.accumulate != 1:
         yield "A batch is computed whole here, not in pieces as accumulate has it."

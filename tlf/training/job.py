@@ -100,6 +100,11 @@ class Job:
         """The validated recipe."""
         return self.plan.recipe
 
+    @property
+    def pieces(self) -> int:
+        """Pieces in which a batch is computed; 1 until a run has found what ``auto`` stands for."""
+        return 1 if self.recipe.accumulate == "auto" else self.recipe.accumulate
+
     def summed(self, values: Sequence[float]) -> list[float]:
         """The sum of each value over all processes. All of them have to call this."""
         return summed(self.accelerator, self.group, values)
@@ -162,13 +167,13 @@ def _negative(loss: float) -> str:
 
 def largest_piece(job: Job) -> int:
     """The largest number of images of a batch that a process trains on at once."""
-    return _largest(job, job.accelerator.num_processes)
+    return largest_share(job, job.pieces, job.accelerator.num_processes)
 
 
 def norm_notes(job: Job) -> Iterator[str]:
     """A sentence for each reason why BatchNorm does not take its statistics from whole batches."""
     recipe = job.recipe
-    local, pieces = recipe.batchnorm == "local", recipe.accumulate > 1
+    local, pieces = recipe.batchnorm == "local", job.pieces > 1
     if not (local or pieces) or trains_norms(job.plan, job.classifier) is None:
         return
     if local:
@@ -179,18 +184,16 @@ def norm_notes(job: Job) -> Iterator[str]:
         )
     if pieces:
         yield (
-            f"accumulate = {recipe.accumulate}: BatchNorm takes its statistics from pieces of "
-            f"{_largest(job, 1)} images, not from batches of {recipe.batch_size}"
+            f"accumulate = {job.pieces}: BatchNorm takes its statistics from pieces of "
+            f"{largest_share(job, job.pieces, 1)} images, not from batches of {recipe.batch_size}"
         )
 
 
-def _largest(job: Job, processes: int) -> int:
+def largest_share(job: Job, pieces: int, processes: int) -> int:
+    """The most images of a batch in so many pieces that a process computes at once."""
     batch = range(min(job.recipe.batch_size, len(job.splits.train)))
-    return max(
-        share.count
-        for process in range(processes)
-        for share in deal(batch, job.recipe.accumulate, process, processes, together=False)
-    )
+    shares = (deal(batch, pieces, n, processes, together=False) for n in range(processes))
+    return max(share.count for own in shares for share in own)
 
 
 def eval_batch(job: Job) -> int:
@@ -201,7 +204,7 @@ def eval_batch(job: Job) -> int:
     """
     if job.accelerator.device.type == "cpu":
         return EVAL_BATCH
-    return max(EVAL_BATCH, -(-job.recipe.batch_size // job.recipe.accumulate))
+    return max(EVAL_BATCH, -(-job.recipe.batch_size // job.pieces))
 
 
 def open_job(plan: Plan, accelerator: Accelerator) -> Job:

@@ -223,7 +223,7 @@ _LONE = (
 def trains_backbone(plan: Plan, classifier: Classifier) -> str | None:
     """The name of the first phase in which the backbone trains, or may train; None without one."""
     for phase in plan.recipe.phases:
-        if not all({*classifier.backbone_names} <= f for f in _possible(plan, classifier, phase)):
+        if not all({*classifier.backbone_names} <= f for f in possible(plan, classifier, phase)):
             return phase.name
     return None
 
@@ -233,18 +233,18 @@ def trains_norms(plan: Plan, classifier: Classifier) -> str | None:
 
     It leaves the modules in the modes of a phase.
     """
+    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in classifier.modules()):
+        return None
     for phase in plan.recipe.phases:
-        for frozen in _possible(plan, classifier, phase):
+        for frozen in possible(plan, classifier, phase):
             set_modes(classifier, frozen)
             if trains_batchnorm(classifier):
                 return phase.name
     return None
 
 
-def _possible(plan: Plan, classifier: Classifier, phase: Phase) -> Iterator[frozenset[str]]:
+def possible(plan: Plan, classifier: Classifier, phase: Phase) -> Iterator[frozenset[str]]:
     """Every answer of the policies of a phase that can be foreseen, each once."""
-    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in classifier.modules()):
-        return
     start = Progress(0, phase.epochs, monitor=plan.recipe.monitor)
     seen = {frozen_in(plan, classifier, phase, start)}
     yield from seen

@@ -57,7 +57,7 @@ def pieces_of(
         for batch in batches
         for share in deal(
             batch,
-            job.recipe.accumulate,
+            job.pieces,
             job.accelerator.process_index,
             job.accelerator.num_processes,
             together=together,

@@ -59,6 +59,8 @@ def tables(recorded: Mapping[str, Any]) -> Iterator[Facts]:
             }
         ),
     )
+    if started := recorded.get("started_from"):
+        yield Facts("Started from", _facts(dict(_runs(started))))
     yield Facts("Versions", _facts(_mapping(recorded, "versions")))
     hashes = _mapping(recorded, "data_sha256")
     yield Facts(
@@ -82,6 +84,15 @@ def chapters(recorded: Mapping[str, Any]) -> Iterator[Chapter]:
         if isinstance(part, Mapping) and isinstance(part.get("changes"), list):
             changes = tuple(map(str, part["changes"]))
             yield Chapter(str(part.get("after_epochs", "some")), changes)
+
+
+def _runs(started: object) -> Iterator[tuple[str, str]]:
+    """The runs whose models a run started from, and the runs that those started from."""
+    for one in started if isinstance(started, list) else ():
+        if isinstance(one, Mapping):
+            metrics = ", ".join(f"{k} {v:.4g}" for k, v in _mapping(one, "metrics").items())
+            yield f"{one.get('key')} = {one.get('folder')}", metrics
+            yield from _runs(one.get("started_from"))
 
 
 def _mapping(recorded: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,0 +1,30 @@
+"""``tlf compare``: what it prints."""
+
+from small import write_recipe
+from tlf.metrics.figures import Figure
+from tlf.metrics.paired import Difference
+from tlf.studies.compare.compared import Compared, ComparedRecipe
+
+
+def test_a_mistake_ends_with_a_message(tmp_path, images, main):
+    recipe = write_recipe(tmp_path / "a.toml", images, '[[phases]]\nname="a"\nepochs=1\nlr=0.1')
+    assert main("compare", recipe, "--output", tmp_path / "out") == (
+        2,
+        "",
+        "error: compare: 1 problem\n  recipes must be two or more, got one; write another, or "
+        "--preset and a name\n",
+    )
+
+
+def test_the_table(tmp_path):
+    difference = Difference(-0.1, -0.15, -0.05, images=153, draws=10)
+    recipes = (
+        ComparedRecipe("thaw", Figure(0.95, 0.9, 0.98), (0.94, 0.96), 61.25),
+        ComparedRecipe("probe", Figure(0.85, 0.8, 0.9), (0.84, 0.86), 4.0, difference),
+    )
+    text = str(Compared(recipes, 153, tuple(range(10)), 0.95, "CPU", tmp_path, "which?"))
+    assert text.splitlines()[:2] == [
+        "question  which?", "compared  2 recipes, 10 seeds each, on 153 eval images",
+    ]  # fmt: skip
+    assert "  95.0%    90.0%–98.0%     94.0–96.0%         61.2   thaw" in text
+    assert "  probe: thaw is better by 10.0 points [5.0, 15.0]" in text

@@ -1,0 +1,40 @@
+"""What is seen in a folder of images."""
+
+from image_files import encoded, noise
+from tlf.components import Split, Splits
+from tlf.errors import DataError
+from tlf.first_recipe.look import SAMPLED, look
+
+
+class Files:
+    """Images of 40 × 60 pixels; the first one cannot be read."""
+
+    def __init__(self):
+        self.read = []
+
+    def __call__(self, index):
+        self.read.append(index)
+        return b"" if index == 0 else encoded(noise(40, 60))
+
+
+def split(labels, read):
+    return Split([f"{number}.png" for number in range(len(labels))], labels, read)
+
+
+def test_images_classes_sizes_and_what_is_missing():
+    files = Files()
+    seen = look(Splits(split([0, 0, 1], files), split([1, 2], files), ("ant", "bee", "wasp")))
+    assert (seen.images, seen.train, seen.eval) == (3, (2, 1, 0), (0, 1, 1))
+    assert (seen.untrained, seen.unevaluated) == (("wasp",), ("ant",))
+    assert (seen.side, seen.sampled, seen.unreadable) == (40, 3, ("0.png",))
+
+
+def test_of_many_images_a_sample_is_opened():
+    def refuse(index):
+        raise DataError(f"{index} is broken")
+
+    opened = []
+    labels = [0, 1] * (2 * SAMPLED)
+    seen = look(Splits(split(labels, refuse), split([], opened.append), ("ant", "bee")))
+    assert (seen.side, seen.sampled, len(seen.unreadable)) == (None, SAMPLED, SAMPLED)
+    assert not opened

@@ -1,0 +1,55 @@
+"""A first recipe is written for a folder, and runs as it is."""
+
+import shutil
+
+import pytest
+
+import tlf
+from tlf.errors import DataError, RecipeError, RunError
+from tlf.first_recipe.write import init
+
+BACKBONE = '{ kind = "timm", model = "test_resnet.r160_in1k", weights = "none" }'
+
+
+@pytest.fixture
+def written(tmp_path, images, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(images, tmp_path / "shapes")
+    return init("shapes", backbone=BACKBONE)
+
+
+def test_it_runs_as_it_is(written, tmp_path):
+    assert written.path.read_text() == written.text
+    assert written.choices.strategy.name == "head"
+    assert [*written.explanation.story] == ["head"]
+    *_, result = tlf.run("shapes.toml", ["phases.head.epochs=1"])
+    assert result.folder == str(tmp_path / "runs" / "shapes")
+    assert f"--backbone '{BACKBONE}'" in written.text
+
+
+def test_nothing_is_overwritten(written):
+    with pytest.raises(RunError, match=r"shapes\.toml exists, and tlf init overwrites nothing"):
+        init("shapes", backbone=BACKBONE)
+    other = init("shapes", "other.toml", backbone=BACKBONE, strategy="all")
+    assert [*other.explanation.story] == ["head", "all"]
+    assert written.path.read_text() == written.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"folder": "gone"}, RunError, "must be a folder of images"),
+        ({"output": "a.txt"}, RunError, r"--output must end in \.toml"),
+        ({"output": "gone/a.toml"}, RunError, "gone must be a folder"),
+        ({"strategy": "hed"}, RecipeError, "did you mean 'head'"),
+        ({"backbone": "tim"}, RecipeError, "did you mean 'timm'"),
+        ({"backbone": ""}, RecipeError, "--backbone"),
+        ({"folder": "shapes/train/circles"}, DataError, "class folders"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(written, tmp_path, arguments, error, told):
+    before = sorted(tmp_path.iterdir())
+    given = {"folder": "shapes", "output": "new.toml", "backbone": BACKBONE} | arguments
+    with pytest.raises(error, match=told):
+        init(given.pop("folder"), given.pop("output"), **given)
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,116 @@
+"""Recipes are compared over seeds; runs that are there are not made again."""
+
+import json
+import shutil
+import tomllib
+
+import numpy as np
+import pytest
+
+import tlf
+from small import write_recipe
+from tlf.errors import DataError, RecipeError, RunError
+from tlf.events import Prepared
+from tlf.inference.predictions import read_predictions
+from tlf.metrics.paired import over_seeds
+from tlf.studies.compare.compare import compare
+from tlf.studies.compare.compared import Compared
+
+HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05\n'
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory, images):
+    """A slow and a fast head, three seeds each: all events."""
+    root = tmp_path_factory.mktemp("compared")
+    slow = write_recipe(root / "slow.toml", images, HEAD.replace("0.05", "1e-9"))
+    fast = write_recipe(root / "fast.toml", images, HEAD)
+    return [*compare([slow, fast], seeds=3, output=root / "both")]
+
+
+def test_figures_are_those_of_the_runs(compared):
+    found = compared[-1]
+    assert isinstance(found, Compared)
+    assert (found.images, found.seeds, len(found.recipes)) == (11, (0, 1, 2), 2)
+    right = {}
+    for one in found.recipes:
+        runs = [found.folder / "runs" / f"{one.name}-seed-{seed}" for seed in found.seeds]
+        assert [tomllib.loads((run / "recipe.toml").read_text())["seed"] for run in runs] == [
+            0, 1, 2,
+        ]  # fmt: skip
+        tables = [read_predictions(run / "predictions.csv") for run in runs]
+        right[one.name] = np.stack([t.predicted == t.labels for t in tables]).astype(float)
+        assert one.of_seeds == tuple(right[one.name].mean(1))
+        assert one.accuracy.value == pytest.approx(right[one.name].mean())
+        assert one.accuracy.low <= one.accuracy.value <= one.accuracy.high
+        seconds = [sum(e.seconds for e in tlf.read_history(run)) for run in runs]
+        assert one.seconds == pytest.approx(np.mean(seconds))
+    best, other = found.recipes
+    assert best.behind is None
+    assert other.behind == over_seeds(right[best.name], right[other.name])
+    assert "no verdict from 3 seeds; it takes at least 5" in str(found)
+
+
+def test_progress_names_the_run_and_how_many_there_are(compared):
+    titles = [*dict.fromkeys(e.title for e in compared if isinstance(e, Prepared))]
+    own = [title for title in titles if "seed" in title]
+    assert own[0] == "slow, seed 0 (1 of 6)"
+    assert own[-1] == "fast, seed 2 (6 of 6)"
+
+
+def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, images):
+    found = compared[-1]
+    folder = shutil.copytree(found.folder, tmp_path / "both")
+    root = found.folder.parent
+    shutil.rmtree(folder / "runs" / "fast-seed-1")
+    again = [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
+    own = {e.title for e in again if isinstance(e, Prepared) and "seed" in e.title}
+    assert own == {"fast, seed 1 (4 of 6)"}
+    assert [one.of_seeds for one in again[-1].recipes] == [one.of_seeds for one in found.recipes]
+    with pytest.raises(RunError, match=r"holds a run of another recipe \(phases differs\)"):
+        [*compare([root / "slow.toml", root / "fast.toml"], ["phases.0.epochs=3"], output=folder)]
+
+
+def test_runs_on_other_images_are_named(compared, tmp_path):
+    folder = shutil.copytree(compared[-1].folder, tmp_path / "both")
+    table = folder / "runs" / "fast-seed-2" / "predictions.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]))
+    root = compared[-1].folder.parent
+    with pytest.raises(DataError, match=r"the same images, and .*fast-seed-2 has others"):
+        [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
+
+
+def test_files_for_programs_and_people(compared):
+    page = tlf.write_comparison(compared[-1])
+    content = json.loads((page.parent / "compare.json").read_text())
+    assert content["format"] == 1
+    best, other = content["recipes"]
+    assert best["difference_from_best"] is None
+    assert other["difference_from_best"]["distinguishable"] is False
+    assert "no verdict from 3 seeds" in other["difference_from_best"]["verdict"]
+    assert "no verdict from 3 seeds" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("recipes", "given", "told"),
+    [
+        (["a"], {}, "recipes must be two or more, got one"),
+        (["a", "a"], {"seeds": 1}, "seeds must be 2 or more, got 1"),
+        (["a", "a"], {"preset": "rates"}, "a preset must be given one recipe, got 2"),
+        (["a"], {"preset": "rate"}, "did you mean 'rates'"),
+        (["a", "gone"], {}, "gone"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(tmp_path, images, recipes, given, told):
+    write_recipe(tmp_path / "a", images, HEAD)
+    with pytest.raises((RecipeError, RunError), match=told):
+        next(compare([tmp_path / name for name in recipes], output=tmp_path / "out", **given))
+    assert not (tmp_path / "out").exists()
+
+
+def test_recipes_with_other_eval_images_are_refused(tmp_path, images, drawn):
+    one = write_recipe(tmp_path / "one.toml", images, HEAD)
+    two = write_recipe(tmp_path / "two.toml", drawn(tmp_path / "others", 4, 3), HEAD)
+    with pytest.raises(RecipeError, match=r"the same images .*, got 11 in .* and 6 in .*one and"):
+        next(compare([one, two], output=tmp_path / "out"))

@@ -1,0 +1,60 @@
+"""Presets make variants of a recipe."""
+
+import pytest
+
+from small import RESNET18, write_recipe
+from tlf.errors import RecipeError
+from tlf.recipe.plan import read_plan
+from tlf.studies.compare.candidates import candidates
+from tlf.studies.compare.presets import PRESETS, variants
+
+PHASES = """
+[[phases]]
+name = "head"
+freeze = "backbone"
+epochs = 4
+lr = { head = 0.02 }
+[[phases]]
+name = "all"
+epochs = 5
+lr = 0.001
+"""
+
+
+@pytest.fixture
+def plan(tmp_path, images):
+    return read_plan(write_recipe(tmp_path / "recipe.toml", images, RESNET18 + PHASES))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_variants_train_for_as_long_and_at_the_rate_of_the_head(plan, preset):
+    found = candidates([plan], preset=preset)
+    assert len({one.name for one in found}) == len(found) >= 2
+    for one in found:
+        phases = one.plan.recipe.phases
+        assert sum(phase.epochs for phase in phases) == 9
+        lr = phases[0].lr
+        assert (lr if isinstance(lr, float) else lr["head"]) == 0.02
+        assert one.plan.splits is not None
+
+
+def test_what_the_variants_are(plan):
+    found = {name: made.recipe for name, made in variants(plan, "strategies")}
+    freezes = {n: [type(p.freeze[0]).__name__ for p in r.phases] for n, r in found.items()}
+    assert freezes == {
+        "feature extraction": ["Backbone"],
+        "fine-tuning": ["Nothing"],
+        "head first": ["Backbone", "Nothing"],
+    }
+    assert found["fine-tuning"].phases[0].lr == {"head": 0.02, "backbone": pytest.approx(0.002)}
+    random = dict(variants(plan, "pretrained-or-random"))["random"]
+    assert random.recipe.backbone.weights == "none"
+    early, late = (made.recipe.phases[0].freeze[0] for _, made in variants(plan, "freezing"))
+    assert (early.stages, late.stages) == (4, 1)
+
+
+def test_what_cannot_be_varied_is_told(plan):
+    without = next(made for _, made in variants(plan, "rates"))
+    assert without.recipe.phases[0].lr == 0.02
+    with pytest.raises(RecipeError, match="did you mean 'freezing'"):
+        variants(plan, "freeze")

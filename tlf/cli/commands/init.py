@@ -1,0 +1,47 @@
+"""``tlf init FOLDER``."""
+
+from pathlib import Path
+
+import click
+
+import tlf
+from tlf.cli.output import complain, echo
+from tlf.errors import in_shell
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE",
+    help="The recipe to write; a file that exists is not overwritten.  [default: FOLDER's name]",
+)  # fmt: skip
+@click.option(
+    "--strategy", metavar="NAME",
+    help="head, head-then-thaw or all.  [default: by the number of images]",
+)  # fmt: skip
+@click.option(
+    "--backbone", metavar="BACKBONE",
+    help="As in a recipe: timm, or '{ kind = \"timm\", model = \"resnet50\" }'.  [default: the "
+    "first pretrained weights at hand]",
+)  # fmt: skip
+def command(folder: Path, output: Path | None, strategy: str | None, backbone: str | None) -> None:
+    """Write a first recipe for a folder of images.
+
+    FOLDER holds a folder of images for each class, alone or in train and val. The images are
+    counted and measured; what was seen, and the reasons for what stands in the recipe, are comments
+    in it. Nothing is overwritten.
+    """
+    written = tlf.init(folder, output, strategy=strategy, backbone=backbone, say=complain)
+    choices, path = written.choices, in_shell(written.path)
+    echo(
+        f"images    {choices.seen.images:,} to train, {sum(choices.seen.eval):,} to evaluate, "
+        f"{len(choices.seen.splits.classes):,} classes\n"
+        f"strategy  {choices.strategy.name}: {choices.strategy.what}\n"
+        f"weights   {choices.weights.why}\n"
+        f"recipe    {written.path}: read its comments, and change it\n"
+        f"next      tlf {path}\n"
+        f"          tlf explain {path}    shows what trains\n"
+        f"          tlf check {path}      looks for faults in the images"
+    )
+    if choices.weights.warning:
+        complain(f"warning: {choices.weights.warning}")

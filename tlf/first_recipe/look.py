@@ -1,0 +1,79 @@
+"""Look at a folder of images: how many, of which classes, how large, in which splits."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tlf.components import Split, Splits
+from tlf.data.decode import upright_size
+from tlf.errors import DataError
+
+SAMPLED = 300
+"""Images whose size is read, at most. They are spread over the train split."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen."""
+
+    splits: Splits
+    train: tuple[int, ...]
+    """Train images of each class."""
+    eval: tuple[int, ...]
+    """Eval images of each class."""
+    side: int | None
+    """Median of the shorter side in pixels; None where no image of the sample can be read."""
+    sampled: int
+    """How many images were opened for it."""
+    unreadable: tuple[str, ...]
+    """Names of those of them that cannot be read."""
+
+    @property
+    def images(self) -> int:
+        """Train images."""
+        return sum(self.train)
+
+    @property
+    def unevaluated(self) -> tuple[str, ...]:
+        """Classes without an eval image."""
+        return self._named(self.eval, 0)
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Classes without a train image."""
+        return self._named(self.train, 0)
+
+    def _named(self, counts: Sequence[int], count: int) -> tuple[str, ...]:
+        classes = zip(self.splits.classes, counts, strict=True)
+        return tuple(name for name, own in classes if own == count)
+
+
+def look(splits: Splits) -> Look:
+    """Count images and classes, and open a sample of the train images."""
+    sides, unreadable = _sides(splits.train)
+    return Look(
+        splits,
+        _counts(splits.train, len(splits.classes)),
+        _counts(splits.eval, len(splits.classes)),
+        round(median(sides)) if sides else None,
+        len(sides) + len(unreadable),
+        tuple(unreadable),
+    )
+
+
+def _counts(split: Split, classes: int) -> tuple[int, ...]:
+    counted = Counter(split.labels)
+    return tuple(counted[label] for label in range(classes))
+
+
+def _sides(split: Split) -> tuple[list[int], list[str]]:
+    sides: list[int] = []
+    unreadable: list[str] = []
+    step = max(1, len(split) // SAMPLED)
+    for index in range(0, len(split), step):
+        try:
+            sides.append(min(upright_size(split.read(index))))
+        except (DataError, OSError):  # named in the recipe
+            unreadable.append(split.names[index])
+    return sides, unreadable

@@ -1,0 +1,147 @@
+"""The text of a recipe: TOML, with comments that say what was seen and why it is so."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+import tomli_w
+
+from tlf.errors import in_shell
+from tlf.first_recipe.look import Look
+from tlf.first_recipe.strategies import BATCH, STRATEGIES, Strategy, head_epochs
+from tlf.first_recipe.weights import Weights
+from tlf.runtime.text import printable
+
+WIDTH = 98
+LISTED = 12
+"""Classes in a comment, at most."""
+SMALL = 64
+"""Images whose shorter side has at most so many pixels are enlarged to ``ENLARGED`` only."""
+ENLARGED = 96
+"""As in recipes/cifar10_finetune.toml. Enlarged to 224, they would cost five times as much."""
+IMBALANCED = 10
+"""A class with so many times as many train images as another is much larger."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a recipe is written of."""
+
+    folder: str
+    """The folder of images, as the person wrote it."""
+    name: str
+    """Of the recipe and its run."""
+    seen: Look
+    strategy: Strategy
+    weights: Weights
+    chosen: bool
+    """Whether the person has named the strategy."""
+    backbone: str | None = None
+    """The backbone, as the person has named it."""
+    sizes: bool = True
+    """Whether the backbone takes images of any size."""
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether small images are enlarged to less than the size of the weights."""
+        return self.sizes and self.seen.side is not None and self.seen.side <= SMALL
+
+    @property
+    def imbalanced(self) -> bool:
+        """Whether some classes have far fewer train images than others."""
+        present = [count for count in self.seen.train if count]
+        return max(present) >= IMBALANCED * min(present)
+
+
+def recipe_text(choices: Choices) -> str:
+    """The recipe."""
+    about = "\n".join(f"# {printable(line)}" for line in _about(choices))
+    tables = "\n".join(_tables(choices))
+    phases = choices.strategy.phases.format(epochs=head_epochs(choices.seen))
+    return f"{about}\n{tables}\n{phases}"
+
+
+def _about(choices: Choices) -> Iterator[str]:
+    command = f"tlf {in_shell(choices.name + '.toml')}"
+    yield f"A first recipe for the images in {printable(choices.folder)}."
+    yield f"    {command}"
+    following = STRATEGIES[choices.strategy.next]
+    advice = f"To try the next strategy, {following.name} ({following.what}):"
+    for sentence in (*_seen(choices.seen), *_reasons(choices), advice):
+        yield from wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)
+    output = in_shell(f"{Path(choices.folder).resolve().name}-{following.name}.toml")
+    asked = "" if choices.backbone is None else f" --backbone {in_shell(choices.backbone)}"
+    options = f"--strategy {following.name} --output {output}{asked}"
+    yield f"    tlf init {in_shell(choices.folder)} {options}"
+    yield f"    tlf {output}"
+
+
+def _seen(seen: Look) -> Iterator[str]:
+    classes = seen.splits.classes
+    yield (
+        f"Seen: {seen.images:,} train and {sum(seen.eval):,} eval images of {len(classes):,} "
+        f"classes. Train images of each class: {_counts(seen)}."
+    )
+    yield from seen.splits.notes
+    if seen.side is not None:
+        opened = f"of {seen.sampled:,} images that were opened"
+        yield f"The shorter side of an image has {seen.side} pixels, the median {opened}."
+    if (count := sum(seen.eval)) < 100:
+        yield f"There are few eval images: one of them is {1 / count:.1%} of the accuracy."
+
+
+def _counts(seen: Look) -> str:
+    pairs = [*zip(seen.splits.classes, seen.train, strict=True)]
+    named = [f"{printable(name)} {count:,}" for name, count in pairs[:LISTED]]
+    more = f", and {len(pairs) - LISTED:,} more" if len(pairs) > LISTED else ""
+    return ", ".join(named) + more
+
+
+def _reasons(choices: Choices) -> Iterator[str]:
+    strategy = choices.strategy
+    if choices.chosen:
+        yield f"Strategy {strategy.name}, as asked for: {strategy.what}."
+    else:
+        yield (
+            f"Strategy {strategy.name}: {strategy.what}. It is for {strategy.when} train images: a "
+            "rule of thumb, not a measurement."
+        )
+    yield f"Weights: {choices.weights.why}."
+    if choices.weights.warning:
+        yield f"Warning: {choices.weights.warning}."
+
+
+def _tables(choices: Choices) -> Iterator[str]:
+    yield f"seed       = 0\nbatch_size = {BATCH}\n{_toml('output', 'runs/' + choices.name, 10)}"
+    if choices.imbalanced:
+        yield 'metrics    = ["macro-f1"]                # accuracy says little about rare classes'
+    yield f'\n[data]\nkind = "folder"\n{_toml("root", choices.folder)}'
+    yield from _data(choices.seen)
+    if choices.enlarges:
+        comment = f"# images of {choices.seen.side} pixels, enlarged; nothing is cropped"
+        yield f"\n[transforms]\nsize   = {ENLARGED}                              {comment}"
+        yield f"resize = {ENLARGED}"
+    yield "\n[backbone]"
+    width = max(len(key) for key, _ in choices.weights.table)
+    yield from (_toml(key, value, width) for key, value in choices.weights.table)
+    yield '\n[head]\nkind    = "linear"\ndropout = 0.5'
+    if choices.imbalanced:
+        yield '\n[loss]\nkind          = "cross-entropy"'
+        yield 'class_weights = "balanced"               # some classes have far fewer images'
+    yield '\n[optimizer]\nkind = "adamw"\n'
+
+
+def _data(seen: Look) -> Iterator[str]:
+    if seen.unreadable:
+        names = f"{len(seen.unreadable)} of {seen.sampled} cannot be read: {seen.unreadable[0]}"
+        yield f'bad_images = "skip"                      # {printable(names)}'
+    if seen.unevaluated:
+        named = f"no eval images: {', '.join(seen.unevaluated[:LISTED])}"
+        yield f'missing_in_eval = "allow"                # {printable(named)}'
+
+
+def _toml(key: str, value: object, width: int = 0) -> str:
+    """A line of TOML. ``width``: of the key."""
+    name, _, text = tomli_w.dumps({key: value}).strip().partition(" = ")
+    return f"{name:<{width}} = {text}"

@@ -1,0 +1,134 @@
+"""Write a first recipe for a folder of images."""
+
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from os import PathLike, fspath
+from pathlib import Path
+
+from tlf.components import Splits
+from tlf.errors import RecipeError, RunError
+from tlf.first_recipe.look import look
+from tlf.first_recipe.strategies import strategy_for
+from tlf.first_recipe.text import Choices, recipe_text
+from tlf.first_recipe.weights import Weights, weights_at_hand
+from tlf.recipe.overrides import override
+from tlf.recipe.plan import planned
+from tlf.runs.explain import Explanation, explain
+from tlf.runtime.files import absolute, is_run, with_absolute, write_whole
+
+
+@dataclass(frozen=True)
+class FirstRecipe:
+    """A recipe that was written."""
+
+    path: Path
+    text: str = field(repr=False)
+    choices: Choices = field(repr=False)
+    explanation: Explanation = field(repr=False)
+    """What it would do."""
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def init(
+    folder: str | PathLike[str],
+    output: str | PathLike[str] | None = None,
+    *,
+    strategy: str | None = None,
+    backbone: str | None = None,
+    say: Callable[[str], object] = _say,
+) -> FirstRecipe:
+    """Look at a folder of images, and write a recipe for them that runs as it is.
+
+    Parameters:
+        folder: it holds a folder of images for each class, or one for each split.
+        output: the file to write; by default the name of the folder and ``.toml``, in the working
+            directory. An existing file is an error.
+        strategy: ``head``, ``head-then-thaw`` or ``all``; by default by the number of images.
+        backbone: as after ``backbone=`` on the command line of a run; by default the first
+            pretrained weights that are at hand.
+        say: told what is done, before the network is asked.
+
+    Raises:
+        RunError: there is no such folder, or the file exists.
+        DataError: the folder holds no images in folders of classes.
+        RecipeError: there is no such strategy or backbone.
+        WeightsError: the weights cannot be fetched or do not fit.
+    """
+    root = _folder(folder)
+    path = Path(output) if output is not None else Path(f"{root.resolve().name}.toml")
+    _check_new(path, root)
+    seen = look(_found(fspath(folder)))
+    chosen = strategy_for(seen, strategy)
+    weights = _asked_for(backbone) if backbone is not None else weights_at_hand(say)
+    choices = Choices(
+        fspath(folder), path.stem, seen, chosen, weights, strategy is not None, backbone
+    )
+    choices, explanation = _explained(choices, path)
+    text = recipe_text(choices)
+    write_whole(path, text)
+    return FirstRecipe(path, text, choices, explanation)
+
+
+def _folder(folder: str | PathLike[str]) -> Path:
+    root = absolute(folder)
+    if not root.is_dir():
+        raise RunError(f"{with_absolute(folder)} must be a folder of images; write one")
+    if is_run(root):
+        raise RunError(f"{root} is the folder of a run, not of images; write a folder of images")
+    return root
+
+
+def _check_new(path: Path, root: Path) -> None:
+    if path.exists():
+        raise RunError(
+            f"{path} exists, and tlf init overwrites nothing; write --output and another name"
+        )
+    if path.suffix != ".toml":
+        raise RunError(f"--output must end in .toml, got {path}; write {path}.toml")
+    if not path.absolute().parent.is_dir():
+        raise RunError(f"{path.absolute().parent} must be a folder, to write {path.name} into it")
+
+
+def _found(folder: str) -> Splits:
+    """The images as the folder has them, with classes of which only one split has images."""
+    plan = planned(
+        {
+            "data": {"kind": "folder", "root": folder},
+            "backbone": "torchvision",
+            "phases": [{"name": "head", "freeze": "backbone", "epochs": 1, "lr": 0.1}],
+        },
+        folder,
+    )
+    return plan.recipe.data.dataset.build()
+
+
+def _asked_for(backbone: str) -> Weights:
+    """The backbone that a person asks for."""
+    content, problems = override({}, [f"backbone={backbone}"])
+    if problems:
+        raise RecipeError(problems, "--backbone")
+    table = content["backbone"]
+    pairs = {"kind": table} if isinstance(table, str) else table
+    return Weights(tuple(pairs.items()), "of the backbone that was asked for")
+
+
+def _explained(choices: Choices, path: Path) -> tuple[Choices, Explanation]:
+    """What the recipe would do. A network that does not take small images gets the size that its
+    weights are for.
+    """
+    try:
+        return choices, _explanation(choices, path)
+    except RecipeError:
+        if not choices.enlarges:
+            raise
+        choices = replace(choices, sizes=False)
+        return choices, _explanation(choices, path)
+
+
+def _explanation(choices: Choices, path: Path) -> Explanation:
+    return explain(planned(tomllib.loads(recipe_text(choices)), str(path)))

@@ -1,0 +1,1 @@
+"""Which of several recipes is better, over seeds, and at what cost."""

@@ -1,0 +1,145 @@
+"""Train recipes with several seeds each, and tell which is better."""
+
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.errors import DataError, RunError
+from tlf.events import Notice, Prepared
+from tlf.inference.predictions import read_predictions
+from tlf.metrics.figures import Figure
+from tlf.metrics.paired import joint_level, over_seeds
+from tlf.recipe.plan import RecipeLike
+from tlf.runs.folder import read_provenance
+from tlf.runs.history import read_history
+from tlf.runtime.files import absolute
+from tlf.studies.compare.candidates import Candidate, candidates
+from tlf.studies.compare.compared import Compared, ComparedRecipe
+from tlf.studies.compare.presets import PRESETS
+from tlf.studies.compare.runs import make_run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SEEDS = 10
+"""Seeds of each recipe, where none are named."""
+FEWEST = 2
+"""How results vary can be told from two seeds on."""
+
+CompareEvent = Prepared | Notice | Compared
+
+
+def compare(
+    recipes: Sequence[RecipeLike],
+    overrides: Sequence[str] = (),
+    *,
+    preset: str | None = None,
+    seeds: int = SEEDS,
+    output: str | PathLike[str] = "comparison",
+) -> Iterator[CompareEvent]:
+    """Compare recipes over seeds: each is trained with the seeds 0, 1, … and evaluated on the same
+    images. Yields events, and at the end a ``Compared``.
+
+    Runs that are in the folder already are used; one that was stopped is resumed.
+
+    Parameters:
+        recipes: two or more; with a preset, one.
+        overrides: ``key=value``, for all of them.
+        preset: which variants of the recipe are compared, one of ``PRESETS``.
+        seeds: how many.
+        output: the folder of the runs.
+
+    Raises:
+        RecipeError: the recipes are not comparable, or wrong.
+        RunError: the folder holds runs of other recipes, or there are too few seeds.
+    """
+    if seeds < FEWEST:
+        raise RunError(f"seeds must be {FEWEST} or more, got {seeds}; five or more allow a verdict")
+    chosen, folder = candidates(recipes, overrides, preset), absolute(output)
+    runs: dict[str, list[Path]] = {}
+    told: set[str] = set()
+    for seed in range(seeds):
+        for number, candidate in enumerate(chosen, start=1):
+            which = f"{seed * len(chosen) + number} of {seeds * len(chosen)}"
+            events = make_run(candidate, seed, folder, which)
+            run = yield from _once(events, candidate, told)
+            runs.setdefault(candidate.name, []).append(run)
+    yield _compared(chosen, runs, folder, "" if preset is None else PRESETS[preset].question)
+
+
+def _once(
+    events: Generator[Prepared | Notice, None, Path], candidate: Candidate, told: set[str]
+) -> Generator[Prepared | Notice, None, Path]:
+    """The same events, each note of a recipe once."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            path: Path = end.value
+            return path
+        if isinstance(event, Notice):
+            event = Notice(f"{candidate.name}: {event.text}")
+            kind = re.sub(r"[\d.]+", "", event.text)  # figures differ from seed to seed
+            if kind in told:
+                continue
+            told.add(kind)
+        yield event
+
+
+def _compared(
+    chosen: Sequence[Candidate], runs: Mapping[str, Sequence[Path]], folder: Path, question: str
+) -> Compared:
+    right = _right(runs)
+    order = sorted(right, key=lambda name: -right[name].mean())
+    level, best = joint_level(len(chosen)), right[order[0]]
+    recipes = tuple(_recipe(name, runs[name], right[name], best, level) for name in order)
+    seeds, images = best.shape
+    device = read_provenance(runs[order[0]][0])["hardware"]["device"]
+    return Compared(recipes, images, tuple(range(seeds)), level, device, folder, question)
+
+
+def _right(runs: Mapping[str, Sequence[Path]]) -> "dict[str, NDArray[np.float64]]":
+    """Recipe → (seeds, N): whether each eval image was classified correctly.
+
+    Raises:
+        DataError: runs were evaluated on other images.
+    """
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    first: dict[str, str] | None = None
+    for name, folders in runs.items():
+        for folder in folders:
+            predicted = read_predictions(folder / "predictions.csv")
+            labels = [predicted.classes[label] for label in predicted.labels]
+            own = dict(sorted(zip(predicted.names, labels, strict=True)))
+            first = first or own
+            if own != first:
+                raise DataError(
+                    f"runs must be evaluated on the same images, and {folder} has others; remove "
+                    "that folder, and write the same command again"
+                )
+            order = np.argsort(predicted.names)
+            right = predicted.predicted == predicted.labels
+            found.setdefault(name, []).append(right[order].astype(np.float64))
+    return {name: np.stack(own) for name, own in found.items()}
+
+
+def _recipe(
+    name: str,
+    runs: Sequence[Path],
+    right: "NDArray[np.float64]",
+    best: "NDArray[np.float64]",
+    level: float,
+) -> ComparedRecipe:
+    own = over_seeds(np.zeros_like(right), right)
+    seconds = [sum(result.seconds for result in read_history(run)) for run in runs]
+    return ComparedRecipe(
+        name,
+        Figure(own.value, own.low, own.high),
+        tuple(right.mean(1).tolist()),
+        float(np.mean(seconds)),
+        None if right is best else over_seeds(best, right, level=level),
+    )

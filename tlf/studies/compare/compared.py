@@ -1,0 +1,53 @@
+"""The result of ``tlf compare``."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tlf.metrics.figures import Figure
+    from tlf.metrics.paired import Difference
+
+
+@dataclass(frozen=True)
+class ComparedRecipe:
+    """What runs of one recipe have shown."""
+
+    name: str
+    accuracy: "Figure"
+    """The mean over images and seeds of the main metric, with an interval that covers both."""
+    of_seeds: tuple[float, ...]
+    """The same of each seed."""
+    seconds: float
+    """Mean time of a run: its epochs, evaluation included."""
+    behind: "Difference | None" = None
+    """By how much it is better than the best one; None for the best itself."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Which of several recipes is better. ``print`` shows it as the command line does."""
+
+    recipes: tuple[ComparedRecipe, ...]
+    """The best first."""
+    images: int
+    """Eval images."""
+    seeds: tuple[int, ...]
+    level: float
+    """Of the interval of each difference: those of all pairs hold together in 95 %."""
+    device: str
+    folder: Path
+    """Where the runs are."""
+    question: str = ""
+    """What the preset asks."""
+    notes: tuple[str, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        """The table, as ``tlf compare`` prints it."""
+        from tlf.studies.compare.summary import lines
+
+        return "\n".join(lines(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
+        """What a notebook shows."""
+        printer.text(str(self))

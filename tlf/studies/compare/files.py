@@ -1,0 +1,78 @@
+"""The files of a comparison, beside its runs: compare.json and compare.html."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tlf.metrics.paired import CLAIM_FROM
+from tlf.metrics.resampling import LEVEL
+from tlf.metrics.verdict import verdict
+from tlf.reports.page import render, write_page
+from tlf.reports.panel import Panel
+from tlf.runtime.files import write_whole
+from tlf.runtime.strict_json import dumps
+from tlf.runtime.text import printable
+from tlf.studies.compare.compared import Compared, ComparedRecipe
+from tlf.studies.compare.summary import CHOSEN, METRIC, verdicts
+
+PAGE, FIGURES = "compare.html", "compare.json"
+FORMAT = 1
+"""It rises where a reader of the file has to change. Keys may be added without."""
+
+
+def write_comparison(compared: Compared) -> Path:
+    """Write compare.html and compare.json into the folder of the runs; return the page. Files of an
+    earlier comparison of the same runs are replaced.
+
+    Raises:
+        UnwritableError: they cannot be written.
+    """
+    write_whole(compared.folder / FIGURES, dumps(as_json(compared), indent=1) + "\n")
+    best = compared.recipes[0].name
+    html = render(
+        "compare.html", compared=compared, metric=METRIC.title, verdicts=[*verdicts(compared)],
+        chosen=CHOSEN,
+    )  # fmt: skip
+    title = compared.question or f"Comparison of {len(compared.recipes)} recipes"
+    write_page(
+        path := compared.folder / PAGE,
+        title[0].upper() + title[1:],
+        [Panel("compare", "Recipes", html)],
+        subtitle=f"{printable(best)} was best; {len(compared.seeds)} seeds each, "
+        f"{compared.images:,} eval images",
+    )
+    return path
+
+
+def as_json(compared: Compared) -> dict[str, Any]:
+    """A comparison as strict JSON has it; ``tlf/studies/README.md`` documents each key."""
+    return {
+        "format": FORMAT,
+        "question": compared.question,
+        "images": compared.images,
+        "seeds": list(compared.seeds),
+        "device": compared.device,
+        "intervals": {
+            "level": LEVEL,
+            "level_of_each_difference": compared.level,
+            "claims_from_seeds": CLAIM_FROM,
+        },
+        "recipes": [_recipe(one, compared.recipes[0].name) for one in compared.recipes],
+    }
+
+
+def _recipe(one: ComparedRecipe, best: str) -> dict[str, Any]:
+    behind = one.behind
+    return {
+        "name": one.name,
+        "accuracy": asdict(one.accuracy),
+        "accuracy_of_seeds": list(one.of_seeds),
+        "seconds": one.seconds,
+        "difference_from_best": None
+        if behind is None
+        else {
+            **asdict(behind),
+            "distinguishable": bool(behind.better),
+            "verdict": verdict(best, one.name, behind),
+        },
+    }

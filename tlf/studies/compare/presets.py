@@ -1,0 +1,127 @@
+"""Presets: variants of one recipe that answer a question which people ask before each project.
+
+Variants of strategies train for as many epochs as the recipe does, at the rate that the recipe
+gives to its head (and a tenth of it to the backbone), on a cosine. All else is the recipe's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tlf.errors import RecipeError, nearest
+from tlf.recipe.build import build_model
+from tlf.recipe.plan import Plan, find_splits, plan_of
+
+SLOWER = 0.1
+"""The rate of a pretrained backbone, relative to that of a new head: 1e-4 and 1e-3 are usual."""
+
+Variants = Sequence[tuple[str, Sequence[str]]]
+"""Name and overrides of each."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A question."""
+
+    question: str
+    variants: Callable[[Plan], Variants]
+
+
+def variants(plan: Plan, preset: str) -> list[tuple[str, Plan]]:
+    """The variants of a recipe.
+
+    Raises:
+        RecipeError: there is no such preset, or the recipe has no such variants.
+    """
+    if preset not in PRESETS:
+        problem = f"a preset must be one of tlf's, got {preset!r}; {nearest(preset, [*PRESETS])}"
+        raise RecipeError([problem], "compare")
+    found = PRESETS[preset].variants(plan)
+    return [(name, plan_of(plan, overrides)) for name, overrides in found]
+
+
+def _pretrained_or_random(plan: Plan) -> Variants:
+    if not hasattr(plan.recipe.backbone, "weights"):
+        problem = "backbone: must have the option weights to be drawn at random; write another one"
+        raise RecipeError([problem], plan.source)
+    return [("pretrained", []), ("random", ["backbone.weights=none"])]
+
+
+def _strategies(plan: Plan) -> Variants:
+    epochs, rate = _epochs(plan), _rate(plan)
+    both = f"{{ head = {rate}, backbone = {SLOWER * rate} }}"
+    first = max(1, epochs // 3)
+    return [
+        ("feature extraction", [_phases(_phase("head", '"backbone"', epochs, rate))]),
+        ("fine-tuning", [_phases(_phase("all", '"nothing"', epochs, both))]),
+        (
+            "head first",
+            [
+                _phases(
+                    _phase("head", '"backbone"', first, rate),
+                    _phase("all", '"nothing"', max(1, epochs - first), both),
+                )
+            ],
+        ),
+    ]
+
+
+def _rates(plan: Plan) -> Variants:
+    epochs, rate = _epochs(plan), _rate(plan)
+    slower = f"{{ head = {rate}, backbone = {SLOWER * rate} }}"
+    return [
+        ("one rate", [_phases(_phase("all", '"nothing"', epochs, rate))]),
+        ("slower backbone", [_phases(_phase("all", '"nothing"', epochs, slower))]),
+    ]
+
+
+def _freezing(plan: Plan) -> Variants:
+    epochs, rate = _epochs(plan), _rate(plan)
+    _, classifier = build_model(plan, len(find_splits(plan).classes))
+    stages = len(classifier.stages)
+    if stages < 3:
+        problem = f"backbone: must have 3 stages or more to freeze some, got {stages}"
+        raise RecipeError([problem], plan.source)
+    both = f"{{ head = {rate}, backbone = {SLOWER * rate} }}"
+    train = {"early stages frozen": stages - stages // 3, "all but the last stage frozen": 1}
+    policies = {n: f'{{ kind = "all-but-last", stages = {count} }}' for n, count in train.items()}
+    return [(n, [_phases(_phase("top", policy, epochs, both))]) for n, policy in policies.items()]
+
+
+PRESETS: Mapping[str, Preset] = {
+    "pretrained-or-random": Preset("what are pretrained weights worth?", _pretrained_or_random),
+    "strategies": Preset(
+        "feature extraction, fine-tuning, or the head first and then everything?", _strategies
+    ),
+    "rates": Preset("one rate for all layers, or a slower backbone?", _rates),
+    "freezing": Preset("are early stages frozen, or all but the last?", _freezing),
+}
+
+
+def _epochs(plan: Plan) -> int:
+    return sum(phase.epochs for phase in plan.recipe.phases)
+
+
+def _rate(plan: Plan) -> float:
+    """The rate of the head in the first phase that gives it one.
+
+    Raises:
+        RecipeError: no phase does.
+    """
+    for phase in plan.recipe.phases:
+        if isinstance(phase.lr, float | int):
+            return phase.lr
+        if "head" in phase.lr:
+            return phase.lr["head"]
+    problem = "phases: one of them must have a rate for the head, got none; write lr = 1e-3"
+    raise RecipeError([problem], plan.source)
+
+
+def _phase(name: str, freeze: str, epochs: int, rate: object) -> str:
+    return (
+        f'{{ name = "{name}", freeze = {freeze}, epochs = {epochs}, lr = {rate}, '
+        'scheduler = "cosine" }'
+    )
+
+
+def _phases(*phases: str) -> str:
+    return f"phases=[{', '.join(phases)}]"

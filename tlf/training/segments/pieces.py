@@ -1,0 +1,128 @@
+"""``accumulate = "auto"``: the fewest pieces in which a batch fits into the memory.
+
+The piece is halved until it fits; the batch stays as the recipe has it. So the experiment is the
+same, but for the last bits of a sum, as long as nothing depends on which images are computed
+together: where BatchNorm trains, it is refused.
+"""
+
+from collections.abc import Generator
+from dataclasses import replace
+
+import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from torch import Tensor
+
+from tlf.data.transforms import normalize
+from tlf.errors import RecipeError, TrainingError
+from tlf.events import Notice
+from tlf.freezing.freeze import freeze
+from tlf.model import parameter_count, restore_tensors
+from tlf.recipe.schema import Phase
+from tlf.runtime.memory import keeping_free
+from tlf.runtime.processes import gathered
+from tlf.runtime.seeds import seeded
+from tlf.training.job import Job, largest_share
+from tlf.training.phases import learning_rates, possible, trains_norms
+from tlf.training.segments.groups import build_optimizer, parameter_groups
+
+FREE = 0.1
+"""The share of the free memory that a step of the trial may not use: evaluation, the loading of
+images and other programs need some, too."""
+
+
+def fit_pieces(job: Job) -> Generator[Notice, None, Job]:
+    """The job with the number of pieces that ``accumulate = "auto"`` stands for. Every process has
+    to call this.
+
+    Raises:
+        RecipeError: BatchNorm trains, so that the number of pieces would change the experiment.
+        TrainingError: not even the smallest piece fits.
+    """
+    if job.recipe.accumulate != "auto":
+        return job
+    if (name := trains_norms(job.plan, job.classifier)) is not None:
+        raise RecipeError([_NORMS.format(name)], job.plan.source)
+    phase, frozen = _heaviest(job)
+    tensors = {n: t.detach().to("cpu", copy=True) for n, t in job.classifier.state_dict().items()}
+    try:
+        pieces = max(gathered(_fewest(job, phase, frozen)))
+    finally:
+        restore_tensors(job.classifier, tensors)
+    largest = largest_share(job, pieces, job.accelerator.num_processes)
+    yield Notice(
+        f'accumulate = "auto" is {pieces}: {largest} images fit into the memory of a process at '
+        "once, and a tenth of it stays free"
+    )
+    recipe = replace(job.recipe, accumulate=pieces)
+    return replace(job, plan=replace(job.plan, recipe=recipe))
+
+
+_NORMS = (
+    'accumulate: must be a number where BatchNorm trains, as in the phase {}, got "auto": it takes '
+    "its statistics from the images of a piece, so the memory of the machine would change the "
+    'experiment; freeze "norms" in every phase, or write the number'
+)
+
+
+def _heaviest(job: Job) -> tuple[Phase, frozenset[str]]:
+    """The phase in which most parameters train, and what is frozen then."""
+    every = [
+        (phase, frozen)
+        for phase in job.recipe.phases
+        for frozen in possible(job.plan, job.classifier, phase)
+    ]
+    return min(every, key=lambda one: parameter_count(job.classifier, [*one[1]]))
+
+
+def _fewest(job: Job, phase: Phase, frozen: frozenset[str]) -> int:
+    """The fewest pieces, a power of two, in which a step fits in this process."""
+    pieces, processes = 1, job.accelerator.num_processes
+    while not _fits(job, phase, frozen, count := largest_share(job, pieces, processes)):
+        if count <= 2:
+            raise TrainingError(
+                f'accumulate = "auto": not even {count} images fit into the memory; write a '
+                "smaller transforms.size, head or backbone, or freeze more"
+            )
+        pieces *= 2
+    return pieces
+
+
+def _fits(job: Job, phase: Phase, frozen: frozenset[str], count: int) -> bool:
+    """Whether a step on so many images fits."""
+    try:
+        with keeping_free(job.accelerator.device, FREE), seeded(0, "pieces"):
+            _step(job, phase, frozen, count)
+    except (RuntimeError, MemoryError) as error:
+        if not (isinstance(error, MemoryError) or should_reduce_batch_size(error)):
+            raise
+        return False
+    finally:
+        job.classifier.zero_grad(set_to_none=True)
+        clear_device_cache(garbage_collection=True)
+    return True
+
+
+def _step(job: Job, phase: Phase, frozen: frozenset[str], count: int) -> None:
+    """Make a step on black images. The optimizer's state is made, too, and then dropped."""
+    classifier, device = job.classifier, job.accelerator.device
+    freeze(classifier, frozen)
+    chosen = phase.optimizer or job.recipe.optimizer
+    rates = learning_rates(classifier, phase, frozen)
+    optimizer = build_optimizer(chosen, parameter_groups(classifier, rates, chosen))
+    side, channels = job.preprocessing.size, job.preprocessing.channels
+    black = torch.zeros(count, channels, side, side, dtype=torch.uint8, device=device)
+    images = normalize(black, job.preprocessing).contiguous(memory_format=torch.channels_last)
+    labels = job.labels["train"][:1].expand(count, *job.labels["train"].shape[1:]).to(device)
+    with job.accelerator.autocast():
+        loss = _loss(job, images, labels)
+    job.accelerator.backward(loss)
+    optimizer.step()
+
+
+def _loss(job: Job, images: Tensor, labels: Tensor) -> Tensor:
+    replaced: Tensor | None = job.hook.tlf_training_step(
+        model=job.classifier, images=images, labels=labels, loss=job.loss
+    )
+    if replaced is not None:
+        return replaced
+    return job.losses(job.classifier(images).float(), labels).mean()
