@@ -15,7 +15,10 @@ from tlf.errors import FrozenMovedError, NotFiniteError, TlfError, WeightsError
 from tlf.freezing.freeze import audit, digests, freeze
 from tlf.hookspecs import hookimpl
 from tlf.model import Classifier
+from tlf.results import EpochResult
 from tlf.simulator.lane import Lane
+from tlf.training.state import State
+from tlf.training.trainer import train
 
 TOP = ["block4", "head"]
 
@@ -123,6 +126,23 @@ def test_settings_that_are_changed_back_before_a_step_change_nothing(job, lane):
         assert lane.change(settings_of(job, trains, **more)) is None
     lane.change(own)
     assert steps(lane, 1) == expected[1:]
+
+
+def test_a_step_is_an_update_of_a_run(tmp_path, images):
+    more = "batch_size = 20\nclip_grad_norm = 0.1\n[optimizer]\nkind = 'adamw'\n"
+    job = opened(tmp_path, images, "test_resnet", more)
+    own = copied(job)
+    trains = [*own.classifier.stages, "head"]
+    rates = {"head": 0.01, "backbone": 0.01}
+    lane = lane_of(own, settings_of(own, trains, lr=rates, optimizer="adamw", batch=20))
+    record = lane.make_step()
+    (result,) = [event for event in train(job, State()) if isinstance(event, EpochResult)]
+    assert result.train_loss == pytest.approx(record.loss, rel=1e-5)
+    for stage, seen in record.stages.items():
+        signals = result.stages[stage]
+        assert signals.grad_norm == pytest.approx(seen.gradient, rel=1e-4)
+        assert signals.weight_norm > 0
+    assert result.metrics["loss"] == pytest.approx(record.eval.loss, rel=1e-4)
 
 
 @pytest.mark.parametrize("naive", [False, True])
