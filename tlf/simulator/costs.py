@@ -185,7 +185,8 @@ def naive_differs(job: Job) -> bool:
     """
     classifier = job.classifier
     images, _ = first_batch(job, PROBES)
-    with undisturbed(classifier), torch.no_grad(), job.accelerator.autocast():
+    with undisturbed(classifier), job.accelerator.autocast():
+        classifier.requires_grad_(True)  # without gradients, torch has other kernels in eval mode
         before = [buffer.clone() for buffer in classifier.backbone.buffers()]
         frozen = classifier.eval().features(images)
         naive = classifier.train().features(images)
