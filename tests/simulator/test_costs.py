@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from small import TWO_PHASES, write_recipe
 from tlf.freezing.freeze import freeze
+from tlf.model import Classifier
 from tlf.recipe.plan import read_plan
 from tlf.simulator.costs import (
     first_batch,
@@ -155,3 +156,25 @@ def test_nothing_is_disturbed(simulation):
     finally:
         classifier.head.bias.grad = None
         classifier.eval().requires_grad_(True)
+
+
+def test_attention_alone_is_no_reason_to_show_naive_freezing(simulation):
+    """In eval mode and without gradients, torch's attention has a kernel that rounds otherwise."""
+    attention = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    network = nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.Flatten(2), Transposed(), attention, Mean())
+    names = tuple(name for name, _ in network.named_parameters())
+    classifier = Classifier(network, nn.Linear(8, 2), {"stem": names})
+    job = replace(simulation.job, classifier=classifier)
+    assert not naive_differs(job)
+    attention.dropout.p = 0.5
+    assert naive_differs(job)
+
+
+class Transposed(nn.Module):
+    def forward(self, x):
+        return x.transpose(1, 2)
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean(1)

@@ -102,7 +102,7 @@ def large_images(simulation, fitted_at):
 
 def test_images_are_smaller_where_two_of_them_take_too_long(large_images):
     found, steps = large_images(slow)
-    assert steps == [(2, 160), (2, 160), (2, 96)]
+    assert steps == [(2, 160), (2, 160), (2, 96)]  # the first may be slow
     assert (found.job.preprocessing.size, found.job.preprocessing.resize) == (96, 101)
     assert found.plan.recipe.transforms.size == 96
     assert found.job.pixels["train"](0).shape[1] == 101
@@ -111,6 +111,13 @@ def test_images_are_smaller_where_two_of_them_take_too_long(large_images):
         "size, write transforms.size=160."
     )
     assert found.notes[1].startswith("Each step trains on 2 images, the recipe's batches have 8;")
+
+
+def test_no_step_is_made_that_would_take_a_minute(large_images):
+    found, steps = large_images(lambda batch, size: 30 * slow(batch, size))
+    assert {size for _, size in steps} == {32}
+    assert found.notes[0].startswith("Images are 32 pixels wide, not 160, where a step of 2 images")
+    assert found.timed.whole == pytest.approx(30 * slow(2, 32))
 
 
 def test_a_size_that_the_network_refuses_is_not_used(large_images, monkeypatch):

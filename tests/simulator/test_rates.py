@@ -58,12 +58,13 @@ def test_a_recipe_that_has_none_gives_the_backbone_a_tenth(job_with, change):
 
 
 def test_the_phases_of_gradual_unfreezing_are_foreseen(job_with):
-    job = job_with(
-        'phases.all.freeze={ kind = "gradual", thaw = 1, every = 1 }', "phases.all.epochs=3"
-    )
+    thaw = 'phases.all.freeze={ kind = "gradual", thaw = 1, every = 1 }'
+    job = job_with(thaw, "phases.all.epochs=3")
     found = [(s.number, s.epoch, len(s.frozen)) for s in stretches(job) if s.phase.name == "all"]
     assert [(number, epoch) for number, epoch, _ in found] == [(2, 0), (2, 1), (2, 2)]
     assert sorted(found, key=lambda one: -one[2]) == found
+    job = job_with(thaw, "phases.all.epochs=3", "phases.head.optimizer=adamw")
+    assert rates(job, "layer4", "head").source == "Rates of the recipe's phase all."
 
 
 def test_optimizers_are_those_of_the_recipe_then_plain_ones(job_with):

@@ -28,6 +28,8 @@ from tlf.training.job import Job
 from tlf.training.phases import probed
 from tlf.training.segments.groups import build_optimizer, parameter_groups
 
+LONG = 4.0
+"""Seconds of a pass that need not be measured twice."""
 PROBES = 2
 """Images that the forward pass is counted with: BatchNorm takes no statistics of one."""
 
@@ -157,13 +159,13 @@ def held_bytes(
 
 def pass_seconds(job: Job, batch: int) -> float:
     """Time of a forward and a backward pass while everything trains: of the faster one of two, as
-    the first one of all takes longer.
+    the first one of all takes longer, if that does not take long.
     """
     images, labels = first_batch(job, batch)
     with undisturbed(job.classifier):
         freeze(job.classifier, ())
         times = [busy_seconds(job)]
-        for _ in range(2):
+        while len(times) < 3 and times[-1] - times[0] < LONG:
             _backward(job, images, labels)
             times.append(busy_seconds(job))
     return min(after - before for before, after in pairwise(times))
@@ -183,7 +185,8 @@ def naive_differs(job: Job) -> bool:
     """
     classifier = job.classifier
     images, _ = first_batch(job, PROBES)
-    with undisturbed(classifier), torch.no_grad(), job.accelerator.autocast():
+    with undisturbed(classifier), job.accelerator.autocast():
+        classifier.requires_grad_(True)  # without gradients, torch has other kernels in eval mode
         before = [buffer.clone() for buffer in classifier.backbone.buffers()]
         frozen = classifier.eval().features(images)
         naive = classifier.train().features(images)

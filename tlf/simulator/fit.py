@@ -23,6 +23,8 @@ LIMIT = 2.0
 """Seconds of a step in which everything trains, with all that is measured after it, at most."""
 BATCHES = (2, 4, 8, 16)
 """Batch sizes to choose from."""
+LEAST = 32
+"""Side of an image in pixels, at least: on smaller ones, nothing can be seen."""
 _PASSES = 5 / 3
 """A step and the images that are classified after it, in passes forward and backward: the backward
 pass takes two forward passes, and the train and the eval images take one each."""
@@ -63,13 +65,12 @@ def fitted(plan: Plan, job: Job) -> Generator[Events, None, Fitted]:
         plan: the plan of the job.
         job: the job, with as many images as the page may have.
     """
-    batches, timed = _largest_batch(job)
-    found = first = Fitted(plan, first_images(job, batches[-1]), batches, timed, ())
-    may_shrink = plan.recipe.transforms.size is None
-    while may_shrink and found.timed.whole > LIMIT:
-        if (smaller := (yield from _smaller(found))) is None:
-            break
-        found = smaller
+    shrinks = plan.recipe.transforms.size is None
+    found = first = _fitted(plan, job, shrinks=shrinks)
+    while shrinks and found.timed.whole > LIMIT:
+        smaller = yield from _smaller(found)
+        shrinks = smaller is not None
+        found = smaller or _fitted(plan, found.job, shrinks=False)
     notes = (_size_note(first, found), _batch_note(found))
     return replace(found, notes=tuple(filter(None, notes)))
 
@@ -87,13 +88,24 @@ def timed_step(job: Job, batch: int, optimizer: str) -> Timed:
     return Timed(record.seconds or 0.0, whole)
 
 
-def _largest_batch(job: Job) -> tuple[tuple[int, ...], Timed]:
-    """The batch sizes whose steps are short enough, or the smallest, and a step of the largest."""
+def _fitted(plan: Plan, job: Job, *, shrinks: bool) -> Fitted:
+    """The batch sizes whose steps are short enough, or the smallest.
+
+    ``shrinks``: whether images may get smaller. Then no step is made where a pass alone shows that
+    it takes far too long.
+    """
+    batches, timed = _largest_batch(job, shrinks=shrinks)
+    return Fitted(plan, first_images(job, batches[-1]), batches, timed, ())
+
+
+def _largest_batch(job: Job, *, shrinks: bool) -> tuple[tuple[int, ...], Timed]:
     recipe, catalogue = job.recipe, job.plan.plugins.catalogue
     optimizer = kind_of(catalogue, recipe, recipe.phases[0])
     most = min(len(job.splits.train), max(BATCHES[0], recipe.batch_size))
     offered = [batch for batch in BATCHES if batch <= most]
     each = _PASSES * pass_seconds(job, BATCHES[0]) / BATCHES[0]
+    if shrinks and each * offered[0] > 2 * LIMIT:
+        return (offered[0],), Timed(each * offered[0], each * offered[0])
     count = max(1, sum(each * batch <= LIMIT for batch in offered))
     timed = _timed(job, offered[count - 1], optimizer)
     fits = timed.whole <= LIMIT
@@ -119,7 +131,7 @@ def _smaller(found: Fitted) -> Generator[Events, None, Fitted | None]:
     """The same with smaller images; None where the network takes none."""
     plan, preprocessing = found.plan, found.job.preprocessing
     side = preprocessing.size * sqrt(LIMIT / found.timed.whole)
-    for size in (max(unit, int(side // unit) * unit) for unit in _UNITS):
+    for size in (max(-(-LEAST // unit), int(side // unit)) * unit for unit in _UNITS):
         if size >= preprocessing.size:
             continue
         resize = preprocessing.sized(size).resize
@@ -129,9 +141,7 @@ def _smaller(found: Fitted) -> Generator[Events, None, Fitted | None]:
             opened = open_job(smaller, found.job.accelerator)
         except TlfError:  # the network takes no images of this size
             continue
-        job = yield from sampled(opened)
-        batches, timed = _largest_batch(job)
-        return Fitted(smaller, first_images(job, batches[-1]), batches, timed, ())
+        return _fitted(smaller, (yield from sampled(opened)), shrinks=True)
     return None
 
 

@@ -77,7 +77,7 @@ def rates_for(job: Job, trained: frozenset[str], known: Sequence[Stretch]) -> Ra
     lr = {"head": _head_rate(head.phase)}
     lr |= _backbone_rates(body.phase) if body else {}
     lr.setdefault("backbone", BACKBONE * lr["head"])
-    if body is head:
+    if body and body.phase is head.phase:
         source = f"Rates of the recipe's phase {head.phase.name}."
     else:
         of_backbone = f"the phase {body.phase.name}" if body else "a tenth of it"
