@@ -9,6 +9,7 @@ import pytest
 
 from browsers import OWN, Browser, needs_axe
 from generators import exhausted
+from places import ROOT
 from reported import EVIL_CLASSES, EVIL_NAME
 from small import TWO_PHASES, write_recipe
 from tlf.errors import DataError, TlfError
@@ -24,6 +25,7 @@ from tlf.simulator.recording import (
 from tlf.simulator.simulation import open_simulation
 
 COMMAND = "tlf simulate 'my \"recipe\" <b>.toml'"
+COMMAND_OF_EXAMPLE = "tlf simulate recipes/resnet18_finetune.toml"
 STEPS = 2
 PRESETS = ("head", "last", "all")
 
@@ -303,6 +305,29 @@ def test_axe_finds_nothing_serious(opened, scheme, width):
         opened.media(scheme, zoomed)
         assert opened.do("return document.documentElement.scrollWidth") <= zoomed
     opened.media("light", 1280)
+
+
+@pytest.mark.slow  # some minutes
+def test_the_recorded_example_is_what_its_command_records(tmp_path):
+    *_, recipe = COMMAND_OF_EXAMPLE.split()
+    simulation, _ = exhausted(open_simulation(ROOT / recipe))
+    batches = {preset.settings.batch for preset in simulation.scene.presets}
+    made, _ = exhausted(record(simulation, COMMAND_OF_EXAMPLE))
+    html = recorded_page(made)
+    example = (ROOT / "recipes" / "resnet18_finetune.html").read_text(encoding="utf-8")
+    old, new = (content_of(text, "scene") for text in (example, html))
+    assert [stage["name"] for stage in new["stages"]] == [one["name"] for one in old["stages"]]
+    assert new["classes"] == old["classes"]
+    if batches != {old["presets"][0]["settings"]["batch"]}:
+        pytest.skip("on this computer a step takes another number of images")
+    assert new["presets"] == old["presets"]
+    assert [image["name"] for image in new["train"]] == [image["name"] for image in old["train"]]
+    old, new = (content_of(text, "recordings") for text in (example, html))
+    assert old["command"] == COMMAND_OF_EXAMPLE
+    for id, records in new["records"].items():
+        for step, before in zip(records, old["records"][id], strict=True):
+            assert step["eval"]["loss"] == pytest.approx(before["eval"]["loss"], rel=0.01)
+            assert step["train"]["loss"] == pytest.approx(before["train"]["loss"], rel=0.01)
 
 
 @pytest.mark.slow  # a machine with other work takes its time

@@ -1,8 +1,7 @@
 """The page of the simulator as one HTML file: its style sheets and scripts are inside it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,23 +15,10 @@ IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w-]+\.js)";$', re.MULTILIN
 EXPORT = re.compile(r"^export ((?:async )?(?:function\*?|const|let|class) (\w+))", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Row:
-    """A preset that was recorded, for readers without scripts."""
-
-    title: str
-    steps: int
-    train_loss: float | None
-    eval_loss: float | None
-    eval_correct: int
-    eval_images: int
-
-
 def simulator_page(
     scene: Mapping[str, Any],
     command: str,
     recordings: Mapping[str, Any] | None = None,
-    rows: Sequence[Row] = (),
 ) -> str:
     """The page as HTML.
 
@@ -40,7 +26,6 @@ def simulator_page(
         scene: what it shows from the start, as JSON.
         command: what opens the live page.
         recordings: what the page plays, as JSON; without, it asks the program that serves it.
-        rows: the recordings as a table.
     """
     from markupsafe import Markup
 
@@ -52,8 +37,7 @@ def simulator_page(
         .render(
             scene=scene,
             command=command,
-            rows=rows,
-            recorded=recordings is not None,
+            recordings=recordings,
             policy=policy([script], styles, connect),
             script=Markup(script),
             styles=[Markup(style) for style in styles],
