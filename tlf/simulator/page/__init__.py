@@ -11,6 +11,8 @@ from tlf.reports.page import TEMPLATES, environment, json_element, policy
 
 FOLDER = files("tlf.simulator") / "page"
 """Style sheets, and modules that begin with ``app.js``."""
+FIRST = 'document.documentElement.classList.add("scripted");'
+"""The script that runs before anything is shown, so that nothing moves when the others run."""
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w-]+\.js)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export ((?:async )?(?:function\*?|const|let|class) (\w+))", re.MULTILINE)
 
@@ -38,7 +40,8 @@ def simulator_page(
             scene=scene,
             command=command,
             recordings=recordings,
-            policy=policy([script], styles, connect),
+            policy=policy([FIRST, script], styles, connect),
+            first=Markup(FIRST),
             script=Markup(script),
             styles=[Markup(style) for style in styles],
             data={
