@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,9 @@ from tlf.simulator.page import FOLDER, IMPORT, joined_script, simulator_page
 EVIL = "</script><script>alert(1)</script>&\u2028"
 SCENE = {
     "title": EVIL, "backbone": EVIL, "weights": EVIL, "head": EVIL, "classes": [EVIL], "size": 32,
-    "train": [], "eval": [], "notes": [EVIL], "device": EVIL,
+    "train": [], "eval": [], "notes": [EVIL], "device": EVIL, "presets": [],
 }  # fmt: skip
+EXAMPLE = ROOT / "recipes" / "resnet18_finetune.html"
 BIOME = os.environ.get("BIOME") or shutil.which("biome")
 
 
@@ -23,14 +25,14 @@ def policy_of(html):
 
 
 def test_what_the_page_shows_cannot_end_the_element_that_it_stands_in():
-    html = simulator_page(SCENE, EVIL, {"command": EVIL})
+    html = simulator_page(SCENE, EVIL, {"command": EVIL, "records": {}})
     assert "<script>alert" not in html
     (scene,) = re.findall(r'<script type="application/json" id="scene">(.*?)</script>', html)
     assert json.loads(scene) == SCENE
 
 
 def test_the_live_page_may_ask_its_server_and_the_saved_page_nobody():
-    live, saved = simulator_page(SCENE, ""), simulator_page(SCENE, "", {})
+    live, saved = simulator_page(SCENE, ""), simulator_page(SCENE, "", {"records": {}})
     assert "connect-src 'self'" in policy_of(live)
     assert 'id="recordings"' not in live
     assert "connect-src 'none'" in policy_of(saved)
@@ -51,6 +53,20 @@ def test_every_module_is_in_the_page():
     modules = [one for one in FOLDER.iterdir() if one.name.endswith(".js")]
     imported = {other for one in modules for _, other in IMPORT.findall(one.read_text())}
     assert imported | {"app.js"} == {one.name for one in modules}
+
+
+def test_the_recorded_example_is_what_this_page_makes_of_its_recording():
+    text = EXAMPLE.read_text(encoding="utf-8")
+    scene, recordings = (
+        json.loads(
+            re.findall(rf'<script type="application/json" id="{id}">(.*?)</script>', text)[0]
+        )
+        for id in ("scene", "recordings")
+    )
+    made = simulator_page(scene, recordings["command"], recordings)
+    assert made == text, f"write it anew: {recordings['command']} --save recipes/{EXAMPLE.name}"
+    assert len(text.encode()) < 1_000_000
+    assert str(Path.home()) not in text
 
 
 @pytest.mark.skipif(BIOME is None, reason="biome is not installed: npm install @biomejs/biome")

@@ -9,11 +9,14 @@ import pytest
 
 from browsers import OWN, Browser, needs_axe
 from generators import exhausted
+from places import ROOT
 from reported import EVIL_CLASSES, EVIL_NAME
 from small import TWO_PHASES, write_recipe
 from tlf.errors import DataError, TlfError
 from tlf.events import Notice, Prepared
+from tlf.runtime.strict_json import dumps
 from tlf.simulator import recording
+from tlf.simulator.messages import scene_as_json
 from tlf.simulator.page.compact import shortened
 from tlf.simulator.recording import (
     MOST_BYTES,
@@ -303,6 +306,29 @@ def test_axe_finds_nothing_serious(opened, scheme, width):
         opened.media(scheme, zoomed)
         assert opened.do("return document.documentElement.scrollWidth") <= zoomed
     opened.media("light", 1280)
+
+
+@pytest.mark.slow
+def test_the_recorded_example_is_what_its_command_records():
+    example = (ROOT / "recipes" / "resnet18_finetune.html").read_text(encoding="utf-8")
+    old, recorded = content_of(example, "scene"), content_of(example, "recordings")
+    simulation, _ = exhausted(open_simulation(ROOT / "recipes" / "resnet18_finetune.toml"))
+    new = scene_as_json(simulation.scene)
+    if new["batches"] != old["batches"]:
+        pytest.skip("on this computer a step takes another number of images")
+    same = ("title", "classes", "stages", "presets", "size")
+    assert {key: json.loads(dumps(new[key])) for key in same} == {key: old[key] for key in same}
+    scene = replace(simulation.scene, presets=simulation.scene.presets[:2])
+    made, _ = exhausted(record(replace(simulation, scene=scene), recorded["command"], 3))
+    for one in made.presets:
+        for step, before in zip(one.records, recorded["records"][one.preset.id], strict=False):
+            assert before["eval"]["loss"] == pytest.approx(step.eval.loss, rel=0.01)
+            assert before["train"]["loss"] == pytest.approx(step.train.loss, rel=0.01)
+            moved = dict(zip(recorded["stages"], before["stages"], strict=True))
+            unchanged = recorded["columns"].index("unchanged")
+            assert {name: row[unchanged] for name, row in moved.items()} == {
+                name: stage.unchanged for name, stage in step.stages.items()
+            }
 
 
 @pytest.mark.slow  # a machine with other work takes its time

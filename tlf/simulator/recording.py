@@ -16,7 +16,7 @@ from tlf.events import Notice, Prepared
 from tlf.runtime.files import write_whole
 from tlf.simulator.costs import Costs
 from tlf.simulator.messages import scene_as_json
-from tlf.simulator.page import Row, simulator_page
+from tlf.simulator.page import simulator_page
 from tlf.simulator.page.compact import compact, shortened
 from tlf.simulator.records import StepRecord
 from tlf.simulator.scene import Preset, Scene, SceneImage
@@ -164,16 +164,7 @@ def recorded_page(recordings: Recordings) -> str:
                 [stage.name for stage in recordings.scene.stages],
             ),
         },
-        [_row(recording) for recording in recordings.presets],
     )
-
-
-def _row(recording: Recording) -> Row:
-    last = recording.records[-1]
-    return Row(
-        recording.preset.title, last.step, last.train.loss, last.eval.loss, last.eval.correct,
-        len(last.eval.probabilities),
-    )  # fmt: skip
 
 
 def _with_notes(recordings: Recordings, notes: Sequence[str]) -> Recordings:

@@ -1,8 +1,7 @@
 """The page of the simulator as one HTML file: its style sheets and scripts are inside it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,27 +11,16 @@ from tlf.reports.page import TEMPLATES, environment, json_element, policy
 
 FOLDER = files("tlf.simulator") / "page"
 """Style sheets, and modules that begin with ``app.js``."""
+FIRST = 'document.documentElement.classList.add("scripted");'
+"""The script that runs before anything is shown, so that nothing moves when the others run."""
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./([\w-]+\.js)";$', re.MULTILINE)
 EXPORT = re.compile(r"^export ((?:async )?(?:function\*?|const|let|class) (\w+))", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A preset that was recorded, for readers without scripts."""
-
-    title: str
-    steps: int
-    train_loss: float | None
-    eval_loss: float | None
-    eval_correct: int
-    eval_images: int
 
 
 def simulator_page(
     scene: Mapping[str, Any],
     command: str,
     recordings: Mapping[str, Any] | None = None,
-    rows: Sequence[Row] = (),
 ) -> str:
     """The page as HTML.
 
@@ -40,7 +28,6 @@ def simulator_page(
         scene: what it shows from the start, as JSON.
         command: what opens the live page.
         recordings: what the page plays, as JSON; without, it asks the program that serves it.
-        rows: the recordings as a table.
     """
     from markupsafe import Markup
 
@@ -52,9 +39,9 @@ def simulator_page(
         .render(
             scene=scene,
             command=command,
-            rows=rows,
-            recorded=recordings is not None,
-            policy=policy([script], styles, connect),
+            recordings=recordings,
+            policy=policy([FIRST, script], styles, connect),
+            first=Markup(FIRST),
             script=Markup(script),
             styles=[Markup(style) for style in styles],
             data={

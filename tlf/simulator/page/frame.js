@@ -1,7 +1,6 @@
 // What belongs to no part of the page: messages, links inside the page.
 
 export function mountFrame(store) {
-  document.documentElement.classList.add("scripted");
   const message = document.getElementById("message");
 
   store.subscribe((state) => {
