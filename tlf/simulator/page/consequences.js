@@ -69,9 +69,10 @@ export function createConsequences(scene) {
         element("dd", {}, value, ...extra, note),
       ),
     );
-    return (text, detail) => {
+    return (text, detail, title = text) => {
       setText(value, text);
       setText(note, detail);
+      value.title = title;
     };
   };
   const share = element("span", { class: "share", "aria-hidden": "true" });
@@ -89,9 +90,8 @@ export function createConsequences(scene) {
     trainable(
       shortCount(found.trainable),
       `${inPercent(found.trainable / (found.parameters || 1))} of ${shortCount(found.parameters)}`,
+      `${countText(found.trainable)} of ${countText(found.parameters)}`,
     );
-    root.querySelector(".trainable strong").title =
-      `${countText(found.trainable)} of ${countText(found.parameters)}`;
     showWork(found);
     once(...onceTexts(costs, waiting));
     memory(
@@ -121,7 +121,7 @@ function onceTexts(costs, waiting) {
   if (!costs) return [waiting, ""];
   if (costs.computed_once === null) return ["nothing", "all of it runs in every step"];
   const left = costs.everything ? inPercent(costs.multiply_adds / costs.everything) : "";
-  return [costs.computed_once, left && `in a run, ${left} of the work is left`];
+  return [costs.computed_once, left && `leaves ${left} of the work`];
 }
 
 function bytesText(bytes) {

@@ -73,6 +73,7 @@ export function createLane(store, index, toggle) {
     const lowest = path.lastIndexOf("solid");
     const kinds = made && kindsOf(scene, made).reverse();
     const wanted = made && pathOf(scene, made.settings).reverse();
+    tower.toggleAttribute("data-still", lowest < 0);
     levels.forEach((level, at) => {
       const stage = scene.stages[levels.length - 1 - at];
       level.showState(trainsOf(scene, settings, stage), path[at], at === lowest);

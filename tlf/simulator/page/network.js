@@ -37,36 +37,39 @@ export function mountNetwork(store, root) {
 
   function draw() {
     frame = 0;
-    const { lanes, stepping, playing } = store.state;
+    const { lanes, stepping } = store.state;
     if (lanes.length !== views.length) build(lanes.length);
     const range = flowRange(lanes);
-    const made = stepped;
-    const pace = playing || stepping ? HURRIED : CALM;
     const counted = changed.has("state") || changed.has("costs");
     views.forEach((view, index) => {
       const lane = { ...lanes[index], settings: toggles.settingsOf(index) };
       const begun = view.show(lane, { range, lanes: lanes.length, counted });
       if (begun) view.clear();
     });
-    if (changed.has("stepping")) follow(stepping, pace);
-    if (stepped.size) requestAnimationFrame(() => fall(made, { range, pace, goesOn: stepping }));
+    if (changed.has("stepping")) follow(stepping);
+    // A frame after the numbers, so that no frame has much to do.
+    if (stepped.size) requestAnimationFrame(fall.bind(null, stepped, range));
     changed = new Set();
     stepped = new Map();
   }
 
   // The program is busy with other settings, too; that is over sooner than a step.
-  function follow(stepping, pace) {
+  function follow(stepping) {
     clearTimeout(waiting);
     if (!stepping) for (const view of views) view.land();
-    else if (!stepped.size) waiting = setTimeout(rise, BUSY, pace);
+    else if (!stepped.size) waiting = setTimeout(rise, BUSY);
   }
 
-  // A frame after the numbers, so that no frame has much to do.
-  function fall(made, how) {
-    for (const [index, record] of made) views[index]?.fall(record, how);
+  function rise() {
+    for (const view of views) view.rise(store.state.playing ? HURRIED : CALM);
   }
-  function rise(pace) {
-    for (const view of views) view.rise(pace);
+
+  function fall(made, range) {
+    const { lanes, playing, stepping } = store.state;
+    const how = { range, pace: playing || stepping ? HURRIED : CALM, goesOn: stepping };
+    for (const [index, record] of made) {
+      if (lanes[index]?.records.at(-1) === record) views[index].fall(record, how);
+    }
   }
 
   function build(count) {
