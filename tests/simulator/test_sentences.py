@@ -160,6 +160,21 @@ def test_stages_of_which_a_part_trains():
     )
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "text"),
+    [
+        (0.7, 0.57, "fell from 0.70 to 0.57"), (0.0153, 0.0107, "fell from 0.015 to 0.011"),
+        (0.7034, 0.7031, "fell from 0.7034 to 0.7031"), (11.0, 234.5, "rose from 11 to 234"),
+        (0.5, 0.5, "did not change: 0.5"), (0.70341, 0.70342, "hardly changed: 0.703"),
+        (0.0, 0.0, "did not change: 0"), (1e-12, 0.0, "hardly changed: 0"),
+        (1e30, 1.0, f"fell from {1e30:.0f} to 1"),
+    ],
+)  # fmt: skip
+def test_losses_have_the_digits_that_tell_them_apart(then, now, text):
+    found = told(record(2, LAST, loss=now), record(1, LAST, loss=then))
+    assert found[0] == f"The loss on the batch {text}."
+
+
 def test_nothing_trains():
     assert told(record(0, {}))[0].startswith("Nothing trains: a step will change no weight.")
     assert told(record(0, dict.fromkeys(STAGES, MOVED))) == (

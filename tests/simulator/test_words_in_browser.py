@@ -285,7 +285,7 @@ def test_the_curve_marks_where_settings_changed(live):
     step = replace(record("last", 1), settings=other)
     tell(live, kind="stepped", lane=0, record=record_as_json(step))
     assert live.texts("#curve .changes li") == [
-        "Before step 1: layer2 is trainable now; learning rate of head 0.1 → 0.5."
+        "Before step 1: layer2 is trainable now; learning rate of the head 0.1 → 0.5."
     ]
     assert len(live.all("#curve .mark")) == 1
 
