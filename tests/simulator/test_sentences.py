@@ -66,7 +66,7 @@ def test_a_frozen_stage_between_others_lets_the_gradient_pass():
     ) in told(record(1, sandwich), record(0, sandwich))
     start = {name: replace(stage, flow=None, gradient=None) for name, stage in sandwich.items()}
     assert (
-        "The gradient will pass through layer3, which is frozen, to layer2, which trains."
+        "The gradient will pass through layer3, which is frozen, and reach layer2, which trains."
     ) in told(record(0, start))
 
 

@@ -76,7 +76,7 @@ def _passes(record: StepRecord) -> str:
         return ""
     are = _verb(between, "is", "are")
     return (
-        f"The gradient will pass through {_named(record, between)}, which {are} frozen, to "
+        f"The gradient will pass through {_named(record, between)}, which {are} frozen, and reach "
         f"{_name(lowest)}, which trains."
     )
 
