@@ -66,7 +66,7 @@ def test_a_frozen_stage_between_others_lets_the_gradient_pass():
     ) in told(record(1, sandwich), record(0, sandwich))
     start = {name: replace(stage, flow=None, gradient=None) for name, stage in sandwich.items()}
     assert (
-        "The gradient will pass through layer3, which is frozen, to layer2, which trains."
+        "The gradient will pass through layer3, which is frozen, and reach layer2, which trains."
     ) in told(record(0, start))
 
 
@@ -158,6 +158,21 @@ def test_stages_of_which_a_part_trains():
     assert told(record(0, {"stem": replace(MOVED, trains=10)}))[0] == (
         "A part of stem trains: 10 of 6,000 parameters."
     )
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "text"),
+    [
+        (0.7, 0.57, "fell from 0.70 to 0.57"), (0.0153, 0.0107, "fell from 0.015 to 0.011"),
+        (0.7034, 0.7031, "fell from 0.7034 to 0.7031"), (11.0, 234.5, "rose from 11 to 234"),
+        (0.5, 0.5, "did not change: 0.5"), (0.70341, 0.70342, "hardly changed: 0.703"),
+        (0.0, 0.0, "did not change: 0"), (1e-12, 0.0, "hardly changed: 0"),
+        (1e30, 1.0, f"fell from {1e30:.0f} to 1"),
+    ],
+)  # fmt: skip
+def test_losses_have_the_digits_that_tell_them_apart(then, now, text):
+    found = told(record(2, LAST, loss=now), record(1, LAST, loss=then))
+    assert found[0] == f"The loss on the batch {text}."
 
 
 def test_nothing_trains():

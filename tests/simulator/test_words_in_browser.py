@@ -280,12 +280,32 @@ def test_knobs_follow_settings_that_were_changed_elsewhere(live):
     assert live.all("#knobs [aria-invalid]") == []
 
 
+def test_what_is_being_typed_stays_and_what_is_refused_does_not(live):
+    field = live.one("#knob-0-lr-head")
+    field.send_keys(Keys.BACKSPACE, "5")
+    tell(live, kind="stepped", lane=0, record=record_as_json(record("head", 1)))
+    assert field.get_attribute("value") == "0.5"
+    assert turn(live, "knob-0-lr-head", "7") != []
+    tell(live, kind="failed", text="lr.head must be lower")
+    assert field.get_attribute("value") == "0.1"
+
+
+def test_a_stage_that_is_called_like_a_term_is_no_link(live):
+    told = ("features.0 moved by 4 %; the features. stayed.",)
+    step = replace(record("head", 1), sentences=told)
+    tell(live, kind="stepped", lane=0, record=record_as_json(step))
+    assert live.texts("#story a.term") == ["moved by", "features"]
+    assert live.texts("#story .sentences li") == [*told]
+    before = "return document.querySelectorAll('#story a.term')[1].previousSibling.textContent"
+    assert live.do(before) == " 4 %; the "
+
+
 def test_the_curve_marks_where_settings_changed(live):
     other = replace(settings_of("last"), lr={"head": 0.5, "backbone": 0.01})
     step = replace(record("last", 1), settings=other)
     tell(live, kind="stepped", lane=0, record=record_as_json(step))
     assert live.texts("#curve .changes li") == [
-        "Before step 1: layer2 is trainable now; learning rate of head 0.1 → 0.5."
+        "Before step 1: layer2 is trainable now; learning rate of the head 0.1 → 0.5."
     ]
     assert len(live.all("#curve .mark")) == 1
 

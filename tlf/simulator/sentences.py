@@ -1,6 +1,7 @@
 """What a step did, in sentences. All of it is read off the numbers of the step's record."""
 
 from collections.abc import Sequence
+from math import floor, log10
 
 from tlf.simulator.records import StageRecord, StepRecord
 from tlf.simulator.scene import Scene
@@ -75,7 +76,7 @@ def _passes(record: StepRecord) -> str:
         return ""
     are = _verb(between, "is", "are")
     return (
-        f"The gradient will pass through {_named(record, between)}, which {are} frozen, to "
+        f"The gradient will pass through {_named(record, between)}, which {are} frozen, and reach "
         f"{_name(lowest)}, which trains."
     )
 
@@ -256,11 +257,14 @@ def percent(share: float) -> str:
 
 
 def _changed(then: float, now: float) -> str:
-    for digits in (2, 3, 4):
-        first, second = f"{then:.{digits}f}", f"{now:.{digits}f}"
+    """Two numbers with as few digits, from two on, as tell them apart."""
+    larger = max(then, now)
+    for digits in (2, 3, 4) if now != then else ():
+        places = min(8, max(0, digits - 1 - floor(log10(larger))))
+        first, second = f"{then:.{places}f}", f"{now:.{places}f}"
         if first != second:
             return f"{'fell' if now < then else 'rose'} from {first} to {second}"
-    return f"did not change: {now:.4f}" if now == then else f"hardly changed: {now:.4f}"
+    return f"{'did not change' if now == then else 'hardly changed'}: {now:.3g}"
 
 
 def _named(record: StepRecord, names: Sequence[str]) -> str:

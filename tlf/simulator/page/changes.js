@@ -19,7 +19,8 @@ export function changesOf(before, now) {
   }
   for (const name of new Set([...Object.keys(before.lr), ...Object.keys(now.lr)])) {
     const [old, rate] = [before.lr[name], now.lr[name]];
-    if (old !== rate) said.push(`learning rate of ${name} ${orNone(old)} → ${orNone(rate)}`);
+    const whose = ["head", "backbone"].includes(name) ? `the ${name}` : name;
+    if (old !== rate) said.push(`learning rate of ${whose} ${orNone(old)} → ${orNone(rate)}`);
   }
   for (const [name, text] of Object.entries(KNOBS)) {
     if (before[name] === now[name]) continue;

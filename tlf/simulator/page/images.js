@@ -45,8 +45,8 @@ function imageGroup(scene, split, title, textOf) {
   const show = (lanes) => {
     const records = lanes.map((lane) => lane.records.at(-1));
     // A lane's batch may be smaller than that of the other one.
-    const counts = records.map((record) =>
-      split === "train" ? (record?.settings.batch ?? 0) : images.length,
+    const counts = records.map((record, index) =>
+      split === "train" ? (record ?? lanes[index]).settings.batch : images.length,
     );
     const count = Math.max(...counts);
     const now = `${lanes.length} ${count}`;

@@ -27,12 +27,12 @@ export function mountKnobs(store, root) {
     shown = lanes.map((lane, index) => laneKnobs(store, lane.settings, index));
     sides.replaceChildren(...shown.map((one) => one.root));
   };
-  store.subscribe(({ lanes }) => {
+  store.subscribe(({ lanes }, change) => {
     const now = JSON.stringify(lanes.map((lane) => Object.keys(lane.settings.lr)));
     if (now !== built) build(lanes);
     built = now;
     shown.forEach((one, index) => {
-      one.show(lanes[index].settings, laneName(index, lanes));
+      one.show(lanes[index].settings, laneName(index, lanes), change.kind === "failed");
     });
   });
 }
@@ -64,9 +64,9 @@ function laneKnobs(store, settings, lane) {
   );
   const fields = knobs.map((knob) => knob.root);
   const root = element("fieldset", { disabled: Boolean(store.recorded) }, legend, ...fields);
-  const show = (now, name) => {
+  const show = (now, name, refused) => {
     setText(legend, name || "This network");
-    for (const knob of knobs) knob.show(now);
+    for (const knob of knobs) knob.show(now, refused);
   };
   return { root, show };
 }
@@ -169,17 +169,17 @@ function knobField(knob, id, set) {
     input.toggleAttribute("aria-invalid", text !== "");
     if (text) input.setAttribute("aria-invalid", "true");
   };
-  let known = "";
+  let known = null;
   input.addEventListener("change", () => {
     // A number field that holds no number says so, and has no text.
     const read = input.validity.badInput ? knob.read("?") : knob.read(input.value);
     complain(read.fault ?? "");
     if (!read.fault && input.value !== known) set(read.value);
   });
-  const show = (settings) => {
+  // What a person is typing stays, until the setting itself changes or what was sent is refused.
+  const show = (settings, refused) => {
     const text = `${knob.valueIn(settings) ?? ""}`;
-    // What a person is typing stays, until the settings themselves change.
-    if (text === known && input.getAttribute("aria-invalid")) return;
+    if (text === known && !refused) return;
     known = text;
     input.value = text;
     complain("");

@@ -11,7 +11,7 @@ export function lessonsOf(scene) {
 // A network without BatchNorm and dropout is the same in training mode: it has no naive preset.
 function everyLesson({ stages }, naiveDiffers) {
   const [first] = stages.map((stage) => stage.name);
-  const last = stages.at(-2).name;
+  const last = stages.at(-2)?.name;
   return [
     {
       title: "Replace the last layer, freeze all others",

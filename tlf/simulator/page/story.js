@@ -36,7 +36,7 @@ function isWhole(lanes) {
 function lastStep(lane, index, lanes) {
   const record = lane.records.at(-1);
   const name = laneName(index, lanes);
-  if (!record) return element("div", {}, element("h3", {}, name), lane.missing ?? "");
+  if (!record) return element("p", {}, `${name}${name && ": "}${lane.missing ?? "no step yet"}`);
   const title = `${name}${name && ", "}step ${record.step}`;
   return element(
     "div",

@@ -36,8 +36,10 @@ export function mountTour(store, root) {
     }
     store.lanes(lessons[at - 1].lanes.map((id) => settingsOfPreset(store.scene, id)));
     store.reset();
-    document.getElementById("controls").scrollIntoView();
-    card.title.focus({ preventScroll: true });
+    // In a low window the card stands in the page, and not in a corner above it.
+    const inCorner = getComputedStyle(card.root).position === "fixed";
+    if (inCorner) document.getElementById("controls").scrollIntoView();
+    card.title.focus({ preventScroll: inCorner });
   };
   start.addEventListener("click", () => go(1));
   card.back.addEventListener("click", () => go(at - 1));
@@ -64,7 +66,7 @@ function tourCard(count) {
     "dl",
     {},
     ...[
-      ["Press", parts.press],
+      ["Do", parts.press],
       ["Watch", parts.watch],
       ["It means", parts.means],
     ].map(([name, part]) => element("div", {}, element("dt", {}, name), part)),
