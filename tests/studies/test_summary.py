@@ -13,7 +13,7 @@ def test_tables_fit_a_terminal_but_for_names():
         "  96.8%    91.8%–100.0%    95.8%       31.2     44.7    11.2M   timm/<large>"
     )
     assert "probed    my/images: 245 train images of 2 classes, 50.6% in the largest" in text
-    assert "not probed, for the reasons above: timm/gone" in text
+    assert "not probed: timm/gone; the notes say why" in text
     assert "  96.8%    91.8%–100.0%          64   layer1" in text
 
 

@@ -37,7 +37,7 @@ class ProbedBackbone:
     seconds: float
     """The time of the network for an image, in a small batch on this device."""
     behind: "Difference | None" = None
-    """By how much the logistic probe of this backbone is better than that of the first one; None for
+    """By how much the logistic probe of this backbone is better than that of the first; None for
     the first itself."""
     stages: tuple[StageProbed, ...] = ()
     """From the first to the last; empty where they were not asked for."""

@@ -38,7 +38,7 @@ def lines(probed: Probed) -> Iterator[str]:
             yield from _stages(one)
     if probed.failed:
         names = ", ".join(one.name for one in probed.failed)
-        yield f"\nnot probed, for the reasons above: {names}"
+        yield f"\nnot probed: {names}; the notes say why"
 
 
 def verdicts(probed: Probed) -> Iterator[str]:
