@@ -46,6 +46,7 @@ DOCUMENTS = [
     "tlf/inference/UNSURE.md",
     "tlf/metrics/README.md",
     "tlf/reports/README.md",
+    "tlf/studies/README.md",
 ]
 FOLDERS = ("tlf/**", "plugins/**", "recipes", "docker", "tests/**", ".github", ".")
 EVERY = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md")})
@@ -335,8 +336,8 @@ def test_every_document_of_python_is_python():
 
 
 def test_every_block_of_python_has_its_test():
-    """Below, in test_documents.py (plugins), in end_to_end/test_api.py and test_app.py, and in
-    inference/test_train_images.py.
+    """Below, in test_documents.py (plugins), in end_to_end/test_api.py and test_app.py, in
+    inference/test_train_images.py, and in studies/test_probe.py.
     """
     counts = {name: len(blocks(name, "python")) for name in DOCUMENTS}
     hooks = len(re.findall(r"^### `tlf_", text("plugins/README.md"), re.MULTILINE))
@@ -348,6 +349,7 @@ def test_every_block_of_python_has_its_test():
         "tlf/checks/README.md": 1,
         "tlf/inference/README.md": 3,
         "tlf/inference/UNSURE.md": 3,
+        "tlf/studies/README.md": 1,
     }
 
 

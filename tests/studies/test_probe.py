@@ -1,11 +1,14 @@
 """A study from the files to the result."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from places import ROOT
+from tlf.checks.plan import _OF_FOLDER
 from tlf.errors import DataError, RunError
 from tlf.events import Notice, Stored
 from tlf.studies import probe as module
@@ -14,7 +17,6 @@ from tlf.studies.probe import probe
 from tlf.studies.probed import Probed
 
 TINY = "timm/test_resnet.r160_in1k@none"
-OTHER = "timm/test_vit.r160_in1k@none"
 SMALL = ["transforms.size=32", "transforms.resize=36"]
 
 
@@ -104,6 +106,21 @@ def test_features_are_those_that_a_run_has_stored(finished):
     assert [event.title for event in stored if event.reused] == [
         "20 decoded train images", "11 decoded eval images", "features of 20 train images"
     ]  # fmt: skip
+
+
+def test_the_example_of_the_document_runs(images, tmp_path, monkeypatch, capsys):
+    document = (ROOT / "tlf" / "studies" / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", document, re.M | re.S)
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my" / "images").symlink_to(images)
+    monkeypatch.chdir(tmp_path)
+    small = {"transforms": {"size": 32, "resize": 32}}
+    monkeypatch.setattr("tlf.checks.plan._OF_FOLDER", {**_OF_FOLDER, **small})
+    names = {}
+    exec(compile(example.replace("timm/resnet18", TINY), "README.md", "exec"), names)
+    assert "probed    my/images: 20 train images of 2 classes" in capsys.readouterr().out
+    assert names["folder"] == tmp_path / "probes" / "images"
+    assert (names["folder"] / "probe.json").is_file()
 
 
 def test_no_backbone_and_too_few_images_are_errors(folder, tmp_path):

@@ -14,11 +14,13 @@ def test_it_says_what_was_found():
     assert content["format"] == 1
     best, near, worse = content["backbones"]
     assert best["accuracy"]["logistic"] == {"value": 0.968, "low": 0.968 - 0.05, "high": 1.0}
-    assert best["difference_from_best"] is None
+    assert best["difference_from_first"] is None
     assert [stage["stage"] for stage in best["stages"]] == ["stem", "layer1"]
-    assert near["difference_from_best"]["distinguishable"] is False
-    assert near["difference_from_best"]["images_needed"] == 1234
-    assert worse["difference_from_best"]["verdict"].startswith("the best is better by 26.4 points")
+    assert near["difference_from_first"]["distinguishable"] is False
+    assert near["difference_from_first"]["images_needed"] == 1234
+    assert worse["difference_from_first"]["verdict"].startswith(
+        "the first is better by 26.4 points"
+    )
     assert content["failed"] == [{"name": "timm/gone", "why": "no network"}]
 
 
@@ -26,5 +28,5 @@ def test_every_key_is_documented():
     document = (ROOT / "tlf" / "studies" / "README.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \|", document, re.M)
     content = as_json(PROBED)
-    keys = [*content, *content["backbones"][1], *content["backbones"][1]["difference_from_best"]]
+    keys = [*content, *content["backbones"][1], *content["backbones"][1]["difference_from_first"]]
     assert [key for key in dict.fromkeys(keys) if key not in told] == []

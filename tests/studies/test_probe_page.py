@@ -13,7 +13,7 @@ def test_the_folder_holds_a_page_and_the_figures(tmp_path):
     page = (folder / "probe.html").read_text(encoding="utf-8")
     assert "timm/&lt;large&gt;" in page
     assert "<large>" not in page
-    assert "the best is better by 26.4 points [19.6, 33.3]" in page
+    assert "the first is better by 26.4 points [19.6, 33.3]" in page
     assert "Not probed: <bdi>timm/gone</bdi>" in page
     assert "class &#39;flies&#39; was left out" in page
     assert 'id="stages"' in page

@@ -8,7 +8,7 @@ from tlf.studies.probe_plots import backbone_plot, stage_plot
 def test_backbones_are_rows_with_intervals():
     plot = backbone_plot(PROBED)
     assert plot.table.rows[0] == ("timm/<large>", "96.8%", "91.8%", "100.0%")
-    assert "the best is timm/<large> with 96.8%" in plot.description
+    assert "the first is timm/<large> with 96.8%" in plot.description
     svg = chart(plot).svg
     assert "timm/&lt;large&gt;" in svg
     assert "<large>" not in svg

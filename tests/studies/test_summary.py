@@ -13,14 +13,14 @@ def test_tables_fit_a_terminal_but_for_names():
         "  96.8%    91.8%–100.0%    95.8%       31.2     44.7    11.2M   timm/<large>"
     )
     assert "probed    my/images: 245 train images of 2 classes, 50.6% in the largest" in text
-    assert "not probed: timm/gone: no network" in text
+    assert "not probed: timm/gone; the notes say why" in text
     assert "  96.8%    91.8%–100.0%          64   layer1" in text
 
 
 def test_verdicts_are_in_words():
     assert [*verdicts(PROBED)] == [
         "timm/near: not distinguishable; about 1,200 images would tell",
-        "torchvision/resnet18@starter: the best is better by 26.4 points [19.6, 33.3]",
+        "torchvision/resnet18@starter: the first is better by 26.4 points [19.6, 33.3]",
     ]
 
 

@@ -44,12 +44,12 @@ def _backbone(one: ProbedBackbone) -> dict[str, Any]:
         "parameters": one.parameters,
         "megabytes": one.megabytes,
         "seconds_per_image": one.seconds,
-        "difference_from_best": None
+        "difference_from_first": None
         if behind is None
         else {
             **asdict(behind),
             "distinguishable": bool(behind.better),
-            "verdict": verdict("the best", one.name, behind, "splits"),
+            "verdict": verdict("the first", one.name, behind, "splits"),
         },
         "stages": [
             {"stage": each.stage, "features": each.features, "accuracy": asdict(each.accuracy)}

@@ -23,7 +23,7 @@ def backbone_plot(probed: Probed) -> Plot:
     return Plot(
         "backbones",
         f"{METRIC.title.capitalize()} of a logistic probe",
-        f"{len(figures)} backbones; the best is {printable(best.name)} with "
+        f"{len(figures)} backbones; the first is {printable(best.name)} with "
         f"{number(best.accuracy['logistic'].value, '.1%')}.",
         lambda drawing: _draw_rows(drawing, figures),
         Table(

@@ -37,8 +37,8 @@ class ProbedBackbone:
     seconds: float
     """The time of the network for an image, in a small batch on this device."""
     behind: "Difference | None" = None
-    """By how much the logistic probe of this backbone is better than that of the best one; None for
-    the best itself."""
+    """By how much the logistic probe of this backbone is better than that of the first; None for
+    the first itself."""
     stages: tuple[StageProbed, ...] = ()
     """From the first to the last; empty where they were not asked for."""
 
@@ -68,7 +68,7 @@ class Probed:
     """Of the interval of each difference: those of all pairs hold together in 95 %."""
     device: str
     backbones: tuple[ProbedBackbone, ...]
-    """The best first."""
+    """The highest accuracy of the logistic probe first."""
     failed: tuple[FailedBackbone, ...] = ()
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What a person should know about the images: one sentence each."""

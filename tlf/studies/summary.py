@@ -30,21 +30,22 @@ def lines(probed: Probed) -> Iterator[str]:
     )
     yield from map(_row, probed.backbones)
     if len(probed.backbones) > 1:
-        yield f"\ncompared with the best, {printable(probed.backbones[0].name)}:"
+        yield f"\ncompared with the first, {printable(probed.backbones[0].name)}:"
         yield from (f"  {text}" for text in verdicts(probed))
     for one in probed.backbones:
         if one.stages:
             yield ""
             yield from _stages(one)
-    for failed in probed.failed:
-        yield f"\nnot probed: {failed.name}: {failed.why}"
+    if probed.failed:
+        names = ", ".join(one.name for one in probed.failed)
+        yield f"\nnot probed: {names}; the notes say why"
 
 
 def verdicts(probed: Probed) -> Iterator[str]:
-    """A sentence for each backbone but the best."""
+    """A sentence for each backbone but the first, whose accuracy is the highest."""
     for one in probed.backbones[1:]:
         if one.behind is not None:
-            yield f"{printable(one.name)}: {verdict('the best', one.name, one.behind, 'splits')}"
+            yield f"{printable(one.name)}: {verdict('the first', one.name, one.behind, 'splits')}"
 
 
 def _row(one: ProbedBackbone) -> str:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tlf.cli.commands import probe as module
+from tlf.studies import probing
 
 TINY = "timm/test_resnet@none"
 SMALL = ("transforms.size=32", "transforms.resize=36")
@@ -12,6 +13,7 @@ SMALL = ("transforms.size=32", "transforms.resize=36")
 
 def test_a_table_a_page_and_the_figures(images, main, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(probing, "REPEATS", 1)
     status, out, err = main("probe", images, "--backbones", TINY, "torchvision/resnet19", *SMALL)
     assert (status, err) == (1, "")
     assert "note: torchvision/resnet19 was not probed: " in out
