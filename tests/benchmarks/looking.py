@@ -117,12 +117,12 @@ def commands(folder: Path, images: int, repeats: int) -> Iterator[list[str]]:
             for cache, values in found.items():  # the first fills what the second finds
                 stored = folder / f"cache-{name}-{repeat}"
                 if cache == "of the run":
-                    shutil.rmtree(stored)
+                    shutil.rmtree(stored, ignore_errors=True)
                     shutil.copytree(folder / "cache", stored)
                 new = f"{name}-{repeat}-{cache}"
                 command = [word.format(new=new) for word in words]
                 values.append(taken(folder, *command, cache=stored.name))
-            shutil.rmtree(stored)
+            shutil.rmtree(stored, ignore_errors=True)
         for cache, values in found.items():
             columns = zip(*values, strict=True)
             figures = map(spread, columns, (1, 1, 0))

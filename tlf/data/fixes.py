@@ -99,10 +99,8 @@ def with_fixes(splits: Splits, files: str | Sequence[str], task: Task) -> Splits
 
 
 def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled:
-    """The images of one split with the labels, and without the images, that files of fixes say.
-
-    A row is for the image of its path, whatever the split is called. Rows about images of other
-    splits are left alone.
+    """The images of one split with the labels, and without the images, that files of fixes say: a
+    row is for the image of its path, whatever the split is called.
 
     Raises:
         DataError: a file cannot be read, or a line of it does not fit its image.
@@ -115,9 +113,8 @@ def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled
 def _one_fixed(found: Labelled, file: str) -> Labelled:
     names = _Names(found.images.names)
     classes = [*map(printable, found.classes)]
-    labels = [*found.images.labels]
+    labels, problems = [*found.images.labels], []
     left_out: set[int] = set()
-    problems = []
     for where, read in read_fixes(file).items():
         fix, index = _with_classes(read, classes), names.find(read.path)
         if isinstance(index, str):
