@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.utils.extmath import randomized_svd
 from torch.nn.functional import normalize
 
 from tlf.checks import neighbours
-from tlf.checks.neighbours import DIMENSIONS, _greatest, _principal_components, directions, nearest
+from tlf.checks.neighbours import DIMENSIONS, _greatest, directions, nearest
 
 
 @pytest.fixture
@@ -67,12 +66,3 @@ def test_the_greatest_are_those_of_a_sort():
     assert torch.equal(
         _greatest(similar[:, :128].contiguous(), 4), similar[:, :128].topk(4).indices
     )
-
-
-@pytest.mark.parametrize("shape", [(300, 40), (40, 300), (2000, 200), (5, 5)])
-def test_the_principal_components_are_those_of_scikit_learn(shape):
-    rows = np.random.default_rng(0).normal(0, 1, shape).astype(np.float32)
-    rows *= np.linspace(3, 1, shape[1], dtype=np.float32)
-    count = min(16, *shape)
-    left, sizes, _ = randomized_svd(rows, count, random_state=0)
-    np.testing.assert_array_equal(_principal_components(rows, count), left * sizes)

@@ -11,8 +11,6 @@ _BLOCK = 2**24
 """Similarities that are held at once: 64 MiB."""
 _RUN = 64
 """Similarities whose greatest is found first: only the runs with the greatest are sorted."""
-_MORE = 10
-"""Components that are computed, and left out, so that the others are precise."""
 _OWN = -2.0
 """The similarity of an image to itself, and to none: no image is its own neighbour."""
 
@@ -26,38 +24,13 @@ def directions(embeddings: "Tensor") -> "Tensor":
     from -1 to 1: what all images share is subtracted first, so unlike images are near 0.
     """
     import torch
+    from sklearn.utils.extmath import randomized_svd
     from torch.nn.functional import normalize
 
+    count = min(DIMENSIONS, *embeddings.shape)
     centred = embeddings - embeddings.mean(0)
-    components = _principal_components(centred.numpy(), min(DIMENSIONS, *embeddings.shape))
-    return normalize(torch.from_numpy(components).float())
-
-
-def _principal_components(centred: "NDArray[np.float32]", count: int) -> "NDArray[np.float32]":
-    """The first principal components of rows (N, F) with mean 0: (N, ``count``), the same for the
-    same rows.
-
-    It is scikit-learn's ``randomized_svd`` (Halko et al., 2009), bit for bit: to import it would
-    take longer than all else that is done with a few hundred images.
-    """
-    import numpy as np
-    from scipy.linalg import lu, qr, svd
-
-    wide = len(centred) < centred.shape[1]
-    rows = centred.T if wide else centred
-    random = np.random.RandomState(0).normal(size=(rows.shape[1], count + _MORE))
-    basis = random.astype(rows.dtype)
-    for _ in range(7 if count < 0.1 * min(rows.shape) else 4):
-        basis, _ = lu(rows @ basis, permute_l=True, check_finite=False)
-        basis, _ = lu(rows.T @ basis, permute_l=True, check_finite=False)
-    basis, _ = qr(rows @ basis, mode="economic", check_finite=False)
-    left, sizes, right = svd(basis.T @ rows, full_matrices=False)
-    components = right[:count].T if wide else (basis @ left)[:, :count]
-    # The sign of a component is arbitrary: its value furthest from 0 is made positive.
-    furthest = abs(components).argmax(0)
-    signs = np.sign(components[furthest, np.arange(components.shape[1])])
-    signed: NDArray[np.float32] = components * signs * sizes[:count]
-    return signed
+    left, sizes, _ = randomized_svd(centred.numpy(), count, random_state=0)
+    return normalize(torch.from_numpy(left * sizes).float())
 
 
 def nearest(

@@ -30,62 +30,16 @@ def out_of_fold(
         seed: what the folds are drawn from.
     """
     import numpy as np
+    from sklearn.linear_model import LogisticRegression
 
-    classes = int(labels.max()) + 1
-    scores = np.empty((len(rows), classes), np.float64)
+    scores = np.empty((len(rows), labels.max() + 1), np.float64)
     fold = _folds(labels, groups, seed)
     for number in range(FOLDS):
         held_out = fold == number
-        weights, bias = _fitted(rows[~held_out], labels[~held_out], classes)
-        scores[held_out] = _log_probabilities(rows[held_out] @ weights + bias)
+        probe = LogisticRegression(C=_INVERSE_PENALTY, tol=1e-3, max_iter=200)
+        probe.fit(rows[~held_out], labels[~held_out])
+        scores[held_out] = probe.predict_log_proba(rows[held_out])
     return _calibrated(scores, labels)
-
-
-def _fitted(
-    rows: "NDArray[np.float32]", labels: "NDArray[np.int64]", classes: int
-) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
-    """The weights (D, K) and the biases (K,) of a logistic regression, the latter not penalised.
-
-    It is scikit-learn's ``LogisticRegression``, whose import would take longer than all fits to a
-    few hundred images. As there, the score of the first of two classes is 0.
-    """
-    import numpy as np
-    from scipy.optimize import minimize
-
-    count, dimensions = rows.shape
-    free = slice(1 if classes == 2 else 0, classes)
-    penalty = 1 / (_INVERSE_PENALTY * count)
-    each = np.arange(count)
-
-    def filled(parameters: "NDArray[np.float64]") -> "NDArray[np.float32]":
-        both = np.zeros((dimensions + 1, classes), np.float32)
-        both[:, free] = parameters.reshape(dimensions + 1, -1)
-        return both
-
-    def loss(parameters: "NDArray[np.float64]") -> "tuple[float, NDArray[np.float32]]":
-        both = filled(parameters)
-        weights = both[:-1]
-        scores = _log_probabilities(rows @ weights + both[-1])
-        value = -scores[each, labels].mean() + penalty / 2 * (weights**2).sum()
-        error = np.exp(scores, out=scores)
-        error[each, labels] -= 1
-        slope = np.concatenate([rows.T @ error, error.sum(0)[None]]) / count
-        slope[:-1] += penalty * weights
-        return float(value), slope[:, free].ravel()
-
-    start = np.zeros((dimensions + 1, classes))[:, free].ravel()
-    limits = {"maxiter": 200, "maxls": 50, "gtol": 1e-3, "ftol": 64 * np.finfo(float).eps}
-    found = filled(minimize(loss, start, method="L-BFGS-B", jac=True, options=limits).x)
-    return found[:-1], found[-1]
-
-
-def _log_probabilities(scores: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Of scores (N, K), which are overwritten."""
-    import numpy as np
-
-    scores -= scores.max(1, keepdims=True)
-    scores -= np.log(np.exp(scores).sum(1, keepdims=True))
-    return scores
 
 
 def _folds(
