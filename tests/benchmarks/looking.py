@@ -7,8 +7,8 @@ on, and a head is trained on the features of a network with random weights: ResN
 than 5,000 images, one of 0.2 million weights, so that most of the time goes to what is measured.
 Then:
 
-1. The commands, as whole processes, imports and exit included: with an empty cache, and with what
-   the same command has stored before.
+1. The commands, as whole processes, imports and exit included: with an empty cache, again with
+   what the same command has stored, and with what the run has stored, features among it.
 2. In this process, from the same arrays and in turn: what tlf computes, and what a script by hand
    computes with scikit-learn. Figures are computed of the eval split, the rest of all images.
    "Figures alone" leaves the bootstrap out, which the script does not do.
@@ -18,6 +18,7 @@ Prints medians [smallest, largest]. Where others use the machine, look at proces
 import argparse
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -100,7 +101,7 @@ def draw(root: Path, images: int) -> None:
 
 
 def commands(folder: Path, images: int, repeats: int) -> Iterator[list[str]]:
-    """A row for each command, with an empty cache and with a filled one."""
+    """A row for each command and each state of the cache."""
     backbone = SMALL if images <= FEW else LARGE
     (folder / "recipe.toml").write_text(RECIPE.format(backbone=backbone))
     taken(folder, "run", "recipe.toml")
@@ -111,12 +112,17 @@ def commands(folder: Path, images: int, repeats: int) -> Iterator[list[str]]:
         "check": ["check", "recipe.toml", "--output", "{new}"],
     }
     for name, words in every.items():
-        found: dict[str, list[Taken]] = {"empty": [], "filled": []}
+        found: dict[str, list[Taken]] = {"empty": [], "filled": [], "of the run": []}
         for repeat in range(repeats):
             for cache, values in found.items():  # the first fills what the second finds
+                stored = folder / f"cache-{name}-{repeat}"
+                if cache == "of the run":
+                    shutil.rmtree(stored, ignore_errors=True)
+                    shutil.copytree(folder / "cache", stored)
                 new = f"{name}-{repeat}-{cache}"
                 command = [word.format(new=new) for word in words]
-                values.append(taken(folder, *command, cache=f"cache-{name}-{repeat}"))
+                values.append(taken(folder, *command, cache=stored.name))
+            shutil.rmtree(stored, ignore_errors=True)
         for cache, values in found.items():
             columns = zip(*values, strict=True)
             figures = map(spread, columns, (1, 1, 0))

@@ -4,8 +4,15 @@ import pickle
 
 import pytest
 
-from tlf.components import Split, Splits
-from tlf.data.fixes import COLUMNS, Fix, read_fixes, with_fixes, write_fixes
+from tlf.components import Labelled, Split, Splits
+from tlf.data.fixes import (
+    COLUMNS,
+    Fix,
+    labelled_with_fixes,
+    read_fixes,
+    with_fixes,
+    write_fixes,
+)
 from tlf.errors import DataError, UnwritableError
 from tlf.tasks.single_label import SingleLabel
 
@@ -199,3 +206,15 @@ def test_what_is_written_is_read(tmp_path):
     ]  # fmt: skip
     with pytest.raises(UnwritableError, match="cannot write"):
         write_fixes(tmp_path / "none" / "fixes.csv", rows)
+
+
+def test_the_images_of_one_split_are_fixed_by_their_paths(fixes):
+    """Whatever the split is called, and with a class that no image of it had."""
+    found = Labelled(Split(("e0.jpg", "e1.jpg", "e2.jpg"), (0, 1, 0), read), ("ant", "bee"))
+    file = fixes("eval,e0.jpg,ant,fly,,", "eval,e1.jpg,bee,,yes,", "train,t1.jpg,ant,bee,,")
+    fixed = labelled_with_fixes(found, file)
+    assert (fixed.images.names, fixed.images.labels) == (("e0.jpg", "e2.jpg"), (2, 0))
+    assert fixed.classes == ("ant", "bee", "fly")
+    assert [fixed.images.read(index) for index in range(2)] == [b"0", b"2"]
+    with pytest.raises(DataError, match=r"e1\.jpg has the label 'bee', the row says 'ant'"):
+        labelled_with_fixes(found, fixes("eval,e1.jpg,ant,fly,,"))

@@ -71,6 +71,25 @@ def test_where_no_images_are(finished, tmp_path):
         source_of(tmp_path / "model.onnx", None, (), None)
 
 
+def test_a_split_under_its_own_name_has_the_fixes_of_the_recipe(finished, images, tmp_path):
+    fixes = tmp_path / "fixes.csv"
+    fixes.write_text(
+        "path,split,label,new_label,leave_out\n"
+        "val/circles/000.jpg,eval,circles,squares,\nval/squares/001.jpg,eval,squares,,yes\n"
+    )
+    of_run = [source_of(finished, None, [f"data.fixes={fixes}"], name) for name in ("eval", "val")]
+    folder = source_of(finished, images, [f"data.fixes={fixes}"], None)
+    for found in (source.found for source in (*of_run, folder)):
+        label = found.images.labels[found.images.names.index("val/circles/000.jpg")]
+        assert found.classes[label] == "squares"
+        assert "val/squares/001.jpg" not in found.images.names
+
+
+def test_an_empty_name_of_data_is_said_to_be_empty(finished):
+    with pytest.raises(DataError, match="or a CSV file, got ''; name one"):
+        _ = source_of(finished, "", (), None).found
+
+
 def test_without_a_run_overrides_name_a_dataset(tmp_path, images):
     options = ["data.kind=folder", f"data.root={images}"]
     source = source_of(tmp_path / "model.onnx", None, options, "val")

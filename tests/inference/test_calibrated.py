@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import asdict
 from math import ceil
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from tlf.errors import WeightsError
 from tlf.inference.calibrated import MOST, Calibrated, calibrate
 from tlf.inference.head import load_head
-from tlf.inference.metadata import read_metadata
+from tlf.inference.metadata import _check_calibrated, read_metadata
 from tlf.inference.predict import load_classifier
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.tasks import TASKS
@@ -66,6 +67,14 @@ def test_too_few_images_give_no_threshold(images, coverage):
     assert found.threshold is None
     assert found.kept({"a": 0.9, "b": 0.1}) is None
     assert calibrated(*drawn(images + 1, 2), coverage).threshold is not None
+
+
+def test_a_threshold_of_0_keeps_every_label():
+    logits = torch.tensor([[0.0, 1000.0]] * 40)
+    found = calibrated(logits, torch.zeros(40, dtype=torch.int64))
+    assert found.threshold == 0
+    assert found.kept({"a": 0.0, "b": 1.0}) == ("b", "a")
+    assert _check_calibrated(asdict(found))["threshold"] == 0
 
 
 def test_the_labels_that_are_kept():

@@ -23,10 +23,14 @@ def test_it_is_that_of_scores_one_minus_probability(images, coverage):
     assert threshold(own, coverage) == pytest.approx(1 - quantile, abs=1e-12)
 
 
-def test_too_few_images_keep_every_class():
-    assert threshold(np.array([0.9] * 8), 0.9) == 0  # 9 are needed
+def test_too_few_images_give_none():
+    assert threshold(np.array([0.9] * 8), 0.9) is None  # 9 are needed
     assert threshold(np.array([0.9] * 9), 0.9) == 0.9
-    assert threshold(np.array([]), 0.9) == 0
+    assert threshold(np.array([]), 0.9) is None
+
+
+def test_labels_that_are_impossible_to_the_model_keep_every_class():
+    assert threshold(np.array([0.0] * 5 + [0.9] * 15), 0.9) == 0
 
 
 def test_coverage_holds_on_images_that_were_not_calibrated_on():

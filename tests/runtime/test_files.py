@@ -1,6 +1,7 @@
 import os
 import shutil
 import stat
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tlf.runtime.files import (
     with_absolute,
     write_folder,
     write_whole,
+    writing,
     written_whole,
 )
 
@@ -155,6 +157,18 @@ def test_a_folder_is_written_whole_and_replaces_none(tmp_path):
     (tmp_path / "new" / "link").symlink_to("gone")
     assert write_folder(tmp_path / "new" / "link", write).name == "link-2"
     assert {one.name for one in path.parent.iterdir()} == {"x", "x-2", "x-3", "link", "link-2"}
+
+
+def test_a_file_of_a_new_folder_that_cannot_be_written_is_called_by_its_final_name(tmp_path):
+    def full(folder):
+        with writing(folder / "a.csv"):
+            raise OSError(ENOSPC, "No space left on device")
+
+    path = tmp_path / "x"
+    with pytest.raises(UnwritableError) as caught:
+        write_folder(path, full)
+    assert str(caught.value) == f"cannot write {path / 'a.csv'}: No space left on device"
+    assert not path.exists()
 
 
 def test_a_folder_that_cannot_be_created_is_reported_and_nothing_is_left(tmp_path):

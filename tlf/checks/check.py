@@ -113,7 +113,7 @@ def _key(job: Job, embedded: Embeddings) -> EntryKey:
         "preprocessing": asdict(job.preprocessing),
         "computed": computed(job.accelerator),
         "decoders": decoders(),
-        "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
+        "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
         "tlf": engine(),
     }
     images = len(job.splits.train) + len(job.splits.eval)

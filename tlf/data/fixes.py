@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
 
-from tlf.components import Split, Splits
+from tlf.components import Labelled, Split, Splits
 from tlf.data.classes import without_classes
 from tlf.data.csv_table import read_csv
 from tlf.data.inspection.readable import ReadSubset
@@ -96,6 +96,41 @@ def with_fixes(splits: Splits, files: str | Sequence[str], task: Task) -> Splits
     for file in [files] if isinstance(files, str) else files:
         splits = _fixed(splits, file, task)
     return splits
+
+
+def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled:
+    """The images of one split with the labels, and without the images, that files of fixes say: a
+    row is for the image of its path, whatever the split is called.
+
+    Raises:
+        DataError: a file cannot be read, or a line of it does not fit its image.
+    """
+    for file in [files] if isinstance(files, str) else files:
+        found = _one_fixed(found, file)
+    return found
+
+
+def _one_fixed(found: Labelled, file: str) -> Labelled:
+    names = _Names(found.images.names)
+    classes = [*map(printable, found.classes)]
+    labels, problems = [*found.images.labels], []
+    left_out: set[int] = set()
+    for where, read in read_fixes(file).items():
+        fix, index = _with_classes(read, classes), names.find(read.path)
+        if isinstance(index, str):
+            continue
+        if fix.new_label and fix.new_label not in classes:
+            classes.append(fix.new_label)  # no image of this split had it
+        shown = dict.fromkeys(classes, "")
+        label = classes[labels[index]]
+        problems += [f"{where}: {problem}" for problem in _stale(fix, label, shown)]
+        if fix.leave_out:
+            left_out.add(index)
+        elif fix.new_label:
+            labels[index] = classes.index(fix.new_label)
+    _check(file, problems)
+    images = _without(replace(found.images, labels=tuple(labels)), left_out)
+    return Labelled(images, (*found.classes, *classes[len(found.classes) :]))
 
 
 def _column_problems(columns: Sequence[str]) -> Iterable[str]:

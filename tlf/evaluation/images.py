@@ -9,6 +9,7 @@ from typing import Any
 
 from tlf.catalogue import Offer
 from tlf.components import Dataset, Labelled, Split
+from tlf.data.fixes import labelled_with_fixes
 from tlf.data.splits import listed
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.models import run_of
@@ -133,6 +134,8 @@ def _table(data: str | PathLike[str]) -> dict[str, Any]:
     Raises:
         DataError: it is neither.
     """
+    if not str(data):
+        raise DataError("data must be a folder of class folders or a CSV file, got ''; name one")
     path = absolute(data)
     if path.is_dir():
         return {"kind": "folder", "root": str(path)}
@@ -165,7 +168,7 @@ def _one_split(data: Data, plugins: Plugins, split: str | None) -> Labelled:
     if offer.plugin.name != "tlf":
         images = replace(found.images, read=AttributedRead(found.images.read, offer))
         found = replace(found, images=images)
-    return _printable(found)
+    return labelled_with_fixes(_printable(found), data.fixes or ())
 
 
 def _found(dataset: Dataset, offer: Offer, split: str | None) -> Labelled:

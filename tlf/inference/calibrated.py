@@ -61,4 +61,4 @@ def calibrate(
     least = threshold(own.numpy(), coverage)
     step = -(-len(labels) // MOST)
     temperature = fit_temperature(logits[::step].numpy(), labels[::step].numpy())
-    return Calibrated(temperature, coverage, least or None, source, len(labels))
+    return Calibrated(temperature, coverage, least, source, len(labels))

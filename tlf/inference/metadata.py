@@ -170,7 +170,8 @@ def _check_calibrated(value: object) -> Mapping[str, Any]:
         number = table[key]
         if key == "threshold" and number is None:
             continue
-        if not isinstance(number, int | float) or not 0 < number < 1000:  # NaN is not
+        least = 0.0 if key == "threshold" else 1e-9
+        if not isinstance(number, int | float) or not least <= number < 1000:  # NaN is not
             raise ValueError(f"calibrated.{key} must be a number above 0, got {number!r:.60}")
     if type(table["images"]) is not int:
         raise ValueError(f"calibrated.images must be a number, got {table['images']!r:.60}")

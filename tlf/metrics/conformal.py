@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def threshold(own: "NDArray[np.floating]", coverage: float) -> float:
+def threshold(own: "NDArray[np.floating]", coverage: float) -> float | None:
     """The least probability of a class that is kept. ``own``: the probability of each calibration
     image's label.
 
-    It is the k-th highest, k = ceil((n + 1) × coverage): the finite-sample quantile. 0, so that
-    every class is kept, where there are too few images for the coverage (n < coverage / (1 −
+    It is the k-th highest, k = ceil((n + 1) × coverage): the finite-sample quantile. At 0 every
+    class is kept. None where there are too few images for the coverage (n < coverage / (1 −
     coverage)).
     """
     own = np.asarray(own)
     kth = ceil(round((len(own) + 1) * coverage, 9))  # 0.9 is slightly more than nine tenths
     if kth > len(own):
-        return 0.0
+        return None
     return float(np.sort(own)[len(own) - kth])
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
             "model": _header(folder / "model.safetensors"),
             "files": [_digest(folder / name) for name in ("predictions.csv", "provenance.json")],
             "run": plan_identity(plan),
+            "finders": {name: version(name) for name in ("scipy", "scikit-learn")},
             "images": [_manifest(splits.train), _manifest(splits.eval)],
             "classes": [*splits.classes],
             "decoders": decoders(),

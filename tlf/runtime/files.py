@@ -157,6 +157,8 @@ def write_folder(path: Path, write: Callable[[Path], object]) -> Path:
             final = next(folder for folder in folder_names(path) if not os.path.lexists(folder))
             os.rename(temporary, final)
             return final
+        except UnwritableError as error:  # it names a file in the temporary folder
+            raise UnwritableError(str(error).replace(str(temporary), str(first))) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)  # it is there after an error only
 
