@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import secrets
 import socket
 import threading
@@ -45,7 +46,7 @@ def listening(port: int) -> Iterator[socket.socket]:
             with listener:
                 yield listener
             return
-    why = "it is no port" if last is None else (last.strerror or str(last))
+    why = "it is no port" if last is None else os.strerror(last.errno or 0)
     raise RunError(
         f"--port must be a port that can be used, got {port}: {why}; write --port {PORT}"
     )
