@@ -10,9 +10,9 @@ from itertools import takewhile
 from urllib.parse import urlsplit
 
 import pytest
-from tlf.simulator.costs import Costs
 
 from tlf.errors import PluginError, WeightsError
+from tlf.simulator.costs import Costs
 from tlf.simulator.lane import Lane
 from tlf.simulator.live import server, serving, worker
 from tlf.simulator.live.server import application
