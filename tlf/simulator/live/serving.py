@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tlf.errors import RunError
 from tlf.events import Notice, SimulatorStarted
 from tlf.recipe.plan import Plan
+from tlf.simulator.live import PORT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from tlf.data.inspection.inspect import Events
 
 ADDRESS = "127.0.0.1"
-PORT = 8600
-"""The port, unless it is in use."""
 TRIED = 100
 """Ports that are tried, one after the other."""
 
