@@ -1,10 +1,12 @@
 """The live page: lanes, the worker that makes their steps, and the server, as a browser asks it."""
 
+import asyncio
 import http.client
 import json
 import queue
 import threading
-from contextlib import closing, contextmanager
+import time
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from itertools import takewhile
 from urllib.parse import urlsplit
@@ -126,6 +128,7 @@ def test_steps_are_made_and_told_and_a_tab_that_opens_later_sees_the_same(workin
     assert Tab(working).state["lanes"][0]["records"] == [*lane["records"], *steps]
 
 
+@pytest.mark.slow
 def test_what_is_told_is_what_a_lane_alone_does(working, simulation, settings):
     tab = Tab(working)
     working.change([settings["all"]])
@@ -277,6 +280,7 @@ def test_an_error_in_a_step_is_told_and_the_program_lives(working, monkeypatch):
     assert beginnings(state) == beginnings(tab.state)
 
 
+@pytest.mark.slow
 def test_a_bug_is_told_too_and_leaves_its_traceback(working, monkeypatch, capfd):
     tab = Tab(working)
     monkeypatch.setattr(Lane, "make_step", lambda _: {}["missing"])
@@ -459,3 +463,46 @@ def test_a_refusal_is_answered(browser, monkeypatch):
     monkeypatch.setattr(worker, "MOST_STEPS", 0)
     status, text = browser.post("step", {"count": 1})
     assert (status, "reset to make new ones" in text) == (409, True)
+
+
+def test_a_tab_that_vanishes_is_forgotten_and_one_that_is_idle_gets_signs_of_life(
+    browser, monkeypatch
+):
+    monkeypatch.setattr(server, "HEARTBEAT", 0.01)
+    before = [*browser.worker._listeners]
+    with browser.asking(f"/{TOKEN}/events") as stream:
+        while stream.readline() != b": still here\n":
+            pass
+        assert len(browser.worker._listeners) == len(before) + 1
+    for _ in range(600):
+        if browser.worker._listeners == before:
+            break
+        time.sleep(0.1)
+    assert browser.worker._listeners == before
+
+
+def test_a_tab_that_reads_no_more_is_cut_off(working, monkeypatch):
+    monkeypatch.setattr(server, "MOST_EVENTS", 3)
+    before = [*working._listeners]
+
+    async def slow():
+        events = server._events(working)
+        assert '"kind":"state"' in await anext(events)
+        listener = working._listeners[-1]
+        for _ in range(9):
+            listener("{}")
+        while working._listeners != before:
+            await asyncio.sleep(0)
+        return [event async for event in events]
+
+    assert asyncio.run(slow()) == []
+
+
+def test_open_tabs_do_not_keep_the_server(simulation):
+    with ExitStack() as exits:
+        with answered(simulation) as one:
+            tabs = [exits.enter_context(one.follow()) for _ in range(3)]
+            assert [next(tab)["kind"] for tab in tabs] == ["state"] * 3
+        for tab in tabs:
+            *_, last = tab
+            assert last == {"kind": "failed", "text": "tlf has ended", "ended": True}
