@@ -16,8 +16,8 @@ def parameters(name):
 @pytest.mark.parametrize(
     ("argument", "commands"),
     [
-        ("recipe", {"run", "explain"}),
-        ("overrides", {"run", "resume", "check", "explain"}),
+        ("recipe", {"run", "explain", "simulate"}),
+        ("overrides", {"run", "resume", "check", "explain", "simulate"}),
         ("run", {"resume", "stop", "report", "predict", "export"}),
     ],
 )

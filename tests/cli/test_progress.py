@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tlf.cli.lines import epoch_text
 from tlf.cli.progress import show
-from tlf.events import Notice, Prepared, Stored, Updated
+from tlf.events import Notice, Prepared, SimulatorStarted, Stored, Updated
 from tlf.results import EpochResult, Progress, RunResult
 from tlf.runs.record import RunStarted
 
@@ -53,6 +53,12 @@ def test_in_a_file_there_are_plain_lines_and_no_bar():
     text = printed(lambda console: show(events, console))
     assert text.splitlines() == ["note: [not markup] a note", epoch_text(RESULT)]
     assert "\x1b" not in text
+
+
+def test_the_address_of_the_simulator_is_a_line():
+    events = [SimulatorStarted("http://127.0.0.1:8600/token/")]
+    text = printed(lambda console: show(events, console))
+    assert text == "page      http://127.0.0.1:8600/token/\n"
 
 
 def test_long_epochs_have_lines_about_their_progress_in_a_file(monkeypatch):

@@ -1,28 +1,41 @@
 """The live page: lanes, the worker that makes their steps, and the server, as a browser asks it."""
 
+import asyncio
 import http.client
 import json
 import queue
 import threading
-from contextlib import closing, contextmanager
-from dataclasses import replace
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, replace
 from itertools import takewhile
 from urllib.parse import urlsplit
 
 import pytest
 
 from tlf.errors import PluginError, WeightsError
+from tlf.simulator.costs import Costs
 from tlf.simulator.lane import Lane
 from tlf.simulator.live import server, serving, worker
 from tlf.simulator.live.server import application
 from tlf.simulator.live.worker import RefusedError, Worker
 from tlf.simulator.messages import record_as_json, settings_as_json
+from tlf.simulator.simulation import Simulation
 
 SECONDS = 60
 """A busy machine may take its time."""
 IDLE = {"kind": "stepping", "on": False, "left": None}
 TOKEN = "a-secret-token"
 JSON = {"Content-Type": "application/json"}
+
+
+COSTS = Costs("features", 10, 100, 1000, 10_000, 0.5)
+
+
+@pytest.fixture(autouse=True)
+def _costs(monkeypatch):
+    """Costs that are known: how they are computed is tested elsewhere."""
+    monkeypatch.setattr(Simulation, "costs", lambda *_: COSTS)
 
 
 class Tab:
@@ -51,13 +64,23 @@ class Tab:
         return [event["kind"] for event in self.until("stepping", on=False)]
 
 
-@pytest.fixture
-def working(simulation):
-    """A worker with one lane."""
+@pytest.fixture(scope="module")
+def opened(simulation):
     one = Worker(simulation)
     one.start()
     yield one
-    one.end("the test is over")
+    one.end("the tests are over")
+
+
+@pytest.fixture
+def working(opened, settings):
+    """A worker with one lane, before its first step."""
+    tab = Tab(opened)
+    opened.change([settings["head"]])
+    opened.reset()
+    tab.until("stepping", on=False)
+    opened.leave(tab.events.put)
+    return opened
 
 
 @pytest.fixture
@@ -105,6 +128,7 @@ def test_steps_are_made_and_told_and_a_tab_that_opens_later_sees_the_same(workin
     assert Tab(working).state["lanes"][0]["records"] == [*lane["records"], *steps]
 
 
+@pytest.mark.slow
 def test_what_is_told_is_what_a_lane_alone_does(working, simulation, settings):
     tab = Tab(working)
     working.change([settings["all"]])
@@ -121,7 +145,7 @@ def test_what_is_told_is_what_a_lane_alone_does(working, simulation, settings):
 def test_lanes_have_always_made_the_same_number_of_steps(working, settings):
     tab = Tab(working)
     working.step(1)
-    tab.kinds_until_idle()
+    tab.until("stepped")
     working.change([settings["head"], settings["all"]])
     state = tab.until("state")[-1]
     assert [len(lane["records"]) for lane in state["lanes"]] == [1, 1]
@@ -136,17 +160,10 @@ def test_lanes_have_always_made_the_same_number_of_steps(working, settings):
     state = tab.until("state")[-1]
     assert [lane["records"][0]["step"] for lane in state["lanes"]] == [0, 0]
     assert state["lanes"][1]["settings"]["seed"] == 7
-
-
-def test_a_lane_that_is_removed_leaves_the_other_as_it_is(working, settings):
-    working.change([settings["head"], settings["all"]])
-    working.step(1)
-    tab = Tab(working)
-    tab.until("stepped", lane=1)
-    working.change([settings["last"]])
-    state = tab.until("state")[-1]
-    assert [len(lane["records"]) for lane in state["lanes"]] == [2]
-    assert state["lanes"][0]["settings"] == settings_as_json(settings["last"])
+    working.change([settings["last"]])  # a lane that is removed leaves the other as it is
+    (lane,) = tab.until("state")[-1]["lanes"]
+    assert lane["records"] == state["lanes"][0]["records"]
+    assert lane["settings"] == settings_as_json(settings["last"])
 
 
 def test_reset_goes_back_to_the_same_state(working):
@@ -155,6 +172,19 @@ def test_reset_goes_back_to_the_same_state(working):
     tab.kinds_until_idle()
     working.reset()
     assert beginnings(tab.until("state")[-1]) == beginnings(tab.state)
+
+
+def test_costs_are_told_when_settings_have_changed(working, settings):
+    tab = Tab(working, ignored=["stepping", "settings", "stepped"])
+    told = {"kind": "costs", "lane": 0, "costs": asdict(COSTS)}
+    working.change([settings["head"], settings["all"]])
+    assert tab.next()["kind"] == "state"
+    assert tab.next() == told | {"lane": 1}
+    working.change([settings["last"]])
+    assert tab.next()["kind"] == "state"
+    assert tab.next() == told
+    working.reset()
+    assert tab.next()["lanes"][0]["costs"] == asdict(COSTS)
 
 
 def test_settings_are_told_at_once_and_used_from_the_next_step_on(working, settings, held):
@@ -250,6 +280,7 @@ def test_an_error_in_a_step_is_told_and_the_program_lives(working, monkeypatch):
     assert beginnings(state) == beginnings(tab.state)
 
 
+@pytest.mark.slow
 def test_a_bug_is_told_too_and_leaves_its_traceback(working, monkeypatch, capfd):
     tab = Tab(working)
     monkeypatch.setattr(Lane, "make_step", lambda _: {}["missing"])
@@ -432,3 +463,46 @@ def test_a_refusal_is_answered(browser, monkeypatch):
     monkeypatch.setattr(worker, "MOST_STEPS", 0)
     status, text = browser.post("step", {"count": 1})
     assert (status, "reset to make new ones" in text) == (409, True)
+
+
+def test_a_tab_that_vanishes_is_forgotten_and_one_that_is_idle_gets_signs_of_life(
+    browser, monkeypatch
+):
+    monkeypatch.setattr(server, "HEARTBEAT", 0.01)
+    before = [*browser.worker._listeners]
+    with browser.asking(f"/{TOKEN}/events") as stream:
+        while stream.readline() != b": still here\n":
+            pass
+        assert len(browser.worker._listeners) == len(before) + 1
+    for _ in range(600):
+        if browser.worker._listeners == before:
+            break
+        time.sleep(0.1)
+    assert browser.worker._listeners == before
+
+
+def test_a_tab_that_reads_no_more_is_cut_off(working, monkeypatch):
+    monkeypatch.setattr(server, "MOST_EVENTS", 3)
+    before = [*working._listeners]
+
+    async def slow():
+        events = server._events(working)
+        assert '"kind":"state"' in await anext(events)
+        listener = working._listeners[-1]
+        for _ in range(9):
+            listener("{}")
+        while working._listeners != before:
+            await asyncio.sleep(0)
+        return [event async for event in events]
+
+    assert asyncio.run(slow()) == []
+
+
+def test_open_tabs_do_not_keep_the_server(simulation):
+    with ExitStack() as exits:
+        with answered(simulation) as one:
+            tabs = [exits.enter_context(one.follow()) for _ in range(3)]
+            assert [next(tab)["kind"] for tab in tabs] == ["state"] * 3
+        for tab in tabs:
+            *_, last = tab
+            assert last == {"kind": "failed", "text": "tlf has ended", "ended": True}

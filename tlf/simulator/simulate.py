@@ -10,7 +10,8 @@ from tlf.errors import require
 from tlf.events import Notice, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.files import writing, written_whole
-from tlf.simulator.live.serving import PORT, served
+from tlf.simulator.live import PORT
+from tlf.simulator.live.serving import served
 
 if TYPE_CHECKING:
     from tlf.data.inspection.inspect import Events

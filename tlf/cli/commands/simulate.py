@@ -11,7 +11,7 @@ from tlf.cli import arguments
 from tlf.cli.output import complain, echo, flush
 from tlf.cli.process import stopped_cleanly
 from tlf.events import Notice, SimulatorStarted
-from tlf.simulator.live.serving import PORT
+from tlf.simulator.live import PORT
 
 if TYPE_CHECKING:
     from tlf.data.inspection.inspect import Events

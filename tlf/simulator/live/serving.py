@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import secrets
 import socket
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from tlf.errors import RunError
 from tlf.events import Notice, SimulatorStarted
 from tlf.recipe.plan import Plan
+from tlf.simulator.live import PORT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from tlf.data.inspection.inspect import Events
 
 ADDRESS = "127.0.0.1"
-PORT = 8600
-"""The port, unless it is in use."""
 TRIED = 100
 """Ports that are tried, one after the other."""
 
@@ -45,7 +45,7 @@ def listening(port: int) -> Iterator[socket.socket]:
             with listener:
                 yield listener
             return
-    why = "it is no port" if last is None else (last.strerror or str(last))
+    why = "it is no port" if last is None else os.strerror(last.errno or 0)
     raise RunError(
         f"--port must be a port that can be used, got {port}: {why}; write --port {PORT}"
     )
