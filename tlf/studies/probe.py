@@ -9,7 +9,7 @@ import numpy as np
 
 from tlf.checks.plan import plan_to_check
 from tlf.checks.probe import FOLDS
-from tlf.components import Split
+from tlf.components import Split, Splits
 from tlf.data.workers import lost_processes_named
 from tlf.errors import (
     DataError,
@@ -79,21 +79,33 @@ def probe(
     kernels.reserve()
     accelerator = start_accelerator(base.recipe.precision)
     yield from map(Notice, splits.notes)
+    with lost_processes_named("probe again"), kernels.used_on(accelerator.device):
+        yield from _compared(base, splits, plans, accelerator, stages)
+
+
+def _compared(
+    base: Plan,
+    splits: Splits,
+    plans: Mapping[str, Plan],
+    accelerator: "Accelerator",
+    stages: bool,
+) -> Iterator[ProbeEvent]:
+    """Probe one backbone after the other, and compare them."""
     found: list[_Right] = []
     failed: list[FailedBackbone] = []
     images: _Images | None = None
-    with lost_processes_named("probe again"), kernels.used_on(accelerator.device):
-        for name, plan in plans.items():
-            job = _opened(name, replace(plan, splits=splits), accelerator)
-            if isinstance(job, FailedBackbone):
-                failed.append(job)
-                yield Notice(f"{job.name} was not probed: {job.why}")
-                continue
-            with blame_packages(plan.plugins.packages):
-                job = yield from read_images(job, may_lose_classes=True)
-                images = images or _images(job)
-                yield from map(Notice, () if found else images.notes)
-                found.append((yield from _probed(name, job, images, stages)))
+    for name, plan in plans.items():
+        job = _opened(name, replace(plan, splits=splits), accelerator)
+        if isinstance(job, FailedBackbone):
+            failed.append(job)
+            yield Notice(f"{job.name} was not probed: {job.why}")
+            continue
+        with blame_packages(plan.plugins.packages):
+            job = yield from read_images(job, may_lose_classes=True)
+            if images is None:
+                images = _images(job)
+                yield from map(Notice, images.notes)
+            found.append((yield from _probed(name, job, images, stages)))
     if images is None:
         raise DataError(_none_loaded(failed))
     notes = (*splits.notes, *images.notes)
