@@ -2,7 +2,7 @@
 
 from tlf.metrics.figures import Figure
 from tlf.metrics.paired import Difference
-from tlf.studies.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
+from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
 
 
 def backbone(name, value, behind=None, stages=()):

@@ -33,7 +33,7 @@ from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
 from tlf.studies.compare.compared import Compared
-from tlf.studies.probed import Probed
+from tlf.studies.probe.probed import Probed
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
@@ -41,7 +41,7 @@ from tlf.training.trainer import Event
 if TYPE_CHECKING:
     from tlf.checks.check import CheckEvent
     from tlf.studies.compare.compare import CompareEvent
-    from tlf.studies.probe import ProbeEvent
+    from tlf.studies.probe.probe import ProbeEvent
 
     StudyEvent: TypeAlias = CheckEvent | ProbeEvent | CompareEvent
 

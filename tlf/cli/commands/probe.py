@@ -48,8 +48,8 @@ def command(
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
     from tlf.runtime.files import check_creatable
-    from tlf.studies.backbones import plans_of
-    from tlf.studies.probe_page import default_folder
+    from tlf.studies.probe.backbones import plans_of
+    from tlf.studies.probe.page import default_folder
 
     overrides, others = _sorted(more)
     if others and not backbones:

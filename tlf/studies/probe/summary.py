@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tlf.metrics.verdict import verdict
 from tlf.runtime.text import printable
-from tlf.studies.probed import Probed, ProbedBackbone
+from tlf.studies.probe.probed import Probed, ProbedBackbone
 from tlf.tasks import DEFAULT, TASKS
 
 METRIC = TASKS[DEFAULT].metrics[0]

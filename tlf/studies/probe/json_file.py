@@ -6,7 +6,7 @@ from typing import Any
 from tlf.metrics.paired import CLAIM_FROM
 from tlf.metrics.resampling import LEVEL
 from tlf.metrics.verdict import verdict
-from tlf.studies.probed import Probed, ProbedBackbone
+from tlf.studies.probe.probed import Probed, ProbedBackbone
 
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""

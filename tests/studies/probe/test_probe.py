@@ -14,7 +14,7 @@ from tlf.events import Notice, Stored
 from tlf.studies import probe as module
 from tlf.studies import probing
 from tlf.studies.probe import probe
-from tlf.studies.probed import Probed
+from tlf.studies.probe.probed import Probed
 
 TINY = "timm/test_resnet.r160_in1k@none"
 SMALL = ["transforms.size=32", "transforms.resize=36"]

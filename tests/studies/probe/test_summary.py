@@ -1,7 +1,7 @@
 """What is printed, and what becomes of it in files."""
 
 from probed_backbones import PROBED, backbone
-from tlf.studies.summary import lines, verdicts
+from tlf.studies.probe.summary import lines, verdicts
 
 
 def test_tables_fit_a_terminal_but_for_names():

@@ -28,11 +28,11 @@ from tlf.recipe.plan import Plan, RecipeLike, find_splits
 from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import processes
 from tlf.runtime.devices import describe, start_accelerator
-from tlf.studies.backbones import BackboneLike, plans_of
-from tlf.studies.cost import cost_of
-from tlf.studies.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
-from tlf.studies.probing import PROBES, Judged, judged_images, probe_rows
-from tlf.studies.stage_outputs import stage_outputs
+from tlf.studies.probe.backbones import BackboneLike, plans_of
+from tlf.studies.probe.cost import cost_of
+from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
+from tlf.studies.probe.probing import PROBES, Judged, judged_images, probe_rows
+from tlf.studies.probe.stage_outputs import stage_outputs
 from tlf.training.embeddings import train_embeddings
 from tlf.training.job import Job, kernels_of, open_job, read_images
 

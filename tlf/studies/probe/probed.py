@@ -75,7 +75,7 @@ class Probed:
 
     def __str__(self) -> str:
         """The tables, as ``tlf probe`` prints them."""
-        from tlf.studies.summary import lines
+        from tlf.studies.probe.summary import lines
 
         return "\n".join(lines(self))
 

@@ -3,7 +3,7 @@
 import json
 
 from probed_backbones import PROBED
-from tlf.studies.probe_page import write_probe
+from tlf.studies.probe.page import write_probe
 
 
 def test_the_folder_holds_a_page_and_the_figures(tmp_path):

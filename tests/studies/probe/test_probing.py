@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from planted import clusters
 from tlf.checks.probe import FOLDS
 from tlf.errors import DataError
-from tlf.studies.probing import PROBES, compact, judged_images, probe_rows
+from tlf.studies.probe.probing import PROBES, compact, judged_images, probe_rows
 
 
 @pytest.fixture(scope="module")

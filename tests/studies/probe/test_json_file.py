@@ -6,7 +6,7 @@ import re
 from places import ROOT
 from probed_backbones import PROBED
 from tlf.runtime.strict_json import dumps
-from tlf.studies.probe_json import as_json
+from tlf.studies.probe.json_file import as_json
 
 
 def test_it_says_what_was_found():

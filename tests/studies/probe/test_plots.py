@@ -2,7 +2,7 @@
 
 from probed_backbones import PROBED
 from tlf.reports.plots.draw import chart
-from tlf.studies.probe_plots import backbone_plot, stage_plot
+from tlf.studies.probe.plots import backbone_plot, stage_plot
 
 
 def test_backbones_are_rows_with_intervals():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tlf.model import Classifier
-from tlf.studies.cost import BATCH, cost_of
+from tlf.studies.probe.cost import BATCH, cost_of
 
 
 def test_parameters_and_bytes_are_the_backbones_own():

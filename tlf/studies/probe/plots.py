@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from tlf.metrics.figures import Figure
 from tlf.reports.plots.plot import FIRST, MUTED, Plot, Table, number
 from tlf.runtime.text import printable
-from tlf.studies.probed import Probed, ProbedBackbone
-from tlf.studies.summary import METRIC
+from tlf.studies.probe.probed import Probed, ProbedBackbone
+from tlf.studies.probe.summary import METRIC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
