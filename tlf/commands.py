@@ -135,6 +135,6 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.studies.compare.compare import compare as compare
     from tlf.studies.compare.compared import Compared as Compared
     from tlf.studies.compare.files import write_comparison as write_comparison
-    from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.page import write_probe as write_probe
+    from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.probed import Probed as Probed

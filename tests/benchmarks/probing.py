@@ -85,7 +85,7 @@ def probe_with_tlf(images: Path) -> tuple[float, float]:
     import timm  # noqa: F401
 
     import tlf
-    import tlf.studies.probe
+    import tlf.studies.probe.probe
 
     wall, cpu = clock()
     *_, found = tlf.probe(images, [f"timm/{name}@none" for name in NETWORKS])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tlf.cli.commands import probe as module
-from tlf.studies import probing
+from tlf.studies.probe import probing
 
 TINY = "timm/test_resnet@none"
 SMALL = ("transforms.size=32", "transforms.resize=36")

@@ -11,9 +11,9 @@ from places import ROOT
 from tlf.checks.plan import _OF_FOLDER
 from tlf.errors import DataError, RunError
 from tlf.events import Notice, Stored
-from tlf.studies import probe as module
-from tlf.studies import probing
-from tlf.studies.probe import probe
+from tlf.studies.probe import probe as module
+from tlf.studies.probe import probing
+from tlf.studies.probe.probe import probe
 from tlf.studies.probe.probed import Probed
 
 TINY = "timm/test_resnet.r160_in1k@none"

@@ -11,7 +11,7 @@ from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import freeze
 from tlf.model import pooled
 from tlf.runtime.devices import start_accelerator
-from tlf.studies import stage_outputs as module
+from tlf.studies.probe import stage_outputs as module
 from tlf.studies.probe.stage_outputs import stage_outputs
 from tlf.training.embeddings import train_embeddings
 from tlf.training.job import open_job, read_images
