@@ -54,7 +54,7 @@ def set_modes(classifier: Classifier, frozen: Collection[str]) -> None:
     """
     # PyTorch does not say which stage a dropout belongs to: it has no parameter that a stage names.
     # It is in the stage of the module around it, or else in that of the last module before it.
-    stage_of = _stages_of_parameters(classifier)
+    stage_of = stages_of_parameters(classifier)
     trainable_stages = {stage for name, stage in stage_of.items() if name not in frozen}
     stages_in: dict[str, set[str]] = {}
     own_stage: dict[str, str] = {}
@@ -125,7 +125,8 @@ def audit(
     return tuple(name for name in trainable if after[name] == before[name])
 
 
-def _stages_of_parameters(classifier: Classifier) -> dict[str, str]:
+def stages_of_parameters(classifier: Classifier) -> dict[str, str]:
+    """Parameter → its stage, or ``head``."""
     stages = {name: stage for stage, names in classifier.stages.items() for name in names}
     return stages | dict.fromkeys(classifier.head_names, "head")
 

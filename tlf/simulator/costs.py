@@ -20,8 +20,9 @@ from tlf.data.transforms import normalize
 from tlf.freezing.find_partition import find_partition
 from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import Partition
+from tlf.freezing.stage_modules import outermost
 from tlf.model import Classifier
-from tlf.simulator.observe import Outputs, outermost
+from tlf.simulator.observe import Outputs
 from tlf.simulator.scene import Stage
 from tlf.training.features import train_images
 from tlf.training.job import Job

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from tlf.freezing.stage_modules import first_tensor, outermost
 from tlf.model import Classifier
 from tlf.training.loss_meter import Made
 from tlf.training.signals import parts
@@ -125,16 +126,6 @@ class Gradients:
         """Nothing: what moved is found by comparing all tensors, frozen ones too."""
 
 
-def first_tensor(output: object) -> Tensor | None:
-    """The tensor of floating-point numbers that a module returned, or the first of several."""
-    if isinstance(output, Tensor):
-        return output if output.is_floating_point() else None
-    values = [*output.values()] if isinstance(output, Mapping) else output
-    if not isinstance(values, list | tuple):
-        return None
-    return next((t for one in values if (t := first_tensor(one)) is not None), None)
-
-
 def norm(tensors: Collection[Tensor]) -> Tensor:
     """The L2 norm of all values of one or more tensors together.
 
@@ -148,23 +139,6 @@ def norm(tensors: Collection[Tensor]) -> Tensor:
 
 def _widest(tensor: Tensor) -> torch.dtype:
     return torch.float32 if tensor.device.type == "mps" else torch.float64
-
-
-def outermost(classifier: Classifier) -> list[tuple[str, nn.Module, str]]:
-    """Name, module and stage of the outermost modules whose parameters all belong to one stage."""
-    stage_of = {
-        classifier.get_parameter(name): stage
-        for stage, names in parts(classifier).items()
-        for name in names
-    }
-    found: list[tuple[str, nn.Module, str]] = []
-    for name, module in classifier.named_modules():
-        if found and name.startswith(f"{found[-1][0]}."):  # it follows the module that it is in
-            continue
-        stages = {stage_of[parameter] for parameter in module.parameters()}
-        if name and len(stages) == 1:
-            found.append((name, module, *stages))
-    return found
 
 
 def tensors_of(classifier: Classifier) -> Tensors:

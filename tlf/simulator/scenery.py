@@ -9,13 +9,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tlf.data.loading import Images
+from tlf.freezing.stage_modules import outermost
 from tlf.model import normalisation_modules, parameter_count
 from tlf.recipe.augment import augmentations_of, is_random
 from tlf.recipe.schema import Phase
 from tlf.reports.thumbnails import SIDES, jpeg
 from tlf.runtime.devices import describe
 from tlf.simulator.costs import ForwardWork
-from tlf.simulator.observe import outermost
 from tlf.simulator.rates import optimizers
 from tlf.simulator.scene import Preset, Scene, SceneImage, Stage
 from tlf.training.features import eval_images, train_images

@@ -23,8 +23,8 @@ from tlf.data.loading import EVAL_BATCH, make_batches
 from tlf.data.transfer import on_device
 from tlf.data.transforms import normalize
 from tlf.events import Prepared
+from tlf.freezing.stage_modules import first_tensor, outermost
 from tlf.model import Classifier, pooled
-from tlf.simulator.observe import first_tensor, outermost
 from tlf.training.embeddings import plain_train_images
 from tlf.training.features import Events
 from tlf.training.job import Job
