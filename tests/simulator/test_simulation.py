@@ -39,10 +39,11 @@ def test_random_weights_take_nothing_from_a_file(simulation, tmp_path, images):
         for name, tensor in drawn.items()
     }
     save_file(stored, tmp_path / "run.safetensors")
-    text = f'start_from = "{tmp_path}/run.safetensors"\n{TWO_PHASES}'
+    text = f'start_from = "{tmp_path}/run.safetensors"\naccumulate = "auto"\n{TWO_PHASES}'
     started, _ = exhausted(open_simulation(write_recipe(tmp_path / "a.toml", images, text)))
     assert started.scene.initialisations == ("pretrained", "random")
     assert started.scene.weights == "none, then run.safetensors"
+    assert started.scene.notes[-1].startswith("A batch is computed whole here")
     presets = {preset.id: preset for preset in started.scene.presets}
     for id, expected in (("head", stored["fc.weight"]), ("random", drawn["head.weight"])):
         found = tensors(started.lane(presets[id].settings))

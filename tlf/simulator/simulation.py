@@ -19,16 +19,16 @@ from tlf.simulator import costs
 from tlf.simulator.costs import Costs
 from tlf.simulator.fit import fitted, timed_step
 from tlf.simulator.lane import Lane
+from tlf.simulator.network.opened import frozen_by
 from tlf.simulator.presets import presets
 from tlf.simulator.rates import optimizers
 from tlf.simulator.sample import sampled
 from tlf.simulator.scene import Scene
 from tlf.simulator.scenery import scene_of
-from tlf.simulator.settings import FROZEN, PRETRAINED, RANDOM, Settings, trained
+from tlf.simulator.settings import PRETRAINED, RANDOM, Settings, trained
 from tlf.training.job import Job, kernels_of, open_job
-from tlf.training.signals import parts
 
-FIXED = ("workers=0", "accumulate=1", "compile=false", "cache.mode=off", "calibration=eval")
+FIXED = ("workers=0", "compile=false", "cache.mode=off", "calibration=eval")
 """What a recipe is overridden with: the page has few images, and shows one step after the other."""
 
 
@@ -49,17 +49,21 @@ class Simulation:
 
     def lane(self, settings: Settings) -> Lane:
         """A lane with these settings, before its first step."""
-        partial = {preset.id: preset.frozen for preset in self.scene.presets}
-        return Lane(self._open_job, self.plan.recipe.phases[0], settings, partial)
+        return Lane(self._open_job, self.plan.recipe.phases[0], settings, self._partial)
 
     def costs(self, settings: Settings) -> Costs:
         """What a step with these settings costs. No lane is touched."""
-        frozen = _frozen(self.job, self.scene, settings)
+        frozen = frozen_by(settings, self.job.classifier, self._partial)
         key = frozen, settings.naive, settings.optimizer, settings.batch
         if key not in self._costs:
             with _computing(self.job, self.threads):
                 self._costs[key] = self._priced(settings, frozen)
         return self._costs[key]
+
+    @property
+    def _partial(self) -> dict[str, frozenset[str]]:
+        """Id of a preset → the parameters that it freezes."""
+        return {preset.id: preset.frozen for preset in self.scene.presets}
 
     def _priced(self, settings: Settings, frozen: frozenset[str]) -> Costs:
         scene, batch = self.scene, settings.batch
@@ -175,17 +179,6 @@ def _initialisations(plan: Plan, job: Job) -> tuple[str, ...]:
         except TlfError:
             return (PRETRAINED,)
     return (PRETRAINED, RANDOM)
-
-
-def _frozen(job: Job, scene: Scene, settings: Settings) -> frozenset[str]:
-    """Names of the parameters that settings freeze."""
-    partial = {preset.id: preset.frozen for preset in scene.presets}
-    return frozenset(
-        name
-        for stage, names in parts(job.classifier).items()
-        for name in names
-        if (state := settings.stages[stage]) == FROZEN or name in partial.get(state, ())
-    )
 
 
 def _optimizer(plan: Plan, kind: str) -> Optimizer:

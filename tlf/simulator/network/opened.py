@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tlf.components import Optimizer
 from tlf.data.loading import Share
 from tlf.errors import TrainingError
 from tlf.freezing.freeze import freeze
-from tlf.model import trains_batchnorm
+from tlf.model import Classifier, trains_batchnorm
 from tlf.plugins.attribution import blame, blame_packages
 from tlf.recipe.schema import Phase
 from tlf.simulator.network.images import Batches
 from tlf.simulator.observe import Tensors, copies, tensors_of
+from tlf.simulator.rates import optimizers
 from tlf.simulator.settings import FROZEN, TRAINABLE, Settings
 from tlf.training.job import Job, kernels_of
 from tlf.training.segments.segment import Segment, begin_segment, segment_setup
@@ -45,7 +45,8 @@ class Network:
         """
         job = self.job
         try:
-            setup = segment_setup(job, self._phase(settings), self._frozen(settings))
+            frozen = frozen_by(settings, job.classifier, self.partial)
+            setup = segment_setup(job, self._phase(settings), frozen)
         except ValueError as error:
             raise TrainingError(f"the learning rates: {error}") from error
         if not setup.rates:
@@ -72,33 +73,13 @@ class Network:
         with blame_packages(job.plan.plugins.packages), kernels:
             yield
 
-    def _frozen(self, settings: Settings) -> frozenset[str]:
-        """Names of the parameters that the settings freeze."""
-        names: set[str] = set()
-        for stage, own in parts(self.job.classifier).items():
-            state = settings.stages[stage]
-            if state == FROZEN:
-                names.update(own)
-            elif state != TRAINABLE:
-                names.update(self.partial[state].intersection(own))
-        return frozenset(names)
-
     def _phase(self, settings: Settings) -> Phase:
         """The phase with the settings in the place of its own."""
+        known = optimizers(self.job.recipe, self.job.plan.plugins.catalogue)
         return replace(
             self.phase, lr=settings.lr, lr_matching=None, layer_decay=settings.layer_decay,
-            optimizer=self._optimizer(settings.optimizer),
+            optimizer=known[settings.optimizer],
         )  # fmt: skip
-
-    def _optimizer(self, kind: str) -> Optimizer:
-        """The first optimizer of this kind in the recipe, with its options; else a plain one."""
-        recipe, catalogue = self.job.recipe, self.job.plan.plugins.catalogue
-        for phase in recipe.phases:
-            own = phase.optimizer or recipe.optimizer
-            if catalogue.offer(own).kind == kind:
-                return own
-        plain: Optimizer = catalogue.of("tlf_optimizers")[kind].component()
-        return plain
 
     def _check_batch(self, segment: Segment, settings: Settings) -> None:
         """Check that a step can be made with the batch, and leave the network in its modes."""
@@ -110,6 +91,26 @@ class Network:
             raise TrainingError(
                 "batch must be at least 2, as BatchNorm trains, got 1; write 2, or freeze its stage"
             )
+
+
+def frozen_by(
+    settings: Settings, classifier: Classifier, partial: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """Names of the parameters that settings freeze.
+
+    Parameters:
+        settings: what a person set.
+        classifier: the network.
+        partial: id of a preset → the parameters that it freezes.
+    """
+    names: set[str] = set()
+    for stage, own in parts(classifier).items():
+        state = settings.stages[stage]
+        if state == FROZEN:
+            names.update(own)
+        elif state != TRAINABLE:
+            names.update(partial[state].intersection(own))
+    return frozenset(names)
 
 
 def open_network(job: Job, phase: Phase, partial: Mapping[str, frozenset[str]]) -> Network:
