@@ -27,6 +27,7 @@ from tlf.simulator.recording import (
 from tlf.simulator.simulation import open_simulation
 
 COMMAND = "tlf simulate 'my \"recipe\" <b>.toml'"
+LONG_COMMAND = "tlf simulate '/home/me/my \"recipe\" <b>.toml'"
 STEPS = 2
 PRESETS = ("head", "last", "all")
 
@@ -42,7 +43,7 @@ def simulation(images, tmp_path_factory):
 @pytest.fixture(scope="module")
 def recorded(simulation):
     """Recordings, and the events before."""
-    return exhausted(record(simulation, COMMAND, STEPS))
+    return exhausted(record(simulation, LONG_COMMAND, STEPS))
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +108,14 @@ def test_a_page_holds_what_was_recorded_rounded_to_six_digits(recordings):
 def test_the_page_names_no_folder_of_this_computer(recordings, images):
     scene = recordings.scene
     assert {image.name.split("/")[0] for image in scene.train} == {"train"}
-    note = replace(scene, train=(replace(scene.train[0], name=f"{images}/a/1.jpg"),), eval=())
-    assert recording._without_folder(replace(note, notes=(f"they are in {images}/a",))).notes == (
-        "they are in a",
-    )
+    train = (replace(scene.train[0], name=f"{images}/a/1.jpg"),)
+    notes = (f"they are in {images}/a", f"a: {images}/a/2.jpg (bad) and '/home/me/2.jpg'")
+    one = recording._without_folders(replace(scene, train=train, eval=(), notes=notes))
+    assert one.notes == ("they are in a", "a: 2.jpg (bad) and '2.jpg'")
+    other = replace(train[0], name="/elsewhere/me/b/1.jpg")
+    far = recording._without_folders(replace(scene, train=train, eval=(other,), notes=notes))
+    assert [image.name for image in (*far.train, *far.eval)] == ["a/1.jpg", "b/1.jpg"]
+    assert far.notes == one.notes
     assert str(images) not in recorded_page(recordings)
 
 

@@ -1,10 +1,12 @@
 """The recorded page: every preset's steps in one file, which plays them without the program."""
 
+import os
+import re
+import shlex
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from io import BytesIO
-from os.path import commonpath, dirname
 from pathlib import Path
 
 from PIL import Image
@@ -29,6 +31,8 @@ MOST_BYTES = 2_000_000
 """A page is smaller than this, so that it can be sent by mail."""
 SMALL_SIDE = 48
 """Side in pixels of the thumbnails of a page that is too large with its own."""
+_FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^/\\]+[/\\])*(?=[^/\\])")
+"""The folders of an absolute path."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Recordings:
     scene: Scene
     presets: tuple[Recording, ...]
     command: str
-    """What opens the live page, for settings that were not recorded."""
+    """What opens the live page, for settings that were not recorded. Files are named without their
+    folders."""
 
 
 def record(
@@ -79,7 +84,8 @@ def record(
             recordings.append(Recording(preset, records, costs))
     if not recordings:
         raise failed[0]
-    return Recordings(_without_folder(scene), tuple(recordings), command)
+    command = shlex.join(map(_last_part, shlex.split(command)))
+    return Recordings(_without_folders(scene), tuple(recordings), command)
 
 
 def _steps(
@@ -99,22 +105,47 @@ def _steps(
     return tuple(records)
 
 
-def _without_folder(scene: Scene) -> Scene:
-    """A scene that others may see: the images' folder on this computer is named by its last part,
-    and images by their place in it.
+def _without_folders(scene: Scene) -> Scene:
+    """A scene that others may see: images are named by their place in the folder that holds all of
+    them, and notes name no folder of this computer.
     """
-    names = [image.name for image in (*scene.train, *scene.eval)]
-    if not names or not all(Path(name).is_absolute() for name in names):
-        return scene
-    folder = commonpath([dirname(name) for name in names])
+    folder = _common_folder([Path(image.name) for image in (*scene.train, *scene.eval)])
 
     def inside(images: tuple[SceneImage, ...]) -> tuple[SceneImage, ...]:
-        return tuple(
-            replace(image, name=Path(image.name).relative_to(folder).as_posix()) for image in images
-        )
+        return tuple(replace(image, name=short(Path(image.name))) for image in images)
 
-    notes = tuple(note.replace(folder, Path(folder).name) for note in scene.notes)
-    return replace(scene, train=inside(scene.train), eval=inside(scene.eval), notes=notes)
+    def short(path: Path) -> str:
+        if not path.is_absolute():
+            return str(path)
+        return (path.relative_to(folder) if folder else Path(*path.parts[-2:])).as_posix()
+
+    notes = scene.notes
+    if folder:
+        notes = tuple(note.replace(os.path.join(folder, ""), "") for note in notes)
+    return replace(
+        scene,
+        train=inside(scene.train),
+        eval=inside(scene.eval),
+        notes=tuple("".join(map(_last_part, re.split(r"(\s+)", note))) for note in notes),
+    )
+
+
+def _common_folder(paths: Sequence[Path]) -> Path | None:
+    """The folder that holds all files of absolute paths; None where that is the root of a disk."""
+    folders = [path.parent for path in paths if path.is_absolute()]
+    for folder in (folders[0], *folders[0].parents) if folders else ():
+        if folder != folder.parent and all(one.is_relative_to(folder) for one in folders):
+            return folder
+    return None
+
+
+def _last_part(word: str) -> str:
+    """A word, or an argument of a command, with the last part of each absolute path alone.
+
+    >>> _last_part("data.root=/home/me/my images"), _last_part("runs/one"), _last_part("https://a/b")
+    ('data.root=my images', 'runs/one', 'https://a/b')
+    """
+    return _FOLDERS.sub("", word)
 
 
 def told(scene: Scene, record: StepRecord, before: StepRecord | None) -> StepRecord:
