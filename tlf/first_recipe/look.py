@@ -70,7 +70,7 @@ def _counts(split: Split, classes: int) -> tuple[int, ...]:
 def _sides(split: Split) -> tuple[list[int], list[str]]:
     sides: list[int] = []
     unreadable: list[str] = []
-    step = max(1, len(split) // SAMPLED)
+    step = max(1, -(-len(split) // SAMPLED))
     for index in range(0, len(split), step):
         try:
             sides.append(min(upright_size(split.read(index))))

@@ -1,11 +1,10 @@
 """Which pretrained weights are at hand: on this disk, in an installed package, or published."""
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from tlf.plugins.discovery import used_entries
@@ -63,7 +62,7 @@ def _candidates(say: Callable[[str], object]) -> Iterator[Weights]:
     yield from _of_timm()
     yield from _of_plugin()
     say(f"no pretrained weights are on this disk; asking whether {PUBLISHED} answers")
-    if _answers(PUBLISHED):
+    if _answers(PUBLISHED, say):
         yield Weights(
             (("kind", "torchvision"), ("model", "resnet18"), ("weights", "IMAGENET1K_V1")),
             "ImageNet's, published by torchvision; the run downloads them once, 45 MB",
@@ -109,10 +108,10 @@ def _of_plugin() -> Iterator[Weights]:
         )
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, say: Callable[[str], object]) -> bool:
     try:
         with urlopen(Request(url, method="HEAD"), timeout=SECONDS):
             return True
-    except (URLError, OSError) as error:
-        sys.stderr.write(f"it does not answer: {error}\n")
+    except (OSError, HTTPException) as error:
+        say(f"it does not answer: {error}")
         return False

@@ -170,9 +170,10 @@ def _check_calibrated(value: object) -> Mapping[str, Any]:
         number = table[key]
         if key == "threshold" and number is None:
             continue
-        least = 0.0 if key == "threshold" else 1e-9
-        if not isinstance(number, int | float) or not least <= number < 1000:  # NaN is not
-            raise ValueError(f"calibrated.{key} must be a number above 0, got {number!r:.60}")
+        if not isinstance(number, int | float) or not 0 <= number < 1000:  # NaN is not
+            raise ValueError(f"calibrated.{key} must be a number from 0 on, got {number!r:.60}")
+        if number == 0 and key != "threshold":
+            raise ValueError(f"calibrated.{key} must be a number above 0, got 0")
     if type(table["images"]) is not int:
         raise ValueError(f"calibrated.images must be a number, got {table['images']!r:.60}")
     return table

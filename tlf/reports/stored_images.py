@@ -60,8 +60,10 @@ class StoredComparisons:
             return None
         content = json.loads(entry.read(0, entry.bytes).tobytes())
         findings = content["findings"]
+        places = {name: place for place, name in enumerate(self.train.names)}
+        near = (self._near(each, places) for each in content["neighbours"])
         return Comparisons(
-            dict(zip(content["images"], map(self._near, content["neighbours"]), strict=True)),
+            dict(zip(content["images"], near, strict=True)),
             None if findings is None else read_findings(findings),
             (*content["missing"],),
         )
@@ -81,15 +83,13 @@ class StoredComparisons:
         with suppress(OSError):  # what there is no room for is computed again next time
             self.cache.store(self.key, dumps(content).encode())
 
-    def _near(self, near: Sequence[tuple[str, str, float]]) -> tuple[Neighbour, ...]:
+    def _near(
+        self, near: Sequence[tuple[str, str, float]], places: Mapping[str, int]
+    ) -> tuple[Neighbour, ...]:
         return tuple(
-            Neighbour(name, label, similarity, partial(self.train.read, self._places[name]))
+            Neighbour(name, label, similarity, partial(self.train.read, places[name]))
             for name, label, similarity in near
         )
-
-    @property
-    def _places(self) -> Mapping[str, int]:
-        return {name: place for place, name in enumerate(self.train.names)}
 
 
 def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredComparisons | None:
