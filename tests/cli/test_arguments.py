@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tlf.cli.arguments import split_overrides
 from tlf.cli.main import cli
 from tlf.commands import COMMANDS
 
@@ -57,3 +58,13 @@ def test_a_file_to_write_is_no_stream(main, monkeypatch, tmp_path, command):
     assert f"--output must not be the file of stdout, got {kept}; write another name" in err
     assert kept.read_text() == "before"
     assert [*tmp_path.iterdir()] == [kept]
+
+
+def test_overrides_are_told_from_names_and_from_files_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b=1.toml").touch()
+    long = f"phases={'x' * 5000}"
+    given = ["a.toml", "phases.my-phase.lr=1", long, "b=1.toml", "timm/x@y=z", "{ kind = 'timm' }"]
+    overrides, others = split_overrides(given)
+    assert overrides == ["phases.my-phase.lr=1", long]
+    assert others == [text for text in given if text not in overrides]

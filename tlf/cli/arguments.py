@@ -1,6 +1,8 @@
 """Arguments and options that several commands share."""
 
 import os
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +13,16 @@ from tlf.errors import RunError
 recipe = click.argument("recipe", type=click.Path(path_type=Path))
 run_folder = click.argument("run", type=click.Path(path_type=Path))
 overrides = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The overrides among the arguments of a command, and the others: names and paths."""
+    found: tuple[list[str], list[str]] = [], []
+    for text in arguments:
+        # Path.exists would fail where a value is longer than the name of a file can be.
+        is_override = re.match(r"[\w.-]+=", text) and not os.path.exists(text)
+        found[0 if is_override else 1].append(text)
+    return found
 
 
 def named_file(

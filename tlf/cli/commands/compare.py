@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 import tlf
+from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
@@ -34,8 +35,7 @@ def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Pa
     tlf compare a.toml b.toml --seeds 10
     tlf compare a.toml --preset pretrained-or-random
     """
-    files = [text for text in recipes if "=" not in text or Path(text).exists()]
-    overrides = [text for text in recipes if text not in files]
+    overrides, files = arguments.split_overrides(recipes)
     again = "what is done is kept: write the same command to go on"
     try:
         with stopped_cleanly():

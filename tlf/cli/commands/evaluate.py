@@ -1,10 +1,12 @@
 """``tlf evaluate MODEL [MODEL] [--data FOLDER|CSV]``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 import tlf
+from tlf.cli import arguments
 from tlf.cli.output import complain, echo, warnings_as_notes
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import in_shell
@@ -60,7 +62,8 @@ def command(
     from tlf.reports.evaluation_page import PAGE
     from tlf.runtime.files import check_creatable
 
-    paths, overrides = _sorted(models)
+    overrides, paths = arguments.split_overrides(models)
+    _check_models(paths)
     check_creatable(output or place_of(Path(paths[0]), "eval"))
     with warnings_as_notes(), stopped_cleanly():
         evaluated = tlf.evaluate(
@@ -78,25 +81,14 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _sorted(arguments: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The models and the overrides among the arguments.
+def _check_models(models: Sequence[str]) -> None:
+    """Check how many models are given.
 
     Raises:
         UsageError: there is no model, or there are too many.
     """
-    overrides = [text for text in arguments if _is_override(text)]
-    models = [text for text in arguments if not _is_override(text)]
     if not 1 <= len(models) <= 2:
         more = f"; for images, write --data {in_shell(models[-1])}" if models else ""
         raise click.UsageError(
             f"MODEL must be one model, or two to compare, got {len(models)}{more}"
         )
-    return models, overrides
-
-
-def _is_override(text: str) -> bool:
-    """Whether an argument is ``key=value``: a model of that name may be there, too."""
-    key, equals, _ = text.partition("=")
-    return (
-        bool(equals) and key.replace(".", "").replace("_", "").isalnum() and not Path(text).exists()
-    )

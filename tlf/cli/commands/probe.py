@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 import tlf
+from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
@@ -51,7 +52,7 @@ def command(
     from tlf.studies.probe.backbones import plans_of
     from tlf.studies.probe.page import default_folder
 
-    overrides, others = _sorted(more)
+    overrides, others = arguments.split_overrides(more)
     if others and not backbones:
         raise click.UsageError(f"got {others[0]!r}; write --backbones before names of backbones")
     names = [*backbones, *others]
@@ -70,14 +71,3 @@ def command(
         shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
         echo(f"\npage      {shown / 'probe.html'}, with the figures in probe.json beside it")
         click.get_current_context().exit(1 if probed.failed else 0)
-
-
-def _sorted(arguments: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The overrides among the arguments, and the others."""
-    overrides = [text for text in arguments if _is_override(text)]
-    return overrides, [text for text in arguments if not _is_override(text)]
-
-
-def _is_override(text: str) -> bool:
-    key, equals, _ = text.partition("=")
-    return bool(equals) and key.replace(".", "").replace("_", "").isalnum()
