@@ -392,7 +392,8 @@ def test_a_toggle_is_shown_before_the_program_answers_and_taken_back_if_it_refus
     browser, program
 ):
     first, second, *_ = map(record_as_json, records("head", PARAMETERS))
-    lane = {"settings": first["settings"], "records": [first, second], "costs": COSTS}
+    costs = {"settings": first["settings"], **COSTS}
+    lane = {"settings": first["settings"], "records": [first, second], "costs": costs}
     program({"kind": "state", "lanes": [lane], "stepping": False})
     once = "document.querySelector('.once strong')?.textContent"
     assert shown(browser, once, "features") == "features"
@@ -404,4 +405,16 @@ def test_a_toggle_is_shown_before_the_program_answers_and_taken_back_if_it_refus
     assert browser.one(".trainable strong").text == "9.90 k"
     assert browser.one(".lane-status").text == "Changed after step 1: the next step uses it."
     program({"kind": "failed", "text": "No."})
+    assert shown(browser, once, "features") == "features"
+
+
+def test_costs_of_other_settings_are_not_shown(browser, program):
+    first, *_ = map(record_as_json, records("head", PARAMETERS))
+    others = {**first["settings"], "batch": 1}
+    program({"kind": "state", "lanes": [{"settings": others, "records": [first], "costs": None}],
+             "stepping": False})  # fmt: skip
+    once = "document.querySelector('.once strong')?.textContent"
+    program({"kind": "costs", "lane": 0, "costs": {"settings": first["settings"], **COSTS}})
+    assert shown(browser, once, "checking") == "checking"
+    program({"kind": "costs", "lane": 0, "costs": {"settings": others, **COSTS}})
     assert shown(browser, once, "features") == "features"

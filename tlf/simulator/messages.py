@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlf.errors import TlfError, nearest
 from tlf.simulator.records import StepRecord
 from tlf.simulator.scene import Scene
 from tlf.simulator.settings import Settings, check_settings
+
+if TYPE_CHECKING:
+    from tlf.simulator.costs import Costs
 
 MOST_LANES = 2
 MOST_STEPS_AT_ONCE = 100
@@ -30,6 +33,11 @@ def record_as_json(record: StepRecord) -> dict[str, Any]:
 def settings_as_json(settings: Settings) -> dict[str, Any]:
     """Settings, as the page sends them."""
     return asdict(settings)
+
+
+def costs_as_json(costs: "Costs", settings: Settings) -> dict[str, Any]:
+    """What steps with these settings cost, and the settings."""
+    return {"settings": settings_as_json(settings), **asdict(costs)}
 
 
 def content_of(text: bytes) -> Mapping[str, Any]:

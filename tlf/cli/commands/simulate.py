@@ -9,7 +9,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import complain, echo, flush
-from tlf.cli.process import stopped_cleanly
+from tlf.cli.process import settle, stopped_cleanly
 from tlf.events import Notice, SimulatorStarted
 from tlf.simulator.live import PORT
 
@@ -54,6 +54,7 @@ def command(
                 echo(started.address)
                 flush()
                 complain("Ctrl-C ends it")
+                settle()  # a change of settings collects garbage, while the page waits
             for event in events:
                 if isinstance(event, Notice):
                     complain(f"note: {event.text}")

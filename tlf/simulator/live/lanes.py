@@ -5,11 +5,10 @@ step by step.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tlf.simulator.lane import Lane
-from tlf.simulator.messages import record_as_json
+from tlf.simulator.messages import costs_as_json, record_as_json
 from tlf.simulator.recording import told
 from tlf.simulator.records import StepRecord
 from tlf.simulator.settings import Settings
@@ -86,15 +85,18 @@ class Lanes:
         return next((index for index, (now, told) in pairs if now != told), None)
 
     def price(self, lane: int) -> Iterator[Event]:
-        """Compute what the steps of a lane cost."""
+        """Compute what the steps of a lane cost. The event says of which settings: until it is
+        told, a person may have chosen others.
+        """
         settings = self._priced[lane] = self.settings[lane]
-        costs = asdict(self._simulation.costs(settings))
+        costs = costs_as_json(self._simulation.costs(settings), settings)
         yield {"kind": "costs", "lane": lane, "costs": costs}
 
     def _begun(self, started: Mapping[int, StepRecord]) -> Event:
         """All lanes before their first step; some have started already."""
         records = [started.get(i) or lane.start() for i, lane in enumerate(self._lanes)]
         self._records = [told(self._simulation.scene, record, None) for record in records]
-        self.step, self.broken = 0, None
+        self.step = 0
+        self.broken = next((record.broken for record in records if record.broken), None)
         self._priced = [*self._priced, None, None][: len(records)]
         return {"kind": "begun", "records": [record_as_json(record) for record in self._records]}

@@ -104,6 +104,7 @@ def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Th
     import uvicorn
 
     log = logging.getLogger("uvicorn.error")
+    level = log.level
     config = uvicorn.Config(
         app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None,
         log_level=logging.ERROR, access_log=False, proxy_headers=False, server_header=False,
@@ -120,3 +121,4 @@ def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Th
         log.setLevel(logging.CRITICAL)  # from now on, a tab that is cut off is no error
         server.should_exit = True
         thread.join()
+        log.setLevel(level)

@@ -196,10 +196,13 @@ class Worker:
 
     def _judge(self, failed: str | None) -> None:
         """Tell what went wrong, and whether steps can still be made."""
-        before, why = self._broken, failed or self._lanes.broken
-        whole = self._lanes.whole and not self._lanes.broken
-        self._broken = None if whole else f"{why}; no further step is made until a reset"
-        if self._broken != before and self._broken:
+        before = self._broken
+        if self._lanes.whole and not self._lanes.broken:
+            self._broken = None
+        elif failed or not before:  # otherwise the reason is known: costs may be computed since
+            why = failed or self._lanes.broken
+            self._broken = f"{why}; no further step is made until a reset"
+        if self._broken and self._broken != before:
             self._wishes.steps = 0
             self._tell({"kind": "failed", "text": self._broken})
         elif failed:

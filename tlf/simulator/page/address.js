@@ -31,7 +31,7 @@ export function mountAddress(store, tour, showLesson) {
     history.replaceState(null, "", `#${addressWritten(scene, lanes, lesson)}`);
   };
   store.subscribe((state, change) => {
-    if (!["state", "settings", "restarted"].includes(change.kind) || !state.lanes.length) return;
+    if (!["state", "settings"].includes(change.kind) || !state.lanes.length) return;
     if (!opened) {
       opened = true;
       follow();
@@ -128,7 +128,7 @@ function setKnob(scene, settings, name, text) {
   if (rate !== null) {
     if (!["backbone", ...scene.stages.map((stage) => stage.name)].includes(rate)) return false;
     if (text === "none") return delete settings.lr[rate];
-    return set(settings.lr, rate, number, number >= 0 && number < Number.POSITIVE_INFINITY);
+    return set(settings.lr, rate, number, number > 0 && number < Number.POSITIVE_INFINITY);
   }
   const knobs = {
     batch: () => [number, scene.batches.includes(number)],

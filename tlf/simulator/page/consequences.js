@@ -38,7 +38,7 @@ function workOf(stages, trains) {
   };
 }
 
-export function consequencesOf(scene, settings) {
+function consequencesOf(scene, settings) {
   const trains = scene.stages.map((stage) => trainsOf(scene, settings, stage));
   const every = scene.stages.map((stage) => stage.parameters);
   const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
@@ -129,6 +129,6 @@ function bytesText(bytes) {
   return bytes >= 1e6 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e3).toPrecision(3)} kB`;
 }
 
-export function secondsText(seconds) {
+function secondsText(seconds) {
   return seconds >= 1 ? `${seconds.toPrecision(3)} s` : `${Math.round(1000 * seconds)} ms`;
 }

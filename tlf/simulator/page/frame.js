@@ -1,5 +1,7 @@
 // What belongs to no part of the page: messages, links inside the page.
 
+import { setText } from "./element.js";
+
 export function mountFrame(store) {
   const message = document.getElementById("message");
 
@@ -7,7 +9,7 @@ export function mountFrame(store) {
     const missing = state.lanes.find((lane) => lane.missing)?.missing;
     const text = state.failed ?? missing ?? state.note ?? endOf(store) ?? "";
     message.classList.toggle("bad", state.failed !== null);
-    if (message.textContent !== text) message.textContent = text;
+    setText(message, text);
   });
 
   // They move the reader, and leave the address as it is.

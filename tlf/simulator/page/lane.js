@@ -36,19 +36,18 @@ export function createLane(store, index, toggle) {
   );
   tower.toggleAttribute("data-dense", levels.length > DENSE);
   const dots = createDots(scene, rising, levels);
-  // What the costs of the program belong to, and the record that is shown.
-  let known = "";
+  // The record that is shown.
   let last;
 
   // Returns whether the lane has begun anew.
-  function show(lane, { range, lanes, counted }) {
+  function show(lane, { range, lanes }) {
     const { settings, records } = lane;
     const record = records.at(-1);
     const preset = scene.presets.find((one) => sameSettings(one.settings, settings));
     const name = preset ? preset.title : "Your own settings";
     setText(title, lanes > 1 ? `Lane ${index + 1}: ${name}` : name);
-    if (counted) known = costKey(settings);
-    const fresh = known === costKey(settings) ? lane.costs : null;
+    const { costs } = lane;
+    const fresh = costs && costKey(costs.settings) === costKey(settings) ? costs : null;
     const made = record?.step ? record : null;
     const stale = made !== null && !sameSettings(made.settings, settings);
     consequences.show(

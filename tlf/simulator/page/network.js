@@ -40,10 +40,9 @@ export function mountNetwork(store, root) {
     const { lanes, stepping } = store.state;
     if (lanes.length !== views.length) build(lanes.length);
     const range = flowRange(lanes);
-    const counted = changed.has("state") || changed.has("costs");
     views.forEach((view, index) => {
       const lane = { ...lanes[index], settings: toggles.settingsOf(index) };
-      const begun = view.show(lane, { range, lanes: lanes.length, counted });
+      const begun = view.show(lane, { range, lanes: lanes.length });
       if (begun) view.clear();
     });
     if (changed.has("stepping")) follow(stepping);

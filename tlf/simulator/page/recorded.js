@@ -49,7 +49,7 @@ export function recordedSource(scene, recordings) {
     const shown = lanes.map((lane) => ({
       settings: lane.settings,
       records: lane.preset ? [recordOf(lane)] : [],
-      costs: costs[lane.preset] ?? null,
+      costs: lane.preset ? { settings: lane.settings, ...costs[lane.preset] } : null,
       missing: lane.preset ? null : missing,
     }));
     tell({ kind: "state", lanes: shown, stepping: false, left: left(), note });

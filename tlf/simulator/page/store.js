@@ -8,6 +8,7 @@ export function createStore(scene, source) {
   const listeners = new Set();
   const state = {
     // [{ settings, records, costs, missing }]. records[0] is the network before its first step.
+    // `costs` say by their settings what they are of: those of the lane may be newer.
     // `missing` says why a lane has no records: the recording does not hold its settings.
     lanes: [],
     stepping: false,
@@ -34,12 +35,6 @@ export function createStore(scene, source) {
     },
     settings(event) {
       state.lanes[event.lane].settings = event.settings;
-    },
-    restarted(event) {
-      const lane = state.lanes[event.lane];
-      lane.settings = event.record.settings;
-      lane.records = [event.record];
-      lane.missing = null;
     },
     stepped(event) {
       state.lanes[event.lane].records.push(event.record);
@@ -92,11 +87,6 @@ export function createStore(scene, source) {
     },
     change(lane, changes) {
       this.lanes(every().map((one, index) => (index === lane ? { ...one, ...changes } : one)));
-    },
-    toggle(lane, stage) {
-      const now = state.lanes[lane].settings.stages;
-      const turned = now[stage] === "frozen" ? "trainable" : "frozen";
-      this.change(lane, { stages: { ...now, [stage]: turned } });
     },
     preset(lane, id) {
       this.change(lane, scene.presets.find((preset) => preset.id === id).settings);

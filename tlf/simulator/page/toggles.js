@@ -16,7 +16,7 @@ export function createToggles(store) {
 
   function hear({ kind, lane }) {
     if (kind === "state" || kind === "failed") asked.clear();
-    const one = kind === "settings" || kind === "restarted" ? asked.get(lane) : null;
+    const one = kind === "settings" ? asked.get(lane) : null;
     if (!one) return;
     one.answers -= 1;
     if (one.answers === 0) asked.delete(lane);
