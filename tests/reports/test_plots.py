@@ -1,8 +1,10 @@
 """Plots: what they show equals the numbers, and what is drawn harms no page."""
 
+import os
 import re
 from dataclasses import replace
 from math import inf, nan
+from multiprocessing import Pipe
 from xml.etree import ElementTree
 
 import numpy as np
@@ -263,6 +265,15 @@ def test_an_error_of_the_other_process_is_raised_in_this_one(monkeypatch):
     wrong = replace(curve(), draw=lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         drawn_in_background(lambda: iter([wrong]))(wrong)
+
+
+def test_charts_of_a_process_that_is_killed_while_it_sends_are_drawn_here(monkeypatch):
+    monkeypatch.setattr("tlf.reports.plots.background.usable_cores", lambda: 2)
+    draw = drawn_in_background(list)
+    draw._drawing, sending = Pipe(duplex=False)
+    os.write(sending.fileno(), (1000).to_bytes(4, "big") + b"the rest never comes")
+    sending.close()
+    assert draw(curve()) == chart(curve())
 
 
 def test_one_core_draws_when_it_is_asked_to(monkeypatch):

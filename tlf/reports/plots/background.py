@@ -50,7 +50,7 @@ class _Background:
         if self._drawn is None:
             try:
                 self._drawn = self._drawing.recv()
-            except EOFError:
+            except (EOFError, OSError):  # it has ended before, or while it sent them
                 self._drawn = {}
         return self._drawn.get(plot.name) or chart(plot)
 
