@@ -1,6 +1,7 @@
 """Corrected labels and images that are left out."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -218,3 +219,6 @@ def test_the_images_of_one_split_are_fixed_by_their_paths(fixes):
     assert [fixed.images.read(index) for index in range(2)] == [b"0", b"2"]
     with pytest.raises(DataError, match=r"e1\.jpg has the label 'bee', the row says 'ant'"):
         labelled_with_fixes(found, fixes("eval,e1.jpg,ant,fly,,"))
+    twice = replace(found, images=replace(found.images, names=("e0.jpg", "e1.jpg", "e1.jpg")))
+    with pytest.raises(DataError, match=r"several images are called e1\.jpg"):
+        labelled_with_fixes(twice, fixes("eval,e1.jpg,bee,fly,,"))

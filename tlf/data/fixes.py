@@ -118,6 +118,8 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
     for where, read in read_fixes(file).items():
         fix, index = _with_classes(read, classes), names.find(read.path)
         if isinstance(index, str):
+            if read.path.strip() in names.doubled:  # otherwise it is of the other split
+                problems.append(f"{where}: {index}")
             continue
         if fix.new_label and fix.new_label not in classes:
             classes.append(fix.new_label)  # no image of this split had it
