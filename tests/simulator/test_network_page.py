@@ -416,5 +416,7 @@ def test_costs_of_other_settings_are_not_shown(browser, program):
     once = "document.querySelector('.once strong')?.textContent"
     program({"kind": "costs", "lane": 0, "costs": {"settings": first["settings"], **COSTS}})
     assert shown(browser, once, "checking") == "checking"
-    program({"kind": "costs", "lane": 0, "costs": {"settings": others, **COSTS}})
+    large = {**COSTS, "memory_everything": 999_999_999}
+    program({"kind": "costs", "lane": 0, "costs": {"settings": others, **large}})
     assert shown(browser, once, "features") == "features"
+    assert browser.one(".consequence.memory small").text == "1.00 GB for everything"

@@ -2,8 +2,7 @@
 // (memory, what is computed once) follows.
 
 import { element, setText } from "./element.js";
-import { inPercent } from "./figures.js";
-import { countText, shortCount } from "./readouts.js";
+import { bytesText, countText, inPercent, secondsText, shortCount } from "./figures.js";
 
 // How many parameters of a stage train.
 export function trainsOf(scene, settings, stage) {
@@ -122,13 +121,4 @@ function onceTexts(costs, waiting) {
   if (costs.computed_once === null) return ["nothing", "all of it runs in every step"];
   const left = costs.everything ? inPercent(costs.multiply_adds / costs.everything) : "";
   return [costs.computed_once, left && `leaves ${left} of the work`];
-}
-
-function bytesText(bytes) {
-  if (bytes >= 1e9) return `${(bytes / 1e9).toPrecision(3)} GB`;
-  return bytes >= 1e6 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e3).toPrecision(3)} kB`;
-}
-
-function secondsText(seconds) {
-  return seconds >= 1 ? `${seconds.toPrecision(3)} s` : `${Math.round(1000 * seconds)} ms`;
 }

@@ -2,8 +2,8 @@
 // the last step measured in it.
 
 import { element, setText } from "./element.js";
-import { inPercent } from "./figures.js";
-import { countText, createReadouts, shortCount } from "./readouts.js";
+import { countText, inPercent, shortCount } from "./figures.js";
+import { createReadouts } from "./readouts.js";
 import { stateIcons } from "./state-icons.js";
 
 const PRESSED = { frozen: "false", trainable: "true", partial: "mixed" };

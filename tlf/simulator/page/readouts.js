@@ -1,7 +1,7 @@
 // The numbers beside a stage: what a step has measured. A number that does not exist is "none".
 
 import { element, setText } from "./element.js";
-import { figure, inPercent } from "./figures.js";
+import { countText, figure, inPercent } from "./figures.js";
 
 // Key, label, what the label means.
 const READOUTS = [
@@ -14,19 +14,6 @@ const READOUTS = [
 ];
 
 const NOT_YET = "–";
-
-// 8393728 → "8,393,728"; short: "8.39 M".
-export const countText = (count) => count.toLocaleString("en-US");
-export function shortCount(count) {
-  for (const [size, unit] of [
-    [1e9, "B"],
-    [1e6, "M"],
-    [1e3, "k"],
-  ]) {
-    if (count >= size) return `${(count / size).toPrecision(3)}\u00a0${unit}`;
-  }
-  return String(count);
-}
 
 // Powers of ten between which all norms of gradients are shown: one scale for all lanes and steps,
 // so that sizes can be compared.
