@@ -6,16 +6,17 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from tlf.data.loading import Images
 from tlf.freezing.stage_modules import outermost
-from tlf.model import normalisation_modules, parameter_count
+from tlf.model import parameter_count
 from tlf.recipe.augment import augmentations_of, is_random
 from tlf.recipe.schema import Phase
 from tlf.reports.thumbnails import SIDES, jpeg
 from tlf.runtime.devices import describe
 from tlf.simulator.costs import ForwardWork
+from tlf.simulator.network.stages import statistics_names
 from tlf.simulator.rates import optimizers
 from tlf.simulator.scene import Preset, Scene, SceneImage, Stage
 from tlf.training.features import eval_images, train_images
@@ -88,8 +89,7 @@ def _classes(job: Job) -> tuple[str, ...]:
 def _stages(job: Job, forward: ForwardWork) -> tuple[Stage, ...]:
     statistics = dict.fromkeys(parts(job.classifier), 0)
     for _, module, stage in outermost(job.classifier):
-        norms = normalisation_modules(module).values()
-        statistics[stage] += sum(any(_kept(norm)) for norm in norms)
+        statistics[stage] += len(statistics_names(module))
     return tuple(
         Stage(
             name,
@@ -100,11 +100,6 @@ def _stages(job: Job, forward: ForwardWork) -> tuple[Stage, ...]:
         )
         for name, names in parts(job.classifier).items()
     )
-
-
-def _kept(norm: nn.Module) -> Iterator[bool]:
-    """Whether each buffer of a layer is a statistic; a counter is none."""
-    return (buffer.is_floating_point() for buffer in norm.buffers(recurse=False))
 
 
 def _images(images: Images, names: Sequence[str]) -> tuple[SceneImage, ...]:

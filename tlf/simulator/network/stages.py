@@ -1,11 +1,12 @@
 """What a step has done to every stage: norms, and what differs from before, bit for bit."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tlf.model import Classifier, normalisation_modules
+from tlf.model import normalisation_modules
 from tlf.simulator.observe import Tensors, Watched, norm, tensors_of
 from tlf.simulator.records import StageRecord, Statistics
 from tlf.training.segments.segment import Segment
@@ -27,7 +28,8 @@ def stage_records(
         start: copies of the tensors before the first step.
     """
     classifier, rates = segment.classifier, segment.rates
-    now, statistics = tensors_of(classifier), _statistics_names(classifier)
+    now = tensors_of(classifier)
+    statistics = {*chain.from_iterable(statistics_names(classifier).values())}
     seen = (watched.outputs, watched.flows, watched.gradients) if watched else ({}, {}, {})
     found = {}
     for stage, names in parts(classifier).items():
@@ -60,14 +62,16 @@ def differing(one: Tensor, other: Tensor) -> int:
     return int((one.detach().view(bits) != other.view(bits)).sum())
 
 
-def _statistics_names(classifier: Classifier) -> set[str]:
-    """Names of the buffers of normalisation layers that hold statistics; counters do not."""
-    return {
-        f"{name}.{key}"
-        for name, module in normalisation_modules(classifier).items()
-        for key, buffer in module.named_buffers(recurse=False)
-        if buffer.is_floating_point()
-    }
+def statistics_names(module: nn.Module) -> dict[str, list[str]]:
+    """Normalisation layer → names of its buffers that hold statistics, if there are some. A counter
+    is none.
+    """
+    found = {
+        name: [f"{name}.{key}" for key, buffer in layer.named_buffers(recurse=False)
+               if buffer.is_floating_point()]
+        for name, layer in normalisation_modules(module).items()
+    }  # fmt: skip
+    return {name: names for name, names in found.items() if names}
 
 
 def _statistics(
