@@ -9,7 +9,6 @@ from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
 
-
 EXAMPLES = """\b
 Examples:
   tlf compare a.toml b.toml --seeds 10

@@ -10,7 +10,6 @@ from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
 
-
 EXAMPLES = """\b
 Examples:
   tlf probe my/images --backbones timm/resnet18 torchvision/resnet18@starter
