@@ -52,9 +52,16 @@ def test_every_required_parameter_has_a_meaning():
     assert needed == set(MEANINGS)
 
 
+def test_help_shows_no_mark_of_its_formatter():
+    """In a raw docstring, the mark that keeps lines apart is shown and does nothing."""
+    context = click.Context(cli)
+    helps = {name: cli.get_command(context, name).help for name in COMMANDS}
+    assert [name for name, text in helps.items() if "\\b" in text] == []
+
+
 def test_no_line_of_help_is_cut():
     """Every command's line fits a terminal of 80 columns."""
-    text = CliRunner().invoke(cli, ["--help"], prog_name="tlf", terminal_width=80).output
+    text = CliRunner(env={"COLUMNS": "80"}).invoke(cli, ["--help"], prog_name="tlf").output
     lines = text.partition("Commands:")[2].strip().splitlines()
     assert [line.split()[0] for line in lines[: len(COMMANDS)]] == [*COMMANDS]
     assert "..." not in "".join(lines)

@@ -30,9 +30,9 @@ def simulation(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Simula
     return opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def odd_plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Install the plugin of ``odd_networks``."""
+    """Install the plugin of ``odd_networks``: other modules must not see it."""
     folder = tmp_path_factory.mktemp("odd")
     (folder / "site").mkdir()
     with installed(folder / "site", write_project(folder / "project", "odd", SOURCE)):

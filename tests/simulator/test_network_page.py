@@ -213,6 +213,8 @@ def test_a_click_freezes_and_thaws_a_stage_and_shows_what_follows(opened):
     opened.click(block)
     assert shown(opened, f"document.querySelector(`{block}`).ariaPressed", "false") == "false"
     assert opened.one(".once strong").text == "features"
+    assert opened.one(".memory small").text == "9.00 MB if everything trains"
+    assert opened.one(".once small").text == "then a run’s step costs 1 %"
 
 
 def test_a_part_of_a_stage_is_neither_frozen_nor_trainable(opened):
@@ -266,6 +268,12 @@ def test_the_numbers_of_a_step(opened):
     assert level(opened, "layer2", ".statistics dd") == "drift 3.5 %"
     assert level(opened, "layer2", ".rate dd") == "0.01"
     assert opened.one(".time strong").text == "50 ms"
+    assert opened.one(".memory small").text == opened.one(".time small").text == "everything trains"
+    # The gradient comes from the loss in the step; sentences and the curve have those after it.
+    assert opened.one(".loss-of-step").text.split("\n") == ["Loss in step 1", "0.690"]
+    assert opened.texts(".loss-notes span") == [
+        "After it, batch: 0.700, 2 of 4 right", "Unseen: 0.700, 2 of 4 right",
+    ]  # fmt: skip
     assert opened.do(f"return {heights}") == before
     press(opened, "r")
     assert shown(opened, "document.querySelector('.time strong').textContent", "–") == "–"
@@ -329,7 +337,7 @@ def test_with_reduced_motion_there_are_no_dots_and_a_table(browser, page):
     assert browser.all(".dot") == []
     assert browser.do("return document.getAnimations().length") == 0
     assert browser.texts(".steps tbody tr") == [
-        f"{number} 0.69 0.25 0.03 0.005 none" for number in (2, 1)
+        f"{number} 0.690 0.25 0.03 0.005 none" for number in (2, 1)
     ]
     browser.media("light", 1280)
 

@@ -108,7 +108,7 @@ def test_each_step_is_told_and_announced_once_for_all_lanes(opened, saved):
 def test_images_show_the_probabilities_of_the_record(opened):
     press(opened, " ")
     batch, unseen = "#images .group:nth-of-type(1)", "#images .group:nth-of-type(2)"
-    assert opened.texts(f"{batch} .results li") == ["loss 0.6, 1 of 2 right (50 %)"]
+    assert opened.texts(f"{batch} .results li") == ["loss 0.600, 1 of 2 right (50 %)"]
     assert opened.texts(f"{batch} .label") == ["ants", "bees"]
     assert opened.texts(f"{batch} .verdict") == ["✓ right", "✗ wrong"]
     assert opened.texts(f"{unseen} .name") == ["ants", "bees", "cats", "dogs", "goats"]
@@ -123,9 +123,9 @@ def test_the_curve_is_a_table_too(opened):
     press(opened, " ", " ")
     opened.click("#curve summary")
     cells = opened.texts("#curve tbody tr:nth-child(3) :is(th, td)")
-    assert cells == ["2", "0.5", "1", "0.8", "0", "0.9", "0.1"]
+    assert cells == ["2", "0.500", "1", "0.800", "0", "0.900", "0.1"]
     spoken = opened.one("#curve svg").get_attribute("aria-label")
-    assert spoken.startswith("Loss after each step. batch from 0.7 to 0.5")
+    assert spoken.startswith("Loss after each step. batch from 0.700 to 0.500")
 
 
 def test_formulas_show_the_numbers_of_the_last_step(opened):
@@ -158,6 +158,8 @@ def test_the_tour_runs_through_by_keyboard(opened):
         assert opened.driver.switch_to.active_element.get_attribute("id") == "tour-title"
         title = opened.one("#tour-title").text
         seen.append((title.split(":")[0], opened.do("return location.hash.split('&tour')[0]")))
+        assert opened.one("#tour .card").get_property("scrollTop") == 0
+        opened.do("document.querySelector('#tour .card').scrollTop = 1000")  # read to its end
         press(opened, " ")  # a step, also while the tour is open
         assert "step 1" in opened.one("#story h3").text.lower()
         opened.do("document.querySelector('#tour .primary:not(.offer *)').focus()")

@@ -21,6 +21,8 @@ MEANINGS = {
     "images": "an image or a folder of images",
     "to": "a format; --help lists them",
     "name": "a name for the plugin",
+    "folder": "a folder of images",
+    "recipes": "a recipe, a .toml file",
 }
 """Required parameter → what to write for it."""
 

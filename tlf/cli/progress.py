@@ -256,6 +256,8 @@ def _title(event: Updated | Prepared) -> str:
 
 
 def _figures(event: Updated | Prepared, started: float) -> str:
+    if not event.done:
+        return ""
     seconds = time.perf_counter() - started
     rate = f", {event.done / seconds:.0f} images/s" if seconds > 0.5 else ""
     loss = event.loss if isinstance(event, Updated) else None

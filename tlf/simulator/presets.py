@@ -78,14 +78,14 @@ def _of_network(classifier: Classifier) -> Iterator[Idea]:
         for name, module in normalisation_modules(classifier.backbone).items()
         for key, _ in module.named_parameters()
     }
-    text = "Only the new head learns; the network below it stays as it is."
+    text = "Only the new head trains; the network below it stays as it is."
     yield Idea("head", "Head only", text, backbone)
-    yield Idea("all", "Everything", "All weights learn: full fine-tuning.", frozenset())
-    text = f"The head and {last} learn; what is below {last} stays as it is."
+    yield Idea("all", "Everything", "All weights train: full fine-tuning.", frozenset())
+    text = f"The head and {last} train; what is below {last} stays as it is."
     yield Idea("last", "Last stage", text, backbone - {*classifier.stages[last]})
-    text = "The head learns, and the scales and shifts of normalisation layers."
+    text = "The head trains, and so do the scales and shifts of normalisation layers."
     yield Idea("norms", "Norms + head", text, backbone - norms)
-    text = f"The head and {middle} learn; gradients pass through the frozen stages between them."
+    text = f"The head and {middle} train; gradients pass through the frozen stages between them."
     yield Idea("sandwich", "Frozen sandwich", text, backbone - {*classifier.stages[middle]})
 
 
@@ -97,7 +97,7 @@ def _on_frozen(head: Idea, *, naive: bool, random: bool) -> list[Idea]:
         text = "Frozen by requires_grad = False alone: BatchNorm and dropout work as in training."
         found.append(replace(plain, id="naive", title="Naive freezing", text=text, naive=True))
     if random:
-        text = "Only the head learns, on a network that has learnt nothing before."
+        text = "Only the head trains, on a network that has learned nothing before."
         found.append(replace(plain, id="random", title="Random weights", text=text, random=True))
     return found
 

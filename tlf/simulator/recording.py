@@ -99,7 +99,7 @@ def _steps(
     for step in range(steps):
         records.append(told(scene, lane.make_step(), records[-1]))
         done = steps * sum(batches[:number]) + (step + 1) * batches[number]
-        yield Prepared("record", done, steps * sum(batches))
+        yield Prepared("recording steps", done, steps * sum(batches))
         if records[-1].broken is not None:
             break
     return tuple(records)

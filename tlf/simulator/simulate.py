@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.errors import require
-from tlf.events import Notice, SimulatorStarted
+from tlf.events import Notice, Prepared, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.files import writing, written_whole
 from tlf.simulator.live import PORT
@@ -47,6 +47,7 @@ def simulate(
         require("starlette", "uvicorn", extra="serve")
     plan = plan_of(recipe, overrides)
     command = shlex.join(["tlf", "simulate", plan.source, *overrides])
+    yield Prepared("opening the network", 0, 1)  # before torch is imported, which takes seconds
     if save is None:
         yield from served(plan, command, port, open_browser=open_browser)
     else:

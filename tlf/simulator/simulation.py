@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from tlf.components import Backbone, Optimizer
 from tlf.data.inspection.inspect import Events
 from tlf.errors import RunError, TlfError
+from tlf.events import Prepared
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.cores import processes, usable_cores
@@ -112,6 +113,7 @@ def open_simulation(
     whole = open_job(plan, accelerator)
     job = yield from sampled(whole)
     plan = replace(plan, splits=whole.splits)
+    yield Prepared("measuring steps", 0, 1)
     with _computing(job, threads):
         found = yield from fitted(plan, job)
         job = found.job

@@ -10,8 +10,14 @@ from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
 
+EXAMPLES = """\b
+Examples:
+  tlf compare a.toml b.toml --seeds 10
+  tlf compare a.toml --preset pretrained-or-random
+"""
 
-@click.command()
+
+@click.command(epilog=EXAMPLES)
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE... [KEY=VALUE]...")
 @click.option(
     "--preset", metavar="NAME",
@@ -26,14 +32,11 @@ from tlf.errors import StoppedError
     metavar="FOLDER", help="The folder of the runs; those that are there are not made again.",
 )  # fmt: skip
 def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Path) -> None:
-    r"""Find out which recipe is better, by how much, and whether that is more than chance.
+    """Find out which recipe is better, and by how much.
 
-    Each recipe is trained with several seeds and evaluated on the same images. A comparison that
-    was stopped goes on with the same command.
-
-    \b
-    tlf compare a.toml b.toml --seeds 10
-    tlf compare a.toml --preset pretrained-or-random
+    Each recipe is trained with several seeds and evaluated on the same images. So the verdict says
+    whether the difference is more than chance. A comparison that was stopped goes on with the same
+    command.
     """
     overrides, files = arguments.split_overrides(recipes)
     again = "what is done is kept: write the same command to go on"

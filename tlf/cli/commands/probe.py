@@ -11,8 +11,14 @@ from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
 
+EXAMPLES = """\b
+Examples:
+  tlf probe my/images --backbones timm/resnet18 torchvision/resnet18@starter
+  tlf probe recipes/mine.toml --stages
+"""
 
-@click.command()
+
+@click.command(epilog=EXAMPLES)
 @click.argument("data", type=click.Path(path_type=Path), metavar="RECIPE|FOLDER")
 @click.argument("more", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
@@ -31,7 +37,7 @@ def command(
     stages: bool,
     output: Path | None,
 ) -> None:
-    r"""Find out which backbone suits your images.
+    """Find out which backbone suits your images.
 
     The images are those of RECIPE, or of a FOLDER that holds a folder of images for each class.
     Each backbone turns the train images into features once. Linear probes tell how well the
@@ -39,11 +45,7 @@ def command(
     trained, and the eval split stays unseen.
 
     A backbone is LIBRARY/MODEL or LIBRARY/MODEL@WEIGHTS, PLUGIN:KIND, a table as [backbone] has it,
-    or a recipe, whose backbone it is:
-
-    \b
-    tlf probe my/images --backbones timm/resnet18 torchvision/resnet18@my/weights.pth
-    tlf probe my/images --backbones torchvision/resnet18@starter recipes/mine.toml
+    or a recipe, whose backbone it is.
     """
     # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
     from tlf.checks.plan import plan_to_check

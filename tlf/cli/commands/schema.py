@@ -20,7 +20,7 @@ from tlf.errors import RunError
     help="The file to write instead, such as recipe.schema.json; it is replaced.",
 )
 def command(output: Path | None) -> None:
-    """Print the JSON Schema of a recipe, for completion in an editor.
+    """Print the JSON Schema of a recipe, for editors.
 
     The options of every installed plugin are in it. TLF_PLUGINS=0 leaves them out, and then the
     schema accepts the kinds of all plugins.

@@ -57,14 +57,14 @@ const WORK = [
 
 export function createConsequences(scene) {
   const root = element("dl", { class: "consequences" });
-  const tile = (key, label, ...extra) => {
+  const tile = (key, label, means, ...extra) => {
     const value = element("strong");
     const note = element("small");
     root.append(
       element(
         "div",
         { class: `consequence ${key}` },
-        element("dt", {}, label),
+        element("dt", { title: means }, label),
         element("dd", {}, value, ...extra, note),
       ),
     );
@@ -77,11 +77,15 @@ export function createConsequences(scene) {
   const share = element("span", { class: "share", "aria-hidden": "true" });
   const pieces = WORK.map(([key, title]) => element("span", { class: key, title }));
   const work = element("span", { class: "work", "aria-hidden": "true" }, ...pieces);
-  const trainable = tile("trainable", "Trainable", share);
-  const cost = tile("cost", "Work a step", work);
-  const once = tile("once", "Computed once");
-  const memory = tile("memory", "Memory a step");
-  const time = tile("time", "Time a step");
+  const trainable = tile("trainable", "Trainable", "Parameters that a step can change", share);
+  const cost = tile("cost", "Work a step", "Multiply-adds of its forward and backward pass", work);
+  const once = tile("once", "Computed once", "What a run stores, because it never changes");
+  const memory = tile(
+    "memory",
+    "Memory a step",
+    "What it keeps beside the weights: for the backward pass, gradients, the optimizer's state",
+  );
+  const time = tile("time", "Time a step", "Of the last one, as it was measured");
 
   function show(settings, costs, record, waiting) {
     const found = consequencesOf(scene, settings);
@@ -95,12 +99,12 @@ export function createConsequences(scene) {
     once(...onceTexts(costs, waiting));
     memory(
       costs ? bytesText(costs.memory) : waiting,
-      costs ? `${bytesText(costs.memory_everything)} for everything` : "",
+      costs ? ifAllTrains(found, bytesText(costs.memory_everything)) : "",
     );
     const seconds = record?.seconds ?? null;
     time(
       seconds === null ? "–" : secondsText(seconds),
-      costs?.seconds_everything ? `${secondsText(costs.seconds_everything)} for everything` : "",
+      costs?.seconds_everything ? ifAllTrains(found, secondsText(costs.seconds_everything)) : "",
     );
   }
   function showWork({ work: parts, everything }) {
@@ -120,5 +124,8 @@ function onceTexts(costs, waiting) {
   if (!costs) return [waiting, ""];
   if (costs.computed_once === null) return ["nothing", "all of it runs in every step"];
   const left = costs.everything ? inPercent(costs.multiply_adds / costs.everything) : "";
-  return [costs.computed_once, left && `leaves ${left} of the work`];
+  return [costs.computed_once, left && `then a run’s step costs ${left}`];
 }
+
+const ifAllTrains = ({ trainable, parameters }, text) =>
+  trainable === parameters ? "everything trains" : `${text} if everything trains`;

@@ -38,7 +38,9 @@ export function mountControls(store, root) {
     const steps = Math.max(0, ...state.lanes.map((lane) => lane.records.at(-1)?.step ?? 0));
     setText(
       counter,
-      state.left === null ? `Step ${steps}` : `Step ${steps} of ${steps + state.left}`,
+      state.left === null || steps + state.left === 0
+        ? `Step ${steps}`
+        : `Step ${steps} of ${steps + state.left}`,
     );
     for (const one of [step, ten]) allowControl(one, !why && !running(), why);
     allowControl(play, !why || running(), why);

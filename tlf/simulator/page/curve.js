@@ -2,7 +2,7 @@
 
 import { changesOf } from "./changes.js";
 import { element } from "./element.js";
-import { figure, laneName } from "./figures.js";
+import { figure, laneName, lossFigure } from "./figures.js";
 import { watchRecords } from "./watch.js";
 
 const SVG_NAMES = "http://www.w3.org/2000/svg";
@@ -139,7 +139,7 @@ function legendOf(lanes) {
         endMark(index, 30, 6),
       );
       const name = laneName(index, lanes);
-      const loss = figure(lane.records.at(-1)?.[split].loss);
+      const loss = lossFigure(lane.records.at(-1)?.[split].loss);
       return element("li", {}, sample, `${name}${name && ", "}${text} ${loss}`);
     }),
   );
@@ -150,7 +150,8 @@ function spokenCurve(lanes) {
     const [first, last] = [records[0], records.at(-1)];
     if (!last) return "";
     const parts = SPLITS.map(
-      ([split, text]) => `${text} from ${figure(first[split].loss)} to ${figure(last[split].loss)}`,
+      ([split, text]) =>
+        `${text} from ${lossFigure(first[split].loss)} to ${lossFigure(last[split].loss)}`,
     );
     const name = laneName(index, lanes);
     return `${name}${name && ": "}${parts.join(", ")}, after step ${last.step}.`;
@@ -184,11 +185,11 @@ function lossRow(lanes, step) {
     const record = records.find((one) => one.step === step);
     const texts = record
       ? [
-          figure(record.train.loss),
+          lossFigure(record.train.loss),
           `${record.train.correct}`,
-          figure(record.eval.loss),
+          lossFigure(record.eval.loss),
           `${record.eval.correct}`,
-          figure(record.loss),
+          lossFigure(record.loss),
           figure(record.seconds),
         ]
       : Array(6).fill("–");

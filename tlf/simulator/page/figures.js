@@ -11,6 +11,12 @@ export function figure(value, digits = 3) {
   return `${Number(value.toPrecision(digits))}`;
 }
 
+// With its last zeros: a loss is read beside others.
+export function lossFigure(value) {
+  const text = figure(value);
+  return value >= 1e-4 && value < 1000 ? value.toPrecision(3) : text;
+}
+
 export function inPercent(share) {
   if (share === null || share === undefined) return NONE;
   const value = 100 * share;

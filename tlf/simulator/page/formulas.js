@@ -45,7 +45,7 @@ export const FORMULAS = [
     sentences: [
       "Stage l makes its output xₗ of the output xₗ₋₁ of the stage below, with its weights wₗ.",
       "The first line passes the gradient on to the stage below, whether stage l is frozen or not.",
-      "The second line is left out for a frozen stage, and both are where nothing at the stage or below it trains.",
+      "A frozen stage leaves out the second line. Where nothing at a stage or below it trains, both are left out.",
     ],
     columns: [
       ["gradient of its output", (stage) => figure(stage.flow)],
@@ -57,7 +57,7 @@ export const FORMULAS = [
     title: "A step of SGD with momentum",
     math: MATH.sgd,
     sentences: [
-      "The velocity v keeps the fraction m of itself, the momentum, and takes up the new gradient.",
+      "The velocity v keeps the fraction m of itself (the momentum), and the new gradient is added.",
       "The weights move against v, and the learning rate η says how far.",
       "In the first step the move is η times the gradient; later it is larger where gradients agree.",
     ],

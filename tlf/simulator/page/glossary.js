@@ -201,6 +201,25 @@ export const GLOSSARY = [
     means: "Products that are added up: the usual measure of how much a network computes.",
   },
   {
+    id: "memory",
+    term: "memory of a step",
+    said: ["memory"],
+    means:
+      "What a step keeps beside the weights: what the backward pass needs of the forward pass, the gradients, and the optimizer's state.",
+  },
+  {
+    id: "computed-once",
+    term: "computed once",
+    means:
+      "What frozen stages compute of an image never changes. A run computes it once and stores it. This page computes it in each step, to show it.",
+  },
+  {
+    id: "gradient-flow",
+    term: "gradient flow, own gradient",
+    means:
+      "The flow is the gradient that arrives at the output of a stage. The own gradient is that of its parameters: a frozen stage has none.",
+  },
+  {
     id: "filters",
     term: "filters",
     said: ["filters"],

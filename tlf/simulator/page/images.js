@@ -1,7 +1,7 @@
 // The images of the batch and the unseen ones, and what the network makes of them after each step.
 
 import { element, setText } from "./element.js";
-import { figure, inPercent, laneName } from "./figures.js";
+import { inPercent, laneName, lossFigure } from "./figures.js";
 import { watchRecords } from "./watch.js";
 
 // Classes that an image shows, at most.
@@ -68,7 +68,7 @@ function imageGroup(scene, split, title, textOf) {
 
 function resultOf({ loss, correct }, count) {
   const share = count ? ` (${inPercent(correct / count)})` : "";
-  return `loss ${figure(loss)}, ${correct} of ${count} right${share}`;
+  return `loss ${lossFigure(loss)}, ${correct} of ${count} right${share}`;
 }
 
 function imageCard(scene, image, lanes) {

@@ -4,7 +4,7 @@
 import { createConsequences, pathOf, trainsOf } from "./consequences.js";
 import { createDots, kindsOf, stillMotion } from "./dots.js";
 import { element, setText } from "./element.js";
-import { figure } from "./figures.js";
+import { lossFigure } from "./figures.js";
 import { createLevel } from "./level.js";
 import { sameSettings } from "./settings.js";
 import { createStepTable } from "./step-table.js";
@@ -129,24 +129,30 @@ function statusOf(lane, record, stale) {
 // The loss, where the gradient begins.
 function laneTop(scene) {
   const loss = element("strong", { class: "loss" });
+  const label = element("span", { class: "label" });
   const batch = element("span");
   const unseen = element("span");
   const root = element(
     "div",
     { class: "lane-top" },
     element("span", { class: "turn", "aria-hidden": "true" }),
-    element("div", { class: "loss-of-step" }, element("span", { class: "label" }, "Loss"), loss),
+    element("div", { class: "loss-of-step" }, label, loss),
     element("div", { class: "loss-notes" }, batch, unseen),
   );
+  // The gradient comes from the loss that a step computes before the weights move.
   function show(record) {
+    setText(label, record?.step ? `Loss in step ${record.step}` : "Loss");
     const of = record && (record.step ? record.loss : record.train.loss);
-    setText(loss, record ? (of === null ? "not a number" : figure(of)) : "–");
-    const correct = record && (record.correct ?? record.train.correct);
-    setText(batch, record ? `Batch: ${correct} of ${record.settings.batch} right` : "");
-    setText(unseen, record ? `Unseen: ${record.eval.correct} of ${scene.eval.length} right` : "");
+    setText(loss, record ? (of === null ? "not a number" : lossFigure(of)) : "–");
+    const when = record?.step ? "After it, batch" : "Batch";
+    setText(batch, record ? resultText(when, record.train, record.settings.batch) : "");
+    setText(unseen, record ? resultText("Unseen", record.eval, scene.eval.length) : "");
   }
   return { root, show };
 }
+
+const resultText = (name, { loss, correct }, count) =>
+  `${name}: ${lossFigure(loss)}, ${correct} of ${count} right`;
 
 // The images of the batch, where the forward pass begins.
 function laneBottom(scene) {

@@ -47,7 +47,7 @@ function everyLesson({ stages }, naiveDiffers) {
       lanes: ["head", "all"],
       press: "Press “Train step” three times. Compare the two lanes.",
       watch:
-        "Under the lanes: multiply-adds, memory and time of a step. In the stages: what moved, and how far.",
+        "The work, the memory and the time of a step in either lane. Beside the stages: what moved, and how far.",
       means:
         "Fine-tuning can fit the network to your images, and every step pays for all of the backward pass. A high learning rate can destroy what the pretrained weights know. So train the head first, then thaw later stages, and give the backbone a tenth of the head’s learning rate.",
       look: "network",

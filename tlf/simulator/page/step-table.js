@@ -2,7 +2,7 @@
 
 import { stillMotion } from "./dots.js";
 import { element } from "./element.js";
-import { figure } from "./figures.js";
+import { figure, lossFigure } from "./figures.js";
 
 const SHOWN_STEPS = 50;
 
@@ -36,7 +36,7 @@ export function createStepTable(scene) {
   let newest = null;
 
   const cells = (record) => {
-    const loss = record.loss === null ? "not a number" : figure(record.loss);
+    const loss = record.loss === null ? "not a number" : lossFigure(record.loss);
     const flows = stages.map((name) => {
       const { flow } = record.stages[name];
       return flow === null ? "none" : figure(flow);

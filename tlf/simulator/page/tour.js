@@ -99,6 +99,7 @@ function tourCard(count) {
     look.setAttribute("href", `#${lesson.look}`);
     back.disabled = at === 1;
     setFolded(false);
+    root.scrollTop = 0;
     setText(next, at === count ? "Finish" : "Next");
   };
   return { root, title, back, next, end, show };
