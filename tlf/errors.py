@@ -95,10 +95,6 @@ class NotFiniteError(TrainingError):
     """A loss, logit, weight or statistic is no longer a finite number."""
 
 
-class MissingTrainImagesWarning(UserWarning):
-    """The file of a run's train images was left out or removed."""
-
-
 MOST_LISTED = 50
 """An error lists so many problems at most."""
 

@@ -16,10 +16,11 @@ from safetensors.torch import load
 from generators import exhausted
 from places import ROOT
 from small import write_recipe
-from tlf.errors import MissingTrainImagesWarning, RunError, WeightsError
+from tlf.errors import RunError, WeightsError
 from tlf.events import PhaseEnded, Updated
 from tlf.exports.export import export
 from tlf.inference.head import load_head
+from tlf.inference.metadata import MissingTrainImagesWarning
 from tlf.inference.predict import load_classifier, predict
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.inference.train_images import (
@@ -210,7 +211,7 @@ def test_the_documented_lines_say_the_same(frozen, monkeypatch, capsys, containi
     monkeypatch.chdir(folder)
     exec(block, {"features": features if "load_head" in block else features.numpy()})
     told = capsys.readouterr().out
-    kept = re.findall(r"'(\w+)'", told.partition("Nearest")[0])
+    kept = re.findall(r"'(\w+)'", told.partition("Neighbour")[0])
     assert sorted(kept) == sorted(expected.kept)
     assert str(expected.unlike) in told
     assert expected.nearest[0].name in told

@@ -67,7 +67,7 @@ def refused(monkeypatch):
 
     def message(own, *others):
         hosts = [("near", own), *((f"far-{n}", other) for n, other in enumerate(others, start=1))]
-        monkeypatch.setattr(module, "gathered", lambda _: hosts)
+        monkeypatch.setattr("tlf.runtime.processes.gathered", lambda _: hosts)
         with pytest.raises(RunError) as raised:
             check_processes(own)
         return str(raised.value)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from tlf.errors import MissingTrainImagesWarning
 from tlf.runtime.text import printable_lines
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ def complain(text: str) -> None:
 def warnings_as_notes() -> Iterator[None]:
     """Show tlf's own warnings as lines on stderr, as the notes of a run are shown."""
     # What prints no warning waits for none of them.
+    from tlf.inference.metadata import MissingTrainImagesWarning
     from tlf.runtime.precision import PrecisionWarning
     from tlf.runtime.stored.state import UnfinishedRunWarning
 

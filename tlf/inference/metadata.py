@@ -29,6 +29,10 @@ _PREPARED = ("size", "resize", "crop", "interpolation", "mean", "std")
 """What every file says about preprocessing."""
 
 
+class MissingTrainImagesWarning(UserWarning):
+    """The file of a run's train images was left out or removed."""
+
+
 @dataclass(frozen=True)
 class Metadata:
     """The metadata of a weights file."""

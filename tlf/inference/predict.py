@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from tlf.data.image_files import files_below, is_image
 from tlf.errors import (
     DataError,
-    MissingTrainImagesWarning,
     PluginError,
     RunError,
     TlfError,
     WeightsError,
 )
 from tlf.inference.classifier import TrainedClassifier
-from tlf.inference.metadata import Metadata, read_metadata
+from tlf.inference.metadata import Metadata, MissingTrainImagesWarning, read_metadata
 from tlf.inference.model_files import load_model
 from tlf.inference.placement import find_device, find_dtype
 from tlf.inference.predictions import Prediction

@@ -4,6 +4,7 @@ A file of weights may come from anybody, and may be damaged. The libraries that 
 errors of any kind; ``read`` is the one place where all of them become a ``WeightsError``.
 """
 
+import os
 import zipfile
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ def model_of(path: Path) -> Path:
     Raises:
         WeightsError: the run has no model.
     """
-    if not (path / "recipe.toml").is_file():
+    if not os.path.isfile(path / "recipe.toml"):  # a Path raises where its name is too long
         return path
     model = path / "model.safetensors"
     if not model.is_file():

@@ -4,12 +4,23 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
 from small import TWO_PHASES, write_recipe
 
 SECONDS = 300
+
+
+@contextmanager
+def stopped(process):
+    """A process that is ended also where the test fails."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -38,8 +49,14 @@ def test_mistakes_are_reported(main, tmp_path, recipe):
 def test_ctrl_c_ends_it_at_once_also_in_the_middle_of_steps(recipe):
     """A pipe gets the address alone, on a line of its own."""
     command = [sys.executable, "-m", "tlf", "simulate", str(recipe), "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    with stopped(
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # a job in the background ignores it
     ) as process:
         address = process.stdout.readline()
         assert address.startswith("http://127.0.0.1:"), process.stderr.read()
