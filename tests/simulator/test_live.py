@@ -256,6 +256,20 @@ def test_a_network_that_explodes_makes_no_step_until_a_reset(working, settings):
     tab.until("stepped")
 
 
+def test_a_network_that_is_broken_before_its_first_step_makes_none(working, monkeypatch):
+    tab, start = Tab(working), Lane.start
+    monkeypatch.setattr(Lane, "start", lambda lane: replace(start(lane), broken="The loss is nan"))
+    working.reset()
+    told = "The loss is nan; no further step is made until a reset"
+    assert tab.until("failed")[-1]["text"] == told
+    with pytest.raises(RefusedError, match=told):
+        working.step(1)
+    monkeypatch.undo()
+    working.reset()
+    working.step(1)
+    tab.until("stepped")
+
+
 def test_an_error_in_a_step_is_told_and_the_program_lives(working, monkeypatch):
     tab, make_step = Tab(working), Lane.make_step
 

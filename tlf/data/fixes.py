@@ -117,15 +117,13 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
     left_out: set[int] = set()
     for where, read in read_fixes(file).items():
         fix, index = _with_classes(read, classes), names.find(read.path)
-        if isinstance(index, str):
-            if read.path.strip() in names.doubled:  # otherwise it is of the other split
-                problems.append(f"{where}: {index}")
+        if isinstance(index, str):  # it is of the other split, unless several have its name
+            problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
             continue
         if fix.new_label and fix.new_label not in classes:
             classes.append(fix.new_label)  # no image of this split had it
-        shown = dict.fromkeys(classes, "")
-        label = classes[labels[index]]
-        problems += [f"{where}: {problem}" for problem in _stale(fix, label, shown)]
+        stale = _stale(fix, classes[labels[index]], dict.fromkeys(classes, ""))
+        problems += [f"{where}: {problem}" for problem in stale]
         if fix.leave_out:
             left_out.add(index)
         elif fix.new_label:
