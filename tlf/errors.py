@@ -137,7 +137,8 @@ def require(*modules: str, extra: str) -> None:
     from importlib.util import find_spec  # a head is loaded without it
 
     if missing := [module for module in modules if find_spec(module) is None]:
-        raise RunError(f"{', '.join(missing)} is not installed; write: pip install 'tlf[{extra}]'")
+        what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
+        raise RunError(f"{what}; write: pip install 'tlf[{extra}]'")
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -88,16 +88,19 @@ def test_a_mistake_in_the_recipe_comes_first(recipe, monkeypatch):
         next(tlf.simulate(recipe, ["batch_sise=1"]))
 
 
+SERVE = ("starlette", "uvicorn")
+
+
 @pytest.fixture
 def without_server(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name)
+        importlib.util, "find_spec", lambda name: None if name in SERVE else find(name)
     )
 
 
 def test_without_its_packages_the_line_that_installs_them_is_named(without_server):
-    with pytest.raises(RunError, match=r"^uvicorn is not installed; write: pip install 'tlf\[se"):
+    with pytest.raises(RunError, match=r"^starlette, uvicorn are not in.*pip install 'tlf\[se"):
         next(tlf.simulate("nowhere.toml"))
 
 
