@@ -70,6 +70,15 @@ class Browser:
         """What elements say."""
         return [element.text for element in self.all(selector)]
 
+    def frames(self, count: int = 10) -> None:
+        """Let the page draw some frames: it does a piece of its work in each."""
+        self.driver.execute_async_script(
+            "let [left, done] = arguments;"
+            "requestAnimationFrame(function next() {"
+            " left-- ? requestAnimationFrame(next) : done(); })",
+            count,
+        )
+
     def requests(self) -> list[str]:
         """The addresses that were asked for since the last call."""
         return [one["request"]["url"] for one in self._logged("Network.requestWillBeSent")]

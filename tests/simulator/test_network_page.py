@@ -153,11 +153,7 @@ def step(browser, number=1):
     press(browser, " ")
     begins = f"document.querySelector('.counter').textContent.startsWith('Step {number} ')"
     assert shown(browser, begins, True)
-    # Numbers are drawn in the next frame, dots in the one after.
-    browser.driver.execute_async_script(
-        "const done = arguments[0]; let n = 0;"
-        "requestAnimationFrame(function next() { n++ < 4 ? requestAnimationFrame(next) : done() })"
-    )
+    browser.frames(5)  # the numbers of each lane, and then its dots
 
 
 def level(browser, stage, part, lane=0):

@@ -30,8 +30,8 @@ export function createLane(store, index, toggle) {
     "article",
     { class: "lane", "data-lane": String(index), "aria-label": `Lane ${index + 1}` },
     element("header", { class: "lane-head" }, title, status),
-    consequences.root,
     tower,
+    consequences.root,
     table.root,
   );
   tower.toggleAttribute("data-dense", levels.length > DENSE);
