@@ -28,7 +28,12 @@ export function createLevel(scene, stage, onToggle) {
     stateIcons(),
     element("span", { class: "name" }, stage.name),
     state,
-    element("span", { class: "size" }, `${shortCount(stage.parameters)} · ${share}`),
+    element(
+      "span",
+      { class: "size" },
+      shortCount(stage.parameters),
+      element("span", { class: "of-all" }, ` · ${share}`),
+    ),
     part,
   );
   block.addEventListener("click", onToggle);

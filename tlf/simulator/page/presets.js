@@ -76,9 +76,7 @@ export function mountPresets(store, root) {
     naive.checked = settings.naive;
     setText(
       warning,
-      settings.naive
-        ? "⚠ BatchNorm’s statistics change, and dropout drops."
-        : "only requires_grad = False, as in many tutorials",
+      settings.naive ? "⚠ statistics change, dropout drops" : "requires_grad = False, nothing else",
     );
   }
   let count = 1;
