@@ -6,9 +6,9 @@ import { figure, laneName } from "./figures.js";
 import { watchRecords } from "./watch.js";
 
 const SVG_NAMES = "http://www.w3.org/2000/svg";
-const WIDTH = 480;
-const HEIGHT = 220;
-const EDGE = { left: 44, right: 12, top: 12, bottom: 34 };
+const WIDTH = 360;
+const HEIGHT = 176;
+const EDGE = { left: 36, right: 12, top: 12, bottom: 34 };
 // Steps that the axis has from the start, so that the lines grow to the right at first.
 const STEPS = 12;
 const SPLITS = [

@@ -26,7 +26,7 @@ export function createLevel(scene, stage, onToggle) {
     },
     glow,
     stateIcons(),
-    element("span", { class: "name" }, stage.name),
+    element("span", { class: "name" }, element("bdi", { dir: "ltr" }, stage.name)),
     state,
     element(
       "span",
