@@ -84,14 +84,14 @@ class Browser:
         return [one["request"]["url"] for one in self._logged("Network.requestWillBeSent")]
 
     def main_thread_tasks(self, begin: str, end: str) -> list[float]:
-        """How many milliseconds each task took on the page's main thread between two marks of
-        ``performance.mark``. The browser must trace ``toplevel,blink.user_timing``; it gives its
-        trace once.
+        """How many milliseconds of a processor each task took on the page's main thread between two
+        marks of ``performance.mark``; what else the machine did does not count. The browser must
+        trace ``toplevel,blink.user_timing``; it gives its trace once.
         """
         traced = self._logged("Tracing.dataCollected")
         marks = {one["name"]: one for one in traced if one["name"] in (begin, end)}
         return [
-            one["dur"] / 1000
+            one["tdur"] / 1000
             for one in traced
             if one["name"].endswith("RunTask") and one["ph"] == "X"
             if (one["pid"], one["tid"]) == (marks[begin]["pid"], marks[begin]["tid"])
