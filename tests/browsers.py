@@ -70,19 +70,28 @@ class Browser:
         """What elements say."""
         return [element.text for element in self.all(selector)]
 
+    def frames(self, count: int = 10) -> None:
+        """Let the page draw some frames: it does a piece of its work in each."""
+        self.driver.execute_async_script(
+            "let [left, done] = arguments;"
+            "requestAnimationFrame(function next() {"
+            " left-- ? requestAnimationFrame(next) : done(); })",
+            count,
+        )
+
     def requests(self) -> list[str]:
         """The addresses that were asked for since the last call."""
         return [one["request"]["url"] for one in self._logged("Network.requestWillBeSent")]
 
     def main_thread_tasks(self, begin: str, end: str) -> list[float]:
-        """How many milliseconds each task took on the page's main thread between two marks of
-        ``performance.mark``. The browser must trace ``toplevel,blink.user_timing``; it gives its
-        trace once.
+        """How many milliseconds of a processor each task took on the page's main thread between two
+        marks of ``performance.mark``; what else the machine did does not count. The browser must
+        trace ``toplevel,blink.user_timing``; it gives its trace once.
         """
         traced = self._logged("Tracing.dataCollected")
         marks = {one["name"]: one for one in traced if one["name"] in (begin, end)}
         return [
-            one["dur"] / 1000
+            one["tdur"] / 1000
             for one in traced
             if one["name"].endswith("RunTask") and one["ph"] == "X"
             if (one["pid"], one["tid"]) == (marks[begin]["pid"], marks[begin]["tid"])

@@ -155,11 +155,7 @@ def step(browser, number=1):
     press(browser, " ")
     begins = f"document.querySelector('.counter').textContent.startsWith('Step {number} ')"
     assert shown(browser, begins, True)
-    # Numbers are drawn in the next frame, dots in the one after.
-    browser.driver.execute_async_script(
-        "const done = arguments[0]; let n = 0;"
-        "requestAnimationFrame(function next() { n++ < 4 ? requestAnimationFrame(next) : done() })"
-    )
+    browser.frames(5)  # the numbers of each lane, and then its dots
 
 
 def level(browser, stage, part, lane=0):
@@ -294,8 +290,19 @@ def test_naive_freezing_warns_where_frozen_statistics_drift(opened):
     assert "⚠ Naive freezing" in opened.one(".lane-status").text
 
 
+STANDS = (
+    "['[data-lane=\"0\"] .lane-top', '[data-stage=head]', '[data-stage=stem]', '#curve', '#story']"
+    ".map((part) => document.querySelector(part).getBoundingClientRect())"
+    ".map(({ x, y }) => [Math.round(x / 64), Math.round(y)])"
+)
+"""Where parts of the page stand; a block may come nearer to its line."""
+
+
 def test_two_lanes_make_the_same_step_with_other_masks(opened):
+    before = opened.do(f"return {STANDS}")
     press(opened, "c")
+    assert shown(opened, "document.querySelectorAll('.lane h3').length", 2) == 2
+    assert opened.do(f"return {STANDS}") == before  # nothing moves away under the reader's eyes
     choose(opened, "middle")
     step(opened)
     titles = ["Lane 1: The preset head", "Lane 2: The preset middle"]
@@ -309,6 +316,16 @@ def test_two_lanes_make_the_same_step_with_other_masks(opened):
     opened.media("light", 1280)
     press(opened, "c")
     assert shown(opened, "document.querySelectorAll('.lane h3').length", 1) == 1
+
+
+def test_a_printed_page_shows_the_network(opened):
+    opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert opened.one("#network .block").is_displayed()
+        assert opened.one("#images").is_displayed()
+        assert not opened.one("#controls").is_displayed()
+    finally:
+        opened.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_a_network_that_broke_says_so_and_offers_a_reset(opened):

@@ -82,6 +82,7 @@ def opened(browser, saved):
 def press(browser, *keys):
     for key in keys:
         browser.driver.switch_to.active_element.send_keys(key)
+    browser.frames()
 
 
 # The recorded page
@@ -222,6 +223,7 @@ def lane_of(*records):
 
 def tell(browser, **event):
     browser.do("events.onmessage({ data: arguments[0] })", json.dumps(event))
+    browser.frames()
 
 
 def turn(browser, id, text):

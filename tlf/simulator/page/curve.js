@@ -6,14 +6,14 @@ import { figure, laneName, lossFigure } from "./figures.js";
 import { watchRecords } from "./watch.js";
 
 const SVG_NAMES = "http://www.w3.org/2000/svg";
-const WIDTH = 480;
-const HEIGHT = 220;
-const EDGE = { left: 44, right: 12, top: 12, bottom: 34 };
+const WIDTH = 360;
+const HEIGHT = 176;
+const EDGE = { left: 36, right: 12, top: 12, bottom: 34 };
 // Steps that the axis has from the start, so that the lines grow to the right at first.
 const STEPS = 12;
 const SPLITS = [
   ["train", "batch"],
-  ["eval", "unseen images"],
+  ["eval", "unseen"],
 ];
 
 export function mountCurve(store, root) {
@@ -131,18 +131,19 @@ function ticksUpTo(highest, count) {
 }
 
 function legendOf(lanes) {
-  return lanes.flatMap((lane, index) =>
-    SPLITS.map(([split, text]) => {
+  return lanes.map((lane, index) => {
+    const samples = SPLITS.map(([split, text]) => {
       const sample = curveNode("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
       sample.append(
         curveNode("path", { class: `line lane-${index + 1} ${split}`, d: "M0 6L36 6" }),
         endMark(index, 30, 6),
       );
-      const name = laneName(index, lanes);
       const loss = lossFigure(lane.records.at(-1)?.[split].loss);
-      return element("li", {}, sample, `${name}${name && ", "}${text} ${loss}`);
-    }),
-  );
+      return element("span", {}, sample, `${text} ${loss}`);
+    });
+    const name = laneName(index, lanes);
+    return element("li", {}, name && element("b", {}, name), ...samples);
+  });
 }
 
 function spokenCurve(lanes) {

@@ -33,13 +33,16 @@ function imageGroup(scene, split, title, textOf) {
   const text = element("p", { class: "muted" });
   const results = element("ul", { class: "results" });
   const list = element("ul", { class: "cards" });
-  const root = element("div", { class: "group" }, element("h3", {}, title), text, results, list);
+  const head = element("div", { class: "group-head" }, element("h3", {}, title), text, results);
+  const root = element("div", { class: "group" }, head, list);
   let cards = [];
   let built = "";
 
   const build = (lanes, count) => {
     cards = images.slice(0, count).map((image) => imageCard(scene, image, lanes));
     list.replaceChildren(...cards.map((card) => card.root));
+    list.dataset.lanes = String(lanes.length);
+    results.replaceChildren(...lanes.map(() => element("li")));
     setText(text, textOf(count));
   };
   const show = (lanes) => {
@@ -52,13 +55,11 @@ function imageGroup(scene, split, title, textOf) {
     const now = `${lanes.length} ${count}`;
     if (now !== built) build(lanes, count);
     built = now;
-    results.replaceChildren(
-      ...records.map((record, index) => {
-        const text = record ? resultOf(record[split], counts[index]) : "not recorded";
-        const name = laneName(index, lanes);
-        return element("li", {}, `${name}${name && ": "}${text}`);
-      }),
-    );
+    records.forEach((record, index) => {
+      const text = record ? resultOf(record[split], counts[index]) : "not recorded";
+      const name = laneName(index, lanes);
+      setText(results.children[index], `${name}${name && ": "}${text}`);
+    });
     cards.forEach((card, index) => {
       card.show(records.map((record) => record?.[split].probabilities[index]));
     });
@@ -151,6 +152,7 @@ function probabilityBar() {
 // The first layer's filters: at the start, and now.
 function filterFigures() {
   const list = element("div", { class: "filters" });
+  let figures = [];
   const root = element(
     "div",
     { class: "group", hidden: true },
@@ -168,21 +170,33 @@ function filterFigures() {
       const before = name && ", ";
       const same = now === start ? " (unchanged)" : "";
       return [
-        filterFigure(start, `${name}${before}at the start`),
-        filterFigure(now, `${name}${before}after step ${records.at(-1).step}${same}`),
+        [start, `${name}${before}at the start`],
+        [now, `${name}${before}after step ${records.at(-1).step}${same}`],
       ];
     });
     root.hidden = pairs.length === 0;
-    list.replaceChildren(...pairs);
+    if (pairs.length !== figures.length) {
+      figures = pairs.map(filterFigure);
+      list.replaceChildren(...figures.map((one) => one.root));
+    }
+    pairs.forEach(([png, text], index) => {
+      figures[index].show(png, text);
+    });
   };
   return { root, show };
 }
 
-function filterFigure(png, text) {
-  return element(
-    "figure",
-    {},
-    element("img", { src: `data:image/png;base64,${png}`, alt: `Filters ${text}` }),
-    element("figcaption", {}, text),
-  );
+function filterFigure() {
+  const picture = element("img");
+  const caption = element("figcaption");
+  const root = element("figure", {}, picture, caption);
+  let shown;
+  const show = (png, text) => {
+    // A picture that stays is not read anew.
+    if (png !== shown) picture.src = `data:image/png;base64,${png}`;
+    shown = png;
+    picture.alt = `Filters ${text}`;
+    setText(caption, text);
+  };
+  return { root, show };
 }

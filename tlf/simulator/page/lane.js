@@ -30,8 +30,8 @@ export function createLane(store, index, toggle) {
     "article",
     { class: "lane", "data-lane": String(index), "aria-label": `Lane ${index + 1}` },
     element("header", { class: "lane-head" }, title, status),
-    consequences.root,
     tower,
+    consequences.root,
     table.root,
   );
   tower.toggleAttribute("data-dense", levels.length > DENSE);
@@ -120,7 +120,7 @@ function statusOf(lane, record, stale) {
     return ["skipped", `Step ${record.step} moved nothing: its gradients overflowed in fp16.`];
   }
   if (lane.settings.naive) {
-    return ["naive", "⚠ Naive freezing: statistics of frozen stages change."];
+    return ["naive", "⚠ Naive freezing: frozen statistics change."];
   }
   if (record.step === 0) return ["ready", "No step yet. Press “Train step”."];
   return ["stepped", `After step ${record.step}.`];

@@ -26,9 +26,14 @@ export function createLevel(scene, stage, onToggle) {
     },
     glow,
     stateIcons(),
-    element("span", { class: "name" }, stage.name),
+    element("span", { class: "name" }, element("bdi", { dir: "ltr" }, stage.name)),
     state,
-    element("span", { class: "size" }, `${shortCount(stage.parameters)} · ${share}`),
+    element(
+      "span",
+      { class: "size" },
+      shortCount(stage.parameters),
+      element("span", { class: "of-all" }, ` · ${share}`),
+    ),
     part,
   );
   block.addEventListener("click", onToggle);

@@ -2,6 +2,7 @@
 
 import { CALM, HURRIED } from "./dots.js";
 import { element } from "./element.js";
+import { inNextFrames } from "./frames.js";
 import { createLane } from "./lane.js";
 import { flowRange } from "./readouts.js";
 import { createToggles } from "./toggles.js";
@@ -16,13 +17,10 @@ export function mountNetwork(store, root) {
   // What has happened since the last frame.
   let changed = new Set();
   let stepped = new Map();
-  let frame = 0;
   let waiting = null;
 
   const toggles = createToggles(store);
-  const drawSoon = () => {
-    if (!frame) frame = requestAnimationFrame(draw);
-  };
+  const drawSoon = () => inNextFrames(draw);
   const toggle = (lane, stage) => {
     toggles.toggle(lane, stage);
     drawSoon();
@@ -36,18 +34,19 @@ export function mountNetwork(store, root) {
   });
 
   function draw() {
-    frame = 0;
     const { lanes, stepping } = store.state;
     if (lanes.length !== views.length) build(lanes.length);
     const range = flowRange(lanes);
-    views.forEach((view, index) => {
+    const shows = views.map((view, index) => {
       const lane = { ...lanes[index], settings: toggles.settingsOf(index) };
-      const begun = view.show(lane, { range, lanes: lanes.length });
-      if (begun) view.clear();
+      return () => {
+        const begun = view.show(lane, { range, lanes: lanes.length });
+        if (begun) view.clear();
+      };
     });
+    shows.shift()?.();
     if (changed.has("stepping")) follow(stepping);
-    // A frame after the numbers, so that no frame has much to do.
-    if (stepped.size) requestAnimationFrame(fall.bind(null, stepped, range));
+    inNextFrames(...shows, ...[...stepped].map((made) => () => fall(made, range)));
     changed = new Set();
     stepped = new Map();
   }
@@ -63,12 +62,10 @@ export function mountNetwork(store, root) {
     for (const view of views) view.rise(store.state.playing ? HURRIED : CALM);
   }
 
-  function fall(made, range) {
+  function fall([index, record], range) {
     const { lanes, playing, stepping } = store.state;
     const how = { range, pace: playing || stepping ? HURRIED : CALM, goesOn: stepping };
-    for (const [index, record] of made) {
-      if (lanes[index]?.records.at(-1) === record) views[index].fall(record, how);
-    }
+    if (lanes[index]?.records.at(-1) === record) views[index].fall(record, how);
   }
 
   function build(count) {

@@ -21,12 +21,21 @@ export function mountPresets(store, root) {
     const button = element(
       "button",
       { class: "preset", type: "button", "data-preset": preset.id },
-      element("strong", {}, preset.title),
-      element("span", {}, preset.text),
+      preset.title,
+      element("span", { class: "hidden-text" }, `: ${preset.text}`),
     );
     button.addEventListener("click", () => store.preset(lane, preset.id));
+    for (const name of ["pointerenter", "focus"]) {
+      button.addEventListener(name, () => tell(preset));
+    }
+    for (const name of ["pointerleave", "blur"]) button.addEventListener(name, () => tell(chosen));
     return button;
   });
+  // What the preset that is looked at shows, else the chosen one. Its button says the same.
+  const text = element("p", { class: "preset-text", "aria-hidden": "true" });
+  let chosen;
+  const tell = (preset) =>
+    setText(text, preset ? preset.text : "Your own settings: presets take their place.");
   const naive = element("input", {
     type: "checkbox",
     role: "switch",
@@ -35,8 +44,9 @@ export function mountPresets(store, root) {
   naive.addEventListener("change", () => store.change(lane, { naive: naive.checked }));
   const warning = element("small", { id: "naive-warning" });
   root.append(
-    target,
     element("div", { class: "preset-list" }, ...buttons),
+    target,
+    text,
     element(
       "div",
       { class: "naive" },
@@ -58,15 +68,15 @@ export function mountPresets(store, root) {
       button.setAttribute("aria-pressed", String(index === lane));
     });
     const { settings } = lanes[lane];
+    chosen = scene.presets.find((preset) => sameSettings(preset.settings, settings));
     scene.presets.forEach((preset, index) => {
-      buttons[index].setAttribute("aria-pressed", String(sameSettings(preset.settings, settings)));
+      buttons[index].setAttribute("aria-pressed", String(preset === chosen));
     });
+    tell(chosen);
     naive.checked = settings.naive;
     setText(
       warning,
-      settings.naive
-        ? "⚠ On: frozen stages stay in training mode. BatchNorm's statistics change, and dropout drops."
-        : "requires_grad = False and nothing else, as in many tutorials. Off: frozen means frozen.",
+      settings.naive ? "⚠ statistics change, dropout drops" : "requires_grad = False, nothing else",
     );
   }
   let count = 1;

@@ -14,7 +14,7 @@ export function mountTour(store, root) {
     "p",
     { class: "offer" },
     start,
-    element("span", { class: "muted" }, ` ${lessons.length} lessons, about five minutes`),
+    element("span", { class: "muted" }, `${lessons.length} lessons, about five minutes`),
   );
   root.append(offer, card.root);
   let at = 0;
