@@ -28,7 +28,7 @@ from tlf.simulator.settings import FROZEN, PRETRAINED, RANDOM, Settings, trained
 from tlf.training.job import Job, kernels_of, open_job
 from tlf.training.signals import parts
 
-FIXED = ("workers=0", "accumulate=1", "compile=false", "cache.mode=off", "calibration=eval")
+FIXED = ("workers=0", "compile=false", "cache.mode=off", "calibration=eval")
 """What a recipe is overridden with: the page has few images, and shows one step after the other."""
 
 
