@@ -315,3 +315,4 @@ def test_without_splits_all_images_are_labelled(root):
         file.unlink()
     with pytest.raises(DataError, match="its class folders hold no images"):
         only(root)
+    assert 'val must hold images, got none; add some, or set data.eval to "f' in problem(root=root)

@@ -53,3 +53,8 @@ def test_a_run_without_predictions(run_copy, tmp_path):
 def test_a_page_that_cannot_be_written(finished, tmp_path):
     with pytest.raises(UnwritableError, match="cannot write"):
         tlf.write_report(finished, output=tmp_path / "no" / "page.html", neighbours=False)
+    kept = tmp_path / "recipe.toml"
+    kept.write_text("seed = 1")
+    with pytest.raises(UnwritableError, match=r"a page must end in .html, got .*/recipe.toml; wri"):
+        tlf.write_report(finished, output=kept, neighbours=False)
+    assert kept.read_text() == "seed = 1"

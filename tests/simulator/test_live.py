@@ -413,7 +413,8 @@ def test_the_page_is_served_to_those_who_know_the_token(browser):
         ("/", {}), ("/x/", {}), (f"/{TOKEN}x/", {}), (f"/{TOKEN[:-1]}/events", {}), ("/%ff/", {}),
         ("*", {}), (f"/{TOKEN}/nothing", {}), (f"/{TOKEN}/../", {}),
         (f"/{TOKEN}/", {"Host": "evil.example"}), (f"/{TOKEN}/", {"Host": "[::1"}),
-        (f"/{TOKEN}/", {"Host": "evil.example@127.0.0.1.evil.example"}),
+        (f"/{TOKEN}/", {"Host": "evil.example@127.0.0.1"}),
+        (f"/{TOKEN}/", {"Host": "127.0.0.1/evil"}),
         (f"/{TOKEN}/", {"Origin": "http://evil.example"}), (f"/{TOKEN}/", {"Origin": "null"}),
     ],
 )  # fmt: skip
@@ -495,6 +496,17 @@ def test_a_tab_that_vanishes_is_forgotten_and_one_that_is_idle_gets_signs_of_lif
             break
         time.sleep(0.1)
     assert own not in browser.worker._listeners
+
+
+def test_a_tab_that_vanishes_while_it_asks_is_no_error(browser, capfd):
+    connection = http.client.HTTPConnection("127.0.0.1", browser.port, timeout=SECONDS)
+    with closing(connection):
+        connection.putrequest("POST", f"/{TOKEN}/stop")
+        for name, value in (JSON | {"Content-Length": "9"}).items():
+            connection.putheader(name, value)
+        connection.endheaders(b"{")
+    assert browser.post("stop", {}) == (204, "")
+    assert capfd.readouterr().err == ""
 
 
 def test_a_tab_that_reads_no_more_is_cut_off(working, monkeypatch):

@@ -1,5 +1,7 @@
 """The live page in a real Chromium: what its policy allows, two tabs, the end of the program."""
 
+import threading
+
 import pytest
 
 import tlf
@@ -22,6 +24,9 @@ def events(tmp_path, images, simulation, monkeypatch):
     served = tlf.simulate(recipe, port=0)
     yield served
     served.close()
+    for thread in threading.enumerate():  # no worker computes with the network of other tests
+        if thread.name == "tlf simulate":
+            thread.join(60)
 
 
 def wait(browser, script, *arguments):

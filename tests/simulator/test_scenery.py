@@ -1,3 +1,4 @@
+import os
 from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
@@ -76,6 +77,12 @@ def test_classes_are_named_while_there_is_room(scene_with, monkeypatch, simulati
         "#4",
         "#5",
     )
+
+
+def test_a_title_is_text_that_any_page_can_hold(simulation):
+    plan = replace(simulation.plan, source=os.fsdecode(b"a/caf\xe9.toml"))
+    job = replace(simulation.job, plan=plan)
+    assert scene_of(job, (), (2,), (), forward_work(job), ()).title == r"caf\xe9"
 
 
 def test_what_the_page_leaves_out_is_said(scene_with):

@@ -1,6 +1,7 @@
 """The simulator as a function: its port, its end, and what it needs."""
 
 import importlib.util
+import os
 import re
 import socket
 import threading
@@ -25,13 +26,17 @@ def recipe(tmp_path, images):
 
 @pytest.fixture
 def opened(simulation, monkeypatch):
-    """The recipe is open already."""
+    """The recipe is open already. At the end, no worker computes with its network."""
 
     def open_it(*_):
         yield from ()
         return simulation
 
     monkeypatch.setattr(opening, "open_simulation", open_it)
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "tlf simulate":
+            thread.join(60)
 
 
 def is_used(port):
@@ -78,8 +83,9 @@ def test_no_free_port_is_an_error(monkeypatch):
         port = other.getsockname()[1]
         with pytest.raises(RunError, match=f"can be used, got {port}: Address already in use; wr"):
             listening(port).__enter__()
-    with pytest.raises(RunError, match="got 70000: it is no port; write --port 8600"):
-        listening(70_000).__enter__()
+    for other in (-1, 65_536):
+        with pytest.raises(RunError, match=f"got {other}: it is no port; write --port 8600"):
+            listening(other).__enter__()
 
 
 def test_a_mistake_in_the_recipe_comes_first(recipe, monkeypatch):
@@ -105,7 +111,7 @@ def test_without_its_packages_the_line_that_installs_them_is_named(without_serve
 
 
 def test_a_page_is_saved_without_them(recipe, opened, without_server, monkeypatch, tmp_path):
-    made = []
+    made, odd = [], tmp_path / os.fsdecode(b"caf\xe9.toml")
 
     def record(simulation, command):
         yield from ()
@@ -119,8 +125,9 @@ def test_a_page_is_saved_without_them(recipe, opened, without_server, monkeypatc
         return ["it is small"]
 
     monkeypatch.setattr("tlf.simulator.recording.write_recording", write)
-    notes = [event.text for event in tlf.simulate(recipe, save=tmp_path / "page.html")]
-    assert made == [f"tlf simulate {recipe}"]
+    events = tlf.simulate(recipe.rename(odd), save=tmp_path / "page.html")
+    notes = [event.text for event in events]
+    assert made == [rf"tlf simulate '{tmp_path}/caf\xe9.toml'"]
     assert notes == ["it is small"]
     assert (tmp_path / "page.html").read_text() == "page"
 

@@ -78,6 +78,8 @@ def test_without_images_the_error_is_that_of_a_run(tmp_path, images, empty):
     with pytest.raises(TlfError) as caught:
         exhausted(open_simulation(recipe))
     assert str(caught.value) == str(of_run.value)
+    assert "hold" in str(caught.value)
+    assert "Splits." not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ def test_the_curve_marks_where_settings_changed(live):
 
 
 def test_a_broken_step_keeps_the_images_and_says_that_there_are_no_numbers(live):
-    none = Measured(None, 0, ())
+    none = Measured(None, 0, ((), (), ()))  # as a lane says it: nothing of each image
     broken = replace(record("head", 1), loss=None, train=none, eval=none, broken="The loss is nan.")
     tell(live, kind="stepped", lane=0, record=record_as_json(broken))
     assert len(live.all("#images .card")) == 3

@@ -205,7 +205,12 @@ class _Scan:
 
 def _problems(train: _Scan, evaluated: _Scan | None) -> list[str]:
     """An empty class folder of the eval split is none: the recipe says what such a class does."""
-    problems = [*train.problems(), *train.empty(), *(evaluated.problems() if evaluated else [])]
+    problems = [*train.problems(), *train.empty()]
+    if evaluated:
+        problems += evaluated.problems()
+        if evaluated.groups and not any(evaluated.groups.values()):
+            advice = 'add some, or set data.eval to "fraction" to hold out train images'
+            problems.append(f"{evaluated.name} must hold images, got none; {advice}")
     return problems + too_few_classes(train.groups, train.name or "it")
 
 

@@ -70,7 +70,9 @@ def _check_split(where: str, split: object) -> None:
             raise ValueError(f"{where}.{field} must be a sequence, got {kind_of(value)}")
     if not callable(split.read):
         raise ValueError(f"{where}.read must be a function, got {kind_of(split.read)}")
-    if len(split.names) != len(split.labels) or not len(split.names):
+    if not len(split.names) and not len(split.labels):
+        raise ValueError(f"{where} must hold images, got none")
+    if len(split.names) != len(split.labels):
         raise ValueError(
             f"{where} must have a name and a label for each image, got {len(split.names)} names "
             f"and {len(split.labels)} labels"

@@ -19,7 +19,7 @@ from tlf.reports.report_page import plots_on_page, write_report_page
 from tlf.reports.run_images import RunImages, images_of
 from tlf.runs.folder import check_is_run, has_ended, read_provenance
 from tlf.runs.history import best_of, monitor_of, read_history, read_segments
-from tlf.runtime.files import absolute
+from tlf.runtime.files import absolute, check_page_name
 from tlf.runtime.regular_file import read_regular
 
 PAGE = "report.html"
@@ -65,8 +65,15 @@ def write_report(
 
 
 def page_path(run: str | PathLike[str], output: str | PathLike[str] | None = None) -> Path:
-    """The file that the report of a run is written to."""
-    return absolute(run) / PAGE if output is None else absolute(output)
+    """The file that the report of a run is written to.
+
+    Raises:
+        RunError: its name is not that of a page.
+    """
+    if output is None:
+        return absolute(run) / PAGE
+    check_page_name(Path(output))
+    return absolute(output)
 
 
 def reported(

@@ -222,6 +222,19 @@ def remove_parts(folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def check_page_name(path: Path) -> None:
+    """Check the name of a page to write, which replaces a file of that name: a recipe or an image
+    must not be lost by a slip.
+
+    Raises:
+        UnwritableError: it is not that of a page.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UnwritableError(
+            f"the name of a page must end in .html, got {path}; write a name such as page.html"
+        )
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, whole or not at all.
 

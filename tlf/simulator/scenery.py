@@ -15,6 +15,7 @@ from tlf.recipe.augment import augmentations_of, is_random
 from tlf.recipe.schema import Phase
 from tlf.reports.thumbnails import SIDES, jpeg
 from tlf.runtime.devices import describe
+from tlf.runtime.text import printable
 from tlf.simulator.costs import ForwardWork
 from tlf.simulator.network.stages import statistics_names
 from tlf.simulator.rates import optimizers
@@ -48,7 +49,7 @@ def scene_of(
     recipe, catalogue = job.recipe, job.plan.plugins.catalogue
     backbone = recipe.backbone
     return Scene(
-        title=Path(job.plan.source).stem,
+        title=printable(Path(job.plan.source).stem),
         backbone=f"{catalogue.offer(backbone).kind} {getattr(backbone, 'model', '')}".strip(),
         weights=_weights(job),
         head=catalogue.offer(recipe.head).kind,

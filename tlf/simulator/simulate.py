@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tlf.errors import require
 from tlf.events import Notice, Prepared, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
-from tlf.runtime.files import writing, written_whole
+from tlf.runtime.files import check_page_name, writing, written_whole
+from tlf.runtime.text import printable
 from tlf.simulator.live import PORT
 from tlf.simulator.live.serving import served
 
@@ -46,7 +47,7 @@ def simulate(
     if save is None:
         require("starlette", "uvicorn", extra="serve")
     plan = plan_of(recipe, overrides)
-    command = shlex.join(["tlf", "simulate", plan.source, *overrides])
+    command = printable(shlex.join(["tlf", "simulate", plan.source, *overrides]))
     yield Prepared("opening the network", 0, 1)  # before torch is imported, which takes seconds
     if save is None:
         yield from served(plan, command, port, open_browser=open_browser)
@@ -56,6 +57,7 @@ def simulate(
 
 def _saved(plan: Plan, command: str, path: Path) -> Iterator["Events"]:
     """Record the presets and write their page."""
+    check_page_name(path)
     # First: a page that cannot be written is not recorded.
     with writing(path), written_whole(path) as file:
         from tlf.simulator.recording import record, write_recording

@@ -29,13 +29,15 @@ def recipe(tmp_path, images):
 
 
 def test_mistakes_are_reported(main, tmp_path, recipe):
+    (tmp_path / "a.html").mkdir()
     for arguments, message in {
         ("nowhere.toml",): "nowhere.toml",
         (recipe, "batch_sise=1"): "batch_sise",
         (recipe, "--save", tmp_path / "a.html", "--open"): "--save serves no page; leave it out, ",
         (recipe, "--save", tmp_path / "a.html", "--port", 1): "--save serves no page; leave it out",
         (recipe, "--save", "-"): "--save must be the name of a file, got -",
-        (recipe, "--save", tmp_path): "it is not a regular file",
+        (recipe, "--save", tmp_path / "a.html"): "it is not a regular file",
+        (recipe, "--save", recipe): f"the name of a page must end in .html, got {recipe}; write a ",
         (recipe, "--port", 70000): "70000 is not in the range",
         (): "tlf simulate needs a recipe, a .toml file; write: tlf simulate RECIPE",
     }.items():
@@ -43,7 +45,8 @@ def test_mistakes_are_reported(main, tmp_path, recipe):
         assert (code, out) == (2, ""), err
         assert message in err
         assert "Traceback" not in err
-    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.html", "recipe.toml"}
+    assert recipe.read_text().startswith("batch_size")
 
 
 def test_ctrl_c_ends_it_at_once_also_in_the_middle_of_steps(recipe):

@@ -7,15 +7,15 @@ other website may send.
 """
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +25,7 @@ from tlf.simulator.live.worker import RefusedError, Worker
 from tlf.simulator.messages import content_of, count_of, lanes_of
 from tlf.simulator.scene import Scene
 
-HOSTS = ("127.0.0.1", "localhost")
+HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]+)?", re.IGNORECASE)
 LARGEST_MESSAGE = 100_000
 """Bytes of a message. The settings of two lanes with 60 stages have a tenth of it."""
 MOST_EVENTS = 500
@@ -81,11 +81,17 @@ def application(worker: Worker, scene: Scene, page: str, token: str) -> ASGIApp:
         Route(f"/{token}/events", follow),
         *(Route(f"/{token}/{n}", obeying(c), methods=["POST"]) for n, c in commands.items()),
     ]
-    return _guarded(Starlette(routes=routes, exception_handlers={404: _nowhere}), token)
+    handlers = {404: _nowhere, ClientDisconnect: _unheard}
+    return _guarded(Starlette(routes=routes, exception_handlers=handlers), token)
 
 
 async def _nowhere(_: Request, __: Exception) -> Response:
     return PlainTextResponse(NOWHERE, 404)
+
+
+async def _unheard(_: Request, __: Exception) -> Response:
+    """A tab that is closed while it asks is no error: nobody hears an answer."""
+    return Response(status_code=400)
 
 
 def _guarded(app: ASGIApp, token: str) -> ASGIApp:
@@ -107,19 +113,12 @@ def _guarded(app: ASGIApp, token: str) -> ASGIApp:
 def _knows(request: Request, token: str) -> bool:
     """Whether a request names this computer and the token, and comes from the page."""
     given = request.scope["path"].removeprefix("/").partition("/")[0]
-    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    host, origins = request.headers.get("host", ""), request.headers.getlist("origin")
     return (
         secrets.compare_digest(given.encode(), token.encode())
-        and _hostname(host) in HOSTS
-        and (origin is None or origin == f"http://{host}")
+        and HOST.fullmatch(host) is not None
+        and all(origin == f"http://{host}" for origin in origins)
     )
-
-
-def _hostname(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
 
 
 async def _obeyed(request: Request, command: Command) -> Response:

@@ -7,7 +7,7 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tlf.data.inspection.inspect import Events
 
 ADDRESS = "127.0.0.1"
+PORTS = 65536
+WAITING = 32
+"""Connections that wait to be accepted. asyncio tries so often at once, and prints each failure,
+where this program may open no more files."""
 TRIED = 100
 """Ports that are tried, one after the other."""
 
@@ -34,7 +38,7 @@ def listening(port: int) -> Iterator[socket.socket]:
         RunError: no port can be used.
     """
     last: OSError | None = None
-    for number in range(port, min(port + TRIED, 65536)) if port else [0]:
+    for number in _tried(port):
         try:
             listener = socket.create_server((ADDRESS, number))
         except OSError as error:
@@ -49,6 +53,12 @@ def listening(port: int) -> Iterator[socket.socket]:
     raise RunError(
         f"--port must be a port that can be used, got {port}: {why}; write --port {PORT}"
     )
+
+
+def _tried(port: int) -> Sequence[int]:
+    if not 0 < port < PORTS:
+        return [0] if port == 0 else []
+    return range(port, min(port + TRIED, PORTS))
 
 
 def served(
@@ -108,7 +118,7 @@ def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Th
     config = uvicorn.Config(
         app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None,
         log_level=logging.ERROR, access_log=False, proxy_headers=False, server_header=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=1, backlog=WAITING,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(

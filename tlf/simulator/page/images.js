@@ -108,8 +108,10 @@ function verdictOf(image, classes, lane) {
   const list = element("ul", { class: "bars" }, ...bars.map((bar) => bar.root));
   const root = element("div", { class: "judged" }, sign, list);
 
-  // `row` is missing where the image is not in the lane's batch, or its numbers are not finite.
-  const show = (row) => {
+  // `own` is missing where the image is not in the lane's batch, and empty where its numbers are
+  // not finite.
+  const show = (own) => {
+    const row = own?.length ? own : null;
     list.hidden = !row;
     const right = row?.[0][0] === image.label;
     sign.className = row ? `verdict ${right ? "right" : "wrong"}` : "verdict";
