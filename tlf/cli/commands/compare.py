@@ -1,5 +1,6 @@
 """``tlf compare RECIPE RECIPE…``."""
 
+import os
 from pathlib import Path
 
 import click
@@ -34,7 +35,7 @@ def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Pa
     tlf compare a.toml b.toml --seeds 10
     tlf compare a.toml --preset pretrained-or-random
     """
-    files = [text for text in recipes if "=" not in text or Path(text).exists()]
+    files = [text for text in recipes if "=" not in text or os.path.exists(text)]
     overrides = [text for text in recipes if text not in files]
     again = "what is done is kept: write the same command to go on"
     try:
