@@ -26,7 +26,8 @@ def test_it_says_what_was_seen_and_why(name):
     text = recipe_text(replace(CHOICES, strategy=STRATEGIES[name]))
     about = text.partition("seed")[0].replace("\n# ", " ")
     for words in (
-        "tlf new/birds.toml", "--output 'new/my birds-", "50 train and 5 eval images of 2 classes", "ant 30, bee 20",
+        "tlf new/birds.toml", "--output 'new/my birds-", "ant 30, bee 20",
+        "50 train and 5 eval images of 2 classes",
         "a note of the data", "has 375 pixels", "one of them is 20.0% of the accuracy",
         f"Strategy {name}", "rule of thumb", "Warning: weights of ImageNet",
         "tlf init 'my birds' --strategy",

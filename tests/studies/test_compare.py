@@ -90,10 +90,11 @@ def test_one_process_at_a_time_compares_in_a_folder(compared):
 def test_a_run_that_is_asked_to_stop_stops_the_comparison_which_goes_on_later(compared, tmp_path):
     recipes = [compared[-1].folder.parent / name for name in ("slow.toml", "fast.toml")]
     run = tmp_path / "both" / "runs" / "slow-seed-0"
+    stopped = compare(recipes, seeds=2, output=tmp_path / "both")
+    next(e for e in stopped if isinstance(e, Prepared) and "seed 0" in e.title)
+    ask(run)
     with pytest.raises(StoppedError, match=r"request in slow, seed 0 \(1 of 4\); what is done"):
-        for event in compare(recipes, seeds=2, output=tmp_path / "both"):
-            if isinstance(event, Prepared) and "seed 0" in event.title:
-                ask(run)
+        [*stopped]
     *_, found = compare(recipes, seeds=2, output=tmp_path / "both")
     one = next(one for one in found.recipes if one.name == "slow")
     assert one.of_seeds == next(o for o in compared[-1].recipes if o.name == "slow").of_seeds[:2]
@@ -101,6 +102,7 @@ def test_a_run_that_is_asked_to_stop_stops_the_comparison_which_goes_on_later(co
 
 def test_runs_on_other_images_are_named(compared, tmp_path):
     folder = shutil.copytree(compared[-1].folder, tmp_path / "both")
+    root = compared[-1].folder.parent
     record = folder / "runs" / "fast-seed-1" / "provenance.json"
     before = record.read_text()
     for split in ("train", "eval"):
@@ -112,7 +114,6 @@ def test_runs_on_other_images_are_named(compared, tmp_path):
     table = folder / "runs" / "fast-seed-2" / "predictions.csv"
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(lines[:-1]))
-    root = compared[-1].folder.parent
     with pytest.raises(DataError, match=r"the same images, and .*fast-seed-2 has others"):
         [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
 

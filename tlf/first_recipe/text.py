@@ -113,7 +113,8 @@ def _reasons(choices: Choices) -> Iterator[str]:
 
 
 def _tables(choices: Choices) -> Iterator[str]:
-    yield f"seed       = 0\nbatch_size = {BATCH}\n{_toml('output', f'runs/{choices.path.stem}', 10)}"
+    yield f"seed       = 0\nbatch_size = {BATCH}"
+    yield _toml("output", f"runs/{choices.path.stem}", 10)
     if choices.imbalanced:
         yield 'metrics    = ["macro-f1"]                # accuracy says little about rare classes'
     yield f'\n[data]\nkind = "folder"\n{_toml("root", choices.folder)}'

@@ -47,8 +47,8 @@ def verdicts(probed: Probed) -> Iterator[str]:
 def _row(one: ProbedBackbone) -> str:
     main, ridge = one.accuracy["logistic"], one.accuracy["ridge"]
     return (
-        f"{columns(main)}  {percent(ridge.value):>6}   {1000 * one.seconds:>8.1f} {one.megabytes:>8.1f} "
-        f"{_short(one.parameters):>8}   {printable(one.name)}"
+        f"{columns(main)}  {percent(ridge.value):>6}   {1000 * one.seconds:>8.1f} "
+        f"{one.megabytes:>8.1f} {_short(one.parameters):>8}   {printable(one.name)}"
     )
 
 
