@@ -94,7 +94,7 @@ def test_a_run_that_is_asked_to_stop_stops_the_comparison_which_goes_on_later(co
     next(e for e in stopped if isinstance(e, Prepared) and "seed 0" in e.title)
     ask(run)
     with pytest.raises(StoppedError, match=r"request in slow, seed 0 \(1 of 4\); what is done"):
-        [*stopped]
+        list(stopped)
     *_, found = compare(recipes, seeds=2, output=tmp_path / "both")
     one = next(one for one in found.recipes if one.name == "slow")
     assert one.of_seeds == next(o for o in compared[-1].recipes if o.name == "slow").of_seeds[:2]
