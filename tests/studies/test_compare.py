@@ -76,8 +76,12 @@ def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, ima
         [*compare([root / "slow.toml", root / "fast.toml"], ["phases.0.epochs=3"], output=folder)]
     for name in ("model.safetensors", "recipe.toml"):
         (folder / "runs" / "slow-seed-0" / name).unlink()
-    with pytest.raises(RunError, match="slow-seed-0 must be a run, got something else"):
+    with pytest.raises(RunError, match=r"slow-seed-0 must be a run, got 'head.safetensors' in"):
         [*compare([root / "slow.toml", root / "fast.toml"], output=folder)]
+    shutil.rmtree(folder / "runs" / "slow-seed-0")
+    (folder / "runs" / "slow-seed-0" / ".recipe.toml.part").mkdir(parents=True)  # it was killed
+    *_, last = compare([root / "slow.toml", root / "fast.toml"], seeds=2, output=folder)
+    assert [one.of_seeds for one in last.recipes] == [o.of_seeds[:2] for o in found.recipes]
 
 
 def test_one_process_at_a_time_compares_in_a_folder(compared):

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import tomli_w
 
@@ -14,6 +15,7 @@ from tlf.recipe.files import dump, read_table
 from tlf.recipe.plan import Plan, plan_of
 from tlf.results import EpochResult
 from tlf.runs.folder import has_ended, read_provenance
+from tlf.runs.owner import LOCK
 from tlf.runs.record import RunEvent
 from tlf.runs.resume import resume
 from tlf.runs.run import run
@@ -22,6 +24,8 @@ from tlf.studies.compare.candidates import Candidate, folder_name
 
 QUIET = {"report": False, "keep_state": False}
 """What every run of a comparison is overridden with, beside its seed and its folder."""
+_FIRST = {LOCK, "provenance.json"}
+"""What a run writes before its recipe."""
 
 
 def make_run(
@@ -36,7 +40,7 @@ def make_run(
         which: which of how many runs it is, as a person reads it.
 
     Raises:
-        RunError: a run of another recipe is there, or what is left of one.
+        RunError: a run of another recipe is there, or something that is no run.
         StoppedError: somebody asked the run to stop.
         TlfError: anything else that stops a run.
     """
@@ -48,17 +52,30 @@ def make_run(
         _check_same(output, plan)
         if not has_ended(output):
             yield from _shown(resume(output), plan, title)
-    elif os.path.lexists(output):
-        raise RunError(
-            f"{output} must be a run, got something else, such as the rest of a run that was "
-            "killed; remove it, and write the same command again"
-        )
     else:
+        _make_room(output)
         yield from _shown(run(plan), plan, title)
     if not has_ended(output):
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)
     return output
+
+
+def _make_room(output: Path) -> None:
+    """Remove what is left of a run that was killed as it began.
+
+    Raises:
+        RunError: something else is there.
+    """
+    if not os.path.lexists(output):
+        return
+    names = {path.name for path in output.iterdir()} if output.is_dir() else {output.name}
+    if others := {name for name in names if not name.startswith(".")} - _FIRST:
+        raise RunError(
+            f"{output} must be a run, got {min(others)!r} in what is none; remove it, and write "
+            "the same command again"
+        )
+    rmtree(output)
 
 
 def check_same_images(first: Path, other: Path, split: str) -> None:
