@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,9 @@ NOTHING = Split((), (), read=bytes)
 SEEN = Look(
     Splits(NOTHING, NOTHING, ("ant", "bee"), ("a note of the data",)), (30, 20), (3, 2), 375, 50, ()
 )
-CHOICES = Choices("my birds", "birds", SEEN, STRATEGIES["head"], STARTER, chosen=False)
+CHOICES = Choices(
+    "my birds", Path("new/birds.toml"), SEEN, STRATEGIES["head"], STARTER, chosen=False
+)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -23,7 +26,8 @@ def test_it_says_what_was_seen_and_why(name):
     text = recipe_text(replace(CHOICES, strategy=STRATEGIES[name]))
     about = text.partition("seed")[0].replace("\n# ", " ")
     for words in (
-        "tlf birds.toml", "50 train and 5 eval images of 2 classes", "ant 30, bee 20",
+        "tlf new/birds.toml", "--output 'new/my birds-", "ant 30, bee 20",
+        "50 train and 5 eval images of 2 classes",
         "a note of the data", "has 375 pixels", "one of them is 20.0% of the accuracy",
         f"Strategy {name}", "rule of thumb", "Warning: weights of ImageNet",
         "tlf init 'my birds' --strategy",
@@ -37,13 +41,18 @@ def test_it_says_what_was_seen_and_why(name):
 
 
 def test_rare_classes_small_and_unreadable_images_and_missing_ones():
-    seen = replace(SEEN, train=(300, 20), eval=(4, 0), side=32, unreadable=('a"\n.jpg',), sampled=9)
+    splits = replace(SEEN.splits, classes=("ant", "bee", "wasp"))
+    seen = replace(
+        SEEN, splits=splits, train=(300, 20, 0), eval=(4, 0, 3), side=32,
+        unreadable=('a"\n.jpg',), sampled=9,
+    )  # fmt: skip
     content = tomllib.loads(text := recipe_text(replace(CHOICES, seen=seen)))
     assert content["loss"] == {"kind": "cross-entropy", "class_weights": "balanced"}
     assert content["metrics"] == ["macro-f1"]
     assert content["transforms"] == {"size": 96, "resize": 96}
     assert content["data"]["bad_images"] == "skip"
     assert content["data"]["missing_in_eval"] == "allow"
+    assert content["data"]["unknown_in_eval"] == "skip"
     assert "1 of 9 cannot be read" in text
     assert "transforms" not in tomllib.loads(recipe_text(replace(CHOICES, seen=seen, sizes=False)))
 

@@ -1,20 +1,25 @@
 """Recipes are compared over seeds; runs that are there are not made again."""
 
 import json
+import re
 import shutil
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tlf
+from places import ROOT
 from small import write_recipe
-from tlf.errors import DataError, RecipeError, RunError
+from tlf.errors import DataError, RecipeError, RunError, StoppedError
 from tlf.events import Prepared
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import over_seeds
+from tlf.runs.owner import owned
 from tlf.studies.compare.compare import compare
 from tlf.studies.compare.compared import Compared
+from tlf.training.checkpoint.requests import ask
 
 HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05\n'
 
@@ -25,7 +30,7 @@ def compared(tmp_path_factory, images):
     root = tmp_path_factory.mktemp("compared")
     slow = write_recipe(root / "slow.toml", images, HEAD.replace("0.05", "1e-9"))
     fast = write_recipe(root / "fast.toml", images, HEAD)
-    return [*compare([slow, fast], seeds=3, output=root / "both")]
+    return [*compare([slow, fast], seeds=3, output=root / """it's "both\"""")]
 
 
 def test_figures_are_those_of_the_runs(compared):
@@ -42,7 +47,7 @@ def test_figures_are_those_of_the_runs(compared):
         right[one.name] = np.stack([t.predicted == t.labels for t in tables]).astype(float)
         assert one.of_seeds == tuple(right[one.name].mean(1))
         assert one.accuracy.value == pytest.approx(right[one.name].mean())
-        assert one.accuracy.low <= one.accuracy.value <= one.accuracy.high
+        assert 0 <= one.accuracy.low <= one.accuracy.value <= one.accuracy.high
         seconds = [sum(e.seconds for e in tlf.read_history(run)) for run in runs]
         assert one.seconds == pytest.approx(np.mean(seconds))
     best, other = found.recipes
@@ -69,14 +74,50 @@ def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, ima
     assert [one.of_seeds for one in again[-1].recipes] == [one.of_seeds for one in found.recipes]
     with pytest.raises(RunError, match=r"holds a run of another recipe \(phases differs\)"):
         [*compare([root / "slow.toml", root / "fast.toml"], ["phases.0.epochs=3"], output=folder)]
+    for name in ("model.safetensors", "recipe.toml"):
+        (folder / "runs" / "slow-seed-0" / name).unlink()
+    with pytest.raises(RunError, match=r"slow-seed-0 must be a run, got 'head.safetensors' in"):
+        [*compare([root / "slow.toml", root / "fast.toml"], output=folder)]
+    shutil.rmtree(folder / "runs" / "slow-seed-0")
+    (folder / "runs" / "slow-seed-0" / ".recipe.toml.part").mkdir(parents=True)  # it was killed
+    *_, last = compare([root / "slow.toml", root / "fast.toml"], seeds=2, output=folder)
+    assert [one.of_seeds for one in last.recipes] == [o.of_seeds[:2] for o in found.recipes]
+
+
+def test_one_process_at_a_time_compares_in_a_folder(compared):
+    root = compared[-1].folder.parent
+    with owned(compared[-1].folder), pytest.raises(RunError, match="another comparison is running"):
+        next(compare([root / "slow.toml", root / "fast.toml"], output=compared[-1].folder))
+    assert not (compared[-1].folder / "lock").exists()
+
+
+def test_a_run_that_is_asked_to_stop_stops_the_comparison_which_goes_on_later(compared, tmp_path):
+    recipes = [compared[-1].folder.parent / name for name in ("slow.toml", "fast.toml")]
+    run = tmp_path / "both" / "runs" / "slow-seed-0"
+    stopped = compare(recipes, seeds=2, output=tmp_path / "both")
+    next(e for e in stopped if isinstance(e, Prepared) and "seed 0" in e.title)
+    ask(run)
+    with pytest.raises(StoppedError, match=r"request in slow, seed 0 \(1 of 4\); what is done"):
+        list(stopped)
+    *_, found = compare(recipes, seeds=2, output=tmp_path / "both")
+    one = next(one for one in found.recipes if one.name == "slow")
+    assert one.of_seeds == next(o for o in compared[-1].recipes if o.name == "slow").of_seeds[:2]
 
 
 def test_runs_on_other_images_are_named(compared, tmp_path):
     folder = shutil.copytree(compared[-1].folder, tmp_path / "both")
+    root = compared[-1].folder.parent
+    record = folder / "runs" / "fast-seed-1" / "provenance.json"
+    before = record.read_text()
+    for split in ("train", "eval"):
+        digest = json.loads(before)["data_sha256"][split]
+        record.write_text(before.replace(digest, "0"))
+        with pytest.raises(RunError, match=rf"the same {split} images, .* those of .*fast-seed-1"):
+            [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
+    record.write_text(before)
     table = folder / "runs" / "fast-seed-2" / "predictions.csv"
     lines = table.read_text().splitlines(keepends=True)
     table.write_text("".join(lines[:-1]))
-    root = compared[-1].folder.parent
     with pytest.raises(DataError, match=r"the same images, and .*fast-seed-2 has others"):
         [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
 
@@ -89,7 +130,12 @@ def test_files_for_programs_and_people(compared):
     assert best["difference_from_best"] is None
     assert other["difference_from_best"]["distinguishable"] is False
     assert "no verdict from 3 seeds" in other["difference_from_best"]["verdict"]
-    assert "no verdict from 3 seeds" in page.read_text()
+    html = page.read_text()
+    assert "no verdict from 3 seeds" in html
+    assert 'aria-labelledby="recipes-title recipes-desc"' in html
+    document = (ROOT / "tlf" / "studies" / "README.md").read_text().partition("# `compare.json`")[2]
+    keys = {*content, *content["intervals"], *other, *other["difference_from_best"]}
+    assert keys <= {*re.findall(r"`(\w+)`", document)}
 
 
 @pytest.mark.parametrize(
@@ -107,6 +153,19 @@ def test_mistakes_are_told_before_anything_is_trained(tmp_path, images, recipes,
     with pytest.raises((RecipeError, RunError), match=told):
         next(compare([tmp_path / name for name in recipes], output=tmp_path / "out", **given))
     assert not (tmp_path / "out").exists()
+
+
+def test_recipes_with_other_classes_or_one_eval_image_are_refused(tmp_path, images):
+    more = Path(shutil.copytree(images, tmp_path / "more"))
+    shutil.copytree(more / "train" / "circles", more / "train" / "stars")
+    recipes = [write_recipe(tmp_path / f"{p.name}.toml", p, HEAD) for p in (images, more)]
+    given = ["data.missing_in_eval=allow"]
+    with pytest.raises(RecipeError, match=r"must have the same classes, got 'stars' in .*more\.t"):
+        next(compare(recipes, given, output=tmp_path / "out"))
+    for path in [*(more / "val").rglob("*.jpg")][1:]:
+        path.unlink()
+    with pytest.raises(RecipeError, match="must evaluate 2 images or more, got 1; add"):
+        next(compare([recipes[1], recipes[1]], given, output=tmp_path / "out"))
 
 
 def test_recipes_with_other_eval_images_are_refused(tmp_path, images, drawn):

@@ -30,8 +30,8 @@ class Choices:
 
     folder: str
     """The folder of images, as the person wrote it."""
-    name: str
-    """Of the recipe and its run."""
+    path: Path
+    """The file of the recipe, as the person wrote it; its name is that of the run."""
     seen: Look
     strategy: Strategy
     weights: Weights
@@ -63,14 +63,14 @@ def recipe_text(choices: Choices) -> str:
 
 
 def _about(choices: Choices) -> Iterator[str]:
-    command = f"tlf {in_shell(choices.name + '.toml')}"
     yield f"A first recipe for the images in {printable(choices.folder)}."
-    yield f"    {command}"
+    yield f"    tlf {in_shell(choices.path)}"
     following = STRATEGIES[choices.strategy.next]
     advice = f"To try the next strategy, {following.name} ({following.what}):"
     for sentence in (*_seen(choices.seen), *_reasons(choices), advice):
         yield from wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)
-    output = in_shell(f"{Path(choices.folder).resolve().name}-{following.name}.toml")
+    name = f"{Path(choices.folder).resolve().name}-{following.name}.toml"
+    output = in_shell(choices.path.with_name(name))
     asked = "" if choices.backbone is None else f" --backbone {in_shell(choices.backbone)}"
     options = f"--strategy {following.name} --output {output}{asked}"
     yield f"    tlf init {in_shell(choices.folder)} {options}"
@@ -113,7 +113,8 @@ def _reasons(choices: Choices) -> Iterator[str]:
 
 
 def _tables(choices: Choices) -> Iterator[str]:
-    yield f"seed       = 0\nbatch_size = {BATCH}\n{_toml('output', 'runs/' + choices.name, 10)}"
+    yield f"seed       = 0\nbatch_size = {BATCH}"
+    yield _toml("output", f"runs/{choices.path.stem}", 10)
     if choices.imbalanced:
         yield 'metrics    = ["macro-f1"]                # accuracy says little about rare classes'
     yield f'\n[data]\nkind = "folder"\n{_toml("root", choices.folder)}'
@@ -139,6 +140,9 @@ def _data(seen: Look) -> Iterator[str]:
     if seen.unevaluated:
         named = f"no eval images: {', '.join(seen.unevaluated[:LISTED])}"
         yield f'missing_in_eval = "allow"                # {printable(named)}'
+    if seen.untrained:
+        named = f"no train images: {', '.join(seen.untrained[:LISTED])}"
+        yield f'unknown_in_eval = "skip"                 # {printable(named)}'
 
 
 def _toml(key: str, value: object, width: int = 0) -> str:

@@ -65,9 +65,7 @@ def init(
     seen = look(_found(fspath(folder)))
     chosen = strategy_for(seen, strategy)
     weights = _asked_for(backbone) if backbone is not None else weights_at_hand(say)
-    choices = Choices(
-        fspath(folder), path.stem, seen, chosen, weights, strategy is not None, backbone
-    )
+    choices = Choices(fspath(folder), path, seen, chosen, weights, strategy is not None, backbone)
     choices, explanation = _explained(choices, path)
     text = recipe_text(choices)
     write_whole(path, text)

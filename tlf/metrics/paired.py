@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLAIM_FROM = 5
-"""Fewer seeds or splits allow no claim: they say too little about how results vary."""
+"""Fewer seeds, splits or images allow no claim: they say too little about how results vary."""
 
 RESAMPLES = 9999
 """Of the bootstrap: several comparisons need quantiles far out."""
@@ -55,7 +55,7 @@ class Difference:
         """1 where the second candidate is better, -1 where the first is, 0 where that cannot be
         told.
         """
-        if self.draws < CLAIM_FROM:
+        if min(self.draws, self.images) < CLAIM_FROM:
             return 0
         return int(self.low > 0) - int(self.high < 0)
 
@@ -111,8 +111,8 @@ def over_seeds(
     images. The n-th seed of both is the same.
 
     Images and seeds are both drawn from many: the variance is that of a two-way layout with random
-    effects. Its degrees of freedom are those of the seeds, which are the fewest: Satterthwaite's
-    (1946) made 6 to 7 % wrong claims from five seeds.
+    effects. Its degrees of freedom are those of the seeds or of the images, whichever are fewer:
+    Satterthwaite's (1946) made 6 to 7 % wrong claims from five seeds.
 
     Parameters:
         first: (seeds, N), whether each image was classified correctly. At least 2 seeds.
@@ -126,11 +126,12 @@ def over_seeds(
     noise = float((rest**2).sum()) / ((seeds - 1) * (images - 1)) / (seeds * images)
     of_images, of_seeds = _variance(by_image) / images, _variance(by_seed) / seeds
     variance = max(of_images + of_seeds - noise, of_images, of_seeds)
-    low, high = _hull(differences, variance, seeds - 1, level)
+    freedom = min(seeds, images) - 1
+    low, high = _hull(differences, variance, freedom, level)
     found = Difference(float(differences.mean()), low, high, images, seeds)
     if found.better or not found.value:
         return found
-    reached = _reached(found.value, seeds - 1, level)
+    reached = _reached(found.value, freedom, level)
     constant = max(0.0, of_images - noise)  # what no number of seeds takes away
     if constant < reached:
         factor = (variance - constant) / (reached - constant)

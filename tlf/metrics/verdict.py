@@ -17,6 +17,8 @@ def verdict(first: str, second: str, found: Difference, unit: str = "seeds") -> 
     'not distinguishable; about 24 seeds would tell'
     >>> verdict("A", "B", Difference(0.2, 0.1, 0.3, images=400, draws=3))
     'no verdict from 3 seeds; it takes at least 5'
+    >>> verdict("A", "B", Difference(0.2, 0.1, 0.3, images=2, draws=5))
+    'no verdict from 2 images; it takes at least 5'
 
     Parameters:
         first: the name of the first candidate.
@@ -24,8 +26,9 @@ def verdict(first: str, second: str, found: Difference, unit: str = "seeds") -> 
         found: the comparison.
         unit: what was drawn: seeds or splits.
     """
-    if found.draws < CLAIM_FROM:
-        return f"no verdict from {found.draws} {unit}; it takes at least {CLAIM_FROM}"
+    for count, what in ((found.draws, unit), (found.images, "images")):
+        if count < CLAIM_FROM:
+            return f"no verdict from {count} {what}; it takes at least {CLAIM_FROM}"
     if found.better:
         better, sign = (second, 1) if found.better > 0 else (first, -1)
         low, high = sorted((sign * found.low, sign * found.high))

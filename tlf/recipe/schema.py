@@ -40,6 +40,8 @@ Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, le=1e30)]
 """A learning rate. Optimizers divide it: a larger one is no float32 any more."""
 Count = Annotated[int, Field(ge=1, le=10**6)]
+MOST_PIECES = 1000
+"""Into which a batch is divided."""
 Side = Annotated[int, Field(ge=1, le=4096)]
 """Of an image in pixels."""
 Text = Annotated[str, Field(min_length=1)]
@@ -214,7 +216,7 @@ class Recipe:
     """On NVIDIA GPUs: whether cuDNN tries its kernels and takes the fastest. Bits may differ."""
     batch_size: Count = 32
     """Images per update, over all processes together."""
-    accumulate: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = 1
+    accumulate: Annotated[int, Field(ge=1, le=MOST_PIECES)] | Literal["auto"] = 1
     """Pieces in which a batch is computed, one after the other, to fit into memory: ``auto`` is the
     fewest, found by trial before the run trains."""
     batchnorm: Literal["sync", "local"] = "sync"

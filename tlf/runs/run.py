@@ -7,7 +7,6 @@ from pathlib import Path
 from shutil import rmtree
 
 from tlf.data.workers import lost_processes_named
-from tlf.errors import RunError
 from tlf.events import Notice
 from tlf.recipe.plan import RecipeLike, plan_of
 from tlf.runs.files import write_beginning
@@ -63,13 +62,13 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
 
 def _begun(exits: ExitStack, job: Job) -> tuple[Path, str | None]:
     """Create the folder of a new run, own it until the exits are closed, and write its first files.
-    Where they cannot be written, the folder is removed.
+    Where they are not written, the folder is removed.
     """
     folder = new_run_folder(job.recipe.output)
     try:
         note = exits.enter_context(owned(folder))
         write_beginning(folder, job)
-    except RunError:
+    except BaseException:  # Ctrl-C, too
         rmtree(folder, ignore_errors=True)
         raise
     return folder, note

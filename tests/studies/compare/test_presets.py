@@ -4,7 +4,7 @@ import pytest
 
 from small import RESNET18, write_recipe
 from tlf.errors import RecipeError
-from tlf.recipe.plan import read_plan
+from tlf.recipe.plan import plan_of, read_plan
 from tlf.studies.compare.candidates import candidates
 from tlf.studies.compare.presets import PRESETS, variants
 
@@ -23,7 +23,8 @@ lr = 0.001
 
 @pytest.fixture
 def plan(tmp_path, images):
-    return read_plan(write_recipe(tmp_path / "recipe.toml", images, RESNET18 + PHASES))
+    network = RESNET18.replace('"none"', '"starter"')
+    return read_plan(write_recipe(tmp_path / "recipe.toml", images, network + PHASES))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -58,3 +59,6 @@ def test_what_cannot_be_varied_is_told(plan):
     assert without.recipe.phases[0].lr == 0.02
     with pytest.raises(RecipeError, match="did you mean 'freezing'"):
         variants(plan, "freeze")
+    random = plan_of(plan, ["backbone.weights=none"])
+    with pytest.raises(RecipeError, match=r'must be pretrained ones .*, got "none"; write'):
+        variants(random, "pretrained-or-random")

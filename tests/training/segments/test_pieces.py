@@ -98,9 +98,21 @@ def test_the_smallest_memory_of_all_processes_decides(job, limited, monkeypatch)
 
 
 def test_where_nothing_fits_it_says_so(job, limited):
-    limited(1)
-    with pytest.raises(TrainingError, match="not even 2 images fit into the memory; write a"):
+    tried = limited(1)
+    with pytest.raises(TrainingError, match="not even 2 of 16 images fit into the memory; write a"):
         result(fit_pieces(job))
+    assert tried == [16, 8, 4, 2]
+    odd = replace(job, plan=replace(job.plan, recipe=replace(job.recipe, batch_size=5)))
+    with pytest.raises(TrainingError, match="not even 3 of 5 images"):  # 2 and 3
+        result(fit_pieces(odd))
+
+
+def test_a_phase_that_trains_little_may_need_the_most_memory(tmp_path, images, monkeypatch):
+    freeze = '{ kind = "matching", pattern = "mlp" }'
+    more = f'[[phases]]\nname = "few"\nfreeze = {freeze}\nepochs = 1\nlr = 0.1\n'
+    job = result(opened(read_plan(write_recipe(tmp_path / "a.toml", images, VIT + more))))[0]
+    monkeypatch.setattr(pieces, "_fits", lambda job, phase, frozen, n: phase.name == "all" or n < 5)
+    assert result(fit_pieces(job))[0].pieces == 4
 
 
 def test_another_error_is_not_taken_for_too_little_memory(job, limited, monkeypatch):

@@ -9,6 +9,11 @@ from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.runtime.text import printable
 from tlf.studies.compare.presets import variants
 
+FEWEST = 2
+"""Eval images, at least."""
+_LONGEST = 60
+"""Letters of a name in the names of folders."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -29,7 +34,7 @@ def candidates(
         TlfError: anything that would stop a run before it trains.
     """
     if preset is None:
-        plans = [(_name(recipe), plan_of(recipe, overrides)) for recipe in recipes]
+        plans = [(_name(plan), plan) for plan in (plan_of(one, overrides) for one in recipes)]
     elif len(recipes) == 1:
         plans = variants(plan_of(recipes[0], overrides), preset)
     else:
@@ -39,49 +44,75 @@ def candidates(
         problem = "recipes must be two or more, got one; write another, or --preset and a name"
         raise RecipeError([problem], "compare")
     found = [replace(plan, splits=find_splits(plan)) for _, plan in plans]
+    _check_enough(found[0])
     for plan in found[1:]:
         _check_comparable(found[0], plan)
     return tuple(map(Candidate, _unique([name for name, _ in plans]), found))
 
 
-def _name(recipe: RecipeLike) -> str:
-    source = getattr(recipe, "source", recipe)
-    return printable(str(source).rpartition("/")[2].removesuffix(".toml")) or "recipe"
+def _name(plan: Plan) -> str:
+    return printable(plan.source.rpartition("/")[2].removesuffix(".toml")) or "recipe"
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Names that differ: ``a``, ``a-2``.
+    """Names whose runs are in different folders: ``a``, ``a-2``.
 
-    >>> _unique(["a", "b", "a"])
-    ['a', 'b', 'a-2']
+    >>> _unique(["a", "b", "a"]), _unique(["a b", "A-B"])
+    (['a', 'b', 'a-2'], ['a b', 'A-B-2'])
     """
-    found: list[str] = []
+    found: dict[str, str] = {}
     for name in names:
         number, unique = 1, name
-        while unique in found:
+        while (taken := folder_name(unique).casefold()) in found:
             number += 1
             unique = f"{name}-{number}"
-        found.append(unique)
-    return found
+        found[taken] = unique
+    return [*found.values()]
+
+
+def folder_name(name: str) -> str:
+    """How the folders of a candidate's runs begin.
+
+    >>> folder_name("my recipe"), len(folder_name(200 * "a"))
+    ('my-recipe', 60)
+    """
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 20]}{plain[-20:]}"
+
+
+def _check_enough(plan: Plan) -> None:
+    """Check that results can vary over images.
+
+    Raises:
+        RecipeError: there are too few.
+    """
+    if (images := len(find_splits(plan).eval)) < FEWEST:
+        problem = f"recipes must evaluate {FEWEST} images or more, got {images}; add eval images"
+        raise RecipeError([problem], plan.source)
 
 
 def _check_comparable(one: Plan, other: Plan) -> None:
-    """Check that two recipes are evaluated on the same images with the same labels.
+    """Check that two recipes tell the same classes apart, and are evaluated on the same images with
+    the same labels.
 
     Raises:
         RecipeError: they are not.
     """
+    classes = [{*find_splits(plan).classes} for plan in (one, other)]
     first, second = (_evaluated(find_splits(plan)) for plan in (one, other))
-    if first == second:
+    if first != second:
+        told = (
+            "evaluate the same images with the same labels, got "
+            f"{len(first)} in {one.source} and {len(second)} in {other.source}"
+            f"{_difference(first, second)}"
+        )
+    elif classes[0] != classes[1]:
+        odd = printable(min(classes[0] ^ classes[1]))
+        has = one if odd in classes[0] else other
+        told = f"have the same classes, got {odd!r} in {has.source} only"
+    else:
         return
-    raise RecipeError(
-        [
-            f"recipes must evaluate the same images with the same labels, got {len(first)} in "
-            f"{one.source} and {len(second)} in {other.source}"
-            f"{_difference(first, second)}; give them the same [data]"
-        ],
-        "compare",
-    )
+    raise RecipeError([f"recipes must {told}; give them the same [data]"], "compare")
 
 
 def _evaluated(splits: Splits) -> dict[str, str]:

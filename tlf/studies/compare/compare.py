@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,13 @@ from tlf.metrics.paired import joint_level, over_seeds
 from tlf.recipe.plan import RecipeLike
 from tlf.runs.folder import read_provenance
 from tlf.runs.history import read_history
-from tlf.runtime.files import absolute
+from tlf.runs.owner import owned, who_runs
+from tlf.runtime.cores import processes
+from tlf.runtime.files import absolute, writing
 from tlf.studies.compare.candidates import Candidate, candidates
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.presets import PRESETS
-from tlf.studies.compare.runs import make_run
+from tlf.studies.compare.runs import check_same_images, make_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,11 +58,46 @@ def compare(
 
     Raises:
         RecipeError: the recipes are not comparable, or wrong.
-        RunError: the folder holds runs of other recipes, or there are too few seeds.
+        RunError: the folder holds runs of other recipes or images, or is in use; or there are too
+            few seeds.
+        StoppedError: somebody asked one of the runs to stop.
     """
     if seeds < FEWEST:
         raise RunError(f"seeds must be {FEWEST} or more, got {seeds}; five or more allow a verdict")
+    if processes() > 1:
+        raise RunError(
+            f"a comparison must be one process, got {processes()}; start it without a launcher"
+        )
     chosen, folder = candidates(recipes, overrides, preset), absolute(output)
+    with _alone(folder) as note:
+        yield from map(Notice, filter(None, [note]))
+        runs = yield from _runs(chosen, seeds, folder)
+        question = "" if preset is None else PRESETS[preset].question
+        yield _compared(chosen, runs, folder, question)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[str | None]:
+    """Let no other process compare recipes in the same folder.
+
+    Raises:
+        RunError: another one does, or the folder cannot be written to.
+    """
+    if (owner := who_runs(folder)) is not None:
+        raise RunError(
+            f"another comparison is running in {folder} ({owner}); wait for it, or write --output "
+            "and another folder"
+        )
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with owned(folder) as note:
+        yield note
+
+
+def _runs(
+    chosen: Sequence[Candidate], seeds: int, folder: Path
+) -> Generator[Prepared | Notice, None, dict[str, list[Path]]]:
+    """Train all recipes with one seed, then with the next: candidate → its runs."""
     runs: dict[str, list[Path]] = {}
     told: set[str] = set()
     for seed in range(seeds):
@@ -67,8 +105,11 @@ def compare(
             which = f"{seed * len(chosen) + number} of {seeds * len(chosen)}"
             events = make_run(candidate, seed, folder, which)
             run = yield from _once(events, candidate, told)
-            runs.setdefault(candidate.name, []).append(run)
-    yield _compared(chosen, runs, folder, "" if preset is None else PRESETS[preset].question)
+            own = runs.setdefault(candidate.name, [])
+            own.append(run)
+            check_same_images(own[0], run, "train")
+            check_same_images(runs[chosen[0].name][0], run, "eval")
+    return runs
 
 
 def _once(
@@ -138,7 +179,7 @@ def _recipe(
     seconds = [sum(result.seconds for result in read_history(run)) for run in runs]
     return ComparedRecipe(
         name,
-        Figure(own.value, own.low, own.high),
+        Figure(own.value, max(0.0, own.low), own.high),
         tuple(right.mean(1).tolist()),
         float(np.mean(seconds)),
         None if right is best else over_seeds(best, right, level=level),

@@ -9,11 +9,14 @@ from tlf.metrics.resampling import LEVEL
 from tlf.metrics.verdict import verdict
 from tlf.reports.page import render, write_page
 from tlf.reports.panel import Panel
+from tlf.reports.plots.draw import chart
+from tlf.reports.plots.plot import Plot
 from tlf.runtime.files import write_whole
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
+from tlf.studies.accuracy import METRIC, Row, rows_plot
 from tlf.studies.compare.compared import Compared, ComparedRecipe
-from tlf.studies.compare.summary import CHOSEN, METRIC, verdicts
+from tlf.studies.compare.summary import CHOSEN, verdicts
 
 PAGE, FIGURES = "compare.html", "compare.json"
 FORMAT = 1
@@ -31,7 +34,7 @@ def write_comparison(compared: Compared) -> Path:
     best = compared.recipes[0].name
     html = render(
         "compare.html", compared=compared, metric=METRIC.title, verdicts=[*verdicts(compared)],
-        chosen=CHOSEN,
+        chosen=CHOSEN, plot=chart(_plot(compared)),
     )  # fmt: skip
     title = compared.question or f"Comparison of {len(compared.recipes)} recipes"
     write_page(
@@ -42,6 +45,11 @@ def write_comparison(compared: Compared) -> Path:
         f"{compared.images:,} eval images",
     )
     return path
+
+
+def _plot(compared: Compared) -> Plot:
+    rows = [Row(one.name, one.accuracy, one.of_seeds) for one in compared.recipes]
+    return rows_plot("recipe", f"{METRIC.title.capitalize()} of the eval images", rows)
 
 
 def as_json(compared: Compared) -> dict[str, Any]:

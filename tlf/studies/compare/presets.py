@@ -40,9 +40,15 @@ def variants(plan: Plan, preset: str) -> list[tuple[str, Plan]]:
 
 
 def _pretrained_or_random(plan: Plan) -> Variants:
-    if not hasattr(plan.recipe.backbone, "weights"):
-        problem = "backbone: must have the option weights to be drawn at random; write another one"
-        raise RecipeError([problem], plan.source)
+    problems = []
+    if (weights := getattr(plan.recipe.backbone, "weights", None)) is None:
+        problems.append("backbone: must have the option weights to be drawn at random")
+    elif weights == "none":
+        problems.append('backbone.weights: must be pretrained ones to be compared, got "none"')
+    if plan.recipe.start_from is not None:
+        problems.append("start_from: must be unset, as it takes the place of backbone.weights")
+    if problems:
+        raise RecipeError([f"{problem}; write another recipe" for problem in problems], plan.source)
     return [("pretrained", []), ("random", ["backbone.weights=none"])]
 
 

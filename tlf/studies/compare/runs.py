@@ -1,24 +1,31 @@
 """The runs of a comparison: one for each recipe and seed. A run that is there is not made again."""
 
+import os
 import tomllib
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
-from tlf.errors import RunError
+import tomli_w
+
+from tlf.errors import RunError, StoppedError
 from tlf.events import Notice, Prepared, Updated
-from tlf.recipe.files import dump
+from tlf.recipe.files import dump, read_table
 from tlf.recipe.plan import Plan, plan_of
 from tlf.results import EpochResult
-from tlf.runs.folder import has_ended
+from tlf.runs.folder import has_ended, read_provenance
+from tlf.runs.owner import LOCK
 from tlf.runs.record import RunEvent
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runtime.files import is_run
-from tlf.studies.compare.candidates import Candidate
+from tlf.studies.compare.candidates import Candidate, folder_name
 
-QUIET = ("report=false", "keep_state=false")
+QUIET = {"report": False, "keep_state": False}
 """What every run of a comparison is overridden with, beside its seed and its folder."""
+_FIRST = {LOCK, "provenance.json"}
+"""What a run writes before its recipe."""
 
 
 def make_run(
@@ -33,40 +40,67 @@ def make_run(
         which: which of how many runs it is, as a person reads it.
 
     Raises:
-        RunError: a run of another recipe is there.
-        TlfError: anything that stops a run.
+        RunError: a run of another recipe is there, or something that is no run.
+        StoppedError: somebody asked the run to stop.
+        TlfError: anything else that stops a run.
     """
-    output = folder / "runs" / f"{_file(candidate.name)}-seed-{seed}"
-    given = [f"seed={seed}", f"output={_quoted(output)}", *QUIET]
+    output = folder / "runs" / f"{folder_name(candidate.name)}-seed-{seed}"
+    given = tomli_w.dumps({"seed": seed, "output": str(output), **QUIET}).strip().split("\n")
     plan = replace(plan_of(candidate.plan, given), splits=candidate.plan.splits)
-    if not is_run(output):
-        yield from _shown(run(plan), plan, f"{candidate.name}, seed {seed} ({which})")
-        return output
-    _check_same(output, plan)
+    title = f"{candidate.name}, seed {seed} ({which})"
+    if is_run(output):
+        _check_same(output, plan)
+        if not has_ended(output):
+            yield from _shown(resume(output), plan, title)
+    else:
+        _make_room(output)
+        yield from _shown(run(plan), plan, title)
     if not has_ended(output):
-        yield from _shown(resume(output), plan, f"{candidate.name}, seed {seed} ({which})")
+        advice = "what is done is kept: compare the same recipes again to go on"
+        raise StoppedError(output, f"request in {title}", advice)
     return output
 
 
-def _file(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
-
-
-def _quoted(path: Path) -> str:
-    """A path as TOML's string, in which nothing is escaped.
+def _make_room(output: Path) -> None:
+    """Remove what is left of a run that was killed as it began.
 
     Raises:
-        RunError: TOML has no such string.
+        RunError: something else is there.
     """
-    text = str(path.absolute())
-    if "'" in text or not text.isprintable():
-        raise RunError(f"--output must have no quote in its path, got {text!r}; write another one")
-    return f"'{text}'"
+    if not os.path.lexists(output):
+        return
+    names = {path.name for path in output.iterdir()} if output.is_dir() else {output.name}
+    if others := {name for name in names if not name.startswith(".")} - _FIRST:
+        raise RunError(
+            f"{output} must be a run, got {min(others)!r} in what is none; remove it, and write "
+            "the same command again"
+        )
+    rmtree(output)
+
+
+def check_same_images(first: Path, other: Path, split: str) -> None:
+    """Check that two runs have seen the same images of a split, to the byte.
+
+    Raises:
+        RunError: they have not.
+    """
+    one, two = (read_provenance(run).get("data_sha256", {}).get(split) for run in (first, other))
+    if one != two:
+        raise RunError(
+            f"runs must have the same {split} images, to the byte, and those of {other} differ "
+            f"from those of {first}; give the recipes the same images, or, if images have changed, "
+            "write --output and another folder"
+        )
 
 
 def _check_same(output: Path, plan: Plan) -> None:
-    """Check that a run that is there was made by the same recipe."""
-    recorded = tomllib.loads((output / "recipe.toml").read_text(encoding="utf-8"))
+    """Check that a run that is there was made by the same recipe.
+
+    Raises:
+        RunError: it was not.
+        RecipeError: its recipe is damaged.
+    """
+    recorded = read_table(output / "recipe.toml")
     wanted = tomllib.loads(dump(plan.recipe, plan.plugins.catalogue))
     if wanted["accumulate"] == "auto":  # the run records the number that it found
         wanted["accumulate"] = recorded.get("accumulate")

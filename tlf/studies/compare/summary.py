@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from tlf.metrics.verdict import verdict
 from tlf.runtime.text import printable
+from tlf.studies.accuracy import columns, heading, percent
 from tlf.studies.compare.compared import Compared, ComparedRecipe
-from tlf.tasks import DEFAULT, TASKS
 
-METRIC = TASKS[DEFAULT].metrics[0]
 CHOSEN = (
     "each run is measured in its best epoch, which the same images have chosen: all figures are a "
     "little too high"
@@ -23,7 +22,7 @@ def lines(compared: Compared) -> Iterator[str]:
         f"{compared.images:,} eval images"
     )
     yield f"note      {CHOSEN}\n"
-    yield f"{METRIC.title:>7}   {'95 % interval':14}   of seeds        seconds   recipe"
+    yield f"{heading()}   of seeds        seconds   recipe"
     yield from map(_row, compared.recipes)
     yield f"\ncompared with {printable(compared.recipes[0].name)}:"
     yield from (f"  {text}" for text in verdicts(compared))
@@ -38,14 +37,5 @@ def verdicts(compared: Compared) -> Iterator[str]:
 
 
 def _row(one: ComparedRecipe) -> str:
-    figure = one.accuracy
-    low, high = min(one.of_seeds), max(one.of_seeds)
-    return (
-        f"{_percent(figure.value):>7}   {_percent(figure.low):>6}–{_percent(figure.high):7}   "
-        f"{100 * low:.1f}–{_percent(high):7}   {one.seconds:>8.1f}   "
-        f"{printable(one.name)}"
-    )
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+    seeds = f"{100 * min(one.of_seeds):.1f}–{percent(max(one.of_seeds))}"
+    return f"{columns(one.accuracy)}   {seeds:12}   {one.seconds:>8.1f}   {printable(one.name)}"

@@ -9,10 +9,11 @@ from tlf.reports.plots.draw import chart
 from tlf.runtime.files import absolute, write_folder, write_whole
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
+from tlf.studies.accuracy import METRIC
 from tlf.studies.probe.json_file import as_json
 from tlf.studies.probe.plots import backbone_plot, stage_plot
 from tlf.studies.probe.probed import Probed
-from tlf.studies.probe.summary import METRIC, verdicts
+from tlf.studies.probe.summary import verdicts
 
 PAGE, FIGURES = "probe.html", "probe.json"
 

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 from tlf.metrics.verdict import verdict
 from tlf.runtime.text import printable
+from tlf.studies.accuracy import columns, heading, percent
 from tlf.studies.probe.probed import Probed, ProbedBackbone
-from tlf.tasks import DEFAULT, TASKS
 
-METRIC = TASKS[DEFAULT].metrics[0]
-"""What probes are judged by."""
 _BAR = 24
 """Characters of the bar of a stage."""
 
@@ -25,9 +23,7 @@ def lines(probed: Probed) -> Iterator[str]:
         f"folds     {probed.folds}, dealt {probed.repeats} times; figures are of held-out images"
     )
     yield ""
-    yield (
-        f"{METRIC.title:>7}   {'95 % interval':14}   ridge   ms/image       MB   params   backbone"
-    )
+    yield f"{heading()}   ridge   ms/image       MB   params   backbone"
     yield from map(_row, probed.backbones)
     if len(probed.backbones) > 1:
         yield f"\ncompared with the first, {printable(probed.backbones[0].name)}:"
@@ -51,26 +47,20 @@ def verdicts(probed: Probed) -> Iterator[str]:
 def _row(one: ProbedBackbone) -> str:
     main, ridge = one.accuracy["logistic"], one.accuracy["ridge"]
     return (
-        f"{_percent(main.value):>7}   {_percent(main.low):>6}–{_percent(main.high):7}"
-        f"  {_percent(ridge.value):>6}   {1000 * one.seconds:>8.1f} {one.megabytes:>8.1f} "
-        f"{_short(one.parameters):>8}   {printable(one.name)}"
+        f"{columns(main)}  {percent(ridge.value):>6}   {1000 * one.seconds:>8.1f} "
+        f"{one.megabytes:>8.1f} {_short(one.parameters):>8}   {printable(one.name)}"
     )
 
 
 def _stages(one: ProbedBackbone) -> Iterator[str]:
     yield f"stages of {printable(one.name)}, averaged over all places:"
-    yield f"{METRIC.title:>7}   {'95 % interval':14}   channels   stage"
+    yield f"{heading()}   channels   stage"
     for stage in one.stages:
         figure = stage.accuracy
         yield (
-            f"{_percent(figure.value):>7}   {_percent(figure.low):>6}–{_percent(figure.high):7}"
-            f"   {stage.features:>8}   {printable(stage.stage):12} "
+            f"{columns(figure)}   {stage.features:>8}   {printable(stage.stage):12} "
             f"{'▇' * round(_BAR * (figure.value or 0))}"
         )
-
-
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{rate:.1%}"
 
 
 def _short(count: int) -> str:

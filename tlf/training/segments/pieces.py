@@ -17,10 +17,11 @@ from tlf.errors import RecipeError, TrainingError
 from tlf.events import Notice
 from tlf.freezing.freeze import freeze
 from tlf.model import parameter_count, restore_tensors
-from tlf.recipe.schema import Phase
+from tlf.recipe.schema import MOST_PIECES, Phase
 from tlf.runtime.memory import keeping_free
 from tlf.runtime.processes import gathered
 from tlf.runtime.seeds import seeded
+from tlf.training.checkpoint.extensions import clear_states
 from tlf.training.job import Job, largest_share
 from tlf.training.phases import learning_rates, possible, trains_norms
 from tlf.training.segments.groups import build_optimizer, parameter_groups
@@ -42,12 +43,12 @@ def fit_pieces(job: Job) -> Generator[Notice, None, Job]:
         return job
     if (name := trains_norms(job.plan, job.classifier)) is not None:
         raise RecipeError([_NORMS.format(name)], job.plan.source)
-    phase, frozen = _heaviest(job)
     tensors = {n: t.detach().to("cpu", copy=True) for n, t in job.classifier.state_dict().items()}
     try:
-        pieces = max(gathered(_fewest(job, phase, frozen)))
+        pieces = max(gathered(_fewest(job)))
     finally:
         restore_tensors(job.classifier, tensors)
+        clear_states(job.plan)  # an extension may have seen the steps
     largest = largest_share(job, pieces, job.accelerator.num_processes)
     yield Notice(
         f'accumulate = "auto" is {pieces}: {largest} images fit into the memory of a process at '
@@ -64,26 +65,28 @@ _NORMS = (
 )
 
 
-def _heaviest(job: Job) -> tuple[Phase, frozenset[str]]:
-    """The phase in which most parameters train, and what is frozen then."""
+def _fewest(job: Job) -> int:
+    """The fewest pieces, twice as many each time, in which a step of every phase fits here.
+
+    What trains few parameters may hold the most: the outputs of all stages above them.
+    """
     every = [
         (phase, frozen)
         for phase in job.recipe.phases
         for frozen in possible(job.plan, job.classifier, phase)
     ]
-    return min(every, key=lambda one: parameter_count(job.classifier, [*one[1]]))
-
-
-def _fewest(job: Job, phase: Phase, frozen: frozenset[str]) -> int:
-    """The fewest pieces, a power of two, in which a step fits in this process."""
-    pieces, processes = 1, job.accelerator.num_processes
-    while not _fits(job, phase, frozen, count := largest_share(job, pieces, processes)):
-        if count <= 2:
-            raise TrainingError(
-                f'accumulate = "auto": not even {count} images fit into the memory; write a '
-                "smaller transforms.size, head or backbone, or freeze more"
-            )
-        pieces *= 2
+    every.sort(key=lambda one: parameter_count(job.classifier, [*one[1]]))
+    pieces, most = 1, min(MOST_PIECES, max(1, job.recipe.batch_size // 2))  # of two or more images
+    processes = job.accelerator.num_processes
+    for phase, frozen in every:
+        while not _fits(job, phase, frozen, count := largest_share(job, pieces, processes)):
+            if pieces == most:
+                raise TrainingError(
+                    f'accumulate = "auto": not even {count} of {job.recipe.batch_size} images fit '
+                    "into the memory; write a smaller batch_size, transforms.size, head or "
+                    "backbone, or freeze more"
+                )
+            pieces = min(2 * pieces, most)
     return pieces
 
 

@@ -1,0 +1,107 @@
+"""Accuracies with their intervals, as every study shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tlf.metrics.figures import Figure
+from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, number
+from tlf.runtime.text import printable
+from tlf.tasks import DEFAULT, TASKS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+METRIC = TASKS[DEFAULT].metrics[0]
+"""What candidates are judged by."""
+
+_LONGEST = 28
+"""Characters of a name beside a plot."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A candidate of a study."""
+
+    name: str
+    accuracy: Figure
+    each: tuple[float, ...] = ()
+    """The accuracy of each of its seeds, where they are shown."""
+
+
+def percent(rate: float | None) -> str:
+    """A rate.
+
+    >>> percent(0.9477), percent(None)
+    ('94.8%', '–')
+    """
+    return number(rate, ".1%")
+
+
+def heading() -> str:
+    """What stands above ``columns``."""
+    return f"{METRIC.title:>7}   {'95 % interval':14}"
+
+
+def columns(figure: Figure) -> str:
+    """An accuracy and its interval, in a table of the terminal.
+
+    >>> columns(Figure(0.5, 0.25, 0.75))
+    '  50.0%    25.0%–75.0%  '
+    """
+    return f"{percent(figure.value):>7}   {percent(figure.low):>6}–{percent(figure.high):7}"
+
+
+def texts(figure: Figure) -> tuple[str, str, str]:
+    """The value and the limits of an accuracy."""
+    return percent(figure.value), percent(figure.low), percent(figure.high)
+
+
+def limits(figure: Figure) -> tuple[float, float, float]:
+    """The value and the limits as numbers, which every accuracy of a study has."""
+    return figure.value or 0.0, figure.low or 0.0, figure.high or 0.0
+
+
+def short(name: str) -> str:
+    """A name as it stands beside a plot."""
+    text = printable(name)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def rows_plot(kind: str, title: str, rows: Sequence[Row]) -> Plot:
+    """The accuracy of each candidate with its interval, the best at the top.
+
+    Parameters:
+        kind: what the candidates are: ``backbone``.
+        title: of the plot.
+        rows: the candidates, the best first.
+    """
+    best = rows[0]
+    return Plot(
+        f"{kind}s",
+        title,
+        f"{len(rows)} {kind}s; the first is {printable(best.name)} with "
+        f"{percent(best.accuracy.value)}.",
+        lambda drawing: _draw(drawing, rows),
+        Table(
+            (kind, METRIC.title, "from", "to"),
+            tuple((printable(row.name), *texts(row.accuracy)) for row in rows),
+        ),
+        height=0.9 + 0.35 * len(rows),
+    )
+
+
+def _draw(drawing: "Drawing", rows: Sequence[Row]) -> None:
+    axes: Axes = drawing.subplots()
+    places = [*range(len(rows))]
+    for place, row in zip(places, rows, strict=True):
+        value, low, high = limits(row.accuracy)
+        axes.plot([low, high], [place, place], color=MUTED, linewidth=2)
+        axes.plot(row.each, [place + 0.22] * len(row.each), "|", color=SECOND, markersize=5)
+        axes.plot([value], [place], marker="o", color=FIRST)
+    axes.set_yticks(places, [short(row.name) for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    seeds = "; strokes: each seed" if any(row.each for row in rows) else ""
+    axes.set_xlabel(f"{METRIC.title}, with 95 % intervals{seeds}")
