@@ -123,6 +123,7 @@ def _compare_with_timm_and_torchvision(folder, rows):
     torch.testing.assert_close(logits.softmax(1), written, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_head_first_thaws_what_the_recipe_says_and_nothing_else(train):
     """A short one, of which the last epoch is kept: two for the head, one after the thaw."""
     short = ("phases.head.epochs=2", "phases.thaw.epochs=1", "monitor=train_loss")
@@ -166,6 +167,7 @@ def compare_with_frozen(train, root, *overrides):
     return tuned, frozen
 
 
+@pytest.mark.slow
 def test_a_fine_tune_on_some_of_cifar10_beats_a_frozen_backbone(train, some_of_cifar):
     small = ("transforms.size=64", "transforms.resize=64", "phases.0.epochs=4")
     tuned, frozen = compare_with_frozen(train, some_of_cifar, *small)
