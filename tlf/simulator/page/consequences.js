@@ -125,11 +125,11 @@ function onceTexts(costs, waiting) {
   if (!costs) return [waiting, ""];
   if (costs.computed_once === null) return ["nothing", "all of it runs in every step"];
   const left = costs.everything ? inPercent(costs.multiply_adds / costs.everything) : "";
-  return [costs.computed_once, left && `then a run’s step costs ${left}`];
+  return [costs.computed_once, left && `a run’s step: ${left}`];
 }
 
 const ifAllTrains = ({ trainable, parameters }, text) =>
-  trainable === parameters ? "everything trains" : `${text} if everything trains`;
+  trainable === parameters ? "everything trains" : `${text} to train all`;
 
 function bytesText(bytes) {
   if (bytes >= 1e9) return `${(bytes / 1e9).toPrecision(3)} GB`;
