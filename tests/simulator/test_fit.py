@@ -48,7 +48,7 @@ def test_a_fast_step_trains_on_sixteen_images(fitted_at):
     found, steps = fitted_at(lambda batch, size: 0.01 * batch, WRITTEN)
     assert (found.batches, steps) == ((2, 4, 8, 16), [(16, 32)])
     assert found.notes == (
-        "Each step trains on 16 images, so that nobody waits longer than 2 s for it on 1 thread; "
+        "Each step trains on 16 images, so that it takes about 2 s at most on 1 thread; "
         "the recipe's batches have 32.",
     )
 

@@ -211,8 +211,8 @@ def test_a_click_freezes_and_thaws_a_stage_and_shows_what_follows(opened):
     opened.click(block)
     assert shown(opened, f"document.querySelector(`{block}`).ariaPressed", "false") == "false"
     assert opened.one(".once strong").text == "features"
-    assert opened.one(".memory small").text == "9.00 MB if everything trains"
-    assert opened.one(".once small").text == "then a run’s step costs 1 %"
+    assert opened.one(".memory small").text == "9.00 MB to train all"
+    assert opened.one(".once small").text == "a run’s step: 1 %"
 
 
 def test_a_part_of_a_stage_is_neither_frozen_nor_trainable(opened):
@@ -273,7 +273,7 @@ def test_the_numbers_of_a_step(opened):
     # The gradient comes from the loss in the step; sentences and the curve have those after it.
     assert opened.one(".loss-of-step").text.split("\n") == ["Loss in step 1", "0.690"]
     assert opened.texts(".loss-notes span") == [
-        "After it, batch: 0.700, 2 of 4 right", "Unseen: 0.700, 2 of 4 right",
+        "Batch: 2 of 4 right", "Unseen: 2 of 4 right"
     ]  # fmt: skip
     assert opened.do(f"return {heights}") == before
     press(opened, "r")

@@ -312,6 +312,9 @@ def test_the_curve_marks_where_settings_changed(live):
         "Before step 1: layer2 is trainable now; learning rate of the head 0.1 → 0.5."
     ]
     assert len(live.all("#curve .mark")) == 1
+    step = replace(record("all", 2), settings=replace(settings_of("all"), lr=other.lr))
+    tell(live, kind="stepped", lane=0, record=record_as_json(step))
+    assert live.texts("#curve .changes li")[1] == "Before step 2: stem to layer1 are trainable now."
 
 
 def test_a_broken_step_keeps_the_images_and_says_that_there_are_no_numbers(live):

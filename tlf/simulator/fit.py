@@ -167,7 +167,7 @@ def _batch_note(found: Fitted) -> str:
     beside = "as in the recipe" if of_recipe == batch else f"the recipe's batches have {of_recipe}"
     # Without the time that was measured: the page shows that of steps, which differs a little.
     return (
-        f"Each step trains on {batch} images, so that nobody waits longer than {LIMIT:g} s for it "
+        f"Each step trains on {batch} images, so that it takes about {LIMIT:g} s at most "
         f"on {where}; {beside}."
     )
 

@@ -1,6 +1,7 @@
 """``tlf probe``."""
 
 import json
+import tomllib
 
 import pytest
 
@@ -19,8 +20,9 @@ def test_a_table_a_page_and_the_figures(images, main, tmp_path, monkeypatch):
     assert "note: torchvision/resnet19 was not probed: " in out
     assert "   timm/test_resnet@none\n" in out
     assert f"page      probes/{images.name}/probe.html" in out
+    table = tomllib.loads(out.partition(f"to use {TINY}, write in a recipe:\n")[2])["backbone"]
     found = json.loads((tmp_path / "probes" / images.name / "probe.json").read_text())
-    assert [one["name"] for one in found["backbones"]] == [TINY]
+    assert [(one["name"], one["backbone"]) for one in found["backbones"]] == [(TINY, table)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
+from tlf.runtime.text import printable
+
+if TYPE_CHECKING:
+    from tlf.studies.probe.probed import ProbedBackbone
 
 EXAMPLES = """\b
 Examples:
@@ -72,4 +77,14 @@ def command(
         folder = tlf.write_probe(probed, output)
         shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
         echo(f"\npage      {shown / 'probe.html'}, with the figures in probe.json beside it")
+        if names:
+            echo(_use(probed.backbones[0]))
         click.get_current_context().exit(1 if probed.failed else 0)
+
+
+def _use(first: "ProbedBackbone") -> str:
+    """What a recipe says to use a backbone."""
+    import tomli_w
+
+    table = tomli_w.dumps({"backbone": dict(first.backbone)})
+    return f"\nto use {printable(first.name)}, write in a recipe:\n\n{table.rstrip()}"

@@ -124,8 +124,8 @@ function onceTexts(costs, waiting) {
   if (!costs) return [waiting, ""];
   if (costs.computed_once === null) return ["nothing", "all of it runs in every step"];
   const left = costs.everything ? inPercent(costs.multiply_adds / costs.everything) : "";
-  return [costs.computed_once, left && `then a run’s step costs ${left}`];
+  return [costs.computed_once, left && `a run’s step: ${left}`];
 }
 
 const ifAllTrains = ({ trainable, parameters }, text) =>
-  trainable === parameters ? "everything trains" : `${text} if everything trains`;
+  trainable === parameters ? "everything trains" : `${text} to train all`;

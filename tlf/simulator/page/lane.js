@@ -129,7 +129,7 @@ function statusOf(lane, record, stale) {
 // The loss, where the gradient begins.
 function laneTop(scene) {
   const loss = element("strong", { class: "loss" });
-  const label = element("span", { class: "label" });
+  const label = element("span", { class: "label", title: "Of the batch, before weights move" });
   const batch = element("span");
   const unseen = element("span");
   const root = element(
@@ -144,15 +144,13 @@ function laneTop(scene) {
     setText(label, record?.step ? `Loss in step ${record.step}` : "Loss");
     const of = record && (record.step ? record.loss : record.train.loss);
     setText(loss, record ? (of === null ? "not a number" : lossFigure(of)) : "–");
-    const when = record?.step ? "After it, batch" : "Batch";
-    setText(batch, record ? resultText(when, record.train, record.settings.batch) : "");
+    setText(batch, record ? resultText("Batch", record.train, record.settings.batch) : "");
     setText(unseen, record ? resultText("Unseen", record.eval, scene.eval.length) : "");
   }
   return { root, show };
 }
 
-const resultText = (name, { loss, correct }, count) =>
-  `${name}: ${lossFigure(loss)}, ${correct} of ${count} right`;
+const resultText = (name, { correct }, count) => `${name}: ${correct} of ${count} right`;
 
 // The images of the batch, where the forward pass begins.
 function laneBottom(scene) {
