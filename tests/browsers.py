@@ -91,7 +91,7 @@ class Browser:
         traced = self._logged("Tracing.dataCollected")
         marks = {one["name"]: one for one in traced if one["name"] in (begin, end)}
         return [
-            one["tdur"] / 1000
+            one.get("tdur", one["dur"]) / 1000  # of some tasks, only the time that passed is known
             for one in traced
             if one["name"].endswith("RunTask") and one["ph"] == "X"
             if (one["pid"], one["tid"]) == (marks[begin]["pid"], marks[begin]["tid"])
