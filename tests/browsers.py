@@ -86,12 +86,12 @@ class Browser:
     def main_thread_tasks(self, begin: str, end: str) -> list[float]:
         """How many milliseconds of a processor each task took on the page's main thread between two
         marks of ``performance.mark``; what else the machine did does not count. The browser must
-        trace ``toplevel,blink.user_timing``; it gives its trace once.
+        trace ``toplevel,blink.user_timing,devtools.timeline``; it gives its trace once.
         """
         traced = self._logged("Tracing.dataCollected")
         marks = {one["name"]: one for one in traced if one["name"] in (begin, end)}
         return [
-            one.get("tdur", one["dur"]) / 1000  # of some tasks, only the time that passed is known
+            one["tdur"] / 1000
             for one in traced
             if one["name"].endswith("RunTask") and one["ph"] == "X"
             if (one["pid"], one["tid"]) == (marks[begin]["pid"], marks[begin]["tid"])
