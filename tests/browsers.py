@@ -86,7 +86,7 @@ class Browser:
     def main_thread_tasks(self, begin: str, end: str) -> list[float]:
         """How many milliseconds of a processor each task took on the page's main thread between two
         marks of ``performance.mark``; what else the machine did does not count. The browser must
-        trace ``toplevel,blink.user_timing``; it gives its trace once.
+        trace ``toplevel,blink.user_timing,devtools.timeline``; it gives its trace once.
         """
         traced = self._logged("Tracing.dataCollected")
         marks = {one["name"]: one for one in traced if one["name"] in (begin, end)}

@@ -336,7 +336,7 @@ def test_the_recorded_example_is_what_its_command_records():
             }
 
 
-@pytest.mark.slow  # a machine with other work takes its time
+@pytest.mark.slow
 def test_no_task_of_the_page_takes_fifty_milliseconds_during_twelve_steps(evil, tmp_path):
     def lengthened(one):
         first, *others = one.records
@@ -345,7 +345,7 @@ def test_no_task_of_the_page_takes_fifty_milliseconds_during_twelve_steps(evil, 
 
     path = tmp_path / "page.html"
     write_recording(replace(evil, presets=tuple(map(lengthened, evil.presets))), path)
-    browser = Browser(tmp_path, trace="toplevel,blink.user_timing")
+    browser = Browser(tmp_path, trace="toplevel,blink.user_timing,devtools.timeline")
     try:
         browser.open(path, "#a=all&b=last")
         time.sleep(2)
