@@ -130,10 +130,10 @@ def test_thawing():
 
 
 def test_a_broken_step_says_what_to_do():
-    text = "In step 3, the loss is nan, which is no finite number."
+    text = "In step 3, the loss is nan, which is no finite number"
     broken = replace(record(3, LAST), loss=None, broken=text)
     assert told(broken, record(2, LAST)) == (
-        text,
+        f"{text}.",
         "Press Reset, then choose a lower learning rate than 0.1.",
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 import tlf
 from small import TWO_PHASES, write_recipe
-from tlf.errors import RecipeError, RunError
+from tlf.errors import RecipeError, RunError, UnwritableError
 from tlf.events import SimulatorStarted
 from tlf.simulator import simulation as opening
 from tlf.simulator.live import serving
@@ -136,3 +136,15 @@ def test_a_file_that_cannot_be_written_is_an_error_before_anything_slow(recipe, 
     monkeypatch.setattr(opening, "open_simulation", None)
     with pytest.raises(RunError, match=r"cannot write /nowhere/page.html: No such file or direct"):
         next(tlf.simulate(recipe, save="/nowhere/page.html"))
+
+
+def test_a_full_disk_is_said_of_the_file_that_was_asked_for(recipe, opened, monkeypatch, tmp_path):
+    def write(_, path):
+        raise UnwritableError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr("tlf.simulator.recording.record", lambda *_: iter(()))
+    monkeypatch.setattr("tlf.simulator.recording.write_recording", write)
+    page = tmp_path / "page.html"
+    with pytest.raises(UnwritableError, match=f"^cannot write {page}: No space left on device$"):
+        next(tlf.simulate(recipe, save=page))
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]

@@ -41,7 +41,7 @@ def sentences(scene: Scene, record: StepRecord, before: StepRecord | None) -> tu
 def _broken(broken: str, record: StepRecord) -> tuple[str, ...]:
     rates = [stage.rate for stage in record.stages.values() if stage.rate is not None]
     lower = f" than {max(rates):g}" if rates else ""
-    return broken, f"Press Reset, then choose a lower learning rate{lower}."
+    return f"{broken}.", f"Press Reset, then choose a lower learning rate{lower}."
 
 
 # Before the first step

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.errors import require
+from tlf.errors import UnwritableError, require
 from tlf.events import Notice, Prepared, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.files import check_page_name, writing, written_whole
@@ -65,5 +65,8 @@ def _saved(plan: Plan, command: str, path: Path) -> Iterator["Events"]:
 
         simulation = yield from open_simulation(plan)
         recordings = yield from record(simulation, command)
-        notes = write_recording(recordings, file)
+        try:
+            notes = write_recording(recordings, file)
+        except UnwritableError as error:  # it names the temporary file
+            raise UnwritableError(str(error).replace(str(file), str(path))) from error
     yield from map(Notice, notes)

@@ -71,7 +71,8 @@ def test_ctrl_c_ends_it_at_once_also_in_the_middle_of_steps(recipe):
         while b'"stepped"' not in stream.readline():
             pass
         process.send_signal(signal.SIGINT)
+        told = stream.read().decode()  # whole: a stream that is cut off raises
         out, err = process.communicate(timeout=SECONDS)
-        stream.close()
     assert (process.returncode, out) == (130, "")
+    assert '"text": "tlf has ended. Start it again, and open its new address: tlf simul' in told
     assert [line for line in err.splitlines() if line] == ["Ctrl-C ends it", "interrupted"]

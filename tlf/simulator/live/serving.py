@@ -95,22 +95,26 @@ def _served(
     page = simulator_page(scene_as_json(simulation.scene), command)
     token, worker = secrets.token_urlsafe(24), Worker(simulation)
     address = f"http://{ADDRESS}:{listener.getsockname()[1]}/{token}/"
-    with _answering(application(worker, simulation.scene, page, token), listener) as server:
+    with _answering(application(worker, simulation.scene, page, token), listener) as ended:
         worker.start()
         try:
             yield SimulatorStarted(address)
             if open_browser and not webbrowser.open(address):
                 yield Notice("no browser could be opened; open the address yourself")
-            while server.is_alive():  # Windows interrupts no endless wait
-                server.join(0.5)
+            # Windows interrupts no endless wait. And a thread whose ``join`` is interrupted counts
+            # as ended in Python 3.11: nobody would wait until tabs have heard of the end.
+            while not ended.wait(0.5):
+                pass
         finally:
             worker.end(f"tlf has ended. Start it again, and open its new address: {command}")
     raise RuntimeError("the server of the page has ended")
 
 
 @contextmanager
-def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Thread]:
-    """Answer browsers in another thread: a notebook has a loop of its own in this one."""
+def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Event]:
+    """Answer browsers in another thread: a notebook has a loop of its own in this one. Yields what
+    is set when it ends.
+    """
     import uvicorn
 
     log = logging.getLogger("uvicorn.error")
@@ -121,12 +125,18 @@ def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Th
         timeout_graceful_shutdown=1, backlog=WAITING,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    thread = threading.Thread(
-        target=server.run, args=([listener],), name="tlf simulate: answers", daemon=True
-    )
+    ended = threading.Event()
+
+    def answer() -> None:
+        try:
+            server.run([listener])
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=answer, name="tlf simulate: answers", daemon=True)
     thread.start()
     try:
-        yield thread
+        yield ended
     finally:
         log.setLevel(logging.CRITICAL)  # from now on, a tab that is cut off is no error
         server.should_exit = True
