@@ -94,7 +94,17 @@ def test_fewer_than_five_are_no_claim():
     assert over_seeds(first, second).better == 0
     again = over_seeds(np.zeros((5, 50)), np.ones((5, 50)))
     assert again.better == 1
+    assert over_seeds(np.zeros((5, 4)), np.ones((5, 4))).better == 0
     assert Difference(-0.2, -0.3, -0.1, 50, 5).better == -1
+
+
+def test_fewer_images_than_seeds_say_less_about_how_results_vary():
+    """The degrees of freedom are those of the images."""
+    random = np.random.default_rng(0)
+    first, second = np.zeros((20, 6)), random.random((20, 6)) < [[0.1, 0.2, 0.9, 0.5, 0.4, 0.6]]
+    found = over_seeds(first, second)
+    by_image = second.mean(0)
+    assert found.high - found.value >= t.ppf(0.975, 5) * by_image.std(ddof=1) / np.sqrt(6) - 1e-9
 
 
 def test_more_seeds_help_where_images_are_many():
@@ -167,7 +177,7 @@ def test_three_equal_candidates_of_splits(images, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [5, 10])
-@pytest.mark.parametrize("images", [40, 150])
+@pytest.mark.parametrize("images", [6, 40, 150])
 def test_two_equal_candidates_of_seeds(images, seeds, monkeypatch):
     """In 1,000 experiments."""
     monkeypatch.setattr(paired, "RESAMPLES", 1999)

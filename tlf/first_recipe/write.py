@@ -60,7 +60,7 @@ def init(
         WeightsError: the weights cannot be fetched or do not fit.
     """
     root = _folder(folder)
-    path = Path(output) if output is not None else Path(f"{root.resolve().name}.toml")
+    path = Path(output) if output is not None else Path(f"{root.resolve().name or 'images'}.toml")
     _check_new(path, root)
     seen = look(_found(fspath(folder)))
     chosen = strategy_for(seen, strategy)

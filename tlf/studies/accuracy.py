@@ -88,7 +88,7 @@ def rows_plot(kind: str, title: str, rows: Sequence[Row]) -> Plot:
             (kind, METRIC.title, "from", "to"),
             tuple((printable(row.name), *texts(row.accuracy)) for row in rows),
         ),
-        height=0.9 + 0.35 * len(rows),
+        height=1.0 + 0.35 * len(rows),
     )
 
 
@@ -103,5 +103,5 @@ def _draw(drawing: "Drawing", rows: Sequence[Row]) -> None:
     axes.set_yticks(places, [short(row.name) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    seeds = "; strokes: each seed" if any(row.each for row in rows) else ""
+    seeds = "\nstrokes: each seed" if any(row.each for row in rows) else ""
     axes.set_xlabel(f"{METRIC.title}, with 95 % intervals{seeds}")

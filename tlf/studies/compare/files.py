@@ -41,8 +41,8 @@ def write_comparison(compared: Compared) -> Path:
         path := compared.folder / PAGE,
         title[0].upper() + title[1:],
         [Panel("compare", "Recipes", html)],
-        subtitle=f"{printable(best)} was best; {len(compared.seeds)} seeds each, "
-        f"{compared.images:,} eval images",
+        subtitle=f"{printable(best)} has the highest {METRIC.title}; {len(compared.seeds)} seeds "
+        f"each, {compared.images:,} eval images",
     )
     return path
 
