@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.errors import require
-from tlf.events import Notice, Prepared, SimulatorStarted
+from tlf.events import Notice, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.files import writing, written_whole
 from tlf.simulator.live import PORT
-from tlf.simulator.live.serving import served
+from tlf.simulator.live.serving import OPENING, served
 
 if TYPE_CHECKING:
     from tlf.data.inspection.inspect import Events
@@ -47,7 +47,6 @@ def simulate(
         require("starlette", "uvicorn", extra="serve")
     plan = plan_of(recipe, overrides)
     command = shlex.join(["tlf", "simulate", plan.source, *overrides])
-    yield Prepared("opening the network", 0, 1)  # before torch is imported, which takes seconds
     if save is None:
         yield from served(plan, command, port, open_browser=open_browser)
     else:
@@ -58,6 +57,7 @@ def _saved(plan: Plan, command: str, path: Path) -> Iterator["Events"]:
     """Record the presets and write their page."""
     # First: a page that cannot be written is not recorded.
     with writing(path), written_whole(path) as file:
+        yield OPENING
         from tlf.simulator.recording import record, write_recording
         from tlf.simulator.simulation import open_simulation
 
