@@ -13,10 +13,10 @@ import pytest
 import tlf
 from small import TWO_PHASES, write_recipe
 from tlf.errors import RecipeError, RunError, UnwritableError
-from tlf.events import SimulatorStarted
+from tlf.events import Notice, SimulatorStarted
 from tlf.simulator import simulation as opening
 from tlf.simulator.live import serving
-from tlf.simulator.live.serving import listening
+from tlf.simulator.live.serving import OPENING, listening
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def is_used(port):
 def test_the_page_is_served_until_the_generator_is_closed(recipe, opened):
     before = {*threading.enumerate()}
     events = tlf.simulate(recipe, ["seed=1"], port=0)
+    assert next(events) == OPENING  # a terminal says what takes so long
     started = next(events)
     assert isinstance(started, SimulatorStarted)
     address = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/[\w-]{32}/", started.address)
@@ -69,7 +70,7 @@ def test_a_port_in_use_and_a_browser_that_cannot_be_opened_are_said(recipe, open
     with listening(0) as other:
         port = other.getsockname()[1]
         with closing(tlf.simulate(recipe, port=port, open_browser=True)) as events:
-            notice, started, sorry = next(events), next(events), next(events)
+            notice, _, started, sorry = (next(events) for _ in range(4))
     used = int(started.address.split(":")[2].split("/")[0])
     assert used > port
     assert notice.text == f"port {port} is in use, so the page is at port {used}"
@@ -125,10 +126,9 @@ def test_a_page_is_saved_without_them(recipe, opened, without_server, monkeypatc
         return ["it is small"]
 
     monkeypatch.setattr("tlf.simulator.recording.write_recording", write)
-    events = tlf.simulate(recipe.rename(odd), save=tmp_path / "page.html")
-    notes = [event.text for event in events]
-    assert made == [rf"tlf simulate '{tmp_path}/caf\xe9.toml'"]
-    assert notes == ["it is small"]
+    _, *notes = [*tlf.simulate(recipe.rename(odd), save=tmp_path / "page.html")]
+    assert made == [rf"tlf simulate '{tmp_path}/café.toml'"]
+    assert notes == [Notice("it is small")]
     assert (tmp_path / "page.html").read_text() == "page"
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.errors import UnwritableError, require
-from tlf.events import Notice, Prepared, SimulatorStarted
+from tlf.events import Notice, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.files import check_page_name, writing, written_whole
 from tlf.runtime.text import printable
 from tlf.simulator.live import PORT
-from tlf.simulator.live.serving import served
+from tlf.simulator.live.serving import OPENING, served
 
 if TYPE_CHECKING:
     from tlf.data.inspection.inspect import Events
@@ -48,7 +48,6 @@ def simulate(
         require("starlette", "uvicorn", extra="serve")
     plan = plan_of(recipe, overrides)
     command = printable(shlex.join(["tlf", "simulate", plan.source, *overrides]))
-    yield Prepared("opening the network", 0, 1)  # before torch is imported, which takes seconds
     if save is None:
         yield from served(plan, command, port, open_browser=open_browser)
     else:
@@ -60,6 +59,7 @@ def _saved(plan: Plan, command: str, path: Path) -> Iterator["Events"]:
     check_page_name(path)
     # First: a page that cannot be written is not recorded.
     with writing(path), written_whole(path) as file:
+        yield OPENING
         from tlf.simulator.recording import record, write_recording
         from tlf.simulator.simulation import open_simulation
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tlf.errors import RunError
-from tlf.events import Notice, SimulatorStarted
+from tlf.events import Notice, Prepared, SimulatorStarted
 from tlf.recipe.plan import Plan
 from tlf.simulator.live import PORT
 
@@ -26,6 +26,8 @@ PORTS = 65536
 WAITING = 32
 """Connections that wait to be accepted. asyncio tries so often at once, and prints each failure,
 where this program may open no more files."""
+OPENING = Prepared("opening the network", 0, 1)
+"""Told before torch is imported, which takes seconds."""
 TRIED = 100
 """Ports that are tried, one after the other."""
 
@@ -85,6 +87,7 @@ def served(
 def _served(
     plan: Plan, command: str, listener: socket.socket, *, open_browser: bool
 ) -> Iterator["Events | SimulatorStarted"]:
+    yield OPENING
     from tlf.simulator.live.server import application
     from tlf.simulator.live.worker import Worker
     from tlf.simulator.messages import scene_as_json
