@@ -127,7 +127,7 @@ def test_a_page_is_saved_without_them(recipe, opened, without_server, monkeypatc
 
     monkeypatch.setattr("tlf.simulator.recording.write_recording", write)
     _, *notes = [*tlf.simulate(recipe.rename(odd), save=tmp_path / "page.html")]
-    assert made == [rf"tlf simulate '{tmp_path}/café.toml'"]
+    assert made == [rf"tlf simulate '{tmp_path}/caf\xe9.toml'"]
     assert notes == [Notice("it is small")]
     assert (tmp_path / "page.html").read_text() == "page"
 
@@ -146,5 +146,5 @@ def test_a_full_disk_is_said_of_the_file_that_was_asked_for(recipe, opened, monk
     monkeypatch.setattr("tlf.simulator.recording.write_recording", write)
     page = tmp_path / "page.html"
     with pytest.raises(UnwritableError, match=f"^cannot write {page}: No space left on device$"):
-        next(tlf.simulate(recipe, save=page))
+        list(tlf.simulate(recipe, save=page))
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
