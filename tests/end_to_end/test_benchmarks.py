@@ -279,6 +279,7 @@ def test_one_command_prints_how_cached_epochs_grow(tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.slow
 def test_the_gpu_benchmark_can_be_rehearsed_on_a_cpu(tmp_path):
     raw = tmp_path / "gpu.json"
     command = [

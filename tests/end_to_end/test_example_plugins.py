@@ -63,6 +63,7 @@ def component(site, monkeypatch, module, name):
     return getattr(importlib.import_module(module), name)
 
 
+@pytest.mark.slow
 def test_their_own_tests_pass(start, tmp_path):
     """All in one process: most of their time would be its imports."""
     missing = () if importlib.util.find_spec("peft") else ("tlf-lora",)
@@ -165,6 +166,7 @@ def test_wise_keeps_the_best_mixture_beside_the_run(start, recipe, tmp_path):
     start("tlf", "predict", wise, Path(images, "val"), cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_formula_trains_on_images_that_are_drawn_once(start, recipe, tmp_path, monkeypatch):
     monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
     few = "{kind='formula:images', classes=3, train_per_class=4, eval_per_class=2, size=32}"
@@ -176,6 +178,7 @@ def test_formula_trains_on_images_that_are_drawn_once(start, recipe, tmp_path, m
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_formula_packs_a_run_into_weights_for_another(start, recipe, tmp_path):
     small = ["transforms.size=32", "transforms.resize=36"]
     fresh = "backbone={kind='torchvision', model='resnet18', weights='none'}"

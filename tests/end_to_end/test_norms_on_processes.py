@@ -49,7 +49,9 @@ def train(folder, processes, images, text):
     ("text", "processes"),
     [
         # Two pairs of images in each batch: of three processes, one never has an image.
-        pytest.param("batch_size = 4\n", 3, id="a batch smaller than the processes"),
+        pytest.param(
+            "batch_size = 4\n", 3, id="a batch smaller than the processes", marks=pytest.mark.slow
+        ),
         # 21 images: 8 + 8 + 5, in three and two pieces.
         pytest.param(PIECES, 2, id="pieces"),
     ],
@@ -92,6 +94,7 @@ def test_parameters_that_the_output_does_not_depend_on_are_named_and_frozen(tmp_
     assert first["train_loss"] == pytest.approx(second["train_loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_local_statistics_are_those_of_the_first_process_and_a_line_says_so(tmp_path, images):
     text = 'batch_size = 4\nbatchnorm = "local"\n' + PHASE
     line = train(tmp_path, 3, images, text)

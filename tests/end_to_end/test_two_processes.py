@@ -185,6 +185,7 @@ def test_two_processes_refuse_and_print_nothing_else(tmp_path, drawn):
         assert "data.bad_images" in instead
 
 
+@pytest.mark.slow
 def test_no_thread_of_theirs_outlives_a_run(tmp_path, images):
     """Those of gloo can abort the interpreter's end: exit code -6 after a run that went well."""
     write_recipe(tmp_path / "recipe.toml", images, HEAD)

@@ -98,7 +98,7 @@ def test_onnxruntime_runs_the_graph(run_copy, prepared):
 
 def test_missing_packages_are_named(run_copy, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(RunError, match=r"onnx, onnxscript is not installed; .*tlf\[onnx\]"):
+    with pytest.raises(RunError, match=r"onnx, onnxscript are not installed; .*tlf\[onnx\]"):
         package.export(run_copy, "onnx")
 
 

@@ -449,4 +449,4 @@ def test_costs_of_other_settings_are_not_shown(browser, program):
     large = {**COSTS, "memory_everything": 999_999_999}
     program({"kind": "costs", "lane": 0, "costs": {"settings": others, **large}})
     assert shown(browser, once, "features") == "features"
-    assert browser.one(".consequence.memory small").text == "1.00 GB for everything"
+    assert browser.one(".consequence.memory small").text == "1.00 GB to train all"

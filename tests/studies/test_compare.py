@@ -91,6 +91,7 @@ def test_one_process_at_a_time_compares_in_a_folder(compared):
     assert not (compared[-1].folder / "lock").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_stops_the_comparison_which_goes_on_later(compared, tmp_path):
     recipes = [compared[-1].folder.parent / name for name in ("slow.toml", "fast.toml")]
     run = tmp_path / "both" / "runs" / "slow-seed-0"

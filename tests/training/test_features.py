@@ -275,6 +275,7 @@ def test_predictions_are_those_of_the_whole_model(tlf, tmp_path, images):
         assert float(value) == pytest.approx(float(rows[1][name]), abs=2e-6)
 
 
+@pytest.mark.slow
 def test_two_processes(tmp_path, images):
     path = write(tmp_path, images, "gradual")
     for name in ("off", "cold", "warm"):

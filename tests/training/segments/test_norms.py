@@ -94,7 +94,12 @@ distributed.destroy_process_group()
 '''
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+DEVICES = [
+    pytest.param("cpu", marks=pytest.mark.slow), pytest.param("cuda", marks=pytest.mark.gpu),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_three_processes_equal_one(tmp_path, device):
     """Logits, statistics, weights and gradients, where one process has no image."""
     script, found = tmp_path / "exchange.py", tmp_path / "found"
