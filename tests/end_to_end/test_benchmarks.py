@@ -196,6 +196,7 @@ def test_a_process_is_measured_and_its_failure_shown(tmp_path):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [[], pytest.param(["--uncompiled"], marks=pytest.mark.slow)])
 def test_what_loading_a_head_costs_is_printed(finished, capsys, monkeypatch, option):
     head = str(finished / "head.safetensors")

@@ -210,6 +210,7 @@ Path(__file__).with_suffix("." + os.environ["RANK"]).write_text(
         assert "gloo" not in threads
 
 
+@pytest.mark.slow
 def test_a_thaw_behind_the_engines_back_fails_the_run(tmp_path, images):
     """What happens elsewhere in silence: replicas drift when something is thawed after wrapping."""
     program = f"""

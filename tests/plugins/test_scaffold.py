@@ -54,6 +54,7 @@ def run(site, monkeypatch, capsys):
     sys.modules.pop("tlf_two_ends", None)
 
 
+@pytest.mark.slow
 def test_it_passes_its_own_test(site):
     source, target = site
     done = start(target, "pytest", "-q", "-p", "no:cacheprovider", source, cwd=source)

@@ -7,6 +7,7 @@ import pytest
 import tlf
 from browsers import OWN
 from small import TWO_PHASES, write_recipe
+from tlf.events import SimulatorStarted
 from tlf.simulator import simulation as opening
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,8 @@ def wait(browser, script, *arguments):
 
 
 def test_a_page_steps_two_tabs_see_it_and_the_end_is_said(events, browser):
-    driver, address = browser.driver, next(events).address
+    started = next(event for event in events if isinstance(event, SimulatorStarted))
+    driver, address = browser.driver, started.address
     first = driver.current_window_handle
     driver.get(address)
     browser.requests()
