@@ -102,6 +102,7 @@ def test_a_full_disk_costs_time_and_nothing_else(tmp_path, recipe, uncached):
     assert not [*(tmp_path / "cache").glob(".partial-*")]
 
 
+@pytest.mark.slow
 def test_two_runs_may_write_to_the_same_cache(tmp_path, recipe, uncached):
     folder = tmp_path / "cache"
     program = [sys.executable, "-c", RUN, recipe, "never", f"cache.dir={folder}", *SMALL]
