@@ -342,7 +342,7 @@ def test_every_block_of_python_has_its_test():
     counts = {name: len(blocks(name, "python")) for name in DOCUMENTS}
     hooks = len(re.findall(r"^### `tlf_", text("plugins/README.md"), re.MULTILINE))
     assert {name: count for name, count in counts.items() if count} == {
-        "README.md": 2,
+        "README.md": 1,
         "plugins/BACKBONES.md": 2,
         "plugins/README.md": hooks + 1,
         "tlf/API.md": 3,
@@ -369,12 +369,11 @@ def test_the_lines_that_load_a_run_run(document, finished, images, tmp_path, mon
     assert names["classifier"].predict("image.jpg").label == label
 
 
-@pytest.mark.parametrize(
-    ("document", "containing"),
-    [("README.md", "tlf.show"), ("tlf/API.md", "tlf.show(tlf.run(recipe))")],
-)
-def test_the_lines_that_train_run(document, containing, recipe, images, tmp_path, monkeypatch):
-    (block,) = [block for block in blocks(document, "python") if containing in block]
+def test_the_lines_that_train_run(recipe, images, tmp_path, monkeypatch):
+    document = "tlf/API.md"
+    (block,) = [
+        block for block in blocks(document, "python") if "tlf.show(tlf.run(recipe))" in block
+    ]
     (tmp_path / "recipes").mkdir()
     small = recipe.read_text().replace(str(tmp_path / "run"), str(tmp_path / "runs" / "a"))
     (tmp_path / "recipes" / "resnet18_finetune.toml").write_text(small)
