@@ -285,7 +285,7 @@ def test_an_error_in_a_step_is_told_and_the_program_lives(working, monkeypatch):
         "plugin 'odd' (1.0) failed in training: it is tired; no further step is made until a reset"
     )
     monkeypatch.undo()
-    working._do(partial(working._lanes.price, 0))  # costs that come later hide no reason
+    working._do(partial(working._lanes.count_costs, 0))  # costs that come later hide no reason
     with pytest.raises(RefusedError, match="it is tired"):
         working.step(1)
     working.reset()

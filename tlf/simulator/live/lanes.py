@@ -33,7 +33,7 @@ class Lanes:
         self.whole = True
         """Whether what was done last has come to its end. After an error, nobody knows what a lane
         holds: then all are opened anew."""
-        self._priced: list[Settings | None] = []
+        self._counted: list[Settings | None] = []
         """Of each lane, the settings whose costs were told."""
 
     def change(self, wanted: Sequence[Settings]) -> Iterator[Event]:
@@ -51,7 +51,7 @@ class Lanes:
         added = [self._simulation.lane(settings) for settings in wanted[len(kept) :]]
         removed = len(self._lanes) > len(wanted)
         self._lanes, self.settings = [*kept, *added], wanted
-        self._priced = self._priced[: len(wanted)]
+        self._counted = self._counted[: len(wanted)]
         if added or started:
             yield self._begun(started)
         elif removed:
@@ -79,16 +79,16 @@ class Lanes:
         self.step += 1
         self.whole = True
 
-    def unpriced(self) -> int | None:
+    def uncounted(self) -> int | None:
         """A lane whose costs were not told since its settings have changed."""
-        pairs = enumerate(zip(self.settings, self._priced, strict=True))
+        pairs = enumerate(zip(self.settings, self._counted, strict=True))
         return next((index for index, (now, told) in pairs if now != told), None)
 
-    def price(self, lane: int) -> Iterator[Event]:
+    def count_costs(self, lane: int) -> Iterator[Event]:
         """Compute what the steps of a lane cost. The event says of which settings: until it is
         told, a person may have chosen others.
         """
-        settings = self._priced[lane] = self.settings[lane]
+        settings = self._counted[lane] = self.settings[lane]
         costs = costs_as_json(self._simulation.costs(settings), settings)
         yield {"kind": "costs", "lane": lane, "costs": costs}
 
@@ -98,5 +98,5 @@ class Lanes:
         self._records = [told(self._simulation.scene, record, None) for record in records]
         self.step = 0
         self.broken = next((record.broken for record in records if record.broken), None)
-        self._priced = [*self._priced, None, None][: len(records)]
+        self._counted = [*self._counted, None, None][: len(records)]
         return {"kind": "begun", "records": [record_as_json(record) for record in self._records]}

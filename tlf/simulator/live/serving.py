@@ -105,7 +105,7 @@ def _served(
             if open_browser and not webbrowser.open(address):
                 yield Notice("no browser could be opened; open the address yourself")
             # Windows interrupts no endless wait. And a thread whose ``join`` is interrupted counts
-            # as ended in Python 3.11: nobody would wait until tabs have heard of the end.
+            # as ended in Python 3.11: nobody would wait until tabs were told of the end.
             while not ended.wait(0.5):
                 pass
         finally:
