@@ -144,7 +144,7 @@ def test_a_preset_that_cannot_train_is_left_out_and_the_page_says_so(simulation,
     assert len(recordings.presets) == len(presets) - 1
 
 
-def test_a_page_is_written_whole_and_takes_the_place_of_the_one_before(recordings, tmp_path):
+def test_a_page_takes_the_place_of_the_one_before(recordings, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("the one before")
     assert write_recording(recordings, path) == ()

@@ -15,7 +15,6 @@ from tlf.cache.store import readable_size
 from tlf.data.inspection.inspect import Events
 from tlf.errors import DataError, TlfError
 from tlf.events import Notice, Prepared
-from tlf.runtime.files import write_whole
 from tlf.simulator.costs import Costs
 from tlf.simulator.messages import scene_as_json
 from tlf.simulator.page import simulator_page
@@ -154,14 +153,14 @@ def told(scene: Scene, record: StepRecord, before: StepRecord | None) -> StepRec
 
 
 def write_recording(recordings: Recordings, path: Path) -> tuple[str, ...]:
-    """Write the recorded page, whole or not at all. A file of that name is replaced.
+    """Write the recorded page.
 
     Returns:
         What was left out to keep the page below ``MOST_BYTES``, one sentence each.
 
     Raises:
         DataError: it would be larger, even without any picture.
-        UnwritableError: the file cannot be written.
+        OSError: the file cannot be written.
     """
     notes: tuple[str, ...] = ()
     html = recorded_page(recordings)
@@ -178,7 +177,7 @@ def write_recording(recordings: Recordings, path: Path) -> tuple[str, ...]:
             f"{readable_size(size)} for {len(scene.classes):,} classes and {len(scene.stages)} "
             f"stages; open the live page: {recordings.command}"
         )
-    write_whole(path, html)
+    path.write_text(html, encoding="utf-8")
     return notes
 
 
