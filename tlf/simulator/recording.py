@@ -18,10 +18,10 @@ from tlf.events import Notice, Prepared
 from tlf.simulator.costs import Costs
 from tlf.simulator.messages import scene_as_json
 from tlf.simulator.page import simulator_page
-from tlf.simulator.page.compact import compact, shortened
+from tlf.simulator.page.compact import compact, rounded
 from tlf.simulator.records import StepRecord
 from tlf.simulator.scene import Preset, Scene, SceneImage
-from tlf.simulator.sentences import sentences
+from tlf.simulator.sentences import told
 from tlf.simulator.simulation import Simulation
 
 STEPS = 12
@@ -147,11 +147,6 @@ def _last_part(word: str) -> str:
     return _FOLDERS.sub("", word)
 
 
-def told(scene: Scene, record: StepRecord, before: StepRecord | None) -> StepRecord:
-    """A record with its sentences."""
-    return replace(record, sentences=sentences(scene, record, before))
-
-
 def write_recording(recordings: Recordings, path: Path) -> tuple[str, ...]:
     """Write the recorded page.
 
@@ -188,7 +183,7 @@ def recorded_page(recordings: Recordings) -> str:
         recordings.command,
         {
             "command": recordings.command,
-            "costs": {one.preset.id: shortened(asdict(one.costs)) for one in recordings.presets},
+            "costs": {one.preset.id: rounded(asdict(one.costs)) for one in recordings.presets},
             **compact(
                 {one.preset.id: one.records for one in recordings.presets},
                 [stage.name for stage in recordings.scene.stages],

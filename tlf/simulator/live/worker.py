@@ -1,7 +1,8 @@
 """The one thread that makes the steps that the tabs ask for.
 
-A tab that asks is answered at once, and is told what happens by events. A step is never interrupted.
-Requests are carried out between two steps: of settings, only the newest; so no queue can grow.
+A tab that asks is answered at once, and is told what happens by events. A step is never
+interrupted. Requests are carried out between two steps: of settings, only the newest; so no queue
+can grow.
 """
 
 import threading
@@ -11,15 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from tlf.errors import TlfError
-from tlf.plugins.attribution import blame_packages
 from tlf.plugins.tracebacks import reason
-from tlf.runtime.devices import on_threads
 from tlf.simulator.live.lanes import Event, Lanes
 from tlf.simulator.live.snapshot import Snapshot
 from tlf.simulator.messages import MOST_STEPS_AT_ONCE, settings_as_json
 from tlf.simulator.settings import Settings
 from tlf.simulator.simulation import Simulation
-from tlf.training.job import kernels_of
 
 MOST_STEPS = 1000
 """Steps until a reset: the record of each is kept."""
@@ -145,10 +143,8 @@ class Worker:
             self._changed.notify()
 
     def _work(self) -> None:
-        recipe, device = self._simulation.plan.recipe, self._simulation.accelerator.device
-        with on_threads(self._simulation.threads), kernels_of(recipe).used_on(device):
-            while (work := self._next()) is not None:
-                self._do(work)
+        while (work := self._next()) is not None:
+            self._do(work)
 
     def _next(self) -> Work | None:
         """What to do, as soon as there is something; None at the end."""
@@ -182,10 +178,9 @@ class Worker:
         """Do it, and tell what happens. An error ends what was asked for, and not the program."""
         failed = None
         try:
-            with blame_packages(self._simulation.plan.plugins.packages):
-                for event in work():
-                    with self._changed:
-                        self._tell(event)
+            for event in work():
+                with self._changed:
+                    self._tell(event)
         except Exception as error:
             failed = str(error) if isinstance(error, TlfError) else reason(error)
             if not isinstance(error, TlfError):
@@ -197,7 +192,7 @@ class Worker:
     def _judge(self, failed: str | None) -> None:
         """Tell what went wrong, and whether steps can still be made."""
         before = self._broken
-        if self._lanes.whole and not self._lanes.broken:
+        if self._lanes.intact and not self._lanes.broken:
             self._broken = None
         elif failed or not before:  # otherwise the reason is known: costs may be computed since
             why = failed or self._lanes.broken
