@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from generators import exhausted
 from small import write_recipe
 from tlf.recipe.plan import read_plan
@@ -21,6 +23,7 @@ kind = "{}"
 model = "{}"
 weights = "none"
 """
+THREADS = torch.get_num_threads()
 PHASE = """
 [[phases]]
 name = "all"
@@ -47,7 +50,7 @@ def settings_of(job: Job, trains: Mapping[str, str] | list[str], **more: Any) ->
 
 def lane_of(job: Job, settings: Settings, **partial: frozenset[str]) -> Lane:
     """A lane on this very job; ``partial``: preset → the parameters that it freezes."""
-    return Lane(lambda weights, seed: job, job.recipe.phases[0], settings, partial)
+    return Lane(lambda weights, seed: job, job.recipe.phases[0], settings, partial, THREADS)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
+from tlf.errors import RunError
 from tlf.runtime.cores import (
+    check_alone,
     is_first,
     local_processes,
     processes,
@@ -41,6 +43,26 @@ def test_the_launcher_sets_the_number_of_processes(monkeypatch, count, variable)
     assert count() == 1
     monkeypatch.setenv(variable, "4")
     assert count() == 4
+
+
+@pytest.mark.parametrize(
+    ("environment", "count"),
+    [
+        ({"WORLD_SIZE": "2"}, "2"),
+        ({"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1"}, "more"),
+    ],
+)
+def test_several_processes_are_not_alone(monkeypatch, environment, count):
+    for name in ("WORLD_SIZE", "ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    check_alone("a check")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RunError) as caught:
+        check_alone("a check")
+    assert str(caught.value) == (
+        f"a check must be one process, got {count}; start it without a launcher"
+    )
 
 
 LAUNCHER = """

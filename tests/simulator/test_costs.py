@@ -8,14 +8,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from small import TWO_PHASES, write_recipe
 from tlf.freezing.freeze import freeze
 from tlf.model import Classifier
-from tlf.recipe.plan import read_plan
+from tlf.recipe.plan import plan_of, read_plan
 from tlf.simulator.costs import (
     first_batch,
     forward_work,
     held_bytes,
     naive_differs,
+    partition_of,
+    step_multiply_adds,
     undisturbed,
-    work,
 )
 from tlf.simulator.scene import Stage
 from tlf.training.job import open_job
@@ -42,7 +43,7 @@ STAGES = (stage("stem", 10, 1000), stage("layer1", 20, 200), stage("head", 5, 30
     ],
 )
 def test_the_rule_of_a_backward_pass(trains, once, expected):
-    assert work(STAGES, trains, once) == expected
+    assert step_multiply_adds(STAGES, trains, once) == expected
 
 
 def test_costs_of_a_small_network_are_those_of_a_pencil(odd):
@@ -67,7 +68,7 @@ def test_costs_of_a_small_network_are_those_of_a_pencil(odd):
 def test_attention_is_counted(simulation, tmp_path, images):
     text = f'backbone = {{ kind = "timm", model = "test_vit", weights = "none" }}\n{TWO_PHASES}'
     plan = read_plan(write_recipe(tmp_path / "vit.toml", images, text))
-    job = open_job(plan, simulation.accelerator)
+    job = open_job(plan, simulation.job.accelerator)
     expected, sizes = 0, []
 
     def count(module, given, output):
@@ -98,7 +99,7 @@ def test_the_rule_is_near_what_autograd_does(simulation, preset):
         freeze(job.classifier, chosen.frozen)
         job.losses(job.classifier(images), labels).mean().backward()
     measured = counter.get_total_flops() / 4
-    ruled = work(scene.stages, chosen.trains)
+    ruled = step_multiply_adds(scene.stages, chosen.trains)
     lowest = next(each for each in scene.stages if chosen.trains[each.name])
     assert 0 <= measured - ruled <= lowest.multiply_adds
 
@@ -116,6 +117,15 @@ def test_costs_of_presets(simulation):
     assert costs["all"].memory == costs["all"].memory_everything
     assert costs["head"].memory < costs["last"].memory < costs["all"].memory
     assert costs["all"].seconds_everything > 0
+
+
+def test_a_run_that_mixes_images_computes_nothing_once(simulation):
+    job = simulation.job
+    frozen = frozenset(job.classifier.backbone_names)
+    assert partition_of(job, frozen, 2).name == "features"
+    mixing = ['transforms.augment={ kind = "mixup" }']
+    plan = plan_of(replace(job.plan, splits=None), mixing)
+    assert partition_of(replace(job, plan=plan), frozen, 2) is None
 
 
 def test_adam_holds_twice_as_much_as_momentum(simulation):

@@ -19,8 +19,8 @@ def fitted_at(simulation, monkeypatch, threads):
     threads(1)
 
     def fitting(seconds, *overrides, job=simulation.job):
-        plan = plan_of(replace(simulation.plan, splits=None), overrides)
-        plan = replace(plan, splits=simulation.plan.splits)
+        plan = plan_of(replace(simulation.job.plan, splits=None), overrides)
+        plan = replace(plan, splits=simulation.job.plan.splits)
         job = replace(job, plan=plan, splits=plan.splits)
         steps = []
 
@@ -36,7 +36,7 @@ def fitted_at(simulation, monkeypatch, threads):
         monkeypatch.setattr(fit, "timed_step", timed)
         monkeypatch.setattr(fit, "pass_seconds", passed)
         job, _ = exhausted(sampled(job))
-        return exhausted(fitted(plan, job))[0], steps
+        return exhausted(fitted(job))[0], steps
 
     return fitting
 
@@ -95,8 +95,9 @@ def slow(batch, size):
 @pytest.fixture
 def large_images(simulation, fitted_at):
     """Fit the page where images have the size of the weights, 160 pixels."""
-    plan = plan_of(replace(simulation.plan, splits=None), ["transforms={}"])
-    opened = open_job(replace(plan, splits=simulation.plan.splits), simulation.accelerator)
+    own = simulation.job
+    plan = plan_of(replace(own.plan, splits=None), ["transforms={}"])
+    opened = open_job(replace(plan, splits=own.plan.splits), own.accelerator)
     return lambda seconds: fitted_at(seconds, "transforms={}", job=opened)
 
 
@@ -104,7 +105,7 @@ def test_images_are_smaller_where_two_of_them_take_too_long(large_images):
     found, steps = large_images(slow)
     assert steps == [(2, 160), (2, 160), (2, 96)]  # the first may be slow
     assert (found.job.preprocessing.size, found.job.preprocessing.resize) == (96, 101)
-    assert found.plan.recipe.transforms.size == 96
+    assert found.job.recipe.transforms.size == 96
     assert found.job.pixels["train"](0).shape[1] == 101
     assert found.notes[0] == (
         "Images are 96 pixels wide, not 160, where a step of 2 images took 3.9 s; to keep their "
@@ -116,6 +117,7 @@ def test_images_are_smaller_where_two_of_them_take_too_long(large_images):
 def test_no_step_is_made_that_would_take_a_minute(large_images):
     found, steps = large_images(lambda batch, size: 30 * slow(batch, size))
     assert {size for _, size in steps} == {32}
+    assert found.job.recipe.transforms.size == 32
     assert found.notes[0].startswith("Images are 32 pixels wide, not 160, where a step of 2 images")
     assert found.timed.whole == pytest.approx(30 * slow(2, 32))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from lanes import lane_of, opened, quick_collections, settings_of
+from lanes import THREADS, lane_of, opened, quick_collections, settings_of
 from tlf.errors import FrozenMovedError, NotFiniteError, TlfError, WeightsError
 from tlf.freezing.freeze import audit, digests, freeze
 from tlf.hookspecs import hookimpl
@@ -88,9 +88,6 @@ def test_settings_that_nothing_can_train_with_leave_the_lane_as_it_is(job, lane)
         (TOP, {"lr": {"backbone": 0.1}}, r"head\..* trains but has no learning rate; add head"),
         (TOP, {"lr": {"head": 0.1}}, "has no learning rate; add backbone"),
         (TOP, {"lr": {"head": 0.1, "layer9": 0.1}}, "no stage 'layer9'"),
-        (TOP, {"batch": 0}, "batch must be 1 to 20 images, got 0"),
-        (TOP, {"batch": 21}, "batch must be 1 to 20 images, got 21"),
-        (TOP, {"batch": 1}, "batch must be at least 2, as BatchNorm trains"),
     ):
         with pytest.raises(TlfError, match=message):
             lane.change(settings_of(job, trains, **more))
@@ -104,7 +101,7 @@ def test_a_network_that_cannot_be_opened_leaves_the_lane_as_it_is(job):
             raise WeightsError("the weights are gone")
         return copied(job)
 
-    lane = Lane(open_job, job.recipe.phases[0], settings_of(job, TOP), {})
+    lane = Lane(open_job, job.recipe.phases[0], settings_of(job, TOP), {}, THREADS)
     lane.start()
     expected = steps(lane, 2)
     lane.start()
@@ -114,6 +111,12 @@ def test_a_network_that_cannot_be_opened_leaves_the_lane_as_it_is(job):
     assert steps(lane, 1) == expected[1:]
     begun = lane.change(settings_of(job, ["head"], weights="random"))
     assert (begun.step, lane.step, begun.settings.weights) == (0, 0, "random")
+
+
+def test_no_optimizer_is_kept_that_nobody_uses(job, lane):
+    lane.change(settings_of(job, TOP, optimizer="adamw"))
+    assert lane.network.job.accelerator._optimizers == []
+    assert lane.make_step().stages["head"].moved > 0
 
 
 def test_settings_that_are_changed_back_before_a_step_change_nothing(job, lane):

@@ -161,9 +161,13 @@ def test_lanes_have_always_made_the_same_number_of_steps(working, settings):
     state = tab.until("state")[-1]
     assert [lane["records"][0]["step"] for lane in state["lanes"]] == [0, 0]
     assert state["lanes"][1]["settings"]["seed"] == 7
+    working.step(1)
+    tab.until("stepped", lane=1)
+    records = Tab(working).state["lanes"][0]["records"]
+    assert [record["step"] for record in records] == [0, 1]
     working.change([settings["last"]])  # a lane that is removed leaves the other as it is
     (lane,) = tab.until("state")[-1]["lanes"]
-    assert lane["records"] == state["lanes"][0]["records"]
+    assert lane["records"] == records
     assert lane["settings"] == settings_as_json(settings["last"])
 
 
@@ -285,7 +289,7 @@ def test_an_error_in_a_step_is_told_and_the_program_lives(working, monkeypatch):
         "plugin 'odd' (1.0) failed in training: it is tired; no further step is made until a reset"
     )
     monkeypatch.undo()
-    working._do(partial(working._lanes.price, 0))  # costs that come later hide no reason
+    working._do(partial(working._lanes.count_costs, 0))  # costs that come later hide no reason
     with pytest.raises(RefusedError, match="it is tired"):
         working.step(1)
     working.reset()
@@ -326,6 +330,42 @@ def test_settings_whose_network_cannot_be_built_are_taken_back(working, settings
     assert tab.until("state")[-1]["lanes"][0]["settings"]["seed"] == 5
     working.step(1)
     tab.until("stepped")
+
+
+def test_a_lane_that_cannot_start_is_taken_back(working, settings, monkeypatch):
+    tab, start = Tab(working), Lane.start
+
+    def fail(lane):
+        if lane.settings == settings["all"]:
+            raise PluginError("plugin 'odd' (1.0) failed in forward: it is tired")
+        return start(lane)
+
+    monkeypatch.setattr(Lane, "start", fail)
+    working.change([settings["head"], settings["all"]])
+    tab.until("failed")
+    assert tab.until("stepping", on=False)
+    assert working._thread.is_alive()
+    (lane,) = Tab(working).state["lanes"]
+    assert lane["settings"] == settings_as_json(settings["head"])
+    with pytest.raises(RefusedError, match="it is tired; no further step is made until a reset"):
+        working.step(1)
+    monkeypatch.undo()
+    working.change([settings["head"], settings["all"]])
+    assert len(tab.until("state")[-1]["lanes"]) == 2
+    working.step(1)
+    tab.until("stepped", lane=1)
+
+
+def test_before_its_first_step_a_lane_tells_of_the_settings_that_it_has(working, settings):
+    tab = Tab(working)
+    working.change([settings["all"]])
+    (lane,) = tab.until("state")[-1]["lanes"]
+    (record,) = lane["records"]
+    assert record["settings"] == settings_as_json(settings["all"])
+    working.step(1)
+    tab.until("stepped")
+    working.change([settings["head"]])
+    assert "state" not in [event["kind"] for event in tab.until("stepping", on=False)]
 
 
 def test_the_end_is_told_once_and_the_thread_ends(simulation, held):

@@ -11,7 +11,7 @@ def presets_with(simulation):
     """The presets of a simulation, with other phases."""
 
     def changed(*overrides, **more):
-        plan = plan_of(replace(simulation.plan, splits=None), overrides)
+        plan = plan_of(replace(simulation.job.plan, splits=None), overrides)
         job = replace(simulation.job, plan=plan)
         options = {"batch": 4, "initialisations": ("pretrained", "random"), "naive": True}
         return presets(job, **options | more)

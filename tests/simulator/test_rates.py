@@ -1,7 +1,7 @@
 import pytest
 
 from tlf.recipe.plan import plan_of
-from tlf.simulator.rates import optimizers, rates_for, stretches
+from tlf.simulator.rates import optimizers, phase_segments, rates_for
 
 
 @pytest.fixture
@@ -10,7 +10,7 @@ def job_with(simulation):
     from dataclasses import replace
 
     def changed(*overrides):
-        plan = plan_of(replace(simulation.plan, splits=None), overrides)
+        plan = plan_of(replace(simulation.job.plan, splits=None), overrides)
         return replace(simulation.job, plan=plan)
 
     return changed
@@ -19,7 +19,7 @@ def job_with(simulation):
 def rates(job, *trains):
     """Rates for stages by name."""
     names = {**job.classifier.stages, "head": job.classifier.head_names}
-    return rates_for(job, frozenset(n for s in trains for n in names[s]), stretches(job))
+    return rates_for(job, frozenset(n for s in trains for n in names[s]), phase_segments(job))
 
 
 def test_a_phase_that_trains_the_same_gives_its_rates(job_with):
@@ -60,7 +60,9 @@ def test_a_recipe_that_has_none_gives_the_backbone_a_tenth(job_with, change):
 def test_the_phases_of_gradual_unfreezing_are_foreseen(job_with):
     thaw = 'phases.all.freeze={ kind = "gradual", thaw = 1, every = 1 }'
     job = job_with(thaw, "phases.all.epochs=3")
-    found = [(s.number, s.epoch, len(s.frozen)) for s in stretches(job) if s.phase.name == "all"]
+    found = [
+        (s.number, s.epoch, len(s.frozen)) for s in phase_segments(job) if s.phase.name == "all"
+    ]
     assert [(number, epoch) for number, epoch, _ in found] == [(2, 0), (2, 1), (2, 2)]
     assert sorted(found, key=lambda one: -one[2]) == found
     job = job_with(thaw, "phases.all.epochs=3", "phases.head.optimizer=adamw")

@@ -17,7 +17,7 @@ from tlf.events import Notice, Prepared
 from tlf.runtime.strict_json import dumps
 from tlf.simulator import recording
 from tlf.simulator.messages import scene_as_json
-from tlf.simulator.page.compact import shortened
+from tlf.simulator.page.compact import rounded
 from tlf.simulator.recording import (
     MOST_BYTES,
     record,
@@ -101,7 +101,7 @@ def test_a_page_holds_what_was_recorded_rounded_to_six_digits(recordings):
             for name, row in zip(found["stages"], shown["stages"], strict=True):
                 stage = dict(zip(found["columns"], row, strict=True))
                 assert stage["moved"] == made.stages[name].moved
-                assert stage["flow"] == shortened(made.stages[name].flow)
+                assert stage["flow"] == rounded(made.stages[name].flow)
     assert max(len(repr(number)) for number in numbers(found)) <= len("-1.23456e-100")
 
 
@@ -144,7 +144,7 @@ def test_a_preset_that_cannot_train_is_left_out_and_the_page_says_so(simulation,
     assert len(recordings.presets) == len(presets) - 1
 
 
-def test_a_page_is_written_whole_and_takes_the_place_of_the_one_before(recordings, tmp_path):
+def test_a_page_takes_the_place_of_the_one_before(recordings, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("the one before")
     assert write_recording(recordings, path) == ()

@@ -8,7 +8,7 @@ import torch
 from generators import exhausted
 from tlf.components import Split, Splits
 from tlf.errors import DataError
-from tlf.simulator.sample import Decoded, first_images, sampled
+from tlf.simulator.sample import HeldPixels, first_images, sampled
 from tlf.training.features import eval_images, plain_batches
 
 
@@ -135,5 +135,5 @@ def test_the_first_images_are_the_first_of_both_splits(simulation):
 
 def test_a_decoded_image_is_a_copy():
     image = torch.ones(1, 2, 2)
-    Decoded((image,))(0).zero_()
+    HeldPixels((image,))(0).zero_()
     assert image.all()

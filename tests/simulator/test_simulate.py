@@ -1,5 +1,6 @@
 """The simulator as a function: its port, its end, and what it needs."""
 
+import errno
 import importlib.util
 import os
 import re
@@ -82,7 +83,7 @@ def test_no_free_port_is_an_error(monkeypatch):
     monkeypatch.setattr(serving, "TRIED", 1)
     with listening(0) as other:
         port = other.getsockname()[1]
-        with pytest.raises(RunError, match=f"can be used, got {port}: Address already in use; wr"):
+        with pytest.raises(RunError, match=f"got {port}: Address already in use; write --port 0$"):
             listening(port).__enter__()
     for other in (-1, 65_536):
         with pytest.raises(RunError, match=f"got {other}: it is no port; write --port 8600"):
@@ -112,7 +113,7 @@ def test_without_its_packages_the_line_that_installs_them_is_named(without_serve
 
 
 def test_a_page_is_saved_without_them(recipe, opened, without_server, monkeypatch, tmp_path):
-    made, odd = [], tmp_path / os.fsdecode(b"caf\xe9.toml")
+    made, odd, page = [], tmp_path / os.fsdecode(b"caf\xe9.toml"), tmp_path / "page.html"
 
     def record(simulation, command):
         yield from ()
@@ -123,13 +124,16 @@ def test_a_page_is_saved_without_them(recipe, opened, without_server, monkeypatc
     def write(recordings, path):
         made.append(recordings)
         path.write_text("page")
+        assert page.read_text() == "the one before"
         return ["it is small"]
 
     monkeypatch.setattr("tlf.simulator.recording.write_recording", write)
-    _, *notes = [*tlf.simulate(recipe.rename(odd), save=tmp_path / "page.html")]
+    page.write_text("the one before")
+    _, *notes = [*tlf.simulate(recipe.rename(odd), save=page)]
     assert made == [rf"tlf simulate '{tmp_path}/caf\xe9.toml'"]
     assert notes == [Notice("it is small")]
-    assert (tmp_path / "page.html").read_text() == "page"
+    assert page.read_text() == "page"
+    assert {*tmp_path.iterdir()} == {odd, page}
 
 
 def test_a_file_that_cannot_be_written_is_an_error_before_anything_slow(recipe, monkeypatch):
@@ -138,9 +142,20 @@ def test_a_file_that_cannot_be_written_is_an_error_before_anything_slow(recipe, 
         next(tlf.simulate(recipe, save="/nowhere/page.html"))
 
 
+def test_another_error_of_the_disk_is_not_taken_for_that_of_the_page(recipe, monkeypatch, tmp_path):
+    def open_it(_):
+        yield from ()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(opening, "open_simulation", open_it)
+    with pytest.raises(OSError, match=r"^\[Errno \d+\] Too many open files$"):
+        list(tlf.simulate(recipe, save=tmp_path / "page.html"))
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
 def test_a_full_disk_is_said_of_the_file_that_was_asked_for(recipe, opened, monkeypatch, tmp_path):
     def write(_, path):
-        raise UnwritableError(f"cannot write {path}: No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device", path)
 
     monkeypatch.setattr("tlf.simulator.recording.record", lambda *_: iter(()))
     monkeypatch.setattr("tlf.simulator.recording.write_recording", write)

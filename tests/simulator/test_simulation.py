@@ -9,6 +9,7 @@ from generators import exhausted
 from small import TWO_PHASES, write_recipe
 from tlf.errors import RunError, TlfError
 from tlf.recipe.plan import find_splits, read_plan
+from tlf.runtime.devices import on_threads
 from tlf.simulator.simulation import open_simulation
 
 
@@ -29,6 +30,24 @@ def test_a_lane_has_the_images_of_the_page_and_a_network_of_its_own(simulation):
     assert all(torch.equal(tensor, own[name]) for name, tensor in tensors(lane).items())
     other = simulation.lane(replace(settings, seed=settings.seed + 1))
     assert not torch.equal(tensors(other)["head.weight"], own["head.weight"])
+
+
+def test_a_lane_is_computed_on_the_threads_of_the_page_from_its_first_segment_on(simulation):
+    before = torch.get_num_threads()
+    with on_threads(simulation.threads + 1):
+        lane = simulation.lane(simulation.scene.presets[0].settings)
+        used = []
+        with lane.network.computing():
+            used.append(torch.get_num_threads())
+        lane.network.job.classifier.register_forward_hook(
+            lambda *_: used.append(torch.get_num_threads())
+        )
+        lane.start()
+        lane.make_step()
+    assert lane._segment.threads == simulation.threads
+    assert len(used) > 3
+    assert {*used} == {simulation.threads}
+    assert torch.get_num_threads() == before
 
 
 def test_random_weights_take_nothing_from_a_file(simulation, tmp_path, images):
@@ -95,6 +114,5 @@ def test_several_processes_are_refused(monkeypatch, environment, count):
     with pytest.raises(RunError) as caught:
         next(open_simulation("recipes/resnet18_finetune.toml"))
     assert str(caught.value) == (
-        f"the simulator must run in one process, got {count}; start it without a launcher: tlf "
-        "simulate RECIPE"
+        f"the simulator must be one process, got {count}; start it without a launcher"
     )

@@ -17,12 +17,11 @@ from tlf.checks.findings import Findings, read_findings
 from tlf.checks.plan import plan_to_check
 from tlf.data.decode import decoders
 from tlf.data.workers import lost_processes_named
-from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Stored
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import Plan, RecipeLike
 from tlf.recipe.tables import table
-from tlf.runtime.cores import processes
+from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.strict_json import dumps
 from tlf.training.embeddings import Embeddings, embeddings
@@ -50,10 +49,7 @@ def check(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[CheckEv
             built.
         MemoryError, RuntimeError: Python's or torch's own error about too little memory.
     """
-    if processes() > 1:
-        raise RunError(
-            f"a check must be one process, got {processes()}; start it without a launcher"
-        )
+    check_alone("a check")
     plan = plan_to_check(recipe, overrides)
     kernels = kernels_of(plan.recipe)
     kernels.reserve()

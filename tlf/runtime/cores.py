@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from tlf.errors import RunError
+
 
 def usable_cores() -> int:
     """The number of cores that this process may run on: all, or those it is restricted to."""
@@ -24,6 +26,30 @@ def local_processes() -> int:
 def launched() -> bool:
     """Whether a launcher set the environment, and not a person."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ or "LOCAL_WORLD_SIZE" in os.environ
+
+
+def processes_are_missing() -> bool:
+    """Whether a launcher was asked for several processes, and has started one of them.
+
+    ``accelerate launch --cpu --num_processes 2`` sets the address where processes meet
+    (MASTER_ADDR), but starts only one of them and does not set their number (WORLD_SIZE).
+    """
+    several = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
+    return several and "WORLD_SIZE" not in os.environ
+
+
+def check_alone(what: str) -> None:
+    """Check that this process is the only one of its run.
+
+    Parameters:
+        what: what must not run in several processes, such as ``a check``.
+
+    Raises:
+        RunError: a launcher was asked for several.
+    """
+    if processes() > 1 or processes_are_missing():
+        count = "more" if processes_are_missing() else processes()
+        raise RunError(f"{what} must be one process, got {count}; start it without a launcher")
 
 
 def threads_are_chosen() -> bool:

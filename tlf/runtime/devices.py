@@ -14,7 +14,13 @@ from accelerate.state import AcceleratorState, PartialState
 
 from tlf.errors import RunError
 from tlf.runtime.connections import probed
-from tlf.runtime.cores import local_processes, processes, threads_are_chosen, usable_cores
+from tlf.runtime.cores import (
+    local_processes,
+    processes,
+    processes_are_missing,
+    threads_are_chosen,
+    usable_cores,
+)
 from tlf.runtime.meeting import meeting
 
 
@@ -113,10 +119,7 @@ def _check_processes(count: int) -> None:
 
 
 def _check_launch() -> None:
-    # `accelerate launch --cpu --num_processes 2` sets the address where processes meet
-    # (MASTER_ADDR), but starts only one of them and does not set their number (WORLD_SIZE).
-    several = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
-    if several and "WORLD_SIZE" not in os.environ:
+    if processes_are_missing():
         raise RunError(
             "--num_processes must be 1 with accelerate launch on a CPU, got more: it starts only "
             "one process; write `torchrun --nproc_per_node 2 -m tlf RECIPE`, or leave "

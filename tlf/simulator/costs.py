@@ -1,13 +1,14 @@
 """What a step costs: multiply-adds, memory, time, and what tlf would compute once.
 
 Multiply-adds of the forward pass are counted (``forward_work``). Those of the backward pass follow
-from them by rule (``work``). Memory is counted in a pass of its own (``held_bytes``).
+from them by rule (``step_multiply_adds``). Memory is counted in a pass of its own (``held_bytes``);
+on a CUDA GPU its peak is measured.
 """
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -22,11 +23,12 @@ from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import Partition
 from tlf.freezing.stage_modules import outermost
 from tlf.model import Classifier
-from tlf.simulator.observe import Outputs
+from tlf.simulator.observe import Outputs, copies, tensors_of, write_back
 from tlf.simulator.scene import Stage
-from tlf.training.features import train_images
+from tlf.training.embeddings import plain_train_images
+from tlf.training.features import plain_batches
 from tlf.training.job import Job
-from tlf.training.phases import probed
+from tlf.training.phases import apart
 from tlf.training.segments.groups import build_optimizer, parameter_groups
 
 LONG = 4.0
@@ -54,7 +56,9 @@ class Costs:
     """Of a step in which everything trains, with as many images, as it was measured."""
 
 
-def work(stages: Sequence[Stage], trains: Mapping[str, int], once: Collection[str] = ()) -> int:
+def step_multiply_adds(
+    stages: Sequence[Stage], trains: Mapping[str, int], once: Collection[str] = ()
+) -> int:
     """Multiply-adds of a step for one image, by rule.
 
     Every stage makes its forward pass, if it is not computed once. The gradient of activations
@@ -106,8 +110,8 @@ def forward_work(job: Job) -> ForwardWork:
         found[stage] += total - counted
         stage, counted = following, total
 
-    images, _ = first_batch(job, PROBES)
     with undisturbed(classifier), Outputs(classifier) as outputs:
+        images, _ = first_batch(job, PROBES)
         classifier.eval().requires_grad_(True)  # without gradients, attention may run uncounted
         handles = [
             module.register_forward_pre_hook(lambda *_, name=name: enter(name))
@@ -125,9 +129,13 @@ def forward_work(job: Job) -> ForwardWork:
 
 
 def partition_of(job: Job, frozen: frozenset[str], batch: int) -> Partition | None:
-    """Where the frozen stages end that a run computes once; None where it computes none of them."""
-    classifier, image = job.classifier, probed(job.plan, job.preprocessing)
-    if image is None:  # a plugin's training step decides what the loss depends on
+    """Where the frozen stages end that a run computes once; None where it computes none of them.
+
+    Images of the page are not mixed. But a run that mixes them computes nothing once.
+    """
+    classifier = job.classifier
+    image = apart(job.plan, job.recipe.phases[0], job.preprocessing)
+    if image is None:
         return None
     with undisturbed(classifier):
         freeze(classifier, frozen)
@@ -139,8 +147,8 @@ def held_bytes(
 ) -> int:
     """Bytes that a step holds beside the network."""
     classifier, device = job.classifier, job.accelerator.device
-    images, labels = first_batch(job, batch)
     with undisturbed(classifier):
+        images, labels = first_batch(job, batch)
         freeze(classifier, frozen)
         if naive:
             classifier.train()
@@ -162,8 +170,8 @@ def pass_seconds(job: Job, batch: int) -> float:
     """Time of a forward and a backward pass while everything trains: of the faster one of two, as
     the first one of all takes longer, if that does not take long.
     """
-    images, labels = first_batch(job, batch)
     with undisturbed(job.classifier):
+        images, labels = first_batch(job, batch)
         freeze(job.classifier, ())
         times = [busy_seconds(job)]
         while len(times) < 3 and times[-1] - times[0] < LONG:
@@ -185,8 +193,8 @@ def naive_differs(job: Job) -> bool:
     BatchNorm or dropout.
     """
     classifier = job.classifier
-    images, _ = first_batch(job, PROBES)
     with undisturbed(classifier), job.accelerator.autocast():
+        images, _ = first_batch(job, PROBES)
         classifier.requires_grad_(True)  # without gradients, torch has other kernels in eval mode
         before = [buffer.clone() for buffer in classifier.backbone.buffers()]
         frozen = classifier.eval().features(images)
@@ -197,19 +205,18 @@ def naive_differs(job: Job) -> bool:
 
 
 def first_batch(job: Job, count: int) -> tuple[Tensor, Tensor]:
-    """The first train images as the network takes them (B, C, S, S), and their labels."""
-    images = train_images(job, replace(job.recipe.phases[0], augment=()))
-    loaded = [images[0, index % len(job.splits.train)] for index in range(count)]
-    pixels, labels = (torch.stack(each).to(job.accelerator.device) for each in _columns(loaded))
-    inputs = normalize(pixels, job.preprocessing)
-    return inputs.contiguous(memory_format=torch.channels_last), labels
+    """The first train images as the network takes them (B, C, S, S), and their labels. A loader
+    draws from torch's generator when it starts.
+    """
+    (batch,) = plain_batches(job, plain_train_images(job), [range(count)], None)
+    inputs = normalize(batch.inputs, job.preprocessing)
+    return inputs.contiguous(memory_format=torch.channels_last), batch.labels
 
 
 @contextmanager
 def undisturbed(classifier: Classifier) -> Iterator[None]:
     """Leave a network as it was: weights, buffers, gradients, modes, and what is drawn next."""
-    tensors = dict([*classifier.named_parameters(), *classifier.named_buffers()])
-    before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    before = copies(tensors_of(classifier))
     gradients = [(p, p.requires_grad, p.grad) for p in classifier.parameters()]
     modes = [(module, module.training) for module in classifier.modules()]
     device = next(classifier.parameters()).device
@@ -219,17 +226,11 @@ def undisturbed(classifier: Classifier) -> Iterator[None]:
         try:
             yield
         finally:
-            with torch.no_grad():
-                for name, tensor in before.items():
-                    tensors[name].copy_(tensor)
+            write_back(tensors_of(classifier), before)
             for parameter, required, gradient in gradients:
                 parameter.requires_grad_(required).grad = gradient
             for module, training in modes:
                 module.training = training
-
-
-def _columns(loaded: Sequence[tuple[int, Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
-    return [image for _, image, _ in loaded], [label for _, _, label in loaded]
 
 
 def _mean_loss(job: Job, images: Tensor, labels: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ import torch
 
 from tlf.data.inspection.inspect import Events
 from tlf.errors import TlfError
-from tlf.recipe.plan import Plan
 from tlf.simulator.costs import busy_seconds, pass_seconds, undisturbed
 from tlf.simulator.lane import Lane
 from tlf.simulator.rates import kind_of
@@ -47,7 +46,6 @@ class Timed:
 class Fitted:
     """A job whose steps are short enough, or as short as they get."""
 
-    plan: Plan
     job: Job
     """With the images of the page; a step trains on all of its train images, at most."""
     batches: tuple[int, ...]
@@ -57,20 +55,19 @@ class Fitted:
     """What was chosen, and why."""
 
 
-def fitted(plan: Plan, job: Job) -> Generator[Events, None, Fitted]:
+def fitted(job: Job) -> Generator[Events, None, Fitted]:
     """The largest batch whose steps are short enough; where two images take too long, they are
     smaller, if the recipe gives no size and the network takes another one.
 
     Parameters:
-        plan: the plan of the job.
         job: the job, with as many images as the page may have.
     """
-    shrinks = plan.recipe.transforms.size is None
-    found = first = _fitted(plan, job, shrinks=shrinks)
+    shrinks = job.recipe.transforms.size is None
+    found = first = _fitted(job, shrinks=shrinks)
     while shrinks and found.timed.whole > LIMIT:
         smaller = yield from _smaller(found)
         shrinks = smaller is not None
-        found = smaller or _fitted(plan, found.job, shrinks=False)
+        found = smaller or _fitted(found.job, shrinks=False)
     notes = (_size_note(first, found), _batch_note(found))
     return replace(found, notes=tuple(filter(None, notes)))
 
@@ -81,21 +78,21 @@ def timed_step(job: Job, batch: int, optimizer: str) -> Timed:
     lr = {"head": 1e-4, "backbone": 1e-4}
     settings = Settings(stages, lr, None, optimizer, batch, seed=job.recipe.seed)
     with undisturbed(job.classifier):
-        lane = Lane(lambda *_: job, job.recipe.phases[0], settings, {})
+        lane = Lane(lambda *_: job, job.recipe.phases[0], settings, {}, torch.get_num_threads())
         began = busy_seconds(job)
         record = lane.make_step()
         whole = busy_seconds(job) - began
     return Timed(record.seconds or 0.0, whole)
 
 
-def _fitted(plan: Plan, job: Job, *, shrinks: bool) -> Fitted:
+def _fitted(job: Job, *, shrinks: bool) -> Fitted:
     """The batch sizes whose steps are short enough, or the smallest.
 
     ``shrinks``: whether images may get smaller. Then no step is made where a pass alone shows that
     it takes far too long.
     """
     batches, timed = _largest_batch(job, shrinks=shrinks)
-    return Fitted(plan, first_images(job, batches[-1]), batches, timed, ())
+    return Fitted(first_images(job, batches[-1]), batches, timed, ())
 
 
 def _largest_batch(job: Job, *, shrinks: bool) -> tuple[tuple[int, ...], Timed]:
@@ -129,7 +126,7 @@ def _timed(job: Job, batch: int, optimizer: str) -> Timed:
 
 def _smaller(found: Fitted) -> Generator[Events, None, Fitted | None]:
     """The same with smaller images; None where the network takes none."""
-    plan, preprocessing = found.plan, found.job.preprocessing
+    plan, preprocessing = found.job.plan, found.job.preprocessing
     side = preprocessing.size * sqrt(LIMIT / found.timed.whole)
     for size in (max(-(-LEAST // unit), int(side // unit)) * unit for unit in _UNITS):
         if size >= preprocessing.size:
@@ -141,7 +138,7 @@ def _smaller(found: Fitted) -> Generator[Events, None, Fitted | None]:
             opened = open_job(smaller, found.job.accelerator)
         except TlfError:  # the network takes no images of this size
             continue
-        return _fitted(smaller, (yield from sampled(opened)), shrinks=True)
+        return _fitted((yield from sampled(opened)), shrinks=True)
     return None
 
 

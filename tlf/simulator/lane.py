@@ -45,6 +45,7 @@ class Lane:
         phase: Phase,
         settings: Settings,
         partial: Mapping[str, frozenset[str]],
+        threads: int,
     ) -> None:
         """Open the network.
 
@@ -53,11 +54,13 @@ class Lane:
             phase: the phase of the recipe that settings take the place of.
             settings: what to begin with.
             partial: id of a preset → the parameters that it freezes.
+            threads: threads of the CPU that its steps are computed on.
 
         Raises:
             TlfError: nothing can train with these settings.
         """
         self._open_job, self._phase, self._partial = open_job, phase, partial
+        self._threads = threads
         self._open(settings)
 
     def start(self) -> StepRecord:
@@ -104,7 +107,7 @@ class Lane:
 
     def _open(self, settings: Settings) -> None:
         job = self._open_job(settings.weights, settings.seed)
-        network = open_network(job, self._phase, self._partial)
+        network = open_network(job, self._phase, self._partial, self._threads)
         segment = network.segment(settings, None)
         self.network = network
         self._begin(settings, segment)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tlf.model import Classifier, normalisation_modules, parameter_count
-from tlf.simulator.rates import Stretch, rates_for, stretches
+from tlf.simulator.rates import PhaseSegment, phase_segments, rates_for
 from tlf.simulator.scene import Preset
 from tlf.simulator.settings import FROZEN, RANDOM, TRAINABLE, Settings
 from tlf.training.job import Job
@@ -57,7 +57,7 @@ def presets(
         initialisations: the weights to choose from, first those of the recipe.
         naive: whether naive freezing differs from freezing in this network.
     """
-    known = stretches(job)
+    known = phase_segments(job)
     ideas = _with_phases(_different(_of_network(job.classifier)), known)
     ideas += _on_frozen(ideas[0], naive=naive, random=RANDOM in initialisations[1:])
     kept = sorted(ideas, key=lambda idea: _KEPT.index(idea.group or idea.id))[:MOST]
@@ -110,35 +110,37 @@ def _different(ideas: Iterator[Idea]) -> list[Idea]:
     return [*found.values()]
 
 
-def _with_phases(ideas: Sequence[Idea], known: Sequence[Stretch]) -> list[Idea]:
+def _with_phases(ideas: Sequence[Idea], known: Sequence[PhaseSegment]) -> list[Idea]:
     """The same ideas, with what the recipe's phases freeze: what is new, or the phase's name."""
     found = {idea.frozen: idea for idea in ideas}
-    for stretch in known:
-        same = found.get(stretch.frozen) or _of_phase(stretch, len(found))
-        names = dict.fromkeys((*same.phases, *([] if same.group else [stretch.phase.name])))
-        found[stretch.frozen] = replace(same, phases=tuple(names))
+    for segment in known:
+        same = found.get(segment.frozen) or _of_phase(segment, len(found))
+        names = dict.fromkeys((*same.phases, *([] if same.group else [segment.phase.name])))
+        found[segment.frozen] = replace(same, phases=tuple(names))
     return [*found.values()]
 
 
-def _of_phase(stretch: Stretch, number: int) -> Idea:
-    name, id = stretch.phase.name, f"phase{stretch.number}"
-    if stretch.epoch == 0:
+def _of_phase(segment: PhaseSegment, number: int) -> Idea:
+    name, id = segment.phase.name, f"phase{segment.number}"
+    if segment.epoch == 0:
         text = f"What the phase {name} of the recipe freezes at its start."
-        return Idea(id, f"Phase {_short(name)}", text, stretch.frozen, group="begins")
-    if stretch.epoch is None:
+        return Idea(id, f"Phase {_short(name)}", text, segment.frozen, group="begins")
+    if segment.epoch is None:
         text = f"What the phase {name} of the recipe may freeze later, as its results decide."
         title, id = f"{_short(name)}, later", f"{id}-later{number}"
     else:
-        text = f"What the phase {name} of the recipe freezes from epoch {stretch.epoch + 1} on."
-        title, id = f"{_short(name)}, epoch {stretch.epoch + 1}", f"{id}-epoch{stretch.epoch + 1}"
-    return Idea(id, title, text, stretch.frozen, group="later")
+        text = f"What the phase {name} of the recipe freezes from epoch {segment.epoch + 1} on."
+        title, id = f"{_short(name)}, epoch {segment.epoch + 1}", f"{id}-epoch{segment.epoch + 1}"
+    return Idea(id, title, text, segment.frozen, group="later")
 
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def _preset(job: Job, idea: Idea, batch: int, weights: str, known: Sequence[Stretch]) -> Preset:
+def _preset(
+    job: Job, idea: Idea, batch: int, weights: str, known: Sequence[PhaseSegment]
+) -> Preset:
     classifier = job.classifier
     states, trains, learning = {}, {}, []
     for stage, names in parts(classifier).items():

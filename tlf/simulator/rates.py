@@ -16,7 +16,7 @@ pretrained must move less than what is new. Source: the ratio of Caffe's example
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PhaseSegment:
     """Epochs of a phase of the recipe in which the same parameters are frozen."""
 
     phase: Phase
@@ -39,25 +39,25 @@ class Rates:
     """Where they come from: one sentence."""
 
 
-def stretches(job: Job) -> tuple[Stretch, ...]:
+def phase_segments(job: Job) -> tuple[PhaseSegment, ...]:
     """What the phases of the recipe freeze, as far as it is known before they train."""
     return tuple(
-        stretch
+        segment
         for number, phase in enumerate(job.recipe.phases, 1)
-        for stretch in _of_phase(job, phase, number)
+        for segment in _of_phase(job, phase, number)
     )
 
 
-def _of_phase(job: Job, phase: Phase, number: int) -> Iterator[Stretch]:
+def _of_phase(job: Job, phase: Phase, number: int) -> Iterator[PhaseSegment]:
     foreseen = foreseen_segments(job.plan, job.classifier, phase)
     for frozen, epochs in foreseen.certain.items():
-        yield Stretch(phase, number, epochs[0], frozen)
+        yield PhaseSegment(phase, number, epochs[0], frozen)
     later = (foreseen.possible or frozenset()) - foreseen.certain.keys()
     for frozen in sorted(later, key=lambda names: (-len(names), sorted(names))):
-        yield Stretch(phase, number, None, frozen)
+        yield PhaseSegment(phase, number, None, frozen)
 
 
-def rates_for(job: Job, trained: frozenset[str], known: Sequence[Stretch]) -> Rates:
+def rates_for(job: Job, trained: frozenset[str], known: Sequence[PhaseSegment]) -> Rates:
     """The rates of the phase that trains these parameters, and the fewest others.
 
     Where the recipe trains less, the head has the rate of the first phase that trains it, and the
@@ -66,9 +66,9 @@ def rates_for(job: Job, trained: frozenset[str], known: Sequence[Stretch]) -> Ra
     """
     classifier, recipe, catalogue = job.classifier, job.recipe, job.plan.plugins.catalogue
     every = frozenset((*classifier.backbone_names, *classifier.head_names))
-    able = [stretch for stretch in known if trained.isdisjoint(stretch.frozen)]
-    nearest = min(able, key=lambda stretch: len(every - stretch.frozen), default=None)
-    heads = [stretch for stretch in known if not stretch.frozen.issuperset(classifier.head_names)]
+    able = [segment for segment in known if trained.isdisjoint(segment.frozen)]
+    nearest = min(able, key=lambda segment: len(every - segment.frozen), default=None)
+    heads = [segment for segment in known if not segment.frozen.issuperset(classifier.head_names)]
     head = nearest or next(iter(heads), known[0])
     kind = kind_of(catalogue, recipe, head.phase)
     others = [s for s in known if kind_of(catalogue, recipe, s.phase) == kind]
@@ -105,8 +105,8 @@ def optimizers(recipe: Recipe, catalogue: Catalogue) -> dict[str, Optimizer]:
     return found
 
 
-def _trains_backbone(classifier: Classifier, stretch: Stretch) -> bool:
-    return not stretch.frozen.issuperset(classifier.backbone_names)
+def _trains_backbone(classifier: Classifier, segment: PhaseSegment) -> bool:
+    return not segment.frozen.issuperset(classifier.backbone_names)
 
 
 def _head_rate(phase: Phase) -> float:

@@ -15,14 +15,13 @@ from tlf.cache.store import readable_size
 from tlf.data.inspection.inspect import Events
 from tlf.errors import DataError, TlfError
 from tlf.events import Notice, Prepared
-from tlf.runtime.files import write_whole
 from tlf.simulator.costs import Costs
 from tlf.simulator.messages import scene_as_json
 from tlf.simulator.page import simulator_page
-from tlf.simulator.page.compact import compact, shortened
+from tlf.simulator.page.compact import compact, rounded
 from tlf.simulator.records import StepRecord
 from tlf.simulator.scene import Preset, Scene, SceneImage
-from tlf.simulator.sentences import sentences
+from tlf.simulator.sentences import told
 from tlf.simulator.simulation import Simulation
 
 STEPS = 12
@@ -148,20 +147,15 @@ def _last_part(word: str) -> str:
     return _FOLDERS.sub("", word)
 
 
-def told(scene: Scene, record: StepRecord, before: StepRecord | None) -> StepRecord:
-    """A record with its sentences."""
-    return replace(record, sentences=sentences(scene, record, before))
-
-
 def write_recording(recordings: Recordings, path: Path) -> tuple[str, ...]:
-    """Write the recorded page, whole or not at all. A file of that name is replaced.
+    """Write the recorded page.
 
     Returns:
         What was left out to keep the page below ``MOST_BYTES``, one sentence each.
 
     Raises:
         DataError: it would be larger, even without any picture.
-        UnwritableError: the file cannot be written.
+        OSError: the file cannot be written.
     """
     notes: tuple[str, ...] = ()
     html = recorded_page(recordings)
@@ -178,7 +172,7 @@ def write_recording(recordings: Recordings, path: Path) -> tuple[str, ...]:
             f"{readable_size(size)} for {len(scene.classes):,} classes and {len(scene.stages)} "
             f"stages; open the live page: {recordings.command}"
         )
-    write_whole(path, html)
+    path.write_text(html, encoding="utf-8")
     return notes
 
 
@@ -189,7 +183,7 @@ def recorded_page(recordings: Recordings) -> str:
         recordings.command,
         {
             "command": recordings.command,
-            "costs": {one.preset.id: shortened(asdict(one.costs)) for one in recordings.presets},
+            "costs": {one.preset.id: rounded(asdict(one.costs)) for one in recordings.presets},
             **compact(
                 {one.preset.id: one.records for one in recordings.presets},
                 [stage.name for stage in recordings.scene.stages],

@@ -45,7 +45,7 @@ def sampled(job: Job) -> Generator[Events, None, Job]:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class HeldPixels:
     """Decoded images, each a copy: a transform may write into the one that it is given."""
 
     images: tuple[Tensor, ...]
@@ -67,7 +67,7 @@ def first_images(job: Job, count: int) -> Job:
 def _decoded(splits: Splits, pixels: Mapping[str, Pixels]) -> Mapping[str, Pixels]:
     """The images of both splits, decoded."""
     both = {"train": splits.train, "eval": splits.eval}
-    held = {n: Decoded(tuple(map(pixels[n], range(len(split))))) for n, split in both.items()}
+    held = {n: HeldPixels(tuple(map(pixels[n], range(len(split))))) for n, split in both.items()}
     return {**pixels, **held}
 
 

@@ -1,6 +1,7 @@
 """What a step did, in sentences. All of it is read off the numbers of the step's record."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import floor, log10
 
 from tlf.simulator.records import StageRecord, StepRecord
@@ -36,6 +37,11 @@ def sentences(scene: Scene, record: StepRecord, before: StepRecord | None) -> tu
         found += [_stuck(record), _passed(record), _stopped(record), _unseen(scene, record, before)]
         found += [_unchanged(record)]
     return tuple(sentence for sentence in found if sentence)[:MOST]
+
+
+def told(scene: Scene, record: StepRecord, before: StepRecord | None) -> StepRecord:
+    """A record with its sentences."""
+    return replace(record, sentences=sentences(scene, record, before))
 
 
 def _broken(broken: str, record: StepRecord) -> tuple[str, ...]:
@@ -90,9 +96,8 @@ def _stops(record: StepRecord) -> str:
 
 
 def _random(record: StepRecord) -> str:
-    if record.settings.weights != RANDOM:
-        return ""
-    return "The weights are random: the network has learned nothing before."
+    text = "The weights are random: the network has learned nothing before."
+    return text if record.settings.weights == RANDOM else ""
 
 
 def _kept(record: StepRecord) -> str:
@@ -231,8 +236,7 @@ def _below(record: StepRecord) -> list[str]:
 
 def _between(record: StepRecord) -> tuple[list[str], str]:
     """The frozen stages above the lowest one that trains, and that one."""
-    names = [*record.stages]
-    below = len(_below(record))
+    names, below = [*record.stages], len(_below(record))
     if below == len(names):
         return [], ""
     return [name for name in names[below:] if not record.stages[name].trains], names[below]

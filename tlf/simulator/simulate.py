@@ -2,11 +2,12 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.errors import UnwritableError, require
+from tlf.errors import require
 from tlf.events import Notice, SimulatorStarted
 from tlf.recipe.plan import Plan, RecipeLike, plan_of
 from tlf.runtime.files import check_page_name, writing, written_whole
@@ -57,16 +58,16 @@ def simulate(
 def _saved(plan: Plan, command: str, path: Path) -> Iterator["Events"]:
     """Record the presets and write their page."""
     check_page_name(path)
-    # First: a page that cannot be written is not recorded.
-    with writing(path), written_whole(path) as file:
+    with ExitStack() as exits:
+        with writing(path):  # first: a page that cannot be written is not recorded
+            file = exits.enter_context(written_whole(path))
         yield OPENING
         from tlf.simulator.recording import record, write_recording
         from tlf.simulator.simulation import open_simulation
 
         simulation = yield from open_simulation(plan)
         recordings = yield from record(simulation, command)
-        try:
+        with writing(path):
             notes = write_recording(recordings, file)
-        except UnwritableError as error:  # it names the temporary file
-            raise UnwritableError(str(error).replace(str(file), str(path))) from error
+            exits.close()
     yield from map(Notice, notes)

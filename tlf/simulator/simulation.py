@@ -1,31 +1,27 @@
 """Open a recipe for the page: its few images, its scene, lanes, and what their steps cost."""
 
-import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from accelerate import Accelerator
 
 from tlf.components import Backbone, Optimizer
 from tlf.data.inspection.inspect import Events
-from tlf.errors import RunError, TlfError
+from tlf.errors import TlfError
 from tlf.events import Prepared
-from tlf.plugins.attribution import blame_packages
-from tlf.recipe.plan import Plan, RecipeLike, plan_of
-from tlf.runtime.cores import processes, usable_cores
-from tlf.runtime.devices import on_threads, start_accelerator
+from tlf.recipe.plan import RecipeLike, plan_of, with_splits
+from tlf.runtime.cores import check_alone, usable_cores
+from tlf.runtime.devices import start_accelerator
 from tlf.simulator import costs
+from tlf.simulator.build_scene import scene_of
 from tlf.simulator.costs import Costs
 from tlf.simulator.fit import fitted, timed_step
 from tlf.simulator.lane import Lane
-from tlf.simulator.network.opened import frozen_by
+from tlf.simulator.network.opened import computing, frozen_by
 from tlf.simulator.presets import presets
 from tlf.simulator.rates import optimizers
 from tlf.simulator.sample import sampled
 from tlf.simulator.scene import Scene
-from tlf.simulator.scenery import scene_of
 from tlf.simulator.settings import PRETRAINED, RANDOM, Settings, trained
 from tlf.training.job import Job, kernels_of, open_job
 
@@ -37,11 +33,9 @@ FIXED = ("workers=0", "compile=false", "cache.mode=off", "calibration=eval")
 class Simulation:
     """A recipe, opened for the page."""
 
-    plan: Plan
     job: Job
     """Its images are those of the page. Its network is only measured: no lane trains it."""
     scene: Scene
-    accelerator: Accelerator = field(repr=False)
     threads: int
     """Threads of the CPU that steps are computed on: one core is left for the page."""
     _measured: dict[object, tuple[int, float]] = field(default_factory=dict, repr=False)
@@ -50,15 +44,16 @@ class Simulation:
 
     def lane(self, settings: Settings) -> Lane:
         """A lane with these settings, before its first step."""
-        return Lane(self._open_job, self.plan.recipe.phases[0], settings, self._partial)
+        phase = self.job.recipe.phases[0]
+        return Lane(self._open_job, phase, settings, self._partial, self.threads)
 
     def costs(self, settings: Settings) -> Costs:
         """What a step with these settings costs. No lane is touched."""
         frozen = frozen_by(settings, self.job.classifier, self._partial)
         key = frozen, settings.naive, settings.optimizer, settings.batch
         if key not in self._costs:
-            with _computing(self.job, self.threads):
-                self._costs[key] = self._priced(settings, frozen)
+            with computing(self.job, self.threads):
+                self._costs[key] = self._costs_of(settings, frozen)
         return self._costs[key]
 
     @property
@@ -66,9 +61,9 @@ class Simulation:
         """Id of a preset → the parameters that it freezes."""
         return {preset.id: preset.frozen for preset in self.scene.presets}
 
-    def _priced(self, settings: Settings, frozen: frozenset[str]) -> Costs:
+    def _costs_of(self, settings: Settings, frozen: frozenset[str]) -> Costs:
         scene, batch = self.scene, settings.batch
-        optimizer = _optimizer(self.plan, settings.optimizer)
+        optimizer = _optimizer(self.job, settings.optimizer)
         place = None if settings.naive else costs.partition_of(self.job, frozen, batch)
         names = [stage.name for stage in scene.stages]
         once = names[: names.index(place.stage) + 1] if place else ()
@@ -77,8 +72,8 @@ class Simulation:
         memory, seconds = self._of_everything(settings.optimizer, batch)
         return Costs(
             computed_once=place.name if place else None,
-            multiply_adds=costs.work(scene.stages, trains, once),
-            everything=costs.work(scene.stages, everything),
+            multiply_adds=costs.step_multiply_adds(scene.stages, trains, once),
+            everything=costs.step_multiply_adds(scene.stages, everything),
             memory=costs.held_bytes(self.job, frozen, optimizer, batch, naive=settings.naive),
             memory_everything=memory,
             seconds_everything=seconds,
@@ -86,14 +81,16 @@ class Simulation:
 
     def _of_everything(self, kind: str, batch: int) -> tuple[int, float]:
         if (kind, batch) not in self._measured:
-            memory = costs.held_bytes(self.job, frozenset(), _optimizer(self.plan, kind), batch)
-            seconds = timed_step(self.job, batch, kind).seconds
+            memory = costs.held_bytes(self.job, frozenset(), _optimizer(self.job, kind), batch)
+            # The first step after another one touches new memory, which takes time of its own.
+            seconds = min(timed_step(self.job, batch, kind).seconds for _ in range(2))
             self._measured[kind, batch] = memory, seconds
         return self._measured[kind, batch]
 
     def _open_job(self, weights: str, seed: int) -> Job:
         """A job with a network of its own, and the images of the page."""
-        return _own_job(self.plan, self.job, weights, seed)
+        with computing(self.job, self.threads):
+            return _own_job(self.job, weights, seed)
 
 
 def open_simulation(
@@ -105,47 +102,26 @@ def open_simulation(
         RunError: several processes were started.
         TlfError: anything else that would stop a run before it trains.
     """
-    _check_alone()
-    plan = plan_of(recipe, [*overrides, *FIXED])
+    check_alone("the simulator")
+    plan = with_splits(plan_of(recipe, [*overrides, *FIXED]))
     kernels_of(plan.recipe).reserve()
     accelerator = start_accelerator(plan.recipe.precision)
     threads = min(torch.get_num_threads(), max(1, usable_cores() - 1))
-    whole = open_job(plan, accelerator)
-    job = yield from sampled(whole)
-    plan = replace(plan, splits=whole.splits)
+    job = yield from sampled(open_job(plan, accelerator))
     yield Prepared("measuring steps", 0, 1)
-    with _computing(job, threads):
-        found = yield from fitted(plan, job)
+    with computing(job, threads):
+        found = yield from fitted(job)
         job = found.job
-        weights = _initialisations(found.plan, job)
+        weights = _initialisations(job)
         offered = presets(job, found.batches[-1], weights, naive=costs.naive_differs(job))
         forward = costs.forward_work(job)
         scene = scene_of(job, offered, found.batches, weights, forward, found.notes)
-    return Simulation(found.plan, job, scene, accelerator, threads)
+    return Simulation(job, scene, threads)
 
 
-def _check_alone() -> None:
-    # With accelerate launch on a CPU, only one of the processes is started.
-    launched = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
-    if processes() > 1 or (launched and "WORLD_SIZE" not in os.environ):
-        count = processes() if processes() > 1 else "more"
-        raise RunError(
-            f"the simulator must run in one process, got {count}; start it without a launcher: "
-            "tlf simulate RECIPE"
-        )
-
-
-@contextmanager
-def _computing(job: Job, threads: int) -> Iterator[None]:
-    """Compute as steps are computed, with errors that name plugins."""
-    kernels = kernels_of(job.recipe).used_on(job.accelerator.device)
-    with on_threads(threads), kernels, blame_packages(job.plan.plugins.packages):
-        yield
-
-
-def _own_job(plan: Plan, images: Job, weights: str, seed: int) -> Job:
+def _own_job(images: Job, weights: str, seed: int) -> Job:
     """A job with a network of its own, and the images of another one."""
-    recipe = replace(plan.recipe, seed=seed)
+    recipe = replace(images.recipe, seed=seed)
     if weights == RANDOM:
         # Weights in a file may say how images are prepared: the others get the same images.
         size, resize = images.preprocessing.size, images.preprocessing.resize
@@ -155,7 +131,7 @@ def _own_job(plan: Plan, images: Job, weights: str, seed: int) -> Job:
             backbone=_random(recipe.backbone),
             transforms=replace(recipe.transforms, size=size, resize=resize),
         )
-    job = open_job(replace(plan, recipe=recipe), images.accelerator)
+    job = open_job(replace(images.plan, recipe=recipe), images.accelerator)
     return replace(
         job, splits=images.splits, pixels=images.pixels, preprocessing=images.preprocessing
     )
@@ -168,20 +144,21 @@ def _random(backbone: Backbone) -> Backbone:
     return drawn
 
 
-def _initialisations(plan: Plan, job: Job) -> tuple[str, ...]:
+def _initialisations(job: Job) -> tuple[str, ...]:
     """The weights to choose from, first those of the recipe."""
-    backbone, catalogue = plan.recipe.backbone, plan.plugins.catalogue
+    recipe, catalogue = job.recipe, job.plan.plugins.catalogue
+    backbone = recipe.backbone
     if not hasattr(backbone, "weights"):
         return (PRETRAINED,)
-    if backbone.weights == "none" and plan.recipe.start_from is None:
+    if backbone.weights == "none" and recipe.start_from is None:
         return (RANDOM,)
     if catalogue.offer(backbone).plugin.name != "tlf":
         try:  # ``none`` need not mean anything to it
-            _own_job(plan, job, RANDOM, plan.recipe.seed)
+            _own_job(job, RANDOM, recipe.seed)
         except TlfError:
             return (PRETRAINED,)
     return (PRETRAINED, RANDOM)
 
 
-def _optimizer(plan: Plan, kind: str) -> Optimizer:
-    return optimizers(plan.recipe, plan.plugins.catalogue)[kind]
+def _optimizer(job: Job, kind: str) -> Optimizer:
+    return optimizers(job.recipe, job.plan.plugins.catalogue)[kind]

@@ -137,7 +137,7 @@ def test_no_backbone_and_too_few_images_are_errors(folder, tmp_path):
 
 
 def test_a_study_is_one_process(monkeypatch, folder):
-    monkeypatch.setattr(module, "processes", lambda: 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(RunError, match="must be one process, got 2"):
         list(probe(folder))
 

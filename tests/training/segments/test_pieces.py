@@ -1,19 +1,24 @@
 """``accumulate = "auto"``: the fewest pieces that fit, and nothing else changes."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from weakref import ref
 
 import pytest
 import torch
 
 from small import write_recipe
 from tensors import same
-from tlf.errors import RecipeError, TrainingError
+from tlf.errors import PluginError, RecipeError, TrainingError
 from tlf.events import Notice
 from tlf.recipe.plan import read_plan
 from tlf.runs.record import opened
 from tlf.runs.run import run
 from tlf.runtime import memory
+from tlf.runtime.kernels import Kernels
+from tlf.training.ema import Ema
+from tlf.training.job import kernels_of
 from tlf.training.segments import pieces
 from tlf.training.segments.pieces import fit_pieces
 
@@ -121,6 +126,46 @@ def test_another_error_is_not_taken_for_too_little_memory(job, limited, monkeypa
 
     monkeypatch.setattr(pieces, "_step", broken)
     with pytest.raises(RuntimeError, match="a bug"):
+        result(fit_pieces(job))
+
+
+def test_a_step_of_the_trial_holds_what_a_step_of_the_run_does(job, monkeypatch):
+    """The averages of the phase; and it is computed with the kernels of the recipe."""
+    made, kernels, loss = [], [], pieces._loss
+
+    class Watched(Ema):
+        def __init__(self, *options, **more):
+            super().__init__(*options, **more)
+            made.append(ref(self))
+
+    @contextmanager
+    def used_on(own, device):
+        kernels.append(own)
+        yield
+        kernels.remove(own)
+
+    def held(*args):
+        (average,) = made
+        assert {*average().tensors} == {name for name, _ in job.classifier.named_parameters()}
+        assert kernels == [kernels_of(job.recipe)]
+        return loss(*args)
+
+    monkeypatch.setattr(pieces, "Ema", Watched)
+    monkeypatch.setattr(Kernels, "used_on", used_on)
+    monkeypatch.setattr(pieces, "_loss", held)
+    (phase,) = job.recipe.phases
+    recipe = replace(job.recipe, phases=(replace(phase, ema=0.9),))
+    averaged = replace(job, plan=replace(job.plan, recipe=recipe))
+    assert result(fit_pieces(averaged))[0].pieces == 1
+    assert [average() for average in made] == [None]
+
+
+def test_an_optimizer_that_cannot_be_built_is_named(job, monkeypatch):
+    def broken(*_):
+        raise ValueError("it is tired")
+
+    monkeypatch.setattr(pieces, "build_optimizer", broken)
+    with pytest.raises(PluginError, match=r"^'sgd' .*it is tired"):
         result(fit_pieces(job))
 
 

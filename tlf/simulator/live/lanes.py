@@ -9,8 +9,8 @@ from typing import Any
 
 from tlf.simulator.lane import Lane
 from tlf.simulator.messages import costs_as_json, record_as_json
-from tlf.simulator.recording import told
 from tlf.simulator.records import StepRecord
+from tlf.simulator.sentences import told
 from tlf.simulator.settings import Settings
 from tlf.simulator.simulation import Simulation
 
@@ -30,10 +30,10 @@ class Lanes:
         self._lanes: list[Lane] = []
         self._records: list[StepRecord] = []
         """The last one of each."""
-        self.whole = True
+        self.intact = True
         """Whether what was done last has come to its end. After an error, nobody knows what a lane
         holds: then all are opened anew."""
-        self._priced: list[Settings | None] = []
+        self._counted: list[Settings | None] = []
         """Of each lane, the settings whose costs were told."""
 
     def change(self, wanted: Sequence[Settings]) -> Iterator[Event]:
@@ -42,34 +42,42 @@ class Lanes:
         Raises:
             Exception: a network cannot be built. Settings and steps are as before.
         """
-        kept = self._lanes[: len(wanted)] if self.whole else []
-        self.whole = False
+        kept = self._lanes[: len(wanted)] if self.intact else []
+        self.intact = False
         started: dict[int, StepRecord] = {}
         for index, (lane, settings) in enumerate(zip(kept, wanted, strict=False)):
-            if lane.settings != settings and (record := lane.change(settings)):
+            if lane.settings == settings:
+                continue
+            record = lane.change(settings)
+            # Before its first step, a lane tells of the settings that it has.
+            if record is None and not lane.step:
+                record = lane.start()
+            if record is not None:
                 started[index] = record
         added = [self._simulation.lane(settings) for settings in wanted[len(kept) :]]
-        removed = len(self._lanes) > len(wanted)
-        self._lanes, self.settings = [*kept, *added], wanted
-        self._priced = self._priced[: len(wanted)]
-        if added or started:
-            yield self._begun(started)
+        lanes, removed = [*kept, *added], len(self._lanes) > len(wanted)
+        # It starts lanes, which may fail: then all is as before.
+        begun = self._begun(lanes, started) if added or started else None
+        self._lanes, self.settings = lanes, wanted
+        self._counted = [*self._counted, None, None][: len(wanted)]
+        if begun:
+            yield begun
         elif removed:
             yield {"kind": "removed", "left": len(wanted)}
-        self.whole = True
+        self.intact = True
 
     def reset(self) -> Iterator[Event]:
         """Go back to the state before the first step."""
-        if not self.whole:
+        if not self.intact:
             yield from self.change(self.settings)
             return
-        self.whole = False
-        yield self._begun({})
-        self.whole = True
+        self.intact = False
+        yield self._begun(self._lanes, {})
+        self.intact = True
 
     def make_step(self) -> Iterator[Event]:
         """Make a step in each lane."""
-        self.whole = False
+        self.intact = False
         for index, lane in enumerate(self._lanes):
             record = self._records[index] = told(
                 self._simulation.scene, lane.make_step(), self._records[index]
@@ -77,26 +85,25 @@ class Lanes:
             self.broken = self.broken or record.broken
             yield {"kind": "stepped", "lane": index, "record": record_as_json(record)}
         self.step += 1
-        self.whole = True
+        self.intact = True
 
-    def unpriced(self) -> int | None:
+    def uncounted(self) -> int | None:
         """A lane whose costs were not told since its settings have changed."""
-        pairs = enumerate(zip(self.settings, self._priced, strict=True))
+        pairs = enumerate(zip(self.settings, self._counted, strict=True))
         return next((index for index, (now, told) in pairs if now != told), None)
 
-    def price(self, lane: int) -> Iterator[Event]:
+    def count_costs(self, lane: int) -> Iterator[Event]:
         """Compute what the steps of a lane cost. The event says of which settings: until it is
         told, a person may have chosen others.
         """
-        settings = self._priced[lane] = self.settings[lane]
+        settings = self._counted[lane] = self.settings[lane]
         costs = costs_as_json(self._simulation.costs(settings), settings)
         yield {"kind": "costs", "lane": lane, "costs": costs}
 
-    def _begun(self, started: Mapping[int, StepRecord]) -> Event:
+    def _begun(self, lanes: Sequence[Lane], started: Mapping[int, StepRecord]) -> Event:
         """All lanes before their first step; some have started already."""
-        records = [started.get(i) or lane.start() for i, lane in enumerate(self._lanes)]
+        records = [started.get(i) or lane.start() for i, lane in enumerate(lanes)]
         self._records = [told(self._simulation.scene, record, None) for record in records]
         self.step = 0
         self.broken = next((record.broken for record in records if record.broken), None)
-        self._priced = [*self._priced, None, None][: len(records)]
         return {"kind": "begun", "records": [record_as_json(record) for record in self._records]}

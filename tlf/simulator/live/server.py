@@ -81,7 +81,7 @@ def application(worker: Worker, scene: Scene, page: str, token: str) -> ASGIApp:
         Route(f"/{token}/events", follow),
         *(Route(f"/{token}/{n}", obeying(c), methods=["POST"]) for n, c in commands.items()),
     ]
-    handlers = {404: _nowhere, ClientDisconnect: _unheard}
+    handlers = {404: _nowhere, ClientDisconnect: _closed}
     return _guarded(Starlette(routes=routes, exception_handlers=handlers), token)
 
 
@@ -89,8 +89,8 @@ async def _nowhere(_: Request, __: Exception) -> Response:
     return PlainTextResponse(NOWHERE, 404)
 
 
-async def _unheard(_: Request, __: Exception) -> Response:
-    """A tab that is closed while it asks is no error: nobody hears an answer."""
+async def _closed(_: Request, __: Exception) -> Response:
+    """A tab that is closed while it asks is no error: nobody waits for an answer."""
     return Response(status_code=400)
 
 

@@ -40,6 +40,7 @@ def listening(port: int) -> Iterator[socket.socket]:
         RunError: no port can be used.
     """
     last: OSError | None = None
+    advice = PORT
     for number in _tried(port):
         try:
             listener = socket.create_server((ADDRESS, number))
@@ -47,13 +48,14 @@ def listening(port: int) -> Iterator[socket.socket]:
             last = error
             if error.errno != errno.EADDRINUSE:
                 break
+            advice = 0
         else:
             with listener:
                 yield listener
             return
     why = "it is no port" if last is None else os.strerror(last.errno or 0)
     raise RunError(
-        f"--port must be a port that can be used, got {port}: {why}; write --port {PORT}"
+        f"--port must be a port that can be used, got {port}: {why}; write --port {advice}"
     )
 
 
@@ -105,7 +107,7 @@ def _served(
             if open_browser and not webbrowser.open(address):
                 yield Notice("no browser could be opened; open the address yourself")
             # Windows interrupts no endless wait. And a thread whose ``join`` is interrupted counts
-            # as ended in Python 3.11: nobody would wait until tabs have heard of the end.
+            # as ended in Python 3.11: nobody would wait until tabs were told of the end.
             while not ended.wait(0.5):
                 pass
         finally:

@@ -1,5 +1,5 @@
 """How everything is now: what a tab gets that opens, or that comes back. It is made of the same
-events that other tabs have heard.
+events that other tabs were told.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Snapshot:
         self._lanes: list[_Shown] = []
         self._stepping = self._full = False
 
-    def hear(self, event: Mapping[str, Any]) -> str:
+    def add(self, event: Mapping[str, Any]) -> str:
         """Take an event in.
 
         Returns:

@@ -1,7 +1,8 @@
 """The one thread that makes the steps that the tabs ask for.
 
-A tab that asks is answered at once, and hears what happens as events. A step is never interrupted.
-Wishes are granted between two steps: of settings, only the newest; so no queue can grow.
+A tab that asks is answered at once, and is told what happens by events. A step is never
+interrupted. Requests are carried out between two steps: of settings, only the newest; so no queue
+can grow.
 """
 
 import threading
@@ -11,15 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from tlf.errors import TlfError
-from tlf.plugins.attribution import blame_packages
 from tlf.plugins.tracebacks import reason
-from tlf.runtime.devices import on_threads
 from tlf.simulator.live.lanes import Event, Lanes
 from tlf.simulator.live.snapshot import Snapshot
 from tlf.simulator.messages import MOST_STEPS_AT_ONCE, settings_as_json
 from tlf.simulator.settings import Settings
 from tlf.simulator.simulation import Simulation
-from tlf.training.job import kernels_of
 
 MOST_STEPS = 1000
 """Steps until a reset: the record of each is kept."""
@@ -33,7 +31,7 @@ class RefusedError(TlfError):
 
 
 @dataclass
-class _Wishes:
+class _Requests:
     """What was asked for and is not begun yet."""
 
     lanes: Sequence[Settings] | None = None
@@ -54,18 +52,18 @@ class Worker:
         self._lanes = Lanes(simulation)
         self._snapshot = Snapshot()
         for event in self._lanes.change([simulation.scene.presets[0].settings]):
-            self._snapshot.hear(event)
+            self._snapshot.add(event)
         self._thread = threading.Thread(target=self._work, name="tlf simulate", daemon=True)
         self._changed = threading.Condition()
         """Guards the snapshot and all that follows."""
-        self._wishes = _Wishes()
+        self._requested = _Requests()
         self._listeners: list[Listener] = []
         self._stepping = self._ended = False
         self._broken: str | None = None
         """Why no step is made until a reset."""
 
     def start(self) -> None:
-        """Begin to grant wishes."""
+        """Begin to do what is asked for."""
         self._thread.start()
 
     def follow(self, listener: Listener) -> str:
@@ -88,11 +86,11 @@ class Worker:
                 self._listeners.remove(listener)
 
     def change(self, lanes: Sequence[Settings]) -> None:
-        """Use these settings from the next step on. Tabs hear it at once: what a person changes
+        """Use these settings from the next step on. Tabs are told at once: what a person changes
         next begins with them.
         """
         with self._changed:
-            self._wishes.lanes = lanes
+            self._requested.lanes = lanes
             self._tell_settings()
             self._changed.notify()
 
@@ -103,10 +101,10 @@ class Worker:
             RefusedError: the network is broken, or there are too many steps.
         """
         with self._changed:
-            waiting = self._wishes.steps
-            if self._broken and not self._wishes.reset:
+            waiting = self._requested.steps
+            if self._broken and not self._requested.reset:
                 raise RefusedError(self._broken)
-            if self._lanes.step >= MOST_STEPS and not self._wishes.reset:
+            if self._lanes.step >= MOST_STEPS and not self._requested.reset:
                 raise RefusedError(
                     f"the page keeps {MOST_STEPS:,} steps at most, and all are made; reset to make "
                     "new ones"
@@ -115,20 +113,20 @@ class Worker:
                 raise RefusedError(
                     f"at most {MOST_STEPS_AT_ONCE} steps can wait, and {waiting} do; wait, or stop"
                 )
-            self._wishes.steps += count
+            self._requested.steps += count
             self._tell_stepping(on=True)
             self._changed.notify()
 
     def stop(self) -> None:
         """Make no step after the one that is being made."""
         with self._changed:
-            self._wishes.steps = 0
+            self._requested.steps = 0
             self._changed.notify()
 
     def reset(self) -> None:
         """Go back to the state before the first step."""
         with self._changed:
-            self._wishes.steps, self._wishes.reset = 0, True
+            self._requested.steps, self._requested.reset = 0, True
             self._tell_stepping(on=True)
             self._changed.notify()
 
@@ -145,47 +143,44 @@ class Worker:
             self._changed.notify()
 
     def _work(self) -> None:
-        recipe, device = self._simulation.plan.recipe, self._simulation.accelerator.device
-        with on_threads(self._simulation.threads), kernels_of(recipe).used_on(device):
-            while (work := self._next()) is not None:
-                self._do(work)
+        while (work := self._next()) is not None:
+            self._do(work)
 
     def _next(self) -> Work | None:
         """What to do, as soon as there is something; None at the end."""
         with self._changed:
             while not self._ended:
-                if work := self._wished():
+                if work := self._requested_work():
                     self._tell_stepping(on=True)
                     return work
                 self._tell_stepping(on=False)
-                if (lane := self._lanes.unpriced()) is not None:
-                    return partial(self._lanes.price, lane)
+                if (lane := self._lanes.uncounted()) is not None:
+                    return partial(self._lanes.count_costs, lane)
                 self._changed.wait()
             return None
 
-    def _wished(self) -> Work | None:
-        wishes = self._wishes
-        if (lanes := wishes.lanes) is not None:
-            wishes.lanes = None
+    def _requested_work(self) -> Work | None:
+        requested = self._requested
+        if (lanes := requested.lanes) is not None:
+            requested.lanes = None
             if [*lanes] != [*self._lanes.settings]:
                 return partial(self._lanes.change, lanes)
-        if wishes.reset:
-            wishes.reset = False
+        if requested.reset:
+            requested.reset = False
             return self._lanes.reset
-        if wishes.steps and self._lanes.step < MOST_STEPS:
-            wishes.steps -= 1
+        if requested.steps and self._lanes.step < MOST_STEPS:
+            requested.steps -= 1
             return self._lanes.make_step
-        wishes.steps = 0
+        requested.steps = 0
         return None
 
     def _do(self, work: Work) -> None:
         """Do it, and tell what happens. An error ends what was asked for, and not the program."""
         failed = None
         try:
-            with blame_packages(self._simulation.plan.plugins.packages):
-                for event in work():
-                    with self._changed:
-                        self._tell(event)
+            for event in work():
+                with self._changed:
+                    self._tell(event)
         except Exception as error:
             failed = str(error) if isinstance(error, TlfError) else reason(error)
             if not isinstance(error, TlfError):
@@ -197,20 +192,20 @@ class Worker:
     def _judge(self, failed: str | None) -> None:
         """Tell what went wrong, and whether steps can still be made."""
         before = self._broken
-        if self._lanes.whole and not self._lanes.broken:
+        if self._lanes.intact and not self._lanes.broken:
             self._broken = None
         elif failed or not before:  # otherwise the reason is known: costs may be computed since
             why = failed or self._lanes.broken
             self._broken = f"{why}; no further step is made until a reset"
         if self._broken and self._broken != before:
-            self._wishes.steps = 0
+            self._requested.steps = 0
             self._tell({"kind": "failed", "text": self._broken})
         elif failed:
             self._tell({"kind": "failed", "text": failed})
 
     def _tell_settings(self) -> None:
-        """Tell what is wished; after an error, what is kept."""
-        lanes = self._lanes.settings if self._wishes.lanes is None else self._wishes.lanes
+        """Tell what is asked for; after an error, what is kept."""
+        lanes = self._lanes.settings if self._requested.lanes is None else self._requested.lanes
         for index, settings in enumerate(map(settings_as_json, lanes)):
             if self._snapshot.differs(index, settings):
                 self._tell({"kind": "settings", "lane": index, "settings": settings})
@@ -223,6 +218,6 @@ class Worker:
 
     def _tell(self, event: Event) -> None:
         if not self._ended:
-            text = self._snapshot.hear(event)
+            text = self._snapshot.add(event)
             for listener in [*self._listeners]:
                 listener(text)

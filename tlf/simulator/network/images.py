@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from tlf.data.loading import Batch, Images
-from tlf.recipe.schema import Phase
 from tlf.simulator.records import Measured
-from tlf.training.features import eval_images, model_inputs, plain_batches, train_images
+from tlf.training.embeddings import plain_train_images
+from tlf.training.features import eval_images, model_inputs, plain_batches
 from tlf.training.job import Job
 from tlf.training.segments.segment import Segment
 
@@ -18,16 +18,16 @@ SHOWN = 5
 
 
 class Batches:
-    """The images of the page, as a phase augments them."""
+    """The images of the page."""
 
-    def __init__(self, job: Job, phase: Phase) -> None:
-        self._job, self._phase = job, phase
+    def __init__(self, job: Job) -> None:
+        self._job = job
         self._train: dict[int, Batch] = {}
 
     def train(self, size: int) -> Batch:
         """The first images of the train split."""
         if size not in self._train:
-            self._train[size] = self._loaded(train_images(self._job, self._phase), range(size))
+            self._train[size] = self._loaded(plain_train_images(self._job), range(size))
         return self._train[size]
 
     @cached_property

@@ -1,15 +1,16 @@
 """A network that settings are applied to: what freezes in it, and how its steps are made."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from tlf.data.loading import Share
 from tlf.errors import TrainingError
 from tlf.freezing.freeze import freeze
-from tlf.model import Classifier, trains_batchnorm
+from tlf.model import Classifier
 from tlf.plugins.attribution import blame, blame_packages
 from tlf.recipe.schema import Phase
+from tlf.runtime.devices import on_threads
 from tlf.simulator.network.images import Batches
 from tlf.simulator.observe import Tensors, copies, tensors_of
 from tlf.simulator.rates import optimizers
@@ -32,6 +33,8 @@ class Network:
     batches: Batches
     start: Tensors
     """Copies of its tensors before the first step."""
+    threads: int
+    """Threads of the CPU that it is computed on."""
 
     def segment(self, settings: Settings, previous: Segment | None) -> Segment:
         """Freeze the network and build its optimizer, as a run does.
@@ -52,10 +55,9 @@ class Network:
         if not setup.rates:
             raise TrainingError("a stage must train, got all of them frozen; thaw the head")
         setup = replace(setup, image=None)  # the whole network runs in a step: all of it is watched
-        job.accelerator.free_memory()
         with self.computing(), blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
             segment = begin_segment(job.accelerator, job.classifier, setup, previous)
-        self._check_batch(segment, settings)
+        job.accelerator.free_memory()  # it keeps what it has wrapped, and lanes share it
         return segment
 
     def updates(self, settings: Settings, segment: Segment) -> Updates:
@@ -65,13 +67,9 @@ class Network:
         pieces = iter([(self.batches.train(settings.batch), share)])
         return Updates(self.job, self._phase(settings), segment, 0, pieces)
 
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        """Compute as a run does: with its kernels, and with its errors of plugins."""
-        job = self.job
-        kernels = kernels_of(job.recipe).used_on(job.accelerator.device)
-        with blame_packages(job.plan.plugins.packages), kernels:
-            yield
+    def computing(self) -> AbstractContextManager[None]:
+        """Compute with the network."""
+        return computing(self.job, self.threads)
 
     def _phase(self, settings: Settings) -> Phase:
         """The phase with the settings in the place of its own."""
@@ -81,16 +79,13 @@ class Network:
             optimizer=known[settings.optimizer],
         )  # fmt: skip
 
-    def _check_batch(self, segment: Segment, settings: Settings) -> None:
-        """Check that a step can be made with the batch, and leave the network in its modes."""
-        most = len(self.job.splits.train)
-        if not 1 <= settings.batch <= most:
-            raise TrainingError(f"batch must be 1 to {most} images, got {settings.batch}")
-        _set_modes(segment, settings)
-        if settings.batch == 1 and trains_batchnorm(segment.classifier):
-            raise TrainingError(
-                "batch must be at least 2, as BatchNorm trains, got 1; write 2, or freeze its stage"
-            )
+
+@contextmanager
+def computing(job: Job, threads: int) -> Iterator[None]:
+    """Compute on so many threads as a run does: with its kernels, and its errors name plugins."""
+    kernels = kernels_of(job.recipe).used_on(job.accelerator.device)
+    with on_threads(threads), kernels, blame_packages(job.plan.plugins.packages):
+        yield
 
 
 def frozen_by(
@@ -113,10 +108,12 @@ def frozen_by(
     return frozenset(names)
 
 
-def open_network(job: Job, phase: Phase, partial: Mapping[str, frozenset[str]]) -> Network:
+def open_network(
+    job: Job, phase: Phase, partial: Mapping[str, frozenset[str]], threads: int
+) -> Network:
     """The network of a job, as it is before its first step."""
-    still = replace(phase, augment=())
-    return Network(job, still, partial, Batches(job, still), copies(tensors_of(job.classifier)))
+    still, start = replace(phase, augment=()), copies(tensors_of(job.classifier))
+    return Network(job, still, partial, Batches(job), start, threads)
 
 
 def _set_modes(segment: Segment, settings: Settings) -> None:

@@ -35,6 +35,7 @@ def stage_records(
     for stage, names in parts(classifier).items():
         own, old = now[stage], before[stage]
         trained = [name for name in names if name in rates]
+        changes = {name: differing(own[name], old[name]) for name in own}
         output, flow, gradient = (_number(norms.get(stage)) for norms in seen)
         found[stage] = StageRecord(
             trains=_count(own, trained),
@@ -44,9 +45,9 @@ def stage_records(
             gradient=gradient,
             weights=_norm([own[name] for name in names]),
             update=_norm([own[name] - old[name] for name in names]) if trained else None,
-            moved=sum(differing(own[name], old[name]) for name in names),
-            unchanged=not any(differing(own[name], old[name]) for name in own),
-            statistics=_statistics([n for n in own if n in statistics], own, old, start[stage]),
+            moved=sum(changes[name] for name in names),
+            unchanged=not any(changes.values()),
+            statistics=_statistics([n for n in own if n in statistics], own, changes, start[stage]),
             unused=_count(own, [name for name in names if name in segment.unused]),
         )
     return found
@@ -77,7 +78,7 @@ def statistics_names(module: nn.Module) -> dict[str, list[str]]:
 def _statistics(
     names: Sequence[str],
     now: Mapping[str, Tensor],
-    before: Mapping[str, Tensor],
+    changes: Mapping[str, int],
     start: Mapping[str, Tensor],
 ) -> Statistics | None:
     if not names:
@@ -85,7 +86,7 @@ def _statistics(
     first = norm([start[name] for name in names])
     distance = norm([now[name] - start[name] for name in names])
     return Statistics(
-        changed=any(differing(now[name], before[name]) for name in names),
+        changed=any(changes[name] for name in names),
         drift=float(distance / first) if first else None,
     )
 

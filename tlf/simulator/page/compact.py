@@ -42,18 +42,18 @@ def _compact(
     content["stages"] = [[content["stages"][stage][name] for name in columns] for stage in stages]
     if record.filters is not None:
         content["filters"] = pictures.setdefault(record.filters, len(pictures))
-    short: dict[str, Any] = shortened(content)
+    short: dict[str, Any] = rounded(content)
     return short
 
 
-def shortened(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """The same JSON, each number with ``DIGITS`` significant digits.
 
-    >>> shortened({"loss": 0.123456789, "moved": 12345678, "rate": None})
+    >>> rounded({"loss": 0.123456789, "moved": 12345678, "rate": None})
     {'loss': 0.123457, 'moved': 12345678, 'rate': None}
     """
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}")
     if isinstance(value, Mapping):
-        return {key: shortened(one) for key, one in value.items()}
-    return [shortened(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: rounded(one) for key, one in value.items()}
+    return [rounded(one) for one in value] if isinstance(value, list | tuple) else value

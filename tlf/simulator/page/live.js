@@ -9,12 +9,12 @@ export function liveSource() {
   let tell = () => {};
   let events = null;
   let ended = false;
-  // Attempts to reach the program since it was last heard.
+  // Attempts to reach the program since it last answered.
   let failures = 0;
   let sent = Promise.resolve();
 
   const fail = (text) => tell({ kind: "failed", text });
-  const hear = (message) => {
+  const receive = (message) => {
     failures = 0;
     const event = JSON.parse(message.data);
     if (event.ended) {
@@ -34,7 +34,7 @@ export function liveSource() {
     if (ended || document.hidden) return;
     failures = 0;
     events = new EventSource("events");
-    events.onmessage = hear;
+    events.onmessage = receive;
     events.onerror = lose;
   };
   const post = async (name, body) => {

@@ -27,7 +27,7 @@ export function mountNetwork(store, root) {
   };
 
   store.subscribe((_state, change) => {
-    toggles.hear(change);
+    toggles.apply(change);
     changed.add(change.kind);
     if (change.kind === "stepped") stepped.set(change.lane, change.record);
     drawSoon();

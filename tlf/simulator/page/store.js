@@ -1,4 +1,4 @@
-// What the page knows, in one place. Modules read `store.state`, hear of changes through
+// What the page knows, in one place. Modules read `store.state`, are told of changes through
 // `store.subscribe`, and change something only through the actions below.
 
 // Between two steps of "play", so that each can be seen.
@@ -25,7 +25,7 @@ export function createStore(scene, source) {
   };
 
   // Events have the same form from the program and from a recording.
-  const heard = {
+  const handlers = {
     state(event) {
       state.lanes = event.lanes;
       state.stepping = event.stepping;
@@ -74,7 +74,7 @@ export function createStore(scene, source) {
     // Modules subscribe first. Then the source begins to tell.
     connect() {
       source.connect((event) => {
-        heard[event.kind](event);
+        handlers[event.kind](event);
         tell(event);
         playOn();
       });

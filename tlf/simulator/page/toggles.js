@@ -14,12 +14,12 @@ export function createToggles(store) {
     store.change(lane, { stages });
   }
 
-  function hear({ kind, lane }) {
+  function apply({ kind, lane }) {
     if (kind === "state" || kind === "failed") asked.clear();
     const one = kind === "settings" ? asked.get(lane) : null;
     if (!one) return;
     one.answers -= 1;
     if (one.answers === 0) asked.delete(lane);
   }
-  return { settingsOf, toggle, hear };
+  return { settingsOf, toggle, apply };
 }

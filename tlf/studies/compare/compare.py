@@ -18,7 +18,7 @@ from tlf.recipe.plan import RecipeLike
 from tlf.runs.folder import read_provenance
 from tlf.runs.history import read_history
 from tlf.runs.owner import owned, who_runs
-from tlf.runtime.cores import processes
+from tlf.runtime.cores import check_alone
 from tlf.runtime.files import absolute, writing
 from tlf.studies.compare.candidates import Candidate, candidates
 from tlf.studies.compare.compared import Compared, ComparedRecipe
@@ -64,10 +64,7 @@ def compare(
     """
     if seeds < FEWEST:
         raise RunError(f"seeds must be {FEWEST} or more, got {seeds}; five or more allow a verdict")
-    if processes() > 1:
-        raise RunError(
-            f"a comparison must be one process, got {processes()}; start it without a launcher"
-        )
+    check_alone("a comparison")
     chosen, folder = candidates(recipes, overrides, preset), absolute(output)
     with _alone(folder) as note:
         yield from map(Notice, filter(None, [note]))

@@ -16,7 +16,6 @@ from tlf.errors import (
     NotFiniteError,
     PluginError,
     RecipeError,
-    RunError,
     WeightsError,
     itemized,
 )
@@ -26,7 +25,7 @@ from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import Plan, RecipeLike, find_splits
 from tlf.recipe.tables import table, titled
-from tlf.runtime.cores import processes
+from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.studies.probe.backbones import BackboneLike, plans_of
 from tlf.studies.probe.cost import cost_of
@@ -69,10 +68,7 @@ def probe(
         TlfError: no images are found, there are too few, or no backbone can be built.
         MemoryError, RuntimeError: Python's or torch's own error about too little memory.
     """
-    if processes() > 1:
-        raise RunError(
-            f"a study must be one process, got {processes()}; start it without a launcher"
-        )
+    check_alone("a study")
     base = plan_to_check(recipe, overrides, "probe")
     plans, splits = plans_of(base, backbones), find_splits(base)
     kernels = kernels_of(base.recipe)

@@ -17,12 +17,14 @@ from tlf.errors import RecipeError, TrainingError
 from tlf.events import Notice
 from tlf.freezing.freeze import freeze
 from tlf.model import parameter_count, restore_tensors
+from tlf.plugins.attribution import blame, blame_packages
 from tlf.recipe.schema import MOST_PIECES, Phase
 from tlf.runtime.memory import keeping_free
 from tlf.runtime.processes import gathered
 from tlf.runtime.seeds import seeded
 from tlf.training.checkpoint.extensions import clear_states
-from tlf.training.job import Job, largest_share
+from tlf.training.ema import Ema
+from tlf.training.job import Job, kernels_of, largest_share
 from tlf.training.phases import learning_rates, possible, trains_norms
 from tlf.training.segments.groups import build_optimizer, parameter_groups
 
@@ -44,8 +46,11 @@ def fit_pieces(job: Job) -> Generator[Notice, None, Job]:
     if (name := trains_norms(job.plan, job.classifier)) is not None:
         raise RecipeError([_NORMS.format(name)], job.plan.source)
     tensors = {n: t.detach().to("cpu", copy=True) for n, t in job.classifier.state_dict().items()}
+    kernels = kernels_of(job.recipe).used_on(job.accelerator.device)
     try:
-        pieces = max(gathered(_fewest(job)))
+        with kernels, blame_packages(job.plan.plugins.packages):
+            fewest = _fewest(job)
+        pieces = max(gathered(fewest))
     finally:
         restore_tensors(job.classifier, tensors)
         clear_states(job.plan)  # an extension may have seen the steps
@@ -111,7 +116,11 @@ def _step(job: Job, phase: Phase, frozen: frozenset[str], count: int) -> None:
     freeze(classifier, frozen)
     chosen = phase.optimizer or job.recipe.optimizer
     rates = learning_rates(classifier, phase, frozen)
-    optimizer = build_optimizer(chosen, parameter_groups(classifier, rates, chosen))
+    with blame(job.plan.plugins.catalogue.offer(chosen), "build"):
+        optimizer = build_optimizer(chosen, parameter_groups(classifier, rates, chosen))
+    average = None if phase.ema is None else Ema(phase.ema, warmup=phase.ema_warmup)
+    if average is not None:
+        average.follow(classifier, rates)  # it is held until the step is made, as in a run
     side, channels = job.preprocessing.size, job.preprocessing.channels
     black = torch.zeros(count, channels, side, side, dtype=torch.uint8, device=device)
     images = normalize(black, job.preprocessing).contiguous(memory_format=torch.channels_last)

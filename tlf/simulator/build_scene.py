@@ -1,7 +1,6 @@
 """Build the scene of a page out of a job."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +11,6 @@ from tlf.data.loading import Images
 from tlf.freezing.stage_modules import outermost
 from tlf.model import parameter_count
 from tlf.recipe.augment import augmentations_of, is_random
-from tlf.recipe.schema import Phase
 from tlf.reports.thumbnails import SIDES, jpeg
 from tlf.runtime.devices import describe
 from tlf.runtime.text import printable
@@ -20,7 +18,8 @@ from tlf.simulator.costs import ForwardWork
 from tlf.simulator.network.stages import statistics_names
 from tlf.simulator.rates import optimizers
 from tlf.simulator.scene import Preset, Scene, SceneImage, Stage
-from tlf.training.features import eval_images, train_images
+from tlf.training.embeddings import plain_train_images
+from tlf.training.features import eval_images
 from tlf.training.job import Job
 from tlf.training.signals import parts
 
@@ -56,7 +55,7 @@ def scene_of(
         size=job.preprocessing.size,
         classes=_classes(job),
         stages=_stages(job, forward),
-        train=_images(train_images(job, unaugmented(job)), job.splits.train.names),
+        train=_images(plain_train_images(job), job.splits.train.names),
         eval=_images(eval_images(job), job.splits.eval.names),
         presets=presets,
         optimizers=tuple(optimizers(recipe, catalogue)),
@@ -65,11 +64,6 @@ def scene_of(
         device=f"{describe(job.accelerator)}, torch {torch.__version__}",
         notes=(*job.splits.notes, *job.built.notes, *notes, *_left_out(job)),
     )
-
-
-def unaugmented(job: Job) -> Phase:
-    """The first phase, whose train images are shown as they are."""
-    return replace(job.recipe.phases[0], augment=())
 
 
 def _weights(job: Job) -> str:

@@ -9,9 +9,9 @@ from PIL import Image
 
 from tlf.data.transforms import center_crop
 from tlf.recipe.plan import plan_of
-from tlf.simulator import scenery
+from tlf.simulator import build_scene
+from tlf.simulator.build_scene import scene_of
 from tlf.simulator.costs import forward_work
-from tlf.simulator.scenery import scene_of
 
 
 def pixels(thumbnail):
@@ -23,7 +23,7 @@ def scene_with(simulation):
     """The scene of a simulation whose recipe or job differs."""
 
     def changed(*overrides, **more):
-        plan = plan_of(replace(simulation.plan, splits=None), overrides)
+        plan = plan_of(replace(simulation.job.plan, splits=None), overrides)
         job = replace(simulation.job, plan=plan, **more)
         return scene_of(job, (), (2, 4), ("random",), forward_work(job), ("a note.",))
 
@@ -66,7 +66,7 @@ def test_a_file_of_weights_is_shown_by_its_name(scene_with):
 
 
 def test_classes_are_named_while_there_is_room(scene_with, monkeypatch, simulation):
-    monkeypatch.setattr(scenery, "NAMES", 60)
+    monkeypatch.setattr(build_scene, "NAMES", 60)
     names = tuple(f"the class {k}" for k in range(6))
     splits = replace(simulation.job.splits, classes=names)
     assert scene_with(splits=splits).classes == (
@@ -80,7 +80,7 @@ def test_classes_are_named_while_there_is_room(scene_with, monkeypatch, simulati
 
 
 def test_a_title_is_text_that_any_page_can_hold(simulation):
-    plan = replace(simulation.plan, source=os.fsdecode(b"a/caf\xe9.toml"))
+    plan = replace(simulation.job.plan, source=os.fsdecode(b"a/caf\xe9.toml"))
     job = replace(simulation.job, plan=plan)
     assert scene_of(job, (), (2,), (), forward_work(job), ()).title == r"caf\xe9"
 
