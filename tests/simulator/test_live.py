@@ -161,10 +161,25 @@ def test_lanes_have_always_made_the_same_number_of_steps(working, settings):
     state = tab.until("state")[-1]
     assert [lane["records"][0]["step"] for lane in state["lanes"]] == [0, 0]
     assert state["lanes"][1]["settings"]["seed"] == 7
+    tab.kinds_until_idle()
+    working.step(1)
+    step = tab.until("stepped")[-1]["record"]
+    tab.kinds_until_idle()
     working.change([settings["last"]])  # a lane that is removed leaves the other as it is
     (lane,) = tab.until("state")[-1]["lanes"]
-    assert lane["records"] == state["lanes"][0]["records"]
+    assert lane["records"] == [*state["lanes"][0]["records"], step]
     assert lane["settings"] == settings_as_json(settings["last"])
+
+
+def test_before_its_first_step_a_lane_tells_of_the_settings_that_it_has(working, settings):
+    tab = Tab(working)
+    smaller = replace(settings["last"], batch=2)
+    working.change([smaller])
+    (lane,) = tab.until("state")[-1]["lanes"]
+    (record,) = lane["records"]
+    assert record["settings"] == lane["settings"] == settings_as_json(smaller)
+    assert len(record["train"]["probabilities"]) == 2
+    assert record["sentences"] != beginnings(tab.state)[0]["sentences"]
 
 
 def test_reset_goes_back_to_the_same_state(working):

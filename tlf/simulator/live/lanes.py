@@ -46,7 +46,13 @@ class Lanes:
         self.whole = False
         started: dict[int, StepRecord] = {}
         for index, (lane, settings) in enumerate(zip(kept, wanted, strict=False)):
-            if lane.settings != settings and (record := lane.change(settings)):
+            if lane.settings == settings:
+                continue
+            record = lane.change(settings)
+            # Before its first step, a lane tells of the settings that it has.
+            if record is None and not lane.step:
+                record = lane.start()
+            if record is not None:
                 started[index] = record
         added = [self._simulation.lane(settings) for settings in wanted[len(kept) :]]
         removed = len(self._lanes) > len(wanted)
