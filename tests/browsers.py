@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,15 @@ class Browser:
     def do(self, script: str, *arguments: object) -> Any:
         """What a script returns."""
         return self.driver.execute_script(script, *arguments)
+
+    def shown(self, expression: str, expected: object) -> Any:
+        """The value of an expression, as soon as it is what is expected; what it is after 10 s."""
+        deadline = time.monotonic() + 10
+        while (found := self.do(f"return {expression}")) != expected:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        return found
 
     def all(self, selector: str) -> list[Any]:
         """All elements of a CSS selector."""

@@ -171,6 +171,17 @@ def test_lanes_have_always_made_the_same_number_of_steps(working, settings):
     assert lane["settings"] == settings_as_json(settings["last"])
 
 
+def test_before_its_first_step_a_lane_tells_of_the_settings_that_it_has(working, settings):
+    tab = Tab(working)
+    smaller = replace(settings["last"], batch=2)
+    working.change([smaller])
+    (lane,) = tab.until("state")[-1]["lanes"]
+    (record,) = lane["records"]
+    assert record["settings"] == lane["settings"] == settings_as_json(smaller)
+    assert len(record["train"]["probabilities"]) == 2
+    assert record["sentences"] != beginnings(tab.state)[0]["sentences"]
+
+
 def test_reset_goes_back_to_the_same_state(working):
     tab = Tab(working)
     working.step(1)

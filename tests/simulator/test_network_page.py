@@ -24,7 +24,7 @@ PRESETS = {
     "all": (PARAMETERS, {}),
     "norms": ({"stem": 10, "layer1": 400, "layer2": 80, "head": 900}, {}),
     "naive": ({"head": 900}, {"naive": True}),
-    "broken": (PARAMETERS, {"lr": {"head": 1e9, "backbone": 1e9}}),
+    "broken": ({"layer1": 1000}, {"lr": {"head": 1e9, "backbone": 1e9}}),
 }
 STEPS = 3
 
@@ -53,7 +53,8 @@ def scene(parameters):
         "presets": [
             {"id": id, "title": f"The preset {id}", "text": "What it is for.",
              "settings": settings(id, trains, parameters, other),
-             "trains": {name: trains.get(name, 0) for name in parameters}}
+             "trains": {name: trains.get(name, 0) for name in parameters},
+             "rates": "Rates of the recipe's phase one."}
             for id, (trains, other) in PRESETS.items()
         ],
     }  # fmt: skip
@@ -130,16 +131,8 @@ def opened(browser, page):
     browser.complaints()
     browser.open(page, "#a=head")
     blocks = "document.querySelectorAll('.block').length"
-    assert shown(browser, blocks, len(PARAMETERS)) == len(PARAMETERS)
+    assert browser.shown(blocks, len(PARAMETERS)) == len(PARAMETERS)
     return browser
-
-
-def shown(browser, script, expected):
-    """What a script returns, as soon as it is what is expected."""
-    deadline = time.monotonic() + 10
-    while (found := browser.do(f"return {script}")) != expected and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found
 
 
 def choose(browser, preset):
@@ -154,7 +147,7 @@ def press(browser, key):
 def step(browser, number=1):
     press(browser, " ")
     begins = f"document.querySelector('.counter').textContent.startsWith('Step {number} ')"
-    assert shown(browser, begins, True)
+    assert browser.shown(begins, True)
     browser.frames(5)  # the numbers of each lane, and then its dots
 
 
@@ -198,7 +191,7 @@ def test_a_click_freezes_and_thaws_a_stage_and_shows_what_follows(opened):
     assert opened.one(block).get_attribute("aria-pressed") == "false"
     assert "frozen" in opened.one(block).text
     opened.click(block)
-    assert shown(opened, f"document.querySelector(`{block}`).ariaPressed", "true") == "true"
+    assert opened.shown(f"document.querySelector(`{block}`).ariaPressed", "true") == "true"
     assert "trainable" in opened.one(block).text
     # 4 forward passes, the gradient of the head's input, the gradients of two stages' weights: 7
     # of the 11 passes when everything trains.
@@ -209,7 +202,7 @@ def test_a_click_freezes_and_thaws_a_stage_and_shows_what_follows(opened):
         "head": None, "layer2": "", "layer1": None, "stem": None
     }  # fmt: skip
     opened.click(block)
-    assert shown(opened, f"document.querySelector(`{block}`).ariaPressed", "false") == "false"
+    assert opened.shown(f"document.querySelector(`{block}`).ariaPressed", "false") == "false"
     assert opened.one(".once strong").text == "features"
     assert opened.one(".memory small").text == "9.00 MB to train all"
     assert opened.one(".once small").text == "a run’s step: 1 %"
@@ -218,7 +211,7 @@ def test_a_click_freezes_and_thaws_a_stage_and_shows_what_follows(opened):
 def test_a_part_of_a_stage_is_neither_frozen_nor_trainable(opened):
     choose(opened, "norms")
     block = '.block[data-stage="layer1"]'
-    assert shown(opened, f"document.querySelector(`{block}`).ariaPressed", "mixed") == "mixed"
+    assert opened.shown(f"document.querySelector(`{block}`).ariaPressed", "mixed") == "mixed"
     assert opened.one(f"{block} .state").text == "40 % trains"
 
 
@@ -228,7 +221,7 @@ def test_space_presses_the_stage_that_has_the_focus_and_steps_elsewhere(opened):
     head.send_keys(Keys.ARROW_DOWN)
     assert opened.driver.switch_to.active_element == layer2
     layer2.send_keys(" ")
-    assert shown(opened, "document.activeElement.ariaPressed", "true") == "true"
+    assert opened.shown("document.activeElement.ariaPressed", "true") == "true"
     assert opened.one(".counter").text.startswith("Step 0")
     assert opened.driver.switch_to.active_element == layer2
     layer2.send_keys(" ")
@@ -245,7 +238,7 @@ def test_dots_are_hollow_only_in_a_frozen_stage_above_one_that_trains(opened):
     )
     step(opened)
     expected = {"head": "hollow", "layer2": "hollow", "layer1": "solid", "stem": ""}
-    assert shown(opened, DOTS, expected) == expected
+    assert opened.shown(DOTS, expected) == expected
     gradients = {"head": "hollow", "layer2": "hollow", "layer1": "solid", "stem": "none"}
     assert attribute(opened, "data-gradient") == gradients
     assert level(opened, "head", ".flow-number") == "0.25"
@@ -277,7 +270,7 @@ def test_the_numbers_of_a_step(opened):
     ]  # fmt: skip
     assert opened.do(f"return {heights}") == before
     press(opened, "r")
-    assert shown(opened, "document.querySelector('.time strong').textContent", "–") == "–"
+    assert opened.shown("document.querySelector('.time strong').textContent", "–") == "–"
     assert opened.all("[data-dot]") == []
 
 
@@ -301,7 +294,11 @@ STANDS = (
 def test_two_lanes_make_the_same_step_with_other_masks(opened):
     before = opened.do(f"return {STANDS}")
     press(opened, "c")
-    assert shown(opened, "document.querySelectorAll('.lane h3').length", 2) == 2
+    assert opened.shown("document.querySelectorAll('.lane h3').length", 2) == 2
+    compare = '[aria-keyshortcuts="C"]'
+    assert opened.one(f"{compare} .label").text == "One lane"
+    # A button whose name changes is not pressed as well.
+    assert opened.one(compare).get_attribute("aria-pressed") is None
     assert opened.do(f"return {STANDS}") == before  # nothing moves away under the reader's eyes
     choose(opened, "middle")
     step(opened)
@@ -315,7 +312,7 @@ def test_two_lanes_make_the_same_step_with_other_masks(opened):
     assert opened.do("return document.documentElement.scrollWidth") <= 400
     opened.media("light", 1280)
     press(opened, "c")
-    assert shown(opened, "document.querySelectorAll('.lane h3').length", 1) == 1
+    assert opened.shown("document.querySelectorAll('.lane h3').length", 1) == 1
 
 
 def test_a_printed_page_shows_the_network(opened):
@@ -333,14 +330,33 @@ def test_a_network_that_broke_says_so_and_offers_a_reset(opened):
     step(opened)
     step(opened, 2)
     told = "✖ Broken: the loss of step 2 is nan. Reset to begin again."
-    assert shown(opened, "document.querySelector('.lane-status').textContent", told) == told
+    assert opened.shown("document.querySelector('.lane-status').textContent", told) == told
     assert level(opened, "head", ".flow-number") == "not finite"
+    assert level(opened, "layer1", ".gradient dd") == "not finite"
+    # A frozen stage has none, in a step that broke, too.
+    assert level(opened, "head", ".gradient dd") == level(opened, "head", ".update dd") == "none"
+    assert level(opened, "stem", ".flow-number") == "none"
+    opened.click(".steps summary")
+    row = "document.querySelector('.steps tbody tr')?.innerText.trim().split(/\\s+/).join(' ')"
+    assert opened.shown(row, "2 not a number – – – –") == "2 not a number – – – –"
     assert opened.one(".loss").text == "not a number"
     button = opened.one(".control")
     assert button.get_attribute("aria-disabled") == "true"
     assert opened.one(".reason").text == "Broken: reset to begin again."
+    assert opened.one("#message").text == ""  # the live page goes on no further
     press(opened, "r")
     assert button.get_attribute("aria-disabled") == "false"
+
+
+def test_a_network_that_broke_ends_the_steps_of_the_other_lane(opened, page):
+    opened.open(page, "#a=broken&b=head")
+    press(opened, "x")
+    reason = "document.querySelector('.reason').textContent"
+    told = "Broken: reset to begin again."
+    assert opened.shown(reason, told) == told
+    assert opened.one("[aria-keyshortcuts=P] .label").text == "Play"  # no step is waited for
+    assert opened.one(".counter").text.startswith("Step 2 ")
+    assert opened.one('[data-lane="1"] .lane-status').text == "After step 2."
 
 
 def test_where_nothing_trains_the_step_says_why_it_cannot_be_made(opened):
@@ -411,11 +427,90 @@ def test_dots_rise_while_a_step_is_made_and_not_for_other_settings(browser, prog
     assert browser.all(".dot") == []
     program(BUSY)
     rising = "document.querySelectorAll('.dot.forward').length > 0"
-    assert shown(browser, rising, True) is True
+    assert browser.shown(rising, True) is True
     assert browser.all("[data-dot]") == []
     program({"kind": "stepped", "lane": 0, "record": second}, IDLE)
     expected = {"head": "hollow", "layer2": "hollow", "layer1": "solid", "stem": ""}
-    assert shown(browser, DOTS, expected) == expected
+    assert browser.shown(DOTS, expected) == expected
+
+
+def test_dots_come_to_rest_where_the_end_of_a_step_was_not_told(browser, program):
+    first, second, *_ = map(record_as_json, records("middle", PARAMETERS))
+    lane = {"settings": first["settings"], "records": [first], "costs": None}
+    program({"kind": "state", "lanes": [lane], "stepping": False})
+    program(BUSY)
+    endless = (
+        "document.getAnimations().filter((one) => one.effect.getTiming().iterations === Infinity)"
+        ".length > 0"
+    )
+    assert browser.shown(endless, True) is True
+    # A tab that was hidden gets all at once as it comes back.
+    program({"kind": "state", "lanes": [{**lane, "records": [first, second]}], "stepping": False})
+    assert browser.shown(endless, False) is False
+
+
+def test_the_second_lane_shows_the_newest_of_settings_that_follow_each_other(browser, program):
+    first, *_ = map(record_as_json, records("head", PARAMETERS))
+    lane = {"settings": first["settings"], "records": [first], "costs": None}
+    program({"kind": "state", "lanes": [lane, lane], "stepping": False})
+    browser.frames()
+    events = [
+        json.dumps(
+            {"kind": "settings", "lane": 1, "settings": {**first["settings"], "stages": one}}
+        )
+        for one in (dict.fromkeys(PARAMETERS, FROZEN), dict.fromkeys(PARAMETERS, TRAINS))
+    ]
+    browser.driver.execute_async_script(
+        "const [[older, newer], done] = arguments; program.onmessage({ data: older });"
+        "requestAnimationFrame(() => { program.onmessage({ data: newer }); done(); })",
+        events,
+    )
+    browser.frames(20)
+    states = "[...document.querySelectorAll('[data-lane=\"1\"] .block')].map((b) => b.ariaPressed)"
+    assert browser.do(f"return {states}") == ["true"] * len(PARAMETERS)
+
+
+REFUSED = "window.fetch = async () => ({ ok: false, text: async () => 'Not now.' })"
+
+
+def test_steps_that_were_refused_are_not_waited_for(browser, program):
+    first, *_ = map(record_as_json, records("all", PARAMETERS))
+    lane = {"settings": first["settings"], "records": [first], "costs": None}
+    program({"kind": "state", "lanes": [lane], "stepping": False})
+    browser.do(REFUSED)
+    press(browser, "x")
+    said = "document.getElementById('message').textContent"
+    assert browser.shown(said, "Not now.") == "Not now."
+    program(BUSY)  # another tab makes a single step
+    play = "document.querySelector('[aria-keyshortcuts=P] .label').textContent"
+    assert browser.do(f"return {play}") == "Play"
+
+
+def test_a_page_that_keeps_no_more_steps_says_how_to_go_on(browser, program):
+    first, *_ = map(record_as_json, records("all", PARAMETERS))
+    lane = {"settings": first["settings"], "records": [first], "costs": None}
+    program({"kind": "state", "lanes": [lane], "stepping": False, "left": 0})
+    assert browser.one(".reason").text == "The page keeps no more steps: reset to make new ones."
+
+
+def test_what_is_clicked_after_the_end_is_taken_back(browser, program):
+    first, *_ = map(record_as_json, records("head", PARAMETERS))
+    lane = {"settings": first["settings"], "records": [first], "costs": None}
+    program({"kind": "state", "lanes": [lane], "stepping": False})
+    program({"kind": "failed", "text": "It has ended.", "ended": True})
+    browser.do("window.fetch = async () => { throw new TypeError('refused'); }")
+    browser.frames()
+    browser.click("[data-stage=layer1]")
+    browser.frames(20)
+    assert browser.one("[data-stage=layer1]").get_attribute("aria-pressed") == "false"
+    assert browser.one("#message").text == "It has ended."
+
+
+def test_a_program_that_cannot_be_reached_from_the_start_is_said(browser, program):
+    browser.complaints()
+    browser.do("program.onerror(); program.onerror()")
+    assert browser.one("#message").text.startswith("tlf has ended, or cannot be reached.")
+    assert browser.complaints() == []
 
 
 def test_a_toggle_is_shown_before_the_program_answers_and_taken_back_if_it_refuses(
@@ -426,16 +521,16 @@ def test_a_toggle_is_shown_before_the_program_answers_and_taken_back_if_it_refus
     lane = {"settings": first["settings"], "records": [first, second], "costs": costs}
     program({"kind": "state", "lanes": [lane], "stepping": False})
     once = "document.querySelector('.once strong')?.textContent"
-    assert shown(browser, once, "features") == "features"
+    assert browser.shown(once, "features") == "features"
     browser.do("window.fetch = () => new Promise(() => {})")  # it does not answer
     browser.click('.block[data-stage="layer1"]')
-    assert shown(browser, once, "checking") == "checking"
+    assert browser.shown(once, "checking") == "checking"
     browser.click('.block[data-stage="layer2"]')
-    assert shown(browser, "document.querySelector('.trainable strong').textContent", "9.90\u00a0k")
-    assert browser.one(".trainable strong").text == "9.90 k"
+    trains = "document.querySelector('.trainable strong').textContent"
+    assert browser.shown(trains, "9.90\u00a0k") == "9.90\u00a0k"
     assert browser.one(".lane-status").text == "Changed after step 1: the next step uses it."
     program({"kind": "failed", "text": "No."})
-    assert shown(browser, once, "features") == "features"
+    assert browser.shown(once, "features") == "features"
 
 
 def test_costs_of_other_settings_are_not_shown(browser, program):
@@ -445,8 +540,8 @@ def test_costs_of_other_settings_are_not_shown(browser, program):
              "stepping": False})  # fmt: skip
     once = "document.querySelector('.once strong')?.textContent"
     program({"kind": "costs", "lane": 0, "costs": {"settings": first["settings"], **COSTS}})
-    assert shown(browser, once, "checking") == "checking"
+    assert browser.shown(once, "checking") == "checking"
     large = {**COSTS, "memory_everything": 999_999_999}
     program({"kind": "costs", "lane": 0, "costs": {"settings": others, **large}})
-    assert shown(browser, once, "features") == "features"
+    assert browser.shown(once, "features") == "features"
     assert browser.one(".consequence.memory small").text == "1.00 GB to train all"

@@ -46,7 +46,7 @@ def test_modules_are_joined_each_after_those_that_it_imports():
     assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
     assert script.index('modules["settings.js"] =') < script.index('modules["recorded.js"] =')
     assert 'const { createStore } = modules["store.js"];' in script
-    assert script.index("return { createStore };") < script.index('modules["app.js"] =')
+    assert script.index("return { isBroken, createStore };") < script.index('modules["app.js"] =')
 
 
 def test_every_module_is_in_the_page():

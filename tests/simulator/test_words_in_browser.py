@@ -38,7 +38,10 @@ SCENE = Scene(
     train=tuple(SceneImage(f"train/{label}.jpg", label, None) for label in range(3)),
     eval=(SceneImage("val/<img src=x>.jpg", 6, None),),
     presets=tuple(
-        Preset(id, id.title(), "", settings_of(id), frozenset(), dict.fromkeys(STAGES, 0))
+        Preset(
+            id, id.title(), "", settings_of(id), frozenset(), dict.fromkeys(STAGES, 0),
+            rates="Rates of the recipe's phase one.",
+        )
         for id in TRAINS
     ),
     optimizers=("sgd", "adamw"), batches=(1, 2, 3), initialisations=("pretrained", "random"),
@@ -106,10 +109,20 @@ def test_each_step_is_told_and_announced_once_for_all_lanes(opened, saved):
     ]  # fmt: skip
 
 
+def test_a_step_beside_a_lane_that_was_not_recorded_is_announced(opened, saved):
+    opened.open(saved, "#a=head,layer1:trainable&b=all")
+    press(opened, " ")
+    spoken = "return document.getElementById('announced').textContent"
+    assert opened.do(spoken).startswith("Lane 2, step 1: all made step 1")
+
+
 def test_images_show_the_probabilities_of_the_record(opened):
     press(opened, " ")
     batch, unseen = "#images .group:nth-of-type(1)", "#images .group:nth-of-type(2)"
     assert opened.texts(f"{batch} .results li") == ["loss 0.600, 1 of 2 right (50 %)"]
+    assert opened.texts("#images .group-head p") == [
+        "The 2 images that a step trains on.", "1 image that no step trains on.",
+    ]  # fmt: skip
     assert opened.texts(f"{batch} .label") == ["ants", "bees"]
     assert opened.texts(f"{batch} .verdict") == ["✓ right", "✗ wrong"]
     assert opened.texts(f"{unseen} .name") == ["ants", "bees", "cats", "dogs", "goats"]
@@ -173,6 +186,21 @@ def test_the_tour_runs_through_by_keyboard(opened):
     press(opened, Keys.ENTER, Keys.ESCAPE)
     assert not opened.one("#tour .card").is_displayed()
     assert opened.complaints() == []
+
+
+def test_a_lesson_leads_to_where_to_watch(opened, saved):
+    for lesson, place in ((1, "network"), (2, "story"), (6, "images")):
+        opened.open(saved, f"#a=head&tour={lesson}")
+        opened.click("#tour .look")
+        assert opened.driver.switch_to.active_element.get_attribute("id") == place
+
+
+def test_a_lesson_that_does_not_exist_leaves_the_tour_as_it_is(opened, saved):
+    opened.open(saved, "#a=head&tour=2")
+    opened.do("location.hash = '#a=head&tour=99'")
+    assert opened.shown("location.hash", "#a=head&tour=2") == "#a=head&tour=2"
+    assert "there is no lesson 99" in opened.one("#message").text
+    assert opened.one("#tour-title").text.startswith("2 of 6")
 
 
 def test_a_recorded_page_says_that_its_knobs_can_only_be_read(opened):
@@ -257,6 +285,24 @@ def test_a_knob_changes_one_setting(live):
         assert turn(live, f"knob-0-{id}", text) == [["lanes", {"lanes": [changed]}]], id
 
 
+def test_knobs_say_where_the_rates_of_a_preset_come_from(live):
+    assert live.texts("#knobs .source") == ["Rates of the recipe's phase one."]
+    other = asdict(replace(settings_of("head"), lr={"head": 0.5, "backbone": 0.01}))
+    tell(live, kind="settings", lane=0, settings=other)
+    assert live.texts("#knobs .source") == [""]
+
+
+def test_what_was_wrong_in_the_address_is_said_until_the_next_action(live):
+    live.do("location.hash = '#a=nobody'")
+    said = "document.getElementById('message').textContent.includes('“nobody” is no preset')"
+    assert live.shown(said, True) is True
+    tell(live, kind="state", stepping=False, lanes=[lane_of(record("head", 0), record("head", 1))])
+    assert live.do(f"return {said}")
+    press(live, "r")
+    tell(live, kind="state", stepping=False, lanes=[lane_of(record("head", 0))])
+    assert not live.do(f"return {said}")
+
+
 FAULTS = [
     ("lr-head", "0", "above 0"), ("lr-head", "", "above 0"), ("lr-head", "-1", "above 0"),
     ("lr-head", "1e31", "above 0"), ("layer_decay", "1.5", "at most 1"),
@@ -315,6 +361,15 @@ def test_the_curve_marks_where_settings_changed(live):
     step = replace(record("all", 2), settings=replace(settings_of("all"), lr=other.lr))
     tell(live, kind="stepped", lane=0, record=record_as_json(step))
     assert live.texts("#curve .changes li")[1] == "Before step 2: stem to layer1 are trainable now."
+
+
+def test_high_losses_have_short_names_at_the_axis(live):
+    high = replace(
+        record("head", 1), train=Measured(30_000.0, 0, record("head", 1).train.probabilities)
+    )
+    tell(live, kind="stepped", lane=0, record=record_as_json(high))
+    names = "return [...document.querySelectorAll('#curve text.loss')].map(one => one.textContent)"
+    assert live.do(names) == ["0", "1e4", "2e4", "3e4"]
 
 
 def test_a_broken_step_keeps_the_images_and_says_that_there_are_no_numbers(live):

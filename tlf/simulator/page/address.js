@@ -4,11 +4,11 @@
 //     #a=last,layer3:trainable;batch=4&b=all   a preset and what differs from it; a second lane
 //     #a=head&tour=2                           a lesson of the tour
 
-import { sameSettings } from "./settings.js";
+import { isDecay, isRate, isSeed, numberIn, sameSettings } from "./settings.js";
 
 const LANES = ["a", "b"];
 
-// `tour` tells which lesson the reader went to; `showLesson` goes to one.
+// `tour` tells which lesson the reader went to; `showLesson` goes to one, and says which is shown.
 export function mountAddress(store, tour, showLesson) {
   const { scene } = store;
   let opened = false;
@@ -21,8 +21,7 @@ export function mountAddress(store, tour, showLesson) {
     const same =
       lanes.length === now.length && lanes.every((one, i) => sameSettings(one, now[i].settings));
     if (lanes.length && !same) store.lanes(lanes);
-    showLesson(wanted.lesson);
-    lesson = tour.classList.contains("open") ? wanted.lesson : 0;
+    lesson = showLesson(wanted.lesson);
     if (lesson !== wanted.lesson) faults.push(`there is no lesson ${wanted.lesson}`);
     if (faults.length) store.note(`The address was not understood: ${faults.join("; ")}.`);
   };
@@ -123,19 +122,19 @@ function setKnob(scene, settings, name, text) {
     if (valid) table[key] = value;
     return valid;
   };
-  const number = text.trim() === "" ? Number.NaN : Number(text);
+  const number = numberIn(text);
   const rate = name.startsWith("lr.") ? name.slice(3) : null;
   if (rate !== null) {
     if (!["backbone", ...scene.stages.map((stage) => stage.name)].includes(rate)) return false;
     if (text === "none") return delete settings.lr[rate];
-    return set(settings.lr, rate, number, number > 0 && number < Number.POSITIVE_INFINITY);
+    return set(settings.lr, rate, number, isRate(number));
   }
   const knobs = {
     batch: () => [number, scene.batches.includes(number)],
-    layer_decay: () => (text === "none" ? [null, true] : [number, number > 0 && number <= 1]),
+    layer_decay: () => (text === "none" ? [null, true] : [number, isDecay(number)]),
     naive: () => [text === "true", ["true", "false"].includes(text)],
     optimizer: () => [text, scene.optimizers.includes(text)],
-    seed: () => [number, Number.isInteger(number) && number >= 0],
+    seed: () => [number, isSeed(number)],
     weights: () => [text, scene.initialisations.includes(text)],
   };
   return Object.hasOwn(knobs, name) && set(settings, name, ...knobs[name]());

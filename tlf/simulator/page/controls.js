@@ -2,6 +2,7 @@
 
 import { trainsOf } from "./consequences.js";
 import { element, setText } from "./element.js";
+import { isBroken } from "./store.js";
 
 const HANDLED = "button, a[href], input, select, textarea, summary, [contenteditable], dialog";
 
@@ -45,14 +46,13 @@ export function mountControls(store, root) {
     for (const one of [step, ten]) allowControl(one, !why && !running(), why);
     allowControl(play, !why || running(), why);
     allowControl(reset, steps > 0, "");
-    reset.button.classList.toggle("primary", cannotGoOn(state));
+    reset.button.classList.toggle("primary", isBroken(state));
     nameControl(play, running() ? "Pause" : "Play");
-    play.button.classList.toggle("running", running());
     nameControl(compare, state.lanes.length > 1 ? "One lane" : "Compare");
-    compare.button.setAttribute("aria-pressed", String(state.lanes.length > 1));
   }
   store.subscribe((_state, change) => {
-    if (change.kind === "stepping" && !change.on) many = false;
+    // Also where the steps were refused: then none begins, and none ends.
+    if (!state.stepping && ["state", "stepping", "failed"].includes(change.kind)) many = false;
     show();
   });
   document.addEventListener("keydown", (event) => {
@@ -91,12 +91,10 @@ function allowControl({ button }, can, why) {
   else button.removeAttribute("aria-describedby");
 }
 
-const cannotGoOn = ({ lanes }) => lanes.some((lane) => lane.records.at(-1)?.broken);
-
-function whyNoStep({ scene, state }) {
+function whyNoStep({ scene, state, recorded }) {
   const { lanes, left } = state;
   if (!lanes.length) return "";
-  if (cannotGoOn(state)) return "Broken: reset to begin again.";
+  if (isBroken(state)) return "Broken: reset to begin again.";
   const still = lanes.findIndex(({ settings }) =>
     scene.stages.every((stage) => trainsOf(scene, settings, stage) === 0),
   );
@@ -105,5 +103,8 @@ function whyNoStep({ scene, state }) {
     return `Nothing trains${where}: click a stage to train it.`;
   }
   if (lanes.every((lane) => lane.missing)) return "Not recorded: choose a preset.";
-  return left === 0 ? "The recording ends here: reset to see it again." : "";
+  if (left !== 0) return "";
+  return recorded
+    ? "The recording ends here: reset to see it again."
+    : "The page keeps no more steps: reset to make new ones.";
 }

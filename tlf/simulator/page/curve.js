@@ -1,11 +1,10 @@
 // The loss after each step, as lines and as a table.
 
 import { changesOf } from "./changes.js";
-import { element } from "./element.js";
+import { element, svgElement } from "./element.js";
 import { figure, laneName, lossFigure } from "./figures.js";
 import { watchRecords } from "./watch.js";
 
-const SVG_NAMES = "http://www.w3.org/2000/svg";
 const WIDTH = 360;
 const HEIGHT = 176;
 const EDGE = { left: 36, right: 12, top: 12, bottom: 34 };
@@ -17,7 +16,7 @@ const SPLITS = [
 ];
 
 export function mountCurve(store, root) {
-  const chart = curveNode("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+  const chart = svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
   const legend = element("ul", { class: "legend" });
   const changes = element("ol", { class: "changes" });
   const table = element("div", { class: "scroll", tabindex: "0" });
@@ -42,13 +41,6 @@ export function mountCurve(store, root) {
   });
 }
 
-function curveNode(tag, attributes, text = "") {
-  const node = document.createElementNS(SVG_NAMES, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.textContent = text;
-  return node;
-}
-
 // Where settings changed between two steps.
 function marksOf({ records }, lane) {
   return records.slice(1).flatMap((record, index) => {
@@ -70,17 +62,17 @@ function drawCurve(chart, lanes, marks) {
   chart.setAttribute("aria-label", spokenCurve(lanes));
   chart.replaceChildren(
     ...ticks.flatMap((tick) => [
-      curveNode("line", { class: "grid", x1: x(0), x2: x(last), y1: y(tick), y2: y(tick) }),
-      curveNode("text", { x: EDGE.left - 6, y: y(tick) + 4, class: "loss" }, `${tick}`),
+      svgElement("line", { class: "grid", x1: x(0), x2: x(last), y1: y(tick), y2: y(tick) }),
+      svgElement("text", { x: EDGE.left - 6, y: y(tick) + 4, class: "loss" }, tickText(tick)),
     ]),
     ...ticksUpTo(last, 6)
       .filter((tick) => tick <= last && Number.isInteger(tick))
       .map((tick) =>
-        curveNode("text", { x: x(tick), y: HEIGHT - EDGE.bottom + 16, class: "step" }, `${tick}`),
+        svgElement("text", { x: x(tick), y: HEIGHT - EDGE.bottom + 16, class: "step" }, `${tick}`),
       ),
-    curveNode("text", { x: x(last / 2), y: HEIGHT - 4, class: "step" }, "step"),
+    svgElement("text", { x: x(last / 2), y: HEIGHT - 4, class: "step" }, "step"),
     ...marks.map(({ step }) =>
-      curveNode("line", {
+      svgElement("line", {
         class: "mark",
         x1: x(step - 0.5),
         x2: x(step - 0.5),
@@ -109,7 +101,7 @@ function lossLine(records, split, index, x, y) {
   });
   const ends = records.filter((record) => Number.isFinite(record[split].loss)).slice(-1);
   return [
-    curveNode("path", { class: `line lane-${index + 1} ${split}`, d: path.join("") || "M0 0" }),
+    svgElement("path", { class: `line lane-${index + 1} ${split}`, d: path.join("") || "M0 0" }),
     ...ends.map((record) => endMark(index, x(record.step), y(record[split].loss))),
   ];
 }
@@ -117,8 +109,8 @@ function lossLine(records, split, index, x, y) {
 // A circle ends the lines of the first lane, a square those of the second.
 function endMark(index, x, y) {
   const name = `end lane-${index + 1}`;
-  if (index === 0) return curveNode("circle", { class: name, cx: x, cy: y, r: 4 });
-  return curveNode("rect", { class: name, x: x - 4, y: y - 4, width: 8, height: 8 });
+  if (index === 0) return svgElement("circle", { class: name, cx: x, cy: y, r: 4 });
+  return svgElement("rect", { class: name, x: x - 4, y: y - 4, width: 8, height: 8 });
 }
 
 // Round numbers from 0 on; the last one is not below the highest value.
@@ -130,12 +122,15 @@ function ticksUpTo(highest, count) {
   return Array.from({ length: needed + 1 }, (_, index) => Number((index * size).toPrecision(6)));
 }
 
+// As short as the space before the axis: 20000 is "2e4".
+const tickText = (tick) => (tick < 1e4 ? `${tick}` : tick.toExponential().replace("e+", "e"));
+
 function legendOf(lanes) {
   return lanes.map((lane, index) => {
     const samples = SPLITS.map(([split, text]) => {
-      const sample = curveNode("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
+      const sample = svgElement("svg", { viewBox: "0 0 36 12", "aria-hidden": "true" });
       sample.append(
-        curveNode("path", { class: `line lane-${index + 1} ${split}`, d: "M0 6L36 6" }),
+        svgElement("path", { class: `line lane-${index + 1} ${split}`, d: "M0 6L36 6" }),
         endMark(index, 30, 6),
       );
       const loss = lossFigure(lane.records.at(-1)?.[split].loss);

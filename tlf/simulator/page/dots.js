@@ -23,10 +23,12 @@ export function kindsOf(scene, record) {
   });
 }
 
-// `levels`: of each stage from the head to the stem, its element for dots and its block's glow.
-export function createDots(scene, tower, levels) {
-  let rising = [];
-  let falling = [];
+// `rising`: the element of the dots that rise. `levels`: of each stage from the head to the stem, the
+// element of those that fall through it, and its block's glow.
+export function createDots(scene, rising, levels) {
+  // What moves them.
+  let rises = [];
+  let falls = [];
   let since = 0;
   let frame = 0;
 
@@ -34,8 +36,8 @@ export function createDots(scene, tower, levels) {
     stop();
     since = performance.now();
     const dots = Array.from({ length: RISING }, () => element("i", { class: "dot forward" }));
-    tower.replaceChildren(...dots);
-    rising = dots.map((dot, index) =>
+    rising.replaceChildren(...dots);
+    rises = dots.map((dot, index) =>
       dot.animate(
         [
           { transform: "translateY(0)", opacity: 0 },
@@ -55,7 +57,7 @@ export function createDots(scene, tower, levels) {
 
   // The lap that is on its way is the last one.
   function land() {
-    for (const one of rising) {
+    for (const one of rises) {
       const lap = one.effect.getComputedTiming().currentIteration ?? 0;
       one.effect.updateTiming({ iterations: lap + 1 });
     }
@@ -63,7 +65,7 @@ export function createDots(scene, tower, levels) {
 
   // `goesOn`: whether the next step is being made already.
   function fall(record, { range, pace, goesOn }) {
-    if (!rising.some((one) => one.playState === "running")) rise(pace, goesOn);
+    if (!rises.some((one) => one.playState === "running")) rise(pace, goesOn);
     if (!goesOn) land();
     const begin = Math.max(performance.now(), since + pace.rise);
     const kinds = kindsOf(scene, record).reverse();
@@ -76,9 +78,9 @@ export function createDots(scene, tower, levels) {
         flow = record.stages[level.name].flow ?? flow;
         const size = `${3 + (WIDEST - 3) * flowPart(flow, range)}px`;
         const at = begin + (first + offset) * each - performance.now();
-        falling.push(...through(level, kinds[first + offset], size, { at, each, pace }));
+        falls.push(...through(level, kinds[first + offset], size, { at, each, pace }));
         if (first + offset === lowest) {
-          falling.push(level.stop.animate(STOP, { delay: at + each, duration: 300 }));
+          falls.push(level.stop.animate(STOP, { delay: at + each, duration: 300 }));
         }
       });
       if (first + PER_FRAME < levels.length) {
@@ -86,29 +88,29 @@ export function createDots(scene, tower, levels) {
       }
     };
     cancelAnimationFrame(frame);
-    falling = [];
+    falls = [];
     makeFrom(0);
   }
 
-  function through({ rail, glow }, kind, size, { at, each, pace }) {
+  function through({ falling, glow }, kind, size, { at, each, pace }) {
     if (kind === "none") {
-      rail.replaceChildren();
+      falling.replaceChildren();
       return [];
     }
     const count = levels.length > 24 ? 1 : levels.length > 12 ? 2 : 4;
     const gap = pace.spread / count;
     const made = [];
-    const add = (name, keyframes, delay, duration) => {
-      const dot = element("i", { class: `dot ${name}`, "data-dot": kind });
+    const add = (branches, keyframes, delay, duration) => {
+      const dot = element("i", { class: branches ? "dot branch" : "dot", "data-dot": kind });
       dot.style.setProperty("--size", size);
       made.push([dot, keyframes, { delay, duration }]);
     };
     for (let index = 0; index < count; index += 1) {
       const start = at + index * gap;
-      add("backward", FALL, start, each);
-      if (kind === "solid" && index % 2 === 0) add("branch", BRANCH, start + each / 2, 180);
+      add(false, FALL, start, each);
+      if (kind === "solid" && index % 2 === 0) add(true, BRANCH, start + each / 2, 180);
     }
-    rail.replaceChildren(...made.map(([dot]) => dot));
+    falling.replaceChildren(...made.map(([dot]) => dot));
     const running = made.map(([dot, keyframes, timing]) => dot.animate(keyframes, timing));
     if (kind === "solid" && count > 1)
       running.push(glow.animate(GLOW, { delay: at + each / 2, duration: 420 }));
@@ -117,15 +119,15 @@ export function createDots(scene, tower, levels) {
 
   function stop() {
     cancelAnimationFrame(frame);
-    for (const one of [...rising, ...falling]) one.cancel();
-    rising = [];
-    falling = [];
+    for (const one of [...rises, ...falls]) one.cancel();
+    rises = [];
+    falls = [];
   }
 
   function clear() {
     stop();
-    tower.replaceChildren();
-    for (const { rail } of levels) rail.replaceChildren();
+    rising.replaceChildren();
+    for (const { falling } of levels) falling.replaceChildren();
   }
   return { rise, land, fall, clear };
 }

@@ -1,7 +1,14 @@
 // Elements of the page. What comes from outside is only ever set as text or as an attribute.
 
-export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+const SVG = "http://www.w3.org/2000/svg";
+
+export const element = (tag, attributes, ...children) =>
+  filled(document.createElement(tag), attributes, children);
+
+export const svgElement = (tag, attributes, ...children) =>
+  filled(document.createElementNS(SVG, tag), attributes, children);
+
+function filled(made, attributes = {}, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) made.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) {

@@ -1,6 +1,7 @@
 // What belongs to no part of the page: messages, links inside the page.
 
 import { setText } from "./element.js";
+import { isBroken } from "./store.js";
 
 export function mountFrame(store) {
   const message = document.getElementById("message");
@@ -24,7 +25,8 @@ export function mountFrame(store) {
 }
 
 function endOf({ recorded, state }) {
-  if (!recorded || state.left !== 0) return null;
+  // A network that broke goes on nowhere, also not on the live page.
+  if (!recorded || state.left !== 0 || isBroken(state)) return null;
   const steps = Math.max(...state.lanes.map((lane) => lane.records.length - 1));
   return `The recording ends after ${steps} steps. The live page goes on: ${recorded.command}`;
 }

@@ -14,9 +14,14 @@ export function mountImages(store, root) {
       scene,
       "train",
       "The batch",
-      (count) => `The ${count} images that a step trains on.`,
+      (count) => `The ${count === 1 ? "image" : `${count} images`} that a step trains on.`,
     ),
-    imageGroup(scene, "eval", "Unseen", (count) => `${count} images that no step trains on.`),
+    imageGroup(
+      scene,
+      "eval",
+      "Unseen",
+      (count) => `${count === 1 ? "1 image" : `${count} images`} that no step trains on.`,
+    ),
   ].filter((group) => group.images.length > 0);
   const filters = filterFigures();
   root.append(...groups.map((group) => group.root), filters.root);

@@ -2,15 +2,14 @@
 
 import { element, setText } from "./element.js";
 import { laneName } from "./figures.js";
+import { HIGHEST, isDecay, isRate, isSeed, numberIn, sameRates, sameSettings } from "./settings.js";
 import { withTerms } from "./terms.js";
 
-const HIGHEST_RATE = 1e30;
-const HIGHEST_SEED = 2 ** 32 - 1;
 const RATE = {
-  limits: { min: 0, max: HIGHEST_RATE, step: "any" },
+  limits: { min: 0, max: HIGHEST.rate, step: "any" },
   read: (text) => {
     const rate = numberIn(text);
-    return rate > 0 && rate <= HIGHEST_RATE
+    return isRate(rate)
       ? { value: rate }
       : { fault: `Write a number above 0, such as 0.01. To hold a stage still, freeze it.` };
   },
@@ -63,12 +62,26 @@ function laneKnobs(store, settings, lane) {
     }),
   );
   const fields = knobs.map((knob) => knob.root);
-  const root = element("fieldset", { disabled: Boolean(store.recorded) }, legend, ...fields);
+  const source = element("p", { class: "source" });
+  const root = element(
+    "fieldset",
+    { disabled: Boolean(store.recorded) },
+    legend,
+    source,
+    ...fields,
+  );
   const show = (now, name, refused) => {
     setText(legend, name || "This network");
+    setText(source, sourceOf(store.scene, now));
     for (const knob of knobs) knob.show(now, refused);
   };
   return { root, show };
+}
+
+// Where the learning rates come from, if they are those of a preset.
+function sourceOf({ presets }, settings) {
+  const same = presets.find((preset) => sameSettings(preset.settings, settings));
+  return (same ?? presets.find((preset) => sameRates(preset.settings, settings)))?.rates ?? "";
 }
 
 // What can be set: where it stands in the settings, and how it is read from a text.
@@ -117,7 +130,7 @@ function knobsOfLane(scene, { lr }) {
       title: "Seed",
       unit: "begins anew",
       text: "Decides what is drawn by chance: the new head, random weights, dropout.",
-      limits: { min: 0, max: HIGHEST_SEED, step: 1 },
+      limits: { min: 0, max: HIGHEST.seed, step: 1 },
       read: seedIn,
     },
   ];
@@ -141,19 +154,17 @@ function rateKnob(name, lr) {
   };
 }
 
-const numberIn = (text) => (text.trim() === "" ? Number.NaN : Number(text));
-
 function decayIn(text) {
   if (text.trim() === "") return { value: null };
   const decay = numberIn(text);
-  if (decay > 0 && decay <= 1) return { value: decay };
+  if (isDecay(decay)) return { value: decay };
   return { fault: "Write a number above 0 and at most 1, such as 0.5, or leave it empty." };
 }
 
 function seedIn(text) {
   const seed = numberIn(text);
-  if (Number.isInteger(seed) && seed >= 0 && seed <= HIGHEST_SEED) return { value: seed };
-  return { fault: `Write a whole number from 0 to ${HIGHEST_SEED}.` };
+  if (isSeed(seed)) return { value: seed };
+  return { fault: `Write a whole number from 0 to ${HIGHEST.seed}.` };
 }
 
 function knobField(knob, id, set) {
@@ -166,8 +177,8 @@ function knobField(knob, id, set) {
 
   const complain = (text) => {
     setText(fault, text);
-    input.toggleAttribute("aria-invalid", text !== "");
     if (text) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
   };
   let known = null;
   input.addEventListener("change", () => {

@@ -120,7 +120,7 @@ function statusOf(lane, record, stale) {
     return ["skipped", `Step ${record.step} moved nothing: its gradients overflowed in fp16.`];
   }
   if (lane.settings.naive) {
-    return ["naive", "⚠ Naive freezing: frozen statistics change."];
+    return ["naive", "⚠ Naive freezing: stages in training mode."];
   }
   if (record.step === 0) return ["ready", "No step yet. Press “Train step”."];
   return ["stepped", `After step ${record.step}.`];

@@ -73,7 +73,7 @@ export function createLevel(scene, stage, onToggle) {
     name: stage.name,
     root,
     block,
-    rail: dots,
+    falling: dots,
     glow,
     stop: end,
     showState,

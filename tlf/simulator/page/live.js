@@ -8,7 +8,8 @@ const CLOSED = 2;
 export function liveSource() {
   let tell = () => {};
   let events = null;
-  let ended = false;
+  // What the program said as it ended.
+  let ended = null;
   // Attempts to reach the program since it last answered.
   let failures = 0;
   let sent = Promise.resolve();
@@ -18,7 +19,7 @@ export function liveSource() {
     failures = 0;
     const event = JSON.parse(message.data);
     if (event.ended) {
-      ended = true;
+      ended = event.text;
       events.close();
     }
     tell(event);
@@ -43,7 +44,8 @@ export function liveSource() {
       const answer = await fetch(name, { method: "POST", headers, body: JSON.stringify(body) });
       if (!answer.ok) fail(await answer.text());
     } catch {
-      if (!ended) fail(ENDED);
+      // Also after the end: what was clicked is taken back.
+      fail(ended ?? ENDED);
     }
   };
   return {

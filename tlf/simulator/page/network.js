@@ -14,6 +14,8 @@ export function mountNetwork(store, root) {
   const list = element("div", { class: "lanes" });
   root.append(list);
   let views = [];
+  // Of each lane, the piece of work that shows it: one that waits already is done once.
+  let shows = [];
   // What has happened since the last frame.
   let changed = new Set();
   let stepped = new Map();
@@ -37,18 +39,22 @@ export function mountNetwork(store, root) {
     const { lanes, stepping } = store.state;
     if (lanes.length !== views.length) build(lanes.length);
     const range = flowRange(lanes);
-    const shows = views.map((view, index) => {
-      const lane = { ...lanes[index], settings: toggles.settingsOf(index) };
-      return () => {
-        const begun = view.show(lane, { range, lanes: lanes.length });
-        if (begun) view.clear();
-      };
-    });
-    shows.shift()?.();
-    if (changed.has("stepping")) follow(stepping);
-    inNextFrames(...shows, ...[...stepped].map((made) => () => fall(made, range)));
+    const [first, ...others] = shows;
+    first?.();
+    // A tab that was hidden learns from the whole state that a step has ended.
+    if (changed.has("stepping") || changed.has("state")) follow(stepping);
+    inNextFrames(...others, ...[...stepped].map((made) => () => fall(made, range)));
     changed = new Set();
     stepped = new Map();
+  }
+
+  // Reads the state when its frame comes: more may have happened since it was asked for.
+  function show(index) {
+    const { lanes } = store.state;
+    if (!views[index] || !lanes[index]) return;
+    const lane = { ...lanes[index], settings: toggles.settingsOf(index) };
+    const begun = views[index].show(lane, { range: flowRange(lanes), lanes: lanes.length });
+    if (begun) views[index].clear();
   }
 
   // The program is busy with other settings, too; that is over sooner than a step.
@@ -71,6 +77,7 @@ export function mountNetwork(store, root) {
   function build(count) {
     views = views.slice(0, count);
     while (views.length < count) views.push(createLane(store, views.length, toggle));
+    shows = views.map((_, index) => () => show(index));
     list.dataset.lanes = String(count);
     list.replaceChildren(...views.map((view) => view.root));
   }

@@ -62,6 +62,8 @@ export function mountPresets(store, root) {
   }
   function show() {
     const { lanes } = store.state;
+    // The program may be out of reach before it has told of any.
+    if (!lanes.length) return;
     if (lane >= lanes.length) lane = 0;
     target.hidden = lanes.length < 2;
     targets.forEach((button, index) => {
@@ -76,7 +78,9 @@ export function mountPresets(store, root) {
     naive.checked = settings.naive;
     setText(
       warning,
-      settings.naive ? "⚠ statistics change, dropout drops" : "requires_grad = False, nothing else",
+      settings.naive
+        ? "⚠ frozen stages stay in training mode"
+        : "requires_grad = False, nothing else",
     );
   }
   let count = 1;

@@ -69,13 +69,15 @@ export function createReadouts() {
 
 // `expected`: whether the settings of the step lead a gradient here. `fact`: why there is none.
 function readoutTexts(stage, { broken, expected, observed, fact, naive }) {
-  const absent = broken && expected ? "not finite" : "none";
-  const norm = (value) => (value === null ? absent : figure(value));
+  const trains = stage.trains > 0;
+  // `due`: whether there is a number, if it is finite.
+  const missing = (due) => (broken && due ? "not finite" : "none");
+  const norm = (value, due) => (value === null ? missing(due) : figure(value));
   return {
-    flow: observed || !expected ? norm(stage.flow) : "not seen",
+    flow: observed || !expected ? norm(stage.flow, expected) : "not seen",
     reason: stage.flow === null ? fact : "",
-    gradient: norm(stage.gradient),
-    update: updateText(stage, absent),
+    gradient: norm(stage.gradient, trains),
+    update: updateText(stage, missing(trains)),
     statistics: statisticsText(stage, drifts(stage, { naive })),
     moved: movedText(stage),
     rate: stage.rate === null ? "none" : String(Number(stage.rate.toPrecision(3))),

@@ -36,6 +36,7 @@ export function recordedSource(scene, recordings) {
   const stepsOf = (preset) => records[preset].length - 1;
   const leftOf = (lane) => (lane.preset ? stepsOf(lane.preset) - lane.step : 0);
   const left = () => Math.max(0, ...lanes.map(leftOf));
+  const broken = ({ preset, step }) => preset && records[preset][step].broken;
 
   const begin = (all) => {
     halt();
@@ -64,7 +65,8 @@ export function recordedSource(scene, recordings) {
       lane.step += 1;
       tell({ kind: "stepped", lane: index, record: recordOf(lane) });
     });
-    due = Math.min(due - 1, left());
+    // As in the program, a network that broke ends the steps of all lanes.
+    due = lanes.some(broken) ? 0 : Math.min(due - 1, left());
     if (due) timer = setTimeout(advance, BEAT);
     else tell({ kind: "stepping", on: false, left: left() });
   };
@@ -85,7 +87,7 @@ export function recordedSource(scene, recordings) {
     },
   };
   return {
-    recorded: { command, steps: Math.max(...Object.keys(records).map(stepsOf)) },
+    recorded: { command },
     connect(listener) {
       tell = listener;
       begin([recorded[0].settings]);

@@ -1,4 +1,12 @@
-// Settings of a lane, compared.
+// Settings of a lane: what they can be, and compared.
+
+// The limits of the program.
+export const HIGHEST = { rate: 1e30, seed: 2 ** 32 - 1 };
+
+export const numberIn = (text) => (text.trim() === "" ? Number.NaN : Number(text));
+export const isRate = (number) => number > 0 && number <= HIGHEST.rate;
+export const isDecay = (number) => number > 0 && number <= 1;
+export const isSeed = (number) => Number.isInteger(number) && number >= 0 && number <= HIGHEST.seed;
 
 const sameTable = (one, other) => {
   const keys = new Set([...Object.keys(one), ...Object.keys(other)]);

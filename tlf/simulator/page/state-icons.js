@@ -1,8 +1,7 @@
 // A lock for what is frozen, a pencil for what trains. Style sheets show the one of the state.
 
-import { element } from "./element.js";
+import { element, svgElement } from "./element.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LOCK = "M4 7V5a4 4 0 0 1 8 0v2h1v8H3V7h1Zm2 0h4V5a2 2 0 0 0-4 0v2Z";
 const PENCIL = "m11 1 4 4-8.5 8.5L1 15l1.5-5.5L11 1Zm-7 9.5L3.2 13l2.4-.8L4 10.5Z";
 
@@ -12,12 +11,6 @@ export function stateIcons() {
 }
 
 function stateIcon(name, path) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", name);
-  svg.setAttribute("viewBox", "0 0 16 16");
-  const shape = document.createElementNS(SVG, "path");
-  shape.setAttribute("d", path);
-  shape.setAttribute("fill-rule", "evenodd");
-  svg.append(shape);
-  return svg;
+  const shape = svgElement("path", { d: path, "fill-rule": "evenodd" });
+  return svgElement("svg", { class: name, viewBox: "0 0 16 16" }, shape);
 }

@@ -7,7 +7,7 @@ import { figure, lossFigure } from "./figures.js";
 const SHOWN_STEPS = 50;
 
 export function createStepTable(scene) {
-  const stages = [...scene.stages].reverse().map((stage) => stage.name);
+  const stages = [...scene.stages].reverse();
   const header = (text, scope) => element("th", { scope }, text);
   const body = element("tbody");
   const table = element(
@@ -17,7 +17,11 @@ export function createStepTable(scene) {
     element(
       "thead",
       {},
-      element("tr", {}, ...["Step", "Loss", ...stages].map((text) => header(text, "col"))),
+      element(
+        "tr",
+        {},
+        ...["Step", "Loss", ...stages.map(({ name }) => name)].map((text) => header(text, "col")),
+      ),
     ),
     body,
   );
@@ -37,9 +41,10 @@ export function createStepTable(scene) {
 
   const cells = (record) => {
     const loss = record.loss === null ? "not a number" : lossFigure(record.loss);
-    const flows = stages.map((name) => {
+    // Of a step that broke, or of an output that cannot be seen, nobody knows that there is none.
+    const flows = stages.map(({ name, observed }) => {
       const { flow } = record.stages[name];
-      return flow === null ? "none" : figure(flow);
+      return flow === null && !record.broken && observed ? "none" : figure(flow);
     });
     return element(
       "tr",

@@ -4,6 +4,9 @@
 // Between two steps of "play", so that each can be seen.
 const PAUSE = 900;
 
+// Whether a number was not finite: then no step is made until a reset.
+export const isBroken = ({ lanes }) => lanes.some((lane) => lane.records.at(-1)?.broken);
+
 export function createStore(scene, source) {
   const listeners = new Set();
   const state = {
@@ -31,7 +34,8 @@ export function createStore(scene, source) {
       state.stepping = event.stepping;
       state.left = event.left ?? null;
       state.failed = null;
-      state.note = event.note ?? null;
+      // The program's events have none: what the page itself has noted stays.
+      if ("note" in event) state.note = event.note;
     },
     settings(event) {
       state.lanes[event.lane].settings = event.settings;
@@ -52,12 +56,11 @@ export function createStore(scene, source) {
       state.playing = false;
     },
   };
-  const isBroken = () => state.lanes.some((lane) => lane.records.at(-1)?.broken);
   let timer = null;
   const playOn = () => {
     clearTimeout(timer);
     if (!state.playing || state.stepping) return;
-    if (state.left === 0 || isBroken()) store.play(false);
+    if (state.left === 0 || isBroken(state)) store.play(false);
     else timer = setTimeout(() => store.step(), PAUSE);
   };
 
@@ -65,11 +68,10 @@ export function createStore(scene, source) {
   const store = {
     scene,
     state,
-    // What a saved page plays (its command, its number of steps), or null on the live page.
+    // What a saved page plays (its command), or null on the live page.
     recorded: source.recorded,
     subscribe(listener) {
       listeners.add(listener);
-      return () => listeners.delete(listener);
     },
     // Modules subscribe first. Then the source begins to tell.
     connect() {
@@ -115,6 +117,7 @@ export function createStore(scene, source) {
       tell({ kind: "note" });
     },
     reset() {
+      state.note = null;
       state.playing = false;
       clearTimeout(timer);
       source.send("reset", {});

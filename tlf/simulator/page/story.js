@@ -23,14 +23,15 @@ export function mountStory(store, root) {
   watchRecords(store, (lanes) => {
     now.replaceChildren(...lanes.map(lastStep));
     tellHistory();
-    if (isWhole(lanes)) setText(announced, lanes.map(spoken).join(" "));
+    if (isWhole(lanes)) setText(announced, lanes.map(spoken).join(" ").trim());
   });
 }
 
-// Lanes step one after the other: a step is told when all have made it.
+// Lanes step one after the other: a step is told when all have made it. One that was not recorded
+// makes none.
 function isWhole(lanes) {
-  const [first, ...others] = lanes.map((lane) => lane.records.at(-1)?.step ?? null);
-  return first !== null && others.every((step) => step === first);
+  const [first, ...others] = lanes.flatMap((lane) => lane.records.at(-1)?.step ?? []);
+  return first !== undefined && others.every((step) => step === first);
 }
 
 function lastStep(lane, index, lanes) {
@@ -67,6 +68,7 @@ function historyOf(lanes) {
 // The two most telling sentences are enough to listen to.
 function spoken(lane, index, lanes) {
   const record = lane.records.at(-1);
+  if (!record) return "";
   const name = laneName(index, lanes);
   const sentences = record.sentences.slice(0, 2).join(" ");
   return `${name ? `${name}, step` : "Step"} ${record.step}: ${sentences}`;

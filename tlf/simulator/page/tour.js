@@ -4,8 +4,9 @@ import { element, setText } from "./element.js";
 import { lessonsOf } from "./lessons.js";
 import { withTerms } from "./terms.js";
 
-// Returns what shows a lesson by its number from 1 on, and ends the tour with 0. An event "tour" of
-// the root, whose `detail` is that number, says that the reader went to another lesson.
+// Returns what shows a lesson by its number from 1 on, and ends the tour with 0. It returns the
+// number that is shown then: of a lesson that does not exist, the one before. An event "tour" of the
+// root, whose `detail` is such a number, says that the reader went to another lesson.
 export function mountTour(store, root) {
   const lessons = lessonsOf(store.scene);
   const card = tourCard(lessons.length);
@@ -21,7 +22,6 @@ export function mountTour(store, root) {
 
   const show = (number) => {
     at = number;
-    root.classList.toggle("open", at > 0);
     document.documentElement.classList.toggle("touring", at > 0);
     card.root.hidden = at === 0;
     offer.hidden = at > 0;
@@ -49,7 +49,8 @@ export function mountTour(store, root) {
     if (event.key === "Escape") go(0);
   });
   return (number) => {
-    if (Number.isInteger(number) && number >= 0 && number <= lessons.length) show(number);
+    if (number <= lessons.length) show(number);
+    return at;
   };
 }
 
