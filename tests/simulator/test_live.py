@@ -180,6 +180,10 @@ def test_before_its_first_step_a_lane_tells_of_the_settings_that_it_has(working,
     assert record["settings"] == lane["settings"] == settings_as_json(smaller)
     assert len(record["train"]["probabilities"]) == 2
     assert record["sentences"] != beginnings(tab.state)[0]["sentences"]
+    working.step(1)
+    tab.until("stepped")
+    working.change([settings["head"]])  # after a step, what it was made with stays
+    assert "state" not in [event["kind"] for event in tab.until("stepping", on=False)]
 
 
 def test_reset_goes_back_to_the_same_state(working):
@@ -365,18 +369,6 @@ def test_a_lane_that_cannot_start_is_taken_back(working, settings, monkeypatch):
     assert len(tab.until("state")[-1]["lanes"]) == 2
     working.step(1)
     tab.until("stepped", lane=1)
-
-
-def test_before_its_first_step_a_lane_tells_of_the_settings_that_it_has(working, settings):
-    tab = Tab(working)
-    working.change([settings["all"]])
-    (lane,) = tab.until("state")[-1]["lanes"]
-    (record,) = lane["records"]
-    assert record["settings"] == settings_as_json(settings["all"])
-    working.step(1)
-    tab.until("stepped")
-    working.change([settings["head"]])
-    assert "state" not in [event["kind"] for event in tab.until("stepping", on=False)]
 
 
 def test_the_end_is_told_once_and_the_thread_ends(simulation, held):
