@@ -2,7 +2,8 @@
 
 Each law is fitted to another resample. A resample draws images and draws, each with replacement,
 and weighs a result by how often both are in it (the pigeonhole bootstrap: Owen, 2007, Annals of
-Applied Statistics 1:386). So the fan covers other held-out images and other train images.
+Applied Statistics 1:386). So the fan covers other held-out images and other train images. Laws are
+fitted from several first sizes on, as a curve of few images is no power law yet.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 
 from tlf.metrics.resampling import LEVEL, resampled
 from tlf.studies.learning_curve.learning_curve import Fan, Forecast, Hindcast, Spread
-from tlf.studies.learning_curve.power_laws import PowerLaws, fit_power_laws
+from tlf.studies.learning_curve.power_laws import PowerLaws, fit_power_laws, together
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,12 +24,12 @@ FEWEST = 4
 """Sizes that a law with three numbers is fitted to, at least."""
 FACTORS = (2, 4)
 """How many times the largest size. Nothing is said beyond the last one."""
-WIDEST = 0.1
-"""A fan that is wider at twice the largest size says nothing."""
+WIDEST = 0.05
+"""Where the gain at twice the largest size may be anything within a wider span, it is not told."""
 
 _LAWS = 1000
 _POINTS = 33
-"""Of the drawn fan, from the smallest size to four times the largest."""
+"""Of the drawn fan, from the first size that all laws are fitted to, to four times the largest."""
 _MISSED = 3.0
 """A law does not fit where it misses an accuracy by more than so many standard errors, …"""
 _SMALL = 0.005
@@ -56,7 +57,7 @@ def fan_of(
         for factor in FACTORS
         for later in [laws.errors([factor * most])]
     ]
-    places = np.geomspace(sizes[first], FACTORS[-1] * most, _POINTS)
+    places = np.geomspace(sizes[-FEWEST], FACTORS[-1] * most, _POINTS)
     band = [(float(n), spread(1 - e)) for n, e in zip(places, laws.errors(places).T, strict=True)]
     hindcast = _hindcast(sizes, errors, float(right[-1].mean()))
     return Fan(
@@ -95,17 +96,20 @@ def _resampled_errors(wrong: "Floats", folds: "NDArray[np.int64]", seed: int) ->
 
 
 def _fitted(sizes: Sequence[int], errors: "Floats") -> tuple[int, PowerLaws, bool]:
-    """The first size that laws are fitted from, the laws, and whether they miss accuracies. A curve
-    of few images is no power law yet: as many of the first sizes are left out as it takes.
+    """The first size that laws are fitted from, the laws, and whether they miss accuracies. Laws of
+    all sizes, of all but the first, and so on, where they miss none; ``FEWEST`` sizes are kept.
     """
+    found: list[tuple[int, PowerLaws]] = []
     for first in range(len(sizes) - FEWEST + 1):
         laws = fit_power_laws(sizes[first:], errors[:, first:])
         missed = laws.errors(sizes[first:]) - errors[:, first:]
         miss, noise = np.abs(missed.mean(0)), missed.std(0)
         misses = bool((miss > np.maximum(_SMALL, _MISSED * noise)).any())
         if not misses:
-            break
-    return first, laws, misses
+            found.append((first, laws))
+    if not found:
+        return first, laws, True
+    return found[0][0], together([laws for _, laws in found]), False
 
 
 def _hindcast(sizes: Sequence[int], errors: "Floats", measured: float) -> Hindcast | None:
@@ -127,10 +131,10 @@ def _problem(forecasts: Sequence[Forecast], hindcast: Hindcast | None, misses: b
             f"from {hindcast.sizes_to:,} images, a fan would have foretold another accuracy than "
             f"the one measured with {hindcast.images:,}"
         )
-    first = forecasts[0].accuracy
-    if first.high - first.low > WIDEST:
+    gain, images = forecasts[0].gain, forecasts[0].images
+    if gain.high - gain.low > WIDEST:
         return (
-            f"the fan is too wide: {first.low:.1%} to {first.high:.1%} with "
-            f"{forecasts[0].images:,} images"
+            f"the fan is too wide: {100 * gain.low:.1f} to {100 * gain.high:.1f} points more with "
+            f"{images:,} images"
         )
     return ""

@@ -55,6 +55,12 @@ def fit_power_laws(sizes: Sequence[int], errors: "Floats") -> PowerLaws:
     return PowerLaws(unit, *best[:3])
 
 
+def together(every: Sequence[PowerLaws]) -> PowerLaws:
+    """The laws of several fits up to the same largest size."""
+    a, b, c = (np.concatenate([getattr(one, name) for one in every]) for name in "abc")
+    return PowerLaws(every[0].unit, a, b, c)
+
+
 def _straight(falls: "Floats", errors: "Floats", weights: "Floats") -> "tuple[Floats, Floats]":
     """The best line a + b · falls (a, b), neither below zero."""
     mean, means = weights @ falls, errors @ weights
