@@ -23,6 +23,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Probed": "studies.probe.probed",
         "write_probe": "studies.probe.page",
     },
+    "curve": {
+        "curve": "studies.learning_curve.curve",
+        "LearningCurve": "studies.learning_curve.learning_curve",
+        "write_curve": "studies.learning_curve.page",
+    },
     "compare": {
         "compare": "studies.compare.compare",
         "Compared": "studies.compare.compared",
@@ -135,6 +140,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.studies.compare.compare import compare as compare
     from tlf.studies.compare.compared import Compared as Compared
     from tlf.studies.compare.files import write_comparison as write_comparison
+    from tlf.studies.learning_curve.curve import curve as curve
+    from tlf.studies.learning_curve.learning_curve import LearningCurve as LearningCurve
+    from tlf.studies.learning_curve.page import write_curve as write_curve
     from tlf.studies.probe.page import write_probe as write_probe
     from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.probed import Probed as Probed

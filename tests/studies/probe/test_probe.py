@@ -3,13 +3,12 @@
 import re
 import shutil
 
-import numpy as np
 import pytest
 import torch
 
 from places import ROOT
 from tlf.checks.plan import _OF_FOLDER
-from tlf.errors import DataError, RunError
+from tlf.errors import DataError, NotFiniteError, RunError
 from tlf.events import Notice, Stored
 from tlf.studies.probe import probe as module
 from tlf.studies.probe import probing
@@ -148,12 +147,5 @@ def test_features_must_be_finite(monkeypatch, folder):
         return torch.full((len(job.splits.train), 4), float("nan"))
 
     monkeypatch.setattr(module, "train_embeddings", nothing)
-    with pytest.raises(module.NotFiniteError, match="must be finite numbers"):
+    with pytest.raises(NotFiniteError, match="must be finite numbers"):
         list(probe(folder, [TINY], SMALL))
-
-
-def test_groups_are_equal_files(folder):
-    from tlf.components import Split
-
-    split = Split(("a", "b", "c"), (0, 0, 1), [b"x", b"y", b"x"].__getitem__)
-    np.testing.assert_array_equal(module._groups(split), [0, 1, 0])

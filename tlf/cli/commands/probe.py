@@ -56,8 +56,8 @@ def command(
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
     from tlf.runtime.files import check_creatable
-    from tlf.studies.probe.backbones import plans_of
-    from tlf.studies.probe.page import default_folder
+    from tlf.studies.backbones import plans_of
+    from tlf.studies.folders import default_folder
 
     overrides, others = arguments.split_overrides(more)
     if others and not backbones:
@@ -65,7 +65,7 @@ def command(
     names = [*backbones, *others]
     plan = with_splits(plan_to_check(data, overrides, "probe"))
     plans_of(plan, names)
-    output = output or default_folder(data)
+    output = output or default_folder("probes", data)
     check_creatable(output)
     try:
         with stopped_cleanly():

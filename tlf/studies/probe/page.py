@@ -10,6 +10,7 @@ from tlf.runtime.files import absolute, write_folder, write_whole
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC
+from tlf.studies.folders import default_folder
 from tlf.studies.probe.json_file import as_json
 from tlf.studies.probe.plots import backbone_plot, stage_plot
 from tlf.studies.probe.probed import Probed
@@ -39,7 +40,7 @@ def write_probe(probed: Probed, output: str | PathLike[str] | None = None) -> Pa
             subtitle=f"{probed.images:,} train images of {len(probed.class_counts)} classes",
         )
 
-    return write_folder(absolute(output or default_folder(probed.source)), write)
+    return write_folder(absolute(output or default_folder("probes", probed.source)), write)
 
 
 def _panels(probed: Probed) -> list[Panel]:
@@ -58,13 +59,3 @@ def _panels(probed: Probed) -> list[Panel]:
     if probed.notes:
         panels.append(Panel("notes", "Notes", render("notes.html", notes=probed.notes)))
     return panels
-
-
-def default_folder(source: str | PathLike[str]) -> Path:
-    """Where the files of a study of backbones go.
-
-    >>> str(default_folder("recipes/a.toml")), str(default_folder("my/images.2/"))
-    ('probes/a', 'probes/images.2')
-    """
-    path = absolute(source)
-    return Path("probes", printable(path.stem if path.suffix == ".toml" else path.name) or "probe")

@@ -2,35 +2,34 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlf.checks.plan import plan_to_check
 from tlf.checks.probe import FOLDS
-from tlf.components import Split, Splits
+from tlf.components import Splits
 from tlf.data.workers import lost_processes_named
 from tlf.errors import (
     DataError,
-    NotFiniteError,
     PluginError,
     RecipeError,
     WeightsError,
     itemized,
 )
 from tlf.events import Notice, Prepared, Stored
-from tlf.metrics.figures import Figure
 from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import Plan, RecipeLike, find_splits
 from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
-from tlf.studies.probe.backbones import BackboneLike, plans_of
+from tlf.studies.backbones import BackboneLike, plans_of
+from tlf.studies.judged import Judged, StudyImages, rate, study_images
+from tlf.studies.linear_probe import check_finite
 from tlf.studies.probe.cost import cost_of
 from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
-from tlf.studies.probe.probing import PROBES, Judged, judged_images, probe_rows
+from tlf.studies.probe.probing import PROBES, probe_rows, repeats_of
 from tlf.studies.probe.stage_outputs import stage_outputs
 from tlf.training.embeddings import train_embeddings
 from tlf.training.job import Job, kernels_of, open_job, read_images
@@ -89,7 +88,7 @@ def _compared(
     """Probe one backbone after the other, and compare them."""
     found: list[_Right] = []
     failed: list[FailedBackbone] = []
-    images: _Images | None = None
+    images: StudyImages | None = None
     for name, plan in plans.items():
         job = _opened(name, replace(plan, splits=splits), accelerator)
         if isinstance(job, FailedBackbone):
@@ -99,23 +98,13 @@ def _compared(
         with blame_packages(plan.plugins.packages):
             job = yield from read_images(job, may_lose_classes=True)
             if images is None:
-                images = _images(job)
+                images = study_images(job, repeats_of(len(job.splits.train)))
                 yield from map(Notice, images.notes)
             found.append((yield from _probed(name, job, images, stages)))
     if images is None:
         raise DataError(_none_loaded(failed))
     notes = (*splits.notes, *images.notes)
     yield _result(base, accelerator, images.judged, found, failed, notes)
-
-
-@dataclass(frozen=True)
-class _Images:
-    """The images of all backbones."""
-
-    judged: Judged
-    manifest: str
-    """SHA-256 over their names, labels and bytes."""
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -140,35 +129,8 @@ def _none_loaded(failed: Sequence[FailedBackbone]) -> str:
     return itemized("--backbones must name one that can be loaded, got none", reasons)
 
 
-def _images(job: Job) -> _Images:
-    """The images that probes are judged on.
-
-    Raises:
-        DataError: there are too few.
-    """
-    train = job.splits.train
-    labels = job.labels["train"].numpy()
-    judged = judged_images(labels, _groups(train), job.splits.classes, job.recipe.seed)
-    notes = [f"{one.name} cannot be read: {one.why}; left out" for one in job.unreadable[:5]]
-    if (more := len(job.unreadable) - 5) > 0:
-        notes.append(f"{more} more images cannot be read; tlf check lists them")
-    for name, count in judged.left_out.items():
-        notes.append(
-            f"class {name!r} was left out: it has {count} of the {FOLDS} different train images "
-            "that folds need"
-        )
-    return _Images(judged, job.manifests["train"], tuple(notes))
-
-
-def _groups(split: Split) -> "NDArray[np.int64]":
-    """The number of the first image with the same bytes (N,)."""
-    first: dict[bytes, int] = {}
-    digests = (sha256(split.read(index)).digest() for index in range(len(split)))
-    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
-
-
 def _probed(
-    name: str, job: Job, images: _Images, stages: bool
+    name: str, job: Job, images: StudyImages, stages: bool
 ) -> Generator[Prepared | Notice | Stored, None, _Right]:
     """Probe the features of a backbone, and with ``stages`` the output of each stage.
 
@@ -191,13 +153,13 @@ def _probed(
     every = []
     for stage, output in outputs.items():
         seen = yield from _right(f"{name}, {stage}", output, images.judged, PROBES[0])
-        every.append(StageProbed(stage, output.shape[1], _rate(seen, images.judged)))
+        every.append(StageProbed(stage, output.shape[1], rate(seen, images.judged.folds)))
     cost = cost_of(job)
     catalogue = job.plan.plugins.catalogue
     backbone = ProbedBackbone(
         name=name,
         backbone=titled(table(job.recipe, catalogue)["backbone"]),
-        accuracy={kind: _rate(one, images.judged) for kind, one in right.items()},
+        accuracy={kind: rate(one, images.judged.folds) for kind, one in right.items()},
         features=rows.shape[1],
         parameters=cost.parameters,
         megabytes=cost.megabytes,
@@ -211,22 +173,12 @@ def _right(
     name: str, rows: "NDArray[np.float32]", judged: Judged, kind: str
 ) -> "Generator[Prepared, None, NDArray[np.float64]]":
     """Whether probes classified each image correctly when it was held out: (repeats, N)."""
-    if not np.isfinite(rows).all():
-        raise NotFiniteError(
-            f"features of {name} must be finite numbers, got others; write other weights or "
-            'precision = "no"'
-        )
+    check_finite(name, rows)
     found: list[NDArray[np.float64]] = []
     for right in probe_rows(rows[judged.images], judged, kind):
         found.append(right)
         yield Prepared(f"{kind} probes of {name}", len(found), len(judged.folds))
     return np.stack(found)
-
-
-def _rate(right: "NDArray[np.float64]", judged: Judged) -> Figure:
-    """How often probes were right. Its interval is that of the difference from never."""
-    found = over_splits(np.zeros_like(right), right, judged.folds)
-    return Figure(found.value, max(0.0, found.low), found.high)
 
 
 def _result(

@@ -3,18 +3,16 @@
 The same folds serve every backbone, so that differences are paired.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlf.checks.probe import FOLDS, deal_folds, logistic
-from tlf.errors import DataError
+from tlf.checks.probe import FOLDS
+from tlf.studies.judged import Judged
+from tlf.studies.linear_probe import compact, logistic_probe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -28,58 +26,13 @@ REPEATS = 10
 _MANY = 2000
 """Of more images, two ways to deal them say enough, and probes take their time."""
 
-_INVERSE_PENALTY = 100.0
-"""scikit-learn's ``C``, for embeddings of mean squared length 1. On photographs of ants and bees,
-with weights of ImageNet and of drawings, no other power of ten from 1 to 10⁴ was better by more
-than half a point."""
 _PENALTIES = np.logspace(-3, 2, 6)
 """Of ridge regression. Each probe takes the one with the least leave-one-out error."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """The images that probes are judged on, and how they are dealt to folds."""
-
-    images: "Integers"
-    """(N,), their indices in the train split."""
-    labels: "Integers"
-    """(N,), from 0, of the classes that are judged."""
-    classes: tuple[str, ...]
-    folds: "Integers"
-    """(repeats, N)."""
-    left_out: Mapping[str, int]
-    """Class with too few images → its different images."""
-
-
-def judged_images(
-    labels: "Integers", groups: "Integers", classes: "Sequence[str]", seed: int
-) -> Judged:
-    """Deal the images of all classes that have enough of them.
-
-    Parameters:
-        labels: (N,), of the train split.
-        groups: (N,), the number of a group that has to be in one fold: equal files.
-        classes: the names of the classes.
-        seed: what the folds are drawn from.
-
-    Raises:
-        DataError: fewer than two classes have enough images.
-    """
-    different = [len(np.unique(groups[labels == each])) for each in range(len(classes))]
-    large = np.flatnonzero(np.array(different) >= FOLDS)
-    if len(large) < 2:
-        counts = ", ".join(f"{n} of {name!r}" for name, n in zip(classes, different, strict=True))
-        raise DataError(
-            f"a study needs at least 2 classes with {FOLDS} different train images each, one for "
-            f"each fold, got {counts:.300}; add images"
-        )
-    images = np.flatnonzero(np.isin(labels, large))
-    known = np.searchsorted(large, labels[images])
-    repeats = REPEATS if len(images) <= _MANY else 2
-    folds = [deal_folds(known, groups[images], seed + number) for number in range(repeats)]
-    small = {classes[n]: count for n, count in enumerate(different) if n not in large}
-    names = tuple(classes[n] for n in large.tolist())
-    return Judged(images, known, names, np.stack(folds), small)
+def repeats_of(images: int) -> int:
+    """How many times so many images are dealt to folds."""
+    return REPEATS if images <= _MANY else 2
 
 
 def probe_rows(rows: "NDArray[np.float32]", judged: Judged, kind: str) -> "Iterator[Floats]":
@@ -109,23 +62,9 @@ def _right(rows: "Floats", labels: "Integers", fold: "Integers", kind: str) -> "
     return right
 
 
-def compact(rows: "NDArray[np.float32]") -> "Floats":
-    """Embeddings of mean squared length 1 around their mean, in no more dimensions than there are
-    images. Distances stay in proportion, so a penalised probe with an intercept is the same, and
-    is trained sooner.
-    """
-    centred = np.asarray(rows - rows.mean(0), np.float64)
-    size = float(np.sqrt((centred**2).sum(1).mean()))
-    centred /= size or 1.0
-    if centred.shape[0] >= centred.shape[1]:
-        return centred
-    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-    return np.asarray(left * sizes)
-
-
 def _new_probe(kind: str) -> Any:  # noqa: ANN401 - scikit-learn has no types
     if kind == "logistic":
-        return logistic(_INVERSE_PENALTY)
+        return logistic_probe()
     from sklearn.linear_model import RidgeClassifierCV
 
     return RidgeClassifierCV(alphas=_PENALTIES)

@@ -5,7 +5,7 @@ import pytest
 import tlf
 from tlf.checks.plan import plan_to_check
 from tlf.errors import RecipeError
-from tlf.studies.probe.backbones import plans_of
+from tlf.studies.backbones import plans_of
 
 
 @pytest.fixture

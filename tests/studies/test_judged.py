@@ -1,0 +1,52 @@
+"""The images that a study judges by."""
+
+import numpy as np
+import pytest
+
+from tlf.components import Split
+from tlf.errors import DataError
+from tlf.studies.judged import FOLDS, _groups, judged_images, rate
+
+
+def test_folds_are_dealt_anew_and_the_same_for_the_same_seed():
+    labels = np.arange(60) % 3
+    judged = judged_images(labels, np.arange(60), ("a", "b", "c"), 0, 10)
+    again = judged_images(labels, np.arange(60), ("a", "b", "c"), 0, 10)
+    np.testing.assert_array_equal(judged.folds, again.folds)
+    assert len(judged.folds) == 10
+    assert len({tuple(fold) for fold in judged.folds.tolist()}) == 10
+    for fold in judged.folds:
+        for part in range(FOLDS):
+            assert {*labels[fold == part]} == {0, 1, 2}
+
+
+def test_a_class_with_one_image_is_left_out():
+    labels = np.array([0] * 6 + [1] + [2] * 7)
+    judged = judged_images(labels, np.arange(14), ("a", "b", "c"), 0, 10)
+    assert judged.left_out == {"b": 1}
+    assert judged.classes == ("a", "c")
+    assert judged.images.tolist() == [*range(6), *range(7, 14)]
+    assert judged.labels.tolist() == [0] * 6 + [1] * 7
+
+
+def test_equal_files_count_as_one_and_are_in_one_fold():
+    labels, groups = np.array([0] * 8 + [1] * 8), np.arange(16)
+    groups[:4] = 0
+    judged = judged_images(labels, groups, ("a", "b"), 0, 10)
+    assert all(len({*fold[:4]}) == 1 for fold in judged.folds)
+    groups[:5] = 0
+    with pytest.raises(DataError, match=r"5 different train images each.*got 4 of 'a', 8 of 'b'"):
+        judged_images(labels, groups, ("a", "b"), 0, 10)
+
+
+def test_groups_are_equal_files():
+    split = Split(("a", "b", "c"), (0, 0, 1), [b"x", b"y", b"x"].__getitem__)
+    np.testing.assert_array_equal(_groups(split), [0, 1, 0])
+
+
+def test_a_rate_has_an_interval_within_0_and_1():
+    folds = np.arange(40).reshape(1, 40) % FOLDS
+    right = np.arange(40).reshape(1, 40) % 10 > 0
+    found = rate(right.astype(float), folds)
+    assert found.value == pytest.approx(0.9)
+    assert 0.4 < found.low < 0.9 < found.high <= 1

@@ -1,0 +1,114 @@
+"""The images that a study judges by, and how they are dealt to folds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.checks.probe import FOLDS, deal_folds
+from tlf.components import Split
+from tlf.errors import DataError
+from tlf.metrics.figures import Figure
+from tlf.metrics.paired import over_splits
+from tlf.training.job import Job
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The images that probes are judged on, and how they are dealt to folds."""
+
+    images: "Integers"
+    """(N,), their indices in the train split."""
+    labels: "Integers"
+    """(N,), from 0, of the classes that are judged."""
+    classes: tuple[str, ...]
+    folds: "Integers"
+    """(repeats, N)."""
+    left_out: Mapping[str, int]
+    """Class with too few images → its different images."""
+
+
+def judged_images(
+    labels: "Integers", groups: "Integers", classes: Sequence[str], seed: int, repeats: int
+) -> Judged:
+    """Deal the images of all classes that have enough of them.
+
+    Parameters:
+        labels: (N,), of the train split.
+        groups: (N,), the number of a group that has to be in one fold: equal files.
+        classes: the names of the classes.
+        seed: what the folds are drawn from.
+        repeats: so many times the images are dealt to folds.
+
+    Raises:
+        DataError: fewer than two classes have enough images.
+    """
+    different = [len(np.unique(groups[labels == each])) for each in range(len(classes))]
+    large = np.flatnonzero(np.array(different) >= FOLDS)
+    if len(large) < 2:
+        counts = ", ".join(f"{n} of {name!r}" for name, n in zip(classes, different, strict=True))
+        raise DataError(
+            f"a study needs at least 2 classes with {FOLDS} different train images each, one for "
+            f"each fold, got {counts:.300}; add images"
+        )
+    images = np.flatnonzero(np.isin(labels, large))
+    known = np.searchsorted(large, labels[images])
+    folds = [deal_folds(known, groups[images], seed + number) for number in range(repeats)]
+    small = {classes[n]: count for n, count in enumerate(different) if n not in large}
+    names = tuple(classes[n] for n in large.tolist())
+    return Judged(images, known, names, np.stack(folds), small)
+
+
+@dataclass(frozen=True)
+class StudyImages:
+    """The train images of a study."""
+
+    judged: Judged
+    manifest: str
+    """SHA-256 over their names, labels and bytes."""
+    notes: tuple[str, ...]
+
+
+def study_images(job: Job, repeats: int) -> StudyImages:
+    """The images that probes are judged on, dealt to folds so many times.
+
+    Raises:
+        DataError: there are too few.
+    """
+    train = job.splits.train
+    labels = job.labels["train"].numpy()
+    judged = judged_images(labels, _groups(train), job.splits.classes, job.recipe.seed, repeats)
+    notes = [f"{one.name} cannot be read: {one.why}; left out" for one in job.unreadable[:5]]
+    if (more := len(job.unreadable) - 5) > 0:
+        notes.append(f"{more} more images cannot be read; tlf check lists them")
+    for name, count in judged.left_out.items():
+        notes.append(
+            f"class {name!r} was left out: it has {count} of the {FOLDS} different train images "
+            "that folds need"
+        )
+    return StudyImages(judged, job.manifests["train"], tuple(notes))
+
+
+def _groups(split: Split) -> "NDArray[np.int64]":
+    """The number of the first image with the same bytes (N,)."""
+    first: dict[bytes, int] = {}
+    digests = (sha256(split.read(index)).digest() for index in range(len(split)))
+    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
+
+
+def rate(right: "NDArray[np.float64]", folds: "Integers") -> Figure:
+    """How often probes were right. Its interval is that of the difference from never.
+
+    Parameters:
+        right: (repeats, N), whether each image was classified correctly.
+        folds: (repeats, N), the fold that held each image out.
+    """
+    found = over_splits(np.zeros_like(right), right, folds)
+    return Figure(found.value, max(0.0, found.low), found.high)

@@ -1,0 +1,153 @@
+"""Would more images help? Probes of the same features, trained on more and more of the images."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.checks.plan import plan_to_check
+from tlf.data.workers import lost_processes_named
+from tlf.errors import RunError
+from tlf.events import Notice, Prepared, Stored
+from tlf.metrics.paired import over_splits
+from tlf.metrics.resampling import LEVEL
+from tlf.plugins.attribution import blame_packages
+from tlf.recipe.plan import RecipeLike, find_splits
+from tlf.runtime.cores import processes
+from tlf.runtime.devices import describe, start_accelerator
+from tlf.runtime.seeds import derive
+from tlf.studies.backbones import plans_of
+from tlf.studies.judged import Judged, StudyImages, rate, study_images
+from tlf.studies.learning_curve.draws import DEALS, Draw, check_sizes, draws_of, sizes_of
+from tlf.studies.learning_curve.fan import fan_of
+from tlf.studies.learning_curve.learning_curve import ClassCurve, LearningCurve, Size
+from tlf.studies.learning_curve.size_probes import probe_sizes
+from tlf.studies.linear_probe import check_finite
+from tlf.training.embeddings import train_embeddings
+from tlf.training.job import Job, kernels_of, open_job, read_images
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CurveEvent = Prepared | Notice | Stored | LearningCurve
+
+
+def curve(
+    recipe: RecipeLike, overrides: Sequence[str] = (), *, sizes: Sequence[int] = ()
+) -> Iterator[CurveEvent]:
+    """Find out whether more images would help. Yields events, and at last a ``LearningCurve``.
+    Nothing is trained but linear probes, and nothing is written but the cache.
+
+    The features of the train split are computed once with the recipe's backbone. Probes are trained
+    on more and more of them, and judged on images that they have not seen: ten draws, each with the
+    same held-out images for all sizes. A fan of power laws says what up to four times as many
+    images may give.
+
+    Parameters:
+        recipe: the path of a recipe, or of a folder with a folder of images for each class; or the
+            result of ``load_recipe``.
+        overrides: ``key=value``, as on the command line.
+        sizes: train images of each class, on average; classes keep their shares. Empty: six sizes,
+            up to all that folds leave.
+
+    Raises:
+        TlfError: no images are found, there are too few, or the backbone cannot be built.
+        MemoryError, RuntimeError: Python's or torch's own error about too little memory.
+    """
+    check_sizes(sizes)
+    if processes() > 1:
+        raise RunError(
+            f"a study must be one process, got {processes()}; start it without a launcher"
+        )
+    base = plan_to_check(recipe, overrides, "curve")
+    ((name, plan),) = plans_of(base, ()).items()
+    plan = replace(plan, splits=find_splits(base))
+    kernels = kernels_of(base.recipe)
+    kernels.reserve()
+    accelerator = start_accelerator(base.recipe.precision)
+    with (
+        lost_processes_named("run tlf curve again"),
+        kernels.used_on(accelerator.device),
+        blame_packages(plan.plugins.packages),
+    ):
+        job = yield from read_images(open_job(plan, accelerator), may_lose_classes=True)
+        images = study_images(job, DEALS)
+        yield from map(Notice, (*job.splits.notes, *images.notes))
+        yield (yield from _measured(job, images, name, sizes))
+
+
+def _measured(
+    job: Job, images: StudyImages, name: str, asked: Sequence[int]
+) -> Generator[Prepared | Notice | Stored, None, LearningCurve]:
+    """Probe all sizes of all draws."""
+    judged, seed = images.judged, job.recipe.seed
+    draws = draws_of(judged, derive(seed, "learning curve"))
+    sizes = sizes_of(asked, draws, judged)
+    with job.loaders:
+        rows = (yield from train_embeddings(job)).numpy()
+    check_finite(name, rows)
+    right = np.empty((len(sizes), DEALS, len(judged.images)), np.float64)
+    found = probe_sizes(rows[judged.images], judged, draws, sizes)
+    for number, (draw, one) in enumerate(zip(draws, found, strict=True), start=1):
+        right[:, draw.deal, draw.held_out] = one
+        yield Prepared(f"probes of {len(sizes)} sizes", number, len(draws))
+    return _result(job, images, name, draws, sizes, right)
+
+
+def _result(
+    job: Job,
+    images: StudyImages,
+    name: str,
+    draws: Sequence[Draw],
+    sizes: Sequence[int],
+    right: "NDArray[np.float64]",
+) -> LearningCurve:
+    judged, seed = images.judged, job.recipe.seed
+    half = max((n for n, size in enumerate(sizes) if 2 * size <= sizes[-1] + 1), default=0)
+    of_draws = [right[:, draw.deal, draw.held_out].mean(1).tolist() for draw in draws]
+    return LearningCurve(
+        source=job.plan.source,
+        backbone=name,
+        images=len(judged.images),
+        sizes=tuple(
+            Size(size, rate(one, judged.folds), each)
+            for size, one, each in zip(sizes, right, zip(*of_draws, strict=True), strict=True)
+        ),
+        classes=_classes(judged, draws[0], sizes, half, right),
+        gain_from=sizes[half],
+        gain=over_splits(right[half], right[-1], judged.folds),
+        fan=fan_of(sizes, right, judged.folds, derive(seed, "fan")),
+        draws=len(draws),
+        seed=seed,
+        level=_level(judged),
+        device=describe(job.accelerator),
+        notes=(*job.splits.notes, *images.notes),
+    )
+
+
+def _level(judged: Judged) -> float:
+    """Intervals of so many classes hold together in 95 % (Bonferroni)."""
+    return 1 - (1 - LEVEL) / len(judged.classes)
+
+
+def _classes(
+    judged: Judged, draw: Draw, sizes: Sequence[int], half: int, right: "NDArray[np.float64]"
+) -> tuple[ClassCurve, ...]:
+    """The curve of each class, the one that gains most first."""
+    found = []
+    for number, name in enumerate(judged.classes):
+        own = judged.labels == number
+        seen, folds = right[:, :, own], judged.folds[:, own]
+        trained = np.cumsum(judged.labels[draw.train] == number)
+        found.append(
+            ClassCurve(
+                name=name,
+                images=int(own.sum()),
+                trained_on=tuple(int(trained[size - 1]) for size in sizes),
+                recalls=tuple(seen.mean((1, 2)).tolist()),
+                recall=rate(seen[-1], folds),
+                gain=over_splits(seen[half], seen[-1], folds, level=_level(judged)),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: -one.gain.value))

@@ -1,0 +1,144 @@
+"""How many images probes are trained on, and which: ten draws, each with its own held-out images.
+
+A draw shuffles the images that a fold leaves. Each size takes the first ones, so that a larger size
+holds all images of a smaller one, and classes keep their shares.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.checks.probe import FOLDS
+from tlf.errors import DataError, RunError
+from tlf.studies.judged import Judged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
+
+DEALS = 2
+"""So many times the images are dealt to folds. Each fold is held out by one draw, so ten draws hold
+out each image twice."""
+SIZES = 6
+LEAST = 2
+"""Images of each class at every size, at least."""
+_SPAN = 32
+"""The largest size is so many times the smallest, where there are as many images: five times twice
+as many."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Images to train on, and others to judge by: indices of the judged images."""
+
+    deal: int
+    """Which way to deal the images it is from."""
+    train: "Integers"
+    """(M,), in the order in which sizes take them."""
+    held_out: "Integers"
+
+
+def draws_of(judged: Judged, seed: int) -> tuple[Draw, ...]:
+    """A draw for each fold of each deal; all have as many train images of each class.
+
+    Raises:
+        DataError: there is a fold that no image of a class is in, or all are.
+    """
+    labels, classes = judged.labels, len(judged.classes)
+    places = [(deal, part) for deal in range(len(judged.folds)) for part in range(FOLDS)]
+    held = np.array(
+        [np.bincount(labels[judged.folds[d] == p], minlength=classes) for d, p in places]
+    )
+    left = np.bincount(labels) - held
+    if not (held.min(0) * left.min(0)).all():
+        name = judged.classes[int(np.argmin(held.min(0) * left.min(0)))]
+        raise DataError(
+            f"class {name!r} must have {FOLDS} train images that no other class has a copy of, "
+            "got fewer; run tlf check, which lists the copies"
+        )
+    return tuple(
+        Draw(
+            deal,
+            _ordered(fold != part, labels, left.min(0), (seed, number)),
+            _indices(fold == part),
+        )
+        for number, (deal, part) in enumerate(places)
+        for fold in [judged.folds[deal]]
+    )
+
+
+def _indices(chosen: "NDArray[np.bool_]") -> "Integers":
+    return np.flatnonzero(chosen)
+
+
+def _ordered(
+    chosen: "NDArray[np.bool_]", labels: "Integers", counts: "Integers", seed: tuple[int, int]
+) -> "Integers":
+    """The chosen images in random order, so that the first ones, however many, have classes in
+    proportion to their counts, and ``LEAST`` of each come before all others.
+    """
+    drawn = np.random.default_rng(seed).permutation(_indices(chosen))
+    order = np.argsort(labels[drawn], kind="stable")
+    own = labels[drawn][order]
+    rank = np.arange(len(own)) - np.searchsorted(own, own)  # within the class
+    kept = rank < counts[own]
+    place = np.where(rank < LEAST, rank - LEAST, (rank + 0.5) / counts[own])
+    taken: Integers = drawn[order][kept][np.lexsort((own[kept], place[kept]))]
+    return taken
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    """Raise ``RunError`` where sizes that somebody asks for are no curve."""
+    shown = " ".join(map(str, sizes))
+    if len(sizes) == 1:
+        raise RunError(f"--sizes must be two or more, got {shown}; write another one, too")
+    if any(size < LEAST for size in sizes):
+        raise RunError(f"--sizes must be {LEAST} images of each class or more, got {shown}")
+    rising = sorted({*sizes})
+    if rising != [*sizes]:
+        raise RunError(
+            f"--sizes must rise, got {shown}; write --sizes {' '.join(map(str, rising))}"
+        )
+
+
+def sizes_of(asked: Sequence[int], draws: Sequence[Draw], judged: Judged) -> tuple[int, ...]:
+    """The numbers of train images, the smallest first.
+
+    Parameters:
+        asked: images of each class, on average; empty: six sizes, up to all that folds leave.
+        draws: the draws.
+        judged: the images.
+
+    Raises:
+        DataError: there are too few images.
+        RunError: a size that was asked for is larger than what folds leave.
+    """
+    most, classes = len(draws[0].train), len(judged.classes)
+    if asked:
+        if asked[-1] * classes > most:
+            raise RunError(
+                f"--sizes must be {most // classes} images of each class or fewer, got "
+                f"{asked[-1]}; folds leave {most} of {len(judged.images)} images in {classes} "
+                "classes to train on"
+            )
+        return tuple(size * classes for size in asked)
+    sizes = _geometric(most, classes)
+    if len({*sizes}) < SIZES:
+        enough = next(n for n in count(most) if len({*_geometric(n, classes)}) == SIZES)
+        # A fold holds a fifth of a class, rounded up.
+        needed = next(n for n in count(FOLDS) if classes * (n - ceil(n / FOLDS)) >= enough)
+        raise DataError(
+            f"a curve of {SIZES} sizes needs {needed} train images of each of {classes} classes, "
+            f"got {len(judged.images)} in all; add images, or write --sizes and fewer sizes"
+        )
+    return sizes
+
+
+def _geometric(most: int, classes: int) -> tuple[int, ...]:
+    least = max(LEAST * classes, most / _SPAN)
+    return tuple(np.round(np.geomspace(least, most, SIZES)).astype(int).tolist())

@@ -1,0 +1,52 @@
+"""The logistic probe of studies: a linear classifier of embeddings, as a head is."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.checks.probe import logistic
+from tlf.errors import NotFiniteError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.linear_model import LogisticRegression
+
+    Floats = NDArray[np.float64]
+
+INVERSE_PENALTY = 100.0
+"""scikit-learn's ``C``, for embeddings of mean squared length 1. On photographs of ants and bees,
+with weights of ImageNet and of drawings, no other power of ten from 1 to 10⁴ was better by more
+than half a point."""
+
+
+def logistic_probe() -> "LogisticRegression":
+    """A probe that is not trained yet, for rows that ``compact`` returns."""
+    return logistic(INVERSE_PENALTY)
+
+
+def check_finite(name: str, rows: "NDArray[np.float32]") -> None:
+    """Raise ``NotFiniteError`` where embeddings hold others than finite numbers.
+
+    Parameters:
+        name: of what made them.
+        rows: (N, D), the embeddings.
+    """
+    if not np.isfinite(rows).all():
+        raise NotFiniteError(
+            f"features of {name} must be finite numbers, got others; write other weights or "
+            'precision = "no"'
+        )
+
+
+def compact(rows: "NDArray[np.float32]") -> "Floats":
+    """Embeddings of mean squared length 1 around their mean, in no more dimensions than there are
+    images. Distances stay in proportion, so a penalised probe with an intercept is the same, and
+    is trained sooner.
+    """
+    centred = np.asarray(rows - rows.mean(0), np.float64)
+    size = float(np.sqrt((centred**2).sum(1).mean()))
+    centred /= size or 1.0
+    if centred.shape[0] >= centred.shape[1]:
+        return centred
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    return np.asarray(left * sizes)
