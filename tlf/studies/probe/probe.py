@@ -28,6 +28,7 @@ from tlf.recipe.plan import Plan, RecipeLike, find_splits
 from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import processes
 from tlf.runtime.devices import describe, start_accelerator
+from tlf.studies.accuracy import accuracy_of
 from tlf.studies.probe.backbones import BackboneLike, plans_of
 from tlf.studies.probe.cost import cost_of
 from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
@@ -228,9 +229,8 @@ def _right(
 
 
 def _rate(right: "NDArray[np.float64]", judged: Judged) -> Figure:
-    """How often probes were right. Its interval is that of the difference from never."""
-    found = over_splits(np.zeros_like(right), right, judged.folds)
-    return Figure(found.value, max(0.0, found.low), found.high)
+    """How often probes were right."""
+    return accuracy_of(over_splits(np.zeros_like(right), right, judged.folds))
 
 
 def _result(
