@@ -62,6 +62,17 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread, until the module ends: results of other modules are compared to the bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def draw_images(root: Path, train: int, val: int) -> Path:
     """A folder of circles and squares, ``train`` and ``val`` of each, of varied size and colour."""
     rng = np.random.default_rng(0)

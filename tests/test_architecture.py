@@ -78,6 +78,15 @@ def test_no_pickle_and_no_leftovers():
         assert "raise NotImplementedError" not in text
 
 
+def test_what_a_fixture_changes_ends_with_its_module():
+    """Folders of tests are no Python packages. What has the scope of a package would last until the
+    end of all tests: their number of threads, for example, which the last bits depend on.
+    """
+    scope = re.compile(r"""scope=["']package""")
+    tests = (ROOT / "tests").rglob("*.py")
+    assert [path for path in tests if scope.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_only_the_tasks_know_what_a_task_is():
     """No other file of the engine decides on one label per image, softmax, argmax or top-1."""
     components = ROOT / "tlf" / "builtin"

@@ -195,7 +195,7 @@ def pairs(images: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]
         tuple(map(str, range(CLASSES))),
     )
     rows = directions(torch.from_numpy(features))
-    probe = LogisticRegression(C=1.0, tol=1e-3, max_iter=200)
+    probe = LogisticRegression(C=1.0, max_iter=1000)
     search = NearestNeighbors(n_neighbors=6, algorithm="brute")
     known = rows.numpy()
     return {

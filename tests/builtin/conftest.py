@@ -1,14 +1,8 @@
 """Built-ins are tested on one thread: on small networks and images, more threads only wait."""
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread(one_thread: None) -> None:
+    """For each module."""

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from planted import clusters
+from tlf.checks import probe
 from tlf.checks.probe import FOLDS, deal_folds, out_of_fold
 
 
@@ -23,6 +25,17 @@ def test_they_are_calibrated():
     labels = (rng.random(400) < 0.25).astype(np.int64)
     probabilities = out_of_fold(rows, labels, np.arange(400), 0)
     assert abs(probabilities[:, 1] - labels.mean()).max() < 0.15
+
+
+def test_probes_are_trained_to_the_end(monkeypatch):
+    """What is left to train is far below what a list of wrong labels depends on."""
+    rng = np.random.default_rng(0)
+    labels, spread = rng.integers(0, 4, 600), 1 / np.sqrt(1 + np.arange(32))
+    rows = (rng.normal(size=(4, 32)) * spread / 2)[labels] + rng.normal(size=(600, 32)) * spread
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    found = out_of_fold(rows, labels, np.arange(600), 0)
+    monkeypatch.setattr(probe, "logistic", lambda c: LogisticRegression(C=c, tol=1e-7))
+    assert abs(found - out_of_fold(rows, labels, np.arange(600), 0)).max() < 0.01
 
 
 def test_copies_do_not_teach_the_probe_their_label():

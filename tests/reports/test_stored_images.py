@@ -1,6 +1,8 @@
 """What a report has found out about images, found again."""
 
 import json
+from dataclasses import replace
+from shutil import copytree
 
 import pytest
 
@@ -11,6 +13,7 @@ from tlf.reports.run_images import images_of
 from tlf.reports.run_report import record_of
 from tlf.reports.stored_images import stored_comparisons
 from tlf.runs import finished
+from tlf.runtime.seal import digest, seal
 
 
 @pytest.fixture
@@ -47,24 +50,94 @@ def test_a_second_report_finds_all_of_it_without_the_model(compare):
     assert second.read_found(suspect) == first.read_found(suspect)
 
 
-def test_other_predictions_are_compared_anew(compare, run_copy):
-    compare()
-    predictions = run_copy / "predictions.csv"
-    predictions.write_text(predictions.read_text() + "\n")
-    assert compare()[1]
-
-
 def key(folder):
     plan = with_splits(read_plan(folder / "recipe.toml"))
     stored = stored_comparisons(folder, plan, plan.splits)
     return stored and stored.key.name
 
 
-def test_the_key_is_of_the_model_and_its_files(run_copy):
-    before = key(run_copy)
-    assert key(run_copy) == before
-    provenance = run_copy / "provenance.json"
-    provenance.write_text(json.dumps(json.loads(provenance.read_text()) | {"more": 1}))
-    assert key(run_copy) != before
+def test_a_run_without_its_model_has_no_key(run_copy):
+    assert key(run_copy) == key(run_copy)
     (run_copy / "model.safetensors").unlink()
     assert key(run_copy) is None
+
+
+def _edit_predictions(run, images, monkeypatch):
+    path = run / "predictions.csv"
+    path.write_text(path.read_text() + "\n")
+
+
+def _edit_provenance(run, images, monkeypatch):
+    path = run / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"more": 1}))
+
+
+def _edit_recipe(run, images, monkeypatch):
+    path = run / "recipe.toml"
+    path.write_text(path.read_text().replace("seed = 4", "seed = 5"))
+
+
+def _train_other_weights(run, images, monkeypatch):
+    path = run / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content.replace(digest(bytes(path.read_bytes())).encode(), b"0" * 64))
+    seal(path)
+
+
+def _edit_image(run, images, monkeypatch):
+    path = images / "val" / "circles" / "000.jpg"
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+def _move_image(run, images, monkeypatch):
+    (images / "train" / "circles" / "000.jpg").rename(images / "train" / "squares" / "moved.jpg")
+
+
+def _edit_tlf(run, images, monkeypatch):
+    monkeypatch.setattr("tlf.runs.identity.engine", lambda: "other code")
+
+
+def _upgrade_torch(run, images, monkeypatch):
+    monkeypatch.setattr("tlf.runs.identity.version", lambda name: f"{name} of tomorrow")
+
+
+def _upgrade_scipy(run, images, monkeypatch):
+    monkeypatch.setattr("tlf.reports.stored_images.version", lambda name: f"{name} of tomorrow")
+
+
+def _upgrade_decoder(run, images, monkeypatch):
+    monkeypatch.setattr("tlf.reports.stored_images.decoders", lambda: {"pillow": "of tomorrow"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_edit_predictions, _edit_provenance, _edit_recipe, _train_other_weights, _edit_image,
+     _move_image, _edit_tlf, _upgrade_torch, _upgrade_scipy, _upgrade_decoder],
+)  # fmt: skip
+def test_what_may_change_a_result_changes_its_key(change, run_copy, images, tmp_path, monkeypatch):
+    own = copytree(images, tmp_path / "images")
+    recipe = run_copy / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace(str(images), str(own)))
+    before = key(run_copy)
+    change(run_copy, own, monkeypatch)
+    assert key(run_copy) not in (before, None)
+
+
+@pytest.mark.parametrize("length", [2**63, 2**40])
+def test_a_model_whose_header_is_of_no_length_is_damaged(compare, run_copy, length):
+    path = run_copy / "model.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
+    found, _ = compare()
+    assert "is damaged" in found.missing[0] or "not a safetensors file" in found.missing[0]
+
+
+def test_packages_that_a_plugin_may_call_are_part_of_the_key(run_copy, monkeypatch):
+    plan = with_splits(read_plan(run_copy / "recipe.toml"))
+    names = set()
+    for plugins in (plan.plugins, replace(plan.plugins, loaded=(*plan.plugins.loaded,) * 2)):
+        for installed in ("a-1", "a-2"):
+            monkeypatch.setattr("tlf.reports.stored_images.installed", lambda n=installed: {n})
+            plan = replace(plan, plugins=plugins)
+            names.add(stored_comparisons(run_copy, plan, plan.splits).key.name)
+    assert len(names) == 3

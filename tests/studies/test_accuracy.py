@@ -1,10 +1,29 @@
 """What every study shows of an accuracy."""
 
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
 from tlf.metrics.figures import Figure
+from tlf.metrics.paired import over_seeds
 from tlf.reports.plots.draw import chart
-from tlf.studies.accuracy import Row, columns, heading, rows_plot
+from tlf.studies.accuracy import Row, accuracy_of, columns, heading, rows_plot
 
 ROWS = (Row("<large> " + "x" * 40, Figure(0.9, 0.8, 1.0)), Row("small", Figure(0.5, 0.0, 0.625)))
+
+
+@pytest.mark.parametrize(("right", "of"), [(20, 20), (0, 20)])
+def test_what_does_not_vary_is_not_certain(right, of):
+    each = np.tile(np.arange(of) < right, (5, 1)).astype(float)
+    figure = accuracy_of(over_seeds(np.zeros_like(each), each))
+    exact = binomtest(right, of).proportion_ci()
+    assert (figure.low, figure.high) == pytest.approx((exact.low, exact.high))
+
+
+def test_an_accuracy_is_a_rate():
+    each = np.tile(np.arange(20) < 1, (5, 1)).astype(float)
+    figure = accuracy_of(over_seeds(np.zeros_like(each), each))
+    assert (figure.value, figure.low) == (0.05, 0)
 
 
 def test_candidates_are_rows_with_intervals():

@@ -43,10 +43,14 @@ def out_of_fold(
 
 
 def logistic(inverse_penalty: float) -> "LogisticRegression":
-    """A logistic regression that is not trained yet. ``inverse_penalty``: scikit-learn's ``C``."""
+    """A logistic regression that is not trained yet. ``inverse_penalty``: scikit-learn's ``C``.
+
+    Its tolerance is scikit-learn's, 1e-4. With 1e-3, probabilities of 20,000 images were up to 0.38
+    from those of a probe that is trained to the end, and with 1e-4 up to 0.04.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=inverse_penalty, tol=1e-3, max_iter=1000)
+    return LogisticRegression(C=inverse_penalty, max_iter=1000)
 
 
 def deal_folds(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tlf.cache.entry import EntryKey
+from tlf.cache.keys import installed
 from tlf.cache.store import Cache
 from tlf.checks.findings import Findings, read_findings
 from tlf.components import Split, Splits
@@ -26,6 +27,7 @@ from tlf.recipe.plan import Plan, cache_of
 from tlf.results import Neighbour
 from tlf.runs.identity import plan_identity
 from tlf.runtime.cores import usable_cores
+from tlf.runtime.seal import LONGEST_HEADER
 from tlf.runtime.strict_json import dumps
 
 _CHUNK = 256
@@ -53,12 +55,12 @@ class StoredComparisons:
 
     def read(self) -> Comparisons | None:
         """What is stored; None if nothing is."""
-        entry = None
-        with suppress(OSError):
-            entry = self.cache.find(self.key, lambda entry: entry.bytes > 0)
-        if entry is None:
-            return None
-        content = json.loads(entry.read(0, entry.bytes).tobytes())
+        with suppress(OSError):  # what cannot be read is computed again
+            if entry := self.cache.find(self.key, lambda entry: entry.bytes > 0):
+                return self._comparisons(json.loads(entry.read(0, entry.bytes).tobytes()))
+        return None
+
+    def _comparisons(self, content: Mapping[str, Any]) -> Comparisons:
         findings = content["findings"]
         places = {name: place for place, name in enumerate(self.train.names)}
         near = (self._near(each, places) for each in content["neighbours"])
@@ -109,6 +111,7 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
             "model": _header(folder / "model.safetensors"),
             "files": [_digest(folder / name) for name in ("predictions.csv", "provenance.json")],
             "run": plan_identity(plan),
+            "installed": _installed(plan),
             "finders": {name: version(name) for name in ("scipy", "scikit-learn")},
             "images": [_manifest(splits.train), _manifest(splits.eval)],
             "classes": [*splits.classes],
@@ -128,7 +131,13 @@ def _digest(path: Path) -> str:
 def _header(path: Path) -> str:
     """The digest of a weights file's header, which holds that of the whole file."""
     with path.open("rb") as file:
-        return sha256(file.read(int.from_bytes(file.read(8), "little"))).hexdigest()
+        length = int.from_bytes(file.read(8), "little")  # of a damaged file, any number
+        return sha256(file.read(min(length, LONGEST_HEADER))).hexdigest()
+
+
+def _installed(plan: Plan) -> list[str]:
+    """All installed distributions, where a plugin may call any of them."""
+    return sorted(installed()) if len(plan.plugins.loaded) > 1 else []
 
 
 def _manifest(split: Split) -> str:

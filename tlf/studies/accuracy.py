@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlf.metrics.figures import Figure
+from tlf.metrics.resampling import LEVEL
 from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, number
 from tlf.runtime.text import printable
 from tlf.tasks import DEFAULT, TASKS
@@ -12,6 +13,8 @@ from tlf.tasks import DEFAULT, TASKS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+
+    from tlf.metrics.paired import Difference
 
 METRIC = TASKS[DEFAULT].metrics[0]
 """What candidates are judged by."""
@@ -28,6 +31,18 @@ class Row:
     accuracy: Figure
     each: tuple[float, ...] = ()
     """The accuracy of each of its seeds, where they are shown."""
+
+
+def accuracy_of(found: "Difference") -> Figure:
+    """The accuracy of a candidate, of its difference from one that is never right.
+
+    Where all images are classified correctly, or none is, nothing varies. The limit is then that of
+    Clopper and Pearson (1934) for so many images.
+    """
+    doubt = 1 - ((1 - LEVEL) / 2) ** (1 / found.images)
+    low = 1 - doubt if found.value == 1 else max(0.0, found.low)
+    high = doubt if found.value == 0 else found.high
+    return Figure(found.value, low, high)
 
 
 def percent(rate: float | None) -> str:

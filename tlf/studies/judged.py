@@ -12,6 +12,7 @@ from tlf.components import Split
 from tlf.errors import DataError
 from tlf.metrics.figures import Figure
 from tlf.metrics.paired import over_splits
+from tlf.studies.accuracy import accuracy_of
 from tlf.training.job import Job
 
 if TYPE_CHECKING:
@@ -110,5 +111,4 @@ def rate(right: "NDArray[np.float64]", folds: "Integers") -> Figure:
         right: (repeats, N), whether each image was classified correctly.
         folds: (repeats, N), the fold that held each image out.
     """
-    found = over_splits(np.zeros_like(right), right, folds)
-    return Figure(found.value, max(0.0, found.low), found.high)
+    return accuracy_of(over_splits(np.zeros_like(right), right, folds))

@@ -62,3 +62,6 @@ def test_what_cannot_be_varied_is_told(plan):
     random = plan_of(plan, ["backbone.weights=none"])
     with pytest.raises(RecipeError, match=r'must be pretrained ones .*, got "none"; write'):
         variants(random, "pretrained-or-random")
+    short = plan_of(plan, ["phases=[{name='a', freeze='backbone', epochs=1, lr=0.1}]"])
+    with pytest.raises(RecipeError, match=r"must have 2 epochs or more together, .* got 1; write"):
+        variants(short, "strategies")

@@ -12,7 +12,6 @@ import numpy as np
 from tlf.errors import DataError, RunError
 from tlf.events import Notice, Prepared
 from tlf.inference.predictions import read_predictions
-from tlf.metrics.figures import Figure
 from tlf.metrics.paired import joint_level, over_seeds
 from tlf.recipe.plan import RecipeLike
 from tlf.runs.folder import read_provenance
@@ -20,6 +19,7 @@ from tlf.runs.history import read_history
 from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import check_alone
 from tlf.runtime.files import absolute, writing
+from tlf.studies.accuracy import accuracy_of
 from tlf.studies.compare.candidates import Candidate, candidates
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.presets import PRESETS
@@ -172,11 +172,10 @@ def _recipe(
     best: "NDArray[np.float64]",
     level: float,
 ) -> ComparedRecipe:
-    own = over_seeds(np.zeros_like(right), right)
     seconds = [sum(result.seconds for result in read_history(run)) for run in runs]
     return ComparedRecipe(
         name,
-        Figure(own.value, max(0.0, own.low), own.high),
+        accuracy_of(over_seeds(np.zeros_like(right), right)),
         tuple(right.mean(1).tolist()),
         float(np.mean(seconds)),
         None if right is best else over_seeds(best, right, level=level),

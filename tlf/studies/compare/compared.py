@@ -1,6 +1,6 @@
 """The result of ``tlf compare``."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,6 @@ class Compared:
     """Where the runs are."""
     question: str = ""
     """What the preset asks."""
-    notes: tuple[str, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         """The table, as ``tlf compare`` prints it."""

@@ -1,7 +1,8 @@
 """Presets: variants of one recipe that answer a question which people ask before each project.
 
 Variants of strategies train for as many epochs as the recipe does, at the rate that the recipe
-gives to its head (and a tenth of it to the backbone), on a cosine. All else is the recipe's.
+gives to its head (and a tenth of it to the backbone), on a cosine. All that stands outside of its
+phases is the recipe's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +55,9 @@ def _pretrained_or_random(plan: Plan) -> Variants:
 
 def _strategies(plan: Plan) -> Variants:
     epochs, rate = _epochs(plan), _rate(plan)
+    if epochs < 2:
+        problem = "phases: must have 2 epochs or more together, one of them for the head, got 1"
+        raise RecipeError([f"{problem}; write more epochs"], plan.source)
     both = f"{{ head = {rate}, backbone = {SLOWER * rate} }}"
     first = max(1, epochs // 3)
     return [
@@ -64,7 +68,7 @@ def _strategies(plan: Plan) -> Variants:
             [
                 _phases(
                     _phase("head", '"backbone"', first, rate),
-                    _phase("all", '"nothing"', max(1, epochs - first), both),
+                    _phase("all", '"nothing"', epochs - first, both),
                 )
             ],
         ),
