@@ -71,7 +71,7 @@ def test_the_recipe_of_the_best_trial_gives_its_figures(events, swept, tmp_path)
     assert swept.ranked[0] == best == ended[-1].best
     text = swept.best_file.read_text(encoding="utf-8")
     assert text.startswith(f"# The best of 3 trials of {swept.source}: trial {best.number}, top-1 ")
-    assert f"tells: tlf compare {swept.source} {swept.best_file} --seeds 10\n" in text
+    assert f"how much? tlf compare {swept.source} {swept.best_file} --seeds 10\n" in text
     *_, result = tlf.run(swept.best_file, [f"output={tmp_path}/again"])
     assert (result.best.eval_top1, result.best.eval_loss) == (best.best.figure, best.best.loss)
 
@@ -275,7 +275,7 @@ def test_importance_is_told_from_ten_trials_on(swept, tmp_path):
     found = importance(journal)
     assert found["a"] > 0.9
     assert sum(found.values()) == pytest.approx(1)
-    assert "matters   phases.head.lr 80%, b 20%: shares in how" in str(
+    assert "matters   phases.head.lr 80%, b 20% (shares in how" in str(
         replace(swept, importance={"phases.head.lr": 0.8, "b": 0.2})
     )
 
@@ -289,5 +289,5 @@ def test_optuna_is_named_where_it_is_missing(recipe, monkeypatch):
 def test_the_result_is_a_table(swept):
     text = str(swept)
     assert text.startswith("swept     phases.head.lr, optimizer: 3 trials on 11 eval images")
-    assert "so its figure is too high" in text
+    assert "expect a lower figure on other images" in text
     assert re.search(r"  top-1 +best epoch +seconds +trial +phases.head.lr +optimizer\n", text)

@@ -19,6 +19,7 @@ from tlf.studies.sweep.summary import (
     importance_text,
     settings_text,
     shown,
+    ties,
 )
 from tlf.studies.sweep.swept import Swept, Trial
 
@@ -52,8 +53,9 @@ def _panels(swept: Swept) -> list[Panel]:
         "sweep.html",
         best=best,
         settings="" if best is None else settings_text(best),
-        chosen=CHOSEN,
-        confirm=CONFIRM,
+        ties="" if best is None else ties(swept),
+        chosen=CHOSEN.capitalize(),
+        confirm=CONFIRM.capitalize(),
         command="" if best is None else confirm(swept),
         file=swept.best_file,
         metric=swept.metric,

@@ -132,3 +132,5 @@ def _draw_key(
         axes.set_xlim(-0.5, len(one.values) - 0.5)
     elif one.log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, _: "")

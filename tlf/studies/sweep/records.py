@@ -63,7 +63,7 @@ def best_recipe(plan: Plan, swept: Swept) -> str:
         f"{trial.number}, {swept.metric.title} {shown} on the {swept.images:,} eval images that "
         "have chosen it.",
         f"The trial sets {settings_text(trial)}.",
-        f"{CONFIRM[0].upper()}{CONFIRM[1:]}: {printable(confirm(swept))}",
+        f"{CONFIRM.capitalize()} {printable(confirm(swept))}",
     )
     text = dump(made.recipe, made.plugins.catalogue)
     return "".join(f"# {line}\n" for line in comment) + f"\n{text}"

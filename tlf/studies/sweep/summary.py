@@ -10,10 +10,10 @@ from tlf.studies.sweep.swept import COMPLETE, FAILED, PRUNED, RUNNING, Swept, Tr
 SHOWN = 10
 """Trials in the table."""
 CHOSEN = (
-    "the eval images have chosen the best trial and its epoch, so its figure is too high: other "
-    "images would give a lower one"
+    "the eval images have chosen the best trial and its epoch: expect a lower figure on other "
+    "images"
 )
-CONFIRM = "whether it is better than the recipe, and by how much, tells"
+CONFIRM = "is it better than the recipe, and by how much?"
 ENDS = {COMPLETE: "to the end", PRUNED: "ended early", FAILED: "failed", RUNNING: "running"}
 
 
@@ -62,9 +62,17 @@ def lines(swept: Swept) -> Iterator[str]:
     yield from _table(swept)
     if swept.importance:
         yield f"\nmatters   {importance_text(swept)}"
-    yield f"\nbest      trial {swept.ranked[0].number}: {settings_text(swept.ranked[0])}"
+    best = swept.ranked[0]
+    yield f"\nbest      trial {best.number}: {settings_text(best)}{ties(swept)}"
     yield f"recipe    {swept.best_file}"
-    yield f"confirm   {CONFIRM}: {confirm(swept)}"
+    yield f"confirm   {CONFIRM} {confirm(swept)}"
+
+
+def ties(swept: Swept) -> str:
+    """How many trials are as good as the best one; nothing where none is."""
+    figures = [one.best.figure for one in swept.ranked if one.best]
+    equal = figures.count(figures[0])
+    return "" if equal == 1 else f"; of {equal} with this figure, it has the lowest eval loss"
 
 
 def counted(swept: Swept) -> str:
@@ -110,8 +118,8 @@ def importance_text(swept: Swept) -> str:
     order = sorted(swept.importance.items(), key=lambda item: -item[1])
     shares = ", ".join(f"{printable(key)} {share:.0%}" for key, share in order)
     return (
-        f"{shares}: shares in how the figure varies within these ranges (fANOVA, a model of "
-        f"{len(swept.ranked)} trials: a hint)"
+        f"{shares} (shares in how the figure varies within these ranges; a hint, by fANOVA from "
+        f"{len(swept.ranked)} trials)"
     )
 
 
