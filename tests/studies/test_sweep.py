@@ -3,6 +3,10 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -120,6 +124,37 @@ def test_two_workers_share_a_study(recipe, tmp_path):
     assert [one.state for one in last.trials] == [COMPLETE, COMPLETE]
     assert last.trials[1] == second.trials[1]
     assert not (tmp_path / "claims").exists()
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_is_killed_and_its_trial_ends_as_if_not(recipe, tmp_path):
+    given = [*RANGES, "phases.head.epochs=30"]
+    command = [sys.executable, "-m", "tlf", "sweep", recipe, *given, "--trials", "4"]
+    command = [*map(str, command), "--no-pruning", "--output", str(tmp_path / "shared")]
+    workers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    trial = in_the_middle(tmp_path / "shared")
+    owner = (tmp_path / "shared" / "claims" / trial / "lock").read_text()
+    killed = next(one for one in workers if f"process {one.pid}," in owner)
+    killed.kill()
+    assert [one.wait(timeout=120) for one in workers if one is not killed] == [0]
+    assert killed.wait() == -signal.SIGKILL
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=True).returncode == 0
+    *_, whole = tlf.sweep(recipe, given, trials=4, pruning=False, output=tmp_path / "whole")
+    *_, shared = tlf.sweep(recipe, given, trials=4, pruning=False, output=tmp_path / "shared")
+    assert [replace(one, seconds=0) for one in shared.trials] == [
+        replace(one, seconds=0) for one in whole.trials
+    ]
+
+
+def in_the_middle(study):
+    """The trial that first has trained two of its epochs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for file in study.glob("trials/*/metrics.jsonl"):
+            if 2 <= len(file.read_text().splitlines()) < 28:
+                return file.parent.name
+        time.sleep(0.002)
+    raise TimeoutError("no trial has trained two epochs")
 
 
 def test_a_worker_that_was_killed_before_it_noted_the_end_loses_nothing(
