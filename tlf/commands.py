@@ -33,6 +33,12 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Compared": "studies.compare.compared",
         "write_comparison": "studies.compare.files",
     },
+    "sweep": {
+        "sweep": "studies.sweep.sweep",
+        "Swept": "studies.sweep.swept",
+        "TrialEnded": "studies.sweep.swept",
+        "write_sweep": "studies.sweep.files",
+    },
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
@@ -146,3 +152,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.studies.probe.page import write_probe as write_probe
     from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.probed import Probed as Probed
+    from tlf.studies.sweep.files import write_sweep as write_sweep
+    from tlf.studies.sweep.sweep import sweep as sweep
+    from tlf.studies.sweep.swept import Swept as Swept
+    from tlf.studies.sweep.swept import TrialEnded as TrialEnded

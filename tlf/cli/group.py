@@ -22,6 +22,7 @@ MEANINGS = {
     "to": "a format; --help lists them",
     "name": "a name for the plugin",
     "folder": "a folder of images",
+    "ranges": "a range, such as phases.0.lr=1e-4..1e-1",
     "recipes": "a recipe, a .toml file",
 }
 """Required parameter → what to write for it."""

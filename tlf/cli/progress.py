@@ -35,6 +35,7 @@ from tlf.runtime.text import printable
 from tlf.studies.compare.compared import Compared
 from tlf.studies.learning_curve.learning_curve import LearningCurve
 from tlf.studies.probe.probed import Probed
+from tlf.studies.sweep.swept import Swept, TrialEnded
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
@@ -44,10 +45,11 @@ if TYPE_CHECKING:
     from tlf.studies.compare.compare import CompareEvent
     from tlf.studies.learning_curve.curve import CurveEvent
     from tlf.studies.probe.probe import ProbeEvent
+    from tlf.studies.sweep.sweep import SweepEvent
 
-    StudyEvent: TypeAlias = CheckEvent | ProbeEvent | CurveEvent | CompareEvent
+    StudyEvent: TypeAlias = CheckEvent | ProbeEvent | CurveEvent | CompareEvent | SweepEvent
 
-Study: TypeAlias = Checked | Probed | LearningCurve | Compared
+Study: TypeAlias = Checked | Probed | LearningCurve | Compared | Swept
 """A result that is printed as it is."""
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
@@ -71,7 +73,11 @@ def show(  # type: ignore[overload-overlap]
     events: "Iterable[CurveEvent]", console: Console | None = None
 ) -> LearningCurve | None: ...
 @overload
-def show(events: "Iterable[CompareEvent]", console: Console | None = None) -> Compared | None: ...
+def show(  # type: ignore[overload-overlap]
+    events: "Iterable[CompareEvent]", console: Console | None = None
+) -> Compared | None: ...
+@overload
+def show(events: "Iterable[SweepEvent]", console: Console | None = None) -> Swept | None: ...
 def show(
     events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | StudyEvent]",
     console: Console | None = None,
@@ -81,7 +87,7 @@ def show(
     A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
     Parameters:
-        events: what ``run``, ``resume``, ``check``, ``probe``, ``curve`` or ``compare``
+        events: what ``run``, ``resume``, ``check``, ``probe``, ``curve``, ``compare`` or ``sweep``
             yields.
         console: where to print; stdout by default.
 
@@ -100,8 +106,6 @@ def show(
             progress.clear()
             if isinstance(event, Study):
                 say(console, f"\n{event}")
-            elif isinstance(event, SimulatorStarted):
-                say(console, f"page      {event.address}")
             else:
                 _show_one(event, job, console)
     return event if isinstance(event, RunResult | Study) else None
@@ -133,10 +137,8 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             say(console, text)
             rows = stage_rows(job.classifier, event.rates)
             say(console, "\n".join(stage_table((row, row.state, row.rates) for row in rows)))
-        case SegmentEnded():
-            say(console, "\n".join(audit_lines(event.audit)))
-        case Stored():
-            say(console, _stored_line(event))
+        case SegmentEnded() | Stored() | SimulatorStarted() | TrialEnded():
+            say(console, _text(event))
         case Notice():
             say(console, f"note: {event.text}", "yellow")
         case EpochResult():
@@ -144,6 +146,17 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             say(console, epoch_text(event, max(widths, default=0)))
         case RunResult():
             _show_end(event, console)
+
+
+def _text(event: SegmentEnded | Stored | SimulatorStarted | TrialEnded) -> str:
+    match event:
+        case SegmentEnded():
+            return "\n".join(audit_lines(event.audit))
+        case Stored():
+            return _stored_line(event)
+        case SimulatorStarted():
+            return f"page      {event.address}"
+    return str(event)
 
 
 def _stored_line(event: Stored) -> str:

@@ -47,6 +47,18 @@ def given_keys(table: Mapping[str, Any], arguments: Sequence[str]) -> tuple[str,
     return tuple(".".join(_steps_in(table, _parse(argument)[0])) for argument in arguments)
 
 
+def value_at(table: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - of any type
+    """What a table holds at the key of an override.
+
+    >>> value_at({"phases": [{"name": "all", "lr": 0.1}]}, "phases.all.lr")
+    0.1
+    """
+    found: Any = table
+    for step in _path(key):
+        found = found[_index(found, step, "the list") if isinstance(found, list) else step]
+    return found
+
+
 def _steps_in(table: Any, path: Sequence[str]) -> Iterator[str]:  # noqa: ANN401 - of any type
     for step in path[:-1] if path[-1] == "kind" else path:
         if isinstance(table, list):

@@ -51,17 +51,17 @@ def make_run(
     if is_run(output):
         _check_same(output, plan)
         if not has_ended(output):
-            yield from _shown(resume(output), plan, title)
+            yield from shown(resume(output), plan, title)
     else:
-        _make_room(output)
-        yield from _shown(run(plan), plan, title)
+        make_room(output)
+        yield from shown(run(plan), plan, title)
     if not has_ended(output):
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)
     return output
 
 
-def _make_room(output: Path) -> None:
+def make_room(output: Path) -> None:
     """Remove what is left of a run that was killed as it began.
 
     Raises:
@@ -113,7 +113,7 @@ def _check_same(output: Path, plan: Plan) -> None:
         )
 
 
-def _shown(events: Iterator[RunEvent], plan: Plan, title: str) -> Iterator[Prepared | Notice]:
+def shown(events: Iterator[RunEvent], plan: Plan, title: str) -> Iterator[Prepared | Notice]:
     """How far a run is, in train images of all its epochs; and what a person should know."""
     epochs = sum(phase.epochs for phase in plan.recipe.phases)
     done = 0
