@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Compared": "studies.compare.compared",
         "write_comparison": "studies.compare.files",
     },
+    "soup": {"soup": "studies.soup.soup", "Soup": "studies.soup.souped"},
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
@@ -138,3 +139,5 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.studies.probe.page import write_probe as write_probe
     from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.probed import Probed as Probed
+    from tlf.studies.soup.soup import soup as soup
+    from tlf.studies.soup.souped import Soup as Soup

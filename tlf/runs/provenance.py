@@ -28,6 +28,7 @@ def provenance(job: Job) -> dict[str, Any]:
         **identity,
         "versions": {"python": platform.python_version(), **identity["versions"]},
         "recipe_sha256": sha256(identity["recipe"].encode()).hexdigest(),
+        "head_sha256": job.head_sha256,
         "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
         "precision": job.accelerator.mixed_precision,
         "hardware": {

@@ -55,6 +55,8 @@ class Job:
     built: BuiltBackbone
     backbone_sha256: str
     """SHA-256 of the backbone's weights as they were loaded."""
+    head_sha256: str
+    """SHA-256 of the head's weights as they were drawn, or loaded from an earlier run."""
     classifier: Classifier
     preprocessing: Preprocessing
     task: Task
@@ -244,6 +246,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         cache=cache_of(recipe),
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
+        head_sha256=fingerprint(classifier.head.state_dict()),
         classifier=classifier.to(accelerator.device),
         preprocessing=preprocessing,
         task=task,
