@@ -24,11 +24,12 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.figures import Figure
 from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame_packages
+from tlf.recipe.backbone_names import BackboneLike
 from tlf.recipe.plan import Plan, RecipeLike, find_splits
 from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import processes
 from tlf.runtime.devices import describe, start_accelerator
-from tlf.studies.probe.backbones import BackboneLike, plans_of
+from tlf.studies.probe.backbones import plans_of
 from tlf.studies.probe.cost import cost_of
 from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
 from tlf.studies.probe.probing import PROBES, Judged, judged_images, probe_rows
