@@ -65,6 +65,7 @@ def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
         if folder is not None:
             model = read_metadata(folder / "model.safetensors")
             earlier = read_provenance(folder)
+            soup = {"soup": earlier["soup"]} if "soup" in earlier else {}
             yield {
                 "key": key,
                 "folder": str(folder),
@@ -73,6 +74,7 @@ def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
                 "metrics": dict(model.metrics),
                 **{name: earlier.get(name) for name in ("recipe_sha256", "data_sha256")},
                 "started_from": earlier.get("started_from", []),
+                **soup,
             }
 
 

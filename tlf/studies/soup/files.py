@@ -2,18 +2,14 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import tlf
-from tlf.evaluation.classify import Classified, Watch, classify
-from tlf.evaluation.images import align, source_of
-from tlf.evaluation.models import OwnPrecision, fast
 from tlf.inference.calibrated import calibrate
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import Metadata
@@ -28,6 +24,7 @@ from tlf.runs.identity import plan_identity
 from tlf.runtime.files import absolute, write_folder
 from tlf.runtime.strict_json import dumps
 from tlf.studies.soup.members import Member, origin
+from tlf.studies.soup.own_split import OwnSplit
 from tlf.studies.soup.souped import GREEDY, Soup
 from tlf.tasks import TASKS
 
@@ -36,32 +33,8 @@ FORMAT = 1
 """It rises where a reader of soup.json has to change. Keys may be added without."""
 
 
-@dataclass(frozen=True)
-class _KeepsLogits(OwnPrecision):
-    """A classifier that keeps the logits it has given."""
-
-    given: list[Tensor] = field(default_factory=list)
-
-    def logits(self, pixels: Sequence[Tensor]) -> Tensor:
-        """Uint8 images (C, S, S) → float32 logits (B, K)."""
-        found = super().logits(pixels)
-        self.given.append(found)
-        return found
-
-
-@dataclass(frozen=True)
-class _Own:
-    """What the soup makes of the eval split of its runs."""
-
-    found: Classified
-    logits: Tensor
-    """(N, K)."""
-    features: Tensor
-    """The head's input for the first image."""
-
-
 def write_soup(
-    soup: Soup, classifier: TrainedClassifier, kept: Sequence[Member], watch: Watch
+    soup: Soup, classifier: TrainedClassifier, kept: Sequence[Member], own: OwnSplit
 ) -> Soup:
     """Write a soup into a new folder, whole or not at all; return it with its folder.
 
@@ -69,15 +42,13 @@ def write_soup(
         soup: what is known of it; its folder is the one that is asked for.
         classifier: the best of its runs, with the weights of the soup.
         kept: the runs of which it is the mean, the best first.
-        watch: may show progress.
+        own: what it makes of the eval split of the runs.
 
     Raises:
-        DataError: the eval images of the runs are no longer there.
         RunError: the folder cannot be written.
     """
     best = kept[0]
     plan = read_plan(best.run / "recipe.toml")
-    own = _own_images(best.run, classifier, watch)
     metadata = _metadata(best, classifier, plan, own)
     recipe = dump(replace(plan.recipe, output=str(absolute(soup.folder))), plan.plugins.catalogue)
 
@@ -96,20 +67,9 @@ def write_soup(
     return replace(soup, folder=write_folder(soup.folder, write))
 
 
-def _own_images(run: Path, classifier: TrainedClassifier, watch: Watch) -> _Own:
-    source = source_of(run, None, (), None)
-    images = align(source.found, source.title, classifier.labels)
-    keeping = _KeepsLogits(classifier, fast(classifier).precision)
-    found = classify(keeping, images, watch=watch)
-    first = source.found.images.read(found.positions[0])
-    with torch.inference_mode():
-        features = classifier.model.features(classifier.prepare([first])).float()
-    return _Own(found, torch.cat(keeping.given), features)
-
-
-def _metadata(best: Member, classifier: TrainedClassifier, plan: Plan, own: _Own) -> Metadata:
+def _metadata(best: Member, classifier: TrainedClassifier, plan: Plan, own: OwnSplit) -> Metadata:
     """What the files of the model say, with the figures of the soup on the eval split."""
-    task, labels = TASKS[best.metadata.task], torch.from_numpy(own.found.predicted.labels)
+    task, labels = TASKS[best.metadata.task], torch.from_numpy(own.predicted.labels)
     probabilities = task.probabilities(own.logits)
     figures = task.evaluate(probabilities, labels) | measure(plan, probabilities, labels)
     calibrated = calibrate(own.logits, probabilities, labels, plan.recipe.coverage, "eval")
@@ -123,8 +83,8 @@ def _metadata(best: Member, classifier: TrainedClassifier, plan: Plan, own: _Own
     )
 
 
-def _write_predictions(path: Path, own: _Own, metadata: Metadata) -> None:
-    predicted, task = own.found.predicted, TASKS[metadata.task]
+def _write_predictions(path: Path, own: OwnSplit, metadata: Metadata) -> None:
+    predicted, task = own.predicted, TASKS[metadata.task]
     write_csv(
         path,
         predicted.names,

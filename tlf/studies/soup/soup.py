@@ -25,6 +25,7 @@ from tlf.studies.accuracy import METRIC, percent
 from tlf.studies.soup.average import Average, Tensors
 from tlf.studies.soup.files import write_soup
 from tlf.studies.soup.members import Member, open_members
+from tlf.studies.soup.own_split import on_own_split
 from tlf.studies.soup.souped import FOLDER, GREEDY, UNIFORM, Soup, Tried
 
 Say = Callable[[str], object]
@@ -56,13 +57,13 @@ class _Pot:
     def right(self, weights: Tensors) -> int:
         """How many images a model with these weights classifies correctly."""
         fit(self.classifier.model, weights)
-        return _right(self.predicted())
+        found = self.predicted()
+        _check_same_images(self.expected, found)
+        return _right(found)
 
     def predicted(self) -> Predicted:
         """What the model makes of the images."""
-        found = classify(fast(self.classifier), self.images, watch=self.watch).predicted
-        _check_same_images(self.expected, found)
-        return found
+        return classify(fast(self.classifier), self.images, watch=self.watch).predicted
 
 
 def _silent(_text: str) -> None:
@@ -122,7 +123,9 @@ def soup(
         pot = _pot(ranked[0], source, watch)
         average, tried = (_mixed if uniform else _chosen)(ranked, pot, say)
         fit(pot.classifier.model, average.mean())
-        predicted = pot.predicted()
+        own = on_own_split(ranked[0].member.run, pot.classifier, watch)
+        predicted = own.predicted if source.run is not None else pot.predicted()
+        _check_same_images(pot.expected, predicted)
         result = Soup(
             folder, kind, source.title, len(predicted), tuple(tried),
             evaluation(predicted).headline[METRIC.name],
@@ -130,7 +133,7 @@ def soup(
             own_images=source.run is not None,
         )  # fmt: skip
         kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
-        return write_soup(result, pot.classifier, kept, watch)
+        return write_soup(result, pot.classifier, kept, own)
 
 
 def _ranked(members: Sequence[Member], source: Source, how: How) -> list[_Ranked]:
