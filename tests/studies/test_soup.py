@@ -176,10 +176,16 @@ def test_what_needs_epochs_says_that_a_soup_has_none(uniform, main):
 
 
 def test_other_images_choose_and_the_soup_is_still_described_by_its_own(runs, images, tmp_path):
-    found = soup(runs[:2], data=images / "train", output=tmp_path / "s")
-    assert (found.images, found.own_images) == (20, False)
+    for name, path in {"circles": "circles/000", "flies": "squares/000"}.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        shutil.copy(images / "train" / f"{path}.jpg", tmp_path / "data" / name)
+    (tmp_path / "data" / "circles" / "broken.jpg").write_bytes(b"")
+    found = soup(runs[:2], data=tmp_path / "data", output=tmp_path / "s")
+    assert (found.images, found.own_images) == (1, False)
     assert len(tlf.evaluate(found.folder).predicted) == 11
     assert "best epoch" not in str(found)
+    assert "left out  1 image of classes that the model does not know: 'flies' (1)" in str(found)
+    assert "left out  1 image that cannot be read" in str(found)
 
 
 def changed(run, folder, change):
@@ -235,6 +241,7 @@ def test_all_that_differs_is_named(runs, tmp_path):
         head={**about.head, "bias": False, "dropout": 0.5},
         backbone={**about.backbone, "model": "test_vit", "weights": "elsewhere"},
         precision="bf16",
+        changed_by=("wise",),
     )
     save_model(path, tlf.load_classifier(runs[1]).model, about)
     with pytest.raises(RunError) as caught:
@@ -243,6 +250,7 @@ def test_all_that_differs_is_named(runs, tmp_path):
         f"the runs of a soup must differ in nothing but training; beside {runs[0]}",
         f"  {other}: classes must be circles, squares, got circles, stars",
         f"  {other}: precision must be no, got bf16",
+        f"  {other}: the plugins that change the model must be none, got wise",
         f"  {other}: backbone.model must be test_resnet.r160_in1k, got test_vit",
         f"  {other}: head.bias must be True, got False",
         f"  {other}: preprocessing.size must be 32, got 24",

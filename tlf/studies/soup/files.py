@@ -143,6 +143,7 @@ def as_json(soup: Soup) -> dict[str, Any]:
         "kind": soup.kind,
         "data": soup.data,
         "images": soup.images,
+        "left_out": [*soup.left_out],
         "chosen_by_these_images": soup.kind == GREEDY,
         "accuracy": asdict(soup.accuracy),
         "runs": [

@@ -146,7 +146,8 @@ def _described(metadata: Metadata) -> dict[str, Any]:
     backbone = {key: value for key, value in about["backbone"].items() if key not in _ORIGIN}
     tables = {"backbone": backbone, "head": about["head"], "preprocessing": about["preprocessing"]}
     return {
-        **{key: about[key] for key in ("task", "classes", "precision", "changed_by")},
+        **{key: about[key] for key in ("task", "classes", "precision")},
+        "the plugins that change the model": about["changed_by"],
         **{
             f"{name}.{key}": value
             for name, table in tables.items()
@@ -159,7 +160,7 @@ def _described(metadata: Metadata) -> dict[str, Any]:
 def _text(value: object) -> str:
     """A value, for a message."""
     if isinstance(value, list):
-        value = ", ".join(map(str, value))
+        value = ", ".join(map(str, value)) or "none"
     return shortened(printable(str(value)), 60)
 
 

@@ -11,6 +11,7 @@ from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.evaluate import Evaluated, How, evaluated_on
 from tlf.evaluation.images import Aligned, Source, align, source_of
 from tlf.evaluation.models import fast
+from tlf.evaluation.summary import left_out
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.model_files import model_tensors
 from tlf.inference.predict import load_classifier
@@ -131,6 +132,7 @@ def soup(
             evaluation(predicted).headline[METRIC.name],
             compare(ranked[0].evaluated.predicted, predicted),
             own_images=source.run is not None,
+            left_out=tuple(left_out(ranked[0].evaluated)),
         )  # fmt: skip
         kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
         return write_soup(result, pot.classifier, kept, own)

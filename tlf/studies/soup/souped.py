@@ -48,6 +48,8 @@ class Soup:
     """The best run against the soup, image by image."""
     own_images: bool = True
     """Whether the images are the runs' own eval split."""
+    left_out: tuple[str, ...] = ()
+    """Which images no figure is about, and why: one sentence each."""
 
     @property
     def kept(self) -> tuple[Tried, ...]:

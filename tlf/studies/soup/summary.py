@@ -15,6 +15,7 @@ def lines(soup: Soup) -> Iterator[str]:
         f"soup      {soup.kind}: the mean of {len(soup.kept)} of {len(soup.tried)} runs, on "
         f"{soup.images:,} images of {printable(soup.data)}"
     )
+    yield from (f"left out  {text}" for text in soup.left_out)
     yield from (f"note      {text}" for text in notes(soup))
     yield f"\n{heading()}   with it   run"
     yield from map(_row, soup.tried)
