@@ -199,10 +199,8 @@ def largest_share(job: Job, pieces: int, processes: int) -> int:
 
 
 def eval_batch(job: Job) -> int:
-    """Images in a batch where nothing is trained.
-
-    A GPU is busy with as many as it trains on at once, which it has the memory for. Their number
-    does not depend on the number of processes.
+    """Images in a batch where nothing is trained: on a GPU as many as it trains on at once, which
+    it has the memory for. Their number does not depend on the number of processes.
     """
     if job.accelerator.device.type == "cpu":
         return EVAL_BATCH

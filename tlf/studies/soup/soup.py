@@ -108,45 +108,67 @@ def soup(
         DataError: the images are missing.
         WeightsError: a model is damaged.
     """
-    if processes() > 1:
-        raise RunError(
-            f"a soup must be one process, got {processes()}; start it without a launcher"
-        )
+    _check_one_process()
     kind, paths = UNIFORM if uniform else GREEDY, [Path(run) for run in runs]
     folder = Path(output) if output is not None else FOLDER / kind
     check_creatable(folder)
     with ExitStack() as exits:
         members = open_members(paths, exits)
         source = source_of(paths[0], data, overrides, split)
-        ranked = _ranked(members, source, How(watch=watch))
-        for one in ranked:
-            say(f"{printable(str(one.member.run))} alone: {_percent(one.right, one)}")
+        ranked = _ranked(members, source, How(watch=watch), say)
         pot = _pot(ranked[0], source, watch)
         average, tried = (_mixed if uniform else _chosen)(ranked, pot, say)
         fit(pot.classifier.model, average.mean())
-        own = on_own_split(ranked[0].member.run, pot.classifier, watch)
-        predicted = own.predicted if source.run is not None else pot.predicted()
-        _check_same_images(pot.expected, predicted)
-        result = Soup(
-            folder, kind, source.title, len(predicted), tuple(tried),
-            evaluation(predicted).headline[METRIC.name],
-            compare(ranked[0].evaluated.predicted, predicted),
-            own_images=source.run is not None,
-            left_out=tuple(left_out(ranked[0].evaluated)),
-        )  # fmt: skip
-        kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
-        return write_soup(result, pot.classifier, kept, own)
+        return _written(folder, kind, source, ranked, tried, pot)
 
 
-def _ranked(members: Sequence[Member], source: Source, how: How) -> list[_Ranked]:
+def _check_one_process() -> None:
+    """Check that no launcher has started several processes.
+
+    Raises:
+        RunError: one has.
+    """
+    if processes() > 1:
+        raise RunError(
+            f"a soup must be one process, got {processes()}; start it without a launcher"
+        )
+
+
+def _written(
+    folder: Path,
+    kind: str,
+    source: Source,
+    ranked: Sequence[_Ranked],
+    tried: Sequence[Tried],
+    pot: _Pot,
+) -> Soup:
+    """What the soup in the pot is worth. Its folder is written."""
+    best, own_images = ranked[0], source.run is not None
+    own = on_own_split(best.member.run, pot.classifier, pot.watch)
+    predicted = own.predicted if own_images else pot.predicted()
+    _check_same_images(pot.expected, predicted)
+    result = Soup(
+        folder, kind, source.title, len(predicted), tuple(tried),
+        evaluation(predicted).headline[METRIC.name],
+        compare(best.evaluated.predicted, predicted),
+        own_images, tuple(left_out(best.evaluated)),
+    )  # fmt: skip
+    kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
+    return write_soup(result, pot.classifier, kept, own)
+
+
+def _ranked(members: Sequence[Member], source: Source, how: How, say: Say) -> list[_Ranked]:
     """The runs, the most accurate first; of equal ones, the first that was named.
 
     Raises:
         DataError: they were evaluated on different images.
     """
-    found = [_Ranked(member, evaluated_on(member.run, source, how)) for member in members]
-    for one in found[1:]:
+    found: list[_Ranked] = []
+    for member in members:
+        one = _Ranked(member, evaluated_on(member.run, source, how))
+        found.append(one)
         _check_same_images(found[0].evaluated.predicted, one.evaluated.predicted)
+        say(f"{printable(str(member.run))} alone: {_percent(one.right, one)}")
     return sorted(found, key=lambda one: -one.right)
 
 
