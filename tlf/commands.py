@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "TrialEnded": "studies.sweep.swept",
         "write_sweep": "studies.sweep.files",
     },
+    "soup": {"soup": "studies.soup.soup", "Soup": "studies.soup.souped"},
     "history": {"read_history": "runs.history", "read_segments": "runs.history"},
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
@@ -152,6 +153,8 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.studies.probe.page import write_probe as write_probe
     from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.probed import Probed as Probed
+    from tlf.studies.soup.soup import soup as soup
+    from tlf.studies.soup.souped import Soup as Soup
     from tlf.studies.sweep.files import write_sweep as write_sweep
     from tlf.studies.sweep.sweep import sweep as sweep
     from tlf.studies.sweep.swept import Swept as Swept

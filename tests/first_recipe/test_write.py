@@ -43,7 +43,8 @@ def test_nothing_is_overwritten(written):
         ({"output": "gone/a.toml"}, RunError, "gone must be a folder"),
         ({"strategy": "hed"}, RecipeError, "did you mean 'head'"),
         ({"backbone": "tim"}, RecipeError, "did you mean 'timm'"),
-        ({"backbone": ""}, RecipeError, "--backbone"),
+        ({"backbone": ""}, RecipeError, "--backbone.*\n.*must be LIBRARY/MODEL"),
+        ({"backbone": "{}"}, RecipeError, r"backbone\.kind: missing"),
         ({"folder": "shapes/train/circles"}, DataError, "class folders"),
     ],
 )
@@ -53,3 +54,11 @@ def test_mistakes_are_told_and_nothing_is_written(written, tmp_path, arguments, 
     with pytest.raises(error, match=told):
         init(given.pop("folder"), given.pop("output"), **given)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_backbone_is_named_as_for_a_probe(written):
+    path = f"{written.path}"
+    for number, name in enumerate(("timm/test_resnet.r160_in1k@none", path)):
+        other = init("shapes", f"{number}.toml", backbone=name)
+        assert other.text.partition("[backbone]")[2] == written.text.partition("[backbone]")[2]
+        assert f"--backbone {name}" in other.text

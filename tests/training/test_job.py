@@ -24,6 +24,7 @@ def test_images_are_found_and_the_model_is_built(job, images):
     by_folder = [int("squares" in str(name)) for name in job.splits.train.names]
     assert job.labels["train"].tolist() == by_folder == [0] * 10 + [1] * 10
     assert job.backbone_sha256 == fingerprint(job.built.module.state_dict())
+    assert job.head_sha256 == fingerprint(job.classifier.head.state_dict())
     assert job.classifier.backbone is job.built.module
     pixels = torch.zeros(2, 3, job.preprocessing.size, job.preprocessing.size)
     assert job.classifier.eval()(pixels).shape == (2, 2)

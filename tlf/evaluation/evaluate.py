@@ -74,13 +74,13 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class _How:
+class How:
     """How each model is evaluated."""
 
-    precision: str | None
-    backbone: str | PathLike[str] | None
-    views: Views
-    watch: Watch
+    precision: str | None = None
+    backbone: str | PathLike[str] | None = None
+    views: Views = ONE
+    watch: Watch = unwatched
 
     @property
     def as_recorded(self) -> bool:
@@ -130,9 +130,9 @@ def evaluate(
     """
     paths = [Path(path) for path in (model, against) if path is not None]
     _check(paths, precision, backbone)
-    how = _How(precision, backbone, read_views(tta), watch)
+    how = How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
-    one, *others = (_evaluated(path, source, how) for path in paths)
+    one, *others = (evaluated_on(path, source, how) for path in paths)
     if not others:
         return one
     (other,) = others
@@ -162,7 +162,8 @@ def _check(
         )
 
 
-def _evaluated(model: Path, source: Source, how: _How) -> Evaluated:
+def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:
+    """A model on the images of a source. What it has recorded of them is read."""
     if how.as_recorded and _has_recorded(model, source):
         return _recorded(model, source)
     loaded = load(model, how.precision, how.backbone)

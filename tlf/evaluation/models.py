@@ -94,14 +94,14 @@ def load(path: Path, precision: str | None, backbone: str | PathLike[str] | None
                 f"{with_absolute(path)} is not the folder of a run; to evaluate a model on "
                 f"the images in it, write: --data {in_shell(path)}"
             )
-        return _fast(load_classifier(path, precision))
+        return fast(load_classifier(path, precision))
     head = load_head(path)
     if backbone is None:
         raise RunError(
             f"a head needs its backbone, got {path} alone; write --backbone FILE, such as the "
             "model.safetensors of its run"
         )
-    return _fast(head.attach(load_backbone(head, Path(backbone))), precision)
+    return fast(head.attach(load_backbone(head, Path(backbone))), precision)
 
 
 def check_there(path: Path) -> None:
@@ -128,5 +128,6 @@ def run_of(path: Path) -> Path | None:
     return next((folder for folder in folders if is_run(folder)), None)
 
 
-def _fast(classifier: TrainedClassifier, precision: str | None = None) -> OwnPrecision:
+def fast(classifier: TrainedClassifier, precision: str | None = None) -> OwnPrecision:
+    """A classifier in its own precision, or in another one, as far as the CPU is fast in it."""
     return OwnPrecision(classifier, usable(precision or classifier.precision, torch.device("cpu")))

@@ -124,7 +124,7 @@ def _tables(choices: Choices) -> Iterator[str]:
         yield f"\n[transforms]\nsize   = {ENLARGED}                              {comment}"
         yield f"resize = {ENLARGED}"
     yield "\n[backbone]"
-    width = max(len(key) for key, _ in choices.weights.table)
+    width = max((len(key) for key, _ in choices.weights.table), default=0)
     yield from (_toml(key, value, width) for key, value in choices.weights.table)
     yield '\n[head]\nkind    = "linear"\ndropout = 0.5'
     if choices.imbalanced:

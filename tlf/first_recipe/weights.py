@@ -32,7 +32,7 @@ LITE = "efficientnet-lite"
 class Weights:
     """A backbone with its weights, as a recipe names it."""
 
-    table: tuple[tuple[str, str], ...]
+    table: tuple[tuple[str, object], ...]
     """Keys and values of ``[backbone]``."""
     why: str
     """Where the weights come from: the end of a sentence."""

@@ -2,7 +2,7 @@
 
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,7 +13,7 @@ from tlf.first_recipe.look import look
 from tlf.first_recipe.strategies import strategy_for
 from tlf.first_recipe.text import Choices, recipe_text
 from tlf.first_recipe.weights import Weights, weights_at_hand
-from tlf.recipe.overrides import override
+from tlf.recipe.backbone_names import backbone_table
 from tlf.recipe.plan import planned
 from tlf.runs.explain import Explanation, explain
 from tlf.runtime.files import absolute, is_run, with_absolute, write_whole
@@ -49,8 +49,8 @@ def init(
         output: the file to write; by default the name of the folder and ``.toml``, in the working
             directory. An existing file is an error.
         strategy: ``head``, ``head-then-thaw`` or ``all``; by default by the number of images.
-        backbone: as after ``backbone=`` on the command line of a run; by default the first
-            pretrained weights that are at hand.
+        backbone: a name such as ``timm/resnet18@a1_in1k``, a table as ``[backbone]`` has it, or a
+            recipe that has it; by default the first pretrained weights that are at hand.
         say: told what is done, before the network is asked.
 
     Raises:
@@ -107,11 +107,8 @@ def _found(folder: str) -> Splits:
 
 def _asked_for(backbone: str) -> Weights:
     """The backbone that a person asks for."""
-    content, problems = override({}, [f"backbone={backbone}"])
-    if problems:
-        raise RecipeError(problems, "--backbone")
-    table = content["backbone"]
-    pairs = {"kind": table} if isinstance(table, str) else table
+    table = backbone_table(backbone, "--backbone")
+    pairs = table if isinstance(table, Mapping) else {"kind": table}
     return Weights(tuple(pairs.items()), "of the backbone that was asked for")
 
 

@@ -36,21 +36,31 @@ def load_model(path: Path, classifier: Classifier) -> None:
     Raises:
         WeightsError: a tensor is missing, unknown, or of another shape.
     """
+    tensors = model_tensors(path)
+    try:
+        fit(classifier, tensors)
+    except WeightsError as error:
+        raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
+
+
+def model_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of ``save_model``, as a classifier names them.
+
+    Raises:
+        RunError: there is no such file.
+        WeightsError: it is damaged.
+    """
     prefix = f"{read_metadata(path).classifier}."
     try:
         tensors = load_file(path)
     except Exception as error:  # whole, and yet forged: safetensors and torch may raise anything
         raise WeightsError(f"{path} is not a whole safetensors file: {error}") from error
-    own = {
+    return {
         f"head.{name.removeprefix(prefix)}"
         if name.startswith(prefix)
         else f"backbone.{name}": value
         for name, value in tensors.items()
     }
-    try:
-        fit(classifier, own)
-    except WeightsError as error:
-        raise WeightsError(f"{path} does not fit the model of its recipe: {error}") from error
 
 
 def save_head(path: Path, classifier: Classifier, metadata: Metadata, features: Tensor) -> None:

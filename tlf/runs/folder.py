@@ -29,6 +29,21 @@ def check_is_run(folder: Path) -> None:
         )
 
 
+def check_trained(folder: Path) -> None:
+    """Check that the model in a folder was trained there, and is no mean of other runs' models.
+
+    Raises:
+        RunError: it is a soup, which has no epochs.
+    """
+    if "soup" in read_provenance(folder):
+        run = in_shell(folder)
+        raise RunError(
+            f"{folder} is a soup, the mean of the weights of runs: it has no epochs of its own. "
+            f"Evaluate it, with a page: tlf evaluate {run}; to train it further, write "
+            f'start_from = "{folder}" in a recipe'
+        )
+
+
 def run_of(weights: Path) -> Path | None:
     """The run whose best model a path names, by its folder or by its file; None for another
     file.
@@ -66,6 +81,7 @@ def resumable_run(folder: Path, *, further: bool = False) -> Path:
             state cannot be read.
     """
     check_is_run(folder)
+    check_trained(folder)
     check_state(folder)
     if not further and has_ended(folder):
         raise RunError(

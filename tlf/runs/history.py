@@ -10,8 +10,8 @@ from tlf.epoch_lines import epoch_line, epoch_result
 from tlf.errors import RunError
 from tlf.events import SegmentStarted, segment_started
 from tlf.results import EVAL, EpochResult, rank
-from tlf.runs.folder import read_provenance, recorded_recipe
-from tlf.runtime.files import near_runs, with_absolute, write_whole, writing
+from tlf.runs.folder import check_trained, read_provenance, recorded_recipe
+from tlf.runtime.files import is_run, near_runs, with_absolute, write_whole, writing
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
 from tlf.tasks import DEFAULT_MONITOR, MONITORS
@@ -110,6 +110,8 @@ Line = TypeVar("Line")
 def _read(path: Path, made_of: Callable[[Mapping[str, Any]], Line]) -> Iterator[Line]:
     """What each line of a file holds."""
     if not path.is_file():
+        if is_run(path.parent):
+            check_trained(path.parent)
         raise RunError(
             f"there is no {with_absolute(path)}; write the folder of a run with a finished epoch"
             f"{near_runs(path)}"

@@ -28,6 +28,7 @@ def provenance(job: Job) -> dict[str, Any]:
         **identity,
         "versions": {"python": platform.python_version(), **identity["versions"]},
         "recipe_sha256": sha256(identity["recipe"].encode()).hexdigest(),
+        "head_sha256": job.head_sha256,
         "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
         "precision": job.accelerator.mixed_precision,
         "hardware": {
@@ -64,6 +65,7 @@ def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
         if folder is not None:
             model = read_metadata(folder / "model.safetensors")
             earlier = read_provenance(folder)
+            soup = {"soup": earlier["soup"]} if "soup" in earlier else {}
             yield {
                 "key": key,
                 "folder": str(folder),
@@ -72,6 +74,7 @@ def _started_from(recipe: Recipe) -> Iterator[dict[str, Any]]:
                 "metrics": dict(model.metrics),
                 **{name: earlier.get(name) for name in ("recipe_sha256", "data_sha256")},
                 "started_from": earlier.get("started_from", []),
+                **soup,
             }
 
 

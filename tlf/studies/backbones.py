@@ -1,23 +1,15 @@
 """The backbones of a study: how they are named, and what a recipe calls them."""
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from tlf.errors import RecipeError
-from tlf.recipe.files import read_table
-from tlf.recipe.overrides import override
+from tlf.recipe.backbone_names import BackboneLike, backbone_table
 from tlf.recipe.plan import Plan, planned
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import options, table, titled, written
-from tlf.recipe.values import shortened
 from tlf.runtime.text import printable
 
-BackboneLike = str | Mapping[str, Any] | object
-"""A name such as ``timm/resnet18@a1_in1k``, a table as ``[backbone]`` has it, or a component."""
-
-_NAME = re.compile(r"(?P<kind>[\w.-]+(?::[\w.-]+)?)(?:/(?P<model>[^@]+))?(?:@(?P<weights>.+))?")
 _KEPT = (
     "task", "seed", "precision", "tf32", "deterministic", "cudnn_benchmark", "batch_size",
     "accumulate", "workers", "plugins", "cache", "data",
@@ -40,7 +32,7 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
     content = table(plan.recipe, catalogue)
     given = [*backbones] or [content["backbone"]]
     _, hint = options(Recipe)["backbone"]
-    tables = [titled(written(_table(one), hint, catalogue)) for one in given]
+    tables = [titled(written(backbone_table(one, "--backbones"), hint, catalogue)) for one in given]
     for number, one in enumerate(tables):
         if one in tables[:number]:
             raise RecipeError(
@@ -56,34 +48,6 @@ def plans_of(plan: Plan, backbones: Sequence[BackboneLike]) -> dict[str, Plan]:
         )
         for name, one in zip(names, tables, strict=True)
     }
-
-
-def _table(backbone: BackboneLike) -> object:
-    """What a recipe would say of a backbone."""
-    if not isinstance(backbone, str):
-        return backbone
-    text = backbone.strip()
-    if text.startswith("{"):
-        content, problems = override({}, [f"backbone={text}"])
-        if problems:
-            raise RecipeError(problems, "--backbones")
-        return content["backbone"]
-    if text.endswith(".toml"):
-        content = read_table(Path(text))
-        if "backbone" not in content:
-            raise RecipeError(["it has no [backbone]; write the path of a whole recipe"], text)
-        return content["backbone"]
-    found = _NAME.fullmatch(text)
-    if found is None:
-        raise RecipeError([_unknown(text)], "--backbones")
-    return {key: value for key, value in found.groupdict().items() if value is not None}
-
-
-def _unknown(text: str) -> str:
-    return (
-        f"a backbone must be LIBRARY/MODEL, LIBRARY/MODEL@WEIGHTS, PLUGIN:KIND, a recipe or a "
-        f"table, got {shortened(repr(text))}; write timm/resnet18@a1_in1k, for example"
-    )
 
 
 def _name(content: Mapping[str, Any]) -> str:

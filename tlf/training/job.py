@@ -55,6 +55,8 @@ class Job:
     built: BuiltBackbone
     backbone_sha256: str
     """SHA-256 of the backbone's weights as they were loaded."""
+    head_sha256: str
+    """SHA-256 of the head's weights as they were drawn, or loaded from an earlier run."""
     classifier: Classifier
     preprocessing: Preprocessing
     task: Task
@@ -197,10 +199,8 @@ def largest_share(job: Job, pieces: int, processes: int) -> int:
 
 
 def eval_batch(job: Job) -> int:
-    """Images in a batch where nothing is trained.
-
-    A GPU is busy with as many as it trains on at once, which it has the memory for. Their number
-    does not depend on the number of processes.
+    """Images in a batch where nothing is trained: on a GPU as many as it trains on at once, which
+    it has the memory for. Their number does not depend on the number of processes.
     """
     if job.accelerator.device.type == "cpu":
         return EVAL_BATCH
@@ -244,6 +244,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         cache=cache_of(recipe),
         built=built,
         backbone_sha256=fingerprint(built.module.state_dict()),
+        head_sha256=fingerprint(classifier.head.state_dict()),
         classifier=classifier.to(accelerator.device),
         preprocessing=preprocessing,
         task=task,

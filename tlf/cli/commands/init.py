@@ -21,8 +21,8 @@ from tlf.errors import in_shell
 )  # fmt: skip
 @click.option(
     "--backbone", metavar="BACKBONE",
-    help="As in a recipe: timm, or '{ kind = \"timm\", model = \"resnet50\" }'.  [default: the "
-    "first pretrained weights at hand]",
+    help="LIBRARY/MODEL or LIBRARY/MODEL@WEIGHTS, such as timm/resnet18@a1_in1k; PLUGIN:KIND; a "
+    "table as [backbone] has it; or a recipe.  [default: the first pretrained weights at hand]",
 )  # fmt: skip
 def command(folder: Path, output: Path | None, strategy: str | None, backbone: str | None) -> None:
     """Write a first recipe for a folder of images.

@@ -20,11 +20,12 @@ from tlf.errors import (
 from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame_packages
+from tlf.recipe.backbone_names import BackboneLike
 from tlf.recipe.plan import Plan, RecipeLike, find_splits
 from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
-from tlf.studies.backbones import BackboneLike, plans_of
+from tlf.studies.backbones import plans_of
 from tlf.studies.judged import Judged, StudyImages, rate, study_images
 from tlf.studies.linear_probe import check_finite
 from tlf.studies.probe.cost import cost_of

@@ -1,0 +1,237 @@
+"""Average the weights of several runs, and see whether the mean is better than the best run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from tlf.errors import DataError, RunError
+from tlf.evaluation.classify import Watch, classify, unwatched
+from tlf.evaluation.evaluate import Evaluated, How, evaluated_on
+from tlf.evaluation.images import Aligned, Source, align, source_of
+from tlf.evaluation.models import fast
+from tlf.evaluation.summary import left_out
+from tlf.inference.classifier import TrainedClassifier
+from tlf.inference.model_files import model_tensors
+from tlf.inference.predict import load_classifier
+from tlf.metrics.comparison import compare
+from tlf.metrics.evaluation import evaluation
+from tlf.metrics.predicted import Predicted
+from tlf.pretrained.weights import fit
+from tlf.runtime.cores import processes
+from tlf.runtime.files import check_creatable
+from tlf.runtime.text import printable
+from tlf.studies.accuracy import METRIC, percent
+from tlf.studies.soup.average import Average, Tensors
+from tlf.studies.soup.files import write_soup
+from tlf.studies.soup.members import Member, open_members
+from tlf.studies.soup.own_split import on_own_split
+from tlf.studies.soup.souped import FOLDER, GREEDY, UNIFORM, Soup, Tried
+
+Say = Callable[[str], object]
+"""Told each step: a sentence."""
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """A run of a soup, and what it is worth alone."""
+
+    member: Member
+    evaluated: Evaluated
+
+    @property
+    def right(self) -> int:
+        return _right(self.evaluated.predicted)
+
+
+@dataclass(frozen=True)
+class _Pot:
+    """What soups are made in: one model, whose weights are replaced."""
+
+    classifier: TrainedClassifier
+    images: Aligned
+    watch: Watch
+    expected: Predicted
+    """Of the best run, for the same images."""
+
+    def right(self, weights: Tensors) -> int:
+        """How many images a model with these weights classifies correctly."""
+        fit(self.classifier.model, weights)
+        found = self.predicted()
+        _check_same_images(self.expected, found)
+        return _right(found)
+
+    def predicted(self) -> Predicted:
+        """What the model makes of the images."""
+        return classify(fast(self.classifier), self.images, watch=self.watch).predicted
+
+
+def _silent(_text: str) -> None:
+    """Tell nobody."""
+
+
+def soup(
+    runs: Sequence[str | PathLike[str]],
+    overrides: Sequence[str] = (),
+    *,
+    uniform: bool = False,
+    data: str | PathLike[str] | None = None,
+    split: str | None = None,
+    output: str | PathLike[str] | None = None,
+    watch: Watch = unwatched,
+    say: Say = _silent,
+) -> Soup:
+    """Average the weights of several runs that share their start, and write the mean into a new
+    folder, which is used as that of a run.
+
+    A greedy soup begins with the most accurate run. The others follow, the most accurate first, and
+    each is kept where the soup classifies no fewer images correctly with it than without it.
+
+    Parameters:
+        runs: their folders, two or more.
+        overrides: options of the dataset, such as ``data.root=photographs``.
+        uniform: average all runs, whatever they add.
+        data: images to choose by: a folder of class folders, or a CSV file; by default the eval
+            split of the runs.
+        split: their split: ``train``, ``eval``, or as the dataset calls it.
+        output: the folder; one of that name stays as it is: the new one then ends in ``-2``.
+        watch: may show progress (see ``tlf.evaluation.classify.Watch``).
+        say: told each step.
+
+    >>> import tlf
+    >>> print(tlf.soup(["runs/a", "runs/b", "runs/c"]))  # doctest: +SKIP
+
+    Raises:
+        RunError: the runs do not share their start, one is no run or is named twice, there are
+            fewer than two, or the folder cannot be written.
+        DataError: the images are missing.
+        WeightsError: a model is damaged.
+    """
+    _check_one_process()
+    kind, paths = UNIFORM if uniform else GREEDY, [Path(run) for run in runs]
+    folder = Path(output) if output is not None else FOLDER / kind
+    check_creatable(folder)
+    with ExitStack() as exits:
+        members = open_members(paths, exits)
+        source = source_of(paths[0], data, overrides, split)
+        ranked = _ranked(members, source, How(watch=watch), say)
+        pot = _pot(ranked[0], source, watch)
+        average, tried = (_mixed if uniform else _chosen)(ranked, pot, say)
+        fit(pot.classifier.model, average.mean())
+        return _written(folder, kind, source, ranked, tried, pot)
+
+
+def _check_one_process() -> None:
+    """Check that no launcher has started several processes.
+
+    Raises:
+        RunError: one has.
+    """
+    if processes() > 1:
+        raise RunError(
+            f"a soup must be one process, got {processes()}; start it without a launcher"
+        )
+
+
+def _written(
+    folder: Path,
+    kind: str,
+    source: Source,
+    ranked: Sequence[_Ranked],
+    tried: Sequence[Tried],
+    pot: _Pot,
+) -> Soup:
+    """What the soup in the pot is worth. Its folder is written."""
+    best, own_images = ranked[0], source.run is not None
+    own = on_own_split(best.member.run, pot.classifier, pot.watch)
+    predicted = own.predicted if own_images else pot.predicted()
+    _check_same_images(pot.expected, predicted)
+    result = Soup(
+        folder, kind, source.title, len(predicted), tuple(tried),
+        evaluation(predicted).headline[METRIC.name],
+        compare(best.evaluated.predicted, predicted),
+        own_images, tuple(left_out(best.evaluated)),
+    )  # fmt: skip
+    kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
+    return write_soup(result, pot.classifier, kept, own)
+
+
+def _ranked(members: Sequence[Member], source: Source, how: How, say: Say) -> list[_Ranked]:
+    """The runs, the most accurate first; of equal ones, the first that was named.
+
+    Raises:
+        DataError: they were evaluated on different images.
+    """
+    found: list[_Ranked] = []
+    for member in members:
+        one = _Ranked(member, evaluated_on(member.run, source, how))
+        found.append(one)
+        _check_same_images(found[0].evaluated.predicted, one.evaluated.predicted)
+        say(f"{printable(str(member.run))} alone: {_percent(one.right, one)}")
+    return sorted(found, key=lambda one: -one.right)
+
+
+def _pot(best: _Ranked, source: Source, watch: Watch) -> _Pot:
+    classifier = load_classifier(best.member.run)
+    images = align(source.found, source.title, classifier.labels)
+    return _Pot(classifier, images, watch, best.evaluated.predicted)
+
+
+def _mixed(ranked: Sequence[_Ranked], _pot: _Pot, _say: Say) -> tuple[Average, list[Tried]]:
+    """The mean of all runs."""
+    average = Average(model_tensors(ranked[0].member.model))
+    for one in ranked[1:]:
+        average.add(model_tensors(one.member.model))
+    return average, [_tried(one, kept=True) for one in ranked]
+
+
+def _chosen(ranked: Sequence[_Ranked], pot: _Pot, say: Say) -> tuple[Average, list[Tried]]:
+    """The mean of the runs that make it no worse."""
+    best, *others = ranked
+    average, most = Average(model_tensors(best.member.model)), best.right
+    tried = [_tried(best, kept=True)]
+    for one in others:
+        weights = model_tensors(one.member.model)
+        right = pot.right(average.mean(weights))
+        if kept := right >= most:
+            average.add(weights)
+            most = right
+        tried.append(_tried(one, kept=kept, soup=right / len(pot.expected)))
+        verdict = "kept" if kept else "left out"
+        say(f"with {printable(str(one.member.run))}: {_percent(right, one)}, {verdict}")
+    return average, tried
+
+
+def _tried(one: _Ranked, *, kept: bool, soup: float | None = None) -> Tried:
+    accuracy = one.evaluated.evaluation.headline[METRIC.name]
+    return Tried(str(one.member.run), accuracy, kept, soup)
+
+
+def _percent(right: int, one: _Ranked) -> str:
+    return f"{METRIC.title} {percent(right / len(one.evaluated.predicted))}"
+
+
+def _right(predicted: Predicted) -> int:
+    return int((predicted.predicted == predicted.labels).sum())
+
+
+def _check_same_images(one: Predicted, other: Predicted) -> None:
+    """Check that two models were evaluated on the same images with the same labels.
+
+    Raises:
+        DataError: they were not: what a run has recorded may be of images that have changed.
+    """
+    first, second = ([*_labelled(predicted)] for predicted in (one, other))
+    if sorted(first) != sorted(second):
+        odd = min({*first} ^ {*second}, default=first[0])[0]
+        raise DataError(
+            f"all runs and their soup must be evaluated on the same images, got {len(first):,} and "
+            f"{len(second):,} images, which differ in {odd}; put the eval images of the runs back, "
+            "or write --data and other images"
+        )
+
+
+def _labelled(predicted: Predicted) -> Iterator[tuple[str, str]]:
+    for name, label in zip(predicted.names, predicted.labels, strict=True):
+        yield printable(name), printable(predicted.classes[label])
