@@ -1,13 +1,29 @@
-"""Small tables for notebooks, which call ``_repr_html_`` of what a cell returns."""
+"""What notebooks show of a result that a cell returns: small tables, and lines of text."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tlf.results import EpochResult
 
 MOST_ROWS = 50
 """A table shows so many rows; of more, the first and the last ones."""
+
+
+class Printed:
+    """A result that ``print`` and a notebook show as the command line does."""
+
+    def lines(self) -> Iterator[str]:
+        """What the command line prints, line by line."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        """The lines."""
+        return "\n".join(self.lines())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
+        """What IPython shows."""
+        printer.text(str(self))
 
 
 def html_table(caption: str, columns: Sequence[str], rows: Sequence[Iterable[object]]) -> str:

@@ -1,15 +1,16 @@
 """The result of a check."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from tlf.checks.findings import Findings, ImageRef
 from tlf.components import Splits
 from tlf.data.inspection.readable import Unreadable
+from tlf.notebook import Printed
 
 
 @dataclass(frozen=True)
-class Checked:
+class Checked(Printed):
     """What a check of a set of images has found. ``print`` shows it as the command line does."""
 
     source: str
@@ -34,12 +35,8 @@ class Checked:
         split = self.splits.train if image.split == "train" else self.splits.eval
         return split.read(image.index)
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[str]:
         """The summary, as ``tlf check`` prints it."""
         from tlf.checks.summary import lines
 
-        return "\n".join(lines(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
-        """What a notebook shows."""
-        printer.text(str(self))
+        return lines(self)

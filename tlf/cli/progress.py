@@ -3,13 +3,12 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, overload
+from typing import Protocol, TypeVar, overload
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tlf.cache.store import readable_size
-from tlf.checks.checked import Checked
 from tlf.cli.lines import audit_lines, epoch_text
 from tlf.cli.output import say
 from tlf.errors import in_shell
@@ -22,6 +21,7 @@ from tlf.events import (
     Stored,
     Updated,
 )
+from tlf.notebook import Printed
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, RunResult
 from tlf.runs.folder import more_epochs
@@ -32,25 +32,13 @@ from tlf.runtime.cores import is_first
 from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
-from tlf.studies.compare.compared import Compared
-from tlf.studies.learning_curve.learning_curve import LearningCurve
-from tlf.studies.probe.probed import Probed
-from tlf.studies.sweep.swept import Swept, TrialEnded
+from tlf.studies.sweep.swept import TrialEnded
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
 from tlf.training.trainer import Event
 
-if TYPE_CHECKING:
-    from tlf.checks.check import CheckEvent
-    from tlf.studies.compare.compare import CompareEvent
-    from tlf.studies.learning_curve.curve import CurveEvent
-    from tlf.studies.probe.probe import ProbeEvent
-    from tlf.studies.sweep.sweep import SweepEvent
-
-    StudyEvent: TypeAlias = CheckEvent | ProbeEvent | CurveEvent | CompareEvent | SweepEvent
-
-Study: TypeAlias = Checked | Probed | LearningCurve | Compared | Swept
-"""A result that is printed as it is."""
+Found = TypeVar("Found", bound=Printed)
+"""What a check or a study has found. It is printed as it is."""
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
 
@@ -61,34 +49,20 @@ def show(  # type: ignore[overload-overlap]  # both have events of preparing
     console: Console | None = None,
 ) -> RunResult | None: ...
 @overload
-def show(  # type: ignore[overload-overlap]
-    events: "Iterable[CheckEvent]", console: Console | None = None
-) -> Checked | None: ...
-@overload
-def show(  # type: ignore[overload-overlap]
-    events: "Iterable[ProbeEvent]", console: Console | None = None
-) -> Probed | None: ...
-@overload
-def show(  # type: ignore[overload-overlap]
-    events: "Iterable[CurveEvent]", console: Console | None = None
-) -> LearningCurve | None: ...
-@overload
-def show(  # type: ignore[overload-overlap]
-    events: "Iterable[CompareEvent]", console: Console | None = None
-) -> Compared | None: ...
-@overload
-def show(events: "Iterable[SweepEvent]", console: Console | None = None) -> Swept | None: ...
 def show(
-    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | StudyEvent]",
+    events: Iterable[Prepared | Notice | Stored | TrialEnded | Found],
     console: Console | None = None,
-) -> RunResult | Study | None:
+) -> Found | None: ...
+def show(
+    events: Iterable[RunStarted | Event | RunResult | SimulatorStarted | TrialEnded | Found],
+    console: Console | None = None,
+) -> RunResult | Found | None:
     """Show a run, a check or a study until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
 
     A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
     Parameters:
-        events: what ``run``, ``resume``, ``check``, ``probe``, ``curve``, ``compare`` or ``sweep``
-            yields.
+        events: what ``run``, ``resume``, ``check`` or a study such as ``compare`` yields.
         console: where to print; stdout by default.
 
     Returns:
@@ -104,11 +78,11 @@ def show(
                 progress.update(event)
                 continue
             progress.clear()
-            if isinstance(event, Study):
+            if isinstance(event, Printed):
                 say(console, f"\n{event}")
             else:
                 _show_one(event, job, console)
-    return event if isinstance(event, RunResult | Study) else None
+    return event if isinstance(event, RunResult | Printed) else None
 
 
 def _console() -> Console:

@@ -5,7 +5,6 @@ and at which rates.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 from tlf.components import Splits
 from tlf.errors import RecipeError
@@ -14,6 +13,7 @@ from tlf.freezing.find_unused import find_unused
 from tlf.freezing.freeze import freeze
 from tlf.freezing.partition import start_of
 from tlf.model import Classifier
+from tlf.notebook import Printed
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
@@ -31,7 +31,7 @@ ONE_STAGE = (
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Printed):
     """What a recipe would do. ``print`` shows it as the command line does."""
 
     plan: Plan
@@ -73,12 +73,10 @@ class Explanation:
         own_loader = [self.own_loader] if self.own_loader else []
         return (*self.splits.notes, *self.weights, *own_loader, *whole, *self.unused)
 
-    def __str__(self) -> str:
-        """What each phase would do, as ``tlf explain`` prints it."""
-        return "\n".join(self.lines())
-
     def lines(self, *, names: bool = False) -> Iterator[str]:
-        """The same, line by line. ``names``: also the names of the parameters that train."""
+        """What each phase would do, as ``tlf explain`` prints it. ``names``: also the names of the
+        parameters that train.
+        """
         yield from input_lines(self.plan, self.splits, self.preprocessing, self.notes)
         yield from phase_lines(self.plan, self.story, names=names)
 
@@ -86,10 +84,6 @@ class Explanation:
         """One line."""
         count = sum(parameter.numel() for parameter in self.classifier.parameters())
         return f"<Explanation of {', '.join(self.story)}: {count:,} parameters; print shows it>"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
-        """What a notebook shows."""
-        printer.text(str(self))
 
 
 def explain(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Explanation:

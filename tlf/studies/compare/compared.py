@@ -1,8 +1,11 @@
 """The result of ``tlf compare``."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tlf.notebook import Printed
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Figure
@@ -25,7 +28,7 @@ class ComparedRecipe:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(Printed):
     """Which of several recipes is better. ``print`` shows it as the command line does."""
 
     recipes: tuple[ComparedRecipe, ...]
@@ -41,12 +44,8 @@ class Compared:
     question: str = ""
     """What the preset asks."""
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[str]:
         """The table, as ``tlf compare`` prints it."""
         from tlf.studies.compare.summary import lines
 
-        return "\n".join(lines(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
-        """What a notebook shows."""
-        printer.text(str(self))
+        return lines(self)

@@ -1,7 +1,10 @@
 """The result of ``tlf curve``."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tlf.notebook import Printed
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Figure
@@ -92,7 +95,7 @@ class Fan:
 
 
 @dataclass(frozen=True)
-class LearningCurve:
+class LearningCurve(Printed):
     """Accuracy by number of train images. ``print`` shows it as the command line does."""
 
     source: str
@@ -119,12 +122,8 @@ class LearningCurve:
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What a person should know about the images: one sentence each."""
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[str]:
         """The tables, as ``tlf curve`` prints them."""
         from tlf.studies.learning_curve.summary import lines
 
-        return "\n".join(lines(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
-        """What a notebook shows."""
-        printer.text(str(self))
+        return lines(self)

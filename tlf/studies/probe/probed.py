@@ -1,8 +1,10 @@
 """The result of ``tlf probe``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from tlf.notebook import Printed
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Figure
@@ -52,7 +54,7 @@ class FailedBackbone:
 
 
 @dataclass(frozen=True)
-class Probed:
+class Probed(Printed):
     """What probes of several backbones have shown. ``print`` shows it as the command line does."""
 
     source: str
@@ -73,12 +75,8 @@ class Probed:
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What a person should know about the images: one sentence each."""
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[str]:
         """The tables, as ``tlf probe`` prints them."""
         from tlf.studies.probe.summary import lines
 
-        return "\n".join(lines(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
-        """What a notebook shows."""
-        printer.text(str(self))
+        return lines(self)

@@ -1,8 +1,11 @@
 """The result of ``tlf soup``."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tlf.notebook import Printed
 
 if TYPE_CHECKING:
     from tlf.metrics.comparison import Comparison
@@ -29,7 +32,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Soup:
+class Soup(Printed):
     """The mean of several runs' weights. ``print`` shows it as the command line does."""
 
     folder: Path
@@ -56,12 +59,8 @@ class Soup:
         """The runs that are in the soup."""
         return tuple(one for one in self.tried if one.kept)
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[str]:
         """The table, as ``tlf soup`` prints it."""
         from tlf.studies.soup.summary import lines
 
-        return "\n".join(lines(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
-        """What a notebook shows."""
-        printer.text(str(self))
+        return lines(self)

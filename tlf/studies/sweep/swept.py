@@ -1,10 +1,12 @@
 """The result of ``tlf sweep``, and its trials."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tlf.notebook import Printed
 
 if TYPE_CHECKING:
     from tlf.studies.sweep.ranges import Value, Varied
@@ -68,7 +70,7 @@ class TrialEnded:
 
 
 @dataclass(frozen=True)
-class Swept:
+class Swept(Printed):
     """Which settings are the best so far. ``print`` shows it as the command line does."""
 
     trials: tuple[Trial, ...]
@@ -98,15 +100,11 @@ class Swept:
         """The complete trials, the best first."""
         return ranked(self.trials, self.metric)
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[str]:
         """The table, as ``tlf sweep`` prints it."""
         from tlf.studies.sweep.summary import lines
 
-        return "\n".join(lines(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's
-        """What a notebook shows."""
-        printer.text(str(self))
+        return lines(self)
 
 
 def ranked(trials: "tuple[Trial, ...]", metric: "Metric") -> tuple[Trial, ...]:
