@@ -65,15 +65,11 @@ def draws_of(judged: Judged, seed: int) -> tuple[Draw, ...]:
         Draw(
             deal,
             _ordered(fold != part, labels, left.min(0), (seed, number)),
-            _indices(fold == part),
+            np.flatnonzero(fold == part),
         )
         for number, (deal, part) in enumerate(places)
         for fold in [judged.folds[deal]]
     )
-
-
-def _indices(chosen: "NDArray[np.bool_]") -> "Integers":
-    return np.flatnonzero(chosen)
 
 
 def _ordered(
@@ -82,7 +78,7 @@ def _ordered(
     """The chosen images in random order, so that the first ones, however many, have classes in
     proportion to their counts, and ``LEAST`` of each come before all others.
     """
-    drawn = np.random.default_rng(seed).permutation(_indices(chosen))
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(chosen))
     order = np.argsort(labels[drawn], kind="stable")
     own = labels[drawn][order]
     rank = np.arange(len(own)) - np.searchsorted(own, own)  # within the class

@@ -79,7 +79,7 @@ def spread(values: "Floats") -> Spread:
 def _resampled_errors(wrong: "Floats", folds: "NDArray[np.int64]", seed: int) -> "Floats":
     """The error of each size (B, S) in each resample of images and draws."""
     parts = int(folds.max()) + 1
-    of_draws = np.concatenate([*resampled(folds.size and len(folds) * parts, _LAWS, seed + 1)])
+    of_draws = np.concatenate([*resampled(len(folds) * parts, _LAWS, seed + 1)])
     every, done = [], 0
     for of_images in resampled(wrong.shape[2], _LAWS, seed):
         sums = np.zeros((len(of_images), len(wrong)))
