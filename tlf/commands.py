@@ -23,6 +23,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Probed": "studies.probe.probed",
         "write_probe": "studies.probe.page",
     },
+    "lr": {
+        "lr": "studies.learning_rate.lr",
+        "LearningRates": "studies.learning_rate.found",
+        "write_learning_rates": "studies.learning_rate.page",
+    },
     "compare": {
         "compare": "studies.compare.compare",
         "Compared": "studies.compare.compared",
@@ -135,6 +140,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.studies.compare.compare import compare as compare
     from tlf.studies.compare.compared import Compared as Compared
     from tlf.studies.compare.files import write_comparison as write_comparison
+    from tlf.studies.learning_rate.found import LearningRates as LearningRates
+    from tlf.studies.learning_rate.lr import lr as lr
+    from tlf.studies.learning_rate.page import write_learning_rates as write_learning_rates
     from tlf.studies.probe.page import write_probe as write_probe
     from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.probed import Probed as Probed

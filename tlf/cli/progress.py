@@ -33,6 +33,7 @@ from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
 from tlf.studies.compare.compared import Compared
+from tlf.studies.learning_rate.found import LearningRates
 from tlf.studies.probe.probed import Probed
 from tlf.tasks import describe as describe_metrics
 from tlf.training.job import Job
@@ -41,11 +42,12 @@ from tlf.training.trainer import Event
 if TYPE_CHECKING:
     from tlf.checks.check import CheckEvent
     from tlf.studies.compare.compare import CompareEvent
+    from tlf.studies.learning_rate.lr import LrEvent
     from tlf.studies.probe.probe import ProbeEvent
 
-    StudyEvent: TypeAlias = CheckEvent | ProbeEvent | CompareEvent
+    StudyEvent: TypeAlias = CheckEvent | ProbeEvent | LrEvent | CompareEvent
 
-Study: TypeAlias = Checked | Probed | Compared
+Study: TypeAlias = Checked | Probed | LearningRates | Compared
 """A result that is printed as it is."""
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
@@ -65,6 +67,10 @@ def show(  # type: ignore[overload-overlap]
     events: "Iterable[ProbeEvent]", console: Console | None = None
 ) -> Probed | None: ...
 @overload
+def show(  # type: ignore[overload-overlap]
+    events: "Iterable[LrEvent]", console: Console | None = None
+) -> LearningRates | None: ...
+@overload
 def show(events: "Iterable[CompareEvent]", console: Console | None = None) -> Compared | None: ...
 def show(
     events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | StudyEvent]",
@@ -75,7 +81,7 @@ def show(
     A terminal shows a progress bar; a file or a notebook gets a plain line every 10 seconds.
 
     Parameters:
-        events: what ``run``, ``resume``, ``check``, ``probe`` or ``compare`` yields.
+        events: what ``run``, ``resume``, ``check``, ``probe``, ``lr`` or ``compare`` yields.
         console: where to print; stdout by default.
 
     Returns:

@@ -3,7 +3,6 @@
 import re
 import shutil
 
-import numpy as np
 import pytest
 import torch
 
@@ -150,10 +149,3 @@ def test_features_must_be_finite(monkeypatch, folder):
     monkeypatch.setattr(module, "train_embeddings", nothing)
     with pytest.raises(module.NotFiniteError, match="must be finite numbers"):
         list(probe(folder, [TINY], SMALL))
-
-
-def test_groups_are_equal_files(folder):
-    from tlf.components import Split
-
-    split = Split(("a", "b", "c"), (0, 0, 1), [b"x", b"y", b"x"].__getitem__)
-    np.testing.assert_array_equal(module._groups(split), [0, 1, 0])

@@ -6,8 +6,9 @@ from sklearn.linear_model import LogisticRegression
 
 from planted import clusters
 from tlf.checks.probe import FOLDS
+from tlf.components import Split
 from tlf.errors import DataError
-from tlf.studies.probe.probing import PROBES, compact, judged_images, probe_rows
+from tlf.studies.probe.probing import PROBES, compact, equal_files, judged_images, probe_rows
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,8 @@ def test_equal_files_count_as_one_and_are_in_one_fold():
 def test_many_images_are_dealt_twice():
     labels = np.arange(2001) % 2
     assert len(judged_images(labels, np.arange(2001), ("a", "b"), 0).folds) == 2
+
+
+def test_equal_files_have_the_number_of_the_first():
+    split = Split(("a", "b", "c"), (0, 0, 1), [b"x", b"y", b"x"].__getitem__)
+    np.testing.assert_array_equal(equal_files(split), [0, 1, 0])

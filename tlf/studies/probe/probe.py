@@ -2,14 +2,13 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlf.checks.plan import plan_to_check
 from tlf.checks.probe import FOLDS
-from tlf.components import Split, Splits
+from tlf.components import Splits
 from tlf.data.workers import lost_processes_named
 from tlf.errors import (
     DataError,
@@ -31,7 +30,13 @@ from tlf.runtime.devices import describe, start_accelerator
 from tlf.studies.probe.backbones import BackboneLike, plans_of
 from tlf.studies.probe.cost import cost_of
 from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
-from tlf.studies.probe.probing import PROBES, Judged, judged_images, probe_rows
+from tlf.studies.probe.probing import (
+    PROBES,
+    Judged,
+    equal_files,
+    judged_images,
+    probe_rows,
+)
 from tlf.studies.probe.stage_outputs import stage_outputs
 from tlf.training.embeddings import train_embeddings
 from tlf.training.job import Job, kernels_of, open_job, read_images
@@ -152,7 +157,7 @@ def _images(job: Job) -> _Images:
     """
     train = job.splits.train
     labels = job.labels["train"].numpy()
-    judged = judged_images(labels, _groups(train), job.splits.classes, job.recipe.seed)
+    judged = judged_images(labels, equal_files(train), job.splits.classes, job.recipe.seed)
     notes = [f"{one.name} cannot be read: {one.why}; left out" for one in job.unreadable[:5]]
     if (more := len(job.unreadable) - 5) > 0:
         notes.append(f"{more} more images cannot be read; tlf check lists them")
@@ -162,13 +167,6 @@ def _images(job: Job) -> _Images:
             "that folds need"
         )
     return _Images(judged, job.manifests["train"], tuple(notes))
-
-
-def _groups(split: Split) -> "NDArray[np.int64]":
-    """The number of the first image with the same bytes (N,)."""
-    first: dict[bytes, int] = {}
-    digests = (sha256(split.read(index)).digest() for index in range(len(split)))
-    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
 
 
 def _probed(

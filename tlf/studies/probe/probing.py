@@ -5,11 +5,13 @@ The same folds serve every backbone, so that differences are paired.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlf.checks.probe import FOLDS, deal_folds, logistic
+from tlf.components import Split
 from tlf.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,8 +53,19 @@ class Judged:
     """Class with too few images → its different images."""
 
 
+def equal_files(split: Split) -> "Integers":
+    """The number of the first image with the same bytes (N,)."""
+    first: dict[bytes, int] = {}
+    digests = (sha256(split.read(index)).digest() for index in range(len(split)))
+    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
+
+
 def judged_images(
-    labels: "Integers", groups: "Integers", classes: "Sequence[str]", seed: int
+    labels: "Integers",
+    groups: "Integers",
+    classes: "Sequence[str]",
+    seed: int,
+    repeats: int | None = None,
 ) -> Judged:
     """Deal the images of all classes that have enough of them.
 
@@ -61,6 +74,7 @@ def judged_images(
         groups: (N,), the number of a group that has to be in one fold: equal files.
         classes: the names of the classes.
         seed: what the folds are drawn from.
+        repeats: how many times the images are dealt; None: as probes need it.
 
     Raises:
         DataError: fewer than two classes have enough images.
@@ -75,7 +89,7 @@ def judged_images(
         )
     images = np.flatnonzero(np.isin(labels, large))
     known = np.searchsorted(large, labels[images])
-    repeats = REPEATS if len(images) <= _MANY else 2
+    repeats = repeats or (REPEATS if len(images) <= _MANY else 2)
     folds = [deal_folds(known, groups[images], seed + number) for number in range(repeats)]
     small = {classes[n]: count for n, count in enumerate(different) if n not in large}
     names = tuple(classes[n] for n in large.tolist())
