@@ -1,5 +1,6 @@
 """The result of ``tlf lr``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ class HeadRates:
     """The lowest first."""
     best: float
     """The rate with the highest accuracy; of several, that with the lowest loss."""
+    suggestion: float
+    """Of the best rate and those around it that cannot be told from it, the one with the lowest
+    loss."""
     images: int
     """Train images that heads were judged on, each when it was held out."""
     epochs: int
@@ -49,19 +53,23 @@ class HeadRates:
     at_once: bool
     """Whether the heads of all rates were trained as one wide head."""
     lines: tuple[str, ...]
-    """What the phase's table says to train at the best rate."""
+    """What the phase's table says to train at the suggestion."""
 
     @property
     def alike(self) -> tuple[float, float]:
-        """The lowest and the highest rate around the best that cannot be told from it, with all
-        that are between them.
-        """
-        low = high = next(n for n, one in enumerate(self.rates) if one.rate == self.best)
-        while low > 0 and self.rates[low - 1].alike:
-            low -= 1
-        while high + 1 < len(self.rates) and self.rates[high + 1].alike:
-            high += 1
-        return self.rates[low].rate, self.rates[high].rate
+        """The lowest and the highest rate around the best that cannot be told from it."""
+        around = alike(self.rates, self.best)
+        return around[0].rate, around[-1].rate
+
+
+def alike(rates: Sequence[MeasuredRate], best: float) -> Sequence[MeasuredRate]:
+    """The rates around the best that cannot be told from it: no other rate is between them."""
+    low = high = next(n for n, one in enumerate(rates) if one.rate == best)
+    while low > 0 and rates[low - 1].alike:
+        low -= 1
+    while high + 1 < len(rates) and rates[high + 1].alike:
+        high += 1
+    return rates[low : high + 1]
 
 
 @dataclass(frozen=True)

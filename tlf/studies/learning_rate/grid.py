@@ -34,7 +34,7 @@ def limits(rates: Sequence[float] | None) -> Limits | None:
     must = "be two, the lowest and the highest, with the lower one first"
     if len(rates) == 2 and min(rates) <= 0:
         must = "be above 0"
-    elif len(rates) == 2 and not max(rates) <= MOST:  # which no number is, either
+    elif len(rates) == 2 and not all(rate <= MOST for rate in rates):  # or no number at all
         must = f"be at most {MOST:g}"
     elif len(rates) == 2 and rates[0] < rates[1]:
         return Limits(*rates)

@@ -19,7 +19,7 @@ from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.runtime.seeds import seeded
 from tlf.studies.learning_rate.deals import Deal, Outcome, Outcomes, deals_of
-from tlf.studies.learning_rate.found import HeadRates, MeasuredRate
+from tlf.studies.learning_rate.found import HeadRates, MeasuredRate, alike
 from tlf.studies.learning_rate.grid import at_rate, recipe_lines
 from tlf.studies.learning_rate.one_by_one import train_one_by_one
 from tlf.studies.learning_rate.stacked import Heads, stacks, train_at_once
@@ -116,18 +116,20 @@ def measure_heads(
         else MeasuredRate(rates[n], None)
         for n in range(len(rates))
     ]
+    suggestion = min(alike(measured, rates[best]), key=lambda one: one.loss or 0.0).rate
     return HeadRates(
         phase=heads.phase.name,
         own=own,
         rates=tuple(measured),
         best=rates[best],
+        suggestion=suggestion,
         images=len(judged.images),
         epochs=heads.phase.epochs,
         seeds=tuple(heads.starts),
         folds=FOLDS,
         level=level,
         at_once=at_once,
-        lines=recipe_lines(at_rate(heads.phase, own, rates[best])),
+        lines=recipe_lines(at_rate(heads.phase, own, suggestion)),
     )
 
 

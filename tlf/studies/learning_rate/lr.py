@@ -10,11 +10,10 @@ from torch import Tensor
 
 from tlf.checks.probe import FOLDS
 from tlf.data.workers import lost_processes_named
-from tlf.errors import RunError, TrainingError
+from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Stored
 from tlf.model import restore_tensors
-from tlf.plugins.attribution import blame, blame_packages, original
-from tlf.recipe.augment import is_random
+from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.runtime.cores import processes
@@ -26,12 +25,11 @@ from tlf.studies.learning_rate.heads import measure_heads, open_heads
 from tlf.studies.learning_rate.one_by_one import train_head
 from tlf.studies.learning_rate.optimizers import check_uses_rate
 from tlf.studies.learning_rate.range_test import LIMITS, range_test
+from tlf.studies.learning_rate.segments import is_measurable, segment_of, why_tested
 from tlf.studies.probe.probing import Judged, equal_files, judged_images
 from tlf.training.best_epoch import copies
-from tlf.training.features import train_images
 from tlf.training.job import Job, kernels_of, open_job, read_images
-from tlf.training.segments.foreseen import foreseen_segments
-from tlf.training.segments.segment import Segment, begin_segment, segment_setup
+from tlf.training.segments.segment import Segment
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -119,46 +117,13 @@ def _found(
 def _of_phase(asked: _Asked, phase: Phase) -> Iterator[Events | HeadRates | RangeTest]:
     job = asked.job
     restore_tensors(job.classifier, asked.start)
-    segment = _segment(job, phase)
-    if _is_measurable(job, phase, segment):
+    segment = segment_of(job, phase)
+    if is_measurable(job, phase, segment):
         yield (yield from _measured(asked, phase, segment))
         return
-    yield from map(Notice, _why_tested(job, phase, segment))
+    yield from map(Notice, why_tested(job, phase, segment))
     before = yield from _trained_before(asked, phase)
     yield (yield from range_test(job, phase, segment, asked.between or LIMITS, before))
-
-
-def _segment(job: Job, phase: Phase) -> Segment:
-    """What trains in a phase: of one that thaws or freezes as it goes, the most of all epochs."""
-    try:
-        foreseen = foreseen_segments(job.plan, job.classifier, phase)
-        every = foreseen.certain.keys() | (foreseen.possible or frozenset())
-        frozen = min(every, key=lambda names: (len(names), sorted(names)))
-        setup = segment_setup(job, phase, frozen)
-    except ValueError as error:
-        raise TrainingError(f"phase {phase.name}: {error}") from error
-    job.accelerator.free_memory()
-    with blame(job.plan.plugins.catalogue.offer(setup.optimizer), "build"):
-        return begin_segment(job.accelerator, job.classifier, setup)
-
-
-def _is_measurable(job: Job, phase: Phase, segment: Segment) -> bool:
-    """Whether a phase trains the head alone, on features that are the same in every epoch."""
-    whole = segment.partition is not None and segment.partition.whole
-    return whole and not _is_random(job, phase)
-
-
-def _is_random(job: Job, phase: Phase) -> bool:
-    return is_random(map(original, train_images(job, phase).augmentations))
-
-
-def _why_tested(job: Job, phase: Phase, segment: Segment) -> Iterator[str]:
-    """A sentence where a phase trains the head alone, and its rates are not measured."""
-    if segment.rates.keys() <= {*job.classifier.head_names} and _is_random(job, phase):
-        yield (
-            f"{phase.name} trains the head alone, on images that are augmented at random: to "
-            "measure its rates on held-out images, leave out the augmentation"
-        )
 
 
 def _measured(asked: _Asked, phase: Phase, segment: Segment) -> Generator[Events, None, HeadRates]:
@@ -185,8 +150,8 @@ def _trained_before(asked: _Asked, phase: Phase) -> Generator[Events, None, tupl
     """Train the head in earlier phases that train it alone, at the recipe's rates: their names."""
     job, trained = asked.job, list[str]()
     for earlier in job.recipe.phases[: job.recipe.phases.index(phase)]:
-        segment = _segment(job, earlier)
-        if not _is_measurable(job, earlier, segment):
+        segment = segment_of(job, earlier)
+        if not is_measurable(job, earlier, segment):
             continue
         before = copies(job.classifier, asked.start)
         if (yield from train_head(job, earlier, segment)):
@@ -197,5 +162,5 @@ def _trained_before(asked: _Asked, phase: Phase) -> Generator[Events, None, tupl
             f"{phase.name} is tested without {earlier.name}, whose loss is no finite number at "
             "the recipe's rate"
         )
-    _segment(job, phase)
+    segment_of(job, phase)
     return tuple(trained)

@@ -51,6 +51,8 @@ def marks_of(one: MeasuredRate, found: HeadRates) -> Iterator[str]:
         yield "best"
     elif low <= one.rate <= high:
         yield "not distinguishable"
+    if one.rate == found.suggestion:
+        yield "suggested"
     if one.rate == found.own:
         yield "the recipe's"
     if one.accuracy is None:
@@ -64,30 +66,34 @@ def sentences(found: HeadRates | RangeTest) -> Iterator[str]:
 
 def _about_heads(found: HeadRates) -> Iterator[str]:
     best = next(one for one in found.rates if one.rate == found.best)
-    accuracy = best.accuracy.value if best.accuracy else None
     low, high = found.alike
-    yield f"best: {found.best:g}, with {percent(accuracy)}; {_alike(found, low, high)}"
-    yield f"the recipe's lr = {found.own:g} {_about_own(found)}"
-    if found.best in (found.rates[0].rate, found.rates[-1].rate):
-        edge = "lowest" if found.best == found.rates[0].rate else "highest"
-        yield f"the best rate is the {edge} that was tried: try others with --rates"
-
-
-def _alike(found: HeadRates, low: float, high: float) -> str:
+    accuracy = best.accuracy.value if best.accuracy else None
+    top = f"most accurate: {found.best:g}, with {percent(accuracy)}"
     if low == high:
-        return "all others are worse"
-    return f"rates from {low:g} to {high:g} are not distinguishable from it"
+        yield f"{top}; its neighbours are worse"
+        yield f"suggested: {found.suggestion:g}"
+    else:
+        yield f"{top}; rates from {low:g} to {high:g} are not distinguishable from it"
+        yield f"suggested: {found.suggestion:g}, which has the lowest loss of these"
+    yield f"the recipe's lr = {found.own:g} {_about_own(found)}"
+    if found.suggestion in (found.rates[0].rate, found.rates[-1].rate):
+        edge = "lowest" if found.suggestion == found.rates[0].rate else "highest"
+        yield f"that is the {edge} rate that was tried; write --rates to try others"
 
 
 def _about_own(found: HeadRates) -> str:
     own = next(one for one in found.rates if one.rate == found.own)
-    side = "too low" if own.rate < found.best else "too high"
+    side = "too low" if own.rate < found.suggestion else "too high"
     if own.accuracy is None:
         return f"is {side}: its loss is no finite number"
     if own.behind is None:
-        return "is this best rate"
+        return "is the most accurate"
     told = verdict(f"{found.best:g}", f"{own.rate:g}", own.behind, "folds")
-    return f"is {side}: {told}" if own.behind.better else f"and {found.best:g}: {told}"
+    if own.behind.better:
+        return f"is {side}: {told}"
+    low, high = found.alike
+    within = "is within these rates" if low <= found.own <= high else f"beside {found.best:g}"
+    return f"{within}: {told}"
 
 
 def _of_test(found: RangeTest) -> Iterator[str]:

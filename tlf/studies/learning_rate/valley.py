@@ -14,7 +14,7 @@ BETA = 0.9
 """How much of the average of the losses so far is kept, when a loss is added."""
 EXPLODED = 4.0
 """A test ends where the smoothed loss is so many times its lowest value."""
-CLEAR = 3.0
+CLEAR = 4.0
 """A valley is so many times deeper than the standard error of the smoothed losses at its ends."""
 
 
