@@ -19,6 +19,9 @@ epochs = 2
 lr = 0.05
 scheduler = "cosine"
 """
+DECAYS = f"""optimizer = {{ kind = "sgd", weight_decay = 0.1 }}
+{HEAD}"""
+"""Its weights overflow at a rate of 1e30."""
 
 
 def new_heads(folder: Path, images: Path, text: str, seeds: tuple[int, ...] = (0,)) -> Heads:

@@ -10,6 +10,8 @@ from small import write_recipe
 from tlf.errors import NotFiniteError
 from tlf.freezing.freeze import digests
 from tlf.recipe.plan import read_plan
+from tlf.results import EpochResult
+from tlf.runs.run import run
 from tlf.runtime.devices import start_accelerator
 from tlf.studies.learning_rate import range_test as module
 from tlf.studies.learning_rate.grid import Limits
@@ -18,11 +20,12 @@ from tlf.studies.learning_rate.segments import segment_of
 from tlf.training.job import open_job, read_images
 
 ALL = """
+batch_size = 20
 optimizer = "adamw"
 [transforms]
 size = 32
 resize = 36
-augment = ["hflip"]
+augment = ["crop-flip"]
 [[phases]]
 name = "all"
 epochs = 2
@@ -89,14 +92,13 @@ def test_rates_rise_and_keep_what_they_are_to_each_other(opened, monkeypatch):
         assert [r / max(rates) for r in rates] == pytest.approx([r / max(first) for r in first])
 
 
-def test_its_first_loss_is_that_of_a_run(opened, tmp_path, images):
-    from tlf.runs.run import run
-
+def test_its_steps_are_those_of_a_run(opened, tmp_path, images):
     job, segment = opened
     found, _ = exhausted(range_test(job, job.recipe.phases[0], segment, Limits(1e-9, 1e-8)))
     recipe = write_recipe(tmp_path / "r.toml", images, ALL.replace("0.01", "1e-9"))
-    updated = next(e.loss for e in run(recipe) if getattr(e, "loss", None) is not None)
-    assert found.losses[0] == pytest.approx(updated, rel=1e-5)
+    losses = [event.train_loss for event in run(recipe) if isinstance(event, EpochResult)]
+    assert found.losses[:2] == pytest.approx(losses, rel=1e-5)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-5)
 
 
 def test_it_stops_where_the_loss_explodes(opened):

@@ -20,7 +20,7 @@ name = "augmented"
 freeze = "backbone"
 epochs = 1
 lr = 0.1
-augment = ["hflip"]
+augment = ["crop-flip"]
 [[phases]]
 name = "gradual"
 freeze = { kind = "gradual", every = 1 }

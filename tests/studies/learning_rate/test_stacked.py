@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from new_heads import HEAD, new_heads
+from new_heads import DECAYS, HEAD, new_heads
 from tlf.runs.run import run
 from tlf.studies.learning_rate import stacked as module
 from tlf.studies.learning_rate.deals import Deal, Outcome
@@ -15,13 +15,13 @@ from tlf.studies.learning_rate.stacked import stacks, train_at_once
 
 TOP = 'seed = 3\nmonitor = "train_loss"\n'
 RECIPES = {
-    "sgd": TOP + 'optimizer = { kind = "sgd", weight_decay = 0.1 }\n' + HEAD,
-    "clipped, held out": TOP + "clip_grad_norm = 0.05\ncalibration = 0.3\n" + HEAD,
-    "dropout, adamw": f"""{TOP}
+    "sgd that decays, clipped, with images held out": f"""{TOP}
+        clip_grad_norm = 0.05
+        calibration = 0.3
+        {DECAYS}""",
+    "adamw, dropout, smoothed labels, rates by name": f"""{TOP}
         optimizer = "adamw"
         head = {{ kind = "linear", dropout = 0.5 }}
-        {HEAD}""",
-    "rates by name": f"""{TOP}
         loss = {{ kind = "cross-entropy", label_smoothing = 0.1 }}
         {HEAD}
         lr_matching = {{ "head.bias" = 0.2 }}""",
@@ -48,7 +48,7 @@ def test_at_one_rate_and_seed_it_is_what_a_run_trains(images, tmp_path, name):
 def test_heads_are_judged_on_what_they_have_not_seen(images, tmp_path, monkeypatch):
     heads = new_heads(tmp_path, images, HEAD)
     deals = [Deal(0, 0, (0, 3)), Deal(1, 0, (1, 4, 5, 6)), Deal(2, 0, (7,))]
-    rates = (0.05, 0.5, 1e30)
+    rates = (0.05, 0.5, 5.0)
 
     def outcomes():
         events = list(train_at_once(heads, deals, 0.05, rates))
@@ -57,7 +57,9 @@ def test_heads_are_judged_on_what_they_have_not_seen(images, tmp_path, monkeypat
 
     at_once, events = outcomes()
     assert [len(one.right) for one in at_once] == [2, 2, 2, 4, 4, 4, 1, 1, 1]
-    assert (events[0].title, events[0].done) == ("9 heads of head", 1)
+    prepared = [event for event in events if not isinstance(event, Outcome)]
+    trained_on = 3 * (18 + 16 + 19)
+    assert [event.done for event in prepared][-1] == prepared[0].images == 2 * trained_on
     monkeypatch.setattr(module, "MOST", 2 * heads.size)
     in_parts, _ = outcomes()
     for one, other in zip(at_once, in_parts, strict=True):
@@ -66,8 +68,8 @@ def test_heads_are_judged_on_what_they_have_not_seen(images, tmp_path, monkeypat
 
 
 def test_a_rate_that_breaks_off_leaves_the_others_alone(images, tmp_path):
-    heads = new_heads(tmp_path, images, HEAD)
-    events = train_at_once(heads, [Deal(0, 0, (0, 3))], 0.05, (0.05, 1e39))
+    heads = new_heads(tmp_path, images, DECAYS)
+    events = train_at_once(heads, [Deal(0, 0, (0, 3))], 0.05, (0.05, 1e30))
     sound, broken = [event for event in events if isinstance(event, Outcome)]
     (alone,) = [
         e for e in train_at_once(heads, [sound.deal], 0.05, (0.05,)) if isinstance(e, Outcome)

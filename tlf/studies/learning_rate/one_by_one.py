@@ -32,7 +32,8 @@ def train_one_by_one(
     heads: Heads, deals: Sequence[Deal], own: float, rates: Sequence[float]
 ) -> Outcomes:
     """Train a head for each deal and each rate, and judge it, as ``train_at_once`` does."""
-    title, total = f"heads of {heads.phase.name}", len(deals) * len(rates)
+    title, done, epochs = f"heads of {heads.phase.name}", 0, heads.phase.epochs
+    total = heads.images(deals) * len(rates) * epochs
     for deal in deals:
         for number, rate in enumerate(rates):
             phase = at_rate(heads.phase, own, rate)
@@ -41,7 +42,8 @@ def train_one_by_one(
             if logits is not None:
                 logits = logits.to(labels.device)
             yield judge(heads.job, deal, number, logits, labels)
-            yield Prepared(title, deal.number * len(rates) + number + 1, total)
+            done += heads.images([deal]) * epochs
+            yield Prepared(title, done, total)
 
 
 def _trained(heads: Heads, phase: Phase, deal: Deal) -> Generator[Events, None, Tensor | None]:

@@ -60,7 +60,8 @@ def range_test(
                 yield loss
                 continue
             losses.append(loss)
-            yield Prepared(f"range test of {phase.name}", len(losses), STEPS)
+            done = len(losses) * job.recipe.batch_size
+            yield Prepared(f"range test of {phase.name}", done, STEPS * job.recipe.batch_size)
             if exploded(losses):
                 break
     if not isfinite(losses[0]):

@@ -74,6 +74,10 @@ class Heads:
         """The probability that a feature is set to 0 in training."""
         return float(getattr(self.job.recipe.head, "dropout", 0.0))
 
+    def images(self, deals: Sequence[Deal]) -> int:
+        """How many images the heads of these deals are trained on in an epoch, at one rate."""
+        return sum(len(self.labels) - len({*deal.held_out, *self.job.held_out}) for deal in deals)
+
     def trains_on(self, deal: Deal, epoch: int) -> list[list[int]]:
         """The batches of an epoch, as a run has them."""
         without = {*deal.held_out, *self.job.held_out}
@@ -93,15 +97,16 @@ def train_at_once(
         own: the recipe's rate.
         rates: those that take its place.
     """
-    parts = [*_parts(heads, deals, len(rates))]
     epochs = heads.phase.epochs
-    title = f"{len(deals) * len(rates)} heads of {heads.phase.name}"
-    for number, (chosen, places) in enumerate(parts):
+    title, done = f"heads of {heads.phase.name}", 0
+    total = heads.images(deals) * len(rates) * epochs
+    for chosen, places in _parts(heads, deals, len(rates)):
         wide = _Wide(heads, chosen, [at_rate(heads.phase, own, rates[n]) for n in places])
         for epoch in range(epochs):
             with on_threads(heads.segment.threads):
                 wide.train(epoch)
-            yield Prepared(title, number * epochs + epoch + 1, len(parts) * epochs)
+            done += heads.images(chosen) * len(places)
+            yield Prepared(title, done, total)
         yield from wide.outcomes(places)
 
 

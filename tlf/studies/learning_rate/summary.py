@@ -129,7 +129,7 @@ def _about_test(found: RangeTest) -> Iterator[str]:
 
 def _beside(found: RangeTest) -> str:
     if found.exploded is not None and found.own >= found.exploded:
-        return "is too high: the loss explodes below it"
+        return "is higher than that"
     if found.suggestion is None:
         return "can be neither confirmed nor improved by this test"
     factor = found.own / found.suggestion

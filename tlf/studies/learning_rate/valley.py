@@ -16,6 +16,8 @@ EXPLODED = 4.0
 """A test ends where the smoothed loss is so many times its lowest value."""
 CLEAR = 4.0
 """A valley is so many times deeper than the standard error of the smoothed losses at its ends."""
+LEAST = 0.01
+"""It is so much of the loss deep, at least."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def find_valley(losses: Sequence[float]) -> Valley | None:
     error = _noise(losses[: valley.last + 1]) * sqrt(
         _shrinks(valley.first + 1) + _shrinks(valley.last + 1)
     )
-    return valley if depth > CLEAR * error else None
+    return valley if depth > max(CLEAR * error, LEAST * smoothed[valley.first]) else None
 
 
 def _longest_fall(values: Sequence[float]) -> Valley:
