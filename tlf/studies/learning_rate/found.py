@@ -86,7 +86,7 @@ class RangeTest:
     smoothed: tuple[float, ...]
     """An average of the losses so far, in which later ones weigh more."""
     valley: tuple[float, float] | None
-    """Between these rates the loss fell; None where it did not fall by more than its noise."""
+    """Between these rates the loss fell most; None where it did not fall by more than its noise."""
     suggestion: float | None
     """The rate in the middle of the valley; None without one."""
     exploded: float | None

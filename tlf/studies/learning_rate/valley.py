@@ -1,8 +1,9 @@
 """What a range test says: the losses smoothed, where they fell, and whether that is more than
 noise.
 
-Sources: the range test, Smith 2015, arXiv:1506.01186; the rate in the middle of the longest valley,
-as fastai's documentation describes it.
+Sources: the range test, Smith 2015, arXiv:1506.01186; a rate in the middle of the longest valley, as
+fastai's documentation describes it. Here it is the middle of the steep part of that valley: where
+the loss does not fall yet, noise alone makes a valley longer.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,9 @@ LEAST = 0.01
 
 @dataclass(frozen=True)
 class Valley:
-    """The longest stretch of steps in which the smoothed loss fell, from the first to the last."""
+    """The steps between which the smoothed loss fell most: from a quarter to three quarters of the
+    depth of its longest fall.
+    """
 
     first: int
     last: int
@@ -63,20 +66,24 @@ def find_valley(losses: Sequence[float]) -> Valley | None:
     smoothed = smooth(losses)
     if len(losses) < 3:
         return None
-    valley = _longest_fall(smoothed)
-    depth = smoothed[valley.first] - smoothed[valley.last]
-    error = _noise(losses[: valley.last + 1]) * sqrt(
-        _shrinks(valley.first + 1) + _shrinks(valley.last + 1)
+    start, end = _longest_fall(smoothed)
+    top, depth = smoothed[start], smoothed[start] - smoothed[end]
+    error = _noise(losses[: end + 1]) * sqrt(_shrinks(start + 1) + _shrinks(end + 1))
+    if depth <= max(CLEAR * error, LEAST * top):
+        return None
+    fallen = range(start, end + 1)
+    first = max(step for step in fallen if smoothed[step] >= top - depth / 4)
+    return Valley(
+        first, min(s for s in fallen if s >= first and smoothed[s] <= top - depth * 3 / 4)
     )
-    return valley if depth > max(CLEAR * error, LEAST * smoothed[valley.first]) else None
 
 
-def _longest_fall(values: Sequence[float]) -> Valley:
+def _longest_fall(values: Sequence[float]) -> tuple[int, int]:
     """The ends of the longest series of values, each lower than the one before it, in which others
     may be left out; of several, the deepest.
 
     >>> _longest_fall([3.0, 5.0, 4.0, 4.5, 1.0, 2.0])
-    Valley(first=1, last=4)
+    (1, 4)
     """
     best: list[tuple[int, float, int]] = []  # for the series that end here: length, depth, start
     for end, value in enumerate(values):
@@ -87,7 +94,7 @@ def _longest_fall(values: Sequence[float]) -> Valley:
         ]
         best.append(max(before, default=(1, 0.0, end)))
     last = max(range(len(best)), key=lambda end: best[end][:2])
-    return Valley(best[last][2], last)
+    return best[last][2], last
 
 
 def _noise(losses: Sequence[float]) -> float:
