@@ -1,9 +1,9 @@
 """What a range test says: the losses smoothed, where they fell, and whether that is more than
 noise.
 
-Sources: the range test, Smith 2015, arXiv:1506.01186; a rate in the middle of the longest valley, as
-fastai's documentation describes it. Here it is the middle of the steep part of that valley: where
-the loss does not fall yet, noise alone makes a valley longer.
+Sources: the range test, Smith 2015, arXiv:1506.01186; a rate in the middle of the longest valley,
+as fastai's documentation describes it. Here it is the middle of the steep part of that valley:
+where the loss does not fall yet, noise alone makes a valley longer.
 """
 
 from collections.abc import Sequence
