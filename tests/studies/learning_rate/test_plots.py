@@ -15,7 +15,11 @@ def test_accuracy_by_rate():
     assert "Rates from 0.01 to 0.1 are not distinguishable. The recipe has 0.001." in (
         plot.description
     )
-    assert "recipe" in chart(plot).svg
+    svg = chart(plot).svg
+    assert ">recipe<" in svg
+    assert ">suggested<" in svg
+    assert ">0.01<" in svg
+    assert "mathdefault" not in svg
 
 
 def test_loss_by_rate():
@@ -23,8 +27,11 @@ def test_loss_by_rate():
     assert plot.table.rows[0] == ("1.00e-06", "1", "1")
     assert plot.description.endswith("suggestion 0.00032.")
     svg = chart(plot).svg
-    assert "suggestion" in svg
+    assert ">suggested<" in svg
+    assert ">1e-06<" in svg
     assert "&lt;all&gt;" in svg
     flat = range_plot(FLAT, 2)
     assert flat.description.endswith("no suggestion.")
-    assert "suggestion<" not in chart(flat).svg
+    assert "suggested<" not in chart(flat).svg
+    narrow = replace(HEAD, rates=HEAD.rates[1:3])
+    assert ">0.1<" in chart(heads_plot(narrow, 0)).svg

@@ -31,7 +31,9 @@ def test_the_recipes_rate_is_judged():
     assert [*sentences(replace(HEAD, own=1.0))][2] == (
         "the recipe's lr = 1 is too high: its loss is no finite number"
     )
-    assert [*sentences(replace(HEAD, own=0.1))][2] == "the recipe's lr = 0.1 is the most accurate"
+    assert [*sentences(replace(HEAD, own=0.1))][2] == (
+        "the recipe's lr = 0.1 is the most accurate; its loss is 0.3, that of the suggestion 0.2"
+    )
     assert [*sentences(replace(HEAD, own=0.01))][2] == (
         "the recipe's lr = 0.01 is within these rates: not distinguishable; about 1,200 images "
         "would tell"

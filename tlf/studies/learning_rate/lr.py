@@ -162,5 +162,4 @@ def _trained_before(asked: _Asked, phase: Phase) -> Generator[Events, None, tupl
             f"{phase.name} is tested without {earlier.name}, whose loss is no finite number at "
             "the recipe's rate"
         )
-    segment_of(job, phase)
     return tuple(trained)

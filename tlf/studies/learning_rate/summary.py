@@ -87,13 +87,21 @@ def _about_own(found: HeadRates) -> str:
     if own.accuracy is None:
         return f"is {side}: its loss is no finite number"
     if own.behind is None:
-        return "is the most accurate"
+        return f"is the most accurate{_losses(own, found)}"
     told = verdict(f"{found.best:g}", f"{own.rate:g}", own.behind, "folds")
     if own.behind.better:
         return f"is {side}: {told}"
     low, high = found.alike
     within = "is within these rates" if low <= found.own <= high else f"beside {found.best:g}"
-    return f"{within}: {told}"
+    return f"{within}: {told}{_losses(own, found)}"
+
+
+def _losses(own: MeasuredRate, found: HeadRates) -> str:
+    """What speaks for the suggestion where accuracy does not."""
+    if own.rate == found.suggestion:
+        return ""
+    suggested = next(one for one in found.rates if one.rate == found.suggestion)
+    return f"; its loss is {own.loss:.3g}, that of the suggestion {suggested.loss:.3g}"
 
 
 def _of_test(found: RangeTest) -> Iterator[str]:
