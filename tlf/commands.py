@@ -23,6 +23,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
         "Probed": "studies.probe.probed",
         "write_probe": "studies.probe.page",
     },
+    "lr": {
+        "lr": "studies.learning_rate.lr",
+        "LearningRates": "studies.learning_rate.found",
+        "write_learning_rates": "studies.learning_rate.page",
+    },
     "curve": {
         "curve": "studies.learning_curve.curve",
         "LearningCurve": "studies.learning_curve.learning_curve",
@@ -150,6 +155,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.studies.learning_curve.curve import curve as curve
     from tlf.studies.learning_curve.learning_curve import LearningCurve as LearningCurve
     from tlf.studies.learning_curve.page import write_curve as write_curve
+    from tlf.studies.learning_rate.found import LearningRates as LearningRates
+    from tlf.studies.learning_rate.lr import lr as lr
+    from tlf.studies.learning_rate.page import write_learning_rates as write_learning_rates
     from tlf.studies.probe.page import write_probe as write_probe
     from tlf.studies.probe.probe import probe as probe
     from tlf.studies.probe.probed import Probed as Probed

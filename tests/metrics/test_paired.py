@@ -176,6 +176,13 @@ def test_three_equal_candidates_of_splits(images, monkeypatch):
 
 
 @pytest.mark.slow
+def test_thirteen_equal_candidates_of_splits(monkeypatch):
+    """As many as learning rates; in 60 experiments, any wrong claim among 78 pairs."""
+    monkeypatch.setattr(paired, "RESAMPLES", 1999)
+    assert claims(60, 150, (1.0,) * 13) <= NOMINAL
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [5, 10])
 @pytest.mark.parametrize("images", [6, 40, 150])
 def test_two_equal_candidates_of_seeds(images, seeds, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 
 from tlf.components import Split
 from tlf.errors import DataError
-from tlf.studies.judged import FOLDS, _groups, judged_images, rate
+from tlf.studies.judged import FOLDS, equal_files, judged_images, rate
 
 
 def test_folds_are_dealt_anew_and_the_same_for_the_same_seed():
@@ -39,9 +39,9 @@ def test_equal_files_count_as_one_and_are_in_one_fold():
         judged_images(labels, groups, ("a", "b"), 0, 10)
 
 
-def test_groups_are_equal_files():
+def test_equal_files_have_the_number_of_the_first():
     split = Split(("a", "b", "c"), (0, 0, 1), [b"x", b"y", b"x"].__getitem__)
-    np.testing.assert_array_equal(_groups(split), [0, 1, 0])
+    np.testing.assert_array_equal(equal_files(split), [0, 1, 0])
 
 
 def test_a_rate_has_an_interval_within_0_and_1():

@@ -85,7 +85,7 @@ def study_images(job: Job, repeats: int) -> StudyImages:
     """
     train = job.splits.train
     labels = job.labels["train"].numpy()
-    judged = judged_images(labels, _groups(train), job.splits.classes, job.recipe.seed, repeats)
+    judged = judged_images(labels, equal_files(train), job.splits.classes, job.recipe.seed, repeats)
     notes = [f"{one.name} cannot be read: {one.why}; left out" for one in job.unreadable[:5]]
     if (more := len(job.unreadable) - 5) > 0:
         notes.append(f"{more} more images cannot be read; tlf check lists them")
@@ -97,7 +97,7 @@ def study_images(job: Job, repeats: int) -> StudyImages:
     return StudyImages(judged, job.manifests["train"], tuple(notes))
 
 
-def _groups(split: Split) -> "NDArray[np.int64]":
+def equal_files(split: Split) -> "Integers":
     """The number of the first image with the same bytes (N,)."""
     first: dict[bytes, int] = {}
     digests = (sha256(split.read(index)).digest() for index in range(len(split)))

@@ -76,7 +76,7 @@ def _train(
             ema.follow(job.classifier, segment.rates)
         for epoch in range(epochs):
             progress = replace(start, epoch=epoch, history=tuple(results[:epoch]))
-            yield from _train_epoch(job, phase, segment, progress, before + epoch, fold, ema)
+            yield from train_epoch_without(job, phase, segment, progress, before + epoch, fold, ema)
         with nullcontext() if ema is None else ema.inside(job.classifier):
             trained = copies(
                 job.classifier, {f"head.{n}" for n in job.classifier.head.state_dict()}
@@ -88,7 +88,7 @@ def _train(
     return segment
 
 
-def _train_epoch(
+def train_epoch_without(
     job: Job,
     phase: Phase,
     segment: Segment,

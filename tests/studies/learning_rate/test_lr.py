@@ -1,0 +1,99 @@
+"""A study from the files to the result."""
+
+import shutil
+
+import pytest
+
+from small import TWO_PHASES, write_recipe
+from tlf.errors import DataError, RecipeError, RunError
+from tlf.events import Notice, Stored
+from tlf.studies.learning_rate import lr as module
+from tlf.studies.learning_rate import range_test
+from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
+from tlf.studies.learning_rate.lr import lr
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch):
+    monkeypatch.setattr(range_test, "STEPS", 6)
+
+
+@pytest.fixture(scope="module")
+def recipe(images, tmp_path_factory):
+    return write_recipe(tmp_path_factory.mktemp("lr") / "mine.toml", images, TWO_PHASES)
+
+
+@pytest.fixture(scope="module")
+def events(recipe):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(range_test, "STEPS", 6)
+        return list(lr(recipe, seeds=1))
+
+
+def test_each_phase_is_looked_at_in_its_own_way(events, recipe):
+    *_, found = events
+    assert isinstance(found, LearningRates)
+    head, every = found.phases
+    assert isinstance(head, HeadRates)
+    assert (len(head.rates), head.own, head.images, head.seeds) == (13, 0.1, 20, (0,))
+    assert isinstance(every, RangeTest)
+    assert (every.trained_before, every.own) == (("head",), 0.01)
+    assert found.source == str(recipe)
+    assert not (recipe.parent / "run").exists()
+
+
+def test_a_phase_alone_is_the_same_as_among_others(events, recipe):
+    *_, found = events
+    *_, alone = lr(recipe, phase="all")
+    assert alone.phases == found.phases[1:]
+    stored = [event for event in lr(recipe, phase="head", seeds=1) if isinstance(event, Stored)]
+    assert stored
+    assert all(event.reused for event in stored)
+
+
+def test_a_small_class_trains_and_does_not_judge(recipe, images, tmp_path):
+    root = shutil.copytree(images, tmp_path / "images")
+    for split in ("train", "val"):
+        (root / split / "lone").mkdir()
+        shutil.copy(root / split / "circles" / "001.jpg", root / split / "lone" / "x.jpg")
+    *events, found = lr(recipe, [f"data.root={root}"], phase="head", seeds=1)
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert (
+        "class 'lone' trains the heads and does not judge them: it has 1 of the 5 different train "
+        "images that folds need"
+    ) in told
+    assert told[-1] in found.notes
+    assert found.phases[0].images == 20
+
+
+def test_too_few_images_are_an_error(recipe, images, tmp_path):
+    root = shutil.copytree(images, tmp_path / "images")
+    for name in range(6):
+        (root / "train" / "squares" / f"{name:03}.jpg").unlink()
+    with pytest.raises(DataError, match="at least 2 classes with 5 different train images"):
+        list(lr(recipe, [f"data.root={root}"], phase="head"))
+
+
+def test_a_head_that_cannot_be_trained_first_is_told(recipe, monkeypatch):
+    def breaks_off(job, *_):
+        yield from ()
+        job.classifier.head.weight.data.fill_(float("nan"))
+        return False
+
+    monkeypatch.setattr(module, "train_head", breaks_off)
+    *events, found = lr(recipe, phase="all", rates=(1e-6, 1e-5))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert told[-1].startswith("all is tested without head, whose loss is no finite number")
+    assert found.phases[0].trained_before == ()
+
+
+def test_mistakes_are_told(recipe, monkeypatch):
+    with pytest.raises(RecipeError, match="phase must be one of the recipe, got 'top'"):
+        list(lr(recipe, phase="top"))
+    with pytest.raises(RecipeError, match="with the lower one first"):
+        list(lr(recipe, rates=(1.0, 0.1)))
+    with pytest.raises(RunError, match="seeds must be 1 or more, got 0"):
+        list(lr(recipe, seeds=0))
+    monkeypatch.setattr(module, "processes", lambda: 2)
+    with pytest.raises(RunError, match="must be one process, got 2"):
+        list(lr(recipe))

@@ -1,0 +1,1 @@
+"""Which learning rate suits each phase of a recipe: measured for heads, tried out for backbones."""

@@ -1,0 +1,69 @@
+"""Which train images judge a head, and which train it: folds, dealt anew for each seed."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.events import Notice, Prepared, Stored
+from tlf.studies.judged import Judged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tlf.training.job import Job
+
+
+SEEDS = 5
+"""Seeds of each rate, where none are named."""
+MANY = 2000
+"""Of more train images, one seed says enough."""
+
+
+@dataclass(frozen=True)
+class Deal:
+    """A head that trains with a seed on all train images but those of a fold, which judge it."""
+
+    number: int
+    """Of the fold among those of all seeds, from 0."""
+    seed: int
+    held_out: tuple[int, ...]
+    """Indices in the train split."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A head that was trained at a rate, on the images that were held out of its training."""
+
+    deal: Deal
+    rate: int
+    """The position of the rate among all."""
+    right: "NDArray[np.bool_]"
+    """(n,), whether each image is classified as its label says."""
+    loss: float
+    """The mean; not finite where training broke off."""
+
+
+Outcomes = Generator[Prepared | Notice | Stored | Outcome, None, None]
+
+
+def deals_of(judged: Judged, seeds: Sequence[int]) -> list[Deal]:
+    """The folds of each seed."""
+    found: list[Deal] = []
+    for seed, folds in zip(seeds, judged.folds, strict=True):
+        for fold in range(int(folds.max()) + 1):
+            images = judged.images[folds == fold].tolist()
+            found.append(Deal(len(found), seed, tuple(images)))
+    return found
+
+
+def judge(job: "Job", deal: Deal, rate: int, logits: "Tensor | None", labels: "Tensor") -> Outcome:
+    """What a head is worth. ``logits``: of its held-out images; None: its training broke off."""
+    losses = None if logits is None else job.losses(logits, labels)
+    if logits is None or losses is None or not bool(losses.isfinite().all()):
+        return Outcome(deal, rate, np.zeros(len(labels), np.bool_), nan)
+    right = job.task.correct(logits, labels).cpu().numpy()
+    return Outcome(deal, rate, right, float(losses.double().mean()))

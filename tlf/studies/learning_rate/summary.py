@@ -1,0 +1,147 @@
+"""What ``tlf lr`` prints."""
+
+from collections.abc import Iterator
+
+from tlf.metrics.verdict import verdict
+from tlf.runtime.text import printable
+from tlf.studies.accuracy import columns, heading, percent
+from tlf.studies.learning_rate.found import HeadRates, LearningRates, MeasuredRate, RangeTest
+from tlf.studies.learning_rate.range_test import STEPS
+
+
+def lines(found: LearningRates) -> Iterator[str]:
+    """The tables of all phases."""
+    for number, phase in enumerate(found.phases):
+        if number:
+            yield ""
+        yield from _of_heads(phase) if isinstance(phase, HeadRates) else _of_test(phase)
+        if phase.lines:
+            yield f"write in the phase {printable(phase.phase)}:\n"
+            yield from (f"  {line}" for line in phase.lines)
+
+
+def _of_heads(found: HeadRates) -> Iterator[str]:
+    seeds, folds = len(found.seeds), found.folds
+    yield (
+        f"phase     {printable(found.phase)}: the head alone, {found.epochs} "
+        f"epoch{'s' if found.epochs > 1 else ''}"
+    )
+    yield (
+        f"measured  on {found.images:,} train images, each when it was held out: {folds} folds, "
+        f"dealt anew for each of {seeds} seed{'s' if seeds > 1 else ''}"
+    )
+    yield ""
+    yield f"{'rate':>9}   {heading()}     loss"
+    yield from (_row(one, found) for one in found.rates)
+    yield ""
+    yield from (f"{sentence}" for sentence in sentences(found))
+
+
+def _row(one: MeasuredRate, found: HeadRates) -> str:
+    marks = ", ".join(marks_of(one, found))
+    if one.accuracy is None:
+        return f"{one.rate:>9g}   {'–':>7}   {marks}"
+    return f"{one.rate:>9g}   {columns(one.accuracy)}   {one.loss:>6.3f}   {marks}".rstrip()
+
+
+def marks_of(one: MeasuredRate, found: HeadRates) -> Iterator[str]:
+    """What is to be said about a rate in a few words."""
+    low, high = found.alike
+    if one.rate == found.best:
+        yield "best"
+    elif low <= one.rate <= high:
+        yield "not distinguishable"
+    if one.rate == found.suggestion:
+        yield "suggested"
+    if one.rate == found.own:
+        yield "the recipe's"
+    if one.accuracy is None:
+        yield "the loss is no finite number"
+
+
+def sentences(found: HeadRates | RangeTest) -> Iterator[str]:
+    """What was found, in words."""
+    yield from _about_heads(found) if isinstance(found, HeadRates) else _about_test(found)
+
+
+def _about_heads(found: HeadRates) -> Iterator[str]:
+    best = next(one for one in found.rates if one.rate == found.best)
+    low, high = found.alike
+    accuracy = best.accuracy.value if best.accuracy else None
+    top = f"most accurate: {found.best:g}, with {percent(accuracy)}"
+    if low == high:
+        yield f"{top}; its neighbours are worse"
+        yield f"suggested: {found.suggestion:g}"
+    else:
+        yield f"{top}; rates from {low:g} to {high:g} are not distinguishable from it"
+        yield f"suggested: {found.suggestion:g}, which has the lowest loss of these"
+    yield f"the recipe's lr = {found.own:g} {_about_own(found)}"
+    if found.suggestion in (found.rates[0].rate, found.rates[-1].rate):
+        edge = "lowest" if found.suggestion == found.rates[0].rate else "highest"
+        yield f"that is the {edge} rate that was tried; write --rates to try others"
+
+
+def _about_own(found: HeadRates) -> str:
+    own = next(one for one in found.rates if one.rate == found.own)
+    side = "too low" if own.rate < found.suggestion else "too high"
+    if own.accuracy is None:
+        return f"is {side}: its loss is no finite number"
+    if own.behind is None:
+        return f"is the most accurate{_losses(own, found)}"
+    told = verdict(f"{found.best:g}", f"{own.rate:g}", own.behind, "folds")
+    if own.behind.better:
+        return f"is {side}: {told}"
+    low, high = found.alike
+    within = "is within these rates" if low <= found.own <= high else f"beside {found.best:g}"
+    return f"{within}: {told}{_losses(own, found)}"
+
+
+def _losses(own: MeasuredRate, found: HeadRates) -> str:
+    """What speaks for the suggestion where accuracy does not."""
+    if own.rate == found.suggestion:
+        return ""
+    suggested = next(one for one in found.rates if one.rate == found.suggestion)
+    return f"; its loss is {own.loss:.3g}, that of the suggestion {suggested.loss:.3g}"
+
+
+def _of_test(found: RangeTest) -> Iterator[str]:
+    yield f"phase     {printable(found.phase)}: a range test of {len(found.rates)} steps"
+    before = ", ".join(map(printable, found.trained_before))
+    begins = f"after {before} at the rate of the recipe" if before else "with a new head"
+    yield f"begins    {begins}"
+    yield ""
+    yield f"{'rate':>9}   {'loss':>8}"
+    every = max(1, STEPS // 12)
+    lowest = min(range(len(found.smoothed)), key=found.smoothed.__getitem__)
+    shown = sorted({*range(0, len(found.rates), every), lowest, len(found.rates) - 1})
+    for step in shown:
+        mark = "   lowest" if step == lowest else ""
+        yield f"{found.rates[step]:>9.1e}   {found.smoothed[step]:>8.4f}{mark}"
+    yield ""
+    yield from sentences(found)
+
+
+def _about_test(found: RangeTest) -> Iterator[str]:
+    if found.valley is None or found.suggestion is None:
+        yield "the curve is flat: the loss did not fall by more than its noise; no suggestion"
+    else:
+        low, high = found.valley
+        yield (
+            f"suggestion: {found.suggestion:g}, in the middle of the valley from {low:.1e} to "
+            f"{high:.1e}"
+        )
+    if found.exploded is not None:
+        yield f"at {found.exploded:.1e} the loss was four times the lowest, or no finite number"
+    yield f"the recipe's lr = {found.own:g} {_beside(found)}"
+
+
+def _beside(found: RangeTest) -> str:
+    if found.exploded is not None and found.own >= found.exploded:
+        return "is higher than that"
+    if found.suggestion is None:
+        return "can be neither confirmed nor improved by this test"
+    factor = found.own / found.suggestion
+    if 1 / 3 <= factor <= 3:
+        return "is near the suggestion"
+    many = f"{factor:.2g} times" if factor > 1 else f"1/{1 / factor:.2g} of"
+    return f"is {many} the suggestion"
