@@ -101,6 +101,19 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights for timm's ``test_resnet``: no seed changes them."""
+    from safetensors.torch import save_file
+
+    from tlf.builtin.backbones import Timm
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    module = Timm(model="test_resnet", weights="none").build().module
+    save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, path)
+    return path
+
+
 @pytest.fixture
 def recipe(tmp_path: Path, images: Path) -> Path:
     """A small recipe of two phases, whose run folder is ``run`` beside it."""

@@ -16,11 +16,12 @@ from tlf.recipe.plan import Plan, plan_of
 from tlf.results import EpochResult
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.owner import LOCK
-from tlf.runs.record import RunEvent
+from tlf.runs.record import RunEvent, RunStarted
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runtime.files import is_run
 from tlf.studies.compare.candidates import Candidate, folder_name
+from tlf.training.job import Job
 
 QUIET = {"report": False, "keep_state": False}
 """What every run of a comparison is overridden with, beside its seed and its folder."""
@@ -29,7 +30,7 @@ _FIRST = {LOCK, "provenance.json"}
 
 
 def make_run(
-    candidate: Candidate, seed: int, folder: Path, which: str
+    candidate: Candidate, seed: int, folder: Path, which: str, earlier: dict[str, Job]
 ) -> Generator[Prepared | Notice, None, Path]:
     """Train a recipe with a seed, unless that was done before; return the folder of the run.
 
@@ -38,6 +39,7 @@ def make_run(
         seed: its seed.
         folder: of the comparison.
         which: which of how many runs it is, as a person reads it.
+        earlier: candidate → the job of its last run in this process, which this run adds itself to.
 
     Raises:
         RunError: a run of another recipe is there, or something that is no run.
@@ -54,11 +56,21 @@ def make_run(
             yield from _shown(resume(output), plan, title)
     else:
         _make_room(output)
-        yield from _shown(run(plan), plan, title)
+        events = run(plan, earlier=[*earlier.values()])
+        yield from _shown(_noted(events, candidate.name, earlier), plan, title)
     if not has_ended(output):
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)
     return output
+
+
+def _noted(events: Iterator[RunEvent], name: str, jobs: dict[str, Job]) -> Iterator[RunEvent]:
+    """The same events; the job of the run is noted."""
+    for event in events:
+        if isinstance(event, RunStarted):
+            jobs.pop(name, None)  # the latest stands last
+            jobs[name] = event.job
+        yield event
 
 
 def _make_room(output: Path) -> None:
