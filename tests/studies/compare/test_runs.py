@@ -4,8 +4,11 @@ import json
 import tomllib
 
 import pytest
+from safetensors.torch import load_file
 
 from small import TWO_PHASES, write_recipe
+from tlf.inference.metadata import read_metadata
+from tlf.pretrained.weights import fingerprint
 from tlf.runs.run import run
 from tlf.studies.compare.candidates import candidates
 from tlf.studies.compare.runs import make_run
@@ -45,6 +48,11 @@ def test_a_run_by_itself_gives_the_same_bits(compared, name, tmp_path):
     own, other = (_provenance(path) for path in (inside, alone))
     assert own["data_sha256"] == other["data_sha256"]
     assert own["backbone_sha256"] == other["backbone_sha256"]
+    model = read_metadata(inside / "model.safetensors")
+    tensors = load_file(inside / "model.safetensors")
+    backbone = {n: t for n, t in tensors.items() if not n.startswith(f"{model.classifier}.")}
+    assert fingerprint(backbone) == model.backbone["sha256"]
+    assert (model.backbone["sha256"] == own["backbone_sha256"]) == (name == "head")
 
 
 def test_runs_take_over_from_each_other(compared):

@@ -7,12 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
-import tomli_w
-
 from tlf.errors import RunError, StoppedError
 from tlf.events import Notice, Prepared, Updated
 from tlf.recipe.files import dump, read_table
-from tlf.recipe.plan import Plan, plan_of
+from tlf.recipe.plan import Plan
 from tlf.results import EpochResult
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.owner import LOCK
@@ -23,8 +21,6 @@ from tlf.runtime.files import is_run
 from tlf.studies.compare.candidates import Candidate, folder_name
 from tlf.training.job import Job
 
-QUIET = {"report": False, "keep_state": False}
-"""What every run of a comparison is overridden with, beside its seed and its folder."""
 _FIRST = {LOCK, "provenance.json"}
 """What a run writes before its recipe."""
 
@@ -47,8 +43,9 @@ def make_run(
         TlfError: anything else that stops a run.
     """
     output = folder / "runs" / f"{folder_name(candidate.name)}-seed-{seed}"
-    given = tomli_w.dumps({"seed": seed, "output": str(output), **QUIET}).strip().split("\n")
-    plan = replace(plan_of(candidate.plan, given), splits=candidate.plan.splits)
+    plan = candidate.plan
+    recipe = replace(plan.recipe, seed=seed, output=str(output), report=False, keep_state=False)
+    plan = replace(plan, recipe=recipe)
     title = f"{candidate.name}, seed {seed} ({which})"
     if is_run(output):
         _check_same(output, plan)

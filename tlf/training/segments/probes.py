@@ -31,8 +31,8 @@ class Findings:
 
 
 def state_of(accelerator: Accelerator, classifier: Classifier, digests: Mapping[str, str]) -> str:
-    """A hash of what a probe depends on: every tensor of the backbone to the bit, what trains, the layers of
-    the head, and what the last bits depend on.
+    """A hash of what a probe depends on: every tensor of the backbone to the bit, what trains, the
+    layers of the head, and what the last bits depend on.
 
     A probe compares what a head gives for the same inputs. So its weights are not part of it.
 

@@ -110,6 +110,8 @@ class Segment:
     """Where the frozen stages end, if they run apart from the rest. ``model`` begins there."""
     threads: int
     """The number of CPU threads that the trainable part computes on."""
+    modes: Mapping[nn.Module, bool] = field(default_factory=dict)
+    """Module → whether it is in training mode while the segment trains."""
     compiling: list[float] = field(default_factory=list)
     """The time of the updates that compiled, until there is another one to compare with."""
     changing: Mapping[str, Tensor] = field(default_factory=dict)
@@ -157,6 +159,7 @@ def begin_segment(
     unused = unused_parameters(accelerator, classifier, setup.probed, before, setup.findings)
     frozen = setup.frozen | unused.always
     freeze(classifier, frozen)
+    modes = {module: module.training for module in classifier.modules()}
     rates = {name: rate for name, rate in setup.rates.items() if name not in frozen}
     built = build_optimizer(optimizer, parameter_groups(classifier, rates, optimizer))
     if previous is not None:
@@ -176,7 +179,7 @@ def begin_segment(
     weights = cast_weights(classifier, frozen, partition, precision) if partition else None
     return Segment(
         classifier, model, prepared, frozen, unused.always, rates, norms, before, partition,
-        threads, weights=weights, changing=_changing(classifier, frozen),
+        threads, modes=modes, weights=weights, changing=_changing(classifier, frozen),
     )  # fmt: skip
 
 
