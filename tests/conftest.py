@@ -1,5 +1,6 @@
 """Images, recipes and processes that several test files need."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -29,6 +30,14 @@ def pytest_configure() -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker and CORES:
         os.sched_setaffinity(0, {sorted(CORES)[int(worker) % len(CORES)]})
+
+
+def pytest_collection_finish() -> None:
+    """Let the collection of garbage pass over all tests and all that they have imported: each
+    segment of a run collects, which would take as long as the segment.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
