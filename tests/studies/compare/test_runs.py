@@ -30,7 +30,8 @@ def compared(tmp_path_factory, images, tiny_weights):
     for seed in (0, 1):
         for candidate in candidates(recipes, [f"backbone.weights={tiny_weights}"]):
             [*make_run(candidate, seed, root, "", latest)]
-            jobs.append(latest[candidate.name])
+            (job,) = latest.values()
+            jobs.append(job)
     return root, jobs
 
 

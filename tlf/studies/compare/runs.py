@@ -35,7 +35,8 @@ def make_run(
         seed: its seed.
         folder: of the comparison.
         which: which of how many runs it is, as a person reads it.
-        earlier: candidate → the job of its last run in this process, which this run adds itself to.
+        earlier: backbone → the job of the last run with it in this process; this run takes its
+            place. One job for each: a job holds its model.
 
     Raises:
         RunError: a run of another recipe is there, or something that is no run.
@@ -54,19 +55,19 @@ def make_run(
     else:
         _make_room(output)
         events = run(plan, earlier=[*earlier.values()])
-        yield from _shown(_noted(events, candidate.name, earlier), plan, title)
+        yield from _shown(_noted(events, repr(recipe.backbone), earlier), plan, title)
     if not has_ended(output):
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)
     return output
 
 
-def _noted(events: Iterator[RunEvent], name: str, jobs: dict[str, Job]) -> Iterator[RunEvent]:
+def _noted(events: Iterator[RunEvent], backbone: str, jobs: dict[str, Job]) -> Iterator[RunEvent]:
     """The same events; the job of the run is noted."""
     for event in events:
         if isinstance(event, RunStarted):
-            jobs.pop(name, None)  # the latest stands last
-            jobs[name] = event.job
+            jobs.pop(backbone, None)  # the latest stands last
+            jobs[backbone] = event.job
         yield event
 
 
