@@ -1,5 +1,6 @@
 """Images, recipes and processes that several test files need."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -29,6 +30,14 @@ def pytest_configure() -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker and CORES:
         os.sched_setaffinity(0, {sorted(CORES)[int(worker) % len(CORES)]})
+
+
+def pytest_collection_finish() -> None:
+    """Let the collection of garbage pass over all tests and all that they have imported: each
+    segment of a run collects, which would take as long as the segment.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 TlfCommand = Callable[..., subprocess.CompletedProcess[str]]
@@ -110,6 +119,19 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_images(root, 10, 5)
     _draw("circles", np.random.default_rng(1)).save(root / "val" / "circles" / "odd.jpg")
     return root
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of weights for timm's ``test_resnet``: no seed changes them."""
+    from safetensors.torch import save_file
+
+    from tlf.builtin.backbones import Timm
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    module = Timm(model="test_resnet", weights="none").build().module
+    save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, path)
+    return path
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from tlf.components import Split
 from tlf.errors import DataError
-from tlf.studies.judged import FOLDS, equal_files, judged_images, rate
+from tlf.studies.judged import FOLDS, equal_files, held_out_accuracy, judged_images
 
 
 def test_folds_are_dealt_anew_and_the_same_for_the_same_seed():
@@ -47,6 +47,6 @@ def test_equal_files_have_the_number_of_the_first():
 def test_a_rate_has_an_interval_within_0_and_1():
     folds = np.arange(40).reshape(1, 40) % FOLDS
     right = np.arange(40).reshape(1, 40) % 10 > 0
-    found = rate(right.astype(float), folds)
+    found = held_out_accuracy(right.astype(float), folds)
     assert found.value == pytest.approx(0.9)
     assert 0.4 < found.low < 0.9 < found.high <= 1

@@ -114,7 +114,7 @@ def test_bad_input(folder, tmp_path, monkeypatch):
     (few / "train" / "circles" / "005.jpg").unlink()
     with pytest.raises(DataError, match="at least 2 classes with 5 different train images each"):
         list(curve(few, SMALL))
-    monkeypatch.setattr(module, "processes", lambda: 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(RunError, match="must be one process, got 2"):
         list(curve(folder))
 

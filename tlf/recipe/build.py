@@ -1,6 +1,6 @@
 """Build the model that a recipe describes: the backbone with its weights, and a new head."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -44,15 +44,17 @@ def build_model_at(
     plan: Plan | ModelPlan, classes: int, size: int | None
 ) -> tuple[BuiltBackbone, Classifier]:
     """The same for images of a size: the side in pixels, or None for that of the weights."""
-    built, classifier = _built(plan, classes, size)
-    if plan.recipe.start_from is not None:
-        _load_trained(Path(plan.recipe.start_from), built.classifier, classifier)
-    return built, classifier
+    built, _ = build_backbone(plan, size)
+    return built, with_head(plan, built, classes)
 
 
-def _built(
-    plan: Plan | ModelPlan, classes: int, size: int | None
-) -> tuple[BuiltBackbone, Classifier]:
+def build_backbone(plan: Plan | ModelPlan, size: int | None) -> tuple[BuiltBackbone, bool]:
+    """The backbone with its weights, and whether building it has drawn random numbers: only then
+    can it depend on the seed.
+
+    Raises:
+        WeightsError: the weights cannot be fetched or do not fit.
+    """
     recipe, catalogue = plan.recipe, plan.plugins.catalogue
     # weights = "none" draws the backbone's weights from the seed.
     backbone = recipe.backbone
@@ -63,8 +65,22 @@ def _built(
         seeded(recipe.seed, "backbone"),
         blame(catalogue.offer(backbone), verb),
     ):
+        before = torch.get_rng_state()
         built = checked_backbone(getattr(backbone, verb)(*arguments), verb)
-    return built, _joined(plan, built, classes, "build")
+        return built, not torch.equal(before, torch.get_rng_state())
+
+
+def with_head(plan: Plan | ModelPlan, built: BuiltBackbone, classes: int) -> Classifier:
+    """A backbone with a new head for so many classes; or both as an earlier run has trained them.
+
+    Raises:
+        RecipeError: the head pools, but the backbone gives no maps or tokens.
+        WeightsError: the weights of the earlier run do not fit.
+    """
+    classifier = _joined(plan, built, classes, "build")
+    if plan.recipe.start_from is not None:
+        _load_trained(Path(plan.recipe.start_from), built.classifier, classifier)
+    return classifier
 
 
 def rebuild_model(
@@ -86,7 +102,7 @@ def rebuild_model(
     catalogue, backbone = plan.plugins.catalogue, plan.recipe.backbone
     rebuild = getattr(backbone, "rebuild", None)
     if rebuild is None:
-        return _built(plan, classes, size)[1]
+        return _joined(plan, build_backbone(plan, size)[0], classes, "build")
     with seeded(plan.recipe.seed, "backbone"), blame(catalogue.offer(backbone), "rebuild"):
         built = checked_backbone(rebuild(config), "rebuild")
     return _joined(plan, built, classes, "rebuild")
@@ -130,6 +146,35 @@ def _joined(plan: Plan | ModelPlan, built: BuiltBackbone, classes: int, verb: st
         classifier = Classifier(built.module, head, built.stages)
     channels_last(classifier)
     return classifier
+
+
+def build_loss(
+    plan: Plan, labels: Sequence[Any], num_classes: int
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The loss of a recipe for train images with these labels, tried on a few of them.
+
+    Raises:
+        PluginError: it broke, gives something else than a loss for each image, or a negative one.
+    """
+    task, recipe = TASKS[plan.recipe.task], plan.recipe
+    with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
+        loss = recipe.loss.build(task.class_counts(labels, num_classes))
+        task.check_loss(loss, num_classes)
+        some = task.labels(labels[:8])
+        with seeded(0, "loss"):
+            logits = 3 * torch.randn(len(some), num_classes)
+        check_sign(float(loss(logits, some).min()))
+    return loss
+
+
+def check_sign(loss: float) -> None:
+    """Check the least loss of an image.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if loss < 0:
+        raise ValueError(f"the loss of an image must be 0 or more, got {loss}")
 
 
 def own_loader(plan: Plan, built: BuiltBackbone) -> str:
@@ -188,6 +233,7 @@ def check_input(
     classifier.eval()
     with seeded(0, "images"):
         images = torch.randn(2, preprocessing.channels, preprocessing.size, preprocessing.size)
+    images = images.to(next(classifier.parameters()).device)
     with blame(catalogue.offer(plan.recipe.backbone), "build"):
         features = _features(plan, classifier, images)
     pools, num_features = bool(getattr(head, "pools", False)), built.num_features

@@ -1,6 +1,6 @@
 """The files that a run writes to its folder, and when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def write_end(
     if job.accelerator.is_main_process:
         remove_model(folder)
         rewrite_history(folder, history)
-        _write_model(folder, job, best, learnt)
+        _write_model(folder, job, best, learnt, state.changed)
         if stopped is None and not job.recipe.keep_state:
             discard(folder)
         job.hook.tlf_run_ended(result=result)
@@ -127,11 +127,15 @@ def write_end(
     return result
 
 
-def _write_model(folder: Path, job: Job, best: BestEpoch, learnt: Learnt) -> None:
-    """Write the files of the best epoch."""
+def _write_model(
+    folder: Path, job: Job, best: BestEpoch, learnt: Learnt, trained: Collection[str]
+) -> None:
+    """Write the files of the best epoch. ``trained``: names of the tensors that may have changed;
+    audits have shown that no other has.
+    """
     job.hook.tlf_model_trained(model=job.classifier)
     metadata = replace(
-        _metadata(job, best.result),
+        _metadata(job, best.result, trained),
         calibrated=asdict(learnt.calibrated),
         unlike=_write_train_images(folder / FILE, learnt.train_images),
     )
@@ -163,11 +167,13 @@ def _write_train_images(path: Path, images: TrainImages | None) -> str | None:
     return None if images is None else save_train_images(path, images, tlf.__version__)
 
 
-def _metadata(job: Job, best: EpochResult) -> Metadata:
+def _metadata(job: Job, best: EpochResult, trained: Collection[str]) -> Metadata:
     described = _described(job)
+    changed = job.plan.plugins.changing or any(n.startswith("backbone.") for n in trained)
+    sha256 = backbone_sha256(job.classifier) if changed else job.backbone_sha256
     return replace(
         described,
-        backbone={**described.backbone, "sha256": backbone_sha256(job.classifier)},
+        backbone={**described.backbone, "sha256": sha256},
         metrics={f"{EVAL}{name}": figure for name, figure in best.metrics.items()},
     )
 

@@ -7,6 +7,7 @@ An identity is a JSON value, and the first part of provenance.json.
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from platform import node
 from types import ModuleType
@@ -34,7 +35,7 @@ for the images, their outcome is compared (see ``tlf.data.inspection.same_images
 def plan_identity(plan: Plan) -> dict[str, Any]:
     """The part that is known before the images are found and the model is built."""
     return {
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": dict(_versions()),
         "plugins": [
             {
                 "name": plugin.name,
@@ -46,6 +47,12 @@ def plan_identity(plan: Plan) -> dict[str, Any]:
         ],
         "recipe": dump(plan.recipe, plan.plugins.catalogue),
     }
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Of what this process has imported: a library that is installed anew is not used by it."""
+    return {name: version(name) for name in _LIBRARIES}
 
 
 def job_identity(job: "Job") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Train, and record in the run's folder what happens: what new and resumed runs share."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,16 +48,21 @@ class RunStarted:
 RunEvent = RunStarted | Event | RunResult
 
 
-def opened(plan: Plan) -> Generator[Prepared | Notice | Stored, None, Job]:
-    """Find the images, build the model, and read every image: the same in all processes."""
+def opened(
+    plan: Plan, earlier: Sequence[Job] = ()
+) -> Generator[Prepared | Notice | Stored, None, Job]:
+    """Find the images, build the model, and read every image: the same in all processes.
+
+    ``earlier``: jobs of runs that have ended, from which is taken over what cannot have changed.
+    """
     clear_states(plan)
     kernels_of(plan.recipe).reserve()
     accelerator = start_accelerator(plan.recipe.precision)
     paths = [*path_keys(plan.recipe)]
     check_processes(plan_identity(plan), paths)
-    job = open_job(plan, accelerator)
+    job = open_job(plan, accelerator, earlier)
     check_processes(job_identity(job), paths)
-    return (yield from read_images(job))
+    return (yield from read_images(job, earlier))
 
 
 def resume_with(folder: Path) -> str:

@@ -21,7 +21,9 @@ from tlf.training.segments.pieces import fit_pieces
 from tlf.training.state import State
 
 
-def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]:
+def run(
+    recipe: RecipeLike, overrides: Sequence[str] = (), *, earlier: Sequence[Job] = ()
+) -> Iterator[RunEvent]:
     """Train what a recipe describes, and yield events: among others an ``EpochResult`` after each
     epoch, and a ``RunResult`` at the end. The run advances only while its events are consumed.
 
@@ -39,6 +41,10 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
     Parameters:
         recipe: the path of a recipe, the result of ``load_recipe``, or an explanation's ``plan``.
         overrides: ``key=value``, as on the command line.
+        earlier: jobs of runs that have ended in this process (``RunStarted.job``). What cannot have
+            changed since is not found out again: images whose files were not written, a backbone
+            that was not trained, and what probes have shown of it. The run is the same to the last
+            bit.
 
     Raises:
         TlfError: anything that a user can cause. Raised before training, it leaves no file.
@@ -50,7 +56,7 @@ def run(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[RunEvent]
         with lost_processes_named("start all processes again"):
             join_processes()
             from_main(lambda: check_writable(plan.recipe.output))
-            job = yield from fit_pieces((yield from opened(plan)))
+            job = yield from fit_pieces((yield from opened(plan, earlier)))
             folder, note = from_main(lambda: _begun(exits, job))
         yield RunStarted(folder, job, 0)
         yield from map(

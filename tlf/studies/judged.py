@@ -104,7 +104,7 @@ def equal_files(split: Split) -> "Integers":
     return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
 
 
-def rate(right: "NDArray[np.float64]", folds: "Integers") -> Figure:
+def held_out_accuracy(right: "NDArray[np.float64]", folds: "Integers") -> Figure:
     """How often probes were right. Its interval is that of the difference from never.
 
     Parameters:

@@ -49,7 +49,7 @@ def train_epoch(
     stored = yield from train_activations(job, phase, segment, run_epoch)
     started = time.perf_counter()
     # Evaluation set every module to eval mode, the trainable ones too.
-    freeze(segment.classifier, segment.frozen)
+    freeze(segment.classifier, segment.frozen, segment.modes)
     every = order(recipe.seed, run_epoch, len(job.splits.train))
     indices = [index for index in every if index not in job.held_out]
     batches = make_batches(

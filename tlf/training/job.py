@@ -5,16 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from tlf.cache.store import Cache
 from tlf.catalogue import Offer
 from tlf.components import BuiltBackbone, Splits
-from tlf.data.inspection.inspect import Events, inspect_splits
+from tlf.data.inspection.inspect import Events
 from tlf.data.inspection.readable import Unreadable
-from tlf.data.inspection.white import find_white
 from tlf.data.loader import Loaders
 from tlf.data.loading import EVAL_BATCH, Pixels, deal, decoded_pixels
 from tlf.data.workers import WORKERS_PER_CORE, worker_count
@@ -22,19 +20,26 @@ from tlf.model import Classifier
 from tlf.plugins.attribution import blame
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained.weights import fingerprint
-from tlf.recipe.augment import used_pixels
-from tlf.recipe.build import build_model, check_input, own_loader, resolve_preprocessing
+from tlf.recipe.build import (
+    build_loss,
+    check_input,
+    check_sign,
+    own_loader,
+    resolve_preprocessing,
+)
 from tlf.recipe.metrics import check_metrics
 from tlf.recipe.plan import Plan, cache_of, find_splits
 from tlf.recipe.prepare import check_transforms, records_of
 from tlf.recipe.schema import Recipe
 from tlf.runtime.agreement import host_group, summed
 from tlf.runtime.kernels import Kernels
-from tlf.runtime.seeds import seeded
 from tlf.tasks import TASKS, Task
 from tlf.training.calibration.held_out import check_calibration, hold_out_of_training
 from tlf.training.phases import check_augmentations, check_phases, trains_norms
+from tlf.training.reuse.backbone import known_of, model_of
+from tlf.training.reuse.images import ReadImages, read_or_take_over
 from tlf.training.segments.compiled import Compiled
+from tlf.training.segments.probes import Findings
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -72,6 +77,12 @@ class Job:
     """Images that ``read_images`` has left out."""
     held_out: frozenset[int] = frozenset()
     """Indices of the train images that calibrate the model, so that no step trains on them."""
+    drawn: bool = True
+    """Whether the weights of the backbone may depend on the seed."""
+    read: ReadImages | None = None
+    """What ``read_images`` has read."""
+    findings: Findings = field(default_factory=Findings)
+    """What probes have found of the network."""
 
     @cached_property
     def labels(self) -> Mapping[str, Tensor]:
@@ -133,8 +144,7 @@ class Job:
             PluginError: it is negative.
         """
         with blame(self._loss_offer, "build"):
-            if least < 0:
-                raise ValueError(_negative(least))
+            check_sign(least)
 
     @cached_property
     def _loss_offer(self) -> Offer:
@@ -149,22 +159,6 @@ class Job:
 def _shape(losses: object) -> str:
     shape = getattr(losses, "shape", None)
     return f"a {type(losses).__name__}" if shape is None else str(tuple(shape))
-
-
-def _check_sign(loss: Callable[[Tensor, Tensor], Tensor], labels: Tensor, num_classes: int) -> None:
-    """Try a loss on a few labels.
-
-    Raises:
-        ValueError: it is negative.
-    """
-    with seeded(0, "loss"):
-        logits = 3 * torch.randn(len(labels), num_classes)
-    if (least := float(loss(logits, labels).min())) < 0:
-        raise ValueError(_negative(least))
-
-
-def _negative(loss: float) -> str:
-    return f"the loss of an image must be 0 or more, got {loss}"
 
 
 def largest_piece(job: Job) -> int:
@@ -207,8 +201,9 @@ def eval_batch(job: Job) -> int:
     return max(EVAL_BATCH, -(-job.recipe.batch_size // job.pieces))
 
 
-def open_job(plan: Plan, accelerator: Accelerator) -> Job:
-    """Find the images, build the model and load its weights. No image is read.
+def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) -> Job:
+    """Find the images, build the model and load its weights. No image is read. The backbone is
+    taken over from a job of an ``earlier`` run, which has ended, where it would be the same.
 
     Raises:
         DataError: images are missing or do not fit together.
@@ -220,14 +215,13 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
     with accelerator.main_process_first():
         splits = find_splits(plan)
     with accelerator.main_process_first():
-        built, classifier = build_model(plan, len(splits.classes))
+        built, classifier, sha256, drawn = model_of(plan, len(splits.classes), earlier)
+    if earlier:  # the backbone may be on the device already
+        classifier.to(accelerator.device)
     check_phases(plan, classifier)
     check_calibration(plan, classifier)
     task, num_classes = TASKS[recipe.task], len(splits.classes)
-    with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
-        loss = recipe.loss.build(task.class_counts(splits.train.labels, num_classes))
-        task.check_loss(loss, num_classes)
-        _check_sign(loss, task.labels(splits.train.labels[:8]), num_classes)
+    loss = build_loss(plan, splits.train.labels, num_classes)
     preprocessing = replace(
         resolve_preprocessing(recipe, built, plan.source), prepare=records_of(plan)
     )
@@ -243,7 +237,7 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
         pixels=decoded_pixels(splits, preprocessing),
         cache=cache_of(recipe),
         built=built,
-        backbone_sha256=fingerprint(built.module.state_dict()),
+        backbone_sha256=sha256,
         head_sha256=fingerprint(classifier.head.state_dict()),
         classifier=classifier.to(accelerator.device),
         preprocessing=preprocessing,
@@ -253,6 +247,8 @@ def open_job(plan: Plan, accelerator: Accelerator) -> Job:
             worker_count(recipe.workers, on_cpu=on_cpu), pin=accelerator.device.type == "cuda"
         ),
         group=host_group(accelerator),
+        drawn=drawn,
+        findings=known_of(earlier, plan),
     )
 
 
@@ -265,36 +261,30 @@ def kernels_of(recipe: Recipe) -> Kernels:
     )
 
 
-def read_images(job: Job, *, may_lose_classes: bool = False) -> Generator[Events, None, Job]:
+def read_images(
+    job: Job, earlier: Sequence[Job] = (), *, may_lose_classes: bool = False
+) -> Generator[Events, None, Job]:
     """Read every image; return the job with the readable ones.
 
     Parameters:
         job: the job.
+        earlier: jobs of runs that have ended: what one of them has read is not read again, if no
+            file was written since.
         may_lose_classes: whether a class may have no readable image, as nothing is trained.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
-    white, notes = yield from find_white(job.splits, job.recipe.data.white, job.accelerator)
-    preprocessing = replace(job.preprocessing, white=white)
-    usable = yield from inspect_splits(
-        job.splits,
-        preprocessing,
-        job.recipe.data.bad_images,
-        job.task,
-        job.accelerator,
-        job.cache,
-        used_pixels(job.recipe),
-        job.recipe.data.missing_in_eval,
-        may_lose_classes=may_lose_classes,
-    )
+    read = yield from read_or_take_over(job, earlier, may_lose_classes=may_lose_classes)
+    usable = read.inspected
     held_out, told = hold_out_of_training(usable.splits, job.recipe)
     return replace(
         job,
-        splits=replace(usable.splits, notes=(*usable.splits.notes, *notes, *told)),
-        preprocessing=preprocessing,
+        splits=replace(usable.splits, notes=(*usable.splits.notes, *read.notes, *told)),
+        preprocessing=read.prepared,
         manifests=usable.manifests,
         pixels=usable.pixels,
         unreadable=usable.unreadable,
         held_out=held_out,
+        read=read,
     )

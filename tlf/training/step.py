@@ -139,8 +139,10 @@ class Updates:
             signals.before(segment.classifier, segment.rates, segment.frozen_norms)
         if max_norm is not None:
             nn.utils.clip_grad_norm_(segment.classifier.parameters(), max_norm)
-        segment.optimizer.step()
-        skipped = bool(segment.optimizer.step_was_skipped)
+        scales = segment.optimizer.scaler is not None
+        # Without a scale, Accelerate's own step only looks twice for an optimizer's package.
+        (segment.optimizer if scales else segment.optimizer.optimizer).step()
+        skipped = scales and bool(segment.optimizer.step_was_skipped)
         if signals is not None and not skipped:
             signals.after(segment.classifier)
         # Accelerate's own zero_grad would inspect the signature of this one at every call.

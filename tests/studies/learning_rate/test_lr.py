@@ -94,6 +94,6 @@ def test_mistakes_are_told(recipe, monkeypatch):
         list(lr(recipe, rates=(1.0, 0.1)))
     with pytest.raises(RunError, match="seeds must be 1 or more, got 0"):
         list(lr(recipe, seeds=0))
-    monkeypatch.setattr(module, "processes", lambda: 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(RunError, match="must be one process, got 2"):
         list(lr(recipe))

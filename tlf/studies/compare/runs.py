@@ -1,35 +1,24 @@
 """The runs of a comparison: one for each recipe and seed. A run that is there is not made again."""
 
-import os
 import tomllib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from shutil import rmtree
-
-import tomli_w
 
 from tlf.errors import RunError, StoppedError
-from tlf.events import Notice, Prepared, Updated
+from tlf.events import Notice, Prepared
 from tlf.recipe.files import dump, read_table
-from tlf.recipe.plan import Plan, plan_of
-from tlf.results import EpochResult
+from tlf.recipe.plan import Plan
 from tlf.runs.folder import has_ended, read_provenance
-from tlf.runs.owner import LOCK
-from tlf.runs.record import RunEvent
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runtime.files import is_run
 from tlf.studies.compare.candidates import Candidate, folder_name
-
-QUIET = {"report": False, "keep_state": False}
-"""What every run of a comparison is overridden with, beside its seed and its folder."""
-_FIRST = {LOCK, "provenance.json"}
-"""What a run writes before its recipe."""
+from tlf.studies.study_runs import Earlier, make_room, noted, shown
 
 
 def make_run(
-    candidate: Candidate, seed: int, folder: Path, which: str
+    candidate: Candidate, seed: int, folder: Path, which: str, earlier: Earlier
 ) -> Generator[Prepared | Notice, None, Path]:
     """Train a recipe with a seed, unless that was done before; return the folder of the run.
 
@@ -38,6 +27,7 @@ def make_run(
         seed: its seed.
         folder: of the comparison.
         which: which of how many runs it is, as a person reads it.
+        earlier: the jobs of runs before it in this process; its own takes its place among them.
 
     Raises:
         RunError: a run of another recipe is there, or something that is no run.
@@ -45,8 +35,9 @@ def make_run(
         TlfError: anything else that stops a run.
     """
     output = folder / "runs" / f"{folder_name(candidate.name)}-seed-{seed}"
-    given = tomli_w.dumps({"seed": seed, "output": str(output), **QUIET}).strip().split("\n")
-    plan = replace(plan_of(candidate.plan, given), splits=candidate.plan.splits)
+    plan = candidate.plan
+    recipe = replace(plan.recipe, seed=seed, output=str(output), report=False, keep_state=False)
+    plan = replace(plan, recipe=recipe)
     title = f"{candidate.name}, seed {seed} ({which})"
     if is_run(output):
         _check_same(output, plan)
@@ -54,28 +45,12 @@ def make_run(
             yield from shown(resume(output), plan, title)
     else:
         make_room(output)
-        yield from shown(run(plan), plan, title)
+        events = run(plan, earlier=[*earlier.values()])
+        yield from shown(noted(events, plan, earlier), plan, title)
     if not has_ended(output):
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)
     return output
-
-
-def make_room(output: Path) -> None:
-    """Remove what is left of a run that was killed as it began.
-
-    Raises:
-        RunError: something else is there.
-    """
-    if not os.path.lexists(output):
-        return
-    names = {path.name for path in output.iterdir()} if output.is_dir() else {output.name}
-    if others := {name for name in names if not name.startswith(".")} - _FIRST:
-        raise RunError(
-            f"{output} must be a run, got {min(others)!r} in what is none; remove it, and write "
-            "the same command again"
-        )
-    rmtree(output)
 
 
 def check_same_images(first: Path, other: Path, split: str) -> None:
@@ -111,16 +86,3 @@ def _check_same(output: Path, plan: Plan) -> None:
             f"{output} holds a run of another recipe ({different[0]} differs); write --output and "
             "another folder"
         )
-
-
-def shown(events: Iterator[RunEvent], plan: Plan, title: str) -> Iterator[Prepared | Notice]:
-    """How far a run is, in train images of all its epochs; and what a person should know."""
-    epochs = sum(phase.epochs for phase in plan.recipe.phases)
-    done = 0
-    for event in events:
-        if isinstance(event, Updated) and not event.evaluating:
-            yield Prepared(title, done * event.images + event.done, epochs * event.images)
-        elif isinstance(event, EpochResult):
-            done += 1
-        elif isinstance(event, Notice):
-            yield event

@@ -8,17 +8,16 @@ import numpy as np
 
 from tlf.checks.plan import plan_to_check
 from tlf.data.workers import lost_processes_named
-from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.paired import over_splits
 from tlf.metrics.resampling import LEVEL
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import RecipeLike, find_splits
-from tlf.runtime.cores import processes
+from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.runtime.seeds import derive
 from tlf.studies.backbones import plans_of
-from tlf.studies.judged import Judged, StudyImages, rate, study_images
+from tlf.studies.judged import Judged, StudyImages, held_out_accuracy, study_images
 from tlf.studies.learning_curve.draws import DEALS, Draw, check_sizes, draws_of, sizes_of
 from tlf.studies.learning_curve.fan import fan_of
 from tlf.studies.learning_curve.learning_curve import ClassCurve, LearningCurve, Size
@@ -56,10 +55,7 @@ def curve(
         MemoryError, RuntimeError: Python's or torch's own error about too little memory.
     """
     check_sizes(sizes)
-    if processes() > 1:
-        raise RunError(
-            f"a study must be one process, got {processes()}; start it without a launcher"
-        )
+    check_alone("a study")
     base = plan_to_check(recipe, overrides, "curve")
     ((name, plan),) = plans_of(base, ()).items()
     plan = replace(plan, splits=find_splits(base))
@@ -111,7 +107,7 @@ def _result(
         backbone=name,
         images=len(judged.images),
         sizes=tuple(
-            Size(size, rate(one, judged.folds), each)
+            Size(size, held_out_accuracy(one, judged.folds), each)
             for size, one, each in zip(sizes, right, zip(*of_draws, strict=True), strict=True)
         ),
         classes=_classes(judged, draws[0], sizes, half, right),
@@ -146,7 +142,7 @@ def _classes(
                 images=int(own.sum()),
                 trained_on=tuple(int(trained[size - 1]) for size in sizes),
                 recalls=tuple(seen.mean((1, 2)).tolist()),
-                recall=rate(seen[-1], folds),
+                recall=held_out_accuracy(seen[-1], folds),
                 gain=over_splits(seen[half], seen[-1], folds, level=_level(judged)),
             )
         )

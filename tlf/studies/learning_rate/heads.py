@@ -13,12 +13,11 @@ from tlf.checks.probe import FOLDS
 from tlf.data.loading import EVAL_BATCH, make_batches
 from tlf.errors import NotFiniteError
 from tlf.events import Prepared
-from tlf.metrics.figures import Figure
 from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame
 from tlf.recipe.schema import Phase
 from tlf.runtime.seeds import seeded
-from tlf.studies.judged import Judged
+from tlf.studies.judged import Judged, held_out_accuracy
 from tlf.studies.learning_rate.deals import Deal, Outcome, Outcomes, deals_of
 from tlf.studies.learning_rate.found import HeadRates, MeasuredRate, alike
 from tlf.studies.learning_rate.grid import at_rate, recipe_lines
@@ -162,10 +161,9 @@ def _measured(
     judged: Judged,
     level: float,
 ) -> MeasuredRate:
-    own = over_splits(np.zeros_like(right), right, judged.folds)
     return MeasuredRate(
         rate,
-        Figure(own.value, max(0.0, own.low), own.high),
+        held_out_accuracy(right, judged.folds),
         tuple(right.mean(1).tolist()),
         float(losses.mean()),
         None if best is None else over_splits(best, right, judged.folds, level=level),

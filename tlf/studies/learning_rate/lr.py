@@ -16,7 +16,7 @@ from tlf.model import restore_tensors
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
-from tlf.runtime.cores import processes
+from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.studies.judged import Judged, equal_files, judged_images
 from tlf.studies.learning_rate.deals import MANY, SEEDS
@@ -61,10 +61,7 @@ def lr(
         TlfError: the recipe is wrong, images are missing or too few, or a loss is no finite number.
         MemoryError, RuntimeError: Python's or torch's own error about too little memory.
     """
-    if processes() > 1:
-        raise RunError(
-            f"a study must be one process, got {processes()}; start it without a launcher"
-        )
+    check_alone("a study")
     if seeds is not None and seeds < 1:
         raise RunError(f"seeds must be 1 or more, got {seeds}; write --seeds 5")
     plan, between = plan_of(recipe, overrides), limits(rates)

@@ -26,7 +26,7 @@ from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.studies.backbones import plans_of
-from tlf.studies.judged import Judged, StudyImages, rate, study_images
+from tlf.studies.judged import Judged, StudyImages, held_out_accuracy, study_images
 from tlf.studies.linear_probe import check_finite
 from tlf.studies.probe.cost import cost_of
 from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
@@ -154,13 +154,15 @@ def _probed(
     every = []
     for stage, output in outputs.items():
         seen = yield from _right(f"{name}, {stage}", output, images.judged, PROBES[0])
-        every.append(StageProbed(stage, output.shape[1], rate(seen, images.judged.folds)))
+        every.append(
+            StageProbed(stage, output.shape[1], held_out_accuracy(seen, images.judged.folds))
+        )
     cost = cost_of(job)
     catalogue = job.plan.plugins.catalogue
     backbone = ProbedBackbone(
         name=name,
         backbone=titled(table(job.recipe, catalogue)["backbone"]),
-        accuracy={kind: rate(one, images.judged.folds) for kind, one in right.items()},
+        accuracy={kind: held_out_accuracy(one, images.judged.folds) for kind, one in right.items()},
         features=rows.shape[1],
         parameters=cost.parameters,
         megabytes=cost.megabytes,

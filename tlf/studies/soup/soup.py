@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from tlf.errors import DataError, RunError
+from tlf.errors import DataError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.evaluate import Evaluated, How, evaluated_on
 from tlf.evaluation.images import Aligned, Source, align, source_of
@@ -19,7 +19,7 @@ from tlf.metrics.comparison import compare
 from tlf.metrics.evaluation import evaluation
 from tlf.metrics.predicted import Predicted
 from tlf.pretrained.weights import fit
-from tlf.runtime.cores import processes
+from tlf.runtime.cores import check_alone
 from tlf.runtime.files import check_creatable
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC, percent
@@ -108,7 +108,7 @@ def soup(
         DataError: the images are missing.
         WeightsError: a model is damaged.
     """
-    _check_one_process()
+    check_alone("a soup")
     kind, paths = UNIFORM if uniform else GREEDY, [Path(run) for run in runs]
     folder = Path(output) if output is not None else FOLDER / kind
     check_creatable(folder)
@@ -120,18 +120,6 @@ def soup(
         average, tried = (_mixed if uniform else _chosen)(ranked, pot, say)
         fit(pot.classifier.model, average.mean())
         return _written(folder, kind, source, ranked, tried, pot)
-
-
-def _check_one_process() -> None:
-    """Check that no launcher has started several processes.
-
-    Raises:
-        RunError: one has.
-    """
-    if processes() > 1:
-        raise RunError(
-            f"a soup must be one process, got {processes()}; start it without a launcher"
-        )
 
 
 def _written(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ from tlf.tasks.metric import Metric
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from tlf.studies.study_runs import Earlier
+
 TRIALS = 20
 """Trials of a study, where no number is given."""
 CLAIMS = "claims"
@@ -59,6 +61,8 @@ class _Study:
     trials: int
     """How many are asked for."""
     journal: Journal
+    earlier: "Earlier" = field(default_factory=dict)
+    """Jobs of the trials that this process has made."""
 
     @property
     def folder(self) -> Path:
@@ -212,6 +216,7 @@ def _made(
             f"trial {trial.number} ({trial.number + 1} of {study.trials})",
             lambda job: check_images(study.journal, job),
             lambda figures: _behind(study, figures),
+            study.earlier,
         )
     )
 

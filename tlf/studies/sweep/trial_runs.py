@@ -28,7 +28,7 @@ from tlf.runs.record import RunEvent, RunStarted
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runtime.files import is_run
-from tlf.studies.compare.runs import make_room, shown
+from tlf.studies.study_runs import Earlier, make_room, noted, shown
 from tlf.studies.sweep.swept import COMPLETE, FAILED, PRUNED, BestEpoch
 from tlf.training.checkpoint.state_file import discard
 from tlf.training.job import Job
@@ -44,6 +44,7 @@ def make_trial(
     title: str,
     check_images: Callable[[Job], None],
     falls_behind: Callable[[Sequence[float]], bool],
+    earlier: Earlier,
 ) -> Generator[Prepared | Notice, None, dict[str, Any]]:
     """Train a trial, or go on with it; return what it has shown, as the journal has it.
 
@@ -54,6 +55,7 @@ def make_trial(
         title: which trial it is, as a person reads it.
         check_images: is called before anything trains.
         falls_behind: whether to end a trial with these figures, one for each epoch.
+        earlier: the jobs of trials before it in this process; its own takes its place among them.
 
     Raises:
         StoppedError: somebody asked the run to stop.
@@ -61,7 +63,7 @@ def make_trial(
     """
     try:
         plan = replace(plan_of(base, given), splits=base.splits)
-        events = _checked(_events(plan, output), output, check_images)
+        events = _checked(_events(plan, output, earlier), output, check_images)
         yield from shown(_until_behind(events, plan, output, falls_behind), plan, title)
     except _NOT_ITS_FAULT:
         raise
@@ -77,7 +79,7 @@ def make_trial(
     return _found(PRUNED, output, plan, max(read_history(output), key=_rank(plan)))
 
 
-def _events(plan: Plan, output: Path) -> Iterator[RunEvent | Notice]:
+def _events(plan: Plan, output: Path, earlier: Earlier) -> Iterator[RunEvent | Notice]:
     """The events of the run, from where it stands."""
     if is_run(output):
         if has_ended(output):
@@ -91,7 +93,7 @@ def _events(plan: Plan, output: Path) -> Iterator[RunEvent | Notice]:
             yield Notice(f"the trial starts again, as its run cannot be resumed here: {error}")
             rmtree(output)
     make_room(output)
-    yield from run(plan)
+    yield from noted(run(plan, earlier=[*earlier.values()]), plan, earlier)
 
 
 def _checked(

@@ -28,8 +28,7 @@ from tlf.components import Optimizer
 from tlf.errors import TrainingError
 from tlf.events import Audit
 from tlf.freezing.cast import CastWeights, cast_weights
-from tlf.freezing.find_partition import find_partition
-from tlf.freezing.find_unused import Unused, agreed_unused, find_unused
+from tlf.freezing.find_unused import Unused
 from tlf.freezing.freeze import audit, changing_tensors, digests, freeze, frozen_tensors
 from tlf.freezing.partition import Partition, TrainablePart
 from tlf.model import Classifier, parameter_count
@@ -40,6 +39,7 @@ from tlf.training.phases import apart, learning_rates, probed
 from tlf.training.segments.compiled import Compiled
 from tlf.training.segments.groups import build_optimizer, carry_over, parameter_groups
 from tlf.training.segments.norms import TrainedNorms, trained_norms
+from tlf.training.segments.probes import Findings, agreed_partition, unused_parameters
 
 _LIGHT = 2**23
 """Multiply-adds of a head for a batch, up to which one thread is as fast as two. Measured on an AMD
@@ -66,6 +66,8 @@ class SegmentSetup:
     compiled: Compiled | None = None
     """The compiled forward pass, which is used where the model trains from images and not from a
     partition."""
+    findings: Findings = field(default_factory=Findings)
+    """What probes have found of the network so far."""
 
 
 def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetup:
@@ -83,6 +85,7 @@ def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetu
         synchronised=job.recipe.batchnorm == "sync",
         piece=largest_piece(job),
         compiled=job.compiled if job.recipe.compile else None,
+        findings=job.findings,
     )
 
 
@@ -107,6 +110,8 @@ class Segment:
     """Where the frozen stages end, if they run apart from the rest. ``model`` begins there."""
     threads: int
     """The number of CPU threads that the trainable part computes on."""
+    modes: Mapping[nn.Module, bool] = field(default_factory=dict)
+    """Module → whether it is in training mode while the segment trains."""
     compiling: list[float] = field(default_factory=list)
     """The time of the updates that compiled, until there is another one to compare with."""
     changing: Mapping[str, Tensor] = field(default_factory=dict)
@@ -150,17 +155,18 @@ def begin_segment(
     """
     optimizer, piece = setup.optimizer, setup.piece
     freeze(classifier, setup.frozen)
-    unused = _unused(accelerator, classifier, setup)
+    before = before or digests(classifier)
+    unused = unused_parameters(accelerator, classifier, setup.probed, before, setup.findings)
     frozen = setup.frozen | unused.always
     freeze(classifier, frozen)
+    modes = {module: module.training for module in classifier.modules()}
     rates = {name: rate for name, rate in setup.rates.items() if name not in frozen}
     built = build_optimizer(optimizer, parameter_groups(classifier, rates, optimizer))
     if previous is not None:
         carry_over(previous.optimizer, built)
-    before = before or digests(classifier)
     check_same_start(classifier, before)
-    partition = _agreed(
-        setup.image and find_partition(classifier, frozen, setup.image, accelerator.autocast, piece)
+    partition = agreed_partition(
+        accelerator, classifier, setup.image, piece, before, setup.findings
     )
     trainable = _trainable(classifier, partition, setup.compiled)
     model, prepared = _wrapped(accelerator, trainable, built, setup, unused)
@@ -173,7 +179,7 @@ def begin_segment(
     weights = cast_weights(classifier, frozen, partition, precision) if partition else None
     return Segment(
         classifier, model, prepared, frozen, unused.always, rates, norms, before, partition,
-        threads, weights=weights, changing=_changing(classifier, frozen),
+        threads, modes=modes, weights=weights, changing=_changing(classifier, frozen),
     )  # fmt: skip
 
 
@@ -245,14 +251,6 @@ def _different(classifier: Classifier, own: Mapping[str, str]) -> str | None:
     return next((n for n, *digests in zip(names, *every, strict=True) if len({*digests}) > 1), None)
 
 
-def _unused(accelerator: Accelerator, classifier: Classifier, setup: SegmentSetup) -> Unused:
-    """The parameters that cannot train, although no policy freezes them."""
-    if setup.probed is None:
-        return Unused()
-    unused = find_unused(classifier, setup.probed, accelerator.autocast)
-    return agreed_unused(gathered(unused))
-
-
 def _wrapped(
     accelerator: Accelerator,
     trainable: nn.Module,
@@ -276,11 +274,6 @@ def _wrapped(
         # an epoch. The argument of this name is deprecated; its successor is new in torch 2.14.
         model.broadcast_buffers = False
     return model, prepared
-
-
-def _agreed(partition: Partition | None) -> Partition | None:
-    """The partition, if all processes found the same one; otherwise None."""
-    return partition if all(other == partition for other in gathered(partition)) else None
 
 
 def _is_light(classifier: Classifier, partition: Partition, piece: int) -> bool:

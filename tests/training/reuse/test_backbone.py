@@ -1,0 +1,78 @@
+"""A backbone is taken over from an earlier job where building it would give the same bits."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from small import TWO_PHASES, write_recipe
+from tlf.recipe.build import build_backbone
+from tlf.recipe.plan import plan_of, read_plan
+from tlf.runtime.devices import start_accelerator
+from tlf.training.job import open_job
+from tlf.training.reuse import backbone
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory, images, tiny_weights):
+    path = write_recipe(tmp_path_factory.mktemp("reuse") / "recipe.toml", images, TWO_PHASES)
+    return read_plan(path, [f"backbone.weights={tiny_weights}"])
+
+
+@pytest.fixture
+def job(plan):
+    return open_job(plan, start_accelerator("no"))
+
+
+def _next(job, *overrides):
+    return open_job(plan_of(job.plan, overrides), job.accelerator, [job])
+
+
+def test_the_backbone_is_taken_over_and_the_head_is_new(job):
+    assert not job.drawn
+    one = _next(job, "seed=1")
+    assert one.built is job.built
+    assert one.findings is job.findings
+    assert one.backbone_sha256 == job.backbone_sha256
+    alone = open_job(plan_of(job.plan, ["seed=1"]), job.accelerator)
+    assert alone.built is not job.built
+    for name, tensor in one.classifier.state_dict().items():
+        assert torch.equal(tensor, alone.classifier.state_dict()[name])
+
+
+@pytest.mark.parametrize("override", ["transforms.size=24", "backbone.drop_path=0.1"])
+def test_another_backbone_is_built(job, override):
+    other = _next(job, override)
+    assert other.built is not job.built
+    assert other.findings is not job.findings
+
+
+def test_a_backbone_that_was_trained_is_built_anew(job):
+    with torch.no_grad():
+        job.classifier.backbone.conv1[0].weight[0, 0, 0, 0] += 1e-3
+    other = _next(job)
+    assert other.built is not job.built
+    assert other.backbone_sha256 == job.backbone_sha256
+    assert other.findings is job.findings  # they say in which state they were found
+
+
+def test_weights_that_a_seed_draws_belong_to_it(job):
+    drawn = _next(job, "backbone.weights=none")
+    assert drawn.drawn
+    assert _next(drawn).built is drawn.built
+    assert _next(drawn, "seed=1").backbone_sha256 != drawn.backbone_sha256
+
+
+def test_weights_that_two_seeds_give_alike_depend_on_none(job, monkeypatch):
+    """As where timm draws weights, and then loads others."""
+    monkeypatch.setattr(backbone, "build_backbone", lambda *a: (build_backbone(*a)[0], True))
+    first = replace(job, drawn=True)
+    second = _next(first, "seed=1")
+    assert second.built is not first.built
+    assert not second.drawn
+    assert _next(second, "seed=2").built is second.built
+
+
+def test_a_plugin_that_gets_the_model_may_have_changed_it(job, monkeypatch):
+    monkeypatch.setattr(type(job.plan.plugins), "changing", ("mine",))
+    assert _next(job).built is not job.built

@@ -1,0 +1,76 @@
+"""A model whose backbone is built, or taken over from an earlier job that has the same one."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tlf.components import BuiltBackbone
+from tlf.model import Classifier
+from tlf.pretrained.weights import fingerprint
+from tlf.recipe.build import build_backbone, with_head
+from tlf.recipe.plan import Plan
+from tlf.training.segments.probes import Findings
+
+if TYPE_CHECKING:
+    from tlf.training.job import Job
+
+
+def model_of(
+    plan: Plan, classes: int, earlier: "Sequence[Job]"
+) -> tuple[BuiltBackbone, Classifier, str, bool]:
+    """The backbone, built or taken over from an earlier job, and the model with a new head; the
+    SHA-256 of the backbone's weights, and whether they may depend on the seed.
+    """
+    if (before := _built_before(earlier, plan)) is not None:
+        classifier = with_head(plan, before.built, classes)
+        return before.built, classifier, before.backbone_sha256, before.drawn
+    built, drawn = build_backbone(plan, plan.recipe.transforms.size)
+    classifier = with_head(plan, built, classes)
+    sha256 = fingerprint(built.module.state_dict())
+    return built, classifier, sha256, drawn and _depends_on_seed(earlier, plan, sha256)
+
+
+def known_of(earlier: "Sequence[Job]", plan: Plan) -> Findings:
+    """What probes have found of the same backbone; nothing, where no earlier job has it."""
+    return next((job.findings for job in _alike(earlier, plan)), Findings())
+
+
+def _built_before(earlier: "Sequence[Job]", plan: Plan) -> "Job | None":
+    """The earlier job whose backbone is what a recipe would build, to the last bit; None if there
+    is none, so that it has to be built.
+
+    A run that has trained a backbone has changed it.
+    """
+    same = (j for j in _alike(earlier, plan) if plan.recipe.seed == j.recipe.seed or not j.drawn)
+    return next((job for job in same if _is_unchanged(job)), None)
+
+
+def _depends_on_seed(earlier: "Sequence[Job]", plan: Plan, sha256: str) -> bool:
+    """Whether weights that were drawn depend on the seed, for all that earlier jobs show: where
+    another seed has given the same bits, they do not. timm draws weights before it loads some.
+    """
+    other = (job for job in _alike(earlier, plan) if job.recipe.seed != plan.recipe.seed)
+    return all(job.backbone_sha256 != sha256 for job in other)
+
+
+def _alike(earlier: "Sequence[Job]", plan: Plan) -> "Iterator[Job]":
+    """The jobs, the latest first, that have the same backbone but for the seed."""
+    for job in reversed(earlier):
+        one, other = plan.recipe, job.recipe
+        if (
+            one.backbone == other.backbone
+            and one.start_from == other.start_from
+            and one.transforms.size == other.transforms.size
+            and plan.plugins.loaded == job.plan.plugins.loaded
+            and not any(map(_touches, (plan, job.plan)))
+        ):
+            yield job
+
+
+def _touches(plan: Plan) -> bool:
+    """Whether a plugin gets the model in its hands: it may do anything to it."""
+    return plan.plugins.replaces_step or bool(plan.plugins.changing)
+
+
+def _is_unchanged(job: "Job") -> bool:
+    """Whether the backbone of a job has the weights that were loaded."""
+    return fingerprint(job.built.module.state_dict()) == job.backbone_sha256
