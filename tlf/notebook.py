@@ -1,5 +1,6 @@
 """What notebooks show of a result that a cell returns: small tables, and lines of text."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,12 @@ MOST_ROWS = 50
 """A table shows so many rows; of more, the first and the last ones."""
 
 
-class Printed:
+class Printed(ABC):
     """A result that ``print`` and a notebook show as the command line does."""
 
+    @abstractmethod
     def lines(self) -> Iterator[str]:
         """What the command line prints, line by line."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         """The lines."""

@@ -134,7 +134,7 @@ def test_files_for_programs_and_people(compared):
     html = page.read_text()
     assert "no verdict from 3 seeds" in html
     assert 'aria-labelledby="recipes-title recipes-desc"' in html
-    document = (ROOT / "tlf" / "studies" / "README.md").read_text().partition("# `compare.json`")[2]
+    document = (ROOT / "tlf/studies/compare/README.md").read_text().partition("# `compare.json`")[2]
     keys = {*content, *content["intervals"], *other, *other["difference_from_best"]}
     assert keys <= {*re.findall(r"`(\w+)`", document)}
 

@@ -198,7 +198,7 @@ def test_the_folder_holds_a_page_and_the_figures(found, tmp_path):
 
 
 def test_every_key_is_documented(found):
-    document = (ROOT / "tlf" / "studies" / "README.md").read_text(encoding="utf-8")
+    document = (ROOT / "tlf/studies/learning_curve/README.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \|", document.partition("## `curve.json`")[2], re.M)
     content = as_json(found)
     keys = [*content, *content["sizes"][0], *content["classes"][0], *content["fan"]]

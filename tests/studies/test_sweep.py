@@ -273,7 +273,7 @@ def test_a_folder_that_cannot_be_written_is_named(recipe, tmp_path):
 def test_every_key_of_the_file_is_documented(swept):
     content = json.loads((tlf.write_sweep(swept).parent / "sweep.json").read_text())
     assert content == json.loads(json.dumps(as_json(swept)))
-    told = (ROOT / "tlf" / "studies" / "README.md").read_text(encoding="utf-8")
+    told = (ROOT / "tlf/studies/sweep/README.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \|", told.partition("## `sweep.json`")[2], re.M)
     keys = [*content, *content["trials"][0], *content["trials"][0]["best_epoch"]]
     assert [key for key in dict.fromkeys(keys) if key not in told] == []

@@ -27,7 +27,7 @@ def test_it_says_what_was_found():
 
 
 def test_every_key_is_documented():
-    document = (ROOT / "tlf" / "studies" / "README.md").read_text(encoding="utf-8")
+    document = (ROOT / "tlf/studies/learning_rate/README.md").read_text(encoding="utf-8")
     section = document.partition("## `lr.json`")[2].partition("\n## ")[0]
     told = re.findall(r"^\| `(\w+)` \|", section, re.M)
     content = as_json(FOUND)

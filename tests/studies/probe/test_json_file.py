@@ -25,7 +25,7 @@ def test_it_says_what_was_found():
 
 
 def test_every_key_is_documented():
-    document = (ROOT / "tlf" / "studies" / "README.md").read_text(encoding="utf-8")
+    document = (ROOT / "tlf/studies/probe/README.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \|", document, re.M)
     content = as_json(PROBED)
     keys = [*content, *content["backbones"][1], *content["backbones"][1]["difference_from_first"]]

@@ -53,7 +53,7 @@ def _plot(compared: Compared) -> Plot:
 
 
 def as_json(compared: Compared) -> dict[str, Any]:
-    """A comparison as strict JSON has it; ``tlf/studies/README.md`` documents each key."""
+    """A comparison as strict JSON has it; the ``README.md`` beside it documents each key."""
     return {
         "format": FORMAT,
         "question": compared.question,

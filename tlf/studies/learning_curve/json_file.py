@@ -12,7 +12,7 @@ FORMAT = 1
 
 
 def as_json(found: LearningCurve) -> dict[str, Any]:
-    """A learning curve as strict JSON has it; ``tlf/studies/README.md`` documents each key."""
+    """A learning curve as strict JSON has it; the ``README.md`` beside it documents each key."""
     return {
         "format": FORMAT,
         "source": found.source,

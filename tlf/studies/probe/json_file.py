@@ -13,7 +13,7 @@ FORMAT = 1
 
 
 def as_json(probed: Probed) -> dict[str, Any]:
-    """A study as strict JSON has it; ``tlf/studies/README.md`` documents each key."""
+    """A study as strict JSON has it; the ``README.md`` beside it documents each key."""
     return {
         "format": FORMAT,
         "source": probed.source,

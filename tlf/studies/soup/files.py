@@ -137,7 +137,7 @@ def _shared(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def as_json(soup: Soup) -> dict[str, Any]:
-    """A soup as strict JSON has it; ``tlf/studies/README.md`` documents each key."""
+    """A soup as strict JSON has it; the ``README.md`` beside it documents each key."""
     return {
         "format": FORMAT,
         "kind": soup.kind,

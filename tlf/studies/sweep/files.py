@@ -76,7 +76,7 @@ def _panels(swept: Swept) -> list[Panel]:
 
 
 def as_json(swept: Swept) -> dict[str, Any]:
-    """A sweep as strict JSON has it; ``tlf/studies/README.md`` documents each key."""
+    """A sweep as strict JSON has it; the ``README.md`` beside it documents each key."""
     return {
         "format": FORMAT,
         "recipe": swept.source,

@@ -1,0 +1,51 @@
+"""What comparisons and sweeps share of their runs. Whole runs: test_compare.py, test_sweep.py."""
+
+import pytest
+
+from small import write_recipe
+from tlf.errors import RunError
+from tlf.events import Notice
+from tlf.recipe.plan import plan_of
+from tlf.runs.record import RunStarted
+from tlf.studies.study_runs import make_room, noted
+
+
+@pytest.fixture
+def plan(tmp_path, images):
+    return plan_of(write_recipe(tmp_path / "recipe.toml", images))
+
+
+def test_what_a_killed_run_began_makes_room_and_nothing_else_does(tmp_path):
+    begun = tmp_path / "begun"
+    make_room(begun)
+    begun.mkdir()
+    (begun / "lock").touch()
+    (begun / "provenance.json").touch()
+    make_room(begun)
+    assert not begun.exists()
+    begun.mkdir()
+    (begun / "thesis.txt").touch()
+    with pytest.raises(RunError, match="must be a run, got 'thesis"):
+        make_room(begun)
+    assert (begun / "thesis.txt").exists()
+    with pytest.raises(RunError, match="got 'thesis"):
+        make_room(begun / "thesis.txt")
+
+
+def test_the_latest_job_of_a_backbone_stands_last(plan, tmp_path):
+    first, second = (RunStarted(tmp_path, None, 0) for _ in range(2))
+    earlier = {"other": None, repr(plan.recipe.backbone): None}
+    other = {**earlier}
+    assert [*noted(iter([Notice("a"), first]), plan, earlier)] == [Notice("a"), first]
+    assert [*earlier] == [*other]
+    earlier["another"] = None
+    [*noted(iter([second]), plan, earlier)]
+    assert [*earlier][-1] == repr(plan.recipe.backbone)
+
+
+def test_progress_counts_the_train_images_of_all_epochs(plan):
+    epochs = sum(phase.epochs for phase in plan.recipe.phases)
+    half = Updated("head", None, evaluating=False, done=10, images=20)
+    evaluated = Updated("head", None, evaluating=True, done=5, images=11)
+    told = [*shown(iter([half, evaluated, Notice("a")]), plan, "run 1")]
+    assert told == [Prepared("run 1", 10, epochs * 20), Notice("a")]
