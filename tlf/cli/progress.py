@@ -24,24 +24,20 @@ from tlf.events import (
 )
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, RunResult
-from tlf.runs.folder import more_epochs
-from tlf.runs.record import RunStarted
-from tlf.runs.story.stages import stage_rows
-from tlf.runs.story.text import stage_table
+from tlf.runs.folder import RunStarted, more_epochs
 from tlf.runtime.cores import is_first
-from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
 from tlf.studies.compare.compared import Compared
 from tlf.studies.probe.probed import Probed
 from tlf.tasks import describe as describe_metrics
-from tlf.training.job import Job
-from tlf.training.trainer import Event
 
 if TYPE_CHECKING:
     from tlf.checks.check import CheckEvent
     from tlf.studies.compare.compare import CompareEvent
     from tlf.studies.probe.probe import ProbeEvent
+    from tlf.training.job import Job
+    from tlf.training.trainer import Event
 
     StudyEvent: TypeAlias = CheckEvent | ProbeEvent | CompareEvent
 
@@ -53,7 +49,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 @overload
 def show(  # type: ignore[overload-overlap]  # both have events of preparing
-    events: Iterable[RunStarted | Event | RunResult | SimulatorStarted],
+    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted]",
     console: Console | None = None,
 ) -> RunResult | None: ...
 @overload
@@ -117,15 +113,14 @@ def _has_bar(console: Console) -> bool:
     return console.is_terminal and not console.is_jupyter
 
 
-def _show_one(event: object, job: Job | None, console: Console) -> None:
+def _show_one(event: object, job: "Job | None", console: Console) -> None:
     match event:
         case RunStarted():
             _show_start(event, console)
         case SegmentStarted() if job is not None:
             text = f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}"
             say(console, text)
-            rows = stage_rows(job.classifier, event.rates)
-            say(console, "\n".join(stage_table((row, row.state, row.rates) for row in rows)))
+            say(console, _stages(job, event))
         case SegmentEnded():
             say(console, "\n".join(audit_lines(event.audit)))
         case Stored():
@@ -139,12 +134,23 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             _show_end(event, console)
 
 
+def _stages(job: "Job", event: SegmentStarted) -> str:
+    # What shows other events does not wait for torch.
+    from tlf.runs.story.stages import stage_rows
+    from tlf.runs.story.text import stage_table
+
+    rows = stage_rows(job.classifier, event.rates)
+    return "\n".join(stage_table((row, row.state, row.rates) for row in rows))
+
+
 def _stored_line(event: Stored) -> str:
     origin = "found, computed by an earlier run" if event.reused else "computed once"
     return f"stored    {event.title}: {origin}, {readable_size(event.bytes)}"
 
 
 def _show_start(event: RunStarted, console: Console) -> None:
+    from tlf.runtime.devices import describe
+
     job = event.job
     train, evaluated = len(job.splits.train), len(job.splits.eval)
     classes = ", ".join(job.splits.classes[:8]) + (" …" if len(job.splits.classes) > 8 else "")
