@@ -25,6 +25,7 @@ from tlf.errors import DataError
 from tlf.recipe.plan import Plan, cache_of
 from tlf.results import Neighbour
 from tlf.runs.identity import plan_identity
+from tlf.runs.stored_embeddings import model_digest
 from tlf.runtime.cores import usable_cores
 from tlf.runtime.strict_json import dumps
 
@@ -50,6 +51,8 @@ class StoredComparisons:
     cache: Cache
     key: EntryKey
     train: Split
+    manifests: Mapping[str, str]
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images."""
 
     def read(self) -> Comparisons | None:
         """What is stored; None if nothing is."""
@@ -105,12 +108,14 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
     if cache is None:
         return None
     try:
+        model = model_digest(folder)
+        manifests = {"train": _manifest(splits.train), "eval": _manifest(splits.eval)}
         depends = {
-            "model": _header(folder / "model.safetensors"),
+            "model": model,
             "files": [_digest(folder / name) for name in ("predictions.csv", "provenance.json")],
             "run": plan_identity(plan),
             "finders": {name: version(name) for name in ("scipy", "scikit-learn")},
-            "images": [_manifest(splits.train), _manifest(splits.eval)],
+            "images": manifests,
             "classes": [*splits.classes],
             "decoders": decoders(),
         }
@@ -118,17 +123,11 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
         return None
     images = len(splits.train) + len(splits.eval)
     key = EntryKey("comparisons", f"comparisons of {images} images for a report", depends)
-    return StoredComparisons(cache, key, splits.train)
+    return StoredComparisons(cache, key, splits.train, manifests)
 
 
 def _digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
-
-
-def _header(path: Path) -> str:
-    """The digest of a weights file's header, which holds that of the whole file."""
-    with path.open("rb") as file:
-        return sha256(file.read(int.from_bytes(file.read(8), "little"))).hexdigest()
 
 
 def _manifest(split: Split) -> str:
