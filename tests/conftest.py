@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from browsers import Browser
 from places import ROOT
-from small import TORCHVISION, TWO_PHASES, write_recipe
+from small import HEAD_ALONE, TORCHVISION, TWO_PHASES, write_recipe
 
 if TYPE_CHECKING:
     from tlf.runs.record import RunEvent
@@ -164,6 +164,29 @@ def finished_bf16(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Pat
     recipe = write_recipe(root / "recipe.toml", images, f'precision = "bf16"\n{TWO_PHASES}')
     *_, result = run(recipe)
     return Path(result.folder)
+
+
+@pytest.fixture(scope="session")
+def finished_head(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """The folder of a run that has trained the head alone, from stored features; ``cache`` beside
+    it is its cache. No test may change either.
+    """
+    from tlf.runs.run import run
+
+    root = tmp_path_factory.mktemp("head")
+    recipe = write_recipe(root / "recipe.toml", images, HEAD_ALONE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLF_CACHE", str(root / "cache"))
+        *_, result = run(recipe)
+    return Path(result.folder)
+
+
+@pytest.fixture
+def head_copy(finished_head: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that folder, to be changed; a copy of its cache is used."""
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(finished_head.parent / "cache", tmp_path / "cache")
+    return Path(shutil.copytree(finished_head, tmp_path / "run"))
 
 
 @pytest.fixture

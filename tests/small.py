@@ -37,6 +37,13 @@ epochs = 2
 lr = 0.01
 layer_decay = 0.5
 """
+HEAD_ALONE = """
+[[phases]]
+name = "head"
+freeze = "backbone"
+epochs = 1
+lr = 0.1
+"""
 TORCHVISION = """
 [backbone]
 kind = "torchvision"

@@ -79,7 +79,7 @@ OTHERS: Mapping[str, str] = {
     "Prepared": "events",
     "Recipe": "recipe.schema",
     "RunResult": "results",
-    "RunStarted": "runs.record",
+    "RunStarted": "runs.folder",
     "SegmentEnded": "events",
     "SegmentStarted": "events",
     "Stored": "events",
@@ -142,9 +142,9 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.results import RunResult as RunResult
     from tlf.runs.explain import Explanation as Explanation
     from tlf.runs.explain import explain as explain
+    from tlf.runs.folder import RunStarted as RunStarted
     from tlf.runs.history import read_history as read_history
     from tlf.runs.history import read_segments as read_segments
-    from tlf.runs.record import RunStarted as RunStarted
     from tlf.runs.resume import resume as resume
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop

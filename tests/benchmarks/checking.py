@@ -75,8 +75,9 @@ def readable(path: Path) -> bool:
     return True
 
 
-def embedded(root: Path, backbone: str, overrides: Sequence[str], folder: Path) -> tuple[Any, Any]:
-    """The job of a set, and its embeddings."""
+def embedded(root: Path, backbone: str, overrides: Sequence[str], folder: Path) -> Any:
+    """A set, embedded."""
+    from tlf.checks.check import embedded_splits
     from tlf.recipe.plan import read_plan
     from tlf.runs.record import opened
     from tlf.training.embeddings import embeddings
@@ -88,7 +89,7 @@ def embedded(root: Path, backbone: str, overrides: Sequence[str], folder: Path) 
     )
     job = returned(opened(read_plan(recipe, overrides)))
     with job.loaders:
-        return job, returned(embeddings(job))
+        return embedded_splits(job, returned(embeddings(job)))
 
 
 def returned(generator: Iterator[object]) -> Any:
@@ -110,14 +111,14 @@ def copies(root: Path, asked: argparse.Namespace) -> None:
         with TemporaryDirectory() as folder:
             shutil.copytree(root, Path(folder, "set"))
             plant(Path(folder, "set"), KINDS, asked.count, seed)
-            job, embeddings = embedded(Path(folder, "set"), asked.backbone, asked.set, Path(folder))
+            images = embedded(Path(folder, "set"), asked.backbone, asked.set, Path(folder))
             began = time.perf_counter()
-            findings = returned(find(job, embeddings))
+            findings = returned(find(images))
             seconds = time.perf_counter() - began
         of = {i.name: n for n, group in enumerate(findings.duplicates) for i in group.images}
-        train = {key(name): name for name in job.splits.train.names}
+        train = {key(name): name for name in images.splits.train.names}
         for number, kind in enumerate(KINDS):
-            names = [n for n in job.splits.eval.names if f"planted-{number}-" in n]
+            names = [n for n in images.splits.eval.names if f"planted-{number}-" in n]
             originals = [train[key(name)] for name in names]
             found[kind].append(
                 sum(of.get(n, -1) == of.get(o, -2) for n, o in zip(names, originals, strict=True))
@@ -151,12 +152,10 @@ def labels(root: Path, asked: argparse.Namespace) -> None:
     from tlf.checks.probe import out_of_fold
 
     with TemporaryDirectory() as folder:
-        job, found = embedded(root, asked.backbone, asked.set, Path(folder))
-        looks = returned(look_at(job))
-    import torch
-
-    rows = directions(torch.cat([found.train, found.eval]))
-    truth = np.array([*job.splits.train.labels, *job.splits.eval.labels])
+        images = embedded(root, asked.backbone, asked.set, Path(folder))
+        looks = returned(look_at(images.splits, images.pixels))
+    rows = directions(np.concatenate([images.train, images.eval]))
+    truth = np.array([*images.splits.train.labels, *images.splits.eval.labels])
     groups = np.arange(len(truth))
     for group in find_duplicates(looks, rows):
         groups[list(group.images)] = group.images[0]
@@ -169,7 +168,7 @@ def labels(root: Path, asked: argparse.Namespace) -> None:
             given, classes = truth.copy(), truth.max() + 1
             given[wrong] = (truth[wrong] + draw.integers(1, classes, len(wrong))) % classes
             planted = np.isin(np.arange(len(truth)), wrong)
-            probabilities = out_of_fold(rows.numpy(), given, groups, seed)
+            probabilities = out_of_fold(rows, given, groups, seed)
             listed = [suspect.image for suspect in find_suspects(probabilities, given)]
             first = listed[: len(wrong)]
             own = probabilities[np.arange(len(truth)), given]
@@ -213,9 +212,9 @@ def sheets(root: Path, asked: argparse.Namespace) -> None:
     from tlf.checks.find import find
 
     with TemporaryDirectory() as folder:
-        job, embeddings = embedded(root, asked.backbone, asked.set, Path(folder))
-        findings = returned(find(job, embeddings))
-    splits = {"train": job.splits.train, "eval": job.splits.eval}
+        images = embedded(root, asked.backbone, asked.set, Path(folder))
+        findings = returned(find(images))
+    splits = {"train": images.splits.train, "eval": images.splits.eval}
     rows = [
         (f"{group.similarity:.2f}{' exact' if group.exact else ''}", group.images[:8])
         for group in sorted(findings.duplicates, key=lambda group: -group.similarity)

@@ -173,7 +173,6 @@ def cpu_of(work: Callable[[], Any]) -> float:
 
 def pairs(images: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     """What is computed → tlf's way, and that of a script with scikit-learn."""
-    import torch
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
     from sklearn.neighbors import NearestNeighbors
@@ -194,10 +193,9 @@ def pairs(images: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]
         powers / powers.sum(1, keepdims=True),
         tuple(map(str, range(CLASSES))),
     )
-    rows = directions(torch.from_numpy(features))
+    rows = directions(features)
     probe = LogisticRegression(C=1.0, max_iter=1000)
     search = NearestNeighbors(n_neighbors=6, algorithm="brute")
-    known = rows.numpy()
     return {
         "figures alone": (
             lambda: evaluation(predicted, resamples=1),
@@ -209,11 +207,11 @@ def pairs(images: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]
         ),
         "five nearest images": (
             lambda: nearest(rows, 5),
-            lambda: search.fit(known).kneighbors(known),
+            lambda: search.fit(rows).kneighbors(rows),
         ),
         "out-of-fold probabilities": (
-            lambda: out_of_fold(known, labels, np.arange(images), 0),
-            lambda: cross_val_predict(probe, known, labels, cv=5, method="predict_proba"),
+            lambda: out_of_fold(rows, labels, np.arange(images), 0),
+            lambda: cross_val_predict(probe, rows, labels, cv=5, method="predict_proba"),
         ),
     }
 

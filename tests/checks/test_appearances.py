@@ -5,8 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
-from accelerate import Accelerator
 from PIL import Image
 
 from generators import exhausted
@@ -18,20 +16,22 @@ from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
 
 
-def job_of(train, evaluated):
+def splits_of(train, evaluated):
+    """Splits of these files, and their decoded images."""
     splits = SimpleNamespace(
         **{
             name: Split(tuple(map(str, range(len(files)))), (0,) * len(files), files.__getitem__)
             for name, files in (("train", train), ("eval", evaluated))
         }
     )
-    pixels = decoded_pixels(splits, Preprocessing(size=32, resize=32))
-    return SimpleNamespace(splits=splits, pixels=pixels, accelerator=Accelerator(cpu=True))
+    decoded = decoded_pixels(splits, Preprocessing(size=32, resize=32))
+    pixels = {name: lambda i, of=decoded[name]: of(i).numpy() for name in ("train", "eval")}
+    return splits, pixels
 
 
 def test_every_file_is_looked_at_train_first():
     red, wide = encoded(Image.new("RGB", (40, 60), "red")), encoded(Image.new("L", (80, 40), 7))
-    appearances, events = exhausted(look_at(job_of([red, wide], [wide])))
+    appearances, events = exhausted(look_at(*splits_of([red, wide], [wide])))
     assert appearances.digests == tuple(sha256(data).digest() for data in (red, wide, wide))
     assert appearances.sizes.tolist() == [[40, 60], [80, 40], [80, 40]]
     assert appearances.small.shape == (3, SIDE, SIDE)
@@ -46,15 +46,15 @@ def test_a_file_that_is_gone_is_reported():
     def gone(index):
         raise DataError("gone")
 
-    job = job_of([encoded(Image.new("RGB", (9, 9)))], [])
-    job.splits.train = Split(("a",), (0,), gone)
+    splits, pixels = splits_of([encoded(Image.new("RGB", (9, 9)))], [])
+    splits.train = Split(("a",), (0,), gone)
     with pytest.raises(DataError, match="gone"):
-        exhausted(look_at(job))
+        exhausted(look_at(splits, pixels))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_small_image_is_the_mean_of_areas(channels):
-    image = torch.zeros(channels, 64, 128, dtype=torch.uint8)
+    image = np.zeros((channels, 64, 128), np.uint8)
     image[:, :, 64:] = 200
     small = small_image(image)
     assert small.dtype == np.uint8

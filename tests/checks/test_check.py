@@ -120,20 +120,20 @@ def test_the_backbone_is_named(recipe):
 
 
 def test_the_same_images_are_compared_once(found, faulty, monkeypatch):
-    monkeypatch.setattr("tlf.checks.check.find", None)
+    monkeypatch.setattr("tlf.checks.find.find", None)
     *events, again = check(faulty, TINY)
     assert again.findings == found[-1].findings
     assert events[-1] == Stored("findings of a check of 32 images", events[-1].bytes, reused=True)
 
 
 def test_other_features_are_compared_anew(found, faulty, monkeypatch):
-    monkeypatch.setattr("tlf.checks.check.find", None)
+    monkeypatch.setattr("tlf.checks.find.find", None)
     with pytest.raises(TypeError):
         list(check(faulty, [*TINY, "transforms.size=31"]))
 
 
 def test_findings_that_do_not_fit_into_the_cache_are_found_all_the_same(found, faulty, monkeypatch):
-    monkeypatch.setattr("tlf.checks.check.find_entry", lambda *_: None)
+    monkeypatch.setattr(Cache, "find", lambda *_: None)
     monkeypatch.setattr(Cache, "begin", exhausted)
     *events, checked = check(faulty, TINY)
     assert checked.findings == found[-1].findings

@@ -1,14 +1,15 @@
-"""Everything together, on a job: drawn images with planted faults, and the starter set itself."""
+"""Everything together: drawn images with planted faults, and the starter set itself."""
 
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageOps
 
 from generators import exhausted
 from small import write_recipe
+from tlf.checks.check import embedded_splits
 from tlf.checks.find import find
 from tlf.checks.findings import ImageRef
 from tlf.errors import NotFiniteError
@@ -22,13 +23,12 @@ HEAD_ONLY = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 1\nlr = 0.
 def embedded(recipe, *overrides):
     job, _ = exhausted(opened(read_plan(recipe, overrides)))
     with job.loaders:
-        found, _ = exhausted(embeddings(job))
-    return job, found
+        return embedded_splits(job, exhausted(embeddings(job))[0])
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory, images):
-    """A job of drawn images: a copy of bytes, a mirrored copy with another label, a large image,
+    """Drawn images, embedded: a copy of bytes, a mirrored copy with another label, a large image,
     and a class of two images.
     """
     folder = tmp_path_factory.mktemp("planted")
@@ -47,7 +47,7 @@ def planted(tmp_path_factory, images):
 
 @pytest.fixture(scope="module")
 def findings(planted):
-    return exhausted(find(*planted))[0]
+    return exhausted(find(planted))[0]
 
 
 def test_images_are_counted(findings):
@@ -76,32 +76,31 @@ def test_a_class_of_few_images_is_not_judged(findings):
 
 def test_suspects_have_neighbours(planted):
     """Embeddings that follow the true classes, and one label that does not."""
-    job, found = planted
-    labels = torch.tensor([*job.splits.train.labels, *job.splits.eval.labels])
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.nn.functional.one_hot(labels, 96) + 0.03 * torch.randn(36, 96, generator=generator)
+    splits = planted.splits
+    labels = np.array([*splits.train.labels, *splits.eval.labels])
+    noise = np.random.default_rng(0).normal(0, 0.03, (36, 96))
+    rows = (np.eye(96)[labels] + noise).astype(np.float32)
     rows[1] = rows[-1]  # the second circle looks like the last square
-    found = replace(found, train=rows[:22].float(), eval=rows[22:].float())
-    suspect = exhausted(find(job, found))[0].suspects[0]
+    found = replace(planted, train=rows[:22], eval=rows[22:])
+    suspect = exhausted(find(found))[0].suspects[0]
     assert suspect.image == ImageRef("train", 1, "train/circles/001.jpg", "circles")
     assert suspect.proposed == "squares"
     assert suspect.own_probability < suspect.proposed_probability
     assert [image.label for image in suspect.neighbours] == ["squares"] * 3
-    assert suspect.neighbours[0].name == job.splits.eval.names[-1]
+    assert suspect.neighbours[0].name == splits.eval.names[-1]
 
 
 def test_reading_is_reported_and_the_result_repeats(planted, findings):
-    again, events = exhausted(find(*planted))
+    again, events = exhausted(find(planted))
     assert again == findings
     assert [event.done for event in events if event.title == "looking at eval images"][-1] == 14
 
 
 def test_features_that_are_not_finite_stop_it(planted):
-    job, found = planted
-    spoilt = found.eval.clone()
-    spoilt[3, 2] = torch.nan
-    with pytest.raises(NotFiniteError, match=f"1 of 36 images.*{job.splits.eval.names[3]}"):
-        exhausted(find(job, replace(found, eval=spoilt)))
+    spoilt = planted.eval.copy()
+    spoilt[3, 2] = np.nan
+    with pytest.raises(NotFiniteError, match=f"1 of 36 images.*{planted.splits.eval.names[3]}"):
+        exhausted(find(replace(planted, eval=spoilt)))
 
 
 @pytest.mark.slow
@@ -112,7 +111,7 @@ def test_the_starter_set_has_no_leak(tmp_path):
         f'output = "{tmp_path}/run"\ndata = {{ kind = "starter" }}\n'
         'backbone = { kind = "torchvision", model = "resnet18", weights = "starter" }\n' + HEAD_ONLY
     )
-    findings, _ = exhausted(find(*embedded(recipe)))
+    findings, _ = exhausted(find(embedded(recipe)))
     assert findings.images["eval"] > 0
     assert findings.leaks == ()
     assert findings.duplicates == ()

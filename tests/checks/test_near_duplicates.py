@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageOps
-from torch.nn.functional import normalize
 
 from planted import drawing
 from tlf.checks import near_duplicates
 from tlf.checks.appearances import SIDE, Appearances
 from tlf.checks.near_duplicates import SAME, Group, find_duplicates
+from tlf.checks.neighbours import unit
 
 
 def looks(images, digests=None):
@@ -21,7 +20,7 @@ def looks(images, digests=None):
 
 
 def rows(count, seed=0):
-    return normalize(torch.randn(count, 16, generator=torch.Generator().manual_seed(seed)))
+    return unit(np.random.default_rng(seed).normal(size=(count, 16)).astype(np.float32))
 
 
 def test_copies_are_grouped_and_others_are_not():
@@ -40,9 +39,10 @@ def test_copies_are_grouped_and_others_are_not():
 
 def test_embeddings_find_candidates_too(monkeypatch):
     images = [drawing(seed) for seed in range(20)] + [ImageOps.mirror(drawing(3))]
-    monkeypatch.setattr(near_duplicates, "_coarse", lambda small: (rows(21, 5), torch.zeros(21, 1)))
+    coarse = (rows(21, 5), np.zeros((21, 1), np.float32))
+    monkeypatch.setattr(near_duplicates, "_coarse", lambda small: coarse)
     monkeypatch.setattr(near_duplicates, "_CANDIDATES", 1)
-    near = rows(21, 6)
+    near = rows(21, 7)
     assert find_duplicates(looks(images), near) == ()
     near[20] = near[3]
     assert [group.images for group in find_duplicates(looks(images), near)] == [(3, 20)]

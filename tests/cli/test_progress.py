@@ -10,7 +10,7 @@ from tlf.cli.lines import epoch_text
 from tlf.cli.progress import show
 from tlf.events import Notice, Prepared, SimulatorStarted, Stored, Updated
 from tlf.results import EpochResult, Progress, RunResult
-from tlf.runs.record import RunStarted
+from tlf.runs.folder import RunStarted
 
 RESULT = EpochResult("head", 0, 0.5, {"loss": 0.25, "top1": 0.875}, 0.01, 8, 1.5, 160.0)
 

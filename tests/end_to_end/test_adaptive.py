@@ -20,7 +20,7 @@ from small import RESNET18, write_recipe
 from tlf.data.loading import Decoded, Images, order
 from tlf.data.transforms import normalize
 from tlf.results import EpochResult
-from tlf.runs.record import RunStarted
+from tlf.runs.folder import RunStarted
 from tlf.runs.run import run
 
 PLUGIN = '''

@@ -59,7 +59,7 @@ def test_damaged_entries_are_computed_again(tmp_path, recipe, uncached):
 RUN = """
 import os, resource, signal, sys
 from tlf.events import Notice, Prepared
-from tlf.runs.record import RunStarted
+from tlf.runs.folder import RunStarted
 from tlf.runs.run import run
 path, place, *overrides = sys.argv[1:]
 limit = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -23,7 +23,7 @@ from tlf.data.transforms import center_crop, normalize
 from tlf.events import SegmentStarted
 from tlf.model import Classifier
 from tlf.results import EpochResult, RunResult
-from tlf.runs.record import RunStarted
+from tlf.runs.folder import RunStarted
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.tasks.metric import LOSS

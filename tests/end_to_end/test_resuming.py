@@ -25,8 +25,8 @@ from tlf.builtin.schedulers import tlf_schedulers
 from tlf.events import Updated
 from tlf.inference.head import load_head
 from tlf.inference.predict import load_classifier
+from tlf.runs.folder import RunStarted
 from tlf.runs.history import read_history
-from tlf.runs.record import RunStarted
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runtime.stored.state import UnfinishedRunWarning

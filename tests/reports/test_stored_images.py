@@ -1,8 +1,8 @@
 """What a report has found out about images, found again."""
 
 import json
+import shutil
 from dataclasses import replace
-from shutil import copytree
 
 import pytest
 
@@ -17,21 +17,27 @@ from tlf.runtime.seal import digest, seal
 
 
 @pytest.fixture
-def compare(run_copy, monkeypatch, tmp_path):
+def comparing(monkeypatch):
     """Compares the images of a run, and says whether its model was opened for it."""
-    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
     opened, open_run = [], finished.open_finished
     monkeypatch.setattr(
         finished, "open_finished", lambda *given: opened.append(given) or open_run(*given)
     )
 
-    def compared():
+    def compared(folder):
         opened.clear()
-        predicted = read_predictions(run_copy / "predictions.csv")
-        found, _ = exhausted(images_of(record_of(run_copy), predicted, embed=True))
+        predicted = read_predictions(folder / "predictions.csv")
+        found, _ = exhausted(images_of(record_of(folder), predicted, embed=True))
         return found, bool(opened)
 
     return compared
+
+
+@pytest.fixture
+def compare(comparing, run_copy, monkeypatch, tmp_path):
+    """The same for one run, whose cache is empty."""
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
+    return lambda: comparing(run_copy)
 
 
 def test_a_second_report_finds_all_of_it_without_the_model(compare):
@@ -48,6 +54,37 @@ def test_a_second_report_finds_all_of_it_without_the_model(compare):
         ]
     suspect = next(iter(first.findings.duplicates)).images[0]
     assert second.read_found(suspect) == first.read_found(suspect)
+
+
+def test_a_first_report_from_stored_features_finds_what_the_model_would(comparing, head_copy):
+    first, opened = comparing(head_copy)
+    assert not opened
+    for kind in ("embeddings", "comparisons", "findings"):
+        (entry,) = (head_copy.parent / "cache").rglob(f"{kind}-*")
+        shutil.rmtree(entry)
+    by_model, opened = comparing(head_copy)
+    assert opened
+    assert (first.findings, first.missing) == (by_model.findings, by_model.missing)
+    assert [*first.neighbours] == [*by_model.neighbours]
+    for image, near in first.neighbours.items():
+        other = by_model.neighbours[image]
+        assert [(one.name, one.similarity) for one in near] == [
+            (one.name, one.similarity) for one in other
+        ]
+    assert first.read(3) == by_model.read(3)
+
+
+def test_a_changed_image_is_looked_at_anew(comparing, head_copy, images, tmp_path):
+    moved = shutil.copytree(images, tmp_path / "images")
+    recipe = head_copy / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace(str(images), str(moved)))
+    (moved / "val/squares/000.jpg").write_bytes((moved / "train/circles/000.jpg").read_bytes())
+    found, opened = comparing(head_copy)
+    assert opened
+    assert found.missing == (
+        "The images have changed since the run: the page shows them as they are now.",
+    )
+    assert any(group.exact for group in found.findings.leaks)
 
 
 def key(folder):
@@ -99,7 +136,7 @@ def _edit_tlf(run, images, monkeypatch):
 
 
 def _upgrade_torch(run, images, monkeypatch):
-    monkeypatch.setattr("tlf.runs.identity.version", lambda name: f"{name} of tomorrow")
+    monkeypatch.setattr("tlf.runs.identity._versions", lambda: {"torch": "of tomorrow"})
 
 
 def _upgrade_scipy(run, images, monkeypatch):
@@ -116,7 +153,7 @@ def _upgrade_decoder(run, images, monkeypatch):
      _move_image, _edit_tlf, _upgrade_torch, _upgrade_scipy, _upgrade_decoder],
 )  # fmt: skip
 def test_what_may_change_a_result_changes_its_key(change, run_copy, images, tmp_path, monkeypatch):
-    own = copytree(images, tmp_path / "images")
+    own = shutil.copytree(images, tmp_path / "images")
     recipe = run_copy / "recipe.toml"
     recipe.write_text(recipe.read_text().replace(str(images), str(own)))
     before = key(run_copy)

@@ -6,7 +6,7 @@ from stopped_runs import HEAD_ALONE, stop_after, write
 from tlf.errors import DataError
 from tlf.events import Notice
 from tlf.recipe.plan import load_recipe
-from tlf.runs.record import RunStarted
+from tlf.runs.folder import RunStarted
 from tlf.runs.resume import resume
 from tlf.runs.run import run as run_recipe
 

@@ -5,7 +5,7 @@ import tomllib
 from run_files import different_tensors, figures
 from tlf.events import SegmentStarted
 from tlf.results import EpochResult, RunResult
-from tlf.runs.record import RunStarted
+from tlf.runs.folder import RunStarted
 from tlf.runs.run import run as run_recipe
 
 

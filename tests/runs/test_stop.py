@@ -10,7 +10,7 @@ from tlf.events import Notice, Updated
 from tlf.recipe.plan import read_plan
 from tlf.results import EpochResult
 from tlf.runs import stop as module
-from tlf.runs.record import RunStarted
+from tlf.runs.folder import RunStarted
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runs.stop import stop

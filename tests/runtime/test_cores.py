@@ -9,6 +9,7 @@ from tlf.runtime.cores import (
     check_alone,
     is_first,
     local_processes,
+    on_threads,
     processes,
     threads_are_chosen,
     usable_cores,
@@ -110,3 +111,12 @@ def test_the_launcher_says_which_process_is_the_first(monkeypatch):
     assert is_first()
     monkeypatch.setenv("RANK", "1")
     assert not is_first()
+
+
+def test_work_is_done_for_each_item_and_its_error_is_raised():
+    done = []
+    on_threads(done.append, range(5))
+    assert sorted(done) == [*range(5)]
+    on_threads(done.append, [])
+    with pytest.raises(ZeroDivisionError):
+        on_threads(lambda item: 1 / item, [1, 0])

@@ -2,17 +2,17 @@
 
 import pytest
 
-from small import write_recipe
+from small import TWO_PHASES, write_recipe
 from tlf.errors import RunError
-from tlf.events import Notice
+from tlf.events import Notice, Prepared, Updated
 from tlf.recipe.plan import plan_of
-from tlf.runs.record import RunStarted
-from tlf.studies.study_runs import make_room, noted
+from tlf.runs.folder import RunStarted
+from tlf.studies.study_runs import make_room, noted, shown
 
 
 @pytest.fixture
 def plan(tmp_path, images):
-    return plan_of(write_recipe(tmp_path / "recipe.toml", images))
+    return plan_of(write_recipe(tmp_path / "recipe.toml", images, TWO_PHASES))
 
 
 def test_what_a_killed_run_began_makes_room_and_nothing_else_does(tmp_path):

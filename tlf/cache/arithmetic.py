@@ -3,13 +3,12 @@ settings of the libraries that compute.
 """
 
 import os
-import platform
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 
+from tlf.cache.keys import processor
 from tlf.runtime.devices import describe
 from tlf.runtime.processes import gathered
 
@@ -32,7 +31,7 @@ def _settings(accelerator: Accelerator) -> dict[str, Any]:
     rounding = (torch.backends, mkldnn, mkldnn.conv, mkldnn.matmul, cudnn, cudnn.conv, cuda)
     return {
         "device": describe(accelerator),
-        "processor": _processor(),
+        "processor": processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "float32": [backend.fp32_precision for backend in rounding],
         "half": [
@@ -43,11 +42,3 @@ def _settings(accelerator: Accelerator) -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "environment": sorted(item for item in os.environ.items() if item[0].startswith(_NAMES)),
     }
-
-
-def _processor() -> str:
-    """The model of the processor: libraries choose their kernels by it."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

@@ -5,6 +5,7 @@ the bytes of a result must be in its key.
 does not import torch: images are decoded while it is imported.
 """
 
+import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -170,6 +171,14 @@ def _code(module: str) -> str:
     # Beside installed distributions, the other modules of the folder belong to somebody else.
     alone = any(folder.glob("*.dist-info"))
     return sources(folder, Path(own).name if alone else "*.py")
+
+
+def processor() -> str:
+    """The model of the processor: libraries choose their kernels by it."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 @cache

@@ -4,23 +4,23 @@ The inspection of a run keeps no hash of a single file, so every file is read on
 header is parsed. Its pixels come from the cache where they are stored; otherwise they are decoded.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from tlf.components import Splits
 from tlf.data.decode import upright_size
-from tlf.data.inspection.for_each_image import for_each_image
-from tlf.data.loading import Pixels
+from tlf.data.inspection.on_all_cores import chunk_of, on_all_cores
 from tlf.events import Prepared
-from tlf.training.job import Job
+from tlf.runtime.cores import usable_cores
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
+    Pixels = Callable[[int], NDArray[np.uint8]]
     Look = tuple[bytes, tuple[int, int], NDArray[np.uint8]]
 
 SIDE = 32
@@ -40,31 +40,43 @@ class Appearances:
     """(N, ``SIDE``, ``SIDE``): each in grey, squeezed into a square."""
 
 
-def look_at(job: Job) -> Generator[Prepared, None, Appearances]:
-    """Look at every image of both splits. All processes have to call this."""
+def look_at(
+    splits: Splits, pixels: "Mapping[str, Pixels]"
+) -> Generator[Prepared, None, Appearances]:
+    """Look at every image of both splits.
+
+    Parameters:
+        splits: the images.
+        pixels: ``train`` and ``eval`` → the decoded image (C, H, W) of an index.
+
+    Raises:
+        DataError, OSError: an image can no longer be read.
+    """
     import numpy as np
 
     found: list[Look] = []
-    for name, split in (("train", job.splits.train), ("eval", job.splits.eval)):
-        look = partial(_look, split.read, job.pixels[name])
-        title = f"looking at {name} images"
-        machines = yield from for_each_image(job.accelerator, len(split), title, look)
-        seen = machines[0].merged()
-        found += [seen[index] for index in range(len(split))]
+    cores = usable_cores()
+    for name, split in (("train", splits.train), ("eval", splits.eval)):
+        look, count = partial(_look, split.read, pixels[name]), len(split)
+        size, done = chunk_of(count, cores), 0
+        chunks = [range(start, min(start + size, count)) for start in range(0, count, size)]
+        for part in on_all_cores(look, chunks, cores):
+            found += [seen for _, seen in part]
+            done += len(part)
+            yield Prepared(f"looking at {name} images", done, count)
     digests, sizes, small = zip(*found, strict=True)
     return Appearances(digests, np.array(sizes, np.int64), np.stack(small))
 
 
-def _look(read: Callable[[int], bytes], pixels: Pixels, index: int) -> "Look":
+def _look(read: Callable[[int], bytes], pixels: "Pixels", index: int) -> "Look":
     data = read(index)
     return sha256(data).digest(), upright_size(data), small_image(pixels(index))
 
 
-def small_image(image: "Tensor") -> "NDArray[np.uint8]":
-    """A uint8 image (C, H, W) → (``SIDE``, ``SIDE``) in grey. Each pixel is the mean of an area."""
+def small_image(pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """An image (C, H, W) → (``SIDE``, ``SIDE``) in grey. Each pixel is the mean of an area."""
     import numpy as np
     from PIL import Image
 
-    pixels = image.numpy()
     opened = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     return np.asarray(opened.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX))

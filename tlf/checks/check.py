@@ -1,21 +1,15 @@
 """Check a set of images before anything trains on it."""
 
-import json
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
-from hashlib import sha256
-from importlib.metadata import version
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
 
-from tlf.cache.arithmetic import computed
-from tlf.cache.entry import EntryKey
-from tlf.cache.find_or_compute import find as find_entry
-from tlf.cache.keys import engine
 from tlf.checks.checked import Checked
-from tlf.checks.find import find
-from tlf.checks.findings import Findings, read_findings
+from tlf.checks.find import findings_of
 from tlf.checks.plan import plan_to_check
-from tlf.data.decode import decoders
+from tlf.data.embedded import EmbeddedSplits
+from tlf.data.loading import Pixels
 from tlf.data.workers import lost_processes_named
 from tlf.events import Notice, Prepared, Stored
 from tlf.plugins.attribution import blame_packages
@@ -23,9 +17,12 @@ from tlf.recipe.plan import Plan, RecipeLike
 from tlf.recipe.tables import table
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import start_accelerator
-from tlf.runtime.strict_json import dumps
 from tlf.training.embeddings import Embeddings, embeddings
 from tlf.training.job import Job, kernels_of, open_job, read_images
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CheckEvent = Prepared | Notice | Stored | Checked
 
@@ -63,57 +60,30 @@ def check(recipe: RecipeLike, overrides: Sequence[str] = ()) -> Iterator[CheckEv
     ):
         job = yield from read_images(found, may_lose_classes=True)
         with job.loaders:
-            findings = yield from findings_of(job, (yield from embeddings(job)))
+            embedded = embedded_splits(job, (yield from embeddings(job)))
+            findings = yield from findings_of(embedded, job.cache)
     yield Checked(
         plan.source, described_backbone(plan), findings, job.splits, job.unreadable, notes
     )
 
 
-def findings_of(job: Job, embedded: Embeddings) -> Generator[Prepared | Stored, None, Findings]:
-    """What a check of a job's images finds, also where it is no check of its own: in a report.
-
-    It is stored, so that the same images are not compared again.
-
-    Parameters:
-        job: the job; its images are read.
-        embedded: their embeddings.
-    """
-    found = yield from _found(job, embedded)
-    unreadable = tuple((image.split, image.name, image.why) for image in job.unreadable)
-    return replace(found, unreadable=unreadable)
-
-
-def _found(job: Job, embedded: Embeddings) -> Generator[Prepared | Stored, None, Findings]:
-    if job.cache is None or not job.manifests:
-        return (yield from find(job, embedded))
-    key = _key(job, embedded)
-    if entry := find_entry(job.accelerator, job.cache, key, lambda entry: entry.bytes > 0):
-        yield Stored(key.title, entry.bytes, reused=True)
-        return read_findings(json.loads(entry.read(0, entry.bytes).tobytes()))
-    found = yield from find(job, embedded)
-    data = dumps(asdict(found)).encode()
-    if job.accelerator.is_main_process:
-        with suppress(OSError):  # what there is no room for is found again next time
-            job.cache.store(key, data)
-            yield Stored(key.title, len(data), reused=False)
-    return found
+def embedded_splits(job: Job, found: Embeddings) -> EmbeddedSplits:
+    """The images of a job, and their embeddings, as they are compared."""
+    return EmbeddedSplits(
+        splits=job.splits,
+        task=job.task,
+        train=found.train.numpy(),
+        eval=found.eval.numpy(),
+        pixels={name: partial(_array, job.pixels[name]) for name in ("train", "eval")},
+        preprocessing=asdict(job.preprocessing),
+        manifests=job.manifests,
+        unreadable=job.unreadable,
+    )
 
 
-def _key(job: Job, embedded: Embeddings) -> EntryKey:
-    """Everything that the findings depend on."""
-    rows = (embedded.train, embedded.eval)
-    depends = {
-        "images": dict(job.manifests),
-        "classes": [*job.splits.classes],
-        "embeddings": [sha256(each.contiguous().numpy().data).hexdigest() for each in rows],
-        "preprocessing": asdict(job.preprocessing),
-        "computed": computed(job.accelerator),
-        "decoders": decoders(),
-        "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
-        "tlf": engine(),
-    }
-    images = len(job.splits.train) + len(job.splits.eval)
-    return EntryKey("findings", f"findings of a check of {images} images", depends)
+def _array(pixels: Pixels, index: int) -> "NDArray[np.uint8]":
+    image: NDArray[np.uint8] = pixels(index).numpy()
+    return image
 
 
 def described_backbone(plan: Plan) -> str:

@@ -1,8 +1,16 @@
-"""Everything that a check finds out about the images of a job."""
+"""Everything that a check finds out about the images of both splits, by their embeddings."""
 
-from collections.abc import Generator, Sequence
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from hashlib import sha256
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from tlf.cache.entry import EntryKey
+from tlf.cache.keys import engine, processor
+from tlf.cache.store import Cache
 from tlf.checks.appearances import Appearances, look_at
 from tlf.checks.findings import (
     Duplicates,
@@ -11,6 +19,7 @@ from tlf.checks.findings import (
     Inseparable,
     LabelSuspect,
     OddSize,
+    read_findings,
 )
 from tlf.checks.inseparable import find_inseparable
 from tlf.checks.label_suspects import find_suspects
@@ -18,55 +27,121 @@ from tlf.checks.near_duplicates import find_duplicates
 from tlf.checks.neighbours import directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
 from tlf.checks.probe import FOLDS, out_of_fold
+from tlf.components import Splits
+from tlf.data.decode import decoders
+from tlf.data.embedded import EmbeddedSplits
 from tlf.data.splits import listed
 from tlf.errors import NotFiniteError
-from tlf.events import Prepared
-from tlf.training.embeddings import Embeddings
-from tlf.training.job import Job
+from tlf.events import Prepared, Stored
+from tlf.runtime.strict_json import dumps
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
 _NEIGHBOURS = 3
 """How many images are shown beside one whose label looks wrong."""
+_MANY = 5_000
+"""From so many images on, products on several threads are faster."""
 _SEED = 0
 """What the folds of the probe are drawn from: the same images always give the same findings."""
 
 
-def find(job: Job, embeddings: Embeddings) -> Generator[Prepared, None, Findings]:
-    """Find out about the images of both splits of a job; their files are left as they are.
-
-    Every file is read once more, for its hash, its size and a small image; yields how far that is.
-    Unreadable images are not among those of a job; who has read them knows them. All processes have
-    to call this.
+def findings_of(
+    embedded: EmbeddedSplits, cache: Cache | None
+) -> Generator[Prepared | Stored, None, Findings]:
+    """What a check of images finds, also where it is no check of its own: in a report.
 
     Parameters:
-        job: its images are found and read.
-        embeddings: of its images.
+        embedded: the images.
+        cache: where it is stored, so that the same images are not compared again; None: nowhere.
+    """
+    found = yield from _found(embedded, cache)
+    unreadable = tuple((image.split, image.name, image.why) for image in embedded.unreadable)
+    return replace(found, unreadable=unreadable)
+
+
+def _found(
+    embedded: EmbeddedSplits, cache: Cache | None
+) -> Generator[Prepared | Stored, None, Findings]:
+    if cache is None or not embedded.manifests:
+        return (yield from find(embedded))
+    key = _key(embedded)
+    with suppress(OSError):  # what cannot be read is found again
+        if entry := cache.find(key, lambda entry: entry.bytes > 0):
+            stored = read_findings(json.loads(entry.read(0, entry.bytes).tobytes()))
+            yield Stored(key.title, entry.bytes, reused=True)
+            return stored
+    found = yield from find(embedded)
+    data = dumps(asdict(found)).encode()
+    with suppress(OSError):  # what there is no room for is found again next time
+        cache.store(key, data)
+        yield Stored(key.title, len(data), reused=False)
+    return found
+
+
+def _key(embedded: EmbeddedSplits) -> EntryKey:
+    """Everything that the findings depend on."""
+    rows = (embedded.train, embedded.eval)
+    depends = {
+        "images": dict(embedded.manifests),
+        "classes": [*embedded.splits.classes],
+        "embeddings": [sha256(each.tobytes()).hexdigest() for each in rows],
+        "preprocessing": dict(embedded.preprocessing),
+        "processor": processor(),
+        "decoders": decoders(),
+        "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+        "tlf": engine(),
+    }
+    images = sum(map(len, rows))
+    return EntryKey("findings", f"findings of a check of {images} images", depends)
+
+
+def find(embedded: EmbeddedSplits) -> Generator[Prepared, None, Findings]:
+    """Find out about the images of both splits; their files are left as they are.
+
+    Every file is read once more, for its hash, its size and a small image; yields how far that is.
+    Unreadable images are not among those of the splits; who has read them knows them.
 
     Raises:
         NotFiniteError: an embedding is not a finite number.
         DataError, OSError: an image can no longer be read.
     """
     import numpy as np
-    import torch
 
-    both = torch.cat([embeddings.train, embeddings.eval])
-    _check_finite(job, both)
-    appearances = yield from look_at(job)
-    images = _images(job)
-    labels = np.array([*job.splits.train.labels, *job.splits.eval.labels], np.int64)
-    rows = directions(both).to(job.accelerator.device)
+    splits = embedded.splits
+    both = np.concatenate([embedded.train, embedded.eval])
+    _check_finite(splits, both)
+    appearances = yield from look_at(splits, embedded.pixels)
+    with _threads_for(len(both)):
+        return _compared(embedded, directions(both), appearances)
+
+
+@contextmanager
+def _threads_for(images: int) -> Iterator[None]:
+    """A single thread where the images are few: several would wait for each other."""
+    import sklearn.linear_model  # noqa: F401 - what limits threads knows the libraries in use
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1 if images < _MANY else None):
+        yield
+
+
+def _compared(
+    embedded: EmbeddedSplits, rows: "NDArray[np.float32]", appearances: Appearances
+) -> Findings:
+    import numpy as np
+
+    splits, images = embedded.splits, _images(embedded)
+    labels = np.array([*splits.train.labels, *splits.eval.labels], np.int64)
     groups = find_duplicates(appearances, rows)
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
-    suspects, inseparable, notes = _by_probe(job, images, labels, rows, of_group)
+    suspects, inseparable, notes = _by_probe(splits.classes, images, labels, rows, of_group)
     return Findings(
-        images={"train": len(job.splits.train), "eval": len(job.splits.eval)},
-        class_counts=_class_counts(job),
+        images={"train": len(splits.train), "eval": len(splits.eval)},
+        class_counts=_class_counts(embedded),
         duplicates=tuple(
             Duplicates(tuple(images[i] for i in group.images), group.exact, group.similarity)
             for group in groups
@@ -82,10 +157,10 @@ def find(job: Job, embeddings: Embeddings) -> Generator[Prepared, None, Findings
 
 
 def _by_probe(
-    job: Job,
+    classes: Sequence[str],
     images: tuple[ImageRef, ...],
     labels: "NDArray[np.int64]",
-    rows: "Tensor",
+    rows: "NDArray[np.float32]",
     groups: "NDArray[np.int64]",
 ) -> tuple[tuple[LabelSuspect, ...], tuple[Inseparable, ...], tuple[str, ...]]:
     """What a probe finds among the classes that have enough images for it, and why others are left
@@ -93,15 +168,14 @@ def _by_probe(
     """
     import numpy as np
 
-    classes = job.splits.classes
     pictures = [len(np.unique(groups[labels == each])) for each in range(len(classes))]
-    large = np.flatnonzero(np.array(pictures) >= FOLDS)
+    large = [each for each, count in enumerate(pictures) if count >= FOLDS]
     notes = _left_out(classes, pictures)
     if len(large) < 2:
         return (), (), notes
     judged = np.flatnonzero(np.isin(labels, large))
     known = np.searchsorted(large, labels[judged])
-    probabilities = out_of_fold(rows.cpu().numpy()[judged], known, groups[judged], _SEED)
+    probabilities = out_of_fold(rows[judged], known, groups[judged], _SEED)
     names = [classes[each] for each in large]
     found = find_suspects(probabilities, known)
     positions = judged[[suspect.image for suspect in found]]
@@ -134,21 +208,22 @@ def _left_out(classes: Sequence[str], pictures: Sequence[int]) -> tuple[str, ...
     )
 
 
-def _images(job: Job) -> tuple[ImageRef, ...]:
+def _images(embedded: EmbeddedSplits) -> tuple[ImageRef, ...]:
     """The images of both splits, train first."""
+    splits = embedded.splits
     return tuple(
-        ImageRef(name, index, split.names[index], job.task.names(label, job.splits.classes))
-        for name, split in (("train", job.splits.train), ("eval", job.splits.eval))
+        ImageRef(name, index, split.names[index], embedded.task.names(label, splits.classes))
+        for name, split in (("train", splits.train), ("eval", splits.eval))
         for index, label in enumerate(split.labels)
     )
 
 
-def _class_counts(job: Job) -> dict[str, dict[str, int]]:
+def _class_counts(embedded: EmbeddedSplits) -> dict[str, dict[str, int]]:
     """Split → class → images."""
-    classes = job.splits.classes
-    splits = {"train": job.splits.train, "eval": job.splits.eval}
+    splits, classes = embedded.splits, embedded.splits.classes
     counts = {
-        name: job.task.class_counts(split.labels, len(classes)) for name, split in splits.items()
+        name: embedded.task.class_counts(split.labels, len(classes))
+        for name, split in (("train", splits.train), ("eval", splits.eval))
     }
     return {name: dict(zip(classes, each, strict=True)) for name, each in counts.items()}
 
@@ -158,19 +233,20 @@ def _size(appearances: Appearances, image: int) -> tuple[int, int]:
     return width, height
 
 
-def _check_finite(job: Job, embeddings: "Tensor") -> None:
+def _check_finite(splits: Splits, embeddings: "NDArray[np.float32]") -> None:
     """Check that images can be compared.
 
     Raises:
         NotFiniteError: names the first image of which they cannot.
     """
-    finite = embeddings.isfinite().all(1)
-    if finite.all():
+    import numpy as np
+
+    broken = np.flatnonzero(~np.isfinite(embeddings).all(1))
+    if not len(broken):
         return
-    names = (*job.splits.train.names, *job.splits.eval.names)
-    first = names[int((~finite).nonzero()[0])]
+    names = (*splits.train.names, *splits.eval.names)
     raise NotFiniteError(
-        f"the backbone's features must be finite numbers, got others for {int((~finite).sum())} of "
-        f"{len(names)} images, the first of which is {first!r}; write other weights or "
+        f"the backbone's features must be finite numbers, got others for {len(broken)} of "
+        f"{len(names)} images, the first of which is {names[broken[0]]!r}; write other weights or "
         'precision = "no"'
     )

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlf.checks.appearances import SIDE, Appearances
-from tlf.checks.neighbours import nearest
+from tlf.checks.neighbours import nearest, unit
 from tlf.checks.same_picture import picture_similarity
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
+
+    Rows = NDArray[np.float32]
 
 SAME = 0.6
 """From this similarity on two images are near-duplicates. Chosen on CIFAR-10: below it, other
@@ -40,17 +41,16 @@ class Group:
     """The least similarity of two of them that were found to show the same."""
 
 
-def find_duplicates(appearances: Appearances, rows: "Tensor") -> tuple[Group, ...]:
+def find_duplicates(appearances: Appearances, rows: "Rows") -> tuple[Group, ...]:
     """Groups of images that show the same; an image is in one group at most.
 
     Images of equal bytes are compared with others once. So a large group of them costs nothing.
 
     Parameters:
         appearances: what N images look like.
-        rows: their embeddings as directions (N, D), on the device that finds the candidates.
+        rows: their embeddings as directions (N, D).
     """
     import numpy as np
-    import torch
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -58,7 +58,7 @@ def find_duplicates(appearances: Appearances, rows: "Tensor") -> tuple[Group, ..
     # Small images that are equal, such as blank ones, need no comparison.
     alike = equal[_first_of_equal([image.tobytes() for image in appearances.small])]
     kept = np.unique(alike)
-    one, other, similarity = _near(appearances.small[kept], rows[torch.from_numpy(kept)])
+    one, other, similarity = _near(appearances.small[kept], rows[kept])
     count = len(equal)
     begins = np.concatenate([np.arange(count), np.arange(count), kept[one]])
     ends = np.concatenate([equal, alike, kept[other]])
@@ -85,21 +85,15 @@ def _first_of_equal(values: list[bytes]) -> "NDArray[np.int64]":
 
 
 def _near(
-    small: "NDArray[np.uint8]", rows: "Tensor"
-) -> "tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]":
+    small: "NDArray[np.uint8]", rows: "Rows"
+) -> "tuple[NDArray[np.int64], NDArray[np.int64], Rows]":
     """The pairs of near-duplicates, and their similarities."""
     import numpy as np
 
     if len(small) < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
     even, odd = _coarse(small)
-    device = rows.device
-    found = np.hstack(
-        [
-            nearest(rows, _CANDIDATES),
-            nearest(even.to(device), _CANDIDATES, odd.to(device)),
-        ]
-    )
+    found = np.hstack([nearest(rows, _CANDIDATES), nearest(even, _CANDIDATES, odd)])
     pairs = np.stack([np.arange(len(small)).repeat(found.shape[1]), found.ravel()])
     one, other = np.unique(np.sort(pairs, 0), axis=1)
     halved = small.reshape(-1, SIDE // 2, 2, SIDE // 2, 2).mean((2, 4), np.float32)
@@ -110,18 +104,18 @@ def _near(
     return one[same], other[same], similarity[same]
 
 
-def _coarse(small: "NDArray[np.uint8]") -> "tuple[Tensor, Tensor]":
+def _coarse(small: "NDArray[np.uint8]") -> "tuple[Rows, Rows]":
     """Coarse pixels (N, …) with mean 0 and length 1, in two parts: what stays when an image is
     mirrored, and what changes its sign.
     """
-    import torch
-    from torch.nn.functional import normalize
+    import numpy as np
 
     area = SIDE // _COARSE
-    means = torch.from_numpy(small).float().view(-1, _COARSE, area, _COARSE, area).mean((2, 4))
-    rows = means.flatten(1)
-    images = normalize(rows - rows.mean(1, keepdim=True)).view_as(means)
+    means = small.reshape(-1, _COARSE, area, _COARSE, area).mean((2, 4), np.float32)
+    rows = means.reshape(len(small), -1)
+    images = unit(rows - rows.mean(1, keepdims=True)).reshape(means.shape)
     # The right half of each part repeats the left one.
-    left, right = images.chunk(2, -1)
-    mirrored = right.flip(-1)
-    return (left + mirrored).flatten(1) / 2**0.5, (left - mirrored).flatten(1) / 2**0.5
+    left, right = np.split(images, 2, -1)
+    mirrored = right[..., ::-1]
+    even, odd = (left + mirrored) / 2**0.5, (left - mirrored) / 2**0.5
+    return even.reshape(len(small), -1), odd.reshape(len(small), -1)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -24,18 +24,16 @@ from tlf.events import (
 from tlf.notebook import Printed
 from tlf.recipe.augment import crop_line
 from tlf.results import EpochResult, RunResult
-from tlf.runs.folder import more_epochs
-from tlf.runs.record import RunStarted
-from tlf.runs.story.stages import stage_rows
-from tlf.runs.story.text import stage_table
+from tlf.runs.folder import RunStarted, more_epochs
 from tlf.runtime.cores import is_first
-from tlf.runtime.devices import describe
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
 from tlf.studies.sweep.swept import TrialEnded
 from tlf.tasks import describe as describe_metrics
-from tlf.training.job import Job
-from tlf.training.trainer import Event
+
+if TYPE_CHECKING:
+    from tlf.training.job import Job
+    from tlf.training.trainer import Event
 
 Found = TypeVar("Found", bound=Printed)
 """What a check or a study has found. It is printed as it is."""
@@ -45,7 +43,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 @overload
 def show(  # type: ignore[overload-overlap]  # both have events of preparing
-    events: Iterable[RunStarted | Event | RunResult | SimulatorStarted],
+    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted]",
     console: Console | None = None,
 ) -> RunResult | None: ...
 @overload
@@ -54,7 +52,7 @@ def show(
     console: Console | None = None,
 ) -> Found | None: ...
 def show(
-    events: Iterable[RunStarted | Event | RunResult | SimulatorStarted | TrialEnded | Found],
+    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | TrialEnded | Found]",
     console: Console | None = None,
 ) -> RunResult | Found | None:
     """Show a run, a check or a study until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
@@ -102,15 +100,14 @@ def _has_bar(console: Console) -> bool:
     return console.is_terminal and not console.is_jupyter
 
 
-def _show_one(event: object, job: Job | None, console: Console) -> None:
+def _show_one(event: object, job: "Job | None", console: Console) -> None:
     match event:
         case RunStarted():
             _show_start(event, console)
         case SegmentStarted() if job is not None:
             text = f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}"
             say(console, text)
-            rows = stage_rows(job.classifier, event.rates)
-            say(console, "\n".join(stage_table((row, row.state, row.rates) for row in rows)))
+            say(console, _stages(job, event))
         case SegmentEnded() | Stored() | SimulatorStarted() | TrialEnded():
             say(console, _text(event))
         case Notice():
@@ -120,6 +117,15 @@ def _show_one(event: object, job: Job | None, console: Console) -> None:
             say(console, epoch_text(event, max(widths, default=0)))
         case RunResult():
             _show_end(event, console)
+
+
+def _stages(job: "Job", event: SegmentStarted) -> str:
+    # What shows other events does not wait for torch.
+    from tlf.runs.story.stages import stage_rows
+    from tlf.runs.story.text import stage_table
+
+    rows = stage_rows(job.classifier, event.rates)
+    return "\n".join(stage_table((row, row.state, row.rates) for row in rows))
 
 
 def _text(event: SegmentEnded | Stored | SimulatorStarted | TrialEnded) -> str:
@@ -139,6 +145,8 @@ def _stored_line(event: Stored) -> str:
 
 
 def _show_start(event: RunStarted, console: Console) -> None:
+    from tlf.runtime.devices import describe
+
     job = event.job
     train, evaluated = len(job.splits.train), len(job.splits.eval)
     classes = ", ".join(job.splits.classes[:8]) + (" …" if len(job.splits.classes) > 8 else "")

@@ -4,24 +4,26 @@ can be had. A page is about figures, which need none of them.
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.components import Split
+from tlf.cache.store import Cache
+from tlf.components import Split, Splits
+from tlf.data.embedded import EmbeddedSplits
 from tlf.errors import TlfError
 from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.predicted import Predicted
-from tlf.recipe.plan import find_splits, read_plan, with_splits
+from tlf.recipe.plan import Plan, cache_of, find_splits, read_plan, with_splits
 from tlf.reports.neighbours import neighbours
 from tlf.reports.ranking import featured, listed
 from tlf.reports.report import RunRecord
-from tlf.reports.stored_images import Comparisons, stored_comparisons
+from tlf.reports.stored_images import Comparisons, StoredComparisons, stored_comparisons
 from tlf.reports.thumbnails import MOST_THUMBNAILS
 from tlf.results import Neighbour
+from tlf.runs.stored_embeddings import stored_embeddings
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
-    from tlf.training.embeddings import Embeddings
-    from tlf.training.job import Job
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,13 @@ def _with_neighbours(
     stored = stored_comparisons(run.folder, plan, splits)
     compared = stored.read() if stored else None
     if compared is None:
-        from tlf.runs.finished import open_finished
-
-        job = yield from open_finished(run.folder, plan)
-        splits = job.splits
+        embedded = yield from _embedded(run.folder, plan, splits, stored)
+        splits = embedded.splits
         found = _found(splits.eval, predicted)
         if found.missing:
             return found
-        compared = yield from _compared(run, predicted, job)
-        if stored and compared.findings and not job.unreadable:
+        compared = yield from _compared(run, predicted, embedded, cache_of(plan.recipe))
+        if stored and compared.findings and not embedded.unreadable:
             stored.write(compared)
     both = {"train": splits.train, "eval": splits.eval}
     return RunImages(
@@ -111,43 +111,54 @@ def _with_neighbours(
     )
 
 
-def _compared(
-    run: RunRecord, predicted: Predicted, job: "Job"
-) -> Generator[Prepared | Notice | Stored, None, Comparisons]:
-    """Compare the images by their embeddings."""
+def _embedded(
+    folder: Path, plan: Plan, splits: Splits, stored: StoredComparisons | None
+) -> Generator[Prepared | Notice | Stored, None, EmbeddedSplits]:
+    """The embeddings that the run has stored; where there are none, its model computes them."""
+    embedded = None
+    if stored:
+        embedded = yield from stored_embeddings(folder, plan, splits, stored.manifests)
+    if embedded is not None:
+        return embedded
+    from tlf.checks.check import embedded_splits
+    from tlf.runs.finished import open_finished
     from tlf.training.embeddings import embeddings
 
+    job = yield from open_finished(folder, plan)
     with job.loaders:
-        embedded = yield from embeddings(job)
-        findings, unchecked = yield from _checked(job, embedded)
-    places = {name: place for place, name in enumerate(job.splits.eval.names)}
+        return embedded_splits(job, (yield from embeddings(job)))
+
+
+def _compared(
+    run: RunRecord, predicted: Predicted, embedded: EmbeddedSplits, cache: Cache | None
+) -> Generator[Prepared | Stored, None, Comparisons]:
+    """Compare the images by their embeddings."""
+    findings, unchecked = yield from _checked(embedded, cache)
+    places = {name: place for place, name in enumerate(embedded.splits.eval.names)}
     asked = featured(predicted, listed(predicted))[:MOST_THUMBNAILS]
-    near = neighbours(
-        embedded,
-        job.splits.train,
-        job.splits.classes,
-        [places[predicted.names[image]] for image in asked],
-    )
+    near = neighbours(embedded, [places[predicted.names[image]] for image in asked])
     return Comparisons(
-        dict(zip(asked, near.values(), strict=True)), findings, (*_changed(run, job), *unchecked)
+        dict(zip(asked, near.values(), strict=True)),
+        findings,
+        (*_changed(run, embedded.manifests), *unchecked),
     )
 
 
 def _checked(
-    job: "Job", embedded: "Embeddings"
+    embedded: EmbeddedSplits, cache: Cache | None
 ) -> Generator[Prepared | Stored, None, tuple["Findings | None", tuple[str, ...]]]:
     """What a check finds in the images of a run, or a sentence that says why it cannot."""
-    from tlf.checks.check import findings_of
+    from tlf.checks.find import findings_of
 
     try:
-        return (yield from findings_of(job, embedded)), ()
+        return (yield from findings_of(embedded, cache)), ()
     except (TlfError, OSError) as error:
         return None, (f"The images were not checked: {_in_a_line(error)}.",)
 
 
-def _changed(run: RunRecord, job: "Job") -> tuple[str, ...]:
+def _changed(run: RunRecord, manifests: Mapping[str, str]) -> tuple[str, ...]:
     """A sentence where the images are not those that the run has seen."""
-    if run.provenance.get("data_sha256", job.manifests) == job.manifests:
+    if run.provenance.get("data_sha256", manifests) == manifests:
         return ()
     return ("The images have changed since the run: the page shows them as they are now.",)
 

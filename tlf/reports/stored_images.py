@@ -26,8 +26,8 @@ from tlf.errors import DataError
 from tlf.recipe.plan import Plan, cache_of
 from tlf.results import Neighbour
 from tlf.runs.identity import plan_identity
+from tlf.runs.stored_embeddings import model_digest
 from tlf.runtime.cores import usable_cores
-from tlf.runtime.seal import LONGEST_HEADER
 from tlf.runtime.strict_json import dumps
 
 _CHUNK = 256
@@ -52,6 +52,8 @@ class StoredComparisons:
     cache: Cache
     key: EntryKey
     train: Split
+    manifests: Mapping[str, str]
+    """``train`` and ``eval`` → SHA-256 over the names, labels and bytes of their images."""
 
     def read(self) -> Comparisons | None:
         """What is stored; None if nothing is."""
@@ -107,13 +109,15 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
     if cache is None:
         return None
     try:
+        model = model_digest(folder)
+        manifests = {"train": _manifest(splits.train), "eval": _manifest(splits.eval)}
         depends = {
-            "model": _header(folder / "model.safetensors"),
+            "model": model,
             "files": [_digest(folder / name) for name in ("predictions.csv", "provenance.json")],
             "run": plan_identity(plan),
             "installed": _installed(plan),
             "finders": {name: version(name) for name in ("scipy", "scikit-learn")},
-            "images": [_manifest(splits.train), _manifest(splits.eval)],
+            "images": manifests,
             "classes": [*splits.classes],
             "decoders": decoders(),
         }
@@ -121,18 +125,11 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
         return None
     images = len(splits.train) + len(splits.eval)
     key = EntryKey("comparisons", f"comparisons of {images} images for a report", depends)
-    return StoredComparisons(cache, key, splits.train)
+    return StoredComparisons(cache, key, splits.train, manifests)
 
 
 def _digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
-
-
-def _header(path: Path) -> str:
-    """The digest of a weights file's header, which holds that of the whole file."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")  # of a damaged file, any number
-        return sha256(file.read(min(length, LONGEST_HEADER))).hexdigest()
 
 
 def _installed(plan: Plan) -> list[str]:

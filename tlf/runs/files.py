@@ -22,6 +22,7 @@ from tlf.results import EVAL, EpochResult, RunResult, for_plugins
 from tlf.runs.changes import Changes
 from tlf.runs.history import SEGMENTS, append_epoch, rewrite_history
 from tlf.runs.provenance import next_chapter, provenance
+from tlf.runs.stored_embeddings import note_embeddings
 from tlf.runtime.files import remove_parts, write_whole, writing, written_whole
 from tlf.runtime.strict_json import dumps
 from tlf.training.best_epoch import BestEpoch
@@ -119,6 +120,7 @@ def write_end(
         remove_model(folder)
         rewrite_history(folder, history)
         _write_model(folder, job, best, learnt, state.changed)
+        note_embeddings(folder, job, state)
         if stopped is None and not job.recipe.keep_state:
             discard(folder)
         job.hook.tlf_run_ended(result=result)

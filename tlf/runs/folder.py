@@ -2,19 +2,33 @@
 
 import json
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlf.errors import RunError, in_shell
 from tlf.runtime.files import check_creatable, is_run, new_folder, with_absolute
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.stored.state import check_state, state_summary
 
+if TYPE_CHECKING:
+    from tlf.training.job import Job
+
 FORMAT = 2
 """The format of the files in a run's folder, recorded in provenance.json. Runs of format 1 can be
 read but not resumed: they record neither task nor metrics."""
 
 _ADVICE = "write output=some/other/folder after the recipe"
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run has its folder and is about to train."""
+
+    folder: Path
+    job: "Job" = field(repr=False)
+    epochs: int
+    """How many epochs were finished before; 0 unless the run is resumed."""
 
 
 def check_is_run(folder: Path) -> None:

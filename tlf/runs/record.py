@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tlf.data.loading import order
@@ -22,7 +21,7 @@ from tlf.recipe.paths import path_keys
 from tlf.recipe.plan import Plan
 from tlf.results import EpochResult, RunResult
 from tlf.runs.files import Learnt, about_model, record_epoch, write_end, write_segments
-from tlf.runs.folder import has_ended
+from tlf.runs.folder import RunStarted, has_ended
 from tlf.runs.identity import check_processes, job_identity, plan_identity
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.stored.state import place, state_file
@@ -33,17 +32,6 @@ from tlf.training.embeddings import embeddings, stored_by
 from tlf.training.job import Job, kernels_of, open_job, read_images
 from tlf.training.state import State
 from tlf.training.trainer import Event, stop, train
-
-
-@dataclass(frozen=True)
-class RunStarted:
-    """A run has its folder and is about to train."""
-
-    folder: Path
-    job: Job = field(repr=False)
-    epochs: int
-    """How many epochs were finished before; 0 unless the run is resumed."""
-
 
 RunEvent = RunStarted | Event | RunResult
 

@@ -13,17 +13,11 @@ from tlf.recipe.paths import moved_here
 from tlf.recipe.plan import Plan, planned
 from tlf.runs.changes import check_allowed, find_changes
 from tlf.runs.files import rewrite_epochs, write_chapter, write_recipe
-from tlf.runs.folder import has_ended
+from tlf.runs.folder import RunStarted, has_ended
 from tlf.runs.further import check_further, rate_notes, recipe_from_best
 from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned_run
-from tlf.runs.record import (
-    RunEvent,
-    RunStarted,
-    opened,
-    resume_with,
-    train_recorded,
-)
+from tlf.runs.record import RunEvent, opened, resume_with, train_recorded
 from tlf.runs.run import run as run_recipe
 from tlf.runtime.devices import join_processes
 from tlf.runtime.files import absolute

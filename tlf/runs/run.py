@@ -10,10 +10,10 @@ from tlf.data.workers import lost_processes_named
 from tlf.events import Notice
 from tlf.recipe.plan import RecipeLike, plan_of
 from tlf.runs.files import write_beginning
-from tlf.runs.folder import check_writable, new_run_folder
+from tlf.runs.folder import RunStarted, check_writable, new_run_folder
 from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned
-from tlf.runs.record import RunEvent, RunStarted, opened, train_recorded
+from tlf.runs.record import RunEvent, opened, train_recorded
 from tlf.runtime.devices import join_processes
 from tlf.runtime.processes import from_main
 from tlf.training.job import Job, norm_notes

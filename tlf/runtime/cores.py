@@ -1,10 +1,15 @@
-"""How many cores may be used, and how many processes share them."""
+"""How many cores may be used, how many processes share them, and work on all of them."""
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from tlf.errors import RunError
+
+Item = TypeVar("Item")
 
 
 def usable_cores() -> int:
@@ -80,3 +85,12 @@ _THREADS = (
 def is_first() -> bool:
     """Whether this process is the first one of this run, as the launcher set it."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def on_threads(work: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Do some work by NumPy for each item, on all cores: its products do not start more threads."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), ThreadPoolExecutor(usable_cores()) as threads:
+        for _ in threads.map(work, items):
+            pass

@@ -9,8 +9,9 @@ from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Updated
 from tlf.recipe.plan import Plan
 from tlf.results import EpochResult
+from tlf.runs.folder import RunStarted
 from tlf.runs.owner import LOCK
-from tlf.runs.record import RunEvent, RunStarted
+from tlf.runs.record import RunEvent
 from tlf.training.job import Job
 
 Earlier = dict[str, Job]

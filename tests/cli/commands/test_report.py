@@ -23,18 +23,35 @@ def test_less_of_it(main, finished, tmp_path):
     assert '<p class="muted">Nearest train images' not in html
 
 
-def test_figures_alone_import_no_library_that_computes(finished, tmp_path):
+def libraries(*options):
+    """What ``tlf report`` prints, and which large libraries it imports."""
     program = """
 import sys
 from tlf.cli.main import main
 code = main()
-print(code, *({"torch", "sklearn", "scipy", "pandas"} & sys.modules.keys()))
+large = {"accelerate", "pandas", "scipy", "sklearn", "timm", "torch", "torchvision"}
+print(code, *sorted(large & sys.modules.keys()))
 """
-    options = ("report", finished, "--no-neighbours", "--output", tmp_path / "page.html")
     done = subprocess.run(
-        [sys.executable, "-c", program, *options], capture_output=True, text=True, check=False
-    )
-    assert done.stdout.splitlines()[1:] == ["0"], done.stderr
+        [sys.executable, "-c", program, "report", *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    *printed, (code, *found) = map(str.split, done.stdout.splitlines())
+    assert code == "0", done.stderr
+    return "\n".join(map(" ".join, printed)), found
+
+
+def test_figures_alone_import_no_library_that_computes(finished, tmp_path):
+    _, found = libraries(finished, "--no-neighbours", "--output", tmp_path / "page.html")
+    assert found == []
+
+
+def test_from_stored_features_no_library_that_trains_is_imported(head_copy):
+    printed, found = libraries(head_copy)
+    assert "stored features of 20 train images: found, computed by an earlier run" in printed
+    assert "stored findings of a check of 31 images: computed once" in printed
+    assert not {"accelerate", "timm", "torch", "torchvision"} & {*found}
+    assert "Nearest train images" in (head_copy / "report.html").read_text(encoding="utf-8")
 
 
 def test_plots_for_papers(main, finished, tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """``tlf report RUN``."""
 
-from itertools import chain, islice
 from pathlib import Path
 
 import click
@@ -53,8 +52,5 @@ def _with_neighbours(run: Path, output: Path | None, plots: Path | None, *, imag
 
     path = page_path(run, output)
     events = settled(reported(run, path, images=images, plots=plots, background=True))
-    # What shows events imports torch. The charts are being drawn meanwhile, and there may be none.
-    first = [*islice(events, 1)]
-    if first:
-        tlf.show(chain(first, events))
+    tlf.show(events)
     return path

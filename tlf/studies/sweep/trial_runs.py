@@ -22,9 +22,9 @@ from tlf.events import Notice, Prepared
 from tlf.inference.metadata import read_metadata
 from tlf.recipe.plan import Plan, plan_of
 from tlf.results import EVAL, EpochResult, RunResult, rank
-from tlf.runs.folder import has_ended
+from tlf.runs.folder import RunStarted, has_ended
 from tlf.runs.history import METRICS, read_history
-from tlf.runs.record import RunEvent, RunStarted
+from tlf.runs.record import RunEvent
 from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runtime.files import is_run

@@ -1,0 +1,99 @@
+"""Do something with many images, on all cores of this machine.
+
+On few cores by threads: Pillow releases Python's lock while it decodes. On many cores by processes:
+threads also wait for each other where memory is allocated and freed.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from tlf.errors import TlfError
+from tlf.runtime.cores import local_processes
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+_CHUNK = 64
+"""Images that a thread or process takes at a time, at most: one queue entry per image would take
+much memory where a set is large."""
+
+_MANY = 4
+"""From so many cores on, processes are faster: on 16 cores of an H200's host, threads decoded 1,250
+images a second."""
+
+_WORTH_TORCH = 5_000
+"""From so many images on, processes are worth a second in which torch, which starts them, is
+imported. Most callers have imported it."""
+
+Result = TypeVar("Result")
+Part = list[tuple[int, Result]]
+
+
+def chunk_of(count: int, cores: int) -> int:
+    """How many of so many images one of the cores takes at a time."""
+    return max(1, min(_CHUNK, count // (16 * cores)))
+
+
+def on_all_cores(
+    function: Callable[[int], Result], chunks: Sequence[Sequence[int]], cores: int
+) -> Iterator[Part[Result]]:
+    """Each chunk of indices, in order: index and result of the function.
+
+    Raises:
+        TlfError, OSError: the function raised it.
+    """
+    many = sys.platform == "linux" and cores >= _MANY and len(chunks) >= cores
+    imported = "torch" in sys.modules or sum(map(len, chunks)) >= _WORTH_TORCH
+    return (_by_processes if many and imported else _by_threads)(function, chunks, cores)
+
+
+def _by_threads(
+    function: Callable[[int], Result], chunks: Sequence[Sequence[int]], cores: int
+) -> Iterator[Part[Result]]:
+    pool = ThreadPoolExecutor(cores if local_processes() == 1 else 1)
+    try:
+        yield from pool.map(lambda indices: [(i, function(i)) for i in indices], chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupt does not wait for queued images
+
+
+def _by_processes(
+    function: Callable[[int], Result], chunks: Sequence[Sequence[int]], cores: int
+) -> Iterator[Part[Result]]:
+    from torch.utils.data import DataLoader
+
+    from tlf.data.loader import any_number_of_workers
+    from tlf.data.workers import begin_worker
+
+    with any_number_of_workers():
+        # Forked, so that the function needs not be pickled, nor what was decoded before.
+        loader = DataLoader(
+            cast("Dataset[object]", _Each(function)), sampler=chunks, batch_size=None,
+            num_workers=cores, multiprocessing_context="fork", collate_fn=_as_it_is,
+            worker_init_fn=begin_worker,
+        )  # fmt: skip
+        parts = iter(loader)
+    for part in parts:
+        if isinstance(part, Exception):
+            raise part
+        yield part
+
+
+@dataclass(frozen=True)
+class _Each:
+    """A chunk → its results, or the error: the loader would wrap it in another one's words."""
+
+    function: Callable[[int], object]
+
+    def __getitem__(self, chunk: Sequence[int]) -> list[tuple[int, object]] | Exception:
+        try:
+            return [(index, self.function(index)) for index in chunk]
+        except (TlfError, OSError) as error:
+            return error
+
+
+def _as_it_is(part: object) -> object:
+    return part
