@@ -10,10 +10,13 @@ from small import write_recipe
 from tlf.data.transforms import normalize
 from tlf.events import Stored
 from tlf.recipe.plan import read_plan
+from tlf.results import EpochResult
 from tlf.runs.record import opened
 from tlf.runs.run import run
-from tlf.training.embeddings import embeddings, plain_train_images
+from tlf.training.embeddings import embeddings, plain_train_images, stored_by
 from tlf.training.features import eval_images
+from tlf.training.state import State
+from tlf.training.trainer import train
 
 HEAD_ONLY = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 1\nlr = 0.1\n'
 
@@ -66,6 +69,20 @@ def test_what_a_run_with_a_frozen_backbone_stored_is_read(recipe_of):
     assert not [event for event in events if isinstance(event, Stored)]
     assert torch.equal(found.train, computed.train)
     assert torch.equal(found.eval, computed.eval)
+
+
+def test_a_run_stopped_while_images_were_augmented_stores_no_embeddings(recipe_of):
+    phase = 'name = "{}", freeze = "backbone", epochs = 2, lr = 0.1, augment = "{}"'
+    phases = [f"{{{phase.format(*each)}}}" for each in (("a", "crop-flip"), ("b", "none"))]
+    places = "cache.views=1", f"phases=[{', '.join(phases)}]"
+    job, state = opened_job(recipe_of(), *places), State()
+    with job.loaders:
+        stores = {
+            event.phase: stored_by(job, state) is not None
+            for event in train(job, state)
+            if isinstance(event, EpochResult)
+        }
+    assert stores == {"a": False, "b": True}
 
 
 def test_some_images_are_the_same_rows(recipe_of):

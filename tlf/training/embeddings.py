@@ -83,12 +83,13 @@ def stored_by(job: Job, state: State) -> Segment | None:
     """The last segment of a run that stores the embeddings of every train image; None if it does
     not: something of the backbone has trained, or images were augmented at random.
     """
-    segment, phase = state.segment or state.last, job.recipe.phases[-1]
+    segment = state.segment or state.last
     head = {*job.classifier.head_names}
-    alone = all(started.rates.keys() <= head for started in state.segments)
-    if segment is None or not alone or not stores_train(job, phase, segment):
+    if segment is None or not all(started.rates.keys() <= head for started in state.segments):
         return None
-    return segment
+    phases = {phase.name: phase for phase in job.recipe.phases}
+    # The phase of the segment: a run that was stopped may not have come to its last one.
+    return segment if stores_train(job, phases[state.segments[-1].phase], segment) else None
 
 
 def _all_frozen(job: Job) -> Segment:
