@@ -24,10 +24,10 @@ def comparing(monkeypatch):
         finished, "open_finished", lambda *given: opened.append(given) or open_run(*given)
     )
 
-    def compared(folder):
+    def compared(folder, **asked):
         opened.clear()
         predicted = read_predictions(folder / "predictions.csv")
-        found, _ = exhausted(images_of(record_of(folder), predicted, embed=True))
+        found, _ = exhausted(images_of(record_of(folder), predicted, embed=True, **asked))
         return found, bool(opened)
 
     return compared
@@ -72,6 +72,21 @@ def test_a_first_report_from_stored_features_finds_what_the_model_would(comparin
             (one.name, one.similarity) for one in other
         ]
     assert first.read(3) == by_model.read(3)
+
+
+def test_many_images_are_checked_where_somebody_asks_for_it(comparing, head_copy, monkeypatch):
+    monkeypatch.setattr("tlf.reports.run_images.CHECKED", 30)
+    found, _ = comparing(head_copy)
+    assert found.findings is None
+    assert len(found.neighbours) == 11
+    (why,) = found.missing
+    assert why.startswith("The 31 images were not checked for faults")
+    assert why.endswith(f"tlf report {head_copy} --check.")
+    checked, _ = comparing(head_copy, check=True)
+    assert checked.findings
+    assert checked.missing == ()
+    again, _ = comparing(head_copy)  # what was found is shown from then on
+    assert (again.findings, again.missing) == (checked.findings, ())
 
 
 def test_a_changed_image_is_looked_at_anew(comparing, head_copy, images, tmp_path):

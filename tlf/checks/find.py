@@ -66,18 +66,27 @@ def _found(
 ) -> Generator[Prepared | Stored, None, Findings]:
     if cache is None or not embedded.manifests:
         return (yield from find(embedded))
+    if (stored := (yield from stored_findings(embedded, cache))) is not None:
+        return stored
+    found = yield from find(embedded)
+    key, data = _key(embedded), dumps(asdict(found)).encode()
+    with suppress(OSError):  # what there is no room for is found again next time
+        cache.store(key, data)
+        yield Stored(key.title, len(data), reused=False)
+    return found
+
+
+def stored_findings(
+    embedded: EmbeddedSplits, cache: Cache
+) -> Generator[Stored, None, Findings | None]:
+    """What an earlier check of the same embeddings has found; None if nothing is stored."""
     key = _key(embedded)
     with suppress(OSError):  # what cannot be read is found again
         if entry := cache.find(key, lambda entry: entry.bytes > 0):
             stored = read_findings(json.loads(entry.read(0, entry.bytes).tobytes()))
             yield Stored(key.title, entry.bytes, reused=True)
             return stored
-    found = yield from find(embedded)
-    data = dumps(asdict(found)).encode()
-    with suppress(OSError):  # what there is no room for is found again next time
-        cache.store(key, data)
-        yield Stored(key.title, len(data), reused=False)
-    return found
+    return None
 
 
 def _key(embedded: EmbeddedSplits) -> EntryKey:

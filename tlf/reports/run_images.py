@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.embedded import EmbeddedSplits
-from tlf.errors import TlfError
+from tlf.errors import TlfError, in_shell
 from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.predicted import Predicted
 from tlf.recipe.plan import Plan, cache_of, find_splits, read_plan, with_splits
@@ -24,6 +24,11 @@ from tlf.runs.stored_embeddings import stored_embeddings
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
+
+
+CHECKED = 20_000
+"""A report compares so many images with each other by itself. The time grows with the square of
+their number: for 50,000 it is most of a minute on two cores."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class RunImages:
 
 
 def images_of(
-    run: RunRecord, predicted: Predicted, *, embed: bool
+    run: RunRecord, predicted: Predicted, *, embed: bool, check: bool = False
 ) -> Generator[Prepared | Notice | Stored, None, RunImages]:
     """Find the images of a run by its recipe.
 
@@ -51,11 +56,12 @@ def images_of(
         predicted: its predictions.
         embed: whether to find the nearest train images, and to check the images, by their
             embeddings.
+        check: whether to check more than ``CHECKED`` images, too.
     """
     if not embed:
         return _images(run, predicted)
     try:
-        return (yield from _with_neighbours(run, predicted))
+        return (yield from _with_neighbours(run, predicted, check=check))
     except TlfError as error:
         images = _images(run, predicted)
         if images.missing:  # what hides the images hides their neighbours
@@ -83,7 +89,7 @@ def _found(split: Split, predicted: Predicted) -> RunImages:
 
 
 def _with_neighbours(
-    run: RunRecord, predicted: Predicted
+    run: RunRecord, predicted: Predicted, *, check: bool
 ) -> Generator[Prepared | Notice | Stored, None, RunImages]:
     plan = with_splits(read_plan(run.folder / "recipe.toml"))
     splits = find_splits(plan)
@@ -93,12 +99,14 @@ def _with_neighbours(
     stored = stored_comparisons(run.folder, plan, splits)
     compared = stored.read() if stored else None
     if compared is None:
+        cache = cache_of(plan.recipe)
         embedded = yield from _embedded(run.folder, plan, splits, stored)
         splits = embedded.splits
         found = _found(splits.eval, predicted)
         if found.missing:
             return found
-        compared = yield from _compared(run, predicted, embedded, cache_of(plan.recipe))
+        check = check or len(splits.train) + len(splits.eval) <= CHECKED
+        compared = yield from _compared(run, predicted, embedded, cache, check=check)
         if stored and compared.findings and not embedded.unreadable:
             stored.write(compared)
     both = {"train": splits.train, "eval": splits.eval}
@@ -130,10 +138,18 @@ def _embedded(
 
 
 def _compared(
-    run: RunRecord, predicted: Predicted, embedded: EmbeddedSplits, cache: Cache | None
+    run: RunRecord,
+    predicted: Predicted,
+    embedded: EmbeddedSplits,
+    cache: Cache | None,
+    *,
+    check: bool,
 ) -> Generator[Prepared | Stored, None, Comparisons]:
     """Compare the images by their embeddings."""
-    findings, unchecked = yield from _checked(embedded, cache)
+    if check:
+        findings, unchecked = yield from _checked(embedded, cache)
+    else:
+        findings, unchecked = yield from _checked_before(run, embedded, cache)
     places = {name: place for place, name in enumerate(embedded.splits.eval.names)}
     asked = featured(predicted, listed(predicted))[:MOST_THUMBNAILS]
     near = neighbours(embedded, [places[predicted.names[image]] for image in asked])
@@ -154,6 +170,23 @@ def _checked(
         return (yield from findings_of(embedded, cache)), ()
     except (TlfError, OSError) as error:
         return None, (f"The images were not checked: {_in_a_line(error)}.",)
+
+
+def _checked_before(
+    run: RunRecord, embedded: EmbeddedSplits, cache: Cache | None
+) -> Generator[Stored, None, tuple["Findings | None", tuple[str, ...]]]:
+    """What an earlier check has found in the images of a run, or a sentence that says how to check
+    them.
+    """
+    from tlf.checks.find import stored_findings
+
+    found = None if cache is None else (yield from stored_findings(embedded, cache))
+    images, write = len(embedded.train) + len(embedded.eval), in_shell(run.folder)
+    why = (
+        f"The {images:,} images were not checked for faults, which takes a while with more than "
+        f"{CHECKED:,}. This adds it: tlf report {write} --check."
+    )
+    return found, () if found is not None else (why,)
 
 
 def _changed(run: RunRecord, manifests: Mapping[str, str]) -> tuple[str, ...]:

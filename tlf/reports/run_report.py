@@ -39,6 +39,7 @@ def write_report(
     output: str | PathLike[str] | None = None,
     images: bool = True,
     neighbours: bool = True,
+    check: bool = False,
     plots: str | PathLike[str] | None = None,
 ) -> Path:
     """Write the report of a run: one HTML file that needs no network. Returns its path.
@@ -51,6 +52,7 @@ def write_report(
         images: whether the page holds thumbnails. The names of images stay.
         neighbours: whether it shows the nearest train images, and what a check of the images
             finds. Both need embeddings, which are computed unless the run has stored them.
+        check: whether to check more than 20,000 images, too.
         plots: a folder for each plot as PNG and SVG, as papers need them; None writes none.
 
     Raises:
@@ -59,7 +61,7 @@ def write_report(
         UnwritableError: the file cannot be written.
     """
     path = page_path(run, output)
-    for _ in reported(run, path, images=images, neighbours=neighbours, plots=plots):
+    for _ in reported(run, path, images=images, neighbours=neighbours, check=check, plots=plots):
         pass
     return path
 
@@ -82,6 +84,7 @@ def reported(
     *,
     images: bool = True,
     neighbours: bool = True,
+    check: bool = False,
     plots: str | PathLike[str] | None = None,
     background: bool = False,
 ) -> Generator[Events, None, None]:
@@ -102,7 +105,7 @@ def reported(
         report = replace(report, draw=drawn_in_background(partial(plots_on_page, report)))
     found = RunImages()
     if images or neighbours:
-        found = yield from images_of(record, predicted, embed=neighbours)
+        found = yield from images_of(record, predicted, embed=neighbours, check=check)
     report = replace(
         report,
         read=found.read if images else None,
