@@ -17,8 +17,8 @@ def parameters(name):
 @pytest.mark.parametrize(
     ("argument", "commands"),
     [
-        ("recipe", {"run", "explain", "simulate"}),
-        ("overrides", {"run", "resume", "check", "explain", "simulate"}),
+        ("recipe", {"run", "explain", "simulate", "lr", "sweep"}),
+        ("overrides", {"run", "resume", "check", "explain", "simulate", "lr"}),
         ("run", {"resume", "stop", "report", "predict", "export"}),
     ],
 )

@@ -1,12 +1,12 @@
 """The learning rates that are tried, and what a recipe says to use one of them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tlf.errors import RecipeError, nearest
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Phase
+from tlf.runtime.strict_json import dumps
 
 POINTS = 13
 """Rates of a grid: six to each side of the recipe's own, each √10 times the one before it."""
@@ -134,4 +134,4 @@ def _inline(rates: Mapping[str, float]) -> str:
 
 def _key(name: str) -> str:
     bare = name.replace("-", "").replace("_", "")
-    return name if bare.isascii() and bare.isalnum() else json.dumps(name)
+    return name if bare.isascii() and bare.isalnum() else dumps(name)
