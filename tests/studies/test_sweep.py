@@ -16,6 +16,7 @@ from places import ROOT
 from small import write_recipe
 from tlf.errors import RunError, TrainingError, UnwritableError
 from tlf.events import Notice
+from tlf.studies import study_runs
 from tlf.studies.sweep import same_study, sweep, trial_runs
 from tlf.studies.sweep.files import as_json
 from tlf.studies.sweep.journal import open_journal
@@ -160,7 +161,7 @@ def in_the_middle(study):
 def test_a_worker_that_was_killed_before_it_noted_the_end_loses_nothing(
     recipe, swept, study, monkeypatch
 ):
-    monkeypatch.setattr(trial_runs, "run", None)  # nothing is trained
+    monkeypatch.setattr(study_runs, "run", None)  # nothing is trained
     monkeypatch.setattr(trial_runs, "resume", None)
     journal = study / "journal.log"
     *before, _result, _state = journal.read_text().splitlines(keepends=True)
