@@ -41,7 +41,7 @@ TRIALS = 20
 CLAIMS = "claims"
 """The folder of what processes lock while they work on a trial."""
 MOST_FAILURES = 3
-"""So many trials in a row may fail."""
+"""So many failed trials in a row stop the command."""
 
 SweepEvent = Prepared | Notice | TrialEnded | Swept
 
@@ -64,12 +64,6 @@ class _Study:
     @property
     def folder(self) -> Path:
         return self.journal.folder
-
-    @property
-    def warmup(self) -> int:
-        """Epochs that every trial trains: the first phase, or a third of the only one."""
-        first, *others = self.plan.recipe.phases
-        return first.epochs if others else -(-first.epochs // 3)
 
 
 def sweep(
@@ -220,9 +214,9 @@ def _made(
 
 
 def _behind(study: _Study, figures: Sequence[float]) -> bool:
-    if not study.pruning or len(figures) < study.warmup:
-        return False
-    return falls_behind(study.journal.trials(), figures, maximize=study.metric.higher_is_better)
+    return study.pruning and falls_behind(
+        study.journal.trials(), figures, maximize=study.metric.higher_is_better
+    )
 
 
 def _end(study: _Study, number: int, found: dict[str, Any]) -> None:

@@ -126,7 +126,7 @@ def _until_behind(
     Raises:
         StoppedError: somebody asked the run to stop.
     """
-    monitor = plan.recipe.monitor
+    monitor, epochs = plan.recipe.monitor, _may_end_after(plan)
     figures: list[float] = []
     for event in events:
         yield event
@@ -134,11 +134,20 @@ def _until_behind(
             figures += [getattr(result, monitor) for result in read_history(output)]
         elif isinstance(event, EpochResult):
             figures.append(getattr(event, monitor))
-            if falls_behind(figures):
+            if len(figures) in epochs and falls_behind(figures):
                 events.close()  # type: ignore[attr-defined]  # a generator
                 return
         elif isinstance(event, RunResult) and event.stopped is not None:
             raise StoppedError(output, "request")
+
+
+def _may_end_after(plan: Plan) -> range:
+    """The numbers of epochs after which a trial may end early. Every trial trains its first phase,
+    or a third of its only one.
+    """
+    first, *others = plan.recipe.phases
+    fewest = first.epochs if others else -(-first.epochs // 3)
+    return range(fewest, first.epochs + sum(phase.epochs for phase in others))
 
 
 def _rank(plan: Plan) -> Callable[[EpochResult], tuple[float, ...]]:
