@@ -7,9 +7,9 @@ import pytest
 from tlf.errors import RunError
 from tlf.runtime.cores import (
     check_alone,
+    in_parallel,
     is_first,
     local_processes,
-    on_threads,
     processes,
     threads_are_chosen,
     usable_cores,
@@ -115,8 +115,8 @@ def test_the_launcher_says_which_process_is_the_first(monkeypatch):
 
 def test_work_is_done_for_each_item_and_its_error_is_raised():
     done = []
-    on_threads(done.append, range(5))
+    in_parallel(done.append, range(5))
     assert sorted(done) == [*range(5)]
-    on_threads(done.append, [])
+    in_parallel(done.append, [])
     with pytest.raises(ZeroDivisionError):
-        on_threads(lambda item: 1 / item, [1, 0])
+        in_parallel(lambda item: 1 / item, [1, 0])

@@ -7,7 +7,8 @@ from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Updated
 from tlf.recipe.plan import plan_of
 from tlf.runs.folder import RunStarted
-from tlf.studies.study_runs import make_room, noted, shown
+from tlf.studies import study_runs
+from tlf.studies.study_runs import RunSeries, make_room, shown
 
 
 @pytest.fixture
@@ -32,15 +33,21 @@ def test_what_a_killed_run_began_makes_room_and_nothing_else_does(tmp_path):
         make_room(begun / "thesis.txt")
 
 
-def test_the_latest_job_of_a_backbone_stands_last(plan, tmp_path):
-    first, second = (RunStarted(tmp_path, None, 0) for _ in range(2))
-    earlier = {"other": None, repr(plan.recipe.backbone): None}
-    other = {**earlier}
-    assert [*noted(iter([Notice("a"), first]), plan, earlier)] == [Notice("a"), first]
-    assert [*earlier] == [*other]
-    earlier["another"] = None
-    [*noted(iter([second]), plan, earlier)]
-    assert [*earlier][-1] == repr(plan.recipe.backbone)
+def test_a_run_gets_the_last_job_of_each_backbone_the_latest_last(plan, tmp_path, monkeypatch):
+    given = []
+
+    def begun(plan, earlier):
+        given.append(earlier)
+        yield Notice("a")
+        yield RunStarted(tmp_path, f"job {len(given)}", 0)
+
+    monkeypatch.setattr(study_runs, "run", begun)
+    other, series = plan_of(plan, ["backbone.drop_path=0.1"]), RunSeries()
+    assert [*series.run(plan)] == [Notice("a"), RunStarted(tmp_path, "job 1", 0)]
+    for one in (other, plan, plan):
+        [*series.run(one)]
+    assert given == [[], ["job 1"], ["job 1", "job 2"], ["job 2", "job 3"]]
+    assert [*series.jobs.values()] == ["job 2", "job 4"]
 
 
 def test_progress_counts_the_train_images_of_all_epochs(plan):

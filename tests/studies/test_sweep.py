@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,8 @@ from places import ROOT
 from small import write_recipe
 from tlf.errors import RunError, TrainingError, UnwritableError
 from tlf.events import Notice
+from tlf.recipe.plan import plan_of
+from tlf.studies import study_runs
 from tlf.studies.sweep import same_study, sweep, trial_runs
 from tlf.studies.sweep.files import as_json
 from tlf.studies.sweep.journal import open_journal
@@ -160,7 +163,7 @@ def in_the_middle(study):
 def test_a_worker_that_was_killed_before_it_noted_the_end_loses_nothing(
     recipe, swept, study, monkeypatch
 ):
-    monkeypatch.setattr(trial_runs, "run", None)  # nothing is trained
+    monkeypatch.setattr(study_runs, "run", None)  # nothing is trained
     monkeypatch.setattr(trial_runs, "resume", None)
     journal = study / "journal.log"
     *before, _result, _state = journal.read_text().splitlines(keepends=True)
@@ -209,6 +212,20 @@ def test_other_images_are_refused_and_the_trial_is_left_to_others(
     assert [one.state for one in one_sweep(recipe, study, trials=4).trials] == [COMPLETE] * 4
 
 
+@pytest.mark.parametrize("key", ["backbone.drop_path", "transforms.size"])
+def test_trials_that_vary_the_backbone_may_have_other_weights(tmp_path, key):
+    journal = open_journal(tmp_path, higher_is_better=True)
+    journal.note("study", {"ranges": {key: ""}})
+    manifests = {"train": "a", "eval": "b"}
+    splits = SimpleNamespace(eval=[1, 2])
+    for sha256 in ("first", "other"):
+        job = SimpleNamespace(manifests=manifests, backbone_sha256=sha256, splits=splits)
+        same_study.check_images(journal, job)
+    journal.note("study", {"ranges": {"phases.0.lr": ""}})
+    with pytest.raises(RunError, match="same weights of the backbone, to the byte"):
+        same_study.check_images(journal, job)
+
+
 def test_another_version_is_told(recipe, swept, monkeypatch):
     monkeypatch.setattr(same_study, "__version__", "9.9")
     events = list(tlf.sweep(recipe, RANGES, trials=3, output=swept.folder))
@@ -235,6 +252,15 @@ def test_a_trial_that_falls_behind_ends_early(recipe, study, monkeypatch):
     assert not (study / "trials" / "3" / "resume").exists()
     page = tlf.write_sweep(found).read_text(encoding="utf-8")
     assert "1 ended early" in page
+
+
+def test_a_trial_ends_early_after_its_own_first_phase_and_before_its_last_epoch(recipe):
+    two = plan_of(recipe, ["phases=[{name='a', freeze='backbone', epochs=3, lr=0.1}, "
+                           "{name='b', freeze='backbone', epochs=2, lr=0.1}]"])  # fmt: skip
+    assert [*trial_runs._may_end_after(two)] == [3, 4]
+    assert [*trial_runs._may_end_after(plan_of(two, ["phases.a.epochs=1"]))] == [1, 2]
+    alone = plan_of(recipe, ["phases.head.epochs=4"])
+    assert [*trial_runs._may_end_after(alone)] == [2, 3]
 
 
 def test_the_median_rule_compares_best_epochs_so_far(tmp_path):

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tlf.runtime.cores import on_threads
+from tlf.runtime.cores import in_parallel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +78,7 @@ def nearest(
         similar[np.arange(len(part)), part] = _OWN
         found[start : start + size] = _greatest(similar, count)
 
-    on_threads(find, range(0, len(asked), size))
+    in_parallel(find, range(0, len(asked), size))
     return found
 
 

@@ -9,7 +9,7 @@ such as a frame. The centre alone has to agree, too, since pictures may share th
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tlf.runtime.cores import on_threads
+from tlf.runtime.cores import in_parallel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +60,7 @@ def picture_similarity(
             products = (parts @ wholes[partners].T).reshape(2, -1, len(pairs))
             similarity[pairs] = (products / lengths[:, None, partners]).min(0).max(0)
 
-    on_threads(compare, range(0, len(shown), _IMAGES))
+    in_parallel(compare, range(0, len(shown), _IMAGES))
     best: NDArray[np.float32] = np.maximum(*similarity.reshape(2, -1)).clip(max=1)
     return best
 
@@ -78,7 +78,7 @@ def _wholes(small: "Small", shown: "NDArray[np.int64]") -> "tuple[Images, Images
         wholes[chunk] = images.reshape(len(images), -1)
         lengths[:, chunk] = [_lengths(_centred(each)) for each in (images, _centre(images))]
 
-    on_threads(measure, range(0, len(shown), _IMAGES))
+    in_parallel(measure, range(0, len(shown), _IMAGES))
     return wholes, lengths
 
 

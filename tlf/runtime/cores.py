@@ -87,7 +87,7 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def on_threads(work: Callable[[Item], object], items: Iterable[Item]) -> None:
+def in_parallel(work: Callable[[Item], object], items: Iterable[Item]) -> None:
     """Do some work by NumPy for each item, on all cores: its products do not start more threads."""
     from threadpoolctl import threadpool_limits
 

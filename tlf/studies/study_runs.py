@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 
@@ -12,23 +13,29 @@ from tlf.results import EpochResult
 from tlf.runs.folder import RunStarted
 from tlf.runs.owner import LOCK
 from tlf.runs.record import RunEvent
+from tlf.runs.run import run
 from tlf.training.job import Job
 
-Earlier = dict[str, Job]
-"""Backbone → the job of the last run with it. A run takes over from them what does not change. One
-job for each backbone: a job holds its model."""
 _FIRST = {LOCK, "provenance.json"}
 """What a run writes before its recipe."""
 
 
-def noted(events: Iterator[RunEvent], plan: Plan, earlier: Earlier) -> Iterator[RunEvent]:
-    """The same events; the job of the run is noted among the earlier ones."""
-    backbone = repr(plan.recipe.backbone)
-    for event in events:
-        if isinstance(event, RunStarted):
-            earlier.pop(backbone, None)  # the latest stands last
-            earlier[backbone] = event.job
-        yield event
+@dataclass
+class RunSeries:
+    """Runs that are made one after the other: each takes over what does not change."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    """Backbone → the job of the last run with it, the latest last. One job for each backbone: a job
+    holds its model."""
+
+    def run(self, plan: Plan) -> Iterator[RunEvent]:
+        """Make the next run."""
+        backbone = repr(plan.recipe.backbone)
+        for event in run(plan, earlier=[*self.jobs.values()]):
+            if isinstance(event, RunStarted):
+                self.jobs.pop(backbone, None)  # the latest stands last
+                self.jobs[backbone] = event.job
+            yield event
 
 
 def make_room(output: Path) -> None:

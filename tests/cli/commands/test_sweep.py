@@ -5,7 +5,7 @@ import json
 import pytest
 
 from small import TWO_PHASES, write_recipe
-from tlf.studies.sweep import trial_runs
+from tlf.studies import study_runs
 
 LR = "phases.head.lr=1e-3..1e-1"
 
@@ -40,7 +40,7 @@ def test_ctrl_c_says_how_to_go_on(one_phase, main, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trial_runs, "run", interrupted)
+    monkeypatch.setattr(study_runs, "run", interrupted)
     status, _, err = main("sweep", one_phase, LR)
     assert status == 130
     assert err == ("stopped by Ctrl-C; what is done is kept: write the same command to go on\n")

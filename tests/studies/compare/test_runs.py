@@ -12,6 +12,7 @@ from tlf.pretrained.weights import fingerprint
 from tlf.runs.run import run
 from tlf.studies.compare.candidates import candidates
 from tlf.studies.compare.runs import make_run
+from tlf.studies.study_runs import RunSeries
 
 HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05\n'
 BYTES = ("model.safetensors", "head.safetensors", "unlike.safetensors", "predictions.csv")
@@ -26,11 +27,11 @@ def compared(tmp_path_factory, images, tiny_weights):
     root = tmp_path_factory.mktemp("compared")
     texts = {"head": HEAD, "all": TWO_PHASES}
     recipes = [write_recipe(root / f"{n}.toml", images, text) for n, text in texts.items()]
-    jobs, latest = [], {}
+    jobs, series = [], RunSeries()
     for seed in (0, 1):
         for candidate in candidates(recipes, [f"backbone.weights={tiny_weights}"]):
-            [*make_run(candidate, seed, root, "", latest)]
-            (job,) = latest.values()
+            [*make_run(candidate, seed, root, "", series)]
+            (job,) = series.jobs.values()
             jobs.append(job)
     return root, jobs
 

@@ -3,7 +3,7 @@
 import json
 
 from rates_found import FOUND
-from tlf.studies.learning_rate.page import default_folder, write_learning_rates
+from tlf.studies.learning_rate.page import write_learning_rates
 
 
 def test_the_folder_holds_a_page_and_the_figures(tmp_path):
@@ -18,4 +18,3 @@ def test_the_folder_holds_a_page_and_the_figures(tmp_path):
     assert "the curve is flat" in page
     assert "class &#39;flies&#39; is small" in page
     assert write_learning_rates(FOUND, tmp_path / "found").name == "found-2"
-    assert str(default_folder("a/b.toml")) == "learning-rates/b"

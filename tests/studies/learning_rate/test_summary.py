@@ -43,7 +43,7 @@ def test_the_recipes_rate_is_judged():
 def test_a_suggestion_at_the_edge_is_told():
     edge = replace(HEAD, suggestion=0.001)
     assert [*sentences(edge)][-1] == (
-        "that is the lowest rate that was tried; write --rates to try others"
+        "the suggestion is the lowest rate that was tried; write --rates to try others"
     )
     alone = replace(HEAD, rates=(HEAD.rates[0], measured(0.1, 0.96, 0.3)), suggestion=0.1)
     assert [*sentences(alone)][:2] == [

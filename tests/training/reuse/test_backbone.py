@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from small import TWO_PHASES, write_recipe
+from tlf.catalogue import Catalogue
+from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_backbone
 from tlf.recipe.plan import plan_of, read_plan
 from tlf.runtime.devices import start_accelerator
@@ -54,6 +57,39 @@ def test_a_backbone_that_was_trained_is_built_anew(job):
     assert other.built is not job.built
     assert other.backbone_sha256 == job.backbone_sha256
     assert other.findings is job.findings  # they say in which state they were found
+
+
+def test_a_model_that_a_run_starts_from_may_have_changed_since(job, tmp_path):
+    path = tmp_path / "model.safetensors"
+
+    def save():
+        head = job.classifier.head.state_dict()
+        tensors = {f"{job.built.classifier}.{name}": tensor for name, tensor in head.items()}
+        tensors |= job.built.module.state_dict()
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+
+    save()
+    first = _next(job, f"start_from={path}")
+    with torch.no_grad():
+        job.classifier.backbone.conv1[0].weight += 1
+    save()
+    second = _next(first, f"start_from={path}")
+    assert second.built is first.built
+    assert second.backbone_sha256 == fingerprint(job.built.module.state_dict())
+
+
+def test_options_of_a_plugins_head_may_decide_what_probes_find(job, monkeypatch):
+    assert _next(job, "head.dropout=0.5").findings is job.findings
+    offer = Catalogue.offer
+
+    def of_plugin(catalogue, component):
+        found = offer(catalogue, component)
+        named = replace(found.plugin, name="mine")
+        return replace(found, plugin=named) if found.hook == "tlf_heads" else found
+
+    monkeypatch.setattr(Catalogue, "offer", of_plugin)
+    assert _next(job, "seed=1").findings is job.findings
+    assert _next(job, "head.dropout=0.5").findings is not job.findings
 
 
 def test_weights_that_a_seed_draws_belong_to_it(job):

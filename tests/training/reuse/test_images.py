@@ -13,6 +13,7 @@ from tlf.components import Split
 from tlf.recipe.plan import plan_of, read_plan
 from tlf.runtime.devices import start_accelerator
 from tlf.training.job import open_job, read_images
+from tlf.training.reuse import images
 
 
 @pytest.fixture
@@ -58,6 +59,13 @@ def test_a_file_that_is_replaced_by_one_of_the_same_size_and_time_is_noticed(job
     path.write_bytes(data[:-3] + b"\0" + data[-2:])
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert _next(job)[0].manifests != job.manifests
+
+
+def test_what_another_process_has_to_read_again_all_do(job, monkeypatch):
+    monkeypatch.setattr(images, "gathered", lambda own: [own, False])
+    other, events = _next(job)
+    assert events
+    assert other.read is not job.read
 
 
 def test_an_image_that_is_new_is_noticed(job):

@@ -53,14 +53,14 @@ def command(
     # Before what trains is imported, which takes seconds: a mistake is reported at once.
     from tlf.recipe.plan import plan_of, with_splits
     from tlf.runtime.files import check_creatable
+    from tlf.studies.folders import default_folder
     from tlf.studies.learning_rate.grid import chosen_phases, limits
-    from tlf.studies.learning_rate.page import default_folder
 
     limits(rates)
     plan = plan_of(recipe, overrides)
     chosen_phases(plan, phase)
     plan = with_splits(plan)
-    output = output or default_folder(recipe)
+    output = output or default_folder("learning-rates", recipe)
     check_creatable(output)
     try:
         with stopped_cleanly():

@@ -24,7 +24,7 @@ from tlf.studies.compare.candidates import Candidate, candidates
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.presets import PRESETS
 from tlf.studies.compare.runs import check_same_images, make_run
-from tlf.studies.study_runs import Earlier
+from tlf.studies.study_runs import RunSeries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,11 +98,11 @@ def _runs(
     """Train all recipes with one seed, then with the next: candidate → its runs."""
     runs: dict[str, list[Path]] = {}
     told: set[str] = set()
-    jobs: Earlier = {}
+    series = RunSeries()
     for seed in range(seeds):
         for number, candidate in enumerate(chosen, start=1):
             which = f"{seed * len(chosen) + number} of {seeds * len(chosen)}"
-            events = make_run(candidate, seed, folder, which, jobs)
+            events = make_run(candidate, seed, folder, which, series)
             run = yield from _once(events, candidate, told)
             own = runs.setdefault(candidate.name, [])
             own.append(run)

@@ -11,14 +11,13 @@ from tlf.recipe.files import dump, read_table
 from tlf.recipe.plan import Plan
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.resume import resume
-from tlf.runs.run import run
 from tlf.runtime.files import is_run
 from tlf.studies.compare.candidates import Candidate, folder_name
-from tlf.studies.study_runs import Earlier, make_room, noted, shown
+from tlf.studies.study_runs import RunSeries, make_room, shown
 
 
 def make_run(
-    candidate: Candidate, seed: int, folder: Path, which: str, earlier: Earlier
+    candidate: Candidate, seed: int, folder: Path, which: str, series: RunSeries
 ) -> Generator[Prepared | Notice, None, Path]:
     """Train a recipe with a seed, unless that was done before; return the folder of the run.
 
@@ -27,7 +26,7 @@ def make_run(
         seed: its seed.
         folder: of the comparison.
         which: which of how many runs it is, as a person reads it.
-        earlier: the jobs of runs before it in this process; its own takes its place among them.
+        series: the runs of the comparison in this process.
 
     Raises:
         RunError: a run of another recipe is there, or something that is no run.
@@ -45,8 +44,7 @@ def make_run(
             yield from shown(resume(output), plan, title)
     else:
         make_room(output)
-        events = run(plan, earlier=[*earlier.values()])
-        yield from shown(noted(events, plan, earlier), plan, title)
+        yield from shown(series.run(plan), plan, title)
     if not has_ended(output):
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)

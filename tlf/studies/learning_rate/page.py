@@ -10,6 +10,7 @@ from tlf.runtime.files import absolute, write_folder, write_whole
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC
+from tlf.studies.folders import default_folder
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
 from tlf.studies.learning_rate.json_file import as_json
 from tlf.studies.learning_rate.plots import heads_plot, range_plot
@@ -40,7 +41,7 @@ def write_learning_rates(found: LearningRates, output: str | PathLike[str] | Non
             subtitle=f"{phases} phase{'s' if phases > 1 else ''}, on {found.device}",
         )
 
-    return write_folder(absolute(output or default_folder(found.source)), write)
+    return write_folder(absolute(output or default_folder("learning-rates", found.source)), write)
 
 
 def _panels(found: LearningRates) -> list[Panel]:
@@ -62,12 +63,3 @@ def _panel(found: HeadRates | RangeTest, position: int) -> Panel:
         marks=marks, metric=METRIC.title, sentences=[*sentences(found)],
     )  # fmt: skip
     return Panel(f"phase-{position}", title, html)
-
-
-def default_folder(source: str | PathLike[str]) -> Path:
-    """Where the files of a study of learning rates go.
-
-    >>> str(default_folder("recipes/a.toml"))
-    'learning-rates/a'
-    """
-    return Path("learning-rates", printable(absolute(source).stem) or "recipe")

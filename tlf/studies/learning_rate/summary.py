@@ -34,7 +34,7 @@ def _of_heads(found: HeadRates) -> Iterator[str]:
     yield f"{'rate':>9}   {heading()}     loss"
     yield from (_row(one, found) for one in found.rates)
     yield ""
-    yield from (f"{sentence}" for sentence in sentences(found))
+    yield from sentences(found)
 
 
 def _row(one: MeasuredRate, found: HeadRates) -> str:
@@ -78,7 +78,7 @@ def _about_heads(found: HeadRates) -> Iterator[str]:
     yield f"the recipe's lr = {found.own:g} {_about_own(found)}"
     if found.suggestion in (found.rates[0].rate, found.rates[-1].rate):
         edge = "lowest" if found.suggestion == found.rates[0].rate else "highest"
-        yield f"that is the {edge} rate that was tried; write --rates to try others"
+        yield f"the suggestion is the {edge} rate that was tried; write --rates to try others"
 
 
 def _about_own(found: HeadRates) -> str:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _OTHER = "write --output and another folder"
+_BACKBONE = ("backbone", "start_from", "transforms.size", "plugins")
+"""Prefixes of the keys that a backbone is built from. Where one varies, so do the weights: those of
+a vision transformer's positions depend on the size."""
 
 
 def check_same(
@@ -93,7 +96,7 @@ def check_images(journal: Journal, job: "Job") -> None:
                 journal.note("images", own)
                 return
     known = facts["images"]
-    varied = any(key.startswith(("backbone", "start_from")) for key in facts["study"]["ranges"])
+    varied = any(key.startswith(_BACKBONE) for key in facts["study"]["ranges"])
     for what in ("train images", "eval images", "weights of the backbone"):
         if known[what] != own[what] and not (varied and "weights" in what):
             raise RunError(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import processes
 from tlf.runtime.files import absolute, write_whole, writing
+from tlf.studies.study_runs import RunSeries
 from tlf.studies.sweep.journal import Journal, open_journal
 from tlf.studies.sweep.ranges import Varied, settings, with_ranges
 from tlf.studies.sweep.records import as_trials, best_recipe, importance
@@ -35,14 +36,12 @@ from tlf.tasks.metric import Metric
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from tlf.studies.study_runs import Earlier
-
 TRIALS = 20
 """Trials of a study, where no number is given."""
 CLAIMS = "claims"
 """The folder of what processes lock while they work on a trial."""
 MOST_FAILURES = 3
-"""So many trials in a row may fail."""
+"""So many failed trials in a row stop the command."""
 
 SweepEvent = Prepared | Notice | TrialEnded | Swept
 
@@ -61,18 +60,10 @@ class _Study:
     trials: int
     """How many are asked for."""
     journal: Journal
-    earlier: "Earlier" = field(default_factory=dict)
-    """Jobs of the trials that this process has made."""
 
     @property
     def folder(self) -> Path:
         return self.journal.folder
-
-    @property
-    def warmup(self) -> int:
-        """Epochs that every trial trains: the first phase, or a third of the only one."""
-        first, *others = self.plan.recipe.phases
-        return first.epochs if others else -(-first.epochs // 3)
 
 
 def sweep(
@@ -138,11 +129,12 @@ def _trials(study: _Study, timeout: float | None) -> Iterator[SweepEvent]:
         TrainingError: several in a row have failed.
     """
     started, made, failures = time.monotonic(), 0, 0
+    series = RunSeries()
     while timeout is None or time.monotonic() - started < timeout:
         with ExitStack() as exits:
             if (trial := _claimed(study, exits)) is None:
                 return
-            found = yield from _made(study, trial)
+            found = yield from _made(study, trial, series)
             with study.journal.alone():
                 _end(study, trial.number, found)
                 exits.close()  # nobody else can take it for one that was left behind
@@ -201,7 +193,7 @@ def _worker(folder: Path, number: int) -> str | None:
 
 
 def _made(
-    study: _Study, trial: "FrozenTrial"
+    study: _Study, trial: "FrozenTrial", series: RunSeries
 ) -> Generator[Prepared | Notice, None, dict[str, Any]]:
     """Train a trial; return what it has shown."""
     from tlf.studies.sweep.trial_runs import make_trial
@@ -216,15 +208,15 @@ def _made(
             f"trial {trial.number} ({trial.number + 1} of {study.trials})",
             lambda job: check_images(study.journal, job),
             lambda figures: _behind(study, figures),
-            study.earlier,
+            series,
         )
     )
 
 
 def _behind(study: _Study, figures: Sequence[float]) -> bool:
-    if not study.pruning or len(figures) < study.warmup:
-        return False
-    return falls_behind(study.journal.trials(), figures, maximize=study.metric.higher_is_better)
+    return study.pruning and falls_behind(
+        study.journal.trials(), figures, maximize=study.metric.higher_is_better
+    )
 
 
 def _end(study: _Study, number: int, found: dict[str, Any]) -> None:

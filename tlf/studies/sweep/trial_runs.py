@@ -26,9 +26,8 @@ from tlf.runs.folder import RunStarted, has_ended
 from tlf.runs.history import METRICS, read_history
 from tlf.runs.record import RunEvent
 from tlf.runs.resume import resume
-from tlf.runs.run import run
 from tlf.runtime.files import is_run
-from tlf.studies.study_runs import Earlier, make_room, noted, shown
+from tlf.studies.study_runs import RunSeries, make_room, shown
 from tlf.studies.sweep.swept import COMPLETE, FAILED, PRUNED, BestEpoch
 from tlf.training.checkpoint.state_file import discard
 from tlf.training.job import Job
@@ -44,7 +43,7 @@ def make_trial(
     title: str,
     check_images: Callable[[Job], None],
     falls_behind: Callable[[Sequence[float]], bool],
-    earlier: Earlier,
+    series: RunSeries,
 ) -> Generator[Prepared | Notice, None, dict[str, Any]]:
     """Train a trial, or go on with it; return what it has shown, as the journal has it.
 
@@ -55,7 +54,7 @@ def make_trial(
         title: which trial it is, as a person reads it.
         check_images: is called before anything trains.
         falls_behind: whether to end a trial with these figures, one for each epoch.
-        earlier: the jobs of trials before it in this process; its own takes its place among them.
+        series: the runs of the study in this process.
 
     Raises:
         StoppedError: somebody asked the run to stop.
@@ -63,7 +62,7 @@ def make_trial(
     """
     try:
         plan = replace(plan_of(base, given), splits=base.splits)
-        events = _checked(_events(plan, output, earlier), output, check_images)
+        events = _checked(_events(plan, output, series), output, check_images)
         yield from shown(_until_behind(events, plan, output, falls_behind), plan, title)
     except _NOT_ITS_FAULT:
         raise
@@ -79,7 +78,7 @@ def make_trial(
     return _found(PRUNED, output, plan, max(read_history(output), key=_rank(plan)))
 
 
-def _events(plan: Plan, output: Path, earlier: Earlier) -> Iterator[RunEvent | Notice]:
+def _events(plan: Plan, output: Path, series: RunSeries) -> Iterator[RunEvent | Notice]:
     """The events of the run, from where it stands."""
     if is_run(output):
         if has_ended(output):
@@ -93,7 +92,7 @@ def _events(plan: Plan, output: Path, earlier: Earlier) -> Iterator[RunEvent | N
             yield Notice(f"the trial starts again, as its run cannot be resumed here: {error}")
             rmtree(output)
     make_room(output)
-    yield from noted(run(plan, earlier=[*earlier.values()]), plan, earlier)
+    yield from series.run(plan)
 
 
 def _checked(
@@ -127,7 +126,7 @@ def _until_behind(
     Raises:
         StoppedError: somebody asked the run to stop.
     """
-    monitor = plan.recipe.monitor
+    monitor, epochs = plan.recipe.monitor, _may_end_after(plan)
     figures: list[float] = []
     for event in events:
         yield event
@@ -135,11 +134,20 @@ def _until_behind(
             figures += [getattr(result, monitor) for result in read_history(output)]
         elif isinstance(event, EpochResult):
             figures.append(getattr(event, monitor))
-            if falls_behind(figures):
+            if len(figures) in epochs and falls_behind(figures):
                 events.close()  # type: ignore[attr-defined]  # a generator
                 return
         elif isinstance(event, RunResult) and event.stopped is not None:
             raise StoppedError(output, "request")
+
+
+def _may_end_after(plan: Plan) -> range:
+    """The numbers of epochs after which a trial may end early. Every trial trains its first phase,
+    or a third of its only one.
+    """
+    first, *others = plan.recipe.phases
+    fewest = first.epochs if others else -(-first.epochs // 3)
+    return range(fewest, first.epochs + sum(phase.epochs for phase in others))
 
 
 def _rank(plan: Plan) -> Callable[[EpochResult], tuple[float, ...]]:

@@ -21,17 +21,31 @@ def model_of(
     SHA-256 of the backbone's weights, and whether they may depend on the seed.
     """
     if (before := _built_before(earlier, plan)) is not None:
-        classifier = with_head(plan, before.built, classes)
-        return before.built, classifier, before.backbone_sha256, before.drawn
-    built, drawn = build_backbone(plan, plan.recipe.transforms.size)
+        built, drawn = before.built, before.drawn
+    else:
+        built, drawn = build_backbone(plan, plan.recipe.transforms.size)
     classifier = with_head(plan, built, classes)
+    if before is not None and plan.recipe.start_from is None:
+        return built, classifier, before.backbone_sha256, drawn
+    # start_from is read anew: its run may have gone on.
     sha256 = fingerprint(built.module.state_dict())
     return built, classifier, sha256, drawn and _depends_on_seed(earlier, plan, sha256)
 
 
 def known_of(earlier: "Sequence[Job]", plan: Plan) -> Findings:
-    """What probes have found of the same backbone; nothing, where no earlier job has it."""
-    return next((job.findings for job in _alike(earlier, plan)), Findings())
+    """What probes have found of the same backbone with a head that computes alike; nothing, where
+    no earlier job has both.
+    """
+    same = (job for job in _alike(earlier, plan) if _heads_compute_alike(plan, job.plan))
+    return next((job.findings for job in same), Findings())
+
+
+def _heads_compute_alike(one: Plan, other: Plan) -> bool:
+    """Whether heads with the same layers compute alike. An option of a plugin's head may decide
+    what it does with them.
+    """
+    names = {plan.plugins.catalogue.offer(plan.recipe.head).plugin.name for plan in (one, other)}
+    return names == {"tlf"} or one.recipe.head == other.recipe.head
 
 
 def _built_before(earlier: "Sequence[Job]", plan: Plan) -> "Job | None":

@@ -14,6 +14,7 @@ from tlf.data.pixel_store import StoredPixels
 from tlf.data.splits import ReadFile
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.augment import used_pixels
+from tlf.runtime.processes import gathered
 
 if TYPE_CHECKING:
     from tlf.training.job import Job
@@ -56,8 +57,12 @@ def read_or_take_over(
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
-    lose = may_lose_classes
-    return _read_before(job, earlier, lose=lose) or (yield from _read(job, lose=lose))
+    before = _read_before(job, earlier, lose=may_lose_classes)
+    # Processes read together, so what one of them has to read again, all do.
+    same = bool(earlier) and all(gathered(before is not None))
+    if before is not None and same:
+        return before
+    return (yield from _read(job, lose=may_lose_classes))
 
 
 def _read_before(job: "Job", earlier: "Sequence[Job]", *, lose: bool) -> ReadImages | None:
