@@ -72,8 +72,14 @@ def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, ima
     own = {e.title for e in again if isinstance(e, Prepared) and "seed" in e.title}
     assert own == {"fast, seed 1 (4 of 6)"}
     assert [one.of_seeds for one in again[-1].recipes] == [one.of_seeds for one in found.recipes]
-    with pytest.raises(RunError, match=r"holds a run of another recipe \(phases differs\)"):
+    with pytest.raises(RunError, match=r"holds a run of another recipe \(phases.0.epochs diff"):
         [*compare([root / "slow.toml", root / "fast.toml"], ["phases.0.epochs=3"], output=folder)]
+    record = folder / "runs" / "slow-seed-0" / "recipe.toml"
+    text = record.read_text()
+    record.write_text(f"clip_grad_norm = 1.0\n{text}")
+    with pytest.raises(RunError, match=r"holds a run of another recipe \(clip_grad_norm differs\)"):
+        [*compare([root / "slow.toml", root / "fast.toml"], output=folder)]
+    record.write_text(text)
     for name in ("model.safetensors", "recipe.toml"):
         (folder / "runs" / "slow-seed-0" / name).unlink()
     with pytest.raises(RunError, match=r"slow-seed-0 must be a run, got 'head.safetensors' in"):
@@ -115,6 +121,12 @@ def test_runs_on_other_images_are_named(compared, tmp_path):
         record.write_text(before.replace(digest, "0"))
         with pytest.raises(RunError, match=rf"the same {split} images, .* those of .*fast-seed-1"):
             [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
+    record.write_text(before)
+    first = json.loads((folder / "runs" / "fast-seed-0" / "provenance.json").read_text())
+    drawn = json.loads(before)["backbone_sha256"]  # from the seed
+    record.write_text(before.replace(drawn, first["backbone_sha256"]))
+    with pytest.raises(RunError, match=r"start from the same weights, and those of .*-seed-2 dif"):
+        [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
     record.write_text(before)
     table = folder / "runs" / "fast-seed-2" / "predictions.csv"
     lines = table.read_text().splitlines(keepends=True)

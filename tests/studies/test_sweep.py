@@ -178,6 +178,27 @@ def test_a_record_that_was_cut_off_is_removed(recipe, swept, study):
     assert len(one_sweep(recipe, study, trials=4).trials) == 4
 
 
+def test_a_record_that_another_process_cut_off_is_removed_before_the_next(study):
+    mine = open_journal(study, higher_is_better=True)
+    with (study / "journal.log").open("a") as file:
+        file.write('{"op_code":4,"wor')  # its disk is full
+    with mine.alone():
+        mine.note("fact", 1)
+    for journal in (mine, open_journal(study, higher_is_better=True)):
+        assert journal.facts()["fact"] == 1
+        assert len(journal.trials()) == 3
+
+
+def test_a_run_that_the_journal_does_not_know_is_not_taken_for_a_trial(recipe, study):
+    (study / "journal.log").unlink()
+    before = (study / "trials" / "0" / "recipe.toml").read_bytes()
+    with pytest.raises(
+        RunError, match=r"trials/0 holds a run of another recipe \(phases.0.lr diff"
+    ):
+        list(tlf.sweep(recipe, [*RANGES, "seed=1"], output=study))
+    assert (study / "trials" / "0" / "recipe.toml").read_bytes() == before
+
+
 def test_a_damaged_journal_is_named(recipe, study):
     path = study / "journal.log"
     path.write_text("not JSON\n" + path.read_text())
@@ -345,6 +366,13 @@ def test_optuna_is_named_where_it_is_missing(recipe, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"optuna is not installed; write: pip install 'tlf\[stud"):
         next(tlf.sweep(recipe, RANGES))
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_that_no_trial_begins_in_is_refused(recipe, tmp_path, timeout):
+    with pytest.raises(RunError, match=r"timeout must be above 0 seconds, got"):
+        next(tlf.sweep(recipe, RANGES, timeout=timeout, output=tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_result_is_a_table(swept):

@@ -1,6 +1,7 @@
 """Runs that a study makes one after the other in one process: of comparisons and sweeps."""
 
 import os
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,11 @@ from shutil import rmtree
 
 from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Updated
+from tlf.recipe.files import dump, read_table
 from tlf.recipe.plan import Plan
 from tlf.results import EpochResult
 from tlf.runs.folder import RunStarted
+from tlf.runs.identity import flat
 from tlf.runs.owner import LOCK
 from tlf.runs.record import RunEvent
 from tlf.runs.run import run
@@ -36,6 +39,31 @@ class RunSeries:
                 self.jobs.pop(backbone, None)  # the latest stands last
                 self.jobs[backbone] = event.job
             yield event
+
+
+def check_same_recipe(output: Path, plan: Plan, free: tuple[str, ...] = ()) -> None:
+    """Check that a run that is there was made by the same recipe.
+
+    Parameters:
+        output: its folder, which may have been moved.
+        plan: the recipe.
+        free: prefixes of keys that may differ.
+
+    Raises:
+        RunError: it was not.
+        RecipeError: its recipe is damaged.
+    """
+    recorded = read_table(output / "recipe.toml")
+    wanted = tomllib.loads(dump(plan.recipe, plan.plugins.catalogue))
+    if wanted["accumulate"] == "auto":  # the run records the number that it found
+        wanted["accumulate"] = recorded.get("accumulate")
+    one, other = flat(recorded), flat(wanted)
+    for key in sorted({*one, *other}):  # one that is not set is in neither
+        if one.get(key) != other.get(key) and not key.startswith(("output", *free)):
+            raise RunError(
+                f"{output} holds a run of another recipe ({key} differs); write --output and "
+                "another folder"
+            )
 
 
 def make_room(output: Path) -> None:

@@ -26,8 +26,8 @@ def plan(tmp_path_factory, images):
 
 
 def test_the_recipes_own_rate_is_in_the_middle_of_thirteen():
-    rates = grid(0.003)
-    assert (len(rates), rates[6]) == (13, 0.003)
+    rates = grid(0.00304)
+    assert (len(rates), rates[6]) == (13, 0.00304)
     factors = [after / before for before, after in pairwise(rates)]
     assert all(3 <= factor <= 3.4 for factor in factors)
 

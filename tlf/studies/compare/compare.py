@@ -23,7 +23,7 @@ from tlf.studies.accuracy import accuracy_of
 from tlf.studies.compare.candidates import Candidate, candidates
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.presets import PRESETS
-from tlf.studies.compare.runs import check_same_images, make_run
+from tlf.studies.compare.runs import check_same_images, check_same_start, make_run
 from tlf.studies.study_runs import RunSeries
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def _runs(
             run = yield from _once(events, candidate, told)
             own = runs.setdefault(candidate.name, [])
             own.append(run)
+            check_same_start(own)
             check_same_images(own[0], run, "train")
             check_same_images(runs[chosen[0].name][0], run, "eval")
     return runs

@@ -1,19 +1,16 @@
 """The runs of a comparison: one for each recipe and seed. A run that is there is not made again."""
 
-import tomllib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tlf.errors import RunError, StoppedError
 from tlf.events import Notice, Prepared
-from tlf.recipe.files import dump, read_table
-from tlf.recipe.plan import Plan
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.resume import resume
 from tlf.runtime.files import is_run
 from tlf.studies.compare.candidates import Candidate, folder_name
-from tlf.studies.study_runs import RunSeries, make_room, shown
+from tlf.studies.study_runs import RunSeries, check_same_recipe, make_room, shown
 
 
 def make_run(
@@ -39,7 +36,7 @@ def make_run(
     plan = replace(plan, recipe=recipe)
     title = f"{candidate.name}, seed {seed} ({which})"
     if is_run(output):
-        _check_same(output, plan)
+        check_same_recipe(output, plan)
         if not has_ended(output):
             yield from shown(resume(output), plan, title)
     else:
@@ -66,21 +63,18 @@ def check_same_images(first: Path, other: Path, split: str) -> None:
         )
 
 
-def _check_same(output: Path, plan: Plan) -> None:
-    """Check that a run that is there was made by the same recipe.
+def check_same_start(runs: Sequence[Path]) -> None:
+    """Check that the runs of a recipe started from the same weights. Those that depend on the seed
+    are others in each run.
 
     Raises:
-        RunError: it was not.
-        RecipeError: its recipe is damaged.
+        RunError: some are the same, and others are not.
     """
-    recorded = read_table(output / "recipe.toml")
-    wanted = tomllib.loads(dump(plan.recipe, plan.plugins.catalogue))
-    if wanted["accumulate"] == "auto":  # the run records the number that it found
-        wanted["accumulate"] = recorded.get("accumulate")
-    keys = wanted.keys() - {"output"}  # the folder may have been moved
-    different = sorted(key for key in keys if recorded.get(key) != wanted[key])
-    if different:
+    starts = [read_provenance(run).get("backbone_sha256") for run in runs]
+    if 1 < len({*starts}) < len(starts):
+        odd = next(run for run, start in zip(runs, starts, strict=True) if start != starts[0])
         raise RunError(
-            f"{output} holds a run of another recipe ({different[0]} differs); write --output and "
-            "another folder"
+            f"the runs of a recipe must start from the same weights, and those of {odd} differ "
+            f"from those of {runs[0]}; put the old weights back and remove the runs that have "
+            "others, or write --output and another folder"
         )

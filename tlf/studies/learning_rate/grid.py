@@ -69,7 +69,7 @@ def grid(own: float, between: Limits | None = None) -> tuple[float, ...]:
         between: the limits of others; None: six steps of √10 to each side of it.
     """
     if between is None:
-        tried = [short(own * 10 ** (n / 2)) for n in range(-(POINTS // 2), POINTS // 2 + 1)]
+        tried = [short(own * 10 ** (n / 2)) for n in range(-(POINTS // 2), POINTS // 2 + 1) if n]
     else:
         inner = spaced(between, POINTS)[1:-1]
         tried = [between.low, *map(short, inner), between.high]

@@ -45,6 +45,11 @@ class Member:
     """Its provenance.json."""
 
     @property
+    def files(self) -> Path:
+        """The folder of that file: the model stays the same, although the run may go on."""
+        return self.model.parent
+
+    @property
     def start(self) -> Mapping[str, Any]:
         """What provenance.json says of the run as it began."""
         earlier = self.recorded.get("earlier")

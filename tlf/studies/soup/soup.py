@@ -153,7 +153,7 @@ def _ranked(members: Sequence[Member], source: Source, how: How, say: Say) -> li
     """
     found: list[_Ranked] = []
     for member in members:
-        one = _Ranked(member, evaluated_on(member.run, source, how))
+        one = _Ranked(member, evaluated_on(member.files, source, how))
         found.append(one)
         _check_same_images(found[0].evaluated.predicted, one.evaluated.predicted)
         say(f"{printable(str(member.run))} alone: {_percent(one.right, one)}")
@@ -161,7 +161,7 @@ def _ranked(members: Sequence[Member], source: Source, how: How, say: Say) -> li
 
 
 def _pot(best: _Ranked, source: Source, watch: Watch) -> _Pot:
-    classifier = load_classifier(best.member.run)
+    classifier = load_classifier(best.member.files)
     images = align(source.found, source.title, classifier.labels)
     return _Pot(classifier, images, watch, best.evaluated.predicted)
 

@@ -43,6 +43,7 @@ class Journal:
         A process that is killed here keeps the others waiting for half a minute.
         """
         with _locked(self.folder / "study"):
+            _mend(self.folder / JOURNAL)
             yield
 
     def trials(self) -> "list[FrozenTrial]":
@@ -158,6 +159,8 @@ def _mend(path: Path) -> None:
         if not path.exists():
             return
         with path.open("rb+") as file:
-            content = file.read()
-            if (whole := content.rfind(b"\n") + 1) < len(content):
-                file.truncate(whole)
+            file.seek(max(0, path.stat().st_size - 1))
+            if file.read(1) in (b"", b"\n"):
+                return
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)

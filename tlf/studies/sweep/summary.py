@@ -81,7 +81,7 @@ def counted(swept: Swept) -> str:
     parts = [f"{states.count(state)} {text}" for state, text in ENDS.items() if state in states]
     keys = ", ".join(printable(one.key) for one in swept.varied)
     count = f"{len(states)} trials on {swept.images:,} eval images"
-    return f"swept     {keys}: {count}, {', '.join(parts)}"
+    return f"swept     {keys}: {', '.join([count, *parts])}"
 
 
 def _table(swept: Swept) -> Iterator[str]:

@@ -100,6 +100,8 @@ def sweep(
     require("optuna", extra="studies")
     if trials < 1:
         raise RunError(f"trials must be 1 or more, got {trials}; write a number such as {TRIALS}")
+    if timeout is not None and not timeout > 0:
+        raise RunError(f"timeout must be above 0 seconds, got {timeout:g}; write 3600, for example")
     if processes() > 1:
         raise RunError(
             f"a sweep must be started without a launcher, got {processes()} processes; start the "

@@ -20,14 +20,16 @@ from tlf.errors import (
 )
 from tlf.events import Notice, Prepared
 from tlf.inference.metadata import read_metadata
+from tlf.recipe.paths import path_keys
 from tlf.recipe.plan import Plan, plan_of
 from tlf.results import EVAL, EpochResult, RunResult, rank
+from tlf.runs.changes import FREE
 from tlf.runs.folder import RunStarted, has_ended
 from tlf.runs.history import METRICS, read_history
 from tlf.runs.record import RunEvent
 from tlf.runs.resume import resume
 from tlf.runtime.files import is_run
-from tlf.studies.study_runs import RunSeries, make_room, shown
+from tlf.studies.study_runs import RunSeries, check_same_recipe, make_room, shown
 from tlf.studies.sweep.swept import COMPLETE, FAILED, PRUNED, BestEpoch
 from tlf.training.checkpoint.state_file import discard
 from tlf.training.job import Job
@@ -81,6 +83,7 @@ def make_trial(
 def _events(plan: Plan, output: Path, series: RunSeries) -> Iterator[RunEvent | Notice]:
     """The events of the run, from where it stands."""
     if is_run(output):
+        check_same_recipe(output, plan, (*FREE, *path_keys(plan.recipe)))
         if has_ended(output):
             return
         try:
