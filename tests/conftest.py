@@ -32,6 +32,13 @@ def pytest_configure() -> None:
         os.sched_setaffinity(0, {sorted(CORES)[int(worker) % len(CORES)]})
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: a worker that began one at the end would let the other wait.
+    Doctests, whose files take less than a second, come last anyway.
+    """
+    items.sort(key=lambda item: not {"end_to_end", "test_architecture.py"} & {*item.path.parts})
+
+
 def pytest_collection_finish() -> None:
     """Let the collection of garbage pass over all tests and all that they have imported: each
     segment of a run collects, which would take as long as the segment.

@@ -8,6 +8,7 @@ import torch
 from tlf.builtin.augmentations import CropFlip
 from tlf.data.loader import CHUNK, Loaders
 from tlf.data.loading import Images
+from tlf.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,22 @@ def test_no_worker_outlives_the_loaders():
         assert worker.pid % 256 == int(part.inputs[0, 1, 0, 0])
     worker.join(timeout=60)
     assert not worker.is_alive()
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Images of which none can be read."""
+
+    def __call__(self, index: int) -> torch.Tensor:
+        raise DataError("the file changed")
+
+
+def test_no_worker_outlives_the_loaders_where_an_error_is_kept():
+    before = multiprocessing.active_children()
+    with pytest.raises(DataError) as error, Loaders(1, pin=False) as loaders:
+        [*loaders.batches(Images(Changed(), torch.arange(4), 1, ()), keys(4))]
+    assert error.value.__traceback__, "it holds the frames in which the images were loaded"
+    assert multiprocessing.active_children() == before
 
 
 def test_an_iteration_that_is_left_does_not_disturb_the_next():

@@ -1,14 +1,10 @@
 """The same recipe is the same experiment on one, two and three processes where BatchNorm trains."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from places import ROOT
+from forks import run_together
 from run_files import metrics
 from small import write_recipe
 
@@ -35,14 +31,9 @@ augment = "mixup"
 def train(folder, processes, images, text):
     """Run a recipe; what it prints."""
     path = write_recipe(folder / f"{processes}.toml", images, text, f"run{processes}")
-    words = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--standalone"]
-    done = subprocess.run(
-        [sys.executable, *words, "-m", "tlf", str(path)], cwd=ROOT, capture_output=True,
-        text=True, timeout=300, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr
-    return " ".join(done.stdout.split())
+    printed = run_together(processes, ["tlf", path], folder)
+    assert not any("Warning" in errors for _, errors in printed)
+    return " ".join(" ".join(out for out, _ in printed).split())
 
 
 @pytest.mark.parametrize(

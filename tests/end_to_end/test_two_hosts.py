@@ -13,6 +13,7 @@ import time
 import psutil
 import pytest
 
+from forks import Fork, address
 from places import ROOT
 from run_files import different_tensors, figures
 from small import write_recipe
@@ -45,35 +46,39 @@ def hosts(tmp_path, drawn):
     return folders
 
 
-def start(hosts, *words, second=(), environments=({}, {})):
+def environments_of(hosts, sites):
+    """What a launcher sets on each host, and its cache and path of modules."""
+    shared = address() | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    return [
+        shared | {"RANK": str(rank), "TLF_CACHE": str(host / "cache"), "PYTHONPATH": site}
+        for rank, (host, site) in enumerate(zip(hosts, sites, strict=True))
+    ]
+
+
+def start(hosts, *words, second=(), sites=(str(ROOT),) * 2):
     """Begin a process on each host.
 
     Parameters:
         words: what both are called with.
         second: more words for the second.
-        environments: what each has in its environment.
+        sites: where each finds modules.
     """
-    with socket.create_server(("localhost", 0)) as server:
-        port = server.getsockname()[1]
-    shared = {
-        "MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
-        "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "LOCAL_RANK": "0", "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
-    both = []
-    for rank, host in enumerate(hosts):
-        own = {"RANK": str(rank), "TLF_CACHE": str(host / "cache"), **environments[rank]}
-        command = [sys.executable, "-m", "tlf", *map(str, words), *(second if rank else ())]
-        both.append(
-            subprocess.Popen(
-                command,
-                cwd=host,
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=os.environ | shared | own,
-            )
+    environments = environments_of(hosts, sites)
+    return [
+        Fork(["tlf", *words, *(second if rank else ())], host, environment, host / "printed")
+        for rank, (host, environment) in enumerate(zip(hosts, environments, strict=True))
+    ]
+
+
+def start_anew(hosts, *words, sites=(str(ROOT),) * 2):
+    """Begin a process on each host, as an interpreter that has imported nothing yet."""
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "tlf", *map(str, words)], cwd=host, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environment,
         )
-    return both
+        for host, environment in zip(hosts, environments_of(hosts, sites), strict=True)
+    ]  # fmt: skip
 
 
 def end(both):
@@ -86,9 +91,9 @@ def end(both):
     return [process.returncode for process in both], errors
 
 
-def refusal(hosts, *words, **more):
+def refusal(hosts, *words, begin=start, **more):
     """The line that both hosts print; neither of them has begun a run."""
-    codes, errors = end(start(hosts, *words, **more))
+    codes, errors = end(begin(hosts, *words, **more))
     assert codes == [2, 2], errors
     assert errors[0] == errors[1]
     assert errors[0].count("\n") == 1
@@ -106,13 +111,14 @@ def test_other_code_of_tlf_is_refused(hosts, tmp_path):
     copied = tmp_path / "copied" / "tlf"
     shutil.copytree(ROOT / "tlf", copied, ignore=shutil.ignore_patterns("*.safetensors"))
     (copied / "model.py").write_text((copied / "model.py").read_text() + "# another line\n")
-    line = refusal(hosts, "recipe.toml", environments=({}, {"PYTHONPATH": str(copied.parent)}))
+    sites = str(ROOT), str(copied.parent)
+    line = refusal(hosts, "recipe.toml", begin=start_anew, sites=sites)
     assert line.startswith(f"error: the code of tlf {SAME} another in process 1")
 
 
 @pytest.mark.parametrize("what", [pytest.param("version", marks=pytest.mark.slow), "code"])
 def test_another_plugin_is_refused(hosts, tmp_path, what):
-    environments = []
+    sites = []
     for host, text, version in zip("ab", ("0", "1"), ("1.2", "1.3"), strict=True):
         site, version = tmp_path / f"site-{host}", version if what == "version" else "1.2"
         info = site / f"tlf_gem-{version}.dist-info"
@@ -122,8 +128,8 @@ def test_another_plugin_is_refused(hosts, tmp_path, what):
         )
         (info / "entry_points.txt").write_text("[tlf]\ngem = gem_plugin\n")
         (site / "gem_plugin.py").write_text(PLUGIN.format(text if what == "code" else ""))
-        environments.append({"PYTHONPATH": f"{ROOT}:{site}"})
-    line = refusal(hosts, "recipe.toml", 'plugins=["gem"]', environments=environments)
+        sites.append(f"{ROOT}:{site}")
+    line = refusal(hosts, "recipe.toml", 'plugins=["gem"]', sites=sites)
     expected = {
         "version": f"error: the plugin 'gem' {SAME} tlf-gem 1.2 in process 0",
         "code": f"error: the code of the plugin 'gem' {SAME} another in process 1",

@@ -1,14 +1,12 @@
 """The meeting of two processes, or of one that waits for another in vain."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from forks import Fork
 from tlf.errors import RunError
 from tlf.runtime import meeting
 
@@ -55,16 +53,18 @@ def test_a_process_that_ends_before_all_have_met_is_not_waited_for(launched, mon
         pytest.fail("met nobody")
 
 
-def test_those_who_have_met_wait_longer(launched, monkeypatch):
+def test_those_who_have_met_wait_longer(launched, monkeypatch, tmp_path):
     launched(0)
     monkeypatch.setattr(meeting, "PATIENCE", 60)
-    other = subprocess.Popen([sys.executable, "-c", COMES], env=os.environ | {"RANK": "1"})
+    (tmp_path / "comes.py").write_text(COMES)
+    other = Fork([tmp_path / "comes.py"], tmp_path, {"RANK": "1"}, tmp_path / "printed")
     with meeting.meeting(over_gloo=False) as group:
         store = group["store"]
         assert store.timeout.total_seconds() == 60
     assert store.timeout.total_seconds() == 1800
     assert (group["rank"], group["world_size"], "timeout" in group) == (0, 2, False)
-    assert other.wait(timeout=60) == 0
+    printed = other.communicate(timeout=60)
+    assert other.returncode == 0, printed
 
 
 @pytest.mark.parametrize("name", ["RANK", "MASTER_PORT"])

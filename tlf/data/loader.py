@@ -60,15 +60,24 @@ class Loader:
         with any_number_of_workers():
             loaded = iter(self._loader)
         parts: list[Batch] = []
-        for part in loaded:
-            if isinstance(part, TlfError):
-                raise part
-            parts.append(part)
-            # Keys are taken ahead of the images: the count of this batch is known.
-            if len(parts) == counts[0]:
-                yield parts
-                parts = []
-                del counts[0]
+        try:
+            for part in loaded:
+                if isinstance(part, TlfError):
+                    raise part
+                parts.append(part)
+                # Keys are taken ahead of the images: the count of this batch is known.
+                if len(parts) == counts[0]:
+                    yield parts
+                    parts = []
+                    del counts[0]
+        finally:
+            del loaded  # an error's traceback holds this frame
+
+    def end(self) -> None:
+        """End the workers now. Where an error's traceback holds this loader, they would wait for
+        the collection of garbage, which waits 5 seconds for each of them.
+        """
+        del self._loader
 
     def _parts(self, keys: Iterable[Sequence[Key]], counts: list[int]) -> Iterator[Sequence[Key]]:
         for batch in keys:
@@ -102,6 +111,8 @@ class Loaders:
 
     def __exit__(self, *_: object) -> None:
         """End all workers: a program may keep the job after the run."""
+        for _, loader in self._current.values():
+            loader.end()
         self._current.clear()
 
     def batches(self, images: Images, keys: Iterable[Sequence[Key]]) -> Iterator[list[Batch]]:

@@ -1,5 +1,6 @@
 """Every image is visited once, and errors come out; two processes: ``test_inspect.py``."""
 
+import multiprocessing
 import os
 
 import pytest
@@ -38,5 +39,9 @@ def test_an_error_is_the_functions_own(kind, cores):
         if index == 7:
             raise kind("the file changed")
 
-    with pytest.raises(kind, match=r"\Athe file changed\Z"):
+    before = multiprocessing.active_children()
+    with pytest.raises(kind, match=r"\Athe file changed\Z") as error:
         results(10, broken)
+    # Collected as garbage with the error, each process would be waited for 5 seconds.
+    assert error.value.__traceback__
+    assert multiprocessing.active_children() == before

@@ -2,13 +2,12 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
 from PIL import Image, ImageFile, features
 
+from forks import run_together
 from generators import exhausted
 from image_files import TURNING, encoded, noise, rotated
 from tlf.components import Split
@@ -259,6 +258,7 @@ except StopIteration as end:
     print("used", *[type(images).__name__ for images in pixels], file=output)
 except DataError as error:
     print("refused", error, file=output)
+output.close()
 accelerator.end_training()
 """
 
@@ -269,23 +269,8 @@ def in_two(root, tmp_path):
     (tmp_path / "inspecting.py").write_text(BREAKING)
 
     def both(broken, used=("train", "eval")):
-        start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        words = [
-            "--nproc_per_node",
-            "2",
-            tmp_path / "inspecting.py",
-            broken,
-            root,
-            tmp_path / "cache",
-            *used,
-        ]
-        launcher = subprocess.Popen([*start, *map(str, words)], stderr=subprocess.PIPE, text=True)
-        try:
-            error = launcher.communicate(timeout=100)[1]
-        finally:
-            launcher.terminate()  # it ends the processes that wait for each other
-            launcher.communicate()
-        assert launcher.returncode == 0, error
+        words = [tmp_path / "inspecting.py", broken, root, tmp_path / "cache", *used]
+        run_together(2, words, tmp_path)
         first, second = (tmp_path / f"inspecting.py.{rank}" for rank in (0, 1))
         assert first.read_text() == second.read_text()
         return first.read_text().splitlines()

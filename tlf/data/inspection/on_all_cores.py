@@ -76,10 +76,13 @@ def _by_processes(
             worker_init_fn=begin_worker,
         )  # fmt: skip
         parts = iter(loader)
-    for part in parts:
-        if isinstance(part, Exception):
-            raise part
-        yield part
+    try:
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+    finally:
+        del parts  # its processes end now, though an error's traceback holds this frame
 
 
 @dataclass(frozen=True)
