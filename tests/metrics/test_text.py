@@ -69,8 +69,10 @@ def test_a_comparison_names_both_models_and_the_verdict():
     good, bad = predicted(labels, np.eye(4)[labels]), predicted(labels, np.eye(4)[labels * 0])
     shown = [*comparison_lines(compare(good, bad), "runs/a", "runs/" + "b" * 200)]
     assert shown[1].startswith("top-1                -75.00%   -8")
-    assert shown[3].split() == ["right", "only", "by", "75", "runs/a"]
-    assert "the first is better (McNemar's p = 5.3e-23)" in shown[-1]
+    assert shown[0].startswith("second − first ")
+    assert shown[3].split(maxsplit=4)[3:] == ["75", "the first, runs/a"]
+    assert "   the second, runs/bb" in shown[4]
+    assert "runs/a is better (McNemar's p = 5.3e-23)" in shown[-1]
     assert max(map(cell_len, shown)) <= 80
     *_, verdict = comparison_lines(compare(good, good), "a", "b")
     assert verdict.split(maxsplit=1)[1] == "not distinguishable (McNemar's p = 1)"

@@ -11,6 +11,7 @@ from tlf.runtime.files import (
     absolute,
     cache_folder,
     check_creatable,
+    from_here,
     is_run,
     remove_parts,
     with_absolute,
@@ -32,6 +33,8 @@ def test_a_path_becomes_absolute_and_stays_the_same_place(tmp_path, monkeypatch)
     assert absolute("~/z") == Path("/home/somebody/z")
     assert with_absolute("y") == f"y ({tmp_path}/a/y)"
     assert with_absolute(tmp_path) == str(tmp_path)
+    assert from_here(tmp_path / "a" / "b") == Path("b")
+    assert from_here(tmp_path) == tmp_path
 
 
 def test_a_path_that_cannot_be_made_absolute(tmp_path, monkeypatch):

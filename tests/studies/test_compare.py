@@ -13,7 +13,7 @@ import tlf
 from places import ROOT
 from small import write_recipe
 from tlf.errors import DataError, RecipeError, RunError, StoppedError
-from tlf.events import Prepared
+from tlf.events import Notice, Prepared
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import over_seeds
 from tlf.runs.owner import owned
@@ -54,6 +54,7 @@ def test_figures_are_those_of_the_runs(compared):
     assert best.behind is None
     assert other.behind == over_seeds(right[best.name], right[other.name])
     assert "no verdict from 3 seeds; it takes at least 5" in str(found)
+    assert compared[0] == Notice("3 seeds give figures and no verdict, which takes 5")  # at once
 
 
 def test_progress_names_the_run_and_how_many_there_are(compared):

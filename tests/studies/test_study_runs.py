@@ -8,7 +8,7 @@ from tlf.events import Notice, Prepared, Updated
 from tlf.recipe.plan import plan_of
 from tlf.runs.folder import RunStarted
 from tlf.studies import study_runs
-from tlf.studies.study_runs import RunSeries, make_room, shown
+from tlf.studies.study_runs import RunSeries, each_note_once, make_room, shown
 
 
 @pytest.fixture
@@ -56,3 +56,19 @@ def test_progress_counts_the_train_images_of_all_epochs(plan):
     evaluated = Updated("head", None, evaluating=True, done=5, images=11)
     told = [*shown(iter([half, evaluated, Notice("a")]), plan, "run 1")]
     assert told == [Prepared("run 1", 10, epochs * 20), Notice("a")]
+
+
+def test_a_note_names_its_run_and_is_told_once():
+    def made(*texts):
+        yield from map(Notice, texts)
+        return len(texts)
+
+    def told_by(name, *texts):
+        result = yield from each_note_once(made(*texts), name, told)
+        assert result == len(texts)
+
+    told = set()
+    assert [*told_by("trial 0", "class 'a' is small", "loss 0.9")] == [
+        Notice("trial 0: class 'a' is small"), Notice("trial 0: loss 0.9"),
+    ]  # fmt: skip
+    assert [*told_by("trial 1", "class 'a' is small", "loss 0.8")] == [Notice("trial 1: loss 0.8")]

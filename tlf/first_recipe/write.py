@@ -109,7 +109,7 @@ def _asked_for(backbone: str) -> Weights:
     """The backbone that a person asks for."""
     table = backbone_table(backbone, "--backbone")
     pairs = table if isinstance(table, Mapping) else {"kind": table}
-    return Weights(tuple(pairs.items()), "of the backbone that was asked for")
+    return Weights(tuple(pairs.items()), "as asked for")
 
 
 def _explained(choices: Choices, path: Path) -> tuple[Choices, Explanation]:

@@ -69,17 +69,20 @@ def comparison_lines(comparison: "Comparison", first: str, second: str) -> Itera
         yield f"{title:17} {_shown(difference.value, True, '+'):>10}   " + _interval(
             difference, True, "+"
         )
-    for name, images in ((first, comparison.only_first), (second, comparison.only_second)):
-        yield f"{'right only by':17} {len(images):>10,}   {shortened(printable(name), 45)}"
-    yield f"{'verdict':17} {verdict(comparison)}"
+    for which, name, images in (
+        ("first", first, comparison.only_first), ("second", second, comparison.only_second),
+    ):  # fmt: skip
+        shown = shortened(printable(name), 35)
+        yield f"{'right only by':17} {len(images):>10,}   the {which}, {shown}"
+    yield f"{'verdict':17} {verdict(comparison, first, second)}"
 
 
-def verdict(comparison: "Comparison") -> str:
+def verdict(comparison: "Comparison", first: str, second: str) -> str:
     """Whether the models can be told apart, by McNemar's exact test of top-1."""
     test = f"McNemar's p = {comparison.p_value:.2g}"
     if comparison.distinguishable:
-        first = len(comparison.only_first) > len(comparison.only_second)
-        return f"the {'first' if first else 'second'} is better ({test})"
+        better = first if len(comparison.only_first) > len(comparison.only_second) else second
+        return f"{shortened(printable(better), 35)} is better ({test})"
     if comparison.images_needed is None:
         return f"not distinguishable ({test})"
     needed = float(f"{comparison.images_needed:.2g}")

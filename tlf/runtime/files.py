@@ -79,6 +79,12 @@ def with_absolute(path: str | os.PathLike[str]) -> str:
     return given if whole == given else f"{given} ({whole})"
 
 
+def from_here(path: Path) -> Path:
+    """A path as a person may write it: relative where it lies in the working directory."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def cache_path(name: str) -> Path:
     """The path of ``name`` in tlf's cache: ``$TLF_CACHE``, or ``tlf`` in the user's cache folder.
     Nothing is made.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tlf.metrics.figures import Figure
 from tlf.metrics.resampling import LEVEL
-from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, number
+from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, number, percent_tick
 from tlf.runtime.text import printable
 from tlf.tasks import DEFAULT, TASKS
 
@@ -117,6 +117,6 @@ def _draw(drawing: "Drawing", rows: Sequence[Row]) -> None:
         axes.plot([value], [place], marker="o", color=FIRST)
     axes.set_yticks(places, [short(row.name) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.xaxis.set_major_formatter(percent_tick)
     seeds = "\nstrokes: each seed" if any(row.each for row in rows) else ""
     axes.set_xlabel(f"{METRIC.title}, with 95 % intervals{seeds}")

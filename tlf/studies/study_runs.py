@@ -2,10 +2,11 @@
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
+from typing import TypeVar
 
 from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Updated
@@ -19,6 +20,8 @@ from tlf.runs.record import RunEvent
 from tlf.runs.run import run
 from tlf.training.job import Job
 
+Made = TypeVar("Made")
+"""What making a run returns."""
 _FIRST = {LOCK, "provenance.json"}
 """What a run writes before its recipe."""
 
@@ -30,6 +33,8 @@ class RunSeries:
     jobs: dict[str, Job] = field(default_factory=dict)
     """Backbone → the job of the last run with it, the latest last. One job for each backbone: a job
     holds its model."""
+    told: set[str] = field(default_factory=set)
+    """Notes that were told."""
 
     def run(self, plan: Plan) -> Iterator[RunEvent]:
         """Make the next run."""
@@ -94,3 +99,31 @@ def shown(events: Iterator[RunEvent], plan: Plan, title: str) -> Iterator[Prepar
             done += 1
         elif isinstance(event, Notice):
             yield event
+
+
+def each_note_once(
+    events: Generator[Prepared | Notice, None, Made],
+    name: str,
+    told: set[str],
+    kind: Callable[[str], str] = str,
+) -> Generator[Prepared | Notice, None, Made]:
+    """The same events; notes begin with a name, and those that were told before are left out.
+
+    Parameters:
+        events: of making a run.
+        name: of the recipe or the trial.
+        told: kinds of the notes so far; more are added.
+        kind: of a note: of several of one kind, only the first is told.
+    """
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            made: Made = end.value
+            return made
+        if isinstance(event, Notice):
+            if (found := kind(event.text)) in told:
+                continue
+            told.add(found)
+            event = Notice(f"{name}: {event.text}")
+        yield event

@@ -38,6 +38,8 @@ def test_faults_are_shown_and_the_fixes_end_them(broken, main, tmp_path, monkeyp
     assert "again.jpg" not in out
     assert "fixes.csv leaves out 2 images (train 2)" in out
     assert "page      checks/shapes-2/check.html\n" in out
+    both = '["checks/shapes/fixes.csv", "checks/shapes-2/fixes.csv"]'
+    assert out.endswith(f"use them  tlf RECIPE 'data.fixes={both}'\n")  # the older one first
     assert {path: path.read_bytes() for path in broken.rglob("*.jpg")} == before
 
 

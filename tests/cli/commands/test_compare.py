@@ -1,6 +1,7 @@
 """``tlf compare``: what it prints."""
 
 from small import write_recipe
+from tlf.cli.commands import compare as module
 from tlf.metrics.figures import Figure
 from tlf.metrics.paired import Difference
 from tlf.studies.compare.compared import Compared, ComparedRecipe
@@ -16,6 +17,22 @@ def test_a_mistake_ends_with_a_message(tmp_path, images, main):
     )
 
 
+def test_it_ends_with_the_recipe_and_a_run_of_the_best(tmp_path, main, monkeypatch):
+    even = Figure(0.9, 0.8, 1.0)
+    recipes = (ComparedRecipe("head first", even, (0.9,), 1.0),)
+    folder = tmp_path / "my runs"
+    found = Compared(recipes, 10, (3, 4), 0.95, "CPU", folder)
+    monkeypatch.setattr(module.tlf, "compare", lambda *_, **__: iter([found]))
+    monkeypatch.setattr(module.tlf, "write_comparison", lambda one: one.folder / "compare.html")
+    status, out, _ = main("compare", "a.toml", "--preset", "strategies")
+    assert status == 0
+    run = folder / "runs" / "head-first-seed-3"
+    assert out.endswith(
+        f"recipe    {run}/recipe.toml: that of head first, the first in the table\n"
+        f"next      tlf report '{run}'\n"
+    )
+
+
 def test_the_table(tmp_path):
     difference = Difference(-0.1, -0.15, -0.05, images=153, draws=10)
     recipes = (
@@ -26,5 +43,5 @@ def test_the_table(tmp_path):
     assert text.splitlines()[:2] == [
         "question  which?", "compared  2 recipes, 10 seeds each, on 153 eval images",
     ]  # fmt: skip
-    assert "  95.0%    90.0%–98.0%     94.0–96.0%         61.2   thaw" in text
+    assert "  95.0%    90.0%–98.0%     94.0–96.0%            61.2   thaw" in text
     assert "  probe: thaw is better by 10.0 points [5.0, 15.0]" in text

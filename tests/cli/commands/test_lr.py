@@ -2,18 +2,21 @@
 
 import json
 import tomllib
+from dataclasses import replace
 
 import pytest
 
-from new_heads import HEAD
+from new_heads import HEAD as NEW_HEAD
+from rates_found import FLAT, HEAD, TEST
 from small import write_recipe
 from tlf.cli.commands import lr as module
+from tlf.studies.learning_rate.found import LearningRates
 
 
 @pytest.fixture
 def recipe(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return write_recipe(tmp_path / "mine.toml", images, HEAD)
+    return write_recipe(tmp_path / "mine.toml", images, NEW_HEAD)
 
 
 def test_a_table_a_page_and_the_figures(main, recipe, tmp_path):
@@ -24,6 +27,16 @@ def test_a_table_a_page_and_the_figures(main, recipe, tmp_path):
     (head,) = json.loads((tmp_path / "learning-rates/mine/lr.json").read_text())["phases"]
     line = out.partition("write in the phase head:\n\n")[2].splitlines()[0]
     assert tomllib.loads(line.strip()) == {"lr": head["suggestion"]}
+    command = f"tlf {recipe} batch_size=4 phases.head.lr={head['suggestion']:g}"
+    assert out.endswith(f"\nnext      {command}\n")
+
+
+def test_the_next_command_quotes_what_a_shell_would_read():
+    test = replace(TEST, phase="all but norms")
+    assert [*module._suggested(LearningRates("a.toml", (HEAD, test, FLAT), "cpu"))] == [
+        'phases."<head>".lr=0.01',
+        'phases."all but norms".lr={ head = 0.00032, layer4 = 3.2e-05 }',
+    ]
 
 
 @pytest.mark.parametrize(

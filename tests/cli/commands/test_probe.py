@@ -20,9 +20,15 @@ def test_a_table_a_page_and_the_figures(images, main, tmp_path, monkeypatch):
     assert "note: torchvision/resnet19 was not probed: " in out
     assert "   timm/test_resnet@none\n" in out
     assert f"page      probes/{images.name}/probe.html" in out
-    table = tomllib.loads(out.partition(f"to use {TINY}, write in a recipe:\n")[2])["backbone"]
+    lines = out.partition(f"to use {TINY}, write in a recipe:\n")[2].partition("\nor let tlf")[0]
+    table = tomllib.loads(lines)["backbone"]
+    command = f"tlf init {images} --backbone {TINY} --output NEW.toml"
+    assert out.endswith(f"\nor let tlf write one: {command}\n")
     found = json.loads((tmp_path / "probes" / images.name / "probe.json").read_text())
-    assert [(one["name"], one["backbone"]) for one in found["backbones"]] == [(TINY, table)]
+    (one,) = found["backbones"]
+    assert one["name"] == TINY
+    assert table == {"kind": "timm", "model": "test_resnet", "weights": "none"}  # no defaults
+    assert table.items() <= one["backbone"].items()
 
 
 @pytest.mark.parametrize(

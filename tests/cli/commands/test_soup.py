@@ -38,4 +38,4 @@ def test_the_table():
     assert "  92.0%    89.0%–95.0%       94.0%   runs/a" in lines
     assert "  50.0%    40.0%–60.0%       90.0%   runs/c, left out" in lines
     assert "  94.0%    91.0%–97.0%               the soup" in lines
-    assert "right only by              1   the soup" in lines
+    assert "right only by              1   the second, the soup" in lines

@@ -24,14 +24,9 @@ def test_trials_a_table_and_files(one_phase, main, tmp_path):
     assert "\ntrial 1: " in out
     assert "; 2 of 2 done\n" in out
     (confirm,) = [line for line in out.splitlines() if line.startswith("confirm ")]
-    assert (
-        f"how much? tlf compare {one_phase} {tmp_path}/sweep/best.toml --seeds 10 seed=3" in confirm
-    )
-    folder = tmp_path / "sweep"
-    assert out.endswith(
-        f"page      {folder}/sweep.html, with the figures in sweep.json beside it\n"
-    )
-    assert len(json.loads((folder / "sweep.json").read_text())["trials"]) == 2
+    assert f"how much? tlf compare {one_phase} sweep/best.toml --seeds 10 seed=3" in confirm
+    assert out.endswith("page      sweep/sweep.html, with the figures in sweep.json beside it\n")
+    assert len(json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]) == 2
     status, out, err = main(*command, "--trials", 2)
     assert (status, "\ntrial " in out) == (0, False)
 

@@ -15,6 +15,6 @@ def test_the_folder_holds_a_page_and_the_figures(tmp_path):
     assert "<head>:" not in page
     assert "0.1 is better by 26.4 points [19.6, 33.3]" in page
     assert "lr = { head = 0.00032, layer4 = 3.2e-05 }" in page
-    assert "the curve is flat" in page
+    assert "The curve is flat" in page
     assert "class &#39;flies&#39; is small" in page
     assert write_learning_rates(FOUND, tmp_path / "found").name == "found-2"

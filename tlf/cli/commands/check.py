@@ -1,6 +1,6 @@
 """``tlf check RECIPE|FOLDER``."""
 
-import os
+import json
 from pathlib import Path
 
 import click
@@ -42,14 +42,26 @@ def command(data: Path, overrides: tuple[str, ...], output: Path | None) -> None
     with stopped_cleanly():
         checked = tlf.show(tlf.check(plan))
         if checked is not None:
-            _say_files(tlf.write_check(checked, output))
+            recipe = "RECIPE" if data.is_dir() else in_shell(data)
+            _say_files(tlf.write_check(checked, output), recipe, plan.recipe.data.fixes or ())
 
 
-def _say_files(folder: Path) -> None:
-    """Say what was written, and what to do with it."""
-    shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+def _say_files(folder: Path, recipe: str, before: str | tuple[str, ...]) -> None:
+    """Say what was written, and what to do with it.
+
+    Parameters:
+        folder: what was written.
+        recipe: as it is written in a command.
+        before: fixes that the images had already. The new ones do not repeat them.
+    """
+    from tlf.runtime.files import from_here
+
+    shown = from_here(folder)
+    older = map(Path, [before] if isinstance(before, str) else before)
+    files = [*map(str, map(from_here, older)), str(shown / "fixes.csv")]
+    value = json.dumps(files, ensure_ascii=False) if len(files) > 1 else files[0]
     echo(
         f"\npage      {shown / 'check.html'}\n"
         f"fixes     {shown / 'fixes.csv'}: open the page, tick, download; or edit this file\n"
-        f"use them  tlf RECIPE data.fixes={in_shell(shown / 'fixes.csv')}"
+        f"use them  tlf {recipe} {in_shell(f'data.fixes={value}')}"
     )

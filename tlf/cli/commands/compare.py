@@ -8,7 +8,7 @@ import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError
+from tlf.errors import StoppedError, in_shell
 
 EXAMPLES = """\b
 Examples:
@@ -50,5 +50,12 @@ def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Pa
     except StoppedError as error:
         raise StoppedError(output, error.by, again) from error
     if compared is not None:
-        page = tlf.write_comparison(compared)
+        from tlf.runtime.files import from_here
+        from tlf.studies.compare.candidates import run_folder
+
+        page = from_here(tlf.write_comparison(compared))
         echo(f"\npage      {page}, with the figures in compare.json beside it")
+        best = compared.recipes[0].name
+        run = run_folder(page.parent, best, compared.seeds[0])
+        echo(f"recipe    {run / 'recipe.toml'}: that of {best}, the first in the table")
+        echo(f"next      tlf report {in_shell(run)}")

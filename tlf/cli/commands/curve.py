@@ -1,6 +1,5 @@
 """``tlf curve RECIPE|FOLDER --sizes N…``."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def command(data: Path, more: tuple[str, ...], sizes: tuple[str, ...], output: P
     # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
-    from tlf.runtime.files import check_creatable
+    from tlf.runtime.files import check_creatable, from_here
     from tlf.studies.folders import default_folder
     from tlf.studies.learning_curve.draws import check_sizes
 
@@ -61,8 +60,7 @@ def command(data: Path, more: tuple[str, ...], sizes: tuple[str, ...], output: P
         advice = "features that are computed are stored: write the same command to go on"
         raise StoppedError(output, "Ctrl-C", advice) from None
     if found is not None:
-        folder = tlf.write_curve(found, output)
-        shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+        shown = from_here(tlf.write_curve(found, output))
         echo(f"\npage      {shown / 'curve.html'}, with the figures in curve.json beside it")
 
 

@@ -41,7 +41,9 @@ def command(folder: Path, output: Path | None, strategy: str | None, backbone: s
         f"recipe    {written.path}: read its comments, and change it\n"
         f"next      tlf {path}\n"
         f"          tlf explain {path}    shows what trains\n"
-        f"          tlf check {path}      looks for faults in the images"
+        f"          tlf check {path}      looks for faults in the images\n"
+        f"          tlf lr {path}         tells which learning rate suits it\n"
+        f"          tlf probe {path}      tells backbones apart: --backbones NAME..."
     )
     if choices.weights.warning:
         complain(f"warning: {choices.weights.warning}")

@@ -1,7 +1,8 @@
 """``tlf lr RECIPE``."""
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,7 +10,10 @@ import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError
+from tlf.errors import StoppedError, in_shell
+
+if TYPE_CHECKING:
+    from tlf.studies.learning_rate.found import LearningRates
 
 EXAMPLES = """\b
 Examples:
@@ -52,7 +56,7 @@ def command(
     """
     # Before what trains is imported, which takes seconds: a mistake is reported at once.
     from tlf.recipe.plan import plan_of, with_splits
-    from tlf.runtime.files import check_creatable
+    from tlf.runtime.files import check_creatable, from_here
     from tlf.studies.folders import default_folder
     from tlf.studies.learning_rate.grid import chosen_phases, limits
 
@@ -69,6 +73,19 @@ def command(
         advice = "what is computed is stored: write the same command to go on"
         raise StoppedError(output, "Ctrl-C", advice) from None
     if found is not None:
-        folder = tlf.write_learning_rates(found, output)
-        shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+        shown = from_here(tlf.write_learning_rates(found, output))
         echo(f"\npage      {shown / 'lr.html'}, with the figures in lr.json beside it")
+        if suggested := _suggested(found):
+            command = ["tlf", str(recipe), *overrides, *suggested]
+            echo(f"next      {' '.join(map(in_shell, command))}")
+
+
+def _suggested(found: "LearningRates") -> Sequence[str]:
+    """The overrides of a recipe that train at the rates that are suggested."""
+    from tlf.studies.learning_rate.grid import toml_key
+
+    return [
+        f"phases.{toml_key(phase.phase)}.{key}={value}"
+        for phase in found.phases
+        for key, _, value in (line.partition(" = ") for line in phase.lines)
+    ]

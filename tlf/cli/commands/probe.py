@@ -1,6 +1,5 @@
 """``tlf probe RECIPE|FOLDER --backbones NAME…``."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError
+from tlf.errors import StoppedError, in_shell
 from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def command(
     # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
-    from tlf.runtime.files import check_creatable
+    from tlf.runtime.files import check_creatable, from_here
     from tlf.studies.backbones import plans_of
     from tlf.studies.folders import default_folder
 
@@ -64,7 +63,7 @@ def command(
         raise click.UsageError(f"got {others[0]!r}; write --backbones before names of backbones")
     names = [*backbones, *others]
     plan = with_splits(plan_to_check(data, overrides, "probe"))
-    plans_of(plan, names)
+    asked = dict(zip(plans_of(plan, names), names, strict=False))
     output = output or default_folder("probes", data)
     check_creatable(output)
     try:
@@ -74,17 +73,23 @@ def command(
         advice = "what is computed is stored: write the same command to go on"
         raise StoppedError(output, "Ctrl-C", advice) from None
     if probed is not None:
-        folder = tlf.write_probe(probed, output)
-        shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+        shown = from_here(tlf.write_probe(probed, output))
         echo(f"\npage      {shown / 'probe.html'}, with the figures in probe.json beside it")
         if names:
-            echo(_use(probed.backbones[0]))
+            first = probed.backbones[0]
+            echo(_use(first, asked[first.name]))
+            if data.is_dir():
+                backbone = in_shell(asked[first.name])
+                command = f"tlf init {in_shell(data)} --backbone {backbone} --output NEW.toml"
+                echo(f"\nor let tlf write one: {command}")
         click.get_current_context().exit(1 if probed.failed else 0)
 
 
-def _use(first: "ProbedBackbone") -> str:
-    """What a recipe says to use a backbone."""
+def _use(first: "ProbedBackbone", asked: str) -> str:
+    """What a recipe says to use a backbone. ``asked``: how a person has named it."""
     import tomli_w
 
-    table = tomli_w.dumps({"backbone": dict(first.backbone)})
+    from tlf.recipe.backbone_names import backbone_table
+
+    table = tomli_w.dumps({"backbone": backbone_table(asked, "--backbones")})
     return f"\nto use {printable(first.name)}, write in a recipe:\n\n{table.rstrip()}"

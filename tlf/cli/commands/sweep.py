@@ -65,4 +65,7 @@ def command(
     except StoppedError as error:
         raise StoppedError(output, error.by, again) from error
     if swept is not None:
-        echo(f"page      {tlf.write_sweep(swept)}, with the figures in sweep.json beside it")
+        from tlf.runtime.files import from_here
+
+        page = from_here(tlf.write_sweep(swept))
+        echo(f"page      {page}, with the figures in sweep.json beside it")

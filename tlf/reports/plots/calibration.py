@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tlf.metrics.figures import Calibration
 from tlf.metrics.selective_prediction import Answered
-from tlf.reports.plots.plot import FIRST, INK, MUTED, SECOND, Plot, Table, number
+from tlf.reports.plots.plot import FIRST, INK, MUTED, SECOND, Plot, Table, number, percent_tick
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,7 +77,7 @@ def _draw_reliability(
     counts.set_xlabel("highest probability")
     counts.set_xlim(0, 1)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axis.set_major_formatter(percent_tick)
     figure.legend(loc="outside upper center", ncols=3)
 
 
@@ -115,4 +115,4 @@ def _draw_answering(figure: "Figure", answered: Sequence[Answered]) -> None:
     axes.set_ylabel("accuracy of these")
     axes.set_xlim(0, 1.02)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axis.set_major_formatter(percent_tick)

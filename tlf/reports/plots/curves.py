@@ -16,6 +16,7 @@ from tlf.reports.plots.plot import (
     drawable,
     every_nth,
     number,
+    percent_tick,
 )
 from tlf.results import EpochResult, measured
 from tlf.runtime.text import printable
@@ -183,7 +184,7 @@ class _Curves:
         _whole_numbers(axes, len(self.history))
         axes.set_ylabel(metric.title)
         if metric.is_rate:
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+            axes.yaxis.set_major_formatter(percent_tick)
         figure.legend(loc="outside upper center", ncols=4, handlelength=2.2)
 
     def _marks(self, axes: "Axes", values: Sequence[float | None]) -> None:

@@ -82,6 +82,15 @@ def number(value: float | None, form: str = ".4g") -> str:
     return format(value, form) if isfinite(value) else _ENDLESS.get(value, "not a number")
 
 
+def percent_tick(value: float, _: object = None) -> str:
+    """A rate beside an axis, with as many digits as it has: ticks may be less than a point apart.
+
+    >>> percent_tick(0.9), percent_tick(0.9025), percent_tick(0.07)
+    ('90%', '90.25%', '7%')
+    """
+    return f"{round(100 * value, 2):g}%"
+
+
 _ENDLESS = {float("inf"): "∞", float("-inf"): "-∞"}
 
 

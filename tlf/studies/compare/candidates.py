@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tlf.components import Splits
 from tlf.errors import RecipeError
@@ -68,6 +69,15 @@ def _unique(names: Sequence[str]) -> list[str]:
             unique = f"{name}-{number}"
         found[taken] = unique
     return [*found.values()]
+
+
+def run_folder(folder: Path, name: str, seed: int) -> Path:
+    """The folder of a candidate's run with a seed, in the folder of a comparison.
+
+    >>> str(run_folder(Path("comparison"), "head first", 0))
+    'comparison/runs/head-first-seed-0'
+    """
+    return folder / "runs" / f"{folder_name(name)}-seed-{seed}"
 
 
 def folder_name(name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from tlf.errors import DataError, RunError
 from tlf.events import Notice, Prepared
 from tlf.inference.predictions import read_predictions
-from tlf.metrics.paired import joint_level, over_seeds
+from tlf.metrics.paired import CLAIM_FROM, joint_level, over_seeds
 from tlf.recipe.plan import RecipeLike
 from tlf.runs.folder import read_provenance
 from tlf.runs.history import read_history
@@ -24,7 +24,7 @@ from tlf.studies.compare.candidates import Candidate, candidates
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.presets import PRESETS
 from tlf.studies.compare.runs import check_same_images, check_same_start, make_run
-from tlf.studies.study_runs import RunSeries
+from tlf.studies.study_runs import RunSeries, each_note_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,6 +69,8 @@ def compare(
     chosen, folder = candidates(recipes, overrides, preset), absolute(output)
     with _alone(folder) as note:
         yield from map(Notice, filter(None, [note]))
+        if seeds < CLAIM_FROM:
+            yield Notice(f"{seeds} seeds give figures and no verdict, which takes {CLAIM_FROM}")
         runs = yield from _runs(chosen, seeds, folder)
         question = "" if preset is None else PRESETS[preset].question
         yield _compared(chosen, runs, folder, question)
@@ -97,13 +99,14 @@ def _runs(
 ) -> Generator[Prepared | Notice, None, dict[str, list[Path]]]:
     """Train all recipes with one seed, then with the next: candidate → its runs."""
     runs: dict[str, list[Path]] = {}
-    told: set[str] = set()
+    told: dict[str, set[str]] = {}
     series = RunSeries()
     for seed in range(seeds):
         for number, candidate in enumerate(chosen, start=1):
             which = f"{seed * len(chosen) + number} of {seeds * len(chosen)}"
             events = make_run(candidate, seed, folder, which, series)
-            run = yield from _once(events, candidate, told)
+            own_told = told.setdefault(candidate.name, set())
+            run = yield from each_note_once(events, candidate.name, own_told, _without_figures)
             own = runs.setdefault(candidate.name, [])
             own.append(run)
             check_same_start(own)
@@ -112,23 +115,9 @@ def _runs(
     return runs
 
 
-def _once(
-    events: Generator[Prepared | Notice, None, Path], candidate: Candidate, told: set[str]
-) -> Generator[Prepared | Notice, None, Path]:
-    """The same events, each note of a recipe once."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            path: Path = end.value
-            return path
-        if isinstance(event, Notice):
-            event = Notice(f"{candidate.name}: {event.text}")
-            kind = re.sub(r"[\d.]+", "", event.text)  # figures differ from seed to seed
-            if kind in told:
-                continue
-            told.add(kind)
-        yield event
+def _without_figures(note: str) -> str:
+    """What is the same in the notes of all seeds."""
+    return re.sub(r"[\d.]+", "", note)
 
 
 def _compared(

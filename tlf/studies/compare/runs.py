@@ -9,7 +9,7 @@ from tlf.events import Notice, Prepared
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.resume import resume
 from tlf.runtime.files import is_run
-from tlf.studies.compare.candidates import Candidate, folder_name
+from tlf.studies.compare.candidates import Candidate, run_folder
 from tlf.studies.study_runs import RunSeries, check_same_recipe, make_room, shown
 
 
@@ -30,7 +30,7 @@ def make_run(
         StoppedError: somebody asked the run to stop.
         TlfError: anything else that stops a run.
     """
-    output = folder / "runs" / f"{folder_name(candidate.name)}-seed-{seed}"
+    output = run_folder(folder, candidate.name, seed)
     plan = candidate.plan
     recipe = replace(plan.recipe, seed=seed, output=str(output), report=False, keep_state=False)
     plan = replace(plan, recipe=recipe)

@@ -22,7 +22,7 @@ def lines(compared: Compared) -> Iterator[str]:
         f"{compared.images:,} eval images"
     )
     yield f"note      {CHOSEN}\n"
-    yield f"{heading()}   of seeds        seconds   recipe"
+    yield f"{heading()}   worst–best seed    seconds   recipe"
     yield from map(_row, compared.recipes)
     yield f"\ncompared with {printable(compared.recipes[0].name)}:"
     yield from (f"  {text}" for text in verdicts(compared))
@@ -38,4 +38,4 @@ def verdicts(compared: Compared) -> Iterator[str]:
 
 def _row(one: ComparedRecipe) -> str:
     seeds = f"{100 * min(one.of_seeds):.1f}–{percent(max(one.of_seeds))}"
-    return f"{columns(one.accuracy)}   {seeds:12}   {one.seconds:>8.1f}   {printable(one.name)}"
+    return f"{columns(one.accuracy)}   {seeds:15}   {one.seconds:>8.1f}   {printable(one.name)}"

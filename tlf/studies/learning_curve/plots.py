@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from tlf.reports.plots.plot import FIRST, INK, LINES, MUTED, SECOND, TRAINS, Plot, Table
+from tlf.reports.plots.plot import (
+    FIRST,
+    INK,
+    LINES,
+    MUTED,
+    SECOND,
+    TRAINS,
+    Plot,
+    Table,
+    percent_tick,
+)
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC, limits, percent, short, texts
 from tlf.studies.learning_curve.learning_curve import ClassCurve, LearningCurve, Spread
@@ -108,5 +118,5 @@ def _scales(axes: "Axes", title: str) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
+    axes.yaxis.set_major_formatter(percent_tick)
     axes.set_ylabel(title)

@@ -129,9 +129,14 @@ def recipe_lines(phase: Phase) -> tuple[str, ...]:
 
 
 def _inline(rates: Mapping[str, float]) -> str:
-    return f"{{ {', '.join(f'{_key(name)} = {rate:g}' for name, rate in rates.items())} }}"
+    return f"{{ {', '.join(f'{toml_key(name)} = {rate:g}' for name, rate in rates.items())} }}"
 
 
-def _key(name: str) -> str:
+def toml_key(name: str) -> str:
+    """A key as TOML has it: in quotes, where it is not bare.
+
+    >>> toml_key("layer4"), toml_key("layer4.1")
+    ('layer4', '"layer4.1"')
+    """
     bare = name.replace("-", "").replace("_", "")
     return name if bare.isascii() and bare.isalnum() else dumps(name)

@@ -3,7 +3,7 @@
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
-from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, every_nth
+from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, every_nth, percent_tick
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC, limits, percent, texts
 from tlf.studies.learning_rate.found import HeadRates, RangeTest
@@ -52,7 +52,7 @@ def _draw_heads(drawing: "Drawing", found: HeadRates) -> None:
         axes.plot([rate] * len(seeds), seeds, "_", color=SECOND, markersize=6)
     _mark(axes, found.own, found.suggestion)
     axes.set_ylim(min(row[2] for row in drawn) - 0.05, 1.1)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.yaxis.set_major_formatter(percent_tick)
     axes.set_ylabel(METRIC.title)
     axes.set_xlabel(
         "learning rate\nbars: 95 % intervals; strokes: each seed\ngrey: not distinguishable"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tlf.reports.plots.plot import FIRST, MUTED, Plot, Table
+from tlf.reports.plots.plot import FIRST, MUTED, Plot, Table, percent_tick
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC, Row, limits, percent, rows_plot, short, texts
 from tlf.studies.probe.probed import Probed, ProbedBackbone
@@ -47,5 +47,5 @@ def _draw_curve(drawing: "Drawing", figures: "list[tuple[str, Figure]]") -> None
     turned = 90 if len(figures) > 6 else 0
     axes.set_xticks(places, [short(name) for name, _ in figures], rotation=turned)
     axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.yaxis.set_major_formatter(percent_tick)
     axes.set_ylabel(METRIC.title)

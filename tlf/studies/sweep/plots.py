@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tlf.reports.plots.plot import FIRST, INK, MUTED, SECOND, Plot, Table, every_nth, number
+from tlf.reports.plots.plot import (
+    FIRST,
+    INK,
+    MUTED,
+    SECOND,
+    Plot,
+    Table,
+    every_nth,
+    number,
+    percent_tick,
+)
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import short
 from tlf.studies.sweep.ranges import Choices, Range, Varied
@@ -68,7 +78,7 @@ def _draw_history(
     _points(axes, [(one.number, one) for one in trials])
     _label(axes, metric)
     axes.set_xlabel("trial")
-    axes.legend(frameon=False, fontsize=8)
+    drawing.legend(loc="outside upper center", ncols=3, fontsize=8, columnspacing=1.2)
 
 
 def _points(axes: "Axes", placed: "Sequence[tuple[float, Trial]]") -> None:
@@ -85,7 +95,7 @@ def _points(axes: "Axes", placed: "Sequence[tuple[float, Trial]]") -> None:
 
 def _label(axes: "Axes", metric: Metric) -> None:
     if metric.is_rate:
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.yaxis.set_major_formatter(percent_tick)
     axes.set_ylabel(metric.title)
 
 

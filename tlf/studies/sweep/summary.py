@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tlf.errors import in_shell
+from tlf.runtime.files import from_here
 from tlf.runtime.text import duration, printable
 from tlf.studies.sweep.ranges import Value
 from tlf.studies.sweep.swept import COMPLETE, FAILED, PRUNED, RUNNING, Swept, Trial, TrialEnded
@@ -64,7 +65,7 @@ def lines(swept: Swept) -> Iterator[str]:
         yield f"\nmatters   {importance_text(swept)}"
     best = swept.ranked[0]
     yield f"\nbest      trial {best.number}: {settings_text(best)}{ties(swept)}"
-    yield f"recipe    {swept.best_file}"
+    yield f"recipe    {from_here(swept.best_file)}"
     yield f"confirm   {CONFIRM} {confirm(swept)}"
 
 
@@ -125,7 +126,7 @@ def importance_text(swept: Swept) -> str:
 
 def confirm(swept: Swept) -> str:
     """The command that compares the best recipe with the one that was swept."""
-    files = [swept.source, str(swept.best_file)]
+    files = [swept.source, str(from_here(swept.best_file))]
     return " ".join(
         ["tlf compare", *map(in_shell, files), "--seeds 10", *map(in_shell, swept.overrides)]
     )

@@ -198,21 +198,21 @@ def _made(
     study: _Study, trial: "FrozenTrial", series: RunSeries
 ) -> Generator[Prepared | Notice, None, dict[str, Any]]:
     """Train a trial; return what it has shown."""
+    from tlf.studies.study_runs import each_note_once
     from tlf.studies.sweep.trial_runs import make_trial
 
     output = run_folder(study.folder, trial.number)
     quiet = {"output": str(output), "report": False, "keep_state": False}
-    return (
-        yield from make_trial(
-            study.plan,
-            [*settings(trial.params), *tomli_w.dumps(quiet).strip().split("\n")],
-            output,
-            f"trial {trial.number} ({trial.number + 1} of {study.trials})",
-            lambda job: check_images(study.journal, job),
-            lambda figures: _behind(study, figures),
-            series,
-        )
+    events = make_trial(
+        study.plan,
+        [*settings(trial.params), *tomli_w.dumps(quiet).strip().split("\n")],
+        output,
+        f"trial {trial.number} ({trial.number + 1} of {study.trials})",
+        lambda job: check_images(study.journal, job),
+        lambda figures: _behind(study, figures),
+        series,
     )
+    return (yield from each_note_once(events, f"trial {trial.number}", series.told))
 
 
 def _behind(study: _Study, figures: Sequence[float]) -> bool:
