@@ -32,7 +32,7 @@ def test_trials_a_table_and_files(one_phase, main, tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on(one_phase, main, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(trial_runs, "run", interrupted)
