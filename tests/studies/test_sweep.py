@@ -332,7 +332,12 @@ def test_the_page_escapes_what_it_shows(swept, tmp_path):
         folder=tmp_path,
         source="<b>.toml",
         trials=tuple(
-            replace(one, values={**one.values, "optimizer": "<i>"}) for one in swept.trials
+            replace(
+                one,
+                values={**one.values, "optimizer": "<i>"},
+                best=replace(one.best, phase="\x1b[31m"),
+            )
+            for one in swept.trials
         ),
         varied=(swept.varied[0], Choices("optimizer", ("<i>", "adamw"))),
     )
@@ -340,6 +345,7 @@ def test_the_page_escapes_what_it_shows(swept, tmp_path):
     assert "&lt;i&gt;" in page
     assert "<i>" not in page
     assert "<b>.toml" not in page
+    assert "\x1b" not in page
 
 
 def test_importance_is_told_from_ten_trials_on(swept, tmp_path):

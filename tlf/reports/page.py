@@ -17,6 +17,7 @@ from tlf.metrics.figures import Figure
 from tlf.reports.panel import Panel
 from tlf.runtime.files import write_whole
 from tlf.runtime.strict_json import dumps
+from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -78,6 +79,7 @@ def environment(package: str = "tlf.reports", folder: str = "templates") -> "Env
         "figure": figure,
         "interval": interval,
         "count": "{:,}".format,
+        "printable": printable,
     }
     return made
 

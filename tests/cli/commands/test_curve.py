@@ -28,6 +28,7 @@ def test_a_table_a_page_and_the_figures(images, main, tmp_path, monkeypatch):
         (("10", "20"), "write --sizes before numbers of images"),
         (("--sizes", "40", "20"), "must rise, got 40 20; write --sizes 20 40"),
         (("--sizes", "few", "20"), "must be whole numbers, got 'few'"),
+        (("--sizes", "10", "9" * 5000), "must be whole numbers, got '999"),
         (("data.rot=x",), "data.rot: unknown"),
         (("data.root=gone",), "gone"),
     ],

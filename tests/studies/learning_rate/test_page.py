@@ -1,6 +1,7 @@
 """The files of a study."""
 
 import json
+from dataclasses import replace
 
 from rates_found import FOUND
 from tlf.studies.learning_rate.page import write_learning_rates
@@ -18,3 +19,6 @@ def test_the_folder_holds_a_page_and_the_figures(tmp_path):
     assert "The curve is flat" in page
     assert "class &#39;flies&#39; is small" in page
     assert write_learning_rates(FOUND, tmp_path / "found").name == "found-2"
+    odd = replace(FOUND, phases=[replace(one, phase="\x1b[31m") for one in FOUND.phases])
+    page = write_learning_rates(odd, tmp_path / "odd") / "lr.html"
+    assert "\x1b" not in page.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """``tlf curve RECIPE|FOLDER --sizes N…``."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import StoppedError
+from tlf.runtime.text import shortened
 
 EXAMPLES = """\b
 Examples:
@@ -65,9 +67,10 @@ def command(data: Path, more: tuple[str, ...], sizes: tuple[str, ...], output: P
 
 
 def _numbers(texts: Sequence[str]) -> list[int]:
-    wrong = [text for text in texts if not (text.isascii() and text.isdigit())]
+    wrong = [text for text in texts if not re.fullmatch("[0-9]{1,9}", text)]
     if wrong:
         raise click.UsageError(
-            f"--sizes must be whole numbers, got {wrong[0]!r}; write --sizes 10 20 40 80"
+            f"--sizes must be whole numbers, got {shortened(wrong[0], 20)!r}; write --sizes 10 20 "
+            "40 80"
         )
     return [int(text) for text in texts]

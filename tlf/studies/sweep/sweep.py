@@ -98,15 +98,7 @@ def sweep(
         StoppedError: somebody asked a trial to stop.
     """
     require("optuna", extra="studies")
-    if trials < 1:
-        raise RunError(f"trials must be 1 or more, got {trials}; write a number such as {TRIALS}")
-    if timeout is not None and not timeout > 0:
-        raise RunError(f"timeout must be above 0 seconds, got {timeout:g}; write 3600, for example")
-    if processes() > 1:
-        raise RunError(
-            f"a sweep must be started without a launcher, got {processes()} processes; start the "
-            "same command several times instead"
-        )
+    _check_limits(trials, timeout)
     plan, varied, overrides = with_ranges(plan_of(recipe), ranges)
     check_sampler(sampler, varied)
     plan = replace(plan, splits=find_splits(plan))
@@ -117,6 +109,23 @@ def sweep(
     yield from map(Notice, check_same(journal, plan, varied, sampler, pruning=pruning))
     yield from _trials(study, timeout)
     yield _swept(study)
+
+
+def _check_limits(trials: int, timeout: float | None) -> None:
+    """Check how much is asked for, and of how many processes.
+
+    Raises:
+        RunError: it cannot be done.
+    """
+    if trials < 1:
+        raise RunError(f"trials must be 1 or more, got {trials}; write a number such as {TRIALS}")
+    if timeout is not None and not timeout > 0:
+        raise RunError(f"timeout must be above 0 seconds, got {timeout:g}; write 3600, for example")
+    if processes() > 1:
+        raise RunError(
+            f"a sweep must be started without a launcher, got {processes()} processes; start the "
+            "same command several times instead"
+        )
 
 
 def _metric(plan: Plan) -> Metric:
