@@ -57,18 +57,6 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def all_cores() -> Iterator[None]:
-    """All the cores that pytest was started with, for what is done on one core beside another."""
-    if not CORES:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, CORES)
-    yield
-    os.sched_setaffinity(0, before)
-
-
-@pytest.fixture
 def threads() -> Iterator[Callable[[int], None]]:
     """Set the number of threads, which is as before after the test."""
     import torch
