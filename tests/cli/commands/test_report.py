@@ -62,7 +62,9 @@ def test_plots_for_papers(main, finished, tmp_path, monkeypatch):
     assert (code, out) == (0, f"report    {page}\nplots     {folder}\n")
     assert sorted(path.name for path in folder.iterdir()) == ["curve-loss.png", "curve-loss.svg"]
     (tmp_path / "file").write_text("")
-    code, _, err = main("report", finished, "--no-neighbours", "--plots", tmp_path / "file")
+    code, _, err = main(
+        "report", finished, "--no-neighbours", "--output", page, "--plots", tmp_path / "file"
+    )
     assert code == 2
     assert err.startswith(f"error: cannot write {tmp_path / 'file'}")
 

@@ -100,8 +100,8 @@ def test_the_same_command_finds_what_is_stored(events, folder):
     assert again[-1].backbones[0].stages == one.stages
 
 
-def test_features_are_those_that_a_run_has_stored(finished):
-    stored = [event for event in probe(finished / "recipe.toml") if isinstance(event, Stored)]
+def test_features_are_those_that_a_run_has_stored(head_copy):
+    stored = [event for event in probe(head_copy / "recipe.toml") if isinstance(event, Stored)]
     assert [event.title for event in stored if event.reused] == [
         "20 decoded train images", "11 decoded eval images", "features of 20 train images"
     ]  # fmt: skip

@@ -1,6 +1,5 @@
 """``tlf check RECIPE|FOLDER``."""
 
-import json
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from tlf.cli import arguments
 from tlf.cli.output import echo
 from tlf.cli.process import stopped_cleanly
 from tlf.errors import in_shell
+from tlf.runtime.strict_json import dumps
 
 
 @click.command()
@@ -59,7 +59,7 @@ def _say_files(folder: Path, recipe: str, before: str | tuple[str, ...]) -> None
     shown = from_here(folder)
     older = map(Path, [before] if isinstance(before, str) else before)
     files = [*map(str, map(from_here, older)), str(shown / "fixes.csv")]
-    value = json.dumps(files, ensure_ascii=False) if len(files) > 1 else files[0]
+    value = dumps(files, ensure_ascii=False) if len(files) > 1 else files[0]
     echo(
         f"\npage      {shown / 'check.html'}\n"
         f"fixes     {shown / 'fixes.csv'}: open the page, tick, download; or edit this file\n"
