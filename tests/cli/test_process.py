@@ -10,6 +10,7 @@ from ctypes import CDLL
 import pytest
 
 from tlf.cli import process
+from tlf.errors import StoppedError
 from tlf.events import Notice, SegmentStarted
 
 
@@ -84,6 +85,23 @@ def test_sigterm_raises_so_that_what_is_half_written_is_removed():
         signal.raise_signal(signal.SIGTERM)
     assert end.value.code == 143
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("stop", "by"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGINT), "Ctrl-C"),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), "SIGTERM"),
+        (lambda: (_ for _ in ()).throw(StoppedError("runs/a", "request")), "request"),
+    ],
+)
+def test_a_study_that_is_stopped_says_that_the_same_command_goes_on(stop, by):
+    with pytest.raises(StoppedError) as stopped, process.goes_on("what is done is kept"):
+        next(iter(stop() or ()))
+    assert stopped.value.by == by
+    assert str(stopped.value) == (
+        f"stopped by {by}; what is done is kept: write the same command to go on"
+    )
 
 
 def test_events_pass_through_and_each_segment_sets_how_memory_is_kept(monkeypatch):

@@ -9,7 +9,7 @@ from checked_images import CLASSES, EVERYTHING, checked, image
 from tlf.checks.findings import Duplicates
 from tlf.errors import RunError, UnwritableError
 from tlf.reports import check_page
-from tlf.reports.check_page import default_folder, write_check
+from tlf.reports.check_page import write_check
 
 
 def test_the_page_and_the_fixes(tmp_path):
@@ -38,7 +38,6 @@ def test_no_check_overwrites_another(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folders = [write_check(checked()) for _ in range(2)]
     assert folders == [tmp_path / "checks" / "images", tmp_path / "checks" / "images-2"]
-    assert str(default_folder("a/mine.toml")) == "checks/mine"
 
 
 def test_a_check_has_its_name_when_it_is_whole(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from tlf.errors import OutputError, RunError
+from tlf.errors import OutputError, RunError, StoppedError
 from tlf.events import SegmentStarted
 
 
@@ -78,6 +78,28 @@ def stopped_cleanly() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def goes_on(kept: str) -> Iterator[None]:
+    """Let the same command go on with what Ctrl-C, SIGTERM or ``tlf stop`` has ended.
+
+    Parameters:
+        kept: what is kept, in words.
+
+    Raises:
+        StoppedError: says so.
+    """
+    advice = f"{kept}: write the same command to go on"
+    try:
+        with stopped_cleanly():
+            yield
+    except KeyboardInterrupt:
+        raise StoppedError(None, "Ctrl-C", advice) from None
+    except SystemExit:
+        raise StoppedError(None, "SIGTERM", advice) from None
+    except StoppedError as error:
+        raise StoppedError(None, error.by, advice) from error
 
 
 def leave(status: int) -> None:

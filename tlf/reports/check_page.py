@@ -6,12 +6,12 @@ from pathlib import Path
 from tlf.checks.checked import Checked
 from tlf.checks.proposed_fixes import proposed_fixes
 from tlf.data.fixes import write_fixes
-from tlf.reports.page import render, write_page
+from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels.findings import findings_panel
 from tlf.reports.panels.fixes import fixes_panel
-from tlf.runtime.files import absolute, write_folder
-from tlf.runtime.text import printable
+from tlf.reports.panels.notes import notes_panel
+from tlf.runtime.files import absolute, default_folder, write_folder
 
 
 def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> Path:
@@ -36,25 +36,10 @@ def write_check(checked: Checked, output: str | PathLike[str] | None = None) -> 
             subtitle=f"Features: {checked.backbone}",
         )
 
-    return write_folder(absolute(output or default_folder(checked.source)), write)
+    return write_folder(absolute(output or default_folder("checks", checked.source)), write)
 
 
 def _panels(checked: Checked) -> list[Panel]:
     found = findings_panel(checked.findings, checked.read)
-    return [*filter(None, [_notes(checked), found, fixes_panel(checked)])]
-
-
-def _notes(checked: Checked) -> Panel | None:
-    """What to know before the findings are read; None where nothing was noted."""
-    notes = [*checked.notes, *checked.findings.notes]
-    return Panel("notes", "Notes", render("notes.html", notes=notes)) if notes else None
-
-
-def default_folder(source: str | PathLike[str]) -> Path:
-    """Where the files of a check go.
-
-    >>> str(default_folder("recipes/a.toml")), str(default_folder("my/images.2/"))
-    ('checks/a', 'checks/images.2')
-    """
-    path = absolute(source)
-    return Path("checks", printable(path.stem if path.suffix == ".toml" else path.name) or "check")
+    notes = notes_panel([*checked.notes, *checked.findings.notes])
+    return [*filter(None, [notes, found, fixes_panel(checked)])]

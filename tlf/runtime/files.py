@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from tlf.errors import RunError, UnwritableError, nearest
+from tlf.runtime.text import printable
 
 
 def is_run(folder: Path) -> bool:
@@ -77,6 +78,19 @@ def with_absolute(path: str | os.PathLike[str]) -> str:
     """
     given, whole = os.fspath(path), str(absolute(path))
     return given if whole == given else f"{given} ({whole})"
+
+
+def default_folder(kind: str, source: str | os.PathLike[str]) -> Path:
+    """The folder for what was found out about a recipe or a folder of images.
+
+    >>> str(default_folder("probes", "recipes/a.toml"))
+    'probes/a'
+    >>> str(default_folder("checks", "my/images.2/")), str(default_folder("curves", "/"))
+    ('checks/images.2', 'curves/images')
+    """
+    path = absolute(source)
+    name = path.stem if path.suffix == ".toml" else path.name
+    return Path(kind, printable(name) or "images")
 
 
 def from_here(path: Path) -> Path:

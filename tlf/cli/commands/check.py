@@ -33,11 +33,10 @@ def command(data: Path, overrides: tuple[str, ...], output: Path | None) -> None
     # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
-    from tlf.reports.check_page import default_folder
-    from tlf.runtime.files import check_creatable
+    from tlf.runtime.files import check_creatable, default_folder
 
     plan = with_splits(plan_to_check(data, overrides))
-    output = output or default_folder(data)
+    output = output or default_folder("checks", data)
     check_creatable(output)
     with stopped_cleanly():
         checked = tlf.show(tlf.check(plan))

@@ -7,8 +7,8 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
-from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError, in_shell
+from tlf.cli.process import goes_on
+from tlf.errors import in_shell
 
 EXAMPLES = """\b
 Examples:
@@ -39,16 +39,10 @@ def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Pa
     command.
     """
     overrides, files = arguments.split_overrides(recipes)
-    again = "what is done is kept: write the same command to go on"
-    try:
-        with stopped_cleanly():
-            compared = tlf.show(
-                tlf.compare(files, overrides, preset=preset, seeds=seeds, output=output)
-            )
-    except KeyboardInterrupt:
-        raise StoppedError(output, "Ctrl-C", again) from None
-    except StoppedError as error:
-        raise StoppedError(output, error.by, again) from error
+    with goes_on("what is done is kept"):
+        compared = tlf.show(
+            tlf.compare(files, overrides, preset=preset, seeds=seeds, output=output)
+        )
     if compared is not None:
         from tlf.runtime.files import from_here
         from tlf.studies.compare.candidates import run_folder

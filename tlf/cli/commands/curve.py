@@ -9,8 +9,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
-from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError
+from tlf.cli.process import goes_on
 from tlf.runtime.text import shortened
 
 EXAMPLES = """\b
@@ -43,8 +42,7 @@ def command(data: Path, more: tuple[str, ...], sizes: tuple[str, ...], output: P
     # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
-    from tlf.runtime.files import check_creatable, from_here
-    from tlf.studies.folders import default_folder
+    from tlf.runtime.files import check_creatable, default_folder, from_here
     from tlf.studies.learning_curve.draws import check_sizes
 
     overrides, others = arguments.split_overrides(more)
@@ -55,12 +53,8 @@ def command(data: Path, more: tuple[str, ...], sizes: tuple[str, ...], output: P
     plan = with_splits(plan_to_check(data, overrides, "curve"))
     output = output or default_folder("curves", data)
     check_creatable(output)
-    try:
-        with stopped_cleanly():
-            found = tlf.show(tlf.curve(plan, sizes=asked))
-    except KeyboardInterrupt:
-        advice = "features that are computed are stored: write the same command to go on"
-        raise StoppedError(output, "Ctrl-C", advice) from None
+    with goes_on("features that are computed are stored"):
+        found = tlf.show(tlf.curve(plan, sizes=asked))
     if found is not None:
         shown = from_here(tlf.write_curve(found, output))
         echo(f"\npage      {shown / 'curve.html'}, with the figures in curve.json beside it")

@@ -9,8 +9,8 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
-from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError, in_shell
+from tlf.cli.process import goes_on
+from tlf.errors import in_shell
 
 if TYPE_CHECKING:
     from tlf.studies.learning_rate.found import LearningRates
@@ -56,8 +56,7 @@ def command(
     """
     # Before what trains is imported, which takes seconds: a mistake is reported at once.
     from tlf.recipe.plan import plan_of, with_splits
-    from tlf.runtime.files import check_creatable, from_here
-    from tlf.studies.folders import default_folder
+    from tlf.runtime.files import check_creatable, default_folder, from_here
     from tlf.studies.learning_rate.grid import chosen_phases, limits
 
     limits(rates)
@@ -66,12 +65,8 @@ def command(
     plan = with_splits(plan)
     output = output or default_folder("learning-rates", recipe)
     check_creatable(output)
-    try:
-        with stopped_cleanly():
-            found = tlf.show(tlf.lr(plan, phase=phase, rates=rates, seeds=seeds))
-    except KeyboardInterrupt:
-        advice = "what is computed is stored: write the same command to go on"
-        raise StoppedError(output, "Ctrl-C", advice) from None
+    with goes_on("what is computed is stored"):
+        found = tlf.show(tlf.lr(plan, phase=phase, rates=rates, seeds=seeds))
     if found is not None:
         shown = from_here(tlf.write_learning_rates(found, output))
         echo(f"\npage      {shown / 'lr.html'}, with the figures in lr.json beside it")

@@ -8,8 +8,8 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
-from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError, in_shell
+from tlf.cli.process import goes_on
+from tlf.errors import in_shell
 from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
@@ -54,9 +54,8 @@ def command(
     # Before what embeds images is imported, which takes seconds: a mistake is reported at once.
     from tlf.checks.plan import plan_to_check
     from tlf.recipe.plan import with_splits
-    from tlf.runtime.files import check_creatable, from_here
+    from tlf.runtime.files import check_creatable, default_folder, from_here
     from tlf.studies.backbones import plans_of
-    from tlf.studies.folders import default_folder
 
     overrides, others = arguments.split_overrides(more)
     if others and not backbones:
@@ -66,12 +65,8 @@ def command(
     asked = dict(zip(plans_of(plan, names), names, strict=False))
     output = output or default_folder("probes", data)
     check_creatable(output)
-    try:
-        with stopped_cleanly():
-            probed = tlf.show(tlf.probe(plan, names, stages=stages))
-    except KeyboardInterrupt:
-        advice = "what is computed is stored: write the same command to go on"
-        raise StoppedError(output, "Ctrl-C", advice) from None
+    with goes_on("what is computed is stored"):
+        probed = tlf.show(tlf.probe(plan, names, stages=stages))
     if probed is not None:
         shown = from_here(tlf.write_probe(probed, output))
         echo(f"\npage      {shown / 'probe.html'}, with the figures in probe.json beside it")

@@ -7,8 +7,7 @@ import click
 import tlf
 from tlf.cli import arguments
 from tlf.cli.output import echo
-from tlf.cli.process import stopped_cleanly
-from tlf.errors import StoppedError
+from tlf.cli.process import goes_on
 
 EXAMPLES = """\b
 Examples:
@@ -51,19 +50,13 @@ def command(
     Optuna suggests. Start the same command several times, also on computers that share a disk, and
     they work together. A study that was stopped goes on with the same command.
     """
-    again = "what is done is kept: write the same command to go on"
-    try:
-        with stopped_cleanly():
-            swept = tlf.show(
-                tlf.sweep(
-                    recipe, ranges, trials=trials, sampler=sampler, pruning=pruning,
-                    timeout=timeout, output=output,
-                )
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        raise StoppedError(output, "Ctrl-C", again) from None
-    except StoppedError as error:
-        raise StoppedError(output, error.by, again) from error
+    with goes_on("what is done is kept"):
+        swept = tlf.show(
+            tlf.sweep(
+                recipe, ranges, trials=trials, sampler=sampler, pruning=pruning,
+                timeout=timeout, output=output,
+            )
+        )  # fmt: skip
     if swept is not None:
         from tlf.runtime.files import from_here
 

@@ -7,18 +7,16 @@ from typing import Any
 from tlf.metrics.paired import CLAIM_FROM
 from tlf.metrics.resampling import LEVEL
 from tlf.metrics.verdict import verdict
-from tlf.reports.page import render, write_page
+from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
 from tlf.reports.plots.plot import Plot
-from tlf.runtime.files import write_whole
-from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC, Row, rows_plot
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.summary import CHOSEN, verdicts
+from tlf.studies.study_files import StudyFiles
 
-PAGE, FIGURES = "compare.html", "compare.json"
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""
 
@@ -30,21 +28,21 @@ def write_comparison(compared: Compared) -> Path:
     Raises:
         UnwritableError: they cannot be written.
     """
-    write_whole(compared.folder / FIGURES, dumps(as_json(compared), indent=1) + "\n")
     best = compared.recipes[0].name
     html = render(
         "compare.html", compared=compared, metric=METRIC.title, verdicts=[*verdicts(compared)],
         chosen=CHOSEN, plot=chart(_plot(compared)),
     )  # fmt: skip
     title = compared.question or f"Comparison of {len(compared.recipes)} recipes"
-    write_page(
-        path := compared.folder / PAGE,
+    files = StudyFiles(
+        "compare",
+        as_json(compared),
         title[0].upper() + title[1:],
+        f"{printable(best)} has the highest {METRIC.title}; {len(compared.seeds)} seeds each, "
+        f"{compared.images:,} eval images",
         [Panel("compare", "Recipes", html)],
-        subtitle=f"{printable(best)} has the highest {METRIC.title}; {len(compared.seeds)} seeds "
-        f"each, {compared.images:,} eval images",
     )
-    return path
+    return files.write(compared.folder)
 
 
 def _plot(compared: Compared) -> Plot:

@@ -3,20 +3,16 @@
 from os import PathLike
 from pathlib import Path
 
-from tlf.reports.page import render, write_page
+from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
-from tlf.runtime.files import absolute, write_folder, write_whole
-from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC
-from tlf.studies.folders import default_folder
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
 from tlf.studies.learning_rate.json_file import as_json
 from tlf.studies.learning_rate.plots import heads_plot, range_plot
 from tlf.studies.learning_rate.summary import marks_of, sentences
-
-PAGE, FIGURES = "lr.html", "lr.json"
+from tlf.studies.study_files import StudyFiles
 
 
 def write_learning_rates(found: LearningRates, output: str | PathLike[str] | None = None) -> Path:
@@ -30,25 +26,16 @@ def write_learning_rates(found: LearningRates, output: str | PathLike[str] | Non
     Raises:
         RunError: it cannot be written. Nothing is left then.
     """
-
-    def write(temporary: Path) -> None:
-        write_whole(temporary / FIGURES, dumps(as_json(found), indent=1) + "\n")
-        phases = len(found.phases)
-        write_page(
-            temporary / PAGE,
-            f"Learning rates for {printable(found.source)}",
-            [*_panels(found)],
-            subtitle=f"{phases} phase{'s' if phases > 1 else ''}, on {found.device}",
-        )
-
-    return write_folder(absolute(output or default_folder("learning-rates", found.source)), write)
-
-
-def _panels(found: LearningRates) -> list[Panel]:
-    panels = [_panel(one, number) for number, one in enumerate(found.phases)]
-    if found.notes:
-        panels.append(Panel("notes", "Notes", render("notes.html", notes=found.notes)))
-    return panels
+    phases = len(found.phases)
+    files = StudyFiles(
+        "lr",
+        as_json(found),
+        f"Learning rates for {printable(found.source)}",
+        f"{phases} phase{'s' if phases > 1 else ''}, on {found.device}",
+        [_panel(one, number) for number, one in enumerate(found.phases)],
+        found.notes,
+    )
+    return files.write_new("learning-rates", found.source, output)
 
 
 def _panel(found: HeadRates | RangeTest, position: int) -> Panel:

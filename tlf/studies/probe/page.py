@@ -3,20 +3,16 @@
 from os import PathLike
 from pathlib import Path
 
-from tlf.reports.page import render, write_page
+from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
-from tlf.runtime.files import absolute, write_folder, write_whole
-from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC
-from tlf.studies.folders import default_folder
 from tlf.studies.probe.json_file import as_json
 from tlf.studies.probe.plots import backbone_plot, stage_plot
 from tlf.studies.probe.probed import Probed
 from tlf.studies.probe.summary import verdicts
-
-PAGE, FIGURES = "probe.html", "probe.json"
+from tlf.studies.study_files import StudyFiles
 
 
 def write_probe(probed: Probed, output: str | PathLike[str] | None = None) -> Path:
@@ -30,17 +26,15 @@ def write_probe(probed: Probed, output: str | PathLike[str] | None = None) -> Pa
     Raises:
         RunError: it cannot be written. Nothing is left then.
     """
-
-    def write(temporary: Path) -> None:
-        write_whole(temporary / FIGURES, dumps(as_json(probed), indent=1) + "\n")
-        write_page(
-            temporary / PAGE,
-            f"Backbones for {printable(probed.source)}",
-            [*_panels(probed)],
-            subtitle=f"{probed.images:,} train images of {len(probed.class_counts)} classes",
-        )
-
-    return write_folder(absolute(output or default_folder("probes", probed.source)), write)
+    files = StudyFiles(
+        "probe",
+        as_json(probed),
+        f"Backbones for {printable(probed.source)}",
+        f"{probed.images:,} train images of {len(probed.class_counts)} classes",
+        _panels(probed),
+        probed.notes,
+    )
+    return files.write_new("probes", probed.source, output)
 
 
 def _panels(probed: Probed) -> list[Panel]:
@@ -56,6 +50,4 @@ def _panels(probed: Probed) -> list[Panel]:
     if any(one.stages for one in probed.backbones):
         plots = [chart(stage_plot(one, n)) for n, one in enumerate(probed.backbones) if one.stages]
         panels.append(Panel("stages", "Stages", render("stages.html", plots=plots)))
-    if probed.notes:
-        panels.append(Panel("notes", "Notes", render("notes.html", notes=probed.notes)))
     return panels

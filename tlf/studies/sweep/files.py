@@ -4,12 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tlf.reports.page import render, write_page
+from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
-from tlf.runtime.files import write_whole
-from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable
+from tlf.studies.study_files import StudyFiles
 from tlf.studies.sweep.plots import history_plot, key_plot
 from tlf.studies.sweep.summary import (
     CHOSEN,
@@ -23,7 +22,6 @@ from tlf.studies.sweep.summary import (
 )
 from tlf.studies.sweep.swept import Swept, Trial
 
-PAGE, FIGURES = "sweep.html", "sweep.json"
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""
 SHOWN = 50
@@ -37,14 +35,14 @@ def write_sweep(swept: Swept) -> Path:
     Raises:
         UnwritableError: they cannot be written.
     """
-    write_whole(swept.folder / FIGURES, dumps(as_json(swept), indent=1) + "\n")
-    write_page(
-        path := swept.folder / PAGE,
+    files = StudyFiles(
+        "sweep",
+        as_json(swept),
         f"Sweep of {printable(Path(swept.source).name)}",
-        [*_panels(swept)],
-        subtitle=counted(swept).removeprefix("swept").strip(),
+        counted(swept).removeprefix("swept").strip(),
+        _panels(swept),
     )
-    return path
+    return files.write(swept.folder)
 
 
 def _panels(swept: Swept) -> list[Panel]:
