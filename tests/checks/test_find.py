@@ -9,9 +9,11 @@ from PIL import Image, ImageOps
 
 from generators import exhausted
 from small import write_recipe
+from tlf.cache.store import open_cache
 from tlf.checks.check import embedded_splits
-from tlf.checks.find import find
+from tlf.checks.find import find, findings_of, stored_findings
 from tlf.checks.findings import ImageRef
+from tlf.data.inspection.readable import Unreadable
 from tlf.errors import NotFiniteError
 from tlf.recipe.plan import read_plan
 from tlf.runs.record import opened
@@ -94,6 +96,18 @@ def test_reading_is_reported_and_the_result_repeats(planted, findings):
     again, events = exhausted(find(planted))
     assert again == findings
     assert [event.done for event in events if event.title == "looking at eval images"][-1] == 14
+
+
+def test_what_an_earlier_check_has_found_is_complete(planted, tmp_path):
+    cache = open_cache(tmp_path / "cache")
+    damaged = Unreadable("train", "few/two.png", "few", "not an image")
+    left_out = replace(planted, unreadable=(damaged,))
+    assert exhausted(stored_findings(left_out, cache))[0] is None
+    found, _ = exhausted(findings_of(left_out, cache))
+    again, told = exhausted(stored_findings(left_out, cache))
+    assert again == found
+    assert again.unreadable == (("train", "few/two.png", "not an image"),)
+    assert [event.reused for event in told] == [True]
 
 
 def test_features_that_are_not_finite_stop_it(planted):

@@ -56,7 +56,19 @@ def findings_of(
         embedded: the images.
         cache: where it is stored, so that the same images are not compared again; None: nowhere.
     """
-    found = yield from _found(embedded, cache)
+    return _complete((yield from _found(embedded, cache)), embedded)
+
+
+def stored_findings(
+    embedded: EmbeddedSplits, cache: Cache
+) -> Generator[Stored, None, Findings | None]:
+    """What an earlier check of the same embeddings has found; None if nothing is stored."""
+    found = yield from _stored(cache, _key(embedded))
+    return None if found is None else _complete(found, embedded)
+
+
+def _complete(found: Findings, embedded: EmbeddedSplits) -> Findings:
+    """The findings with the unreadable images, which are no part of what is stored."""
     unreadable = tuple((image.split, image.name, image.why) for image in embedded.unreadable)
     return replace(found, unreadable=unreadable)
 
@@ -66,21 +78,18 @@ def _found(
 ) -> Generator[Prepared | Stored, None, Findings]:
     if cache is None or not embedded.manifests:
         return (yield from find(embedded))
-    if (stored := (yield from stored_findings(embedded, cache))) is not None:
+    key = _key(embedded)
+    if (stored := (yield from _stored(cache, key))) is not None:
         return stored
     found = yield from find(embedded)
-    key, data = _key(embedded), dumps(asdict(found)).encode()
+    data = dumps(asdict(found)).encode()
     with suppress(OSError):  # what there is no room for is found again next time
         cache.store(key, data)
         yield Stored(key.title, len(data), reused=False)
     return found
 
 
-def stored_findings(
-    embedded: EmbeddedSplits, cache: Cache
-) -> Generator[Stored, None, Findings | None]:
-    """What an earlier check of the same embeddings has found; None if nothing is stored."""
-    key = _key(embedded)
+def _stored(cache: Cache, key: EntryKey) -> Generator[Stored, None, Findings | None]:
     with suppress(OSError):  # what cannot be read is found again
         if entry := cache.find(key, lambda entry: entry.bytes > 0):
             stored = read_findings(json.loads(entry.read(0, entry.bytes).tobytes()))

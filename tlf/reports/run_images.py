@@ -180,13 +180,16 @@ def _checked_before(
     """
     from tlf.checks.find import stored_findings
 
-    found = None if cache is None else (yield from stored_findings(embedded, cache))
-    images, write = len(embedded.train) + len(embedded.eval), in_shell(run.folder)
+    if cache is not None and embedded.manifests:
+        found = yield from stored_findings(embedded, cache)
+        if found is not None:
+            return found, ()
+    images = len(embedded.train) + len(embedded.eval)
     why = (
         f"The {images:,} images were not checked for faults, which takes a while with more than "
-        f"{CHECKED:,}. This adds it: tlf report {write} --check."
+        f"{CHECKED:,}. This adds it: tlf report {in_shell(run.folder)} --check."
     )
-    return found, () if found is not None else (why,)
+    return None, (why,)
 
 
 def _changed(run: RunRecord, manifests: Mapping[str, str]) -> tuple[str, ...]:

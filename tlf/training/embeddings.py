@@ -100,6 +100,7 @@ def _all_frozen(job: Job) -> Segment:
         optimizer=job.recipe.optimizer,
         image=probed(job.plan, job.preprocessing),
         piece=largest_piece(job),
+        probe_answers=job.probe_answers,
     )
     segment = begin_segment(job.accelerator, job.classifier, setup)
     apart = segment.partition is not None and segment.partition.whole

@@ -39,7 +39,7 @@ from tlf.training.phases import check_augmentations, check_phases, trains_norms
 from tlf.training.reuse.backbone import known_of, model_of
 from tlf.training.reuse.images import ReadImages, read_or_take_over
 from tlf.training.segments.compiled import Compiled
-from tlf.training.segments.probes import Findings
+from tlf.training.segments.probes import ProbeAnswers
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -81,7 +81,7 @@ class Job:
     """Whether the weights of the backbone may depend on the seed."""
     read: ReadImages | None = None
     """What ``read_images`` has read."""
-    findings: Findings = field(default_factory=Findings)
+    probe_answers: ProbeAnswers = field(default_factory=ProbeAnswers)
     """What probes have found of the network."""
 
     @cached_property
@@ -248,7 +248,7 @@ def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) 
         ),
         group=host_group(accelerator),
         drawn=drawn,
-        findings=known_of(earlier, plan),
+        probe_answers=known_of(earlier, plan),
     )
 
 

@@ -74,3 +74,14 @@ def test_the_command_in_a_process_of_its_own(drawn, tlf, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     assert f"page      {tmp_path}/found/check.html\n" in done.stdout
+
+
+def test_the_command_that_uses_the_fixes_has_the_overrides(
+    main, recipe, drawn, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    other = f"data.root={drawn(tmp_path / 'other images', 5, 3)}"
+    code, out, _ = main("check", recipe, other)
+    assert code == 0
+    fixes = f"data.fixes=checks/{recipe.stem}/fixes.csv"
+    assert out.splitlines()[-1] == f"use them  tlf {recipe} '{other}' {fixes}"

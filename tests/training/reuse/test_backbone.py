@@ -35,7 +35,7 @@ def test_the_backbone_is_taken_over_and_the_head_is_new(job):
     assert not job.drawn
     one = _next(job, "seed=1")
     assert one.built is job.built
-    assert one.findings is job.findings
+    assert one.probe_answers is job.probe_answers
     assert one.backbone_sha256 == job.backbone_sha256
     alone = open_job(plan_of(job.plan, ["seed=1"]), job.accelerator)
     assert alone.built is not job.built
@@ -47,7 +47,7 @@ def test_the_backbone_is_taken_over_and_the_head_is_new(job):
 def test_another_backbone_is_built(job, override):
     other = _next(job, override)
     assert other.built is not job.built
-    assert other.findings is not job.findings
+    assert other.probe_answers is not job.probe_answers
 
 
 def test_a_backbone_that_was_trained_is_built_anew(job):
@@ -56,7 +56,7 @@ def test_a_backbone_that_was_trained_is_built_anew(job):
     other = _next(job)
     assert other.built is not job.built
     assert other.backbone_sha256 == job.backbone_sha256
-    assert other.findings is job.findings  # they say in which state they were found
+    assert other.probe_answers is job.probe_answers  # they say in which state they were found
 
 
 def test_a_model_that_a_run_starts_from_may_have_changed_since(job, tmp_path):
@@ -79,7 +79,7 @@ def test_a_model_that_a_run_starts_from_may_have_changed_since(job, tmp_path):
 
 
 def test_options_of_a_plugins_head_may_decide_what_probes_find(job, monkeypatch):
-    assert _next(job, "head.dropout=0.5").findings is job.findings
+    assert _next(job, "head.dropout=0.5").probe_answers is job.probe_answers
     offer = Catalogue.offer
 
     def of_plugin(catalogue, component):
@@ -88,8 +88,8 @@ def test_options_of_a_plugins_head_may_decide_what_probes_find(job, monkeypatch)
         return replace(found, plugin=named) if found.hook == "tlf_heads" else found
 
     monkeypatch.setattr(Catalogue, "offer", of_plugin)
-    assert _next(job, "seed=1").findings is job.findings
-    assert _next(job, "head.dropout=0.5").findings is not job.findings
+    assert _next(job, "seed=1").probe_answers is job.probe_answers
+    assert _next(job, "head.dropout=0.5").probe_answers is not job.probe_answers
 
 
 def test_weights_that_a_seed_draws_belong_to_it(job):

@@ -6,7 +6,7 @@ import torch
 from tlf.freezing.find_unused import Unused
 from tlf.freezing.freeze import digests, freeze
 from tlf.training.segments import probes
-from tlf.training.segments.probes import Findings, agreed_partition, unused_parameters
+from tlf.training.segments.probes import ProbeAnswers, agreed_partition, unused_parameters
 
 IMAGE = (3, 32, 32)
 
@@ -27,7 +27,7 @@ def asked(job, monkeypatch):
 
 
 def test_it_asks_again_where_weights_or_what_trains_differ(job, asked):
-    found = Findings()
+    found = ProbeAnswers()
 
     def ask(frozen):
         freeze(job.classifier, frozen)
@@ -52,6 +52,6 @@ def test_it_asks_again_where_weights_or_what_trains_differ(job, asked):
 
 def test_it_does_not_ask_where_a_plugin_computes_the_loss(job, asked):
     given, now = (job.accelerator, job.classifier, None), digests(job.classifier)
-    assert unused_parameters(*given, now, Findings()) == Unused()
-    assert agreed_partition(*given, 8, now, Findings()) is None
+    assert unused_parameters(*given, now, ProbeAnswers()) == Unused()
+    assert agreed_partition(*given, 8, now, ProbeAnswers()) is None
     assert asked == {"find_partition": 0, "find_unused": 0}

@@ -41,7 +41,8 @@ def command(data: Path, overrides: tuple[str, ...], output: Path | None) -> None
     with stopped_cleanly():
         checked = tlf.show(tlf.check(plan))
         if checked is not None:
-            recipe = "RECIPE" if data.is_dir() else in_shell(data)
+            kept = [each for each in overrides if not each.startswith("data.fixes=")]
+            recipe = "RECIPE" if data.is_dir() else " ".join(map(in_shell, [data, *kept]))
             _say_files(tlf.write_check(checked, output), recipe, plan.recipe.data.fixes or ())
 
 
@@ -50,7 +51,7 @@ def _say_files(folder: Path, recipe: str, before: str | tuple[str, ...]) -> None
 
     Parameters:
         folder: what was written.
-        recipe: as it is written in a command.
+        recipe: the recipe and its overrides, as they are written in a command.
         before: fixes that the images had already. The new ones do not repeat them.
     """
     from tlf.runtime.files import from_here

@@ -107,7 +107,7 @@ def _losses(
     step = 0
     for epoch in count():
         stored = yield from train_activations(job, phase, segment, epoch)
-        freeze(segment.classifier, segment.frozen)
+        freeze(segment.classifier, segment.frozen, segment.modes)
         batches = _batches(job, segment, epoch)[: len(factors) - step]
         together = segment.norms.synchronised
         number_of_view = view(job, phase, segment, epoch)

@@ -99,7 +99,7 @@ def train_epoch_without(
 ) -> Generator[Events, None, None]:
     """Make the updates of an epoch without the images of a fold. No hook is told about them."""
     stored = yield from train_activations(job, phase, segment, run_epoch)
-    freeze(segment.classifier, segment.frozen)
+    freeze(segment.classifier, segment.frozen, segment.modes)
     every = order(job.recipe.seed, run_epoch, len(job.splits.train))
     batches = make_batches(
         [index for index in every if index not in fold],

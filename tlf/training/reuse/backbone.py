@@ -8,7 +8,7 @@ from tlf.model import Classifier
 from tlf.pretrained.weights import fingerprint
 from tlf.recipe.build import build_backbone, with_head
 from tlf.recipe.plan import Plan
-from tlf.training.segments.probes import Findings
+from tlf.training.segments.probes import ProbeAnswers
 
 if TYPE_CHECKING:
     from tlf.training.job import Job
@@ -32,12 +32,12 @@ def model_of(
     return built, classifier, sha256, drawn and _depends_on_seed(earlier, plan, sha256)
 
 
-def known_of(earlier: "Sequence[Job]", plan: Plan) -> Findings:
+def known_of(earlier: "Sequence[Job]", plan: Plan) -> ProbeAnswers:
     """What probes have found of the same backbone with a head that computes alike; nothing, where
     no earlier job has both.
     """
     same = (job for job in _alike(earlier, plan) if _heads_compute_alike(plan, job.plan))
-    return next((job.findings for job in same), Findings())
+    return next((job.probe_answers for job in same), ProbeAnswers())
 
 
 def _heads_compute_alike(one: Plan, other: Plan) -> bool:

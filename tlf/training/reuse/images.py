@@ -1,8 +1,10 @@
 """The images that an earlier job has read: are they still the same?"""
 
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,6 @@ from tlf.runtime.processes import gathered
 if TYPE_CHECKING:
     from tlf.training.job import Job
 
-Stamps = Mapping[str, tuple[int, ...]]
-"""Path of a file → its size, its place on the disk, and when it was changed."""
-
 
 @dataclass(frozen=True)
 class ReadImages:
@@ -35,17 +34,19 @@ class ReadImages:
     notes: tuple[str, ...]
     """What 8 bits cannot show of them."""
     may_lose_classes: bool
-    stamps: Stamps | None
-    """Of all files, before they were read; None where images are no files."""
+    stamps: str | None
+    """A hash of the stamps of all files, before they were read; None where images are no files."""
 
 
-def _stamps(splits: Splits) -> Stamps | None:
-    """The stamps of the files of both splits; None where images are no files, or one is missing."""
+def _stamps(splits: Splits) -> str | None:
+    """A hash of the stamps of all files; None where images are no files, or one is missing."""
+    digest = sha256()
     try:
-        paths = [*_paths(splits.train), *_paths(splits.eval)]
-        return {str(path): _stamp(path) for path in paths}
+        for path in chain(_paths(splits.train), _paths(splits.eval)):
+            digest.update(ascii((str(path), _stamp(path))).encode())
     except (OSError, TypeError):
         return None
+    return digest.hexdigest()
 
 
 def read_or_take_over(
@@ -125,5 +126,6 @@ def _paths(split: Split) -> Iterator[Path]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
+    """The size of a file, its place on the disk, and when it was changed."""
     seen = os.stat(path)
     return seen.st_size, seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns

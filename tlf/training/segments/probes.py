@@ -23,7 +23,7 @@ Image = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Findings:
+class ProbeAnswers:
     """What probes have found of the network of one backbone, by the state that it was in."""
 
     unused: dict[Hashable, Unused] = field(default_factory=dict)
@@ -53,14 +53,14 @@ def unused_parameters(
     classifier: Classifier,
     image: Image | None,
     digests: Mapping[str, str],
-    findings: Findings,
+    probe_answers: ProbeAnswers,
 ) -> Unused:
     """The parameters that cannot train, although no policy freezes them; none where the loss may
     depend on more than the output for an ``image``.
     """
     if image is None:
         return Unused()
-    key, known = (image, state_of(accelerator, classifier, digests)), findings.unused
+    key, known = (image, state_of(accelerator, classifier, digests)), probe_answers.unused
     if key not in known:
         known[key] = find_unused(classifier, image, accelerator.autocast)
     return agreed_unused(gathered(known[key]))
@@ -72,14 +72,17 @@ def agreed_partition(
     image: Image | None,
     piece: int,
     digests: Mapping[str, str],
-    findings: Findings,
+    probe_answers: ProbeAnswers,
 ) -> Partition | None:
     """Where the frozen stages can run apart from the rest, if all processes have found the same;
     None where they cannot, or must not.
     """
     if image is None:
         return None
-    key, known = (image, piece, state_of(accelerator, classifier, digests)), findings.partitions
+    key, known = (
+        (image, piece, state_of(accelerator, classifier, digests)),
+        probe_answers.partitions,
+    )
     if key not in known:
         frozen = frozenset(n for n, p in classifier.named_parameters() if not p.requires_grad)
         known[key] = find_partition(classifier, frozen, image, accelerator.autocast, piece)

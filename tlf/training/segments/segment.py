@@ -39,7 +39,7 @@ from tlf.training.phases import apart, learning_rates, probed
 from tlf.training.segments.compiled import Compiled
 from tlf.training.segments.groups import build_optimizer, carry_over, parameter_groups
 from tlf.training.segments.norms import TrainedNorms, trained_norms
-from tlf.training.segments.probes import Findings, agreed_partition, unused_parameters
+from tlf.training.segments.probes import ProbeAnswers, agreed_partition, unused_parameters
 
 _LIGHT = 2**23
 """Multiply-adds of a head for a batch, up to which one thread is as fast as two. Measured on an AMD
@@ -66,7 +66,7 @@ class SegmentSetup:
     compiled: Compiled | None = None
     """The compiled forward pass, which is used where the model trains from images and not from a
     partition."""
-    findings: Findings = field(default_factory=Findings)
+    probe_answers: ProbeAnswers = field(default_factory=ProbeAnswers)
     """What probes have found of the network so far."""
 
 
@@ -85,7 +85,7 @@ def segment_setup(job: Job, phase: Phase, frozen: frozenset[str]) -> SegmentSetu
         synchronised=job.recipe.batchnorm == "sync",
         piece=largest_piece(job),
         compiled=job.compiled if job.recipe.compile else None,
-        findings=job.findings,
+        probe_answers=job.probe_answers,
     )
 
 
@@ -110,7 +110,7 @@ class Segment:
     """Where the frozen stages end, if they run apart from the rest. ``model`` begins there."""
     threads: int
     """The number of CPU threads that the trainable part computes on."""
-    modes: Mapping[nn.Module, bool] = field(default_factory=dict)
+    modes: Mapping[nn.Module, bool]
     """Module → whether it is in training mode while the segment trains."""
     compiling: list[float] = field(default_factory=list)
     """The time of the updates that compiled, until there is another one to compare with."""
@@ -156,7 +156,7 @@ def begin_segment(
     optimizer, piece = setup.optimizer, setup.piece
     freeze(classifier, setup.frozen)
     before = before or digests(classifier)
-    unused = unused_parameters(accelerator, classifier, setup.probed, before, setup.findings)
+    unused = unused_parameters(accelerator, classifier, setup.probed, before, setup.probe_answers)
     frozen = setup.frozen | unused.always
     freeze(classifier, frozen)
     modes = {module: module.training for module in classifier.modules()}
@@ -166,7 +166,7 @@ def begin_segment(
         carry_over(previous.optimizer, built)
     check_same_start(classifier, before)
     partition = agreed_partition(
-        accelerator, classifier, setup.image, piece, before, setup.findings
+        accelerator, classifier, setup.image, piece, before, setup.probe_answers
     )
     trainable = _trainable(classifier, partition, setup.compiled)
     model, prepared = _wrapped(accelerator, trainable, built, setup, unused)
