@@ -24,7 +24,7 @@ def verdict(first: str, second: str, found: Difference, unit: str = "seeds") -> 
         first: the name of the first candidate.
         second: that of the second, whose difference from the first it is.
         found: the comparison.
-        unit: what was drawn: seeds or splits.
+        unit: what was drawn: seeds, splits or folds.
     """
     for count, what in ((found.draws, unit), (found.images, "images")):
         if count < CLAIM_FROM:

@@ -86,9 +86,7 @@ def study_images(job: Job, repeats: int) -> StudyImages:
     train = job.splits.train
     labels = job.labels["train"].numpy()
     judged = judged_images(labels, equal_files(train), job.splits.classes, job.recipe.seed, repeats)
-    notes = [f"{one.name} cannot be read: {one.why}; left out" for one in job.unreadable[:5]]
-    if (more := len(job.unreadable) - 5) > 0:
-        notes.append(f"{more} more images cannot be read; tlf check lists them")
+    notes = [*job.splits.notes]
     for name, count in judged.left_out.items():
         notes.append(
             f"class {name!r} was left out: it has {count} of the {FOLDS} different train images "

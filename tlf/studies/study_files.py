@@ -1,16 +1,28 @@
 """The files of a study: NAME.json for programs, NAME.html for people."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from tlf.metrics.paired import Difference
+from tlf.metrics.verdict import verdict
 from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels.notes import notes_panel
 from tlf.runtime.files import absolute, default_folder, write_folder, write_whole
 from tlf.runtime.strict_json import dumps
+
+
+def difference_json(
+    first: str, second: str, found: Difference | None, unit: str = "seeds"
+) -> dict[str, Any] | None:
+    """The difference of a candidate from the first, with the verdict; None for the first itself."""
+    if found is None:
+        return None
+    told = verdict(first, second, found, unit)
+    return {**asdict(found), "distinguishable": bool(found.better), "verdict": told}
 
 
 @dataclass(frozen=True)

@@ -62,5 +62,5 @@ def test_features_must_be_finite(heads, monkeypatch):
         return torch.full((20, 4), float("nan"))
 
     monkeypatch.setattr(module, "_features", nothing)
-    with pytest.raises(NotFiniteError, match="features must be finite"):
+    with pytest.raises(NotFiniteError, match="features of the backbone must be finite"):
         exhausted(open_heads(heads.job, heads.phase, heads.segment, (0,)))

@@ -47,7 +47,7 @@ def test_a_suggestion_at_the_edge_is_told():
     )
     alone = replace(HEAD, rates=(HEAD.rates[0], measured(0.1, 0.96, 0.3)), suggestion=0.1)
     assert [*sentences(alone)][:2] == [
-        "most accurate: 0.1, with 96.0%; its neighbours are worse", "suggested: 0.1",
+        "most accurate: 0.1, with 96.0%; no rate next to it is as good", "suggested: 0.1",
     ]  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def test_marks_of_each_rate():
 def test_a_range_test_is_told():
     assert [*sentences(TEST)] == [
         "suggestion: 0.00032, in the middle of the valley from 1.0e-05 to 1.0e-02",
-        "at 1.0e+00 the loss was four times the lowest, or no finite number",
+        "at 1.0e+00 the smoothed loss was four times its lowest value, or a loss no finite number",
         "the recipe's lr = 0.5 is 1.6e+03 times the suggestion",
     ]
     assert "is higher than that" in [*sentences(replace(TEST, own=2.0))][-1]

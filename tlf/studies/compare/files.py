@@ -6,7 +6,6 @@ from typing import Any
 
 from tlf.metrics.paired import CLAIM_FROM
 from tlf.metrics.resampling import LEVEL
-from tlf.metrics.verdict import verdict
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
@@ -15,7 +14,7 @@ from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC, Row, rows_plot
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.summary import CHOSEN, verdicts
-from tlf.studies.study_files import StudyFiles
+from tlf.studies.study_files import StudyFiles, difference_json
 
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""
@@ -68,17 +67,10 @@ def as_json(compared: Compared) -> dict[str, Any]:
 
 
 def _recipe(one: ComparedRecipe, best: str) -> dict[str, Any]:
-    behind = one.behind
     return {
         "name": one.name,
         "accuracy": asdict(one.accuracy),
         "accuracy_of_seeds": list(one.of_seeds),
         "seconds": one.seconds,
-        "difference_from_best": None
-        if behind is None
-        else {
-            **asdict(behind),
-            "distinguishable": bool(behind.better),
-            "verdict": verdict(best, one.name, behind),
-        },
+        "difference_from_best": difference_json(best, one.name, one.behind),
     }

@@ -69,7 +69,7 @@ def curve(
     ):
         job = yield from read_images(open_job(plan, accelerator), may_lose_classes=True)
         images = study_images(job, DEALS)
-        yield from map(Notice, (*job.splits.notes, *images.notes))
+        yield from map(Notice, images.notes)
         yield (yield from _measured(job, images, name, sizes))
 
 
@@ -118,7 +118,7 @@ def _result(
         seed=seed,
         level=_level(judged),
         device=describe(job.accelerator),
-        notes=(*job.splits.notes, *images.notes),
+        notes=images.notes,
     )
 
 

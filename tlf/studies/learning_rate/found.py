@@ -92,8 +92,8 @@ class RangeTest:
     suggestion: float | None
     """The rate in the middle of the valley; None without one."""
     exploded: float | None
-    """The rate at which the loss was four times the lowest, or no finite number; None where it
-    never was."""
+    """The rate at which the smoothed loss was four times its lowest value, or a loss was no finite
+    number; None where that never was."""
     trained_before: tuple[str, ...]
     """Earlier phases, of the head alone, which were trained first at the recipe's rates."""
     lines: tuple[str, ...]

@@ -23,6 +23,7 @@ from tlf.studies.learning_rate.found import HeadRates, MeasuredRate, alike
 from tlf.studies.learning_rate.grid import at_rate, recipe_lines
 from tlf.studies.learning_rate.one_by_one import train_one_by_one
 from tlf.studies.learning_rate.stacked import Heads, stacks, train_at_once
+from tlf.studies.linear_probe import check_finite
 from tlf.training.features import (
     Events,
     model_inputs,
@@ -46,10 +47,7 @@ def open_heads(
         NotFiniteError: the backbone gives no finite numbers.
     """
     features = yield from _features(job, phase, segment)
-    if not bool(features.isfinite().all()):
-        raise NotFiniteError(
-            'features must be finite numbers, got others; write other weights or precision = "no"'
-        )
+    check_finite("the backbone", features.float().cpu().numpy())
     labels = job.labels["train"].to(job.accelerator.device)
     starts = {seed: _new_head(job, seed) for seed in seeds}
     return Heads(job, phase, segment, features, labels, starts)

@@ -5,9 +5,9 @@ from typing import Any
 
 from tlf.metrics.paired import CLAIM_FROM
 from tlf.metrics.resampling import LEVEL
-from tlf.metrics.verdict import verdict
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, MeasuredRate, RangeTest
 from tlf.studies.learning_rate.summary import sentences
+from tlf.studies.study_files import difference_json
 
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""
@@ -51,19 +51,12 @@ def _heads(found: HeadRates) -> dict[str, Any]:
 
 
 def _rate(one: MeasuredRate, best: float) -> dict[str, Any]:
-    behind = one.behind
     return {
         "rate": one.rate,
         "accuracy": None if one.accuracy is None else asdict(one.accuracy),
         "accuracy_of_seeds": list(one.of_seeds),
         "loss": one.loss,
-        "difference_from_best": None
-        if behind is None
-        else {
-            **asdict(behind),
-            "distinguishable": bool(behind.better),
-            "verdict": verdict(f"{best:g}", f"{one.rate:g}", behind, "folds"),
-        },
+        "difference_from_best": difference_json(f"{best:g}", f"{one.rate:g}", one.behind, "folds"),
     }
 
 

@@ -70,7 +70,6 @@ def lr(
     kernels = kernels_of(plan.recipe)
     kernels.reserve()
     accelerator = start_accelerator(plan.recipe.precision)
-    yield from map(Notice, splits.notes)
     with lost_processes_named("write the same command again"), kernels.used_on(accelerator.device):
         yield from _found(replace(plan, splits=splits), accelerator, chosen, between, seeds)
 
@@ -97,6 +96,7 @@ def _found(
     results: list[HeadRates | RangeTest] = []
     with blame_packages(plan.plugins.packages):
         job = yield from read_images(open_job(plan, accelerator))
+        yield from map(Notice, job.splits.notes)
         heads = {f"head.{name}" for name in job.classifier.head.state_dict()}
         asked, notes = _Asked(job, between, seeds, copies(job.classifier, heads)), list[str]()
         with job.loaders:

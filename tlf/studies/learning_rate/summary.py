@@ -70,7 +70,7 @@ def _about_heads(found: HeadRates) -> Iterator[str]:
     accuracy = best.accuracy.value if best.accuracy else None
     top = f"most accurate: {found.best:g}, with {percent(accuracy)}"
     if low == high:
-        yield f"{top}; its neighbours are worse"
+        yield f"{top}; no rate next to it is as good"
         yield f"suggested: {found.suggestion:g}"
     else:
         yield f"{top}; rates from {low:g} to {high:g} are not distinguishable from it"
@@ -92,7 +92,9 @@ def _about_own(found: HeadRates) -> str:
     if own.behind.better:
         return f"is {side}: {told}"
     low, high = found.alike
-    within = "is within these rates" if low <= found.own <= high else f"beside {found.best:g}"
+    within = (
+        "is within these rates" if low <= found.own <= high else f"is not next to {found.best:g}"
+    )
     return f"{within}: {told}{_losses(own, found)}"
 
 
@@ -131,7 +133,10 @@ def _about_test(found: RangeTest) -> Iterator[str]:
             f"{high:.1e}"
         )
     if found.exploded is not None:
-        yield f"at {found.exploded:.1e} the loss was four times the lowest, or no finite number"
+        yield (
+            f"at {found.exploded:.1e} the smoothed loss was four times its lowest value, or a loss "
+            "no finite number"
+        )
     yield f"the recipe's lr = {found.own:g} {_beside(found)}"
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from tlf.metrics.paired import CLAIM_FROM
 from tlf.metrics.resampling import LEVEL
-from tlf.metrics.verdict import verdict
 from tlf.studies.probe.probed import Probed, ProbedBackbone
+from tlf.studies.study_files import difference_json
 
 FORMAT = 1
 """It rises where a reader of the file has to change. Keys may be added without."""
@@ -35,7 +35,6 @@ def as_json(probed: Probed) -> dict[str, Any]:
 
 
 def _backbone(one: ProbedBackbone) -> dict[str, Any]:
-    behind = one.behind
     return {
         "name": one.name,
         "backbone": dict(one.backbone),
@@ -44,13 +43,7 @@ def _backbone(one: ProbedBackbone) -> dict[str, Any]:
         "parameters": one.parameters,
         "megabytes": one.megabytes,
         "seconds_per_image": one.seconds,
-        "difference_from_first": None
-        if behind is None
-        else {
-            **asdict(behind),
-            "distinguishable": bool(behind.better),
-            "verdict": verdict("the first", one.name, behind, "splits"),
-        },
+        "difference_from_first": difference_json("the first", one.name, one.behind, "splits"),
         "stages": [
             {"stage": each.stage, "features": each.features, "accuracy": asdict(each.accuracy)}
             for each in one.stages

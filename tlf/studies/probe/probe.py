@@ -74,7 +74,6 @@ def probe(
     kernels = kernels_of(base.recipe)
     kernels.reserve()
     accelerator = start_accelerator(base.recipe.precision)
-    yield from map(Notice, splits.notes)
     with lost_processes_named("probe again"), kernels.used_on(accelerator.device):
         yield from _compared(base, splits, plans, accelerator, stages)
 
@@ -90,6 +89,7 @@ def _compared(
     found: list[_Right] = []
     failed: list[FailedBackbone] = []
     images: StudyImages | None = None
+    before: tuple[Job, ...] = ()
     for name, plan in plans.items():
         job = _opened(name, replace(plan, splits=splits), accelerator)
         if isinstance(job, FailedBackbone):
@@ -97,15 +97,15 @@ def _compared(
             yield Notice(f"{job.name} was not probed: {job.why}")
             continue
         with blame_packages(plan.plugins.packages):
-            job = yield from read_images(job, may_lose_classes=True)
+            job = yield from read_images(job, before, may_lose_classes=True)
+            before = (job,)
             if images is None:
                 images = study_images(job, repeats_of(len(job.splits.train)))
                 yield from map(Notice, images.notes)
             found.append((yield from _probed(name, job, images, stages)))
     if images is None:
         raise DataError(_none_loaded(failed))
-    notes = (*splits.notes, *images.notes)
-    yield _result(base, accelerator, images.judged, found, failed, notes)
+    yield _result(base, accelerator, images.judged, found, failed, images.notes)
 
 
 @dataclass(frozen=True)

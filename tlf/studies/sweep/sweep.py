@@ -17,7 +17,7 @@ from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import processes
 from tlf.runtime.files import absolute, write_whole, writing
-from tlf.studies.study_runs import RunSeries
+from tlf.studies.study_runs import RunSeries, each_note_once
 from tlf.studies.sweep.journal import Journal, open_journal
 from tlf.studies.sweep.ranges import Varied, settings, with_ranges
 from tlf.studies.sweep.records import as_trials, best_recipe, importance
@@ -30,6 +30,7 @@ from tlf.studies.sweep.suggest import (
     suggest,
 )
 from tlf.studies.sweep.swept import COMPLETE, FAILED, RUNNING, Swept, TrialEnded
+from tlf.studies.sweep.trial_runs import make_trial
 from tlf.tasks import metric_of
 from tlf.tasks.metric import Metric
 
@@ -207,9 +208,6 @@ def _made(
     study: _Study, trial: "FrozenTrial", series: RunSeries
 ) -> Generator[Prepared | Notice, None, dict[str, Any]]:
     """Train a trial; return what it has shown."""
-    from tlf.studies.study_runs import each_note_once
-    from tlf.studies.sweep.trial_runs import make_trial
-
     output = run_folder(study.folder, trial.number)
     quiet = {"output": str(output), "report": False, "keep_state": False}
     events = make_trial(
