@@ -2,12 +2,13 @@
 which are in both splits.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from tlf.components import Split, Splits
+from tlf.components import Split, Splits, Stamp
+from tlf.data.listing.compact import Numbers, chosen
 from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.tasks import Task
@@ -36,9 +37,10 @@ class Inspection:
     """Index of an unreadable image → why it cannot be read."""
 
     @property
-    def readable(self) -> tuple[int, ...]:
+    def readable(self) -> Sequence[int]:
         """Indices of the images that can be read."""
-        return tuple(i for i in range(len(self.digests)) if i not in self.reasons)
+        every = range(len(self.digests))
+        return Numbers(i for i in every if i not in self.reasons) if self.reasons else every
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,34 @@ class ReadSubset:
     def __call__(self, index: int) -> bytes:
         """The bytes of one image."""
         return self.split.read(self.indices[index])
+
+    def stamp(self, index: int) -> Stamp | None:
+        """What the file system says about one image, if it is a file of its own."""
+        found: Stamp | None = ask(self.split.read, "stamp", self.indices[index])
+        return found
+
+    def digest(self, index: int) -> bytes | None:
+        """The SHA-256 of one image, if it is known without reading."""
+        found: bytes | None = ask(self.split.read, "digest", self.indices[index])
+        return found
+
+    def size(self, index: int) -> int | None:
+        """The bytes of one image, if their number is known without reading."""
+        found: int | None = ask(self.split.read, "size", self.indices[index])
+        return found
+
+
+def ask(read: Callable[[int], bytes], verb: str, index: int) -> Any:  # noqa: ANN401 - see Split.read
+    """What an optional method of ``Split.read`` says about an image; None where it has none."""
+    method = getattr(read, verb, None)
+    return None if method is None else method(index)
+
+
+def subset(split: Split, indices: Iterable[int]) -> Split:
+    """Some images of a split."""
+    kept = Numbers(indices)
+    names, labels = (chosen(values, kept) for values in (split.names, split.labels))
+    return Split(names, labels, ReadSubset(split, kept))
 
 
 def check_splits(
@@ -149,10 +179,8 @@ def _keep(
         )
     if not readable:
         raise DataError(f"{split_name}: no image can be read\n{unreadable}")
-    labels = tuple(split.labels[index] for index in readable)
-    names = tuple(split.names[i] for i in readable)
     note = f"{split_name}: left out {count} that cannot be read\n{unreadable}"
-    return Split(names, labels, ReadSubset(split, readable)), (note,)
+    return subset(split, readable), (note,)
 
 
 def _check_classes(
