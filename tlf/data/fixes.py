@@ -3,7 +3,6 @@ found. No image file is changed.
 """
 
 import csv
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from io import StringIO
@@ -14,6 +13,7 @@ from tlf.data.classes import without_classes
 from tlf.data.csv_table import read_csv
 from tlf.data.inspection.readable import subset
 from tlf.data.listing.compact import alike
+from tlf.data.listing.lookup import Lookup
 from tlf.data.splits import failure, listed
 from tlf.errors import DataError, nearest
 from tlf.runtime.files import write_whole
@@ -113,7 +113,7 @@ def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled
 
 def _one_fixed(found: Labelled, file: str) -> Labelled:
     fixes = read_fixes(file)
-    names = _Names(found.images.names, fixes.values())
+    names = Lookup(found.images.names, (fix.path for fix in fixes.values()))
     classes = [*map(printable, found.classes)]
     labels, problems = [*found.images.labels], []
     left_out: set[int] = set()
@@ -173,7 +173,8 @@ def _check(file: str, problems: Sequence[str]) -> None:
 def _fixed(splits: Splits, file: str, task: Task) -> Splits:
     parts = {"train": splits.train, "eval": splits.eval}
     fixes = read_fixes(file)
-    names = {part: _Names(split.names, fixes.values()) for part, split in parts.items()}
+    paths = {fix.path for fix in fixes.values()}
+    names = {part: Lookup(split.names, paths) for part, split in parts.items()}
     classes = {printable(name): name for name in splits.classes}
     found: dict[tuple[str, int], str] = {}
     labels: dict[str, dict[int, str]] = {"train": {}, "eval": {}}
@@ -203,30 +204,6 @@ def _fixed(splits: Splits, file: str, task: Task) -> Splits:
     note = f"{file} {_did(labels, left_out)}"
     changed = replace(splits, train=train, eval=evaluated, notes=(*splits.notes, note))
     return _without_emptied(splits, changed, file, task)
-
-
-class _Names:
-    """The images of a split that fixes name, by their names as a table shows them."""
-
-    def __init__(self, names: Sequence[str], fixes: Iterable[Fix]) -> None:
-        asked = {fix.path for fix in fixes}
-        asked |= {path.strip() for path in asked}
-        every = ((printable(name), index) for index, name in enumerate(names))
-        shown = [(name, i) for name, i in every if name in asked or name.strip() in asked]
-        self.positions = {name.strip(): index for name, index in shown}
-        self.positions |= dict(shown)
-        self.doubled = {name for name, n in Counter(name for name, _ in shown).items() if n > 1}
-
-    def find(self, path: str) -> int | str:
-        """The position of an image; or why there is none. Blanks around a path do not count, unless
-        another image has such a name.
-        """
-        name = path if path in self.positions else path.strip()
-        if name in self.doubled:
-            return f"several images are called {name}"
-        if name not in self.positions:
-            return f"there is no image {name}"
-        return self.positions[name]
 
 
 def _with_classes(fix: Fix, classes: Collection[str]) -> Fix:

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
+from tlf.data.inspection.answers import DIGEST, Answers, Digests, in_order
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.readable import (
@@ -25,13 +26,11 @@ from tlf.data.inspection.readable import (
 )
 from tlf.data.inspection.same_images import check_bytes, check_listings
 from tlf.data.loading import Pixels, decoded_pixels
-from tlf.data.pixel_store import (
-    SPLIT_OF,
-    StoredPixels,
-)
+from tlf.data.pixel_store import SPLIT_OF, StoredPixels
 from tlf.errors import DataError
 from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.processes import Machine
 from tlf.tasks import Task
 
 Events = Prepared | Notice | Stored
@@ -135,11 +134,15 @@ def inspect_split(
         return sha256(data).digest(), ""
 
     title = f"reading {split_name} images"
-    machines = yield from for_each_image(accelerator, len(split), title, inspect_image)
-    check_bytes(split_name, split.names, machines)
-    results = machines[0].merged()
-    digests = [results[i][0] for i in range(len(split))]
-    return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
+    machines = yield from for_each_image(accelerator, len(split), title, inspect_image, DIGEST)
+    found = [(each.title, _inspection(each, len(split))) for each in machines]
+    check_bytes(split_name, split.names, found)
+    return found[0][1]
+
+
+def _inspection(machine: Machine[Answers[str]], count: int) -> Inspection:
+    rows, reasons = in_order(machine.answers.values(), count, DIGEST)
+    return Inspection(Digests(rows.tobytes()), reasons)
 
 
 def _check(data: bytes) -> None:
@@ -171,12 +174,12 @@ def _find_or_store_all(
             reasons |= {int(i): why for i, why in entry.entry.index["reasons"].items()}
     if not stored:
         return (yield from inspect_split(split, split_name, accelerator, _check)), {}, []
-    digests = [b"" if i in reasons else digest for i, digest in enumerate(hashed.digests)]
-    return Inspection(digests, dict(sorted(reasons.items()))), stored, outcomes
+    return hashed.without(reasons), stored, outcomes
 
 
 def _readable(stored: StoredPixels, inspection: Inspection, anew: Pixels) -> StoredPixels:
     """The pixels of the images that can be read. ``anew``: decodes those images anew."""
-    indices = inspection.readable
-    shapes, starts = [stored.shapes[i] for i in indices], [stored.starts[i] for i in indices]
-    return replace(stored, shapes=shapes, starts=starts, decoded=anew)
+    if not inspection.reasons:
+        return replace(stored, decoded=anew)
+    kept = [*inspection.readable]
+    return replace(stored, shapes=stored.shapes[kept], starts=stored.starts[kept], decoded=anew)

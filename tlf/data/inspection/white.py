@@ -12,7 +12,9 @@ from accelerate import Accelerator
 
 from tlf.components import Split, Splits
 from tlf.data.decode import Beyond, beyond, largest_value
+from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
+from tlf.data.listing.compact import Numbers
 from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.events import Prepared
@@ -57,20 +59,22 @@ def _seen(
     split: Split, name: str, accelerator: Accelerator, *, measured: bool
 ) -> Generator[Prepared, None, dict[int, Seen]]:
     """Index → what was seen, for the images that hold more than 8 bits can show."""
-    indices = [i for i, n in enumerate(split.names) if not n.lower().endswith(_EIGHT_BITS)]
+    every = enumerate(split.names)
+    indices = Numbers(i for i, n in every if not n.lower().endswith(_EIGHT_BITS))
 
-    def see(number: int) -> Seen | None:
+    def see(number: int) -> tuple[bytes, Seen | None]:
         try:
             data = split.read(indices[number])
             found = beyond(data)
-            return Seen(found, largest_value(data) if found.depth and measured else 0)
+            seen = Seen(found, largest_value(data) if found.depth and measured else 0)
+            return b"", seen if any(found) else None
         except (DataError, OSError):
-            return None
+            return b"", None
 
     title = f"looking at {name} images"
     machines = yield from for_each_image(accelerator, len(indices), title, see)
-    found = sorted(machines[0].merged().items())
-    return {indices[n]: seen for n, seen in found if seen and any(seen.beyond)}
+    _, found = in_order(machines[0].answers.values(), len(indices), 0)
+    return {indices[n]: seen for n, seen in found.items()}
 
 
 def _grey_note(count: int, largest: int, used: int, white: object) -> str:
