@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tlf.model import Classifier
 
 
-DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval", "fixes")
+DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval", "fixes", "verify")
 """Keys of ``[data]`` that are the engine's: they hold for every dataset, and none may have an
 option of such a name."""
 

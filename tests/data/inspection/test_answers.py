@@ -12,22 +12,29 @@ ONE, TWO, THREE = (sha256(bytes([number])).digest() for number in range(3))
 
 
 def test_answers_of_several_processes_are_put_in_the_order_of_the_images():
-    first, second = Answers(2), Answers(2)
+    first, second = Answers(2, bytearray(4)), Answers(2, bytearray(2))
     second.add(3, b"dd", "late")
     first.add(0, b"aa", None)
     first.add(2, b"", "nothing")
     rows, notes = in_order([second, pickle.loads(pickle.dumps(first))], 5, 2)
     assert [bytes(row) for row in rows] == [b"aa", bytes(2), bytes(2), b"dd", bytes(2)]
     assert [*notes.items()] == [(2, "nothing"), (3, "late")]
+    rows, _ = in_order([first], 5, 2)  # it failed after two images
+    assert [bytes(row) for row in rows] == [b"aa", *[bytes(2)] * 4]
+    whole = Answers(1, bytearray(2))
+    whole.add(0, b"a", None)
+    whole.add(1, b"b", None)
+    assert in_order([whole], 2, 1)[0].tobytes() == b"ab"
 
 
 def test_answers_without_a_row_are_notes_alone():
-    answers = Answers(0)
+    answers = Answers(0, bytearray())
     for index in range(3):
         answers.add(index, b"", "why" if index else "")
-    rows, notes = in_order([answers], 3, 0)
-    assert rows.shape == (3, 0)
-    assert notes == {1: "why", 2: "why"}
+    for count in (3, 5):
+        rows, notes = in_order([answers], count, 0)
+        assert rows.shape == (count, 0)
+        assert notes == {1: "why", 2: "why"}
 
 
 def test_digests_are_what_a_list_of_them_would_be():

@@ -21,14 +21,17 @@ class Answers(Generic[Note]):
 
     width: int
     """Bytes for each image."""
+    rows: bytearray
+    """Of so many images as the process will answer about, zeros first."""
     indices: "array[int]" = field(default_factory=lambda: array("i"))
-    rows: bytearray = field(default_factory=bytearray)
     notes: dict[int, Note] = field(default_factory=dict)
 
     def add(self, index: int, row: bytes, note: Note | None) -> None:
-        """Add an answer: ``row`` is empty where there is none, and counts as zeros."""
+        """Add an answer: ``row`` is empty where there is none."""
+        if row:
+            start = len(self.indices) * self.width
+            self.rows[start : start + self.width] = row
         self.indices.append(index)
-        self.rows += row or bytes(self.width)
         if note:
             self.notes[index] = note
 
@@ -41,12 +44,15 @@ def in_order(
     """
     import numpy as np
 
-    rows = np.zeros((count, width), np.uint8)
-    notes: dict[int, Note] = {}
-    for part in parts:
-        own = np.frombuffer(bytes(part.rows), np.uint8).reshape(len(part.indices), width)
-        rows[np.array(part.indices, np.int64)] = own
-        notes |= part.notes
+    every = [*parts]
+    notes = {index: note for part in every for index, note in part.notes.items()}
+    if len(every) == 1 and every[0].indices == array("i", range(count)):  # nothing is copied
+        rows = np.frombuffer(every[0].rows, np.uint8).reshape(count, width)
+    else:
+        rows = np.zeros((count, width), np.uint8)
+        for part in every if width else ():
+            own = np.frombuffer(part.rows, np.uint8).reshape(-1, width)
+            rows[np.array(part.indices, np.int64)] = own[: len(part.indices)]
     return rows, dict(sorted(notes.items()))
 
 

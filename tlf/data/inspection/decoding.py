@@ -1,6 +1,7 @@
 """Decode the images of a split into the cache, resized or at full resolution."""
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from struct import Struct
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelerate import Accelerator
 
+from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import Filling, compute, find
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
@@ -48,6 +50,8 @@ class Decoding:
     """``train``, ``eval`` or ``full``."""
     preprocessing: Preprocessing
     accelerator: Accelerator
+    advice: str = "run again"
+    """What to do where a file is not what it was when it was hashed."""
 
 
 def find_or_store(
@@ -63,7 +67,7 @@ def find_or_store(
     outcome: Stored | Notice
     entry = find(accelerator, cache, wanted, lambda it: index_of(it, len(digests)) is not None)
     if entry is None:
-        shapes = yield from _shapes(decoding, digests)
+        shapes = yield from _known_shapes(decoding, digests, wanted, cache)
         size = int(shapes.prod(axis=1, dtype="int64").sum())
 
         def fill(partial: Partial) -> Filling:
@@ -74,10 +78,42 @@ def find_or_store(
         outcome = Stored(titled(entry.index), entry.bytes, reused=True)
     index = None if entry is None else index_of(entry, len(digests))
     if entry is None or index is None:
+        _keep_shapes(accelerator, cache, wanted, shapes)
         return None, outcome
     full = decoding.name == FULL
     anew = Decoded(decoding.split, decoding.preprocessing, full=full)
     return StoredPixels(entry, index.shapes, index.starts, anew, full), outcome
+
+
+def _known_shapes(
+    decoding: Decoding, digests: Sequence[bytes], wanted: EntryKey, cache: Cache
+) -> "Generator[Prepared, None, NDArray[np.int32]]":
+    """The shapes of images whose pixels could not be stored before, or cannot be stored now."""
+    import numpy as np
+
+    size = len(digests) * _SHAPE.size
+    key = _shapes_of(wanted)
+    entry = find(decoding.accelerator, cache, key, lambda found: found.bytes == size)
+    if entry is None:
+        return (yield from _shapes(decoding, digests))
+    found: NDArray[np.int32] = entry.read(0, size).view("<i4").reshape(-1, 3)
+    return found
+
+
+def _keep_shapes(
+    accelerator: Accelerator, cache: Cache, wanted: EntryKey, shapes: "NDArray[np.int32]"
+) -> None:
+    """Store the shapes alone: else each run would read all files for them, to find again that the
+    pixels do not fit.
+    """
+    key = _shapes_of(wanted)
+    if accelerator.is_local_main_process and not (cache.folder / key.name).exists():
+        with suppress(OSError):  # there is no room for them either
+            cache.store(key, shapes.astype("<i4").tobytes())
+
+
+def _shapes_of(wanted: EntryKey) -> EntryKey:
+    return EntryKey("shapes", f"the sizes of {wanted.title}", wanted.key)
 
 
 def _shapes(
@@ -146,7 +182,7 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
     data = decoding.split.read(index)
     if sha256(data).digest() != digest:
         name = decoding.split.names[index]
-        raise DataError(f"{name}: the file changed while it was read; run again")
+        raise DataError(f"{name}: the file changed while it was read; {decoding.advice}")
     try:
         if decoding.name == FULL:
             return _full(decoding, data)

@@ -40,7 +40,7 @@ def for_each_image(
     """
     cores = max(1, usable_cores() // local_processes())
     chunks = share(accelerator, count, chunk_of(count, cores))
-    answers: Answers[Note] = Answers(width)
+    answers: Answers[Note] = Answers(width, bytearray(sum(map(len, chunks)) * width))
     problem: DataError | OSError | None = None
     try:
         for part in on_all_cores(function, chunks, cores):

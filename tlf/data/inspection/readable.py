@@ -21,6 +21,9 @@ MissingInEval = Literal["error", "allow"]
 """What a class without eval images does: it stops the run, or is trained and not evaluated."""
 UnknownInEval = Literal["error", "skip"]
 """What eval images of a class without train images do: they stop the run, or are left out."""
+Verify = Literal["auto", "content", "stat"]
+"""How it is known that an image is the same as before: by its content, or by what the file system
+says of its file; ``auto`` decides it by the bytes of all images."""
 
 IN_BOTH = "in the train split, too"
 """What a note says, and no other note, about images that train and eval share."""
