@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tlf.model import Classifier
 
 
-DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval", "fixes")
+DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval", "fixes", "verify")
 """Keys of ``[data]`` that are the engine's: they hold for every dataset, and none may have an
 option of such a name."""
 
@@ -42,6 +42,11 @@ class IsPath:
     """Says whether a text is a path, for an option that may also be something else."""
 
 
+Stamp = tuple[int, int, int, int, int]
+"""What a file system says about a file: its size in bytes, when it was modified and when it was
+changed in any way (nanoseconds), the number of its inode and that of its device."""
+
+
 @dataclass(frozen=True)
 class Split:
     """The images of one split. ``read`` returns the bytes of an image file, wherever they are
@@ -54,7 +59,12 @@ class Split:
     """The label of each image, as the task defines it: for one label per image, its class index."""
     read: Callable[[int], bytes]
     """Index → the encoded image (JPEG, PNG, …). Must be picklable: worker processes may load
-    images."""
+    images.
+
+    It may have methods by which ``data.verify = "stat"`` knows an image without reading it:
+    ``stamp(index) -> Stamp | None``, where the image is a file of its own, or ``digest(index) ->
+    bytes | None``, the SHA-256 of its bytes, and ``size(index) -> int``, how many these are, where
+    an index of an archive holds them."""
 
     def __len__(self) -> int:
         return len(self.names)

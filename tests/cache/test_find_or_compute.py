@@ -187,7 +187,7 @@ def test_the_shares_of_all_processes_are_whole_chunks_of_all_items(monkeypatch, 
     for rank in range(processes):
         one = Alone()
         one.local_process_index = rank
-        shares.append(share(one, 18, chunk))
+        shares.append([i for part in share(one, 18, chunk) for i in part])
     assert sorted(i for part in shares for i in part) == [*range(18)]
     chunks = [{i // chunk for i in part} for part in shares]
     assert sum(map(len, chunks)) == len(set().union(*chunks))

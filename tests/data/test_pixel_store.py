@@ -1,11 +1,13 @@
 """Decoded images in the cache: what their key depends on, and how they are read."""
 
+import json
 import pickle
 from dataclasses import replace
 from hashlib import sha256
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -18,7 +20,7 @@ from tlf.cache.store import Cache
 from tlf.data.inspection.inspect import inspect_splits
 from tlf.data.loader import Loader
 from tlf.data.loading import Images
-from tlf.data.pixel_store import has_index, pixels_title, wanted_pixels
+from tlf.data.pixel_store import index_of, noted_index, pixels_title, wanted_pixels
 from tlf.data.transforms import center_crop, load
 from tlf.preprocessing import Preprocessing
 from tlf.tasks.single_label import SingleLabel
@@ -122,27 +124,35 @@ def test_the_title_counts_the_images_that_were_read():
     assert wanted.title == pixels_title(3, "eval")
 
 
-def index_of(**changes):
+def entry_of(**changes):
     index = {"shapes": [[3, 2, 2], [3, 1, 2]], "starts": [0, 12], "reasons": {"1": "empty"}}
     return Entry(Path("entry"), "", 18, index | changes)
 
 
 def test_an_index_tells_where_every_image_is():
-    assert has_index(index_of(), 2)
-    assert has_index(index_of(shapes=[[3, 2, 2], [0, 0, 0]]), 2)
+    for shapes in ([[3, 2, 2], [3, 1, 2]], [[3, 2, 2], [0, 0, 0]]):
+        found = index_of(entry_of(shapes=shapes), 2)
+        assert (found.shapes.tolist(), found.starts.tolist()) == (shapes, [0, 12])
+        assert found.reasons == {1: "empty"}
+        packed = Entry(Path("entry"), "", 18, noted_index(np.array(shapes), {1: "empty"}))
+        assert index_of(packed, 2).shapes.tolist() == shapes
+        assert index_of(packed, 2).starts.tolist() == [0, 12]
+        assert json.loads(json.dumps(packed.index)) == packed.index
+        assert index_of(packed, 3) is None
+        assert index_of(replace(packed, bytes=17 if shapes[1][0] else 11), 2) is None
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        index_of(shapes=[[3, 2, 2]]), index_of(shapes=[[3, 2, 2], [3, 1]]),
-        index_of(shapes=[[3, 2, 2], [3, 1, 3]]), index_of(shapes=[[3, 2, 2], [-3, 1, 2]]),
-        index_of(shapes=[[3, 2, 2.0], [3, 1, 2]]), index_of(shapes="ab"), index_of(shapes=None),
-        index_of(starts=[0]), index_of(starts=[0, 13]), index_of(starts=[-1, 12]),
-        index_of(starts=[0, "12"]), index_of(starts=[0, 10**30]), index_of(reasons={"2": "empty"}),
-        index_of(reasons={"x": "empty"}), index_of(reasons={"0": 1}), index_of(reasons=[]),
+        entry_of(shapes=[[3, 2, 2]]), entry_of(shapes=[[3, 2, 2], [3, 1]]),
+        entry_of(shapes=[[3, 2, 2], [3, 1, 3]]), entry_of(shapes=[[3, 2, 2], [-3, 1, 2]]),
+        entry_of(shapes=[[3, 2, 2.0], [3, 1, 2]]), entry_of(shapes="ab"), entry_of(shapes=None),
+        entry_of(starts=[0]), entry_of(starts=[0, 13]), entry_of(starts=[-1, 12]),
+        entry_of(starts=[0, "12"]), entry_of(starts=[0, 10**30]), entry_of(reasons={"2": "empty"}),
+        entry_of(reasons={"x": "empty"}), entry_of(reasons={"0": 1}), entry_of(reasons=[]),
         Entry(Path("entry"), "", 18, None), Entry(Path("entry"), "", 18, []),
     ],
 )  # fmt: skip
 def test_an_index_that_does_not_is_refused(entry):
-    assert not has_index(entry, 2)
+    assert index_of(entry, 2) is None

@@ -86,7 +86,8 @@ def test_dump_writes_every_default_in_the_order_of_the_data_flow():
     assert list(table) == [item.name for item in fields(Recipe) if item.name not in absent]
     assert table["head"] == {"kind": "linear", "dropout": 0.0, "bias": True}
     keys = ("bad_images", "missing_in_eval", "unknown_in_eval")
-    assert table["data"] == {"kind": "starter"} | dict.fromkeys(keys, "error")
+    defaults = dict.fromkeys(keys, "error") | {"verify": "auto"}
+    assert table["data"] == {"kind": "starter"} | defaults
     assert table["phases"][0]["scheduler"] == "constant"
     assert "[head]" in written.splitlines()
     assert tomllib.loads(dump(read(FULL), CATALOGUE))["head"]["kind"] == "gem:mlp"

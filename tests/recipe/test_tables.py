@@ -52,6 +52,7 @@ def test_options_beside_other_keys_are_folded():
 def test_a_recipe_becomes_the_table_that_it_was_read_from():
     content = table(read(FULL), CATALOGUE)
     defaults = dict.fromkeys(("missing_in_eval", "unknown_in_eval"), "error")
+    defaults |= {"verify": "auto"}
     assert content["data"] == tomllib.loads(FULL)["data"] | defaults
     assert content["transforms"]["augment"] == [
         {"kind": "crop-flip", "scale": 0.5},

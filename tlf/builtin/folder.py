@@ -9,6 +9,7 @@ from typing import Annotated
 
 from tlf.components import IsPath, Labelled, Splits
 from tlf.data.image_files import files_below, is_folder, is_image, visible
+from tlf.data.listing.compact import Names
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
@@ -168,7 +169,7 @@ class _Scan:
     """The contents of one split's folder."""
 
     name: str
-    groups: dict[str, list[str]]
+    groups: dict[str, Names]
     """Class → its images, relative to the root. Empty class folders are included."""
     loose: list[str]
     """Images in no class folder."""
@@ -225,7 +226,7 @@ def _scan(root: Path, name: str) -> _Scan:
         prefix = _join(name, entry.name)
         if is_folder(entry):
             files = list(files_below(entry.path, prefix))
-            found.groups[entry.name] = sorted(filter(is_image, files))
+            found.groups[entry.name] = Names(sorted(filter(is_image, files)))
             found.others.update(_kind(file) for file in files if not is_image(file))
         elif is_image(prefix):
             found.loose.append(prefix)

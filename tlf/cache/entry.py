@@ -32,8 +32,8 @@ class EntryKey:
     """What an entry is, and everything that it depends on. Its hash is the entry's name."""
 
     kind: str
-    """``pixels``, ``full-pixels``, ``activations``, ``embeddings``, ``findings`` or
-    ``comparisons``."""
+    """``pixels``, ``full-pixels``, ``shapes``, ``files``, ``activations``, ``embeddings``,
+    ``findings`` or ``comparisons``."""
     title: str
     """For a person: ``features of 245 images``."""
     key: Mapping[str, Any]

@@ -104,10 +104,10 @@ def _opened(cache: Cache, key: EntryKey) -> Entry | None:
     return entry if all(gathered(entry is not None)) else None
 
 
-def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[int]:
+def share(accelerator: Accelerator, count: int, chunk: int = 1) -> list[range]:
     """The items of this process, of ``count``: every nth chunk, for n processes per machine."""
-    step, first = local_processes(), accelerator.local_process_index
-    return [i for i in range(count) if i // chunk % step == first]
+    step, first = local_processes() * chunk, accelerator.local_process_index * chunk
+    return [range(start, min(start + chunk, count)) for start in range(first, count, step)]
 
 
 def _begun(accelerator: Accelerator, cache: Cache, key: EntryKey, size: int) -> Partial:

@@ -41,9 +41,12 @@ def pixel_key(
         decoders: name → version of the libraries that decode.
         full: whether they keep their full resolution.
     """
+    total = sha256()
+    for digest in digests:
+        total.update(digest or bytes(32))
     full_resolution = {"channels": preprocessing.channels, "white": preprocessing.white}
     return {
-        "images": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
+        "images": total.hexdigest(),
         "resizing": full_resolution if full else resizing(preprocessing),
         "tlf": engine(),
         "decoders": decoders,

@@ -109,7 +109,7 @@ class Cache:
         if not published and not (self._entry(key) and is_as_noted(final)):
             raise OSError("another user's entry is in its place and is damaged")
 
-    def store(self, key: EntryKey, data: bytes) -> None:
+    def store(self, key: EntryKey, data: bytes | memoryview) -> None:
         """Store a small entry that is there as a whole.
 
         Raises:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tlf.components import Split, Splits
-from tlf.data.inspection.readable import MissingInEval, ReadSubset, UnknownInEval
+from tlf.data.inspection.readable import MissingInEval, UnknownInEval, subset
+from tlf.data.listing.compact import alike
 from tlf.data.splits import listed, too_few_classes
 from tlf.errors import DataError
 from tlf.tasks import Task
@@ -130,9 +131,8 @@ def without_classes(splits: Splits, names: Iterable[str], task: Task) -> Splits:
 
 def _among(split: Split, kept: Sequence[int], task: Task) -> Split:
     labels = task.among(split.labels, kept)
-    positions = tuple(labels)
-    names = tuple(split.names[i] for i in positions)
-    return Split(names, tuple(labels.values()), ReadSubset(split, positions))
+    left = subset(split, labels)
+    return replace(left, labels=alike(split.labels, labels.values()))
 
 
 def _counted(counts: Mapping[str, int], split_name: str, most: int = 10) -> str:

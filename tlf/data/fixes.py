@@ -3,7 +3,6 @@ found. No image file is changed.
 """
 
 import csv
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from io import StringIO
@@ -12,7 +11,9 @@ from pathlib import Path
 from tlf.components import Labelled, Split, Splits
 from tlf.data.classes import without_classes
 from tlf.data.csv_table import read_csv
-from tlf.data.inspection.readable import ReadSubset
+from tlf.data.inspection.readable import subset
+from tlf.data.listing.compact import alike
+from tlf.data.listing.lookup import Lookup
 from tlf.data.splits import failure, listed
 from tlf.errors import DataError, nearest
 from tlf.runtime.files import write_whole
@@ -111,11 +112,12 @@ def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled
 
 
 def _one_fixed(found: Labelled, file: str) -> Labelled:
-    names = _Names(found.images.names)
+    fixes = read_fixes(file)
+    names = Lookup(found.images.names, (fix.path for fix in fixes.values()))
     classes = [*map(printable, found.classes)]
     labels, problems = [*found.images.labels], []
     left_out: set[int] = set()
-    for where, read in read_fixes(file).items():
+    for where, read in fixes.items():
         fix, index = _with_classes(read, classes), names.find(read.path)
         if isinstance(index, str):  # it is of the other split, unless several have its name
             problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
@@ -129,7 +131,8 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
         elif fix.new_label:
             labels[index] = classes.index(fix.new_label)
     _check(file, problems)
-    images = _without(replace(found.images, labels=tuple(labels)), left_out)
+    changed = replace(found.images, labels=alike(found.images.labels, labels))
+    images = _without(changed, left_out)
     return Labelled(images, (*found.classes, *classes[len(found.classes) :]))
 
 
@@ -169,13 +172,15 @@ def _check(file: str, problems: Sequence[str]) -> None:
 
 def _fixed(splits: Splits, file: str, task: Task) -> Splits:
     parts = {"train": splits.train, "eval": splits.eval}
-    names = {part: _Names(split.names) for part, split in parts.items()}
+    fixes = read_fixes(file)
+    paths = {fix.path for fix in fixes.values()}
+    names = {part: Lookup(split.names, paths) for part, split in parts.items()}
     classes = {printable(name): name for name in splits.classes}
     found: dict[tuple[str, int], str] = {}
     labels: dict[str, dict[int, str]] = {"train": {}, "eval": {}}
     left_out: dict[str, set[int]] = {"train": set(), "eval": set()}
     problems = []
-    for where, read in read_fixes(file).items():
+    for where, read in fixes.items():
         fix = _with_classes(read, classes)
         split, index = parts[fix.split], names[fix.split].find(fix.path)
         if isinstance(index, str):
@@ -199,27 +204,6 @@ def _fixed(splits: Splits, file: str, task: Task) -> Splits:
     note = f"{file} {_did(labels, left_out)}"
     changed = replace(splits, train=train, eval=evaluated, notes=(*splits.notes, note))
     return _without_emptied(splits, changed, file, task)
-
-
-class _Names:
-    """The names of the images of a split, as a table shows them."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.shown = [*map(printable, names)]
-        self.positions = {name.strip(): index for index, name in enumerate(self.shown)}
-        self.positions |= {name: index for index, name in enumerate(self.shown)}
-        self.doubled = {name for name, n in Counter(self.shown).items() if n > 1}
-
-    def find(self, path: str) -> int | str:
-        """The position of an image; or why there is none. Blanks around a path do not count, unless
-        another image has such a name.
-        """
-        name = path if path in self.positions else path.strip()
-        if name in self.doubled:
-            return f"several images are called {name}"
-        if name not in self.positions:
-            return f"there is no image {name}"
-        return self.positions[name]
 
 
 def _with_classes(fix: Fix, classes: Collection[str]) -> Fix:
@@ -252,17 +236,14 @@ def _relabelled(
     if not labels:
         return split
     new = {index: task.label(name, classes) for index, name in labels.items()}
-    return replace(
-        split, labels=tuple(new.get(index, label) for index, label in enumerate(split.labels))
-    )
+    changed = (new.get(index, label) for index, label in enumerate(split.labels))
+    return replace(split, labels=alike(split.labels, changed))
 
 
 def _without(split: Split, left_out: set[int]) -> Split:
     if not left_out:
         return split
-    kept = [index for index in range(len(split)) if index not in left_out]
-    names, labels = (tuple(values[i] for i in kept) for values in (split.names, split.labels))
-    return Split(names, labels, ReadSubset(split, tuple(kept)))
+    return subset(split, (index for index in range(len(split)) if index not in left_out))
 
 
 def _did(labels: Mapping[str, dict[int, str]], left_out: Mapping[str, set[int]]) -> str:

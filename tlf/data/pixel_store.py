@@ -3,10 +3,11 @@
 Nothing here imports torch before an image is read.
 """
 
-from collections.abc import Callable, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.keys import pixel_key
@@ -14,6 +15,8 @@ from tlf.data.decode import decoders
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 Shape = tuple[int, int, int]
@@ -35,8 +38,9 @@ class StoredPixels:
     """Decoded images of a split, read from the cache."""
 
     entry: Entry
-    shapes: Sequence[Shape]
-    starts: Sequence[int]
+    shapes: "NDArray[np.int32]"
+    """(N, 3)."""
+    starts: "NDArray[np.int64]"
     """Where the bytes of each begin."""
     decoded: "Callable[[int], Tensor]"
     """Index → the same image, decoded anew."""
@@ -47,29 +51,65 @@ class StoredPixels:
         """A uint8 image (C, H, W)."""
         import torch
 
-        shape = self.shapes[index]
+        shape = self.shapes[index].tolist()
         try:
-            pixels = self.entry.read(self.starts[index], prod(shape))
+            pixels = self.entry.read(int(self.starts[index]), prod(shape))
         except OSError:  # it was cut while it was in use; ``tlf.training.features`` says so
             return self.decoded(index)
         image = torch.from_numpy(pixels).view(shape)
         return image.permute(2, 0, 1) if self.full else image
 
 
-def has_index(entry: Entry, count: int) -> bool:
-    """Whether an entry says where the pixels of ``count`` images are."""
+class Index(NamedTuple):
+    """Where the pixels of each image are."""
+
+    shapes: "NDArray[np.int32]"
+    """(N, 3); zeros where an image cannot be decoded."""
+    starts: "NDArray[np.int64]"
+    reasons: Mapping[int, str]
+    """Index of an image that cannot be decoded → why."""
+
+
+def index_of(entry: Entry, count: int) -> Index | None:
+    """Where an entry says that the pixels of ``count`` images are; None where it does not."""
     import numpy as np
 
     try:
-        shapes, starts = np.array(entry.index["shapes"]), np.array(entry.index["starts"])
+        shapes = _shapes(entry.index["shapes"]).reshape(count, 3)
+        sizes = shapes.prod(axis=1, dtype=np.int64)
+        # An earlier version noted them as lists, with the starts.
+        starts = np.array(entry.index.get("starts", np.cumsum(sizes) - sizes))
         reasons = entry.index["reasons"].items()
-        ends = starts + shapes.reshape(count, 3).prod(axis=1)
         numbers = shapes.dtype.kind == starts.dtype.kind == "i" and starts.shape == (count,)
-        inside = (shapes >= 0).all() and (starts >= 0).all() and (ends <= entry.bytes).all()
+        inside = (
+            (shapes >= 0).all() and (starts >= 0).all() and (starts + sizes <= entry.bytes).all()
+        )
         explained = all(int(i) in range(count) and isinstance(why, str) for i, why in reasons)
     except (AttributeError, KeyError, TypeError, ValueError):
-        return False
-    return bool(numbers and inside and explained)
+        return None
+    if not (numbers and inside and explained):
+        return None
+    return Index(
+        shapes.astype(np.int32, copy=False),
+        starts.astype(np.int64, copy=False),
+        {int(i): why for i, why in reasons},
+    )
+
+
+def noted_index(shapes: "NDArray[np.int32]", reasons: Mapping[int, str]) -> dict[str, Any]:
+    """What an entry notes about the pixels of images that follow each other, as JSON values. As a
+    list of lists, shapes would take hundreds of bytes an image where they are read.
+    """
+    packed = b64encode(shapes.astype("<i4").tobytes()).decode()
+    return {"shapes": packed, "reasons": {str(i): why for i, why in reasons.items()}}
+
+
+def _shapes(noted: object) -> "NDArray[np.int32]":
+    import numpy as np
+
+    if isinstance(noted, str):
+        return np.frombuffer(b64decode(noted, validate=True), "<i4")
+    return np.array(noted)
 
 
 def wanted_pixels(digests: Sequence[bytes], name: str, preprocessing: Preprocessing) -> EntryKey:

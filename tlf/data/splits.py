@@ -4,15 +4,17 @@ eval split, compare the classes of both splits, and assign labels.
 For authors of datasets. Groups are class name → its images, each a name or a row number.
 """
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
+from itertools import chain, repeat
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from tlf.components import Split, Splits
+from tlf.components import Split, Splits, Stamp
 from tlf.data.image_files import read_image
+from tlf.data.listing.compact import Names, Numbers
 from tlf.errors import DataError
 from tlf.runtime.text import printable
 
@@ -33,7 +35,16 @@ class ReadFile:
 
     def __call__(self, index: int) -> bytes:
         """The bytes of one file."""
-        return read_image(Path(self.root, self.names[index]))
+        return read_image(self.path(index))
+
+    def path(self, index: int) -> str:
+        """Where one file is."""
+        return os.path.join(self.root, self.names[index])
+
+    def stamp(self, index: int) -> Stamp:
+        """What the file system says about one file."""
+        seen = os.stat(self.path(index))
+        return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino, seen.st_dev
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class HoldOut:
 
     def take(
         self, groups: Mapping[str, Sequence[Item]]
-    ) -> tuple[dict[str, list[Item]], dict[str, list[Item]], str]:
+    ) -> tuple[dict[str, Sequence[Item]], dict[str, Sequence[Item]], str]:
         """Train, eval, and a note for the user.
 
         Raises:
@@ -68,7 +79,7 @@ class HoldOut:
 
 def hold_out(
     groups: Mapping[str, Sequence[Item]], fraction: float, seed: int
-) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
+) -> tuple[dict[str, Sequence[Item]], dict[str, Sequence[Item]]]:
     """Hold out ``fraction`` of every class, at least one image unless it has a single one: (train,
     eval).
 
@@ -85,13 +96,14 @@ def hold_out(
         raise ValueError(
             f"fraction must be between 0 and 1, got {fraction}; write 0.2, for example"
         )
-    train: dict[str, list[Item]] = {}
-    evaluated: dict[str, list[Item]] = {}
+    train: dict[str, Sequence[Item]] = {}
+    evaluated: dict[str, Sequence[Item]] = {}
     for name, images in groups.items():
         count = min(max(1, round(fraction * len(images))), len(images) - 1)
         held_out = set(sorted(images, key=lambda image: _rank(seed, image))[:count])
-        train[name] = [image for image in images if image not in held_out]
-        evaluated[name] = [image for image in images if image in held_out]
+        kind: Any = Names if isinstance(images, Names) else list
+        train[name] = kind(image for image in images if image not in held_out)
+        evaluated[name] = kind(image for image in images if image in held_out)
     return train, evaluated
 
 
@@ -108,19 +120,20 @@ def dealt(groups: Mapping[str, Sequence[str]], folds: int, seed: int) -> list[se
 
 def labelled(
     groups: Mapping[str, Sequence[Item]], classes: Sequence[str]
-) -> tuple[tuple[Item, ...], tuple[int, ...]]:
+) -> tuple[Sequence[Item], Numbers]:
     """Images class by class, and the index of each one's class in ``classes``.
 
     >>> labelled({"bee": ["x", "y"], "ant": ["z"]}, ["ant", "bee"])
-    (('z', 'x', 'y'), (0, 1, 1))
+    (Names('z', 'x', 'y'), Numbers(0, 1, 1))
     """
-    images: list[Item] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        members = groups.get(name, ())
-        images.extend(members)
-        labels.extend([label] * len(members))
-    return tuple(images), tuple(labels)
+    members = [groups.get(name, ()) for name in classes]
+    every = chain.from_iterable(members)
+    rows = any(isinstance(image, int) for each in members for image in each[:1])
+    images: Any = (
+        Numbers(cast("Iterable[int]", every)) if rows else Names(cast("Iterable[str]", every))
+    )
+    counts = map(len, members)
+    return images, Numbers(chain.from_iterable(map(repeat, range(len(members)), counts)))
 
 
 def too_few_classes(train: Collection[str], name: str) -> list[str]:
@@ -199,8 +212,9 @@ def _file_split(
     classes: Sequence[str],
     files: Mapping[str, str],
 ) -> Split:
-    names, labels = labelled({name: sorted(groups[name]) for name in groups}, classes)
-    return Split(names, labels, ReadFile(root, tuple(files.get(name, name) for name in names)))
+    names, labels = labelled({name: Names(sorted(groups[name])) for name in groups}, classes)
+    paths = Names(files.get(name, name) for name in names) if files else names
+    return Split(names, labels, ReadFile(root, paths))
 
 
 def with_printable_names(splits: Splits) -> Splits:
@@ -209,11 +223,17 @@ def with_printable_names(splits: Splits) -> Splits:
     Every table, error and file of a run takes its names from here. Images are read as before.
     """
     train, evaluated = (
-        replace(split, names=tuple(map(printable, split.names)))
-        for split in (splits.train, splits.eval)
+        replace(split, names=printable_names(split.names)) for split in (splits.train, splits.eval)
     )
     classes = tuple(map(printable, splits.classes))
     return replace(splits, train=train, eval=evaluated, classes=classes)
+
+
+def printable_names(names: Sequence[str]) -> Sequence[str]:
+    """Names that any terminal and any file can hold; the same ones where all are so."""
+    if isinstance(names, Names) and all(printable(name) == name for name in names):
+        return names
+    return Names(map(printable, names))
 
 
 def failure(where: str, problems: Sequence[str]) -> DataError:

@@ -1,5 +1,6 @@
 """The labelled images that a model is evaluated on: a run's own, or others that are named."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +11,8 @@ from typing import Any
 from tlf.catalogue import Offer
 from tlf.components import Dataset, Labelled, Split
 from tlf.data.fixes import labelled_with_fixes
-from tlf.data.splits import listed
+from tlf.data.listing.compact import Numbers, chosen
+from tlf.data.splits import listed, printable_names
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.models import run_of
 from tlf.plugins.attribution import AttributedRead, blame
@@ -189,7 +191,7 @@ def _found(dataset: Dataset, offer: Offer, split: str | None) -> Labelled:
 
 
 def _printable(found: Labelled) -> Labelled:
-    images = replace(found.images, names=tuple(map(printable, found.images.names)))
+    images = replace(found.images, names=printable_names(found.images.names))
     return replace(found, images=images, classes=tuple(map(printable, found.classes)))
 
 
@@ -198,17 +200,17 @@ class Aligned:
     """The images whose class a model knows."""
 
     images: Split
-    positions: tuple[int, ...]
+    positions: Sequence[int]
     """The position of each in ``images``."""
-    labels: tuple[int, ...]
+    labels: Sequence[int]
     """The index of each one's class, in the order of the model."""
     unknown: dict[str, int]
     """Class that the model does not know → its images, which are left out."""
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> Sequence[str]:
         """The names of the images."""
-        return tuple(self.images.names[i] for i in self.positions)
+        return chosen(self.images.names, self.positions)
 
 
 def align(found: Labelled, title: str, labels: Sequence[str]) -> Aligned:
@@ -219,7 +221,7 @@ def align(found: Labelled, title: str, labels: Sequence[str]) -> Aligned:
     """
     known = {name: index for index, name in enumerate(labels)}
     of_class = [known.get(name) for name in found.classes]
-    positions, aligned = [], []
+    positions, aligned = array("i"), array("i")
     unknown: dict[str, int] = {}
     for position, label in enumerate(found.images.labels):
         if (own := of_class[label]) is None:
@@ -233,4 +235,4 @@ def align(found: Labelled, title: str, labels: Sequence[str]) -> Aligned:
             f"{title} must have images of classes that the model knows, {listed(labels)}, got "
             f"{listed(unknown)}; name the classes as the model does"
         )
-    return Aligned(found.images, tuple(positions), tuple(aligned), unknown)
+    return Aligned(found.images, Numbers(positions), Numbers(aligned), unknown)

@@ -23,7 +23,7 @@ from tlf.components import (
     Scheduler,
     Transform,
 )
-from tlf.data.inspection.readable import BadImages, MissingInEval, UnknownInEval
+from tlf.data.inspection.readable import BadImages, MissingInEval, UnknownInEval, Verify
 from tlf.preprocessing import WHITE
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened
@@ -70,6 +70,9 @@ class Data:
     fixes: PathText | tuple[PathText, ...] | None = None
     """A CSV file of corrected labels and of images to leave out, as ``tlf check`` writes it. Of
     several, each is applied to what the one before it has left. No image file is changed."""
+    verify: Verify = "auto"
+    """How it is known that images are the same as before: ``content`` reads every file, ``stat``
+    only those whose size, times or inode have changed; ``auto`` is ``stat`` above 2 GB."""
 
 
 @dataclass(frozen=True, kw_only=True)

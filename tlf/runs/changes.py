@@ -14,7 +14,7 @@ from tlf.runs.identity import Difference, differences, flat, job_identity
 from tlf.training.job import Job
 
 FREE = ("output", "workers", "checkpoint_every", "keep_state", "report", "cache.mode",
-        "cache.max_gb", "cache.dir")  # fmt: skip
+        "cache.max_gb", "cache.dir", "data.verify")  # fmt: skip
 """Prefixes of the keys of a recipe that do not change the result."""
 
 FIXED = {

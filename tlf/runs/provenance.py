@@ -30,6 +30,7 @@ def provenance(job: Job) -> dict[str, Any]:
         "recipe_sha256": sha256(identity["recipe"].encode()).hexdigest(),
         "head_sha256": job.head_sha256,
         "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        "verify": None if job.read is None else job.read.verified,
         "precision": job.accelerator.mixed_precision,
         "hardware": {
             "device": describe(job.accelerator),

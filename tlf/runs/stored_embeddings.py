@@ -18,7 +18,7 @@ from tlf.cache.store import Cache
 from tlf.components import Splits
 from tlf.data.decode import decoders
 from tlf.data.embedded import EmbeddedSplits
-from tlf.data.pixel_store import StoredPixels, has_index
+from tlf.data.pixel_store import Index, StoredPixels, index_of
 from tlf.events import Stored
 from tlf.recipe.plan import Plan, cache_of
 from tlf.runs.identity import plan_identity
@@ -157,6 +157,7 @@ class _StoredSplit:
 
     rows: Entry
     pixels: Entry
+    index: Index
     numbers: str
     features: int
 
@@ -173,8 +174,8 @@ class _StoredSplit:
 
     def image(self, index: int) -> "NDArray[np.uint8]":
         """An image (C, H, W)."""
-        shape = self.pixels.index["shapes"][index]
-        return self.pixels.read(self.pixels.index["starts"][index], prod(shape)).reshape(shape)
+        shape = self.index.shapes[index].tolist()
+        return self.pixels.read(int(self.index.starts[index]), prod(shape)).reshape(shape)
 
 
 def _read(cache: Cache, key: EntryKey) -> dict[str, Any] | None:
@@ -190,5 +191,9 @@ def _found(cache: Cache, noted: Mapping[str, Any], count: int) -> _StoredSplit |
     numbers, features = noted["numbers"], noted["features"]
     size = count * features * _WIDTHS[numbers]
     rows = cache.find(EntryKey(**noted["rows"]), lambda entry: entry.bytes == size)
-    pixels = cache.find(EntryKey(**noted["pixels"]), lambda entry: has_index(entry, count))
-    return _StoredSplit(rows, pixels, numbers, features) if rows and pixels else None
+    wanted = EntryKey(**noted["pixels"])
+    pixels = cache.find(wanted, lambda entry: index_of(entry, count) is not None)
+    index = pixels and index_of(pixels, count)
+    if not (rows and pixels and index):
+        return None
+    return _StoredSplit(rows, pixels, index, numbers, features)

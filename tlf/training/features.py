@@ -28,7 +28,7 @@ from tlf.cache.rows import Rows
 from tlf.components import Augmentation
 from tlf.data.decode import decoders
 from tlf.data.loader import Loader
-from tlf.data.loading import EVAL_BATCH, Batch, Images, Key, make_batches
+from tlf.data.loading import EVAL_BATCH, Batch, Images, Key
 from tlf.data.pixel_store import FULL, StoredPixels
 from tlf.data.transfer import on_device, on_host
 from tlf.data.transforms import normalize
@@ -238,8 +238,7 @@ def _fill(
     """Compute the output of the frozen stages in the order of the split, and write it."""
     count, done = len(images.labels), 0
     size = max(EVAL_BATCH, partition.batch)  # a smaller batch would be filled up
-    mine = share(job.accelerator, count, size)
-    batches = make_batches(mine, size)
+    batches = share(job.accelerator, count, size)
     keys = ([(view_number, i) for i in batch] for batch in batches)
 
     def computed_rows() -> Iterator[Tensor]:

@@ -32,12 +32,14 @@ def inspect(tmp_path, root):
         *,
         stored=True,
         used=("train", "eval"),
+        verify="content",
     ):
         cache = Cache(tmp_path / "cache", int(max_gb * 1e9)) if stored else None
         splits, accelerator = Folder(str(root)).build(), start_accelerator("no")
         return exhausted(
             inspect_splits(
-                splits, preprocessing, bad_images, SingleLabel(), accelerator, cache, used
+                splits, preprocessing, bad_images, SingleLabel(), accelerator, cache, used,
+                verify=verify,
             )
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from generators import exhausted
+from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.errors import DataError
 from tlf.events import Prepared
@@ -19,17 +20,21 @@ def cores(request, monkeypatch):
 
 
 def results(count, function):
-    found = for_each_image(start_accelerator("no"), count, "title", function)
+    """Rows and notes of all images, and the events."""
+    found = for_each_image(start_accelerator("no"), count, "title", function, 2)
     [machine], events = exhausted(found)
-    return machine.merged(), events
+    return *in_order(machine.answers.values(), count, 2), events
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 5000])
 def test_every_image_has_its_result(count, cores):
-    found, events = results(count, lambda index: (index * index, os.getpid()))
-    assert {i: square for i, (square, _) in found.items()} == {i: i * i for i in range(count)}
+    rows, notes, events = results(
+        count, lambda index: (index.to_bytes(2, "little") if index % 2 else b"", os.getpid())
+    )
+    assert rows.view("<u2").ravel().tolist() == [i if i % 2 else 0 for i in range(count)]
+    assert [*notes] == [*range(count)]
     assert events[-1:] == ([Prepared("title", count, count)] if count else [])
-    elsewhere = {process for _, process in found.values()} - {os.getpid()}
+    elsewhere = {*notes.values()} - {os.getpid()}
     assert bool(elsewhere) == (cores > 1 and count >= cores)
 
 
@@ -38,6 +43,7 @@ def test_an_error_is_the_functions_own(kind, cores):
     def broken(index):
         if index == 7:
             raise kind("the file changed")
+        return b"", None
 
     before = multiprocessing.active_children()
     with pytest.raises(kind, match=r"\Athe file changed\Z") as error:

@@ -7,6 +7,7 @@ import pytest
 
 from tlf.components import Split, Splits
 from tlf.data.inspection import same_images
+from tlf.data.inspection.readable import Inspection
 from tlf.data.inspection.same_images import check_bytes, check_listings
 from tlf.data.splits import ReadFile
 from tlf.errors import DataError
@@ -29,8 +30,7 @@ def beside(monkeypatch):
             return [value, (machine, same_images._listing(other))]
 
         def by_machine(value):
-            hash_of = same_images._digest(same_images._listing(other))
-            theirs = (hash_of, same_images._folders(other))
+            theirs = (same_images._digest(other), same_images._folders(other))
             if machine == "near":
                 return [Machine("near", {0: value, 1: theirs})]
             return [Machine("near", {0: value}), Machine(machine, {1: theirs})]
@@ -94,15 +94,23 @@ def test_one_process_compares_nothing(monkeypatch):
 
 
 def machines(*read):
-    return [Machine("ab"[number], {number: part}) for number, part in enumerate(read)]
+    """Two machines that have read some images: digest and reason of each."""
+    titles = ("a (process 0)", "b (process 1)")
+    inspections = [
+        Inspection(
+            [digest for digest, _ in part], {i: why for i, (_, why) in enumerate(part) if why}
+        )
+        for part in read
+    ]
+    return [*zip(titles, inspections, strict=True)]
 
 
 def test_other_bytes_are_named():
-    first = {0: (b"one", ""), 1: (b"two", "")}
-    check_bytes("train", "xy", machines(first, dict(first)))
-    check_bytes("train", "xy", machines(first, {0: first[0]}))  # it failed, and reports why itself
+    first = [(b"one", ""), (b"two", "")]
+    check_bytes("train", "xy", machines(first, first))
+    check_bytes("train", "xy", machines(first, [first[0], (b"", "")]))  # it failed, and says why
     with pytest.raises(DataError) as raised:
-        check_bytes("train", "xy", machines(first, first | {1: (b"2", "")}))
+        check_bytes("train", "xy", machines(first, [first[0], (b"2", "")]))
     assert str(raised.value) == (
         "train: 'y' has other bytes on b (process 1) than on a (process 0)" + AGAIN
     )
@@ -110,7 +118,7 @@ def test_other_bytes_are_named():
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_an_image_that_one_machine_cannot_read_is_named(turn):
-    read = [{0: (b"one", "")}, {0: (b"", "Permission denied")}][::turn]
+    read = [[(b"one", "")], [(b"", "Permission denied")]][::turn]
     where = "b (process 1)" if turn == 1 else "a (process 0)"
     with pytest.raises(DataError) as raised:
         check_bytes("eval", "x", machines(*read))
@@ -118,5 +126,5 @@ def test_an_image_that_one_machine_cannot_read_is_named(turn):
 
 
 def test_an_image_that_no_machine_can_read_is_reported_elsewhere():
-    broken = {0: (b"", "truncated")}
+    broken = [(b"", "truncated")]
     check_bytes("eval", "x", machines(broken, broken))

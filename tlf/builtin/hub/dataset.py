@@ -135,7 +135,7 @@ class Hub:
             kept, held_out, note = HoldOut(self.name, self.fraction, self.seed).take(train.groups)
             notes += (note,)
         else:
-            kept, held_out = train.groups, evaluated.groups
+            kept, held_out = dict(train.groups), dict(evaluated.groups)
         if problems := too_few_classes(kept, train.name):
             raise failure(self.name, problems)
         classes = tuple(dict.fromkeys((*kept, *held_out)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.components import Split
 from tlf.data.image_files import read_image
+from tlf.data.listing.compact import Names
 from tlf.data.splits import labelled
 from tlf.errors import DataError
 
@@ -21,13 +22,13 @@ class Part:
     images: "Dataset"
     """One column, of encoded images."""
     image: str
-    groups: dict[str, list[int]]
+    groups: Mapping[str, Sequence[int]]
     """Class → rows, the classes in their order."""
 
     def split(self, groups: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Split:
         """The rows of ``groups``; labels are positions in ``classes``."""
         rows, labels = labelled(groups, classes)
-        names = tuple(f"{self.name}[{row}]" for row in rows)
+        names = Names(f"{self.name}[{row}]" for row in rows)
         return Split(names, labels, ReadRow(self.images, self.image, rows))
 
 

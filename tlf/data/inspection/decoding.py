@@ -1,23 +1,32 @@
 """Decode the images of a split into the cache, resized or at full resolution."""
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import accumulate
-from math import prod
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from accelerate import Accelerator
 
+from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import Filling, compute, find
 from tlf.cache.partial import Partial
 from tlf.cache.store import Cache
 from tlf.components import Split
+from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.readable import Inspection
 from tlf.data.inspection.worth_storing import check_worth_storing
 from tlf.data.loading import Decoded
-from tlf.data.pixel_store import FULL, Shape, StoredPixels, has_index, pixels_title, wanted_pixels
+from tlf.data.pixel_store import (
+    FULL,
+    StoredPixels,
+    index_of,
+    noted_index,
+    pixels_title,
+    wanted_pixels,
+)
 from tlf.data.transforms import full_pixels, full_shape, load_pixels, loaded_shape
 from tlf.errors import DataError
 from tlf.events import Notice, Prepared, Stored
@@ -26,6 +35,8 @@ from tlf.preprocessing import Preprocessing
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_SHAPE = Struct("<3i")
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Decoding:
     """``train``, ``eval`` or ``full``."""
     preprocessing: Preprocessing
     accelerator: Accelerator
+    advice: str = "run again"
+    """What to do where a file is not what it was when it was hashed."""
 
 
 def find_or_store(
@@ -52,10 +65,10 @@ def find_or_store(
         return pixels_title(len(digests) - len(note["reasons"]), decoding.name)
 
     outcome: Stored | Notice
-    entry = find(accelerator, cache, wanted, lambda found: has_index(found, len(digests)))
+    entry = find(accelerator, cache, wanted, lambda it: index_of(it, len(digests)) is not None)
     if entry is None:
-        shapes = yield from _shapes(decoding, digests)
-        size = sum(map(prod, shapes))
+        shapes = yield from _known_shapes(decoding, digests, wanted, cache)
+        size = int(shapes.prod(axis=1, dtype="int64").sum())
 
         def fill(partial: Partial) -> Filling:
             return _fill(decoding, inspection, shapes, partial)
@@ -63,69 +76,101 @@ def find_or_store(
         entry, outcome = yield from compute(accelerator, cache, wanted, size, fill, titled)
     else:
         outcome = Stored(titled(entry.index), entry.bytes, reused=True)
-    if entry is None:
+    index = None if entry is None else index_of(entry, len(digests))
+    if entry is None or index is None:
+        _keep_shapes(accelerator, cache, wanted, shapes)
         return None, outcome
     full = decoding.name == FULL
     anew = Decoded(decoding.split, decoding.preprocessing, full=full)
-    shapes, starts = entry.index["shapes"], entry.index["starts"]
-    return StoredPixels(entry, shapes, starts, anew, full), outcome
+    return StoredPixels(entry, index.shapes, index.starts, anew, full), outcome
 
 
-def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared, None, list[Shape]]:
+def _known_shapes(
+    decoding: Decoding, digests: Sequence[bytes], wanted: EntryKey, cache: Cache
+) -> "Generator[Prepared, None, NDArray[np.int32]]":
+    """The shapes of images whose pixels could not be stored before, or cannot be stored now."""
+    import numpy as np
+
+    size = len(digests) * _SHAPE.size
+    key = _shapes_of(wanted)
+    entry = find(decoding.accelerator, cache, key, lambda found: found.bytes == size)
+    if entry is None:
+        return (yield from _shapes(decoding, digests))
+    found: NDArray[np.int32] = entry.read(0, size).view("<i4").reshape(-1, 3)
+    return found
+
+
+def _keep_shapes(
+    accelerator: Accelerator, cache: Cache, wanted: EntryKey, shapes: "NDArray[np.int32]"
+) -> None:
+    """Store the shapes alone: else each run would read all files for them, to find again that the
+    pixels do not fit.
+    """
+    key = _shapes_of(wanted)
+    if accelerator.is_local_main_process and not (cache.folder / key.name).exists():
+        with suppress(OSError):  # there is no room for them either
+            cache.store(key, shapes.astype("<i4").tobytes())
+
+
+def _shapes_of(wanted: EntryKey) -> EntryKey:
+    return EntryKey("shapes", f"the sizes of {wanted.title}", wanted.key)
+
+
+def _shapes(
+    decoding: Decoding, digests: Sequence[bytes]
+) -> "Generator[Prepared, None, NDArray[np.int32]]":
     """The shape that each image will have, read from the headers of the files."""
     preprocessing = decoding.preprocessing
 
-    def shape(index: int) -> Shape:
+    def shape(index: int) -> tuple[bytes, str | None]:
         if not digests[index]:
-            return 0, 0, 0
+            return b"", None
         try:
             data = decoding.split.read(index)
             if decoding.name == FULL:
-                return full_shape(data, preprocessing.channels)
-            return loaded_shape(data, preprocessing)
+                return _SHAPE.pack(*full_shape(data, preprocessing.channels)), None
+            return _SHAPE.pack(*loaded_shape(data, preprocessing)), None
         except (DataError, OSError):
-            return 0, 0, 0  # decoding reports why
+            return b"", None  # decoding reports why
 
     count, title = len(decoding.split), f"measuring {decoding.split_name} images"
-    machines = yield from for_each_image(decoding.accelerator, count, title, shape)
-    shapes = machines[0].merged()
-    return [shapes[index] for index in range(count)]
+    machines = yield from for_each_image(decoding.accelerator, count, title, shape, _SHAPE.size)
+    rows, _ = in_order(machines[0].answers.values(), count, _SHAPE.size)
+    return rows.view("<i4")
 
 
 def _fill(
-    decoding: Decoding, inspection: Inspection, shapes: Sequence[Shape], partial: Partial
+    decoding: Decoding, inspection: Inspection, shapes: "NDArray[np.int32]", partial: Partial
 ) -> Filling:
     """Decode every image, and write its pixels."""
-    starts = [0, *accumulate(map(prod, shapes))][:-1]
+    sizes = shapes.prod(axis=1, dtype="int64")
+    starts = sizes.cumsum() - sizes
     if decoding.name == FULL:
 
         def decode(index: int) -> "NDArray[np.uint8]":
             return _full(decoding, decoding.split.read(index))
 
-        size = sum(map(prod, shapes))
+        size = int(sizes.sum())
         check_worth_storing(decoding.accelerator, partial, starts, size, decode)
 
-    def write(index: int) -> str:
+    def write(index: int) -> tuple[bytes, str]:
         """Write one image; why not, if it cannot be decoded."""
         if index in inspection.reasons:
-            return inspection.reasons[index]
+            return b"", inspection.reasons[index]
         pixels = _pixels(decoding, index, inspection.digests[index])
         if isinstance(pixels, str):
-            return pixels
-        if pixels.shape != shapes[index]:
-            got, expected = (" × ".join(map(str, s)) for s in (pixels.shape, shapes[index]))
+            return b"", pixels
+        shape = tuple(shapes[index].tolist())
+        if pixels.shape != shape:
+            got, expected = (" × ".join(map(str, each)) for each in (pixels.shape, shape))
             raise OSError(f"{decoding.split.names[index]} is {got}, its header says {expected}")
-        partial.write(starts[index], pixels.data)
-        return ""
+        partial.write(int(starts[index]), pixels.data)
+        return b"", ""
 
     count, title = len(decoding.split), f"decoding {decoding.split_name} images"
     machines = yield from for_each_image(decoding.accelerator, count, title, write)
-    reasons = machines[0].merged()
-    return {
-        "shapes": [list(shape) for shape in shapes],
-        "starts": starts,
-        "reasons": {str(i): why for i, why in sorted(reasons.items()) if why},
-    }
+    _, reasons = in_order(machines[0].answers.values(), count, 0)
+    return noted_index(shapes, reasons)
 
 
 def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8] | str":
@@ -137,7 +182,7 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
     data = decoding.split.read(index)
     if sha256(data).digest() != digest:
         name = decoding.split.names[index]
-        raise DataError(f"{name}: the file changed while it was read; run again")
+        raise DataError(f"{name}: the file changed while it was read; {decoding.advice}")
     try:
         if decoding.name == FULL:
             return _full(decoding, data)

@@ -1,8 +1,9 @@
 """Every image is read once before training: can it be decoded? Decoded images are stored in the
 cache, resized or at full resolution, so that none is decoded twice.
 
-Each run reads and hashes every file, whatever its time stamp says: decoding is the slow part, and
-it is done in one thread per core, since Pillow releases Python's lock.
+Each run reads and hashes every file, whatever its time stamp says, unless ``data.verify`` is
+``stat``: decoding is the slow part, and it is done in one thread per core, since Pillow releases
+Python's lock.
 """
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
@@ -14,8 +15,10 @@ from accelerate import Accelerator
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.decode import open_image
+from tlf.data.inspection.answers import DIGEST, Answers, Digests, in_order
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
+from tlf.data.inspection.known_files import STAMP, KnownFiles, open_known
 from tlf.data.inspection.readable import (
     BadImages,
     Inspection,
@@ -24,14 +27,13 @@ from tlf.data.inspection.readable import (
     check_splits,
 )
 from tlf.data.inspection.same_images import check_bytes, check_listings
+from tlf.data.inspection.verify import Mode
 from tlf.data.loading import Pixels, decoded_pixels
-from tlf.data.pixel_store import (
-    SPLIT_OF,
-    StoredPixels,
-)
+from tlf.data.pixel_store import SPLIT_OF, StoredPixels
 from tlf.errors import DataError
 from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
+from tlf.runtime.processes import Machine
 from tlf.tasks import Task
 
 Events = Prepared | Notice | Stored
@@ -49,6 +51,8 @@ class Inspected:
     full resolution."""
     unreadable: tuple[Unreadable, ...] = ()
     """Images that are left out."""
+    unread: int = 0
+    """How many images were known by their files, and not read."""
 
 
 def inspect_splits(
@@ -62,6 +66,7 @@ def inspect_splits(
     missing_in_eval: MissingInEval = "error",
     *,
     may_lose_classes: bool = False,
+    verify: Mode = "content",
 ) -> Generator[Events, None, Inspected]:
     """Read every image of both splits; give those that can be used.
 
@@ -75,22 +80,31 @@ def inspect_splits(
         used: which of ``train``, ``eval`` and ``full`` are used, and stored.
         missing_in_eval: what a class does that has no eval image left.
         may_lose_classes: whether a class may have no readable image at all.
+        verify: ``stat``: do not read files that an earlier run has read, unless they have changed.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left; or the
             processes have different images.
     """
     check_listings(splits)
+    known = {}
+    if verify == "stat" and cache is not None:
+        for what in ("digests", "opened"):
+            known[what], notices = open_known(accelerator, cache, splits, what)
+            yield from notices
     inspections, stored, outcomes = yield from _inspect_both(
-        splits, preprocessing, accelerator, cache, used
+        splits, preprocessing, accelerator, cache, used, known
     )
+    for files in known.values():
+        yield from files.store()
     checked = check_splits(
         splits, bad_images, task, inspections, missing_in_eval, may_lose_classes=may_lose_classes
     )
     yield from outcomes  # only now: a run that bad images stop reports nothing but them
     pixels = decoded_pixels(checked.splits, preprocessing)
     pixels |= {n: _readable(e, inspections[SPLIT_OF[n]], pixels[n]) for n, e in stored.items()}
-    return Inspected(checked.splits, checked.manifests, pixels, checked.unreadable)
+    unread = known["digests"].unread if known else 0
+    return Inspected(checked.splits, checked.manifests, pixels, checked.unreadable, unread)
 
 
 def _inspect_both(
@@ -99,6 +113,7 @@ def _inspect_both(
     accelerator: Accelerator,
     cache: Cache | None,
     used: Collection[str],
+    known: Mapping[str, KnownFiles],
 ) -> Generator[
     Prepared | Notice, None, tuple[dict[str, Inspection], dict[str, StoredPixels], list[Stored]]
 ]:
@@ -112,34 +127,57 @@ def _inspect_both(
             inspections[split_name] = yield from inspected
             continue
         names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
-        decodings = [Decoding(split, split_name, n, preprocessing, accelerator) for n in names]
-        inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
+        advice = 'run again, with data.verify = "content"' if known else "run again"
+        decodings = [
+            Decoding(split, split_name, n, preprocessing, accelerator, advice) for n in names
+        ]
+        inspections[split_name], found, reused = yield from _find_or_store_all(
+            decodings, cache, known
+        )
         stored |= found
         outcomes += reused
     return inspections, stored, outcomes
 
 
 def inspect_split(
-    split: Split, split_name: str, accelerator: Accelerator, check: Callable[[bytes], object]
+    split: Split,
+    split_name: str,
+    accelerator: Accelerator,
+    check: Callable[[bytes], object],
+    known: KnownFiles | None = None,
 ) -> Generator[Prepared, None, Inspection]:
-    """Read and hash every image of a split, and check its bytes."""
+    """Read and hash every image of a split, and check its bytes; but for those that are ``known``
+    to have passed.
+    """
+
+    def find_out(data: bytes) -> bytes:
+        check(data)
+        return sha256(data).digest()
 
     def inspect_image(index: int) -> tuple[bytes, str]:
         try:
-            data = split.read(index)
-            check(data)
+            if known is None:
+                return find_out(split.read(index)), ""
+            return known.answer(split.read, index, find_out), ""
         except DataError as error:
             return b"", str(error)
         except OSError as error:
             return b"", error.strerror or str(error)
-        return sha256(data).digest(), ""
 
-    title = f"reading {split_name} images"
-    machines = yield from for_each_image(accelerator, len(split), title, inspect_image)
-    check_bytes(split_name, split.names, machines)
-    results = machines[0].merged()
-    digests = [results[i][0] for i in range(len(split))]
-    return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
+    count, title = len(split), f"reading {split_name} images"
+    width = DIGEST if known is None else known.answered
+    machines = yield from for_each_image(accelerator, count, title, inspect_image, width)
+    if known is not None:
+        known.keep(machines, accelerator, count)
+    found = [(each.title, _inspection(each, count, width)) for each in machines]
+    check_bytes(split_name, split.names, found)
+    return found[0][1]
+
+
+def _inspection(machine: Machine[Answers[str]], count: int, width: int) -> Inspection:
+    rows, reasons = in_order(machine.answers.values(), count, width)
+    start = 0 if width == DIGEST else STAMP
+    return Inspection(Digests(rows[:, start : start + DIGEST].tobytes()), reasons)
 
 
 def _check(data: bytes) -> None:
@@ -151,12 +189,14 @@ def _check_nothing(data: bytes) -> None:
 
 
 def _find_or_store_all(
-    decodings: Sequence[Decoding], cache: Cache
+    decodings: Sequence[Decoding], cache: Cache, known: Mapping[str, KnownFiles]
 ) -> Generator[Prepared | Notice, None, tuple[Inspection, dict[str, StoredPixels], list[Stored]]]:
     """Read and hash every image of a split; decode and store the split unless the cache has it."""
     split, split_name = decodings[0].split, decodings[0].split_name
     accelerator = decodings[0].accelerator
-    hashed = yield from inspect_split(split, split_name, accelerator, _check_nothing)
+    hashed = yield from inspect_split(
+        split, split_name, accelerator, _check_nothing, known.get("digests")
+    )
     stored: dict[str, StoredPixels] = {}
     outcomes: list[Stored] = []
     reasons = dict(hashed.reasons)
@@ -170,13 +210,14 @@ def _find_or_store_all(
             stored[decoding.name] = entry
             reasons |= {int(i): why for i, why in entry.entry.index["reasons"].items()}
     if not stored:
-        return (yield from inspect_split(split, split_name, accelerator, _check)), {}, []
-    digests = [b"" if i in reasons else digest for i, digest in enumerate(hashed.digests)]
-    return Inspection(digests, dict(sorted(reasons.items()))), stored, outcomes
+        opened = inspect_split(split, split_name, accelerator, _check, known.get("opened"))
+        return (yield from opened), {}, []
+    return hashed.without(reasons), stored, outcomes
 
 
 def _readable(stored: StoredPixels, inspection: Inspection, anew: Pixels) -> StoredPixels:
     """The pixels of the images that can be read. ``anew``: decodes those images anew."""
-    indices = inspection.readable
-    shapes, starts = [stored.shapes[i] for i in indices], [stored.starts[i] for i in indices]
-    return replace(stored, shapes=shapes, starts=starts, decoded=anew)
+    if not inspection.reasons:
+        return replace(stored, decoded=anew)
+    kept = [*inspection.readable]
+    return replace(stored, shapes=stored.shapes[kept], starts=stored.starts[kept], decoded=anew)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tlf.errors import TlfError
+from tlf.runtime.ahead import ahead
 from tlf.runtime.cores import local_processes
 
 if TYPE_CHECKING:
@@ -55,9 +56,15 @@ def _by_threads(
 ) -> Iterator[Part[Result]]:
     pool = ThreadPoolExecutor(cores if local_processes() == 1 else 1)
     try:
-        yield from pool.map(lambda indices: [(i, function(i)) for i in indices], chunks)
+        begun = (pool.submit(_each, function, indices) for indices in chunks)
+        for part in ahead(begun, 4 * cores):  # a million images are not queued at once
+            yield part.result()
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupt does not wait for queued images
+
+
+def _each(function: Callable[[int], Result], indices: Sequence[int]) -> Part[Result]:
+    return [(index, function(index)) for index in indices]
 
 
 def _by_processes(

@@ -2,12 +2,15 @@
 which are in both splits.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Literal
 
-from tlf.components import Split, Splits
+from tlf.components import Split, Splits, Stamp
+from tlf.data.inspection.answers import compact, repeated
+from tlf.data.listing.compact import Numbers, chosen
 from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.tasks import Task
@@ -18,6 +21,9 @@ MissingInEval = Literal["error", "allow"]
 """What a class without eval images does: it stops the run, or is trained and not evaluated."""
 UnknownInEval = Literal["error", "skip"]
 """What eval images of a class without train images do: they stop the run, or are left out."""
+Verify = Literal["auto", "content", "stat"]
+"""How it is known that an image is the same as before: by its content, or by what the file system
+says of its file; ``auto`` decides it by the bytes of all images."""
 
 IN_BOTH = "in the train split, too"
 """What a note says, and no other note, about images that train and eval share."""
@@ -36,9 +42,17 @@ class Inspection:
     """Index of an unreadable image → why it cannot be read."""
 
     @property
-    def readable(self) -> tuple[int, ...]:
+    def readable(self) -> Sequence[int]:
         """Indices of the images that can be read."""
-        return tuple(i for i in range(len(self.digests)) if i not in self.reasons)
+        every = range(len(self.digests))
+        return Numbers(i for i in every if i not in self.reasons) if self.reasons else every
+
+    def without(self, reasons: Mapping[int, str]) -> "Inspection":
+        """The same, where these images cannot be read."""
+        if not reasons:
+            return self
+        digests = compact(b"" if i in reasons else each for i, each in enumerate(self.digests))
+        return Inspection(digests, dict(sorted(reasons.items())))
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,34 @@ class ReadSubset:
     def __call__(self, index: int) -> bytes:
         """The bytes of one image."""
         return self.split.read(self.indices[index])
+
+    def stamp(self, index: int) -> Stamp | None:
+        """What the file system says about one image, if it is a file of its own."""
+        found: Stamp | None = ask(self.split.read, "stamp", self.indices[index])
+        return found
+
+    def digest(self, index: int) -> bytes | None:
+        """The SHA-256 of one image, if it is known without reading."""
+        found: bytes | None = ask(self.split.read, "digest", self.indices[index])
+        return found
+
+    def size(self, index: int) -> int | None:
+        """The bytes of one image, if their number is known without reading."""
+        found: int | None = ask(self.split.read, "size", self.indices[index])
+        return found
+
+
+def ask(read: Callable[[int], bytes], verb: str, index: int) -> Any:  # noqa: ANN401 - see Split.read
+    """What an optional method of ``Split.read`` says about an image; None where it has none."""
+    method = getattr(read, verb, None)
+    return None if method is None else method(index)
+
+
+def subset(split: Split, indices: Iterable[int]) -> Split:
+    """Some images of a split."""
+    kept = Numbers(indices)
+    names, labels = (chosen(values, kept) for values in (split.names, split.labels))
+    return Split(names, labels, ReadSubset(split, kept))
 
 
 def check_splits(
@@ -149,10 +191,8 @@ def _keep(
         )
     if not readable:
         raise DataError(f"{split_name}: no image can be read\n{unreadable}")
-    labels = tuple(split.labels[index] for index in readable)
-    names = tuple(split.names[i] for i in readable)
     note = f"{split_name}: left out {count} that cannot be read\n{unreadable}"
-    return Split(names, labels, ReadSubset(split, readable)), (note,)
+    return subset(split, readable), (note,)
 
 
 def _check_classes(
@@ -176,20 +216,27 @@ def _check_classes(
 
 
 def _unreadable(split: Split, inspection: Inspection) -> str:
-    return _listed(f"  {split.names[i]}: {why}" for i, why in inspection.reasons.items())
+    reasons = inspection.reasons
+    return _listed((f"  {split.names[i]}: {why}" for i, why in reasons.items()), len(reasons))
 
 
 def _in_both(
     train: Split, train_digests: Sequence[bytes], evaluated: Split, eval_digests: Sequence[bytes]
 ) -> tuple[str, ...]:
-    backwards = reversed(range(len(train_digests)))  # the first of equal images is named
-    first = {train_digests[index]: index for index in backwards if train_digests[index]}
-    pairs = [(i, first[digest]) for i, digest in enumerate(eval_digests) if digest in first]
-    if not pairs:
+    first: dict[bytes, int] = {}
+    count, named = 0, list[str]()
+    for part, index, digest in repeated(train_digests, eval_digests):
+        if part == 0:
+            first.setdefault(digest, index)  # the first of equal images is named
+        elif digest in first:
+            count += 1
+            if count <= _MOST_NAMED:
+                named.append(f"  {evaluated.names[index]} = {train.names[first[digest]]}")
+    if not count:
         return ()
-    same = _listed(f"  {evaluated.names[i]} = {train.names[j]}" for i, j in pairs)
+    same = _listed(named, count)
     return (
-        f"{len(pairs)} of the {len(evaluated)} eval images are {IN_BOTH}, byte for byte: the "
+        f"{count} of the {len(evaluated)} eval images are {IN_BOTH}, byte for byte: the "
         f"results look better than they are\n{same}",
     )
 
@@ -198,25 +245,31 @@ def _in_two_classes(
     splits: Splits, inspections: Mapping[str, Inspection], task: Task
 ) -> tuple[str, ...]:
     """A note about images with the bytes of an image of another class."""
-    first: dict[bytes, tuple[str, Any]] = {}
-    pairs: list[str] = []
-    for split_name, split in (("train", splits.train), ("eval", splits.eval)):
-        for index, digest in enumerate(inspections[split_name].digests):
-            name, label = split.names[index], split.labels[index]
-            earlier, other = first.setdefault(digest, (name, label)) if digest else (name, label)
-            if other != label:
-                here, there = (task.names(each, splits.classes) for each in (label, other))
-                pairs.append(f"  {name} ({here}) = {earlier} ({there})")
-    if not pairs:
+    both = (splits.train, splits.eval)
+    first: dict[bytes, tuple[int, int]] = {}
+    count, named = 0, list[str]()
+    for part, index, digest in repeated(*(inspections[n].digests for n in ("train", "eval"))):
+        places = (part, index), first.setdefault(digest, (part, index))
+        labels = [both[number].labels[i] for number, i in places]
+        if labels[0] == labels[1]:
+            continue
+        count += 1
+        if count <= _MOST_NAMED:
+            here, there = (
+                f"{both[number].names[i]} ({task.names(label, splits.classes)})"
+                for (number, i), label in zip(places, labels, strict=True)
+            )
+            named.append(f"  {here} = {there}")
+    if not count:
         return ()
-    count = f"{len(pairs)} image{' has' if len(pairs) == 1 else 's have'}"
+    images = f"{count} image{' has' if count == 1 else 's have'}"
     return (
-        f"{count} the bytes of an image of another class: no model can be right about both\n"
-        f"{_listed(pairs)}",
+        f"{images} the bytes of an image of another class: no model can be right about both\n"
+        f"{_listed(named, count)}",
     )
 
 
-def _listed(lines: Iterable[str]) -> str:
-    every = list(lines)
-    more = [f"  and {len(every) - _MOST_NAMED} more"] if len(every) > _MOST_NAMED else []
-    return "\n".join([*every[:_MOST_NAMED], *more])
+def _listed(lines: Iterable[str], count: int) -> str:
+    """The first lines of so many."""
+    more = [f"  and {count - _MOST_NAMED} more"] if count > _MOST_NAMED else []
+    return "\n".join([*islice(lines, _MOST_NAMED), *more])

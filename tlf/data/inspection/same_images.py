@@ -11,7 +11,7 @@ from typing import Any
 from accelerate.state import PartialState
 
 from tlf.components import Splits
-from tlf.data.inspection.readable import ReadSubset
+from tlf.data.inspection.readable import Inspection, ReadSubset
 from tlf.data.splits import ReadFile
 from tlf.errors import DataError
 from tlf.runtime.processes import Machine, by_machine, gathered
@@ -30,10 +30,9 @@ def check_listings(splits: Splits) -> None:
     """
     if PartialState().num_processes == 1:
         return
-    listing = _listing(splits)
-    machines = by_machine((_digest(listing), _folders(splits)))
+    machines = by_machine((_digest(splits), _folders(splits)))
     if len({digest for machine in machines for digest, _ in machine.answers.values()}) > 1:
-        first, *others = gathered((node(), listing))
+        first, *others = gathered((node(), _listing(splits)))
         for number, (host, other) in enumerate(others, start=1):
             if other != first[1]:
                 here, there = f"process 0 on {first[0]}", f"process {number} on {host}"
@@ -43,30 +42,32 @@ def check_listings(splits: Splits) -> None:
 
 
 def check_bytes(
-    split_name: str, names: Sequence[str], machines: Sequence[Machine[dict[int, tuple[bytes, str]]]]
+    split_name: str, names: Sequence[str], machines: Sequence[tuple[str, Inspection]]
 ) -> None:
     """Compare what the machines have read of a split.
 
     Parameters:
         split_name: ``train`` or ``eval``.
         names: the names of its images.
-        machines: what each process has read of it: index → hash of the bytes, and why the image
-            cannot be read.
+        machines: the name of each machine, and what its processes have read.
 
     Raises:
         DataError: names the first image that is not the same on all machines.
     """
-    first, *others = [(machine.title, machine.merged()) for machine in machines]
-    for title, read in others:
-        for index in sorted(first[1].keys() & read.keys()):
-            (_, why), (_, other_why) = first[1][index], read[index]
-            if first[1][index] == read[index]:
+    (first, one), *others = machines
+    for title, other in others:
+        for index in range(len(names)):
+            digest, other_digest = one.digests[index], other.digests[index]
+            why, other_why = (each.reasons.get(index, "") for each in (one, other))
+            # What a process has not read, as it failed, it reports itself.
+            unread = not (digest or why) or not (other_digest or other_why)
+            if unread or (digest, why) == (other_digest, other_why):
                 continue
             image = f"{split_name}: {names[index]!r}"
             if why or other_why:
-                where, reason = (title, other_why) if other_why else (first[0], why)
+                where, reason = (title, other_why) if other_why else (first, why)
                 raise DataError(f"{image} cannot be read on {where}: {reason}; {_AGAIN}")
-            raise DataError(f"{image} has other bytes on {title} than on {first[0]}; {_AGAIN}")
+            raise DataError(f"{image} has other bytes on {title} than on {first}; {_AGAIN}")
 
 
 def _listing(splits: Splits) -> Listing:
@@ -76,8 +77,14 @@ def _listing(splits: Splits) -> Listing:
     }
 
 
-def _digest(listing: Listing) -> bytes:
-    return sha256(repr(listing).encode(errors="surrogatepass")).digest()
+def _digest(splits: Splits) -> bytes:
+    """A hash of the listing, of which nothing is made in the memory."""
+    total = sha256(repr(tuple(splits.classes)).encode(errors="surrogatepass"))
+    for split in (splits.train, splits.eval):
+        total.update(f"\n{len(split)}\n".encode())
+        for image in zip(split.names, split.labels, strict=True):
+            total.update(repr(image).encode(errors="surrogatepass"))
+    return total.digest()
 
 
 def _difference(first: Listing, other: Listing, here: str, there: str) -> str:

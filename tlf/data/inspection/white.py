@@ -5,6 +5,7 @@ Cameras and scanners store 12 bits in files of 16. If 65,535 were white, such im
 black. So a run says which range its images use, and a recipe may say which value is white.
 """
 
+import json
 from collections.abc import Generator, Mapping
 from typing import Literal, NamedTuple
 
@@ -12,11 +13,15 @@ from accelerate import Accelerator
 
 from tlf.components import Split, Splits
 from tlf.data.decode import Beyond, beyond, largest_value
+from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
+from tlf.data.inspection.known_files import STAMP, KnownFiles
+from tlf.data.listing.compact import Numbers
 from tlf.data.splits import listed
 from tlf.errors import DataError
-from tlf.events import Prepared
+from tlf.events import Notice, Prepared
 from tlf.preprocessing import WHITE
+from tlf.runtime.strict_json import dumps
 
 _EIGHT_BITS = (".jpg", ".jpeg", ".jpe", ".jfif")
 """How the names of files end that are not looked at: a JPEG holds 8 bits and one image."""
@@ -31,17 +36,23 @@ class Seen(NamedTuple):
 
 
 def find_white(
-    splits: Splits, white: int | Literal["auto"] | None, accelerator: Accelerator
-) -> Generator[Prepared, None, tuple[int, list[str]]]:
+    splits: Splits,
+    white: int | Literal["auto"] | None,
+    accelerator: Accelerator,
+    known: KnownFiles | None = None,
+) -> Generator[Prepared | Notice, None, tuple[int, list[str]]]:
     """The value of 16-bit grey images that is white, and notes about what 8 bits cannot show.
 
     Parameters:
         splits: the images. Those that cannot be read are reported elsewhere.
         white: what the recipe says. ``auto``: the largest value of the train split. None: 65,535.
         accelerator: the processes that share the work.
+        known: what earlier runs have seen in these files, which are not read again.
     """
-    train = yield from _seen(splits.train, "train", accelerator, measured=True)
-    evaluated = yield from _seen(splits.eval, "eval", accelerator, measured=False)
+    train = yield from _seen(splits.train, "train", accelerator, known)
+    evaluated = yield from _seen(splits.eval, "eval", accelerator, known)
+    if known is not None:
+        yield from known.store()
     grey = [seen.largest for seen in train.values() if seen.beyond.depth == "grey"]
     used = white if isinstance(white, int) else WHITE
     if white == "auto":
@@ -54,23 +65,44 @@ def find_white(
 
 
 def _seen(
-    split: Split, name: str, accelerator: Accelerator, *, measured: bool
+    split: Split, name: str, accelerator: Accelerator, known: KnownFiles | None
 ) -> Generator[Prepared, None, dict[int, Seen]]:
     """Index → what was seen, for the images that hold more than 8 bits can show."""
-    indices = [i for i, n in enumerate(split.names) if not n.lower().endswith(_EIGHT_BITS)]
+    every = enumerate(split.names)
+    indices = Numbers(i for i, n in every if not n.lower().endswith(_EIGHT_BITS))
 
-    def see(number: int) -> Seen | None:
+    def see(data: bytes) -> Seen:
+        found = beyond(data)
+        measured = found.depth and (name == "train" or known is not None)
+        return Seen(found, largest_value(data) if measured else 0)
+
+    def look(number: int) -> tuple[bytes, Seen | None]:
         try:
-            data = split.read(indices[number])
-            found = beyond(data)
-            return Seen(found, largest_value(data) if found.depth and measured else 0)
+            if known is None:
+                row, seen = b"", see(split.read(indices[number]))
+            else:
+                row = known.answer(split.read, indices[number], lambda data: _packed(see(data)))
+                seen = _unpacked(row[STAMP:-1])
         except (DataError, OSError):
-            return None
+            return b"", None
+        return row, seen if any(seen.beyond) else None
 
+    count, width = len(indices), 0 if known is None else known.answered
     title = f"looking at {name} images"
-    machines = yield from for_each_image(accelerator, len(indices), title, see)
-    found = sorted(machines[0].merged().items())
-    return {indices[n]: seen for n, seen in found if seen and any(seen.beyond)}
+    machines = yield from for_each_image(accelerator, count, title, look, width)
+    _, found = in_order(machines[0].answers.values(), count, width)
+    if known is not None:
+        known.keep(machines, accelerator, count)
+    return {indices[n]: seen for n, seen in found.items()}
+
+
+def _packed(seen: Seen) -> bytes:
+    return dumps([*seen.beyond, seen.largest]).encode()
+
+
+def _unpacked(text: bytes) -> Seen:
+    *found, largest = json.loads(text.rstrip(b"\0"))
+    return Seen(Beyond(*found), largest)
 
 
 def _grey_note(count: int, largest: int, used: int, white: object) -> str:

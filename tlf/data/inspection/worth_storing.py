@@ -29,7 +29,7 @@ _SAMPLE = 8
 def check_worth_storing(
     accelerator: Accelerator,
     partial: Partial,
-    starts: Sequence[int],
+    starts: "NDArray[np.int64]",
     size: int,
     decode: Callable[[int], "NDArray[np.uint8]"],
 ) -> None:
@@ -46,7 +46,7 @@ def check_worth_storing(
         OSError: it is not faster, or the disk fails in any process. Raised in every process.
     """
     sample = range(0, len(starts), max(1, ceil(len(starts) / _SAMPLE)))
-    mine = [sample[i] for i in share(accelerator, len(sample))]
+    mine = [sample[i] for part in share(accelerator, len(sample)) for i in part]
     decoding: list[float] = []
     reading: list[float] = []
     problem = ""
@@ -54,7 +54,7 @@ def check_worth_storing(
         lengths, decoding = _decode(mine, partial, starts, decode)
         if size > free_memory() // 2:
             partial.leave_memory()
-        reading = [_read(partial, starts[index], length) for index, length in lengths.items()]
+        reading = [_read(partial, int(starts[index]), length) for index, length in lengths.items()]
     except OSError as error:
         problem = error.strerror or str(error)
     every = gathered((decoding, reading, problem))
@@ -72,7 +72,7 @@ def check_worth_storing(
 def _decode(
     indices: Sequence[int],
     partial: Partial,
-    starts: Sequence[int],
+    starts: "NDArray[np.int64]",
     decode: Callable[[int], "NDArray[np.uint8]"],
 ) -> tuple[dict[int, int], list[float]]:
     """Decode and write some images: index → bytes, and the seconds of each decoding."""
@@ -85,7 +85,7 @@ def _decode(
         except (DataError, OSError):  # reported when every image is decoded
             continue
         seconds.append(time.perf_counter() - began)
-        partial.write(starts[index], pixels.data)
+        partial.write(int(starts[index]), pixels.data)
         lengths[index] = pixels.nbytes
     return lengths, seconds
 

@@ -1,19 +1,15 @@
 """The images that an earlier job has read: are they still the same?"""
 
-import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlf.components import Split, Splits
+from tlf.components import Splits
 from tlf.data.inspection.inspect import Events, Inspected, inspect_splits
-from tlf.data.inspection.readable import ReadSubset
+from tlf.data.inspection.known_files import forget, open_known
+from tlf.data.inspection.verify import Mode, Stamps, mode_of, stamped, verified_note
 from tlf.data.inspection.white import find_white
 from tlf.data.pixel_store import StoredPixels
-from tlf.data.splits import ReadFile
 from tlf.preprocessing import Preprocessing
 from tlf.recipe.augment import used_pixels
 from tlf.runtime.processes import gathered
@@ -36,17 +32,8 @@ class ReadImages:
     may_lose_classes: bool
     stamps: str | None
     """A hash of the stamps of all files, before they were read; None where images are no files."""
-
-
-def _stamps(splits: Splits) -> str | None:
-    """A hash of the stamps of all files; None where images are no files, or one is missing."""
-    digest = sha256()
-    try:
-        for path in chain(_paths(splits.train), _paths(splits.eval)):
-            digest.update(ascii((str(path), _stamp(path))).encode())
-    except (OSError, TypeError):
-        return None
-    return digest.hexdigest()
+    verified: Mode = "content"
+    """How it was known that images are the same as in an earlier run."""
 
 
 def read_or_take_over(
@@ -91,41 +78,41 @@ def _is_there(read: ReadImages) -> bool:
     return whole and read.stamps is not None and read.stamps == _stamps(read.listed)
 
 
+def _stamps(splits: Splits) -> str | None:
+    """A hash of the stamps of all files, where images are files."""
+    looking = stamped(splits)
+    while True:
+        try:
+            next(looking)
+        except StopIteration as end:
+            found: Stamps = end.value
+            return found.digest
+
+
 def _read(job: "Job", *, lose: bool) -> Generator[Events, None, ReadImages]:
-    before, data = _stamps(job.splits), job.recipe.data
-    white, notes = yield from find_white(job.splits, data.white, job.accelerator)
+    data, cache, splits = job.recipe.data, job.cache, job.splits
+    stamps = yield from stamped(splits)
+    mode, seen = mode_of(data.verify, stamps, stored=cache is not None), None
+    if cache is not None and mode == "content":
+        forget(cache, splits)
+    elif cache is not None:
+        seen, notices = open_known(job.accelerator, cache, splits, "seen")
+        yield from notices
+    white, notes = yield from find_white(splits, data.white, job.accelerator, seen)
     prepared = replace(job.preprocessing, white=white)
     inspected = yield from inspect_splits(
-        job.splits,
+        splits,
         prepared,
         data.bad_images,
         job.task,
         job.accelerator,
-        job.cache,
+        cache,
         used_pixels(job.recipe),
         data.missing_in_eval,
         may_lose_classes=lose,
+        verify=mode,
     )
-    return ReadImages(job.splits, inspected, prepared, (*notes,), lose, before)
-
-
-def _paths(split: Split) -> Iterator[Path]:
-    """Where the images of a split are.
-
-    Raises:
-        TypeError: they are no files.
-    """
-    read = split.read
-    if isinstance(read, ReadSubset):
-        below = [*_paths(read.split)]
-        yield from (below[index] for index in read.indices)
-    elif isinstance(read, ReadFile):
-        yield from (Path(read.root, read.names[index]) for index in range(len(split)))
-    else:
-        raise TypeError("images must be files to have a path")
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """The size of a file, its place on the disk, and when it was changed."""
-    seen = os.stat(path)
-    return seen.st_size, seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns
+    images = len(splits.train) + len(splits.eval)
+    told = verified_note(data.verify, mode, inspected.unread, images)
+    notes = [*notes, *filter(None, [told])]
+    return ReadImages(splits, inspected, prepared, (*notes,), lose, stamps.digest, mode)
