@@ -102,13 +102,13 @@ def sentences(looks: Sequence[Look]) -> Iterator[str]:
     if not looks:
         return
     if len(looks) == 1:
-        yield f"The test split was looked at once, on {_day(looks[0])}"
+        yield f"The test split was looked at once, on {_time(looks[0])}"
         return
     models = len({look.model_sha256 for look in looks})
     of = "the same model" if models == 1 else f"{models:,} models"
     yield (
         f"The test split was looked at {len(looks):,} times, with {of}, first on "
-        f"{_day(looks[0])} and last on {_day(looks[-1])}"
+        f"{_time(looks[0])} and last on {_time(looks[-1])}"
     )
     yield (
         "Only the first look is an honest estimate. Whoever changes a model after a look, or keeps "
@@ -119,8 +119,8 @@ def sentences(looks: Sequence[Look]) -> Iterator[str]:
         yield "The test images, their names or their labels have changed between the looks"
 
 
-def _day(look: Look) -> str:
-    return look.at.partition("T")[0]
+def _time(look: Look) -> str:
+    return f"{look.at[:16].replace('T', ' at ')} UTC"
 
 
 @contextmanager

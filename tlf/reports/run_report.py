@@ -130,7 +130,9 @@ def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:
     if "test_sha256" not in record.provenance:
         return ()
     command = f"tlf evaluate {in_shell(folder)} --split test"
-    return (f"The test split was not looked at yet. When all is decided, this looks once: {command}",)
+    return (
+        f"The test split was not looked at yet. When all is decided, this looks once: {command}",
+    )
 
 
 def _without_predictions(folder: Path) -> RunError:
