@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tlf.model import Classifier
 
 
-DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval", "fixes", "verify")
+DATA_KEYS = ("bad_images", "white", "missing_in_eval", "unknown_in_eval", "fixes", "verify",
+             "test", "folds", "fold", "group")  # fmt: skip
 """Keys of ``[data]`` that are the engine's: they hold for every dataset, and none may have an
 option of such a name."""
 
@@ -65,12 +66,23 @@ class Split:
     ``stamp(index) -> Stamp | None``, where the image is a file of its own, or ``digest(index) ->
     bytes | None``, the SHA-256 of its bytes, and ``size(index) -> int``, how many these are, where
     an index of an archive holds them."""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Column → its value for each image; of the columns that ``build_with`` was asked for."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __repr__(self) -> str:
         return f"Split({len(self):,} images)"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How a dataset has held out train images as its eval split. The engine may do so anew."""
+
+    fraction: float
+    note: str
+    """Which of ``Splits.notes`` says so."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +98,14 @@ class Splits:
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What a person should know about how the splits were made: one sentence each."""
+    test: Split | None = None
+    """Images that no decision sees. A run only lists them; ``tlf evaluate`` reads them."""
+    held_out: HeldOut | None = None
+    """Set where the eval images are held-out train images."""
 
     def __repr__(self) -> str:
-        return f"Splits({self.train!r}, {self.eval!r}, {reprlib.repr(self.classes)})"
+        test = "" if self.test is None else f", test={self.test!r}"
+        return f"Splits({self.train!r}, {self.eval!r}, {reprlib.repr(self.classes)}{test})"
 
 
 @dataclass(frozen=True)
@@ -189,6 +206,11 @@ class Optimizer(Protocol):
 class Dataset(Protocol):
     """Finds images and their labels. It may also have ``labelled(split: str | None) -> Labelled``:
     the images of one split by name; None: of its eval split, else all. Nothing is held out.
+
+    It may also have ``build_with(test: str | None, columns: Sequence[str]) -> Splits``: as
+    ``build``, with its split of the name ``test`` as ``Splits.test``, and with the values of these
+    columns in ``Split.columns``. Without this method, ``data.test`` has to be a fraction, and
+    ``data.group`` a pattern. An option ``seed`` decides what the engine draws for these keys, too.
     """
 
     def build(self) -> Splits:

@@ -1,12 +1,12 @@
 """Datasets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from broken.rules import Rules, again
-from tlf.components import Split, Splits
+from tlf.components import HeldOut, Split, Splits
 
 RULES = Rules()
 
@@ -31,6 +31,10 @@ def text(index: int) -> str:
 
 def garbage(index: int) -> bytes:
     return b"image"
+
+
+def empty() -> Split:
+    return Split((), (), image)
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,18 @@ class Shapes:
                 read = {}.__getitem__
             case "list":
                 return [names, labels]
-        empty = Split((), (), image)
         part = Split(names, labels, read)
-        return Splits(part, empty if self.fault == "empty" else part, classes)
+        held_out = HeldOut(0.5, "a note") if self.fault in ("shared", "note") else None
+        return Splits(
+            part, empty() if self.fault == "empty" else part, classes,
+            notes=("a note",) if self.fault == "shared" else (),
+            test=empty() if self.fault == "tested" else None,
+            held_out=held_out,
+        )  # fmt: skip
+
+    def build_with(self, test, columns):
+        built = self.build()
+        return replace(built, eval=built.train, train=empty()) if self.fault == "with" else built
 
 
 RULES.each(
@@ -99,5 +112,9 @@ RULES.each(
     key="fails in read(0) of its train split: KeyError",
     list="builds a list",
     empty="has no image in its eval split",
+    **{"with": "lists other images in build_with(None, ()) than in build()"},
+    tested="has no image in its test split",
+    shared="has '0.png' in train and in eval, and says that eval was held out",
+    note="gives held_out = HeldOut(fraction=0.5, note='a note')",
 )
 WHOLES = [Shapes()]

@@ -132,7 +132,7 @@ def test_two_classes_must_be_left(fixes):
             "line 2: new_label must be a class of the dataset, got 'bees'; did you mean 'bee'? "
             "Known: ant, bee, fly",
         ),
-        ("val,t1.jpg,ant,,yes,", "line 2: split must be train or eval, got 'val'"),
+        ("val,t1.jpg,ant,,yes,", "line 2: split must be train, eval or test, got 'val'"),
         ("train,t1.jpg,ant,,no,", "line 2: leave_out must be yes or empty, got 'no'"),
         ("train,t1.jpg,ant,bee,yes,", "line 2: an image is either left out or has a new_label; "),
         ("train, ,ant,,yes,", "line 2: it has no path"),

@@ -75,7 +75,8 @@ from tlf.recipe.files import resolve
         (
             "data.root=my/images",
             "data.root: unknown option of 'starter' (tlf 0.1.0); Known: bad_images, "
-            "fixes, missing_in_eval, unknown_in_eval, verify, white; it is an option of 'folder'",
+            "fixes, fold, folds, group, missing_in_eval, test, unknown_in_eval, verify, white; it "
+            "is an option of 'folder'",
         ),
         (
             "data.bad_images=keep",

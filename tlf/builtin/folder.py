@@ -13,6 +13,7 @@ from tlf.data.listing.compact import Names
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
+    check_test,
     eval_splits,
     failure,
     file_splits,
@@ -21,6 +22,7 @@ from tlf.data.splits import (
     too_few_classes,
     untouched,
 )
+from tlf.data.splitting.groups import no_names
 from tlf.errors import nearest
 from tlf.hookspecs import hookimpl
 from tlf.runtime.text import printable
@@ -74,20 +76,43 @@ class Folder:
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
+        return self.build_with(None, ())
+
+    def build_with(self, test: str | None, columns: Sequence[str]) -> Splits:
+        """Find the images, with those of a folder ``test`` as the test split.
+
+        Raises:
+            DataError: names everything that is missing or does not fit together.
+        """
+        if columns:
+            raise failure(self.root, [no_names("folder", None, columns[0])])
         root = Path(self.root)
-        train_name, eval_name, notes = self._layout(root)
+        test_name = None if test is None else self._own(root, "test", test, _folders(root))
+        train_name, eval_name, notes = self._layout(root, test_name)
+        if test_name is not None:
+            self._check_test(test_name, train_name, eval_name)
         train = _scan(root, train_name)
-        evaluated = None if eval_name is None else _scan(root, eval_name)
-        problems = _problems(train, evaluated)
-        if problems:
+        evaluated, tested = (
+            None if name is None else _scan(root, name) for name in (eval_name, test_name)
+        )
+        if problems := _problems(train, evaluated, tested):
             raise failure(self.root, problems)
-        notes += train.notes() + (evaluated.notes() if evaluated else ())
+        notes += tuple(note for scan in (train, evaluated, tested) if scan for note in scan.notes())
         return file_splits(
             str(root),
             train.groups,
             evaluated.groups if evaluated else HoldOut(self.root, self.fraction, self.seed),
             notes,
+            test=tested.groups if tested else None,
         )
+
+    def _check_test(self, test: str, train: str, evaluated: str | None) -> None:
+        """Check that the test folder holds no images of another split."""
+        if not train:
+            problem = f"data.test must be a folder beside that of train, got {test!r} in the folder"
+            advice = "move the class folders into a folder, and set data.train, or write a fraction"
+            raise failure(self.root, [f"{problem} of the classes; {advice}"])
+        check_test(self.root, test, {"train": train, "eval": evaluated})
 
     def labelled(self, split: str | None) -> Labelled:
         """The images of one split; without a name, of the eval split if there is one, else all.
@@ -119,9 +144,11 @@ class Folder:
         train = split_named(self.train, with_classes)
         return next(iter([*own, *eval_splits(with_classes), *filter(None, [train])]), "")
 
-    def _layout(self, root: Path) -> tuple[str, str | None, tuple[str, ...]]:
-        """The folder of each split, and notes. Without a train folder: ``""``, the root itself."""
-        folders = _folders(root)
+    def _layout(self, root: Path, test: str | None) -> tuple[str, str | None, tuple[str, ...]]:
+        """The folders of train and eval, and notes. Without a train folder: ``""``, the root.
+        ``test``: the folder of the test split, which is neither.
+        """
+        folders = [name for name in _folders(root) if name != test]
         if os.path.normpath(self.train) == ".":
             return "", self._own_eval(root, folders), ()
         if train := _folder(root, self.train, folders):
@@ -158,10 +185,14 @@ class Folder:
         """The eval folder that ``eval`` names, if it names one."""
         if self.eval in ("auto", "fraction"):
             return None
-        if found := _folder(root, self.eval, folders):
+        return self._own(root, "eval", self.eval, folders)
+
+    def _own(self, root: Path, option: str, name: str, folders: Sequence[str]) -> str:
+        """The folder that an option names."""
+        if found := _folder(root, name, folders):
             return found
-        problem = f"there is no folder {self.eval!r}; {nearest(self.eval, folders)}"
-        raise failure(self.root, [f"{problem}; set data.eval"])
+        problem = f"there is no folder {name!r}; {nearest(name, folders)}"
+        raise failure(self.root, [f"{problem}; set data.{option}"])
 
 
 @dataclass(frozen=True)
@@ -204,14 +235,19 @@ class _Scan:
         return tuple(notes)
 
 
-def _problems(train: _Scan, evaluated: _Scan | None) -> list[str]:
-    """An empty class folder of the eval split is none: the recipe says what such a class does."""
+def _problems(train: _Scan, evaluated: _Scan | None, tested: _Scan | None) -> list[str]:
+    """An empty class folder of another split is none: the recipe says what such a class does."""
     problems = [*train.problems(), *train.empty()]
-    if evaluated:
-        problems += evaluated.problems()
-        if evaluated.groups and not any(evaluated.groups.values()):
-            advice = 'add some, or set data.eval to "fraction" to hold out train images'
-            problems.append(f"{evaluated.name} must hold images, got none; {advice}")
+    advice = {
+        "eval": 'add some, or set data.eval to "fraction" to hold out train images',
+        "test": "add some, or set data.test to a fraction, to hold out train images",
+    }
+    for name, scan in (("eval", evaluated), ("test", tested)):
+        if scan is None:
+            continue
+        problems += scan.problems()
+        if scan.groups and not any(scan.groups.values()):
+            problems.append(f"{scan.name} must hold images, got none; {advice[name]}")
     return problems + too_few_classes(train.groups, train.name or "it")
 
 

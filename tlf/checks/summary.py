@@ -17,6 +17,8 @@ def lines(checked: Checked) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {split}" for split, count in findings.images.items())
     classes = len({name for each in findings.class_counts.values() for name in each})
     yield f"checked   {checked.source}: {counts} images of {_counted(classes, 'class')}"
+    if (test := checked.splits.test) is not None:
+        yield f"test      {len(test):,} images: not looked at, so that no decision sees them"
     yield f"features  {checked.backbone}"
     yield ""
     if sentence := leak_sentence(findings):

@@ -153,7 +153,8 @@ def _show_start(event: RunStarted, console: Console) -> None:
     epochs = f"{event.epochs} epoch{'s' if event.epochs > 1 else ''}"
     resumed = f", resumed after {epochs}" if event.epochs else ""
     say(console, f"run       {event.folder}{resumed}")
-    say(console, f"images    {train} to train on, {evaluated} to evaluate on: {classes}")
+    test = "" if job.splits.test is None else f", {len(job.splits.test)} kept for the end"
+    say(console, f"images    {train} to train on, {evaluated} to evaluate on{test}: {classes}")
     if line := crop_line(job.recipe):
         say(console, f"crops     {line}")
     say(console, f"device    {describe(job.accelerator)}")

@@ -2,13 +2,13 @@
 what becomes of a class of which one split has no images.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tlf.components import Split, Splits
 from tlf.data.inspection.readable import MissingInEval, UnknownInEval, subset
 from tlf.data.listing.compact import alike
-from tlf.data.splits import listed, too_few_classes
+from tlf.data.splits import each_split, listed, too_few_classes
 from tlf.errors import DataError
 from tlf.tasks import Task
 
@@ -33,9 +33,10 @@ def fit_classes(
     Raises:
         DataError: names the classes that one of the splits lacks, and the key to write.
     """
-    train, evaluated = _counts(splits, task)
+    train, evaluated, tested = _counts(splits, task)
     lacking = {name: train[name] for name in train if train[name] and not evaluated[name]}
     strange = {name: evaluated[name] for name in train if evaluated[name] and not train[name]}
+    untrained = {name: tested[name] for name in train if tested[name] and not train[name]}
     problems = []
     if lacking and missing == "error":
         problems.append(
@@ -47,21 +48,35 @@ def fit_classes(
             f"train lacks {_counted(strange, 'eval')}; add train images, or write "
             'data.unknown_in_eval = "skip" to leave these eval images out'
         )
+    if untrained and unknown == "error":
+        problems.append(
+            f"train lacks {_counted(untrained, 'test')}; add train images, or write "
+            'data.unknown_in_eval = "skip" to leave these test images out'
+        )
     if problems:
         raise DataError("\n".join(problems))
-    notes = list(splits.notes)
-    if strange:
-        splits = without_classes(splits, strange, task)
-        total = sum(strange.values())
-        notes.append(
-            f"eval: left out {total} of {total + len(splits.eval)} images, of classes that train "
-            f"lacks: {_counted(strange, 'eval')}"
-        )
+    notes = [*splits.notes, *_left_out("eval", strange, sum(evaluated.values()))]
+    notes += _left_out("test", untrained, sum(tested.values()))
+    if gone := {*strange, *untrained}:
+        splits = without_classes(splits, gone, task)
     if lacking:
         notes.append(
             f"eval has no images of {_counted(lacking, 'train')}: no figure is about these"
         )
+    untested = {name: train[name] for name in train if train[name] and not tested[name]}
+    if splits.test is not None and untested:
+        notes.append(
+            f"test has no images of {_counted(untested, 'train')}: no figure of it is about these"
+        )
     return replace(splits, notes=tuple(notes))
+
+
+def _left_out(split_name: str, strange: Mapping[str, int], images: int) -> Iterator[str]:
+    if strange:
+        yield (
+            f"{split_name}: left out {sum(strange.values())} of {images} images, of classes that "
+            f"train lacks: {_counted(strange, split_name)}"
+        )
 
 
 def class_notes(splits: Splits, task: Task, remedy: str | None) -> list[str]:
@@ -102,13 +117,12 @@ def _imbalance(counts: Mapping[str, int], remedy: str | None) -> list[str]:
     ]
 
 
-def _counts(splits: Splits, task: Task) -> tuple[dict[str, int], dict[str, int]]:
-    """Class → its number of images, in the train split and in the eval split."""
-    train, evaluated = (
-        dict(zip(splits.classes, task.class_counts(split.labels, len(splits.classes)), strict=True))
-        for split in (splits.train, splits.eval)
-    )
-    return train, evaluated
+def _counts(splits: Splits, task: Task) -> tuple[dict[str, int], ...]:
+    """Class → its number of images, in the train split, the eval split and the test split."""
+    every = (splits.train, splits.eval, splits.test)
+    labels = [() if split is None else split.labels for split in every]
+    counts = (task.class_counts(own, len(splits.classes)) for own in labels)
+    return tuple(dict(zip(splits.classes, own, strict=True)) for own in counts)
 
 
 def without_classes(splits: Splits, names: Iterable[str], task: Task) -> Splits:
@@ -121,12 +135,14 @@ def without_classes(splits: Splits, names: Iterable[str], task: Task) -> Splits:
     classes = tuple(splits.classes[k] for k in kept)
     if problems := too_few_classes(classes, "train"):
         raise DataError(problems[0])
-    train, evaluated = (_among(split, kept, task) for split in (splits.train, splits.eval))
-    if not len(evaluated):
-        raise DataError(
-            f"eval must have images of the classes of train, {listed(classes)}, got none; add some"
-        )
-    return replace(splits, train=train, eval=evaluated, classes=classes)
+    left = each_split(splits, lambda split: _among(split, kept, task))
+    for name, split in (("eval", left.eval), ("test", left.test)):
+        if split is not None and not len(split):
+            raise DataError(
+                f"{name} must have images of the classes of train, {listed(classes)}, got none; "
+                "add some"
+            )
+    return replace(left, classes=classes)
 
 
 def _among(split: Split, kept: Sequence[int], task: Task) -> Split:

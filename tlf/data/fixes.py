@@ -13,8 +13,8 @@ from tlf.data.classes import without_classes
 from tlf.data.csv_table import read_csv
 from tlf.data.inspection.readable import subset
 from tlf.data.listing.compact import alike
-from tlf.data.listing.lookup import Lookup
-from tlf.data.splits import failure, listed
+from tlf.data.listing.lookup import Lookup, found_in, position
+from tlf.data.splits import failure, listed, parts_of
 from tlf.errors import DataError, nearest
 from tlf.runtime.files import write_whole
 from tlf.runtime.regular_file import read_regular
@@ -34,7 +34,7 @@ class Fix:
     """A row of fixes.csv: what to do with an image. Its fields are the columns, in this order."""
 
     split: str
-    """``train`` or ``eval``."""
+    """``train``, ``eval`` or ``test``."""
     path: str
     """The name of the image, as predictions.csv has it."""
     label: str
@@ -87,15 +87,24 @@ def read_fixes(file: str) -> dict[str, Fix]:
     return fixes
 
 
-def with_fixes(splits: Splits, files: str | Sequence[str], task: Task) -> Splits:
+def with_fixes(
+    splits: Splits, files: str | Sequence[str], task: Task, *, moved: bool = False
+) -> Splits:
     """Splits with the labels and without the images that a file of fixes says, or several, one
     after the other.
+
+    Parameters:
+        splits: the images.
+        files: the files.
+        task: what labels are.
+        moved: whether an image may be in another split than a row says, as the recipe deals images
+            into other folds, for example.
 
     Raises:
         DataError: a file cannot be read, or a line of it does not fit the images.
     """
     for file in [files] if isinstance(files, str) else files:
-        splits = _fixed(splits, file, task)
+        splits = _fixed(splits, file, task, moved=moved)
     return splits
 
 
@@ -150,8 +159,8 @@ def _column_problems(columns: Sequence[str]) -> Iterable[str]:
 
 def _problems(fix: Fix) -> Iterable[str]:
     """What is wrong with a row, whatever the images are."""
-    if fix.split not in ("train", "eval"):
-        yield f"split must be train or eval, got {fix.split!r}"
+    if fix.split not in ("train", "eval", "test"):
+        yield f"split must be train, eval or test, got {fix.split!r}"
     if not fix.path.strip():
         yield "it has no path"
     if not fix.label.strip():
@@ -170,22 +179,24 @@ def _check(file: str, problems: Sequence[str]) -> None:
         raise failure(file, [*problems[:_MOST], *rest])
 
 
-def _fixed(splits: Splits, file: str, task: Task) -> Splits:
-    parts = {"train": splits.train, "eval": splits.eval}
+def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
+    parts = parts_of(splits)
     fixes = read_fixes(file)
     paths = {fix.path for fix in fixes.values()}
     names = {part: Lookup(split.names, paths) for part, split in parts.items()}
     classes = {printable(name): name for name in splits.classes}
     found: dict[tuple[str, int], str] = {}
-    labels: dict[str, dict[int, str]] = {"train": {}, "eval": {}}
-    left_out: dict[str, set[int]] = {"train": set(), "eval": set()}
+    labels: dict[str, dict[int, str]] = {part: {} for part in parts}
+    left_out: dict[str, set[int]] = {part: set() for part in parts}
     problems = []
     for where, read in fixes.items():
-        fix = _with_classes(read, classes)
-        split, index = parts[fix.split], names[fix.split].find(fix.path)
+        part = found_in(names, read.split, read.path) if moved else read.split
+        fix = _with_classes(replace(read, split=part), classes)
+        index = position(names, part, fix.path)
         if isinstance(index, str):
-            problems.append(f"{where}: {index} in the {fix.split} split")
+            problems.append(f"{where}: {index}")
             continue
+        split = parts[part]
         earlier = found.setdefault((fix.split, index), where)
         if earlier != where:
             problems.append(f"{where}: {fix.path} is in {earlier}, too; remove one of them")
@@ -197,12 +208,18 @@ def _fixed(splits: Splits, file: str, task: Task) -> Splits:
             labels[fix.split][index] = classes.get(fix.new_label, "")
     _check(file, problems)
     _check_rest(file, parts, left_out)
-    train, evaluated = (
-        _without(_relabelled(split, labels[part], splits.classes, task), left_out[part])
+    fixed = {
+        part: _without(_relabelled(split, labels[part], splits.classes, task), left_out[part])
         for part, split in parts.items()
-    )
+    }
     note = f"{file} {_did(labels, left_out)}"
-    changed = replace(splits, train=train, eval=evaluated, notes=(*splits.notes, note))
+    changed = replace(
+        splits,
+        train=fixed["train"],
+        eval=fixed["eval"],
+        test=fixed.get("test"),
+        notes=(*splits.notes, note),
+    )
     return _without_emptied(splits, changed, file, task)
 
 
@@ -267,7 +284,7 @@ def _without_emptied(before: Splits, after: Splits, file: str, task: Task) -> Sp
         [
             sum(counts)
             for counts in zip(
-                *(task.class_counts(s.labels, len(each.classes)) for s in (each.train, each.eval)),
+                *(task.class_counts(s.labels, len(each.classes)) for s in parts_of(each).values()),
                 strict=True,
             )
         ]

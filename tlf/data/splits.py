@@ -5,14 +5,14 @@ For authors of datasets. Groups are class name → its images, each a name or a 
 """
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain, repeat
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
-from tlf.components import Split, Splits, Stamp
+from tlf.components import HeldOut, Split, Splits, Stamp
 from tlf.data.image_files import read_image
 from tlf.data.listing.compact import Names, Numbers
 from tlf.errors import DataError
@@ -23,6 +23,8 @@ EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
 
 Item = TypeVar("Item", str, int)
 """An image: its name, or its row number."""
+Columns = Mapping[str, Mapping[str, str]]
+"""Column → name of an image → its value."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def hold_out(
     evaluated: dict[str, Sequence[Item]] = {}
     for name, images in groups.items():
         count = min(max(1, round(fraction * len(images))), len(images) - 1)
-        held_out = set(sorted(images, key=lambda image: _rank(seed, image))[:count])
+        held_out = set(sorted(images, key=lambda image: rank(seed, image))[:count])
         kind: Any = Names if isinstance(images, Names) else list
         train[name] = kind(image for image in images if image not in held_out)
         evaluated[name] = kind(image for image in images if image in held_out)
@@ -114,7 +116,7 @@ def dealt(groups: Mapping[str, Sequence[str]], folds: int, seed: int) -> list[se
     >>> [sorted(fold) for fold in dealt({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 2, 0)]
     [['c', 'd', 'f'], ['a', 'b', 'e']]
     """
-    ranked = [sorted({*names}, key=lambda name: _rank(seed, name)) for names in groups.values()]
+    ranked = [sorted({*names}, key=lambda name: rank(seed, name)) for names in groups.values()]
     return [{name for names in ranked for name in names[number::folds]} for number in range(folds)]
 
 
@@ -173,6 +175,18 @@ def eval_splits(names: Iterable[str]) -> list[str]:
     return [name for name in found if name is not None]
 
 
+def check_test(where: str, test: str, used: Mapping[str, str | None]) -> None:
+    """Check that the test split is no other split. ``used``: train and eval → their names.
+
+    Raises:
+        DataError: it is.
+    """
+    for split, name in used.items():
+        if name == test:
+            problem = f"data.test must be another split than that of {split}, got {test!r}"
+            raise failure(where, [f"{problem}; set data.test or data.{split}"])
+
+
 def untouched(found: Sequence[str]) -> tuple[str, ...]:
     """One note for each eval split that is not used, where a dataset has several.
 
@@ -188,22 +202,38 @@ def file_splits(
     evaluated: "Mapping[str, Sequence[str]] | HoldOut",
     notes: Sequence[str] = (),
     files: Mapping[str, str] = MappingProxyType({}),
+    test: Mapping[str, Sequence[str]] | None = None,
+    columns: Columns = MappingProxyType({}),
 ) -> Splits:
     """Splits of images that are stored as files, named by their paths relative to ``root``.
 
     Classes are sorted by name and the images of each by path: the order of the file system does not
-    matter. ``files``: name → path, of images whose name is not the path itself.
+    matter.
+
+    Parameters:
+        root: the folder.
+        train: class → its train images.
+        evaluated: class → its eval images, or how they are held out.
+        notes: what a person should know.
+        files: name → path, of images whose name is not the path itself.
+        test: class → its test images, if there is a test split.
+        columns: column → name → its value for this image.
 
     Raises:
         DataError: the classes are too small to hold images out.
     """
-    notes = list(notes)
+    notes, held_out = list(notes), None
     if isinstance(evaluated, HoldOut):
+        fraction = evaluated.fraction
         train, evaluated, note = evaluated.take(train)
         notes.append(note)
-    classes = tuple(sorted({*train, *evaluated}))
-    one, other = (_file_split(root, groups, classes, files) for groups in (train, evaluated))
-    return Splits(one, other, classes, (*notes,))
+        held_out = HeldOut(fraction, note)
+    classes = tuple(sorted({*train, *evaluated, *(test or ())}))
+    one, other = (
+        _file_split(root, groups, classes, files, columns) for groups in (train, evaluated)
+    )
+    third = None if test is None else _file_split(root, test, classes, files, columns)
+    return Splits(one, other, classes, (*notes,), third, held_out)
 
 
 def _file_split(
@@ -211,10 +241,12 @@ def _file_split(
     groups: Mapping[str, Sequence[str]],
     classes: Sequence[str],
     files: Mapping[str, str],
+    columns: Columns,
 ) -> Split:
     names, labels = labelled({name: Names(sorted(groups[name])) for name in groups}, classes)
     paths = Names(files.get(name, name) for name in names) if files else names
-    return Split(names, labels, ReadFile(root, paths))
+    values = {column: Names(of[name] for name in names) for column, of in columns.items()}
+    return Split(names, labels, ReadFile(root, paths), values)
 
 
 def with_printable_names(splits: Splits) -> Splits:
@@ -222,11 +254,20 @@ def with_printable_names(splits: Splits) -> Splits:
 
     Every table, error and file of a run takes its names from here. Images are read as before.
     """
-    train, evaluated = (
-        replace(split, names=printable_names(split.names)) for split in (splits.train, splits.eval)
-    )
-    classes = tuple(map(printable, splits.classes))
-    return replace(splits, train=train, eval=evaluated, classes=classes)
+    named = each_split(splits, lambda split: replace(split, names=printable_names(split.names)))
+    return replace(named, classes=tuple(map(printable, splits.classes)))
+
+
+def parts_of(splits: Splits) -> dict[str, Split]:
+    """``train``, ``eval`` and, if there is one, ``test`` → the split."""
+    parts = {"train": splits.train, "eval": splits.eval}
+    return parts if splits.test is None else {**parts, "test": splits.test}
+
+
+def each_split(splits: Splits, change: Callable[[Split], Split]) -> Splits:
+    """The same splits, each of them changed."""
+    test = None if splits.test is None else change(splits.test)
+    return replace(splits, train=change(splits.train), eval=change(splits.eval), test=test)
 
 
 def printable_names(names: Sequence[str]) -> Sequence[str]:
@@ -254,5 +295,6 @@ def listed(names: Iterable[str], most: int = 20) -> str:
     return ", ".join(repr(name) for name in shown[:most]) + more
 
 
-def _rank(seed: int, image: str | int) -> bytes:
+def rank(seed: int | str, image: str | int) -> bytes:
+    """A number that is drawn for an image: from the seed and the image's name, and nothing else."""
     return sha256(f"{seed}/{image}".encode(errors="surrogateescape")).digest()

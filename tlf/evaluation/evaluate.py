@@ -1,15 +1,20 @@
 """Evaluate a model on labelled images, or compare two models on the same ones."""
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from tlf.data.inspection.readable import ReadSubset
+from tlf.components import Split
+from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.images import Source, align, source_of
-from tlf.evaluation.models import check_there, load, needs_backbone, run_of
+from tlf.evaluation.looks import Look, check_countable, count_look, now
+from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
+from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.model_files import recorded_eval_images
 from tlf.inference.predictions import read_predictions
@@ -62,6 +67,10 @@ class Evaluated:
     """The second of two models."""
     comparison: Comparison | None = field(default=None, repr=False)
     """The two models, image by image."""
+    looks: tuple[Look, ...] = ()
+    """Of the test split of a run: all looks at it so far, this one included."""
+    shared: tuple[Shared, ...] = ()
+    """Of the test split of a run: images of it that are in another split, too."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -100,7 +109,8 @@ def evaluate(
     against: str | PathLike[str] | None = None,
     watch: Watch = unwatched,
 ) -> Evaluated:
-    """Evaluate a model on labelled images: what ``tlf evaluate MODEL`` prints. It writes no file.
+    """Evaluate a model on labelled images: what ``tlf evaluate MODEL`` prints. It writes no file,
+    but that it counts each look at the test split of a run (``data.test``) in the run's folder.
 
     Classes are matched by their names. The images of a run's own eval split are in its
     predictions.csv already: nothing is classified again.
@@ -109,8 +119,8 @@ def evaluate(
         model: the folder of a run, an exported ONNX file, or a head.safetensors.
         data: a folder of class folders, or a CSV file; by default the images of the model's run.
         overrides: options of the dataset, such as ``data.root=photographs``.
-        split: the split: ``train``, ``eval``, or as the dataset calls it. By default the eval
-            split; where ``data`` has none, all of its images.
+        split: the split: ``train``, ``eval``, ``test``, or as the dataset calls it. By default the
+            eval split; where ``data`` has none, all of its images.
         backbone: for a head: the file with the weights of its backbone.
         precision: what a run computes in: ``no``, ``bf16`` or ``fp16``; by default what it was
             trained in.
@@ -132,12 +142,58 @@ def evaluate(
     _check(paths, precision, backbone)
     how = How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
+    runs = [*filter(None, map(run_of, paths))] if source.others else []
+    for run in runs:
+        check_countable(run)
     one, *others = (evaluated_on(path, source, how) for path in paths)
+    if source.others is not None:
+        command = command_of(paths, overrides, split, tta, precision)
+        one, *others = _counted([one, *others], source, source.others(), command)
     if not others:
         return one
     (other,) = others
     comparison = compare(one.predicted, other.predicted)
     return replace(one, other=other, comparison=comparison)
+
+
+def command_of(
+    models: Sequence[Path],
+    overrides: Sequence[str],
+    split: str | None,
+    tta: str | None,
+    precision: str | None,
+) -> str:
+    """The command that evaluates the same.
+
+    >>> command_of([Path("runs/mine")], ["data.seed=1"], "test", "flip", None)
+    'tlf evaluate runs/mine data.seed=1 --split test --tta flip'
+    """
+    options = {"--split": split, "--tta": tta, "--precision": precision}
+    given = [part for name, value in options.items() if value for part in (name, value)]
+    return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])
+
+
+def _counted(
+    found: Sequence[Evaluated], source: Source, others: Mapping[str, Split], command: str
+) -> list[Evaluated]:
+    """The evaluations of models on a test split, after their looks were counted."""
+    images = source.found.images
+    digests = [*digests_of(images)]
+    shared = shared_images(images.names, digests, others)
+    look = partial(
+        Look,
+        now(),
+        command,
+        images=len(images),
+        images_sha256=manifest(images, Inspection(digests, {})),
+    )
+    counted = []
+    for one in found:
+        run = run_of(Path(one.model))
+        seen = look(model_sha256=sha256_of(Path(one.model)))
+        looks = () if run is None else count_look(run, seen)
+        counted.append(replace(one, looks=looks, shared=shared))
+    return counted
 
 
 def _check(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 
 import tlf
 from tlf.evaluation.evaluate import Evaluated
-from tlf.evaluation.models import run_of
+from tlf.evaluation.models import run_of, sha256_of
 from tlf.inference.predictions import write_csv
 from tlf.metrics.json_file import as_json
 from tlf.metrics.predicted import Predicted
@@ -61,12 +60,15 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
     about: dict[str, Any] = {
         "tlf": tlf.__version__,
         "model": str(Path(evaluated.model).absolute()),
-        "model_sha256": _sha256(Path(evaluated.model)),
+        "model_sha256": sha256_of(Path(evaluated.model)),
         "data": evaluated.data,
         "recorded": evaluated.recorded,
         "unknown": dict(evaluated.unknown),
         "unreadable": [{"path": name, "reason": why} for name, why in evaluated.unreadable],
     }
+    if evaluated.looks:
+        about["looks"] = [asdict(look) for look in evaluated.looks]
+        about["shared_images"] = [asdict(one) for one in evaluated.shared]
     figures: Mapping[str, Any] = as_json(evaluated.evaluation)
     if (tta := evaluated.tta) is not None:
         about["tta"] = {
@@ -78,12 +80,3 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
         about["other"] = content(evaluated.other)
         about["comparison"] = asdict(evaluated.comparison)
     return {**figures, **about}
-
-
-def _sha256(model: Path) -> str | None:
-    """SHA-256 of the model's file; None for a run that has not written one."""
-    file = model / "model.safetensors" if model.is_dir() else model
-    if not file.is_file():
-        return None
-    with file.open("rb") as opened:
-        return file_digest(opened, "sha256").hexdigest()

@@ -1,9 +1,9 @@
 """The labelled images that a model is evaluated on: a run's own, or others that are named."""
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class Source:
     find: Callable[[], Labelled]
     run: Path | None = None
     """The run whose own, unchanged eval split they are."""
+    others: Callable[[], Mapping[str, Split]] | None = None
+    """Where they are the test split of a run's recipe: finds its train and eval split."""
 
     @cached_property
     def found(self) -> Labelled:
@@ -78,9 +80,11 @@ def source_of(
             _titled(str(data), split), name, lambda: _labelled(_table(data), overrides, split)
         )
     run = run_of(model)
+    if run is not None and split not in (None, *OWN_SPLITS):
+        return _other_split(run, overrides, split)
     if run is not None:
         own, name = not overrides and split in (None, "eval"), split or "eval"
-        title = f"the {name} split of {run}" + (" with changed data" * bool(overrides))
+        title = _title(name, run, overrides)
         return Source(
             title, _plain(name), lambda: _own(run, overrides, split), run if own else None
         )
@@ -91,6 +95,28 @@ def source_of(
         )
     title = _titled(" ".join(overrides), split)
     return Source(title, _plain(split) or "data", lambda: _labelled({}, overrides, split))
+
+
+def _title(name: str, run: Path, overrides: Sequence[str]) -> str:
+    return f"the {name} split of {run}" + (" with changed data" * bool(overrides))
+
+
+def _other_split(run: Path, overrides: Sequence[str], split: str) -> Source:
+    """The test split of a run's recipe, or what the dataset calls ``split``."""
+    plan = read_plan(run / "recipe.toml", overrides)
+    data, title = plan.recipe.data, _title(split, run, overrides)
+    if data.test is None or split not in ("test", data.test):
+        return Source(title, _plain(split), lambda: _one_split(data, plan.plugins, split))
+    splits = cache(lambda: find_splits(plan))
+
+    def find() -> Labelled:
+        test = splits().test
+        assert test is not None  # the recipe asks for it
+        return Labelled(test, splits().classes)
+
+    return Source(
+        title, _plain(split), find, others=lambda: {"train": splits().train, "eval": splits().eval}
+    )
 
 
 def _titled(data: str, split: str | None) -> str:
@@ -122,11 +148,8 @@ def _check_overrides(overrides: Sequence[str]) -> None:
 
 
 def _own(run: Path, overrides: Sequence[str], split: str | None) -> Labelled:
-    """The images of a run's recipe."""
-    plan = read_plan(run / "recipe.toml", overrides)
-    if split not in (None, *OWN_SPLITS):
-        return _one_split(plan.recipe.data, plan.plugins, split)
-    splits = find_splits(plan)
+    """The images of a run's recipe that it has trained on, or chosen by."""
+    splits = find_splits(read_plan(run / "recipe.toml", overrides))
     return Labelled(splits.train if split == "train" else splits.eval, splits.classes)
 
 

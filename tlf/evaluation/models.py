@@ -5,6 +5,7 @@ All of them are the same to those who classify with them: pixels in, logits out.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import file_digest
 from os import PathLike
 from pathlib import Path
 from typing import Protocol
@@ -131,3 +132,12 @@ def run_of(path: Path) -> Path | None:
 def fast(classifier: TrainedClassifier, precision: str | None = None) -> OwnPrecision:
     """A classifier in its own precision, or in another one, as far as the CPU is fast in it."""
     return OwnPrecision(classifier, usable(precision or classifier.precision, torch.device("cpu")))
+
+
+def sha256_of(model: Path) -> str | None:
+    """SHA-256 of the model's file; None for a run that has not written one."""
+    file = model / "model.safetensors" if model.is_dir() else model
+    if not file.is_file():
+        return None
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()

@@ -1,8 +1,11 @@
 """What a model is worth, in lines of text: what ``tlf evaluate`` prints."""
 
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from tlf.evaluation.looks import sentences
+from tlf.evaluation.same_bytes import sentence
 from tlf.metrics.text import comparison_lines, lines
 
 if TYPE_CHECKING:
@@ -27,11 +30,20 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
     yield f"images    {evaluated.evaluation.images:,} of {evaluated.data}{how}"
     for text in left_out(evaluated):
         yield f"left out  {text}"
+    for text in cautions(evaluated):
+        yield from wrap(text, 80, initial_indent="test      ", subsequent_indent=" " * 10)
     yield ""
     yield from lines(evaluated.evaluation)
     if (tta := evaluated.tta) is not None:
         yield from ("", f"averaged over {tta.views} views (--tta {tta.title}), image by image")
         yield from comparison_lines(tta.comparison, "one view", f"{tta.views} views")
+
+
+def cautions(evaluated: "Evaluated") -> Iterator[str]:
+    """What somebody should know who quotes figures of a test split."""
+    yield from (f"{text}." for text in sentences(evaluated.looks))
+    if shared := sentence(evaluated.shared, evaluated.evaluation.images):
+        yield f"{shared}."
 
 
 def left_out(evaluated: "Evaluated") -> Iterator[str]:

@@ -28,6 +28,8 @@ class Look:
     """How many images were opened for it."""
     unreadable: tuple[str, ...]
     """Names of those of them that cannot be read."""
+    test: str | None = None
+    """The folder of the test split, if there is one beside the eval split."""
 
     @property
     def images(self) -> int:
@@ -49,8 +51,10 @@ class Look:
         return tuple(name for name, own in classes if own == count)
 
 
-def look(splits: Splits) -> Look:
-    """Count images and classes, and open a sample of the train images."""
+def look(splits: Splits, test: str | None = None) -> Look:
+    """Count images and classes, and open a sample of the train images. ``test``: the folder of the
+    test split, whose images are not opened.
+    """
     sides, unreadable = _sides(splits.train)
     return Look(
         splits,
@@ -59,6 +63,7 @@ def look(splits: Splits) -> Look:
         round(median(sides)) if sides else None,
         len(sides) + len(unreadable),
         tuple(unreadable),
+        test,
     )
 
 

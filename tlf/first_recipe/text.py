@@ -83,6 +83,11 @@ def _seen(seen: Look) -> Iterator[str]:
         f"Seen: {seen.images:,} train and {sum(seen.eval):,} eval images of {len(classes):,} "
         f"classes. Train images of each class: {_counts(seen)}."
     )
+    if (test := seen.splits.test) is not None:
+        yield (
+            f"The {len(test):,} images in {seen.test} are the test split: no decision sees them. "
+            "When all is decided, tlf evaluate RUN --split test looks at them."
+        )
     yield from seen.splits.notes
     if seen.side is not None:
         opened = f"of {seen.sampled:,} images that were opened"
@@ -134,6 +139,8 @@ def _tables(choices: Choices) -> Iterator[str]:
 
 
 def _data(seen: Look) -> Iterator[str]:
+    if seen.test is not None:
+        yield _toml("test", seen.test)
     if seen.unreadable:
         names = f"{len(seen.unreadable)} of {seen.sampled} cannot be read: {seen.unreadable[0]}"
         yield f'bad_images = "skip"                      # {printable(names)}'

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 from tlf.components import Splits
+from tlf.data.image_files import is_folder, visible
+from tlf.data.splits import eval_splits, split_named
 from tlf.errors import RecipeError, RunError
 from tlf.first_recipe.look import look
 from tlf.first_recipe.strategies import strategy_for
@@ -62,7 +65,8 @@ def init(
     root = _folder(folder)
     path = Path(output) if output is not None else Path(f"{root.resolve().name or 'images'}.toml")
     _check_new(path, root)
-    seen = look(_found(fspath(folder)))
+    test = _test_folder(root)
+    seen = look(_found(fspath(folder), test), test)
     chosen = strategy_for(seen, strategy)
     weights = _asked_for(backbone) if backbone is not None else weights_at_hand(say)
     choices = Choices(fspath(folder), path, seen, chosen, weights, strategy is not None, backbone)
@@ -92,7 +96,15 @@ def _check_new(path: Path, root: Path) -> None:
         raise RunError(f"{path.absolute().parent} must be a folder, to write {path.name} into it")
 
 
-def _found(folder: str) -> Splits:
+def _test_folder(root: Path) -> str | None:
+    """The folder of the test split, where there is one beside those of train and eval."""
+    names = [entry.name for entry in visible(root) if is_folder(entry)]
+    found = eval_splits(names)
+    is_test = split_named("train", names) and len(found) > 1 and found[-1].casefold() == "test"
+    return found[-1] if is_test else None
+
+
+def _found(folder: str, test: str | None) -> Splits:
     """The images as the folder has them, with classes of which only one split has images."""
     plan = planned(
         {
@@ -102,7 +114,9 @@ def _found(folder: str) -> Splits:
         },
         folder,
     )
-    return plan.recipe.data.dataset.build()
+    dataset: Any = plan.recipe.data.dataset
+    splits: Splits = dataset.build_with(test, ())
+    return splits
 
 
 def _asked_for(backbone: str) -> Weights:

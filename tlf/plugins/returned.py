@@ -20,17 +20,30 @@ ROLES = frozenset({"backbone", "head"})
 """Names in an ``lr`` table that are no stages."""
 
 
-def checked_splits(built: object) -> Splits:
-    """What a dataset builds.
+def checked_splits(
+    built: object, verb: str = "build", test: str | None = None, columns: Sequence[str] = ()
+) -> Splits:
+    """What a dataset builds. ``test`` and ``columns``: what it was asked for.
 
     Raises:
-        ValueError: it is not ``Splits``, or a split lacks a name or a label of an image.
+        ValueError: it is not ``Splits``, or a split lacks a name, a label or a value of an image.
     """
     if not isinstance(built, Splits):
-        raise ValueError(f"build must return Splits, got {kind_of(built)}")
+        raise ValueError(f"{verb} must return Splits, got {kind_of(built)}")
     _check_classes("Splits.classes", built.classes)
     for name, split in (("train", built.train), ("eval", built.eval)):
         _check_split(f"Splits.{name}", split)
+    if built.test is not None:
+        _check_split("Splits.test", built.test)
+    elif test is not None:
+        raise ValueError(f"{verb} must return Splits with a test split, {test!r}, got none")
+    for split in filter(None, (built.train, built.eval, built.test)):
+        for column in columns:
+            values = split.columns.get(column, ())
+            if len(values) != len(split) or not all(isinstance(value, str) for value in values):
+                raise ValueError(
+                    f"{verb} must give each image a text in columns[{column!r}], got {values!r:.80}"
+                )
     return built
 
 

@@ -15,8 +15,10 @@ from tlf.catalogue import Offer
 from tlf.components import Loss, Split, Splits
 from tlf.data.classes import class_notes, fit_classes
 from tlf.data.fixes import with_fixes
-from tlf.data.splits import ReadFile, with_printable_names
-from tlf.errors import RecipeError
+from tlf.data.splits import ReadFile, each_split, with_printable_names
+from tlf.data.splitting.groups import is_pattern, no_names
+from tlf.data.splitting.three_splits import Asked, divided
+from tlf.errors import DataError, RecipeError
 from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
 from tlf.plugins.returned import checked_splits
@@ -29,10 +31,10 @@ from tlf.recipe.files import (
     resolve_model,
 )
 from tlf.recipe.overrides import override
-from tlf.recipe.schema import ModelRecipe, Recipe
+from tlf.recipe.schema import Data, ModelRecipe, Recipe
 from tlf.recipe.tables import table
 from tlf.runtime.cores import processes
-from tlf.tasks import TASKS
+from tlf.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -181,21 +183,44 @@ def find_splits(plan: Plan) -> Splits:
     """
     if plan.splits is not None:
         return plan.splits
-    dataset, task = plan.recipe.data.dataset, TASKS[plan.recipe.task]
-    offer = plan.plugins.catalogue.offer(dataset)
-    with blame(offer, "build"):
-        splits = checked_splits(dataset.build())
-        for split in (splits.train, splits.eval):
-            task.check_labels(split.labels, len(splits.classes))
-    data = plan.recipe.data
-    splits = with_fixes(splits, data.fixes or (), task)
+    data, task = plan.recipe.data, TASKS[plan.recipe.task]
+    offer = plan.plugins.catalogue.offer(data.dataset)
+    asked = _asked(data)
+    splits = divided(_built(data, offer, task), asked, task)
+    splits = with_fixes(splits, data.fixes or (), task, moved=asked.anew)
     splits = fit_classes(splits, task, data.missing_in_eval, data.unknown_in_eval)
     notes = class_notes(splits, task, _balancing(plan.recipe.loss))
     splits = replace(splits, notes=(*splits.notes, *notes))
-    attributed = replace(
-        splits, train=_attributed(splits.train, offer), eval=_attributed(splits.eval, offer)
+    return with_printable_names(each_split(splits, lambda split: _attributed(split, offer)))
+
+
+def _built(data: Data, offer: Offer, task: Task) -> Splits:
+    """What the dataset builds, with the test split and the column that the recipe names."""
+    dataset: Any = data.dataset  # which may have the method build_with
+    test = data.test if isinstance(data.test, str) else None
+    columns = () if data.group is None or is_pattern(data.group) else (data.group,)
+    named = test is not None or bool(columns)
+    if named and not hasattr(dataset, "build_with"):
+        raise DataError(no_names(offer.kind, test, data.group))
+    verb = "build_with" if named else "build"
+    with blame(offer, verb):
+        built = dataset.build_with(test, columns) if named else dataset.build()
+        splits = checked_splits(built, verb, test, columns)
+        for split in filter(None, (splits.train, splits.eval, splits.test)):
+            task.check_labels(split.labels, len(splits.classes))
+    return splits
+
+
+def _asked(data: Data) -> Asked:
+    seed = getattr(data.dataset, "seed", 0)
+    return Asked(
+        test=data.test if isinstance(data.test, float) else None,
+        folds=data.folds,
+        fold=data.fold,
+        group=data.group,
+        seed=seed if isinstance(seed, int) else 0,
+        every_class=data.missing_in_eval == "error",
     )
-    return with_printable_names(attributed)
 
 
 def _balancing(loss: Loss) -> str | None:

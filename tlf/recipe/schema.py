@@ -24,6 +24,7 @@ from tlf.components import (
     Transform,
 )
 from tlf.data.inspection.readable import BadImages, MissingInEval, UnknownInEval, Verify
+from tlf.data.splitting.groups import check_keys
 from tlf.preprocessing import WHITE
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened
@@ -73,6 +74,20 @@ class Data:
     verify: Verify = "auto"
     """How it is known that images are the same as before: ``content`` reads every file, ``stat``
     only those whose size, times or inode have changed; ``auto`` is ``stat`` above 2 GB."""
+    test: Annotated[float, Field(gt=0, lt=1)] | Text | None = None
+    """Images that no decision sees, for ``tlf evaluate RUN --split test``: a split of the dataset
+    by its name, or a fraction of each class that is held out."""
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """Deal all images but those of ``test`` into so many folds; one of them is the eval split."""
+    fold: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Which fold is the eval split, counted from 1."""
+    group: Text | None = None
+    """What may not be in two splits, such as the images of a patient: a column of the dataset; or,
+    with a group in parentheses, a regular expression that finds it in the names of images."""
+
+    def __post_init__(self) -> None:
+        """Check that the keys of splits fit together."""
+        check_keys(self.folds, self.fold, self.group)
 
 
 @dataclass(frozen=True, kw_only=True)

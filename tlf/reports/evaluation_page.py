@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tlf.evaluation.evaluate import Evaluated
 from tlf.evaluation.files import place_of, write_files
-from tlf.evaluation.summary import left_out
+from tlf.evaluation.summary import cautions, left_out
 from tlf.reports.report import Report
 from tlf.reports.report_page import write_report_page
 from tlf.runtime.files import write_folder
@@ -44,5 +44,6 @@ def _report(evaluated: Evaluated) -> Report:
         predicted=evaluated.predicted,
         evaluation=evaluated.evaluation,
         read=evaluated.read,
+        cautions=(*cautions(evaluated),),
         missing=tuple(f"Left out: {text}." for text in left_out(evaluated)),
     )

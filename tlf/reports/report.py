@@ -55,6 +55,8 @@ class Report:
     """The temperature of the model, and where it comes from; None: it is not known."""
     draw: Callable[[Plot], Chart] = chart
     """Draws a plot, or has drawn it."""
+    cautions: tuple[str, ...] = ()
+    """Sentences: how often the test split was looked at, and what that means."""
     missing: tuple[str, ...] = ()
     """Sentences: what the page does not show, why, and what to do for it."""
 

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, TlfError, in_shell
+from tlf.evaluation.looks import read_looks, sentences
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
@@ -100,7 +101,10 @@ def reported(
     figures = evaluation(predicted)
     calibrated, unknown = _calibrated(folder)
     left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
-    report = Report(folder.name, predicted, figures, run=record, calibrated=calibrated)
+    report = Report(
+        folder.name, predicted, figures, run=record, calibrated=calibrated,
+        cautions=_looked(folder, record),
+    )  # fmt: skip
     if background:
         report = replace(report, draw=drawn_in_background(partial(plots_on_page, report)))
     found = RunImages()
@@ -117,6 +121,18 @@ def reported(
     write_report_page(report, path)
     if plots is not None:
         write_plots(report, absolute(plots))
+
+
+def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:
+    """How often the test split of a run was looked at. The figures of the page are not about it."""
+    if looks := read_looks(folder):
+        return tuple(f"{text}." for text in sentences(looks))
+    if "test_sha256" not in record.provenance:
+        return ()
+    command = f"tlf evaluate {in_shell(folder)} --split test"
+    return (
+        f"The test split was not looked at yet. When all is decided, this looks once: {command}",
+    )
 
 
 def _without_predictions(folder: Path) -> RunError:

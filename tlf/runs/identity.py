@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
 from platform import node
 from types import ModuleType
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.cache.keys import engine, plugin_code
 from tlf.catalogue import Plugin
+from tlf.components import Split
 from tlf.errors import RunError
 from tlf.plugins.loading import Plugins
 from tlf.recipe.files import dump
@@ -62,7 +64,16 @@ def job_identity(job: "Job") -> dict[str, Any]:
         "backbone_sha256": job.backbone_sha256,
         "data_sha256": dict(job.manifests),
         "classes": list(job.splits.classes),
+        **_test_identity(job.splits.test),
     }
+
+
+def _test_identity(test: Split | None) -> dict[str, str]:
+    """The test split, whose images are not read: a hash of their names and labels."""
+    if test is None:
+        return {}
+    listing = repr([*zip(test.names, test.labels, strict=True)])
+    return {"test_sha256": sha256(listing.encode()).hexdigest()}
 
 
 def check_processes(identity: Identity, paths: Iterable[str] = ()) -> None:
@@ -204,5 +215,8 @@ _PARTS: Mapping[str, Callable[[Any], Iterable[tuple[str, _Fact]]]] = {
     "backbone_sha256": lambda digest: [("the weights of the backbone", _Fact(_Hash(digest)))],
     "data_sha256": _image_facts,
     "classes": lambda names: [("the list of classes", _Fact(", ".join(names)))],
+    "test_sha256": lambda digest: [
+        ("the images of the test split, their names or their labels", _Fact(_Hash(digest)))
+    ],
 }
 """Part of an identity → what it says, as a message names it."""

@@ -29,7 +29,11 @@ def provenance(job: Job) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **identity["versions"]},
         "recipe_sha256": sha256(identity["recipe"].encode()).hexdigest(),
         "head_sha256": job.head_sha256,
-        "images": {"train": len(job.splits.train), "eval": len(job.splits.eval)},
+        "images": {
+            "train": len(job.splits.train),
+            "eval": len(job.splits.eval),
+            **({} if job.splits.test is None else {"test": len(job.splits.test)}),
+        },
         "verify": None if job.read is None else job.read.verified,
         "precision": job.accelerator.mixed_precision,
         "hardware": {

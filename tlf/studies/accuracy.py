@@ -30,7 +30,7 @@ class Row:
     name: str
     accuracy: Figure
     each: tuple[float, ...] = ()
-    """The accuracy of each of its seeds, where they are shown."""
+    """The accuracy of each of its seeds or folds, where they are shown."""
 
 
 def accuracy_of(found: "Difference") -> Figure:
@@ -84,13 +84,14 @@ def short(name: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def rows_plot(kind: str, title: str, rows: Sequence[Row]) -> Plot:
+def rows_plot(kind: str, title: str, rows: Sequence[Row], unit: str = "seed") -> Plot:
     """The accuracy of each candidate with its interval, the best at the top.
 
     Parameters:
         kind: what the candidates are: ``backbone``.
         title: of the plot.
         rows: the candidates, the best first.
+        unit: what each of several accuracies is of.
     """
     best = rows[0]
     return Plot(
@@ -98,7 +99,7 @@ def rows_plot(kind: str, title: str, rows: Sequence[Row]) -> Plot:
         title,
         f"{len(rows)} {kind}s; the first is {printable(best.name)} with "
         f"{percent(best.accuracy.value)}.",
-        lambda drawing: _draw(drawing, rows),
+        lambda drawing: _draw(drawing, rows, unit),
         Table(
             (kind, METRIC.title, "from", "to"),
             tuple((printable(row.name), *texts(row.accuracy)) for row in rows),
@@ -107,7 +108,7 @@ def rows_plot(kind: str, title: str, rows: Sequence[Row]) -> Plot:
     )
 
 
-def _draw(drawing: "Drawing", rows: Sequence[Row]) -> None:
+def _draw(drawing: "Drawing", rows: Sequence[Row], unit: str) -> None:
     axes: Axes = drawing.subplots()
     places = [*range(len(rows))]
     for place, row in zip(places, rows, strict=True):
@@ -118,5 +119,5 @@ def _draw(drawing: "Drawing", rows: Sequence[Row]) -> None:
     axes.set_yticks(places, [short(row.name) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(percent_tick)
-    seeds = "\nstrokes: each seed" if any(row.each for row in rows) else ""
+    seeds = f"\nstrokes: each {unit}" if any(row.each for row in rows) else ""
     axes.set_xlabel(f"{METRIC.title}, with 95 % intervals{seeds}")

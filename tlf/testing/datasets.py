@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from tlf.components import Dataset, Split, Splits
 from tlf.data.decode import open_image
+from tlf.data.splits import parts_of
 from tlf.errors import DataError
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
@@ -18,7 +19,8 @@ def check_dataset(dataset: Dataset, images: int = 8) -> None:
     Its options survive a recipe. It builds splits that are not empty. Each image has a label and a
     name of its own, and each class has a name. The order is the same in every build and in a second
     process. Every class has train images. An image is read as bytes that can be decoded, the same
-    bytes each time. ``read`` can be pickled for other processes.
+    bytes each time. ``read`` can be pickled for other processes. Where it has ``build_with``, this
+    lists the same images as ``build``. Eval images that it says were held out are no train images.
 
     Parameters:
         dataset: the component, with its options.
@@ -36,7 +38,9 @@ def check_dataset(dataset: Dataset, images: int = 8) -> None:
         same, dataset, "lists different images, or in another order, when it is built again", rule
     )
     _check_classes(dataset, splits)
-    for name, split in {"train": splits.train, "eval": splits.eval}.items():
+    _check_build_with(dataset, splits)
+    _check_held_out(dataset, splits)
+    for name, split in parts_of(splits).items():
         _check_split(dataset, name, split, len(splits.classes))
         _check_images(dataset, name, split, images)
     missing = {*range(len(splits.classes))} - {*splits.train.labels}
@@ -65,8 +69,40 @@ def _built(dataset: Dataset) -> Splits:
 
 
 def _listing(splits: Splits) -> str:
-    parts = [(list(s.names), [int(k) for k in s.labels]) for s in (splits.train, splits.eval)]
+    parts = [(list(s.names), [int(k) for k in s.labels]) for s in parts_of(splits).values()]
     return sha256(repr((splits.classes, parts)).encode()).hexdigest()
+
+
+def _check_build_with(dataset: Dataset, splits: Splits) -> None:
+    build_with = getattr(dataset, "build_with", None)
+    if build_with is None:
+        return
+    with raising_only(dataset, "build_with(None, ())", DataError):
+        again = build_with(None, ())
+    require(
+        isinstance(again, Splits) and _listing(again) == _listing(splits),
+        dataset,
+        "lists other images in build_with(None, ()) than in build()",
+        "without a test split and columns, build_with gives what build gives",
+    )
+
+
+def _check_held_out(dataset: Dataset, splits: Splits) -> None:
+    if splits.held_out is None:
+        return
+    require(
+        0 < splits.held_out.fraction < 1 and splits.held_out.note in splits.notes,
+        dataset,
+        f"gives held_out = {splits.held_out!r}",
+        "its fraction is between 0 and 1, and its note is one of Splits.notes",
+    )
+    shared = {*splits.train.names} & {*splits.eval.names}
+    require(
+        not shared,
+        dataset,
+        f"has {min(shared, default='')!r} in train and in eval, and says that eval was held out",
+        "the engine joins them to divide them anew: an image is in one of them",
+    )
 
 
 def _check_classes(dataset: Dataset, splits: Splits) -> None:

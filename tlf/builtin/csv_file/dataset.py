@@ -1,7 +1,7 @@
 """The dataset component of tables."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +10,9 @@ from tlf.components import IsPath, Labelled, Splits
 from tlf.data.csv_table import Table
 from tlf.data.splits import (
     EVAL_NAMES,
+    Columns,
     HoldOut,
+    check_test,
     failure,
     file_splits,
     listed,
@@ -38,6 +40,8 @@ class _Row:
     exists: bool
     label: str
     split: str
+    values: tuple[str, ...]
+    """Of the other columns that are wanted."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,41 @@ class Csv:
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
-        root, rows, by_column = self._checked_rows()
-        return self._splits(root, rows, by_column)
+        return self.build_with(None, ())
+
+    def build_with(self, test: str | None, columns: Sequence[str]) -> Splits:
+        """Read the list, with the lines of the split ``test`` as the test split, and the values of
+        ``columns``.
+
+        Raises:
+            DataError: names everything that is missing or does not fit together.
+        """
+        known = _SPLITS if test is None else tuple(dict.fromkeys((*_SPLITS, test.casefold())))
+        root, rows, by_column = self._checked_rows(known, columns)
+        values = {
+            column: {row.path: row.values[place] for row in rows}
+            for place, column in enumerate(columns)
+        }
+        groups = _grouped(rows)
+        tested = None if test is None else self._tested(test, groups, by_column=by_column)
+        return self._splits(root, rows, groups, tested, values, by_column=by_column)
+
+    def _tested(
+        self, test: str, groups: dict[str, dict[str, list[str]]], *, by_column: bool
+    ) -> dict[str, list[str]]:
+        """Take the images of the test split out of ``groups``: split → class → images.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        if not by_column:
+            problem = f"data.test must be a fraction where no column names the splits, got {test!r}"
+            raise failure(self.file, [f"{problem}; write data.test = 0.2, for example"])
+        check_test(self.file, test.casefold(), {"train": "train"})
+        if test.casefold() not in groups:
+            problem = f"there is no split {test!r}; {nearest(test, sorted(groups))}; set data.test"
+            raise failure(self.file, [problem])
+        return groups.pop(test.casefold())
 
     def labelled(self, split: str | None) -> Labelled:
         """The images of one split; without a name, of the eval split if there is one, else all.
@@ -81,7 +118,7 @@ class Csv:
         Raises:
             DataError: there is no such split, or lines have problems.
         """
-        root, rows, by_column = self._checked_rows()
+        root, rows, by_column = self._checked_rows(_SPLITS, ())
         names = [row.split for row in rows] if by_column else []
         name = split or next((known for known in EVAL_NAMES if known in names), "")
         if split is not None and split not in names:
@@ -95,18 +132,25 @@ class Csv:
         found = file_splits(root, groups, {}, files=_renamed(chosen))
         return Labelled(found.train, found.classes)
 
-    def _checked_rows(self) -> tuple[str, list[_Row], bool]:
+    def _checked_rows(
+        self, known: Sequence[str], columns: Sequence[str]
+    ) -> tuple[str, list[_Row], bool]:
         """The folder that paths are relative to, the images, and whether a column names splits.
+
+        Parameters:
+            known: what splits may be called.
+            columns: others whose values are wanted.
 
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
-        wanted = [self.path, self.label, *filter(None, [self.split])]
+        wanted = [self.path, self.label, *filter(None, [self.split]), *columns]
         table = read_table(self.file, wanted)
-        self._check_columns(table.columns)
+        self._check_columns(table.columns, columns)
         root = self.root or os.path.dirname(self.file)
-        rows, by_column = _rows(table, root), self.split in table.columns and self.split != ""
-        problems = [*table.problems, *_incomplete(rows)]
+        by_column = self.split in table.columns and self.split != ""
+        rows = _rows(table, root, known, by_column=by_column)
+        problems = [*table.problems, *_incomplete(rows, known)]
         problems = (
             _capped(problems, "lines have problems") + _doubled(rows, root) + _missing(rows, root)
         )
@@ -114,8 +158,9 @@ class Csv:
             raise failure(self.file, problems)
         return root, rows, by_column
 
-    def _check_columns(self, columns: Sequence[str]) -> None:
+    def _check_columns(self, columns: Sequence[str], others: Sequence[str]) -> None:
         wanted = {"path": self.path, "label": self.label, "split": self.split}
+        wanted |= {"group": others[0]} if others else {}
         if not self.split or (self.split == "split" and "split" not in columns):
             del wanted["split"]
         problems = [
@@ -131,18 +176,26 @@ class Csv:
         if problems:
             raise failure(self.file, problems)
 
-    def _splits(self, root: str, rows: Iterable[_Row], by_column: bool) -> Splits:
-        groups = _grouped(rows)
+    def _splits(
+        self,
+        root: str,
+        rows: Sequence[_Row],
+        groups: Mapping[str, Mapping[str, Sequence[str]]],
+        tested: Mapping[str, Sequence[str]] | None,
+        values: Columns,
+        *,
+        by_column: bool,
+    ) -> Splits:
         train = groups.get("train", {})
         found = [name for name in EVAL_NAMES if name in groups]
-        if by_column and not (train and found):
+        if by_column and not (train and (found or tested)):
             held = listed(sorted(groups))
             problem = f"the column {self.split!r} must hold train and val, got {held} only"
             raise failure(self.file, [f'{problem}; write data.split = "" to hold out images'])
         if problems := too_few_classes(train, "train" if found else "it"):
             raise failure(self.file, problems)
         evaluated = groups[found[0]] if found else HoldOut(self.file, self.fraction, self.seed)
-        return file_splits(root, train, evaluated, untouched(found), _renamed(rows))
+        return file_splits(root, train, evaluated, untouched(found), _renamed(rows), tested, values)
 
 
 def _renamed(rows: Iterable[_Row]) -> dict[str, str]:
@@ -150,14 +203,15 @@ def _renamed(rows: Iterable[_Row]) -> dict[str, str]:
     return {row.path: row.file for row in rows if row.path != row.file}
 
 
-def _rows(table: Table, root: str) -> list[_Row]:
+def _rows(table: Table, root: str, known: Sequence[str], *, by_column: bool) -> list[_Row]:
     """The images. Without a split column, all are ``train``."""
     rows = []
-    for where, (cell, label, *split) in table.rows:
+    for where, (cell, label, *others) in table.rows:
         path, file = _found(root, cell)
-        part = split[0].strip() if split else "train"
-        part = part.casefold() if part.casefold() in _SPLITS else part
-        rows.append(_Row(where, path, file or path, file is not None, label.strip(), part))
+        part = others.pop(0).strip() if by_column else "train"
+        part = part.casefold() if part.casefold() in known else part
+        there = file is not None
+        rows.append(_Row(where, path, file or path, there, label.strip(), part, (*others,)))
     return rows
 
 
@@ -172,14 +226,14 @@ def _found(root: str, cell: str) -> tuple[str, str | None]:
     return path, None
 
 
-def _incomplete(rows: Sequence[_Row]) -> list[str]:
+def _incomplete(rows: Sequence[_Row], known: Sequence[str]) -> list[str]:
     problems = []
     for row in rows:
         if not row.path or not row.label:
             problems.append(f"{row.where} has no {'label' if row.path else 'path'}")
-        if row.split not in _SPLITS:
-            known = ", ".join(_SPLITS)
-            problems.append(f"{row.where}: the split must be one of {known}, got {row.split!r}")
+        if row.split not in known:
+            names = ", ".join(known)
+            problems.append(f"{row.where}: the split must be one of {names}, got {row.split!r}")
     return problems
 
 

@@ -72,3 +72,24 @@ def rows_by_class(where: str, table: "Dataset", label: str) -> dict[str, list[in
     if unknown:
         raise failure(where, [f"{unknown} rows have no label; name another split"])
     return {kind.int2str(v) if named else str(v): groups[v] for v in sorted(groups)}
+
+
+def texts(where: str, table: "Dataset", column: str) -> tuple[str, ...]:
+    """The values of a column as text; what is missing is empty. Named classes are named.
+
+    Raises:
+        DataError: there is no such column, or it holds neither text nor whole numbers.
+    """
+    import datasets
+
+    if column not in table.column_names:
+        guess = nearest(column, table.column_names)
+        raise failure(where, [f"there is no column {column!r}; {guess}; set data.group"])
+    kind = table.features[column]
+    values: list[Any] = table[column][:]
+    if not all(isinstance(value, str | int | None) for value in values):
+        problem = f"the column {column!r} must hold text or whole numbers, got {kind}"
+        raise failure(where, [f"{problem}; set data.group"])
+    if isinstance(kind, datasets.ClassLabel):
+        return tuple("" if value in (None, -1) else kind.int2str(value) for value in values)
+    return tuple("" if value is None else str(value) for value in values)

@@ -4,14 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from tlf.builtin.hub.columns import chosen_column, image_columns, label_columns, rows_by_class
+from tlf.builtin.hub.columns import (
+    chosen_column,
+    image_columns,
+    label_columns,
+    rows_by_class,
+    texts,
+)
 from tlf.builtin.hub.library import call_library
 from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
-from tlf.components import IsPath, Labelled, Splits
+from tlf.components import HeldOut, IsPath, Labelled, Splits
 from tlf.data.splits import (
     HoldOut,
+    check_test,
     eval_splits,
     failure,
     split_named,
@@ -59,10 +66,23 @@ class Hub:
         Raises:
             DataError: it cannot be loaded, or its columns or splits do not fit together.
         """
-        tables = self._tables()
-        parts = [self._part(name, tables[name]) for name in self._chosen(list(tables))]
-        notes = untouched(self._evals(list(tables))) if self.eval == "auto" else ()
-        return self._splits(parts[0], parts[1] if len(parts) > 1 else None, notes)
+        return self.build_with(None, ())
+
+    def build_with(self, test: str | None, columns: Sequence[str]) -> Splits:
+        """Fetch or open the dataset, with its split ``test`` as the test split, and the values of
+        ``columns``.
+
+        Raises:
+            DataError: it cannot be loaded, or its columns or splits do not fit together.
+        """
+        tables = self._tables(test)
+        tested = None if test is None else self._named("test", test, list(tables))
+        known = [name for name in tables if name != tested]
+        chosen = self._chosen(list(tables) if tested is None else known)
+        parts = [self._part(name, tables[name], columns) for name in chosen]
+        notes = untouched(self._evals(known)) if self.eval == "auto" else ()
+        third = None if tested is None else self._part(tested, tables[tested], columns)
+        return self._splits(parts[0], parts[1] if len(parts) > 1 else None, third, notes)
 
     def labelled(self, split: str | None) -> Labelled:
         """The images of one split; without a name, of the eval split if there is one, else those of
@@ -82,9 +102,9 @@ class Hub:
         classes = tuple(part.groups)
         return Labelled(part.split(part.groups, classes), classes)
 
-    def _tables(self) -> "dict[str, Dataset]":
+    def _tables(self, test: str | None = None) -> "dict[str, Dataset]":
         if is_local(self.name):
-            return local_tables(self.name, self.train, self.eval)
+            return local_tables(self.name, self.train, self.eval, test or "test")
         return remote_tables(self.name, self.config, self.revision)
 
     def _chosen(self, known: Sequence[str]) -> tuple[str, ...]:
@@ -98,8 +118,7 @@ class Hub:
             wanted["eval"] = self.eval
         found = {option: split_named(name, known) for option, name in wanted.items()}
         problems = [
-            f"there is no split {wanted[option]!r}; {nearest(wanted[option], known)}; "
-            f"set data.{option}"
+            _no_split(option, wanted[option], known)
             for option, name in found.items()
             if name is None
         ]
@@ -108,12 +127,30 @@ class Hub:
         evaluated = self._evals(known)[:1] if self.eval == "auto" else []
         return *(name for name in found.values() if name), *evaluated
 
+    def _named(self, option: str, wanted: str, known: Sequence[str]) -> str:
+        """The name of a split that an option names.
+
+        Raises:
+            DataError: it does not exist, or is another split.
+        """
+        if (found := split_named(wanted, known)) is None:
+            raise failure(self.name, [_no_split(option, wanted, known)])
+        check_test(
+            self.name,
+            found,
+            {
+                name: split_named(own, known)
+                for name, own in (("train", self.train), ("eval", self.eval))
+            },
+        )
+        return found
+
     def _evals(self, known: Sequence[str]) -> list[str]:
         train = split_named(self.train, known)
         return eval_splits(name for name in known if name != train)
 
-    def _part(self, name: str, table: "Dataset") -> "Part":
-        """The images of one split by class.
+    def _part(self, name: str, table: "Dataset", columns: Sequence[str] = ()) -> "Part":
+        """The images of one split by class, with the values of ``columns``.
 
         Raises:
             DataError: a column does not exist, or a row has no label.
@@ -127,18 +164,35 @@ class Hub:
             lambda: table.select_columns([image]).cast_column(image, datasets.Image(decode=False)),
             f"{where}: the column {image!r} does not hold images; set data.image",
         )
-        return Part(name, images, image, rows_by_class(where, table, label))
+        values = {column: texts(where, table, column) for column in columns}
+        return Part(name, images, image, rows_by_class(where, table, label), values)
 
-    def _splits(self, train: "Part", evaluated: "Part | None", notes: tuple[str, ...]) -> Splits:
+    def _splits(
+        self,
+        train: "Part",
+        evaluated: "Part | None",
+        tested: "Part | None",
+        notes: tuple[str, ...],
+    ) -> Splits:
+        held = None
         if evaluated is None:
             evaluated = train
             kept, held_out, note = HoldOut(self.name, self.fraction, self.seed).take(train.groups)
-            notes += (note,)
+            notes, held = (*notes, note), HeldOut(self.fraction, note)
         else:
             kept, held_out = dict(train.groups), dict(evaluated.groups)
         if problems := too_few_classes(kept, train.name):
             raise failure(self.name, problems)
-        classes = tuple(dict.fromkeys((*kept, *held_out)))
+        classes = tuple(dict.fromkeys((*kept, *held_out, *(tested.groups if tested else ()))))
         return Splits(
-            train.split(kept, classes), evaluated.split(held_out, classes), classes, notes
+            train.split(kept, classes),
+            evaluated.split(held_out, classes),
+            classes,
+            notes,
+            tested.split(tested.groups, classes) if tested else None,
+            held,
         )
+
+
+def _no_split(option: str, wanted: str, known: Sequence[str]) -> str:
+    return f"there is no split {wanted!r}; {nearest(wanted, known)}; set data.{option}"

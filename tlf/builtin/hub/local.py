@@ -21,13 +21,13 @@ def is_local(name: str) -> bool:
     return path.exists() or is_path
 
 
-def local_tables(name: str, train: str, evaluated: str) -> "dict[str, Dataset]":
+def local_tables(name: str, train: str, *others: str) -> "dict[str, Dataset]":
     """Split → its table.
 
     Parameters:
         name: the file or folder.
         train: the name of the train split; files that name no split belong to it.
-        evaluated: the name of the eval split; files may begin with it, too.
+        others: the names of other splits; files may begin with them, too.
 
     Raises:
         DataError: there are no files, or they cannot be read.
@@ -38,7 +38,7 @@ def local_tables(name: str, train: str, evaluated: str) -> "dict[str, Dataset]":
     if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
         found = call_library(lambda: datasets.load_from_disk(str(path)), f"cannot open {path}")
         return dict(found) if isinstance(found, dict) else {train: found}
-    splits = _files_by_split(path, (train, evaluated))
+    splits = _files_by_split(path, (train, *others))
     unnamed = splits.pop("", [])
     if unnamed and splits:
         known = listed(sorted(splits))

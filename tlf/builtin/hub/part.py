@@ -1,7 +1,7 @@
 """One split of a dataset on the hub, and how its images are read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tlf.components import Split
@@ -24,12 +24,16 @@ class Part:
     image: str
     groups: Mapping[str, Sequence[int]]
     """Class → rows, the classes in their order."""
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Column → its value in each row."""
 
     def split(self, groups: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Split:
         """The rows of ``groups``; labels are positions in ``classes``."""
         rows, labels = labelled(groups, classes)
         names = Names(f"{self.name}[{row}]" for row in rows)
-        return Split(names, labels, ReadRow(self.images, self.image, rows))
+        read = ReadRow(self.images, self.image, rows)
+        values = {name: Names(of[row] for row in rows) for name, of in self.columns.items()}
+        return Split(names, labels, read, values)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ EXAMPLES = """\b
 Examples:
   tlf compare a.toml b.toml --seeds 10
   tlf compare a.toml --preset pretrained-or-random
+  tlf compare a.toml b.toml --folds 5
 """
 
 
@@ -24,14 +25,26 @@ Examples:
     help="Compare variants of one recipe: pretrained-or-random, strategies, rates or freezing.",
 )  # fmt: skip
 @click.option(
-    "--seeds", default=10, show_default=True, metavar="N",
-    help="How many seeds each recipe is trained with; five or more allow a verdict.",
+    "--seeds", type=int, metavar="N",
+    help="How many seeds each recipe is trained with; five or more allow a verdict.  [default: 10, "
+    "with --folds 1]",
+)  # fmt: skip
+@click.option(
+    "--folds", type=int, metavar="K",
+    help="Deal the images into K folds, and train each recipe for each of them; five or more allow "
+    "a verdict.",
 )  # fmt: skip
 @click.option(
     "--output", type=click.Path(path_type=Path), default="comparison", show_default=True,
     metavar="FOLDER", help="The folder of the runs; those that are there are not made again.",
 )  # fmt: skip
-def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Path) -> None:
+def command(
+    recipes: tuple[str, ...],
+    preset: str | None,
+    seeds: int | None,
+    folds: int | None,
+    output: Path,
+) -> None:
     """Find out which recipe is better, and by how much.
 
     Each recipe is trained with several seeds and evaluated on the same images. So the verdict says
@@ -41,7 +54,7 @@ def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Pa
     overrides, files = arguments.split_overrides(recipes)
     with goes_on("what is done is kept"):
         compared = tlf.show(
-            tlf.compare(files, overrides, preset=preset, seeds=seeds, output=output)
+            tlf.compare(files, overrides, preset=preset, seeds=seeds, folds=folds, output=output)
         )
     if compared is not None:
         from tlf.runtime.files import from_here
@@ -50,6 +63,7 @@ def command(recipes: tuple[str, ...], preset: str | None, seeds: int, output: Pa
         page = from_here(tlf.write_comparison(compared))
         echo(f"\npage      {page}, with the figures in compare.json beside it")
         best = compared.recipes[0].name
-        run = run_folder(page.parent, best, compared.seeds[0])
+        fold = 1 if compared.folds else None
+        run = run_folder(page.parent, best, compared.seeds[0], fold)
         echo(f"recipe    {run / 'recipe.toml'}: that of {best}, the first in the table")
         echo(f"next      tlf report {in_shell(run)}")

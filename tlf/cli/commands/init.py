@@ -33,9 +33,11 @@ def command(folder: Path, output: Path | None, strategy: str | None, backbone: s
     """
     written = tlf.init(folder, output, strategy=strategy, backbone=backbone, say=complain)
     choices, path = written.choices, in_shell(written.path)
+    splits = choices.seen.splits
+    test = "" if splits.test is None else f"{len(splits.test):,} kept for the end, "
     echo(
         f"images    {choices.seen.images:,} to train, {sum(choices.seen.eval):,} to evaluate, "
-        f"{len(choices.seen.splits.classes):,} classes\n"
+        f"{test}{len(splits.classes):,} classes\n"
         f"strategy  {choices.strategy.name}: {choices.strategy.what}\n"
         f"weights   {choices.weights.why}\n"
         f"recipe    {written.path}: read its comments, and change it\n"

@@ -12,14 +12,15 @@ from accelerate.state import PartialState
 
 from tlf.components import Splits
 from tlf.data.inspection.readable import Inspection, ReadSubset
-from tlf.data.splits import ReadFile
+from tlf.data.splits import ReadFile, parts_of
 from tlf.errors import DataError
 from tlf.runtime.processes import Machine, by_machine, gathered
 
+_SPLITS = ("train", "eval", "test")
 _AGAIN = "copy the images of one to the other"
 
 Listing = Mapping[str, Sequence[Any]]
-"""The class names, and the names and labels of the images of both splits."""
+"""The class names, and the names and labels of the images of each split."""
 
 
 def check_listings(splits: Splits) -> None:
@@ -71,9 +72,9 @@ def check_bytes(
 
 
 def _listing(splits: Splits) -> Listing:
-    both = (("train", splits.train), ("eval", splits.eval))
     return {"classes": tuple(splits.classes)} | {
-        name: tuple(zip(split.names, split.labels, strict=True)) for name, split in both
+        name: tuple(zip(split.names, split.labels, strict=True))
+        for name, split in parts_of(splits).items()
     }
 
 
@@ -93,8 +94,8 @@ def _difference(first: Listing, other: Listing, here: str, there: str) -> str:
         one, two = (", ".join(map(repr, listing["classes"])) for listing in (first, other))
         must = "the classes must be the same in all processes"
         return f"{must}, got {one} in {here} and {two} in {there}"
-    split = "train" if first["train"] != other["train"] else "eval"
-    labels, others = dict(first[split]), dict(other[split])
+    split = next(name for name in _SPLITS if first.get(name) != other.get(name))
+    labels, others = dict(first.get(split, ())), dict(other.get(split, ()))
     for name in (*labels, *others):
         if name not in others:
             return f"{split}: {name!r} is in {here} and not in {there}"

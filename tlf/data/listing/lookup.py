@@ -1,7 +1,7 @@
-"""Find images by the names that a table gives them."""
+"""Find images by the names that a table gives them, and the split that each is in now."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tlf.runtime.text import printable
 
@@ -30,3 +30,19 @@ class Lookup:
         if name not in self.positions:
             return f"there is no image {name}"
         return self.positions[name]
+
+
+def found_in(names: Mapping[str, Lookup], split: str, path: str) -> str:
+    """The split that an image is in: ``split``, or the only other one that has its name. Where none
+    has, it is ``split``. ``names``: split → the names of its images.
+    """
+    there = [name for name, own in names.items() if isinstance(own.find(path), int)]
+    return there[0] if len(there) == 1 else split
+
+
+def position(names: Mapping[str, Lookup], split: str, path: str) -> int | str:
+    """The position of an image in a split; or why there is none."""
+    if split not in names:
+        return f"there is no {split} split; write train or eval"
+    found = names[split].find(path)
+    return found if isinstance(found, int) else f"{found} in the {split} split"

@@ -38,6 +38,7 @@ def panel(report: Report) -> Panel:
             time=run and duration(sum(epoch.seconds for epoch in run.history)),
             leaks=leaks(report),
             caveats=_sentence(caveats(report)),
+            cautions=report.cautions,
             missing=report.missing,
         ),
     )

@@ -26,6 +26,8 @@ def input_lines(
         f"{len(splits.classes):,} classes"
     )
     yield "          not opened here; a run opens all of them first"
+    if splits.test is not None:
+        yield f"test      {len(splits.test):,} kept for the end: no run opens them"
     yield (
         f"input     {preprocessing.channels} × {size} × {size}, shorter side "
         f"{preprocessing.resize}, {preprocessing.interpolation}"

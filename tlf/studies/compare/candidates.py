@@ -21,14 +21,23 @@ class Candidate:
     """A recipe with a name."""
 
     name: str
-    plan: Plan = field(repr=False)
-    """With its images."""
+    plans: tuple[Plan, ...] = field(repr=False)
+    """One for each fold, or one in all; with their images."""
+
+    @property
+    def plan(self) -> Plan:
+        """The first."""
+        return self.plans[0]
 
 
 def candidates(
-    recipes: Sequence[RecipeLike], overrides: Sequence[str] = (), preset: str | None = None
+    recipes: Sequence[RecipeLike],
+    overrides: Sequence[str] = (),
+    preset: str | None = None,
+    folds: int | None = None,
 ) -> tuple[Candidate, ...]:
-    """The recipes, or the variants of one recipe that a preset makes.
+    """The recipes, or the variants of one recipe that a preset makes. ``folds``: into so many the
+    images are dealt.
 
     Raises:
         RecipeError: there are not two of them, or they are not comparable.
@@ -44,11 +53,22 @@ def candidates(
     if len(plans) < 2:
         problem = "recipes must be two or more, got one; write another, or --preset and a name"
         raise RecipeError([problem], "compare")
-    found = [replace(plan, splits=find_splits(plan)) for _, plan in plans]
-    _check_enough(found[0])
-    for plan in found[1:]:
-        _check_comparable(found[0], plan)
+    found = [_with_images(plan, folds) for _, plan in plans]
+    _check_enough(found[0][0])
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            _check_comparable(one, other)
     return tuple(map(Candidate, _unique([name for name, _ in plans]), found))
+
+
+def _with_images(plan: Plan, folds: int | None) -> tuple[Plan, ...]:
+    """A recipe with its images: one for each fold, or one in all."""
+    if folds is None:
+        return (replace(plan, splits=find_splits(plan)),)
+    each = [
+        plan_of(plan, [f"data.folds={folds}", f"data.fold={fold}"]) for fold in range(1, folds + 1)
+    ]
+    return tuple(replace(one, splits=find_splits(one)) for one in each)
 
 
 def _name(plan: Plan) -> str:
@@ -71,13 +91,16 @@ def _unique(names: Sequence[str]) -> list[str]:
     return [*found.values()]
 
 
-def run_folder(folder: Path, name: str, seed: int) -> Path:
+def run_folder(folder: Path, name: str, seed: int, fold: int | None = None) -> Path:
     """The folder of a candidate's run with a seed, in the folder of a comparison.
 
     >>> str(run_folder(Path("comparison"), "head first", 0))
     'comparison/runs/head-first-seed-0'
+    >>> run_folder(Path("comparison"), "head first", 0, fold=2).name
+    'head-first-fold-2-seed-0'
     """
-    return folder / "runs" / f"{folder_name(name)}-seed-{seed}"
+    part = "" if fold is None else f"-fold-{fold}"
+    return folder / "runs" / f"{folder_name(name)}{part}-seed-{seed}"
 
 
 def folder_name(name: str) -> str:

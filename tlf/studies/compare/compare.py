@@ -3,16 +3,15 @@
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlf.errors import DataError, RunError
+from tlf.errors import RunError
 from tlf.events import Notice, Prepared
-from tlf.inference.predictions import read_predictions
-from tlf.metrics.paired import CLAIM_FROM, joint_level, over_seeds
+from tlf.metrics.paired import CLAIM_FROM, joint_level
 from tlf.recipe.plan import RecipeLike
 from tlf.runs.folder import read_provenance
 from tlf.runs.history import read_history
@@ -23,16 +22,17 @@ from tlf.studies.accuracy import accuracy_of
 from tlf.studies.compare.candidates import Candidate, candidates
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.presets import PRESETS
+from tlf.studies.compare.results import Results, check_same_images_judged, read_results
 from tlf.studies.compare.runs import check_same_images, check_same_start, make_run
 from tlf.studies.study_runs import RunSeries, each_note_once
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SEEDS = 10
 """Seeds of each recipe, where none are named."""
 FEWEST = 2
 """How results vary can be told from two seeds on."""
+
+Runs = Mapping[str, Mapping[int | None, Sequence[Path]]]
+"""Candidate → fold, or None where there are none → its runs, one for each seed."""
 
 CompareEvent = Prepared | Notice | Compared
 
@@ -42,7 +42,8 @@ def compare(
     overrides: Sequence[str] = (),
     *,
     preset: str | None = None,
-    seeds: int = SEEDS,
+    seeds: int | None = None,
+    folds: int | None = None,
     output: str | PathLike[str] = "comparison",
 ) -> Iterator[CompareEvent]:
     """Compare recipes over seeds: each is trained with the seeds 0, 1, … and evaluated on the same
@@ -54,7 +55,9 @@ def compare(
         recipes: two or more; with a preset, one.
         overrides: ``key=value``, for all of them.
         preset: which variants of the recipe are compared, one of ``PRESETS``.
-        seeds: how many.
+        seeds: how many; by default 10, and with folds 1.
+        folds: deal the images into so many folds (``data.folds``), and train each recipe for each
+            of them, with the other folds.
         output: the folder of the runs.
 
     Raises:
@@ -63,15 +66,21 @@ def compare(
             few seeds.
         StoppedError: somebody asked one of the runs to stop.
     """
-    if seeds < FEWEST:
-        raise RunError(f"seeds must be {FEWEST} or more, got {seeds}; five or more allow a verdict")
+    seeds = (SEEDS if folds is None else 1) if seeds is None else seeds
+    draws, unit = (seeds, "seeds") if folds is None else (folds, "folds")
+    if draws < FEWEST:
+        raise RunError(
+            f"{unit} must be {FEWEST} or more, got {draws}; five or more allow a verdict"
+        )
+    if seeds < 1:
+        raise RunError(f"seeds must be 1 or more, got {seeds}; write --seeds 1")
     check_alone("a comparison")
-    chosen, folder = candidates(recipes, overrides, preset), absolute(output)
+    chosen, folder = candidates(recipes, overrides, preset, folds), absolute(output)
     with _alone(folder) as note:
         yield from map(Notice, filter(None, [note]))
-        if seeds < CLAIM_FROM:
-            yield Notice(f"{seeds} seeds give figures and no verdict, which takes {CLAIM_FROM}")
-        runs = yield from _runs(chosen, seeds, folder)
+        if draws < CLAIM_FROM:
+            yield Notice(f"{draws} {unit} give figures and no verdict, which takes {CLAIM_FROM}")
+        runs = yield from _runs(chosen, seeds, folder, folds)
         question = "" if preset is None else PRESETS[preset].question
         yield _compared(chosen, runs, folder, question)
 
@@ -95,23 +104,23 @@ def _alone(folder: Path) -> Iterator[str | None]:
 
 
 def _runs(
-    chosen: Sequence[Candidate], seeds: int, folder: Path
-) -> Generator[Prepared | Notice, None, dict[str, list[Path]]]:
-    """Train all recipes with one seed, then with the next: candidate → its runs."""
-    runs: dict[str, list[Path]] = {}
+    chosen: Sequence[Candidate], seeds: int, folder: Path, folds: int | None
+) -> Generator[Prepared | Notice, None, Runs]:
+    """Train all recipes with one seed, in all folds, then with the next."""
+    runs: dict[str, dict[int | None, list[Path]]] = {}
     told: dict[str, set[str]] = {}
     series = RunSeries()
-    for seed in range(seeds):
-        for number, candidate in enumerate(chosen, start=1):
-            which = f"{seed * len(chosen) + number} of {seeds * len(chosen)}"
-            events = make_run(candidate, seed, folder, which, series)
-            own_told = told.setdefault(candidate.name, set())
-            run = yield from each_note_once(events, candidate.name, own_told, _without_figures)
-            own = runs.setdefault(candidate.name, [])
-            own.append(run)
-            check_same_start(own)
-            check_same_images(own[0], run, "train")
-            check_same_images(runs[chosen[0].name][0], run, "eval")
+    parts = [None] if folds is None else [*range(1, folds + 1)]
+    every = [(seed, fold, one) for seed in range(seeds) for fold in parts for one in chosen]
+    for number, (seed, fold, candidate) in enumerate(every, start=1):
+        events = make_run(candidate, seed, folder, f"{number} of {len(every)}", series, fold)
+        own_told = told.setdefault(candidate.name, set())
+        run = yield from each_note_once(events, candidate.name, own_told, _without_figures)
+        own = runs.setdefault(candidate.name, {})
+        own.setdefault(fold, []).append(run)
+        check_same_start([one for of_fold in own.values() for one in of_fold])
+        check_same_images(own[fold][0], run, "train")
+        check_same_images(runs[chosen[0].name][fold][0], run, "eval")
     return runs
 
 
@@ -120,55 +129,33 @@ def _without_figures(note: str) -> str:
     return re.sub(r"[\d.]+", "", note)
 
 
-def _compared(
-    chosen: Sequence[Candidate], runs: Mapping[str, Sequence[Path]], folder: Path, question: str
-) -> Compared:
-    right = _right(runs)
-    order = sorted(right, key=lambda name: -right[name].mean())
-    level, best = joint_level(len(chosen)), right[order[0]]
-    recipes = tuple(_recipe(name, runs[name], right[name], best, level) for name in order)
-    seeds, images = best.shape
-    device = read_provenance(runs[order[0]][0])["hardware"]["device"]
-    return Compared(recipes, images, tuple(range(seeds)), level, device, folder, question)
-
-
-def _right(runs: Mapping[str, Sequence[Path]]) -> "dict[str, NDArray[np.float64]]":
-    """Recipe → (seeds, N): whether each eval image was classified correctly.
-
-    Raises:
-        DataError: runs were evaluated on other images.
-    """
-    found: dict[str, list[NDArray[np.float64]]] = {}
-    first: dict[str, str] | None = None
-    for name, folders in runs.items():
-        for folder in folders:
-            predicted = read_predictions(folder / "predictions.csv")
-            labels = [predicted.classes[label] for label in predicted.labels]
-            own = dict(sorted(zip(predicted.names, labels, strict=True)))
-            first = first or own
-            if own != first:
-                raise DataError(
-                    f"runs must be evaluated on the same images, and {folder} has others; remove "
-                    "that folder, and write the same command again"
-                )
-            order = np.argsort(predicted.names)
-            right = predicted.predicted == predicted.labels
-            found.setdefault(name, []).append(right[order].astype(np.float64))
-    return {name: np.stack(own) for name, own in found.items()}
+def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: str) -> Compared:
+    results = {name: read_results(own) for name, own in runs.items()}
+    check_same_images_judged(results)
+    order = sorted(results, key=lambda name: -results[name].right.mean())
+    level, best = joint_level(len(chosen)), results[order[0]]
+    recipes = tuple(_recipe(name, runs[name], results[name], best, level) for name in order)
+    seeds, images = best.right.shape
+    first = next(iter(runs[order[0]].values()))[0]
+    device = read_provenance(first)["hardware"]["device"]
+    folds = 0 if best.folds is None else len(runs[order[0]])
+    return Compared(recipes, images, tuple(range(seeds)), level, device, folder, question, folds)
 
 
 def _recipe(
     name: str,
-    runs: Sequence[Path],
-    right: "NDArray[np.float64]",
-    best: "NDArray[np.float64]",
+    runs: Mapping[int | None, Sequence[Path]],
+    own: Results,
+    best: Results,
     level: float,
 ) -> ComparedRecipe:
-    seconds = [sum(result.seconds for result in read_history(run)) for run in runs]
+    every = [run for of_fold in runs.values() for run in of_fold]
+    seconds = [sum(result.seconds for result in read_history(run)) for run in every]
     return ComparedRecipe(
         name,
-        accuracy_of(over_seeds(np.zeros_like(right), right)),
-        tuple(right.mean(1).tolist()),
+        accuracy_of(own.better_than(replace(own, right=np.zeros_like(own.right)))),
+        tuple(own.right.mean(1).tolist()),
         float(np.mean(seconds)),
-        None if right is best else over_seeds(best, right, level=level),
+        None if own is best else own.better_than(best, level=level),
+        own.of_folds,
     )

@@ -25,6 +25,13 @@ class ComparedRecipe:
     """Mean time of a run: its epochs, evaluation included."""
     behind: "Difference | None" = None
     """By how much it is better than the best one; None for the best itself."""
+    of_folds: tuple[float, ...] = ()
+    """The mean over the seeds of each fold; empty without folds."""
+
+    @property
+    def each(self) -> tuple[float, ...]:
+        """The accuracy of each fold, or without folds of each seed."""
+        return self.of_folds or self.of_seeds
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,13 @@ class Compared(Printed):
     """Where the runs are."""
     question: str = ""
     """What the preset asks."""
+    folds: int = 0
+    """Into so many the images were dealt, each of which was held out once; 0: into none."""
+
+    @property
+    def unit(self) -> str:
+        """What results vary over, beside images."""
+        return "folds" if self.folds else "seeds"
 
     def lines(self) -> Iterator[str]:
         """The table, as ``tlf compare`` prints it."""

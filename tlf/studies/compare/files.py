@@ -13,7 +13,7 @@ from tlf.reports.plots.plot import Plot
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import METRIC, Row, rows_plot
 from tlf.studies.compare.compared import Compared, ComparedRecipe
-from tlf.studies.compare.summary import CHOSEN, verdicts
+from tlf.studies.compare.summary import CHOSEN, OVERLAP, how, verdicts
 from tlf.studies.study_files import StudyFiles, difference_json
 
 FORMAT = 1
@@ -30,23 +30,23 @@ def write_comparison(compared: Compared) -> Path:
     best = compared.recipes[0].name
     html = render(
         "compare.html", compared=compared, metric=METRIC.title, verdicts=[*verdicts(compared)],
-        chosen=CHOSEN, plot=chart(_plot(compared)),
+        notes=[CHOSEN, *([OVERLAP] if compared.folds else [])], plot=chart(_plot(compared)),
     )  # fmt: skip
     title = compared.question or f"Comparison of {len(compared.recipes)} recipes"
     files = StudyFiles(
         "compare",
         as_json(compared),
         title[0].upper() + title[1:],
-        f"{printable(best)} has the highest {METRIC.title}; {len(compared.seeds)} seeds each, "
-        f"{compared.images:,} eval images",
+        f"{printable(best)} has the highest {METRIC.title}; {how(compared)}",
         [Panel("compare", "Recipes", html)],
     )
     return files.write(compared.folder)
 
 
 def _plot(compared: Compared) -> Plot:
-    rows = [Row(one.name, one.accuracy, one.of_seeds) for one in compared.recipes]
-    return rows_plot("recipe", f"{METRIC.title.capitalize()} of the eval images", rows)
+    rows = [Row(one.name, one.accuracy, one.each) for one in compared.recipes]
+    title = f"{METRIC.title.capitalize()} of the eval images"
+    return rows_plot("recipe", title, rows, unit=compared.unit[:-1])
 
 
 def as_json(compared: Compared) -> dict[str, Any]:
@@ -56,21 +56,24 @@ def as_json(compared: Compared) -> dict[str, Any]:
         "question": compared.question,
         "images": compared.images,
         "seeds": list(compared.seeds),
+        "folds": compared.folds,
         "device": compared.device,
         "intervals": {
             "level": LEVEL,
             "level_of_each_difference": compared.level,
             "claims_from_seeds": CLAIM_FROM,
         },
-        "recipes": [_recipe(one, compared.recipes[0].name) for one in compared.recipes],
+        "recipes": [_recipe(one, compared) for one in compared.recipes],
     }
 
 
-def _recipe(one: ComparedRecipe, best: str) -> dict[str, Any]:
+def _recipe(one: ComparedRecipe, compared: Compared) -> dict[str, Any]:
+    best = compared.recipes[0].name
     return {
         "name": one.name,
         "accuracy": asdict(one.accuracy),
         "accuracy_of_seeds": list(one.of_seeds),
+        "accuracy_of_folds": list(one.of_folds),
         "seconds": one.seconds,
-        "difference_from_best": difference_json(best, one.name, one.behind),
+        "difference_from_best": difference_json(best, one.name, one.behind, compared.unit),
     }

@@ -14,7 +14,12 @@ from tlf.studies.study_runs import RunSeries, check_same_recipe, make_room, show
 
 
 def make_run(
-    candidate: Candidate, seed: int, folder: Path, which: str, series: RunSeries
+    candidate: Candidate,
+    seed: int,
+    folder: Path,
+    which: str,
+    series: RunSeries,
+    fold: int | None = None,
 ) -> Generator[Prepared | Notice, None, Path]:
     """Train a recipe with a seed, unless that was done before; return the folder of the run.
 
@@ -24,17 +29,19 @@ def make_run(
         folder: of the comparison.
         which: which of how many runs it is, as a person reads it.
         series: the runs of the comparison in this process.
+        fold: the fold that it is evaluated on, from 1; None: the images are not dealt into folds.
 
     Raises:
         RunError: a run of another recipe is there, or something that is no run.
         StoppedError: somebody asked the run to stop.
         TlfError: anything else that stops a run.
     """
-    output = run_folder(folder, candidate.name, seed)
-    plan = candidate.plan
+    output = run_folder(folder, candidate.name, seed, fold)
+    plan = candidate.plans[(fold or 1) - 1]
     recipe = replace(plan.recipe, seed=seed, output=str(output), report=False, keep_state=False)
     plan = replace(plan, recipe=recipe)
-    title = f"{candidate.name}, seed {seed} ({which})"
+    part = "" if fold is None else f", fold {fold}"
+    title = f"{candidate.name}{part}, seed {seed} ({which})"
     if is_run(output):
         check_same_recipe(output, plan)
         if not has_ended(output):

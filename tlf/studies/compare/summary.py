@@ -13,16 +13,32 @@ CHOSEN = (
 )
 
 
+OVERLAP = (
+    "the train images of folds overlap, so folds are no independent results: intervals are wider "
+    "for that (Nadeau and Bengio, 2003); seeds of a fold count as one result, their mean"
+)
+
+
+def how(compared: Compared) -> str:
+    """Over what the recipes were compared."""
+    seeds = f"{len(compared.seeds)} seed{'' if len(compared.seeds) == 1 else 's'}"
+    if compared.folds:
+        return (
+            f"{compared.folds} folds of {compared.images:,} images, each held out once, {seeds} "
+            "each"
+        )
+    return f"{seeds} each, on {compared.images:,} eval images"
+
+
 def lines(compared: Compared) -> Iterator[str]:
     """The table and the verdicts."""
     if compared.question:
         yield f"question  {compared.question}"
-    yield (
-        f"compared  {len(compared.recipes)} recipes, {len(compared.seeds)} seeds each, on "
-        f"{compared.images:,} eval images"
-    )
-    yield f"note      {CHOSEN}\n"
-    yield f"{heading()}   worst–best seed    seconds   recipe"
+    yield f"compared  {len(compared.recipes)} recipes, {how(compared)}"
+    yield f"note      {CHOSEN}"
+    if compared.folds:
+        yield f"note      {OVERLAP}"
+    yield f"\n{heading()}   worst–best {compared.unit[:-1]}    seconds   recipe"
     yield from map(_row, compared.recipes)
     yield f"\ncompared with {printable(compared.recipes[0].name)}:"
     yield from (f"  {text}" for text in verdicts(compared))
@@ -31,11 +47,12 @@ def lines(compared: Compared) -> Iterator[str]:
 def verdicts(compared: Compared) -> Iterator[str]:
     """A sentence for each recipe but the best."""
     best, *others = compared.recipes
+    unit = compared.unit
     for one in others:
         if one.behind is not None:
-            yield f"{printable(one.name)}: {verdict(best.name, one.name, one.behind)}"
+            yield f"{printable(one.name)}: {verdict(best.name, one.name, one.behind, unit)}"
 
 
 def _row(one: ComparedRecipe) -> str:
-    seeds = f"{100 * min(one.of_seeds):.1f}–{percent(max(one.of_seeds))}"
-    return f"{columns(one.accuracy)}   {seeds:15}   {one.seconds:>8.1f}   {printable(one.name)}"
+    each = f"{100 * min(one.each):.1f}–{percent(max(one.each))}"
+    return f"{columns(one.accuracy)}   {each:15}   {one.seconds:>8.1f}   {printable(one.name)}"

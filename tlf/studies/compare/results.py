@@ -1,0 +1,99 @@
+"""What the runs of a candidate got right, image by image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.errors import DataError
+from tlf.inference.predictions import read_predictions
+from tlf.metrics.paired import Difference, over_seeds, over_splits
+from tlf.metrics.resampling import LEVEL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was classified correctly. Images are sorted by name."""
+
+    run: Path
+    """The first of the runs."""
+    labels: Mapping[str, str]
+    """Name of an image → its class."""
+    right: "NDArray[np.float64]"
+    """(seeds, N)."""
+    folds: "NDArray[np.int64] | None" = None
+    """(N,), the fold that held each image out, from 0; None: there are no folds."""
+
+    def better_than(self, first: "Results", *, level: float = LEVEL) -> Difference:
+        """The difference from other results on the same images.
+
+        The seeds of a fold have the same train images: they are one result, which is their mean.
+        """
+        if self.folds is None:
+            return over_seeds(first.right, self.right, level=level)
+        one, other = (each.right.mean(0, keepdims=True) for each in (first, self))
+        return over_splits(one, other, self.folds[None], level=level)
+
+    @property
+    def of_folds(self) -> tuple[float, ...]:
+        """The accuracy of each fold, over all seeds; empty without folds."""
+        if self.folds is None:
+            return ()
+        means, parts = self.right.mean(0), range(self.folds.max() + 1)
+        return tuple(float(means[self.folds == part].mean()) for part in parts)
+
+
+def read_results(runs: Mapping[int | None, Sequence[Path]]) -> Results:
+    """The results of a candidate. ``runs``: fold, or None → its runs, one for each seed.
+
+    Raises:
+        DataError: runs with different seeds were evaluated on other images.
+    """
+    seeds = [_read(some) for some in zip(*runs.values(), strict=True)]
+    for one in seeds[1:]:
+        _check_same(seeds[0], one)
+    right = np.concatenate([one.right for one in seeds])
+    return replace(seeds[0], right=right, folds=None if None in runs else seeds[0].folds)
+
+
+def _read(runs: Sequence[Path]) -> Results:
+    """The results of one seed, of its run of each fold."""
+    every = [read_predictions(run / "predictions.csv") for run in runs]
+    names = [name for one in every for name in one.names]
+    labels = [one.classes[label] for one in every for label in one.labels]
+    right = np.concatenate([one.predicted == one.labels for one in every])
+    folds = np.repeat(np.arange(len(every)), [len(one.names) for one in every])
+    order = np.argsort(names)
+    return Results(
+        runs[0],
+        dict(sorted(zip(names, labels, strict=True))),
+        right[order].astype(np.float64)[None],
+        folds[order],
+    )
+
+
+def check_same_images_judged(results: Mapping[str, Results]) -> None:
+    """Check that all candidates were judged on the same images.
+
+    Raises:
+        DataError: they were not.
+    """
+    first, *others = results.values()
+    for one in others:
+        _check_same(first, one)
+
+
+def _check_same(first: Results, other: Results) -> None:
+    same = first.labels == other.labels
+    if first.folds is not None and other.folds is not None:
+        same = same and np.array_equal(first.folds, other.folds)
+    if not same:
+        raise DataError(
+            f"runs must be evaluated on the same images, and {other.run} has others; remove that "
+            "folder, and write the same command again"
+        )
