@@ -10,7 +10,7 @@ from PIL import Image, ImageFile
 from torchvision import transforms
 
 from image_files import LATE, TURNING, encoded, noise, rotated, xmp
-from tlf.data.decode import open_image
+from tlf.data.decoding.decode import open_image
 from tlf.data.transforms import (
     center_crop,
     full_pixels,

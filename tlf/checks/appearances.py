@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tlf.components import Splits
-from tlf.data.decode import upright_size
+from tlf.data.decoding.decode import upright_size
 from tlf.data.inspection.on_all_cores import chunk_of, on_all_cores
 from tlf.events import Prepared
 from tlf.runtime.cores import usable_cores

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.keys import pixel_key
-from tlf.data.decode import decoders
+from tlf.data.decoding.decode import decoders
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:

@@ -4,17 +4,17 @@ The steps that are the same in every epoch: decode → resize → crop. Every ra
 augmentation and comes after them. Only a random crop may come first: it is then cut from the image
 as it was decoded.
 
-Pillow decodes (see ``tlf.data.decode``) and resizes: published weights were trained and measured
-with it, and no faster way is exact. On the 397 JPEGs of the ants-and-bees set torchvision's own
-decoder (deprecated) gives the same pixels, but passing them to Pillow's resize takes the time that
-it saves; and torchvision's faster resize of uint8 tensors is one grey level off in 0.2 % of the
-values. Random crops are resized by torchvision: they are new in every epoch.
+Pillow decodes (see ``tlf.data.decoding.decode``) and resizes: published weights were trained and
+measured with it, and no faster way is exact. On the 397 JPEGs of the ants-and-bees set
+torchvision's own decoder (deprecated) gives the same pixels, but passing them to Pillow's resize
+takes the time that it saves; and torchvision's faster resize of uint8 tensors is one grey level off
+in 0.2 % of the values. Random crops are resized by torchvision: they are new in every epoch.
 """
 
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tlf.data.decode import open_image, standard, upright_size
+from tlf.data.decoding.decode import open_image, standard, upright_size
 from tlf.errors import DataError
 from tlf.preprocessing import WHITE, Preprocessing
 

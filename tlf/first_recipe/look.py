@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from tlf.components import Split, Splits
-from tlf.data.decode import upright_size
+from tlf.data.decoding.decode import upright_size
 from tlf.errors import DataError
 
 SAMPLED = 300

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
-from tlf.data.decode import from_array
+from tlf.data.decoding.decode import from_array
 from tlf.data.image_files import read_image
 from tlf.data.transforms import center_crop, load, load_opened
 from tlf.errors import DataError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from tlf.data.decode import open_image
+from tlf.data.decoding.decode import open_image
 from tlf.errors import TlfError
 
 if TYPE_CHECKING:

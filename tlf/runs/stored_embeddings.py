@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.store import Cache
 from tlf.components import Splits
-from tlf.data.decode import decoders
+from tlf.data.decoding.decode import decoders
 from tlf.data.embedded import EmbeddedSplits
 from tlf.data.pixel_store import StoredPixels, has_index
 from tlf.events import Stored

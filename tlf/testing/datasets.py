@@ -4,7 +4,7 @@ import pickle
 from hashlib import sha256
 
 from tlf.components import Dataset, Split, Splits
-from tlf.data.decode import open_image
+from tlf.data.decoding.decode import open_image
 from tlf.errors import DataError
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process

@@ -160,7 +160,7 @@ def test_images_that_met_too_little_memory_are_not_stored_as_unreadable(inspect,
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("tlf.data.decode._opened", full)
+        patched.setattr("tlf.data.decoding.decode._opened", full)
         with pytest.raises(MemoryError):
             inspect()
     usable, events = inspect()

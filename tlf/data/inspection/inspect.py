@@ -13,7 +13,7 @@ from accelerate import Accelerator
 
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
-from tlf.data.decode import open_image
+from tlf.data.decoding.decode import open_image
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.readable import (

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from accelerate import Accelerator
 
 from tlf.components import Split, Splits
-from tlf.data.decode import Beyond, beyond, largest_value
+from tlf.data.decoding.decode import Beyond, beyond, largest_value
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.splits import listed
 from tlf.errors import DataError

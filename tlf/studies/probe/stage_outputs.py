@@ -18,7 +18,7 @@ from tlf.cache.find_or_compute import Filling, find_or_compute
 from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
 from tlf.cache.rows import Rows
-from tlf.data.decode import decoders
+from tlf.data.decoding.decode import decoders
 from tlf.data.loading import EVAL_BATCH, make_batches
 from tlf.data.transfer import on_device
 from tlf.data.transforms import normalize

@@ -15,8 +15,8 @@ from torchvision import transforms
 
 from image_files import LATE, encoded, noise
 from places import HYMENOPTERA
-from tlf.data import decode as decode_module
-from tlf.data.decode import decoders, from_array, open_image, upright_size
+from tlf.data.decoding import decode as decode_module
+from tlf.data.decoding.decode import decoders, from_array, open_image, upright_size
 from tlf.errors import DataError
 
 ANTS = HYMENOPTERA / "val" / "ants"

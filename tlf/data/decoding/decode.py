@@ -9,7 +9,7 @@ from functools import cache
 from threading import RLock
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tlf.data.eight_bits import LARGE, own_white, to_eight_bits
+from tlf.data.decoding.eight_bits import LARGE, own_white, to_eight_bits
 from tlf.errors import DataError
 from tlf.preprocessing import WHITE
 
