@@ -41,10 +41,12 @@ def pixel_key(
         decoders: name → version of the libraries that decode.
         full: whether they keep their full resolution.
     """
-    full_resolution = {"channels": preprocessing.channels, "white": preprocessing.white}
+    after = ("size", "resize", "crop", "interpolation")
+    resized = resizing(preprocessing)
+    full_resolution = {name: value for name, value in resized.items() if name not in after}
     return {
         "images": sha256(b"".join(d or bytes(32) for d in digests)).hexdigest(),
-        "resizing": full_resolution if full else resizing(preprocessing),
+        "resizing": full_resolution if full else resized,
         "tlf": engine(),
         "decoders": decoders,
     }

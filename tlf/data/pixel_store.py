@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.keys import pixel_key
-from tlf.data.decoding.decode import decoders
+from tlf.data.decoding.libraries import decoders
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from tlf.data.decoding.arrays import Values
 
 Shape = tuple[int, int, int]
 """(C, H, W) of a resized image; (H, W, C) of one at full resolution."""
@@ -42,28 +44,43 @@ class StoredPixels:
     """Index → the same image, decoded anew."""
     full: bool = False
     """Whether they have their full resolution."""
+    type: str = "uint8"
+    """Of their values: ``uint8`` or ``uint16``."""
 
     def __call__(self, index: int) -> "Tensor":
-        """A uint8 image (C, H, W)."""
+        """An image (C, H, W)."""
         import torch
 
         shape = self.shapes[index]
         try:
-            pixels = self.entry.read(self.starts[index], prod(shape))
+            pixels = read_values(self.entry, self.starts[index], shape, self.type)
         except OSError:  # it was cut while it was in use; ``tlf.training.features`` says so
             return self.decoded(index)
-        image = torch.from_numpy(pixels).view(shape)
+        image = torch.from_numpy(pixels)
         return image.permute(2, 0, 1) if self.full else image
 
 
-def has_index(entry: Entry, count: int) -> bool:
-    """Whether an entry says where the pixels of ``count`` images are."""
+def read_values(entry: Entry, start: int, shape: Sequence[int], type_: str) -> "Values":
+    """An image out of an entry, in the shape in which it is stored.
+
+    Raises:
+        OSError: the entry was cut.
+    """
+    import numpy as np
+
+    found = entry.read(start, prod(shape) * np.dtype(type_).itemsize)
+    values: Values = found.view(type_).reshape(shape)
+    return values
+
+
+def has_index(entry: Entry, count: int, size: int = 1) -> bool:
+    """Whether an entry says where the pixels of ``count`` images are, ``size`` bytes a value."""
     import numpy as np
 
     try:
         shapes, starts = np.array(entry.index["shapes"]), np.array(entry.index["starts"])
         reasons = entry.index["reasons"].items()
-        ends = starts + shapes.reshape(count, 3).prod(axis=1)
+        ends = starts + shapes.reshape(count, 3).prod(axis=1) * size
         numbers = shapes.dtype.kind == starts.dtype.kind == "i" and starts.shape == (count,)
         inside = (shapes >= 0).all() and (starts >= 0).all() and (ends <= entry.bytes).all()
         explained = all(int(i) in range(count) and isinstance(why, str) for i, why in reasons)

@@ -24,8 +24,7 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from tlf.data.decoding.arrays import Values
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,11 @@ def find_or_store(
         return pixels_title(len(digests) - len(note["reasons"]), decoding.name)
 
     outcome: Stored | Notice
-    entry = find(accelerator, cache, wanted, lambda found: has_index(found, len(digests)))
+    value = decoding.preprocessing.depth // 8
+    entry = find(accelerator, cache, wanted, lambda found: has_index(found, len(digests), value))
     if entry is None:
         shapes = yield from _shapes(decoding, digests)
-        size = sum(map(prod, shapes))
+        size = sum(map(prod, shapes)) * value
 
         def fill(partial: Partial) -> Filling:
             return _fill(decoding, inspection, shapes, partial)
@@ -68,7 +68,8 @@ def find_or_store(
     full = decoding.name == FULL
     anew = Decoded(decoding.split, decoding.preprocessing, full=full)
     shapes, starts = entry.index["shapes"], entry.index["starts"]
-    return StoredPixels(entry, shapes, starts, anew, full), outcome
+    type_ = f"uint{decoding.preprocessing.depth}"
+    return StoredPixels(entry, shapes, starts, anew, full, type_), outcome
 
 
 def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared, None, list[Shape]]:
@@ -81,7 +82,7 @@ def _shapes(decoding: Decoding, digests: Sequence[bytes]) -> Generator[Prepared,
         try:
             data = decoding.split.read(index)
             if decoding.name == FULL:
-                return full_shape(data, preprocessing.channels)
+                return full_shape(data, preprocessing)
             return loaded_shape(data, preprocessing)
         except (DataError, OSError):
             return 0, 0, 0  # decoding reports why
@@ -96,13 +97,14 @@ def _fill(
     decoding: Decoding, inspection: Inspection, shapes: Sequence[Shape], partial: Partial
 ) -> Filling:
     """Decode every image, and write its pixels."""
-    starts = [0, *accumulate(map(prod, shapes))][:-1]
+    value = decoding.preprocessing.depth // 8
+    starts = [0, *accumulate(prod(shape) * value for shape in shapes)][:-1]
     if decoding.name == FULL:
 
-        def decode(index: int) -> "NDArray[np.uint8]":
-            return _full(decoding, decoding.split.read(index))
+        def decode(index: int) -> "Values":
+            return full_pixels(decoding.split.read(index), decoding.preprocessing)
 
-        size = sum(map(prod, shapes))
+        size = sum(map(prod, shapes)) * value
         check_worth_storing(decoding.accelerator, partial, starts, size, decode)
 
     def write(index: int) -> str:
@@ -128,7 +130,7 @@ def _fill(
     }
 
 
-def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8] | str":
+def _pixels(decoding: Decoding, index: int, digest: bytes) -> "Values | str":
     """The pixels of an image whose file has this hash, or why it cannot be decoded.
 
     Raises:
@@ -140,11 +142,7 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
         raise DataError(f"{name}: the file changed while it was read; run again")
     try:
         if decoding.name == FULL:
-            return _full(decoding, data)
+            return full_pixels(data, decoding.preprocessing)
         return load_pixels(data, decoding.preprocessing)
     except DataError as error:
         return str(error)
-
-
-def _full(decoding: Decoding, data: bytes) -> "NDArray[np.uint8]":
-    return full_pixels(data, decoding.preprocessing.channels, decoding.preprocessing.white)

@@ -7,13 +7,14 @@ it is done in one thread per core, since Pillow releases Python's lock.
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 from accelerate import Accelerator
 
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
-from tlf.data.decoding.decode import open_image
+from tlf.data.decoding.values import decode
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.readable import (
@@ -106,9 +107,10 @@ def _inspect_both(
     inspections: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels] = {}
     outcomes: list[Stored] = []
+    check = partial(decode, how=preprocessing)
     for split_name, split in (("train", splits.train), ("eval", splits.eval)):
         if cache is None:
-            inspected = inspect_split(split, split_name, accelerator, _check)
+            inspected = inspect_split(split, split_name, accelerator, check)
             inspections[split_name] = yield from inspected
             continue
         names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
@@ -142,10 +144,6 @@ def inspect_split(
     return Inspection(digests, {i: why for i, (_, why) in sorted(results.items()) if why})
 
 
-def _check(data: bytes) -> None:
-    open_image(data)
-
-
 def _check_nothing(data: bytes) -> None:
     """Only the hash is needed: the cache knows which images decode, or they are decoded next."""
 
@@ -170,7 +168,8 @@ def _find_or_store_all(
             stored[decoding.name] = entry
             reasons |= {int(i): why for i, why in entry.entry.index["reasons"].items()}
     if not stored:
-        return (yield from inspect_split(split, split_name, accelerator, _check)), {}, []
+        check = partial(decode, how=decodings[0].preprocessing)
+        return (yield from inspect_split(split, split_name, accelerator, check)), {}, []
     digests = [b"" if i in reasons else digest for i, digest in enumerate(hashed.digests)]
     return Inspection(digests, dict(sorted(reasons.items()))), stored, outcomes
 

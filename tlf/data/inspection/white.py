@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 from accelerate import Accelerator
 
 from tlf.components import Split, Splits
-from tlf.data.decoding.decode import Beyond, beyond, largest_value
+from tlf.data.decoding.beyond import Beyond, beyond, largest_value
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.events import Prepared
-from tlf.preprocessing import WHITE
+from tlf.preprocessing import WHITE, Depth
 
 _EIGHT_BITS = (".jpg", ".jpeg", ".jpe", ".jfif")
 """How the names of files end that are not looked at: a JPEG holds 8 bits and one image."""
@@ -31,14 +31,18 @@ class Seen(NamedTuple):
 
 
 def find_white(
-    splits: Splits, white: int | Literal["auto"] | None, accelerator: Accelerator
+    splits: Splits,
+    white: int | Literal["auto"] | None,
+    accelerator: Accelerator,
+    depth: Depth = 8,
 ) -> Generator[Prepared, None, tuple[int, list[str]]]:
-    """The value of 16-bit grey images that is white, and notes about what 8 bits cannot show.
+    """The value of 16-bit images that is white, and notes about what 8 bits cannot show.
 
     Parameters:
         splits: the images. Those that cannot be read are reported elsewhere.
         white: what the recipe says. ``auto``: the largest value of the train split. None: 65,535.
         accelerator: the processes that share the work.
+        depth: the bits of a value that images keep.
     """
     train = yield from _seen(splits.train, "train", accelerator, measured=True)
     evaluated = yield from _seen(splits.eval, "eval", accelerator, measured=False)
@@ -47,7 +51,7 @@ def find_white(
     if white == "auto":
         used = max(grey, default=WHITE) or WHITE
     note = _grey_note(len(grey), max(grey), used, white) if grey else ""
-    notes = [*([note] if note else []), *_colour_notes(train)]
+    notes = [*([note] if note else []), *(_colour_notes(train) if depth == 8 else [])]
     for name, split, every in (("train", splits.train, train), ("eval", splits.eval, evaluated)):
         notes += _page_notes(name, split, every)
     return used, notes

@@ -19,8 +19,7 @@ from tlf.runtime.memory import free_memory
 from tlf.runtime.processes import gathered
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from tlf.data.decoding.arrays import Values
 
 _SAMPLE = 8
 """How many images are measured."""
@@ -31,7 +30,7 @@ def check_worth_storing(
     partial: Partial,
     starts: Sequence[int],
     size: int,
-    decode: Callable[[int], "NDArray[np.uint8]"],
+    decode: "Callable[[int], Values]",
 ) -> None:
     """Check that it is faster to read a few images than to decode them. All processes measure.
 
@@ -73,7 +72,7 @@ def _decode(
     indices: Sequence[int],
     partial: Partial,
     starts: Sequence[int],
-    decode: Callable[[int], "NDArray[np.uint8]"],
+    decode: "Callable[[int], Values]",
 ) -> tuple[dict[int, int], list[float]]:
     """Decode and write some images: index → bytes, and the seconds of each decoding."""
     lengths: dict[int, int] = {}
