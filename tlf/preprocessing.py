@@ -14,6 +14,8 @@ Crop = Literal["center", "squash"]
 
 Depth = Literal[8, 16]
 
+Decoder = Literal["pillow", "torchvision", "torchcodec"]
+
 LARGEST = 16_384
 """The longest side of an image, in pixels, that the metadata of a file may ask for."""
 
@@ -47,6 +49,11 @@ class Preprocessing:
     their own."""
     depth: Depth = 8
     """Bits of a value: 16 keeps what 16-bit images hold, scaled so that ``white`` becomes 65535."""
+    decoder: Decoder = "pillow"
+    """The library that decodes JPEG files. Pillow decodes all others."""
+    reduced: bool = False
+    """Whether JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, where that is still twice
+    what they are resized to."""
     prepare: tuple[Mapping[str, Any], ...] = ()
     """What plugins do to the resized image, in this order: the kind and the options of each."""
 
@@ -88,7 +95,8 @@ def read_preprocessing(record: Mapping[str, Any]) -> Preprocessing:
     values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
     found = Preprocessing(**values)
     _check_sides(found)
-    for name, choices in (("crop", get_args(Crop)), ("interpolation", get_args(Interpolation))):
+    for name, of in (("crop", Crop), ("interpolation", Interpolation), ("decoder", Decoder)):
+        choices = get_args(of)
         if (choice := getattr(found, name)) not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {choice!r:.60}")
     _check_values(found)
@@ -113,6 +121,8 @@ def _check_sides(found: Preprocessing) -> None:
 
 
 def _check_values(found: Preprocessing) -> None:
+    if type(found.reduced) is not bool:
+        raise ValueError(f"reduced must be true or false, got {found.reduced!r:.60}")
     if type(found.depth) is not int or found.depth not in get_args(Depth):
         raise ValueError(f"depth must be 8 or 16, got {found.depth!r:.60}")
     if type(found.white) is not int or not 1 <= found.white <= WHITE:

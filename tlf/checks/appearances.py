@@ -70,7 +70,7 @@ def look_at(
 
 def _look(read: Callable[[int], bytes], pixels: "Pixels", index: int) -> "Look":
     data = read(index)
-    return sha256(data).digest(), decoded_size(data), small_image(pixels(index))
+    return sha256(data).digest(), decoded_size(data, reduced=True), small_image(pixels(index))
 
 
 def small_image(pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

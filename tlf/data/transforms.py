@@ -51,7 +51,8 @@ def load_pixels(data: bytes, preprocessing: Preprocessing) -> "Values":
     Raises:
         DataError: the bytes cannot be read as an image.
     """
-    return _resized(decode(data, preprocessing), preprocessing)
+    whole = decoded_size(data, reduced=True) if preprocessing.reduced else None
+    return _resized(decode(data, preprocessing), preprocessing, whole)
 
 
 def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, int]:
@@ -60,7 +61,7 @@ def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, i
     Raises:
         DataError: the header of an image cannot be read, or the image is too long and thin.
     """
-    width, height = _fitted(*decoded_size(data), preprocessing)
+    width, height = _fitted(*decoded_size(data, reduced=preprocessing.reduced), preprocessing)
     return preprocessing.channels, height, width
 
 
@@ -194,18 +195,22 @@ def target_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[
 # Resizing and tensors
 
 
-def _resized(image: "Decoded", preprocessing: Preprocessing) -> "Values":
+def _resized(
+    image: "Decoded", preprocessing: Preprocessing, whole: tuple[int, int] | None = None
+) -> "Values":
     """An image (C, H, W). Each channel of an array is resized by itself, as Pillow does it within
-    its modes, too: of 16 bits as float32, and then rounded.
+    its modes, too: of 16 bits as float32, and then rounded. ``whole``: width and height of the
+    image, if it was decoded at a reduced scale.
     """
     import numpy as np
     from PIL import Image
 
     resampling = Image.Resampling[preprocessing.interpolation.upper()]
     if isinstance(image, Image.Image):
-        return _pixels(image.resize(_fitted(*image.size, preprocessing), resampling))
+        return _pixels(image.resize(_fitted(*(whole or image.size), preprocessing), resampling))
     height, width, channels = image.shape
-    size = _fitted(width, height, preprocessing)
+    across, down = whole or (width, height)
+    size = _fitted(across, down, preprocessing)
     resized = np.empty((channels, *size[::-1]), image.dtype)
     for number in range(channels):
         plane = np.ascontiguousarray(image[..., number])

@@ -103,8 +103,9 @@ def as_json(metadata: Metadata) -> dict[str, Any]:
 
     about = asdict(metadata)
     # As in files of runs without them: an older tlf refuses a file with a key that it lacks.
-    for key, usual in (("prepare", ()), ("depth", 8)):
-        if getattr(metadata.preprocessing, key) == usual:
+    usual = {"prepare": (), "depth": 8, "decoder": "pillow", "reduced": False}
+    for key, value in usual.items():
+        if getattr(metadata.preprocessing, key) == value:
             del about["preprocessing"][key]
     for key in ("calibrated", "unlike"):
         if about[key] is None:

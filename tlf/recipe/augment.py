@@ -66,6 +66,27 @@ def check_depth(recipe: Recipe, catalogue: Catalogue, source: str) -> None:
         raise RecipeError(problems, source)
 
 
+def check_decoding(recipe: Recipe, source: str) -> None:
+    """Check that images can be decoded as a recipe says.
+
+    Raises:
+        RecipeError: names what does not go together.
+    """
+    transforms, problems = recipe.transforms, []
+    if transforms.reduced and transforms.decoder != "pillow":
+        problems.append(
+            f"transforms.reduced: Pillow alone decodes at a reduced scale, got decoder = "
+            f"{transforms.decoder!r}; leave one of them out"
+        )
+    if transforms.reduced and "full" in used_pixels(recipe):
+        problems.append(
+            "transforms.reduced: random crops must not be cut from the files; write "
+            'transforms.crop_from = "resized"'
+        )
+    if problems:
+        raise RecipeError(problems, source)
+
+
 def _crops(recipe: Recipe, phase: Phase) -> list[bool]:
     """Of each augmentation of single images: whether it crops."""
     chosen = augmentations_of(recipe, phase)

@@ -198,7 +198,14 @@ def resolve_preprocessing(
     transforms = recipe.transforms
     preprocessing = built.preprocessing.sized(transforms.size, transforms.resize)
     mean, std = _figures(recipe, preprocessing, source)
-    preprocessing = replace(preprocessing, mean=mean, std=std, depth=transforms.depth)
+    preprocessing = replace(
+        preprocessing,
+        mean=mean,
+        std=std,
+        depth=transforms.depth,
+        decoder=transforms.decoder,
+        reduced=transforms.reduced,
+    )
     if isinstance(recipe.data.white, int):
         preprocessing = replace(preprocessing, white=recipe.data.white)
     if preprocessing.resize < preprocessing.size:

@@ -24,7 +24,14 @@ from tlf.components import (
     Transform,
 )
 from tlf.data.inspection.readable import BadImages, MissingInEval, UnknownInEval
-from tlf.preprocessing import LARGEST_FIGURE, MOST_CHANNELS, SMALLEST_STD, WHITE, Depth
+from tlf.preprocessing import (
+    LARGEST_FIGURE,
+    MOST_CHANNELS,
+    SMALLEST_STD,
+    WHITE,
+    Decoder,
+    Depth,
+)
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened
 
@@ -95,6 +102,11 @@ class Transforms:
     depth: Depth = 8
     """Bits of a value that images keep: 16 keeps what 16-bit images hold, from the file to the
     backbone."""
+    decoder: Decoder = "pillow"
+    """The library that decodes JPEG files. Pillow decodes all others."""
+    reduced: bool = False
+    """Whether JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, where that is still twice
+    what they are resized to: for very large images. Pixels differ."""
     crop_from: Literal["file", "resized"] = "file"
     """What random crops are cut from: the image in its file, or the resized image, which is faster
     and another experiment."""

@@ -23,6 +23,6 @@ def test_a_package_that_is_not_installed_has_no_version():
 def test_to_install_an_extra_changes_what_decoding_depends_on(monkeypatch):
     before = decoders()
     monkeypatch.setattr(libraries, "installed", lambda name: None)
-    assert decoders()["extras"] == dict.fromkeys(before["extras"])
+    assert decoders()["others"] == dict.fromkeys(before["others"])
     monkeypatch.setattr(libraries, "installed", lambda name: f"{name} 1")
-    assert decoders()["extras"]["pillow-heif"] == "pillow-heif 1"
+    assert decoders()["others"]["pillow-heif"] == "pillow-heif 1"

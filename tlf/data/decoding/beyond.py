@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tlf.data.decoding.arrays import NPY, npy_values
-from tlf.data.decoding.decode import JPEG, PNG, opened, reported
+from tlf.data.decoding.decode import PNG, opened, reported
 from tlf.data.decoding.eight_bits import own_white
+from tlf.data.decoding.jpeg import JPEG
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tlf.data.decoding.eight_bits import LARGE, own_white, to_eight_bits
 from tlf.data.decoding.heic import is_heic, open_heic
+from tlf.data.decoding.jpeg import JPEG
 from tlf.data.decoding.orientation import (
     SIDEWAYS,
     may_be_rotated,
@@ -19,7 +20,7 @@ from tlf.data.decoding.orientation import (
     upright,
 )
 from tlf.data.decoding.tiff import is_tiff
-from tlf.errors import DataError
+from tlf.errors import DataError, TlfError
 from tlf.preprocessing import WHITE
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ _HINTS = {
     b"<": "it holds a web page, SVG or XML, not pixels",
     b"version https://git-lfs": "it is a Git LFS pointer: fetch the real file with `git lfs pull`",
 }
-JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
-"""How files of the two commonest formats begin."""
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How PNG files begin."""
 _LONGEST = 2**20
 """Pixels of the longer side, at most: a header of some bytes may claim a line of 16 million, which
 libraries take minutes to decode."""
@@ -85,16 +86,17 @@ def standard(image: "Image.Image", channels: int = 3, white: int = WHITE) -> "Im
     return to_eight_bits(upright(image), _mode(channels), own)
 
 
-def upright_size(data: bytes) -> tuple[int, int]:
+def upright_size(data: bytes, *, reduced: bool = False) -> tuple[int, int]:
     """Width and height of the image that ``open_image`` gives, if it can read the file.
 
-    Nothing is decoded, except a PNG that may hold its orientation after its pixels.
+    Nothing is decoded, except a PNG that may hold its orientation after its pixels. ``reduced``:
+    see ``opened``.
 
     Raises:
         DataError: the header of an image cannot be read.
     """
     with reported(data):
-        image = opened(data)
+        image = opened(data, reduced=reduced)
         width, height = stored_size(image)
         sideways = may_be_rotated(image, data) and orientation(image) in SIDEWAYS
     return (height, width) if sideways else (width, height)
@@ -134,17 +136,21 @@ def reported(data: bytes) -> Iterator[None]:
         yield
     except UnidentifiedImageError as error:
         raise DataError(_unknown(data)) from error
-    except (DataError, MemoryError):  # with more memory the image can be read
+    except (TlfError, MemoryError):  # with more memory the image can be read
         raise
     except Image.DecompressionBombError as error:
-        raise DataError(f"too large to be safe: {error}") from error
+        raise DataError(
+            f"too large to be safe: {error} Save it smaller, or as a baseline JPEG, and write "
+            "transforms.reduced = true"
+        ) from error
     # Pillow's readers raise errors of many types: OSError, SyntaxError, struct.error, …
     except Exception as error:
         raise DataError(str(error) or type(error).__name__) from error
 
 
-def opened(data: bytes) -> "Image.Image":
-    """An image whose header is read; its pixels are not.
+def opened(data: bytes, *, reduced: bool = False) -> "Image.Image":
+    """An image whose header is read; its pixels are not. ``reduced``: a JPEG may be of any size, as
+    it will be decoded at a reduced scale.
 
     Raises:
         DataError: it is too long to be decoded in a reasonable time.
@@ -152,9 +158,14 @@ def opened(data: bytes) -> "Image.Image":
     from io import BytesIO
 
     from PIL import Image, UnidentifiedImageError
+    from PIL.JpegImagePlugin import JpegImageFile
 
     try:
-        image: Image.Image = Image.open(BytesIO(data), formats=_formats(data))
+        image: Image.Image
+        if reduced and data.startswith(JPEG):
+            image = JpegImageFile(BytesIO(data))
+        else:
+            image = Image.open(BytesIO(data), formats=_formats(data))
     except UnidentifiedImageError:
         if not is_heic(data):
             raise

@@ -5,8 +5,9 @@ from functools import cache
 _CODECS = ("jpg", "libjpeg_turbo", "jpg_2000", "libtiff", "webp", "avif", "zlib", "zlib_ng")
 """The libraries that Pillow decodes with, by its names; each build may have other versions."""
 
-_EXTRAS = ("pillow-heif", "tifffile", "imagecodecs")
-"""Packages that read formats which Pillow does not. Without them, these are unreadable."""
+_OTHERS = ("pillow-heif", "tifffile", "imagecodecs", "torchvision", "torchcodec")
+"""Packages that read formats which Pillow does not, or that a recipe may choose. Without the
+former, files are unreadable."""
 
 
 def decoders() -> dict[str, object]:
@@ -19,7 +20,7 @@ def decoders() -> dict[str, object]:
         "pillow": installed("pillow"),
         "numpy": installed("numpy"),
         "codecs": {name: features.version(name) for name in _CODECS},
-        "extras": {name: installed(name) for name in _EXTRAS},
+        "others": {name: installed(name) for name in _OTHERS},
         "most pixels": Image.MAX_IMAGE_PIXELS,
         "truncated": ImageFile.LOAD_TRUNCATED_IMAGES,
     }

@@ -19,6 +19,7 @@ from tlf.data.decoding.arrays import (
 from tlf.data.decoding.beyond import beyond
 from tlf.data.decoding.decode import alone, open_image, opened, reported, standard, upright_size
 from tlf.data.decoding.eight_bits import own_white
+from tlf.data.decoding.jpeg import JPEG, chosen
 from tlf.data.decoding.orientation import upright
 from tlf.data.decoding.tiff import is_tiff, tiff_size, tiff_values
 from tlf.errors import DataError
@@ -41,15 +42,16 @@ def decode(data: bytes, how: Preprocessing) -> Decoded:
     Raises:
         DataError: the bytes cannot be read as an image, or as one of so many channels.
     """
-    if is_plain(how) and not is_array(data):
+    if is_plain(how) and not is_array(data) and not _is_chosen(data, how):
         return open_image(data, how.channels, how.white)
-    width, height = decoded_size(data)
+    width, height = decoded_size(data, reduced=how.reduced)
     with reported(data), alone(width * height):
         return fitted(_held(data, how), how)
 
 
-def decoded_size(data: bytes) -> tuple[int, int]:
-    """Width and height of the image that ``decode`` gives, if it can read the file.
+def decoded_size(data: bytes, *, reduced: bool = False) -> tuple[int, int]:
+    """Width and height of the image that ``decode`` gives, if it can read the file; of one that it
+    gives at a ``reduced`` scale, those of the whole image.
 
     Raises:
         DataError: the header of an image cannot be read.
@@ -58,7 +60,7 @@ def decoded_size(data: bytes) -> tuple[int, int]:
         height, width, _ = npy_shape(data)
         return width, height
     try:
-        return upright_size(data)
+        return upright_size(data, reduced=reduced)
     except DataError:
         if not is_tiff(data):
             raise
@@ -105,6 +107,11 @@ def is_plain(how: Preprocessing) -> bool:
     return how.depth == 8 and how.channels in (1, 3)
 
 
+def _is_chosen(data: bytes, how: Preprocessing) -> bool:
+    """Whether a recipe says how a file is decoded."""
+    return data.startswith(JPEG) and (how.decoder != "pillow" or how.reduced)
+
+
 def is_array(data: bytes) -> bool:
     """Whether a file is one of NumPy by its first bytes."""
     return data.startswith(NPY)
@@ -114,6 +121,8 @@ def _held(data: bytes, how: Preprocessing) -> "Image.Image | Values":
     """What a file holds, before its depth and its channels are changed."""
     if is_array(data):
         return npy_values(data)
+    if _is_chosen(data, how):
+        return chosen(opened(data, reduced=how.reduced), data, how)
     deep = how.depth == 16 and beyond(data).depth == "colour"
     if is_tiff(data) and (deep or how.channels not in (1, 3)):
         return tiff_values(data, how.channels)
