@@ -228,6 +228,9 @@ class Augmentation(Protocol):
     Where it comes first, it then gets the image at the resolution of its file, if the recipe does
     not say ``transforms.crop_from = "resized"``. All others get the resized image.
 
+    If it takes images of 16 bits, too, it has the class attribute ``depths = (8, 16)``: with
+    ``transforms.depth = 16``, images are uint16, and 65,535 is white.
+
     Randomness comes from torch's default generator, which the engine seeds from (seed, epoch,
     index): an image looks the same in the same epoch, whatever the number of workers and
     processes.
@@ -241,7 +244,7 @@ class Augmentation(Protocol):
 
 class Transform(Protocol):
     """Changes every image in the same way: those of train and eval, and those that the trained
-    model classifies later. Nothing in it is random.
+    model classifies later. Nothing in it is random. ``depths`` is as that of an ``Augmentation``.
     """
 
     def transform(self, image: "Tensor") -> "Tensor":

@@ -12,8 +12,15 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 Crop = Literal["center", "squash"]
 
+Depth = Literal[8, 16]
+
+Decoder = Literal["pillow", "torchvision", "torchcodec"]
+
 LARGEST = 16_384
 """The longest side of an image, in pixels, that the metadata of a file may ask for."""
+
+MOST_CHANNELS = 64
+"""Channels of an image, at most."""
 
 SMALLEST_STD, LARGEST_FIGURE = 1e-6, 1_000_000
 """Limits for mean and std in the metadata of a file. Beyond them float32 numbers overflow."""
@@ -38,8 +45,15 @@ class Preprocessing:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     """One figure per channel: three for RGB, one for grey."""
     white: int = WHITE
-    """The value of a 16-bit grey image that is white; larger ones are, too. Other images have a
-    white of their own."""
+    """The value of a 16-bit image that is white; larger ones are, too. Other images have a white of
+    their own."""
+    depth: Depth = 8
+    """Bits of a value: 16 keeps what 16-bit images hold, scaled so that ``white`` becomes 65535."""
+    decoder: Decoder = "pillow"
+    """The library that decodes JPEG files. Pillow decodes all others."""
+    reduced: bool = False
+    """Whether JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, where that is still twice
+    what they are resized to."""
     prepare: tuple[Mapping[str, Any], ...] = ()
     """What plugins do to the resized image, in this order: the kind and the options of each."""
 
@@ -47,6 +61,11 @@ class Preprocessing:
     def channels(self) -> int:
         """C: how many channels the backbone takes."""
         return len(self.mean)
+
+    @property
+    def largest(self) -> int:
+        """The largest value of an image before it is normalized."""
+        return 255 if self.depth == 8 else WHITE
 
     def sized(self, size: int | None = None, resize: int | None = None) -> "Preprocessing":
         """The same at another size; ``size`` alone keeps the ratio of crop and resized image.
@@ -76,11 +95,11 @@ def read_preprocessing(record: Mapping[str, Any]) -> Preprocessing:
     values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
     found = Preprocessing(**values)
     _check_sides(found)
-    for name, choices in (("crop", get_args(Crop)), ("interpolation", get_args(Interpolation))):
+    for name, of in (("crop", Crop), ("interpolation", Interpolation), ("decoder", Decoder)):
+        choices = get_args(of)
         if (choice := getattr(found, name)) not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {choice!r:.60}")
-    if type(found.white) is not int or not 1 <= found.white <= WHITE:
-        raise ValueError(f"white must be a whole number from 1 to {WHITE}, got {found.white!r:.60}")
+    _check_values(found)
     for record in found.prepare:
         if not isinstance(record, Mapping) or not isinstance(record.get("kind"), str):
             raise ValueError(f"prepare must hold tables with a kind, got {record!r:.60}")
@@ -101,8 +120,17 @@ def _check_sides(found: Preprocessing) -> None:
         raise ValueError(f"resize must be at least the size, {found.size}, got {found.resize}")
 
 
+def _check_values(found: Preprocessing) -> None:
+    if type(found.reduced) is not bool:
+        raise ValueError(f"reduced must be true or false, got {found.reduced!r:.60}")
+    if type(found.depth) is not int or found.depth not in get_args(Depth):
+        raise ValueError(f"depth must be 8 or 16, got {found.depth!r:.60}")
+    if type(found.white) is not int or not 1 <= found.white <= WHITE:
+        raise ValueError(f"white must be a whole number from 1 to {WHITE}, got {found.white!r:.60}")
+
+
 def _check_figures(name: str, figures: object) -> None:
-    if not isinstance(figures, tuple) or len(figures) not in (1, 3):
-        raise ValueError(f"{name} must hold 1 or 3 numbers, got {figures!r:.60}")
+    if not isinstance(figures, tuple) or not 1 <= len(figures) <= MOST_CHANNELS:
+        raise ValueError(f"{name} must hold 1 to {MOST_CHANNELS} numbers, got {figures!r:.60}")
     if not all(type(n) in (int, float) and abs(n) <= LARGEST_FIGURE for n in figures):
         raise ValueError(f"{name} must hold numbers up to {LARGEST_FIGURE:,}, got {figures!r:.60}")

@@ -572,7 +572,7 @@ def test_drop_path_reaches_the_blocks_or_is_refused():
 
 
 @pytest.mark.parametrize(
-    "options", [{"channels": 0}, {"channels": 4}, {"drop_path": 1.0}, {"drop_path": -0.1}]
+    "options", [{"channels": 0}, {"channels": 65}, {"drop_path": 1.0}, {"drop_path": -0.1}]
 )
 def test_options_out_of_range_are_refused(options):
     ((name, value),) = options.items()

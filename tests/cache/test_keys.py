@@ -145,6 +145,7 @@ def test_resizing_has_the_number_of_channels_and_no_normalisation():
         "crop": "center",
         "interpolation": "bilinear",
         "white": 65535,
+        "depth": 8,
         "channels": 1,
     }
 

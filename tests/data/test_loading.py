@@ -143,7 +143,7 @@ def test_every_split_is_decoded_and_the_train_split_at_full_resolution_too(image
     pixels = decoded_pixels(splits, PREPROCESSING)
     data = splits.train.read(3)
     assert torch.equal(pixels["train"](3), load(data, PREPROCESSING))
-    assert torch.equal(pixels["full"](3), load_full(data, 3))
+    assert torch.equal(pixels["full"](3), load_full(data, PREPROCESSING))
     assert torch.equal(pixels["eval"](3), load(splits.eval.read(3), PREPROCESSING))
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageFile
 from torchvision import transforms
 
 from image_files import LATE, TURNING, encoded, noise, rotated, xmp
-from tlf.data.decode import open_image
+from tlf.data.decoding.decode import open_image
 from tlf.data.transforms import (
     center_crop,
     full_pixels,
@@ -23,6 +23,8 @@ from tlf.data.transforms import (
 )
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
+
+OF = {3: Preprocessing(), 1: Preprocessing(mean=(0.5,), std=(0.2,))}
 
 SIZES = [(97, 61), (61, 97), (64, 64), (33, 200), (500, 333), (31, 29), (1, 7)]
 
@@ -210,11 +212,11 @@ def test_an_image_too_thin_has_no_shape():
 @pytest.mark.parametrize("size", SIZES)
 def test_at_full_resolution_nothing_is_resized(size, channels):
     data = encoded(noise(*size), "JPEG")
-    image = load_full(data, channels)
+    image = load_full(data, OF[channels])
     assert image.dtype == torch.uint8
     assert torch.equal(image, pixels(open_image(data, channels)))
-    assert full_pixels(data, channels).shape == full_shape(data, channels)
-    assert full_shape(data, channels) == (size[1], size[0], channels)
+    assert full_pixels(data, OF[channels]).shape == full_shape(data, OF[channels])
+    assert full_shape(data, OF[channels]) == (size[1], size[0], channels)
     assert image.permute(1, 2, 0).is_contiguous()
     image.zero_()  # it may be changed
 
@@ -223,30 +225,30 @@ def test_at_full_resolution_nothing_is_resized(size, channels):
 def test_at_full_resolution_images_are_upright(kind):
     for turn in range(1, 9):
         data = rotated(turn, kind)
-        assert torch.equal(load_full(data, 3), pixels(open_image(data)))
-        assert full_shape(data, 3) == full_pixels(data, 3).shape
+        assert torch.equal(load_full(data, OF[3]), pixels(open_image(data)))
+        assert full_shape(data, OF[3]) == full_pixels(data, OF[3]).shape
 
 
 def test_at_full_resolution_unreadable_images_are_reported():
     with pytest.raises(DataError, match="the file is empty"):
-        load_full(b"", 3)
+        load_full(b"", OF[3])
     with pytest.raises(DataError):
-        full_shape(b"no image", 3)
+        full_shape(b"no image", OF[3])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(700, 400), (3, 100_000), (300_000, 2)])
 def test_large_images_at_full_resolution_are_whole(size, channels):
     image = noise(*size)
-    found = load_full(encoded(image), channels)
+    found = load_full(encoded(image), OF[channels])
     assert torch.equal(found, pixels(image if channels == 3 else image.convert("L")))
 
 
 def test_images_at_full_resolution_are_held_once_beside_pillows_own():
     data = encoded(noise(1500, 1000), "JPEG")
-    load_full(data, 3)  # imports
+    load_full(data, OF[3])  # imports
     tracemalloc.start()
-    image = load_full(data, 3)
+    image = load_full(data, OF[3])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert image.numel() <= peak < 1.5 * image.numel()

@@ -369,7 +369,7 @@ def test_images_that_no_memory_holds(refused, recipe, monkeypatch):
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr("tlf.data.decode._opened", full)
+    monkeypatch.setattr("tlf.data.decoding.decode.opened", full)
     told = ["the machine has too little memory; write a smaller batch_size"]
     refused(recipe, 'cache.mode="off"', told=told)
 

@@ -44,11 +44,19 @@ def test_building_leaves_the_generator_alone(plan):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_images_have_one_channel_or_three(plan, built):
+def test_a_recipe_says_depth_and_figures_for_each_channel(plan, built):
     backbone, _ = built
-    four = replace(backbone.preprocessing, mean=(0.5,) * 4, std=(0.5,) * 4)
-    with pytest.raises(RecipeError, match=r"backbone: must take images of 3 .* got 4, the length"):
-        resolve_preprocessing(plan.recipe, replace(backbone, preprocessing=four))
+    four = replace(backbone.preprocessing, mean=(0.5,) * 4, std=(0.25,) * 4)
+    backbone = replace(backbone, preprocessing=four)
+    said = replace(plan.recipe.transforms, mean=(0.1, 0.2, 0.3, 0.4), depth=16)
+    found = resolve_preprocessing(replace(plan.recipe, transforms=said), backbone)
+    assert (found.mean, found.std, found.depth) == ((0.1, 0.2, 0.3, 0.4), (0.25,) * 4, 16)
+    wrong = replace(said, mean=(0.1,), std=(0.2,) * 3)
+    with pytest.raises(RecipeError) as caught:
+        resolve_preprocessing(replace(plan.recipe, transforms=wrong), backbone)
+    for name, count in (("mean", 1), ("std", 3)):
+        told = f"transforms.{name}: must hold a number for each of the backbone's 4 channels, got"
+        assert f"{told} {count}" in str(caught.value)
 
 
 def test_the_recipes_sizes_take_the_place_of_the_weights(plan, built):

@@ -17,6 +17,7 @@ class Unchanged:
     """Images are not changed."""
 
     fixed: ClassVar[bool] = True
+    depths: ClassVar[tuple[int, ...]] = (8, 16)
 
     def augment(self, image: "Tensor", size: int) -> "Tensor":
         """The image (C, H, W) itself."""
@@ -31,6 +32,7 @@ class CropFlip:
     """
 
     crops: ClassVar[bool] = True
+    depths: ClassVar[tuple[int, ...]] = (8, 16)
     scale: tuple[float, float] = (0.08, 1.0)
     """Smallest and largest area of the crop, as fractions of the image's area."""
     ratio: tuple[float, float] = (3 / 4, 4 / 3)

@@ -14,6 +14,7 @@ from tlf.pretrained import feature_maps as maps
 from tlf.pretrained.names import first, match
 from tlf.pretrained.own_classifiers import own_loader_note
 from tlf.pretrained.sizes import one_size, reshaped, torchvision_resized
+from tlf.pretrained.stem import COLOURS, adapted, check_channels, replace_stem, stem_note
 from tlf.pretrained.timm_network import TimmNetwork
 from tlf.pretrained.weights import (
     HUB_PREFIX,
@@ -61,6 +62,12 @@ class Torchvision:
     weights_key: str = ""
     """Which network of a file that holds several: a part of the names before its tensors', such as
     ``teacher``."""
+    channels: int = 3
+    """Channels of an image: 3 for colour, 1 for grey, or more. The first convolution is adapted."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_channels(self.channels)
 
     def build(self) -> BuiltBackbone:
         """Build the network and load its weights.
@@ -114,26 +121,37 @@ class Torchvision:
     ) -> BuiltBackbone:
         """The network without its last layer, with the stored weights if there are any."""
         classifier, width = _remove_last_layer(module)
-        notes = self._fit(module, classifier, stored, size) if stored else ()
+        stem, other = "", self.channels != COLOURS
+        if other:
+            stem = replace_stem(module, self.channels, drawn=stored is None)
+        notes = self._fit(module, classifier, stored, size, stem) if stored else ()
         if top := maps.top(module, classifier):
             maps.offer_torchvision(module, top)
         parts, config = stages.cut(module), {"size": size}
-        own_loader = own_loader_note("torchvision", self.model, module)
+        own_loader = own_loader_note("torchvision", self.model, module, other_channels=other)
+        preprocessing = published.with_channels(preprocessing, self.channels)
         return BuiltBackbone(
             module, width, parts, preprocessing, classifier, config, own_loader, notes
         )
 
     def _fit(
-        self, module: "nn.Module", classifier: str, stored: StoredWeights, size: int
+        self, module: "nn.Module", classifier: str, stored: StoredWeights, size: int, stem: str
     ) -> tuple[str, ...]:
-        """Load the weights; return what a person should know about them."""
+        """Load the weights; return what a person should know about them. ``stem``: the name of a
+        first convolution for other images than those of published weights.
+        """
         ignored = [vacated(module, classifier), *AUXILIARY]
         own = needed(module, ignored)
         groups = {key: published.torchvision_names(group) for key, group in stored.groups.items()}
         found = match(groups, own, self.weights_key)
-        fit(module, torchvision_resized(module, found.tensors), ignored)
+        given, name = dict(found.tensors), f"{stem}.weight"
+        notes = found.notes
+        if name in given and given[name].shape[1:2] == (COLOURS,):
+            given[name] = adapted(given[name], self.channels)
+            notes = (*notes, stem_note(name, self.channels))
+        fit(module, torchvision_resized(module, given), ignored)
         how = f"for images of {size} pixels, as torchvision does it"
-        return (*found.notes, *reshaped(found.tensors, own, how))
+        return (*notes, *reshaped(given, own, how))
 
     def _stored(self, entries: Mapping[str, Any]) -> StoredWeights | None:
         if self.weights == "none":
@@ -172,16 +190,13 @@ class Timm:
     """Which network of a file that holds several: a part of the names before its tensors', such as
     ``teacher``."""
     channels: int = 3
-    """Channels of an image: 3 for colour, 1 for grey. The first convolution is adapted."""
+    """Channels of an image: 3 for colour, 1 for grey, or more. The first convolution is adapted."""
     drop_path: float = 0.0
     """Probability that the last block is skipped in training; it falls towards the stem."""
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if self.channels not in (1, 3):
-            raise ValueError(
-                f"channels must be 3 (colour) or 1 (grey), got {self.channels}; write channels = 3"
-            )
+        check_channels(self.channels)
         if not 0 <= self.drop_path < 1:
             raise ValueError(
                 f"drop_path must be a probability from 0 to below 1, got {self.drop_path}"

@@ -44,10 +44,12 @@ def pixel_key(
     total = sha256()
     for digest in digests:
         total.update(digest or bytes(32))
-    full_resolution = {"channels": preprocessing.channels, "white": preprocessing.white}
+    after = ("size", "resize", "crop", "interpolation")
+    resized = resizing(preprocessing)
+    full_resolution = {name: value for name, value in resized.items() if name not in after}
     return {
         "images": total.hexdigest(),
-        "resizing": full_resolution if full else resizing(preprocessing),
+        "resizing": full_resolution if full else resized,
         "tlf": engine(),
         "decoders": decoders,
     }

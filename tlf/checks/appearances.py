@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tlf.components import Splits
-from tlf.data.decode import upright_size
+from tlf.data.decoding.values import decoded_size
 from tlf.data.inspection.on_all_cores import chunk_of, on_all_cores
 from tlf.events import Prepared
 from tlf.runtime.cores import usable_cores
@@ -70,7 +70,7 @@ def look_at(
 
 def _look(read: Callable[[int], bytes], pixels: "Pixels", index: int) -> "Look":
     data = read(index)
-    return sha256(data).digest(), upright_size(data), small_image(pixels(index))
+    return sha256(data).digest(), decoded_size(data, reduced=True), small_image(pixels(index))
 
 
 def small_image(pixels: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

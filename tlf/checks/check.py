@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tlf.checks.checked import Checked
 from tlf.checks.find import findings_of
 from tlf.checks.plan import plan_to_check
+from tlf.data.decoding.arrays import shown
 from tlf.data.embedded import EmbeddedSplits
 from tlf.data.loading import Pixels
 from tlf.data.workers import lost_processes_named
@@ -82,8 +83,8 @@ def embedded_splits(job: Job, found: Embeddings) -> EmbeddedSplits:
 
 
 def _array(pixels: Pixels, index: int) -> "NDArray[np.uint8]":
-    image: NDArray[np.uint8] = pixels(index).numpy()
-    return image
+    """An image (C, H, W) as a person sees it: grey or RGB, in 8 bits."""
+    return shown(pixels(index).numpy().transpose(1, 2, 0)).transpose(2, 0, 1)
 
 
 def described_backbone(plan: Plan) -> str:

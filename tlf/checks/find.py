@@ -28,7 +28,7 @@ from tlf.checks.neighbours import directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
 from tlf.checks.probe import FOLDS, out_of_fold
 from tlf.components import Splits
-from tlf.data.decode import decoders
+from tlf.data.decoding.libraries import decoders
 from tlf.data.embedded import EmbeddedSplits
 from tlf.data.splits import listed
 from tlf.errors import NotFiniteError

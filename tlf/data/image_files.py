@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from os import PathLike
 
-from tlf.data.decode import SUFFIXES
+from tlf.data.decoding.decode import SUFFIXES
 from tlf.errors import DataError
 from tlf.runtime.regular_file import read_regular
 

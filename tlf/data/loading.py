@@ -33,7 +33,7 @@ class Batch:
     indices: Tensor
     """(B,) positions in the split."""
     inputs: Tensor
-    """Uint8 images (B, C, S, S), or the stored output of the frozen stages."""
+    """Images (B, C, S, S) of uint8 or uint16, or the stored output of the frozen stages."""
     labels: Tensor
     """(B, …), as the task has them."""
     stored: bool = False
@@ -46,8 +46,8 @@ class Batch:
 
 
 Pixels = Callable[[int], Tensor]
-"""Index → a decoded uint8 image (C, H, W), resized or at full resolution. Picklable: processes may
-load images."""
+"""Index → a decoded image (C, H, W) of uint8 or uint16, resized or at full resolution. Picklable:
+processes may load images."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Decoded:
     """Whether images keep their full resolution instead of being resized."""
 
     def __call__(self, index: int) -> Tensor:
-        """A uint8 image (C, H, W)."""
+        """An image (C, H, W)."""
         data = self.split.read(index)
         if self.full:
-            return load_full(data, self.preprocessing.channels, self.preprocessing.white)
+            return load_full(data, self.preprocessing)
         return load(data, self.preprocessing)
 
 
@@ -95,7 +95,7 @@ class Images(Dataset[tuple[int, Tensor, Tensor]]):
     """What is done to every image first, the same each time."""
 
     def __getitem__(self, key: Key) -> tuple[int, Tensor, Tensor]:
-        """Index, uint8 image (C, S, S), label (…)."""
+        """Index, image (C, S, S), label (…)."""
         epoch, index = key
         image = self.pixels(index)
         for transform in self.prepare:

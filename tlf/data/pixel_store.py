@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.keys import pixel_key
-from tlf.data.decode import decoders
+from tlf.data.decoding.libraries import decoders
 from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from tlf.data.decoding.arrays import Values
 
 Shape = tuple[int, int, int]
 """(C, H, W) of a resized image; (H, W, C) of one at full resolution."""
@@ -46,17 +48,19 @@ class StoredPixels:
     """Index → the same image, decoded anew."""
     full: bool = False
     """Whether they have their full resolution."""
+    type: str = "uint8"
+    """Of their values: ``uint8`` or ``uint16``."""
 
     def __call__(self, index: int) -> "Tensor":
-        """A uint8 image (C, H, W)."""
+        """An image (C, H, W)."""
         import torch
 
         shape = self.shapes[index].tolist()
         try:
-            pixels = self.entry.read(int(self.starts[index]), prod(shape))
+            pixels = read_values(self.entry, int(self.starts[index]), shape, self.type)
         except OSError:  # it was cut while it was in use; ``tlf.training.features`` says so
             return self.decoded(index)
-        image = torch.from_numpy(pixels).view(shape)
+        image = torch.from_numpy(pixels)
         return image.permute(2, 0, 1) if self.full else image
 
 
@@ -70,13 +74,32 @@ class Index(NamedTuple):
     """Index of an image that cannot be decoded → why."""
 
 
-def index_of(entry: Entry, count: int) -> Index | None:
-    """Where an entry says that the pixels of ``count`` images are; None where it does not."""
+def read_values(entry: Entry, start: int, shape: Sequence[int], type_: str) -> "Values":
+    """An image out of an entry, in the shape in which it is stored.
+
+    Raises:
+        OSError: the entry was cut.
+    """
+    import numpy as np
+
+    found = entry.read(start, prod(shape) * np.dtype(type_).itemsize)
+    values: Values = found.view(type_).reshape(shape)
+    return values
+
+
+def index_of(entry: Entry, count: int, value: int = 1) -> Index | None:
+    """Where an entry says that the pixels of ``count`` images are; None where it does not.
+
+    Parameters:
+        entry: the entry.
+        count: the number of images.
+        value: the bytes of a value.
+    """
     import numpy as np
 
     try:
         shapes = _shapes(entry.index["shapes"]).reshape(count, 3)
-        sizes = shapes.prod(axis=1, dtype=np.int64)
+        sizes = shapes.prod(axis=1, dtype=np.int64) * value
         # An earlier version noted them as lists, with the starts.
         starts = np.array(entry.index.get("starts", np.cumsum(sizes) - sizes))
         reasons = entry.index["reasons"].items()

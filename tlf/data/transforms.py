@@ -4,19 +4,19 @@ The steps that are the same in every epoch: decode → resize → crop. Every ra
 augmentation and comes after them. Only a random crop may come first: it is then cut from the image
 as it was decoded.
 
-Pillow decodes (see ``tlf.data.decode``) and resizes: published weights were trained and measured
-with it, and no faster way is exact. On the 397 JPEGs of the ants-and-bees set torchvision's own
-decoder (deprecated) gives the same pixels, but passing them to Pillow's resize takes the time that
-it saves; and torchvision's faster resize of uint8 tensors is one grey level off in 0.2 % of the
-values. Random crops are resized by torchvision: they are new in every epoch.
+Pillow decodes (see ``tlf.data.decoding.decode``) and resizes: published weights were trained and
+measured with it, and no faster way is exact. On the 397 JPEGs of the ants-and-bees set
+torchvision's own decoder (deprecated) gives the same pixels, but passing them to Pillow's resize
+takes the time that it saves; and torchvision's faster resize of uint8 tensors is one grey level off
+in 0.2 % of the values. Random crops are resized by torchvision: they are new in every epoch.
 """
 
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tlf.data.decode import open_image, standard, upright_size
+from tlf.data.decoding.values import Decoded, decode, decoded_size, fitted
 from tlf.errors import DataError
-from tlf.preprocessing import WHITE, Preprocessing
+from tlf.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from tlf.data.decoding.arrays import Values
+
 _STRIP = 2**18
 """Bytes of a large image that are copied at a time. Pillow would hold all of them three times."""
 
 
 def load(data: bytes, preprocessing: Preprocessing) -> "Tensor":
-    """Decode and resize: an image file → a uint8 image (C, H, W).
+    """Decode and resize: an image file → an image (C, H, W), uint8 or uint16.
 
-    Bit-equal to torchvision's ``Resize`` of a Pillow image, antialiased; see ``open_image`` and
+    Bit-equal to torchvision's ``Resize`` of a Pillow image, antialiased; see ``decode`` and
     ``target_size``.
 
     Raises:
@@ -43,15 +45,14 @@ def load(data: bytes, preprocessing: Preprocessing) -> "Tensor":
     return torch.from_numpy(load_pixels(data, preprocessing))
 
 
-def load_pixels(data: bytes, preprocessing: Preprocessing) -> "NDArray[np.uint8]":
+def load_pixels(data: bytes, preprocessing: Preprocessing) -> "Values":
     """The same as ``load``, as a numpy array: torch is not imported.
 
     Raises:
         DataError: the bytes cannot be read as an image.
     """
-    return _pixels(
-        _resize(open_image(data, preprocessing.channels, preprocessing.white), preprocessing)
-    )
+    whole = decoded_size(data, reduced=True) if preprocessing.reduced else None
+    return _resized(decode(data, preprocessing), preprocessing, whole)
 
 
 def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, int]:
@@ -60,12 +61,12 @@ def loaded_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, i
     Raises:
         DataError: the header of an image cannot be read, or the image is too long and thin.
     """
-    width, height = _fitted(*upright_size(data), preprocessing)
+    width, height = _fitted(*decoded_size(data, reduced=preprocessing.reduced), preprocessing)
     return preprocessing.channels, height, width
 
 
-def load_full(data: bytes, channels: int, white: int = WHITE) -> "Tensor":
-    """Decode: an image file → a uint8 image (C, H, W) at full resolution.
+def load_full(data: bytes, preprocessing: Preprocessing) -> "Tensor":
+    """Decode: an image file → an image (C, H, W) at full resolution.
 
     In memory the channels of a pixel are neighbours: crops are resized twice as fast from there.
 
@@ -74,10 +75,10 @@ def load_full(data: bytes, channels: int, white: int = WHITE) -> "Tensor":
     """
     import torch
 
-    return torch.from_numpy(full_pixels(data, channels, white)).permute(2, 0, 1)
+    return torch.from_numpy(full_pixels(data, preprocessing)).permute(2, 0, 1)
 
 
-def full_pixels(data: bytes, channels: int, white: int = WHITE) -> "NDArray[np.uint8]":
+def full_pixels(data: bytes, preprocessing: Preprocessing) -> "Values":
     """The same as ``load_full``, as a numpy array (H, W, C): torch is not imported.
 
     Raises:
@@ -85,8 +86,10 @@ def full_pixels(data: bytes, channels: int, white: int = WHITE) -> "NDArray[np.u
     """
     import numpy as np
 
-    image = open_image(data, channels, white)
-    width, height = image.size
+    image = decode(data, preprocessing)
+    if isinstance(image, np.ndarray):
+        return image
+    (width, height), channels = image.size, preprocessing.channels
     pixels = np.empty((height, width, channels), np.uint8)
     rows = max(1, _STRIP // (width * channels))
     for top in range(0, height, rows):
@@ -95,29 +98,27 @@ def full_pixels(data: bytes, channels: int, white: int = WHITE) -> "NDArray[np.u
     return pixels
 
 
-def full_shape(data: bytes, channels: int) -> tuple[int, int, int]:
+def full_shape(data: bytes, preprocessing: Preprocessing) -> tuple[int, int, int]:
     """The shape (H, W, C) of what ``full_pixels`` gives, if it can read it. Decodes nothing.
 
     Raises:
         DataError: the header of an image cannot be read.
     """
-    width, height = upright_size(data)
-    return height, width, channels
+    width, height = decoded_size(data)
+    return height, width, preprocessing.channels
 
 
-def load_opened(image: "Image.Image", preprocessing: Preprocessing) -> "Tensor":
-    """The same as ``load``, for an image that Pillow has opened or made.
+def load_opened(
+    image: "Image.Image | NDArray[np.generic]", preprocessing: Preprocessing
+) -> "Tensor":
+    """The same as ``load``, for what Pillow has opened or made, or for an array (H, W, C).
 
     Raises:
         DataError: its pixels cannot be read or have no fixed white, or it is too long and thin.
     """
     import torch
 
-    return torch.from_numpy(
-        _pixels(
-            _resize(standard(image, preprocessing.channels, preprocessing.white), preprocessing)
-        )
-    )
+    return torch.from_numpy(_resized(fitted(image, preprocessing), preprocessing))
 
 
 def center_crop(image: "Tensor", size: int) -> "Tensor":
@@ -137,23 +138,40 @@ def center_crop(image: "Tensor", size: int) -> "Tensor":
 
 
 def normalize(images: "Tensor", preprocessing: Preprocessing) -> "Tensor":
-    """Uint8 images (B, C, H, W) → float32 ``(images / 255 - mean) / std``, on the same device.
+    """Images (B, C, H, W) → float32 ``(images / white - mean) / std``, on the same device. White is
+    255 of uint8, and 65,535 of uint16.
 
     Three float32 operations in this order, each rounded once: bit-equal to torchvision's
     ``ToTensor`` and ``Normalize``. The memory format (channels last or not) is kept.
 
     Raises:
-        ValueError: the images are not uint8, or have another number of channels than ``mean``.
+        ValueError: the images have another type, or another number of channels than ``mean``.
     """
     import torch
 
-    if images.dtype != torch.uint8 or images.shape[1] != preprocessing.channels:
+    if images.dtype != dtype_of(preprocessing) or images.shape[1] != preprocessing.channels:
         raise ValueError(
-            f"normalize: images must be uint8 of {preprocessing.channels} channels (B, C, H, W), "
-            f"got {images.dtype} {tuple(images.shape)}"
+            f"normalize: images must be uint{preprocessing.depth} of {preprocessing.channels} "
+            f"channels (B, C, H, W), got {images.dtype} {tuple(images.shape)}"
         )
-    white, mean, std = _constants(preprocessing.mean, preprocessing.std, images.device)
+    figures = (float(preprocessing.largest),), preprocessing.mean, preprocessing.std
+    white, mean, std = (_per_channel(values, images.device) for values in figures)
     return images.to(torch.float32).div_(white).sub_(mean).div_(std)
+
+
+def dtype_of(preprocessing: Preprocessing) -> "torch.dtype":
+    """The type of an image's values before they are normalized."""
+    import torch
+
+    return torch.uint8 if preprocessing.depth == 8 else torch.uint16
+
+
+def noise(preprocessing: Preprocessing, height: int, width: int) -> "Tensor":
+    """An image (C, H, W) of random values, from torch's default generator."""
+    import torch
+
+    shape = preprocessing.channels, height, width
+    return torch.randint(preprocessing.largest + 1, shape).to(dtype_of(preprocessing))
 
 
 def target_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
@@ -177,11 +195,31 @@ def target_size(width: int, height: int, preprocessing: Preprocessing) -> tuple[
 # Resizing and tensors
 
 
-def _resize(image: "Image.Image", preprocessing: Preprocessing) -> "Image.Image":
+def _resized(
+    image: "Decoded", preprocessing: Preprocessing, whole: tuple[int, int] | None = None
+) -> "Values":
+    """An image (C, H, W). Each channel of an array is resized by itself, as Pillow does it within
+    its modes, too: of 16 bits as float32, and then rounded. ``whole``: width and height of the
+    image, if it was decoded at a reduced scale.
+    """
+    import numpy as np
     from PIL import Image
 
-    size = _fitted(*image.size, preprocessing)
-    return image.resize(size, Image.Resampling[preprocessing.interpolation.upper()])
+    resampling = Image.Resampling[preprocessing.interpolation.upper()]
+    if isinstance(image, Image.Image):
+        return _pixels(image.resize(_fitted(*(whole or image.size), preprocessing), resampling))
+    height, width, channels = image.shape
+    across, down = whole or (width, height)
+    size = _fitted(across, down, preprocessing)
+    resized = np.empty((channels, *size[::-1]), image.dtype)
+    for number in range(channels):
+        plane = np.ascontiguousarray(image[..., number])
+        if preprocessing.depth == 8:
+            resized[number] = np.asarray(Image.fromarray(plane).resize(size, resampling))
+        else:
+            values = Image.fromarray(plane.astype(np.float32)).resize(size, resampling)
+            resized[number] = np.asarray(values).round().clip(0, preprocessing.largest)
+    return resized
 
 
 def _fitted(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int]:
@@ -196,7 +234,7 @@ def _fitted(width: int, height: int, preprocessing: Preprocessing) -> tuple[int,
     return across, down
 
 
-def _pixels(image: "Image.Image") -> "NDArray[np.uint8]":
+def _pixels(image: "Image.Image") -> "Values":
     import numpy as np
 
     pixels = np.atleast_3d(np.array(image)).transpose(2, 0, 1)
@@ -209,13 +247,8 @@ def _margin(side: int, size: int) -> int:
 
 
 @cache
-def _constants(
-    mean: tuple[float, ...], std: tuple[float, ...], device: "torch.device"
-) -> "tuple[Tensor, Tensor, Tensor]":
+def _per_channel(values: tuple[float, ...], device: "torch.device") -> "Tensor":
     import torch
 
-    def per_channel(values: tuple[float, ...]) -> "Tensor":
-        return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
-
     # 255 is a tensor on the device: CUDA multiplies by the rounded inverse of a plain number.
-    return per_channel((255.0,)), per_channel(mean), per_channel(std)
+    return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)

@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tlf.errors import TlfError, WeightsError, require
 from tlf.exports.attention import FourDimensions
-from tlf.exports.own_network import arranged, own_network
+from tlf.exports.own_network import arranged, colour_only, own_network
 from tlf.inference import onnx_file
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.head import load_head
@@ -96,7 +96,7 @@ def write_plain(source: Source, path: Path) -> None:
             "the head must have a bias for the library's own model, got one without; write --to "
             "model, torch-export or onnx"
         )
-    if reason := unlike(model.backbone):
+    if reason := unlike(model.backbone) or colour_only(source.metadata):
         raise WeightsError(
             f"the library's own network must load a file with a linear head, and {reason}; write "
             "--to model, torch-export or onnx"

@@ -9,10 +9,18 @@ from torch import Tensor, nn
 from tlf.errors import WeightsError
 from tlf.inference.metadata import Metadata
 from tlf.pretrained import published
+from tlf.pretrained.own_classifiers import COLOUR_ONLY
 from tlf.pretrained.sizes import timm_sized
 
 UNUSED = "aux_head."
 """The head of VOLO that adds to the logits what it finds in single positions: of zeros, nothing."""
+
+
+def colour_only(metadata: Metadata) -> str:
+    """Why the library has no option for the channels of a run's images; empty if it has."""
+    backbone = metadata.backbone
+    other = backbone["kind"] == "torchvision" and backbone.get("channels", 3) != 3
+    return COLOUR_ONLY if other else ""
 
 
 def own_network(metadata: Metadata) -> nn.Module:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from tlf.components import Split, Splits
-from tlf.data.decode import upright_size
+from tlf.data.decoding.values import decoded_size
 from tlf.errors import DataError
 
 SAMPLED = 300
@@ -78,7 +78,7 @@ def _sides(split: Split) -> tuple[list[int], list[str]]:
     step = max(1, -(-len(split) // SAMPLED))
     for index in range(0, len(split), step):
         try:
-            sides.append(min(upright_size(split.read(index))))
+            sides.append(min(decoded_size(split.read(index))))
         except (DataError, OSError):  # named in the recipe
             unreadable.append(split.names[index])
     return sides, unreadable

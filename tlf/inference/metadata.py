@@ -102,12 +102,16 @@ def as_json(metadata: Metadata) -> dict[str, Any]:
     from tlf.runtime.strict_json import dumps  # a head is loaded without it
 
     about = asdict(metadata)
-    if not metadata.preprocessing.prepare:
-        del about["preprocessing"]["prepare"]  # as in files of runs without transforms
+    # As in files of runs without them: an older tlf refuses a file with a key that it lacks.
+    usual = {"prepare": (), "depth": 8, "decoder": "pillow", "reduced": False}
+    for key, value in usual.items():
+        if getattr(metadata.preprocessing, key) == value:
+            del about["preprocessing"][key]
     for key in ("calibrated", "unlike"):
         if about[key] is None:
             del about[key]
-    about["preprocessing"]["mode"] = "RGB" if metadata.preprocessing.channels == 3 else "L"
+    channels = metadata.preprocessing.channels
+    about["preprocessing"]["mode"] = {1: "L", 3: "RGB"}.get(channels, f"{channels} channels")
     read: dict[str, Any] = json.loads(dumps(about))
     return read
 

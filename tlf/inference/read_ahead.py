@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
-from tlf.data.decode import from_array
+from tlf.data.decoding.decode import from_array
+from tlf.data.decoding.values import is_plain
 from tlf.data.image_files import read_image
 from tlf.data.transforms import center_crop, load, load_opened
 from tlf.errors import DataError
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-ImageLike: TypeAlias = "str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
-"""An image file's path, its bytes, a Pillow image, or a NumPy array of uint8: RGB (H, W, 3),
-RGBA (H, W, 4) or grey (H, W)."""
+ImageLike: TypeAlias = (
+    "str | PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | NDArray[np.uint16]"
+)
+"""An image file's path, its bytes, a Pillow image, or a NumPy array: of uint8, RGB (H, W, 3),
+RGBA (H, W, 4) or grey (H, W); of uint8 or uint16, with the backbone's channels (H, W, C)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def read_ahead(
     by: int,
     crop: Callable[[Tensor, int], Tensor] = center_crop,
 ) -> Iterator[tuple[str | None, Tensor]]:
-    """The path of each image, if it has one, and its uint8 pixels (C, S, S), in order.
+    """The path of each image, if it has one, and its pixels (C, S, S), in order.
 
     Parameters:
         images: any number of images; they are taken as they are needed.
@@ -85,7 +88,7 @@ def _read(
     number: int,
     crop: Callable[[Tensor, int], Tensor],
 ) -> tuple[str | None, Tensor]:
-    """The path of an image, and its uint8 pixels (C, S, S)."""
+    """The path of an image, and its pixels (C, S, S)."""
     path = _path(image)
     name = printable(path or f"image {number}")
     try:
@@ -117,7 +120,7 @@ def _copied(crop: Tensor) -> Tensor:
 
 
 def _load(image: "ImageLike | StoredImage", preprocessing: Preprocessing) -> Tensor:
-    """An image in any form → uint8 pixels (C, H, W), resized."""
+    """An image in any form → pixels (C, H, W), resized."""
     import numpy as np
     from PIL import Image
 
@@ -127,9 +130,9 @@ def _load(image: "ImageLike | StoredImage", preprocessing: Preprocessing) -> Ten
         image = read_image(image)
     if isinstance(image, bytes):
         return load(image, preprocessing)
-    if isinstance(image, np.ndarray):
-        image = from_array(image)
-    if not isinstance(image, Image.Image):
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and is_plain(preprocessing):
+        image = from_array(image)  # of four channels, the last is transparency
+    if not isinstance(image, Image.Image | np.ndarray):
         raise DataError(
             f"{type(image).__name__} is no image; "
             "give a path, the bytes of a file, a Pillow image, a NumPy array, or a list of these"

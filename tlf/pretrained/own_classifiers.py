@@ -47,19 +47,25 @@ UNLIKE = {
 }
 """Class of the network → why no file with a linear head loads into it."""
 
+COLOUR_ONLY = "torchvision's networks take images of 3 channels"
+"""Why a network of torchvision that was built for others is no longer torchvision's own."""
 
-def own_loader_note(library: str, model: str, module: "nn.Module") -> str:
+
+def own_loader_note(
+    library: str, model: str, module: "nn.Module", *, other_channels: bool = False
+) -> str:
     """Why the library's own network does not load a run's ``model.safetensors``; empty if it does.
 
     Parameters:
         library: ``timm`` or ``torchvision``.
         model: its name for the network.
         module: the network without its classifier.
+        other_channels: whether it takes images that the library has no option for.
     """
     refused = f"{library}'s own {model} does not load the run's model.safetensors"
-    if reason := rearranged(module):
+    if not other_channels and (reason := rearranged(module)):
         return f"{refused}: {reason}; tlf export RUN --to {library} writes a file that it loads"
-    if reason := unlike(module):
+    if reason := COLOUR_ONLY if other_channels else unlike(module):
         return f"{refused}: {reason}; tlf export RUN --to torch-export or onnx works"
     return ""
 

@@ -209,15 +209,23 @@ def stored_preprocessing(metadata: Mapping[str, str]) -> Preprocessing | None:
 
 
 def with_channels(preprocessing: Preprocessing, channels: int) -> Preprocessing:
-    """The same for another number of channels: each gets the mean of the old channels.
+    """The same for another number of channels: grey gets the mean of the old ones; of more, each
+    gets the figures of an old one in turn, as the weights do.
 
+    >>> with_channels(Preprocessing(mean=(0.1, 0.2, 0.3)), 5).mean
+    (0.1, 0.2, 0.3, 0.1, 0.2)
     >>> with_channels(Preprocessing(mean=(0.25, 0.5, 0.75), std=(0.5, 0.5, 0.5)), 1).mean
     (0.5,)
     """
     if preprocessing.channels == channels:
         return preprocessing
-    mean, std = (sum(values) / len(values) for values in (preprocessing.mean, preprocessing.std))
-    return dataclasses.replace(preprocessing, mean=(mean,) * channels, std=(std,) * channels)
+    if channels > 1:
+        turns = [number % preprocessing.channels for number in range(channels)]
+        both = preprocessing.mean, preprocessing.std
+        mean, std = (tuple(values[number] for number in turns) for values in both)
+        return dataclasses.replace(preprocessing, mean=mean, std=std)
+    grey, spread = (sum(v) / len(v) for v in (preprocessing.mean, preprocessing.std))
+    return dataclasses.replace(preprocessing, mean=(grey,), std=(spread,))
 
 
 def unknown(weights: str, model: str, known: list[str]) -> str:

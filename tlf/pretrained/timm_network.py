@@ -1,6 +1,7 @@
 """Build a network of timm with weights: those of a file as they are, others as timm converts them.
 
-timm resizes position tables to the size of the images, and adds up the weights of colours.
+timm resizes position tables to the size of the images, and adapts the weights of colours to other
+channels.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from tlf.errors import WeightsError
 from tlf.pretrained.names import listed, match
 from tlf.pretrained.published import timm_classifiers
 from tlf.pretrained.sizes import one_size, reshaped, timm_sized
+from tlf.pretrained.stem import COLOURS, adapted, stem_note
 from tlf.pretrained.weights import StoredWeights, fit, needed, not_finite, other_number, vacated
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class TimmNetwork:
         ignored = [vacated(module, name) for name in names]
         found = match(stored.groups, needed(module, ignored), key)
         try:
-            given, notes = self._grey(module, found.tensors)
+            given, notes = self._adapted(module, found.tensors)
             fit(module, given, ignored)
         except WeightsError as misfit:
             rows = [found.tensors.get(f"{name}.weight") for name in names[:1]]
@@ -87,28 +89,38 @@ class TimmNetwork:
         misfits = [m for n in own if n in tensors and (m := other_number(n, own[n], tensors[n]))]
         for problem in [*listed("of another type", misfits), *not_finite(own)]:
             raise WeightsError(f"the weights do not fit {self.architecture}: {problem}")
-        grey = [name for name in self._stem(own, tensors) if len(own[name][0]) == 1]
-        rest = {name: tensor for name, tensor in tensors.items() if name not in grey}
+        stem = self._stem(own, tensors)
+        rest = {name: tensor for name, tensor in tensors.items() if name not in stem}
         how = f"for images of {self.size} pixels, as timm does it"
-        return module, (*reshaped(rest, own, how), *map(_grey_note, grey))
+        return module, (*reshaped(rest, own, how), *map(self._note, stem))
 
-    def _grey(
+    def _adapted(
         self, module: "nn.Module", tensors: "Mapping[str, Tensor]"
     ) -> tuple[dict[str, "Tensor"], tuple[str, ...]]:
-        """The tensors with the first convolution adapted to grey images, and a note about it."""
-        from timm.models import adapt_input_conv
-
-        own = module.state_dict()
-        grey = [name for name in self._stem(own, tensors) if len(own[name][0]) == 1]
-        adapted = {name: adapt_input_conv(1, tensors[name]) for name in grey}
-        return {**tensors, **adapted}, tuple(map(_grey_note, grey))
+        """The tensors with the first convolution adapted to the images, and a note about it."""
+        stem = self._stem(module.state_dict(), tensors)
+        changed = {name: adapted(tensors[name], self._channels) for name in stem}
+        return {**tensors, **changed}, tuple(map(self._note, stem))
 
     def _stem(self, own: "Mapping[str, Tensor]", given: "Mapping[str, Tensor]") -> list[str]:
-        """Kernels that images come to, where those of a file are for colour and differ."""
+        """Kernels that images come to, where those of a file are for colour and these are not."""
         first = self.config.first_conv or ()
         names = [f"{name}.weight" for name in ([first] if isinstance(first, str) else first)]
         there = [name for name in names if name in given and name in own]
-        return [n for n in there if given[n].shape[1:2] == (3,) != own[n].shape[1:2]]
+        channels = (COLOURS,), (self._channels,)
+        return [
+            name
+            for name in there
+            if channels[0] != channels[1]
+            and (given[name].shape[1:2], own[name].shape[1:2]) == channels
+        ]
+
+    @property
+    def _channels(self) -> int:
+        return int(self.options.get("in_chans", COLOURS))
+
+    def _note(self, name: str) -> str:
+        return stem_note(name, self._channels)
 
     @property
     def _size_hint(self) -> str:
@@ -136,7 +148,3 @@ class TimmNetwork:
         except AssertionError as error:
             raise ValueError(one_size(self.size, error)) from error
         return module
-
-
-def _grey_note(name: str) -> str:
-    return f"{name} is adapted to grey images, as timm does it: the weights of colours are added up"

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from tlf.catalogue import Catalogue
 from tlf.components import Augmentation, BatchAugmentation
+from tlf.errors import RecipeError
 from tlf.recipe.schema import Phase, Recipe
 
 
@@ -38,6 +40,51 @@ def crop_line(recipe: Recipe) -> str | None:
     if len(set(sources.values())) > 1:
         return "; ".join(f"those of phase {name} {source}" for name, source in sources.items())
     return next(iter(sources.values()), None)
+
+
+def check_depth(recipe: Recipe, catalogue: Catalogue, source: str) -> None:
+    """Check that whatever changes images takes those of the recipe's depth.
+
+    Raises:
+        RecipeError: names every augmentation and transform that takes 8 bits alone.
+    """
+    depth, transforms = recipe.transforms.depth, recipe.transforms
+    parts: dict[str, Iterable[object]] = {
+        "transforms.augment": transforms.augment,
+        "transforms.prepare": transforms.prepare,
+        **{f"phases.{phase.name}.augment": phase.augment or () for phase in recipe.phases},
+    }
+    problems = [
+        f"{place}: {catalogue.offer(part).kind!r} takes images of 8 bits alone; write crop-flip or "
+        "none instead, or transforms.depth = 8"
+        for place, components in parts.items()
+        for part in components
+        # Whole batches are mixed after they are normalized.
+        if not isinstance(part, BatchAugmentation) and depth not in getattr(part, "depths", (8,))
+    ]
+    if problems:
+        raise RecipeError(problems, source)
+
+
+def check_decoding(recipe: Recipe, source: str) -> None:
+    """Check that images can be decoded as a recipe says.
+
+    Raises:
+        RecipeError: names what does not go together.
+    """
+    transforms, problems = recipe.transforms, []
+    if transforms.reduced and transforms.decoder != "pillow":
+        problems.append(
+            f"transforms.reduced: Pillow alone decodes at a reduced scale, got decoder = "
+            f"{transforms.decoder!r}; leave one of them out"
+        )
+    if transforms.reduced and "full" in used_pixels(recipe):
+        problems.append(
+            "transforms.reduced: random crops must not be cut from the files; write "
+            'transforms.crop_from = "resized"'
+        )
+    if problems:
+        raise RecipeError(problems, source)
 
 
 def _crops(recipe: Recipe, phase: Phase) -> list[bool]:

@@ -189,20 +189,23 @@ def own_loader(plan: Plan, built: BuiltBackbone) -> str:
 def resolve_preprocessing(
     recipe: Recipe, built: BuiltBackbone, source: str = "recipe"
 ) -> Preprocessing:
-    """The preprocessing of the backbone's weights, changed by the recipe's sizes and its white.
+    """The preprocessing of the backbone's weights, changed by what the recipe says of images.
 
     Raises:
-        RecipeError: images would be resized to less than the size of the crop, or would need
-            channels that they do not have.
+        RecipeError: images would be resized to less than the size of the crop, or the recipe has
+            not as many figures as there are channels.
     """
-    transforms, channels = recipe.transforms, built.preprocessing.channels
-    if channels not in (1, 3):
-        problem = (
-            f"backbone: must take images of 3 channels (colour) or 1 (grey), got {channels}, the "
-            "length of its mean; write another backbone, or other weights"
-        )
-        raise RecipeError([problem], source)
+    transforms = recipe.transforms
     preprocessing = built.preprocessing.sized(transforms.size, transforms.resize)
+    mean, std = _figures(recipe, preprocessing, source)
+    preprocessing = replace(
+        preprocessing,
+        mean=mean,
+        std=std,
+        depth=transforms.depth,
+        decoder=transforms.decoder,
+        reduced=transforms.reduced,
+    )
     if isinstance(recipe.data.white, int):
         preprocessing = replace(preprocessing, white=recipe.data.white)
     if preprocessing.resize < preprocessing.size:
@@ -213,6 +216,22 @@ def resolve_preprocessing(
         )
         raise RecipeError([problem], source)
     return preprocessing
+
+
+def _figures(
+    recipe: Recipe, preprocessing: Preprocessing, source: str
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and the std that a recipe says, or those of the weights."""
+    mean, std = recipe.transforms.mean, recipe.transforms.std
+    problems = [
+        f"transforms.{name}: must hold a number for each of the backbone's "
+        f"{preprocessing.channels} channels, got {len(figures)}"
+        for name, figures in (("mean", mean), ("std", std))
+        if figures is not None and len(figures) != preprocessing.channels
+    ]
+    if problems:
+        raise RecipeError(problems, source)
+    return mean or preprocessing.mean, std or preprocessing.std
 
 
 def check_input(

@@ -22,6 +22,7 @@ from tlf.errors import DataError, RecipeError
 from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, extend, load_plugins
 from tlf.plugins.returned import checked_splits
+from tlf.recipe.augment import check_decoding, check_depth
 from tlf.recipe.files import (
     check_stored,
     model_part,
@@ -154,6 +155,8 @@ def planned(content: Mapping[str, Any], source: str) -> Plan:
     plugins = load_plugins(named_plugins(content))
     recipe = resolve(content, plugins.catalogue, source)
     check_stored(recipe, plugins.catalogue)
+    check_depth(recipe, plugins.catalogue, source)
+    check_decoding(recipe, source)
     extend(plugins, recipe.extensions)
     return Plan(recipe, plugins, source)
 

@@ -46,9 +46,11 @@ def check_transforms(plan: Plan, preprocessing: Preprocessing) -> None:
     """
     import torch
 
+    from tlf.data.transforms import noise
+
     height, width = preprocessing.resize, preprocessing.resize + 7
     with seeded(0, "images"):
-        image = torch.randint(256, (preprocessing.channels, height, width), dtype=torch.uint8)
+        image = noise(preprocessing, height, width)
     for transform in transforms_of(plan):
         given = image.clone()
         first, second = transform(image), transform(given)
@@ -62,7 +64,7 @@ def check_transforms(plan: Plan, preprocessing: Preprocessing) -> None:
 
 
 def prepared(image: "Tensor", preprocessing: Preprocessing) -> "Tensor":
-    """A resized uint8 image (C, H, W) → the same after the transforms of its preprocessing.
+    """A resized image (C, H, W) → the same after the transforms of its preprocessing.
 
     Raises:
         PluginError: a plugin of them is not installed, or it broke.

@@ -25,7 +25,14 @@ from tlf.components import (
 )
 from tlf.data.inspection.readable import BadImages, MissingInEval, UnknownInEval, Verify
 from tlf.data.splitting.groups import check_keys
-from tlf.preprocessing import WHITE
+from tlf.preprocessing import (
+    LARGEST_FIGURE,
+    MOST_CHANNELS,
+    SMALLEST_STD,
+    WHITE,
+    Decoder,
+    Depth,
+)
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened
 
@@ -45,6 +52,8 @@ MOST_PIECES = 1000
 """Into which a batch is divided."""
 Side = Annotated[int, Field(ge=1, le=4096)]
 """Of an image in pixels."""
+Figure = Annotated[float, Field(ge=-LARGEST_FIGURE, le=LARGEST_FIGURE)]
+Spread = Annotated[float, Field(ge=SMALLEST_STD, le=LARGEST_FIGURE)]
 Text = Annotated[str, Field(min_length=1)]
 PathText = Annotated[Text, IsPath()]
 Augmentations = tuple[Augmentation | BatchAugmentation, ...]
@@ -103,6 +112,19 @@ class Transforms:
     """Side of the square input in pixels; None is the size of the backbone's weights."""
     resize: Side | None = None
     """Shorter side before the crop in pixels; None is that of the backbone's weights."""
+    mean: Annotated[tuple[Figure, ...], Field(min_length=1, max_length=MOST_CHANNELS)] | None = None
+    """What is subtracted from each channel, after values are scaled to 0 … 1; None is that of the
+    backbone's weights."""
+    std: Annotated[tuple[Spread, ...], Field(min_length=1, max_length=MOST_CHANNELS)] | None = None
+    """What each channel is divided by then; None is that of the backbone's weights."""
+    depth: Depth = 8
+    """Bits of a value that images keep: 16 keeps what 16-bit images hold, from the file to the
+    backbone."""
+    decoder: Decoder = "pillow"
+    """The library that decodes JPEG files. Pillow decodes all others."""
+    reduced: bool = False
+    """Whether JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, where that is still twice
+    what they are resized to: for very large images. Pixels differ."""
     crop_from: Literal["file", "resized"] = "file"
     """What random crops are cut from: the image in its file, or the resized image, which is faster
     and another experiment."""

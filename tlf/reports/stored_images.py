@@ -20,7 +20,7 @@ from tlf.cache.keys import installed
 from tlf.cache.store import Cache
 from tlf.checks.findings import Findings, read_findings
 from tlf.components import Split, Splits
-from tlf.data.decode import decoders
+from tlf.data.decoding.libraries import decoders
 from tlf.data.inspection.readable import Inspection, manifest
 from tlf.errors import DataError
 from tlf.recipe.plan import Plan, cache_of

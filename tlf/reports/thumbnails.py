@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from tlf.data.decode import open_image
+from tlf.data.decoding.values import picture
 from tlf.errors import TlfError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def thumbnails(reads: Sequence[Callable[[], bytes]], largest: int = LARGEST) -> 
 
 def _small(read: Callable[[], bytes]) -> "Image | None":
     try:
-        image = open_image(read())
+        image = picture(read())
     except (TlfError, OSError):  # what a page is about are figures: it says that one is not shown
         return None
     image.thumbnail((SIDES[0], SIDES[0]))

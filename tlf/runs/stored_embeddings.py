@@ -9,16 +9,16 @@ from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.cache.entry import Entry, EntryKey
 from tlf.cache.store import Cache
 from tlf.components import Splits
-from tlf.data.decode import decoders
+from tlf.data.decoding.arrays import shown
+from tlf.data.decoding.libraries import decoders
 from tlf.data.embedded import EmbeddedSplits
-from tlf.data.pixel_store import Index, StoredPixels, index_of
+from tlf.data.pixel_store import Index, StoredPixels, index_of, read_values
 from tlf.events import Stored
 from tlf.recipe.plan import Plan, cache_of
 from tlf.runs.identity import plan_identity
@@ -81,8 +81,8 @@ def stored_embeddings(
         return None
     with suppress(OSError):  # what cannot be read is computed again
         note = _read(cache, _key(folder, plan, splits, manifests))
-        train = note and _found(cache, note["train"], len(splits.train))
-        evaluated = note and _found(cache, note["eval"], len(splits.eval))
+        train = note and _found(cache, note, "train", len(splits.train))
+        evaluated = note and _found(cache, note, "eval", len(splits.eval))
         if note and train and evaluated:
             found = EmbeddedSplits(
                 splits=splits,
@@ -160,6 +160,8 @@ class _StoredSplit:
     index: Index
     numbers: str
     features: int
+    type: str
+    """Of the values of pixels."""
 
     def embeddings(self) -> "NDArray[np.float32]":
         """(N, F)."""
@@ -173,9 +175,10 @@ class _StoredSplit:
         return rows.reshape(-1, self.features)
 
     def image(self, index: int) -> "NDArray[np.uint8]":
-        """An image (C, H, W)."""
-        shape = self.index.shapes[index].tolist()
-        return self.pixels.read(int(self.index.starts[index]), prod(shape)).reshape(shape)
+        """An image (C, H, W) as a person sees it: grey or RGB, in 8 bits."""
+        shape, start = self.index.shapes[index].tolist(), int(self.index.starts[index])
+        values = read_values(self.pixels, start, shape, self.type)
+        return shown(values.transpose(1, 2, 0)).transpose(2, 0, 1)
 
 
 def _read(cache: Cache, key: EntryKey) -> dict[str, Any] | None:
@@ -186,14 +189,15 @@ def _read(cache: Cache, key: EntryKey) -> dict[str, Any] | None:
     return note
 
 
-def _found(cache: Cache, noted: Mapping[str, Any], count: int) -> _StoredSplit | None:
+def _found(cache: Cache, note: Mapping[str, Any], split: str, count: int) -> _StoredSplit | None:
     """What a note says about a split of so many images, if the cache still has it."""
+    noted, depth = note[split], note["preprocessing"].get("depth", 8)
     numbers, features = noted["numbers"], noted["features"]
     size = count * features * _WIDTHS[numbers]
     rows = cache.find(EntryKey(**noted["rows"]), lambda entry: entry.bytes == size)
-    wanted = EntryKey(**noted["pixels"])
-    pixels = cache.find(wanted, lambda entry: index_of(entry, count) is not None)
-    index = pixels and index_of(pixels, count)
+    wanted, value = EntryKey(**noted["pixels"]), depth // 8
+    pixels = cache.find(wanted, lambda entry: index_of(entry, count, value) is not None)
+    index = pixels and index_of(pixels, count, value)
     if not (rows and pixels and index):
         return None
-    return _StoredSplit(rows, pixels, index, numbers, features)
+    return _StoredSplit(rows, pixels, index, numbers, features, f"uint{depth}")

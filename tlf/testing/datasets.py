@@ -4,7 +4,7 @@ import pickle
 from hashlib import sha256
 
 from tlf.components import Dataset, Split, Splits
-from tlf.data.decode import open_image
+from tlf.data.decoding.values import picture
 from tlf.data.splits import parts_of
 from tlf.errors import DataError
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
@@ -164,7 +164,7 @@ def _check_images(dataset: Dataset, name: str, split: Split, images: int) -> Non
             "read gives the bytes of an image file; tlf decodes them",
         )
         with raising_only(dataset, f"decoding {split.names[index]}"):
-            open_image(data)
+            picture(data)
         same = split.read(index) == data
         rule = "an image's bytes are always the same; augmentations are random"
         require(same, dataset, f"reads different bytes as {split.names[index]} again", rule)

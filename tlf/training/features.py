@@ -26,7 +26,7 @@ from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
 from tlf.cache.rows import Rows
 from tlf.components import Augmentation
-from tlf.data.decode import decoders
+from tlf.data.decoding.libraries import decoders
 from tlf.data.loader import Loader
 from tlf.data.loading import EVAL_BATCH, Batch, Images, Key
 from tlf.data.pixel_store import FULL, StoredPixels

@@ -160,7 +160,7 @@ def test_images_that_met_too_little_memory_are_not_stored_as_unreadable(inspect,
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("tlf.data.decode._opened", full)
+        patched.setattr("tlf.data.decoding.decode.opened", full)
         with pytest.raises(MemoryError):
             inspect()
     usable, events = inspect()
@@ -342,7 +342,7 @@ def titles(events):
 def assert_full_pixels_are_what_load_full_gives(usable):
     assert isinstance(usable.pixels["full"], StoredPixels)
     for index in range(len(usable.splits.train)):
-        expected = load_full(usable.splits.train.read(index), 3)
+        expected = load_full(usable.splits.train.read(index), Preprocessing())
         image = usable.pixels["full"](index)
         assert torch.equal(image, expected)
         assert image.stride() == expected.stride()
@@ -371,7 +371,7 @@ def test_grey_images_at_full_resolution_have_one_channel(inspect):
     grey = Preprocessing(size=32, resize=36, mean=(0.5,), std=(0.5,))
     usable, _ = inspect(preprocessing=grey, used=FULL)
     for index in range(20):
-        expected = load_full(usable.splits.train.read(index), 1)
+        expected = load_full(usable.splits.train.read(index), grey)
         assert torch.equal(usable.pixels["full"](index), expected)
 
 
@@ -399,7 +399,9 @@ def test_where_reading_is_slow_full_resolution_is_decoded_anew(inspect, root, mo
     assert "full resolution: not stored, to read one takes 9 ms, to decode it 2 ms;" in notice
     assert len(usable.splits.train) == 19
     assert_pixels_are_what_load_gives(usable)
-    assert torch.equal(usable.pixels["full"](2), load_full(usable.splits.train.read(2), 3))
+    assert torch.equal(
+        usable.pixels["full"](2), load_full(usable.splits.train.read(2), Preprocessing())
+    )
 
 
 def test_unreadable_images_are_left_out_at_full_resolution(inspect, root):

@@ -12,7 +12,7 @@ from generators import exhausted
 from places import HYMENOPTERA
 from tlf.builtin.folder import Folder
 from tlf.components import Split, Splits
-from tlf.data.decode import open_image
+from tlf.data.decoding.decode import open_image
 from tlf.data.inspection.inspect import inspect_split
 from tlf.data.inspection.readable import check_splits
 from tlf.data.splits import ReadFile, file_splits

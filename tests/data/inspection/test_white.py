@@ -9,7 +9,7 @@ from PIL import Image
 from generators import exhausted
 from image_files import encoded, noise
 from tlf.components import Split, Splits
-from tlf.data.decode import Beyond, beyond, largest_value
+from tlf.data.decoding.beyond import Beyond, beyond, largest_value
 from tlf.data.inspection.white import find_white
 from tlf.runtime.devices import start_accelerator
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tlf.data.decoding.arrays import Values
+
 _SHAPE = Struct("<3i")
 
 
@@ -65,10 +67,13 @@ def find_or_store(
         return pixels_title(len(digests) - len(note["reasons"]), decoding.name)
 
     outcome: Stored | Notice
-    entry = find(accelerator, cache, wanted, lambda it: index_of(it, len(digests)) is not None)
+    value = decoding.preprocessing.depth // 8
+    entry = find(
+        accelerator, cache, wanted, lambda it: index_of(it, len(digests), value) is not None
+    )
     if entry is None:
         shapes = yield from _known_shapes(decoding, digests, wanted, cache)
-        size = int(shapes.prod(axis=1, dtype="int64").sum())
+        size = int(shapes.prod(axis=1, dtype="int64").sum()) * value
 
         def fill(partial: Partial) -> Filling:
             return _fill(decoding, inspection, shapes, partial)
@@ -76,13 +81,14 @@ def find_or_store(
         entry, outcome = yield from compute(accelerator, cache, wanted, size, fill, titled)
     else:
         outcome = Stored(titled(entry.index), entry.bytes, reused=True)
-    index = None if entry is None else index_of(entry, len(digests))
+    index = None if entry is None else index_of(entry, len(digests), value)
     if entry is None or index is None:
         _keep_shapes(accelerator, cache, wanted, shapes)
         return None, outcome
     full = decoding.name == FULL
     anew = Decoded(decoding.split, decoding.preprocessing, full=full)
-    return StoredPixels(entry, index.shapes, index.starts, anew, full), outcome
+    type_ = f"uint{decoding.preprocessing.depth}"
+    return StoredPixels(entry, index.shapes, index.starts, anew, full, type_), outcome
 
 
 def _known_shapes(
@@ -128,7 +134,7 @@ def _shapes(
         try:
             data = decoding.split.read(index)
             if decoding.name == FULL:
-                return _SHAPE.pack(*full_shape(data, preprocessing.channels)), None
+                return _SHAPE.pack(*full_shape(data, preprocessing)), None
             return _SHAPE.pack(*loaded_shape(data, preprocessing)), None
         except (DataError, OSError):
             return b"", None  # decoding reports why
@@ -143,12 +149,12 @@ def _fill(
     decoding: Decoding, inspection: Inspection, shapes: "NDArray[np.int32]", partial: Partial
 ) -> Filling:
     """Decode every image, and write its pixels."""
-    sizes = shapes.prod(axis=1, dtype="int64")
+    sizes = shapes.prod(axis=1, dtype="int64") * (decoding.preprocessing.depth // 8)
     starts = sizes.cumsum() - sizes
     if decoding.name == FULL:
 
-        def decode(index: int) -> "NDArray[np.uint8]":
-            return _full(decoding, decoding.split.read(index))
+        def decode(index: int) -> "Values":
+            return full_pixels(decoding.split.read(index), decoding.preprocessing)
 
         size = int(sizes.sum())
         check_worth_storing(decoding.accelerator, partial, starts, size, decode)
@@ -173,7 +179,7 @@ def _fill(
     return noted_index(shapes, reasons)
 
 
-def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8] | str":
+def _pixels(decoding: Decoding, index: int, digest: bytes) -> "Values | str":
     """The pixels of an image whose file has this hash, or why it cannot be decoded.
 
     Raises:
@@ -185,11 +191,7 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "NDArray[np.uint8]
         raise DataError(f"{name}: the file changed while it was read; {decoding.advice}")
     try:
         if decoding.name == FULL:
-            return _full(decoding, data)
+            return full_pixels(data, decoding.preprocessing)
         return load_pixels(data, decoding.preprocessing)
     except DataError as error:
         return str(error)
-
-
-def _full(decoding: Decoding, data: bytes) -> "NDArray[np.uint8]":
-    return full_pixels(data, decoding.preprocessing.channels, decoding.preprocessing.white)

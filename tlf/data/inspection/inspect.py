@@ -8,13 +8,14 @@ Python's lock.
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 from accelerate import Accelerator
 
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
-from tlf.data.decode import open_image
+from tlf.data.decoding.values import decode
 from tlf.data.inspection.answers import DIGEST, Answers, Digests, in_order
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
@@ -121,9 +122,10 @@ def _inspect_both(
     inspections: dict[str, Inspection] = {}
     stored: dict[str, StoredPixels] = {}
     outcomes: list[Stored] = []
+    check = partial(decode, how=preprocessing)
     for split_name, split in (("train", splits.train), ("eval", splits.eval)):
         if cache is None:
-            inspected = inspect_split(split, split_name, accelerator, _check)
+            inspected = inspect_split(split, split_name, accelerator, check)
             inspections[split_name] = yield from inspected
             continue
         names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
@@ -180,10 +182,6 @@ def _inspection(machine: Machine[Answers[str]], count: int, width: int) -> Inspe
     return Inspection(Digests(rows[:, start : start + DIGEST].tobytes()), reasons)
 
 
-def _check(data: bytes) -> None:
-    open_image(data)
-
-
 def _check_nothing(data: bytes) -> None:
     """Only the hash is needed: the cache knows which images decode, or they are decoded next."""
 
@@ -210,7 +208,8 @@ def _find_or_store_all(
             stored[decoding.name] = entry
             reasons |= {int(i): why for i, why in entry.entry.index["reasons"].items()}
     if not stored:
-        opened = inspect_split(split, split_name, accelerator, _check, known.get("opened"))
+        check = partial(decode, how=decodings[0].preprocessing)
+        opened = inspect_split(split, split_name, accelerator, check, known.get("opened"))
         return (yield from opened), {}, []
     return hashed.without(reasons), stored, outcomes
 

@@ -24,7 +24,7 @@ from tlf.cache.keys import engine
 from tlf.cache.partial import remove
 from tlf.cache.store import Cache
 from tlf.components import Splits, Stamp
-from tlf.data.decode import decoders
+from tlf.data.decoding.libraries import decoders
 from tlf.data.inspection.answers import Answers, in_order
 from tlf.data.inspection.readable import ReadSubset, ask
 from tlf.data.splits import ReadFile

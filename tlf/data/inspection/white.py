@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from accelerate import Accelerator
 
 from tlf.components import Split, Splits
-from tlf.data.decode import Beyond, beyond, largest_value
+from tlf.data.decoding.beyond import Beyond, beyond, largest_value
 from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.known_files import STAMP, KnownFiles
@@ -20,7 +20,7 @@ from tlf.data.listing.compact import Numbers
 from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.events import Notice, Prepared
-from tlf.preprocessing import WHITE
+from tlf.preprocessing import WHITE, Depth
 from tlf.runtime.strict_json import dumps
 
 _EIGHT_BITS = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -40,14 +40,16 @@ def find_white(
     white: int | Literal["auto"] | None,
     accelerator: Accelerator,
     known: KnownFiles | None = None,
+    depth: Depth = 8,
 ) -> Generator[Prepared | Notice, None, tuple[int, list[str]]]:
-    """The value of 16-bit grey images that is white, and notes about what 8 bits cannot show.
+    """The value of 16-bit images that is white, and notes about what 8 bits cannot show.
 
     Parameters:
         splits: the images. Those that cannot be read are reported elsewhere.
         white: what the recipe says. ``auto``: the largest value of the train split. None: 65,535.
         accelerator: the processes that share the work.
         known: what earlier runs have seen in these files, which are not read again.
+        depth: the bits of a value that images keep.
     """
     train = yield from _seen(splits.train, "train", accelerator, known)
     evaluated = yield from _seen(splits.eval, "eval", accelerator, known)
@@ -58,7 +60,7 @@ def find_white(
     if white == "auto":
         used = max(grey, default=WHITE) or WHITE
     note = _grey_note(len(grey), max(grey), used, white) if grey else ""
-    notes = [*([note] if note else []), *_colour_notes(train)]
+    notes = [*([note] if note else []), *(_colour_notes(train) if depth == 8 else [])]
     for name, split, every in (("train", splits.train, train), ("eval", splits.eval, evaluated)):
         notes += _page_notes(name, split, every)
     return used, notes

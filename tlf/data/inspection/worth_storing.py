@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tlf.data.decoding.arrays import Values
+
 _SAMPLE = 8
 """How many images are measured."""
 
@@ -31,7 +33,7 @@ def check_worth_storing(
     partial: Partial,
     starts: "NDArray[np.int64]",
     size: int,
-    decode: Callable[[int], "NDArray[np.uint8]"],
+    decode: "Callable[[int], Values]",
 ) -> None:
     """Check that it is faster to read a few images than to decode them. All processes measure.
 
@@ -73,7 +75,7 @@ def _decode(
     indices: Sequence[int],
     partial: Partial,
     starts: "NDArray[np.int64]",
-    decode: Callable[[int], "NDArray[np.uint8]"],
+    decode: "Callable[[int], Values]",
 ) -> tuple[dict[int, int], list[float]]:
     """Decode and write some images: index → bytes, and the seconds of each decoding."""
     lengths: dict[int, int] = {}

@@ -28,9 +28,10 @@ def input_lines(
     yield "          not opened here; a run opens all of them first"
     if splits.test is not None:
         yield f"test      {len(splits.test):,} kept for the end: no run opens them"
+    deep = ", 16 bits" if preprocessing.depth == 16 else ""
     yield (
         f"input     {preprocessing.channels} × {size} × {size}, shorter side "
-        f"{preprocessing.resize}, {preprocessing.interpolation}"
+        f"{preprocessing.resize}, {preprocessing.interpolation}{deep}"
     )
     for name in ("mean", "std"):
         yield f"          {name} {', '.join(f'{v:.4g}' for v in getattr(preprocessing, name))}"

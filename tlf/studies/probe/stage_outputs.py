@@ -18,10 +18,10 @@ from tlf.cache.find_or_compute import Filling, find_or_compute
 from tlf.cache.keys import feature_key
 from tlf.cache.partial import Partial
 from tlf.cache.rows import Rows
-from tlf.data.decode import decoders
+from tlf.data.decoding.libraries import decoders
 from tlf.data.loading import EVAL_BATCH, make_batches
 from tlf.data.transfer import on_device
-from tlf.data.transforms import normalize
+from tlf.data.transforms import dtype_of, normalize
 from tlf.events import Prepared
 from tlf.freezing.stage_modules import first_tensor, outermost
 from tlf.model import Classifier, pooled
@@ -41,10 +41,8 @@ def stage_outputs(job: Job) -> "Generator[Events, None, dict[str, NDArray[np.flo
     """
     job.classifier.eval()
     shape = job.preprocessing.channels, job.preprocessing.size, job.preprocessing.size
-    widths = {
-        stage: output.shape[1]
-        for stage, output in _outputs(job, torch.zeros(2, *shape, dtype=torch.uint8)).items()
-    }
+    black = torch.zeros(2, *shape, dtype=dtype_of(job.preprocessing))
+    widths = {stage: output.shape[1] for stage, output in _outputs(job, black).items()}
     title = f"output of {len(widths)} stages for {len(job.splits.train)} train images"
     rows = yield from _stored(job, title, widths)
     whole = None if rows is None else _read(rows)

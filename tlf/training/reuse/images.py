@@ -98,7 +98,9 @@ def _read(job: "Job", *, lose: bool) -> Generator[Events, None, ReadImages]:
     elif cache is not None:
         seen, notices = open_known(job.accelerator, cache, splits, "seen")
         yield from notices
-    white, notes = yield from find_white(splits, data.white, job.accelerator, seen)
+    white, notes = yield from find_white(
+        splits, data.white, job.accelerator, seen, job.preprocessing.depth
+    )
     prepared = replace(job.preprocessing, white=white)
     inspected = yield from inspect_splits(
         splits,

@@ -12,7 +12,7 @@ import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from torch import Tensor
 
-from tlf.data.transforms import normalize
+from tlf.data.transforms import dtype_of, normalize
 from tlf.errors import RecipeError, TrainingError
 from tlf.events import Notice
 from tlf.freezing.freeze import freeze
@@ -122,7 +122,8 @@ def _step(job: Job, phase: Phase, frozen: frozenset[str], count: int) -> None:
     if average is not None:
         average.follow(classifier, rates)  # it is held until the step is made, as in a run
     side, channels = job.preprocessing.size, job.preprocessing.channels
-    black = torch.zeros(count, channels, side, side, dtype=torch.uint8, device=device)
+    type_ = dtype_of(job.preprocessing)
+    black = torch.zeros(count, channels, side, side, dtype=type_, device=device)
     images = normalize(black, job.preprocessing).contiguous(memory_format=torch.channels_last)
     labels = job.labels["train"][:1].expand(count, *job.labels["train"].shape[1:]).to(device)
     with job.accelerator.autocast():

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from image_files import encoded, noise
-from tlf.data import eight_bits
-from tlf.data.decode import open_image
-from tlf.data.eight_bits import own_white, to_eight_bits
+from tlf.data.decoding import eight_bits
+from tlf.data.decoding.decode import open_image
+from tlf.data.decoding.eight_bits import own_white, to_eight_bits
 from tlf.errors import DataError
 
 TWELVE = np.arange(4096, dtype=np.uint16).reshape(64, 64)
