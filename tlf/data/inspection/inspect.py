@@ -72,7 +72,8 @@ def inspect_splits(
         task: what labels are.
         accelerator: the processes that share the work.
         cache: where decoded images are stored; None where nothing is.
-        used: which of ``train``, ``eval`` and ``full`` are used, and stored.
+        used: which of ``train``, ``eval`` and ``full`` are used, and stored. Images of a split that
+            is not used are hashed and not decoded.
         missing_in_eval: what a class does that has no eval image left.
         may_lose_classes: whether a class may have no readable image at all.
 
@@ -107,11 +108,12 @@ def _inspect_both(
     stored: dict[str, StoredPixels] = {}
     outcomes: list[Stored] = []
     for split_name, split in (("train", splits.train), ("eval", splits.eval)):
-        if cache is None:
-            inspected = inspect_split(split, split_name, accelerator, _check)
+        names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
+        if cache is None or not names:
+            check = _check if names else _check_nothing
+            inspected = inspect_split(split, split_name, accelerator, check)
             inspections[split_name] = yield from inspected
             continue
-        names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
         decodings = [Decoding(split, split_name, n, preprocessing, accelerator) for n in names]
         inspections[split_name], found, reused = yield from _find_or_store_all(decodings, cache)
         stored |= found
@@ -147,7 +149,9 @@ def _check(data: bytes) -> None:
 
 
 def _check_nothing(data: bytes) -> None:
-    """Only the hash is needed: the cache knows which images decode, or they are decoded next."""
+    """Only the hash is needed: the cache knows which images decode, or they are decoded next, or
+    nobody uses them.
+    """
 
 
 def _find_or_store_all(
