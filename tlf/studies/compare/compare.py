@@ -1,6 +1,7 @@
 """Train recipes with several seeds each, and tell which is better."""
 
 import re
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -14,16 +15,16 @@ from tlf.events import Notice, Prepared
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import CLAIM_FROM, joint_level, over_seeds
 from tlf.recipe.plan import RecipeLike
-from tlf.runs.folder import read_provenance
+from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.history import read_history
 from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import check_alone
 from tlf.runtime.files import absolute, writing
 from tlf.studies.accuracy import accuracy_of
-from tlf.studies.compare.candidates import Candidate, candidates
-from tlf.studies.compare.compared import Compared, ComparedRecipe
+from tlf.studies.compare.candidates import Candidate, candidates, run_folder
+from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
 from tlf.studies.compare.presets import PRESETS
-from tlf.studies.compare.runs import check_same_images, check_same_start, make_run
+from tlf.studies.compare.runs import accuracy_in, check_same_images, check_same_start, make_run
 from tlf.studies.study_runs import RunSeries, each_note_once
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ SEEDS = 10
 FEWEST = 2
 """How results vary can be told from two seeds on."""
 
-CompareEvent = Prepared | Notice | Compared
+CompareEvent = Prepared | Notice | ComparedRun | Compared
 
 
 def compare(
@@ -96,22 +97,27 @@ def _alone(folder: Path) -> Iterator[str | None]:
 
 def _runs(
     chosen: Sequence[Candidate], seeds: int, folder: Path
-) -> Generator[Prepared | Notice, None, dict[str, list[Path]]]:
+) -> Generator[Prepared | Notice | ComparedRun, None, dict[str, list[Path]]]:
     """Train all recipes with one seed, then with the next: candidate → its runs."""
     runs: dict[str, list[Path]] = {}
     told: dict[str, set[str]] = {}
-    series = RunSeries()
-    for seed in range(seeds):
-        for number, candidate in enumerate(chosen, start=1):
-            which = f"{seed * len(chosen) + number} of {seeds * len(chosen)}"
-            events = make_run(candidate, seed, folder, which, series)
-            own_told = told.setdefault(candidate.name, set())
-            run = yield from each_note_once(events, candidate.name, own_told, _without_figures)
-            own = runs.setdefault(candidate.name, [])
-            own.append(run)
-            check_same_start(own)
-            check_same_images(own[0], run, "train")
-            check_same_images(runs[chosen[0].name][0], run, "eval")
+    series, spent = RunSeries(), list[float]()
+    every = [(seed, candidate) for seed in range(seeds) for candidate in chosen]
+    for number, (seed, candidate) in enumerate(every, start=1):
+        title = f"{candidate.name}, seed {seed} ({number} of {len(every)})"
+        was_there, began = has_ended(run_folder(folder, candidate.name, seed)), time.monotonic()
+        events = make_run(candidate, seed, folder, title, series)
+        own_told = told.setdefault(candidate.name, set())
+        run = yield from each_note_once(events, candidate.name, own_told, _without_figures)
+        own = runs.setdefault(candidate.name, [])
+        own.append(run)
+        check_same_start(own)
+        check_same_images(own[0], run, "train")
+        check_same_images(runs[chosen[0].name][0], run, "eval")
+        if not was_there:
+            spent.append(time.monotonic() - began)
+            left = (len(every) - number) * sum(spent) / len(spent)
+            yield ComparedRun(title, accuracy_in(run), run, left)
     return runs
 
 
