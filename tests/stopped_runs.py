@@ -34,6 +34,7 @@ name = "thaw"
 freeze = { kind = "gradual", thaw = 2 }
 epochs = 3
 lr = 0.003
+sampler = "balanced"
 layer_decay = 0.8
 ema = 0.9
 optimizer = "sgd"

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "compare": {
         "compare": "studies.compare.compare",
         "Compared": "studies.compare.compared",
+        "ComparedRun": "studies.compare.compared",
         "write_comparison": "studies.compare.files",
     },
     "sweep": {
@@ -151,6 +152,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.simulator.simulate import simulate as simulate
     from tlf.studies.compare.compare import compare as compare
     from tlf.studies.compare.compared import Compared as Compared
+    from tlf.studies.compare.compared import ComparedRun as ComparedRun
     from tlf.studies.compare.files import write_comparison as write_comparison
     from tlf.studies.learning_curve.curve import curve as curve
     from tlf.studies.learning_curve.learning_curve import LearningCurve as LearningCurve

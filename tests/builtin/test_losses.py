@@ -69,6 +69,54 @@ def test_balanced_over_the_whole_split_is_torchs_weighted_mean(logits, labels):
     assert float(found) == pytest.approx(float(torchs * (8 / 3 + 8 / 9) / 2))
 
 
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_adjusted_logits_are_the_formula_of_menon(logits, labels, strength):
+    """-log of exp(f_y) π_y^τ / Σ exp(f_k) π_k^τ, by Python's own numbers."""
+    priors = [count / sum(COUNTS) for count in COUNTS]
+    expected = []
+    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+        terms = [math.exp(f) * p**strength for f, p in zip(row, priors, strict=True)]
+        expected.append(-math.log(terms[label] / sum(terms)))
+    loss = CrossEntropy(logit_adjustment=strength).build(COUNTS)
+    found = loss(logits, labels)
+    torch.testing.assert_close(found, torch.tensor(expected).double(), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(loss(logits, soft(labels)), found)
+    shifted = logits + strength * torch.tensor(priors).double().log()
+    both = CrossEntropy(0.1, "balanced", strength).build(COUNTS)(logits, labels)
+    plain = CrossEntropy(0.1, "balanced").build(COUNTS)(shifted, labels)
+    torch.testing.assert_close(both, plain, rtol=1e-6, atol=1e-6)
+
+
+def test_adjusted_scores_are_those_of_equally_frequent_classes():
+    """A table of logits for 2 inputs, minimised over the train split, gives the probabilities of
+    each class where both are equally frequent: P(x | y) / Σ P(x | k), by hand.
+    """
+    seen = torch.tensor([[30, 2], [10, 6]])  # of 40 images of class 0 and 8 of class 1, by input
+    table = torch.zeros(2, 2, dtype=torch.float64, requires_grad=True)
+    inputs, labels = (torch.tensor(each) for each in ([0, 0, 1, 1], [0, 1, 0, 1]))
+    loss = CrossEntropy(logit_adjustment=1.0).build((40, 8))
+    optimizer = torch.optim.LBFGS([table], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        total = (loss(table[inputs], labels) * seen.flatten()).sum()
+        total.backward()
+        return total
+
+    optimizer.step(closure)
+    given = seen / seen.sum(0)
+    expected = given / given.sum(1, keepdim=True)
+    torch.testing.assert_close(table.detach().softmax(1).float(), expected, atol=1e-4, rtol=0)
+
+
+def test_a_class_without_images_has_no_logit_to_adjust():
+    with pytest.raises(ValueError, match=r"class 1 .* no images .* write logit_adjustment = 0.0"):
+        CrossEntropy(logit_adjustment=1.0).build((3, 0, 2))
+    for wrong in (-1.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match="logit_adjustment must be finite and 0 or more"):
+            CrossEntropy(logit_adjustment=wrong)
+
+
 @pytest.mark.parametrize("component", [CrossEntropy, Focal])
 def test_a_class_without_images_cannot_be_balanced(component):
     with pytest.raises(ValueError, match=r"class 1 .* has no images .* write class_weights"):

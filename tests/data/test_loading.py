@@ -56,20 +56,20 @@ def test_shards_cover_a_batch_and_keep_mirror_pairs_together(count, shards):
 def test_a_piece_holds_the_same_images_on_any_number_of_processes(count, accumulate, together):
     batch = list(range(100, 100 + count))
     (alone,) = dealt(batch, accumulate, 1, together)
-    assert all(share.count == len(share.indices) for share in alone)
-    assert sorted(i for share in alone for i in share.indices) == batch
+    assert all(share.count == len(share.images) for share in alone)
+    assert sorted(i for share in alone for i in share.images) == batch
     assert len(alone) == min(accumulate, max(1, count // 2))
     for processes in (2, 3, 5):
         every = dealt(batch, accumulate, processes, together)
         assert [[share.last for share in own].count(True) for own in every] == [1] * processes
         assert all(own[-1].last for own in every)
-        counted = [sorted(i for s in own for i in s.indices[: s.count]) for own in every]
+        counted = [sorted(i for s in own for i in s.images[: s.count]) for own in every]
         assert sorted(i for own in counted for i in own) == batch
         if together:
             for number, piece in enumerate(alone):
                 shares = [own[number] for own in every]
-                images = [i for share in shares for i in share.indices[: share.count]]
-                assert sorted(images) == sorted(piece.indices)
+                images = [i for share in shares for i in share.images[: share.count]]
+                assert sorted(images) == sorted(piece.images)
 
 
 def dealt(batch, accumulate, processes, together):
@@ -88,7 +88,7 @@ def test_21_images_in_8_pieces_are_10_shares_and_none_is_empty_or_of_one_image()
 
 def test_a_huge_number_of_pieces_is_no_work():
     (only,) = deal([3, 4], 10**12, 0, 1, together=False)
-    assert (only.indices, only.count, only.last) == ([3, 4], 2, True)
+    assert (only.images, only.count, only.last) == ([3, 4], 2, True)
 
 
 def test_one_shard_is_the_batch_in_its_order():

@@ -42,6 +42,7 @@ freeze = [{ kind = "gradual", thaw = 2 }, "norms"]
 epochs = 3
 lr = 0.01
 layer_decay = 0.8
+sampler = "balanced"
 scheduler = { kind = "cosine", warmup = 0.2 }
 """
 RECIPE = COMMON + HEAD + THAW

@@ -17,8 +17,9 @@ from tlf.events import Notice, Prepared
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import over_seeds
 from tlf.runs.owner import owned
+from tlf.studies.accuracy import percent
 from tlf.studies.compare.compare import compare
-from tlf.studies.compare.compared import Compared
+from tlf.studies.compare.compared import Compared, ComparedRun
 from tlf.training.checkpoint.requests import ask
 
 HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05\n'
@@ -64,6 +65,20 @@ def test_progress_names_the_run_and_how_many_there_are(compared):
     assert own[-1] == "fast, seed 2 (6 of 6)"
 
 
+def test_each_run_that_ends_is_told(compared):
+    found = compared[-1]
+    told = [event for event in compared if isinstance(event, ComparedRun)]
+    assert [event.title for event in told[::5]] == [
+        "slow, seed 0 (1 of 6)", "fast, seed 2 (6 of 6)"
+    ]  # fmt: skip
+    accuracies = {one.name: one.of_seeds for one in found.recipes}
+    assert tuple(event.accuracy for event in told[::2]) == pytest.approx(accuracies["slow"])
+    assert [event.left > 0 for event in told] == [True] * 5 + [False]
+    assert str(told[-1]) == f"{told[-1].title}: top-1 {percent(told[-1].accuracy)}"
+    assert re.fullmatch(r".+: top-1 \d+\.\d%; about [\d.]+ (s|min \d+ s) left", str(told[0]))
+    assert told[1].folder == found.folder / "runs" / "fast-seed-0"
+
+
 def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, images):
     found = compared[-1]
     folder = shutil.copytree(found.folder, tmp_path / "both")
@@ -72,11 +87,15 @@ def test_the_same_command_goes_on_and_makes_no_run_twice(compared, tmp_path, ima
     again = [*compare([root / "slow.toml", root / "fast.toml"], seeds=3, output=folder)]
     own = {e.title for e in again if isinstance(e, Prepared) and "seed" in e.title}
     assert own == {"fast, seed 1 (4 of 6)"}
+    assert [e.title for e in again if isinstance(e, ComparedRun)] == ["fast, seed 1 (4 of 6)"]
     assert [one.of_seeds for one in again[-1].recipes] == [one.of_seeds for one in found.recipes]
     with pytest.raises(RunError, match=r"holds a run of another recipe \(phases.0.epochs diff"):
         [*compare([root / "slow.toml", root / "fast.toml"], ["phases.0.epochs=3"], output=folder)]
     record = folder / "runs" / "slow-seed-0" / "recipe.toml"
     text = record.read_text()
+    record.write_text(text.replace('sampler = "shuffled"\n', ""))  # of an older tlf
+    *_, last = compare([root / "slow.toml", root / "fast.toml"], seeds=2, output=folder)
+    assert isinstance(last, Compared)
     record.write_text(f"clip_grad_norm = 1.0\n{text}")
     with pytest.raises(RunError, match=r"holds a run of another recipe \(clip_grad_norm differs\)"):
         [*compare([root / "slow.toml", root / "fast.toml"], output=folder)]

@@ -53,6 +53,12 @@ def found(events):
     return events[-1]
 
 
+def test_eval_images_are_not_decoded(events):
+    titles = {event.title for event in events if isinstance(event, Prepared)}
+    assert "decoding train images" in titles
+    assert "decoding eval images" not in titles
+
+
 def test_six_sizes_up_to_all_that_folds_leave(found):
     assert [one.images for one in found.sizes] == [4, 5, 7, 9, 12, 16]
     assert (found.images, found.draws, found.gain_from) == (20, 10, 7)

@@ -19,6 +19,7 @@ from tlf.errors import RunError, TrainingError, UnwritableError
 from tlf.events import Notice
 from tlf.recipe.plan import plan_of
 from tlf.studies import study_runs
+from tlf.studies.accuracy import percent
 from tlf.studies.sweep import same_study, sweep, trial_runs
 from tlf.studies.sweep.files import as_json
 from tlf.studies.sweep.journal import open_journal
@@ -385,4 +386,9 @@ def test_the_result_is_a_table(swept):
     text = str(swept)
     assert text.startswith("swept     phases.head.lr, optimizer: 3 trials on 11 eval images")
     assert "expect a lower figure on other images" in text
-    assert re.search(r"  top-1 +best epoch +seconds +trial +phases.head.lr +optimizer\n", text)
+    assert re.search(
+        r"  top-1 +eval loss +best epoch +seconds +trial +phases.head.lr +optimizer\n", text
+    )
+    best = swept.ranked[0].best
+    assert f"  {percent(best.figure)}   {best.loss:.4f}   " in text
+    assert not re.search(r"\d\.\d\d%", text)

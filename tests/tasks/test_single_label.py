@@ -28,6 +28,10 @@ def test_targets_are_certain_of_each_label():
     assert targets.tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
+def test_every_image_is_listed_under_its_class():
+    assert TASK.by_class(torch.tensor([2, 0, 2, 3, 0]), 5) == [[1, 4], [], [0, 2], [3], []]
+
+
 def test_a_label_is_called_as_its_class():
     assert TASK.names(1, ("ants", "bees")) == "bees"
 

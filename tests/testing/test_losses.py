@@ -7,7 +7,10 @@ from tlf.testing import check_loss
 from tlf.testing.contract import own_catalogue
 
 BUILTIN = [
-    ("cross-entropy", {"label_smoothing": 0.1, "class_weights": "balanced"}),
+    (
+        "cross-entropy",
+        {"label_smoothing": 0.1, "class_weights": "balanced", "logit_adjustment": 0.5},
+    ),
     ("focal", {}),
 ]
 

@@ -1,19 +1,23 @@
 """The training half of an epoch: its updates, their learning rates, and resuming within it."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from tlf.builtin.augmentations import CropFlip
 from tlf.builtin.optimizers import Sgd
 from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.data.loading import order
 from tlf.errors import PluginError
 from tlf.events import Updated
 from tlf.results import Progress
-from tlf.training.epoch import train_epoch
+from tlf.training.epoch import epoch_batches, train_epoch
 from tlf.training.segments.segment import SegmentSetup, begin_segment
 from tlf.training.state import State
+from tlf.training.step import pieces_of
 
 
 @dataclass(frozen=True)
@@ -110,3 +114,54 @@ def test_a_rate_of_zero_changes_nothing(job):
     finally:
         Halving.factor = original
     assert all(torch.equal(before[n], t) for n, t in job.classifier.state_dict().items())
+
+
+def drawn(job, epoch=0, without=(), seed=None):
+    """The batches of an epoch of the first phase, in which no BatchNorm trains."""
+    segment = SimpleNamespace(classifier=job.classifier.eval())
+    return epoch_batches(job, job.recipe.phases[0], segment, epoch, without, seed)
+
+
+def test_an_epoch_shuffles_all_images_but_those_that_are_left_out(job):
+    kept = [index for index in order(5, 2, 20) if index not in {3, 7, 19}]
+    assert drawn(job, 2, {3, 7, 19}, 5) == [
+        [(2, index) for index in kept[start : start + 8]] for start in (0, 8, 16)
+    ]
+    assert drawn(job, 1) == drawn(job, 1, seed=job.recipe.seed)
+
+
+def test_a_last_image_alone_joins_the_batch_before_it_where_batchnorm_trains(job):
+    segment = SimpleNamespace(classifier=job.classifier.train())
+    batches = epoch_batches(job, job.recipe.phases[0], segment, 0, {3, 7, 19})
+    job.classifier.eval()
+    assert [len(batch) for batch in batches] == [8, 9]
+
+
+def test_balanced_batches_have_as_many_images_of_which_classes_are_equally_many(job, changed):
+    rare = {index for index in range(20) if job.splits.train.labels[index] == 0} - {4}
+    balanced = changed(job, sampler="balanced")
+    found = [[draw for batch in drawn(balanced, e, rare) for draw in batch] for e in (0, 1)]
+    assert [len(batch) for batch in drawn(balanced, 0, rare)] == [8, 3]
+    labels = [Counter(job.splits.train.labels[i] for _, i in draws) for draws in found]
+    assert [sorted(counts.values()) for counts in labels] == [[5, 6]] * 2
+    assert not {index for draws in found for _, index in draws} & rare
+    assert len({draw for draws in found for draw in draws}) == 22, "no draw is made again"
+
+
+def test_a_phase_has_a_sampler_of_its_own(job, changed):
+    one, two = job.recipe.phases
+    balanced = drawn(changed(job, sampler="balanced"))
+    assert drawn(changed(job, phases=(replace(one, sampler="balanced"), two))) == balanced
+    plain = changed(job, sampler="balanced", phases=(replace(one, sampler="shuffled"), two))
+    assert drawn(plain) == drawn(job) != balanced
+
+
+def test_each_draw_of_an_image_is_augmented_in_its_own_way(job):
+    phase = replace(job.recipe.phases[0], augment=(CropFlip(),))
+    draws = [[(0, 4), (1, 4), (0, 4)]]
+    ((piece, _),) = pieces_of(job, phase, draws, None, None, together=False)
+    assert piece.indices.tolist() == [4, 4, 4]
+    assert torch.equal(piece.inputs[0], piece.inputs[2])
+    assert not torch.equal(piece.inputs[0], piece.inputs[1])
+    ((alike, _),) = pieces_of(job, phase, draws, 0, None, together=False)
+    assert torch.equal(alike.inputs, piece.inputs[:1].expand_as(alike.inputs))

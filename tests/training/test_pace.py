@@ -199,7 +199,8 @@ def test_the_host_reads_once_in_twenty_updates(job, changed, monkeypatch, precis
     rates = {n: 1e-4 for n, _ in job.classifier.named_parameters() if n not in names}
     segment = begin_segment(job.accelerator, job.classifier, SegmentSetup(names, rates, Sgd()))
     indices, phase = [*range(20)] * 8, job.recipe.phases[0]
-    pieces = [*pieces_of(job, phase, make_batches(indices, 2, lone=False), 0, None, together=False)]
+    draws = make_batches([(0, index) for index in indices], 2, lone=False)
+    pieces = [*pieces_of(job, phase, draws, 0, None, together=False)]
     monkeypatch.setattr("tlf.training.epoch.order", lambda *_: indices)
     monkeypatch.setattr("tlf.training.epoch.pieces_of", lambda *_, together: iter(pieces))
     state, heard = State(), []

@@ -20,13 +20,18 @@ from tlf.training.step import Updates, pieces_of
 BATCHES = [[3, 1, 4, 15, 9], [2], [6, 5]]
 
 
+def draws(batches):
+    """Each image as the first draw of it."""
+    return [[(0, index) for index in batch] for batch in batches]
+
+
 def pieces(job, rank, processes, batches=BATCHES, *, together=True):
     accelerator = SimpleNamespace(
         process_index=rank, num_processes=processes, device=torch.device("cpu")
     )
     several = replace(job, accelerator=accelerator)
     phase = job.recipe.phases[0]
-    return list(pieces_of(several, phase, batches, 0, None, together=together))
+    return list(pieces_of(several, phase, draws(batches), 0, None, together=together))
 
 
 @pytest.mark.parametrize(("processes", "accumulate"), [(1, 1), (1, 3), (2, 1), (3, 2)])
@@ -35,7 +40,7 @@ def test_every_image_of_a_batch_counts_once(job, changed, processes, accumulate)
     counted = []
     for rank in range(processes):
         for piece, share in pieces(job, rank, processes):
-            assert piece.indices.tolist() == share.indices
+            assert piece.indices.tolist() == [index for _, index in share.images]
             counted += piece.indices[: share.count].tolist()
     assert sorted(counted) == sorted(index for batch in BATCHES for index in batch)
 
@@ -77,7 +82,7 @@ def step(job, batch, signals=None):
         group["lr"] = group["base_lr"]
     before = deepcopy(job.classifier.head)
     updates = Updates(
-        job, phase, segment, 0, pieces_of(job, phase, [batch], 0, None, together=False)
+        job, phase, segment, 0, pieces_of(job, phase, draws([batch]), 0, None, together=False)
     )
     made = updates.make(0, len(batch), signals)
     if signals is not None:
@@ -127,7 +132,7 @@ def test_clipping_limits_the_norm_of_all_gradients_together(job, changed):
 
 def test_what_is_correct_is_unknown_where_labels_are_mixed(job):
     phase = replace(job.recipe.phases[0], augment=(Mixup(),))
-    several = pieces_of(job, phase, [[0, 12, 5]], 0, None, together=False)
+    several = pieces_of(job, phase, draws([[0, 12, 5]]), 0, None, together=False)
     segment = head_segment(job)
     made = Updates(job, phase, segment, 0, several).make(0, 3, None)
     job.accelerator.free_memory()

@@ -17,13 +17,14 @@ ClassWeights = Literal["none", "balanced"]
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Cross-entropy, with optional label smoothing and class weights.
+    """Cross-entropy, with optional label smoothing, class weights and logit adjustment.
 
     The weight of an image's class multiplies its whole loss, the smoothed part included. Torch
     weights each class of the smoothed target instead: a rare class then weighs heavily in the loss
     of every image, and is predicted for all of them.
 
-    Source: label smoothing, Szegedy et al. 2015, arXiv:1512.00567.
+    Source: label smoothing, Szegedy et al. 2015, arXiv:1512.00567; logit adjustment, Menon et al.
+    2020, arXiv:2007.07314.
     """
 
     label_smoothing: float = 0.0
@@ -32,9 +33,17 @@ class CrossEntropy:
     """``balanced``: images of rare classes weigh more, so that all classes weigh the same.
     Weights average 1 over the train split. The mean divides by the number of images; torch's
     weighted mean divides by the sum of their weights, which differs from batch to batch."""
+    logit_adjustment: float = 0.0
+    """How strongly the loss adds how frequent each class is: this many times the logarithm of its
+    fraction of the train split, to its logit. With 1, the model learns scores as if all classes
+    were equally frequent. Nothing is added when it predicts."""
 
     def __post_init__(self) -> None:
         """Check the options."""
+        if not 0 <= self.logit_adjustment < math.inf:
+            raise ValueError(
+                f"logit_adjustment must be finite and 0 or more, got {self.logit_adjustment}"
+            )
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(
                 f"label_smoothing must be a fraction from 0 to below 1, got {self.label_smoothing}"
@@ -44,10 +53,14 @@ class CrossEntropy:
         """Build the function for these numbers of images per class.
 
         Raises:
-            ValueError: class weights are balanced, and a class has no images.
+            ValueError: class weights are balanced or logits adjusted, and a class has no images.
         """
-        weights = _weights(class_counts, self.class_weights)
-        return partial(_cross_entropy, label_smoothing=self.label_smoothing, weights=weights)
+        return partial(
+            _cross_entropy,
+            label_smoothing=self.label_smoothing,
+            weights=_weights(class_counts, self.class_weights),
+            adjustment=_adjustment(class_counts, self.logit_adjustment),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,12 +101,7 @@ def balanced_weights(class_counts: Sequence[int]) -> tuple[float, ...]:
     >>> balanced_weights([1, 3])
     (2.0, 0.6666666666666666)
     """
-    empty = [index for index, count in enumerate(class_counts) if not count]
-    if empty:
-        raise ValueError(
-            f"class {empty[0]} (counted from 0) has no images in the train split, so no weight can "
-            'balance it; write class_weights = "none", or remove the class'
-        )
+    _check_counts(class_counts, "no weight can balance it", 'class_weights = "none"')
     total, classes = sum(class_counts), len(class_counts)
     return tuple(total / (classes * count) for count in class_counts)
 
@@ -106,11 +114,42 @@ def _weights(class_counts: Sequence[int], class_weights: ClassWeights) -> "Tenso
     return torch.tensor(balanced_weights(class_counts))
 
 
+def _adjustment(class_counts: Sequence[int], strength: float) -> "Tensor | None":
+    """What is added to the logit of each class: the logarithm of its fraction, ``strength`` times.
+
+    Raises:
+        ValueError: a class has no images.
+    """
+    import torch
+
+    if not strength:
+        return None
+    _check_counts(class_counts, "its logit cannot be adjusted", "logit_adjustment = 0.0")
+    total = sum(class_counts)
+    return torch.tensor([strength * math.log(count / total) for count in class_counts])
+
+
+def _check_counts(class_counts: Sequence[int], why: str, instead: str) -> None:
+    empty = [index for index, count in enumerate(class_counts) if not count]
+    if empty:
+        raise ValueError(
+            f"class {empty[0]} (counted from 0) has no images in the train split, so {why}; write "
+            f"{instead}, or remove the class"
+        )
+
+
 def _cross_entropy(
-    logits: "Tensor", labels: "Tensor", *, label_smoothing: float, weights: "Tensor | None"
+    logits: "Tensor",
+    labels: "Tensor",
+    *,
+    label_smoothing: float,
+    weights: "Tensor | None",
+    adjustment: "Tensor | None",
 ) -> "Tensor":
     from torch.nn.functional import cross_entropy
 
+    if adjustment is not None:
+        logits = logits + sent(adjustment, logits.device)
     losses = cross_entropy(
         logits,
         labels.to(logits.dtype) if labels.is_floating_point() else labels,

@@ -28,6 +28,7 @@ from tlf.runs.folder import RunStarted, more_epochs
 from tlf.runtime.cores import is_first
 from tlf.runtime.stored.state import state_file
 from tlf.runtime.text import printable
+from tlf.studies.compare.compared import ComparedRun
 from tlf.studies.sweep.swept import TrialEnded
 from tlf.tasks import describe as describe_metrics
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found", bound=Printed)
 """What a check or a study has found. It is printed as it is."""
+Ended = ComparedRun | TrialEnded
+"""A run of a study has ended. Its line is its text."""
 SECONDS_BETWEEN_LINES = 10.0
 """The time between two lines about the same epoch where there is no bar."""
 
@@ -48,11 +51,11 @@ def show(  # type: ignore[overload-overlap]  # both have events of preparing
 ) -> RunResult | None: ...
 @overload
 def show(
-    events: Iterable[Prepared | Notice | Stored | TrialEnded | Found],
+    events: Iterable[Prepared | Notice | Stored | Ended | Found],
     console: Console | None = None,
 ) -> Found | None: ...
 def show(
-    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | TrialEnded | Found]",
+    events: "Iterable[RunStarted | Event | RunResult | SimulatorStarted | Ended | Found]",
     console: Console | None = None,
 ) -> RunResult | Found | None:
     """Show a run, a check or a study until it ends: ``tlf.show(tlf.run("recipe.toml"))``.
@@ -108,7 +111,7 @@ def _show_one(event: object, job: "Job | None", console: Console) -> None:
             text = f"\nphase {event.phase}, from epoch {event.epoch + 1}, trains from {event.start}"
             say(console, text)
             say(console, _stages(job, event))
-        case SegmentEnded() | Stored() | SimulatorStarted() | TrialEnded():
+        case SegmentEnded() | Stored() | SimulatorStarted() | ComparedRun() | TrialEnded():
             say(console, _text(event))
         case Notice():
             say(console, f"note: {event.text}", "yellow")
@@ -128,7 +131,7 @@ def _stages(job: "Job", event: SegmentStarted) -> str:
     return "\n".join(stage_table((row, row.state, row.rates) for row in rows))
 
 
-def _text(event: SegmentEnded | Stored | SimulatorStarted | TrialEnded) -> str:
+def _text(event: SegmentEnded | Stored | SimulatorStarted | Ended) -> str:
     match event:
         case SegmentEnded():
             return "\n".join(audit_lines(event.audit))

@@ -7,6 +7,7 @@ augmentations mix such pairs.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,8 +20,10 @@ from tlf.errors import TlfError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.seeds import derive, seeded
 
+Item = TypeVar("Item")
 Key = tuple[int, int]
-"""An epoch of the run and the index of an image: an image's augmentation is drawn from these."""
+"""The number of a draw of an image, and its index: its augmentation is drawn from these. Where each
+epoch draws every image once, the number is the epoch's in the run."""
 
 EVAL_BATCH = 32
 """Images in a batch where nothing is trained."""
@@ -126,7 +129,7 @@ def order(seed: int, epoch: int, count: int) -> list[int]:
     return torch.randperm(count, generator=generator).tolist()
 
 
-def make_batches(indices: Sequence[int], size: int, *, lone: bool = True) -> list[list[int]]:
+def make_batches(images: Sequence[Item], size: int, *, lone: bool = True) -> list[list[Item]]:
     """Divide an order into batches; the last one may be smaller.
 
     Where ``lone`` is false, a last batch of one image joins the batch before it: BatchNorm cannot
@@ -135,13 +138,13 @@ def make_batches(indices: Sequence[int], size: int, *, lone: bool = True) -> lis
     >>> make_batches(range(5), 2), make_batches(range(5), 2, lone=False)
     ([[0, 1], [2, 3], [4]], [[0, 1], [2, 3, 4]])
     """
-    batches = [list(indices[start : start + size]) for start in range(0, len(indices), size)]
+    batches = [list(images[start : start + size]) for start in range(0, len(images), size)]
     if not lone and len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [batches[-2] + batches[-1]]
     return batches
 
 
-def shard(batch: Sequence[int], index: int, shards: int) -> list[int]:
+def shard(batch: Sequence[Item], index: int, shards: int) -> list[Item]:
     """One of ``shards`` shards of a batch. Images i and B - 1 - i are in the same shard, at
     mirrored positions: flipping each shard along B flips the batch.
 
@@ -163,10 +166,10 @@ def shard(batch: Sequence[int], index: int, shards: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Share:
+class Share(Generic[Item]):
     """The images of a batch that one process computes at once."""
 
-    indices: list[int]
+    images: list[Item]
     """Never empty: where a process has no image of a piece, it holds one that does not count."""
     count: int
     """How many of the images count: all of them, or none."""
@@ -175,21 +178,21 @@ class Share:
 
 
 def deal(
-    batch: Sequence[int], accumulate: int, process: int, processes: int, *, together: bool
-) -> Iterator[Share]:
+    batch: Sequence[Item], accumulate: int, process: int, processes: int, *, together: bool
+) -> Iterator[Share[Item]]:
     """The shares of one process of a batch, piece by piece.
 
     A piece holds the same images on any number of processes. Every process has a share of the last
     piece, though it may not count: the others wait for its gradients.
 
     Parameters:
-        batch: the indices of its images.
+        batch: its images.
         accumulate: the number of pieces. Where there are fewer pairs of images, there are fewer.
         process: the number of the process.
         processes: how many there are.
         together: whether all processes have to compute every piece, as synchronised norms need it.
 
-    >>> [(share.indices, share.count) for share in deal([0, 1, 2, 3], 2, 1, 2, together=False)]
+    >>> [(share.images, share.count) for share in deal([0, 1, 2, 3], 2, 1, 2, together=False)]
     [([1], 0)]
     """
     pieces = min(accumulate, max(1, len(batch) // 2))

@@ -59,16 +59,17 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
     yield from _classes(evaluation)
 
 
-def comparison_lines(comparison: "Comparison", first: str, second: str) -> Iterator[str]:
+def comparison_lines(
+    comparison: "Comparison", first: str, second: str, decimals: int = 2
+) -> Iterator[str]:
     """The differences of the second model from the first, and whether they tell the models apart.
 
-    ``first`` and ``second``: what the models are called.
+    ``first`` and ``second``: what the models are called; ``decimals``: of a percentage.
     """
     yield f"{'second − first':17} {'difference':>10}   95 % interval"
     for title, difference in (("top-1", comparison.top1), ("macro F1", comparison.macro_f1)):
-        yield f"{title:17} {_shown(difference.value, True, '+'):>10}   " + _interval(
-            difference, True, "+"
-        )
+        value = _shown(difference.value, True, "+", decimals)
+        yield f"{title:17} {value:>10}   " + _interval(difference, True, "+", decimals)
     for which, name, images in (
         ("first", first, comparison.only_first), ("second", second, comparison.only_second),
     ):  # fmt: skip
@@ -122,14 +123,15 @@ def _f1(one: ClassFigures) -> float:
     return one.f1.value or 0.0
 
 
-def _shown(value: float | None, rate: bool = True, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}{'.2%' if rate else '.4f'}}"
+def _shown(value: float | None, rate: bool = True, sign: str = "", decimals: int = 2) -> str:
+    return "–" if value is None else f"{value:{sign}{f'.{decimals}%' if rate else '.4f'}}"
 
 
-def _interval(figure: Figure, rate: bool = True, sign: str = "") -> str:
+def _interval(figure: Figure, rate: bool = True, sign: str = "", decimals: int = 2) -> str:
     if figure.low is None:
         return ""
-    return f"{_shown(figure.low, rate, sign)} to {_shown(figure.high, rate, sign)}"
+    low, high = (_shown(limit, rate, sign, decimals) for limit in (figure.low, figure.high))
+    return f"{low} to {high}"
 
 
 def _cell(name: str) -> str:

@@ -4,7 +4,7 @@ Nothing here imports torch before the plugins do: a mistake in a recipe is repor
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -192,7 +192,9 @@ def find_splits(plan: Plan) -> Splits:
     splits = divided(_built(data, offer, task), asked, task)
     splits = with_fixes(splits, data.fixes or (), task, moved=asked.anew)
     splits = fit_classes(splits, task, data.missing_in_eval, data.unknown_in_eval)
-    notes = class_notes(splits, task, _balancing(plan.recipe.loss))
+    balanced = [*_balanced_by(plan.recipe)]
+    notes = class_notes(splits, task, None if balanced else _balancing(plan.recipe.loss))
+    notes += _twice_balanced(balanced)
     splits = replace(splits, notes=(*splits.notes, *notes))
     return with_printable_names(each_split(splits, lambda split: _attributed(split, offer)))
 
@@ -226,14 +228,30 @@ def _asked(data: Data) -> Asked:
     )
 
 
-def _balancing(loss: Loss) -> str | None:
-    """What to write so that images of rare classes count more; None where they do."""
-    weights = getattr(loss, "class_weights", None)
-    if weights == "balanced":
-        return None
-    if weights == "none":
+def _balancing(loss: Loss) -> str:
+    """What to write so that images of rare classes count more."""
+    if getattr(loss, "class_weights", None) == "none":
         return 'loss.class_weights = "balanced"'
     return 'loss = { kind = "cross-entropy", class_weights = "balanced" }'
+
+
+def _balanced_by(recipe: Recipe) -> Iterator[str]:
+    """What a recipe says against imbalance."""
+    samplers = [phase.sampler or recipe.sampler for phase in recipe.phases]
+    if "balanced" in samplers:
+        yield 'sampler = "balanced"'
+    if getattr(recipe.loss, "class_weights", None) == "balanced":
+        yield 'loss.class_weights = "balanced"'
+    if strength := getattr(recipe.loss, "logit_adjustment", 0.0):
+        yield f"loss.logit_adjustment = {strength}"
+
+
+def _twice_balanced(balanced: Sequence[str]) -> list[str]:
+    """A note about several remedies against the same imbalance."""
+    if len(balanced) < 2:
+        return []
+    together = " and ".join(balanced)
+    return [f"{together} add up, so that rare classes are favoured; write one of them"]
 
 
 def _attributed(split: Split, offer: Offer) -> Split:

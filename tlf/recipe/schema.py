@@ -56,6 +56,7 @@ Figure = Annotated[float, Field(ge=-LARGEST_FIGURE, le=LARGEST_FIGURE)]
 Spread = Annotated[float, Field(ge=SMALLEST_STD, le=LARGEST_FIGURE)]
 Text = Annotated[str, Field(min_length=1)]
 PathText = Annotated[Text, IsPath()]
+Sampler = Literal["shuffled", "balanced"]
 Augmentations = tuple[Augmentation | BatchAugmentation, ...]
 
 
@@ -197,6 +198,8 @@ class Phase:
     early_stopping: EarlyStopping | None = None
     augment: Annotated[Augmentations | None, _AUGMENTATIONS] = None
     """Instead of the recipe's."""
+    sampler: Sampler | None = None
+    """Instead of the recipe's."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay per update of an exponential moving average of the weights, which is then evaluated."""
     ema_warmup: bool = True
@@ -259,6 +262,9 @@ class Recipe:
     accumulate: Annotated[int, Field(ge=1, le=MOST_PIECES)] | Literal["auto"] = 1
     """Pieces in which a batch is computed, one after the other, to fit into memory: ``auto`` is the
     fewest, found by trial before the run trains."""
+    sampler: Sampler = "shuffled"
+    """Which train images an epoch draws: ``shuffled`` is each one once; ``balanced`` as many draws,
+    from every class equally many."""
     batchnorm: Literal["sync", "local"] = "sync"
     """Where BatchNorm that trains takes its statistics from: ``sync`` is all processes together,
     ``local`` each process by itself."""

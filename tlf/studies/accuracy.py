@@ -9,6 +9,7 @@ from tlf.metrics.resampling import LEVEL
 from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, number, percent_tick
 from tlf.runtime.text import printable
 from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 METRIC = TASKS[DEFAULT].metrics[0]
 """What candidates are judged by."""
 
+DECIMALS = 1
+"""Of a percentage, in every study: a tenth of a point is less than what studies can tell."""
 _LONGEST = 28
 """Characters of a name beside a plot."""
 
@@ -51,7 +54,16 @@ def percent(rate: float | None) -> str:
     >>> percent(0.9477), percent(None)
     ('94.8%', '–')
     """
-    return number(rate, ".1%")
+    return number(rate, f".{DECIMALS}%")
+
+
+def figure_text(figure: float | None, metric: Metric) -> str:
+    """A figure of a metric, in a study: rates with one decimal, as all of its accuracies.
+
+    >>> figure_text(0.9477, METRIC), figure_text(0.25, LOSS)
+    ('94.8%', '0.2500')
+    """
+    return percent(figure) if metric.is_rate else number(figure, ".4f")
 
 
 def heading() -> str:

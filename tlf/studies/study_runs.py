@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from tlf.errors import RunError
+from tlf.catalogue import Catalogue
+from tlf.errors import RecipeError, RunError
 from tlf.events import Notice, Prepared, Updated
-from tlf.recipe.files import dump, read_table
+from tlf.recipe.files import dump, read_table, resolve
 from tlf.recipe.plan import Plan
 from tlf.results import EpochResult
 from tlf.runs.folder import RunStarted
@@ -58,7 +59,7 @@ def check_same_recipe(output: Path, plan: Plan, free: tuple[str, ...] = ()) -> N
         RunError: it was not.
         RecipeError: its recipe is damaged.
     """
-    recorded = read_table(output / "recipe.toml")
+    recorded = _with_defaults(output / "recipe.toml", plan.plugins.catalogue)
     wanted = tomllib.loads(dump(plan.recipe, plan.plugins.catalogue))
     if wanted["accumulate"] == "auto":  # the run records the number that it found
         wanted["accumulate"] = recorded.get("accumulate")
@@ -69,6 +70,20 @@ def check_same_recipe(output: Path, plan: Plan, free: tuple[str, ...] = ()) -> N
                 f"{output} holds a run of another recipe ({key} differs); write --output and "
                 "another folder"
             )
+
+
+def _with_defaults(path: Path, catalogue: Catalogue) -> dict[str, Any]:
+    """A recorded recipe, with the options that are newer than the record at their defaults: a run
+    of an earlier tlf is one of the same recipe. What is no recipe here is as it is recorded.
+
+    Raises:
+        RecipeError: it is no TOML.
+    """
+    content = read_table(path)
+    try:
+        return tomllib.loads(dump(resolve(content, catalogue, str(path)), catalogue))
+    except RecipeError:
+        return content
 
 
 def make_room(output: Path) -> None:

@@ -34,6 +34,11 @@ class Task(Protocol):
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
         """Labels (N, …) → class probabilities (N, K), for augmentations that mix images."""
 
+    def by_class(self, labels: "Tensor", num_classes: int) -> list[list[int]]:
+        """Labels (N, …) → the indices of the images of each class. Images of no class, where labels
+        may name none, follow as one class more.
+        """
+
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
         """The number of images of each class."""
 

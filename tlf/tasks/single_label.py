@@ -31,6 +31,13 @@ class SingleLabel:
 
         return one_hot(labels, num_classes)
 
+    def by_class(self, labels: "Tensor", num_classes: int) -> list[list[int]]:
+        """Labels (N,) → the indices of the images of each class, the lowest first."""
+        import torch
+
+        counts = labels.bincount(minlength=num_classes).tolist()
+        return [part.tolist() for part in torch.split(labels.argsort(stable=True), counts)]
+
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
         """The number of images of each class.
 

@@ -1,14 +1,15 @@
 """The training half of an epoch: all its updates, each at its own learning rate."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from tlf.data.loading import make_batches, order
+from tlf.data.loading import Key, make_batches, order
+from tlf.data.sampling.balanced import balanced_draws
 from tlf.events import Notice, Updated
 from tlf.freezing.freeze import changing_tensors, freeze
 from tlf.model import trains_batchnorm
@@ -41,20 +42,46 @@ class Trained:
     stages: Mapping[str, StageSignals]
 
 
+def epoch_batches(
+    job: Job,
+    phase: Phase,
+    segment: Segment,
+    run_epoch: int,
+    without: Collection[int],
+    seed: int | None = None,
+) -> list[list[Key]]:
+    """The draws of an epoch, batch by batch, as the sampler of its phase has them.
+
+    Parameters:
+        job: the job.
+        phase: the phase.
+        segment: what trains.
+        run_epoch: the number of the epoch in the run.
+        without: indices of train images that are not drawn.
+        seed: what they are drawn from; None: the recipe's.
+    """
+    recipe, labels = job.recipe, job.labels["train"]
+    seed = recipe.seed if seed is None else seed
+    if (phase.sampler or recipe.sampler) == "balanced":
+        every = job.task.by_class(labels, len(job.splits.classes))
+        kept = [[index for index in images if index not in without] for images in every]
+        draws = balanced_draws(seed, run_epoch, kept)
+    else:
+        shuffled = order(seed, run_epoch, len(labels))
+        draws = [(run_epoch, index) for index in shuffled if index not in without]
+    return make_batches(draws, recipe.batch_size, lone=not trains_batchnorm(segment.classifier))
+
+
 def train_epoch(
     job: Job, phase: Phase, segment: Segment, progress: Progress, state: State
 ) -> Generator[Events | Updated, None, Trained]:
     """Train on the train split once, or on what is left of it after resuming."""
-    recipe, run_epoch = job.recipe, len(state.history)
+    run_epoch = len(state.history)
     stored = yield from train_activations(job, phase, segment, run_epoch)
     started = time.perf_counter()
     # Evaluation set every module to eval mode, the trainable ones too.
     freeze(segment.classifier, segment.frozen, segment.modes)
-    every = order(recipe.seed, run_epoch, len(job.splits.train))
-    indices = [index for index in every if index not in job.held_out]
-    batches = make_batches(
-        indices, recipe.batch_size, lone=not trains_batchnorm(segment.classifier)
-    )
+    batches = epoch_batches(job, phase, segment, run_epoch, job.held_out)
     view_number = view(job, phase, segment, run_epoch)
     pieces = pieces_of(
         job,
@@ -96,7 +123,7 @@ def _rate(segment: Segment, part: str) -> float:
 
 def _make_updates(
     updates: Updates,
-    batches: Sequence[Sequence[int]],
+    batches: Sequence[Sequence[Key]],
     progress: Progress,
     state: State,
     losses: LossMeter,

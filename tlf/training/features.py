@@ -113,15 +113,16 @@ def plain_batches(
     return on_device(job.loaders.batches(images, keys), job.accelerator.device)
 
 
-def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int:
-    """The number of the random view that every image has in an epoch; 0 where nothing is random.
+def view(job: Job, phase: Phase, segment: Segment, run_epoch: int) -> int | None:
+    """The number of the random view that every image has in an epoch; 0 where nothing is random;
+    None where each draw of an image has its own view.
 
     With stored features, ``cache.views`` views take turns.
     """
     views = job.recipe.cache.views
     if not _random(train_images(job, phase)):
         return 0
-    return run_epoch % views if views and segment.partition else run_epoch
+    return run_epoch % views if views and segment.partition else None
 
 
 def stores_train(job: Job, phase: Phase, segment: Segment) -> bool:
@@ -141,9 +142,9 @@ def train_activations(
     None where it changes in every epoch, or cannot be stored.
     """
     images = train_images(job, phase)
-    if _random(images) and job.recipe.cache.views is None:
-        return None
     view_number = view(job, phase, segment, run_epoch)
+    if view_number is None:
+        return None
     title = f"{len(job.splits.train)} train images"
     if _random(images):
         title += f", view {view_number + 1} of {job.recipe.cache.views}"

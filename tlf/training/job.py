@@ -1,6 +1,6 @@
 """A job: the recipe with its images found and its model built. Nothing is trained or written."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -262,7 +262,11 @@ def kernels_of(recipe: Recipe) -> Kernels:
 
 
 def read_images(
-    job: Job, earlier: Sequence[Job] = (), *, may_lose_classes: bool = False
+    job: Job,
+    earlier: Sequence[Job] = (),
+    *,
+    may_lose_classes: bool = False,
+    used: Collection[str] | None = None,
 ) -> Generator[Events, None, Job]:
     """Read every image; return the job with the readable ones.
 
@@ -271,11 +275,13 @@ def read_images(
         earlier: jobs of runs that have ended: what one of them has read is not read again, if no
             file was written since.
         may_lose_classes: whether a class may have no readable image, as nothing is trained.
+        used: which of ``train``, ``eval`` and ``full`` are decoded, the train images at full
+            resolution; None: what the phases use. Others are hashed.
 
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
-    read = yield from read_or_take_over(job, earlier, may_lose_classes=may_lose_classes)
+    read = yield from read_or_take_over(job, earlier, may_lose_classes=may_lose_classes, used=used)
     usable = read.inspected
     held_out, told = hold_out_of_training(usable.splits, job.recipe)
     return replace(

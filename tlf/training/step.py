@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tlf.components import BatchAugmentation
-from tlf.data.loading import Batch, Share, deal
+from tlf.data.loading import Batch, Key, Share, deal
 from tlf.data.transfer import on_device
 from tlf.recipe.schema import Phase
 from tlf.runtime.ahead import sent
@@ -28,15 +28,15 @@ from tlf.training.phases import augmentations
 from tlf.training.segments.segment import Segment
 from tlf.training.signals import MeasuresUpdate
 
-Piece = tuple[Batch, Share]
+Piece = tuple[Batch, Share[Key]]
 """The images of a share, and how they count."""
 
 
 def pieces_of(
     job: Job,
     phase: Phase,
-    batches: Iterable[Sequence[int]],
-    view_number: int,
+    batches: Iterable[Sequence[Key]],
+    view_number: int | None,
     stored: Activations | None,
     *,
     together: bool,
@@ -46,12 +46,12 @@ def pieces_of(
     Parameters:
         job: the job.
         phase: the phase, whose augmentations are used.
-        batches: the indices of the images of each batch.
-        view_number: the random view that is drawn of the images.
+        batches: the draws of each batch.
+        view_number: the random view that all images have; None: each draw has its own.
         stored: the output of the frozen stages for the images, if it is stored.
         together: whether all processes have to compute every piece.
     """
-    # Two iterators over one generator: the loader takes indices ahead, the shares follow.
+    # Two iterators over one generator: the loader takes keys ahead, the shares follow.
     dealt, shares = tee(
         share
         for batch in batches
@@ -63,7 +63,10 @@ def pieces_of(
             together=together,
         )
     )
-    keys = ([(view_number, i) for i in share.indices] for share in dealt)
+    keys = (
+        share.images if view_number is None else [(view_number, i) for _, i in share.images]
+        for share in dealt
+    )
     loaded = (
         on_device(job.loaders.batches(train_images(job, phase), keys), job.accelerator.device)
         if stored is None

@@ -39,3 +39,4 @@ def test_the_table():
     assert "  50.0%    40.0%–60.0%       90.0%   runs/c, left out" in lines
     assert "  94.0%    91.0%–97.0%               the soup" in lines
     assert "right only by              1   the second, the soup" in lines
+    assert "top-1                  +0.0%   -1.0% to +1.0%" in lines  # one decimal, as above

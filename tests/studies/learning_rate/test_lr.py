@@ -6,7 +6,8 @@ import pytest
 
 from small import TWO_PHASES, write_recipe
 from tlf.errors import DataError, RecipeError, RunError
-from tlf.events import Notice, Stored
+from tlf.events import Notice, Prepared, Stored
+from tlf.studies.judged import equal_files
 from tlf.studies.learning_rate import lr as module
 from tlf.studies.learning_rate import range_test
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
@@ -51,19 +52,33 @@ def test_a_phase_alone_is_the_same_as_among_others(events, recipe):
     assert all(event.reused for event in stored)
 
 
-def test_a_small_class_trains_and_does_not_judge(recipe, images, tmp_path):
+def test_a_small_class_trains_and_does_not_judge(recipe, images, tmp_path, monkeypatch):
+    """It is told once, and images are dealt once, for two phases that train the head."""
+    dealt = []
+
+    def files(split):
+        dealt.append(split)
+        return equal_files(split)
+
+    monkeypatch.setattr(module, "equal_files", files)
     root = shutil.copytree(images, tmp_path / "images")
     for split in ("train", "val"):
         (root / split / "lone").mkdir()
         shutil.copy(root / split / "circles" / "001.jpg", root / split / "lone" / "x.jpg")
-    *events, found = lr(recipe, [f"data.root={root}"], phase="head", seeds=1)
+    twice = [f"data.root={root}", "phases.all.freeze=backbone", "phases.all.epochs=1"]
+    *events, found = lr(recipe, twice, rates=(0.1, 0.2), seeds=1)
     told = [event.text for event in events if isinstance(event, Notice)]
     assert (
         "class 'lone' trains the heads and does not judge them: it has 1 of the 5 different train "
         "images that folds need"
     ) in told
     assert told[-1] in found.notes
-    assert found.phases[0].images == 20
+    assert len(told) == len({*told})
+    assert len(dealt) == 1
+    assert [phase.images for phase in found.phases] == [20, 20]
+    titles = {event.title for event in events if isinstance(event, Prepared)}
+    assert "decoding train images" in titles
+    assert "decoding eval images" not in titles  # they are not used
 
 
 def test_too_few_images_are_an_error(recipe, images, tmp_path):

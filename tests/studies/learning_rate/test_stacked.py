@@ -19,10 +19,11 @@ RECIPES = {
         clip_grad_norm = 0.05
         calibration = 0.3
         {DECAYS}""",
-    "adamw, dropout, smoothed labels, rates by name": f"""{TOP}
+    "adamw, dropout, smoothed labels, adjusted logits, rates by name, balanced draws": f"""{TOP}
+        sampler = "balanced"
         optimizer = "adamw"
         head = {{ kind = "linear", dropout = 0.5 }}
-        loss = {{ kind = "cross-entropy", label_smoothing = 0.1 }}
+        loss = {{ kind = "cross-entropy", label_smoothing = 0.1, logit_adjustment = 1.0 }}
         {HEAD}
         lr_matching = {{ "head.bias" = 0.2 }}""",
 }

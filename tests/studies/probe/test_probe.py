@@ -9,7 +9,7 @@ import torch
 from places import ROOT
 from tlf.checks.plan import _OF_FOLDER
 from tlf.errors import DataError, NotFiniteError, RunError
-from tlf.events import Notice, Stored
+from tlf.events import Notice, Prepared, Stored
 from tlf.studies.probe import probe as module
 from tlf.studies.probe import probing
 from tlf.studies.probe.probe import probe
@@ -91,6 +91,15 @@ def test_every_stage_has_its_accuracy_and_the_last_is_the_features(events):
     ] or len(one.stages) > 2  # fmt: skip
     assert one.stages[-1].accuracy == one.accuracy["logistic"]
     assert one.stages[-1].features == one.features
+    titles = {event.title for event in events if isinstance(event, Prepared)}
+    own = [f"logistic probes of {TINY}, {stage.stage}" in titles for stage in one.stages]
+    assert own == [True] * (len(own) - 1) + [False]  # the features are probed once
+
+
+def test_eval_images_are_not_decoded(events):
+    titles = {event.title for event in events if isinstance(event, Prepared)}
+    assert {"reading eval images", "decoding train images"} <= titles
+    assert "decoding eval images" not in titles
 
 
 def test_the_same_command_finds_what_is_stored(events, folder):
@@ -106,7 +115,7 @@ def test_the_same_command_finds_what_is_stored(events, folder):
 def test_features_are_those_that_a_run_has_stored(head_copy):
     stored = [event for event in probe(head_copy / "recipe.toml") if isinstance(event, Stored)]
     assert [event.title for event in stored if event.reused] == [
-        "20 decoded train images", "11 decoded eval images", "features of 20 train images"
+        "20 decoded train images", "features of 20 train images"
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from planted import clusters
 from tlf.checks.probe import FOLDS
 from tlf.studies.judged import judged_images
+from tlf.studies.linear_probe import compact
 from tlf.studies.probe.probing import PROBES, probe_rows, repeats_of
 
 
@@ -22,7 +23,7 @@ def planted():
 def test_separable_classes_are_told_apart(kind):
     rows, labels = clusters(40, 2)
     judged = judged_images(labels, np.arange(40), ("a", "b"), 0, 2)
-    right = np.stack([*probe_rows(rows, judged, kind)])
+    right = np.stack([*probe_rows(compact(rows), judged, kind)])
     assert right.shape == (2, 40)
     assert right.all()
 
@@ -30,7 +31,7 @@ def test_separable_classes_are_told_apart(kind):
 def test_a_probe_is_scikit_learns_on_all_dimensions(planted):
     rows, judged = planted
     wide = np.hstack([rows, np.random.default_rng(1).normal(size=(60, 90))]).astype(np.float32)
-    right = next(probe_rows(wide, judged, "logistic"))
+    right = next(probe_rows(compact(wide), judged, "logistic"))
     centred = wide - wide.mean(0)
     centred /= np.sqrt((centred**2).sum(1).mean())
     for part in range(FOLDS):

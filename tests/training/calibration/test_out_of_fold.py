@@ -55,7 +55,7 @@ def trained(job):
 @pytest.mark.parametrize(
     ("more", "phase"),
     [
-        ("", ""),
+        ("", 'sampler = "balanced"'),
         pytest.param("accumulate = 2\nclip_grad_norm = 0.5", "ema = 0.5", marks=pytest.mark.slow),
         pytest.param("", 'augment = ["crop-flip", "mixup"]', marks=pytest.mark.slow),
     ],

@@ -15,8 +15,10 @@ from tlf.recipe.plan import read_plan
 from tlf.results import EpochResult
 from tlf.runs.resume import resume
 from tlf.runtime.devices import start_accelerator
+from tlf.training.checkpoint.compatibility import depends
 from tlf.training.checkpoint.state_file import restore, state_file
 from tlf.training.job import open_job
+from tlf.training.state import State
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,18 @@ def test_an_epoch_of_other_batches_begins_anew(tmp_path, images, change):
     state = restored(output, change)
     assert (state.phase, state.epoch, state.update, state.losses) == (0, 0, 0, None)
     assert state.notes == ["the batches have changed: the interrupted epoch begins anew"]
+
+
+def test_another_sampler_draws_other_batches(job, changed):
+    plain = depends(job, State())["batches"]
+    assert plain == [job.recipe.seed, job.recipe.batch_size, None]  # as states hold that are stored
+    balanced = changed(job, sampler="balanced")
+    assert depends(balanced, State())["batches"] == [*plain, "balanced"]
+    one, two = job.recipe.phases
+    mixed = changed(job, phases=(one, replace(two, sampler="balanced")))
+    assert [depends(mixed, State(phase=n))["batches"] for n in (0, 1)] == [
+        plain, [*plain, "balanced"],
+    ]  # fmt: skip
 
 
 def test_averaging_may_begin(tmp_path, images):

@@ -10,6 +10,7 @@ import pytest
 from generators import exhausted
 from small import TWO_PHASES, write_recipe
 from tlf.components import Split
+from tlf.errors import DataError
 from tlf.recipe.plan import plan_of, read_plan
 from tlf.runtime.devices import start_accelerator
 from tlf.training.job import open_job, read_images
@@ -34,6 +35,21 @@ def test_nothing_is_read_again(job):
     assert other.read is job.read
     for name in ("manifests", "splits", "preprocessing", "pixels", "unreadable"):
         assert getattr(other, name) == getattr(job, name)
+
+
+def test_a_split_that_is_not_used_is_hashed_and_not_decoded(job):
+    """What was not decoded is no reading that a run could take over."""
+    path = next(path for path in sorted((_root(job) / "val").rglob("*.jpg")))
+    path.write_bytes(b"no image")
+    opened = open_job(job.plan, job.accelerator)
+    before, _ = exhausted(read_images(opened, used=("train",)))
+    assert before.unreadable == ()
+    assert before.manifests["train"] == job.manifests["train"]
+    assert before.manifests["eval"] != job.manifests["eval"]
+    again, events = exhausted(read_images(opened, [before], used=("train",)))
+    assert (again.read, events) == (before.read, [])
+    with pytest.raises(DataError, match="not an image in a known format"):
+        exhausted(read_images(opened, [before]))
 
 
 def test_what_depends_on_the_seed_is_found_anew(job):

@@ -78,7 +78,8 @@ def inspect_splits(
         task: what labels are.
         accelerator: the processes that share the work.
         cache: where decoded images are stored; None where nothing is.
-        used: which of ``train``, ``eval`` and ``full`` are used, and stored.
+        used: which of ``train``, ``eval`` and ``full`` are used, and stored. Images of a split that
+            is not used are hashed and not decoded.
         missing_in_eval: what a class does that has no eval image left.
         may_lose_classes: whether a class may have no readable image at all.
         verify: ``stat``: do not read files that an earlier run has read, unless they have changed.
@@ -124,11 +125,17 @@ def _inspect_both(
     outcomes: list[Stored] = []
     check = partial(decode, how=preprocessing)
     for split_name, split in (("train", splits.train), ("eval", splits.eval)):
-        if cache is None:
-            inspected = inspect_split(split, split_name, accelerator, check)
+        names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
+        if cache is None or not names:
+            inspected = inspect_split(
+                split,
+                split_name,
+                accelerator,
+                check if names else _check_nothing,
+                known.get("digests"),
+            )
             inspections[split_name] = yield from inspected
             continue
-        names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
         advice = 'run again, with data.verify = "content"' if known else "run again"
         decodings = [
             Decoding(split, split_name, n, preprocessing, accelerator, advice) for n in names
@@ -183,7 +190,9 @@ def _inspection(machine: Machine[Answers[str]], count: int, width: int) -> Inspe
 
 
 def _check_nothing(data: bytes) -> None:
-    """Only the hash is needed: the cache knows which images decode, or they are decoded next."""
+    """Only the hash is needed: the cache knows which images decode, or they are decoded next, or
+    nobody uses them.
+    """
 
 
 def _find_or_store_all(

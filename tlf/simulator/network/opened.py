@@ -63,7 +63,7 @@ class Network:
     def updates(self, settings: Settings, segment: Segment) -> Updates:
         """What makes the next step; the network is in the modes for it."""
         _set_modes(segment, settings)
-        share = Share([*range(settings.batch)], settings.batch, last=True)
+        share = Share([(0, n) for n in range(settings.batch)], settings.batch, last=True)
         pieces = iter([(self.batches.train(settings.batch), share)])
         return Updates(self.job, self._phase(settings), segment, 0, pieces)
 

@@ -1,6 +1,7 @@
 """Train recipes with several seeds each, and tell which is better."""
 
 import re
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,17 +14,17 @@ from tlf.errors import RunError
 from tlf.events import Notice, Prepared
 from tlf.metrics.paired import CLAIM_FROM, joint_level
 from tlf.recipe.plan import RecipeLike
-from tlf.runs.folder import read_provenance
+from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.history import read_history
 from tlf.runs.owner import owned, who_runs
 from tlf.runtime.cores import check_alone
 from tlf.runtime.files import absolute, writing
 from tlf.studies.accuracy import accuracy_of
-from tlf.studies.compare.candidates import Candidate, candidates
-from tlf.studies.compare.compared import Compared, ComparedRecipe
+from tlf.studies.compare.candidates import Candidate, candidates, run_folder
+from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
 from tlf.studies.compare.presets import PRESETS
 from tlf.studies.compare.results import Results, check_same_images_judged, read_results
-from tlf.studies.compare.runs import check_same_images, check_same_start, make_run
+from tlf.studies.compare.runs import accuracy_in, check_same_images, check_same_start, make_run
 from tlf.studies.study_runs import RunSeries, each_note_once
 
 SEEDS = 10
@@ -34,7 +35,7 @@ FEWEST = 2
 Runs = Mapping[str, Mapping[int | None, Sequence[Path]]]
 """Candidate → fold, or None where there are none → its runs, one for each seed."""
 
-CompareEvent = Prepared | Notice | Compared
+CompareEvent = Prepared | Notice | ComparedRun | Compared
 
 
 def compare(
@@ -105,15 +106,18 @@ def _alone(folder: Path) -> Iterator[str | None]:
 
 def _runs(
     chosen: Sequence[Candidate], seeds: int, folder: Path, folds: int | None
-) -> Generator[Prepared | Notice, None, Runs]:
+) -> Generator[Prepared | Notice | ComparedRun, None, Runs]:
     """Train all recipes with one seed, in all folds, then with the next."""
     runs: dict[str, dict[int | None, list[Path]]] = {}
     told: dict[str, set[str]] = {}
-    series = RunSeries()
+    series, spent = RunSeries(), list[float]()
     parts = [None] if folds is None else [*range(1, folds + 1)]
     every = [(seed, fold, one) for seed in range(seeds) for fold in parts for one in chosen]
     for number, (seed, fold, candidate) in enumerate(every, start=1):
-        events = make_run(candidate, seed, folder, f"{number} of {len(every)}", series, fold)
+        title = f"{_title(candidate, seed, fold)} ({number} of {len(every)})"
+        was_there = has_ended(run_folder(folder, candidate.name, seed, fold))
+        began = time.monotonic()
+        events = make_run(candidate, seed, folder, title, series, fold)
         own_told = told.setdefault(candidate.name, set())
         run = yield from each_note_once(events, candidate.name, own_told, _without_figures)
         own = runs.setdefault(candidate.name, {})
@@ -121,7 +125,16 @@ def _runs(
         check_same_start([one for of_fold in own.values() for one in of_fold])
         check_same_images(own[fold][0], run, "train")
         check_same_images(runs[chosen[0].name][fold][0], run, "eval")
+        if not was_there:
+            spent.append(time.monotonic() - began)
+            left = (len(every) - number) * sum(spent) / len(spent)
+            yield ComparedRun(title, accuracy_in(run), run, left)
     return runs
+
+
+def _title(candidate: Candidate, seed: int, fold: int | None) -> str:
+    part = "" if fold is None else f", fold {fold}"
+    return f"{candidate.name}{part}, seed {seed}"
 
 
 def _without_figures(note: str) -> str:

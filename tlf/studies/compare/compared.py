@@ -35,6 +35,25 @@ class ComparedRecipe:
 
 
 @dataclass(frozen=True)
+class ComparedRun:
+    """A run of a comparison has ended, which this process has trained."""
+
+    title: str
+    """Which recipe, which seed, and which of how many runs."""
+    accuracy: float
+    """Of its best epoch."""
+    folder: Path
+    left: float
+    """About how many seconds the runs after it take, if none of them is there."""
+
+    def __str__(self) -> str:
+        """The line that ``tlf compare`` prints."""
+        from tlf.studies.compare.summary import progress_line
+
+        return progress_line(self)
+
+
+@dataclass(frozen=True)
 class Compared(Printed):
     """Which of several recipes is better. ``print`` shows it as the command line does."""
 

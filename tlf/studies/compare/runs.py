@@ -6,9 +6,12 @@ from pathlib import Path
 
 from tlf.errors import RunError, StoppedError
 from tlf.events import Notice, Prepared
+from tlf.inference.metadata import read_metadata
+from tlf.results import EVAL
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.resume import resume
 from tlf.runtime.files import is_run
+from tlf.studies.accuracy import METRIC
 from tlf.studies.compare.candidates import Candidate, run_folder
 from tlf.studies.study_runs import RunSeries, check_same_recipe, make_room, shown
 
@@ -17,7 +20,7 @@ def make_run(
     candidate: Candidate,
     seed: int,
     folder: Path,
-    which: str,
+    title: str,
     series: RunSeries,
     fold: int | None = None,
 ) -> Generator[Prepared | Notice, None, Path]:
@@ -27,7 +30,7 @@ def make_run(
         candidate: the recipe.
         seed: its seed.
         folder: of the comparison.
-        which: which of how many runs it is, as a person reads it.
+        title: which run it is, as a person reads it.
         series: the runs of the comparison in this process.
         fold: the fold that it is evaluated on, from 1; None: the images are not dealt into folds.
 
@@ -40,8 +43,6 @@ def make_run(
     plan = candidate.plans[(fold or 1) - 1]
     recipe = replace(plan.recipe, seed=seed, output=str(output), report=False, keep_state=False)
     plan = replace(plan, recipe=recipe)
-    part = "" if fold is None else f", fold {fold}"
-    title = f"{candidate.name}{part}, seed {seed} ({which})"
     if is_run(output):
         check_same_recipe(output, plan)
         if not has_ended(output):
@@ -53,6 +54,11 @@ def make_run(
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)
     return output
+
+
+def accuracy_in(run: Path) -> float:
+    """The accuracy of the best epoch of a run that has ended."""
+    return read_metadata(run / "head.safetensors").metrics[f"{EVAL}{METRIC.name}"]
 
 
 def check_same_images(first: Path, other: Path, split: str) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from tlf.metrics.verdict import verdict
-from tlf.runtime.text import printable
-from tlf.studies.accuracy import columns, heading, percent
-from tlf.studies.compare.compared import Compared, ComparedRecipe
+from tlf.runtime.text import duration, printable
+from tlf.studies.accuracy import METRIC, columns, heading, percent
+from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
 
 CHOSEN = (
     "each run is measured in its best epoch, which the same images have chosen: all figures are a "
@@ -28,6 +28,12 @@ def how(compared: Compared) -> str:
             "each"
         )
     return f"{seeds} each, on {compared.images:,} eval images"
+
+
+def progress_line(event: ComparedRun) -> str:
+    """A line about a run that has ended."""
+    left = f"; about {duration(event.left)} left" if event.left else ""
+    return f"{printable(event.title)}: {METRIC.title} {percent(event.accuracy)}{left}"
 
 
 def lines(compared: Compared) -> Iterator[str]:

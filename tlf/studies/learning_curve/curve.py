@@ -67,7 +67,8 @@ def curve(
         kernels.used_on(accelerator.device),
         blame_packages(plan.plugins.packages),
     ):
-        job = yield from read_images(open_job(plan, accelerator), may_lose_classes=True)
+        opened = open_job(plan, accelerator)
+        job = yield from read_images(opened, may_lose_classes=True, used=("train",))
         images = study_images(job, DEALS)
         yield from map(Notice, images.notes)
         yield (yield from _measured(job, images, name, sizes))

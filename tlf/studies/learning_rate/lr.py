@@ -4,6 +4,7 @@ more are tried out by a range test.
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from tlf.errors import RunError
 from tlf.events import Notice, Prepared, Stored
 from tlf.model import restore_tensors
 from tlf.plugins.attribution import blame_packages
+from tlf.recipe.augment import used_pixels
 from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.runtime.cores import check_alone
@@ -84,6 +86,15 @@ class _Asked:
     start: Mapping[str, Tensor]
     """The new head, which every phase begins with."""
 
+    @cached_property
+    def judged(self) -> Judged:
+        """The images that judge heads, dealt once for each seed: the same in all phases."""
+        job, splits = self.job, self.job.splits
+        labels = job.labels["train"].numpy()
+        count = self.seeds or (SEEDS if len(labels) <= MANY else 1)
+        files = equal_files(splits.train)
+        return judged_images(labels, files, splits.classes, job.recipe.seed, count)
+
 
 def _found(
     plan: Plan,
@@ -95,13 +106,16 @@ def _found(
     check_uses_rate(plan, chosen)
     results: list[HeadRates | RangeTest] = []
     with blame_packages(plan.plugins.packages):
-        job = yield from read_images(open_job(plan, accelerator))
+        used = used_pixels(plan.recipe) - {"eval"}
+        job = yield from read_images(open_job(plan, accelerator), used=used)
         yield from map(Notice, job.splits.notes)
         heads = {f"head.{name}" for name in job.classifier.head.state_dict()}
         asked, notes = _Asked(job, between, seeds, copies(job.classifier, heads)), list[str]()
         with job.loaders:
             for phase in chosen:
                 for event in _of_phase(asked, phase):
+                    if isinstance(event, Notice) and event.text in notes:
+                        continue  # an earlier phase has told it
                     if isinstance(event, HeadRates | RangeTest):
                         results.append(event)
                         continue
@@ -124,13 +138,10 @@ def _of_phase(asked: _Asked, phase: Phase) -> Iterator[Events | HeadRates | Rang
 
 
 def _measured(asked: _Asked, phase: Phase, segment: Segment) -> Generator[Events, None, HeadRates]:
-    job, splits = asked.job, asked.job.splits
-    first, labels = job.recipe.seed, job.labels["train"].numpy()
-    count = asked.seeds or (SEEDS if len(labels) <= MANY else 1)
-    judged = judged_images(labels, equal_files(splits.train), splits.classes, first, count)
+    job, judged = asked.job, asked.judged
     yield from map(Notice, _left_out(judged))
-    seeds = range(first, first + count)
-    heads = yield from open_heads(job, phase, segment, seeds)
+    first = job.recipe.seed
+    heads = yield from open_heads(job, phase, segment, range(first, first + len(judged.folds)))
     own = max(segment.rates.values())
     return (yield from measure_heads(heads, judged, own, grid(own, asked.between)))
 

@@ -12,17 +12,16 @@ from math import isfinite
 
 import torch
 
-from tlf.data.loading import make_batches, order
 from tlf.errors import NotFiniteError
 from tlf.events import Prepared
 from tlf.freezing.freeze import changing_tensors, freeze
-from tlf.model import restore_tensors, trains_batchnorm
+from tlf.model import restore_tensors
 from tlf.recipe.schema import Phase
 from tlf.studies.learning_rate.found import RangeTest
 from tlf.studies.learning_rate.grid import Limits, at_rate, recipe_lines, short, spaced
 from tlf.studies.learning_rate.valley import exploded, find_valley, smooth
 from tlf.training.best_epoch import copies
-from tlf.training.epoch import write_rates
+from tlf.training.epoch import epoch_batches, write_rates
 from tlf.training.features import Events, train_activations, view
 from tlf.training.job import Job
 from tlf.training.segments.segment import Segment
@@ -108,7 +107,7 @@ def _losses(
     for epoch in count():
         stored = yield from train_activations(job, phase, segment, epoch)
         freeze(segment.classifier, segment.frozen, segment.modes)
-        batches = _batches(job, segment, epoch)[: len(factors) - step]
+        batches = epoch_batches(job, phase, segment, epoch, job.held_out)[: len(factors) - step]
         together = segment.norms.synchronised
         number_of_view = view(job, phase, segment, epoch)
         pieces = pieces_of(job, phase, batches, number_of_view, stored, together=together)
@@ -120,12 +119,6 @@ def _losses(
             yield float(made.loss) / made.images
         if step == len(factors):
             return
-
-
-def _batches(job: Job, segment: Segment, epoch: int) -> list[list[int]]:
-    every = order(job.recipe.seed, epoch, len(job.splits.train))
-    kept = [index for index in every if index not in job.held_out]
-    return make_batches(kept, job.recipe.batch_size, lone=not trains_batchnorm(segment.classifier))
 
 
 @contextmanager

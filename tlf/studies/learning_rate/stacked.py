@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tlf.data.loading import make_batches, order
 from tlf.events import Prepared
 from tlf.recipe.schema import Phase
 from tlf.results import Progress
@@ -23,7 +22,7 @@ from tlf.runtime.devices import on_threads
 from tlf.runtime.seeds import derive
 from tlf.studies.learning_rate.deals import Deal, Outcome, Outcomes, judge
 from tlf.studies.learning_rate.grid import at_rate
-from tlf.training.epoch import write_rates
+from tlf.training.epoch import epoch_batches, write_rates
 from tlf.training.job import Job
 from tlf.training.phases import learning_rates, rate_factor
 from tlf.training.segments.groups import build_optimizer, parameter_groups
@@ -81,9 +80,8 @@ class Heads:
     def trains_on(self, deal: Deal, epoch: int) -> list[list[int]]:
         """The batches of an epoch, as a run has them."""
         without = {*deal.held_out, *self.job.held_out}
-        every = order(deal.seed, epoch, len(self.labels))
-        kept = [index for index in every if index not in without]
-        return make_batches(kept, self.job.recipe.batch_size)
+        drawn = epoch_batches(self.job, self.phase, self.segment, epoch, without, deal.seed)
+        return [[index for _, index in batch] for batch in drawn]
 
 
 def train_at_once(

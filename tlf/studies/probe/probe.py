@@ -27,7 +27,7 @@ from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.studies.backbones import plans_of
 from tlf.studies.judged import Judged, StudyImages, held_out_accuracy, study_images
-from tlf.studies.linear_probe import check_finite
+from tlf.studies.linear_probe import check_finite, compact
 from tlf.studies.probe.cost import cost_of
 from tlf.studies.probe.probed import FailedBackbone, Probed, ProbedBackbone, StageProbed
 from tlf.studies.probe.probing import PROBES, probe_rows, repeats_of
@@ -97,7 +97,7 @@ def _compared(
             yield Notice(f"{job.name} was not probed: {job.why}")
             continue
         with blame_packages(plan.plugins.packages):
-            job = yield from read_images(job, before, may_lose_classes=True)
+            job = yield from read_images(job, before, may_lose_classes=True, used=("train",))
             before = (job,)
             if images is None:
                 images = study_images(job, repeats_of(len(job.splits.train)))
@@ -145,18 +145,17 @@ def _probed(
     with job.loaders:
         if stages:
             outputs = yield from stage_outputs(job)
-            rows = [*outputs.values()][-1]
+            rows = [*outputs.values()][-1]  # the features
         else:
             rows = (yield from train_embeddings(job)).numpy()
-    right = {}
-    for kind in PROBES:
-        right[kind] = yield from _right(name, rows, images.judged, kind)
+    right = yield from _right(name, rows, images.judged, PROBES)
     every = []
     for stage, output in outputs.items():
-        seen = yield from _right(f"{name}, {stage}", output, images.judged, PROBES[0])
-        every.append(
-            StageProbed(stage, output.shape[1], held_out_accuracy(seen, images.judged.folds))
-        )
+        seen = right
+        if output is not rows:
+            seen = yield from _right(f"{name}, {stage}", output, images.judged, PROBES[:1])
+        accuracy = held_out_accuracy(seen[PROBES[0]], images.judged.folds)
+        every.append(StageProbed(stage, output.shape[1], accuracy))
     cost = cost_of(job)
     catalogue = job.plan.plugins.catalogue
     backbone = ProbedBackbone(
@@ -173,15 +172,21 @@ def _probed(
 
 
 def _right(
-    name: str, rows: "NDArray[np.float32]", judged: Judged, kind: str
-) -> "Generator[Prepared, None, NDArray[np.float64]]":
-    """Whether probes classified each image correctly when it was held out: (repeats, N)."""
+    name: str, rows: "NDArray[np.float32]", judged: Judged, kinds: Sequence[str]
+) -> "Generator[Prepared, None, dict[str, NDArray[np.float64]]]":
+    """Kind → whether its probes classified each image correctly when it was held out:
+    (repeats, N).
+    """
     check_finite(name, rows)
-    found: list[NDArray[np.float64]] = []
-    for right in probe_rows(rows[judged.images], judged, kind):
-        found.append(right)
-        yield Prepared(f"{kind} probes of {name}", len(found), len(judged.folds))
-    return np.stack(found)
+    points = compact(rows[judged.images])
+    every: dict[str, NDArray[np.float64]] = {}
+    for kind in kinds:
+        found: list[NDArray[np.float64]] = []
+        for right in probe_rows(points, judged, kind):
+            found.append(right)
+            yield Prepared(f"{kind} probes of {name}", len(found), len(judged.folds))
+        every[kind] = np.stack(found)
+    return every
 
 
 def _result(

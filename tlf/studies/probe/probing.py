@@ -10,7 +10,7 @@ import numpy as np
 
 from tlf.checks.probe import FOLDS
 from tlf.studies.judged import Judged
-from tlf.studies.linear_probe import compact, logistic_probe
+from tlf.studies.linear_probe import logistic_probe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,18 +35,17 @@ def repeats_of(images: int) -> int:
     return REPEATS if images <= _MANY else 2
 
 
-def probe_rows(rows: "NDArray[np.float32]", judged: Judged, kind: str) -> "Iterator[Floats]":
+def probe_rows(rows: "Floats", judged: Judged, kind: str) -> "Iterator[Floats]":
     """For each way to deal the images: whether each one was classified correctly (N,) when it was
     held out.
 
     Parameters:
-        rows: (N, D), the embeddings of the judged images.
+        rows: the embeddings of the judged images, as ``compact`` gives them.
         judged: the images.
         kind: one of ``PROBES``.
     """
-    points = compact(rows)
     for fold in judged.folds:
-        yield _right(points, judged.labels, fold, kind)
+        yield _right(rows, judged.labels, fold, kind)
 
 
 def _right(rows: "Floats", labels: "Integers", fold: "Integers", kind: str) -> "Floats":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tlf.errors import in_shell
 from tlf.metrics.text import comparison_lines
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import columns, heading, percent
+from tlf.studies.accuracy import DECIMALS, columns, heading, percent
 from tlf.studies.soup.souped import GREEDY, Soup, Tried
 
 
@@ -21,7 +21,7 @@ def lines(soup: Soup) -> Iterator[str]:
     yield from map(_row, soup.tried)
     yield f"{columns(soup.accuracy)}   {'':7}   the soup"
     yield "\nthe soup against the best run, image by image"
-    yield from comparison_lines(soup.comparison, soup.tried[0].run, "the soup")
+    yield from comparison_lines(soup.comparison, soup.tried[0].run, "the soup", DECIMALS)
 
 
 def notes(soup: Soup) -> Iterator[str]:

@@ -8,6 +8,7 @@ from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
 from tlf.runtime.text import printable
+from tlf.studies.accuracy import figure_text
 from tlf.studies.study_files import StudyFiles
 from tlf.studies.sweep.plots import history_plot, key_plot
 from tlf.studies.sweep.summary import (
@@ -57,6 +58,7 @@ def _panels(swept: Swept) -> list[Panel]:
         command="" if best is None else confirm(swept),
         file=swept.best_file,
         metric=swept.metric,
+        figure=lambda value: figure_text(value, swept.metric),
         keys=[one.key for one in swept.varied],
         trials=swept.ranked[:SHOWN],
         more=max(0, len(swept.ranked) - SHOWN),

@@ -11,11 +11,10 @@ from tlf.reports.plots.plot import (
     Plot,
     Table,
     every_nth,
-    number,
     percent_tick,
 )
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import short
+from tlf.studies.accuracy import figure_text, short
 from tlf.studies.sweep.ranges import Choices, Range, Varied
 from tlf.studies.sweep.summary import ENDS, shown
 from tlf.studies.sweep.swept import COMPLETE, Swept, Trial, ranked
@@ -36,10 +35,9 @@ def history_plot(swept: Swept) -> Plot:
     with_figures = [one for one in swept.trials if one.best is not None]
     best = swept.ranked[0]
     metric = swept.metric
-    form = ".2%" if metric.is_rate else ".4f"
     so_far = [_best_so_far(swept, one) for one in with_figures]
     rows = [
-        (str(one.number), _figure(one, metric), ENDS[one.state], number(value, form))
+        (str(one.number), _figure(one, metric), ENDS[one.state], figure_text(value, metric))
         for one, value in zip(with_figures, so_far, strict=True)
     ]
     kept, step = every_nth(rows)
@@ -57,7 +55,7 @@ def history_plot(swept: Swept) -> Plot:
 
 
 def _figure(one: Trial, metric: Metric) -> str:
-    return "–" if one.best is None else metric.shown(one.best.figure)
+    return figure_text(None if one.best is None else one.best.figure, metric)
 
 
 def _best_so_far(swept: Swept, until: Trial) -> float | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from tlf.recipe.files import dump
 from tlf.recipe.plan import Plan, plan_of
 from tlf.runtime.text import printable
+from tlf.studies.accuracy import figure_text
 from tlf.studies.sweep.journal import FOUND, Journal
 from tlf.studies.sweep.ranges import settings
 from tlf.studies.sweep.summary import CONFIRM, confirm, settings_text
@@ -57,7 +58,7 @@ def best_recipe(plan: Plan, swept: Swept) -> str:
     """The recipe with the best settings, as TOML."""
     trial = swept.ranked[0]
     made = plan_of(plan, settings(trial.values))
-    shown = swept.metric.shown(trial.best.figure) if trial.best else "–"
+    shown = figure_text(trial.best.figure, swept.metric) if trial.best else "–"
     comment = (
         f"The best of {len(swept.trials)} trials of {printable(swept.source)}: trial "
         f"{trial.number}, {swept.metric.title} {shown} on the {swept.images:,} eval images that "

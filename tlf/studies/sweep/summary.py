@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from tlf.errors import in_shell
 from tlf.runtime.files import from_here
 from tlf.runtime.text import duration, printable
+from tlf.studies.accuracy import figure_text
 from tlf.studies.sweep.ranges import Value
 from tlf.studies.sweep.swept import COMPLETE, FAILED, PRUNED, RUNNING, Swept, Trial, TrialEnded
 
@@ -25,10 +26,10 @@ def progress_line(event: TrialEnded) -> str:
         figure = f"failed: {printable(one.why)}"
     else:
         early = f", ended early after {one.epochs} epochs" if one.state == PRUNED else ""
-        figure = f"{metric.shown(one.best.figure)}{early}" if one.best else "–"
+        figure = f"{figure_text(one.best.figure, metric)}{early}" if one.best else "–"
     best = event.best
     so_far = (
-        f"; best {metric.shown(best.best.figure)}, trial {best.number}"
+        f"; best {figure_text(best.best.figure, metric)}, trial {best.number}"
         if best and best.best
         else ""
     )
@@ -87,11 +88,13 @@ def counted(swept: Swept) -> str:
 
 def _table(swept: Swept) -> Iterator[str]:
     keys = [one.key for one in swept.varied]
-    rows = [[swept.metric.title, "best epoch", "seconds", "trial", *map(printable, keys)]]
+    titles = [swept.metric.title, "eval loss", "best epoch", "seconds", "trial"]
+    rows = [[*titles, *map(printable, keys)]]
     for one in swept.ranked[:SHOWN]:
         rows.append(
             [
-                swept.metric.shown(one.best.figure) if one.best else "",
+                figure_text(one.best.figure, swept.metric) if one.best else "",
+                f"{one.best.loss:.4f}" if one.best else "",
                 f"{printable(one.best.phase)} {one.best.epoch + 1}" if one.best else "",
                 f"{one.seconds:.1f}",
                 str(one.number),

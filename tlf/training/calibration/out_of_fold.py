@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from tlf.cache.rows import Rows
-from tlf.data.loading import make_batches, order
 from tlf.events import Prepared
 from tlf.freezing.freeze import freeze
-from tlf.model import restore_tensors, trains_batchnorm
+from tlf.model import restore_tensors
 from tlf.recipe.build import build_model
 from tlf.recipe.schema import Phase
 from tlf.results import EpochResult, Progress
@@ -24,7 +23,7 @@ from tlf.training.best_epoch import better, copies
 from tlf.training.calibration.classify import train_logits
 from tlf.training.calibration.held_out import folds
 from tlf.training.ema import Ema
-from tlf.training.epoch import write_rates
+from tlf.training.epoch import epoch_batches, write_rates
 from tlf.training.features import Events, train_activations, view
 from tlf.training.job import Job
 from tlf.training.phases import frozen_in, rate_factor
@@ -100,12 +99,7 @@ def train_epoch_without(
     """Make the updates of an epoch without the images of a fold. No hook is told about them."""
     stored = yield from train_activations(job, phase, segment, run_epoch)
     freeze(segment.classifier, segment.frozen, segment.modes)
-    every = order(job.recipe.seed, run_epoch, len(job.splits.train))
-    batches = make_batches(
-        [index for index in every if index not in fold],
-        job.recipe.batch_size,
-        lone=not trains_batchnorm(segment.classifier),
-    )
+    batches = epoch_batches(job, phase, segment, run_epoch, fold)
     number_of_view, together = view(job, phase, segment, run_epoch), segment.norms.synchronised
     pieces = pieces_of(job, phase, batches, number_of_view, stored, together=together)
     updates, skipped = Updates(job, phase, segment, run_epoch, pieces), 0

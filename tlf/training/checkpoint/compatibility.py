@@ -19,7 +19,7 @@ def depends(job: Job, state: State) -> dict[str, Any]:
     return {
         "phases": [phase.name for phase in job.recipe.phases[: state.phase + 1]],
         "eval": job.manifests.get("eval"),
-        "batches": _batches(job),
+        "batches": _batches(job, state.phase),
         "optimizer": _optimizer(job, state.phase),
     }
 
@@ -46,7 +46,7 @@ def check_fits(stored: Mapping[str, Any], job: Job) -> None:
 
 def has_other_batches(stored: Mapping[str, Any], job: Job) -> bool:
     """Whether the batches of an epoch are no longer those that the state counts its updates in."""
-    return bool(stored["depends"]["batches"] != _batches(job))
+    return bool(stored["depends"]["batches"] != _batches(job, stored["phase"]))
 
 
 def has_other_optimizer(stored: Mapping[str, Any], job: Job) -> bool:
@@ -54,9 +54,11 @@ def has_other_optimizer(stored: Mapping[str, Any], job: Job) -> bool:
     return bool(stored["depends"]["optimizer"] != _optimizer(job, stored["phase"]))
 
 
-def _batches(job: Job) -> list[Any]:
+def _batches(job: Job, phase: int) -> list[Any]:
     held_out = [job.recipe.calibration] if job.held_out else []
-    return [job.recipe.seed, job.recipe.batch_size, job.manifests.get("train"), *held_out]
+    sampler = job.recipe.phases[phase].sampler or job.recipe.sampler
+    other = [] if sampler == "shuffled" else [sampler]
+    return [job.recipe.seed, job.recipe.batch_size, job.manifests.get("train"), *held_out, *other]
 
 
 def _optimizer(job: Job, phase: int) -> str:

@@ -1,6 +1,6 @@
 """The images that an earlier job has read: are they still the same?"""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ class ReadImages:
     notes: tuple[str, ...]
     """What 8 bits cannot show of them."""
     may_lose_classes: bool
+    used: frozenset[str]
+    """Which of ``train``, ``eval`` and ``full`` were decoded."""
     stamps: str | None
     """A hash of the stamps of all files, before they were read; None where images are no files."""
     verified: Mode = "content"
@@ -37,26 +39,37 @@ class ReadImages:
 
 
 def read_or_take_over(
-    job: "Job", earlier: "Sequence[Job]", *, may_lose_classes: bool
+    job: "Job",
+    earlier: "Sequence[Job]",
+    *,
+    may_lose_classes: bool,
+    used: Collection[str] | None = None,
 ) -> Generator[Events, None, ReadImages]:
     """Read every image; or take over what an earlier job of the same images has read, if no file
     was written since.
 
+    ``used``: which of ``train``, ``eval`` and ``full`` are decoded; None: what the phases use.
+
     Raises:
         DataError: names every image that cannot be read, or a class that has none left.
     """
-    before = _read_before(job, earlier, lose=may_lose_classes)
+    decoded = used_pixels(job.recipe) if used is None else frozenset(used)
+    before = _read_before(job, earlier, decoded, lose=may_lose_classes)
     # Processes read together, so what one of them has to read again, all do.
     same = bool(earlier) and all(gathered(before is not None))
     if before is not None and same:
         return before
-    return (yield from _read(job, lose=may_lose_classes))
+    return (yield from _read(job, decoded, lose=may_lose_classes))
 
 
-def _read_before(job: "Job", earlier: "Sequence[Job]", *, lose: bool) -> ReadImages | None:
+def _read_before(
+    job: "Job", earlier: "Sequence[Job]", used: frozenset[str], *, lose: bool
+) -> ReadImages | None:
     for other in reversed(earlier):
         read = other.read
-        if read is None or not _alike(job, other) or read.may_lose_classes != lose:
+        if read is None or not _alike(job, other):
+            continue
+        if (read.used, read.may_lose_classes) != (used, lose):
             continue
         same = read.listed == job.splits
         if same and read.prepared == replace(job.preprocessing, white=read.prepared.white):
@@ -67,8 +80,7 @@ def _read_before(job: "Job", earlier: "Sequence[Job]", *, lose: bool) -> ReadIma
 def _alike(job: "Job", other: "Job") -> bool:
     """Whether two jobs do the same with their images."""
     one, two = job.recipe, other.recipe
-    settings = [(recipe.data, recipe.task, recipe.cache) for recipe in (one, two)]
-    return settings[0] == settings[1] and used_pixels(one) == used_pixels(two)
+    return (one.data, one.task, one.cache) == (two.data, two.task, two.cache)
 
 
 def _is_there(read: ReadImages) -> bool:
@@ -89,7 +101,7 @@ def _stamps(splits: Splits) -> str | None:
             return found.digest
 
 
-def _read(job: "Job", *, lose: bool) -> Generator[Events, None, ReadImages]:
+def _read(job: "Job", used: frozenset[str], *, lose: bool) -> Generator[Events, None, ReadImages]:
     data, cache, splits = job.recipe.data, job.cache, job.splits
     stamps = yield from stamped(splits)
     mode, seen = mode_of(data.verify, stamps, stored=cache is not None), None
@@ -109,7 +121,7 @@ def _read(job: "Job", *, lose: bool) -> Generator[Events, None, ReadImages]:
         job.task,
         job.accelerator,
         cache,
-        used_pixels(job.recipe),
+        used,
         data.missing_in_eval,
         may_lose_classes=lose,
         verify=mode,
@@ -117,4 +129,4 @@ def _read(job: "Job", *, lose: bool) -> Generator[Events, None, ReadImages]:
     images = len(splits.train) + len(splits.eval)
     told = verified_note(data.verify, mode, inspected.unread, images)
     notes = [*notes, *filter(None, [told])]
-    return ReadImages(splits, inspected, prepared, (*notes,), lose, stamps.digest, mode)
+    return ReadImages(splits, inspected, prepared, (*notes,), lose, used, stamps.digest, mode)
