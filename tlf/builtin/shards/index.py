@@ -4,11 +4,13 @@ it, and no Python object per image.
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from zipfile import BadZipFile
+
+from tlf.runtime.regular_file import check_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +37,7 @@ class Place(NamedTuple):
 class Texts(Sequence[str]):
     """Texts in one block of bytes."""
 
-    block: bytes
+    block: bytes | bytearray
     ends: "NDArray[np.int64]"
     """Where each of them ends."""
 
@@ -53,12 +55,12 @@ class Texts(Sequence[str]):
         start = int(self.ends[row - 1]) if row else 0
         return self.block[start : int(self.ends[row])].decode(errors=_FAITHFUL)
 
-    def taken(self, rows: Sequence[int]) -> "Texts":
+    def taken(self, rows: Iterable[int]) -> "Texts":
         """Some of them, in another order."""
         return texts(self[row] for row in rows)
 
 
-def texts(each: Iterator[str]) -> Texts:
+def texts(each: Iterable[str]) -> Texts:
     """Texts, which are taken one by one."""
     import numpy as np
 
@@ -66,7 +68,7 @@ def texts(each: Iterator[str]) -> Texts:
     for text in each:
         block += text.encode(errors=_FAITHFUL)
         ends.append(len(block))
-    return Texts(bytes(block), np.array(ends, dtype=np.int64))
+    return Texts(block, np.frombuffer(ends, dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,44 +119,47 @@ class Rows:
         self.labels.append(self.values.setdefault(label, len(self.values)))
 
     def index(self, scheme: str, column: str = "") -> Index:
-        """All of them."""
+        """All of them. No more can be added: the memory is the same."""
         import numpy as np
 
         return Index(
-            Texts(bytes(self.names), np.array(self.ends, dtype=np.int64)),
-            np.array(self.places, dtype=np.int64).reshape(-1, 3),
-            np.array(self.sizes, dtype=np.int64),
-            np.array(self.labels, dtype=np.int32),
-            np.frombuffer(bytes(self.digests), dtype=np.uint8).reshape(-1, 32),
+            Texts(self.names, np.frombuffer(self.ends, dtype=np.int64)),
+            np.frombuffer(self.places, dtype=np.int64).reshape(-1, 3),
+            np.frombuffer(self.sizes, dtype=np.int64),
+            np.frombuffer(self.labels, dtype=np.int32),
+            np.frombuffer(self.digests, dtype=np.uint8).reshape(-1, 32),
             tuple(self.values),
             scheme,
             column,
         )
 
 
-def packed(index: Index, about: Mapping[str, Any]) -> bytes:
-    """An index as the bytes of a file. ``about``: what it is the index of, as JSON values."""
+def write_index(path: Path, index: Index, about: Mapping[str, Any]) -> None:
+    """Write an index to a file. ``about``: what it is the index of, as JSON values.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
     import numpy as np
 
     note = {"about": about, **{name: getattr(index, name) for name in _NOTED}}
-    stream = BytesIO()
     np.savez(
-        stream,
+        path,
         allow_pickle=False,
         **{name: getattr(index, name) for name in _COLUMNS},
         ends=index.names.ends,
         names=np.frombuffer(index.names.block, dtype=np.uint8),
         note=np.frombuffer(json.dumps(note).encode(), dtype=np.uint8),
     )
-    return stream.getvalue()
 
 
-def unpacked(data: bytes, about: Mapping[str, Any]) -> Index | None:
-    """The index in the bytes of a file; None if they are damaged, or about something else."""
+def read_index(path: Path, about: Mapping[str, Any]) -> Index | None:
+    """The index in a file; None if there is none, it is damaged, or about something else."""
     import numpy as np
 
     try:
-        with np.load(BytesIO(data), allow_pickle=False) as found:
+        check_regular(path)
+        with np.load(path, allow_pickle=False) as found:
             note = json.loads(found["note"].tobytes())
             names = Texts(found["names"].tobytes(), found["ends"])
             places, sizes, labels, digests = (found[name] for name in _COLUMNS)

@@ -64,7 +64,7 @@ class Members:
         parts = [(label, groups[name]) for label, name in enumerate(classes) if name in groups]
         rows = np.concatenate([rows for _, rows in parts]) if parts else np.empty(0, np.int64)
         labels = tuple(label for label, part in parts for _ in range(len(part)))
-        names, index = self.index.names.taken(rows.tolist()), self.index
+        names, index = self.index.names.taken(rows), self.index
         columns = (self.shard, index.places, index.sizes, index.digests)
         read = ReadMember(self.shards, index.column, *(column[rows] for column in columns))
         return Split(names, labels, read)
@@ -135,6 +135,9 @@ def members_of(where: str, shards: Sequence[Object], indexes: Sequence[Index]) -
 def _joined(indexes: Sequence[Index]) -> Index:
     """The images of several shards as those of one."""
     import numpy as np
+
+    if len(indexes) == 1:
+        return indexes[0]
 
     values: dict[str, int] = {}
     labels, ends, length = [], [], 0

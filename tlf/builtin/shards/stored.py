@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tlf.builtin.shards.formats import make_index
-from tlf.builtin.shards.index import Index, packed, unpacked
+from tlf.builtin.shards.index import Index, read_index, write_index
 from tlf.builtin.shards.samples import Layout
 from tlf.data.ranges import Object
 from tlf.errors import RunError
 from tlf.runtime.files import cache_folder, cache_path, written_whole
-from tlf.runtime.regular_file import read_regular
 from tlf.runtime.strict_json import dumps
 
 FOLDER = "shards"
@@ -31,10 +30,7 @@ _ABANDONED = 3600.0
 
 def stored_index(source: Object, layout: Layout) -> Index | None:
     """The index of a shard in its version, if it is stored."""
-    try:
-        return unpacked(read_regular(_file(source, layout)), _about(source, layout))
-    except OSError:
-        return None
+    return read_index(_file(source, layout), _about(source, layout))
 
 
 def made_index(source: Object, layout: Layout) -> tuple[Index, str]:
@@ -48,7 +44,7 @@ def made_index(source: Object, layout: Layout) -> tuple[Index, str]:
         cache_folder(FOLDER)
         _clear_abandoned(file)
         with written_whole(file) as temporary:
-            temporary.write_bytes(packed(index, _about(source, layout)))
+            write_index(temporary, index, _about(source, layout))
     except (OSError, RunError) as error:
         return index, getattr(error, "strerror", None) or str(error)
     return index, ""

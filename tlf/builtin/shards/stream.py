@@ -56,17 +56,20 @@ class Stream(io.BufferedReader):
 
     def __init__(self, source: Object, most: int) -> None:
         super().__init__(Raw(source), BLOCK)
-        self._address, self._most = source.address, most
+        self._source, self._most = source, most
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """So many bytes; fewer where the shard ends.
+        """So many bytes, or all that are left; fewer where the shard ends.
 
         Raises:
             DataError: they are too many, or cannot be read.
         """
-        if size is None or not 0 <= size <= self._most:
+        left = max(0, self._source.size - self.tell())
+        if size is None or not 0 <= size <= left:
+            size = left
+        if size > self._most:
             raise DataError(
-                f"{self._address} has a header that claims {size} bytes; at most {self._most:,} "
-                "are read: it is damaged, write it again"
+                f"{self._source.address} has a header that claims {size:,} bytes; at most "
+                f"{self._most:,} are read: it is damaged, write it again"
             )
         return super().read(size)
