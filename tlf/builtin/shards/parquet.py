@@ -180,15 +180,15 @@ def _read(
 ) -> Iterator[tuple[int, bytes | None, str, str | None]]:
     """The row, image, path and label of each row of a row group; None where it lacks one."""
     wanted = [columns.image, columns.label]
-    batches = iter(file.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False))
+    batches = file.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False)
+    lists = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
     row = 0
-    while (batch := _called(source, lambda: next(batches, None))) is not None:
-        cells, labels = (batch.column(name).to_pylist() for name in wanted)
-        for cell, label in zip(cells, labels, strict=True):
+    while (batch := _called(source, lambda: next(lists, None))) is not None:
+        for cell, label in zip(*batch, strict=True):
             is_struct = isinstance(cell, dict)
-            data = cell.get("bytes") if is_struct else cell
-            path = (cell.get("path") or "") if is_struct else ""
-            yield row, data, path, _text(source, label, columns)
+            data, path = (cell["bytes"], cell.get("path")) if is_struct else (cell, "")
+            named = path if isinstance(path, str) else ""
+            yield row, data, named, _text(source, label, columns)
             row += 1
 
 
