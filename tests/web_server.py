@@ -60,6 +60,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.range()
 
+    def do_HEAD(self):
+        """What S3 is asked for the size of a file."""
+        self.server.requests.append((self.path, dict(self.headers)))
+        body = self.server.files.get(self.path)
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.finish_headers({"Last-Modified": "Fri, 27 Nov 2026 10:00:00 GMT"})
+
     def range(self, cut=None, pause=0.0, **headers):
         """The range that is asked for; ``cut``: its first bytes, then nothing."""
         body, first, behind = self.body()

@@ -9,6 +9,7 @@ BYTES = bytes(range(100))
 @pytest.fixture
 def server(monkeypatch):
     """A server with one file, whose client waits for nothing longer than a moment."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(retries, "_FIRST_WAIT", 0.001)
     monkeypatch.setattr(retries, "LIMIT", 0.05)
     monkeypatch.setattr(retries, "FIRST_LIMIT", 0.05)

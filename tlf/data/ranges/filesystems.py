@@ -11,7 +11,7 @@ from typing import Any
 from tlf.data.ranges import retries
 from tlf.data.ranges.addresses import scheme, shown
 from tlf.data.ranges.retries import PassingError, retried
-from tlf.errors import DataError
+from tlf.errors import DataError, TlfError
 
 _S3 = ("s3", "s3a")
 _TAGS = (
@@ -96,6 +96,8 @@ def _failures(address: str) -> Iterator[None]:
     where = f"cannot read {shown(address)}"
     try:
         yield
+    except TlfError:
+        raise
     except FileNotFoundError as error:
         raise DataError(f"{where}: there is no such file; correct the address") from error
     except PermissionError as error:
