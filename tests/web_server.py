@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class WebServer(ThreadingHTTPServer):
     """``files``: path → bytes. ``faults``: what becomes of the next requests, one for each: a
-    status, or the name of a method of the handler; ``always``: what becomes of all others.
+    status, or the name of a method of the handler; ``always``: what becomes of all others;
+    ``latency``: seconds before each answer.
     """
 
     daemon_threads = True
@@ -19,6 +20,7 @@ class WebServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.faults, self.always = files, deque(), None
         self.headers, self.requests, self.accepted = {"ETag": '"1"'}, [], 0
+        self.latency = 0.0
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def get_request(self):
@@ -49,6 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args): ...
 
     def do_GET(self):
+        time.sleep(self.server.latency)
         self.server.requests.append((self.path, dict(self.headers)))
         fault = self.server.faults.popleft() if self.server.faults else self.server.always
         if isinstance(fault, int):
