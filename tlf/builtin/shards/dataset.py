@@ -1,0 +1,156 @@
+"""The dataset component of shards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from tlf.builtin.shards.class_names import check_alike, classes_of, read_names
+from tlf.builtin.shards.samples import Layout
+from tlf.builtin.shards.shards import find_members, is_stream
+from tlf.builtin.shards.split import Members
+from tlf.components import IsPath, Labelled, Splits
+from tlf.data.ranges.addresses import scheme
+from tlf.data.splits import HoldOut, failure, too_few_classes
+
+if TYPE_CHECKING:
+    from tlf.builtin.shards.split import Rows
+
+
+def is_path(pattern: str) -> bool:
+    """Whether a pattern is a path on the disk.
+
+    >>> is_path("train-*.tar"), is_path("s3://bucket/train-*.tar")
+    (True, False)
+    """
+    return not scheme(pattern) and not is_stream(pattern)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Images in tar, zip or parquet files, called shards, on a disk or at an address.
+
+    A tar file has webdataset's layout (``0001.jpg``, ``0001.cls``), or a folder for each class, as
+    a zip file has. Each shard is read once for its index: where each image is, its label and its
+    hash. It is kept in tlf's cache until the shard changes. No shard is unpacked.
+    """
+
+    train: Annotated[str, IsPath(when=is_path)]
+    """The shards of the train split: a path or an address. ``*``, ``?`` and ``[…]`` find files,
+    ``{000..010}`` counts, ``{a,b}`` lists."""
+    eval: Annotated[str, IsPath(when=is_path)] = ""
+    """The shards of the eval split. Empty: a fraction of each class is held out."""
+    image: str = "auto"
+    """What holds the images: how their names end after the first dot (``left.jpg``), or a column of
+    parquet files. ``auto``: all images by their names, or the only column of bytes."""
+    label: str = "auto"
+    """What holds the labels: how names end after the first dot (``cls``, ``txt``), ``json:FIELD``,
+    ``folder`` (that holds the image), ``top-folder``, or a column of parquet files. ``auto``: the
+    members ``.cls``, else ``folder``; the only column of named classes, else ``label``."""
+    classes: Annotated[str, IsPath()] = ""
+    """A text file with the name of each class, one in each line, where labels are numbers from 0
+    on. Empty: labels are the names."""
+    fraction: float = 0.2
+    """How much of each class is held out where ``eval`` is empty."""
+    seed: int = 0
+    """Decides which images are held out; the seed of the run has no effect on it."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not self.train:
+            raise ValueError('train must name shards, got ""; write train = "train-*.tar"')
+        if not 0 < self.fraction < 1:
+            raise ValueError(
+                f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
+            )
+
+    def build(self) -> Splits:
+        """Find the images. A shard without an index is read once.
+
+        Raises:
+            DataError: names what is wrong with a shard, or does not fit together.
+        """
+        train, notes = find_members(self.train, self._layout)
+        if not self.eval:
+            return self._held_out(train, notes)
+        evaluated, more = find_members(self.eval, self._layout)
+        self._check_apart(train, evaluated)
+        if not self.classes:
+            check_alike(train.index.values, evaluated.index.values)
+        groups, others = self._groups(self.train, train), self._groups(self.eval, evaluated)
+        if problems := too_few_classes(groups, "train"):
+            raise failure(self.train, problems)
+        classes = tuple(sorted({*groups, *others}))
+        return Splits(
+            train.split(groups, classes), evaluated.split(others, classes), classes, notes + more
+        )
+
+    def labelled(self, split: str | None) -> Labelled:
+        """The images of one split: ``train``, ``eval``, or the shards of a pattern, beside those of
+        the train split; without a name, of the eval split if there is one, else all.
+
+        Raises:
+            DataError: there is no such split, or something is wrong with a shard.
+        """
+        pattern = self._pattern(split)
+        members, _ = find_members(pattern, self._layout)
+        groups = self._groups(pattern, members)
+        classes = tuple(groups)
+        return Labelled(members.split(groups, classes), classes)
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.image, self.label)
+
+    def _groups(self, where: str, members: Members) -> "dict[str, Rows]":
+        """Class → its images."""
+        names = read_names(self.classes) if self.classes else ()
+        return members.by_class(classes_of(where, members.index.values, names))
+
+    def _held_out(self, train: Members, notes: tuple[str, ...]) -> Splits:
+        """Both splits, where the eval split is a part of the images."""
+        groups = self._groups(self.train, train)
+        if problems := too_few_classes(groups, "it"):
+            raise failure(self.train, problems)
+        names = train.index.names
+        rows = {names[row]: row for group in groups.values() for row in group.tolist()}
+        named = {label: [names[row] for row in group.tolist()] for label, group in groups.items()}
+        kept, held_out, note = HoldOut(self.train, self.fraction, self.seed).take(named)
+        one, other = (train.split(_rows(part, rows), [*groups]) for part in (kept, held_out))
+        return Splits(one, other, tuple(groups), (*notes, note))
+
+    def _check_apart(self, train: Members, evaluated: Members) -> None:
+        """Check that no shard is in both splits.
+
+        Raises:
+            DataError: one is.
+        """
+        known = {source.address for source in train.shards}
+        both = [source.address for source in evaluated.shards if source.address in known]
+        if both:
+            problem = f"{both[0]} is in the train split and in the eval split"
+            raise failure(self.eval, [f"{problem}; set data.train or data.eval"])
+
+    def _pattern(self, split: str | None) -> str:
+        """The shards of a split."""
+        if split is None:
+            return self.eval or self.train
+        if split == "train":
+            return self.train
+        if split != "eval":
+            folder, slash, _ = self.train.rpartition("/")
+            inside = is_path(split) and not split.startswith("/")
+            return f"{folder}{slash}{split}" if inside else split
+        if not self.eval:
+            alone = "leave --split out for all images"
+            raise failure(self.train, [f"there is no eval split of its own; {alone}"])
+        return self.eval
+
+
+def _rows(groups: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> "dict[str, Rows]":
+    """Class → the rows of its images."""
+    import numpy as np
+
+    return {
+        label: np.array([rows[name] for name in names], dtype=np.int64)
+        for label, names in groups.items()
+    }
