@@ -39,3 +39,11 @@ def test_patterns_name_files_in_order(folder, pattern, found):
 def test_patterns_that_name_nothing_are_refused(folder, pattern, message):
     with pytest.raises(DataError, match=message):
         find(pattern)
+
+
+def test_a_web_server_lists_no_files():
+    assert find("https://host/{a,b}-{8..9}.tar?x=1") == tuple(
+        f"https://host/{name}.tar?x=1" for name in ("a-8", "a-9", "b-8", "b-9")
+    )
+    with pytest.raises(DataError, match=r"https://host/a-\*\.tar must have no \*, \? or \[; count"):
+        find("https://host/a-*.tar")

@@ -3,6 +3,8 @@
 import re
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_SECRETS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://)(?:[^/?#\s]*@)?([^?#\s'\"]*)(\?[^\s'\"]*=)?")
+_AFTER = re.compile(r"(\?…)[^\s'\"]*")
 
 
 def scheme(address: str) -> str:
@@ -13,3 +15,20 @@ def scheme(address: str) -> str:
     """
     found = _SCHEME.match(address)
     return found[1].lower() if found else ""
+
+
+def shown(text: str) -> str:
+    """An address, or a sentence with some, without passwords and signatures.
+
+    >>> shown("https://me:secret@host/a.tar?Signature=abc"), shown("images/a.tar")
+    ('https://host/a.tar?…', 'images/a.tar')
+    """
+    return _AFTER.sub(r"\1", _SECRETS.sub(lambda m: m[1] + m[2] + ("?…" if m[3] else ""), text))
+
+
+def changed(address: str) -> str:
+    """The error for a file that is another version than the one that was opened."""
+    return (
+        f"{shown(address)} has changed since it was first read; "
+        "start again when nothing writes to it"
+    )

@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 
+from tlf.data.ranges.addresses import changed
 from tlf.errors import DataError
 from tlf.runtime.regular_file import check_regular
 
@@ -43,9 +44,7 @@ def read(path: str, version: str, start: int, length: int) -> bytes:
         raise _unreadable(path, error) from error
     if not same:
         _opened.cache_clear()
-        raise DataError(
-            f"{path} has changed since it was first read; start again when nothing writes to it"
-        )
+        raise DataError(changed(path))
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -1,9 +1,11 @@
 """A large file in one version, from which byte ranges are read."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple
 
-from tlf.data.ranges import local
+from tlf.data.ranges.addresses import changed, scheme, shown
 from tlf.errors import DataError
 
 
@@ -11,12 +13,17 @@ from tlf.errors import DataError
 class Object:
     """A file in one version. May be pickled, and used by several threads and processes at once."""
 
-    address: str
-    """As the recipe has it."""
+    address: str = field(repr=False)
+    """As the recipe has it. It may hold a password: ``shown`` is for messages."""
     size: int
     """In bytes."""
     version: str
     """Changes when the bytes change, as far as the file's times or its server tell."""
+
+    @property
+    def shown(self) -> str:
+        """The address without passwords and signatures."""
+        return shown(self.address)
 
     def read(self, start: int, length: int, digest: str | None = None) -> bytes:
         """Exactly ``length`` bytes from ``start`` on.
@@ -32,22 +39,51 @@ class Object:
         """
         if start < 0 or length < 0 or start + length > self.size:
             raise DataError(
-                f"{self.address} ends at byte {self.size:,}, but its bytes {start:,} to "
+                f"{self.shown} ends at byte {self.size:,}, but its bytes {start:,} to "
                 f"{start + length:,} are needed; it was cut, or what lists them is older"
             )
-        found = local.read(self.address, self.version, start, length) if length else b""
+        reader = _reader(self.address)
+        found = reader.read(self.address, self.version, start, length) if length else b""
+        if not (digest or reader.tells or open_object(self.address) == self):
+            raise DataError(changed(self.address))
         if len(found) != length or (digest and sha256(found).hexdigest() != digest):
             raise DataError(
-                f"the bytes {start:,} to {start + length:,} of {self.address} are not those that "
+                f"the bytes {start:,} to {start + length:,} of {self.shown} are not those that "
                 "were first read; write the file again, or start with its new content"
             )
         return found
 
 
 def open_object(address: str) -> Object:
-    """Look at a file: its size and version. None of its bytes is read.
+    """Look at a file: its size and version.
 
     Raises:
-        DataError: there is no such file, or it cannot be read.
+        DataError: there is no such file, or no ranges of it can be read.
     """
-    return Object(address, *local.look(address))
+    return Object(address, *_reader(address).look(address))
+
+
+class _Reader(NamedTuple):
+    """What reads addresses of a scheme."""
+
+    look: Callable[[str], tuple[int, str]]
+    read: Callable[[str, str, int, int], bytes]
+    tells: bool
+    """Whether ``read`` notices that the file is another version."""
+
+
+def _reader(address: str) -> _Reader:
+    """Only what is used is imported."""
+    match scheme(address):
+        case "":
+            from tlf.data.ranges import local
+
+            return _Reader(local.look, local.read, tells=True)
+        case "http" | "https":
+            from tlf.data.ranges import http
+
+            return _Reader(http.look, http.read, tells=True)
+        case _:
+            from tlf.data.ranges import filesystems
+
+            return _Reader(filesystems.look, filesystems.read, tells=False)

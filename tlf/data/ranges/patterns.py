@@ -3,8 +3,9 @@
 import glob
 import os
 import re
+from urllib.parse import urlsplit
 
-from tlf.data.ranges.addresses import scheme
+from tlf.data.ranges.addresses import scheme, shown
 from tlf.errors import DataError
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -47,7 +48,7 @@ def expanded(pattern: str) -> list[str]:
     choices = _choices(pattern, found[1])
     if len(choices) * len(after) > MOST_FILES:
         raise DataError(
-            f"{pattern} must name at most {MOST_FILES:,} files; write fewer, larger ones"
+            f"{shown(pattern)} must name at most {MOST_FILES:,} files; write fewer, larger ones"
         )
     return [before + choice + rest for choice in choices for rest in after]
 
@@ -60,22 +61,35 @@ def _choices(pattern: str, inside: str) -> list[str]:
     first, last = int(counted[1]), int(counted[2])
     if last < first:
         raise DataError(
-            f"the braces of {pattern} must count upwards, got {{{inside}}}; "
+            f"the braces of {shown(pattern)} must count upwards, got {{{inside}}}; "
             f"write {{{counted[2]}..{counted[1]}}}"
         )
     if last - first >= MOST_FILES:
         raise DataError(
-            f"{pattern} must name at most {MOST_FILES:,} files; write fewer, larger ones"
+            f"{shown(pattern)} must name at most {MOST_FILES:,} files; write fewer, larger ones"
         )
     return [str(number).zfill(len(counted[1])) for number in range(first, last + 1)]
 
 
 def _matches(address: str) -> list[str]:
     """What an address without braces names."""
-    if os.path.lexists(address):
+    kind = scheme(address)
+    if kind in ("http", "https"):
+        if glob.has_magic(urlsplit(address).path):
+            raise DataError(
+                f"a web server lists no files, so {shown(address)} must have no *, ? or [; "
+                "count them, as in train-{000..010}.tar"
+            )
         return [address]
-    found = glob.glob(address, recursive=True)
+    if kind:
+        if not glob.has_magic(address):
+            return [address]
+        from tlf.data.ranges.filesystems import matches
+
+        found = matches(address)
+    else:
+        found = [address] if os.path.lexists(address) else glob.glob(address, recursive=True)
     if not found:
         advice = "write a pattern that names some" if glob.has_magic(address) else "write its path"
-        raise DataError(f"there is no file {address}; {advice}")
+        raise DataError(f"there is no file {shown(address)}; {advice}")
     return found
