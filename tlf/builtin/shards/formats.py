@@ -30,16 +30,16 @@ def format_of(source: Object) -> str:
     """
     begin = source.read(0, min(8, source.size))
     if not begin:
-        raise DataError(f"{source.address} is empty: it has no bytes; {AGAIN}")
+        raise DataError(f"{source.shown} is empty: it has no bytes; {AGAIN}")
     for magic, (name, program) in _COMPRESSED.items():
         if begin.startswith(magic):
             raise DataError(
-                f"{source.address} is compressed by {name}: no member can be read before all that "
-                f"stand before it are unpacked; write {program} {source.address} (images are "
+                f"{source.shown} is compressed by {name}: no member can be read before all that "
+                f"stand before it are unpacked; write {program} {source.shown} (images are "
                 "compressed themselves)"
             )
     if begin.startswith(b"PARE"):
-        raise DataError(f"{source.address} is encrypted; {AGAIN} without encryption")
+        raise DataError(f"{source.shown} is encrypted; {AGAIN} without encryption")
     return next((name for magic, name in _BEGIN.items() if begin.startswith(magic)), "tar")
 
 
@@ -53,7 +53,7 @@ def make_index(source: Object, layout: Layout) -> Index:
     if kind == "parquet":
         return parquet_index(source, layout.image, layout.label)
     members = (zip_members if kind == "zip" else tar_members)(source)
-    return archive_index(source.address, members, layout)
+    return archive_index(source.shown, members, layout)
 
 
 def read_member(source: Object, column: str, place: Place, size: int, digest: bytes) -> bytes:
@@ -76,5 +76,5 @@ def read_member(source: Object, column: str, place: Place, size: int, digest: by
     else:
         data = inflated(source.read(place.first, place.second), size)
     if sha256(data).digest() != digest:
-        raise DataError(f"{source.address} holds other bytes than were first read; start again")
+        raise DataError(f"{source.shown} holds other bytes than were first read; start again")
     return data

@@ -36,11 +36,11 @@ def zip_members(source: Object) -> Iterator[Member]:
             raise _damaged(source, error) from error
         infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
         if sum(info.compress_size for info in infos) > source.size:
-            raise DataError(f"{source.address}: its members claim more bytes than it has; {AGAIN}")
+            raise DataError(f"{source.shown}: its members claim more bytes than it has; {AGAIN}")
         for info in infos:
-            name = tidy(source.address, info.filename)
+            name = tidy(source.shown, info.filename)
             if not info.is_dir():
-                _check_plain(source.address, info)
+                _check_plain(source.shown, info)
                 yield _member(source, archive, info, name)
 
 
@@ -97,4 +97,4 @@ def _check_plain(address: str, info: ZipInfo) -> None:
 
 
 def _damaged(source: Object, error: BaseException) -> DataError:
-    return DataError(f"{source.address} is cut or damaged ({error}); {AGAIN}, or copy it again")
+    return DataError(f"{source.shown} is cut or damaged ({error}); {AGAIN}, or copy it again")
