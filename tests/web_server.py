@@ -89,9 +89,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def body(self):
-        body = self.server.files[self.path.partition("?")[0]]
+        body = self.altered(self.server.files[self.path.partition("?")[0]])
         first, last = self.headers["Range"].removeprefix("bytes=").split("-")
         return body, int(first), int(last) + 1
+
+    altered = staticmethod(lambda body: body)
 
     def answer(self, status, body=b"", headers=()):
         self.send_response(status)
@@ -135,6 +137,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def other_range(self):
         self.answer(206, b"ab", {"Content-Range": f"bytes 1-2/{len(self.body()[0])}"})
+
+    def other_version(self):
+        self.range(ETag='"2"')
+
+    def other_bytes(self):
+        self.altered = lambda body: body[::-1]
+        self.range()
 
     def compressed(self):
         self.range(**{"Content-Encoding": "gzip"})

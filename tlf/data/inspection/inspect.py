@@ -29,7 +29,7 @@ from tlf.data.pixel_store import (
     SPLIT_OF,
     StoredPixels,
 )
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
 from tlf.tasks import Task
@@ -128,6 +128,8 @@ def inspect_split(
         try:
             data = split.read(index)
             check(data)
+        except StorageError:
+            raise
         except DataError as error:
             return b"", str(error)
         except OSError as error:

@@ -14,7 +14,7 @@ from tlf.components import Split, Splits
 from tlf.data.decode import Beyond, beyond, largest_value
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.splits import listed
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.events import Prepared
 from tlf.preprocessing import WHITE
 
@@ -64,6 +64,8 @@ def _seen(
             data = split.read(indices[number])
             found = beyond(data)
             return Seen(found, largest_value(data) if found.depth and measured else 0)
+        except StorageError:
+            raise
         except (DataError, OSError):
             return None
 

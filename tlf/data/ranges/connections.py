@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 from tlf.data.ranges import retries
-from tlf.errors import DataError
+from tlf.errors import StorageError
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -170,9 +170,9 @@ def _netrc(host: str) -> tuple[str, str]:
     except FileNotFoundError:
         return "", ""
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
     except NetrcParseError as error:  # its message may hold a password
-        raise DataError(f"line {error.lineno} of {path} is wrong; correct it") from None
+        raise StorageError(f"line {error.lineno} of {path} is wrong; correct it") from None
     return (found[0], found[2] or "") if found else ("", "")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tlf.data.ranges import retries
 from tlf.data.ranges.addresses import scheme, shown
 from tlf.data.ranges.retries import PassingError, retried
-from tlf.errors import DataError, TlfError
+from tlf.errors import StorageError, TlfError
 
 _S3 = ("s3", "s3a")
 _TAGS = (
@@ -34,13 +34,13 @@ def look(address: str) -> tuple[int, str]:
     """The size of a file and its version.
 
     Raises:
-        DataError: it cannot be read.
+        StorageError: it cannot be read.
     """
     info = retried(address, lambda: _called(address, "info"), retries.FIRST_LIMIT)
     if info["type"] == "directory":
-        raise DataError(f"{shown(address)} must be a file, got a folder; add /*.tar to it")
+        raise StorageError(f"{shown(address)} must be a file, got a folder; add /*.tar to it")
     if info.get("size") is None:
-        raise DataError(
+        raise StorageError(
             f"{shown(address)} is a stream: nobody says how long it is, so its images cannot be "
             "read in any order; download it, and write its path"
         )
@@ -63,12 +63,14 @@ def matches(pattern: str) -> list[str]:
     """The addresses that a pattern with wildcards names.
 
     Raises:
-        DataError: they cannot be listed.
+        StorageError: they cannot be listed.
     """
     with _failures(pattern):
         path = _opened(pattern)[1]
     if not pattern.endswith(path):
-        raise DataError(f"{shown(pattern)} must have no *, ? or [; write an address for each file")
+        raise StorageError(
+            f"{shown(pattern)} must have no *, ? or [; write an address for each file"
+        )
     found = retried(pattern, lambda: _called(pattern, "glob", retries.LIMIT), retries.FIRST_LIMIT)
     return [pattern.removesuffix(path) + each for each in found]
 
@@ -99,16 +101,16 @@ def _failures(address: str) -> Iterator[None]:
     except TlfError:
         raise
     except FileNotFoundError as error:
-        raise DataError(f"{where}: there is no such file; correct the address") from error
+        raise StorageError(f"{where}: there is no such file; correct the address") from error
     except PermissionError as error:
-        raise DataError(f"{where}: it is not allowed; {_credentials(address)}") from error
+        raise StorageError(f"{where}: it is not allowed; {_credentials(address)}") from error
     except ImportError as error:
-        raise DataError(_install(address, error)) from error
+        raise StorageError(_install(address, error)) from error
     except Exception as error:  # each library has errors of its own
         reason = shown(str(error).strip().partition("\n")[0]) or type(error).__name__
         if _passes(address, error):
             raise PassingError(reason) from error
-        raise DataError(f"{where}: {reason}; {_credentials(address)}") from error
+        raise StorageError(f"{where}: {reason}; {_credentials(address)}") from error
 
 
 def _passes(address: str, error: Exception) -> bool:

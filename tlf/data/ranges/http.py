@@ -16,7 +16,7 @@ from tlf.data.ranges import retries
 from tlf.data.ranges.addresses import changed, shown
 from tlf.data.ranges.connections import Answer, answered
 from tlf.data.ranges.retries import PassingError, retried
-from tlf.errors import DataError
+from tlf.errors import StorageError
 
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 _PASSING = frozenset((408, 429, 500, 502, 503, 504))
@@ -32,7 +32,7 @@ def look(address: str) -> tuple[int, str]:
     HEAD requests.
 
     Raises:
-        DataError: it cannot be read, or its server does not send ranges of it.
+        StorageError: it cannot be read, or its server does not send ranges of it.
     """
     return retried(address, lambda: _looked(address), retries.FIRST_LIMIT)
 
@@ -41,7 +41,7 @@ def read(address: str, version: str, start: int, length: int) -> bytes:
     """So many bytes of a file.
 
     Raises:
-        DataError: they cannot be read, or the file is another version.
+        StorageError: they cannot be read, or the file is another version.
     """
     found = bytearray()  # what came before a connection was cut is not asked for again
     retried(address, lambda: _read_on(address, version, start, length, found))
@@ -64,10 +64,10 @@ def _read_on(address: str, version: str, start: int, length: int, found: bytearr
             raise _no_ranges(address, answer)
         first, behind, size = _range(address, answer)
         if _version(answer, size) != version:
-            raise DataError(changed(address))
+            raise StorageError(changed(address))
         sent = answer.reply.length
         if (first, behind) != (begin, end) or (sent is not None and sent > end - begin):
-            raise DataError(
+            raise StorageError(
                 f"the server of {shown(address)} must send the bytes that it is asked for, "
                 f"got others; {_INSTEAD}"
             )
@@ -105,7 +105,7 @@ def _asked(address: str, start: int, length: int) -> Iterator[Answer]:
                     yield answer
                     return
                 url = _redirected(address, url, answer.header("Location"))
-    raise DataError(f"{shown(address)} is redirected without end; write the final address")
+    raise StorageError(f"{shown(address)} is redirected without end; write the final address")
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _failures(address: str) -> Iterator[None]:
     try:
         yield
     except SSLCertVerificationError as error:
-        raise DataError(
+        raise StorageError(
             f"{where}: its certificate is not trusted ({error.verify_message}); "
             "set SSL_CERT_FILE to the file of the certificates that you trust"
         ) from error
@@ -125,12 +125,12 @@ def _failures(address: str) -> Iterator[None]:
         raise PassingError(f"nothing came for {retries.SILENCE:.0f} seconds") from error
     except socket.gaierror as error:
         if error.errno != socket.EAI_AGAIN:
-            raise DataError(f"{where}: there is no server of this name; correct it") from error
+            raise StorageError(f"{where}: there is no server of this name; correct it") from error
         raise PassingError("the name of its server could not be looked up") from error
     except OSError as error:
         raise PassingError(error.strerror or "the connection was cut") from error
     except (InvalidURL, ValueError) as error:
-        raise DataError(f"{where}: it is no address; write https://server/path") from error
+        raise StorageError(f"{where}: it is no address; write https://server/path") from error
     except HTTPException as error:
         raise PassingError("the connection was cut, or its answer is not HTTP") from error
 
@@ -144,16 +144,18 @@ def _check(address: str, answer: Answer) -> None:
         raise PassingError(f"the server answered {_named(status)}", seconds)
     if status == 401:
         advice = "write its name and password into ~/.netrc"
-        raise DataError(f"{where}: the server asks for a password ({_named(status)}); {advice}")
+        raise StorageError(f"{where}: the server asks for a password ({_named(status)}); {advice}")
     if status == 403:
         advice = "check the address, and sign it again if its signature has expired"
-        raise DataError(f"{where}: the server does not allow it ({_named(status)}); {advice}")
+        raise StorageError(f"{where}: the server does not allow it ({_named(status)}); {advice}")
     if status in (404, 410):
-        raise DataError(f"{where}: there is no such file ({_named(status)}); correct the address")
+        raise StorageError(
+            f"{where}: there is no such file ({_named(status)}); correct the address"
+        )
     if status not in (200, 206, 416):
-        raise DataError(f"{where}: the server answered {_named(status)}; {_INSTEAD}")
+        raise StorageError(f"{where}: the server answered {_named(status)}; {_INSTEAD}")
     if answer.header("Content-Encoding") not in ("", "identity"):
-        raise DataError(f"{where}: the server compresses it on its way; {_INSTEAD}")
+        raise StorageError(f"{where}: the server compresses it on its way; {_INSTEAD}")
 
 
 def _named(status: int) -> str:
@@ -165,7 +167,7 @@ def _redirected(address: str, url: str, location: str) -> str:
     """Where a redirect leads. A name and a password go to no other server."""
     old, new = urlsplit(url), urlsplit(urljoin(url, location))
     if new.scheme not in ("http", "https") or (old.scheme, new.scheme) == ("https", "http"):
-        raise DataError(
+        raise StorageError(
             f"{shown(address)} is redirected to {shown(new.geturl())}, which is not safe; "
             "write the final address, if you trust it"
         )
@@ -178,7 +180,7 @@ def _range(address: str, answer: Answer) -> tuple[int, int, int]:
     """Where the range of an answer begins, where it ends, and the size of the file."""
     found = _RANGE.fullmatch(answer.header("Content-Range"))
     if found is None:
-        raise DataError(
+        raise StorageError(
             f"the server of {shown(address)} must say how long the file is, and does not; "
             + _INSTEAD
         )
@@ -192,12 +194,12 @@ def _version(answer: Answer, size: int) -> str:
     return f"{tag} {size}".strip()
 
 
-def _no_ranges(address: str, answer: Answer) -> DataError:
+def _no_ranges(address: str, answer: Answer) -> StorageError:
     if not answer.header("Content-Length"):
-        return DataError(
+        return StorageError(
             f"{shown(address)} is a stream: its server does not say how long it is, so its images "
             f"cannot be read in any order; {_INSTEAD}"
         )
-    return DataError(
+    return StorageError(
         f"the server of {shown(address)} sends whole files only, no byte ranges; {_INSTEAD}"
     )

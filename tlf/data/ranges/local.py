@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 
 from tlf.data.ranges.addresses import changed
-from tlf.errors import DataError
+from tlf.errors import StorageError
 from tlf.runtime.regular_file import check_regular
 
 MOST_OPEN = 64
@@ -15,7 +15,7 @@ def look(path: str) -> tuple[int, str]:
     """The size of a file and its version, which changes when its bytes do.
 
     Raises:
-        DataError: there is no such file, or it cannot be read.
+        StorageError: there is no such file, or it cannot be read.
     """
     try:
         check_regular(path, 2**63 - 1)  # a pipe would be waited for
@@ -30,7 +30,7 @@ def read(path: str, version: str, start: int, length: int) -> bytes:
     """So many bytes of a file; fewer where it ends.
 
     Raises:
-        DataError: it cannot be read, or is another version.
+        StorageError: it cannot be read, or is another version.
     """
     try:
         file = _opened(path, version)
@@ -44,7 +44,7 @@ def read(path: str, version: str, start: int, length: int) -> bytes:
         raise _unreadable(path, error) from error
     if not same:
         _opened.cache_clear()
-        raise DataError(changed(path))
+        raise StorageError(changed(path))
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -71,5 +71,5 @@ def _version(found: os.stat_result) -> str:
     return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
 
 
-def _unreadable(path: str, error: OSError) -> DataError:
-    return DataError(f"cannot read {path}: {error.strerror or error}")
+def _unreadable(path: str, error: OSError) -> StorageError:
+    return StorageError(f"cannot read {path}: {error.strerror or error}")

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from tlf.data.ranges.addresses import changed, scheme, shown
-from tlf.errors import DataError
+from tlf.errors import StorageError
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Object:
                 same length under the same version.
 
         Raises:
-            DataError: they cannot be read, or are others.
+            StorageError: they cannot be read, or are others.
         """
         if start < 0 or length < 0 or start + length > self.size:
-            raise DataError(
+            raise StorageError(
                 f"{self.shown} ends at byte {self.size:,}, but its bytes {start:,} to "
                 f"{start + length:,} are needed; it was cut, or what lists them is older"
             )
         reader = _reader(self.address)
         found = reader.read(self.address, self.version, start, length) if length else b""
         if not (digest or reader.tells or open_object(self.address) == self):
-            raise DataError(changed(self.address))
+            raise StorageError(changed(self.address))
         if len(found) != length or (digest and sha256(found).hexdigest() != digest):
-            raise DataError(
+            raise StorageError(
                 f"the bytes {start:,} to {start + length:,} of {self.shown} are not those that "
                 "were first read; write the file again, or start with its new content"
             )
@@ -58,7 +58,7 @@ def open_object(address: str) -> Object:
     """Look at a file: its size and version.
 
     Raises:
-        DataError: there is no such file, or no ranges of it can be read.
+        StorageError: there is no such file, or no ranges of it can be read.
     """
     return Object(address, *_reader(address).look(address))
 

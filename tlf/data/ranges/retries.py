@@ -6,7 +6,7 @@ from itertools import count
 from typing import TypeVar
 
 from tlf.data.ranges.addresses import shown
-from tlf.errors import DataError
+from tlf.errors import StorageError
 
 LIMIT = 120.0
 """Seconds after which no further attempt begins."""
@@ -37,7 +37,7 @@ def retried(address: str, attempt: Callable[[], Result], limit: float | None = N
     """What an attempt returns; attempts are made until one does, each after a longer wait.
 
     Raises:
-        DataError: none has within ``limit`` seconds; ``LIMIT`` by default.
+        StorageError: none has within ``limit`` seconds; ``LIMIT`` by default.
     """
     begun = time.monotonic()
     for tries in count(1):
@@ -48,7 +48,7 @@ def retried(address: str, attempt: Callable[[], Result], limit: float | None = N
             passed = time.monotonic() - begun
             if passed + wait > (LIMIT if limit is None else limit):
                 times = "once" if tries == 1 else f"{tries} times in {passed:.0f} seconds"
-                raise DataError(
+                raise StorageError(
                     f"cannot read {shown(address)}: {error}; tried {times}; "
                     "start again when the server is well, or download the file and write its path"
                 ) from error
