@@ -44,3 +44,34 @@ def write_parquet(path: Path, rows: Iterable[tuple[str | None, bytes, Any]], gro
     table = pa.table({"image": list(images), "label": list(labels)})
     pq.write_table(table, path, row_group_size=group)
     return str(path)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The images in class folders: ``ants/1.jpg`` → bytes."""
+    return {f"{p.parent.name}/{p.name}": p.read_bytes() for p in sorted(folder.glob("*/*"))}
+
+
+def shards_of(folder: Path, images: Path) -> dict[str, dict[str, str]]:
+    """The images of a folder in all kinds of shards, in other orders: kind → options of a dataset
+    of shards. ``keys`` is webdataset's layout.
+    """
+    for split in ("train", "val"):
+        files = dict(sorted(files_of(images / split).items(), reverse=True))
+        keys: dict[str, bytes] = {}
+        for path, data in files.items():
+            (label, base), suffix = path.split("/"), Path(path).suffix
+            key = f"{label}-{Path(base).stem}"
+            keys |= {f"{key}{suffix}": data, f"{key}.cls": label.encode()}
+        write_tar(folder / f"{split}-keys.tar", keys)
+        write_zip(folder / f"{split}.zip", files, zipfile.ZIP_DEFLATED)
+        rows = [(Path(path).name, data, path.split("/")[0]) for path, data in files.items()]
+        for number in (0, 1):
+            odd = {f"./{path}": files[path] for path in [*files][number::2]}
+            write_tar(folder / f"{split}-{number}.tar", odd)
+            uneven = rows[: len(rows) // 3] if number else rows[len(rows) // 3 :]
+            write_parquet(folder / f"{split}-{number}.parquet", uneven, group=3)
+    ends = {"tar": "-{0,1}.tar", "keys": "-keys.tar", "zip": ".zip", "parquet": "-*.parquet"}
+    return {
+        kind: {"train": f"{folder}/train{end}", "eval": f"{folder}/val{end}"}
+        for kind, end in ends.items()
+    }

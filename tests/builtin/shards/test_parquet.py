@@ -7,8 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archives import write_parquet
-from tlf.builtin.shards import Shards
-from tlf.builtin.shards import parquet
+from tlf.builtin.shards import Shards, parquet
 from tlf.errors import DataError
 
 ROWS = [(f"{n}.jpg", b"%d" % n * 9, "ab"[n % 2]) for n in (3, 1, 2, 0, 4)]

@@ -1,17 +1,14 @@
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from archives import write_tar
+from places import ROOT
 from tlf.builtin.shards import Shards, stored
-from tlf.builtin.shards.index import Index
-from tlf.builtin.shards.samples import Layout
 
 MEMBERS = {"a/1.jpg": b"1", "b/2.jpg": b"2"}
 
@@ -27,7 +24,9 @@ def made(monkeypatch):
     """The shards whose indexes were made, in their order."""
     made, make = [], stored.make_index
     monkeypatch.setattr(
-        stored, "make_index", lambda source, layout: made.append(source.address) or make(source, layout)
+        stored,
+        "make_index",
+        lambda source, layout: made.append(source.address) or make(source, layout),
     )
     return made
 
@@ -85,6 +84,7 @@ def test_a_cache_that_cannot_be_written_is_a_note(tmp_path, cache, made):
     assert dataset.build().notes[0].startswith(f"indexes that could not be stored in {cache}: 1 (")
     assert sorted(made) == [tar, tar, tar.replace("a.tar", "b.tar"), tar.replace("a.tar", "b.tar")]
 
+
 def test_what_killed_processes_left_is_removed(tmp_path, cache):
     tar = write_tar(tmp_path / "a.tar", MEMBERS)
     read(tar)
@@ -96,3 +96,21 @@ def test_what_killed_processes_left_is_removed(tmp_path, cache):
     os.truncate(file, 10)
     read(tar)
     assert (old.exists(), new.exists()) == (False, True)
+
+
+KILLED = """
+import os, signal, sys
+from tlf.builtin.shards import Shards
+from tlf.runtime import files
+files.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Shards(sys.argv[1]).labelled(None)
+"""
+
+
+def test_an_index_that_is_killed_while_it_is_written_is_none(tmp_path, cache, made):
+    tar = write_tar(tmp_path / "a.tar", MEMBERS)
+    killed = subprocess.run([sys.executable, "-c", KILLED, tar], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.suffix for path in cache.iterdir()] == [".part"]
+    assert read(tar) == read(tar) == [b"1", b"2"]
+    assert made == [tar]

@@ -9,7 +9,8 @@ from tlf.builtin.shards.samples import Layout, archive_index
 from tlf.builtin.shards.tar import tar_members
 from tlf.builtin.shards.zip_file import inflated, zip_members
 from tlf.data.ranges import Object
-from tlf.errors import DataError
+from tlf.data.ranges.addresses import changed
+from tlf.errors import DataError, StorageError
 
 _BEGIN = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"PAR1": "parquet"}
 """How files of a format begin."""
@@ -67,14 +68,14 @@ def read_member(source: Object, column: str, place: Place, size: int, digest: by
         digest: their SHA-256.
 
     Raises:
-        DataError: its bytes cannot be read, or are others.
+        StorageError: its bytes cannot be read, or are others.
     """
     if not column and not place.packed:
         return source.read(place.first, place.second, digest.hex())
     if column:
         data = read_row(source, column, place)
     else:
-        data = inflated(source.read(place.first, place.second), size)
+        data = inflated(source, source.read(place.first, place.second), size)
     if sha256(data).digest() != digest:
-        raise DataError(f"{source.shown} holds other bytes than were first read; start again")
+        raise StorageError(changed(source.address))
     return data

@@ -11,8 +11,9 @@ from tlf.builtin.shards.archive import AGAIN
 from tlf.builtin.shards.index import Index, Place, Rows
 from tlf.builtin.shards.stream import Raw
 from tlf.data.ranges import Object
+from tlf.data.ranges.addresses import changed
 from tlf.data.splits import failure, listed
-from tlf.errors import DataError, nearest
+from tlf.errors import DataError, StorageError, nearest
 
 _BATCH = 64
 """Rows that are hashed at a time."""
@@ -69,7 +70,7 @@ def read_row(source: Object, image: str, place: Place) -> bytes:
     cell = _row_group(source, image, place.first)[place.second].as_py()
     data: bytes | None = cell.get("bytes") if isinstance(cell, dict) else cell
     if data is None:
-        raise DataError("the row holds no image")
+        raise StorageError(changed(source.address))
     return data
 
 
@@ -93,7 +94,7 @@ def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401
     """What pyarrow returns.
 
     Raises:
-        DataError: it failed.
+        StorageError: it failed.
     """
     import pyarrow
 
@@ -101,7 +102,7 @@ def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401
         return function()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[:1] or [""]
-        raise DataError(
+        raise StorageError(
             f"{source.shown} cannot be read as parquet ({reason[0]}); {AGAIN}, or copy it again"
         ) from error
 

@@ -11,7 +11,8 @@ from tlf.builtin.shards.archive import AGAIN, Member, Readable, refused, tidy
 from tlf.builtin.shards.index import Place
 from tlf.builtin.shards.stream import Stream
 from tlf.data.ranges import Object
-from tlf.errors import DataError
+from tlf.data.ranges.addresses import changed
+from tlf.errors import DataError, StorageError
 
 _MOST = 2**30
 """Bytes of the list of members, at most."""
@@ -44,20 +45,20 @@ def zip_members(source: Object) -> Iterator[Member]:
                 yield _member(source, archive, info, name)
 
 
-def inflated(data: bytes, size: int) -> bytes:
+def inflated(source: Object, data: bytes, size: int) -> bytes:
     """The bytes of a deflated member.
 
     Raises:
-        DataError: they are others than so many.
+        StorageError: they are others than so many.
     """
     unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         # One byte more shows a member that would unpack to more than it says.
         found = unpacking.decompress(data, size + 1)
     except zlib.error as error:
-        raise DataError(f"it cannot be unpacked ({error})") from error
+        raise StorageError(changed(source.address)) from error
     if len(found) != size:
-        raise DataError(f"it must unpack to {size:,} bytes, got others")
+        raise StorageError(changed(source.address))
     return found
 
 
