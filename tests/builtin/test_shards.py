@@ -94,6 +94,8 @@ def test_a_fraction_is_held_out_as_of_the_same_folder(tmp_path, images):
         Shards("all.tar", fraction=1.0)
     with pytest.raises(ValueError, match='train must name shards, got ""'):
         Shards("")
+    with pytest.raises(ValueError, match="label must say where it is, got 'json:'; write 'json:s"):
+        Shards("all.tar", label="json:")
 
 
 def test_labels_in_other_members_and_folders(tmp_path):

@@ -87,7 +87,7 @@ def test_damaged_headers_and_what_follows_the_end(tmp_path):
     path.write_bytes(whole)
     assert "is cut or damaged at byte 1,024" in problem(path)
     path.write_bytes(b"no archive at all" * 100)
-    assert "is cut or damaged at byte 0" in problem(path)
+    assert "must be a tar, zip or parquet file, got another" in problem(path)
 
 
 def header(size, kind=b"0"):

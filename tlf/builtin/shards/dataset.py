@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from tlf.builtin.shards.class_names import check_alike, classes_of, read_names
+from tlf.builtin.shards.find import find_members, is_stream
 from tlf.builtin.shards.samples import Layout
-from tlf.builtin.shards.shards import find_members, is_stream
 from tlf.builtin.shards.split import Members
 from tlf.components import IsPath, Labelled, Splits
 from tlf.data.ranges.addresses import scheme, shown
@@ -14,7 +14,7 @@ from tlf.data.splits import HoldOut, failure, too_few_classes
 from tlf.errors import DataError
 
 if TYPE_CHECKING:
-    from tlf.builtin.shards.split import Rows
+    from tlf.builtin.shards.split import Positions
 
 
 def is_path(pattern: str) -> bool:
@@ -59,6 +59,12 @@ class Shards:
         """Check the options."""
         if not self.train:
             raise ValueError('train must name shards, got ""; write train = "train-*.tar"')
+        for name, example in (("image", "jpg"), ("label", "json:species")):
+            if getattr(self, name).removeprefix("json:") == "":
+                raise ValueError(
+                    f"{name} must say where it is, got {getattr(self, name)!r}; write {example!r}, "
+                    'for example, or "auto"'
+                )
         if not 0 < self.fraction < 1:
             raise ValueError(
                 f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
@@ -102,7 +108,7 @@ class Shards:
     def _layout(self) -> Layout:
         return Layout(self.image, self.label)
 
-    def _groups(self, where: str, members: Members) -> "dict[str, Rows]":
+    def _groups(self, where: str, members: Members) -> "dict[str, Positions]":
         """Class → its images."""
         names = read_names(self.classes) if self.classes else ()
         return members.by_class(classes_of(shown(where), members.index.values, names))
@@ -147,7 +153,7 @@ class Shards:
         return self.eval
 
 
-def _rows(groups: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> "dict[str, Rows]":
+def _rows(groups: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> "dict[str, Positions]":
     """Class → the rows of its images."""
     import numpy as np
 

@@ -20,7 +20,7 @@ _BATCH = 64
 _MOST_GROUPS = 4
 """Row groups whose images a process keeps."""
 _MOST_FILES = 64
-"""Parquet files that a process keeps open."""
+"""Parquet files whose lists of row groups a process keeps."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def parquet_index(source: Object, image: str, label: str) -> Index:
     Raises:
         DataError: it is cut or damaged, lacks a column, or a row lacks an image or a label.
     """
-    file = _opened(source)
+    file = _called(source, lambda: _opened(source))
     columns = _columns(source, file.schema_arrow, image, label)
     rows, lacking = Rows(), {"image": 0, "label": 0}
     for group in range(file.num_row_groups):
@@ -83,11 +83,19 @@ def _row_group(source: Object, image: str, group: int) -> Any:  # noqa: ANN401 -
     )
 
 
-@lru_cache(_MOST_FILES)
 def _opened(source: Object) -> Any:  # noqa: ANN401 - of pyarrow
+    """A file for one thread."""
     from pyarrow import parquet
 
-    return _called(source, lambda: parquet.ParquetFile(Raw(source)))
+    return parquet.ParquetFile(Raw(source), metadata=_metadata(source))
+
+
+@lru_cache(_MOST_FILES)
+def _metadata(source: Object) -> Any:  # noqa: ANN401 - of pyarrow
+    """Where the row groups of a file are, which may take megabytes."""
+    from pyarrow import parquet
+
+    return parquet.read_metadata(Raw(source))
 
 
 def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - what it returns

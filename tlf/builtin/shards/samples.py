@@ -42,7 +42,9 @@ class Layout:
         """How the names of members that hold labels end; empty where folders are labels."""
         if self.label in FOLDERS:
             return ""
-        return "json" if self.label.startswith("json:") else self.label.replace("auto", "cls")
+        if self.label == "auto":
+            return "cls"
+        return "json" if self.field else self.label.lower()
 
     @property
     def field(self) -> str:
@@ -51,7 +53,7 @@ class Layout:
 
     def is_image(self, name: str) -> bool:
         """Whether a member is an image by its name."""
-        return is_image(name) if self.image == "auto" else parted(name)[1] == self.image
+        return is_image(name) if self.image == "auto" else parted(name)[1] == self.image.lower()
 
     def folder_of(self, name: str) -> str:
         """The label of an image by its folder; empty where it is in none."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Rows = NDArray[np.int64]
+    Positions = NDArray[np.int64]
 
 _MOST_NAMED = 5
 """How many doubled names an error shows at most."""
@@ -35,7 +35,7 @@ class Members:
     named: bool = True
     """Whether images have names of their own, not those of shards and rows."""
 
-    def by_class(self, classes: Mapping[str, str]) -> "dict[str, Rows]":
+    def by_class(self, classes: Mapping[str, str]) -> "dict[str, Positions]":
         """Class → its rows, by name. ``classes``: label as the shards have it → class."""
         import numpy as np
 
@@ -50,14 +50,14 @@ class Members:
             name: self._sorted(rows) for name, rows in zip(names, parts, strict=True) if len(rows)
         }
 
-    def _sorted(self, rows: "Rows") -> "Rows":
+    def _sorted(self, rows: "Positions") -> "Positions":
         import numpy as np
 
         if not self.named:
             return rows  # "train.parquet[10]" is behind "train.parquet[9]"
         return np.array(sorted(rows.tolist(), key=self.index.names.__getitem__), dtype=np.int64)
 
-    def split(self, groups: "Mapping[str, Rows]", classes: Sequence[str]) -> Split:
+    def split(self, groups: "Mapping[str, Positions]", classes: Sequence[str]) -> Split:
         """The rows of ``groups``, class by class; labels are positions in ``classes``."""
         import numpy as np
 

@@ -35,7 +35,10 @@ def _opened(source: Object, stream: Stream) -> TarFile:
             fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape"
         )  # fmt: skip
     except _DAMAGED as error:
-        raise _damaged(source, 0, error) from error
+        raise DataError(
+            f"{source.shown} must be a tar, zip or parquet file, got another or a damaged one "
+            f"({error}); {AGAIN}, or copy it again"
+        ) from error
 
 
 def _next(source: Object, archive: TarFile) -> TarInfo | None:
