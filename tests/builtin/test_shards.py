@@ -8,6 +8,7 @@ from archives import files_of, shards_of, write_tar, write_zip
 from tlf.builtin.folder import Folder
 from tlf.builtin.shards import Shards, tlf_datasets
 from tlf.errors import DataError
+from tlf.testing import check_dataset
 
 PAIRS = {f"{n:03}": ("ants", "bees")[n % 2] for n in range(8)}
 """Key → class."""
@@ -236,3 +237,10 @@ def test_a_shard_that_changes_while_it_is_used_is_an_error(shards):
     shard.write_bytes(data)
     with pytest.raises(DataError, match=r"train-001\.tar has changed since it was first read"):
         images.read(0)
+
+
+@pytest.mark.slow
+def test_the_contract_of_datasets(tmp_path, images):
+    """A second process reads what this one has found."""
+    for options in shards_of(tmp_path, images).values():
+        check_dataset(Shards(**options))
