@@ -1,7 +1,7 @@
 """The classes that the labels of shards stand for."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tlf.data.splits import listed
 from tlf.errors import DataError, nearest
@@ -63,18 +63,18 @@ def classes_of(where: str, values: Iterable[str], names: Sequence[str]) -> dict[
     return found
 
 
-def check_alike(train: Sequence[str], evaluated: Sequence[str]) -> None:
-    """Check that the labels of both splits are numbers, or those of both names.
+def check_alike(values: Mapping[str, Sequence[str]]) -> None:
+    """Check that the labels of all splits are numbers, or those of none. ``values``: split → them.
 
     Raises:
         DataError: one split has numbers, the other names.
     """
-    kinds = [all(map(_is_number, values)) for values in (train, evaluated)]
-    if kinds[0] != kinds[1]:
-        shown = [listed(sorted(values), 3) for values in (train, evaluated)]
+    kinds = {split: all(map(_is_number, each)) for split, each in values.items()}
+    if len({*kinds.values()}) > 1:
+        shown = [f"{listed(sorted(each), 3)} in {split}" for split, each in values.items()]
         raise DataError(
-            f"labels must be numbers in both splits, or names in both, got {shown[0]} in train and "
-            f"{shown[1]} in eval; set data.classes to a file with the name of each number"
+            f"labels must be numbers in all splits, or names in all, got {' and '.join(shown)}; "
+            "set data.classes to a file with the name of each number"
         )
 
 

@@ -9,6 +9,7 @@ from tlf.builtin.shards.find import find_members, is_stream
 from tlf.builtin.shards.samples import Layout
 from tlf.builtin.shards.split import Members
 from tlf.components import IsPath, Labelled, Splits
+from tlf.data.ranges import Object
 from tlf.data.ranges.addresses import scheme, shown
 from tlf.data.splits import HoldOut, failure, too_few_classes
 from tlf.errors import DataError
@@ -76,20 +77,25 @@ class Shards:
         Raises:
             DataError: names what is wrong with a shard, or does not fit together.
         """
-        train, notes = find_members(self.train, self._layout)
+        patterns = {"train": self.train, "eval": self.eval}
+        found = {
+            split: find_members(pattern, self._layout)
+            for split, pattern in patterns.items()
+            if pattern
+        }
+        members = {split: each for split, (each, _) in found.items()}
+        self._check(members)
+        groups = {split: self._groups(patterns[split], each) for split, each in members.items()}
+        notes = [note for _, more in found.values() for note in more]
         if not self.eval:
-            return self._held_out(train, notes)
-        evaluated, more = find_members(self.eval, self._layout)
-        self._check_apart(train, evaluated)
-        if not self.classes:
-            check_alike(train.index.values, evaluated.index.values)
-        groups, others = self._groups(self.train, train), self._groups(self.eval, evaluated)
-        if problems := too_few_classes(groups, "train"):
+            train = members["eval"] = members["train"]
+            groups["train"], groups["eval"], note = self._held_out(train, groups["train"])
+            notes.append(note)
+        if problems := too_few_classes(groups["train"], "train" if self.eval else "it"):
             raise failure(shown(self.train), problems)
-        classes = tuple(sorted({*groups, *others}))
-        return Splits(
-            train.split(groups, classes), evaluated.split(others, classes), classes, notes + more
-        )
+        classes = tuple(sorted({name for each in groups.values() for name in each}))
+        splits = {split: members[split].split(groups[split], classes) for split in groups}
+        return Splits(**splits, classes=classes, notes=tuple(notes))
 
     def labelled(self, split: str | None) -> Labelled:
         """The images of one split: ``train``, ``eval``, or the shards of a pattern, beside those of
@@ -113,29 +119,32 @@ class Shards:
         names = read_names(self.classes) if self.classes else ()
         return members.by_class(classes_of(shown(where), members.index.values, names))
 
-    def _held_out(self, train: Members, notes: tuple[str, ...]) -> Splits:
-        """Both splits, where the eval split is a part of the images."""
-        groups = self._groups(self.train, train)
-        if problems := too_few_classes(groups, "it"):
-            raise failure(shown(self.train), problems)
+    def _held_out(
+        self, train: Members, groups: "Mapping[str, Positions]"
+    ) -> "tuple[dict[str, Positions], dict[str, Positions], str]":
+        """Class → its images of the train split, and of the eval split, which is a part of all
+        images; and a note for the user.
+        """
         names = train.index.names
         rows = {names[row]: row for group in groups.values() for row in group.tolist()}
         named = {label: [names[row] for row in group.tolist()] for label, group in groups.items()}
         kept, held_out, note = HoldOut(shown(self.train), self.fraction, self.seed).take(named)
-        one, other = (train.split(_rows(part, rows), [*groups]) for part in (kept, held_out))
-        return Splits(one, other, tuple(groups), (*notes, note))
+        return _rows(kept, rows), _rows(held_out, rows), note
 
-    def _check_apart(self, train: Members, evaluated: Members) -> None:
-        """Check that no shard is in both splits.
+    def _check(self, members: Mapping[str, Members]) -> None:
+        """Check that splits share no shard, and that labels mean the same in all of them.
 
         Raises:
-            DataError: one is.
+            DataError: they do not.
         """
-        known = {*train.shards}
-        both = [source.shown for source in evaluated.shards if source in known]
-        if both:
-            problem = f"{both[0]} is in the train split and in the eval split"
-            raise DataError(f"{problem}; set data.train or data.eval")
+        first: dict[Object, str] = {}
+        for split, each in members.items():
+            for source in each.shards:
+                if (other := first.setdefault(source, split)) != split:
+                    problem = f"{source.shown} is in the {other} split and in the {split} split"
+                    raise DataError(f"{problem}; set data.{other} or data.{split}")
+        if not self.classes:
+            check_alike({split: each.index.values for split, each in members.items()})
 
     def _pattern(self, split: str | None) -> str:
         """The shards of a split."""
