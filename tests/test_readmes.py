@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import re
+import subprocess
 import tomllib
 from importlib import import_module
 from typing import get_args
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 import tlf
 from places import ROOT
+from tlf.builtin.shards import Shards
 from tlf.commands import COMMANDS
 from tlf.exports.formats import FORMATS
 from tlf.inference.sealed_file import FORMAT
@@ -355,6 +357,7 @@ def test_every_block_of_python_has_its_test():
         "README.md": 1,
         "plugins/BACKBONES.md": 2,
         "plugins/README.md": hooks + 1,
+        "recipes/README.md": 1,
         "tlf/API.md": 3,
         "tlf/checks/README.md": 1,
         "tlf/inference/README.md": 3,
@@ -405,6 +408,18 @@ def test_the_lines_that_check_images_run(images, tmp_path, monkeypatch):
     names = {}
     exec(compile(block, "tlf/checks/README.md", "exec"), names)
     assert sorted(os.listdir(names["folder"])) == ["check.html", "fixes.csv"]
+
+
+def test_the_lines_that_write_shards_run(images, tmp_path, monkeypatch):
+    (block,) = blocks("recipes/README.md", "python")
+    (tmp_path / "images").symlink_to(images)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
+    exec(compile(block, "recipes/README.md", "exec"), {})
+    (command,) = [b for b in blocks("recipes/README.md", "bash") if b.startswith("tar ")]
+    subprocess.run(command, shell=True, check=True)
+    splits = Shards("train-*.tar", "val.tar").build()
+    assert (len(splits.train), len(splits.eval)) == (20, 11)
 
 
 def test_the_lines_that_change_a_recipe_run(recipe):

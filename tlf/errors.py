@@ -4,6 +4,7 @@
     ├── RecipeError          the recipe or an override is wrong; holds every problem at once
     ├── PluginError          a plugin cannot be loaded, clashes, or one of its components broke
     ├── DataError            images or labels are missing, unreadable or do not fit together
+    │   └── StorageError         what holds many images cannot be read, or has changed
     ├── WeightsError         weights are missing, cannot be fetched, or do not fit the model
     ├── RunError             a run folder cannot be made, read or resumed
     │   └── UnwritableError      a file cannot be written: the disk is full, the folder is gone
@@ -48,6 +49,12 @@ class PluginError(TlfError):
 
 class DataError(TlfError):
     """Images or labels are missing, unreadable, or do not fit together."""
+
+
+class StorageError(DataError):
+    """What holds many images cannot be read, or has changed: no image is at fault, and none may be
+    left out for it.
+    """
 
 
 class WeightsError(TlfError):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from tlf.data.transforms import center_crop, load
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.inference.read_ahead import StoredImage, read_ahead
 from tlf.preprocessing import Preprocessing
 
@@ -117,6 +117,16 @@ def test_an_image_of_a_dataset_is_read_in_a_thread_and_named_in_errors(files):
     assert torch.equal(pixels, expected)
     told = ["two: No such file or directory", "three: the file is empty"]
     assert [str(error) for error in errors] == told
+
+
+def test_a_lost_storage_is_no_unreadable_image():
+    def lost():
+        raise StorageError("cannot read a.tar")
+
+    errors = []
+    with pytest.raises(StorageError, match=r"^cannot read a\.tar$"):
+        list(read_ahead([StoredImage("one", lost)], SMALL, errors.append, by=2))
+    assert errors == []
 
 
 def test_more_than_the_centre_may_be_taken(files):

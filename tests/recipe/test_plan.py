@@ -169,7 +169,7 @@ def tlf_datasets():
 @pytest.mark.parametrize(
     "kind",
     # The starter set is drawn first, which takes seconds.
-    ["folder", "csv", "hub", pytest.param("starter", marks=pytest.mark.slow), "two:two"],
+    ["folder", "csv", "hub", "shards", pytest.param("starter", marks=pytest.mark.slow), "two:two"],
 )
 def test_fixes_hold_for_every_dataset(recipe, images, tmp_path, monkeypatch, kind):
     """A wrong label and an image to leave out, by the names that the dataset gives."""
@@ -178,7 +178,8 @@ def test_fixes_hold_for_every_dataset(recipe, images, tmp_path, monkeypatch, kin
     entry = EntryPoint("two", "tlf_test_fixed", "tlf")
     monkeypatch.setattr("tlf.plugins.discovery.entry_points", lambda group: (entry,))
     options = {"folder": {"root": str(images)}, "csv": {"file": listed(tmp_path, images)},
-               "hub": {"name": parquet(tmp_path)}}  # fmt: skip
+               "hub": {"name": parquet(tmp_path)},
+               "shards": {"train": f"{tmp_path}/hub/*.parquet"}}  # fmt: skip
     data = ", ".join(f"{k}='{v}'" for k, v in {"kind": kind, **options.get(kind, {})}.items())
     found = find_splits(read_plan(recipe, [f"data={{{data}}}"]))
     (one, *_), (first, second) = found.train.names, found.classes

@@ -37,6 +37,15 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
+def is_visible(name: str) -> bool:
+    """Whether a path has no part that is hidden or that an operating system has created.
+
+    >>> is_visible("ants/1.jpg"), is_visible("__MACOSX/ants/1.jpg"), is_visible("ants/._1.jpg")
+    (True, False, False)
+    """
+    return not any(part.startswith(".") or part in _CLUTTER for part in name.split("/"))
+
+
 def files_below(folder: str, prefix: str = "") -> Iterator[str]:
     """The files in a folder and in its folders, in no order, as paths that begin with ``prefix``.
 
@@ -69,7 +78,7 @@ def visible(folder: str | PathLike[str]) -> list[os.DirEntry[str]]:
     """
     try:
         with os.scandir(os.fspath(folder)) as found:
-            entries = [e for e in found if not e.name.startswith(".") and e.name not in _CLUTTER]
+            entries = [entry for entry in found if is_visible(entry.name)]
     except FileNotFoundError as error:
         raise DataError(
             f"there is no folder {folder}; set data.root to a folder that exists"

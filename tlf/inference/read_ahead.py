@@ -14,7 +14,7 @@ from tlf.data.decoding.decode import from_array
 from tlf.data.decoding.values import is_plain
 from tlf.data.image_files import read_image
 from tlf.data.transforms import center_crop, load, load_opened
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.ahead import ahead
 from tlf.runtime.cores import usable_cores
@@ -71,7 +71,7 @@ def read_ahead(
             try:
                 read = image.result()
             except DataError as error:
-                if unreadable is None:
+                if unreadable is None or isinstance(error, StorageError):
                     raise
                 # Its traceback would keep the bytes of the file in memory.
                 unreadable(DataError(*error.args))
@@ -95,6 +95,8 @@ def _read(
         pixels = _load(image, preprocessing)
     except OSError as error:
         raise DataError(f"{name}: {error.strerror or error}; name an image file") from error
+    except StorageError:
+        raise
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     return path, _copied(crop(_prepared(pixels, preprocessing), preprocessing.size))

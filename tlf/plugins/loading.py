@@ -31,6 +31,7 @@ BUILT_IN = (
     "tlf.builtin.folder",
     "tlf.builtin.csv_file",
     "tlf.builtin.hub",
+    "tlf.builtin.shards",
     "tlf.builtin.augmentations",
     "tlf.builtin.backbones",
     "tlf.builtin.heads",

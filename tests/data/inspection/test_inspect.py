@@ -15,7 +15,7 @@ from tlf.data.inspection.inspect import inspect_split
 from tlf.data.loading import Decoded
 from tlf.data.pixel_store import StoredPixels
 from tlf.data.transforms import load, load_full, load_pixels
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.devices import start_accelerator
@@ -80,6 +80,15 @@ def test_unreadable_images_are_left_out_alike(inspect, root):
         assert usable.splits.notes == plain.splits.notes
         assert usable.manifests == plain.manifests
         assert_pixels_are_what_load_gives(usable)
+
+
+def test_no_image_is_left_out_because_storage_is_lost():
+    def read(index):
+        raise StorageError("cannot read a.tar")
+
+    lost = Split(["a.png"], [0], read)
+    with pytest.raises(DataError, match=r"^cannot read a\.tar$"):
+        exhausted(inspect_split(lost, "train", start_accelerator("no"), lambda data: None))
 
 
 def test_unreadable_images_are_reported_alike(inspect, root):

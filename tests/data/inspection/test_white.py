@@ -11,6 +11,7 @@ from image_files import encoded, noise
 from tlf.components import Split, Splits
 from tlf.data.decoding.beyond import Beyond, beyond, largest_value
 from tlf.data.inspection.white import find_white
+from tlf.errors import DataError, StorageError
 from tlf.runtime.devices import start_accelerator
 
 
@@ -115,6 +116,15 @@ def test_unreadable_images_are_reported_elsewhere():
     steps = find_white(Splits(broken, broken, ("a", "b")), "auto", start_accelerator("no"))
     assert [event.title for event in steps] == ["looking at train images", "looking at eval images"]
     assert found({"a": b"", "b": deep(4095)[:50], "c": b"<svg>"}, "auto") == (65535, [])
+
+
+def test_a_lost_storage_is_not_passed_over():
+    def read(index):
+        raise StorageError("lost")
+
+    lost = Split(["a.png"], [0], read)
+    with pytest.raises(DataError, match="lost"):
+        exhausted(find_white(Splits(lost, lost, ("a", "b")), "auto", start_accelerator("no")))
 
 
 def test_of_16_bits_per_colour_the_upper_8_are_used():

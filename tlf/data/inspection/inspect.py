@@ -31,7 +31,7 @@ from tlf.data.inspection.same_images import check_bytes, check_listings
 from tlf.data.inspection.verify import Mode
 from tlf.data.loading import Pixels, decoded_pixels
 from tlf.data.pixel_store import SPLIT_OF, StoredPixels
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.events import Notice, Prepared, Stored
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.processes import Machine
@@ -168,6 +168,8 @@ def inspect_split(
             if known is None:
                 return find_out(split.read(index)), ""
             return known.answer(split.read, index, find_out), ""
+        except StorageError:
+            raise
         except DataError as error:
             return b"", str(error)
         except OSError as error:

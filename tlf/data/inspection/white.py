@@ -18,7 +18,7 @@ from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.known_files import STAMP, KnownFiles
 from tlf.data.listing.compact import Numbers
 from tlf.data.splits import listed
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.events import Notice, Prepared
 from tlf.preprocessing import WHITE, Depth
 from tlf.runtime.strict_json import dumps
@@ -85,6 +85,8 @@ def _seen(
             else:
                 row = known.answer(split.read, indices[number], lambda data: _packed(see(data)))
                 seen = _unpacked(row[STAMP:-1])
+        except StorageError:
+            raise
         except (DataError, OSError):
             return b"", None
         return row, seen if any(seen.beyond) else None

@@ -1,0 +1,173 @@
+"""The dataset component of shards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from tlf.builtin.shards.class_names import check_alike, classes_of, read_names
+from tlf.builtin.shards.find import find_members, is_stream
+from tlf.builtin.shards.samples import Layout
+from tlf.builtin.shards.split import Members
+from tlf.components import HeldOut, IsPath, Labelled, Splits
+from tlf.data.ranges import Object
+from tlf.data.ranges.addresses import scheme, shown
+from tlf.data.splits import HoldOut, failure, too_few_classes
+from tlf.errors import DataError
+
+if TYPE_CHECKING:
+    from tlf.builtin.shards.split import Positions
+
+
+def is_path(pattern: str) -> bool:
+    """Whether a pattern is a path on the disk.
+
+    >>> is_path("train-*.tar"), is_path("s3://bucket/train-*.tar")
+    (True, False)
+    """
+    return not scheme(pattern) and not is_stream(pattern)
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Images in tar, zip or parquet files, called shards, on a disk or at an address.
+
+    A tar file has webdataset's layout (``0001.jpg``, ``0001.cls``), or a folder for each class, as
+    a zip file has. Each shard is read once for its index: where each image is, its label and its
+    hash. It is kept in tlf's cache until the shard changes. No shard is unpacked.
+    """
+
+    train: Annotated[str, IsPath(when=is_path)]
+    """The shards of the train split: a path or an address. ``*``, ``?`` and ``[…]`` find files,
+    ``{000..010}`` counts, ``{a,b}`` lists."""
+    eval: Annotated[str, IsPath(when=is_path)] = ""
+    """The shards of the eval split. Empty: a fraction of each class is held out."""
+    image: str = "auto"
+    """What holds the images: how their names end after the first dot (``left.jpg``), or a column of
+    parquet files. ``auto``: all images by their names, or the only column of bytes."""
+    label: str = "auto"
+    """What holds the labels: how names end after the first dot (``cls``, ``txt``), ``json:FIELD``,
+    ``folder`` (that holds the image), ``top-folder``, or a column of parquet files. ``auto``: the
+    members ``.cls``, else ``folder``; the only column of named classes, else ``label``."""
+    classes: Annotated[str, IsPath()] = ""
+    """A text file with the name of each class, one in each line, where labels are numbers from 0
+    on. Empty: labels are the names."""
+    fraction: float = 0.2
+    """How much of each class is held out where ``eval`` is empty."""
+    seed: int = 0
+    """Decides which images are held out; the seed of the run has no effect on it."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not self.train:
+            raise ValueError('train must name shards, got ""; write train = "train-*.tar"')
+        for name, example in (("image", "jpg"), ("label", "json:species")):
+            if getattr(self, name).removeprefix("json:") == "":
+                raise ValueError(
+                    f"{name} must say where it is, got {getattr(self, name)!r}; write {example!r}, "
+                    'for example, or "auto"'
+                )
+        if not 0 < self.fraction < 1:
+            raise ValueError(
+                f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
+            )
+
+    def build(self) -> Splits:
+        """Find the images. A shard without an index is read once.
+
+        Raises:
+            DataError: names what is wrong with a shard, or does not fit together.
+        """
+        patterns = {"train": self.train, "eval": self.eval}
+        found = {
+            split: find_members(pattern, self._layout)
+            for split, pattern in patterns.items()
+            if pattern
+        }
+        members = {split: each for split, (each, _) in found.items()}
+        self._check(members)
+        groups = {split: self._groups(patterns[split], each) for split, each in members.items()}
+        notes, held_out = [note for _, more in found.values() for note in more], None
+        if not self.eval:
+            train = members["eval"] = members["train"]
+            groups["train"], groups["eval"], note = self._held_out(train, groups["train"])
+            notes.append(note)
+            held_out = HeldOut(self.fraction, note)
+        if problems := too_few_classes(groups["train"], "train" if self.eval else "it"):
+            raise failure(shown(self.train), problems)
+        classes = tuple(sorted({name for each in groups.values() for name in each}))
+        splits = {split: members[split].split(groups[split], classes) for split in groups}
+        return Splits(splits["train"], splits["eval"], classes, tuple(notes), held_out=held_out)
+
+    def labelled(self, split: str | None) -> Labelled:
+        """The images of one split: ``train``, ``eval``, or the shards of a pattern, beside those of
+        the train split; without a name, of the eval split if there is one, else all.
+
+        Raises:
+            DataError: there is no such split, or something is wrong with a shard.
+        """
+        pattern = self._pattern(split)
+        members, _ = find_members(pattern, self._layout)
+        groups = self._groups(pattern, members)
+        classes = tuple(groups)
+        return Labelled(members.split(groups, classes), classes)
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.image, self.label)
+
+    def _groups(self, where: str, members: Members) -> "dict[str, Positions]":
+        """Class → its images."""
+        names = read_names(self.classes) if self.classes else ()
+        return members.by_class(classes_of(shown(where), members.index.values, names))
+
+    def _held_out(
+        self, train: Members, groups: "Mapping[str, Positions]"
+    ) -> "tuple[dict[str, Positions], dict[str, Positions], str]":
+        """Class → its images of the train split, and of the eval split, which is a part of all
+        images; and a note for the user.
+        """
+        names = train.index.names
+        rows = {names[row]: row for group in groups.values() for row in group.tolist()}
+        named = {label: [names[row] for row in group.tolist()] for label, group in groups.items()}
+        kept, held_out, note = HoldOut(shown(self.train), self.fraction, self.seed).take(named)
+        return _rows(kept, rows), _rows(held_out, rows), note
+
+    def _check(self, members: Mapping[str, Members]) -> None:
+        """Check that splits share no shard, and that labels mean the same in all of them.
+
+        Raises:
+            DataError: they do not.
+        """
+        first: dict[Object, str] = {}
+        for split, each in members.items():
+            for source in each.shards:
+                if (other := first.setdefault(source, split)) != split:
+                    problem = f"{source.shown} is in the {other} split and in the {split} split"
+                    raise DataError(f"{problem}; set data.{other} or data.{split}")
+        if not self.classes:
+            check_alike({split: each.index.values for split, each in members.items()})
+
+    def _pattern(self, split: str | None) -> str:
+        """The shards of a split."""
+        if split is None:
+            return self.eval or self.train
+        if split == "train":
+            return self.train
+        if split != "eval":
+            folder, slash, _ = self.train.rpartition("/")
+            inside = is_path(split) and not split.startswith("/")
+            return f"{folder}{slash}{split}" if inside else split
+        if not self.eval:
+            alone = "leave --split out for all images"
+            raise DataError(f"there is no eval split: data.eval names no shards; {alone}")
+        return self.eval
+
+
+def _rows(groups: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> "dict[str, Positions]":
+    """Class → the rows of its images."""
+    import numpy as np
+
+    return {
+        label: np.array([rows[name] for name in names], dtype=np.int64)
+        for label, names in groups.items()
+    }

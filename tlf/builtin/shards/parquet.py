@@ -1,0 +1,216 @@
+"""Images in the rows of parquet files: bytes, or structs of bytes and a path."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+from tlf.builtin.shards.archive import AGAIN
+from tlf.builtin.shards.index import Index, Place, Rows
+from tlf.builtin.shards.stream import Raw
+from tlf.data.ranges import Object
+from tlf.data.ranges.addresses import changed
+from tlf.data.splits import failure, listed
+from tlf.errors import DataError, StorageError, nearest
+
+_BATCH = 64
+"""Rows that are hashed at a time."""
+_MOST_GROUPS = 4
+"""Row groups whose images a process keeps."""
+_MOST_FILES = 64
+"""Parquet files whose lists of row groups a process keeps."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a parquet file that hold images and labels."""
+
+    image: str
+    label: str
+    names: tuple[str, ...]
+    """The class of each number, where the file has them; else empty."""
+    scheme: str
+    """Both, with their types."""
+
+
+def parquet_index(source: Object, image: str, label: str) -> Index:
+    """The images of a parquet file. ``image`` and ``label``: their columns, or ``auto``.
+
+    Raises:
+        DataError: it is cut or damaged, lacks a column, or a row lacks an image or a label.
+    """
+    file = _called(source, lambda: _opened(source))
+    columns = _columns(source, file.schema_arrow, image, label)
+    rows, lacking = Rows(), {"image": 0, "label": 0}
+    for group in range(file.num_row_groups):
+        for row, data, path, text in _read(source, file, group, columns):
+            lacking["image"] += data is None
+            lacking["label"] += text is None
+            if data is not None and text is not None:
+                name = path if "/" in path or not path else f"{text}/{path}"
+                rows.add(name, Place(group, row), len(data), sha256(data).digest(), text)
+    problems = [
+        f"{count:,} rows have no {what}; {AGAIN} without them"
+        for what, count in lacking.items()
+        if count
+    ]
+    if problems:
+        raise failure(source.shown, problems)
+    return rows.index(columns.scheme, columns.image)
+
+
+def read_row(source: Object, image: str, place: Place) -> bytes:
+    """The image in a row. ``image``: its column.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    cell = _row_group(source, image, place.first)[place.second].as_py()
+    data: bytes | None = cell.get("bytes") if isinstance(cell, dict) else cell
+    if data is None:
+        raise StorageError(changed(source.address))
+    return data
+
+
+@lru_cache(_MOST_GROUPS)
+def _row_group(source: Object, image: str, group: int) -> Any:  # noqa: ANN401 - of pyarrow
+    """The images of a row group: a row is found after its group is read."""
+    return _called(
+        source,
+        lambda: _opened(source).read_row_group(group, columns=[image], use_threads=False)[image],
+    )
+
+
+def _opened(source: Object) -> Any:  # noqa: ANN401 - of pyarrow
+    """A file for one thread."""
+    from pyarrow import parquet
+
+    return parquet.ParquetFile(Raw(source), metadata=_metadata(source))
+
+
+@lru_cache(_MOST_FILES)
+def _metadata(source: Object) -> Any:  # noqa: ANN401 - of pyarrow
+    """Where the row groups of a file are, which may take megabytes."""
+    from pyarrow import parquet
+
+    return parquet.read_metadata(Raw(source))
+
+
+def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401 - what it returns
+    """What pyarrow returns.
+
+    Raises:
+        StorageError: it failed.
+    """
+    import pyarrow
+
+    try:
+        return function()
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[:1] or [""]
+        raise StorageError(
+            f"{source.shown} cannot be read as parquet ({reason[0]}); {AGAIN}, or copy it again"
+        ) from error
+
+
+def _columns(source: Object, schema: Any, image: str, label: str) -> Columns:  # noqa: ANN401
+    """The columns of a file by its schema.
+
+    Raises:
+        DataError: one does not exist, or has a wrong type.
+    """
+    import pyarrow
+
+    types = {field.name: field.type for field in schema}
+    named = _class_names(schema)
+    images = [name for name, kind in types.items() if _holds_bytes(kind)]
+    labels = [*named] or [name for name in ("label",) if name in types]
+    image = _chosen(source.shown, "image", image, images, [*types])
+    label = _chosen(source.shown, "label", label, labels, [*types])
+    if not _holds_bytes(types[image]):
+        problem = f"the column {image!r} must hold bytes, got {types[image]}"
+        raise failure(source.shown, [f"{problem}; set data.image"])
+    kind = types[label]
+    kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
+    is_text = pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
+    if not is_text and not pyarrow.types.is_integer(kind):
+        problem = f"the column {label!r} must hold names or whole numbers, got {types[label]}"
+        raise failure(source.shown, [f"{problem}; set data.label"])
+    names = named.get(label, ())
+    classes = f" of {len(names)} named classes" if names else ""
+    scheme = f"{image!r} is {types[image]}, {label!r} is {types[label]}{classes}"
+    return Columns(image, label, names, scheme)
+
+
+def _chosen(
+    where: str, option: str, wanted: str, found: Sequence[str], known: Sequence[str]
+) -> str:
+    """The column that the recipe names, or the only one found."""
+    if wanted != "auto":
+        if wanted in known:
+            return wanted
+        problem = f"there is no column {wanted!r}; {nearest(wanted, known)}; set data.{option}"
+        raise failure(where, [problem])
+    if len(found) == 1:
+        return found[0]
+    columns = listed(found) if found else f"none of {listed(known)}"
+    raise failure(where, [f"which column is the {option}? Found {columns}; set data.{option}"])
+
+
+def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - a type of pyarrow
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        position = kind.get_field_index("bytes")
+        return position >= 0 and _holds_bytes(kind.field(position).type)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _class_names(schema: Any) -> dict[str, tuple[str, ...]]:  # noqa: ANN401 - of pyarrow
+    """Column → the names of its classes, as the datasets library writes them into a file."""
+    try:
+        noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            name: tuple(map(str, feature["names"]))
+            for name, feature in noted.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+            and name in schema.names
+        }  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}  # another program has written it
+
+
+def _read(
+    source: Object,
+    file: Any,  # noqa: ANN401 - of pyarrow
+    group: int,
+    columns: Columns,
+) -> Iterator[tuple[int, bytes | None, str, str | None]]:
+    """The row, image, path and label of each row of a row group; None where it lacks one."""
+    wanted = [columns.image, columns.label]
+    batches = file.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False)
+    lists = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
+    row = 0
+    while (batch := _called(source, lambda: next(lists, None))) is not None:
+        for cell, label in zip(*batch, strict=True):
+            is_struct = isinstance(cell, dict)
+            data, path = (cell["bytes"], cell.get("path")) if is_struct else (cell, "")
+            named = path if isinstance(path, str) else ""
+            yield row, data, named, _text(source, label, columns)
+            row += 1
+
+
+def _text(source: Object, label: str | int | None, columns: Columns) -> str | None:
+    """A label as text: the name of its class, where the file has it; None where there is none."""
+    if label is None or (columns.names and label == -1) or not str(label).strip():
+        return None
+    if not columns.names or isinstance(label, str):
+        return str(label).strip()
+    if not 0 <= label < len(columns.names):
+        raise DataError(
+            f"{source.shown}: the column {columns.label!r} must hold numbers below "
+            f"{len(columns.names)}, the number of its classes, got {label}"
+        )
+    return columns.names[label]

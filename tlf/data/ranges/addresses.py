@@ -1,0 +1,34 @@
+"""Addresses: which are paths, which are of something elsewhere, and how they are shown."""
+
+import re
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_SECRETS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://)(?:[^/?#\s]*@)?([^?#\s'\"]*)(\?[^\s'\"]*=)?")
+_AFTER = re.compile(r"(\?…)[^\s'\"]*")
+
+
+def scheme(address: str) -> str:
+    """The scheme of an address in lower case; empty for a path.
+
+    >>> scheme("HTTPS://host/a.tar"), scheme("s3://bucket/a.tar"), scheme("C:/a.tar")
+    ('https', 's3', '')
+    """
+    found = _SCHEME.match(address)
+    return found[1].lower() if found else ""
+
+
+def shown(text: str) -> str:
+    """An address, or a sentence with some, without passwords and signatures.
+
+    >>> shown("https://me:secret@host/a.tar?Signature=abc"), shown("images/a.tar")
+    ('https://host/a.tar?…', 'images/a.tar')
+    """
+    return _AFTER.sub(r"\1", _SECRETS.sub(lambda m: m[1] + m[2] + ("?…" if m[3] else ""), text))
+
+
+def changed(address: str) -> str:
+    """The error for a file that is another version than the one that was opened."""
+    return (
+        f"{shown(address)} has changed since it was first read; "
+        "start again when nothing writes to it"
+    )
