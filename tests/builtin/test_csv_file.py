@@ -297,3 +297,57 @@ def test_without_a_split_column_all_images_are_labelled(folder):
         only(write(folder, "path,label\na/1.jpg,ant\n"), "val")
     train = "path,label,split\na/1.jpg,ant,train\nb/1.jpg,bee,train\n"
     assert only(write(folder, train))[1] == ("a/1.jpg", "b/1.jpg")
+
+
+PATIENTS = """path,label,split,patient
+a/1.jpg,ant,train,p1
+b/1.jpg,bee,train,p2
+b/2.jpg,bee,Final,p3
+a/2.jpg,ant,val,p4
+b/3.jpg,bee,val,
+"""
+
+
+def test_a_test_split_and_a_column_by_their_names(folder):
+    splits = Csv(write(folder, PATIENTS)).build_with("final", ("patient",))
+    assert (splits.test.names, splits.test.labels) == (("b/2.jpg",), (1,))
+    assert splits.train.columns == {"patient": ("p1", "p2")}
+    assert splits.eval.columns == {"patient": ("p4", "")}
+    assert splits.test.read(0) == b"b/2.jpg"
+    assert Csv(write(folder, SPLIT)).build().train.columns == {}
+
+
+def test_beside_train_and_test_alone_a_fraction_of_rows_is_held_out(folder):
+    text = SPLIT.replace(",val", ",test").replace("b/2.jpg,bee", "b/2.jpg,ant")
+    splits = Csv(write(folder, text), fraction=0.5).build_with("test", ())
+    assert (len(splits.train), len(splits.eval), len(splits.test)) == (2, 1, 2)
+    assert splits.held_out.note == splits.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "asked", "message"),
+    [
+        ({}, ("gone", ()), "line 4: the split must be one of train, val, .*, gone, got 'Final'"),
+        ({}, ("train", ()), "line 4"),
+        (
+            {"split": ""},
+            ("final", ()),
+            "data.test must be a fraction where no column names the spl",
+        ),
+        (
+            {},
+            ("final", ("patent",)),
+            "there is no column 'patent'; did you mean 'patient'.*data.gro",
+        ),
+    ],
+)
+def test_a_test_split_or_column_that_is_none(folder, options, asked, message):
+    with pytest.raises(DataError, match=message):
+        Csv(write(folder, PATIENTS), **options).build_with(*asked)
+
+
+def test_a_test_split_without_rows_is_named(folder):
+    with pytest.raises(DataError, match=r"there is no split 'test'; .*; set data.test"):
+        Csv(write(folder, SPLIT)).build_with("test", ())
+    with pytest.raises(DataError, match=r"data.test must be another split than that of train, got"):
+        Csv(write(folder, SPLIT)).build_with("Train", ())

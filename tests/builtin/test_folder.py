@@ -316,3 +316,54 @@ def test_without_splits_all_images_are_labelled(root):
     with pytest.raises(DataError, match="its class folders hold no images"):
         only(root)
     assert 'val must hold images, got none; add some, or set data.eval to "f' in problem(root=root)
+
+
+def test_a_named_test_folder_is_no_eval_split(root):
+    plant(root, "test/ants/5.jpg", "test/bees/5.jpg")
+    splits = Folder(str(root)).build_with("TEST", ())
+    assert splits.test.names == ("test/ants/5.jpg", "test/bees/5.jpg")
+    assert (splits.eval.names[0], splits.notes) == ("val/ants/9.gif", ())
+    (root / "val").rename(root / "extra")
+    with pytest.raises(DataError, match="which folder is the eval split"):
+        Folder(str(root)).build_with("test", ())
+    splits = Folder(str(root), fraction=0.5).build_with("extra", ())
+    assert splits.test.names[0] == "extra/ants/9.gif"
+    assert splits.eval.names[0] == "test/ants/5.jpg"
+
+
+def test_beside_train_and_test_alone_a_fraction_is_held_out(root):
+    (root / "val").rename(root / "test")
+    plant(root, "train/ants/2.jpg")
+    splits = Folder(str(root), fraction=0.5).build_with("test", ())
+    assert (len(splits.train), len(splits.eval), len(splits.test)) == (2, 2, 2)
+    assert splits.held_out.note == splits.notes[0]
+    assert splits.held_out.fraction == 0.5
+
+
+def test_classes_of_the_test_folder_are_left_to_the_recipe(root):
+    plant(root, "test/wasps/5.jpg")
+    splits = Folder(str(root)).build_with("test", ())
+    assert (splits.classes, splits.test.labels) == (("ants", "bees", "wasps"), (2,))
+
+
+@pytest.mark.parametrize(
+    ("options", "test", "message"),
+    [
+        ({}, "gone", "there is no folder 'gone'; Known: train, val; set data.test"),
+        ({}, "train", "data.test must be another split than that of train, got 'train'; set data."),
+        ({"eval": "val"}, "val", "another split than that of eval, got 'val'"),
+        (
+            {"train": "."},
+            "val",
+            "must be a folder beside that of train, got 'val' in the folder of",
+        ),
+    ],
+)
+def test_a_test_folder_that_is_none(root, options, test, message):
+    with pytest.raises(DataError, match=message):
+        Folder(str(root), **options).build_with(test, ())
+
+
+def test_a_folder_has_no_columns(root):
+    with pytest.raises(DataError, match="must be a pattern for a dataset of kind 'folder', which"):
+        Folder(str(root)).build_with(None, ("patient",))

@@ -346,3 +346,27 @@ def test_one_split_alone(tmp_path):
         Hub(str(root)).labelled("val")
     (root / "test.parquet").unlink()
     assert Hub(str(root)).labelled(None).images.names == ("train[0]", "train[2]", "train[1]")
+
+
+def test_a_test_split_and_a_column_by_their_names(folder):
+    made([0, 1], first=200).to_parquet(folder / "final-0.parquet")
+    splits = Hub(str(folder)).build_with("final", ("id",))
+    assert [red(splits.test, i) for i in range(2)] == [200, 201]
+    assert splits.eval.names == ("validation[1]", "validation[0]")
+    assert splits.eval.columns == {"id": ("1", "0")}
+    assert splits.train.columns["id"] == ("0", "2", "1", "3", "0")
+    (folder / "validation.parquet").unlink()
+    splits = Hub(str(folder), fraction=0.5).build_with("final", ())
+    assert splits.held_out.note == splits.notes[0]
+    assert not any(name.startswith("final") for name in splits.eval.names)
+
+
+def test_a_test_split_or_column_that_is_none(folder):
+    with pytest.raises(DataError, match=r"there is no split 'gone'; .*; set data.test"):
+        Hub(str(folder)).build_with("gone", ())
+    with pytest.raises(DataError, match="must be another split than that of train, got 'train'"):
+        Hub(str(folder)).build_with("Train", ())
+    with pytest.raises(DataError, match=r"there is no column 'patient'; .*; set data.group"):
+        Hub(str(folder)).build_with(None, ("patient",))
+    with pytest.raises(DataError, match="the column 'image' must hold text or whole numbers, got"):
+        Hub(str(folder)).build_with(None, ("image",))

@@ -1,6 +1,7 @@
 """Classes of which one split has no images, and what looks odd about classes."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -107,3 +108,23 @@ def test_a_class_that_means_no_label_is_noted(name):
 def test_classes_that_differ_by_case_only_are_noted():
     (note,) = class_notes(splits([0, 1], [0, 1], ("Ant", "ant")), TASK, None)
     assert note == "classes that differ by upper and lower case only: 'Ant', 'ant'"
+
+
+def test_the_classes_of_a_test_split_fit_those_of_train():
+    made = splits([0, 1, 3], [0, 1, 3])
+    made = replace(made, test=Split(("t0", "t1", "t2"), (1, 2, 3), read))
+    with pytest.raises(
+        DataError, match=r"train lacks 'fly' \(1 test image\); .*these test images out"
+    ):
+        fit_classes(made, TASK, "error", "error")
+    fitting = fit_classes(made, TASK, "error", "skip")
+    assert fitting.classes == ("ant", "bee", "wasp")
+    assert (fitting.test.names, fitting.test.labels) == (("t0", "t2"), (1, 2))
+    assert fitting.test.read(1) == b"2"
+    assert fitting.notes[1:] == (
+        "test: left out 1 of 3 images, of classes that train lacks: 'fly' (1 test image)",
+        "test has no images of 'ant' (1 train image): no figure of it is about these",
+    )
+    alone = replace(made, test=Split(("t0",), (2,), read))
+    with pytest.raises(DataError, match="test must have images of the classes of train"):
+        fit_classes(alone, TASK, "error", "skip")

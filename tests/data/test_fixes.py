@@ -222,3 +222,13 @@ def test_the_images_of_one_split_are_fixed_by_their_paths(fixes):
     twice = replace(found, images=replace(found.images, names=("e0.jpg", "e1.jpg", "e1.jpg")))
     with pytest.raises(DataError, match=r"several images are called e1\.jpg"):
         labelled_with_fixes(twice, fixes("eval,e1.jpg,bee,fly,,"))
+
+
+def test_a_row_follows_its_image_into_another_split_where_the_recipe_moves_images(fixes):
+    given = replace(splits(), test=Split(("x0.jpg", "x1.jpg"), (0, 1), read))
+    file = fixes("eval,t1.jpg,ant,fly,,", "train,x1.jpg,bee,,yes,", "test,x0.jpg,ant,bee,,")
+    fixed = with_fixes(given, file, TASK, moved=True)
+    assert fixed.train.labels == (0, 2, 1, 1, 2, 2)
+    assert (fixed.test.names, fixed.test.labels) == (("x0.jpg",), (1,))
+    assert "there is no image t1.jpg in the eval split" in problem(file, given)
+    assert "there is no test split; write train or eval" in problem(fixes("test,t1.jpg,ant,,yes,"))

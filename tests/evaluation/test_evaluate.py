@@ -1,5 +1,6 @@
 """A model is evaluated on labelled images; a run's own eval split is not classified again."""
 
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -11,6 +12,8 @@ import tlf as package
 from run_files import predictions
 from tlf.errors import DataError, RunError
 from tlf.evaluation.evaluate import evaluate
+from tlf.evaluation.looks import read_looks
+from tlf.evaluation.summary import cautions
 from tlf.runtime.stored.state import UnfinishedRunWarning
 
 
@@ -153,3 +156,44 @@ def test_what_does_not_fit_is_said(finished, images):
         evaluate(finished, against=images)
     with pytest.raises(RunError, match=r"there is no .*gone; name the folder of a run"):
         evaluate(Path("/gone"), images)
+
+
+def test_each_look_at_the_test_split_is_counted(run_copy, images, monkeypatch):
+    recipe = run_copy / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("[data]\n", "[data]\ntest = 0.2\n", 1))
+    first = evaluate(run_copy, split="test")
+    assert (first.data, first.evaluation.images) == (f"the test split of {run_copy}", 4)
+    assert not first.recorded
+    assert len(first.looks) == 1
+    assert first.looks[0].command == f"tlf evaluate {run_copy} --split test"
+    assert first.shared == ()
+    names = {*first.predicted.names}
+    assert names < {str(path.relative_to(images)) for path in images.glob("train/*/*")}
+    assert not names & {*evaluate(run_copy, split="train").predicted.names}
+    again = evaluate(run_copy, split="test", tta="flip")
+    assert [look.command for look in read_looks(run_copy)] == [
+        f"tlf evaluate {run_copy} --split test",
+        f"tlf evaluate {run_copy} --split test --tta flip",
+    ]
+    assert again.looks == read_looks(run_copy)
+    assert again.looks[0].images_sha256 == again.looks[1].images_sha256
+    assert "looked at 2 times, with the same model" in next(cautions(again))
+    written = package.write_evaluation(again)
+    assert len(json.loads((written / "evaluation.json").read_text())["looks"]) == 2
+    assert "Only the first look is an honest estimate" in (written / "report.html").read_text()
+    monkeypatch.setattr("tlf.evaluation.looks.os.access", lambda *_: False)
+    with pytest.raises(RunError, match="a look at the test split is counted in"):
+        evaluate(run_copy, split="test")
+    assert len(read_looks(run_copy)) == 2
+
+
+def test_test_images_that_the_run_has_trained_on_are_named(run_copy, images, tmp_path):
+    copy = shutil.copytree(images, tmp_path / "images")
+    shutil.copytree(images / "val", copy / "final")
+    recipe = run_copy / "recipe.toml"
+    text = recipe.read_text().replace("[data]\n", '[data]\ntest = "final"\n', 1)
+    recipe.write_text(text.replace(str(images), str(copy)))
+    found = evaluate(run_copy, split="final")
+    assert len(found.shared) == found.evaluation.images == 11
+    assert (found.shared[0].split, found.looks[0].images) == ("eval", 11)
+    assert "11 of the 11 test images are in another split, too" in [*cautions(found)][-1]

@@ -62,3 +62,16 @@ def test_a_backbone_is_named_as_for_a_probe(written):
         other = init("shapes", f"{number}.toml", backbone=name)
         assert other.text.partition("[backbone]")[2] == written.text.partition("[backbone]")[2]
         assert f"--backbone {name}" in other.text
+
+
+def test_a_test_folder_beside_train_and_val_is_the_test_split(tmp_path, images):
+    folder = shutil.copytree(images, tmp_path / "shapes")
+    shutil.copytree(images / "val", folder / "test")
+    written = init(folder, tmp_path / "shapes.toml", backbone=BACKBONE)
+    assert '\ntest = "test"\n' in written.text
+    assert "The 11 images in test are the test split" in written.text
+    splits = written.explanation.splits
+    assert (len(splits.train), len(splits.eval), len(splits.test)) == (20, 11, 11)
+    assert "test      11 kept for the end: no run opens them" in [*written.explanation.lines()]
+    shutil.rmtree(folder / "val")
+    assert "test = " not in init(folder, tmp_path / "two.toml", backbone=BACKBONE).text

@@ -12,6 +12,7 @@ from tlf.builtin.heads import tlf_heads
 from tlf.data.fixes import Fix, write_fixes
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.recipe.plan import find_splits, load_recipe, plan_of, read_plan
+from tlf.testing.tiny_run import tiny_plan
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -255,3 +256,53 @@ def test_remedies_against_imbalance_are_known_and_noted_where_they_add_up(recipe
     ]
     shuffled = [f"phases.{number}.sampler=shuffled" for number in (0, 1)]
     assert told("sampler=balanced", weights, *shuffled) == []
+
+
+def test_the_keys_of_splits_hold_for_the_dataset_of_a_plugin(tmp_path):
+    plan = tiny_plan(tmp_path)
+    whole = find_splits(plan)
+
+    def divided(**keys):
+        data = dataclasses.replace(plan.recipe.data, **keys)
+        recipe = dataclasses.replace(plan.recipe, data=data)
+        return find_splits(dataclasses.replace(plan, recipe=recipe))
+
+    tested = divided(test=0.25)
+    assert (len(tested.train), len(tested.eval), len(tested.test)) == (8, 6, 4)
+    assert tested.eval.names == whole.eval.names
+    folds = [divided(folds=3, fold=fold) for fold in (1, 2, 3)]
+    assert [len(one.eval) for one in folds] == [6, 6, 6]
+    every = [name for one in folds for name in one.eval.names]
+    assert sorted(every) == sorted(
+        [f"train/{n}" for n in range(12)] + [f"eval/{n}" for n in range(6)]
+    )
+    first = folds[0].eval
+    split, _, number = first.names[0].partition("/")
+    assert first.read(0) == getattr(whole, split).read(int(number))
+    assert len(divided(folds=2, fold=1, group="(.)").eval) in (8, 9, 10)
+    with pytest.raises(DataError, match="must be a fraction for a dataset of kind 'checked:stri"):
+        divided(test="final")
+    with pytest.raises(
+        DataError, match="must be a pattern for a dataset of kind 'checked:stripes'"
+    ):
+        divided(group="patient")
+
+
+def test_without_the_keys_a_column_or_test_split_is_not_asked_for(recipe, images):
+    splits = find_splits(read_plan(recipe))
+    assert (splits.test, splits.held_out, len(splits.train)) == (None, None, 20)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["data.folds=5"], "data: fold must say which of the 5 folds is the eval split"),
+        (["data.fold=0"], "data.fold: must be at least 1"),
+        (["data.test=1.0"], "data.test: must be below 1"),
+        (["data.group=(a)(b)"], "data: group must have one group in parentheses"),
+    ],
+)
+def test_keys_of_splits_that_are_wrong(recipe, keys, message):
+    with pytest.raises(RecipeError) as caught:
+        read_plan(recipe, keys)
+    assert message in str(caught.value)

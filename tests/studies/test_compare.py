@@ -206,3 +206,40 @@ def test_recipes_with_other_eval_images_are_refused(tmp_path, images, drawn):
     two = write_recipe(tmp_path / "two.toml", drawn(tmp_path / "others", 4, 3), HEAD)
     with pytest.raises(RecipeError, match=r"the same images .*, got 11 in .* and 6 in .*one and"):
         next(compare([one, two], output=tmp_path / "out"))
+
+
+@pytest.mark.parametrize("seeds", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_recipes_are_compared_over_folds(tmp_path, images, seeds):
+    slow = write_recipe(tmp_path / "slow.toml", images, HEAD.replace("0.05", "1e-9"))
+    fast = write_recipe(tmp_path / "fast.toml", images, HEAD)
+    keys = ["phases.0.epochs=1", "data.test=0.2"]
+    events = [*compare([slow, fast], keys, folds=2, seeds=seeds, output=tmp_path / "folds")]
+    found = events[-1]
+    assert (found.folds, found.images, found.seeds) == (2, 27, (*range(seeds),))  # 4 of 31 are kept
+    assert events[0] == Notice("2 folds give figures and no verdict, which takes 5")
+    titles = [*dict.fromkeys(e.title for e in events if isinstance(e, Prepared))]
+    own = [title for title in titles if "seed" in title]
+    assert own[0] == f"slow, fold 1, seed 0 (1 of {4 * seeds})"
+    assert len(own) == 4 * seeds
+    assert own[-1] == f"fast, fold 2, seed {seeds - 1} ({4 * seeds} of {4 * seeds})"
+    for one in found.recipes:
+        runs = [found.folder / "runs" / f"{one.name}-fold-{fold}-seed-0" for fold in (1, 2)]
+        tables = [read_predictions(run / "predictions.csv") for run in runs]
+        names = [name for table in tables for name in table.names]
+        assert len({*names}) == len(names) == 27
+        right = [np.mean(table.predicted == table.labels) for table in tables]
+        assert len(one.of_folds) == 2
+        if seeds == 1:
+            assert one.of_folds == pytest.approx(tuple(right))
+    best, other = found.recipes
+    assert (best.behind, other.behind.draws, other.behind.images) == (None, 2, 27)
+    text = str(found)
+    assert f"2 folds of 27 images, each held out once, {seeds} seed" in text
+    assert "worst–best fold" in text
+    assert "no verdict from 2 folds; it takes at least 5" in text
+    page = tlf.write_comparison(found).read_text()
+    assert "strokes: each fold" in page
+    assert "Worst fold" in page
+    assert json.loads((found.folder / "compare.json").read_text())["folds"] == 2
+    with pytest.raises(RunError, match="folds must be 2 or more, got 1; five or more allow"):
+        [*compare([slow, fast], folds=1)]

@@ -137,7 +137,7 @@ def test_a_forked_process_reads_s3_with_a_loop_of_its_own(storage):
 
 @pytest.mark.slow
 def test_s3_is_read(s3, monkeypatch):
-    moto = pytest.importorskip("moto.server", reason="moto is missing: pip install 'moto[server]' s3fs")
+    moto = pytest.importorskip("moto.server", reason="pip install 'moto[server]' s3fs")
     server = moto.ThreadedMotoServer("127.0.0.1", port=0)
     server.start()
     try:

@@ -73,7 +73,7 @@ def found_in_names(names: Sequence[str], pattern: str) -> tuple[str, ...]:
         raise DataError(
             f"data.group must match the name of every image, got {pattern!r}, which finds nothing "
             f"in {len(wrong):,} of {len(names):,}: {listed(wrong, _SHOWN)}; write a pattern that "
-            "finds a group in each: one such as '([0-9]+|[^/]+$)' makes a group of its own of an "
+            "finds a group in each: one such as '/([0-9]+|[^/]+$)' makes a group of its own of an "
             "image without a number"
         )
     return tuple(found)

@@ -24,7 +24,13 @@ from tlf.studies.compare.candidates import Candidate, candidates, run_folder
 from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
 from tlf.studies.compare.presets import PRESETS
 from tlf.studies.compare.results import Results, check_same_images_judged, read_results
-from tlf.studies.compare.runs import accuracy_in, check_same_images, check_same_start, make_run
+from tlf.studies.compare.runs import (
+    accuracy_in,
+    check_same_images,
+    check_same_start,
+    check_same_weights,
+    make_run,
+)
 from tlf.studies.study_runs import RunSeries, each_note_once
 
 SEEDS = 10
@@ -122,7 +128,8 @@ def _runs(
         run = yield from each_note_once(events, candidate.name, own_told, _without_figures)
         own = runs.setdefault(candidate.name, {})
         own.setdefault(fold, []).append(run)
-        check_same_start([one for of_fold in own.values() for one in of_fold])
+        check_same_start(own[fold])
+        check_same_weights(own[parts[0]][seed], run)
         check_same_images(own[fold][0], run, "train")
         check_same_images(runs[chosen[0].name][fold][0], run, "eval")
         if not was_there:

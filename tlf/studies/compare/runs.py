@@ -76,6 +76,18 @@ def check_same_images(first: Path, other: Path, split: str) -> None:
         )
 
 
+def check_same_weights(first: Path, other: Path) -> None:
+    """Check that runs of a recipe with the same seed, in several folds, started from the same
+    weights.
+
+    Raises:
+        RunError: they have not.
+    """
+    one, two = (read_provenance(run).get("backbone_sha256") for run in (first, other))
+    if one != two:
+        raise _other_start(first, other)
+
+
 def check_same_start(runs: Sequence[Path]) -> None:
     """Check that the runs of a recipe started from the same weights. Those that depend on the seed
     are others in each run.
@@ -86,8 +98,12 @@ def check_same_start(runs: Sequence[Path]) -> None:
     starts = [read_provenance(run).get("backbone_sha256") for run in runs]
     if 1 < len({*starts}) < len(starts):
         odd = next(run for run, start in zip(runs, starts, strict=True) if start != starts[0])
-        raise RunError(
-            f"the runs of a recipe must start from the same weights, and those of {odd} differ "
-            f"from those of {runs[0]}; put the old weights back and remove the runs that have "
-            "others, or write --output and another folder"
-        )
+        raise _other_start(runs[0], odd)
+
+
+def _other_start(first: Path, odd: Path) -> RunError:
+    return RunError(
+        f"the runs of a recipe must start from the same weights, and those of {odd} differ from "
+        f"those of {first}; put the old weights back and remove the runs that have others, or "
+        "write --output and another folder"
+    )

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from tlf.errors import DataError
+from tlf.metrics.paired import over_seeds, over_splits
+from tlf.studies.compare.results import Results, check_same_images_judged, read_results
+
+LABELS = dict.fromkeys("abcdefghij", "ant")
+
+
+def write(folder, rows):
+    """Predictions of two classes: name → whether its label, ant, is predicted."""
+    folder.mkdir(parents=True)
+    lines = ["path,label,predicted,p_ant,p_bee"]
+    lines += [f"{name},ant,{'ant,0.9,0.1' if right else 'bee,0.1,0.9'}" for name, right in rows]
+    (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_each_image_is_held_out_once_and_seeds_are_rows(tmp_path):
+    rows = {
+        1: ([("d", 1), ("a", 0)], [("d", 0), ("a", 1)]),
+        2: ([("c", 1), ("b", 1)], [("c", 1), ("b", 0)]),
+    }
+    runs = {
+        fold: [write(tmp_path / f"{fold}-{seed}", own) for seed, own in enumerate(seeds)]
+        for fold, seeds in rows.items()
+    }
+    found = read_results(runs)
+    assert [*found.labels] == ["a", "b", "c", "d"]
+    assert found.right.tolist() == [[0, 1, 1, 1], [1, 0, 1, 0]]
+    assert found.folds.tolist() == [0, 1, 1, 0]
+    assert found.of_folds == (0.5, 0.75)
+
+
+def test_without_folds_there_are_seeds_alone(tmp_path):
+    found = read_results({None: [write(tmp_path / "0", [("b", 1), ("a", 0)])]})
+    assert (found.right.tolist(), found.folds, found.of_folds) == ([[0, 1]], None, ())
+    other = write(tmp_path / "1", [("b", 1)])
+    with pytest.raises(DataError, match=r"same images, and .*1 has others; remove that folder"):
+        read_results({None: [found.run, other]})
+    with pytest.raises(DataError, match="1 has others"):
+        check_same_images_judged({"x": found, "y": read_results({None: [other]})})
+
+
+def test_seeds_of_a_fold_are_one_result(tmp_path):
+    random = np.random.default_rng(0)
+    folds = np.arange(10) % 5
+    one, other = (Results(tmp_path, LABELS, random.integers(0, 2, (3, 10)) * 1.0, folds)
+                  for _ in range(2))  # fmt: skip
+    means = [each.right.mean(0, keepdims=True) for each in (one, other)]
+    assert other.better_than(one) == over_splits(means[0], means[1], folds[None])
+    assert other.better_than(one).draws == 5
+    plain = [Results(tmp_path, LABELS, each.right) for each in (one, other)]
+    assert plain[1].better_than(plain[0]) == over_seeds(one.right, other.right)
