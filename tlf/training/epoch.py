@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
+from tlf.data.listing.compact import Numbers
 from tlf.data.loading import make_batches, order
 from tlf.events import Notice, Updated
 from tlf.freezing.freeze import changing_tensors, freeze
@@ -51,7 +52,7 @@ def train_epoch(
     # Evaluation set every module to eval mode, the trainable ones too.
     freeze(segment.classifier, segment.frozen, segment.modes)
     every = order(recipe.seed, run_epoch, len(job.splits.train))
-    indices = [index for index in every if index not in job.held_out]
+    indices = Numbers(index for index in every if index not in job.held_out)
     batches = make_batches(
         indices, recipe.batch_size, lone=not trains_batchnorm(segment.classifier)
     )

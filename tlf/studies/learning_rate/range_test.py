@@ -122,7 +122,7 @@ def _losses(
             return
 
 
-def _batches(job: Job, segment: Segment, epoch: int) -> list[list[int]]:
+def _batches(job: Job, segment: Segment, epoch: int) -> Sequence[list[int]]:
     every = order(job.recipe.seed, epoch, len(job.splits.train))
     kept = [index for index in every if index not in job.held_out]
     return make_batches(kept, job.recipe.batch_size, lone=not trains_batchnorm(segment.classifier))

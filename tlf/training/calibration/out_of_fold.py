@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tlf.cache.rows import Rows
+from tlf.data.listing.compact import Numbers
 from tlf.data.loading import make_batches, order
 from tlf.events import Prepared
 from tlf.freezing.freeze import freeze
@@ -102,7 +103,7 @@ def train_epoch_without(
     freeze(segment.classifier, segment.frozen, segment.modes)
     every = order(job.recipe.seed, run_epoch, len(job.splits.train))
     batches = make_batches(
-        [index for index in every if index not in fold],
+        Numbers(index for index in every if index not in fold),
         job.recipe.batch_size,
         lone=not trains_batchnorm(segment.classifier),
     )
