@@ -35,6 +35,10 @@ def test_batches_keep_every_index_once():
                 batches = make_batches(range(count), size, lone=lone)
                 assert [i for batch in batches for i in batch] == list(range(count))
                 assert lone or count == 1 or size == 1 or min(map(len, batches)) > 1
+                every = [*batches]
+                for part in (slice(1, None), slice(0, None, 2), slice(-1), slice(5, 2)):
+                    assert [*batches[part]] == every[part]
+                    assert [*batches[part][1:]] == every[part][1:]
 
 
 @pytest.mark.parametrize("count", range(1, 13))

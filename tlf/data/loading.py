@@ -6,14 +6,16 @@ augmentations mix such pairs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from tlf.components import Augmentation, Split, Splits
+from tlf.data.listing.compact import Numbers
 from tlf.data.pixel_store import FULL
 from tlf.data.transforms import center_crop, load, load_full
 from tlf.errors import TlfError
@@ -119,29 +121,53 @@ class Images(Dataset[tuple[int, Tensor, Tensor]]):
             return error
 
 
-def order(seed: int, epoch: int, count: int) -> list[int]:
+def order(seed: int, epoch: int, count: int) -> Numbers:
     """The order of ``count`` images in an epoch of the run.
 
     >>> sorted(order(0, 1, 5)), order(0, 1, 5) == order(0, 1, 5)
     ([0, 1, 2, 3, 4], True)
     """
     generator = torch.Generator().manual_seed(derive(seed, "order", epoch))
-    return torch.randperm(count, generator=generator).tolist()
+    return Numbers(torch.randperm(count, generator=generator).int().numpy().tobytes())
 
 
-def make_batches(images: Sequence[Item], size: int, *, lone: bool = True) -> list[list[Item]]:
+class Batches(Sequence[list[Item]]):
+    """Images in batches. Each list is made where it is asked for: there are very many of them."""
+
+    def __init__(self, images: Sequence[Item], size: int, count: int) -> None:
+        self._images, self._size, self._last = images, size, count - 1
+        self._numbers = range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> list[Item]: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Batches[Item]": ...
+    def __getitem__(self, index: int | slice) -> "list[Item] | Batches[Item]":
+        number = self._numbers[index]
+        if isinstance(number, range):
+            some = copy(self)
+            some._numbers = number
+            return some
+        start = number * self._size
+        end = len(self._images) if number == self._last else start + self._size
+        return list(self._images[start:end])
+
+
+def make_batches(images: Sequence[Item], size: int, *, lone: bool = True) -> Batches[Item]:
     """Divide an order into batches; the last one may be smaller.
 
     Where ``lone`` is false, a last batch of one image joins the batch before it: BatchNorm cannot
     train on a single value per channel.
 
-    >>> make_batches(range(5), 2), make_batches(range(5), 2, lone=False)
+    >>> [*make_batches(range(5), 2)], [*make_batches(range(5), 2, lone=False)]
     ([[0, 1], [2, 3], [4]], [[0, 1], [2, 3, 4]])
     """
-    batches = [list(images[start : start + size]) for start in range(0, len(images), size)]
-    if not lone and len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [batches[-2] + batches[-1]]
-    return batches
+    count = -(-len(images) // size)
+    alone = count > 1 and len(images) - (count - 1) * size == 1
+    return Batches(images, size, count - (alone and not lone))
 
 
 def shard(batch: Sequence[Item], index: int, shards: int) -> list[Item]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from heapq import nlargest
+from itertools import chain
 from math import isfinite
 from operator import itemgetter
 from os import PathLike
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from tlf.inference.calibrated import Calibrated
     from tlf.inference.train_images import TrainImages
     from tlf.results import Neighbour
+
+
+_ROWS = 256
+"""Images whose probabilities become lists at once."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,10 @@ def predictions(
         WeightsError: the model gives a probability that is not finite.
     """
     labels = task.predicted(probabilities).tolist()
-    for path, label, row in zip(paths, labels, probabilities.tolist(), strict=True):
+    # As lists, all numbers of very many images would take eight times their memory.
+    parts = (probabilities[n : n + _ROWS] for n in range(0, len(probabilities), _ROWS))
+    rows = chain.from_iterable(part.tolist() for part in parts)
+    for path, label, row in zip(paths, labels, rows, strict=True):
         for figure in row:
             if not isfinite(figure):
                 raise WeightsError(

@@ -6,7 +6,7 @@ epochs are never mixed.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from tlf.data.listing.compact import Names
 from tlf.errors import RunError, WeightsError, in_shell
 from tlf.inference.calibrated import calibrate
 from tlf.inference.metadata import Metadata, from_json
@@ -78,7 +79,7 @@ def model_files(folder: Path) -> Iterator[Path]:
         for record in ("recipe.toml", "provenance.json"):
             copyfile(folder / record, files / record)
         write_csv(
-            files / "predictions.csv", stored["eval_names"], task.probabilities(best["logits"]),
+            files / "predictions.csv", _eval_names(stored), task.probabilities(best["logits"]),
             metadata.classes, best["labels"], task,
         )  # fmt: skip
         with torch.inference_mode():
@@ -120,6 +121,12 @@ def _calibrated(best: dict[str, Any], metadata: Metadata, coverage: float) -> di
     logits, labels = best["logits"], best["labels"]
     probabilities = TASKS[metadata.task].probabilities(logits)
     return asdict(calibrate(logits, probabilities, labels, coverage, "eval"))
+
+
+def _eval_names(stored: Mapping[str, Any]) -> Sequence[str]:
+    """The names of the eval images, one in each line; earlier versions stored a list."""
+    names: str | list[str] = stored["eval_names"]
+    return names if isinstance(names, list) else Names(names.split("\n"))
 
 
 def _blank(metadata: Metadata) -> torch.Tensor:

@@ -8,8 +8,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from tlf.data.loading import Key, make_batches, order
+from tlf.data.loading import Batches, Key, make_batches
 from tlf.data.sampling.balanced import balanced_draws
+from tlf.data.sampling.shuffled import shuffled_draws
 from tlf.events import Notice, Updated
 from tlf.freezing.freeze import changing_tensors, freeze
 from tlf.model import trains_batchnorm
@@ -49,7 +50,7 @@ def epoch_batches(
     run_epoch: int,
     without: Collection[int],
     seed: int | None = None,
-) -> list[list[Key]]:
+) -> Batches[Key]:
     """The draws of an epoch, batch by batch, as the sampler of its phase has them.
 
     Parameters:
@@ -67,8 +68,7 @@ def epoch_batches(
         kept = [[index for index in images if index not in without] for images in every]
         draws = balanced_draws(seed, run_epoch, kept)
     else:
-        shuffled = order(seed, run_epoch, len(labels))
-        draws = [(run_epoch, index) for index in shuffled if index not in without]
+        draws = shuffled_draws(seed, run_epoch, len(labels), without)
     return make_batches(draws, recipe.batch_size, lone=not trains_batchnorm(segment.classifier))
 
 

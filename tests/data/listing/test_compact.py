@@ -43,6 +43,7 @@ def test_elements_are_of_pythons_own_types():
     assert {type(each) for each in (*Numbers([1, 2]), Numbers([1])[0])} == {int}
     assert {type(each) for each in (*Names("ab"), Names("a")[0])} == {str}
     assert np.asarray(Numbers([3, 4]), np.int64).tolist() == [3, 4]
+    assert Numbers(np.array([3, -4], np.int32).tobytes()) == (3, -4)
     assert repr(Names(map(str, range(9)))) == "Names('0', '1', '2', '3', '4', '5', and 3 more)"
 
 

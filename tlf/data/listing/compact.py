@@ -61,14 +61,14 @@ class Names(Sequence[str]):
 
 class Numbers(Sequence[int]):
     """Whole numbers, such as the index of each image's class, as a tuple of them would be: 4 bytes
-    each.
+    each. They may be given as bytes, of int32.
 
     >>> numbers = Numbers([0, 1, 1])
     >>> numbers[2], numbers[:2], numbers == (0, 1, 1)
     (1, Numbers(0, 1), True)
     """
 
-    def __init__(self, numbers: Iterable[int] = ()) -> None:
+    def __init__(self, numbers: Iterable[int] | bytes = ()) -> None:
         self._values = array("i", numbers)
 
     def __len__(self) -> int:

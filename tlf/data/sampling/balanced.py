@@ -5,19 +5,22 @@ when it is used up. So no image is drawn again before all others of its class, i
 earlier one. Drawn with replacement, images would come up unequally often by chance alone.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import torch
 
-from tlf.data.loading import Key, order
+from tlf.data.listing.compact import Numbers
+from tlf.data.loading import order
+from tlf.data.sampling.draws import Draws
 from tlf.runtime.seeds import derive
 
 _AT_ONCE = 1024
 """Draws of a class that one generator gives at least: classes may have few images."""
 
 
-def balanced_draws(seed: int, epoch: int, by_class: Sequence[Sequence[int]]) -> list[Key]:
+def balanced_draws(seed: int, epoch: int, by_class: Sequence[Sequence[int]]) -> Draws:
     """As many draws as there are images, from every class equally many. Where they cannot be
     divided evenly, classes take turns over the epochs.
 
@@ -32,13 +35,15 @@ def balanced_draws(seed: int, epoch: int, by_class: Sequence[Sequence[int]]) -> 
     """
     held = {number: images for number, images in enumerate(by_class) if images}
     count = len({*chain.from_iterable(held.values())})
-    drawn: list[Key] = []
+    turns, drawn = array("i"), array("i")
     for place, (number, images) in enumerate(held.items()):
         # Draw t of the run is of the class at place t mod K. So many are before each epoch:
         first, end = (-(-(count * n - place) // len(held)) for n in (epoch, epoch + 1))
-        dealt = _dealt(seed, number, len(images), first, end)
-        drawn += [(turn, images[position]) for turn, position in dealt]
-    return [drawn[number] for number in order(seed, epoch, count)]
+        for turn, position in _dealt(seed, number, len(images), first, end):
+            turns.append(turn)
+            drawn.append(images[position])
+    shuffled = order(seed, epoch, count)
+    return Draws(Numbers(drawn[n] for n in shuffled), Numbers(turns[n] for n in shuffled))
 
 
 def _dealt(seed: int, number: int, size: int, first: int, end: int) -> Iterator[tuple[int, int]]:

@@ -77,7 +77,7 @@ class Heads:
         """How many images the heads of these deals are trained on in an epoch, at one rate."""
         return sum(len(self.labels) - len({*deal.held_out, *self.job.held_out}) for deal in deals)
 
-    def trains_on(self, deal: Deal, epoch: int) -> list[list[int]]:
+    def trains_on(self, deal: Deal, epoch: int) -> Sequence[list[int]]:
         """The batches of an epoch, as a run has them."""
         without = {*deal.held_out, *self.job.held_out}
         drawn = epoch_batches(self.job, self.phase, self.segment, epoch, without, deal.seed)

@@ -1,9 +1,11 @@
 """Train images that calibrate the model: the head that classifies them has not seen them."""
 
+from array import array
 from collections.abc import Collection
 from typing import Any
 
 from tlf.components import Split, Splits
+from tlf.data.listing.compact import Names
 from tlf.data.splits import dealt, hold_out
 from tlf.errors import DataError, RecipeError
 from tlf.model import Classifier
@@ -63,12 +65,12 @@ def folds(split: Split, seed: int) -> list[frozenset[int]]:
     return [indices for names in dealt_names if (indices := _indices(split, names))]
 
 
-def _by_class(split: Split) -> dict[Any, list[str]]:
+def _by_class(split: Split) -> dict[Any, Names]:
     """Label → the names of its images."""
-    groups: dict[Any, list[str]] = {}
-    for name, label in zip(split.names, split.labels, strict=True):
-        groups.setdefault(label, []).append(name)
-    return groups
+    groups: dict[Any, array[int]] = {}
+    for index, label in enumerate(split.labels):
+        groups.setdefault(label, array("i")).append(index)
+    return {label: Names(split.names[i] for i in indices) for label, indices in groups.items()}
 
 
 def _indices(split: Split, names: Collection[str]) -> frozenset[int]:

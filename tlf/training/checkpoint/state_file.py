@@ -169,7 +169,7 @@ def _contents(job: Job, state: State) -> dict[str, Any]:
         "phase_best": _best_contents(state.phase_best),
         "best": _best_contents(state.best),
         "best_so_far": _name_of_best(job, state),
-        "eval_names": [*job.splits.eval.names],
+        "eval_names": "\n".join(job.splits.eval.names),
         # Mostly it is the best epoch, which is not stored twice.
         "start": None if state.start is state.best else _best_contents(state.start),
         "segment": None if state.segment is None else _segment_contents(state.segment),
