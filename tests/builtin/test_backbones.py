@@ -8,6 +8,7 @@ import timm
 import torch
 from accelerate import init_empty_weights
 from safetensors.torch import save_file
+from timm.models import adapt_input_conv
 from torch import nn
 from torchvision import models
 
@@ -16,6 +17,7 @@ from tlf.errors import WeightsError
 from tlf.model import Classifier
 from tlf.preprocessing import Preprocessing
 from tlf.pretrained import published, weights
+from tlf.pretrained.stem import stem_note
 
 COMMIT = "b" * 40
 
@@ -398,6 +400,48 @@ def test_a_network_of_fixed_size_is_built_for_the_size_in_its_file(tmp_path):
     built = Timm("test_vit", str(path)).build()
     with torch.no_grad():
         assert built.module(noise(3, 64)).shape == (2, built.num_features)
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_torchvisions_networks_take_other_images(tmp_path, channels):
+    whole = models.resnet18()
+    save_file(whole.state_dict(), tmp_path / "w.safetensors")
+    backbone = Torchvision("resnet18", str(tmp_path / "w.safetensors"), channels=channels)
+    built = backbone.build()
+    expected = adapt_input_conv(channels, whole.conv1.weight)
+    assert torch.equal(built.module.conv1.weight, expected)
+    assert torch.equal(built.module.layer1[0].conv1.weight, whole.layer1[0].conv1.weight)
+    assert built.preprocessing.channels == channels
+    assert built.notes == (stem_note("conv1.weight", channels),)
+    assert "torchvision's networks take images of 3 channels" in built.own_loader
+    save_file(built.module.state_dict(), tmp_path / "w.safetensors")  # its own, taken as they are
+    again = replace(backbone, weights=str(tmp_path / "w.safetensors")).build()
+    assert torch.equal(again.module.conv1.weight, expected)
+    assert again.notes == ()
+    rebuilt = backbone.rebuild(built.config).module
+    assert rebuilt.conv1.weight.shape == expected.shape
+    with torch.no_grad():
+        assert built.module(noise(channels, 64)).shape == (2, 512)
+
+
+def test_random_weights_of_other_images_are_drawn():
+    one, two = (Torchvision("resnet18", "none", channels=5).build() for _ in range(2))
+    assert one.notes == ()
+    weight = one.module.conv1.weight
+    assert torch.isfinite(weight).all()
+    assert not torch.equal(weight[:, 0], weight[:, 3])
+    assert not torch.equal(weight, two.module.conv1.weight)
+
+
+def test_a_file_for_colour_is_adapted_to_five_channels(tmp_path):
+    whole = timm.create_model("test_resnet", num_classes=4)
+    save_file(whole.state_dict(), tmp_path / "w.safetensors")
+    built = Timm("test_resnet", str(tmp_path / "w.safetensors"), channels=5).build()
+    expected = adapt_input_conv(5, whole.get_submodule("conv1.0").weight)
+    assert torch.equal(built.module.get_submodule("conv1.0").weight, expected)
+    assert built.notes == (stem_note("conv1.0.weight", 5),)
+    mean = built.preprocessing.mean
+    assert (len(mean), mean[3:]) == (5, mean[:2])
 
 
 def test_a_file_for_colour_is_adapted_to_grey_images(tmp_path):

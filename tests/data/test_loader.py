@@ -54,6 +54,22 @@ def test_workers_live_as_long_as_images_are_loaded_alike():
     assert len(loaders._current) == 1
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_little_is_loaded_ahead_by_the_same_workers(workers):
+    taken = []
+    with Loaders(workers, pin=False) as loaders:
+        batches = loaders.batches(
+            images(), (taken.append(1) or batch for batch in keys(*[20] * 40))
+        )
+        before = None
+        for number, _ in enumerate(batches, start=1):
+            assert len(taken) <= number + 2 * workers  # two parts wait for each of them
+            living = {child.pid for child in multiprocessing.active_children()}
+            assert before in (None, living)
+            before = living
+        assert number == 40
+
+
 def test_no_worker_outlives_the_loaders():
     with Loaders(1, pin=False) as loaders:
         [[part]] = loaders.batches(images(), keys(4))

@@ -119,6 +119,67 @@ def test_a_head_scales_16_bit_images_as_its_run_did(main, recipe, deep, tmp_path
     assert code == 0
 
 
+FIVE = """
+[transforms]
+size = 32
+resize = 36
+depth = 16
+augment = "crop-flip"
+mean = [0.2, 0.2, 0.2, 0.2, 0.2]
+[data]
+kind = "folder"
+root = "ROOT"
+white = 4000
+[backbone]
+kind = "timm"
+model = "test_resnet.r160_in1k"
+weights = "none"
+channels = 5
+[[phases]]
+name = "all"
+epochs = 1
+lr = 0.01
+"""
+
+
+@pytest.fixture
+def five(tmp_path):
+    """Images of five channels and twelve bits, as files of NumPy."""
+    chance = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 3)):
+        for label in range(2):
+            folder = tmp_path / "five" / split / f"class{label}"
+            folder.mkdir(parents=True)
+            for number in range(count):
+                values = chance.integers(0, 2000, (36 + number, 40, 5))
+                values[..., 4] += 2000 * label
+                np.save(folder / f"{number}.npy", values.astype(np.uint16))
+    return tmp_path / "five"
+
+
+def test_five_channels_of_16_bits_go_from_the_files_to_the_predictions(main, five, tmp_path):
+    recipe = tmp_path / "five.toml"
+    recipe.write_text(f'output = "{tmp_path / "run"}"' + FIVE.replace("ROOT", str(five)))
+    code, out, err = main(recipe)
+    assert (code, err) == (0, "")
+    run = tmp_path / "run"
+    preprocessing = package.load_head(run / "head.safetensors").preprocessing
+    assert (preprocessing.depth, preprocessing.white, preprocessing.channels) == (16, 4000, 5)
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    paths = [five / row["path"] for row in rows]
+    expected = torch.tensor([float(row["p_class0"]) for row in rows])
+    classifier = package.load_classifier(run)
+    for images in (paths, [np.load(path) for path in paths]):
+        given = torch.tensor([p.probabilities["class0"] for p in classifier.predict(images)])
+        torch.testing.assert_close(given, expected, atol=2e-6, rtol=0)
+    other = five / "train" / "class1" / "3.npy"
+    np.save(other, np.zeros((36, 40, 4), np.uint16))
+    code, out, err = main(recipe, f"output={tmp_path / 'other'}")
+    assert (code, out) == (2, "")
+    assert "train/class1/3.npy: the backbone takes 5 channels, the image has 4" in err
+
+
 def test_by_default_such_images_are_reported(main, recipe, deep):
     _, out, _ = main(recipe, f"data.root={deep}", "phases.1.epochs=1")
     assert "65,535 is white, so they are nearly black: write data.white = " in out

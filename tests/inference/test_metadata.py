@@ -88,3 +88,16 @@ def test_a_file_of_others_has_no_metadata(tmp_path):
 
 def test_the_task_of_older_files_is_the_default():
     assert FIRST_TASK == DEFAULT
+
+
+def test_what_is_unusual_of_images_is_said_and_the_usual_is_not(path):
+    metadata = read_metadata(path)
+    unusual = {"depth": 16, "decoder": "torchvision", "reduced": True}
+    assert not as_json(metadata)["preprocessing"].keys() & {*unusual, "prepare"}
+    five = replace(metadata.preprocessing, mean=(0.5,) * 5, std=(0.2,) * 5, **unusual)
+    about = as_json(replace(metadata, preprocessing=five))
+    assert about["preprocessing"].items() >= {**unusual, "mode": "5 channels"}.items()
+    assert from_json(about, path).preprocessing == five
+    about["preprocessing"]["shade"] = 1  # as a newer tlf may say
+    with pytest.raises(WeightsError, match=r"unknown metadata: .*'shade'"):
+        from_json(about, path)

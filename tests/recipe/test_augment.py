@@ -3,6 +3,7 @@
 import pytest
 
 from small import write_recipe
+from tlf.errors import RecipeError
 from tlf.recipe.augment import augmentations_of, crop_line, crops_files, used_pixels
 from tlf.recipe.plan import load_recipe
 
@@ -64,3 +65,34 @@ def test_a_phase_has_its_own_augmentations_or_the_recipes(read):
     recipe = read("transforms.augment=crop-flip", "phases.second.augment=['none', 'mixup']")
     kinds = [[type(a).__name__ for a in augmentations_of(recipe, phase)] for phase in recipe.phases]
     assert kinds == [["CropFlip"], ["Unchanged", "Mixup"]]
+
+
+@pytest.mark.parametrize("kind", ["none", "crop-flip", "mixup", "cutmix"])
+def test_some_augmentations_take_16_bits(read, kind):
+    assert read("transforms.depth=16", f"transforms.augment={kind}").transforms.depth == 16
+
+
+def test_the_others_are_refused_by_name(read):
+    chosen = "phases.second.augment=['crop-flip', 'rand-augment']"
+    with pytest.raises(RecipeError) as caught:
+        read("transforms.depth=16", "transforms.augment=trivial-augment", chosen)
+    for place, kind in (("transforms", "trivial"), ("phases.second", "rand")):
+        told = f"{place}.augment: '{kind}-augment' takes images of 8 bits alone; write crop-flip"
+        assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["transforms.decoder=torchvision"], "Pillow alone decodes at a reduced scale, got"),
+        (["transforms.augment=crop-flip"], 'write transforms.crop_from = "resized"'),
+    ],
+)
+def test_what_cannot_be_reduced_is_refused(read, overrides, told):
+    with pytest.raises(RecipeError, match=f"transforms.reduced: .*{told}"):
+        read("transforms.reduced=true", *overrides)
+
+
+def test_resized_crops_may_be_cut_from_reduced_images(read):
+    cut = ("transforms.augment=crop-flip", "transforms.crop_from=resized")
+    assert read("transforms.reduced=true", *cut).transforms.reduced

@@ -7,7 +7,8 @@ import pytest
 
 from recipe_components import CATALOGUE, FULL, MINIMAL, Crop, Linear, Mixup, Mlp, read
 from tlf.errors import PluginError
-from tlf.recipe.schema import Data, Phase, Recipe, Transforms
+from tlf.recipe.parts.transforms import Transforms
+from tlf.recipe.schema import Data, Phase, Recipe
 from tlf.recipe.tables import (
     dataclass_in,
     folded,

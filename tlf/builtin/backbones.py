@@ -14,7 +14,7 @@ from tlf.pretrained import feature_maps as maps
 from tlf.pretrained.names import first, match
 from tlf.pretrained.own_classifiers import own_loader_note
 from tlf.pretrained.sizes import one_size, reshaped, torchvision_resized
-from tlf.pretrained.stem import COLOURS, adapted, check_channels, replace_stem, stem_note
+from tlf.pretrained.stem import COLOURS, check_channels, replace_stem, with_stem
 from tlf.pretrained.timm_network import TimmNetwork
 from tlf.pretrained.weights import (
     HUB_PREFIX,
@@ -120,7 +120,7 @@ class Torchvision:
         size: int,
     ) -> BuiltBackbone:
         """The network without its last layer, with the stored weights if there are any."""
-        classifier, width = _remove_last_layer(module)
+        classifier, width = published.remove_last_layer(module)
         stem, other = "", self.channels != COLOURS
         if other:
             stem = replace_stem(module, self.channels, drawn=stored is None)
@@ -144,14 +144,10 @@ class Torchvision:
         own = needed(module, ignored)
         groups = {key: published.torchvision_names(group) for key, group in stored.groups.items()}
         found = match(groups, own, self.weights_key)
-        given, name = dict(found.tensors), f"{stem}.weight"
-        notes = found.notes
-        if name in given and given[name].shape[1:2] == (COLOURS,):
-            given[name] = adapted(given[name], self.channels)
-            notes = (*notes, stem_note(name, self.channels))
+        given, notes = with_stem(found.tensors, f"{stem}.weight", self.channels)
         fit(module, torchvision_resized(module, given), ignored)
         how = f"for images of {size} pixels, as torchvision does it"
-        return (*notes, *reshaped(given, own, how))
+        return (*found.notes, *notes, *reshaped(given, own, how))
 
     def _stored(self, entries: Mapping[str, Any]) -> StoredWeights | None:
         if self.weights == "none":
@@ -294,14 +290,3 @@ class Timm:
 def tlf_backbones() -> dict[str, type]:
     """Offer the networks of torchvision and timm."""
     return {"torchvision": Torchvision, "timm": Timm}
-
-
-def _remove_last_layer(module: "nn.Module") -> tuple[str, int]:
-    """Remove a torchvision network's last layer; return its name and its number of inputs."""
-    from torch import nn
-
-    name = [name for name, _ in module.named_parameters()][-1].rpartition(".")[0]
-    last = module.get_submodule(name)
-    width = last.in_channels if isinstance(last, nn.Conv2d) else last.in_features
-    module.set_submodule(name, nn.Identity())
-    return name, int(width)  # type: ignore[arg-type]

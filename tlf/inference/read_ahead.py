@@ -132,7 +132,7 @@ def _load(image: "ImageLike | StoredImage", preprocessing: Preprocessing) -> Ten
         image = read_image(image)
     if isinstance(image, bytes):
         return load(image, preprocessing)
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and is_plain(preprocessing):
+    if isinstance(image, np.ndarray) and image.dtype != np.uint16 and is_plain(preprocessing):
         image = from_array(image)  # of four channels, the last is transparency
     if not isinstance(image, Image.Image | np.ndarray):
         raise DataError(

@@ -58,6 +58,17 @@ def torchvision_module(model: str, size: int, **options: Any) -> "nn.Module":  #
     return module
 
 
+def remove_last_layer(module: "nn.Module") -> tuple[str, int]:
+    """Remove a torchvision network's last layer; return its name and its number of inputs."""
+    from torch import nn
+
+    name = [name for name, _ in module.named_parameters()][-1].rpartition(".")[0]
+    last = module.get_submodule(name)
+    width = last.in_channels if isinstance(last, nn.Conv2d) else last.in_features
+    module.set_submodule(name, nn.Identity())
+    return name, int(width)  # type: ignore[arg-type]
+
+
 def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # noqa: ANN401
     """How torchvision prepares images for its weights."""
     half = (0.5, 0.5, 0.5)

@@ -1,5 +1,6 @@
 """The first convolution of a network, for images of another number of channels than 3."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlf.preprocessing import MOST_CHANNELS
@@ -55,6 +56,17 @@ def adapted(weight: "Tensor", channels: int) -> "Tensor":
 
     result: Tensor = adapt_input_conv(channels, weight)
     return result
+
+
+def with_stem(
+    tensors: "Mapping[str, Tensor]", name: str, channels: int
+) -> "tuple[Mapping[str, Tensor], tuple[str, ...]]":
+    """The tensors of a file with those of a first convolution adapted, if they are for colour; and
+    a note about it.
+    """
+    if name not in tensors or tensors[name].shape[1:2] != (COLOURS,):
+        return tensors, ()
+    return {**tensors, name: adapted(tensors[name], channels)}, (stem_note(name, channels),)
 
 
 def stem_note(name: str, channels: int) -> str:

@@ -8,8 +8,9 @@ from tlf.catalogue import Catalogue
 from tlf.errors import RecipeError, nearest
 from tlf.plugins.loading import load_plugins
 from tlf.recipe.files import named_plugins
+from tlf.recipe.parts.transforms import Transforms
 from tlf.recipe.reader import Reader
-from tlf.recipe.schema import Data, Phase, Recipe, Transforms
+from tlf.recipe.schema import Data, Phase, Recipe
 from tlf.recipe.tables import Kind, kind_of, options, written
 
 

@@ -10,9 +10,7 @@ from pydantic import Field
 from tlf import tasks
 from tlf.components import (
     DATA_KEYS,
-    Augmentation,
     Backbone,
-    BatchAugmentation,
     Dataset,
     FreezePolicy,
     Head,
@@ -21,18 +19,11 @@ from tlf.components import (
     Metric,
     Optimizer,
     Scheduler,
-    Transform,
 )
 from tlf.data.inspection.readable import BadImages, MissingInEval, UnknownInEval, Verify
 from tlf.data.splitting.groups import check_keys
-from tlf.preprocessing import (
-    LARGEST_FIGURE,
-    MOST_CHANNELS,
-    SMALLEST_STD,
-    WHITE,
-    Decoder,
-    Depth,
-)
+from tlf.preprocessing import WHITE
+from tlf.recipe.parts.transforms import AUGMENTATIONS, USUAL, Augmentations, Transforms
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened
 
@@ -50,17 +41,9 @@ Rate = Annotated[float, Field(gt=0, le=1e30)]
 Count = Annotated[int, Field(ge=1, le=10**6)]
 MOST_PIECES = 1000
 """Into which a batch is divided."""
-Side = Annotated[int, Field(ge=1, le=4096)]
-"""Of an image in pixels."""
-Figure = Annotated[float, Field(ge=-LARGEST_FIGURE, le=LARGEST_FIGURE)]
-Spread = Annotated[float, Field(ge=SMALLEST_STD, le=LARGEST_FIGURE)]
 Text = Annotated[str, Field(min_length=1)]
 PathText = Annotated[Text, IsPath()]
 Sampler = Literal["shuffled", "balanced"]
-Augmentations = tuple[Augmentation | BatchAugmentation, ...]
-
-
-_AUGMENTATIONS = Kind("tlf_augmentations", "augmentation", many=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,37 +81,6 @@ class Data:
     def __post_init__(self) -> None:
         """Check that the keys of splits fit together."""
         check_keys(self.folds, self.fold, self.group)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Transforms:
-    """``[transforms]``: what happens to an image before the backbone sees it."""
-
-    augment: Annotated[Augmentations, _AUGMENTATIONS] = ()
-    """How images are changed at random while they train, in this order."""
-    prepare: Annotated[tuple[Transform, ...], Kind("tlf_transforms", "transform", many=True)] = ()
-    """What is done to every image after it is resized, in this order: the same for train, eval and
-    ``tlf predict``. Random crops are then cut from resized images."""
-    size: Side | None = None
-    """Side of the square input in pixels; None is the size of the backbone's weights."""
-    resize: Side | None = None
-    """Shorter side before the crop in pixels; None is that of the backbone's weights."""
-    mean: Annotated[tuple[Figure, ...], Field(min_length=1, max_length=MOST_CHANNELS)] | None = None
-    """What is subtracted from each channel, after values are scaled to 0 … 1; None is that of the
-    backbone's weights."""
-    std: Annotated[tuple[Spread, ...], Field(min_length=1, max_length=MOST_CHANNELS)] | None = None
-    """What each channel is divided by then; None is that of the backbone's weights."""
-    depth: Depth = 8
-    """Bits of a value that images keep: 16 keeps what 16-bit images hold, from the file to the
-    backbone."""
-    decoder: Decoder = "pillow"
-    """The library that decodes JPEG files. Pillow decodes all others."""
-    reduced: bool = False
-    """Whether JPEG files are decoded at 1/2, 1/4 or 1/8 of their size, where that is still twice
-    what they are resized to: for very large images. Pixels differ."""
-    crop_from: Literal["file", "resized"] = "file"
-    """What random crops are cut from: the image in its file, or the resized image, which is faster
-    and another experiment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +148,7 @@ class Phase:
     optimizer: Annotated[Optimizer | None, Kind("tlf_optimizers", "optimizer")] = None
     """Instead of the recipe's."""
     early_stopping: EarlyStopping | None = None
-    augment: Annotated[Augmentations | None, _AUGMENTATIONS] = None
+    augment: Annotated[Augmentations | None, AUGMENTATIONS] = None
     """Instead of the recipe's."""
     sampler: Sampler | None = None
     """Instead of the recipe's."""
@@ -306,7 +258,7 @@ class Recipe:
     """How often a checkpoint is written."""
     cache: CacheSettings = CacheSettings()
     data: Data
-    transforms: Transforms = Transforms()
+    transforms: Transforms = USUAL
     backbone: PretrainedBackbone
     """The pretrained network, and its weights."""
     head: NewHead

@@ -87,8 +87,7 @@ def augmentations(plan: Plan, phase: Phase) -> tuple[Augmentation | BatchAugment
 
 
 def check_augmentations(plan: Plan, preprocessing: Preprocessing, num_classes: int) -> None:
-    """Try the augmentations of plugins once, on images of noise; and tlf's own, where images have
-    other channels than grey and colour.
+    """Try the augmentations of plugins once, on images of noise; tlf's own only of odd channels.
 
     Raises:
         PluginError: names the augmentation that broke or gives something else than an image.
@@ -102,7 +101,6 @@ def check_augmentations(plan: Plan, preprocessing: Preprocessing, num_classes: i
         with seeded(0, "augment"):
             for augmentation in augmentations(plan, phase):
                 offer = plan.plugins.catalogue.offer(original(augmentation))
-                # tlf's own take any image that is usual; to start them takes time.
                 if offer.plugin.name == "tlf" and channels in (1, 3):
                     continue
                 if isinstance(augmentation, Augmentation):

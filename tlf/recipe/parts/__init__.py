@@ -1,0 +1,1 @@
+"""Tables of a recipe. ``tlf.recipe.schema`` puts them together."""
