@@ -54,6 +54,13 @@ class MultiLabel:
 
         return labels.to(torch.get_default_dtype())
 
+    def by_class(self, labels: "Tensor", num_classes: int) -> list[list[int]]:
+        """Labels (N, K) → the indices of the images that have each class, and of those that have
+        none; an image of several classes is in several.
+        """
+        none = ~labels.any(1, keepdim=True)
+        return [column.nonzero()[:, 0].tolist() for column in (*labels.T, none[:, 0])]
+
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images that have each class.
 
