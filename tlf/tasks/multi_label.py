@@ -58,8 +58,8 @@ class MultiLabel:
         """Labels (N, K) → the indices of the images that have each class, and of those that have
         none; an image of several classes is in several.
         """
-        none = ~labels.any(1, keepdim=True)
-        return [column.nonzero()[:, 0].tolist() for column in (*labels.T, none[:, 0])]
+        none = labels.sum(1) == 0
+        return [column.nonzero()[:, 0].tolist() for column in (*labels.T, none)]
 
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images that have each class.
