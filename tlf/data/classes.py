@@ -37,28 +37,16 @@ def fit_classes(
     lacking = {name: train[name] for name in train if train[name] and not evaluated[name]}
     strange = {name: evaluated[name] for name in train if evaluated[name] and not train[name]}
     untrained = {name: tested[name] for name in train if tested[name] and not train[name]}
-    problems = []
-    if lacking and missing == "error":
-        problems.append(
-            f"eval lacks {_counted(lacking, 'train')}; add eval images, or write "
-            'data.missing_in_eval = "allow" to train such classes and not evaluate them'
-        )
-    if strange and unknown == "error":
-        problems.append(
-            f"train lacks {_counted(strange, 'eval')}; add train images, or write "
-            'data.unknown_in_eval = "skip" to leave these eval images out'
-        )
-    if untrained and unknown == "error":
-        problems.append(
-            f"train lacks {_counted(untrained, 'test')}; add train images, or write "
-            'data.unknown_in_eval = "skip" to leave these test images out'
-        )
+    problems = [] if missing == "allow" else _lacking(lacking)
+    problems += [] if unknown == "skip" else _unknown({"eval": strange, "test": untrained})
     if problems:
         raise DataError("\n".join(problems))
-    notes = [*splits.notes, *_left_out("eval", strange, sum(evaluated.values()))]
-    notes += _left_out("test", untrained, sum(tested.values()))
+    notes = list(splits.notes)
     if gone := {*strange, *untrained}:
-        splits = without_classes(splits, gone, task)
+        before, splits = splits, without_classes(splits, gone, task)
+        notes += _left_out("eval", strange, before.eval, splits.eval)
+        if before.test is not None and splits.test is not None:
+            notes += _left_out("test", untrained, before.test, splits.test)
     if lacking:
         notes.append(
             f"eval has no images of {_counted(lacking, 'train')}: no figure is about these"
@@ -71,12 +59,39 @@ def fit_classes(
     return replace(splits, notes=tuple(notes))
 
 
-def _left_out(split_name: str, strange: Mapping[str, int], images: int) -> Iterator[str]:
-    if strange:
-        yield (
-            f"{split_name}: left out {sum(strange.values())} of {images} images, of classes that "
-            f"train lacks: {_counted(strange, split_name)}"
-        )
+def _lacking(lacking: Mapping[str, int]) -> list[str]:
+    if not lacking:
+        return []
+    return [
+        f"eval lacks {_counted(lacking, 'train')}; add eval images, or write "
+        'data.missing_in_eval = "allow" to train such classes and not evaluate them'
+    ]
+
+
+def _unknown(found: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A sentence for each split with classes that train lacks: split → class → images."""
+    return [
+        f"train lacks {_counted(strange, split_name)}; add train images, or write "
+        f'data.unknown_in_eval = "skip" to leave these {split_name} images out'
+        for split_name, strange in found.items()
+        if strange
+    ]
+
+
+def _left_out(
+    split_name: str, strange: Mapping[str, int], before: Split, after: Split
+) -> Iterator[str]:
+    """What became of the images of classes that train lacks."""
+    if not strange:
+        return
+    gone, which = (
+        len(before) - len(after),
+        f"classes that train lacks: {_counted(strange, split_name)}",
+    )
+    if gone:
+        yield f"{split_name}: left out {gone} of {len(before)} images, of {which}"
+    else:
+        yield f"{split_name}: images stay without their labels of {which}"
 
 
 def class_notes(splits: Splits, task: Task, remedy: str | None) -> list[str]:

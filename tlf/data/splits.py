@@ -67,7 +67,7 @@ class HoldOut:
             ValueError: the fraction is not between 0 and 1.
             DataError: each class has a single image.
         """
-        train, evaluated = hold_out(groups, self.fraction, self.seed)
+        train, evaluated = self.divided(groups)
         count = sum(map(len, evaluated.values()))
         if not count:
             problem = "no class has 2 images, one for each split; add images"
@@ -77,6 +77,16 @@ class HoldOut:
             f"{count} images in all, were held out as one (drawn by data.seed = {self.seed})"
         )
         return train, evaluated, note
+
+    def divided(
+        self, groups: Mapping[str, Sequence[Item]]
+    ) -> tuple[dict[str, Sequence[Item]], dict[str, Sequence[Item]]]:
+        """Train and eval.
+
+        Raises:
+            ValueError: the fraction is not between 0 and 1.
+        """
+        return hold_out(groups, self.fraction, self.seed)
 
 
 def hold_out(

@@ -192,8 +192,8 @@ def find_splits(plan: Plan) -> Splits:
     splits = divided(_built(data, offer, task), asked, task)
     splits = with_fixes(splits, data.fixes or (), task, moved=asked.anew)
     splits = fit_classes(splits, task, data.missing_in_eval, data.unknown_in_eval)
-    balanced = [*_balanced_by(plan.recipe)]
-    notes = class_notes(splits, task, None if balanced else _balancing(plan.recipe.loss))
+    balanced = [*_balanced_by(plan.recipe, task)]
+    notes = class_notes(splits, task, None if balanced else _balancing(plan.recipe.loss, task))
     notes += _twice_balanced(balanced)
     splits = replace(splits, notes=(*splits.notes, *notes))
     return with_printable_names(each_split(splits, lambda split: _attributed(split, offer)))
@@ -213,6 +213,7 @@ def _built(data: Data, offer: Offer, task: Task) -> Splits:
         splits = checked_splits(built, verb, test, columns)
         for split in filter(None, (splits.train, splits.eval, splits.test)):
             task.check_labels(split.labels, len(splits.classes))
+        task.check_classes(splits.classes)
     return splits
 
 
@@ -228,20 +229,21 @@ def _asked(data: Data) -> Asked:
     )
 
 
-def _balancing(loss: Loss) -> str:
+def _balancing(loss: Loss, task: Task) -> str:
     """What to write so that images of rare classes count more."""
-    if getattr(loss, "class_weights", None) == "none":
-        return 'loss.class_weights = "balanced"'
-    return 'loss = { kind = "cross-entropy", class_weights = "balanced" }'
+    option = task.balancing_option
+    if getattr(loss, option, None) == "none":
+        return f'loss.{option} = "balanced"'
+    return f'loss = {{ kind = "{task.default_loss}", {option} = "balanced" }}'
 
 
-def _balanced_by(recipe: Recipe) -> Iterator[str]:
+def _balanced_by(recipe: Recipe, task: Task) -> Iterator[str]:
     """What a recipe says against imbalance."""
     samplers = [phase.sampler or recipe.sampler for phase in recipe.phases]
     if "balanced" in samplers:
         yield 'sampler = "balanced"'
-    if getattr(recipe.loss, "class_weights", None) == "balanced":
-        yield 'loss.class_weights = "balanced"'
+    if getattr(recipe.loss, task.balancing_option, None) == "balanced":
+        yield f'loss.{task.balancing_option} = "balanced"'
     if strength := getattr(recipe.loss, "logit_adjustment", 0.0):
         yield f"loss.logit_adjustment = {strength}"
 

@@ -5,10 +5,12 @@ The engine calls the methods of ``TASKS[recipe.task]`` and never asks which task
 imported when the first tensor is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tlf.tasks.class_counts import ClassCounts
 from tlf.tasks.metric import LOSS, Metric
+from tlf.tasks.multi_label import MultiLabel
 from tlf.tasks.single_label import SingleLabel
 
 if TYPE_CHECKING:
@@ -28,7 +30,19 @@ class Task(Protocol):
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics of an evaluation beside the loss. The first is the main one."""
 
-    def labels(self, labels: Sequence[Any]) -> "Tensor":
+    @property
+    def train_metric(self) -> str:
+        """The metric that is the mean of ``correct``. It is known of train images, too."""
+
+    @property
+    def default_loss(self) -> str:
+        """The loss of a recipe that names none."""
+
+    @property
+    def balancing_option(self) -> str:
+        """The option of its losses that lets rare classes count more."""
+
+    def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Labels of N images → (N, …)."""
 
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
@@ -39,8 +53,18 @@ class Task(Protocol):
         may name none, follow as one class more.
         """
 
-    def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
+    def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images of each class."""
+
+    def strata(self, labels: Sequence[Any]) -> Sequence[Hashable]:
+        """The group of each image. Of every group, the same part is dealt into a fold, or held
+        out, so that each class is in all of them.
+        """
+
+    def guesses(self, counts: ClassCounts) -> "tuple[Tensor, ...]":
+        """Logits (K,) that are the same for all images: of no knowledge, and of how many train
+        images have each class.
+        """
 
     def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, Any]:
         """Position of each image that is of these classes only → its label, where they alone are
@@ -51,17 +75,38 @@ class Task(Protocol):
         """A label for a person."""
 
     def label(self, name: str, classes: Sequence[str]) -> Any:  # noqa: ANN401 - the task's own
-        """The label of an image of one class."""
+        """The label that a person calls by this name: the opposite of ``names``.
+
+        Raises:
+            ValueError: there is no such class.
+        """
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Logits (N, K) → probabilities (N, K)."""
 
-    def predicted(self, probabilities: "Tensor") -> "Tensor":
-        """Probabilities (N, K) → labels (N, …)."""
+    def predicted(self, probabilities: "Tensor", thresholds: "Tensor | None" = None) -> "Tensor":
+        """Probabilities (N, K) → predictions (N, …), which equal the labels where they are right.
+        ``thresholds``: of each class (K,), where the task has such.
+        """
+
+    def choices(self, logits: "Tensor", labels: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """The decisions about N images as choices of one among several, which a temperature is
+        fitted to: their logits (M, …), and the index of the right one (M,).
+        """
+
+    def own_probabilities(self, probabilities: "Tensor", labels: "Tensor") -> "Tensor | None":
+        """The probability of each image's label (N,), which the threshold of ``coverage`` comes
+        from; None where an image has not exactly one.
+        """
+
+    def thresholds(self, probabilities: "Tensor", labels: "Tensor") -> tuple[float, ...] | None:
+        """The probability from which on each class is best predicted; None where predictions do
+        not go by thresholds.
+        """
 
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether each image is classified as its label says (N,): logits (N, K), labels (N, …).
-        Their mean is the main metric. Nothing is read from the device.
+        Their mean is the ``train_metric``. Nothing is read from the device.
         """
 
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
@@ -70,6 +115,13 @@ class Task(Protocol):
     def plausible(self, loss: float) -> dict[str, float]:
         """Metric → a figure that fits this loss. With it, policies are asked about epochs that are
         not trained yet.
+        """
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Check that a label can be told by ``names``.
+
+        Raises:
+            ValueError: a class has a name that stands for something else.
         """
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
@@ -95,7 +147,7 @@ class Task(Protocol):
         """
 
 
-TASKS: Mapping[str, Task] = {"single-label": SingleLabel()}
+TASKS: Mapping[str, Task] = {"single-label": SingleLabel(), "multi-label": MultiLabel()}
 """Name in a recipe → task."""
 
 METRICS: Mapping[str, Metric] = {
@@ -104,14 +156,34 @@ METRICS: Mapping[str, Metric] = {
 """Name → metric, of all tasks. A name means the same in all of them."""
 
 MONITORS: tuple[str, ...] = (*(f"eval_{name}" for name in METRICS), "train_loss")
-"""Figures that early stopping, plateau schedules and the best epoch can be decided by, in every
-run. A recipe that names ``metrics`` can write theirs, too."""
+"""Figures that early stopping, plateau schedules and the best epoch can be decided by, of all
+tasks. A recipe that names ``metrics`` can write theirs, too."""
 
 DEFAULT = "single-label"
 """The task of a recipe or a file of format 1 that names none."""
 
-DEFAULT_MONITOR = f"eval_{TASKS[DEFAULT].metrics[0].name}"
-"""The monitor of a recipe that names none."""
+
+def monitors(task: str) -> tuple[str, ...]:
+    """The monitors of a task; the first is that of a recipe that names none.
+
+    >>> monitors("single-label")
+    ('eval_top1', 'eval_loss', 'train_loss')
+    """
+    names = [*(metric.name for metric in TASKS[task].metrics), LOSS.name]
+    return (*(f"eval_{name}" for name in names), "train_loss")
+
+
+def left_out(task: str) -> dict[str, str]:
+    """What a recipe of a task means that leaves the key out.
+
+    >>> left_out("multi-label")
+    {'monitor': 'eval_map', 'loss': 'binary-cross-entropy'}
+    """
+    return {"monitor": monitors(task)[0], "loss": TASKS[task].default_loss}
+
+
+DEFAULT_MONITOR = monitors(DEFAULT)[0]
+"""The monitor of a recipe that names neither it nor a task."""
 
 
 def metric_of(name: str) -> Metric:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tlf.tasks.checked import check_logits, check_loss
+from tlf.tasks.class_counts import ClassCounts
 from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
@@ -18,8 +20,11 @@ class SingleLabel:
     """Every image has one of K classes; its label is the index of that class."""
 
     metrics: tuple[Metric, ...] = (Metric("top1", "top-1", higher_is_better=True, is_rate=True),)
+    train_metric: str = "top1"
+    default_loss: str = "cross-entropy"
+    balancing_option: str = "class_weights"
 
-    def labels(self, labels: Sequence[Any]) -> "Tensor":
+    def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Indices of N classes → (N,)."""
         import torch
 
@@ -38,14 +43,24 @@ class SingleLabel:
         counts = labels.bincount(minlength=num_classes).tolist()
         return [part.tolist() for part in torch.split(labels.argsort(stable=True), counts)]
 
-    def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
+    def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images of each class.
 
         >>> SingleLabel().class_counts([2, 0, 2], 4)
         [1, 0, 2, 0]
         """
         count = Counter(labels)
-        return [count[k] for k in range(num_classes)]
+        return ClassCounts([count[k] for k in range(num_classes)], len(labels))
+
+    def strata(self, labels: Sequence[Any]) -> Sequence[int]:
+        """Each image's class."""
+        return labels
+
+    def guesses(self, counts: ClassCounts) -> "tuple[Tensor, ...]":
+        """Every class is as probable as any other, or as frequent as in the train split."""
+        import torch
+
+        return torch.zeros(len(counts)), torch.tensor(counts).clamp_min(1).log()
 
     def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, int]:
         """Position of each image of these classes → the index of its class among them.
@@ -72,9 +87,20 @@ class SingleLabel:
         """Logits (N, K) → (N, K); each row sums to 1."""
         return logits.softmax(1)
 
-    def predicted(self, probabilities: "Tensor") -> "Tensor":
-        """Probabilities (N, K) → the most probable classes (N,)."""
+    def predicted(self, probabilities: "Tensor", thresholds: "Tensor | None" = None) -> "Tensor":
+        """Probabilities (N, K) → the most probable classes (N,). There are no thresholds."""
         return probabilities.argmax(1)
+
+    def choices(self, logits: "Tensor", labels: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """One for each image."""
+        return logits, labels
+
+    def own_probabilities(self, probabilities: "Tensor", labels: "Tensor") -> "Tensor":
+        """The probability of each image's class (N,)."""
+        return probabilities.gather(1, labels[:, None])[:, 0]
+
+    def thresholds(self, probabilities: "Tensor", labels: "Tensor") -> None:
+        """There are none: the most probable class is predicted."""
 
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether the class with the highest logit is the label's (N,)."""
@@ -88,6 +114,9 @@ class SingleLabel:
     def plausible(self, loss: float) -> dict[str, float]:
         """A fraction that decreases as the loss grows."""
         return {"top1": max(0.0, 1 - loss)}
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Any name will do."""
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is the index of a class.
@@ -104,6 +133,7 @@ class SingleLabel:
             raise ValueError(
                 f"labels must be whole numbers from 0 to {num_classes - 1}, the index of a class, "
                 f"got {wrong!r:.100}"
+                + ('; write task = "multi-label"' if isinstance(wrong, tuple) else "")
             )
 
     def check_logits(self, logits: object, images: int, num_classes: int) -> None:
@@ -112,7 +142,7 @@ class SingleLabel:
         Raises:
             ValueError: it returns something else.
         """
-        _check_floats("logits", logits, (images, num_classes), "one for each image and class")
+        check_logits(logits, images, num_classes)
 
     def check_loss(self, loss: "Callable[[Tensor, Tensor], Tensor]", num_classes: int) -> None:
         """Check that a loss returns one finite number for each image, with a gradient.
@@ -120,36 +150,4 @@ class SingleLabel:
         Raises:
             ValueError: it returns something else.
         """
-        import torch
-
-        if not callable(loss):
-            raise ValueError(f"build must return a function, got {type(loss).__name__}")
-        labels = self.labels([0, num_classes - 1, 0])
-        logits = torch.linspace(-1, 1, 3 * num_classes).reshape(3, -1).requires_grad_()
-        losses = loss(logits, labels)
-        advice = (
-            "" if getattr(losses, "shape", None) != () else "; leave out the mean over the batch"
-        )
-        _check_floats("losses", losses, (3,), "one number for each image", advice)
-        if not losses.requires_grad:
-            raise ValueError("losses must have a gradient, got none; leave out detach and numpy")
-
-
-def _check_floats(
-    what: str, value: object, shape: tuple[int, ...], meaning: str, advice: str = ""
-) -> None:
-    """Check a tensor that a component returned.
-
-    Raises:
-        ValueError: it is no tensor, or has another type or shape, or is not finite.
-    """
-    import torch
-
-    if not isinstance(value, torch.Tensor):
-        raise ValueError(f"{what} must be a torch.Tensor, got {type(value).__name__}")
-    if tuple(value.shape) != shape:
-        raise ValueError(f"{what} must be {shape}, {meaning}, got {tuple(value.shape)}{advice}")
-    if not value.is_floating_point():
-        raise ValueError(f"{what} must have a floating-point type, got {value.dtype}")
-    if not value.isfinite().all():
-        raise ValueError(f"{what} must be finite, got NaN or infinity")
+        check_loss(loss, self.labels([0, num_classes - 1, 0], num_classes), num_classes)

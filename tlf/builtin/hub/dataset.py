@@ -11,11 +11,13 @@ from tlf.builtin.hub.columns import (
     rows_by_class,
     texts,
 )
+from tlf.builtin.hub.label_lists import holds_lists, rows_by_classes
 from tlf.builtin.hub.library import call_library
 from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
 from tlf.components import HeldOut, IsPath, Labelled, Splits
+from tlf.data.label_sets.keys import HoldOutOfSets, taken_apart
 from tlf.data.splits import (
     HoldOut,
     check_test,
@@ -49,8 +51,8 @@ class Hub:
     image: str = "auto"
     """The column of images. ``auto``: the only such column."""
     label: str = "auto"
-    """The column of classes, named or numbered. ``auto``: the only column of named classes, else
-    ``label``."""
+    """The column of classes, named or numbered; of lists of them, for ``task = "multi-label"``.
+    ``auto``: the only column of named classes, else ``label``, else ``labels``."""
     config: str = ""
     """The dataset's configuration, where it has several."""
     revision: str = ""
@@ -100,7 +102,11 @@ class Hub:
             raise failure(self.name, [problem])
         part = self._part(name, tables[name])
         classes = tuple(part.groups)
-        return Labelled(part.split(part.groups, classes), classes)
+        images = part.split(part.groups, classes)
+        if part.several is None:
+            return Labelled(images, classes)
+        found = taken_apart(Splits(images, images, classes), part.several)
+        return Labelled(found.train, found.classes)
 
     def _tables(self, test: str | None = None) -> "dict[str, Dataset]":
         if is_local(self.name):
@@ -165,6 +171,9 @@ class Hub:
             f"{where}: the column {image!r} does not hold images; set data.image",
         )
         values = {column: texts(where, table, column) for column in columns}
+        if holds_lists(table.features[label]):
+            groups, several = rows_by_classes(where, table, label)
+            return Part(name, images, image, groups, values, several)
         return Part(name, images, image, rows_by_class(where, table, label), values)
 
     def _splits(
@@ -177,14 +186,15 @@ class Hub:
         held = None
         if evaluated is None:
             evaluated = train
-            kept, held_out, note = HoldOut(self.name, self.fraction, self.seed).take(train.groups)
+            divide = HoldOut if train.several is None else HoldOutOfSets
+            kept, held_out, note = divide(self.name, self.fraction, self.seed).take(train.groups)
             notes, held = (*notes, note), HeldOut(self.fraction, note)
         else:
             kept, held_out = dict(train.groups), dict(evaluated.groups)
         if problems := too_few_classes(kept, train.name):
             raise failure(self.name, problems)
         classes = tuple(dict.fromkeys((*kept, *held_out, *(tested.groups if tested else ()))))
-        return Splits(
+        splits = Splits(
             train.split(kept, classes),
             evaluated.split(held_out, classes),
             classes,
@@ -192,7 +202,23 @@ class Hub:
             tested.split(tested.groups, classes) if tested else None,
             held,
         )
+        return _apart(splits, [train, evaluated, *([tested] if tested else [])])
 
 
 def _no_split(option: str, wanted: str, known: Sequence[str]) -> str:
     return f"there is no split {wanted!r}; {nearest(wanted, known)}; set data.{option}"
+
+
+def _apart(splits: Splits, parts: Sequence[Part]) -> Splits:
+    """The splits, with tuples of classes as labels where rows have lists of them.
+
+    Raises:
+        DataError: rows of one split have lists, those of another have none.
+    """
+    lists = [part for part in parts if part.several is not None]
+    if not lists:
+        return splits
+    if len(lists) < len(parts):
+        problem = f"only the split {lists[0].name!r} has lists of classes; write them in all"
+        raise failure(parts[0].name, [problem])
+    return taken_apart(splits, [name for part in lists for name in part.several or ()])

@@ -26,6 +26,8 @@ class Part:
     """Class → rows, the classes in their order."""
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Column → its value in each row."""
+    several: tuple[str, ...] | None = None
+    """The classes, where rows have lists of them: then the groups' names are texts of several."""
 
     def split(self, groups: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Split:
         """The rows of ``groups``; labels are positions in ``classes``."""

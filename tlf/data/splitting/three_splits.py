@@ -53,7 +53,7 @@ def divided(splits: Splits, asked: Asked, task: Task) -> Splits:
     pool = Pool((splits.train, splits.eval) if mixed else (splits.train,))
     images = _Images(
         pool.names,
-        _strata(pool.labels, task, len(splits.classes)),
+        task.strata(pool.labels),
         (*groups["train"], *(groups["eval"] if mixed else ())) if groups else None,
         splits.classes,
         asked,
@@ -146,16 +146,6 @@ def _drawn_from(splits: Splits, groups: Groups, whole: Sequence[int]) -> list[in
         return [*whole]
     evaluated = {*groups["eval"]}
     return [p for p in whole if groups["train"][p] not in evaluated]
-
-
-def _strata(labels: Sequence[Hashable], task: Task, classes: int) -> list[Hashable]:
-    """The stratum of each image: its class; of several classes, the rarest."""
-    counts = task.class_counts(labels, classes)
-    of = {}
-    for label in dict.fromkeys(labels):
-        present = [k for k, number in enumerate(task.class_counts([label], classes)) if number]
-        of[label] = min(present, key=counts.__getitem__, default=None)
-    return [of[label] for label in labels]
 
 
 @dataclass(frozen=True)
