@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tlf.metrics.comparison import Comparison
+    from tlf.metrics.figures import Evaluation
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -29,3 +32,15 @@ class Predicted:
         """(N,): the index of the most probable class; the first one of equal probabilities."""
         best: NDArray[np.int64] = self.probabilities.argmax(1)
         return best
+
+    def evaluation(self) -> "Evaluation":
+        """The figures of these predictions."""
+        from tlf.metrics.evaluation import evaluation
+
+        return evaluation(self)
+
+    def compare(self, other: "Predicted") -> "Comparison":
+        """Another model on the same images."""
+        from tlf.metrics.comparison import compare
+
+        return compare(self, other)

@@ -48,7 +48,7 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
     yield f"{'':17} {'value':>9}   95 % interval"
     for name, one in evaluation.headline.items():
         rate = name not in NO_RATES
-        yield f"{TITLES[name]:17} {_shown(one.value, rate):>9}   {_interval(one, rate)}".rstrip()
+        yield f"{TITLES[name]:17} {percent(one.value, rate):>9}   {interval(one, rate)}".rstrip()
     always = shortened(printable(evaluation.majority_class), NAME)
     yield f"{'baseline':17} {evaluation.majority:>9.2%}   top-1 of always saying {always!r}"
     if evaluation.headline["top1"].value == 1:
@@ -66,7 +66,7 @@ def comparison_lines(comparison: "Comparison", first: str, second: str) -> Itera
     """
     yield f"{'second − first':17} {'difference':>10}   95 % interval"
     for title, difference in (("top-1", comparison.top1), ("macro F1", comparison.macro_f1)):
-        yield f"{title:17} {_shown(difference.value, True, '+'):>10}   " + _interval(
+        yield f"{title:17} {percent(difference.value, True, '+'):>10}   " + interval(
             difference, True, "+"
         )
     for which, name, images in (
@@ -97,7 +97,7 @@ def _confused(evaluation: Evaluation) -> Iterator[str]:
     for label, prediction, images in pairs:
         of = f"{images:,} of {evaluation.per_class[label].support:,}"
         names = evaluation.classes
-        yield f"{_cell(names[label])} {_cell(names[prediction])} {of}"
+        yield f"{cell(names[label])} {cell(names[prediction])} {of}"
 
 
 def _classes(evaluation: Evaluation) -> Iterator[str]:
@@ -108,9 +108,10 @@ def _classes(evaluation: Evaluation) -> Iterator[str]:
     yield ""
     yield f"{title:{NAME}} images       F1   95 % interval      precision   recall"
     for one in shown:
+        f1, precision, recall = (percent(f.value) for f in (one.f1, one.precision, one.recall))
         yield (
-            f"{_cell(one.name)} {one.support:>6,} {_shown(one.f1.value):>8}   "
-            f"{_interval(one.f1):18} {_shown(one.precision.value):>9} {_shown(one.recall.value):>8}"
+            f"{cell(one.name)} {one.support:>6,} {f1:>8}   "
+            f"{interval(one.f1):18} {precision:>9} {recall:>8}"
         )
     if len(known) < len(evaluation.per_class):
         without = len(evaluation.per_class) - len(known)
@@ -122,17 +123,19 @@ def _f1(one: ClassFigures) -> float:
     return one.f1.value or 0.0
 
 
-def _shown(value: float | None, rate: bool = True, sign: str = "") -> str:
+def percent(value: float | None, rate: bool = True, sign: str = "") -> str:
+    """A figure, or a dash where it is not defined. ``rate``: whether it is a percentage."""
     return "–" if value is None else f"{value:{sign}{'.2%' if rate else '.4f'}}"
 
 
-def _interval(figure: Figure, rate: bool = True, sign: str = "") -> str:
+def interval(figure: Figure, rate: bool = True, sign: str = "") -> str:
+    """The interval of a figure; empty where it has none."""
     if figure.low is None:
         return ""
-    return f"{_shown(figure.low, rate, sign)} to {_shown(figure.high, rate, sign)}"
+    return f"{percent(figure.low, rate, sign)} to {percent(figure.high, rate, sign)}"
 
 
-def _cell(name: str) -> str:
+def cell(name: str) -> str:
     """The name of a class, as wide as its column."""
     from rich.cells import set_cell_size
 
