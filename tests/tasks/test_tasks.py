@@ -8,7 +8,15 @@ from tlf.tasks.metric import LOSS, Metric
 
 
 def test_the_monitors_of_every_run_are_its_metrics_and_the_train_loss():
-    assert tasks.MONITORS == ("eval_loss", "eval_top1", "train_loss")
+    assert tasks.MONITORS == (
+        "eval_loss",
+        "eval_top1",
+        "eval_map",
+        "eval_macro_f1",
+        "eval_micro_f1",
+        "eval_exact_match",
+        "train_loss",
+    )
     assert (tasks.metric_of("loss").higher_is_better, tasks.metric_of("loss").is_rate) == (0, 0)
     assert (tasks.metric_of("top1").higher_is_better, tasks.metric_of("top1").is_rate) == (1, 1)
 

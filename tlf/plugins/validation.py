@@ -13,8 +13,8 @@ from tlf.components import DATA_KEYS
 from tlf.errors import PluginError
 from tlf.plugins.options import option_fault
 from tlf.plugins.tracebacks import reason
-from tlf.tasks import METRICS
-from tlf.tasks.metric import metric_name
+from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.metric import LOSS, metric_name
 
 VERBS = {
     "tlf_datasets": ("build",),
@@ -43,6 +43,9 @@ VERBS = {
     ),
 }
 """Hook → methods; a component has at least one of them."""
+
+_TAKEN = (LOSS.name, *(metric.name for metric in TASKS[DEFAULT].metrics))
+"""What runs of most recipes measure. What a recipe's own task measures is compared with it."""
 
 
 def checked_offers(plugin: Plugin, hook: str, function: Callable[[], object]) -> Iterator[Offer]:
@@ -83,7 +86,7 @@ def _kind_fault(hook: str, kind: object) -> str | None:
     name = metric_name(kind)  # part of eval_NAME, an attribute
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         return "small letters, digits and hyphens, a letter first"
-    return "another than those that every run has" if name in METRICS else None
+    return "another than those that every run has" if name in _TAKEN else None
 
 
 def fault(hook: str, component: object) -> str | None:

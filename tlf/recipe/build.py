@@ -160,7 +160,7 @@ def build_loss(
     with blame(plan.plugins.catalogue.offer(recipe.loss), "build"):
         loss = recipe.loss.build(task.class_counts(labels, num_classes))
         task.check_loss(loss, num_classes)
-        some = task.labels(labels[:8])
+        some = task.labels(labels[:8], num_classes)
         with seeded(0, "loss"):
             logits = 3 * torch.randn(len(some), num_classes)
         check_sign(float(loss(logits, some).min()))

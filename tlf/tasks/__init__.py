@@ -8,7 +8,9 @@ imported when the first tensor is made.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tlf.tasks.class_counts import ClassCounts
 from tlf.tasks.metric import LOSS, Metric
+from tlf.tasks.multi_label import MultiLabel
 from tlf.tasks.single_label import SingleLabel
 
 if TYPE_CHECKING:
@@ -28,13 +30,21 @@ class Task(Protocol):
     def metrics(self) -> tuple[Metric, ...]:
         """Metrics of an evaluation beside the loss. The first is the main one."""
 
-    def labels(self, labels: Sequence[Any]) -> "Tensor":
+    @property
+    def train_metric(self) -> str:
+        """The metric that is the mean of ``correct``. It is known of train images, too."""
+
+    @property
+    def default_loss(self) -> str:
+        """The loss of a recipe that names none."""
+
+    def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Labels of N images → (N, …)."""
 
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
         """Labels (N, …) → class probabilities (N, K), for augmentations that mix images."""
 
-    def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
+    def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images of each class."""
 
     def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, Any]:
@@ -46,17 +56,23 @@ class Task(Protocol):
         """A label for a person."""
 
     def label(self, name: str, classes: Sequence[str]) -> Any:  # noqa: ANN401 - the task's own
-        """The label of an image of one class."""
+        """The label that a person calls by this name: the opposite of ``names``.
+
+        Raises:
+            ValueError: there is no such class.
+        """
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Logits (N, K) → probabilities (N, K)."""
 
-    def predicted(self, probabilities: "Tensor") -> "Tensor":
-        """Probabilities (N, K) → labels (N, …)."""
+    def predicted(self, probabilities: "Tensor", thresholds: "Tensor | None" = None) -> "Tensor":
+        """Probabilities (N, K) → predictions (N, …), which equal the labels where they are right.
+        ``thresholds``: of each class (K,), where the task has such.
+        """
 
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether each image is classified as its label says (N,): logits (N, K), labels (N, …).
-        Their mean is the main metric. Nothing is read from the device.
+        Their mean is the ``train_metric``. Nothing is read from the device.
         """
 
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
@@ -90,7 +106,7 @@ class Task(Protocol):
         """
 
 
-TASKS: Mapping[str, Task] = {"single-label": SingleLabel()}
+TASKS: Mapping[str, Task] = {"single-label": SingleLabel(), "multi-label": MultiLabel()}
 """Name in a recipe → task."""
 
 METRICS: Mapping[str, Metric] = {
@@ -99,14 +115,25 @@ METRICS: Mapping[str, Metric] = {
 """Name → metric, of all tasks. A name means the same in all of them."""
 
 MONITORS: tuple[str, ...] = (*(f"eval_{name}" for name in METRICS), "train_loss")
-"""Figures that early stopping, plateau schedules and the best epoch can be decided by, in every
-run. A recipe that names ``metrics`` can write theirs, too."""
+"""Figures that early stopping, plateau schedules and the best epoch can be decided by, of all
+tasks. A recipe that names ``metrics`` can write theirs, too."""
 
 DEFAULT = "single-label"
 """The task of a recipe or a file of format 1 that names none."""
 
-DEFAULT_MONITOR = f"eval_{TASKS[DEFAULT].metrics[0].name}"
-"""The monitor of a recipe that names none."""
+
+def monitors(task: str) -> tuple[str, ...]:
+    """The monitors of a task; the first is that of a recipe that names none.
+
+    >>> monitors("single-label")
+    ('eval_top1', 'eval_loss', 'train_loss')
+    """
+    names = [*(metric.name for metric in TASKS[task].metrics), LOSS.name]
+    return (*(f"eval_{name}" for name in names), "train_loss")
+
+
+DEFAULT_MONITOR = monitors(DEFAULT)[0]
+"""The monitor of a recipe that names neither it nor a task."""
 
 
 def metric_of(name: str) -> Metric:

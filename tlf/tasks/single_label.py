@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tlf.tasks.checked import check_logits, check_loss
+from tlf.tasks.class_counts import ClassCounts
 from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ class SingleLabel:
     """Every image has one of K classes; its label is the index of that class."""
 
     metrics: tuple[Metric, ...] = (Metric("top1", "top-1", higher_is_better=True, is_rate=True),)
+    train_metric: str = "top1"
+    default_loss: str = "cross-entropy"
 
-    def labels(self, labels: Sequence[Any]) -> "Tensor":
+    def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Indices of N classes → (N,)."""
         import torch
 
@@ -31,14 +35,14 @@ class SingleLabel:
 
         return one_hot(labels, num_classes)
 
-    def class_counts(self, labels: Sequence[Any], num_classes: int) -> list[int]:
+    def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images of each class.
 
         >>> SingleLabel().class_counts([2, 0, 2], 4)
         [1, 0, 2, 0]
         """
         count = Counter(labels)
-        return [count[k] for k in range(num_classes)]
+        return ClassCounts([count[k] for k in range(num_classes)], len(labels))
 
     def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, int]:
         """Position of each image of these classes → the index of its class among them.
@@ -65,8 +69,8 @@ class SingleLabel:
         """Logits (N, K) → (N, K); each row sums to 1."""
         return logits.softmax(1)
 
-    def predicted(self, probabilities: "Tensor") -> "Tensor":
-        """Probabilities (N, K) → the most probable classes (N,)."""
+    def predicted(self, probabilities: "Tensor", thresholds: "Tensor | None" = None) -> "Tensor":
+        """Probabilities (N, K) → the most probable classes (N,). There are no thresholds."""
         return probabilities.argmax(1)
 
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
@@ -105,7 +109,7 @@ class SingleLabel:
         Raises:
             ValueError: it returns something else.
         """
-        _check_floats("logits", logits, (images, num_classes), "one for each image and class")
+        check_logits(logits, images, num_classes)
 
     def check_loss(self, loss: "Callable[[Tensor, Tensor], Tensor]", num_classes: int) -> None:
         """Check that a loss returns one finite number for each image, with a gradient.
@@ -113,36 +117,4 @@ class SingleLabel:
         Raises:
             ValueError: it returns something else.
         """
-        import torch
-
-        if not callable(loss):
-            raise ValueError(f"build must return a function, got {type(loss).__name__}")
-        labels = self.labels([0, num_classes - 1, 0])
-        logits = torch.linspace(-1, 1, 3 * num_classes).reshape(3, -1).requires_grad_()
-        losses = loss(logits, labels)
-        advice = (
-            "" if getattr(losses, "shape", None) != () else "; leave out the mean over the batch"
-        )
-        _check_floats("losses", losses, (3,), "one number for each image", advice)
-        if not losses.requires_grad:
-            raise ValueError("losses must have a gradient, got none; leave out detach and numpy")
-
-
-def _check_floats(
-    what: str, value: object, shape: tuple[int, ...], meaning: str, advice: str = ""
-) -> None:
-    """Check a tensor that a component returned.
-
-    Raises:
-        ValueError: it is no tensor, or has another type or shape, or is not finite.
-    """
-    import torch
-
-    if not isinstance(value, torch.Tensor):
-        raise ValueError(f"{what} must be a torch.Tensor, got {type(value).__name__}")
-    if tuple(value.shape) != shape:
-        raise ValueError(f"{what} must be {shape}, {meaning}, got {tuple(value.shape)}{advice}")
-    if not value.is_floating_point():
-        raise ValueError(f"{what} must have a floating-point type, got {value.dtype}")
-    if not value.isfinite().all():
-        raise ValueError(f"{what} must be finite, got NaN or infinity")
+        check_loss(loss, self.labels([0, num_classes - 1, 0], num_classes), num_classes)

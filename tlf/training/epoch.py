@@ -32,7 +32,7 @@ class Trained:
 
     loss: float
     metrics: Mapping[str, float]
-    """The task's main metric; empty where it is not known of every image."""
+    """The task's train metric; empty where it is not known of every image."""
     lr: float
     updates: int
     images: int
@@ -72,7 +72,7 @@ def train_epoch(
     seconds = time.perf_counter() - started
     last = replace(progress, update=max(0, state.update - 1 - state.skipped))
     total, correct, classified = job.summed([losses.total, losses.correct, losses.classified])
-    metric = job.task.metrics[0].name
+    metric = job.task.train_metric
     factor = rate_factor(job.plan, phase, last)
     return Trained(
         loss=total / losses.done,

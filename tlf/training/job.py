@@ -88,7 +88,8 @@ class Job:
     def labels(self) -> Mapping[str, Tensor]:
         """``train`` and ``eval`` → the labels of their images (N, …)."""
         splits = {"train": self.splits.train, "eval": self.splits.eval}
-        return {name: self.task.labels(split.labels) for name, split in splits.items()}
+        classes = len(self.splits.classes)
+        return {name: self.task.labels(split.labels, classes) for name, split in splits.items()}
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -225,7 +226,7 @@ def open_job(plan: Plan, accelerator: Accelerator, earlier: Sequence[Job] = ()) 
     preprocessing = replace(
         resolve_preprocessing(recipe, built, plan.source), prepare=records_of(plan)
     )
-    check_metrics(plan, task.labels(splits.eval.labels), num_classes)
+    check_metrics(plan, task.labels(splits.eval.labels, num_classes), num_classes)
     check_input(plan, built, classifier, preprocessing, num_classes)
     check_transforms(plan, preprocessing)
     check_augmentations(plan, preprocessing, num_classes)

@@ -1,0 +1,174 @@
+"""Several labels per image, or none: a sigmoid for each class, mean average precision."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any
+
+from tlf.tasks.checked import check_logits, check_loss
+from tlf.tasks.class_counts import ClassCounts
+from tlf.tasks.metric import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+SEPARATOR = "; "
+"""Between the classes of an image, where a person reads them."""
+
+THRESHOLD = 0.5
+"""From this probability on, an image is predicted to have a class, if nothing better is known."""
+
+
+@dataclass(frozen=True)
+class MultiLabel:
+    """Every image has any number of K classes; its label is the tuple of their indices, ascending,
+    which is empty where it has none.
+    """
+
+    metrics: tuple[Metric, ...] = (
+        Metric("map", "mAP", higher_is_better=True, is_rate=True),
+        Metric("macro_f1", "macro-F1", higher_is_better=True, is_rate=True),
+        Metric("micro_f1", "micro-F1", higher_is_better=True, is_rate=True),
+        Metric("exact_match", "exact match", higher_is_better=True, is_rate=True),
+    )
+    train_metric: str = "exact_match"
+    default_loss: str = "binary-cross-entropy"
+
+    def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
+        """Indices of the classes of N images → (N, K) uint8: 1 for each class that an image has."""
+        import torch
+
+        present = torch.zeros(len(labels), num_classes, dtype=torch.uint8)
+        counts = torch.tensor([len(label) for label in labels], dtype=torch.long)
+        rows = torch.arange(len(labels)).repeat_interleave(counts)
+        present[rows, torch.tensor([*chain.from_iterable(labels)], dtype=torch.long)] = 1
+        return present
+
+    def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
+        """Labels (N, K) → the same as numbers of floating point (N, K)."""
+        import torch
+
+        return labels.to(torch.get_default_dtype())
+
+    def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
+        """The number of images that have each class.
+
+        >>> MultiLabel().class_counts([(0, 2), (), (2,)], 4)
+        [1, 0, 2, 0]
+        """
+        counts = [0] * num_classes
+        for index in chain.from_iterable(labels):
+            counts[index] += 1
+        return ClassCounts(counts, len(labels))
+
+    def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
+        """Position of each image → the indices of its classes among these. Every image stays: what
+        it shows beside them says nothing against them.
+
+        >>> MultiLabel().among([(1, 2), (0,), ()], classes=[1, 2])
+        {0: (0, 1), 1: (), 2: ()}
+        """
+        numbers = {label: number for number, label in enumerate(classes)}
+        return {
+            i: tuple(sorted(numbers[k] for k in label if k in numbers))
+            for i, label in enumerate(labels)
+        }
+
+    def names(self, label: Any, classes: Sequence[str]) -> str:  # noqa: ANN401 - indices
+        """The names of a label's classes.
+
+        >>> MultiLabel().names((0, 2), ["cat", "cow", "dog"])
+        'cat; dog'
+        """
+        return SEPARATOR.join(str(classes[k]) for k in label)
+
+    def label(self, name: str, classes: Sequence[str]) -> tuple[int, ...]:
+        """The indices of the classes that ``names`` has joined.
+
+        >>> MultiLabel().label("dog; cat", ["cat", "cow", "dog"]), MultiLabel().label("", ["cat"])
+        ((0, 2), ())
+        """
+        names = [part.strip() for part in name.split(SEPARATOR.strip())] if name.strip() else []
+        return tuple(sorted({list(classes).index(name) for name in names}))
+
+    def probabilities(self, logits: "Tensor") -> "Tensor":
+        """Logits (N, K) → (N, K); each of its own."""
+        return logits.sigmoid()
+
+    def predicted(self, probabilities: "Tensor", thresholds: "Tensor | None" = None) -> "Tensor":
+        """Probabilities (N, K) → whether each image is predicted to have each class (N, K)."""
+        return probabilities >= (THRESHOLD if thresholds is None else thresholds)
+
+    def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
+        """Whether every class of an image is decided rightly (N,)."""
+        return ((logits >= 0) == labels.bool()).all(1)
+
+    def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
+        """Mean average precision, over the classes that some image has; F1, of the classes that
+        some image has or is predicted to have, and of all decisions; and the fraction of images
+        whose classes are all decided rightly. 0 where no class counts.
+        """
+        import numpy as np
+
+        from tlf.tasks.multi_label_figures import average_precisions, f1_scores
+
+        truth, predicted = labels.bool().numpy(), self.predicted(probabilities).numpy()
+        by_class, micro = f1_scores(predicted, truth)
+        figures = {
+            "map": _defined_mean(average_precisions(probabilities.numpy(), truth)),
+            "macro_f1": _defined_mean(by_class),
+            "micro_f1": micro,
+            "exact_match": (predicted == truth).all(1).mean(),
+        }
+        return {name: float(np.nan_to_num(figure)) for name, figure in figures.items()}
+
+    def plausible(self, loss: float) -> dict[str, float]:
+        """Fractions that decrease as the loss grows."""
+        return {metric.name: metric.plausible(loss) for metric in self.metrics}
+
+    def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
+        """Check that each label is a tuple of ascending indices of classes.
+
+        Raises:
+            ValueError: one is not, or there is only one class.
+        """
+        if num_classes < 2:
+            raise ValueError(f"classes must be 2 or more, got {num_classes}")
+        for label in labels:
+            if not _is_label(label, num_classes):
+                raise ValueError(
+                    "labels must be tuples of the indices of an image's classes, ascending, from 0 "
+                    f"to {num_classes - 1}, got {label!r:.100}; "
+                    'with one class for each image, write task = "single-label"'
+                )
+
+    def check_logits(self, logits: object, images: int, num_classes: int) -> None:
+        """Check that a head returns one logit for each image and class.
+
+        Raises:
+            ValueError: it returns something else.
+        """
+        check_logits(logits, images, num_classes)
+
+    def check_loss(self, loss: "Callable[[Tensor, Tensor], Tensor]", num_classes: int) -> None:
+        """Check that a loss returns one finite number for each image, with a gradient.
+
+        Raises:
+            ValueError: it returns something else.
+        """
+        labels = self.labels([(0, num_classes - 1), (), (0,)], num_classes)
+        check_loss(loss, labels, num_classes)
+
+
+def _is_label(label: object, num_classes: int) -> bool:
+    if not isinstance(label, tuple) or not all(type(k) is int for k in label):
+        return False
+    within = not label or (label[0] >= 0 and label[-1] < num_classes)
+    return within and all(one < other for one, other in pairwise(label))
+
+
+def _defined_mean(figures: Any) -> float:  # noqa: ANN401 - an array of NumPy
+    defined = figures[figures == figures]
+    return float(defined.mean()) if len(defined) else 0.0
