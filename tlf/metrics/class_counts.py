@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class ClassCounts:
     """Images of each class in each resample. All (resamples, K)."""
 
-    support: "NDArray[np.int32]"
+    support: "NDArray[np.int32 | np.int64]"
     """Images whose label it is."""
-    predicted: "NDArray[np.int32]"
+    predicted: "NDArray[np.int32 | np.int64]"
     """Images that were predicted to be of it."""
-    right: "NDArray[np.int32]"
+    right: "NDArray[np.int32 | np.int64]"
     """Images of both kinds."""
 
     # A rate is NaN where it is not defined, as with zero_division=nan in scikit-learn.

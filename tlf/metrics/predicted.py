@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -44,3 +46,7 @@ class Predicted:
         from tlf.metrics.comparison import compare
 
         return compare(self, other)
+
+
+AnyPredicted = Predicted | MultiLabelPredicted
+"""Images with one label each, or with any number. Both give their figures in the same way."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from tlf.errors import DataError
 from tlf.metrics.class_counts import defined_mean
-from tlf.metrics.comparison import mcnemar, places, same_classes
+from tlf.metrics.comparison import Comparison, mcnemar, places, same_classes
 from tlf.metrics.evaluation import check
 from tlf.metrics.figures import Figure
 from tlf.metrics.multi_label.evaluation import Resampled, Sums, resamples_for
@@ -120,3 +120,7 @@ def _differences(
 def _averages(of: Resampled) -> "NDArray[np.float64]":
     """(2, R): mAP and macro-F1."""
     return np.stack([defined_mean(of.ap), defined_mean(of.counts.f1)])
+
+
+AnyComparison = Comparison | MultiLabelComparison
+"""Two models on images with one label each, or with any number."""

@@ -43,7 +43,8 @@ def gaps(predicted: MultiLabelPredicted) -> "NDArray[np.float64]":
     images, classes = predicted.probabilities.shape
     cells = bins(predicted) + BINS * np.arange(images)[:, None]
     gap = (predicted.probabilities - predicted.labels) / classes
-    return np.bincount(cells.ravel(), gap.ravel(), minlength=images * BINS).reshape(images, BINS)
+    added = np.bincount(cells.ravel(), gap.ravel(), minlength=images * BINS).astype(np.float64)
+    return added.reshape(images, BINS)
 
 
 def calibration(predicted: MultiLabelPredicted) -> Calibration:

@@ -145,7 +145,7 @@ def _averages(of: Resampled, images: int) -> "Mapping[str, NDArray[np.float64]]"
     }
 
 
-def _sum(counts: "NDArray[np.int32]") -> "NDArray[np.int64]":
+def _sum(counts: "NDArray[np.int32 | np.int64]") -> "NDArray[np.int64]":
     total: NDArray[np.int64] = counts.sum(1, keepdims=True, dtype=np.int64)
     return total
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tlf.metrics.figures import Calibration, Curve, Figure, shown_headline
+from tlf.metrics.figures import Calibration, Curve, Evaluation, Figure, shown_headline
 from tlf.notebook import html_table
 
 if TYPE_CHECKING:
@@ -80,3 +80,7 @@ class MultiLabelEvaluation:
         )
         rows = shown_headline(self.headline)
         return html_table(caption, ["figure", "value", "95 % from", "to"], rows)
+
+
+AnyEvaluation = Evaluation | MultiLabelEvaluation
+"""Figures of images with one label each, or with any number."""

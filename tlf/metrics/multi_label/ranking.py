@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlf.metrics.class_counts import ratio
 from tlf.metrics.curves import precision_recall_curve
 from tlf.metrics.figures import Curve
 
@@ -35,8 +36,7 @@ class Ranking:
         true = np.cumsum(drawn * self._labels, axis=1)[:, self._last]
         gained = np.diff(true, axis=1, prepend=0)
         precision = np.divide(true, every, out=np.zeros_like(true), where=every > 0)
-        area, total = (gained * precision).sum(1), true[:, -1]
-        return np.divide(area, total, out=np.full(len(weights), np.nan), where=total > 0)
+        return ratio((gained * precision).sum(1), true[:, -1])
 
     def curve(self) -> Curve | None:
         """Recall → precision; None unless some images have the class, and some have not."""
