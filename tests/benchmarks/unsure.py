@@ -32,6 +32,7 @@ from tlf.runs.record import opened
 from tlf.tasks import TASKS
 from tlf.training.embeddings import embeddings
 
+TASK = TASKS["single-label"]
 LEVELS = (0.8, 0.9, 0.95)
 SIDE = 128
 BINS = 15
@@ -140,17 +141,31 @@ def drawn(
     head, best = trained(images, train, calibration, epochs, seed)
     with torch.inference_mode():
         logits = head(images.embeddings[torch.cat([calibration, test])])
-    probabilities = TASKS["single-label"].probabilities(logits)
+    probabilities = TASK.probabilities(logits)
     labels, figures = images.labels, {}
     figures["test top-1"] = mean(probabilities[count:].argmax(1) == labels[test])
     for level in LEVELS:
-        found = calibrate(logits[:count], probabilities[:count], labels[calibration], level, "eval")
+        found = calibrate(
+            TASK,
+            logits[:count],
+            probabilities[:count],
+            labels[calibration],
+            level,
+            "eval",
+        )
         kept = probabilities[count:] >= (found.threshold or 0)
         figures[f"coverage at {level}"] = mean(kept[torch.arange(most), labels[test]])
         figures[f"labels kept at {level}"] = mean(kept.sum(1))
         figures[f"unsure at {level}"] = mean(kept.sum(1) != 1)
-        softened = TASKS["single-label"].probabilities(logits / found.temperature)
-        warm = calibrate(logits[:count], softened[:count], labels[calibration], level, "eval")
+        softened = TASK.probabilities(logits / found.temperature)
+        warm = calibrate(
+            TASK,
+            logits[:count],
+            softened[:count],
+            labels[calibration],
+            level,
+            "eval",
+        )
         warm_kept = softened[count:] >= (warm.threshold or 0)
         figures[f"… with temperature, kept at {level}"] = mean(warm_kept.sum(1))
     figures["temperature"] = found.temperature
@@ -174,10 +189,10 @@ def out_of_fold(
         head, _ = trained(images, train[~inside], None, epochs, seed)
         with torch.inference_mode():
             logits[inside] = head(images.embeddings[train[inside]])
-    own = TASKS["single-label"].probabilities(logits)
+    own = TASK.probabilities(logits)
     figures = {}
     for level in LEVELS:
-        found = calibrate(logits, own, images.labels[train], level, "out-of-fold")
+        found = calibrate(TASK, logits, own, images.labels[train], level, "out-of-fold")
         kept = probabilities >= (found.threshold or 0)
         covered = kept[torch.arange(len(labels)), labels]
         figures[f"out-of-fold, coverage at {level}"] = mean(covered)

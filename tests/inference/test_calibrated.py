@@ -8,11 +8,12 @@ from math import ceil
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from tlf.errors import WeightsError
 from tlf.inference.calibrated import MOST, Calibrated, calibrate
 from tlf.inference.head import load_head
-from tlf.inference.metadata import _check_calibrated, read_metadata
+from tlf.inference.metadata import _check_calibrated, _check_thresholds, read_metadata
 from tlf.inference.predict import load_classifier
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.tasks import TASKS
@@ -29,7 +30,7 @@ def drawn(images, classes, seed=0):
 
 def calibrated(logits, labels, coverage=0.9):
     probabilities = TASKS["single-label"].probabilities(logits)
-    return calibrate(logits, probabilities, labels, coverage, "eval")
+    return calibrate(TASKS["single-label"], logits, probabilities, labels, coverage, "eval")
 
 
 @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
@@ -111,3 +112,35 @@ def test_files_of_older_formats_say_nothing_and_others_are_refused(finished, tmp
         with pytest.raises(WeightsError, match=told):
             load_head(path)
     assert json.dumps(given)
+
+
+def test_a_model_of_several_labels_has_thresholds_and_the_temperature_of_its_decisions():
+    task = TASKS["multi-label"]
+    logits = 3 * torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    labels = (torch.rand(60, 4, generator=torch.Generator().manual_seed(1)) < logits.sigmoid()) * 1
+    labels = labels.byte()
+
+    def nll(temperature):
+        own = logits.double() / temperature
+        return functional.binary_cross_entropy_with_logits(own, labels.double()).item()
+
+    found = calibrate(task, logits, logits.sigmoid(), labels, 0.9, "out-of-fold")
+    assert nll(found.temperature) <= min(nll(found.temperature * f) for f in (0.99, 1.01))
+    assert (found.threshold, found.images, found.source) == (None, 60, "out-of-fold")
+    assert found.thresholds == task.thresholds(logits.sigmoid(), labels)
+    assert len(found.thresholds) == 4
+    assert found.kept({"a": 1.0}) is None
+    about = json.loads(json.dumps(found.as_json()))
+    assert _check_calibrated(about) == about
+    _check_thresholds(about["thresholds"], 4)
+
+
+def test_thresholds_of_a_file_are_one_fraction_for_each_class():
+    for wrong in ([0.5], [0.5, 1.5], [0.5, "a"], [0.5, float("nan")], "ab"):
+        with pytest.raises(ValueError, match="thresholds must be a list of numbers from 0 to 1"):
+            _check_thresholds(wrong, 2)
+
+
+def test_a_model_without_thresholds_does_not_write_any():
+    assert "thresholds" not in Calibrated(1.0, 0.9, 0.25, "eval", 80).as_json()
+    assert Calibrated(1.0, 0.9, None, "eval", 80, (0.5,)).as_json()["thresholds"] == (0.5,)

@@ -20,6 +20,7 @@ from tlf.runs.provenance import provenance
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.stored.state import state_file
 from tlf.studies.soup.soup import soup
+from tlf.tasks import TASKS
 from tlf.training.job import open_job
 
 MEMBER = """
@@ -95,7 +96,9 @@ def test_the_model_is_calibrated_anew(uniform, runs):
     predicted = tlf.evaluate(uniform.folder).predicted
     probabilities = torch.from_numpy(predicted.probabilities)
     labels = torch.from_numpy(predicted.labels)
-    wanted = calibrate(probabilities.log(), probabilities, labels, 0.9, "eval")
+    wanted = calibrate(
+        TASKS["single-label"], probabilities.log(), probabilities, labels, 0.9, "eval"
+    )
     assert about.calibration.temperature == pytest.approx(wanted.temperature, rel=1e-3)
     assert about.calibration.threshold == pytest.approx(wanted.threshold)
     assert about == read_metadata(uniform.folder / "head.safetensors")

@@ -72,7 +72,11 @@ class Metadata:
         """How sure the model is; None: older files do not say it."""
         from tlf.inference.calibrated import Calibrated  # a head is loaded without it
 
-        return Calibrated(**self.calibrated) if self.calibrated else None
+        if not self.calibrated:
+            return None
+        thresholds = self.calibrated.get("thresholds")
+        own = None if thresholds is None else tuple(thresholds)
+        return Calibrated(**{**self.calibrated, "thresholds": own})
 
 
 def read_metadata(path: Path) -> Metadata:
@@ -153,7 +157,9 @@ def _check(metadata: Metadata) -> None:
     if metadata.unlike is not None:
         texts["unlike"] = metadata.unlike
     if metadata.calibrated is not None:
-        texts["calibrated.source"] = _check_calibrated(metadata.calibrated)["source"]
+        calibrated = _check_calibrated(metadata.calibrated)
+        texts["calibrated.source"] = calibrated["source"]
+        _check_thresholds(calibrated.get("thresholds"), len(metadata.classes))
     for key, text in texts.items():
         if not isinstance(text, str) or len(text) > LONGEST_TEXT:
             raise ValueError(
@@ -168,7 +174,7 @@ def _check(metadata: Metadata) -> None:
 def _check_calibrated(value: object) -> Mapping[str, Any]:
     """Check the numbers; return the table."""
     table = _table("calibrated", value)
-    if table.keys() != _CALIBRATED:
+    if table.keys() - {"thresholds"} != _CALIBRATED:
         raise ValueError(f"calibrated must have {sorted(_CALIBRATED)}, got {[*table]!r:.100}")
     for key in ("temperature", "coverage", "threshold"):
         number = table[key]
@@ -181,6 +187,18 @@ def _check_calibrated(value: object) -> Mapping[str, Any]:
     if type(table["images"]) is not int:
         raise ValueError(f"calibrated.images must be a number, got {table['images']!r:.60}")
     return table
+
+
+def _check_thresholds(value: object, classes: int) -> None:
+    if value is None:
+        return
+    numbers = value if isinstance(value, list | tuple) else ()
+    fine = all(isinstance(one, int | float) and 0 <= one <= 1 for one in numbers)
+    if not fine or len(numbers) != classes:
+        raise ValueError(
+            "calibrated.thresholds must be a list of numbers from 0 to 1, one for each class, got "
+            f"{value!r:.60}"
+        )
 
 
 def _names(value: object) -> tuple[str, ...] | None:

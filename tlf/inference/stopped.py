@@ -8,7 +8,7 @@ epochs are never mixed.
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -118,8 +118,9 @@ def _rebuilt(folder: Path, stored: dict[str, Any]) -> tuple[Classifier, Metadata
 def _calibrated(best: dict[str, Any], metadata: Metadata, coverage: float) -> dict[str, Any]:
     """The calibration by the eval split, whose logits a stored state has."""
     logits, labels = best["logits"], best["labels"]
-    probabilities = TASKS[metadata.task].probabilities(logits)
-    return asdict(calibrate(logits, probabilities, labels, coverage, "eval"))
+    task = TASKS[metadata.task]
+    probabilities = task.probabilities(logits)
+    return calibrate(task, logits, probabilities, labels, coverage, "eval").as_json()
 
 
 def _blank(metadata: Metadata) -> torch.Tensor:

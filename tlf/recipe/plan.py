@@ -32,7 +32,7 @@ from tlf.recipe.overrides import override
 from tlf.recipe.schema import ModelRecipe, Recipe
 from tlf.recipe.tables import table
 from tlf.runtime.cores import processes
-from tlf.tasks import TASKS
+from tlf.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,11 @@ def find_splits(plan: Plan) -> Splits:
         splits = checked_splits(dataset.build())
         for split in (splits.train, splits.eval):
             task.check_labels(split.labels, len(splits.classes))
+        task.check_classes(splits.classes)
     data = plan.recipe.data
     splits = with_fixes(splits, data.fixes or (), task)
     splits = fit_classes(splits, task, data.missing_in_eval, data.unknown_in_eval)
-    notes = class_notes(splits, task, _balancing(plan.recipe.loss))
+    notes = class_notes(splits, task, _balancing(plan.recipe.loss, task))
     splits = replace(splits, notes=(*splits.notes, *notes))
     attributed = replace(
         splits, train=_attributed(splits.train, offer), eval=_attributed(splits.eval, offer)
@@ -198,14 +199,15 @@ def find_splits(plan: Plan) -> Splits:
     return with_printable_names(attributed)
 
 
-def _balancing(loss: Loss) -> str | None:
+def _balancing(loss: Loss, task: Task) -> str | None:
     """What to write so that images of rare classes count more; None where they do."""
-    weights = getattr(loss, "class_weights", None)
+    option = task.balancing_option
+    weights = getattr(loss, option, None)
     if weights == "balanced":
         return None
     if weights == "none":
-        return 'loss.class_weights = "balanced"'
-    return 'loss = { kind = "cross-entropy", class_weights = "balanced" }'
+        return f'loss.{option} = "balanced"'
+    return f'loss = {{ kind = "{task.default_loss}", {option} = "balanced" }}'
 
 
 def _attributed(split: Split, offer: Offer) -> Split:

@@ -138,7 +138,7 @@ def _write_model(
     job.hook.tlf_model_trained(model=job.classifier)
     metadata = replace(
         _metadata(job, best.result, trained),
-        calibrated=asdict(learnt.calibrated),
+        calibrated=learnt.calibrated.as_json(),
         unlike=_write_train_images(folder / FILE, learnt.train_images),
     )
     save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))

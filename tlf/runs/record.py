@@ -119,7 +119,9 @@ def _learnt(job: Job, state: State) -> Generator[Prepared | Notice | Stored, Non
     """
     source, found = yield from calibration_predictions(job, state)
     probabilities = job.task.probabilities(found.logits)
-    calibrated = calibrate(found.logits, probabilities, found.labels, job.recipe.coverage, source)
+    calibrated = calibrate(
+        job.task, found.logits, probabilities, found.labels, job.recipe.coverage, source
+    )
     return Learnt(calibrated, (yield from _train_images(job, state)))
 
 

@@ -5,7 +5,7 @@ The engine calls the methods of ``TASKS[recipe.task]`` and never asks which task
 imported when the first tensor is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tlf.tasks.class_counts import ClassCounts
@@ -38,6 +38,10 @@ class Task(Protocol):
     def default_loss(self) -> str:
         """The loss of a recipe that names none."""
 
+    @property
+    def balancing_option(self) -> str:
+        """The option of its losses that lets rare classes count more."""
+
     def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Labels of N images → (N, …)."""
 
@@ -46,6 +50,16 @@ class Task(Protocol):
 
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images of each class."""
+
+    def strata(self, labels: Sequence[Any]) -> Sequence[Hashable]:
+        """The group of each image. Of every group, the same part is dealt into a fold, or held
+        out, so that each class is in all of them.
+        """
+
+    def guesses(self, counts: ClassCounts) -> "tuple[Tensor, ...]":
+        """Logits (K,) that are the same for all images: of no knowledge, and of how many train
+        images have each class.
+        """
 
     def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, Any]:
         """Position of each image that is of these classes only → its label, where they alone are
@@ -70,6 +84,21 @@ class Task(Protocol):
         ``thresholds``: of each class (K,), where the task has such.
         """
 
+    def choices(self, logits: "Tensor", labels: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """The decisions about N images as choices of one among several, which a temperature is
+        fitted to: their logits (M, …), and the index of the right one (M,).
+        """
+
+    def own_probabilities(self, probabilities: "Tensor", labels: "Tensor") -> "Tensor | None":
+        """The probability of each image's label (N,), which the threshold of ``coverage`` comes
+        from; None where an image has not exactly one.
+        """
+
+    def thresholds(self, probabilities: "Tensor", labels: "Tensor") -> tuple[float, ...] | None:
+        """The probability from which on each class is best predicted; None where predictions do
+        not go by thresholds.
+        """
+
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether each image is classified as its label says (N,): logits (N, K), labels (N, …).
         Their mean is the ``train_metric``. Nothing is read from the device.
@@ -81,6 +110,13 @@ class Task(Protocol):
     def plausible(self, loss: float) -> dict[str, float]:
         """Metric → a figure that fits this loss. With it, policies are asked about epochs that are
         not trained yet.
+        """
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Check that a label can be told by ``names``.
+
+        Raises:
+            ValueError: a class has a name that stands for something else.
         """
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:

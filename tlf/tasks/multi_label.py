@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tlf.tasks.checked import check_logits, check_loss
 from tlf.tasks.class_counts import ClassCounts
 from tlf.tasks.metric import Metric
+from tlf.tasks.strata import rarest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ class MultiLabel:
     )
     train_metric: str = "exact_match"
     default_loss: str = "binary-cross-entropy"
+    balancing_option: str = "pos_weight"
 
     def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Indices of the classes of N images → (N, K) uint8: 1 for each class that an image has."""
@@ -63,6 +65,17 @@ class MultiLabel:
             counts[index] += 1
         return ClassCounts(counts, len(labels))
 
+    def strata(self, labels: Sequence[Any]) -> Sequence[int]:
+        """The one of each image's classes that the fewest images have; one more for no class."""
+        return rarest(labels)
+
+    def guesses(self, counts: ClassCounts) -> "tuple[Tensor, ...]":
+        """Every class is as probable as not, or as frequent as in the train split."""
+        import torch
+
+        rates = (torch.tensor(counts) + 0.5) / (counts.images + 1)
+        return torch.zeros(len(counts)), rates.logit()
+
     def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
         """Position of each image → the indices of its classes among these. Every image stays: what
         it shows beside them says nothing against them.
@@ -90,8 +103,8 @@ class MultiLabel:
         >>> MultiLabel().label("dog; cat", ["cat", "cow", "dog"]), MultiLabel().label("", ["cat"])
         ((0, 2), ())
         """
-        names = [part.strip() for part in name.split(SEPARATOR.strip())] if name.strip() else []
-        return tuple(sorted({list(classes).index(name) for name in names}))
+        parts = [part.strip() for part in name.split(SEPARATOR.strip())]
+        return tuple(sorted({list(classes).index(part) for part in parts if part}))
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Logits (N, K) → (N, K); each of its own."""
@@ -100,6 +113,24 @@ class MultiLabel:
     def predicted(self, probabilities: "Tensor", thresholds: "Tensor | None" = None) -> "Tensor":
         """Probabilities (N, K) → whether each image is predicted to have each class (N, K)."""
         return probabilities >= (THRESHOLD if thresholds is None else thresholds)
+
+    def choices(self, logits: "Tensor", labels: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """One for each image and class, between its absence and its presence (N · K, 2)."""
+        import torch
+
+        present = logits.flatten()
+        return torch.stack([torch.zeros_like(present), present], 1), labels.long().flatten()
+
+    def own_probabilities(self, probabilities: "Tensor", labels: "Tensor") -> None:
+        """None: an image has any number of labels, so that none is the right one."""
+
+    def thresholds(self, probabilities: "Tensor", labels: "Tensor") -> tuple[float, ...]:
+        """The threshold of each class at which its F1 is best, drawn to 0.5 where few images have
+        the class.
+        """
+        from tlf.tasks.multi_label_figures import best_thresholds
+
+        return tuple(best_thresholds(probabilities.numpy(), labels.bool().numpy()).tolist())
 
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether every class of an image is decided rightly (N,)."""
@@ -127,6 +158,19 @@ class MultiLabel:
     def plausible(self, loss: float) -> dict[str, float]:
         """Fractions that decrease as the loss grows."""
         return {metric.name: metric.plausible(loss) for metric in self.metrics}
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Check that no name holds what separates names.
+
+        Raises:
+            ValueError: one does.
+        """
+        mark = SEPARATOR.strip()
+        if wrong := next((name for name in classes if mark in name), None):
+            raise ValueError(
+                f"the name of a class must not hold {mark!r}, which separates the classes of an "
+                f"image, got {wrong!r:.100}; rename it"
+            )
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is a tuple of ascending indices of classes.

@@ -22,6 +22,7 @@ class SingleLabel:
     metrics: tuple[Metric, ...] = (Metric("top1", "top-1", higher_is_better=True, is_rate=True),)
     train_metric: str = "top1"
     default_loss: str = "cross-entropy"
+    balancing_option: str = "class_weights"
 
     def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Indices of N classes → (N,)."""
@@ -43,6 +44,16 @@ class SingleLabel:
         """
         count = Counter(labels)
         return ClassCounts([count[k] for k in range(num_classes)], len(labels))
+
+    def strata(self, labels: Sequence[Any]) -> Sequence[int]:
+        """Each image's class."""
+        return labels
+
+    def guesses(self, counts: ClassCounts) -> "tuple[Tensor, ...]":
+        """Every class is as probable as any other, or as frequent as in the train split."""
+        import torch
+
+        return torch.zeros(len(counts)), torch.tensor(counts).clamp_min(1).log()
 
     def among(self, labels: Sequence[Any], classes: Sequence[int]) -> Mapping[int, int]:
         """Position of each image of these classes → the index of its class among them.
@@ -73,6 +84,17 @@ class SingleLabel:
         """Probabilities (N, K) → the most probable classes (N,). There are no thresholds."""
         return probabilities.argmax(1)
 
+    def choices(self, logits: "Tensor", labels: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """One for each image."""
+        return logits, labels
+
+    def own_probabilities(self, probabilities: "Tensor", labels: "Tensor") -> "Tensor":
+        """The probability of each image's class (N,)."""
+        return probabilities.gather(1, labels[:, None])[:, 0]
+
+    def thresholds(self, probabilities: "Tensor", labels: "Tensor") -> None:
+        """There are none: the most probable class is predicted."""
+
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether the class with the highest logit is the label's (N,)."""
         return logits.argmax(1) == labels
@@ -85,6 +107,9 @@ class SingleLabel:
     def plausible(self, loss: float) -> dict[str, float]:
         """A fraction that decreases as the loss grows."""
         return {"top1": max(0.0, 1 - loss)}
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Any name will do."""
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is the index of a class.

@@ -87,11 +87,10 @@ def _gathered(
 
 def guessing_loss(job: Job) -> float:
     """The mean loss on the eval split of the better of two guesses that are the same for all
-    images: every class is as probable as any other, or as frequent as in the train split.
+    images: nothing is known of them, or how frequent each class is in the train split.
     """
     labels, count = job.labels["eval"], len(job.splits.classes)
-    frequencies = torch.tensor(job.task.class_counts(job.splits.train.labels, count)).clamp_min(1)
-    guesses = (torch.zeros(count), frequencies.log())
+    guesses = job.task.guesses(job.task.class_counts(job.splits.train.labels, count))
     device = job.accelerator.device
     losses = (
         job.losses(guess.expand(len(labels), count).to(device), labels.to(device))

@@ -68,7 +68,7 @@ def test_its_logits_are_those_of_a_run_without_the_fold(tmp_path, images, more, 
         logits, _ = exhausted(out_of_fold_logits(job, state))
         again = job.classifier.head.state_dict()
         assert all(torch.equal(tensor, again[name]) for name, tensor in head.items())
-        fold = folds(job.splits.train, job.recipe.seed)[1]
+        fold = folds(job.splits.train, job.task, job.recipe.seed)[1]
         other = replace(job_of(tmp_path, images, more, phase), held_out=fold)
         with other.loaders:
             found, _ = trained(other)

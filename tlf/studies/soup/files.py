@@ -72,12 +72,12 @@ def _metadata(best: Member, classifier: TrainedClassifier, plan: Plan, own: OwnS
     task, labels = TASKS[best.metadata.task], torch.from_numpy(own.predicted.labels)
     probabilities = task.probabilities(own.logits)
     figures = task.evaluate(probabilities, labels) | measure(plan, probabilities, labels)
-    calibrated = calibrate(own.logits, probabilities, labels, plan.recipe.coverage, "eval")
+    calibrated = calibrate(task, own.logits, probabilities, labels, plan.recipe.coverage, "eval")
     return replace(
         best.metadata,
         backbone={**best.metadata.backbone, "sha256": backbone_sha256(classifier.model)},
         metrics={f"{EVAL}{name}": figure for name, figure in figures.items()},
-        calibrated=asdict(calibrated),
+        calibrated=calibrated.as_json(),
         unlike=None,
         tlf=tlf.__version__,
     )

@@ -9,6 +9,7 @@ from tlf.errors import DataError, RecipeError
 from tlf.model import Classifier
 from tlf.recipe.plan import Plan
 from tlf.recipe.schema import Recipe
+from tlf.tasks import TASKS, Task
 from tlf.training.phases import trains_backbone
 
 FOLDS = 5
@@ -41,7 +42,8 @@ def hold_out_of_training(splits: Splits, recipe: Recipe) -> tuple[frozenset[int]
     fraction = recipe.calibration
     if isinstance(fraction, str):
         return frozenset(), ()
-    _, held_out = hold_out(_by_class(splits.train), fraction, recipe.seed)
+    groups = _by_stratum(splits.train, TASKS[recipe.task])
+    _, held_out = hold_out(groups, fraction, recipe.seed)
     indices = _indices(splits.train, {name for names in held_out.values() for name in names})
     if not indices:
         raise DataError(
@@ -55,19 +57,19 @@ def hold_out_of_training(splits: Splits, recipe: Recipe) -> tuple[frozenset[int]
     return indices, (note,)
 
 
-def folds(split: Split, seed: int) -> list[frozenset[int]]:
+def folds(split: Split, task: Task, seed: int) -> list[frozenset[int]]:
     """A split dealt into folds, each with the same part of every class: the indices of their
     images. Empty folds are left out.
     """
-    dealt_names = dealt(_by_class(split), FOLDS, seed)
+    dealt_names = dealt(_by_stratum(split, task), FOLDS, seed)
     return [indices for names in dealt_names if (indices := _indices(split, names))]
 
 
-def _by_class(split: Split) -> dict[Any, list[str]]:
-    """Label → the names of its images."""
+def _by_stratum(split: Split, task: Task) -> dict[Any, list[str]]:
+    """Stratum of the task → the names of its images."""
     groups: dict[Any, list[str]] = {}
-    for name, label in zip(split.names, split.labels, strict=True):
-        groups.setdefault(label, []).append(name)
+    for name, stratum in zip(split.names, task.strata(split.labels), strict=True):
+        groups.setdefault(stratum, []).append(name)
     return groups
 
 
