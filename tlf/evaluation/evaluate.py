@@ -11,15 +11,16 @@ from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of
 from tlf.evaluation.views import ONE, Views, read_views
+from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import recorded_eval_images
 from tlf.inference.predictions import read_predictions
 from tlf.inference.stopped import model_files, warn_if_unfinished
-from tlf.metrics.comparison import Comparison, compare
-from tlf.metrics.evaluation import evaluation
-from tlf.metrics.figures import Evaluation
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.multi_label.comparison import AnyComparison
+from tlf.metrics.multi_label.figures import AnyEvaluation
+from tlf.metrics.predicted import AnyPredicted
 from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.stored.state import state_file
+from tlf.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Averaged:
     """``flip`` or ``views=K``."""
     views: int
     """How many views."""
-    predicted: Predicted
-    evaluation: Evaluation
-    comparison: Comparison
+    predicted: AnyPredicted
+    evaluation: AnyEvaluation
+    comparison: AnyComparison
     """One view against all of them."""
 
 
@@ -46,10 +47,11 @@ class Evaluated:
     """What the images are."""
     name: str
     """The same in short: the name that the folder of its files gets."""
-    predicted: Predicted = field(repr=False)
-    evaluation: Evaluation = field(repr=False)
+    predicted: AnyPredicted = field(repr=False)
+    evaluation: AnyEvaluation = field(repr=False)
     unknown: Mapping[str, int] = field(default_factory=dict)
-    """Class that the model does not know → its images, which are left out."""
+    """Class that the model does not know → its images. They are left out; an image that may have
+    any number of labels loses this one."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Name of an image that cannot be read, and why."""
     recorded: bool = False
@@ -60,7 +62,7 @@ class Evaluated:
     """With test-time augmentation."""
     other: "Evaluated | None" = field(default=None, repr=False)
     """The second of two models."""
-    comparison: Comparison | None = field(default=None, repr=False)
+    comparison: AnyComparison | None = field(default=None, repr=False)
     """The two models, image by image."""
 
     def _repr_html_(self) -> str:
@@ -136,7 +138,7 @@ def evaluate(
     if not others:
         return one
     (other,) = others
-    comparison = compare(one.predicted, other.predicted)
+    comparison = one.predicted.compare(other.predicted)
     return replace(one, other=other, comparison=comparison)
 
 
@@ -167,14 +169,14 @@ def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:
     if how.as_recorded and _has_recorded(model, source):
         return _recorded(model, source)
     loaded = load(model, how.precision, how.backbone)
-    images = align(source.found, source.title, loaded.labels)
+    images = align(source.found, source.title, loaded.labels, TASKS[loaded.task])
     found = classify(loaded, images, how.views, how.watch)
     return Evaluated(
         model=str(model),
         data=source.title,
         name=source.name,
         predicted=found.predicted,
-        evaluation=evaluation(found.predicted),
+        evaluation=found.predicted.evaluation(),
         unknown=images.unknown,
         unreadable=found.unreadable,
         read=ReadSubset(source.found.images, found.positions),
@@ -206,13 +208,15 @@ def _recorded(model: Path, source: Source) -> Evaluated:
     if (run / "model.safetensors").is_file():
         warn_if_unfinished(run)
     with model_files(run) as files:
-        predicted = read_predictions(files / "predictions.csv")
+        predicted = read_predictions(files / "predictions.csv").with_thresholds(
+            lambda: read_metadata(files / "head.safetensors").thresholds
+        )
     return Evaluated(
         model=str(model),
         data=source.title,
         name=source.name,
         predicted=predicted,
-        evaluation=evaluation(predicted),
+        evaluation=predicted.evaluation(),
         recorded=True,
         read=_reader_by_name(source, predicted.names),
     )
@@ -230,9 +234,9 @@ def _reader_by_name(source: Source, names: Sequence[str]) -> Callable[[int], byt
     return ReadSubset(found.images, [position[name] for name in names])
 
 
-def _averaged(views: Views, plain: Predicted, averaged: Predicted | None) -> Averaged | None:
+def _averaged(views: Views, plain: AnyPredicted, averaged: AnyPredicted | None) -> Averaged | None:
     if averaged is None:
         return None
     return Averaged(
-        views.title, views.count, averaged, evaluation(averaged), compare(plain, averaged)
+        views.title, views.count, averaged, averaged.evaluation(), plain.compare(averaged)
     )

@@ -178,8 +178,20 @@ def write_csv(
     """Write the predictions for labelled images as CSV. ``thresholds``: of each class, where the
     task has such.
     """
-    form = form_of(labels.ndim)
     said = task.predicted(probabilities, _limits(probabilities, thresholds))
+    write_table(path, names, probabilities, classes, labels, said)
+
+
+def write_table(
+    path: Path,
+    names: Sequence[str],
+    probabilities: "Tensor",
+    classes: Sequence[str],
+    labels: "Tensor",
+    said: "Tensor",
+) -> None:
+    """Write what is predicted for labelled images as CSV. ``said`` has the form of the labels."""
+    form = form_of(labels.ndim)
     with path.open("w", encoding="utf-8", newline="") as file:
         columns = ["path", *form.COLUMNS, *map(_column, classes)]
         writer = csv.DictWriter(file, columns, lineterminator="\n")

@@ -79,7 +79,7 @@ def model_files(folder: Path) -> Iterator[Path]:
             copyfile(folder / record, files / record)
         write_csv(
             files / "predictions.csv", stored["eval_names"], task.probabilities(best["logits"]),
-            metadata.classes, best["labels"], task,
+            metadata.classes, best["labels"], task, metadata.thresholds,
         )  # fmt: skip
         with torch.inference_mode():
             features = classifier.eval().features(_blank(metadata)).float()

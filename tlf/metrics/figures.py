@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlf.notebook import html_table
 
@@ -84,6 +84,9 @@ class Evaluation:
     """Of the bootstrap that the intervals are from."""
     seed: int = 0
     """Of the bootstrap."""
+
+    counted: ClassVar[str] = "image"
+    """What has a class."""
 
     def most_confused(self, count: int) -> list[tuple[int, int, int]]:
         """Label, prediction and number of images of the most confused pairs, ``count`` at most."""

@@ -119,6 +119,13 @@ class Task(Protocol):
             ValueError: a class has a name that stands for something else.
         """
 
+    def check_command(self, command: str) -> None:
+        """Check that a command can judge models of the task which counts images that are right.
+
+        Raises:
+            ValueError: it cannot.
+        """
+
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that a dataset fits the task. Torch is not imported.
 

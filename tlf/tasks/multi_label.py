@@ -172,6 +172,17 @@ class MultiLabel:
                 f"image, got {wrong!r:.100}; rename it"
             )
 
+    def check_command(self, command: str) -> None:
+        """Check that a command can judge models of the task which counts images that are right.
+
+        Raises:
+            ValueError: it cannot: an image may be right in part.
+        """
+        raise ValueError(
+            f"task must be single-label for tlf {command}, which counts the images that are right, "
+            "got multi-label; train runs, and compare two of them with: tlf evaluate RUN OTHER"
+        )
+
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is a tuple of ascending indices of classes.
 

@@ -111,6 +111,9 @@ class SingleLabel:
     def check_classes(self, classes: Sequence[str]) -> None:
         """Any name will do."""
 
+    def check_command(self, command: str) -> None:
+        """Every command can count the images that are right."""
+
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is the index of a class.
 

@@ -1,4 +1,4 @@
-"""Tables of images with any number of labels: a cell is a JSON list, as names hold any character."""
+"""Tables of images with any number of labels: cells are JSON lists, as names hold any character."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlf.metrics.figures import Calibration, Curve, Evaluation, Figure, shown_headline
 from tlf.notebook import html_table
@@ -59,6 +59,9 @@ class MultiLabelEvaluation:
     """Of the bootstrap that the intervals are from."""
     seed: int = 0
     """Of the bootstrap."""
+
+    counted: ClassVar[str] = "label"
+    """What has a class."""
 
     def lines(self) -> Iterator[str]:
         """The figures as text."""

@@ -1,7 +1,10 @@
 """Images with any number of labels, and what a model made of them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from tlf.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +59,28 @@ class MultiLabelPredicted:
 
         return evaluation(self)
 
-    def compare(self, other: "MultiLabelPredicted") -> "MultiLabelComparison":
-        """Another model on the same images."""
+    def with_thresholds(
+        self, find: Callable[[], tuple[float, ...] | None]
+    ) -> "MultiLabelPredicted":
+        """The same with the thresholds that explain it. ``find`` returns them."""
+        return replace(self, thresholds=find())
+
+    def compare(self, other: object) -> "MultiLabelComparison":
+        """Another model on the same images.
+
+        Raises:
+            DataError: it gives each image one label; or images, labels or classes differ.
+        """
         from tlf.metrics.multi_label.comparison import compare
 
+        if not isinstance(other, MultiLabelPredicted):
+            raise unlike()
         return compare(self, other)
+
+
+def unlike() -> DataError:
+    """The error for two models of which only one gives images any number of labels."""
+    return DataError(
+        "both models must have the same task, got one for a single label of each image and one for "
+        "any number of labels; evaluate each by itself"
+    )

@@ -13,6 +13,7 @@ from tlf.errors import DataError, RunError
 from tlf.events import Notice, Prepared
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import CLAIM_FROM, joint_level, over_seeds
+from tlf.metrics.predicted import single_label
 from tlf.recipe.plan import RecipeLike
 from tlf.runs.folder import read_provenance
 from tlf.runs.history import read_history
@@ -142,7 +143,7 @@ def _right(runs: Mapping[str, Sequence[Path]]) -> "dict[str, NDArray[np.float64]
     first: dict[str, str] | None = None
     for name, folders in runs.items():
         for folder in folders:
-            predicted = read_predictions(folder / "predictions.csv")
+            predicted = single_label(read_predictions(folder / "predictions.csv"))
             labels = [predicted.classes[label] for label in predicted.labels]
             own = dict(sorted(zip(predicted.names, labels, strict=True)))
             first = first or own
