@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tlf.preprocessing import Preprocessing
 from tlf.results import Progress
+from tlf.tasks.class_counts import ClassCounts
 
 if TYPE_CHECKING:
     import torch
@@ -232,18 +233,25 @@ class BatchAugmentation(Protocol):
 
 
 class Loss(Protocol):
-    """Builds the function that is minimised."""
+    """Builds the function that is minimised.
 
-    def build(self, class_counts: Sequence[int]) -> "Callable[[Tensor, Tensor], Tensor]":
-        """``class_counts``: images per class in the train split. The function takes logits (B,
-        K) and labels (B,) or class probabilities (B, K), and returns one loss for each image
-        (B,): finite, and 0 or more.
+    It may also have the class attribute ``tasks``, the names of the tasks that it fits. Without it,
+    the loss is tried on labels of the recipe's task before anything trains.
+    """
+
+    def build(self, class_counts: ClassCounts) -> "Callable[[Tensor, Tensor], Tensor]":
+        """``class_counts``: images per class in the train split, a list; ``class_counts.images`` is
+        their number in all. The function takes logits (B, K) and labels (B,) or class
+        probabilities (B, K), and returns one loss for each image (B,): finite, and 0 or more. With
+        any number of labels for an image, labels are (B, K), each 0 or 1, or between them where
+        images are mixed.
         """
 
 
 class Metric(Protocol):
     """Measures a model in every epoch. Its class says how the figure is shown and compared: a rate
-    is a fraction from 0 to 1. These attributes are no options.
+    is a fraction from 0 to 1. These attributes are no options. It may also have the class attribute
+    ``tasks``, the names of the tasks that it fits.
     """
 
     title: str
@@ -251,7 +259,9 @@ class Metric(Protocol):
     is_rate: bool
 
     def measure(self, probabilities: "Tensor", labels: "Tensor") -> float:
-        """Probabilities (N, K) and labels (N,) of all eval images, on the CPU → a finite number."""
+        """Probabilities (N, K) and labels (N, …), as the task has them, of all eval images, on the
+        CPU → a finite number.
+        """
 
 
 class Exporter(Protocol):

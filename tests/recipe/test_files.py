@@ -16,6 +16,7 @@ from recipe_components import (
 )
 from tlf.catalogue import Catalogue, Offer, Plugin
 from tlf.errors import PluginError, RecipeError
+from tlf.plugins.loading import load_plugins
 from tlf.recipe.files import check_stored, dump, named_plugins, read_table, resolve
 from tlf.recipe.schema import Recipe
 
@@ -226,3 +227,38 @@ def test_metrics_and_the_monitor_fit_together(content, problem):
     with pytest.raises(RecipeError) as caught:
         resolve({**tomllib.loads(MINIMAL), **content}, METRICS)
     assert caught.value.problems == (problem,)
+
+
+def test_a_task_fills_in_its_loss_and_its_monitor():
+    catalogue = load_plugins([]).catalogue
+    plain = {
+        "data": {"kind": "starter"},
+        "backbone": {"kind": "torchvision", "model": "resnet18", "weights": "none"},
+        "phases": [{"name": "head", "freeze": "backbone", "epochs": 1, "lr": 0.1}],
+    }
+    for content, monitor, loss in (
+        ({}, "eval_top1", "CrossEntropy"),
+        ({"task": "multi-label"}, "eval_map", "BinaryCrossEntropy"),
+        ({"task": "multi-label", "loss": {"pos_weight": "balanced"}}, "eval_map",
+         "BinaryCrossEntropy"),
+        ({"task": "multi-label", "loss": "asymmetric", "monitor": "eval_micro_f1"},
+         "eval_micro_f1", "Asymmetric"),
+    ):  # fmt: skip
+        recipe = resolve(plain | content, catalogue)
+        assert (recipe.monitor, type(recipe.loss).__name__) == (monitor, loss)
+        assert resolve(tomllib.loads(dump(recipe, catalogue)), catalogue) == recipe
+    for content, problem in (
+        ({"loss": "asymmetric"}, "loss: must fit the task 'single-label', got 'asymmetric'; write "
+         "'cross-entropy' or 'focal'"),
+        ({"task": "multi-label", "loss": {"kind": "focal"}}, "loss: must fit the task "
+         "'multi-label', got 'focal'; write 'binary-cross-entropy' or 'asymmetric' or "
+         "'sigmoid-focal'"),
+        ({"task": "multi-label", "metrics": ["top5"]}, "metrics: must fit the task 'multi-label', "
+         "got 'top5'; leave it out"),
+        ({"task": "multi-label", "monitor": "eval_top1"}, "monitor: must be a figure of every run, "
+         "or of metrics, got 'eval_top1'; did you mean 'eval_map'? Known: eval_exact_match, "
+         "eval_loss, eval_macro_f1, eval_map, eval_micro_f1, train_loss"),
+    ):  # fmt: skip
+        with pytest.raises(RecipeError) as caught:
+            resolve(plain | content, catalogue)
+        assert caught.value.problems == (problem,)

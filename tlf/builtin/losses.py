@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tlf.hookspecs import hookimpl
 from tlf.runtime.ahead import sent
@@ -25,6 +25,8 @@ class CrossEntropy:
 
     Source: label smoothing, Szegedy et al. 2015, arXiv:1512.00567.
     """
+
+    tasks: ClassVar = ("single-label",)
 
     label_smoothing: float = 0.0
     """Fraction of the probability that is spread evenly over all classes."""
@@ -58,6 +60,8 @@ class Focal:
 
     Source: Lin et al. 2017, arXiv:1708.02002.
     """
+
+    tasks: ClassVar = ("single-label",)
 
     gamma: float = 2.0
     """How strongly easy images are weighted down; 0 gives cross-entropy."""

@@ -18,6 +18,7 @@ class BalancedAccuracy:
     title = "bal. acc."
     higher_is_better = True
     is_rate = True
+    tasks = ("single-label",)
 
     def measure(self, probabilities: "Tensor", labels: "Tensor") -> float:
         """The mean recall."""
@@ -35,6 +36,7 @@ class MacroF1:
     title = "macro-F1"
     higher_is_better = True
     is_rate = True
+    tasks = ("single-label",)
 
     def measure(self, probabilities: "Tensor", labels: "Tensor") -> float:
         """The mean F1."""
@@ -51,6 +53,7 @@ class Top5:
     title = "top-5"
     higher_is_better = True
     is_rate = True
+    tasks = ("single-label",)
 
     def measure(self, probabilities: "Tensor", labels: "Tensor") -> float:
         """The fraction."""

@@ -35,6 +35,7 @@ BUILT_IN = (
     "tlf.builtin.backbones",
     "tlf.builtin.heads",
     "tlf.builtin.losses",
+    "tlf.builtin.sigmoid_losses",
     "tlf.builtin.metrics",
     "tlf.builtin.freeze_policies",
     "tlf.builtin.optimizers",

@@ -23,7 +23,7 @@ from tlf.results import EVAL
 from tlf.runtime.files import absolute
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.text import printable
-from tlf.tasks import MONITORS
+from tlf.tasks import DEFAULT, TASKS, left_out, monitors
 from tlf.tasks.metric import metric_name
 
 _MOST_BYTES = 2**24
@@ -65,11 +65,26 @@ def resolve(table: Mapping[str, Any], catalogue: Catalogue, source: str = "recip
     """
     reader = Reader(catalogue)
     output = f"runs/{printable(Path(source).stem)}"
-    recipe = reader.table(Recipe, {"output": output} | dict(table), "")
+    table = {"output": output} | _for_task(table)
+    recipe = reader.table(Recipe, table, "")
     problems = [*reader.problems, *_clashes(table, catalogue)]
     if problems or not isinstance(recipe, Recipe):
         raise RecipeError([str(problem) for problem in problems], source)
     return recipe
+
+
+def _for_task(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table, with what its task fills in; an unknown one, what the default task does."""
+    filled: dict[str, Any] = left_out(_task(table)) | dict(table)
+    loss = filled["loss"]
+    if isinstance(loss, dict) and "kind" not in loss:
+        filled["loss"] = {"kind": left_out(_task(table))["loss"], **loss}
+    return filled
+
+
+def _task(table: Mapping[str, Any]) -> str:
+    task = table.get("task")
+    return task if isinstance(task, str) and task in TASKS else DEFAULT
 
 
 def model_part(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,6 +223,7 @@ def _clashes(table: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Problem
     if isinstance(batch, int) and isinstance(pieces, int) and 1 <= batch < pieces:
         yield Problem("accumulate", f"must be at most batch_size, {batch}, got {pieces}")
     yield from _metric_clashes(table, catalogue)
+    yield from _task_clashes(table, catalogue)
     yield from _size_clash(table.get("transforms"))
     phases = table.get("phases")
     if phases == []:
@@ -226,12 +242,27 @@ def _metric_clashes(table: Mapping[str, Any], catalogue: Catalogue) -> Iterator[
             yield Problem("metrics", text)
         first.setdefault(name, kind)
     monitor = table.get("monitor")
-    known = (*MONITORS, *(f"{EVAL}{name}" for name in first))
+    known = (*monitors(_task(table)), *(f"{EVAL}{name}" for name in first))
     if isinstance(monitor, str) and monitor not in known:
         offered = [k for k in catalogue.of("tlf_metrics") if f"{EVAL}{metric_name(k)}" == monitor]
         advice = f'write metrics = ["{offered[0]}"], too' if offered else nearest(monitor, known)
         text = "must be a figure of every run, or of metrics"
         yield Problem("monitor", f"{text}, got {shortened(monitor, 60)!r}; {advice}")
+
+
+def _task_clashes(table: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Problem]:
+    """A loss and metrics that are of another task, and metrics that the task has anyway."""
+    task = _task(table)
+    for key, hook in (("loss", "tlf_losses"), ("metrics", "tlf_metrics")):
+        offers = catalogue.of(hook)
+        of_task = [k for k in offers if task in getattr(offers[k].component, "tasks", (task,))]
+        for kind in kinds(Recipe, {key: table.get(key)}):
+            if kind in offers and kind not in of_task:
+                advice = f"write {' or '.join(map(repr, of_task))}" if of_task else "leave it out"
+                yield Problem(key, f"must fit the task {task!r}, got {kind!r}; {advice}")
+            elif key == "metrics" and f"{EVAL}{metric_name(kind)}" in monitors(task):
+                text = f"must be others than the task {task!r} measures anyway, got {kind!r}"
+                yield Problem(key, f"{text}; leave it out")
 
 
 def _size_clash(transforms: object) -> Iterator[Problem]:

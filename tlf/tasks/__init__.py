@@ -175,6 +175,15 @@ def monitors(task: str) -> tuple[str, ...]:
     return (*(f"eval_{name}" for name in names), "train_loss")
 
 
+def left_out(task: str) -> dict[str, str]:
+    """What a recipe of a task means that leaves the key out.
+
+    >>> left_out("multi-label")
+    {'monitor': 'eval_map', 'loss': 'binary-cross-entropy'}
+    """
+    return {"monitor": monitors(task)[0], "loss": TASKS[task].default_loss}
+
+
 DEFAULT_MONITOR = monitors(DEFAULT)[0]
 """The monitor of a recipe that names neither it nor a task."""
 

@@ -8,11 +8,12 @@ from torch import Tensor
 from tlf.components import Loss
 from tlf.runtime.seeds import seeded
 from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.class_counts import ClassCounts
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_losses"
-COUNTS = (5, 2, 9)
+COUNTS = ClassCounts([5, 2, 9])
 """Numbers of images of each class."""
 
 
