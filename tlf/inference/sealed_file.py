@@ -19,8 +19,8 @@ FORMAT = 3
 1 and 2 say nothing about calibration; they are read too."""
 
 NEWEST = 4
-"""The newest format that is read. It has thresholds; a file without stays of format 3, which earlier
-versions of tlf read."""
+"""The newest format that is read. It has thresholds; a file without any stays of format 3, which
+earlier versions of tlf read."""
 
 START = 64
 """How many bytes are read before it is known that a file is one of safetensors."""
