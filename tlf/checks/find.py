@@ -23,6 +23,7 @@ from tlf.checks.findings import (
 )
 from tlf.checks.inseparable import find_inseparable
 from tlf.checks.label_suspects import find_suspects
+from tlf.checks.multi_label.suspects import Decision, find_decisions, judged
 from tlf.checks.near_duplicates import find_duplicates
 from tlf.checks.neighbours import directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
@@ -151,12 +152,16 @@ def _compared(
     import numpy as np
 
     splits, images = embedded.splits, _images(embedded)
-    labels = np.array([*splits.train.labels, *splits.eval.labels], np.int64)
+    both = [*splits.train.labels, *splits.eval.labels]
+    labels = embedded.task.array(both, len(splits.classes))
     groups = find_duplicates(appearances, rows)
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
-    suspects, inseparable, notes = _by_probe(splits.classes, images, labels, rows, of_group)
+    if labels.ndim == 2:
+        suspects, inseparable, notes = _by_probes(embedded, images, labels, rows, of_group)
+    else:
+        suspects, inseparable, notes = _by_probe(splits.classes, images, labels, rows, of_group)
     return Findings(
         images={"train": len(splits.train), "eval": len(splits.eval)},
         class_counts=_class_counts(embedded),
@@ -214,6 +219,44 @@ def _by_probe(
         for pair in find_inseparable(probabilities, known)
     )
     return suspects, pairs, notes
+
+
+def _by_probes(
+    embedded: EmbeddedSplits,
+    images: tuple[ImageRef, ...],
+    labels: "NDArray[np.bool_]",
+    rows: "NDArray[np.float32]",
+    groups: "NDArray[np.int64]",
+) -> tuple[tuple[LabelSuspect, ...], tuple[Inseparable, ...], tuple[str, ...]]:
+    """What a probe of each class finds, where images have any number. No two classes are taken for
+    each other.
+    """
+    import numpy as np
+
+    task, classes = embedded.task, embedded.splits.classes
+    found = find_decisions(rows, labels, groups, _SEED)
+    positions = np.array([one.image for one in found], np.int64)
+
+    def proposed(one: Decision) -> str:
+        other = np.flatnonzero(labels[one.image] ^ (np.arange(len(classes)) == one.column))
+        return task.names(tuple(other.tolist()), classes) or "no label"
+
+    suspects = tuple(
+        LabelSuspect(
+            image=images[one.image],
+            proposed=proposed(one),
+            own_probability=one.own_probability,
+            proposed_probability=one.proposed_probability,
+            neighbours=tuple(images[i] for i in near),
+        )
+        for one, near in zip(found, nearest(rows, _NEIGHBOURS, of=positions), strict=True)
+    )
+    rest = [name for k, name in enumerate(classes) if k not in judged(labels, groups)]
+    notes = (
+        f"labels of {listed(rest, 3)} were not judged: {FOLDS} different images must have a class, "
+        f"and {FOLDS} must not",
+    )
+    return suspects, (), notes if rest else ()
 
 
 def _left_out(classes: Sequence[str], pictures: Sequence[int]) -> tuple[str, ...]:

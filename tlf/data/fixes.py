@@ -120,7 +120,7 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
         if isinstance(index, str):  # it is of the other split, unless several have its name
             problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
             continue
-        if fix.new_label and fix.new_label not in classes:
+        if fix.new_label and new is None:
             classes.append(fix.new_label)  # no image of this split had it
         stale = _stale(fix, classes[labels[index]], dict.fromkeys(classes, ""))
         problems += [f"{where}: {problem}" for problem in stale]
@@ -172,7 +172,7 @@ def _fixed(splits: Splits, file: str, task: Task) -> Splits:
     names = {part: _Names(split.names) for part, split in parts.items()}
     classes = {printable(name): name for name in splits.classes}
     found: dict[tuple[str, int], str] = {}
-    labels: dict[str, dict[int, str]] = {"train": {}, "eval": {}}
+    labels: dict[str, dict[int, Any]] = {"train": {}, "eval": {}}
     left_out: dict[str, set[int]] = {"train": set(), "eval": set()}
     problems = []
     for where, read in read_fixes(file).items():
@@ -185,16 +185,16 @@ def _fixed(splits: Splits, file: str, task: Task) -> Splits:
         if earlier != where:
             problems.append(f"{where}: {fix.path} is in {earlier}, too; remove one of them")
         label = printable(task.names(split.labels[index], splits.classes))
-        problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes)]
+        new = _new_label(fix, classes, task)
+        problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes, new)]
         if fix.leave_out:
             left_out[fix.split].add(index)
         elif fix.new_label not in ("", label):
-            labels[fix.split][index] = classes.get(fix.new_label, "")
+            labels[fix.split][index] = new
     _check(file, problems)
     _check_rest(file, parts, left_out)
     train, evaluated = (
-        _without(_relabelled(split, labels[part], splits.classes, task), left_out[part])
-        for part, split in parts.items()
+        _without(_relabelled(split, labels[part]), left_out[part]) for part, split in parts.items()
     )
     note = f"{file} {_did(labels, left_out)}"
     changed = replace(splits, train=train, eval=evaluated, notes=(*splits.notes, note))
@@ -230,8 +230,16 @@ def _with_classes(fix: Fix, classes: Collection[str]) -> Fix:
     return replace(fix, label=label, new_label=new_label)
 
 
-def _stale(fix: Fix, label: str, classes: Mapping[str, str]) -> Iterable[str]:
-    """Why a row does not fit its image."""
+def _new_label(fix: Fix, classes: Collection[str], task: Task) -> object:
+    """The label that a row gives its image; None where there is no such class."""
+    try:
+        return task.label(fix.new_label, [*classes]) if fix.new_label else None
+    except ValueError:
+        return None
+
+
+def _stale(fix: Fix, label: str, classes: Collection[str], new: object) -> Iterable[str]:
+    """Why a row does not fit its image. ``new``: the label that it gives."""
     if fix.label != label:
         yield f"{fix.path} has the label {label!r}, the row says {fix.label!r}"
     if fix.new_label and fix.new_label not in classes:
@@ -246,12 +254,9 @@ def _check_rest(file: str, parts: Mapping[str, Split], left_out: Mapping[str, se
         raise failure(file, [f"it leaves out every image of the {part} split" for part in empty])
 
 
-def _relabelled(
-    split: Split, labels: Mapping[int, str], classes: Sequence[str], task: Task
-) -> Split:
-    if not labels:
+def _relabelled(split: Split, new: Mapping[int, Any]) -> Split:
+    if not new:
         return split
-    new = {index: task.label(name, classes) for index, name in labels.items()}
     return replace(
         split, labels=tuple(new.get(index, label) for index, label in enumerate(split.labels))
     )
@@ -265,7 +270,7 @@ def _without(split: Split, left_out: set[int]) -> Split:
     return Split(names, labels, ReadSubset(split, tuple(kept)))
 
 
-def _did(labels: Mapping[str, dict[int, str]], left_out: Mapping[str, set[int]]) -> str:
+def _did(labels: Mapping[str, dict[int, Any]], left_out: Mapping[str, set[int]]) -> str:
     """What a file has changed.
 
     >>> _did({"train": {3: "ant"}, "eval": {}}, {"train": {0, 1}, "eval": {2}})

@@ -16,6 +16,7 @@ from tlf.tasks.single_label import SingleLabel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -44,6 +45,9 @@ class Task(Protocol):
 
     def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Labels of N images → (N, …)."""
+
+    def array(self, labels: Sequence[Any], num_classes: int) -> "NDArray[Any]":
+        """The same in NumPy, without torch."""
 
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
         """Labels (N, …) → class probabilities (N, K), for augmentations that mix images."""
