@@ -297,3 +297,83 @@ def test_without_a_split_column_all_images_are_labelled(folder):
         only(write(folder, "path,label\na/1.jpg,ant\n"), "val")
     train = "path,label,split\na/1.jpg,ant,train\nb/1.jpg,bee,train\n"
     assert only(write(folder, train))[1] == ("a/1.jpg", "b/1.jpg")
+
+
+SETS = """path;label;split
+a/1.jpg;cat|dog;train
+a/2.jpg;;train
+b/1.jpg; dog ;train
+b/2.jpg;dog|cat;val
+b/3.jpg;ape;val
+"""
+COLUMNS = """path,dog,cat,ape,split
+a/1.jpg,1,1,0,train
+a/2.jpg,0,0,0,train
+b/1.jpg,1,0,0,train
+b/2.jpg,1.0,TRUE,0,val
+b/3.jpg,0,false,1,val
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "classes"),
+    [
+        (SETS, {"label_separator": "|"}, ("ape", "cat", "dog")),
+        (COLUMNS, {"labels": ("dog", "cat", "ape")}, ("dog", "cat", "ape")),
+    ],
+)
+def test_an_image_may_have_several_classes_or_none(folder, text, options, classes):
+    dataset = Csv(write(folder, text), **options)
+    splits = dataset.build()
+    assert splits.classes == classes
+    found = {
+        name: {classes[k] for k in label}
+        for split in (splits.train, splits.eval)
+        for name, label in zip(split.names, split.labels, strict=True)
+    }
+    assert found == {
+        "a/1.jpg": {"cat", "dog"}, "a/2.jpg": set(), "b/1.jpg": {"dog"},
+        "b/2.jpg": {"cat", "dog"}, "b/3.jpg": {"ape"},
+    }  # fmt: skip
+    assert all(splits.train.read(i) == splits.train.names[i].encode() for i in range(3))
+    assert all(label == (*sorted(label),) for label in splits.train.labels)
+    own = dataset.labelled("train")
+    assert {*own.classes} == {"cat", "dog"}
+    assert [len(label) for label in own.images.labels] == [
+        len(found[name]) for name in own.images.names
+    ]
+
+
+def test_classes_are_held_out_where_images_have_several(folder):
+    text = "path,label\n" + "".join(f"{path},{n % 2}; all\n" for n, path in enumerate(PATHS))
+    splits = Csv(write(folder, text), label_separator=";").build()
+    assert splits.classes == ("0", "1", "all")
+    assert {k for label in splits.eval.labels for k in label} == {0, 1, 2}
+    assert {k for label in splits.train.labels for k in label} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (COLUMNS.replace("1,1,0,train", "1,2,,train"), {"labels": ("dog", "cat", "ape")},
+         "2 problems\n  line 2: the column 'cat' must hold 0 or 1, got '2'\n"
+         "  line 2: the column 'ape' must hold 0 or 1, got ''"),
+        (COLUMNS, {"labels": ("dog", "cow")},
+         "there is no column 'cow'; Known: ape, cat, dog, path, split; set "
+         "data.labels.1"),
+        (COLUMNS.replace("0,false,1,val", "0,false,0,val"), {"labels": ("dog", "cat", "ape")},
+         "no image has a 1 in the column 'ape'; leave it out of data.labels"),
+        (SETS + "a/1.jpg;cat;val\n", {"label_separator": "|"},
+         "2 problems\n  a/1.jpg is in line 2 and again in line 7: 'cat; dog' and 'cat'\n"
+         "  list each image once"),
+    ],
+)  # fmt: skip
+def test_labels_that_do_not_fit_are_named(folder, text, options, message):
+    assert problem(file=write(folder, text), **options).endswith(message)
+
+
+def test_labels_are_said_in_one_way():
+    with pytest.raises(ValueError, match="labels must not stand beside label_separator"):
+        Csv("list.csv", labels=("a",), label_separator=";")
+    with pytest.raises(ValueError, match="labels must name each column once"):
+        Csv("list.csv", labels=("a", "a"))

@@ -346,3 +346,50 @@ def test_one_split_alone(tmp_path):
         Hub(str(root)).labelled("val")
     (root / "test.parquet").unlink()
     assert Hub(str(root)).labelled(None).images.names == ("train[0]", "train[2]", "train[1]")
+
+
+LISTS = {
+    "classes": (datasets.ClassLabel(names=["zebra", "ant", "owl"]), [[0, 1], [], [1], [1, 0]]),
+    "names": (datasets.Value("string"), [["zebra", "ant"], [], ["ant"], ["ant", "zebra"]]),
+    "numbers": (datasets.Value("int64"), [[10, 2], [], [2], [10, 2]]),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_rows_may_have_lists_of_classes(tmp_path, kind):
+    feature, lists = LISTS[kind]
+    table = made([0] * 4).remove_columns("label")
+    table = table.add_column("labels", lists, feature=datasets.List(feature))
+    datasets.DatasetDict({"train": table, "val": table}).save_to_disk(tmp_path / "saved")
+    splits = Hub(str(tmp_path / "saved")).build()
+    classes = {"classes": ("zebra", "ant"), "names": ("ant", "zebra"), "numbers": ("2", "10")}[kind]
+    assert splits.classes == classes
+    wanted = {tuple(sorted(classes.index(_shown(feature, one)) for one in row)) for row in lists}
+    for split in (splits.train, splits.eval, Hub(str(tmp_path / "saved")).labelled("val").images):
+        assert {*split.labels} == wanted
+        for number, label in enumerate(split.labels):
+            row = red(split, number)
+            assert label == tuple(sorted(classes.index(_shown(feature, k)) for k in lists[row]))
+    held = Hub(str(tmp_path / "saved"), eval="fraction", fraction=0.3).build()
+    for split in (held.train, held.eval):
+        assert {k for label in split.labels for k in label} == {0, 1}
+
+
+def _shown(feature, value):
+    return feature.int2str(value) if isinstance(feature, datasets.ClassLabel) else str(value)
+
+
+@pytest.mark.parametrize(
+    ("feature", "lists", "message"),
+    [
+        (datasets.Value("string"), [["a"], None], "1 rows have no list of classes"),
+        (datasets.Value("string"), [["a"], ["a;b"]], "must hold no ';' .*: 'a;b'; rename it"),
+        (datasets.Value("float64"), [[0.5], []], "must hold lists of names or of whole numbers"),
+    ],
+)
+def test_lists_that_are_no_classes(tmp_path, feature, lists, message):
+    table = made([0] * 2).remove_columns("label")
+    table = table.add_column("labels", lists, feature=datasets.List(feature))
+    table.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=message):
+        Hub(str(tmp_path / "t.parquet"), label="labels").build()

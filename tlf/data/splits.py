@@ -54,7 +54,7 @@ class HoldOut:
             ValueError: the fraction is not between 0 and 1.
             DataError: each class has a single image.
         """
-        train, evaluated = hold_out(groups, self.fraction, self.seed)
+        train, evaluated = self.divided(groups)
         count = sum(map(len, evaluated.values()))
         if not count:
             problem = "no class has 2 images, one for each split; add images"
@@ -64,6 +64,16 @@ class HoldOut:
             f"{count} images in all, were held out as one (drawn by data.seed = {self.seed})"
         )
         return train, evaluated, note
+
+    def divided(
+        self, groups: Mapping[str, Sequence[Item]]
+    ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
+        """Train and eval.
+
+        Raises:
+            ValueError: the fraction is not between 0 and 1.
+        """
+        return hold_out(groups, self.fraction, self.seed)
 
 
 def hold_out(
@@ -89,7 +99,7 @@ def hold_out(
     evaluated: dict[str, list[Item]] = {}
     for name, images in groups.items():
         count = min(max(1, round(fraction * len(images))), len(images) - 1)
-        held_out = set(sorted(images, key=lambda image: _rank(seed, image))[:count])
+        held_out = set(sorted(images, key=lambda image: rank(seed, image))[:count])
         train[name] = [image for image in images if image not in held_out]
         evaluated[name] = [image for image in images if image in held_out]
     return train, evaluated
@@ -102,7 +112,7 @@ def dealt(groups: Mapping[str, Sequence[str]], folds: int, seed: int) -> list[se
     >>> [sorted(fold) for fold in dealt({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 2, 0)]
     [['c', 'd', 'f'], ['a', 'b', 'e']]
     """
-    ranked = [sorted({*names}, key=lambda name: _rank(seed, name)) for names in groups.values()]
+    ranked = [sorted({*names}, key=lambda name: rank(seed, name)) for names in groups.values()]
     return [{name for names in ranked for name in names[number::folds]} for number in range(folds)]
 
 
@@ -234,5 +244,6 @@ def listed(names: Iterable[str], most: int = 20) -> str:
     return ", ".join(repr(name) for name in shown[:most]) + more
 
 
-def _rank(seed: int, image: str | int) -> bytes:
+def rank(seed: int, image: str | int) -> bytes:
+    """A number that is drawn for an image: from the seed and the image's name, and nothing else."""
     return sha256(f"{seed}/{image}".encode(errors="surrogateescape")).digest()

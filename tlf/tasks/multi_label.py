@@ -207,7 +207,8 @@ class MultiLabel:
                 raise ValueError(
                     "labels must be tuples of the indices of an image's classes, ascending, from 0 "
                     f"to {num_classes - 1}, got {label!r:.100}; "
-                    'with one class for each image, write task = "single-label"'
+                    "of a CSV file, write data.label_separator or data.labels; with one class for "
+                    'each image, write task = "single-label"'
                 )
 
     def check_logits(self, logits: object, images: int, num_classes: int) -> None:

@@ -137,6 +137,7 @@ class SingleLabel:
             raise ValueError(
                 f"labels must be whole numbers from 0 to {num_classes - 1}, the index of a class, "
                 f"got {wrong!r:.100}"
+                + ('; write task = "multi-label"' if isinstance(wrong, tuple) else "")
             )
 
     def check_logits(self, logits: object, images: int, num_classes: int) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from tlf.builtin.csv_file.label_cells import with_one_label
 from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
 from tlf.data.csv_table import Table
+from tlf.data.label_sets.keys import HoldOutOfSets, taken_apart
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
@@ -57,6 +59,12 @@ class Csv:
     """The column of paths."""
     label: str = "label"
     """The column of class names."""
+    label_separator: str = ""
+    """For ``task = "multi-label"``: what separates the names of several classes in a cell, such as
+    ``;``. An empty cell is an image without a class."""
+    labels: tuple[str, ...] = ()
+    """For ``task = "multi-label"``: a column for each class, called as the class, which holds 0 or
+    1. It replaces ``label``; the classes have this order."""
     split: str = "split"
     """The column that holds train or val (or valid, validation, eval, test), in upper or lower
     case. Where the file has no column ``split``, or this is empty, a fraction of each class is held
@@ -65,6 +73,16 @@ class Csv:
     """How much of each class is held out where no column names the split."""
     seed: int = 0
     """Decides which images are held out; the seed of the run has no effect on it."""
+
+    def __post_init__(self) -> None:
+        """Check that labels are said in one way."""
+        if self.labels and self.label_separator:
+            raise ValueError(
+                "labels must not stand beside label_separator: classes are columns, or names in a "
+                "cell; leave one of them out"
+            )
+        if len({*self.labels}) < len(self.labels):
+            raise ValueError(f"labels must name each column once, got {[*self.labels]}")
 
     def build(self) -> Splits:
         """Read the list and check that every file exists.
@@ -92,8 +110,17 @@ class Csv:
         groups: dict[str, list[str]] = {}
         for row in chosen:
             groups.setdefault(row.label, []).append(row.path)
-        found = file_splits(root, groups, {}, files=_renamed(chosen))
+        found = self._apart(file_splits(root, groups, {}, files=_renamed(chosen)))
         return Labelled(found.train, found.classes)
+
+    @property
+    def _label_columns(self) -> tuple[str, ...]:
+        return self.labels or (self.label,)
+
+    def _apart(self, splits: Splits) -> Splits:
+        """The splits, with tuples of classes as labels where images have several."""
+        several = self.labels or self.label_separator
+        return taken_apart(splits, self.labels) if several else splits
 
     def _checked_rows(self) -> tuple[str, list[_Row], bool]:
         """The folder that paths are relative to, the images, and whether a column names splits.
@@ -101,9 +128,11 @@ class Csv:
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
-        wanted = [self.path, self.label, *filter(None, [self.split])]
+        wanted = [self.path, *self._label_columns, *filter(None, [self.split])]
         table = read_table(self.file, wanted)
         self._check_columns(table.columns)
+        if self.labels or self.label_separator:
+            table = with_one_label(table, self._label_columns, self.label_separator)
         root = self.root or os.path.dirname(self.file)
         rows, by_column = _rows(table, root), self.split in table.columns and self.split != ""
         problems = [*table.problems, *_incomplete(rows)]
@@ -115,7 +144,8 @@ class Csv:
         return root, rows, by_column
 
     def _check_columns(self, columns: Sequence[str]) -> None:
-        wanted = {"path": self.path, "label": self.label, "split": self.split}
+        classes = {f"labels.{n}": name for n, name in enumerate(self.labels)}
+        wanted = {"path": self.path, **(classes or {"label": self.label}), "split": self.split}
         if not self.split or (self.split == "split" and "split" not in columns):
             del wanted["split"]
         problems = [
@@ -141,8 +171,16 @@ class Csv:
             raise failure(self.file, [f'{problem}; write data.split = "" to hold out images'])
         if problems := too_few_classes(train, "train" if found else "it"):
             raise failure(self.file, problems)
-        evaluated = groups[found[0]] if found else HoldOut(self.file, self.fraction, self.seed)
-        return file_splits(root, train, evaluated, untouched(found), _renamed(rows))
+        hold_out = HoldOutOfSets if self.labels or self.label_separator else HoldOut
+        evaluated = groups[found[0]] if found else hold_out(self.file, self.fraction, self.seed)
+        splits = file_splits(root, train, evaluated, untouched(found), _renamed(rows))
+        return self._all_used(self._apart(splits))
+
+    def _all_used(self, splits: Splits) -> Splits:
+        if unused := [name for name in self.labels if name not in splits.classes]:
+            problem = f"no image has a 1 in the column {listed(unused)}"
+            raise failure(self.file, [f"{problem}; leave it out of data.labels"])
+        return splits
 
 
 def _renamed(rows: Iterable[_Row]) -> dict[str, str]:

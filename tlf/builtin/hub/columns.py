@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tlf.builtin.hub.label_lists import holds_lists
 from tlf.data.splits import failure, listed
 from tlf.errors import nearest
 
@@ -25,12 +26,15 @@ def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - a feature, or a dict of t
 
 
 def label_columns(table: "Dataset") -> list[str]:
-    """Columns that may hold classes: those of type ClassLabel, else ``label``."""
+    """Columns that may hold classes: those of type ClassLabel or of lists of it, else ``label``,
+    else ``labels``.
+    """
     import datasets
 
     features = table.features
-    typed = [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
-    return typed or [name for name in ("label",) if name in features]
+    own = {name: kind.feature if holds_lists(kind) else kind for name, kind in features.items()}
+    typed = [name for name, kind in own.items() if isinstance(kind, datasets.ClassLabel)]
+    return typed or [name for name in ("label", "labels") if name in features][:1]
 
 
 def chosen_column(

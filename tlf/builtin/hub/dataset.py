@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from tlf.builtin.hub.columns import chosen_column, image_columns, label_columns, rows_by_class
+from tlf.builtin.hub.label_lists import holds_lists, rows_by_classes
 from tlf.builtin.hub.library import call_library
 from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
 from tlf.components import IsPath, Labelled, Splits
+from tlf.data.label_sets.keys import HoldOutOfSets, taken_apart
 from tlf.data.splits import (
     HoldOut,
     eval_splits,
@@ -42,8 +44,8 @@ class Hub:
     image: str = "auto"
     """The column of images. ``auto``: the only such column."""
     label: str = "auto"
-    """The column of classes, named or numbered. ``auto``: the only column of named classes, else
-    ``label``."""
+    """The column of classes, named or numbered; of lists of them, for ``task = "multi-label"``.
+    ``auto``: the only column of named classes, else ``label``, else ``labels``."""
     config: str = ""
     """The dataset's configuration, where it has several."""
     revision: str = ""
@@ -80,7 +82,11 @@ class Hub:
             raise failure(self.name, [problem])
         part = self._part(name, tables[name])
         classes = tuple(part.groups)
-        return Labelled(part.split(part.groups, classes), classes)
+        images = part.split(part.groups, classes)
+        if part.several is None:
+            return Labelled(images, classes)
+        found = taken_apart(Splits(images, images, classes), part.several)
+        return Labelled(found.train, found.classes)
 
     def _tables(self) -> "dict[str, Dataset]":
         if is_local(self.name):
@@ -127,18 +133,38 @@ class Hub:
             lambda: table.select_columns([image]).cast_column(image, datasets.Image(decode=False)),
             f"{where}: the column {image!r} does not hold images; set data.image",
         )
+        if holds_lists(table.features[label]):
+            groups, several = rows_by_classes(where, table, label)
+            return Part(name, images, image, groups, several)
         return Part(name, images, image, rows_by_class(where, table, label))
 
     def _splits(self, train: "Part", evaluated: "Part | None", notes: tuple[str, ...]) -> Splits:
         if evaluated is None:
             evaluated = train
-            kept, held_out, note = HoldOut(self.name, self.fraction, self.seed).take(train.groups)
+            divide = HoldOut if train.several is None else HoldOutOfSets
+            kept, held_out, note = divide(self.name, self.fraction, self.seed).take(train.groups)
             notes += (note,)
         else:
             kept, held_out = train.groups, evaluated.groups
         if problems := too_few_classes(kept, train.name):
             raise failure(self.name, problems)
         classes = tuple(dict.fromkeys((*kept, *held_out)))
-        return Splits(
+        splits = Splits(
             train.split(kept, classes), evaluated.split(held_out, classes), classes, notes
         )
+        return _apart(splits, train, evaluated)
+
+
+def _apart(splits: Splits, train: Part, evaluated: Part) -> Splits:
+    """The splits, with tuples of classes as labels where rows have lists of them.
+
+    Raises:
+        DataError: rows of one split have lists, those of the other have none.
+    """
+    if train.several is None and evaluated.several is None:
+        return splits
+    if train.several is None or evaluated.several is None:
+        lists = train.name if train.several is not None else evaluated.name
+        problem = f"only the split {lists!r} has lists of classes; write them in both"
+        raise failure(train.name, [problem])
+    return taken_apart(splits, (*train.several, *evaluated.several))

@@ -23,6 +23,8 @@ class Part:
     image: str
     groups: dict[str, list[int]]
     """Class → rows, the classes in their order."""
+    several: tuple[str, ...] | None = None
+    """The classes, where rows have lists of them: then the groups' names are texts of several."""
 
     def split(self, groups: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Split:
         """The rows of ``groups``; labels are positions in ``classes``."""

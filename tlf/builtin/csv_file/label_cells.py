@@ -1,0 +1,42 @@
+"""The cells of a row that say its classes, made one cell as a row of one class has it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tlf.data.csv_table import Table
+from tlf.data.label_sets.keys import key_of
+
+_THERE = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+
+
+def with_one_label(table: Table, columns: Sequence[str], separator: str) -> Table:
+    """The table with one cell behind the path: the text of all classes of the image.
+
+    Parameters:
+        table: its rows have the path, the cells of ``columns``, and others.
+        columns: a column for each class, of 0 and 1; or the one that holds all names.
+        separator: between the names of one cell; empty where columns are classes.
+    """
+    rows, problems = [], [*table.problems]
+    for where, (path, *cells) in table.rows:
+        own, others = cells[: len(columns)], cells[len(columns) :]
+        if separator:
+            names = [name for name in map(str.strip, own[0].split(separator)) if name]
+        else:
+            names, wrong = _marked(columns, own)
+            problems += [f"{where}: {problem}" for problem in wrong]
+        rows.append((where, [path, key_of(names), *others]))
+    return replace(table, rows=rows, problems=problems)
+
+
+def _marked(columns: Sequence[str], cells: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The columns that hold 1, and a sentence for each cell that holds neither 0 nor 1."""
+    values = {
+        name: _THERE.get(cell.strip().casefold()) for name, cell in zip(columns, cells, strict=True)
+    }
+    wrong = [
+        f"the column {name!r} must hold 0 or 1, got {cell!r}"
+        for name, cell in zip(columns, cells, strict=True)
+        if values[name] is None
+    ]
+    return [name for name, value in values.items() if value], wrong

@@ -1,0 +1,1 @@
+"""Datasets whose images have any number of labels."""

@@ -1,0 +1,94 @@
+"""The classes of an image together, as one text.
+
+A dataset groups its images by this text as by the name of one class, and takes it apart at the end.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from tlf.components import Split, Splits
+from tlf.data.splits import HoldOut, Item, rank
+from tlf.tasks.multi_label import SEPARATOR
+from tlf.tasks.strata import held_out
+
+_NONE = SEPARATOR.strip()
+"""The text of an image without a class: never empty, as a missing label is."""
+
+
+def key_of(names: Iterable[str]) -> str:
+    """The text of some classes.
+
+    >>> key_of(["dog", "cat", "dog"]), key_of([])
+    ('cat; dog', ';')
+    """
+    return SEPARATOR.join(sorted({*names})) or _NONE
+
+
+def names_of(key: str) -> tuple[str, ...]:
+    """The classes that a text stands for.
+
+    >>> names_of("cat; dog"), names_of(";")
+    (('cat', 'dog'), ())
+    """
+    return tuple(name for name in map(str.strip, key.split(_NONE)) if name)
+
+
+def taken_apart(splits: Splits, order: Sequence[str] = ()) -> Splits:
+    """Splits whose labels are tuples of classes, of splits whose classes are texts of several.
+
+    Parameters:
+        splits: what was grouped by ``key_of``.
+        order: of the classes; those that it does not name follow, sorted.
+    """
+    classes, labels = positions(splits.classes, order)
+    changed: dict[str, Any] = {
+        item.name: replace(part, labels=tuple(labels[label] for label in part.labels))
+        for item in fields(splits)
+        if isinstance(part := getattr(splits, item.name), Split)
+    }
+    return replace(splits, classes=classes, **changed)
+
+
+def positions(
+    keys: Iterable[str], order: Sequence[str] = ()
+) -> tuple[tuple[str, ...], list[tuple[int, ...]]]:
+    """The classes that texts stand for, and the positions of each text's among them, ascending.
+
+    >>> positions(["cat; dog", ";", "cat"]), positions(["a; b"], order=["b", "a", "c"])
+    ((('cat', 'dog'), [(0, 1), (), (0,)]), (('b', 'a'), [(0, 1)]))
+    """
+    each = [names_of(key) for key in keys]
+    found = {name for names in each for name in names}
+    ordered = dict.fromkeys(name for name in order if name in found)
+    classes = (*ordered, *sorted(found - {*order}))
+    numbers = {name: number for number, name in enumerate(classes)}
+    return classes, [tuple(sorted(numbers[name] for name in names)) for names in each]
+
+
+@dataclass(frozen=True)
+class HoldOutOfSets(HoldOut):
+    """An eval split that is held out from a train split, with each class in both splits."""
+
+    def divided(
+        self, groups: Mapping[str, Sequence[Item]]
+    ) -> tuple[dict[str, list[Item]], dict[str, list[Item]]]:
+        """Train and eval, whose groups are texts of several classes."""
+        _, labels = positions(groups)
+        pairs = [(item, label) for label, key in zip(labels, groups, strict=True)
+                 for item in groups[key]]  # fmt: skip
+        chosen = held_out(
+            [label for _, label in pairs], [rank(self.seed, item) for item, _ in pairs],
+            self.fraction,
+        )  # fmt: skip
+        out = {pairs[place][0] for place in chosen}
+        train, evaluated = (
+            {key: [item for item in items if (item in out) is inside]
+             for key, items in groups.items()}
+            for inside in (False, True)
+        )  # fmt: skip
+        return _filled(train), _filled(evaluated)
+
+
+def _filled(groups: Mapping[str, list[Item]]) -> dict[str, list[Item]]:
+    return {key: items for key, items in groups.items() if items}
