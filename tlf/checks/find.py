@@ -23,9 +23,9 @@ from tlf.checks.findings import (
 )
 from tlf.checks.inseparable import find_inseparable
 from tlf.checks.label_suspects import find_suspects
-from tlf.checks.multi_label.suspects import Decision, find_decisions, judged
+from tlf.checks.multi_label.by_probes import by_probes
 from tlf.checks.near_duplicates import find_duplicates
-from tlf.checks.neighbours import directions, nearest
+from tlf.checks.neighbours import NEIGHBOURS, directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
 from tlf.checks.probe import FOLDS, out_of_fold
 from tlf.components import Splits
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NEIGHBOURS = 3
-"""How many images are shown beside one whose label looks wrong."""
 _MANY = 5_000
 """From so many images on, products on several threads are faster."""
 _SEED = 0
@@ -159,7 +157,7 @@ def _compared(
     for group in groups:
         of_group[list(group.images)] = group.images[0]
     if labels.ndim == 2:
-        suspects, inseparable, notes = _by_probes(embedded, images, labels, rows, of_group)
+        suspects, inseparable, notes = by_probes(embedded, images, labels, rows, of_group, _SEED)
     else:
         suspects, inseparable, notes = _by_probe(splits.classes, images, labels, rows, of_group)
     return Findings(
@@ -211,7 +209,7 @@ def _by_probe(
             neighbours=tuple(images[i] for i in near),
         )
         for suspect, position, near in zip(
-            found, positions, nearest(rows, _NEIGHBOURS, of=positions), strict=True
+            found, positions, nearest(rows, NEIGHBOURS, of=positions), strict=True
         )
     )
     pairs = tuple(
@@ -219,44 +217,6 @@ def _by_probe(
         for pair in find_inseparable(probabilities, known)
     )
     return suspects, pairs, notes
-
-
-def _by_probes(
-    embedded: EmbeddedSplits,
-    images: tuple[ImageRef, ...],
-    labels: "NDArray[np.bool_]",
-    rows: "NDArray[np.float32]",
-    groups: "NDArray[np.int64]",
-) -> tuple[tuple[LabelSuspect, ...], tuple[Inseparable, ...], tuple[str, ...]]:
-    """What a probe of each class finds, where images have any number. No two classes are taken for
-    each other.
-    """
-    import numpy as np
-
-    task, classes = embedded.task, embedded.splits.classes
-    found = find_decisions(rows, labels, groups, _SEED)
-    positions = np.array([one.image for one in found], np.int64)
-
-    def proposed(one: Decision) -> str:
-        other = np.flatnonzero(labels[one.image] ^ (np.arange(len(classes)) == one.column))
-        return task.names(tuple(other.tolist()), classes) or "no label"
-
-    suspects = tuple(
-        LabelSuspect(
-            image=images[one.image],
-            proposed=proposed(one),
-            own_probability=one.own_probability,
-            proposed_probability=one.proposed_probability,
-            neighbours=tuple(images[i] for i in near),
-        )
-        for one, near in zip(found, nearest(rows, _NEIGHBOURS, of=positions), strict=True)
-    )
-    rest = [name for k, name in enumerate(classes) if k not in judged(labels, groups)]
-    notes = (
-        f"labels of {listed(rest, 3)} were not judged: {FOLDS} different images must have a class, "
-        f"and {FOLDS} must not",
-    )
-    return suspects, (), notes if rest else ()
 
 
 def _left_out(classes: Sequence[str], pictures: Sequence[int]) -> tuple[str, ...]:

@@ -5,9 +5,11 @@ found. No image file is changed.
 import csv
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from tlf.components import Labelled, Split, Splits
 from tlf.data.classes import without_classes
@@ -18,7 +20,7 @@ from tlf.errors import DataError, nearest
 from tlf.runtime.files import write_whole
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.text import printable
-from tlf.tasks import Task
+from tlf.tasks import Task, task_of
 
 _MOST_BYTES = 2**30
 """The most bytes that a file of fixes may hold."""
@@ -111,7 +113,7 @@ def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled
 
 
 def _one_fixed(found: Labelled, file: str) -> Labelled:
-    names = _Names(found.images.names)
+    task, names = task_of(found.images.labels), _Names(found.images.names)
     classes = [*map(printable, found.classes)]
     labels, problems = [*found.images.labels], []
     left_out: set[int] = set()
@@ -120,14 +122,15 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
         if isinstance(index, str):  # it is of the other split, unless several have its name
             problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
             continue
-        if fix.new_label and new is None:
+        label = task.names(labels[index], classes)
+        if fix.new_label and _new_label(fix, classes, task) is None:
             classes.append(fix.new_label)  # no image of this split had it
-        stale = _stale(fix, classes[labels[index]], dict.fromkeys(classes, ""))
-        problems += [f"{where}: {problem}" for problem in stale]
+        new = _new_label(fix, classes, task)
+        problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes, new)]
         if fix.leave_out:
             left_out.add(index)
         elif fix.new_label:
-            labels[index] = classes.index(fix.new_label)
+            labels[index] = new
     _check(file, problems)
     images = _without(replace(found.images, labels=tuple(labels)), left_out)
     return Labelled(images, (*found.classes, *classes[len(found.classes) :]))
@@ -151,8 +154,6 @@ def _problems(fix: Fix) -> Iterable[str]:
         yield f"split must be train or eval, got {fix.split!r}"
     if not fix.path.strip():
         yield "it has no path"
-    if not fix.label.strip():
-        yield "it has no label; write the class that the dataset gives the image"
     if fix.leave_out not in ("", "yes"):
         yield f"leave_out must be yes or empty, got {fix.leave_out!r}"
     elif fix.leave_out and fix.new_label.strip():
@@ -232,15 +233,16 @@ def _with_classes(fix: Fix, classes: Collection[str]) -> Fix:
 
 def _new_label(fix: Fix, classes: Collection[str], task: Task) -> object:
     """The label that a row gives its image; None where there is no such class."""
-    try:
-        return task.label(fix.new_label, [*classes]) if fix.new_label else None
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        return task.label(fix.new_label, [*classes])
+    return None
 
 
 def _stale(fix: Fix, label: str, classes: Collection[str], new: object) -> Iterable[str]:
     """Why a row does not fit its image. ``new``: the label that it gives."""
-    if fix.label != label:
+    if not fix.label and label:
+        yield "it has no label; write the class that the dataset gives the image"
+    elif fix.label != label:
         yield f"{fix.path} has the label {label!r}, the row says {fix.label!r}"
     if fix.new_label and fix.new_label not in classes:
         guess = nearest(fix.new_label, list(classes))
@@ -255,11 +257,8 @@ def _check_rest(file: str, parts: Mapping[str, Split], left_out: Mapping[str, se
 
 
 def _relabelled(split: Split, new: Mapping[int, Any]) -> Split:
-    if not new:
-        return split
-    return replace(
-        split, labels=tuple(new.get(index, label) for index, label in enumerate(split.labels))
-    )
+    labels = (new.get(index, label) for index, label in enumerate(split.labels))
+    return replace(split, labels=tuple(labels)) if new else split
 
 
 def _without(split: Split, left_out: set[int]) -> Split:
@@ -287,16 +286,12 @@ def _did(labels: Mapping[str, dict[int, Any]], left_out: Mapping[str, set[int]])
 
 def _without_emptied(before: Splits, after: Splits, file: str, task: Task) -> Splits:
     """The splits without the classes that have no image any more."""
-    had, have = (
-        [
-            sum(counts)
-            for counts in zip(
-                *(task.class_counts(s.labels, len(each.classes)) for s in (each.train, each.eval)),
-                strict=True,
-            )
-        ]
-        for each in (before, after)
-    )
+
+    def images(of: Splits) -> list[int]:
+        counts = (task.class_counts(split.labels, len(of.classes)) for split in (of.train, of.eval))
+        return [*map(sum, zip(*counts, strict=True))]
+
+    had, have = images(before), images(after)
     gone = [name for name, b, a in zip(before.classes, had, have, strict=True) if b and not a]
     if not gone:
         return after

@@ -169,6 +169,15 @@ DEFAULT = "single-label"
 """The task of a recipe or a file of format 1 that names none."""
 
 
+def task_of(labels: Sequence[Any]) -> Task:
+    """The task that such labels are for.
+
+    >>> task_of([(0, 2), ()]) is TASKS["multi-label"], task_of([0]) is TASKS["single-label"]
+    (True, True)
+    """
+    return TASKS["multi-label" if labels and isinstance(labels[0], tuple) else DEFAULT]
+
+
 def monitors(task: str) -> tuple[str, ...]:
     """The monitors of a task; the first is that of a recipe that names none.
 
