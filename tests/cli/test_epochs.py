@@ -47,6 +47,18 @@ def test_where_train_top1_is_unknown_the_reasons_are_said():
     assert "–" not in "".join(history_lines([BETTER]))
 
 
+def test_the_metric_of_the_training_steps_need_not_be_the_main_one():
+    own = replace(
+        RESULT,
+        metrics={"loss": 0.25, "map": 0.5, "exact_match": 0.25},
+        train_metrics={"exact_match": 0.75},
+    )
+    titles, header, one, *_ = history_lines([own], "eval_map")
+    assert header.split("exact match")[0].split() == ["phase", "epoch", "loss"]
+    assert one.split()[2:7] == ["0.5000", "75.00%", "0.2500", "50.00%", "25.00%"]
+    assert titles.index("eval") == header.rindex("loss")
+
+
 def test_a_metric_of_another_version_is_shown_by_its_name_and_a_missing_one_as_a_dash():
     newer = replace(RESULT, epoch=1, metrics={"loss": 0.25, "map50": 0.5})
     _, header, one, two, *_ = (line.split() for line in history_lines([RESULT, newer]))

@@ -7,6 +7,7 @@ import pytest
 from tlf.components import Split, Splits
 from tlf.data.classes import class_notes, fit_classes
 from tlf.errors import DataError
+from tlf.tasks.multi_label import MultiLabel
 from tlf.tasks.single_label import SingleLabel
 
 TASK = SingleLabel()
@@ -107,3 +108,25 @@ def test_a_class_that_means_no_label_is_noted(name):
 def test_classes_that_differ_by_case_only_are_noted():
     (note,) = class_notes(splits([0, 1], [0, 1], ("Ant", "ant")), TASK, None)
     assert note == "classes that differ by upper and lower case only: 'Ant', 'ant'"
+
+
+def test_an_image_of_several_classes_stays_without_those_that_train_lacks():
+    task = MultiLabel()
+    several = splits([(0,), (1, 2), ()], [(0, 1, 2), (1, 3), (3,)])
+    with pytest.raises(DataError, match=r"train lacks 'wasp' \(2 eval images\)"):
+        fit_classes(several, task, "error", "error")
+    found = fit_classes(several, task, "error", "skip")
+    assert found.classes == ("ant", "bee", "fly")
+    assert found.eval.labels == ((0, 1, 2), (1,), ())
+    assert found.eval.names == several.eval.names
+    assert found.notes[1:] == (
+        "eval: images stay without their labels of classes that train lacks: 'wasp' (2 eval "
+        "images)",
+    )
+
+
+def test_a_class_that_few_images_have_is_noted_with_the_option_of_the_task():
+    several = splits([(0, 1)] + [(0,)] * 11, [(0, 1)], ("ant", "bee"))
+    (note,) = class_notes(several, MultiLabel(), 'loss.pos_weight = "balanced"')
+    assert "'bee' has 1 train image, 'ant' has 12; " in note
+    assert note.endswith('write loss.pos_weight = "balanced"')

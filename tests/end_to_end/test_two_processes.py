@@ -17,7 +17,9 @@ from safetensors.torch import load_file
 from forks import run_together
 from places import ROOT
 from run_files import different_tensors, figures, metrics
+from shapes import draw_shapes, shapes_recipe
 from small import write_recipe
+from tlf.inference.metadata import read_metadata
 
 COMMON = """
 [transforms]
@@ -102,6 +104,30 @@ def test_two_processes_equal_one(tmp_path, drawn, count):
         assert torch.allclose(first[name], second[name], rtol=1e-3, atol=1e-5), name
     shown = [(folder / "predictions.csv").read_text().splitlines() for folder in folders]
     assert [row.split(",")[:2] for row in shown[0]] == [row.split(",")[:2] for row in shown[1]]
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_where_images_have_several_labels(tmp_path):
+    table, found = draw_shapes(tmp_path, 18, 9), []
+    phases = [
+        {"name": "head", "freeze": "backbone", "epochs": 2, "lr": 0.05},
+        {"name": "all", "epochs": 1, "lr": 0.01, "augment": ["crop-flip", "mixup"]},
+    ]
+    for processes in (1, 2):
+        (folder := tmp_path / f"{processes}").mkdir()
+        changes = {"phases": phases, "loss": "asymmetric", "calibration": 0.2}
+        recipe = shapes_recipe(folder / "recipe.toml", table, changes)
+        run_together(processes, ["tlf", recipe], folder)
+        about = read_metadata(folder / "run" / "head.safetensors")
+        found.append((metrics(folder / "run"), about.calibration))
+    (one, first), (two, second) = found
+    for mine, other in zip(one, two, strict=True):
+        assert {"eval_map", "eval_macro_f1"} < {*mine}
+        for name in ("train_loss", "eval_loss", "eval_map"):
+            assert mine[name] == pytest.approx(other[name], rel=1e-3), name
+        assert ("train_exact_match" in mine) == (mine["phase"] == "head")
+    assert (first.source, first.images) == ("calibration", second.images)
+    assert first.thresholds == pytest.approx(second.thresholds, abs=1e-3)
 
 
 def to_all(launcher, number):

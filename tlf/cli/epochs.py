@@ -18,20 +18,21 @@ def history_lines(results: Iterable[EpochResult], monitor: str = DEFAULT_MONITOR
     """The epochs of a run: two lines of titles, a line for each epoch, what the signs mean."""
     epochs = list(results)
     width, metrics, best = _width(epochs), measured(epochs), best_of(epochs, monitor)
-    yield f"{'':<{width}}           train{'eval':>17}".rstrip()
+    trained = _measured_in_training(epochs, metrics)
+    yield f"{'':<{width}}           train{'eval':>{len(_titles(trained))}}".rstrip()
     yield (
-        f"{'phase':<{width}} epoch {_titles(metrics[:1])}{_titles(metrics)}"
+        f"{'phase':<{width}} epoch {_titles(trained)}{_titles(metrics)}"
         f"{'lr':>10}{'images/s':>9}{'seconds':>8}"
     )
     for epoch in epochs:
         yield (
             f"{epoch.phase:<{width}} {epoch.epoch + 1:5}{_star(epoch, best)}"
-            f"{_trained(epoch, metrics)}{_figures(epoch.metrics, metrics)}{epoch.lr:10.2e}"
+            f"{_trained(epoch, trained)}{_figures(epoch.metrics, metrics)}{epoch.lr:10.2e}"
             f"{epoch.images_per_second:9.0f}{epoch.seconds:8.1f}"
         )
     if best is not None:
         yield f"* the best epoch, by {monitor}"
-    for metric in metrics[:1]:
+    for metric in trained:
         if any(metric.name not in epoch.train_metrics for epoch in epochs):
             yield DASH.format(f"train {metric.title}")
     if epochs and epochs[-1].stopped is not None:
@@ -140,9 +141,17 @@ def _column(metric: Metric) -> int:
     return max(8, len(metric.title) + 2)
 
 
+def _measured_in_training(
+    epochs: Sequence[EpochResult], metrics: Sequence[Metric]
+) -> Sequence[Metric]:
+    """The metric that the training steps measure, too; the main one, where none has done so."""
+    known = {name for epoch in epochs for name in epoch.train_metrics}
+    return [metric for metric in metrics if metric.name in known] or metrics[:1]
+
+
 def _trained(epoch: EpochResult, metrics: Sequence[Metric]) -> str:
-    """What the training steps of an epoch have measured: the loss and the main metric."""
-    return _figures({LOSS.name: epoch.train_loss, **epoch.train_metrics}, metrics[:1])
+    """What the training steps of an epoch have measured: the loss and a metric."""
+    return _figures({LOSS.name: epoch.train_loss, **epoch.train_metrics}, metrics)
 
 
 def _figures(figures: Mapping[str, float], metrics: Iterable[Metric]) -> str:

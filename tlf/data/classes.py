@@ -50,11 +50,13 @@ def fit_classes(
         raise DataError("\n".join(problems))
     notes = list(splits.notes)
     if strange:
-        splits = without_classes(splits, strange, task)
-        total = sum(strange.values())
+        before, splits = len(splits.eval), without_classes(splits, strange, task)
+        gone = before - len(splits.eval)
+        which = f"classes that train lacks: {_counted(strange, 'eval')}"
         notes.append(
-            f"eval: left out {total} of {total + len(splits.eval)} images, of classes that train "
-            f"lacks: {_counted(strange, 'eval')}"
+            f"eval: left out {gone} of {before} images, of {which}"
+            if gone
+            else f"eval: images stay without their labels of {which}"
         )
     if lacking:
         notes.append(
