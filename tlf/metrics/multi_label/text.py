@@ -68,12 +68,9 @@ def comparison_lines(comparison: "MultiLabelComparison", first: str, second: str
 def verdict(comparison: "MultiLabelComparison", first: str, second: str) -> str:
     """Whether the models can be told apart: the interval of the difference of mAP leaves out 0."""
     if not comparison.distinguishable or comparison.map.value is None:
-        return "not distinguishable (the interval of the mAP's difference holds 0)"
+        return "not distinguishable (the interval of mAP holds 0)"
     better = second if comparison.map.value > 0 else first
-    return (
-        f"{shortened(printable(better), 35)} is better (the interval of the mAP's difference "
-        "leaves out 0)"
-    )
+    return f"{shortened(printable(better), 35)} is better (the interval of mAP leaves out 0)"
 
 
 def _classes(evaluation: MultiLabelEvaluation) -> Iterator[str]:
