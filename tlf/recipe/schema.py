@@ -200,7 +200,8 @@ class Recipe:
     """Everything that determines what a run computes, in the order of the data flow."""
 
     task: TaskName = tasks.DEFAULT
-    """What the model predicts."""
+    """What the model predicts: one class for each image, or any number of them. It decides which
+    ``loss`` and ``monitor`` a recipe has that names none."""
     seed: Seed = 0
     """Decides everything random: the new head, the order of images, augmentations."""
     precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
@@ -233,7 +234,7 @@ class Recipe:
     """What every evaluation measures beside the loss and top-1: ``macro-f1`` stands in the files as
     ``eval_macro_f1``."""
     calibration: Annotated[float, Field(gt=0, lt=1)] | Literal["eval", "out-of-fold"] = "eval"
-    """Which images the temperature and the threshold of ``coverage`` come from: ``eval`` is the
+    """Which images the temperature and thresholds come from: ``eval`` is the
     eval split; a fraction of the train split is held out for it, and never trained on;
     ``out-of-fold`` are all train images, each classified by a head that was not trained on it."""
     coverage: Coverage = 0.9
