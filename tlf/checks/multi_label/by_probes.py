@@ -33,7 +33,7 @@ def by_probes(
 
     def proposed(one: Decision) -> str:
         other = np.flatnonzero(labels[one.image] ^ (np.arange(len(classes)) == one.column))
-        return task.names(tuple(other.tolist()), classes) or "no label"
+        return task.names(tuple(other.tolist()), classes)
 
     suspects = tuple(
         LabelSuspect(
