@@ -36,6 +36,11 @@ def test_class_counts_know_the_number_of_images():
     assert (counts, counts.images) == ([2, 1, 0], 3)
 
 
+def test_an_image_is_in_each_of_its_classes_or_in_the_group_of_none():
+    labels = TASK.labels([(0, 2), (), (2,)], 3)
+    assert TASK.by_class(labels, 3) == [[0], [], [0, 2], [1]]
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 def test_metrics_equal_scikit_learns():
     from sklearn.metrics import average_precision_score, f1_score

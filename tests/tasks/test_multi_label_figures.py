@@ -37,8 +37,8 @@ def test_the_threshold_of_a_frequent_class_has_the_best_f1():
 
 def test_a_class_that_no_image_has_is_predicted_from_one_half_on():
     assert best_thresholds(np.full((3, 1), 0.1), np.zeros((3, 1), bool)).tolist() == [0.5]
-    certain = best_thresholds(np.ones((3, 1)), np.ones((3, 1), bool))
-    assert 0.5 < certain[0] < 1
+    certain = best_thresholds(np.full((6, 1), 0.2), np.ones((6, 1), bool))
+    assert 0.1 < certain[0] < 0.5, "half way to 0, and drawn to 0.5"
 
 
 def drawn(generator, images, rate):

@@ -65,6 +65,13 @@ class MultiLabel:
 
         return labels.to(torch.get_default_dtype())
 
+    def by_class(self, labels: "Tensor", num_classes: int) -> list[list[int]]:
+        """Labels (N, K) → the indices of the images that have each class, and of those that have
+        none; an image of several classes is in several.
+        """
+        none = labels.sum(1) == 0
+        return [column.nonzero()[:, 0].tolist() for column in (*labels.T, none)]
+
     def class_counts(self, labels: Sequence[Any], num_classes: int) -> ClassCounts:
         """The number of images that have each class.
 
