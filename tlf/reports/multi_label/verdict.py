@@ -10,9 +10,8 @@ from tlf.reports.report import MultiLabelReport
 from tlf.runtime.text import duration
 
 LEFT_OUT = (
-    "An image may have any number of labels, so this page has no confusion matrix, no top-1, and "
-    "no accuracy of sure images alone: it shows decisions about each class, and which classes come "
-    "together."
+    "An image may have any number of labels, so this page has no confusion matrix, and no accuracy "
+    "of sure images alone: it shows decisions about each class, and which classes come together."
 )
 
 
