@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "report": {"write_report": "reports.run_report"},
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
     "simulate": {"simulate": "simulator.simulate", "SimulatorStarted": "events"},
-    "predict": {"predict": "inference.predict", "Prediction": "inference.predictions"},
+    "predict": {"predict": "inference.predict", "Prediction": "inference.prediction"},
     "evaluate": {
         "evaluate": "evaluation.evaluate",
         "Evaluated": "evaluation.evaluate",
@@ -125,7 +125,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.inference.head import load_head as load_head
     from tlf.inference.predict import load_classifier as load_classifier
     from tlf.inference.predict import predict as predict
-    from tlf.inference.predictions import Prediction as Prediction
+    from tlf.inference.prediction import Prediction as Prediction
     from tlf.plugins.loading import survey_plugins as survey_plugins
     from tlf.plugins.scaffold import write_plugin as write_plugin
     from tlf.recipe.component import component as component

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from tlf.cli.predictions import SEEN, WRITERS
-from tlf.inference.predictions import Prediction
+from tlf.inference.prediction import Prediction
 from tlf.results import Neighbour
 
 MANY = [f"class {number:04}" for number in range(1200)]

@@ -14,6 +14,7 @@ from tlf.evaluation.images import align, source_of
 from tlf.evaluation.models import load
 from tlf.evaluation.views import Views
 from tlf.inference.read_ahead import read_ahead
+from tlf.tasks import TASKS
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def classified(finished):
     def classified(data, split=None, **options):
         model = load(finished, None, None)
         found = source_of(finished, data, (), split).found
-        return classify(model, align(found, "mine", model.labels), **options)
+        return classify(model, align(found, "mine", model.labels, TASKS["single-label"]), **options)
 
     return classified
 
@@ -31,7 +32,7 @@ def classified(finished):
 def test_the_eval_images_of_a_run_get_the_same_bits(finished):
     model = load(finished, None, None)
     found = source_of(finished, None, (), None).found
-    predicted = classify(model, align(found, "mine", model.labels)).predicted
+    predicted = classify(model, align(found, "mine", model.labels, TASKS["single-label"])).predicted
     rows = predictions(finished)
     assert predicted.names == tuple(row["path"] for row in rows)
     expected = np.array([[float(row[f"p_{name}"]) for name in model.labels] for row in rows])
@@ -88,7 +89,7 @@ def test_views_are_averaged_beside_the_plain_probabilities(classified, images, f
 def test_a_model_that_takes_whole_images_has_no_margin_for_crops(images, finished):
     model = load(finished, None, None)
     found = source_of(finished, images, (), None).found
-    aligned = align(found, "mine", model.labels)
+    aligned = align(found, "mine", model.labels, TASKS["single-label"])
     squash = replace(model.classifier, preprocessing=replace(model.preprocessing, crop="squash"))
     with pytest.raises(RunError, match="tta must be flip for this model, which takes whole images"):
         classify(replace(model, classifier=squash), aligned, Views(3))
@@ -100,4 +101,4 @@ def test_logits_that_are_not_finite_are_an_error(classified, images, finished):
         model.classifier.model.head.bias.fill_(float("nan"))
     found = source_of(finished, images, (), None).found
     with pytest.raises(WeightsError, match="logits must be finite, got NaN or infinity: the model"):
-        classify(model, align(found, "mine", model.labels))
+        classify(model, align(found, "mine", model.labels, TASKS["single-label"]))

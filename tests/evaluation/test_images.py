@@ -6,6 +6,7 @@ from tlf.builtin.folder import Folder
 from tlf.components import Labelled, Split
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.images import align, source_of
+from tlf.tasks import TASKS
 
 
 def names(source):
@@ -107,10 +108,15 @@ def test_a_dataset_without_the_method_has_two_splits(tmp_path, images, monkeypat
 
 def test_labels_are_aligned_by_name_and_other_classes_are_counted():
     images = Split(("a", "b", "c", "d"), (0, 1, 2, 2), bytes)
-    found = align(Labelled(images, ("bee", "ant", "fly")), "mine", ("ant", "wasp", "bee"))
+    found = align(
+        Labelled(images, ("bee", "ant", "fly")),
+        "mine",
+        ("ant", "wasp", "bee"),
+        TASKS["single-label"],
+    )
     assert (found.positions, found.labels, found.names) == ((0, 1), (2, 0), ("a", "b"))
     assert found.unknown == {"fly": 2}
     with pytest.raises(
         DataError, match="mine must have images of classes that the model knows, 'x"
     ):
-        align(Labelled(images, ("bee", "ant", "fly")), "mine", ("x", "y"))
+        align(Labelled(images, ("bee", "ant", "fly")), "mine", ("x", "y"), TASKS["single-label"])

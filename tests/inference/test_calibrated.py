@@ -13,7 +13,7 @@ from torch.nn import functional
 from tlf.errors import WeightsError
 from tlf.inference.calibrated import MOST, Calibrated, calibrate
 from tlf.inference.head import load_head
-from tlf.inference.metadata import _check_calibrated, _check_thresholds, read_metadata
+from tlf.inference.metadata import _check_calibrated, check_thresholds, read_metadata
 from tlf.inference.predict import load_classifier
 from tlf.inference.sealed_file import read_sealed, write_sealed
 from tlf.tasks import TASKS
@@ -132,13 +132,13 @@ def test_a_model_of_several_labels_has_thresholds_and_the_temperature_of_its_dec
     assert found.kept({"a": 1.0}) is None
     about = json.loads(json.dumps(found.as_json()))
     assert _check_calibrated(about) == about
-    _check_thresholds(about["thresholds"], 4)
+    check_thresholds("calibrated.thresholds", about["thresholds"], 4)
 
 
 def test_thresholds_of_a_file_are_one_fraction_for_each_class():
     for wrong in ([0.5], [0.5, 1.5], [0.5, "a"], [0.5, float("nan")], "ab"):
         with pytest.raises(ValueError, match="thresholds must be a list of numbers from 0 to 1"):
-            _check_thresholds(wrong, 2)
+            check_thresholds("calibrated.thresholds", wrong, 2)
 
 
 def test_a_model_without_thresholds_does_not_write_any():

@@ -8,7 +8,8 @@ import torch
 
 from predicted_sets import SETS, drawn
 from tlf.errors import RunError, WeightsError
-from tlf.inference.predictions import Prediction, predictions, read_predictions, row, write_csv
+from tlf.inference.prediction import Prediction
+from tlf.inference.predictions import predictions, read_predictions, row, write_csv
 from tlf.tasks import TASKS
 
 TASK = TASKS["single-label"]
@@ -147,7 +148,7 @@ def test_a_damaged_line_is_named(tmp_path, bad, told):
 
 
 @pytest.mark.parametrize(("content", "told"), [
-    ("", "line 1 of .* must be path,label,predicted,p_CLASS,p_CLASS …, got ''"),
+    ("", "line 1 of .* must be path,label,predicted,p_CLASS,p_CLASS … or .*, got ''"),
     (f"{HEADER}\n", "must hold at least one image, got none"),
     ("path,predicted,p_ant\n", "line 1 of .* must be path,label,predicted,p_CLASS"),
     ("path,label,predicted\n", "line 1 of .* must be path,label,predicted,p_CLASS"),

@@ -106,9 +106,9 @@ def test_files_of_others(tmp_path):
     save_file({"a": torch.ones(1)}, path, metadata={"tlf": json.dumps({"format": 99, "tlf": "9"})})
     with pytest.raises(RunError, match="written by tlf 9; upgrade"):
         read_sealed(path)
-    for text in ('{"format": 4}', '{"format": "2"}', '{"format": 2.5}', '{"format": 0}'):
+    for text in ('{"format": 5}', '{"format": "2"}', '{"format": 2.5}', '{"format": 0}'):
         save_file({"a": torch.ones(1)}, path, metadata={"tlf": text})
-        told = r"the format of .* must be one of 1 to 3, got .*: it was written by another tlf; up"
+        told = r"the format of .* must be one of 1 to 4, got .*: it was written by another tlf; up"
         with pytest.raises(RunError, match=told):
             read_sealed(path)
     for text in ("[]", "7", '"x"', "{", "{}", '{"format": 1}', "[" * 100_000):

@@ -6,6 +6,7 @@ import pytest
 from tlf.checks.findings import ImageRef
 from tlf.inference.predictions import read_predictions
 from tlf.recipe.plan import find_splits, read_plan
+from tlf.reports.ranking import featured, listed
 from tlf.reports.run_images import images_of
 from tlf.reports.run_report import record_of
 
@@ -13,7 +14,9 @@ from tlf.reports.run_report import record_of
 def images_of_run(run, *, embed):
     """The images of a run, without the events."""
     predicted = read_predictions(run / "predictions.csv")
-    steps = images_of(record_of(run), predicted, embed=embed)
+    steps = images_of(
+        record_of(run), predicted, featured(predicted, listed(predicted)), embed=embed
+    )
     while True:
         try:
             next(steps)

@@ -10,15 +10,19 @@ BUILTIN = [
     (
         "cross-entropy",
         {"label_smoothing": 0.1, "class_weights": "balanced", "logit_adjustment": 0.5},
+        "single-label",
     ),
-    ("focal", {}),
+    ("focal", {}, "single-label"),
+    ("binary-cross-entropy", {"pos_weight": "balanced"}, "multi-label"),
+    ("asymmetric", {}, "multi-label"),
+    ("sigmoid-focal", {}, "multi-label"),
 ]
 
 
-@pytest.mark.parametrize(("kind", "options"), BUILTIN, ids=lambda part: str(part)[:30])
-def test_a_builtin_keeps_the_contract(kind, options):
+@pytest.mark.parametrize(("kind", "options", "task"), BUILTIN, ids=lambda part: str(part)[:30])
+def test_a_builtin_keeps_the_contract(kind, options, task):
     component = own_catalogue().of("tlf_losses")[kind].component(**options)
-    check_loss(component)
+    check_loss(component, task)
 
 
 def test_every_builtin_is_checked():

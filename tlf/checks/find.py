@@ -23,8 +23,9 @@ from tlf.checks.findings import (
 )
 from tlf.checks.inseparable import find_inseparable
 from tlf.checks.label_suspects import find_suspects
+from tlf.checks.multi_label.by_probes import by_probes
 from tlf.checks.near_duplicates import find_duplicates
-from tlf.checks.neighbours import directions, nearest
+from tlf.checks.neighbours import NEIGHBOURS, directions, nearest
 from tlf.checks.odd_sizes import find_odd_sizes
 from tlf.checks.probe import FOLDS, out_of_fold
 from tlf.components import Splits
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NEIGHBOURS = 3
-"""How many images are shown beside one whose label looks wrong."""
 _MANY = 5_000
 """From so many images on, products on several threads are faster."""
 _SEED = 0
@@ -151,12 +150,16 @@ def _compared(
     import numpy as np
 
     splits, images = embedded.splits, _images(embedded)
-    labels = np.array([*splits.train.labels, *splits.eval.labels], np.int64)
+    both = [*splits.train.labels, *splits.eval.labels]
+    labels = embedded.task.array(both, len(splits.classes))
     groups = find_duplicates(appearances, rows)
     of_group = np.arange(len(images))
     for group in groups:
         of_group[list(group.images)] = group.images[0]
-    suspects, inseparable, notes = _by_probe(splits.classes, images, labels, rows, of_group)
+    if labels.ndim == 2:
+        suspects, inseparable, notes = by_probes(embedded, images, labels, rows, of_group, _SEED)
+    else:
+        suspects, inseparable, notes = _by_probe(splits.classes, images, labels, rows, of_group)
     return Findings(
         images={"train": len(splits.train), "eval": len(splits.eval)},
         class_counts=_class_counts(embedded),
@@ -206,7 +209,7 @@ def _by_probe(
             neighbours=tuple(images[i] for i in near),
         )
         for suspect, position, near in zip(
-            found, positions, nearest(rows, _NEIGHBOURS, of=positions), strict=True
+            found, positions, nearest(rows, NEIGHBOURS, of=positions), strict=True
         )
     )
     pairs = tuple(

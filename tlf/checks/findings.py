@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+NONE = "no label"
+"""What an image looks like, or has, that may have any number of labels."""
+
 
 @dataclass(frozen=True)
 class ImageRef:
@@ -15,7 +18,7 @@ class ImageRef:
     """Its position in the split."""
     name: str
     label: str
-    """The name of its class."""
+    """The name of its class, or the names of its classes; empty where it has none."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class LabelSuspect:
 
     image: ImageRef
     proposed: str
-    """The class that it looks like."""
+    """The class that it looks like, or the classes; empty: none."""
     own_probability: float
     """Out-of-fold probability of its own label."""
     proposed_probability: float

@@ -19,6 +19,9 @@ _OWN = -2.0
 _LEAST = 1e-12
 """Length of a row that has no direction."""
 
+NEIGHBOURS = 3
+"""How many images are shown beside one whose label looks wrong."""
+
 DIMENSIONS = 128
 """Embeddings are reduced to so many principal components. On CIFAR-10, a probe ranked planted wrong
 labels as well as on all 1,280 dimensions (average precision 0.73), in a tenth of the time."""

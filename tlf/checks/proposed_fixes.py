@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tlf.checks.checked import Checked
-from tlf.checks.findings import Duplicates, Findings, ImageRef
+from tlf.checks.findings import NONE, Duplicates, Findings, ImageRef
 from tlf.data.fixes import Fix
 from tlf.data.inspection.readable import Unreadable
 
@@ -39,8 +39,8 @@ def _all(findings: Findings, unreadable: Sequence[Unreadable]) -> Iterator[Fix]:
         yield from _of_group(group, redundant)
     for suspect in findings.suspects:
         reason = (
-            f"looks like {suspect.proposed} (probability {suspect.proposed_probability:.2f}, of "
-            f"its own label {suspect.own_probability:.2f})"
+            f"looks like {suspect.proposed or NONE} (probability "
+            f"{suspect.proposed_probability:.2f}, of its own label {suspect.own_probability:.2f})"
         )
         yield _row(suspect.image, reason)
     for odd in findings.odd_sizes:
@@ -73,7 +73,7 @@ def _of_group(group: Duplicates, redundant: set[ImageRef]) -> Iterator[Fix]:
     for image in order[1:] if not group.across_classes else order:
         other = _other(image, group)
         what = "the same bytes as" if group.exact else "nearly the same as"
-        label = "" if other.label == image.label else f", which is labelled {other.label}"
+        label = "" if other.label == image.label else f", which is labelled {other.label or NONE}"
         reason = f"{what} {other.split} image {other.name}{label}"
         yield _row(image, reason, "yes" if image in redundant else "")
 

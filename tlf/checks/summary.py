@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from tlf.checks.checked import Checked
-from tlf.checks.findings import Duplicates, Findings, ImageRef
+from tlf.checks.findings import NONE, Duplicates, Findings, ImageRef
 from tlf.checks.leaks import leak_sentence
 
 _SHOWN = 5
@@ -48,7 +48,7 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
         "groups of duplicates with different labels": [*map(_group, mixed)],
         "groups of duplicates within a split and a class": [*map(_group, plain)],
         "labels that look wrong": [
-            f"{_named(one.image)}: looks like {one.proposed} "
+            f"{_named(one.image)}: looks like {one.proposed or NONE} "
             f"({one.proposed_probability:.2f} against {one.own_probability:.2f})"
             for one in findings.suspects
         ],
@@ -102,7 +102,7 @@ def _one_of_each_first(images: Sequence[ImageRef]) -> list[ImageRef]:
 
 
 def _named(image: ImageRef) -> str:
-    return f"{image.name} ({image.split}, {image.label})"
+    return f"{image.name} ({image.split}, {image.label or NONE})"
 
 
 def _plain(image: ImageRef) -> str:

@@ -8,7 +8,8 @@ from typing import TextIO
 
 from rich.cells import cell_len
 
-from tlf.inference.predictions import Prediction, doubts, exact, row
+from tlf.inference.prediction import Prediction
+from tlf.inference.predictions import cells, doubts, exact, row
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable, shortened
 
@@ -34,16 +35,15 @@ def write_table(predictions: Iterable[Prediction], file: TextIO, top: int | None
     """
     predictions = iter(predictions)
     begin = [*islice(predictions, SEEN)]
-    count = min(2 if top is None else top, len(begin[0].probabilities))
-    header = ["path", *chain(*((title, "probability") for title in _titles(count)))]
+    header = ["path", *chain(*((title, "probability") for title, _ in begin[0].shown(top)))]
     room = get_terminal_size().columns if file.isatty() else None
     noted = room is None and _has_notes(begin[0])
     header += ["note"] if noted else []
-    shown = [header, *(_cells(prediction, count, noted=noted) for prediction in begin)]
+    shown = [header, *(_cells(prediction, top, noted=noted) for prediction in begin)]
     widths = _widths(shown, [*begin[0].probabilities], room)
     _write(file, _aligned(header, widths))
     for prediction in chain(begin, predictions):
-        cells = _cells(prediction, count, noted=noted)
+        cells = _cells(prediction, top, noted=noted)
         if room is not None:
             cells = [shortened(cell, width) for cell, width in zip(cells, widths, strict=True)]
         _write(file, _aligned(cells, widths))
@@ -75,7 +75,7 @@ def write_json_lines(predictions: Iterable[Prediction], file: TextIO, top: int |
         shown = prediction.probabilities if top is None else dict(prediction.top(top))
         line: dict[str, object] = {
             "path": prediction.path,
-            "predicted": prediction.label,
+            **prediction.answer,
             "probabilities": {name: float(exact(figure)) for name, figure in shown.items()},
         }
         if prediction.kept is not None:
@@ -104,25 +104,19 @@ def _write(file: TextIO, line: str) -> None:
 
 
 def _top_row(prediction: Prediction, count: int) -> dict[str, str]:
-    """The most probable classes as a row: ``predicted``, ``probability``, ``predicted_2`` …."""
-    found = {"path": printable(prediction.path or "")}
+    """The most probable classes as a row: ``predicted``, ``probability``, ``predicted_2`` …; where
+    an image has any number of labels: ``predicted_labels``, ``class``, ``probability`` ….
+    """
+    found = {"path": printable(prediction.path or ""), **cells(prediction.answer)}
     for place, (name, probability) in enumerate(prediction.top(count), 1):
         end = "" if place == 1 else f"_{place}"
-        found |= {f"predicted{end}": printable(name), f"probability{end}": exact(probability)}
+        found |= {
+            f"{prediction.ranked}{end}": printable(name), f"probability{end}": exact(probability)
+        }  # fmt: skip
     return found | doubts(prediction)
 
 
 # The table
-
-
-def _titles(count: int) -> list[str]:
-    """What the columns of labels are called.
-
-    >>> _titles(4)
-    ['prediction', 'runner-up', 'third', '4th']
-    """
-    names = ["prediction", "runner-up", "third"]
-    return [*names[:count], *(f"{place}th" for place in range(4, count + 1))]
 
 
 def _has_notes(prediction: Prediction) -> bool:
@@ -143,10 +137,23 @@ def _note(prediction: Prediction) -> str:
     return "; ".join(notes)
 
 
-def _cells(prediction: Prediction, count: int, *, noted: bool) -> list[str]:
-    best = ((printable(name), f"{figure:.4f}") for name, figure in prediction.top(count))
+def _cells(prediction: Prediction, top: int | None, *, noted: bool) -> list[str]:
+    """The path, and in turn the classes of a column and their probabilities.
+
+    >>> from tlf.inference.prediction import MultiLabelPrediction
+    >>> two = {"ant": 0.75, "bee": 0.5}
+    >>> _cells(MultiLabelPrediction("ant", 0.75, two, "x", labels=("ant", "bee")), 1, noted=False)
+    ['x', 'ant; bee', '0.7500; 0.5000', 'ant', '0.7500']
+    """
+    columns = (
+        (
+            "; ".join(printable(name) for name, _ in classes) or "–",
+            "; ".join(f"{figure:.4f}" for _, figure in classes),
+        )
+        for _, classes in prediction.shown(top)
+    )
     notes = [_note(prediction)] if noted else []
-    return [printable(prediction.path or ""), *chain(*best), *notes]
+    return [printable(prediction.path or ""), *chain(*columns), *notes]
 
 
 def _lines_below(prediction: Prediction, *, noted: bool) -> Iterator[str]:

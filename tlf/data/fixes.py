@@ -4,9 +4,11 @@ found. No image file is changed.
 
 import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from tlf.components import Labelled, Split, Splits
 from tlf.data.classes import without_classes
@@ -19,7 +21,7 @@ from tlf.errors import DataError, nearest
 from tlf.runtime.files import write_whole
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.text import printable
-from tlf.tasks import Task
+from tlf.tasks import Task, task_of
 
 _MOST_BYTES = 2**30
 """The most bytes that a file of fixes may hold."""
@@ -121,7 +123,7 @@ def labelled_with_fixes(found: Labelled, files: str | Sequence[str]) -> Labelled
 
 
 def _one_fixed(found: Labelled, file: str) -> Labelled:
-    fixes = read_fixes(file)
+    task, fixes = task_of(found.images.labels), read_fixes(file)
     names = Lookup(found.images.names, (fix.path for fix in fixes.values()))
     classes = [*map(printable, found.classes)]
     labels, problems = [*found.images.labels], []
@@ -131,14 +133,15 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
         if isinstance(index, str):  # it is of the other split, unless several have its name
             problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
             continue
-        if fix.new_label and fix.new_label not in classes:
+        label = task.names(labels[index], classes)
+        if fix.new_label and _new_label(fix, classes, task) is None:
             classes.append(fix.new_label)  # no image of this split had it
-        stale = _stale(fix, classes[labels[index]], dict.fromkeys(classes, ""))
-        problems += [f"{where}: {problem}" for problem in stale]
+        new = _new_label(fix, classes, task)
+        problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes, new)]
         if fix.leave_out:
             left_out.add(index)
         elif fix.new_label:
-            labels[index] = classes.index(fix.new_label)
+            labels[index] = new
     _check(file, problems)
     changed = replace(found.images, labels=alike(found.images.labels, labels))
     images = _without(changed, left_out)
@@ -163,8 +166,6 @@ def _problems(fix: Fix) -> Iterable[str]:
         yield f"split must be train, eval or test, got {fix.split!r}"
     if not fix.path.strip():
         yield "it has no path"
-    if not fix.label.strip():
-        yield "it has no label; write the class that the dataset gives the image"
     if fix.leave_out not in ("", "yes"):
         yield f"leave_out must be yes or empty, got {fix.leave_out!r}"
     elif fix.leave_out and fix.new_label.strip():
@@ -186,7 +187,7 @@ def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
     names = {part: Lookup(split.names, paths) for part, split in parts.items()}
     classes = {printable(name): name for name in splits.classes}
     found: dict[tuple[str, int], str] = {}
-    labels: dict[str, dict[int, str]] = {part: {} for part in parts}
+    labels: dict[str, dict[int, Any]] = {part: {} for part in parts}
     left_out: dict[str, set[int]] = {part: set() for part in parts}
     problems = []
     for where, read in fixes.items():
@@ -201,15 +202,16 @@ def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
         if earlier != where:
             problems.append(f"{where}: {fix.path} is in {earlier}, too; remove one of them")
         label = printable(task.names(split.labels[index], splits.classes))
-        problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes)]
+        new = _new_label(fix, classes, task)
+        problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes, new)]
         if fix.leave_out:
             left_out[fix.split].add(index)
         elif fix.new_label not in ("", label):
-            labels[fix.split][index] = classes.get(fix.new_label, "")
+            labels[fix.split][index] = new
     _check(file, problems)
     _check_rest(file, parts, left_out)
     fixed = {
-        part: _without(_relabelled(split, labels[part], splits.classes, task), left_out[part])
+        part: _without(_relabelled(split, labels[part]), left_out[part])
         for part, split in parts.items()
     }
     note = f"{file} {_did(labels, left_out)}"
@@ -231,11 +233,20 @@ def _with_classes(fix: Fix, classes: Collection[str]) -> Fix:
     return replace(fix, label=label, new_label=new_label)
 
 
-def _stale(fix: Fix, label: str, classes: Mapping[str, str]) -> Iterable[str]:
-    """Why a row does not fit its image."""
-    if fix.label != label:
+def _new_label(fix: Fix, classes: Collection[str], task: Task) -> object:
+    """The label that a row gives its image; None where there is no such class."""
+    with suppress(ValueError):
+        return task.label(fix.new_label, [*classes])
+    return None
+
+
+def _stale(fix: Fix, label: str, classes: Collection[str], new: object) -> Iterable[str]:
+    """Why a row does not fit its image. ``new``: the label that it gives."""
+    if not fix.label and label:
+        yield "it has no label; write the class that the dataset gives the image"
+    elif fix.label != label:
         yield f"{fix.path} has the label {label!r}, the row says {fix.label!r}"
-    if fix.new_label and fix.new_label not in classes:
+    if fix.new_label and new is None:
         guess = nearest(fix.new_label, list(classes))
         yield f"new_label must be a class of the dataset, got {fix.new_label!r}; {guess}"
 
@@ -247,14 +258,11 @@ def _check_rest(file: str, parts: Mapping[str, Split], left_out: Mapping[str, se
         raise failure(file, [f"it leaves out every image of the {part} split" for part in empty])
 
 
-def _relabelled(
-    split: Split, labels: Mapping[int, str], classes: Sequence[str], task: Task
-) -> Split:
-    if not labels:
+def _relabelled(split: Split, new: Mapping[int, Any]) -> Split:
+    if not new:
         return split
-    new = {index: task.label(name, classes) for index, name in labels.items()}
-    changed = (new.get(index, label) for index, label in enumerate(split.labels))
-    return replace(split, labels=alike(split.labels, changed))
+    labels = (new.get(index, label) for index, label in enumerate(split.labels))
+    return replace(split, labels=alike(split.labels, labels))
 
 
 def _without(split: Split, left_out: set[int]) -> Split:
@@ -263,7 +271,7 @@ def _without(split: Split, left_out: set[int]) -> Split:
     return subset(split, (index for index in range(len(split)) if index not in left_out))
 
 
-def _did(labels: Mapping[str, dict[int, str]], left_out: Mapping[str, set[int]]) -> str:
+def _did(labels: Mapping[str, dict[int, Any]], left_out: Mapping[str, set[int]]) -> str:
     """What a file has changed.
 
     >>> _did({"train": {3: "ant"}, "eval": {}}, {"train": {0, 1}, "eval": {2}})
@@ -280,16 +288,14 @@ def _did(labels: Mapping[str, dict[int, str]], left_out: Mapping[str, set[int]])
 
 def _without_emptied(before: Splits, after: Splits, file: str, task: Task) -> Splits:
     """The splits without the classes that have no image any more."""
-    had, have = (
-        [
-            sum(counts)
-            for counts in zip(
-                *(task.class_counts(s.labels, len(each.classes)) for s in parts_of(each).values()),
-                strict=True,
-            )
-        ]
-        for each in (before, after)
-    )
+
+    def images(of: Splits) -> list[int]:
+        counts = (
+            task.class_counts(split.labels, len(of.classes)) for split in parts_of(of).values()
+        )
+        return [*map(sum, zip(*counts, strict=True))]
+
+    had, have = images(before), images(after)
     gone = [name for name, b, a in zip(before.classes, had, have, strict=True) if b and not a]
     if not gone:
         return after

@@ -1,6 +1,6 @@
 """Classify labelled images in batches: as the evaluation of a run does, so that bits are equal."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,7 +15,7 @@ from tlf.evaluation.models import Model
 from tlf.evaluation.views import ONE, Views
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.read_ahead import StoredImage, read_ahead
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.predicted import AnyPredicted, predicted_of
 from tlf.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ counts those that cannot be read: yields the same, and may show how far it is.""
 class Classified:
     """What a model made of images."""
 
-    predicted: Predicted
+    predicted: AnyPredicted
     positions: tuple[int, ...]
     """The position of each image in the split."""
     unreadable: tuple[tuple[str, str], ...]
     """Name of an image that cannot be read, and why."""
-    averaged: Predicted | None
+    averaged: AnyPredicted | None
     """The same with the probabilities averaged over views; None where there is one view."""
 
 
@@ -74,21 +74,29 @@ def classify(
         problems = [f"{name}: {why}" for name, why in reading.unreadable]
         raise DataError(itemized("no image can be read", problems))
     kept = reading.read
-
-    def predicted(probabilities: "NDArray[np.float64]") -> Predicted:
-        names = images.names
-        return Predicted(
-            tuple(names[i] for i in kept),
-            np.array([images.labels[i] for i in kept], dtype=np.int64),
-            probabilities[: len(kept)],
-            model.labels,
-        )
-
     return Classified(
-        predicted(plain),
+        _predicted(model, images, kept, plain),
         tuple(images.positions[i] for i in kept),
         tuple(reading.unreadable),
-        None if averaged is plain else predicted(averaged),
+        None if averaged is plain else _predicted(model, images, kept, averaged),
+    )
+
+
+def _predicted(
+    model: Model, images: Aligned, kept: Sequence[int], probabilities: "NDArray[np.float64]"
+) -> AnyPredicted:
+    """The images that can be read with their labels, and what the model predicts."""
+    task, rows = TASKS[model.task], probabilities[: len(kept)]
+    figures = torch.from_numpy(rows).float()  # as an app gets them
+    limits = None if model.thresholds is None else torch.tensor(model.thresholds)
+    names = images.names
+    return predicted_of(
+        tuple(names[i] for i in kept),
+        task.labels([images.labels[i] for i in kept], len(model.labels)).numpy(),
+        rows,
+        model.labels,
+        task.predicted(figures, limits).numpy(),
+        model.thresholds,
     )
 
 

@@ -16,15 +16,16 @@ from tlf.evaluation.looks import Look, check_countable, count_look, now
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
 from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
 from tlf.evaluation.views import ONE, Views, read_views
+from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import recorded_eval_images
 from tlf.inference.predictions import read_predictions
 from tlf.inference.stopped import model_files, warn_if_unfinished
-from tlf.metrics.comparison import Comparison, compare
-from tlf.metrics.evaluation import evaluation
-from tlf.metrics.figures import Evaluation
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.multi_label.comparison import AnyComparison
+from tlf.metrics.multi_label.figures import AnyEvaluation
+from tlf.metrics.predicted import AnyPredicted
 from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.stored.state import state_file
+from tlf.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Averaged:
     """``flip`` or ``views=K``."""
     views: int
     """How many views."""
-    predicted: Predicted
-    evaluation: Evaluation
-    comparison: Comparison
+    predicted: AnyPredicted
+    evaluation: AnyEvaluation
+    comparison: AnyComparison
     """One view against all of them."""
 
 
@@ -51,10 +52,11 @@ class Evaluated:
     """What the images are."""
     name: str
     """The same in short: the name that the folder of its files gets."""
-    predicted: Predicted = field(repr=False)
-    evaluation: Evaluation = field(repr=False)
+    predicted: AnyPredicted = field(repr=False)
+    evaluation: AnyEvaluation = field(repr=False)
     unknown: Mapping[str, int] = field(default_factory=dict)
-    """Class that the model does not know → its images, which are left out."""
+    """Class that the model does not know → its images. They are left out; an image that may have
+    any number of labels loses this one."""
     unreadable: tuple[tuple[str, str], ...] = ()
     """Name of an image that cannot be read, and why."""
     recorded: bool = False
@@ -65,7 +67,7 @@ class Evaluated:
     """With test-time augmentation."""
     other: "Evaluated | None" = field(default=None, repr=False)
     """The second of two models."""
-    comparison: Comparison | None = field(default=None, repr=False)
+    comparison: AnyComparison | None = field(default=None, repr=False)
     """The two models, image by image."""
     looks: tuple[Look, ...] = ()
     """Of the test split of a run: all looks at it so far, this one included."""
@@ -152,7 +154,7 @@ def evaluate(
     if not others:
         return one
     (other,) = others
-    comparison = compare(one.predicted, other.predicted)
+    comparison = one.predicted.compare(other.predicted)
     return replace(one, other=other, comparison=comparison)
 
 
@@ -223,14 +225,14 @@ def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:
     if how.as_recorded and _has_recorded(model, source):
         return _recorded(model, source)
     loaded = load(model, how.precision, how.backbone)
-    images = align(source.found, source.title, loaded.labels)
+    images = align(source.found, source.title, loaded.labels, TASKS[loaded.task])
     found = classify(loaded, images, how.views, how.watch)
     return Evaluated(
         model=str(model),
         data=source.title,
         name=source.name,
         predicted=found.predicted,
-        evaluation=evaluation(found.predicted),
+        evaluation=found.predicted.evaluation(),
         unknown=images.unknown,
         unreadable=found.unreadable,
         read=ReadSubset(source.found.images, found.positions),
@@ -262,13 +264,15 @@ def _recorded(model: Path, source: Source) -> Evaluated:
     if (run / "model.safetensors").is_file():
         warn_if_unfinished(run)
     with model_files(run) as files:
-        predicted = read_predictions(files / "predictions.csv")
+        predicted = read_predictions(files / "predictions.csv").with_thresholds(
+            lambda: read_metadata(files / "head.safetensors").thresholds
+        )
     return Evaluated(
         model=str(model),
         data=source.title,
         name=source.name,
         predicted=predicted,
-        evaluation=evaluation(predicted),
+        evaluation=predicted.evaluation(),
         recorded=True,
         read=_reader_by_name(source, predicted.names),
     )
@@ -286,9 +290,9 @@ def _reader_by_name(source: Source, names: Sequence[str]) -> Callable[[int], byt
     return ReadSubset(found.images, [position[name] for name in names])
 
 
-def _averaged(views: Views, plain: Predicted, averaged: Predicted | None) -> Averaged | None:
+def _averaged(views: Views, plain: AnyPredicted, averaged: AnyPredicted | None) -> Averaged | None:
     if averaged is None:
         return None
     return Averaged(
-        views.title, views.count, averaged, evaluation(averaged), compare(plain, averaged)
+        views.title, views.count, averaged, averaged.evaluation(), plain.compare(averaged)
     )

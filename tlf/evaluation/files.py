@@ -10,11 +10,9 @@ import torch
 import tlf
 from tlf.evaluation.evaluate import Evaluated
 from tlf.evaluation.models import run_of, sha256_of
-from tlf.inference.predictions import write_csv
-from tlf.metrics.json_file import as_json
-from tlf.metrics.predicted import Predicted
+from tlf.inference.predictions import write_table
+from tlf.metrics.predicted import AnyPredicted
 from tlf.runtime.strict_json import dumps
-from tlf.tasks import DEFAULT, TASKS
 
 
 def place_of(model: Path, name: str) -> Path:
@@ -33,17 +31,12 @@ def write_files(evaluated: Evaluated, folder: Path) -> None:
     text = dumps(content(evaluated), indent=2)
     (folder / "evaluation.json").write_text(f"{text}\n", encoding="utf-8")
     for name, predicted in tables(evaluated).items():
-        write_csv(
-            folder / name,
-            predicted.names,
-            torch.from_numpy(predicted.probabilities),
-            predicted.classes,
-            torch.from_numpy(predicted.labels),
-            TASKS[DEFAULT],
-        )
+        labels, said = map(torch.from_numpy, (predicted.labels, predicted.predicted))
+        rows = torch.from_numpy(predicted.probabilities)
+        write_table(folder / name, predicted.names, rows, predicted.classes, labels, said)
 
 
-def tables(evaluated: Evaluated) -> dict[str, Predicted]:
+def tables(evaluated: Evaluated) -> dict[str, AnyPredicted]:
     """Name of a file → the predictions in it."""
     found = {"predictions.csv": evaluated.predicted}
     if evaluated.tta is not None:
@@ -69,11 +62,11 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
     if evaluated.looks:
         about["looks"] = [asdict(look) for look in evaluated.looks]
         about["shared_images"] = [asdict(one) for one in evaluated.shared]
-    figures: Mapping[str, Any] = as_json(evaluated.evaluation)
+    figures: Mapping[str, Any] = evaluated.evaluation.as_json()
     if (tta := evaluated.tta) is not None:
         about["tta"] = {
             "views": tta.title,
-            "evaluation": as_json(tta.evaluation),
+            "evaluation": tta.evaluation.as_json(),
             "comparison": asdict(tta.comparison),
         }
     if evaluated.other is not None and evaluated.comparison is not None:

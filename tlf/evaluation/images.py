@@ -1,6 +1,5 @@
 """The labelled images that a model is evaluated on: a run's own, or others that are named."""
 
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -11,7 +10,7 @@ from typing import Any
 from tlf.catalogue import Offer
 from tlf.components import Dataset, Labelled, Split
 from tlf.data.fixes import labelled_with_fixes
-from tlf.data.listing.compact import Numbers, chosen
+from tlf.data.listing.compact import alike, Numbers, chosen
 from tlf.data.splits import listed, printable_names
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.models import run_of
@@ -25,6 +24,7 @@ from tlf.recipe.reader import Reader
 from tlf.recipe.schema import Data
 from tlf.runtime.files import absolute, with_absolute
 from tlf.runtime.text import printable
+from tlf.tasks import Task
 
 OWN_SPLITS = ("train", "eval")
 """The splits that every run has."""
@@ -225,10 +225,11 @@ class Aligned:
     images: Split
     positions: Sequence[int]
     """The position of each in ``images``."""
-    labels: Sequence[int]
-    """The index of each one's class, in the order of the model."""
+    labels: Sequence[Any]
+    """The label of each, as the task has it, with the classes in the order of the model."""
     unknown: dict[str, int]
-    """Class that the model does not know → its images, which are left out."""
+    """Class that the model does not know → its images. They are left out; an image that may have
+    any number of labels loses this one."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -236,26 +237,29 @@ class Aligned:
         return chosen(self.images.names, self.positions)
 
 
-def align(found: Labelled, title: str, labels: Sequence[str]) -> Aligned:
+def align(found: Labelled, title: str, labels: Sequence[str], task: Task) -> Aligned:
     """Give images the labels of a model, by the names of their classes.
 
     Raises:
-        DataError: the model knows no class of any image.
+        DataError: the model knows no class of any image, or has another task.
     """
-    known = {name: index for index, name in enumerate(labels)}
-    of_class = [known.get(name) for name in found.classes]
-    positions, aligned = array("i"), array("i")
-    unknown: dict[str, int] = {}
-    for position, label in enumerate(found.images.labels):
-        if (own := of_class[label]) is None:
-            name = found.classes[label]
-            unknown[name] = unknown.get(name, 0) + 1
-        else:
-            positions.append(position)
-            aligned.append(own)
-    if not positions:
+    try:
+        task.check_labels(found.images.labels, max(2, len(found.classes)))
+    except ValueError as error:
+        raise DataError(f"{title} must have labels as the model's task has them: {error}") from None
+    place = {name: index for index, name in enumerate(found.classes)}
+    aligned = task.among(found.images.labels, [place.get(name, -1) for name in labels])
+    counts = task.class_counts(found.images.labels, len(found.classes))
+    known = {*labels}
+    unknown = {
+        name: count
+        for name, count in zip(found.classes, counts, strict=True)
+        if count and name not in known
+    }
+    if not aligned or known.isdisjoint(found.classes):
         raise DataError(
             f"{title} must have images of classes that the model knows, {listed(labels)}, got "
             f"{listed(unknown)}; name the classes as the model does"
         )
-    return Aligned(found.images, Numbers(positions), Numbers(aligned), unknown)
+    own = alike(found.images.labels, aligned.values())
+    return Aligned(found.images, Numbers(aligned), own, unknown)

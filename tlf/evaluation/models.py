@@ -39,6 +39,10 @@ class Model(Protocol):
     def task(self) -> str:
         """The task that it was trained for."""
 
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """From which probability on it predicts each class; None where the task has no such."""
+
     def logits(self, pixels: Sequence[Tensor]) -> Tensor:
         """Uint8 images (C, S, S) → float32 logits (B, K)."""
 
@@ -64,6 +68,12 @@ class OwnPrecision:
     def task(self) -> str:
         """The task that it was trained for."""
         return self.classifier.task
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """From which probability on it predicts each class; None where the task has no such."""
+        calibrated = self.classifier.calibrated
+        return None if calibrated is None else calibrated.thresholds
 
     def logits(self, pixels: Sequence[Tensor]) -> Tensor:
         """Uint8 images (C, S, S) → float32 logits (B, K)."""

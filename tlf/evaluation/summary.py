@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tlf.evaluation.looks import sentences
 from tlf.evaluation.same_bytes import sentence
-from tlf.metrics.text import comparison_lines, lines
 
 if TYPE_CHECKING:
     from tlf.evaluation.evaluate import Evaluated
@@ -21,7 +20,7 @@ def result_lines(evaluated: "Evaluated") -> Iterator[str]:
     if evaluated.other is None or evaluated.comparison is None:
         return
     yield from ("", *_one(evaluated.other), "", "the two models, image by image")
-    yield from comparison_lines(evaluated.comparison, evaluated.model, evaluated.other.model)
+    yield from evaluated.comparison.lines(evaluated.model, evaluated.other.model)
 
 
 def _one(evaluated: "Evaluated") -> Iterator[str]:
@@ -33,10 +32,10 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
     for text in cautions(evaluated):
         yield from wrap(text, 80, initial_indent="test      ", subsequent_indent=" " * 10)
     yield ""
-    yield from lines(evaluated.evaluation)
+    yield from evaluated.evaluation.lines()
     if (tta := evaluated.tta) is not None:
         yield from ("", f"averaged over {tta.views} views (--tta {tta.title}), image by image")
-        yield from comparison_lines(tta.comparison, "one view", f"{tta.views} views")
+        yield from tta.comparison.lines("one view", f"{tta.views} views")
 
 
 def cautions(evaluated: "Evaluated") -> Iterator[str]:
@@ -49,13 +48,14 @@ def cautions(evaluated: "Evaluated") -> Iterator[str]:
 def left_out(evaluated: "Evaluated") -> Iterator[str]:
     """Which images no figure is about, and why."""
     if evaluated.unknown:
-        yield unknown_text(evaluated.unknown)
+        yield unknown_text(evaluated.unknown, evaluated.evaluation.counted)
     if count := len(evaluated.unreadable):
         yield f"{count:,} image{'' if count == 1 else 's'} that cannot be read"
 
 
-def unknown_text(unknown: Mapping[str, int]) -> str:
-    """Images of classes that a model does not know.
+def unknown_text(unknown: Mapping[str, int], counted: str = "image") -> str:
+    """Images of classes that a model does not know; or their labels, where an image stays that has
+    lost one.
 
     >>> unknown_text({"flies": 3, "wasps": 1})
     "4 images of classes that the model does not know: 'flies' (3), 'wasps' (1)"
@@ -64,6 +64,6 @@ def unknown_text(unknown: Mapping[str, int]) -> str:
     named = ", ".join(f"{name!r} ({count:,})" for name, count in [*unknown.items()][:MOST_NAMED])
     rest = f" and {more:,} more classes" if more > 0 else ""
     return (
-        f"{total:,} image{'' if total == 1 else 's'} of classes that the model does not know: "
+        f"{total:,} {counted}{'' if total == 1 else 's'} of classes that the model does not know: "
         f"{named}{rest}"
     )

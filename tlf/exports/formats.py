@@ -37,9 +37,14 @@ class Source:
 
     @property
     def about(self) -> str:
-        """Labels and preprocessing as JSON, for formats that can hold text."""
+        """Labels and preprocessing as JSON, for formats that can hold text; and the task with its
+        thresholds, where each class has one.
+        """
         metadata = asdict(self.metadata)
-        return dumps({name: metadata[name] for name in ("classes", "preprocessing", "tlf")})
+        about = {name: metadata[name] for name in ("classes", "preprocessing", "tlf")}
+        if self.metadata.thresholds is not None:
+            about |= {"task": self.metadata.task, "thresholds": self.metadata.thresholds}
+        return dumps(about)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from tlf.data.transforms import normalize
 from tlf.errors import DataError
-from tlf.inference.predictions import Prediction, compared, predictions
+from tlf.inference.prediction import Prediction
+from tlf.inference.predictions import compared, predictions
 from tlf.inference.read_ahead import ImageLike, read_ahead
 from tlf.model import Classifier, pooled
 from tlf.preprocessing import Preprocessing

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.errors import RunError, WeightsError
-from tlf.inference.sealed_file import read_sealed
+from tlf.inference.sealed_file import FORMAT, NEWEST, read_sealed
 from tlf.preprocessing import Preprocessing, read_preprocessing
 
 if TYPE_CHECKING:
@@ -66,6 +66,19 @@ class Metadata:
     """The fields of a ``tlf.inference.calibrated.Calibrated``. None: older files do not say it."""
     unlike: str | None = None
     """SHA-256 of the ``unlike.safetensors`` beside the file; None: there is none."""
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """From which probability on each class is predicted; None where the task has no such."""
+        return None if self.calibration is None else self.calibration.thresholds
+
+    @property
+    def format(self) -> int:
+        """The oldest format that says all of it: a tlf that does not know thresholds refuses a file
+        that has some.
+        """
+        has_thresholds = self.calibrated is not None and "thresholds" in self.calibrated
+        return NEWEST if has_thresholds else FORMAT
 
     @property
     def calibration(self) -> "Calibrated | None":
@@ -139,7 +152,7 @@ def from_json(about: Mapping[str, Any], path: Path) -> Metadata:
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
     if metadata.task != FIRST_TASK:
-        _check_task(path, metadata.task)
+        check_task(path, metadata.task)
     return metadata
 
 
@@ -163,7 +176,8 @@ def _check(metadata: Metadata) -> None:
     if metadata.calibrated is not None:
         calibrated = _check_calibrated(metadata.calibrated)
         texts["calibrated.source"] = calibrated["source"]
-        _check_thresholds(calibrated.get("thresholds"), len(metadata.classes))
+        thresholds = calibrated.get("thresholds")
+        check_thresholds("calibrated.thresholds", thresholds, len(metadata.classes))
     for key, text in texts.items():
         if not isinstance(text, str) or len(text) > LONGEST_TEXT:
             raise ValueError(
@@ -193,15 +207,19 @@ def _check_calibrated(value: object) -> Mapping[str, Any]:
     return table
 
 
-def _check_thresholds(value: object, classes: int) -> None:
+def check_thresholds(key: str, value: object, classes: int) -> None:
+    """Check the thresholds of a file.
+
+    Raises:
+        ValueError: they are no probabilities, or not one for each class.
+    """
     if value is None:
         return
     numbers = value if isinstance(value, list | tuple) else ()
     fine = all(isinstance(one, int | float) and 0 <= one <= 1 for one in numbers)
     if not fine or len(numbers) != classes:
         raise ValueError(
-            "calibrated.thresholds must be a list of numbers from 0 to 1, one for each class, got "
-            f"{value!r:.60}"
+            f"{key} must be a list of numbers from 0 to 1, one for each class, got {value!r:.60}"
         )
 
 
@@ -219,7 +237,7 @@ def _table(key: str, value: object) -> Mapping[str, Any]:
     return value
 
 
-def _check_task(path: Path, task: str) -> None:
+def check_task(path: Path, task: str) -> None:
     """Check that this tlf knows the task of a file.
 
     Raises:

@@ -27,7 +27,7 @@ def save_model(path: Path, classifier: Classifier, metadata: Metadata) -> None:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Metadata) -> None:
     """Write a whole model under other names of tensors, with the same metadata."""
-    write_sealed(path, tensors, as_json(metadata))
+    write_sealed(path, tensors, as_json(metadata), metadata.format)
 
 
 def load_model(path: Path, classifier: Classifier) -> None:
@@ -76,7 +76,7 @@ def save_head(path: Path, classifier: Classifier, metadata: Metadata, features: 
     head, features = deepcopy(classifier.head).cpu().eval(), features.cpu()
     with torch.inference_mode():
         golden = dict(zip(GOLDEN, (features, head(features)), strict=True))
-    write_sealed(path, head.state_dict() | golden, as_json(metadata))
+    write_sealed(path, head.state_dict() | golden, as_json(metadata), metadata.format)
 
 
 def backbone_sha256(classifier: Classifier) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tlf.data.transforms import normalize
 from tlf.errors import WeightsError, require
+from tlf.inference.metadata import check_task, check_thresholds
 from tlf.preprocessing import Preprocessing, read_preprocessing
 from tlf.tasks import DEFAULT
 
@@ -27,6 +28,8 @@ class OnnxClassifier:
     """Class names in the order of the logits."""
     preprocessing: Preprocessing
     task: str = DEFAULT
+    thresholds: tuple[float, ...] | None = None
+    """From which probability on each class is predicted; None where the task has no such."""
 
     def logits(self, pixels: Sequence[Tensor]) -> Tensor:
         """Uint8 images (C, S, S), as they are read → float32 logits (B, K)."""
@@ -49,9 +52,13 @@ def load_onnx(path: Path) -> OnnxClassifier:
         labels, preprocessing = tuple(about["classes"]), read_preprocessing(about["preprocessing"])
         if not labels or not all(isinstance(name, str) for name in labels):
             raise ValueError(f"classes must be a list of names, got {labels!r:.60}")
+        task, thresholds = about.get("task", DEFAULT), about.get("thresholds")
+        check_thresholds("thresholds", thresholds, len(labels))
+        limits = None if thresholds is None else tuple(thresholds)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} has incomplete or unknown metadata: {error}") from error
-    return OnnxClassifier(_compute(path, session), labels, preprocessing)
+    check_task(path, task)
+    return OnnxClassifier(_compute(path, session), labels, preprocessing, task, limits)
 
 
 def compute_with_onnx(path: Path) -> Callable[[Tensor], Tensor]:

@@ -19,7 +19,7 @@ from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.metadata import Metadata, MissingTrainImagesWarning, read_metadata
 from tlf.inference.model_files import load_model
 from tlf.inference.placement import find_device, find_dtype
-from tlf.inference.predictions import Prediction
+from tlf.inference.prediction import Prediction
 from tlf.inference.sealed_file import absent
 from tlf.inference.stopped import load_stopped, warn_if_unfinished
 from tlf.inference.train_images import FILE, TrainImages, load_train_images

@@ -3,18 +3,19 @@
 import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
-from heapq import nlargest
 from itertools import chain
 from math import isfinite
-from operator import itemgetter
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlf.errors import RunError, WeightsError
-from tlf.metrics.predicted import Predicted
+from tlf.inference.prediction import Prediction
+from tlf.inference.tables import FORMS, Form, form_of
+from tlf.inference.tables.damaged import Damaged
+from tlf.metrics.predicted import AnyPredicted
 from tlf.runtime.files import near_runs, with_absolute
 from tlf.runtime.regular_file import check_regular
 from tlf.runtime.strict_json import dumps
@@ -28,45 +29,9 @@ if TYPE_CHECKING:
 
     from tlf.inference.calibrated import Calibrated
     from tlf.inference.train_images import TrainImages
-    from tlf.results import Neighbour
-
 
 _ROWS = 256
 """Images whose probabilities become lists at once."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction for one image."""
-
-    label: str
-    """The most probable class."""
-    probability: float
-    """The probability of that class."""
-    probabilities: Mapping[str, float] = field(repr=False)
-    """Class → probability, in the order of the logits; they sum to 1."""
-    path: str | None = None
-    """The path of the image, if it was given by path."""
-    kept: tuple[str, ...] | None = None
-    """The labels that are probable enough to be kept, the best first: the true one is among them at
-    the rate of the run's ``coverage``. None where the model's file has no threshold."""
-    unlike: bool | None = None
-    """Whether the image is unlike all train images. None where that is not known or not asked."""
-    nearest: tuple["Neighbour", ...] = field(default=(), repr=False)
-    """The train images that are most similar to it, if they were asked for."""
-
-    @property
-    def unsure(self) -> bool:
-        """Whether not exactly one label is kept: several are probable enough, or none is."""
-        return self.kept is not None and len(self.kept) != 1
-
-    def top(self, count: int) -> list[tuple[str, float]]:
-        """The most probable classes with their probabilities, ``count`` at most.
-
-        >>> Prediction("ant", 0.6, {"bee": 0.3, "ant": 0.6, "fly": 0.1}).top(2)
-        [('ant', 0.6), ('bee', 0.3)]
-        """
-        return nlargest(count, self.probabilities.items(), key=itemgetter(1))
 
 
 def predictions(
@@ -81,20 +46,36 @@ def predictions(
     Raises:
         WeightsError: the model gives a probability that is not finite.
     """
-    labels = task.predicted(probabilities).tolist()
+    thresholds = None if calibrated is None else calibrated.thresholds
+    labels = task.predicted(probabilities, _limits(probabilities, thresholds))
+    yield from _named(paths, probabilities, classes, labels, calibrated)
+
+
+def _limits(probabilities: "Tensor", thresholds: Sequence[float] | None) -> "Tensor | None":
+    return None if thresholds is None else probabilities.new_tensor(thresholds)
+
+
+def _named(
+    paths: Sequence[str | None],
+    probabilities: "Tensor",
+    classes: Sequence[str],
+    labels: "Tensor",
+    calibrated: "Calibrated | None",
+) -> Iterator[Prediction]:
+    """What is predicted as names: ``labels`` are the index of a class, or a mark for each class."""
+    form = form_of(labels.ndim)
     # As lists, all numbers of very many images would take eight times their memory.
     parts = (probabilities[n : n + _ROWS] for n in range(0, len(probabilities), _ROWS))
     rows = chain.from_iterable(part.tolist() for part in parts)
-    for path, label, row in zip(paths, labels, rows, strict=True):
+    for path, label, row in zip(paths, labels.tolist(), rows, strict=True):
         for figure in row:
             if not isfinite(figure):
                 raise WeightsError(
                     f"the probabilities of {path or 'an image'} must be finite, got {figure}: "
                     "the model's weights are too large, or not finite; name another run"
                 )
-        by_class, name = dict(zip(classes, row, strict=True)), task.names(label, classes)
-        kept = None if calibrated is None else calibrated.kept(by_class)
-        yield Prediction(name, by_class[name], by_class, path, kept)
+        by_class = dict(zip(classes, row, strict=True))
+        yield form.prediction(path, by_class, label, calibrated)
 
 
 def compared(
@@ -114,26 +95,45 @@ def compared(
         yield replace(one, unlike=alone, nearest=names)
 
 
-def row(prediction: Prediction, label: str | None = None) -> dict[str, str]:
-    """A prediction as a row of a table. ``label``: the true class, if it is known.
+def row(
+    prediction: Prediction, truth: Mapping[str, str | list[str]] | None = None
+) -> dict[str, str]:
+    """A prediction as a row of a table. ``truth``: the column of the label, if it is known, and
+    what it holds.
 
     Control characters in names are escaped. A name that begins with ``=``, ``+``, ``-`` or ``@``
     stays as it is: a program must find the image by it. A spreadsheet would take it for a formula,
     so import the table as text there.
 
-    >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), label="bee")
+    >>> row(Prediction("ant", 0.75, {"ant": 0.75, "bee": 0.25}, "a.jpg"), {"label": "bee"})
     {'path': 'a.jpg', 'label': 'bee', 'predicted': 'ant', 'p_ant': '0.75', 'p_bee': '0.25'}
     """
     return {
         "path": printable(prediction.path or ""),
-        **({} if label is None else {"label": printable(label)}),
-        "predicted": printable(prediction.label),
+        **cells(truth or {}),
+        **cells(prediction.answer),
         **{
             _column(name): exact(probability)
             for name, probability in prediction.probabilities.items()
         },
         **doubts(prediction),
     }
+
+
+def cells(named: Mapping[str, str | list[str]]) -> dict[str, str]:
+    """Labels as cells of a table; several are a JSON list, as labels may hold any character.
+
+    >>> cells({"label": "ant", "labels": ["ant", "bee; wasp"]})
+    {'label': 'ant', 'labels': '["ant", "bee; wasp"]'}
+    """
+    return {
+        column: printable(value) if isinstance(value, str) else _listed(value)
+        for column, value in named.items()
+    }
+
+
+def _listed(names: Iterable[str]) -> str:
+    return dumps([printable(name) for name in names], ensure_ascii=False)
 
 
 def doubts(prediction: Prediction) -> dict[str, str]:
@@ -145,8 +145,7 @@ def doubts(prediction: Prediction) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     if prediction.kept is not None:
-        labels = [printable(name) for name in prediction.kept]
-        found["unsure"] = dumps(labels, ensure_ascii=False) if prediction.unsure else ""
+        found["unsure"] = _listed(prediction.kept) if prediction.unsure else ""
     if prediction.unlike is not None:
         found["unlike"] = "yes" if prediction.unlike else ""
     for place, near in enumerate(prediction.nearest, 1):
@@ -181,19 +180,37 @@ def write_csv(
     classes: Sequence[str],
     labels: "Tensor",
     task: Task,
+    thresholds: Sequence[float] | None = None,
 ) -> None:
-    """Write the predictions for labelled images as CSV."""
+    """Write the predictions for labelled images as CSV. ``thresholds``: of each class, where the
+    task has such.
+    """
+    said = task.predicted(probabilities, _limits(probabilities, thresholds))
+    write_table(path, names, probabilities, classes, labels, said)
+
+
+def write_table(
+    path: Path,
+    names: Sequence[str],
+    probabilities: "Tensor",
+    classes: Sequence[str],
+    labels: "Tensor",
+    said: "Tensor",
+) -> None:
+    """Write what is predicted for labelled images as CSV. ``said`` has the form of the labels."""
+    form = form_of(labels.ndim)
     with path.open("w", encoding="utf-8", newline="") as file:
-        columns = ["path", "label", "predicted", *map(_column, classes)]
+        columns = ["path", *form.COLUMNS, *map(_column, classes)]
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        records = predictions(names, probabilities, classes, task)
+        records = _named(names, probabilities, classes, said, None)
         for prediction, label in zip(records, labels.tolist(), strict=True):
-            writer.writerow(row(prediction, task.names(label, classes)))
+            writer.writerow(row(prediction, form.truth(label, classes)))
 
 
-def read_predictions(path: str | PathLike[str]) -> Predicted:
-    """Read a table of labelled images, such as a run's ``predictions.csv``.
+def read_predictions(path: str | PathLike[str]) -> AnyPredicted:
+    """Read a table of labelled images, such as a run's ``predictions.csv``. Its header says whether
+    images have one label or any number.
 
     Names are as in the table, where control characters are escaped (``printable``). Tables with six
     decimals, which earlier versions wrote, are read, too.
@@ -205,18 +222,18 @@ def read_predictions(path: str | PathLike[str]) -> Predicted:
 
     path = Path(path)
     rows = _rows(path)
-    classes = _classes(path, *next(rows, (1, [])))
+    form, classes = _header(path, *next(rows, (1, [])))
     index = {name: number for number, name in enumerate(classes)}
-    table = [(line, *_parsed(path, line, row, index)) for line, row in rows]
+    table = [(line, *_parsed(path, line, row, index, form)) for line, row in rows]
     if not table:
         raise RunError(
             f"{with_absolute(path)} must hold at least one image, got none; name another table"
         )
     lines, names, labels, said, figures = zip(*table, strict=True)
-    found = Predicted(names, np.array(labels, dtype=np.int64), np.stack(figures), classes)
-    _check_probabilities(path, lines, found)
-    _restore_order(path, lines, found, said)
-    return found
+    try:
+        return form.predicted(names, labels, said, np.stack(figures), classes)
+    except Damaged as damaged:
+        _refuse(path, lines[damaged.image], str(damaged))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -241,61 +258,37 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         _refuse(path, reader.line_num, f"must be CSV, got: {error}")
 
 
-def _classes(path: Path, line: int, columns: Sequence[str]) -> tuple[str, ...]:
-    """The classes that the columns of a table name."""
-    if [*columns[:3]] != ["path", "label", "predicted"] or not columns[3:]:
+def _header(path: Path, line: int, columns: Sequence[str]) -> tuple[Form, tuple[str, ...]]:
+    """How a table writes labels, and the classes that its columns name."""
+    form = next((one for one in FORMS if ("path", *one.COLUMNS) == (*columns[:3],)), None)
+    if form is None or not columns[3:]:
         shown = ",".join(columns[:5])[:100]
-        _refuse(path, line, f"must be path,label,predicted,p_CLASS,p_CLASS …, got {shown!r}")
+        forms = " or ".join(f"path,{','.join(one.COLUMNS)},p_CLASS,p_CLASS …" for one in FORMS)
+        _refuse(path, line, f"must be {forms}, got {shown!r}")
     for column, times in Counter(columns[3:]).items():
         if not column.startswith("p_") or times > 1:
             _refuse(path, line, f"must name each class once, after p_, got {column!r}")
-    return tuple(column.removeprefix("p_") for column in columns[3:])
+    return form, tuple(column.removeprefix("p_") for column in columns[3:])
 
 
 def _parsed(
-    path: Path, line: int, row: Sequence[str], index: Mapping[str, int]
-) -> "tuple[str, int, int, NDArray[np.float64]]":
-    """Name, index of the label, index of the predicted class, and probabilities of an image."""
+    path: Path, line: int, row: Sequence[str], index: Mapping[str, int], form: Form
+) -> "tuple[str, Any, Any, NDArray[np.float64]]":
+    """Name, label, what is predicted, and probabilities of an image."""
     import numpy as np
 
     if len(row) != len(index) + 3:
         _refuse(path, line, f"must have {len(index) + 3} values, got {len(row)}")
-    name, *of = row[:3]
-    for one in of:
-        if one not in index:
-            _refuse(path, line, f"must name classes that have a column, got {one!r}")
+    name, label, said = row[:3]
+    try:
+        labels = form.parsed(label, index), form.parsed(said, index)
+    except ValueError as error:
+        _refuse(path, line, str(error))
     try:
         figures = np.fromiter(map(float, row[3:]), np.float64, len(index))
     except ValueError as error:
         _refuse(path, line, f"must have numbers from its fourth value on, got: {error}")
-    return name, index[of[0]], index[of[1]], figures
-
-
-def _check_probabilities(path: Path, lines: Sequence[int], found: Predicted) -> None:
-    """Each row has numbers from 0 to 1, whose sum is 1 but for what rounding explains."""
-    import numpy as np
-
-    sums = found.probabilities.sum(1)
-    rounded = 1e-3 + len(found.classes) * 1e-6
-    right = (found.probabilities.min(1) >= 0) & (np.abs(sums - 1) <= rounded)
-    if not right.all():
-        wrong = int(right.argmin())
-        told = f"must have probabilities from 0 to 1 whose sum is 1, got the sum {sums[wrong]:g}"
-        _refuse(path, lines[wrong], told)
-
-
-def _restore_order(path: Path, lines: Sequence[int], found: Predicted, said: Sequence[int]) -> None:
-    """Let the predicted class be the first of the most probable ones also where six decimals made
-    several of them equal: its probability is raised by the least amount.
-    """
-    import numpy as np
-
-    for image in np.flatnonzero(found.predicted != np.array(said)).tolist():
-        figures, best = found.probabilities[image], said[image]
-        if figures[best] < figures.max():
-            told = f"must predict its most probable class, got {found.classes[best]!r}"
-            _refuse(path, lines[image], told)
-        figures[best] = np.nextafter(figures[best], 2)
+    return name, *labels, figures
 
 
 def _refuse(path: Path, line: int, told: str) -> NoReturn:

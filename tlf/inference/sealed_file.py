@@ -18,6 +18,10 @@ FORMAT = 3
 """The format of the JSON under the key ``tlf`` of the metadata. Format 1 names no task, and formats
 1 and 2 say nothing about calibration; they are read too."""
 
+NEWEST = 4
+"""The newest format that is read. It has thresholds; a file without any stays of format 3, which
+earlier versions of tlf read."""
+
 START = 64
 """How many bytes are read before it is known that a file is one of safetensors."""
 
@@ -108,10 +112,10 @@ def _about(path: Path, header: bytes) -> dict[str, Any]:
         )
     about: dict[str, Any] = json.loads(metadata["tlf"])
     number = about.pop("format")
-    if type(number) is not int or not 1 <= number <= FORMAT:
+    if type(number) is not int or not 1 <= number <= NEWEST:
         writer = f"tlf {about['tlf']!s:.20}" if "tlf" in about else "another tlf"
         raise RunError(
-            f"the format of {path} must be one of 1 to {FORMAT}, got {number!r:.20}: it was "
+            f"the format of {path} must be one of 1 to {NEWEST}, got {number!r:.20}: it was "
             f"written by {writer}; upgrade: pip install -U tlf"
         )
     return about
@@ -128,8 +132,12 @@ def _damaged(path: Path, fault: str) -> WeightsError:
     return WeightsError(f"{path} is damaged: {fault}; copy it again from the run that wrote it")
 
 
-def write_sealed(path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, Any]) -> None:
+def write_sealed(
+    path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, Any], number: int = FORMAT
+) -> None:
     """Write tensors and their metadata. The file appears under its name when it is complete.
+
+    ``number``: the oldest format that says all of it.
 
     Raises:
         UnwritableError: the file cannot be written.
@@ -141,7 +149,7 @@ def write_sealed(path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str
     from tlf.runtime.files import written_whole
     from tlf.runtime.strict_json import dumps
 
-    metadata = {"format": FORMAT, DIGEST: BLANK, **about}
+    metadata = {"format": number, DIGEST: BLANK, **about}
     text = dumps(metadata, sort_keys=True)
     # Layers that a network uses twice have two names for one tensor, which safetensors refuses.
     plain = {

@@ -80,7 +80,7 @@ def model_files(folder: Path) -> Iterator[Path]:
             copyfile(folder / record, files / record)
         write_csv(
             files / "predictions.csv", _eval_names(stored), task.probabilities(best["logits"]),
-            metadata.classes, best["labels"], task,
+            metadata.classes, best["labels"], task, metadata.thresholds,
         )  # fmt: skip
         with torch.inference_mode():
             features = classifier.eval().features(_blank(metadata)).float()

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class ClassCounts:
     """Images of each class in each resample. All (resamples, K)."""
 
-    support: "NDArray[np.int32]"
+    support: "NDArray[np.int32 | np.int64]"
     """Images whose label it is."""
-    predicted: "NDArray[np.int32]"
+    predicted: "NDArray[np.int32 | np.int64]"
     """Images that were predicted to be of it."""
-    right: "NDArray[np.int32]"
+    right: "NDArray[np.int32 | np.int64]"
     """Images of both kinds."""
 
     # A rate is NaN where it is not defined, as with zero_division=nan in scikit-learn.
@@ -26,17 +26,17 @@ class ClassCounts:
     @property
     def precision(self) -> "NDArray[np.float64]":
         """Of the images predicted to be of the class, those that are."""
-        return _ratio(self.right, self.predicted)
+        return ratio(self.right, self.predicted)
 
     @property
     def recall(self) -> "NDArray[np.float64]":
         """Of the images of the class, those predicted to be."""
-        return _ratio(self.right, self.support)
+        return ratio(self.right, self.support)
 
     @property
     def f1(self) -> "NDArray[np.float64]":
         """The harmonic mean of both: 0 where no prediction of the class is right."""
-        return _ratio(2 * self.right, self.support + self.predicted)
+        return ratio(2 * self.right, self.support + self.predicted)
 
     def of(self, classes: slice) -> "ClassCounts":
         """Those of some classes."""
@@ -105,10 +105,10 @@ class _Columns:
 def defined_mean(rates: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """The mean over the classes for which a rate is defined; NaN where it is for none."""
     defined = np.isfinite(rates)
-    return _ratio(np.where(defined, rates, 0).sum(-1), defined.sum(-1))
+    return ratio(np.where(defined, rates, 0).sum(-1), defined.sum(-1))
 
 
-def _ratio(
+def ratio(
     numerator: "NDArray[np.number]", denominator: "NDArray[np.number]"
 ) -> "NDArray[np.float64]":
     """NaN where the denominator is 0."""

@@ -1,6 +1,7 @@
 """Two models on the same images: which is better, and whether that can be told."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
@@ -44,6 +45,12 @@ class Comparison:
     better or worse by so much. None where they can be told apart, or top-1 is equal.
     """
 
+    def lines(self, first: str, second: str) -> Iterator[str]:
+        """The comparison as text. ``first`` and ``second``: what the models are called."""
+        from tlf.metrics.text import comparison_lines
+
+        return comparison_lines(self, first, second)
+
     @property
     def distinguishable(self) -> bool:
         """Whether top-1 differs at the 5 % level of McNemar's test."""
@@ -65,7 +72,7 @@ def compare(
     right, other_right = one.predicted == one.labels, other.predicted == other.labels
     first, second = right & ~other_right, other_right & ~right
     top1, macro_f1 = _differences(one, other, resamples, seed)
-    p_value = _mcnemar(int(first.sum()), int(second.sum()))
+    p_value = mcnemar(int(first.sum()), int(second.sum()))
     return Comparison(
         images=len(one),
         top1=top1,
@@ -81,12 +88,8 @@ def compare(
 
 def _in_order_of(one: Predicted, other: Predicted) -> Predicted:
     """The second model's predictions, with images and classes in the order of the first one's."""
-    if odd := sorted({*map(printable, one.classes)} ^ {*map(printable, other.classes)}):
-        raise DataError(
-            f"both models must have the same classes, and only one has {odd[0]!r} (and "
-            f"{len(odd) - 1} more such classes); evaluate each by itself"
-        )
-    rows, columns = _places(one.names, other.names), _places(one.classes, other.classes)
+    same_classes(one.classes, other.classes)
+    rows, columns = places(one.names, other.names), places(one.classes, other.classes)
     place = np.argsort(columns)
     labels = place[other.labels[rows]]
     if (wrong := np.flatnonzero(labels != one.labels)).size:
@@ -99,7 +102,20 @@ def _in_order_of(one: Predicted, other: Predicted) -> Predicted:
     return Predicted(one.names, labels, other.probabilities[np.ix_(rows, columns)], one.classes)
 
 
-def _places(names: tuple[str, ...], others: tuple[str, ...]) -> "NDArray[np.intp]":
+def same_classes(classes: tuple[str, ...], others: tuple[str, ...]) -> None:
+    """Check that two models have the same classes, in any order.
+
+    Raises:
+        DataError: one has a class that the other has not.
+    """
+    if odd := sorted({*map(printable, classes)} ^ {*map(printable, others)}):
+        raise DataError(
+            f"both models must have the same classes, and only one has {odd[0]!r} (and "
+            f"{len(odd) - 1} more such classes); evaluate each by itself"
+        )
+
+
+def places(names: tuple[str, ...], others: tuple[str, ...]) -> "NDArray[np.intp]":
     """Where each name stands among the others; of equal names, the n-th is the n-th."""
     if names == others:
         return np.arange(len(names))
@@ -135,7 +151,7 @@ def _differences(
     return top1, macro_f1
 
 
-def _mcnemar(first: int, second: int) -> float:
+def mcnemar(first: int, second: int) -> float:
     """The exact test, two-sided. ``first``: images that only the first model gets right."""
     from scipy.stats import binomtest
 

@@ -32,14 +32,22 @@ def precision_recall(predicted: Predicted) -> Curve | None:
     """
     if not _both(predicted):
         return None
-    false, true = _positives(predicted)
+    return precision_recall_curve(*_positives(predicted))
+
+
+def precision_recall_curve(
+    false: "NDArray[np.float64]", true: "NDArray[np.float64]", points: int | None = None
+) -> Curve:
+    """Recall → precision, of the images of another and of this class whose probability of it is at
+    least a limit, for each limit that occurs, from the highest down.
+    """
     precision, recall = true / (true + false), true / true[-1]
     area = (np.diff(recall, prepend=0) * precision).sum()
     ends = np.ones(len(true), bool)  # of the points of one recall, the first and the last
     ends[1:-1] = (np.diff(true[:-1]) != 0) | (np.diff(true[1:]) != 0)
     x = np.concatenate([[0.0], recall[ends]])
     y = np.concatenate([[1.0], precision[ends]])
-    return _curve(x, y, area)
+    return _curve(x, y, area, points)
 
 
 def _positives(predicted: Predicted) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
@@ -57,6 +65,8 @@ def _both(predicted: Predicted) -> bool:
     return len(predicted.classes) == 2 and len(np.unique(predicted.labels)) == 2
 
 
-def _curve(x: "NDArray[np.float64]", y: "NDArray[np.float64]", area: float) -> Curve:
-    kept = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(np.intp))
+def _curve(
+    x: "NDArray[np.float64]", y: "NDArray[np.float64]", area: float, points: int | None = None
+) -> Curve:
+    kept = np.unique(np.linspace(0, len(x) - 1, points or MOST_POINTS).round().astype(np.intp))
     return Curve(tuple(x[kept].tolist()), tuple(y[kept].tolist()), float(area))

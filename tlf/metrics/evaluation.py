@@ -10,7 +10,7 @@ from tlf.metrics.class_counts import ClassCounts, Confusions, concatenated, defi
 from tlf.metrics.curves import precision_recall, roc
 from tlf.metrics.figures import ClassFigures, Evaluation, Figure
 from tlf.metrics.image_scores import TOP, brier, calibration, gaps, in_top, nll
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.predicted import AnyPredicted, Predicted
 from tlf.metrics.resampling import RESAMPLES, figures, resampled
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def evaluation(predicted: Predicted, *, resamples: int = RESAMPLES, seed: int = 
     )
 
 
-def check(predicted: Predicted) -> None:
+def check(predicted: AnyPredicted) -> None:
     """Figures are computed of at least one image, and of probabilities only.
 
     Raises:

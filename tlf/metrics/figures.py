@@ -1,8 +1,8 @@
 """The figures of an evaluation: what they are, for a page, a terminal and a file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tlf.notebook import html_table
 
@@ -85,6 +85,9 @@ class Evaluation:
     seed: int = 0
     """Of the bootstrap."""
 
+    counted: ClassVar[str] = "image"
+    """What has a class."""
+
     def most_confused(self, count: int) -> list[tuple[int, int, int]]:
         """Label, prediction and number of images of the most confused pairs, ``count`` at most."""
         import numpy as np
@@ -96,12 +99,30 @@ class Evaluation:
         first = np.argsort(-images, kind="stable")[:count]
         return [(int(labels[i]), int(predictions[i]), int(images[i])) for i in first]
 
+    def lines(self) -> Iterator[str]:
+        """The figures as text."""
+        from tlf.metrics.text import lines
+
+        return lines(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as evaluation.json has them."""
+        from tlf.metrics.json_file import as_json
+
+        return as_json(self)
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the headline figures with their intervals."""
-        rows = [(name, *map(_shown, vars(one).values())) for name, one in self.headline.items()]
         baseline = f"always {self.majority_class}: {self.majority:.4f}"
         caption = f"{self.images:,} images of {len(self.classes):,} classes; {baseline}"
-        return html_table(caption, ["figure", "value", "95 % from", "to"], rows)
+        return html_table(
+            caption, ["figure", "value", "95 % from", "to"], shown_headline(self.headline)
+        )
+
+
+def shown_headline(headline: Mapping[str, Figure]) -> list[tuple[str, ...]]:
+    """Headline figures as the rows of a notebook's table."""
+    return [(name, *map(_shown, vars(one).values())) for name, one in headline.items()]
 
 
 def _shown(value: float | None) -> str:

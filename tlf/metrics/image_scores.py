@@ -60,7 +60,7 @@ def in_top(predicted: Predicted) -> "NDArray[np.bool_]":
 
 def bins(predicted: Predicted) -> "NDArray[np.intp]":
     """(N,): the bin of the highest probability. A bin holds its upper limit, not its lower one."""
-    limits = _edges()[1:-1]
+    limits = edges()[1:-1]
     return np.asarray(np.searchsorted(limits, highest_probability(predicted)))
 
 
@@ -82,12 +82,13 @@ def calibration(predicted: Predicted) -> Calibration:
     confidence = np.bincount(of, highest_probability(predicted), minlength=BINS)
     right = np.bincount(of, predicted.predicted == predicted.labels, minlength=BINS)
     return Calibration(
-        tuple(_edges().tolist()),
+        tuple(edges().tolist()),
         tuple(counts.tolist()),
         tuple(total / n if n else None for total, n in zip(confidence, counts, strict=True)),
         tuple(total / n if n else None for total, n in zip(right, counts, strict=True)),
     )
 
 
-def _edges() -> "NDArray[np.float64]":
+def edges() -> "NDArray[np.float64]":
+    """The limits of the bins of probabilities."""
     return np.linspace(0, 1, BINS + 1)

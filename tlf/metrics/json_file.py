@@ -25,12 +25,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "format": FORMAT,
         "images": evaluation.images,
         "classes": list(evaluation.classes),
-        "intervals": {
-            "level": LEVEL,
-            "method": "bootstrap over images, percentiles",
-            "resamples": evaluation.resamples,
-            "seed": evaluation.seed,
-        },
+        "intervals": intervals(evaluation.resamples, evaluation.seed),
         "headline": {name: asdict(figure) for name, figure in evaluation.headline.items()},
         "majority": {"class": evaluation.majority_class, "top1": evaluation.majority},
         "per_class": [
@@ -47,4 +42,14 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "confusion": np.column_stack([labels, predictions, images]).tolist(),
         "calibration": asdict(evaluation.calibration),
         **{name: asdict(curve) if curve else None for name, curve in curves.items()},
+    }
+
+
+def intervals(resamples: int, seed: int) -> dict[str, Any]:
+    """How the intervals were found."""
+    return {
+        "level": LEVEL,
+        "method": "bootstrap over images, percentiles",
+        "resamples": resamples,
+        "seed": seed,
     }

@@ -1,11 +1,17 @@
 """Labelled images, and what a model made of them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tlf.errors import DataError
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted, unlike
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from tlf.metrics.comparison import Comparison
+    from tlf.metrics.figures import Evaluation
 
 
 @dataclass(frozen=True)
@@ -29,3 +35,58 @@ class Predicted:
         """(N,): the index of the most probable class; the first one of equal probabilities."""
         best: NDArray[np.int64] = self.probabilities.argmax(1)
         return best
+
+    def evaluation(self) -> "Evaluation":
+        """The figures of these predictions."""
+        from tlf.metrics.evaluation import evaluation
+
+        return evaluation(self)
+
+    def with_thresholds(self, _find: object) -> "Predicted":
+        """The same: the most probable class is predicted."""
+        return self
+
+    def compare(self, other: "AnyPredicted") -> "Comparison":
+        """Another model on the same images.
+
+        Raises:
+            DataError: it gives images any number of labels; or images, labels or classes differ.
+        """
+        from tlf.metrics.comparison import compare
+
+        if not isinstance(other, Predicted):
+            raise unlike()
+        return compare(self, other)
+
+
+def single_label(predicted: "AnyPredicted") -> Predicted:
+    """The same, where each image has one label.
+
+    Raises:
+        DataError: images have any number.
+    """
+    if not isinstance(predicted, Predicted):
+        raise DataError("images must have one label each, got any number; name another run")
+    return predicted
+
+
+def predicted_of(
+    names: tuple[str, ...],
+    labels: "NDArray[np.integer]",
+    probabilities: "NDArray[np.float64]",
+    classes: tuple[str, ...],
+    said: "NDArray[Any]",
+    thresholds: tuple[float, ...] | None,
+) -> "AnyPredicted":
+    """Labels that are the index of a class (N,), or marks (N, K), with what a model made of them.
+
+    ``said``: what it predicts, in the same form; ``thresholds``: of each class, of marks.
+    """
+    if labels.ndim == 1:
+        return Predicted(names, labels.astype("int64"), probabilities, classes)
+    marks, given = labels.astype("bool"), said.astype("bool")
+    return MultiLabelPredicted(names, marks, probabilities, classes, given, thresholds)
+
+
+AnyPredicted = Predicted | MultiLabelPredicted
+"""Images with one label each, or with any number. Both give their figures in the same way."""

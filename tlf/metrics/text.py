@@ -48,7 +48,7 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
     yield f"{'':17} {'value':>9}   95 % interval"
     for name, one in evaluation.headline.items():
         rate = name not in NO_RATES
-        yield f"{TITLES[name]:17} {_shown(one.value, rate):>9}   {_interval(one, rate)}".rstrip()
+        yield f"{TITLES[name]:17} {percent(one.value, rate):>9}   {interval(one, rate)}".rstrip()
     always = shortened(printable(evaluation.majority_class), NAME)
     yield f"{'baseline':17} {evaluation.majority:>9.2%}   top-1 of always saying {always!r}"
     if evaluation.headline["top1"].value == 1:
@@ -68,8 +68,8 @@ def comparison_lines(
     """
     yield f"{'second − first':17} {'difference':>10}   95 % interval"
     for title, difference in (("top-1", comparison.top1), ("macro F1", comparison.macro_f1)):
-        value = _shown(difference.value, True, "+", decimals)
-        yield f"{title:17} {value:>10}   " + _interval(difference, True, "+", decimals)
+        value = percent(difference.value, True, "+", decimals)
+        yield f"{title:17} {value:>10}   " + interval(difference, True, "+", decimals)
     for which, name, images in (
         ("first", first, comparison.only_first), ("second", second, comparison.only_second),
     ):  # fmt: skip
@@ -98,7 +98,7 @@ def _confused(evaluation: Evaluation) -> Iterator[str]:
     for label, prediction, images in pairs:
         of = f"{images:,} of {evaluation.per_class[label].support:,}"
         names = evaluation.classes
-        yield f"{_cell(names[label])} {_cell(names[prediction])} {of}"
+        yield f"{cell(names[label])} {cell(names[prediction])} {of}"
 
 
 def _classes(evaluation: Evaluation) -> Iterator[str]:
@@ -109,9 +109,10 @@ def _classes(evaluation: Evaluation) -> Iterator[str]:
     yield ""
     yield f"{title:{NAME}} images       F1   95 % interval      precision   recall"
     for one in shown:
+        f1, precision, recall = (percent(f.value) for f in (one.f1, one.precision, one.recall))
         yield (
-            f"{_cell(one.name)} {one.support:>6,} {_shown(one.f1.value):>8}   "
-            f"{_interval(one.f1):18} {_shown(one.precision.value):>9} {_shown(one.recall.value):>8}"
+            f"{cell(one.name)} {one.support:>6,} {f1:>8}   "
+            f"{interval(one.f1):18} {precision:>9} {recall:>8}"
         )
     if len(known) < len(evaluation.per_class):
         without = len(evaluation.per_class) - len(known)
@@ -123,18 +124,20 @@ def _f1(one: ClassFigures) -> float:
     return one.f1.value or 0.0
 
 
-def _shown(value: float | None, rate: bool = True, sign: str = "", decimals: int = 2) -> str:
+def percent(value: float | None, rate: bool = True, sign: str = "", decimals: int = 2) -> str:
+    """A figure, or a dash where it is not defined. ``rate``: whether it is a percentage."""
     return "–" if value is None else f"{value:{sign}{f'.{decimals}%' if rate else '.4f'}}"
 
 
-def _interval(figure: Figure, rate: bool = True, sign: str = "", decimals: int = 2) -> str:
+def interval(figure: Figure, rate: bool = True, sign: str = "", decimals: int = 2) -> str:
+    """The interval of a figure; empty where it has none."""
     if figure.low is None:
         return ""
-    low, high = (_shown(limit, rate, sign, decimals) for limit in (figure.low, figure.high))
+    low, high = (percent(limit, rate, sign, decimals) for limit in (figure.low, figure.high))
     return f"{low} to {high}"
 
 
-def _cell(name: str) -> str:
+def cell(name: str) -> str:
     """The name of a class, as wide as its column."""
     from rich.cells import set_cell_size
 

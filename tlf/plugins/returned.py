@@ -6,7 +6,8 @@ The engine checks each once, before anything trains. An error inside ``blame`` n
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
 
 from tlf.components import BuiltBackbone, Labelled, Split, Splits
 from tlf.plugins.validation import kind_of
@@ -58,13 +59,18 @@ def checked_labelled(found: object) -> Labelled:
     _check_classes("Labelled.classes", found.classes)
     _check_split("Labelled.images", found.images)
     count = len(found.classes)
-    for label in found.images.labels:
+    for label in chain.from_iterable(map(_indices, found.images.labels)):
         if not hasattr(label, "__index__") or not 0 <= label < count:
             raise ValueError(
                 f"Labelled.images.labels must be whole numbers from 0 to {count - 1}, the index of "
                 f"a class, got {label!r:.100}"
             )
     return found
+
+
+def _indices(label: object) -> tuple[Any, ...]:
+    """The classes of an image that has one label, or any number."""
+    return label if isinstance(label, tuple) else (label,)
 
 
 def _check_classes(where: str, classes: object) -> None:

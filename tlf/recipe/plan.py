@@ -229,6 +229,18 @@ def _asked(data: Data) -> Asked:
     )
 
 
+def check_command(plan: Plan, command: str) -> None:
+    """Check that a command can judge models of the recipe's task.
+
+    Raises:
+        RecipeError: it cannot.
+    """
+    try:
+        TASKS[plan.recipe.task].check_command(command)
+    except ValueError as error:
+        raise RecipeError([str(error)], plan.source) from None
+
+
 def _balancing(loss: Loss, task: Task) -> str:
     """What to write so that images of rare classes count more."""
     option = task.balancing_option

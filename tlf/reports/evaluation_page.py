@@ -1,12 +1,13 @@
 """The folder of an evaluation: its page, beside the figures and the predictions."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 from tlf.evaluation.evaluate import Evaluated
 from tlf.evaluation.files import place_of, write_files
 from tlf.evaluation.summary import cautions, left_out
-from tlf.reports.report import Report
+from tlf.reports.report import AnyReport, report_of
 from tlf.reports.report_page import write_report_page
 from tlf.runtime.files import write_folder
 from tlf.runtime.text import printable
@@ -37,12 +38,11 @@ def write_evaluation(evaluated: Evaluated, output: str | PathLike[str] | None = 
     return write_folder(folder, write)
 
 
-def _report(evaluated: Evaluated) -> Report:
+def _report(evaluated: Evaluated) -> AnyReport:
     """What the page shows: the panels that need no run."""
-    return Report(
-        title=printable(f"{evaluated.model} on {evaluated.data}"),
-        predicted=evaluated.predicted,
-        evaluation=evaluated.evaluation,
+    title = printable(f"{evaluated.model} on {evaluated.data}")
+    return replace(
+        report_of(title, evaluated.predicted, evaluated.evaluation),
         read=evaluated.read,
         cautions=(*cautions(evaluated),),
         missing=tuple(f"Left out: {text}." for text in left_out(evaluated)),

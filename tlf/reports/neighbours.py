@@ -31,7 +31,7 @@ def neighbours(
         image: tuple(
             Neighbour(
                 name=train.names[index],
-                label=classes[train.labels[index]],
+                label=embedded.task.names(train.labels[index], classes),
                 similarity=float(row[index]),
                 read=partial(train.read, index),
             )

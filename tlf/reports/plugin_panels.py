@@ -15,7 +15,7 @@ from tlf.reports.panel import Panel
 from tlf.reports.safe_html import safe_html
 
 if TYPE_CHECKING:
-    from tlf.reports.report import Report
+    from tlf.reports.report import AnyReport
 
 HOOK = "tlf_report_panels"
 
@@ -29,7 +29,7 @@ class PluginPanels:
     """Sentences: what is not shown, and why."""
 
 
-def plugin_panels(report: "Report") -> PluginPanels:
+def plugin_panels(report: "AnyReport") -> PluginPanels:
     """Ask the plugins that the recipe of a run names for their panels.
 
     One that is missing or breaks takes nothing else away from the page. A report of other images
@@ -103,7 +103,7 @@ def _prefix(plugin: str) -> str:
     return f"plugin-{re.sub('[^a-z0-9]+', '-', plugin.lower())}"
 
 
-def _of_plugin(name: str, content: Mapping[str, Any], report: "Report") -> PluginPanels:
+def _of_plugin(name: str, content: Mapping[str, Any], report: "AnyReport") -> PluginPanels:
     if not any(plugin.name == name for plugin in installed_plugins()):
         return _missing(f"plugin {name!r}, which the recipe names, is not installed")
     try:
@@ -130,7 +130,7 @@ def _loaded(name: str, content: Mapping[str, Any]) -> Plugins:
     return plugins
 
 
-def _asked(plugins: Plugins, name: str, report: "Report") -> Iterator[Panel]:
+def _asked(plugins: Plugins, name: str, report: "AnyReport") -> Iterator[Panel]:
     """The panels of one plugin, of its module and of its extensions."""
     answers = getattr(plugins.hook, HOOK)(report=report)
     (plugin,) = [one for one in plugins.loaded if one.name == name]

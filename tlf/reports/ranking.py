@@ -1,14 +1,19 @@
 """Which images a page lists, and in which order somebody wants to see them."""
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlf.metrics.image_scores import highest_probability, own_probability
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted
 from tlf.metrics.predicted import Predicted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+MISTAKES = 60
+"""Images with missed labels that a page lists, and as many with wrong ones, at most."""
 
 RIGHT_A_CLASS = 200
 """Images with a right prediction that a page lists for each class, at most."""
@@ -55,3 +60,23 @@ def featured(predicted: Predicted, images: "NDArray[np.int64]") -> list[int]:
         chosen.update(dict.fromkeys(least_sure[place : place + 1].tolist()))
         chosen.update(dict.fromkeys(surest[place : place + 1].tolist()))
     return [*chosen]
+
+
+def mistakes(predicted: MultiLabelPredicted, of: "NDArray[np.bool_]") -> "NDArray[np.int64]":
+    """The images of which some decision is one of these mistakes, the most confident mistake first.
+
+    ``of``: (N, K), ``missed`` or ``wrong`` decisions of the predictions.
+    """
+    sure = np.where(of, np.abs(predicted.labels - predicted.probabilities), 0).max(1)
+    order: NDArray[np.int64] = np.argsort(-sure, kind="stable")
+    some = np.asarray(of.any(1))
+    return order[some[order]]
+
+
+def listed_errors(predicted: MultiLabelPredicted) -> list[int]:
+    """The images that a page lists: in turn one with a missed and one with a wrong label."""
+    both = (
+        mistakes(predicted, of)[:MISTAKES].tolist() for of in (predicted.missed, predicted.wrong)
+    )
+    turns = zip_longest(*both)
+    return [*dict.fromkeys(image for turn in turns for image in turn if image is not None)]

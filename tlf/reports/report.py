@@ -1,15 +1,18 @@
 """What the panels of a page may show: predictions, their figures, and where they come from."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlf.metrics.figures import Evaluation
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.multi_label.figures import AnyEvaluation, MultiLabelEvaluation
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted
+from tlf.metrics.predicted import AnyPredicted, Predicted
 from tlf.reports.plots.draw import Chart, chart
 from tlf.reports.plots.plot import Plot
+from tlf.reports.ranking import featured, listed, listed_errors
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
@@ -35,12 +38,11 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class Report:
-    """All that the panels of a page may show."""
+class Content:
+    """What a page may show, whether images have one label each or any number."""
 
     title: str
-    predicted: Predicted
-    evaluation: Evaluation
+    _: KW_ONLY
     read: Callable[[int], bytes] | None = None
     """The bytes of the i-th image of ``predicted``; None: no thumbnails."""
     neighbours: "Mapping[int, tuple[Neighbour, ...]]" = field(default_factory=dict)
@@ -60,9 +62,47 @@ class Report:
     missing: tuple[str, ...] = ()
     """Sentences: what the page does not show, why, and what to do for it."""
 
+
+@dataclass(frozen=True)
+class Report(Content):
+    """All that the panels of a page about images with one label each may show."""
+
+    predicted: Predicted
+    evaluation: Evaluation
+
     @property
     def id(self) -> str:
         """Names the labelled images, wherever the page lies: ticks in a page are kept under it."""
         predicted = self.predicted
         text = "\0".join([*predicted.names, "", *predicted.classes])
         return sha256(text.encode() + predicted.labels.tobytes()).hexdigest()[:16]
+
+    @property
+    def featured(self) -> list[int]:
+        """The images that the page lists, in the order in which they earn a thumbnail."""
+        return featured(self.predicted, listed(self.predicted))
+
+
+@dataclass(frozen=True)
+class MultiLabelReport(Content):
+    """All that the panels of a page about images with any number of labels may show."""
+
+    predicted: MultiLabelPredicted
+    evaluation: MultiLabelEvaluation
+
+    @property
+    def featured(self) -> list[int]:
+        """The images that the page lists, in the order in which they earn a thumbnail."""
+        return listed_errors(self.predicted)
+
+
+AnyReport = Report | MultiLabelReport
+
+
+def report_of(title: str, predicted: AnyPredicted, evaluation: AnyEvaluation) -> AnyReport:
+    """The page of predictions, with nothing beside them."""
+    if isinstance(predicted, Predicted) and isinstance(evaluation, Evaluation):
+        return Report(title, predicted, evaluation)
+    if isinstance(predicted, MultiLabelPredicted) and isinstance(evaluation, MultiLabelEvaluation):
+        return MultiLabelReport(title, predicted, evaluation)
+    raise TypeError("predictions and figures of different forms")

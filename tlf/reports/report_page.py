@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tlf.reports.multi_label import calibration as decisions
+from tlf.reports.multi_label import classes as label_classes
+from tlf.reports.multi_label import errors, together
+from tlf.reports.multi_label import verdict as label_verdict
 from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels import (
@@ -19,7 +23,7 @@ from tlf.reports.panels import (
 )
 from tlf.reports.plots.plot import Plot
 from tlf.reports.plugin_panels import plugin_panels
-from tlf.reports.report import Report
+from tlf.reports.report import AnyReport, MultiLabelReport, Report
 
 PANELS: tuple[Callable[[Report], Panel | None], ...] = (
     verdict.panel,
@@ -34,22 +38,47 @@ PANELS: tuple[Callable[[Report], Panel | None], ...] = (
 )
 """In the order of the page. Each gives None where there is nothing to show."""
 
+MULTI_LABEL_PANELS: tuple[Callable[[MultiLabelReport], Panel | None], ...] = (
+    label_verdict.panel,
+    what_trained.panel,
+    curves.panel,
+    label_classes.panel,
+    together.panel,
+    errors.panel,
+    decisions.panel,
+    findings.panel,
+    provenance.panel,
+)
+"""The same, where images have any number of labels."""
 
-def plots_on_page(report: Report) -> Iterator[Plot]:
+
+def plots_on_page(report: AnyReport) -> Iterator[Plot]:
     """The plots that the panels of a report draw."""
     yield from curves.plots_of(report)
-    yield from calibration.plots_of(report)
+    if isinstance(report, Report):
+        yield from calibration.plots_of(report)
+    else:
+        yield from label_classes.plots_of(report)
+        yield from decisions.plots_of(report)
 
 
-def panels_of(report: Report) -> list[Panel]:
+def panels_of(report: AnyReport) -> list[Panel]:
     """The panels of a report that have something to show, and then those of plugins."""
     plugins = plugin_panels(report)
     whole = replace(report, missing=(*report.missing, *plugins.missing))
-    own = [panel for panel in (make(whole) for make in PANELS) if panel is not None]
-    return [*own, *plugins.panels]
+    return [*_own(whole), *plugins.panels]
 
 
-def write_report_page(report: Report, path: Path) -> None:
+def _own(report: AnyReport) -> Iterator[Panel]:
+    made = (
+        (panel(report) for panel in PANELS)
+        if isinstance(report, Report)
+        else (panel(report) for panel in MULTI_LABEL_PANELS)
+    )
+    yield from (panel for panel in made if panel is not None)
+
+
+def write_report_page(report: AnyReport, path: Path) -> None:
     """Write the page of a report, whole or not at all. A file of that name is replaced.
 
     Raises:

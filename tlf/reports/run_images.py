@@ -2,7 +2,7 @@
 can be had. A page is about figures, which need none of them.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,9 @@ from tlf.components import Split, Splits
 from tlf.data.embedded import EmbeddedSplits
 from tlf.errors import TlfError, in_shell
 from tlf.events import Notice, Prepared, Stored
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.predicted import AnyPredicted
 from tlf.recipe.plan import Plan, cache_of, find_splits, read_plan, with_splits
 from tlf.reports.neighbours import neighbours
-from tlf.reports.ranking import featured, listed
 from tlf.reports.report import RunRecord
 from tlf.reports.stored_images import Comparisons, StoredComparisons, stored_comparisons
 from tlf.reports.thumbnails import MOST_THUMBNAILS
@@ -47,13 +46,19 @@ class RunImages:
 
 
 def images_of(
-    run: RunRecord, predicted: Predicted, *, embed: bool, check: bool = False
+    run: RunRecord,
+    predicted: AnyPredicted,
+    asked: Sequence[int],
+    *,
+    embed: bool,
+    check: bool = False,
 ) -> Generator[Prepared | Notice | Stored, None, RunImages]:
     """Find the images of a run by its recipe.
 
     Parameters:
         run: the run.
         predicted: its predictions.
+        asked: the images whose nearest train images are shown, the first ones first.
         embed: whether to find the nearest train images, and to check the images, by their
             embeddings.
         check: whether to check more than ``CHECKED`` images, too.
@@ -61,7 +66,7 @@ def images_of(
     if not embed:
         return _images(run, predicted)
     try:
-        return (yield from _with_neighbours(run, predicted, check=check))
+        return (yield from _with_neighbours(run, predicted, asked, check=check))
     except TlfError as error:
         images = _images(run, predicted)
         if images.missing:  # what hides the images hides their neighbours
@@ -70,7 +75,7 @@ def images_of(
         return RunImages(images.read, missing=(why,))
 
 
-def _images(run: RunRecord, predicted: Predicted) -> RunImages:
+def _images(run: RunRecord, predicted: AnyPredicted) -> RunImages:
     """The images without their neighbours."""
     try:
         splits = find_splits(read_plan(run.folder / "recipe.toml"))
@@ -79,7 +84,7 @@ def _images(run: RunRecord, predicted: Predicted) -> RunImages:
     return _found(splits.eval, predicted)
 
 
-def _found(split: Split, predicted: Predicted) -> RunImages:
+def _found(split: Split, predicted: AnyPredicted) -> RunImages:
     """The predicted images in a split, which may have others, too."""
     places = {name: place for place, name in enumerate(split.names)}
     if gone := sum(name not in places for name in predicted.names):
@@ -89,7 +94,7 @@ def _found(split: Split, predicted: Predicted) -> RunImages:
 
 
 def _with_neighbours(
-    run: RunRecord, predicted: Predicted, *, check: bool
+    run: RunRecord, predicted: AnyPredicted, asked: Sequence[int], *, check: bool
 ) -> Generator[Prepared | Notice | Stored, None, RunImages]:
     plan = with_splits(read_plan(run.folder / "recipe.toml"))
     splits = find_splits(plan)
@@ -106,7 +111,7 @@ def _with_neighbours(
         if found.missing:
             return found
         check = check or len(splits.train) + len(splits.eval) <= CHECKED
-        compared = yield from _compared(run, predicted, embedded, cache, check=check)
+        compared = yield from _compared(run, predicted, asked, embedded, cache, check=check)
         if stored and compared.findings and not embedded.unreadable:
             stored.write(compared)
     both = {"train": splits.train, "eval": splits.eval}
@@ -139,7 +144,8 @@ def _embedded(
 
 def _compared(
     run: RunRecord,
-    predicted: Predicted,
+    predicted: AnyPredicted,
+    asked: Sequence[int],
     embedded: EmbeddedSplits,
     cache: Cache | None,
     *,
@@ -151,7 +157,7 @@ def _compared(
     else:
         findings, unchecked = yield from _checked_before(run, embedded, cache)
     places = {name: place for place, name in enumerate(embedded.splits.eval.names)}
-    asked = featured(predicted, listed(predicted))[:MOST_THUMBNAILS]
+    asked = asked[:MOST_THUMBNAILS]
     near = neighbours(embedded, [places[predicted.names[image]] for image in asked])
     return Comparisons(
         dict(zip(asked, near.values(), strict=True)),

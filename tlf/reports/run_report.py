@@ -12,10 +12,9 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
-from tlf.metrics.evaluation import evaluation
 from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.write import write_plots
-from tlf.reports.report import Report, RunRecord
+from tlf.reports.report import RunRecord, report_of
 from tlf.reports.report_page import plots_on_page, write_report_page
 from tlf.reports.run_images import RunImages, images_of
 from tlf.runs.folder import check_is_run, has_ended, read_provenance
@@ -97,19 +96,23 @@ def reported(
     check_is_run(folder)
     if not (folder / "predictions.csv").is_file():
         raise _without_predictions(folder)
-    record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
-    figures = evaluation(predicted)
     calibrated, unknown = _calibrated(folder)
+    record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
+    predicted = predicted.with_thresholds(
+        lambda: None if calibrated is None else calibrated.thresholds
+    )
+    figures = predicted.evaluation()
     left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
-    report = Report(
-        folder.name, predicted, figures, run=record, calibrated=calibrated,
-        cautions=_looked(folder, record),
-    )  # fmt: skip
+    report = report_of(folder.name, predicted, figures)
+    looked = _looked(folder, record)
+    report = replace(report, run=record, calibrated=calibrated, cautions=looked)
     if background:
         report = replace(report, draw=drawn_in_background(partial(plots_on_page, report)))
     found = RunImages()
     if images or neighbours:
-        found = yield from images_of(record, predicted, embed=neighbours, check=check)
+        found = yield from images_of(
+            record, predicted, report.featured, embed=neighbours, check=check
+        )
     report = replace(
         report,
         read=found.read if images else None,

@@ -142,7 +142,8 @@ def _write_model(
         unlike=_write_train_images(folder / FILE, learnt.train_images),
     )
     save_head(folder / "head.safetensors", job.classifier, metadata, _golden_features(job))
-    _write_predictions(folder / "predictions.csv", job, best.predictions)
+    thresholds = learnt.calibrated.thresholds
+    _write_predictions(folder / "predictions.csv", job, best.predictions, thresholds)
     # Last: a folder that has this file has all files of one best epoch.
     save_model(folder / "model.safetensors", job.classifier, metadata)
 
@@ -152,7 +153,9 @@ def about_model(job: Job) -> Mapping[str, Any]:
     return as_json(_described(job))
 
 
-def _write_predictions(predictions: Path, job: Job, best: Predictions) -> None:
+def _write_predictions(
+    predictions: Path, job: Job, best: Predictions, thresholds: Sequence[float] | None
+) -> None:
     with writing(predictions), written_whole(predictions) as path:
         write_csv(
             path,
@@ -161,6 +164,7 @@ def _write_predictions(predictions: Path, job: Job, best: Predictions) -> None:
             job.splits.classes,
             best.labels,
             job.task,
+            thresholds,
         )
 
 

@@ -16,6 +16,7 @@ from tlf.tasks.single_label import SingleLabel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -44,6 +45,9 @@ class Task(Protocol):
 
     def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Labels of N images → (N, …)."""
+
+    def array(self, labels: Sequence[Any], num_classes: int) -> "NDArray[Any]":
+        """The same in NumPy, without torch."""
 
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
         """Labels (N, …) → class probabilities (N, K), for augmentations that mix images."""
@@ -124,6 +128,13 @@ class Task(Protocol):
             ValueError: a class has a name that stands for something else.
         """
 
+    def check_command(self, command: str) -> None:
+        """Check that a command can judge models of the task which counts images that are right.
+
+        Raises:
+            ValueError: it cannot.
+        """
+
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that a dataset fits the task. Torch is not imported.
 
@@ -161,6 +172,15 @@ tasks. A recipe that names ``metrics`` can write theirs, too."""
 
 DEFAULT = "single-label"
 """The task of a recipe or a file of format 1 that names none."""
+
+
+def task_of(labels: Sequence[Any]) -> Task:
+    """The task that such labels are for.
+
+    >>> task_of([(0, 2), ()]) is TASKS["multi-label"], task_of([0]) is TASKS["single-label"]
+    (True, True)
+    """
+    return TASKS["multi-label" if labels and isinstance(labels[0], tuple) else DEFAULT]
 
 
 def monitors(task: str) -> tuple[str, ...]:

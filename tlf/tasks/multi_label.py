@@ -13,6 +13,8 @@ from tlf.tasks.strata import rarest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 SEPARATOR = "; "
@@ -46,6 +48,15 @@ class MultiLabel:
         counts = torch.tensor([len(label) for label in labels], dtype=torch.long)
         rows = torch.arange(len(labels)).repeat_interleave(counts)
         present[rows, torch.tensor([*chain.from_iterable(labels)], dtype=torch.long)] = 1
+        return present
+
+    def array(self, labels: Sequence[Any], num_classes: int) -> "NDArray[np.bool_]":
+        """The same in NumPy, without torch."""
+        import numpy as np
+
+        present = np.zeros((len(labels), num_classes), dtype=np.bool_)
+        rows = np.repeat(np.arange(len(labels)), [len(label) for label in labels])
+        present[rows, [*chain.from_iterable(labels)]] = True
         return present
 
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
@@ -178,6 +189,17 @@ class MultiLabel:
                 f"the name of a class must not hold {mark!r}, which separates the classes of an "
                 f"image, got {wrong!r:.100}; rename it"
             )
+
+    def check_command(self, command: str) -> None:
+        """Check that a command can judge models of the task which counts images that are right.
+
+        Raises:
+            ValueError: it cannot: an image may be right in part.
+        """
+        raise ValueError(
+            f"task must be single-label for tlf {command}, which counts the images that are right, "
+            "got multi-label; train runs, and compare two of them with: tlf evaluate RUN OTHER"
+        )
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is a tuple of ascending indices of classes.

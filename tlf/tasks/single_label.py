@@ -12,6 +12,8 @@ from tlf.tasks.metric import Metric
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -29,6 +31,12 @@ class SingleLabel:
         import torch
 
         return torch.tensor(labels)
+
+    def array(self, labels: Sequence[Any], num_classes: int) -> "NDArray[np.int64]":
+        """The same in NumPy, without torch."""
+        import numpy as np
+
+        return np.array(labels, dtype=np.int64)
 
     def targets(self, labels: "Tensor", num_classes: int) -> "Tensor":
         """Labels (N,) → (N, K): 1 for each label, 0 elsewhere."""
@@ -117,6 +125,9 @@ class SingleLabel:
 
     def check_classes(self, classes: Sequence[str]) -> None:
         """Any name will do."""
+
+    def check_command(self, command: str) -> None:
+        """Every command can count the images that are right."""
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is the index of a class.

@@ -2,6 +2,7 @@
 
 import pickle
 from hashlib import sha256
+from itertools import chain
 
 from tlf.components import Dataset, Split, Splits
 from tlf.data.decoding.values import picture
@@ -16,11 +17,12 @@ HOOK = "tlf_datasets"
 def check_dataset(dataset: Dataset, images: int = 8) -> None:
     """Check that a dataset keeps its contract.
 
-    Its options survive a recipe. It builds splits that are not empty. Each image has a label and a
-    name of its own, and each class has a name. The order is the same in every build and in a second
-    process. Every class has train images. An image is read as bytes that can be decoded, the same
-    bytes each time. ``read`` can be pickled for other processes. Where it has ``build_with``, this
-    lists the same images as ``build``. Eval images that it says were held out are no train images.
+    Its options survive a recipe. It builds splits that are not empty. Each image has a label, or a
+    tuple of any number of them, and a name of its own, and each class has a name. The order is the
+    same in every build and in a second process. Every class has train images. An image is read as
+    bytes that can be decoded, the same bytes each time. ``read`` can be pickled for other
+    processes. Where it has ``build_with``, this lists the same images as ``build``. Eval images
+    that it says were held out are no train images.
 
     Parameters:
         dataset: the component, with its options.
@@ -43,7 +45,8 @@ def check_dataset(dataset: Dataset, images: int = 8) -> None:
     for name, split in parts_of(splits).items():
         _check_split(dataset, name, split, len(splits.classes))
         _check_images(dataset, name, split, images)
-    missing = {*range(len(splits.classes))} - {*splits.train.labels}
+    present = chain.from_iterable(map(_indices, splits.train.labels))
+    missing = {*range(len(splits.classes))} - {*present}
     require(
         not missing,
         dataset,
@@ -69,7 +72,7 @@ def _built(dataset: Dataset) -> Splits:
 
 
 def _listing(splits: Splits) -> str:
-    parts = [(list(s.names), [int(k) for k in s.labels]) for s in parts_of(splits).values()]
+    parts = [(list(s.names), [*map(_indices, s.labels)]) for s in parts_of(splits).values()]
     return sha256(repr((splits.classes, parts)).encode()).hexdigest()
 
 
@@ -129,12 +132,20 @@ def _check_split(dataset: Dataset, name: str, split: Split, classes: int) -> Non
         f"has {len(split.labels)} labels for {count} images of its {name} split",
         "there is one name and one label for each image",
     )
-    invalid = [k for k in split.labels if not isinstance(k, int) or not 0 <= k < classes]
+    invalid = [label for label in split.labels if not _is_label(label, classes)]
     require(
         not invalid,
         dataset,
         f"has a label {invalid[:1]} in its {name} split",
-        f"a label is a Python int, the index of a class: 0 to {classes - 1}",
+        f"a label is a Python int, the index of a class: 0 to {classes - 1}; of several labels, a "
+        "tuple of them, ascending",
+    )
+    several = {isinstance(label, tuple) for label in split.labels}
+    require(
+        len(several) == 1,
+        dataset,
+        f"has labels that are indices and labels that are tuples in its {name} split",
+        "all images have one label each, or all may have any number",
     )
     doubled = count - len({*split.names})
     require(
@@ -143,6 +154,16 @@ def _check_split(dataset: Dataset, name: str, split: Split, classes: int) -> Non
         f"has {doubled} names twice in its {name} split",
         "the name of an image is unique in its split",
     )
+
+
+def _indices(label: object) -> tuple[int, ...]:
+    """The classes of an image."""
+    return tuple(map(int, label)) if isinstance(label, tuple) else (int(label),)  # type: ignore[call-overload]
+
+
+def _is_label(label: object, classes: int) -> bool:
+    of = label if isinstance(label, tuple) else (label,)
+    return all(isinstance(k, int) and 0 <= k < classes for k in of) and [*of] == sorted({*of})
 
 
 def _check_images(dataset: Dataset, name: str, split: Split, images: int) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tlf.components import Loss
 from tlf.runtime.seeds import seeded
-from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks import DEFAULT, TASKS, Task
 from tlf.tasks.class_counts import ClassCounts
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
@@ -17,14 +17,19 @@ COUNTS = ClassCounts([5, 2, 9])
 """Numbers of images of each class."""
 
 
-def check_loss(loss: Loss) -> None:
+def check_loss(loss: Loss, task: str = DEFAULT) -> None:
     """Check that a loss keeps its contract.
 
-    Its options survive a recipe. The function that it builds takes logits (B, K) and labels (B,) or
-    class probabilities (B, K), in any precision, and does not change them. It gives one finite
-    number for each image, also for one image alone, which does not depend on the other images.
-    Logits have a gradient, which raises the right class. The numbers are the same in every call and
-    in a second process, and no random numbers are drawn.
+    Its options survive a recipe. The function that it builds takes logits (B, K) and labels, which
+    are (B,), or (B, K) of the task ``multi-label``, or class probabilities (B, K), in any
+    precision, and does not change them. It gives one finite number for each image, also for one
+    image alone, which does not depend on the other images. Logits have a gradient, which raises the
+    classes that the image has. The numbers are the same in every call and in a second process, and
+    no random numbers are drawn.
+
+    Parameters:
+        loss: the component, with its options.
+        task: what models are trained for with it: ``single-label`` or ``multi-label``.
 
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
@@ -32,10 +37,11 @@ def check_loss(loss: Loss) -> None:
     recipe = check_options(loss, HOOK)
     with raising_only(loss, "build"):
         function = loss.build(COUNTS)
-    logits, labels = _batch()
-    probabilities = TASKS[DEFAULT].targets(labels, len(COUNTS)).to(logits.dtype)
+    logits, labels = _batch(TASKS[task])
+    probabilities = TASKS[task].targets(labels, len(COUNTS)).to(logits.dtype)
     mixed = probabilities * 0.7 + probabilities.flip(0) * 0.3
-    for name, targets in {"labels (B,)": labels, "class probabilities (B, K)": mixed}.items():
+    form = "labels (B,)" if labels.ndim == 1 else "labels (B, K)"
+    for name, targets in {form: labels, "class probabilities (B, K)": mixed}.items():
         _check_values(loss, function, logits, targets, name)
         _values(loss, function, logits[:1], targets[:1], f"{name} of one image")
         half = _values(loss, function, logits.to(torch.bfloat16), targets, name)
@@ -43,13 +49,15 @@ def check_loss(loss: Loss) -> None:
         require(
             finite, loss, f"is not finite on bfloat16 logits and {name}", "it is, in any precision"
         )
-    _check_gradient(loss, function, logits, labels)
+    _check_gradient(loss, function, labels, probabilities)
     check_second_process(loss, HOOK, recipe)
 
 
 def describe(loss: Loss) -> str:
-    """Its losses for one batch."""
-    return str(loss.build(COUNTS)(*_batch()).tolist())
+    """Its losses for one batch of class probabilities, which all tasks have."""
+    logits, labels = _batch(TASKS[DEFAULT])
+    probabilities = TASKS[DEFAULT].targets(labels, len(COUNTS)).to(logits.dtype)
+    return str(loss.build(COUNTS)(logits, probabilities).tolist())
 
 
 def _check_values(
@@ -109,10 +117,10 @@ def _values(
 
 
 def _check_gradient(
-    loss: Loss, function: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor
+    loss: Loss, function: Callable[[Tensor, Tensor], Tensor], labels: Tensor, targets: Tensor
 ) -> None:
-    watched = torch.zeros_like(logits).requires_grad_()
-    values = _values(loss, function, watched, labels, "labels (B,)")
+    watched = torch.zeros_like(targets).requires_grad_()
+    values = _values(loss, function, watched, labels, "labels")
     require(
         values.requires_grad,
         loss,
@@ -120,17 +128,18 @@ def _check_gradient(
         "torch computes the loss from the logits, without detach or numpy",
     )
     (gradient,) = torch.autograd.grad(values.sum(), watched)
-    right = gradient.gather(1, labels[:, None])
     require(
-        bool((right < 0).all()),
+        bool((gradient[targets > 0] < 0).all()),
         loss,
         "does not raise the logit of the right class where all logits are equal",
         "a lower loss is a better classification",
     )
 
 
-def _batch() -> tuple[Tensor, Tensor]:
+def _batch(task: Task) -> tuple[Tensor, Tensor]:
     with seeded(0, "loss"):
         logits = torch.randn(6, len(COUNTS))
     logits[4] *= 80  # as confident as trained networks are
-    return logits, torch.tensor([0, 1, 2, 2, 1, 0])
+    names = [str(k) for k in range(len(COUNTS))]
+    labels = [task.label(str(k), names) for k in (0, 1, 2, 2, 1, 0)]
+    return logits, task.labels(labels, len(COUNTS))

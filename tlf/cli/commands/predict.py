@@ -22,7 +22,7 @@ from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
     from tlf.cli.predictions import Write
-    from tlf.inference.predictions import Prediction
+    from tlf.inference.prediction import Prediction
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
 """How the name of a file ends → the format that it is written in, unless another is named."""

@@ -13,6 +13,7 @@ from tlf.reports.plots.two_classes import two_class_plots
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Evaluation
+    from tlf.metrics.multi_label.figures import AnyEvaluation
     from tlf.reports.plots.plot import Plot
     from tlf.reports.report import Report
 
@@ -80,7 +81,7 @@ def after_scaling(report: "Report") -> "Evaluation | None":
     return evaluation(scaled(report.predicted, report.calibrated.temperature))
 
 
-def shown(evaluation: "Evaluation", name: str) -> str:
+def shown(evaluation: "AnyEvaluation", name: str) -> str:
     """A headline figure with its interval; a dash where it is not defined."""
     figure = evaluation.headline.get(name)
     if figure is None or figure.value is None:

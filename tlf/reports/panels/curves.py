@@ -9,10 +9,10 @@ from tlf.reports.plots.curves import curve_plots
 
 if TYPE_CHECKING:
     from tlf.reports.plots.plot import Plot
-    from tlf.reports.report import Report
+    from tlf.reports.report import Content
 
 
-def panel(report: "Report") -> Panel | None:
+def panel(report: "Content") -> Panel | None:
     """The loss and the metrics by epoch; None where the page is about no run."""
     run = report.run
     if run is None or not run.history:
@@ -29,7 +29,7 @@ def panel(report: "Report") -> Panel | None:
     return Panel("curves", "Learning curves", html)
 
 
-def plots_of(report: "Report") -> "Iterator[Plot]":
+def plots_of(report: "Content") -> "Iterator[Plot]":
     """The plots of the panel."""
     if report.run is not None:
         yield from curve_plots(report.run.history, report.run.segments, report.run.best)

@@ -13,7 +13,7 @@ from tlf.reports.thumbnails import MOST_THUMBNAILS, thumbnails
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Duplicates, Findings, ImageRef
-    from tlf.reports.report import Report
+    from tlf.reports.report import Content
 
 MOST = 200
 """So many findings of a kind are listed at most."""
@@ -27,7 +27,7 @@ LARGEST_IN_REPORT = 400_000
 """The same, where the predicted images have thumbnails, too."""
 
 
-def panel(report: "Report") -> Panel | None:
+def panel(report: "Content") -> Panel | None:
     """The findings of a report; None where its images were not checked."""
     if report.findings is None:
         return None

@@ -27,7 +27,11 @@ def fixes_panel(checked: Checked) -> Panel | None:
     images = {(one.split, one.name): one for one in _images(checked)}
     shown = [key for row in listed if (key := (row.split, row.path)) in images][:MOST_THUMBNAILS]
     files = thumbnails([partial(checked.read, images[key]) for key in shown], BYTES)
-    proposed = {(s.image.split, s.image.name): s.proposed for s in checked.findings.suspects}
+    # The most suspicious comes first; to have no label is written so.
+    proposed = {
+        (s.image.split, s.image.name): s.proposed or ";"
+        for s in reversed(checked.findings.suspects)
+    }
     html = render(
         "fixes.html",
         rows=[(row, proposed.get((row.split, row.path), "")) for row in listed],

@@ -9,7 +9,7 @@ from tlf.reports.page import render
 from tlf.reports.panel import Panel
 
 if TYPE_CHECKING:
-    from tlf.reports.report import Report
+    from tlf.reports.report import Content
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Chapter:
     changes: tuple[str, ...]
 
 
-def panel(report: "Report") -> Panel | None:
+def panel(report: "Content") -> Panel | None:
     """Recipe, weights, versions, hashes; None where the page is about no run."""
     run = report.run
     if run is None:

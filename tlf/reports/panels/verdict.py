@@ -1,13 +1,13 @@
 """The first panel: how good the model is, how sure that is, and what to be careful about."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tlf.checks.leaks import leak_sentence
 from tlf.data.inspection.readable import IN_BOTH
 from tlf.metrics.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.report import Report
+from tlf.reports.report import Content, Report
 from tlf.results import EVAL
 from tlf.runtime.text import duration
 from tlf.tasks import DEFAULT_MONITOR
@@ -37,31 +37,31 @@ def panel(report: Report) -> Panel:
             epochs=run and len(run.history),
             time=run and duration(sum(epoch.seconds for epoch in run.history)),
             leaks=leaks(report),
-            caveats=_sentence(caveats(report)),
+            caveats=sentence(caveats(report)),
             cautions=report.cautions,
             missing=report.missing,
         ),
     )
 
 
-def _sentence(parts: Iterable[str]) -> str:
+def sentence(parts: Iterable[str]) -> str:
     """One sentence of several parts; empty where there are none.
 
-    >>> _sentence(["3 images are few", "1 of 2 classes has no image here"])
+    >>> sentence(["3 images are few", "1 of 2 classes has no image here"])
     '3 images are few; 1 of 2 classes has no image here.'
     """
     joined = "; ".join(parts)
     return f"{joined[0].upper()}{joined[1:]}." if joined else ""
 
 
-def leaks(report: Report) -> str | None:
+def leaks(report: Content) -> str | None:
     """A sentence where the train split has images of these, too."""
-    if report.findings is not None and (sentence := leak_sentence(report.findings)):
-        return f"{sentence}."
+    if report.findings is not None and (told := leak_sentence(report.findings)):
+        return f"{told}."
     for note in _notes(report):
-        sentence, _, _ = note.partition("\n")
-        if IN_BOTH in sentence:
-            return f"{sentence}."
+        told, _, _ = note.partition("\n")
+        if IN_BOTH in told:
+            return f"{told}."
     return None
 
 
@@ -74,24 +74,29 @@ def caveats(report: Report) -> Iterator[str]:
     if report.run is not None and len(report.run.history) > 1:
         yield "these images chose the best epoch, so the figures are a little too high"
     if (count := report.evaluation.images) < FEW:
-        yield f"{count} image{'s are' if count > 1 else ' is'} few, so the intervals are wide"
-    yield from _rare(report)
+        yield few(count)
+    yield from rare([one.support for one in report.evaluation.per_class])
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: Content) -> list[str]:
     """What the run has noted about its images."""
     notes = report.run.provenance.get("notes") if report.run else None
     return [*map(str, notes)] if isinstance(notes, list) else []
 
 
-def _rare(report: Report) -> Iterator[str]:
-    per_class = report.evaluation.per_class
-    absent = sum(not one.support for one in per_class)
-    rare = sum(0 < one.support < FEW_IN_A_CLASS for one in per_class)
+def few(count: int) -> str:
+    """What so few images mean."""
+    return f"{count} image{'s are' if count > 1 else ' is'} few, so the intervals are wide"
+
+
+def rare(supports: Sequence[int]) -> Iterator[str]:
+    """Which classes have few images. ``supports``: the images of each."""
+    absent = sum(not images for images in supports)
+    rare = sum(0 < images < FEW_IN_A_CLASS for images in supports)
     if absent:
-        yield f"{absent} of {len(per_class)} classes {_have(absent)} no image here"
+        yield f"{absent} of {len(supports)} classes {_have(absent)} no image here"
     if rare:
-        yield f"{rare} of {len(per_class)} classes {_have(rare)} fewer than {FEW_IN_A_CLASS} images"
+        yield f"{rare} of {len(supports)} classes {_have(rare)} fewer than {FEW_IN_A_CLASS} images"
 
 
 def _have(count: int) -> str:

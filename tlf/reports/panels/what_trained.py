@@ -8,7 +8,7 @@ from tlf.reports.plots.stages import cell_words, stages_plot
 from tlf.reports.stage_timeline import Cell, strip
 
 if TYPE_CHECKING:
-    from tlf.reports.report import Report
+    from tlf.reports.report import Content
 
 MOST_SEGMENTS = 100
 """So many audits are listed at most."""
@@ -17,7 +17,7 @@ LETTERS = {"frozen": "F", "trains": "T", "both": "B", "unknown": "?"}
 """State → what stands in a cell."""
 
 
-def panel(report: "Report") -> Panel | None:
+def panel(report: "Content") -> Panel | None:
     """Stages and epochs; None where the page is about no run."""
     run = report.run
     if run is None or not run.history:

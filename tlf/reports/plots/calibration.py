@@ -32,7 +32,7 @@ def reliability_plot(calibration: Calibration, after: Calibration | None = None)
         f"{sum(calibration.counts):,} images in {filled} filled bins of the highest probability. "
         "Where a point is on the diagonal, predictions of that probability are right as often as "
         "they say; below it, they are too sure. The bars count the images of each bin.",
-        lambda figure: _draw_reliability(figure, calibration, after),
+        lambda figure: draw_reliability(figure, calibration, after),
         Table(("highest probability", "images", "its mean", "right"), tuple(bins)),
         height=3.8,
     )
@@ -50,9 +50,15 @@ def _bins(
     ]  # fmt: skip
 
 
-def _draw_reliability(
-    figure: "Figure", calibration: Calibration, after: Calibration | None
+def draw_reliability(
+    figure: "Figure",
+    calibration: Calibration,
+    after: Calibration | None,
+    names: tuple[str, str, str] = ("right", "images", "highest probability"),
 ) -> None:
+    """Draw the rate of each bin, and how many there are. ``names``: of the rate, of what is
+    counted, of the probability.
+    """
     axes, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="as it should be")
     labels = ("before temperature scaling", "after") if after else ("predictions",)
@@ -65,7 +71,7 @@ def _draw_reliability(
             [sure for sure, _ in points], [right for _, right in points],
             color=colour, marker=marker, linestyle=line, label=label, markersize=5,
         )  # fmt: skip
-    axes.set_ylabel("right")
+    axes.set_ylabel(names[0])
     axes.set_ylim(-0.02, 1.02)
     edges = calibration.edges
     widths = [high - low for low, high in pairwise(edges)]
@@ -73,8 +79,8 @@ def _draw_reliability(
         edges[:-1], calibration.counts, widths, align="edge", color=FIRST, edgecolor=INK,
         linewidth=0.5,
     )  # fmt: skip
-    counts.set_ylabel("images")
-    counts.set_xlabel("highest probability")
+    counts.set_ylabel(names[1])
+    counts.set_xlabel(names[2])
     counts.set_xlim(0, 1)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(percent_tick)

@@ -123,7 +123,8 @@ class _Curves:
             f"{split} {self._shown(metric, values[-1])}" for split, values in figures.items()
         )
         phases = ", ".join(printable(phase) for _, phase in self.starts)
-        title = f"{metric.title[:1].upper()}{metric.title[1:]} by epoch"
+        first = metric.title[:1] if metric.title[1:2].isupper() else metric.title[:1].upper()  # mAP
+        title = f"{first}{metric.title[1:]} by epoch"
         return Plot(
             f"curve-{name}",
             f"{title}{', logarithmic scale' if log else ''}",

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tlf.metrics.selective_prediction import answering
+from tlf.reports.multi_label import classes
+from tlf.reports.multi_label.plots import decisions_plot
 from tlf.reports.plots.calibration import answering_plot, reliability_plot
 from tlf.reports.plots.confusion import confusion_plot
 from tlf.reports.plots.curves import curve_plots
@@ -11,11 +13,11 @@ from tlf.reports.plots.draw import write_plot
 from tlf.reports.plots.plot import Plot
 from tlf.reports.plots.stages import stages_plot
 from tlf.reports.plots.two_classes import two_class_plots
-from tlf.reports.report import Report
+from tlf.reports.report import AnyReport, Report
 from tlf.reports.stage_timeline import strip
 
 
-def write_plots(report: Report, folder: Path) -> list[Path]:
+def write_plots(report: AnyReport, folder: Path) -> list[Path]:
     """Write every plot of a report as ``NAME.png`` and ``NAME.svg``.
 
     Parameters:
@@ -35,13 +37,21 @@ def write_plots(report: Report, folder: Path) -> list[Path]:
     return [path for plot in plots_of(report) for path in write_plot(plot, folder)]
 
 
-def plots_of(report: Report) -> Iterator[Plot]:
+def plots_of(report: AnyReport) -> Iterator[Plot]:
     """Every plot of a report."""
     if report.run is not None:
         yield from curve_plots(report.run.history, report.run.segments, report.run.best)
         stages = strip(report.run.history)
         if stages.rows:
             yield stages_plot(stages)
+    if isinstance(report, Report):
+        yield from _of_one_label(report)
+    else:
+        yield from classes.plots_of(report)
+        yield decisions_plot(report.evaluation.calibration)
+
+
+def _of_one_label(report: Report) -> Iterator[Plot]:
     yield confusion_plot(report.evaluation)
     if len(report.predicted):
         yield reliability_plot(report.evaluation.calibration)

@@ -37,15 +37,21 @@
 
   const cell = ([figure, low, high]) =>
     element("td", {}, percent(figure), element("small", {}, interval(low, high)));
-  const row = (index) => {
-    const [name, images, ...figures] = rows[index];
+  // The name of a class leads to its images, where the page has them by class.
+  const images = document.getElementById("images");
+  const title = (index, name) => {
+    if (!images) return element("bdi", {}, name);
     const button = element("button", { type: "button", class: "link" }, element("bdi", {}, name));
     button.addEventListener("click", () => {
       state.set({ class: index, cell: null });
-      go(document.getElementById("images"));
+      go(images);
     });
-    const first = element("th", { scope: "row" }, button);
-    return element("tr", {}, first, element("td", {}, count(images)), ...figures.map(cell));
+    return button;
+  };
+  const row = (index) => {
+    const [name, support, ...figures] = rows[index];
+    const first = element("th", { scope: "row" }, title(index, name));
+    return element("tr", {}, first, element("td", {}, count(support)), ...figures.map(cell));
   };
 
   const show = () => {

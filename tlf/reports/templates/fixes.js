@@ -8,6 +8,7 @@
   const KEEP = "keep";
   const LEAVE_OUT = "leave out";
   const CLASS = "class ";
+  const NONE = "it is, without a label";
 
   const value = ({ new_label, leave_out }) =>
     leave_out ? LEAVE_OUT : new_label ? CLASS + new_label : KEEP;
@@ -24,8 +25,9 @@
   const option = (chosen, text) => element("option", { value: chosen }, text);
   const first = (row) => {
     const { label, proposed } = row.dataset;
-    const options = [option(KEEP, `keep as ${label}`), option(LEAVE_OUT, "leave out")];
-    if (proposed) options.push(option(CLASS + proposed, `it is ${proposed}`));
+    const options = [option(KEEP, `keep as ${label || NONE}`), option(LEAVE_OUT, "leave out")];
+    const shown = proposed === ";" ? "without a label" : proposed;
+    if (proposed) options.push(option(CLASS + proposed, `it is ${shown}`));
     return options;
   };
   // Of ten thousand classes, a list is made when it is asked for.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tlf.components import Splits
 from tlf.errors import RecipeError
-from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
+from tlf.recipe.plan import Plan, RecipeLike, check_command, find_splits, plan_of
 from tlf.runtime.text import printable
 from tlf.studies.compare.presets import variants
 
@@ -53,6 +53,8 @@ def candidates(
     if len(plans) < 2:
         problem = "recipes must be two or more, got one; write another, or --preset and a name"
         raise RecipeError([problem], "compare")
+    for _, plan in plans:
+        check_command(plan, "compare")
     found = [_with_images(plan, folds) for _, plan in plans]
     _check_enough(found[0][0])
     for others in found[1:]:

@@ -10,6 +10,7 @@ import numpy as np
 from tlf.errors import DataError
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import Difference, over_seeds, over_splits
+from tlf.metrics.predicted import single_label
 from tlf.metrics.resampling import LEVEL
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def read_results(runs: Mapping[int | None, Sequence[Path]]) -> Results:
 
 def _read(runs: Sequence[Path]) -> Results:
     """The results of one seed, of its run of each fold."""
-    every = [read_predictions(run / "predictions.csv") for run in runs]
+    every = [single_label(read_predictions(run / "predictions.csv")) for run in runs]
     names = [name for one in every for name in one.names]
     labels = [one.classes[label] for one in every for label in one.labels]
     right = np.concatenate([one.predicted == one.labels for one in every])

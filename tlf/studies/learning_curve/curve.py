@@ -12,7 +12,7 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.paired import over_splits
 from tlf.metrics.resampling import LEVEL
 from tlf.plugins.attribution import blame_packages
-from tlf.recipe.plan import RecipeLike, find_splits
+from tlf.recipe.plan import RecipeLike, check_command, find_splits
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.runtime.seeds import derive
@@ -57,6 +57,7 @@ def curve(
     check_sizes(sizes)
     check_alone("a study")
     base = plan_to_check(recipe, overrides, "curve")
+    check_command(base, "curve")
     ((name, plan),) = plans_of(base, ()).items()
     plan = replace(plan, splits=find_splits(base))
     kernels = kernels_of(base.recipe)

@@ -21,7 +21,7 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.backbone_names import BackboneLike
-from tlf.recipe.plan import Plan, RecipeLike, find_splits
+from tlf.recipe.plan import Plan, RecipeLike, check_command, find_splits
 from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
@@ -70,6 +70,7 @@ def probe(
     """
     check_alone("a study")
     base = plan_to_check(recipe, overrides, "probe")
+    check_command(base, "probe")
     plans, splits = plans_of(base, backbones), find_splits(base)
     kernels = kernels_of(base.recipe)
     kernels.reserve()

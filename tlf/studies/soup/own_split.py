@@ -11,7 +11,8 @@ from tlf.evaluation.classify import Watch, classify
 from tlf.evaluation.images import align, source_of
 from tlf.evaluation.models import OwnPrecision, fast
 from tlf.inference.classifier import TrainedClassifier
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.predicted import Predicted, single_label
+from tlf.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ def on_own_split(run: Path, classifier: TrainedClassifier, watch: Watch) -> OwnS
         DataError: its images are no longer there.
     """
     source = source_of(run, None, (), None)
-    images = align(source.found, source.title, classifier.labels)
+    images = align(source.found, source.title, classifier.labels, TASKS[classifier.task])
     keeping = _KeepsLogits(classifier, fast(classifier).precision)
     found = classify(keeping, images, watch=watch)
     first = source.found.images.read(found.positions[0])
     with torch.inference_mode():
         features = classifier.model.features(classifier.prepare([first])).float()
-    return OwnSplit(found.predicted, torch.cat(keeping.given), features)
+    return OwnSplit(single_label(found.predicted), torch.cat(keeping.given), features)

@@ -17,7 +17,7 @@ from tlf.inference.model_files import model_tensors
 from tlf.inference.predict import load_classifier
 from tlf.metrics.comparison import compare
 from tlf.metrics.evaluation import evaluation
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.predicted import Predicted, single_label
 from tlf.pretrained.weights import fit
 from tlf.runtime.cores import check_alone
 from tlf.runtime.files import check_creatable
@@ -28,6 +28,7 @@ from tlf.studies.soup.files import write_soup
 from tlf.studies.soup.members import Member, open_members
 from tlf.studies.soup.own_split import on_own_split
 from tlf.studies.soup.souped import FOLDER, GREEDY, UNIFORM, Soup, Tried
+from tlf.tasks import TASKS
 
 Say = Callable[[str], object]
 """Told each step: a sentence."""
@@ -41,8 +42,13 @@ class _Ranked:
     evaluated: Evaluated
 
     @property
+    def predicted(self) -> Predicted:
+        """What it makes of the images."""
+        return single_label(self.evaluated.predicted)
+
+    @property
     def right(self) -> int:
-        return _right(self.evaluated.predicted)
+        return _right(self.predicted)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,9 @@ class _Pot:
 
     def predicted(self) -> Predicted:
         """What the model makes of the images."""
-        return classify(fast(self.classifier), self.images, watch=self.watch).predicted
+        return single_label(
+            classify(fast(self.classifier), self.images, watch=self.watch).predicted
+        )
 
 
 def _silent(_text: str) -> None:
@@ -138,7 +146,7 @@ def _written(
     result = Soup(
         folder, kind, source.title, len(predicted), tuple(tried),
         evaluation(predicted).headline[METRIC.name],
-        compare(best.evaluated.predicted, predicted),
+        compare(best.predicted, predicted),
         own_images, tuple(left_out(best.evaluated)),
     )  # fmt: skip
     kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
@@ -155,15 +163,15 @@ def _ranked(members: Sequence[Member], source: Source, how: How, say: Say) -> li
     for member in members:
         one = _Ranked(member, evaluated_on(member.files, source, how))
         found.append(one)
-        _check_same_images(found[0].evaluated.predicted, one.evaluated.predicted)
+        _check_same_images(found[0].predicted, one.predicted)
         say(f"{printable(str(member.run))} alone: {_percent(one.right, one)}")
     return sorted(found, key=lambda one: -one.right)
 
 
 def _pot(best: _Ranked, source: Source, watch: Watch) -> _Pot:
     classifier = load_classifier(best.member.files)
-    images = align(source.found, source.title, classifier.labels)
-    return _Pot(classifier, images, watch, best.evaluated.predicted)
+    images = align(source.found, source.title, classifier.labels, TASKS[classifier.task])
+    return _Pot(classifier, images, watch, best.predicted)
 
 
 def _mixed(ranked: Sequence[_Ranked], _pot: _Pot, _say: Say) -> tuple[Average, list[Tried]]:

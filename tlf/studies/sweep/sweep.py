@@ -270,4 +270,5 @@ def _as_swept(study: _Study) -> Swept:
         study.plan.source,
         study.overrides,
         study.folder,
+        task=study.plan.recipe.task,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.notebook import Printed
+from tlf.tasks import DEFAULT
 
 if TYPE_CHECKING:
     from tlf.studies.sweep.ranges import Value, Varied
@@ -89,6 +90,7 @@ class Swept(Printed):
     importance: Mapping[str, float] = field(default_factory=dict)
     """Key → its share in how the figure of the trials varies, by fANOVA; empty where there are too
     few trials to say."""
+    task: str = DEFAULT
 
     @property
     def best_file(self) -> Path:

@@ -1,5 +1,8 @@
 """The contract of a metric."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import torch
 from torch import Tensor
 
@@ -7,7 +10,7 @@ from tlf.components import Metric
 from tlf.plugins.validation import fault
 from tlf.recipe.metrics import described_by, figure_fault
 from tlf.runtime.seeds import seeded
-from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks import DEFAULT, TASKS, Task
 from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
 
@@ -17,7 +20,7 @@ CLASSES = (2, 3, 7)
 IMAGES = 12
 
 
-def check_metric(metric: Metric) -> None:
+def check_metric(metric: Metric, task: str = DEFAULT) -> None:
     """Check that a metric keeps its contract.
 
     Its options survive a recipe, and its class says its title, whether higher is better, and
@@ -27,6 +30,11 @@ def check_metric(metric: Metric) -> None:
     rightly than where none is. It is the same in every call, for any order of the images, and in a
     second process. Nothing that it is given changes, and no random numbers are drawn.
 
+    Parameters:
+        metric: the component, with its options.
+        task: what the models that it measures are trained for: ``single-label`` or ``multi-label``,
+            where labels are (N, K), and images without a label are tried, too.
+
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
@@ -34,7 +42,8 @@ def check_metric(metric: Metric) -> None:
     problem = fault(HOOK, type(metric))
     rule = "its class says what the figure is, in plain values"
     require(problem is None, metric, str(problem), rule)
-    known = [classes for classes in CLASSES if _takes(metric, classes)]
+    of = TASKS[task]
+    known = [classes for classes in CLASSES if _takes(metric, of, classes)]
     require(
         bool(known),
         metric,
@@ -42,27 +51,35 @@ def check_metric(metric: Metric) -> None:
         "it measures models of at least one of these numbers of classes",
     )
     for classes in known:
-        _check_cases(metric, classes)
-        _check_direction(metric, classes)
+        _check_cases(metric, of, classes)
+        _check_direction(metric, of, classes)
     check_second_process(metric, HOOK, recipe)
 
 
 def describe(metric: Metric) -> str:
-    """Its figures for a few predictions."""
-    return str([metric.measure(*_case(classes)) for classes in CLASSES if _takes(metric, classes)])
+    """Its figures for a few predictions of each task that it can measure."""
+    figures = []
+    for task in TASKS.values():
+        with suppress(AssertionError):  # it is for another task
+            figures += [
+                metric.measure(*_case(task, classes))
+                for classes in CLASSES
+                if _takes(metric, task, classes)
+            ]
+    return str(figures)
 
 
-def _takes(metric: Metric, classes: int) -> bool:
+def _takes(metric: Metric, task: Task, classes: int) -> bool:
     try:
         with raising_only(metric, f"measure with {classes} classes", ValueError):
-            metric.measure(*_case(classes))
+            metric.measure(*_case(task, classes))
     except ValueError:
         return False
     return True
 
 
-def _check_cases(metric: Metric, classes: int) -> None:
-    probabilities, labels = _case(classes)
+def _check_cases(metric: Metric, task: Task, classes: int) -> None:
+    probabilities, labels = _case(task, classes)
     figure = _figure(metric, probabilities, labels, f"{classes} classes")
     again = _figure(metric, probabilities, labels, f"{classes} classes")
     require(figure == again, metric, "gives another number when it is called again", "it is pure")
@@ -74,20 +91,31 @@ def _check_cases(metric: Metric, classes: int) -> None:
         f"gives {figure}, and {turned} for the same images in another order",
         "the order of the images says nothing about the model",
     )
-    equal = torch.full_like(probabilities, 1 / classes)
+    equal = task.probabilities(torch.zeros_like(probabilities))
     for name, shares, of in (
-        ("labels of one class", probabilities, torch.zeros_like(labels)),
+        ("labels of one class", probabilities, _labels(task, [0] * IMAGES, classes)),
         ("one image", probabilities[:1], labels[:1]),
         ("equal probabilities", equal, labels),
-        ("probabilities of 0 and 1", _certain(labels, classes), labels),
+        ("probabilities of 0 and 1", _certain(task, labels, classes), labels),
     ):
         _figure(metric, shares, of, name)
+    _check_without_labels(metric, task, probabilities)
 
 
-def _check_direction(metric: Metric, classes: int) -> None:
-    _, labels = _case(classes)
-    right = _figure(metric, _certain(labels, classes), labels, "right predictions")
-    wrong = _figure(metric, _certain((labels + 1) % classes, classes), labels, "wrong predictions")
+def _check_without_labels(metric: Metric, task: Task, probabilities: Tensor) -> None:
+    """Where images may have no label, none of them may have one."""
+    classes = probabilities.shape[1]
+    names = [str(k) for k in range(classes)]
+    of = [task.label(str(k % classes), names) for k in range(IMAGES)]
+    if left := [*task.among(of, ()).values()]:
+        _figure(metric, probabilities, task.labels(left, classes), "images without a label")
+
+
+def _check_direction(metric: Metric, task: Task, classes: int) -> None:
+    _, labels = _case(task, classes)
+    others = _labels(task, [(k + 1) % classes for k in range(IMAGES)], classes)
+    right = _figure(metric, _certain(task, labels, classes), labels, "right predictions")
+    wrong = _figure(metric, _certain(task, others, classes), labels, "wrong predictions")
     better = right > wrong if metric.higher_is_better else right < wrong
     require(
         better,
@@ -114,11 +142,17 @@ def _figure(metric: Metric, probabilities: Tensor, labels: Tensor, what: str) ->
     return float(figure)
 
 
-def _case(classes: int) -> tuple[Tensor, Tensor]:
+def _case(task: Task, classes: int) -> tuple[Tensor, Tensor]:
     with seeded(classes, "metric"):
         logits = torch.randn(IMAGES, classes)
-    return TASKS[DEFAULT].probabilities(logits), torch.arange(IMAGES) % classes
+    return task.probabilities(logits), _labels(task, [k % classes for k in range(IMAGES)], classes)
 
 
-def _certain(labels: Tensor, classes: int) -> Tensor:
-    return TASKS[DEFAULT].targets(labels, classes).float()
+def _labels(task: Task, of: Sequence[int], classes: int) -> Tensor:
+    """The labels of images that have one class each."""
+    names = [str(k) for k in range(classes)]
+    return task.labels([task.label(str(k), names) for k in of], classes)
+
+
+def _certain(task: Task, labels: Tensor, classes: int) -> Tensor:
+    return task.targets(labels, classes).float()

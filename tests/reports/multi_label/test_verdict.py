@@ -1,0 +1,23 @@
+"""How good a model is, where images have any number of labels."""
+
+from label_sets import LABEL_SETS, drawn_sets
+from tlf.reports.multi_label.verdict import caveats, panel
+from tlf.reports.report import report_of
+
+
+def made(found):
+    return report_of("mine", found, found.evaluation())
+
+
+def test_it_says_what_is_left_out_and_why():
+    html = str(panel(made(drawn_sets(40, 3))).html)
+    assert "no confusion matrix" in html
+    assert "Mean average precision" in html
+    assert "Hamming loss" in html
+
+
+def test_caveats():
+    told = [*caveats(made(LABEL_SETS["constant"]()))]
+    assert told[0] == "the model cannot be told from one that knows nothing"
+    assert "20 images are few" in told[1]
+    assert [*caveats(made(LABEL_SETS["no label"]()))][-1] == "2 of 2 classes have no image here"

@@ -1,0 +1,1 @@
+"""What a check finds where images have any number of labels."""

@@ -1,0 +1,57 @@
+"""How tables of predictions write labels, and what a table must hold: one label for each image, or
+any number. The header of a table says which.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tlf.inference.tables import multi_label, single_label
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tlf.inference.calibrated import Calibrated
+    from tlf.inference.prediction import Prediction
+    from tlf.metrics.predicted import AnyPredicted
+
+
+class Form(Protocol):
+    """How the labels of a kind are written."""
+
+    COLUMNS: tuple[str, str]
+
+    def truth(self, label: Any, classes: Sequence[str], /) -> Mapping[str, str | list[str]]:  # noqa: ANN401
+        """A row of labels, as a tensor has them → the column of the label, and what it holds."""
+
+    def prediction(
+        self,
+        path: str | None,
+        by_class: Mapping[str, float],
+        label: Any,  # noqa: ANN401
+        calibrated: "Calibrated | None",
+        /,
+    ) -> "Prediction":
+        """The prediction for an image. ``label``: a row of what the task predicts."""
+
+    def parsed(self, cell: str, index: Mapping[str, int], /) -> Any:  # noqa: ANN401
+        """What a cell holds. Raises ValueError."""
+
+    def predicted(
+        self,
+        names: tuple[str, ...],
+        labels: Sequence[Any],
+        said: Sequence[Any],
+        probabilities: "NDArray[np.float64]",
+        classes: tuple[str, ...],
+        /,
+    ) -> "AnyPredicted":
+        """A whole table. Raises Damaged."""
+
+
+FORMS: Sequence[Form] = (single_label, multi_label)
+
+
+def form_of(dimensions: int) -> Form:
+    """How labels are written that are the index of a class (N,), or marks (N, K)."""
+    return FORMS[dimensions - 1]

@@ -1,0 +1,111 @@
+"""Tables of images with any number of labels: cells are JSON lists, as names hold any character."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.inference.prediction import MultiLabelPrediction
+from tlf.inference.tables.damaged import Damaged
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tlf.inference.calibrated import Calibrated
+
+COLUMNS = ("labels", "predicted_labels")
+"""The columns of the labels, and of what a model predicts."""
+
+
+def truth(label: Sequence[int], classes: Sequence[str]) -> Mapping[str, list[str]]:
+    """The labels of an image under their column. ``label``: a mark for each class."""
+    return {COLUMNS[0]: [name for name, mark in zip(classes, label, strict=True) if mark]}
+
+
+def prediction(
+    path: str | None,
+    by_class: Mapping[str, float],
+    label: Sequence[bool],
+    _calibrated: "Calibrated | None",
+) -> MultiLabelPrediction:
+    """The prediction of the classes that have a mark."""
+    given = [name for name, mark in zip(by_class, label, strict=True) if mark]
+    labels = tuple(sorted(given, key=by_class.__getitem__, reverse=True))
+    best = max(by_class, key=by_class.__getitem__)
+    return MultiLabelPrediction(best, by_class[best], by_class, path, labels=labels)
+
+
+def parsed(cell: str, index: Mapping[str, int]) -> list[int]:
+    """The indices of the classes that a cell names.
+
+    >>> parsed('["ant", "fly"]', {"ant": 0, "bee": 1, "fly": 2})
+    [0, 2]
+
+    Raises:
+        ValueError: it is no list of different classes.
+    """
+    try:
+        names = json.loads(cell)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f'must have labels as a JSON list, such as ["ant", "bee"], got {cell!r}')
+    for name in names:
+        if name not in index:
+            raise ValueError(f"must name classes that have a column, got {name!r}")
+    if len({*names}) < len(names):
+        raise ValueError(f"must name each class of an image once, got {cell!r}")
+    return [index[name] for name in names]
+
+
+def predicted(
+    names: tuple[str, ...],
+    labels: Sequence[Sequence[int]],
+    said: Sequence[Sequence[int]],
+    probabilities: "NDArray[np.float64]",
+    classes: tuple[str, ...],
+) -> MultiLabelPredicted:
+    """The predictions of a table. ``said``: what it says is predicted.
+
+    Raises:
+        Damaged: a probability is none; or no threshold of a class explains what is predicted.
+    """
+    _check_probabilities(probabilities)
+    given = _marks(said, len(classes))
+    _check_thresholds(probabilities, given, classes)
+    return MultiLabelPredicted(names, _marks(labels, len(classes)), probabilities, classes, given)
+
+
+def _marks(labels: Sequence[Sequence[int]], classes: int) -> "NDArray[np.bool_]":
+    """(N, K): whether each image has each class."""
+    marks = np.zeros((len(labels), classes), dtype=np.bool_)
+    for image, of in enumerate(labels):
+        marks[image, [*of]] = True
+    return marks
+
+
+def _check_probabilities(rows: "NDArray[np.float64]") -> None:
+    right = ((rows >= 0) & (rows <= 1)).all(1)
+    if not right.all():
+        wrong = int(right.argmin())
+        least, most = rows[wrong].min(), rows[wrong].max()
+        raise Damaged(wrong, f"must have probabilities from 0 to 1, got {least:g} to {most:g}")
+
+
+def _check_thresholds(
+    rows: "NDArray[np.float64]", given: "NDArray[np.bool_]", classes: Sequence[str]
+) -> None:
+    """A class is predicted from its threshold on: no image without it is as probable as one with
+    it.
+    """
+    least = np.where(given, rows, np.inf).min(0)
+    above = np.argwhere((rows >= least) & ~given)
+    if len(above):
+        image, k = above[0].tolist()
+        told = (
+            f"must predict {classes[k]!r}, whose probability {rows[image, k]:g} is at least that "
+            f"of an image to which it is given, {least[k]:g}"
+        )
+        raise Damaged(image, told)

@@ -1,0 +1,126 @@
+"""Two models on the same images with any number of labels: which is better, and whether that can be
+told.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.errors import DataError
+from tlf.metrics.class_counts import defined_mean
+from tlf.metrics.comparison import Comparison, mcnemar, places, same_classes
+from tlf.metrics.evaluation import check
+from tlf.metrics.figures import Figure
+from tlf.metrics.multi_label.evaluation import Resampled, Sums, resamples_for
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted
+from tlf.metrics.resampling import figures, resampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class MultiLabelComparison:
+    """Two models on the same images. Differences are those of the second minus the first."""
+
+    images: int
+    map: Figure
+    """The difference of mAP, with the interval of a paired bootstrap over images."""
+    macro_f1: Figure
+    """The difference of macro-F1, likewise."""
+    only_first: tuple[str, ...]
+    """Images to which only the first model gives exactly their labels."""
+    only_second: tuple[str, ...]
+    """Images to which only the second model gives exactly their labels."""
+    p_value: float
+    """Of McNemar's exact test of these images."""
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the interval of the difference of mAP leaves out 0."""
+        low, high = self.map.low, self.map.high
+        return low is not None and high is not None and not low <= 0 <= high
+
+    def lines(self, first: str, second: str) -> Iterator[str]:
+        """The comparison as text. ``first`` and ``second``: what the models are called."""
+        from tlf.metrics.multi_label.text import comparison_lines
+
+        return comparison_lines(self, first, second)
+
+
+def compare(
+    one: MultiLabelPredicted,
+    other: MultiLabelPredicted,
+    *,
+    resamples: int | None = None,
+    seed: int = 0,
+) -> MultiLabelComparison:
+    """Compare two models on the same images, which are matched by name; their order, and that of
+    the classes, may differ. A name and its escaped form in a table are the same.
+
+    Raises:
+        DataError: images, labels or classes are not the same, or a probability is no number.
+    """
+    check(one)
+    check(other)
+    other = _in_order_of(one, other)
+    resamples = resamples or resamples_for(*one.labels.shape)
+    differences = _differences(one, other, resamples, seed)
+    first, second = one.exact & ~other.exact, other.exact & ~one.exact
+    return MultiLabelComparison(
+        images=len(one),
+        map=differences["map"],
+        macro_f1=differences["macro_f1"],
+        only_first=tuple(one.names[image] for image in np.flatnonzero(first).tolist()),
+        only_second=tuple(one.names[image] for image in np.flatnonzero(second).tolist()),
+        p_value=mcnemar(int(first.sum()), int(second.sum())),
+    )
+
+
+def _in_order_of(one: MultiLabelPredicted, other: MultiLabelPredicted) -> MultiLabelPredicted:
+    """The second model's predictions, with images and classes in the order of the first one's."""
+    same_classes(one.classes, other.classes)
+    cells = np.ix_(places(one.names, other.names), places(one.classes, other.classes))
+    labels = other.labels[cells]
+    if (wrong := np.argwhere(labels != one.labels)).size:
+        image, column = wrong[0].tolist()
+        has = [
+            f"{'with' if of[image, column] else 'without'} {one.classes[column]!r}"
+            for of in (one.labels, labels)
+        ]
+        raise DataError(
+            f"both models must be evaluated on the same labels, got {one.names[image]} "
+            f"{has[0]} and {has[1]}; evaluate both on the same data"
+        )
+    return replace(
+        one,
+        probabilities=other.probabilities[cells],
+        predicted=other.predicted[cells],
+        thresholds=None,
+    )
+
+
+def _differences(
+    one: MultiLabelPredicted, other: MultiLabelPredicted, resamples: int, seed: int
+) -> Mapping[str, Figure]:
+    """The differences of mAP and of macro-F1. A resample draws the same images for both."""
+    first, second = Sums(one), Sums(other)
+
+    def at(weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        return _averages(second.of(weights)) - _averages(first.of(weights))
+
+    values = at(np.ones((1, len(one))))
+    drawn = np.concatenate([at(w) for w in resampled(len(one), resamples, seed)], axis=1)
+    of_map, of_f1 = figures(values[:, 0], drawn, least=-1)
+    return {"map": of_map, "macro_f1": of_f1}
+
+
+def _averages(of: Resampled) -> "NDArray[np.float64]":
+    """(2, R): mAP and macro-F1."""
+    return np.stack([defined_mean(of.ap), defined_mean(of.counts.f1)])
+
+
+AnyComparison = Comparison | MultiLabelComparison
+"""Two models on images with one label each, or with any number."""

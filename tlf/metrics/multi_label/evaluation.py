@@ -1,0 +1,173 @@
+"""The figures of a model on images with any number of labels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlf.metrics.class_counts import ClassCounts, concatenated, defined_mean, ratio
+from tlf.metrics.evaluation import check
+from tlf.metrics.figures import Figure
+from tlf.metrics.multi_label.decisions import brier, calibration, gaps, nll
+from tlf.metrics.multi_label.figures import MultiLabelClassFigures, MultiLabelEvaluation
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted
+from tlf.metrics.multi_label.ranking import Ranking
+from tlf.metrics.resampling import RESAMPLES, figures, resampled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_WORK = 1_000_000_000
+"""Images × classes × resamples for which average precision is computed: about half a minute."""
+LEAST = 200
+"""Resamples at least: the ends of an interval are then quantiles of 5 resamples each."""
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """What some resamples give: a row for each of them."""
+
+    ap: "NDArray[np.float64]"
+    """(R, K)."""
+    counts: ClassCounts
+    means: "NDArray[np.float64]"
+    """(R, 3 + bins): the means over images of exact match, NLL and Brier, and the bins' gaps."""
+
+
+def evaluation(
+    predicted: MultiLabelPredicted, *, resamples: int | None = None, seed: int = 0
+) -> MultiLabelEvaluation:
+    """Compute all figures, with 95 % intervals of a bootstrap over images.
+
+    The same for the same seed. A figure that is not defined is None: average precision and recall
+    of a class without an image, precision of a class that is never given. Averages over classes
+    leave it out.
+
+    Parameters:
+        predicted: labels, probabilities, and what the model gives at its thresholds.
+        resamples: of the bootstrap; None: 2,000, fewer for many images of many classes.
+        seed: of the bootstrap.
+
+    Raises:
+        DataError: there is no image, or a probability is no number from 0 to 1.
+    """
+    check(predicted)
+    images, classes = predicted.labels.shape
+    resamples = resamples or resamples_for(images, classes)
+    sums = Sums(predicted)
+    found = sums.of(np.ones((1, images)))
+    drawn = [sums.of(weights) for weights in resampled(images, resamples, seed)]
+    labels, given = predicted.labels.astype(np.int64), predicted.predicted.astype(np.int64)
+    shares = predicted.labels.mean(0)
+    return MultiLabelEvaluation(
+        classes=predicted.classes,
+        images=images,
+        headline=_headline(found, drawn, images),
+        frequency=float(shares[shares > 0].mean()) if shares.any() else 0.0,
+        labels=int(labels.sum()),
+        without=int((~predicted.labels.any(1)).sum()),
+        per_class=tuple(_per_class(predicted, sums, found, drawn)),
+        together=labels.T @ labels,
+        predicted_together=given.T @ given,
+        calibration=calibration(predicted),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def resamples_for(images: int, classes: int) -> int:
+    """How many resamples there is time for.
+
+    >>> resamples_for(1_000, 20), resamples_for(5_000, 80), resamples_for(100_000, 500)
+    (2000, 2000, 200)
+    """
+    return max(LEAST, min(RESAMPLES, MOST_WORK // (images * classes)))
+
+
+class Sums:
+    """What figures are computed of: sums over images, for resamples of them."""
+
+    def __init__(self, predicted: MultiLabelPredicted) -> None:
+        self._labels = predicted.labels.astype(np.float64)
+        self._given = predicted.predicted.astype(np.float64)
+        self._scores = np.column_stack(
+            [predicted.exact, nll(predicted), brier(predicted), gaps(predicted)]
+        )
+        self.rankings = [
+            Ranking(predicted.probabilities[:, k], predicted.labels[:, k])
+            for k in range(len(predicted.classes))
+        ]
+
+    def of(self, weights: "NDArray[np.float64]") -> Resampled:
+        """``weights``: (R, N)."""
+        return Resampled(
+            np.stack([one.average_precision(weights) for one in self.rankings], axis=1),
+            self.counts(weights),
+            weights @ self._scores / weights.shape[1],
+        )
+
+    def counts(self, weights: "NDArray[np.float64]") -> ClassCounts:
+        """Images of each class as label, as prediction, as both."""
+        both = self._labels * self._given
+        support, given, right = (
+            (weights @ marks).astype(np.int32) for marks in (self._labels, self._given, both)
+        )
+        return ClassCounts(support, given, right)
+
+
+def _headline(found: Resampled, drawn: Sequence[Resampled], images: int) -> Mapping[str, Figure]:
+    """The headline figures. NLL may be above 1."""
+    values, blocks = _averages(found, images), [_averages(one, images) for one in drawn]
+    resamples = {name: np.concatenate([block[name] for block in blocks])[None] for name in values}
+    most = dict.fromkeys(values, 1.0) | {"nll": np.inf}
+    return {name: figures(value, resamples[name], most[name])[0] for name, value in values.items()}
+
+
+def _averages(of: Resampled, images: int) -> "Mapping[str, NDArray[np.float64]]":
+    """Each headline figure of each resample (R,)."""
+    counts = of.counts
+    every = ClassCounts(*(_sum(one) for one in (counts.support, counts.predicted, counts.right)))
+    unequal = every.support + every.predicted - 2 * every.right
+    return {
+        "map": defined_mean(of.ap),
+        "macro_f1": defined_mean(counts.f1),
+        "micro_f1": every.f1[:, 0],
+        "macro_precision": defined_mean(counts.precision),
+        "macro_recall": defined_mean(counts.recall),
+        "micro_precision": every.precision[:, 0],
+        "micro_recall": every.recall[:, 0],
+        "exact_match": of.means[:, 0],
+        "hamming_loss": ratio(unequal, np.full_like(unequal, images * of.ap.shape[1]))[:, 0],
+        "nll": of.means[:, 1],
+        "brier": of.means[:, 2],
+        "ece": np.abs(of.means[:, 3:]).sum(1),
+    }
+
+
+def _sum(counts: "NDArray[np.int32 | np.int64]") -> "NDArray[np.int64]":
+    total: NDArray[np.int64] = counts.sum(1, keepdims=True, dtype=np.int64)
+    return total
+
+
+def _per_class(
+    predicted: MultiLabelPredicted, sums: Sums, found: Resampled, drawn: Sequence[Resampled]
+) -> Iterator[MultiLabelClassFigures]:
+    """The figures of each class."""
+    counts, resamples = found.counts, concatenated([one.counts for one in drawn])
+    limits = predicted.thresholds or (None,) * len(predicted.classes)
+    for name, support, given, threshold, ap, precision, recall, f1, ranking in zip(
+        predicted.classes,
+        counts.support[0].tolist(),
+        counts.predicted[0].tolist(),
+        limits,
+        figures(found.ap[0], np.concatenate([one.ap for one in drawn]).T),
+        figures(counts.precision[0], resamples.precision.T),
+        figures(counts.recall[0], resamples.recall.T),
+        figures(counts.f1[0], resamples.f1.T),
+        sums.rankings,
+        strict=True,
+    ):
+        yield MultiLabelClassFigures(
+            name, support, given, threshold, ap, precision, recall, f1, ranking.curve()
+        )

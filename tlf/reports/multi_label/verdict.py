@@ -1,0 +1,50 @@
+"""The first panel: how good the model is, how sure that is, and what to be careful about."""
+
+from collections.abc import Iterator
+
+from tlf.metrics.multi_label.text import LONG_TITLES
+from tlf.reports.page import render
+from tlf.reports.panel import Panel
+from tlf.reports.panels.verdict import FEW, few, leaks, rare, sentence
+from tlf.reports.report import MultiLabelReport
+from tlf.runtime.text import duration
+
+LEFT_OUT = (
+    "An image may have any number of labels, so this page has no confusion matrix, and no accuracy "
+    "of sure images alone: it shows decisions about each class, and which classes come together."
+)
+
+
+def panel(report: MultiLabelReport) -> Panel:
+    """How good the model is."""
+    evaluation, run = report.evaluation, report.run
+    return Panel(
+        "verdict",
+        "Verdict",
+        render(
+            "multi-label-verdict.html",
+            evaluation=evaluation,
+            headline=evaluation.headline,
+            exact=int(report.predicted.exact.sum()),
+            titles=LONG_TITLES,
+            best=run and run.best,
+            epochs=run and len(run.history),
+            time=run and duration(sum(epoch.seconds for epoch in run.history)),
+            leaks=leaks(report),
+            caveats=sentence(caveats(report)),
+            missing=(LEFT_OUT, *report.missing),
+        ),
+    )
+
+
+def caveats(report: MultiLabelReport) -> Iterator[str]:
+    """What else somebody should know who quotes these figures; the gravest first."""
+    evaluation = report.evaluation
+    main = evaluation.headline["map"]
+    if main.low is not None and main.low <= evaluation.frequency:
+        yield "the model cannot be told from one that knows nothing"
+    if report.run is not None and len(report.run.history) > 1:
+        yield "these images chose the best epoch, so the figures are a little too high"
+    if (count := evaluation.images) < FEW:
+        yield few(count)
+    yield from rare([one.support for one in evaluation.per_class])
