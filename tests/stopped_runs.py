@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from small import write_recipe
@@ -59,10 +60,10 @@ def write(
     return write_recipe(folder / f"{name}.toml", images, text, output=name), folder / name
 
 
-def stop_after(path: Path, updates: int) -> str:
+def stop_after(path: Path, updates: int, overrides: Sequence[str] = ()) -> str:
     """Stop at an update as a signal does, and give the error's message."""
     try:
-        updated = (event for event in run(path) if isinstance(event, Updated))
+        updated = (event for event in run(path, overrides) if isinstance(event, Updated))
         for number, _ in enumerate(updated):
             if number == updates:
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -9,8 +9,9 @@ from tlf.builtin.shards.samples import Layout
 from tlf.builtin.shards.shards import find_members, is_stream
 from tlf.builtin.shards.split import Members
 from tlf.components import IsPath, Labelled, Splits
-from tlf.data.ranges.addresses import scheme
+from tlf.data.ranges.addresses import scheme, shown
 from tlf.data.splits import HoldOut, failure, too_few_classes
+from tlf.errors import DataError
 
 if TYPE_CHECKING:
     from tlf.builtin.shards.split import Rows
@@ -78,7 +79,7 @@ class Shards:
             check_alike(train.index.values, evaluated.index.values)
         groups, others = self._groups(self.train, train), self._groups(self.eval, evaluated)
         if problems := too_few_classes(groups, "train"):
-            raise failure(self.train, problems)
+            raise failure(shown(self.train), problems)
         classes = tuple(sorted({*groups, *others}))
         return Splits(
             train.split(groups, classes), evaluated.split(others, classes), classes, notes + more
@@ -104,17 +105,17 @@ class Shards:
     def _groups(self, where: str, members: Members) -> "dict[str, Rows]":
         """Class → its images."""
         names = read_names(self.classes) if self.classes else ()
-        return members.by_class(classes_of(where, members.index.values, names))
+        return members.by_class(classes_of(shown(where), members.index.values, names))
 
     def _held_out(self, train: Members, notes: tuple[str, ...]) -> Splits:
         """Both splits, where the eval split is a part of the images."""
         groups = self._groups(self.train, train)
         if problems := too_few_classes(groups, "it"):
-            raise failure(self.train, problems)
+            raise failure(shown(self.train), problems)
         names = train.index.names
         rows = {names[row]: row for group in groups.values() for row in group.tolist()}
         named = {label: [names[row] for row in group.tolist()] for label, group in groups.items()}
-        kept, held_out, note = HoldOut(self.train, self.fraction, self.seed).take(named)
+        kept, held_out, note = HoldOut(shown(self.train), self.fraction, self.seed).take(named)
         one, other = (train.split(_rows(part, rows), [*groups]) for part in (kept, held_out))
         return Splits(one, other, tuple(groups), (*notes, note))
 
@@ -124,11 +125,11 @@ class Shards:
         Raises:
             DataError: one is.
         """
-        known = {source.address for source in train.shards}
-        both = [source.address for source in evaluated.shards if source.address in known]
+        known = {*train.shards}
+        both = [source.shown for source in evaluated.shards if source in known]
         if both:
             problem = f"{both[0]} is in the train split and in the eval split"
-            raise failure(self.eval, [f"{problem}; set data.train or data.eval"])
+            raise DataError(f"{problem}; set data.train or data.eval")
 
     def _pattern(self, split: str | None) -> str:
         """The shards of a split."""
@@ -142,7 +143,7 @@ class Shards:
             return f"{folder}{slash}{split}" if inside else split
         if not self.eval:
             alone = "leave --split out for all images"
-            raise failure(self.train, [f"there is no eval split of its own; {alone}"])
+            raise DataError(f"there is no eval split: data.eval names no shards; {alone}")
         return self.eval
 
 

@@ -9,7 +9,8 @@ from tlf.builtin.shards.samples import Layout, archive_index
 from tlf.builtin.shards.tar import tar_members
 from tlf.builtin.shards.zip_file import inflated, zip_members
 from tlf.data.ranges import Object
-from tlf.errors import DataError
+from tlf.data.ranges.addresses import changed
+from tlf.errors import DataError, StorageError
 
 _BEGIN = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"PAR1": "parquet"}
 """How files of a format begin."""
@@ -30,16 +31,16 @@ def format_of(source: Object) -> str:
     """
     begin = source.read(0, min(8, source.size))
     if not begin:
-        raise DataError(f"{source.address} is empty: it has no bytes; {AGAIN}")
+        raise DataError(f"{source.shown} is empty: it has no bytes; {AGAIN}")
     for magic, (name, program) in _COMPRESSED.items():
         if begin.startswith(magic):
             raise DataError(
-                f"{source.address} is compressed by {name}: no member can be read before all that "
-                f"stand before it are unpacked; write {program} {source.address} (images are "
+                f"{source.shown} is compressed by {name}: no member can be read before all that "
+                f"stand before it are unpacked; write {program} {source.shown} (images are "
                 "compressed themselves)"
             )
     if begin.startswith(b"PARE"):
-        raise DataError(f"{source.address} is encrypted; {AGAIN} without encryption")
+        raise DataError(f"{source.shown} is encrypted; {AGAIN} without encryption")
     return next((name for magic, name in _BEGIN.items() if begin.startswith(magic)), "tar")
 
 
@@ -53,7 +54,7 @@ def make_index(source: Object, layout: Layout) -> Index:
     if kind == "parquet":
         return parquet_index(source, layout.image, layout.label)
     members = (zip_members if kind == "zip" else tar_members)(source)
-    return archive_index(source.address, members, layout)
+    return archive_index(source.shown, members, layout)
 
 
 def read_member(source: Object, column: str, place: Place, size: int, digest: bytes) -> bytes:
@@ -67,14 +68,14 @@ def read_member(source: Object, column: str, place: Place, size: int, digest: by
         digest: their SHA-256.
 
     Raises:
-        DataError: its bytes cannot be read, or are others.
+        StorageError: its bytes cannot be read, or are others.
     """
     if not column and not place.packed:
         return source.read(place.first, place.second, digest.hex())
     if column:
         data = read_row(source, column, place)
     else:
-        data = inflated(source.read(place.first, place.second), size)
+        data = inflated(source, source.read(place.first, place.second), size)
     if sha256(data).digest() != digest:
-        raise DataError(f"{source.address} holds other bytes than were first read; start again")
+        raise StorageError(changed(source.address))
     return data

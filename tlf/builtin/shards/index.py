@@ -159,7 +159,7 @@ def read_index(path: Path, about: Mapping[str, Any]) -> Index | None:
 
     try:
         check_regular(path)
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             note = json.loads(found["note"].tobytes())
             names = Texts(found["names"].tobytes(), found["ends"])
             places, sizes, labels, digests = (found[name] for name in _COLUMNS)

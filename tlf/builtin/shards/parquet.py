@@ -11,8 +11,9 @@ from tlf.builtin.shards.archive import AGAIN
 from tlf.builtin.shards.index import Index, Place, Rows
 from tlf.builtin.shards.stream import Raw
 from tlf.data.ranges import Object
+from tlf.data.ranges.addresses import changed
 from tlf.data.splits import failure, listed
-from tlf.errors import DataError, nearest
+from tlf.errors import DataError, StorageError, nearest
 
 _BATCH = 64
 """Rows that are hashed at a time."""
@@ -48,14 +49,15 @@ def parquet_index(source: Object, image: str, label: str) -> Index:
             lacking["image"] += data is None
             lacking["label"] += text is None
             if data is not None and text is not None:
-                rows.add(path, Place(group, row), len(data), sha256(data).digest(), text)
+                name = path if "/" in path or not path else f"{text}/{path}"
+                rows.add(name, Place(group, row), len(data), sha256(data).digest(), text)
     problems = [
         f"{count:,} rows have no {what}; {AGAIN} without them"
         for what, count in lacking.items()
         if count
     ]
     if problems:
-        raise failure(source.address, problems)
+        raise failure(source.shown, problems)
     return rows.index(columns.scheme, columns.image)
 
 
@@ -68,7 +70,7 @@ def read_row(source: Object, image: str, place: Place) -> bytes:
     cell = _row_group(source, image, place.first)[place.second].as_py()
     data: bytes | None = cell.get("bytes") if isinstance(cell, dict) else cell
     if data is None:
-        raise DataError("the row holds no image")
+        raise StorageError(changed(source.address))
     return data
 
 
@@ -92,7 +94,7 @@ def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401
     """What pyarrow returns.
 
     Raises:
-        DataError: it failed.
+        StorageError: it failed.
     """
     import pyarrow
 
@@ -100,8 +102,8 @@ def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401
         return function()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[:1] or [""]
-        raise DataError(
-            f"{source.address} cannot be read as parquet ({reason[0]}); {AGAIN}, or copy it again"
+        raise StorageError(
+            f"{source.shown} cannot be read as parquet ({reason[0]}); {AGAIN}, or copy it again"
         ) from error
 
 
@@ -117,17 +119,17 @@ def _columns(source: Object, schema: Any, image: str, label: str) -> Columns:  #
     named = _class_names(schema)
     images = [name for name, kind in types.items() if _holds_bytes(kind)]
     labels = [*named] or [name for name in ("label",) if name in types]
-    image = _chosen(source.address, "image", image, images, [*types])
-    label = _chosen(source.address, "label", label, labels, [*types])
+    image = _chosen(source.shown, "image", image, images, [*types])
+    label = _chosen(source.shown, "label", label, labels, [*types])
     if not _holds_bytes(types[image]):
         problem = f"the column {image!r} must hold bytes, got {types[image]}"
-        raise failure(source.address, [f"{problem}; set data.image"])
+        raise failure(source.shown, [f"{problem}; set data.image"])
     kind = types[label]
     kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
     is_text = pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
     if not is_text and not pyarrow.types.is_integer(kind):
         problem = f"the column {label!r} must hold names or whole numbers, got {types[label]}"
-        raise failure(source.address, [f"{problem}; set data.label"])
+        raise failure(source.shown, [f"{problem}; set data.label"])
     names = named.get(label, ())
     classes = f" of {len(names)} named classes" if names else ""
     scheme = f"{image!r} is {types[image]}, {label!r} is {types[label]}{classes}"
@@ -200,7 +202,7 @@ def _text(source: Object, label: str | int | None, columns: Columns) -> str | No
         return str(label).strip()
     if not 0 <= label < len(columns.names):
         raise DataError(
-            f"{source.address}: the column {columns.label!r} must hold numbers below "
+            f"{source.shown}: the column {columns.label!r} must hold numbers below "
             f"{len(columns.names)}, the number of its classes, got {label}"
         )
     return columns.names[label]

@@ -9,6 +9,7 @@ from tlf.builtin.shards.samples import Layout
 from tlf.builtin.shards.split import Members, members_of
 from tlf.builtin.shards.stored import FOLDER, made_index, stored_index
 from tlf.data.ranges import Object, find, open_object
+from tlf.data.ranges.addresses import shown
 from tlf.errors import DataError
 from tlf.runtime.cores import usable_cores
 from tlf.runtime.files import cache_path
@@ -47,13 +48,13 @@ def find_members(pattern: str, layout: Layout) -> tuple[Members, tuple[str, ...]
         made = list(pool.map(lambda source: made_index(source, layout), new))
     indexes = iter([index for index, _ in made])
     every = [next(indexes) if index is None else index for index in stored]
-    return members_of(pattern, sources, every), _notes([why for _, why in made if why])
+    return members_of(shown(pattern), sources, every), _notes([why for _, why in made if why])
 
 
 def _announce(new: Sequence[Object]) -> None:
     size = sum(source.size for source in new)
     if size >= _ANNOUNCED:
-        shards = f"{len(new)} shards" if len(new) > 1 else new[0].address
+        shards = f"{len(new)} shards" if len(new) > 1 else new[0].shown
         sys.stderr.write(
             f"tlf: reading {shards} once ({size / 1e9:,.1f} GB): the index is kept in "
             f"{cache_path(FOLDER)}\n"
@@ -65,6 +66,6 @@ def _notes(reasons: Sequence[str]) -> tuple[str, ...]:
     if not reasons:
         return ()
     return (
-        f"the indexes of {len(reasons)} shards are not kept in {cache_path(FOLDER)}: {reasons[0]}; "
-        "every run reads these shards whole, until TLF_CACHE is a folder that can be written to",
+        f"indexes that could not be stored in {cache_path(FOLDER)}: {len(reasons)} ({reasons[0]}); "
+        "every run reads these shards whole: set TLF_CACHE to a folder that can be written to",
     )

@@ -113,13 +113,13 @@ def members_of(where: str, shards: Sequence[Object], indexes: Sequence[Index]) -
     import numpy as np
 
     problems = [
-        f"{source.address} holds no images; leave it out, or set data.image"
+        f"{source.shown} holds no images; leave it out, or set data.image"
         for source, index in zip(shards, indexes, strict=True)
         if not len(index)
     ]
     first = indexes[0]
     problems += [
-        f"all shards must be alike: in {source.address} {index.scheme}, in {shards[0].address} "
+        f"all shards must be alike: in {source.shown} {index.scheme}, in {shards[0].shown} "
         f"{first.scheme}; write them in one way"
         for source, index in zip(shards, indexes, strict=True)
         if index.scheme != first.scheme
@@ -165,8 +165,8 @@ def _with_names(where: str, found: Members) -> Members:
     """
     pairs = _doubled(found.index.names)
     problems = [
-        f"{printable(found.index.names[one])!r} is in {found.shards[found.shard[one]].address} and "
-        f"again in {found.shards[found.shard[other]].address}"
+        f"{printable(found.index.names[one])!r} is in {found.shards[found.shard[one]].shown} and "
+        f"again in {found.shards[found.shard[other]].shown}"
         for one, other in pairs[:_MOST_NAMED]
     ]
     if len(pairs) > _MOST_NAMED:
@@ -177,15 +177,15 @@ def _with_names(where: str, found: Members) -> Members:
 
 
 def _with_rows_as_names(found: Members) -> Members:
-    """The images of parquet files: by their paths, where each has one of its own; else by shard and
-    row.
+    """The images of parquet files: named by their paths, where each has one of its own; else by
+    shard and row.
     """
     import numpy as np
 
     names = found.index.names
     if all(names) and not _doubled(names):
         return found
-    addresses = [source.address for source in found.shards]
+    addresses = [source.shown for source in found.shards]
     bases = [address.rpartition("/")[2] for address in addresses]
     short = bases if len({*bases}) == len(bases) else addresses
     first = np.searchsorted(found.shard, range(len(short)))

@@ -1,6 +1,7 @@
 """A shard as a file object, for libraries that read archives."""
 
 import io
+from errno import EINVAL
 from typing import TYPE_CHECKING
 
 from tlf.data.ranges import Object
@@ -36,7 +37,7 @@ class Raw(io.RawIOBase):
         """Move to a position."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size}
         if start[whence] + offset < 0:
-            raise ValueError("a position must be 0 or more")
+            raise OSError(EINVAL, "a position must be 0 or more")  # as files do
         self._position = start[whence] + offset
         return self._position
 
@@ -69,7 +70,7 @@ class Stream(io.BufferedReader):
             size = left
         if size > self._most:
             raise DataError(
-                f"{self._source.address} has a header that claims {size:,} bytes; at most "
+                f"{self._source.shown} has a header that claims {size:,} bytes; at most "
                 f"{self._most:,} are read: it is damaged, write it again"
             )
         return super().read(size)

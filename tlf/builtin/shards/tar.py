@@ -56,14 +56,14 @@ _DAMAGED = (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFErro
 
 def _member(source: Object, found: TarInfo, stream: Stream) -> Member | None:
     """A file; None for a folder."""
-    name = tidy(source.address, found.name)
+    name = tidy(source.shown, found.name)
     if found.isdir():
         return None
-    _check_plain(source.address, found)
+    _check_plain(source.shown, found)
     start, size = found.offset_data, found.size
     if start + size > source.size:
         raise DataError(
-            f"{source.address} is cut: {name!r} ends at byte {start + size:,}, the file at "
+            f"{source.shown} is cut: {name!r} ends at byte {start + size:,}, the file at "
             f"{source.size:,}; {AGAIN}, or copy it again"
         )
 
@@ -94,16 +94,16 @@ def _check_end(source: Object, end: int, stream: Stream) -> None:
     block = stream.read(_BLOCK)
     if len(block) < _BLOCK or any(block):
         where = "before its end mark" if end >= source.size else f"at byte {end:,}"
-        raise DataError(f"{source.address} is cut or damaged {where}; {AGAIN}, or copy it again")
+        raise DataError(f"{source.shown} is cut or damaged {where}; {AGAIN}, or copy it again")
     while block := stream.read(_MOST):
         if any(block):
             raise DataError(
-                f"{source.address} holds more behind its end mark at byte {end:,}, which no "
+                f"{source.shown} holds more behind its end mark at byte {end:,}, which no "
                 "reader of tar sees; write one tar, or a shard for each"
             )
 
 
 def _damaged(source: Object, at: int, error: BaseException) -> DataError:
     return DataError(
-        f"{source.address} is cut or damaged at byte {at:,} ({error}); {AGAIN}, or copy it again"
+        f"{source.shown} is cut or damaged at byte {at:,} ({error}); {AGAIN}, or copy it again"
     )

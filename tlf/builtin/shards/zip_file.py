@@ -11,7 +11,8 @@ from tlf.builtin.shards.archive import AGAIN, Member, Readable, refused, tidy
 from tlf.builtin.shards.index import Place
 from tlf.builtin.shards.stream import Stream
 from tlf.data.ranges import Object
-from tlf.errors import DataError
+from tlf.data.ranges.addresses import changed
+from tlf.errors import DataError, StorageError
 
 _MOST = 2**30
 """Bytes of the list of members, at most."""
@@ -36,28 +37,28 @@ def zip_members(source: Object) -> Iterator[Member]:
             raise _damaged(source, error) from error
         infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
         if sum(info.compress_size for info in infos) > source.size:
-            raise DataError(f"{source.address}: its members claim more bytes than it has; {AGAIN}")
+            raise DataError(f"{source.shown}: its members claim more bytes than it has; {AGAIN}")
         for info in infos:
-            name = tidy(source.address, info.filename)
+            name = tidy(source.shown, info.filename)
             if not info.is_dir():
-                _check_plain(source.address, info)
+                _check_plain(source.shown, info)
                 yield _member(source, archive, info, name)
 
 
-def inflated(data: bytes, size: int) -> bytes:
+def inflated(source: Object, data: bytes, size: int) -> bytes:
     """The bytes of a deflated member.
 
     Raises:
-        DataError: they are others than so many.
+        StorageError: they are others than so many.
     """
     unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         # One byte more shows a member that would unpack to more than it says.
         found = unpacking.decompress(data, size + 1)
     except zlib.error as error:
-        raise DataError(f"it cannot be unpacked ({error})") from error
+        raise StorageError(changed(source.address)) from error
     if len(found) != size:
-        raise DataError(f"it must unpack to {size:,} bytes, got others")
+        raise StorageError(changed(source.address))
     return found
 
 
@@ -97,4 +98,4 @@ def _check_plain(address: str, info: ZipInfo) -> None:
 
 
 def _damaged(source: Object, error: BaseException) -> DataError:
-    return DataError(f"{source.address} is cut or damaged ({error}); {AGAIN}, or copy it again")
+    return DataError(f"{source.shown} is cut or damaged ({error}); {AGAIN}, or copy it again")
