@@ -252,7 +252,7 @@ def test_remedies_against_imbalance_are_known_and_noted_where_they_add_up(recipe
         assert told(remedy) == []
     assert told("phases.0.sampler=balanced", weights, "loss.logit_adjustment=0.5") == [
         'sampler = "balanced" and loss.class_weights = "balanced" and loss.logit_adjustment = 0.5 '
-        "add up, so that rare classes are favoured; write one of them"
+        "add up: in the loss, rare classes then count more than frequent ones; write one of them"
     ]
     shuffled = [f"phases.{number}.sampler=shuffled" for number in (0, 1)]
     assert told("sampler=balanced", weights, *shuffled) == []

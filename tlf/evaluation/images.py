@@ -10,7 +10,7 @@ from typing import Any
 from tlf.catalogue import Offer
 from tlf.components import Dataset, Labelled, Split
 from tlf.data.fixes import labelled_with_fixes
-from tlf.data.listing.compact import alike, Numbers, chosen
+from tlf.data.listing.compact import Numbers, alike, chosen
 from tlf.data.splits import listed, printable_names
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.models import run_of

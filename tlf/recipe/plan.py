@@ -265,7 +265,10 @@ def _twice_balanced(balanced: Sequence[str]) -> list[str]:
     if len(balanced) < 2:
         return []
     together = " and ".join(balanced)
-    return [f"{together} add up, so that rare classes are favoured; write one of them"]
+    return [
+        f"{together} add up: in the loss, rare classes then count more than frequent ones; write "
+        "one of them"
+    ]
 
 
 def _attributed(split: Split, offer: Offer) -> Split:
