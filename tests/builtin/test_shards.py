@@ -7,6 +7,7 @@ import pytest
 from archives import files_of, shards_of, write_tar, write_zip
 from tlf.builtin.folder import Folder
 from tlf.builtin.shards import Shards, tlf_datasets
+from tlf.components import HeldOut
 from tlf.errors import DataError
 from tlf.testing import check_dataset
 
@@ -145,6 +146,20 @@ def test_one_split_alone(shards):
     assert len(alone.labelled(None).images) == 8
     with pytest.raises(DataError, match=r"no eval split: data\.eval names no shards"):
         alone.labelled("eval")
+
+
+def test_a_test_split_and_folds_of_held_out_images(shards):
+    dataset = Shards(str(shards / "train-{000,001}.tar"), str(shards / "val.tar"))
+    splits = dataset.build_with("train-002.tar", ())
+    assert tuple(splits.test.names) == ("002.jpg", "004.jpg", "001.jpg", "003.jpg")
+    assert splits.held_out is None
+    assert dataset.build().test is None
+    held_out = Shards(str(shards / "train-*.tar")).build()
+    assert held_out.held_out == HeldOut(0.2, held_out.notes[0])
+    with pytest.raises(DataError, match=r"val\.tar is in the eval split and in the test split"):
+        dataset.build_with("val.tar", ())
+    with pytest.raises(DataError, match="must be a pattern for a dataset of kind 'shards'"):
+        dataset.build_with(None, ["patient"])
 
 
 # What is wrong with shards

@@ -235,29 +235,6 @@ def test_a_path_that_no_file_has(tmp_path):
         load_recipe("a\0b")
 
 
-def test_remedies_against_imbalance_are_known_and_noted_where_they_add_up(recipe, images, tmp_path):
-    file = listed(tmp_path, images)
-    rows = [row for row in file.read_text().splitlines() if "circles" not in row or "000" in row]
-    file.write_text("\n".join(rows))
-
-    def told(*overrides):
-        plan = plan_of(recipe, ["data.kind=csv", f"data.file={file}", *overrides])
-        return [n for n in find_splits(plan).notes if "imbalanced" in n or "add up" in n]
-
-    assert [note.partition("; ")[2] for note in told()] == [
-        'to count all classes the same, write loss.class_weights = "balanced"'
-    ]
-    weights = "loss.class_weights=balanced"
-    for remedy in ("sampler=balanced", weights, "loss.logit_adjustment=1"):
-        assert told(remedy) == []
-    assert told("phases.0.sampler=balanced", weights, "loss.logit_adjustment=0.5") == [
-        'sampler = "balanced" and loss.class_weights = "balanced" and loss.logit_adjustment = 0.5 '
-        "add up: in the loss, rare classes then count more than frequent ones; write one of them"
-    ]
-    shuffled = [f"phases.{number}.sampler=shuffled" for number in (0, 1)]
-    assert told("sampler=balanced", weights, *shuffled) == []
-
-
 def test_the_keys_of_splits_hold_for_the_dataset_of_a_plugin(tmp_path):
     plan = tiny_plan(tmp_path)
     whole = find_splits(plan)

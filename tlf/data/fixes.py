@@ -210,18 +210,12 @@ def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
             labels[fix.split][index] = new
     _check(file, problems)
     _check_rest(file, parts, left_out)
-    fixed = {
+    fixed: dict[str, Any] = {
         part: _without(_relabelled(split, labels[part]), left_out[part])
         for part, split in parts.items()
     }
     note = f"{file} {_did(labels, left_out)}"
-    changed = replace(
-        splits,
-        train=fixed["train"],
-        eval=fixed["eval"],
-        test=fixed.get("test"),
-        notes=(*splits.notes, note),
-    )
+    changed = replace(splits, **fixed, notes=(*splits.notes, note))
     return _without_emptied(splits, changed, file, task)
 
 

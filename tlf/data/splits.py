@@ -16,7 +16,6 @@ from tlf.components import HeldOut, Split, Splits, Stamp
 from tlf.data.image_files import read_image
 from tlf.data.listing.compact import Names, Numbers
 from tlf.errors import DataError
-from tlf.runtime.text import printable
 
 EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
 """Common names of an eval split; the first that exists is used."""
@@ -259,15 +258,6 @@ def _file_split(
     return Split(names, labels, ReadFile(root, paths), values)
 
 
-def with_printable_names(splits: Splits) -> Splits:
-    """The same images under names that any terminal and any file can hold.
-
-    Every table, error and file of a run takes its names from here. Images are read as before.
-    """
-    named = each_split(splits, lambda split: replace(split, names=printable_names(split.names)))
-    return replace(named, classes=tuple(map(printable, splits.classes)))
-
-
 def parts_of(splits: Splits) -> dict[str, Split]:
     """``train``, ``eval`` and, if there is one, ``test`` → the split."""
     parts = {"train": splits.train, "eval": splits.eval}
@@ -278,13 +268,6 @@ def each_split(splits: Splits, change: Callable[[Split], Split]) -> Splits:
     """The same splits, each of them changed."""
     test = None if splits.test is None else change(splits.test)
     return replace(splits, train=change(splits.train), eval=change(splits.eval), test=test)
-
-
-def printable_names(names: Sequence[str]) -> Sequence[str]:
-    """Names that any terminal and any file can hold; the same ones where all are so."""
-    if isinstance(names, Names) and all(printable(name) == name for name in names):
-        return names
-    return Names(map(printable, names))
 
 
 def failure(where: str, problems: Sequence[str]) -> DataError:

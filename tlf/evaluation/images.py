@@ -11,7 +11,8 @@ from tlf.catalogue import Offer
 from tlf.components import Dataset, Labelled, Split
 from tlf.data.fixes import labelled_with_fixes
 from tlf.data.listing.compact import Numbers, alike, chosen
-from tlf.data.splits import listed, printable_names
+from tlf.data.listing.printable_names import printable_names
+from tlf.data.splits import listed
 from tlf.errors import DataError, RecipeError, RunError
 from tlf.evaluation.models import run_of
 from tlf.plugins.attribution import AttributedRead, blame

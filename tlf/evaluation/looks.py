@@ -6,6 +6,7 @@ look; so it is counted, and every page says so.
 
 import json
 import os
+import shlex
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -144,3 +145,20 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def command_of(
+    models: Sequence[Path],
+    overrides: Sequence[str],
+    split: str | None,
+    tta: str | None,
+    precision: str | None,
+) -> str:
+    """The command that evaluates the same.
+
+    >>> command_of([Path("runs/mine")], ["data.seed=1"], "test", "flip", None)
+    'tlf evaluate runs/mine data.seed=1 --split test --tta flip'
+    """
+    options = {"--split": split, "--tta": tta, "--precision": precision}
+    given = [part for name, value in options.items() if value for part in (name, value)]
+    return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])

@@ -4,7 +4,7 @@ Nothing here imports torch before the plugins do: a mistake in a recipe is repor
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 from tlf.cache.store import Cache, open_cache
 from tlf.catalogue import Offer
-from tlf.components import Loss, Split, Splits
+from tlf.components import Split, Splits
 from tlf.data.classes import class_notes, fit_classes
 from tlf.data.fixes import with_fixes
-from tlf.data.splits import ReadFile, each_split, with_printable_names
+from tlf.data.listing.printable_names import with_printable_names
+from tlf.data.splits import ReadFile, each_split
 from tlf.data.splitting.groups import is_pattern, no_names
 from tlf.data.splitting.three_splits import Asked, divided
 from tlf.errors import DataError, RecipeError
@@ -32,6 +33,7 @@ from tlf.recipe.files import (
     resolve_model,
 )
 from tlf.recipe.overrides import override
+from tlf.recipe.parts.imbalance import remedies_note, remedy_of
 from tlf.recipe.schema import Data, ModelRecipe, Recipe
 from tlf.recipe.tables import table
 from tlf.runtime.cores import processes
@@ -192,9 +194,8 @@ def find_splits(plan: Plan) -> Splits:
     splits = divided(_built(data, offer, task), asked, task)
     splits = with_fixes(splits, data.fixes or (), task, moved=asked.anew)
     splits = fit_classes(splits, task, data.missing_in_eval, data.unknown_in_eval)
-    balanced = [*_balanced_by(plan.recipe, task)]
-    notes = class_notes(splits, task, None if balanced else _balancing(plan.recipe.loss, task))
-    notes += _twice_balanced(balanced)
+    notes = class_notes(splits, task, remedy_of(plan.recipe, task))
+    notes += remedies_note(plan.recipe, task)
     splits = replace(splits, notes=(*splits.notes, *notes))
     return with_printable_names(each_split(splits, lambda split: _attributed(split, offer)))
 
@@ -239,36 +240,6 @@ def check_command(plan: Plan, command: str) -> None:
         TASKS[plan.recipe.task].check_command(command)
     except ValueError as error:
         raise RecipeError([str(error)], plan.source) from None
-
-
-def _balancing(loss: Loss, task: Task) -> str:
-    """What to write so that images of rare classes count more."""
-    option = task.balancing_option
-    if getattr(loss, option, None) == "none":
-        return f'loss.{option} = "balanced"'
-    return f'loss = {{ kind = "{task.default_loss}", {option} = "balanced" }}'
-
-
-def _balanced_by(recipe: Recipe, task: Task) -> Iterator[str]:
-    """What a recipe says against imbalance."""
-    samplers = [phase.sampler or recipe.sampler for phase in recipe.phases]
-    if "balanced" in samplers:
-        yield 'sampler = "balanced"'
-    if getattr(recipe.loss, task.balancing_option, None) == "balanced":
-        yield f'loss.{task.balancing_option} = "balanced"'
-    if strength := getattr(recipe.loss, "logit_adjustment", 0.0):
-        yield f"loss.logit_adjustment = {strength}"
-
-
-def _twice_balanced(balanced: Sequence[str]) -> list[str]:
-    """A note about several remedies against the same imbalance."""
-    if len(balanced) < 2:
-        return []
-    together = " and ".join(balanced)
-    return [
-        f"{together} add up: in the loss, rare classes then count more than frequent ones; write "
-        "one of them"
-    ]
 
 
 def _attributed(split: Split, offer: Offer) -> Split:

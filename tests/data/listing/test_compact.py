@@ -9,7 +9,8 @@ import pytest
 from tlf.components import Split, Splits
 from tlf.data.inspection.readable import ReadSubset, subset
 from tlf.data.listing.compact import Names, Numbers, alike, chosen
-from tlf.data.splits import file_splits, with_printable_names
+from tlf.data.listing.printable_names import with_printable_names
+from tlf.data.splits import file_splits
 
 ODD = ("", "a", "Ω/蚁 🐜.png", "caf\udce9.jpg", " b ", "a")
 

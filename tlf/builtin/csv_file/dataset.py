@@ -1,14 +1,23 @@
 """The dataset component of tables."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from tlf.builtin.csv_file.label_cells import with_one_label
+from tlf.builtin.csv_file.rows import (
+    Row,
+    capped,
+    doubled,
+    grouped,
+    incomplete,
+    missing,
+    renamed,
+    rows_of,
+)
 from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
-from tlf.data.csv_table import Table
 from tlf.data.label_sets.keys import HoldOutOfSets, taken_apart
 from tlf.data.splits import (
     EVAL_NAMES,
@@ -22,28 +31,8 @@ from tlf.data.splits import (
     untouched,
 )
 from tlf.errors import nearest
-from tlf.runtime.text import printable
 
 _SPLITS = ("train", *EVAL_NAMES)
-_MOST = 20
-"""How many lines an error names at most."""
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One image of the list."""
-
-    where: str
-    """``line 2``."""
-    path: str
-    """As the list has it."""
-    file: str
-    """As the disk has it."""
-    exists: bool
-    label: str
-    split: str
-    values: tuple[str, ...]
-    """Of the other columns that are wanted."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +98,7 @@ class Csv:
             column: {row.path: row.values[place] for row in rows}
             for place, column in enumerate(columns)
         }
-        groups = _grouped(rows)
+        groups = grouped(rows)
         tested = None if test is None else self._tested(test, groups, by_column=by_column)
         return self._splits(root, rows, groups, tested, values, by_column=by_column)
 
@@ -147,7 +136,7 @@ class Csv:
         groups: dict[str, list[str]] = {}
         for row in chosen:
             groups.setdefault(row.label, []).append(row.path)
-        found = self._apart(file_splits(root, groups, {}, files=_renamed(chosen)))
+        found = self._apart(file_splits(root, groups, {}, files=renamed(chosen)))
         return Labelled(found.train, found.classes)
 
     @property
@@ -165,7 +154,7 @@ class Csv:
 
     def _checked_rows(
         self, known: Sequence[str], columns: Sequence[str]
-    ) -> tuple[str, list[_Row], bool]:
+    ) -> tuple[str, list[Row], bool]:
         """The folder that paths are relative to, the images, and whether a column names splits.
 
         Parameters:
@@ -182,10 +171,10 @@ class Csv:
             table = with_one_label(table, self._label_columns, self.label_separator)
         root = self.root or os.path.dirname(self.file)
         by_column = self.split in table.columns and self.split != ""
-        rows = _rows(table, root, known, by_column=by_column)
-        problems = [*table.problems, *_incomplete(rows, known)]
+        rows = rows_of(table, root, known, by_column=by_column)
+        problems = [*table.problems, *incomplete(rows, known)]
         problems = (
-            _capped(problems, "lines have problems") + _doubled(rows, root) + _missing(rows, root)
+            capped(problems, "lines have problems") + doubled(rows, root) + missing(rows, root)
         )
         if problems:
             raise failure(self.file, problems)
@@ -213,7 +202,7 @@ class Csv:
     def _splits(
         self,
         root: str,
-        rows: Sequence[_Row],
+        rows: Sequence[Row],
         groups: Mapping[str, Mapping[str, Sequence[str]]],
         tested: Mapping[str, Sequence[str]] | None,
         values: Columns,
@@ -230,8 +219,8 @@ class Csv:
             raise failure(self.file, problems)
         hold_out = HoldOutOfSets if self._several else HoldOut
         evaluated = groups[found[0]] if found else hold_out(self.file, self.fraction, self.seed)
-        notes, renamed = untouched(found), _renamed(rows)
-        splits = file_splits(root, train, evaluated, notes, renamed, tested, values)
+        notes, files = untouched(found), renamed(rows)
+        splits = file_splits(root, train, evaluated, notes, files, tested, values)
         return self._all_used(self._apart(splits))
 
     def _all_used(self, splits: Splits) -> Splits:
@@ -239,82 +228,3 @@ class Csv:
             problem = f"no image has a 1 in the column {listed(unused)}"
             raise failure(self.file, [f"{problem}; leave it out of data.labels"])
         return splits
-
-
-def _renamed(rows: Iterable[_Row]) -> dict[str, str]:
-    """Path as the list has it → as the disk has it, where these differ."""
-    return {row.path: row.file for row in rows if row.path != row.file}
-
-
-def _rows(table: Table, root: str, known: Sequence[str], *, by_column: bool) -> list[_Row]:
-    """The images. Without a split column, all are ``train``."""
-    rows = []
-    for where, (cell, label, *others) in table.rows:
-        path, file = _found(root, cell)
-        part = others.pop(0).strip() if by_column else "train"
-        part = part.casefold() if part.casefold() in known else part
-        there = file is not None
-        rows.append(_Row(where, path, file or path, there, label.strip(), part, (*others,)))
-    return rows
-
-
-def _found(root: str, cell: str) -> tuple[str, str | None]:
-    """A path as the list has it, and as the disk has it if it is there. Blanks around a path do not
-    count, and backslashes may separate folders; but not where a file has such a name.
-    """
-    path = cell.strip()
-    for name, file in ((cell, cell), (path, path), (path, path.replace("\\", "/"))):
-        if path and os.path.isfile(os.path.join(root, file)):
-            return name, file
-    return path, None
-
-
-def _incomplete(rows: Sequence[_Row], known: Sequence[str]) -> list[str]:
-    problems = []
-    for row in rows:
-        if not row.path or not row.label:
-            problems.append(f"{row.where} has no {'label' if row.path else 'path'}")
-        if row.split not in known:
-            names = ", ".join(known)
-            problems.append(f"{row.where}: the split must be one of {names}, got {row.split!r}")
-    return problems
-
-
-def _doubled(rows: Iterable[_Row], root: str) -> list[str]:
-    """A sentence for each file that is listed again, however its path is written."""
-    first: dict[str, _Row] = {}
-    problems = []
-    for row in rows:
-        earlier = first.setdefault(os.path.abspath(os.path.join(root, row.file)), row)
-        if earlier is row or not row.path:
-            continue
-        same = row.path == earlier.path
-        text = f"{printable(earlier.path)} is in {earlier.where} and again in {row.where}"
-        text += "" if same else f", as {printable(row.path)}"
-        text += "" if row.label == earlier.label else f": {earlier.label!r} and {row.label!r}"
-        problems.append(text)
-    return [*_capped(problems, "are listed again"), *(["list each image once"] * bool(problems))]
-
-
-def _missing(rows: Iterable[_Row], root: str) -> list[str]:
-    problems = [
-        f"{row.where}: there is no file {printable(os.path.join(root, row.path))}"
-        for row in rows
-        if row.path and not row.exists
-    ]
-    problems = _capped(problems, "files are missing")
-    where = printable(os.path.abspath(root))
-    return [*problems, f"paths start from {where}; set data.root"] if problems else []
-
-
-def _capped(problems: list[str], rest: str) -> list[str]:
-    more = len(problems) - _MOST
-    return [*problems[:_MOST], f"{more} more {rest}"] if more > 0 else problems
-
-
-def _grouped(rows: Iterable[_Row]) -> dict[str, dict[str, list[str]]]:
-    """Split → class → images."""
-    groups: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
-        groups.setdefault(row.split, {}).setdefault(row.label, []).append(row.path)
-    return groups

@@ -12,6 +12,7 @@ from tlf.components import HeldOut, IsPath, Labelled, Splits
 from tlf.data.ranges import Object
 from tlf.data.ranges.addresses import scheme, shown
 from tlf.data.splits import HoldOut, failure, too_few_classes
+from tlf.data.splitting.groups import no_names
 from tlf.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,7 +78,19 @@ class Shards:
         Raises:
             DataError: names what is wrong with a shard, or does not fit together.
         """
+        return self.build_with(None, ())
+
+    def build_with(self, test: str | None, columns: Sequence[str]) -> Splits:
+        """Find the images, with those of the shards ``test`` as the test split. A relative path of
+        theirs is in the folder of the train shards.
+
+        Raises:
+            DataError: names what is wrong with a shard, or does not fit together.
+        """
+        if columns:
+            raise failure(shown(self.train), [no_names("shards", None, columns[0])])
         patterns = {"train": self.train, "eval": self.eval}
+        patterns |= {} if test is None else {"test": self._pattern(test)}
         found = {
             split: find_members(pattern, self._layout)
             for split, pattern in patterns.items()
@@ -96,7 +109,14 @@ class Shards:
             raise failure(shown(self.train), problems)
         classes = tuple(sorted({name for each in groups.values() for name in each}))
         splits = {split: members[split].split(groups[split], classes) for split in groups}
-        return Splits(splits["train"], splits["eval"], classes, tuple(notes), held_out=held_out)
+        return Splits(
+            splits["train"],
+            splits["eval"],
+            classes,
+            tuple(notes),
+            splits.get("test"),
+            held_out,
+        )
 
     def labelled(self, split: str | None) -> Labelled:
         """The images of one split: ``train``, ``eval``, or the shards of a pattern, beside those of

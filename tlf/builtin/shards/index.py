@@ -55,10 +55,6 @@ class Texts(Sequence[str]):
         start = int(self.ends[row - 1]) if row else 0
         return self.block[start : int(self.ends[row])].decode(errors=_FAITHFUL)
 
-    def taken(self, rows: Iterable[int]) -> "Texts":
-        """Some of them, in another order."""
-        return texts(self[row] for row in rows)
-
 
 def texts(each: Iterable[str]) -> Texts:
     """Texts, which are taken one by one."""

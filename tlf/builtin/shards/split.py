@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tlf.builtin.shards.formats import read_member
 from tlf.builtin.shards.index import Index, Place, Texts, texts
 from tlf.components import Split
+from tlf.data.listing.compact import Names, Numbers
 from tlf.data.ranges import Object
 from tlf.data.splits import failure
 from tlf.runtime.text import printable
@@ -63,8 +64,8 @@ class Members:
 
         parts = [(label, groups[name]) for label, name in enumerate(classes) if name in groups]
         rows = np.concatenate([rows for _, rows in parts]) if parts else np.empty(0, np.int64)
-        labels = tuple(label for label, part in parts for _ in range(len(part)))
-        names, index = self.index.names.taken(rows), self.index
+        labels = Numbers(label for label, part in parts for _ in range(len(part)))
+        names, index = Names(map(self.index.names.__getitem__, rows)), self.index
         columns = (self.shard, index.places, index.sizes, index.digests)
         read = ReadMember(self.shards, index.column, *(column[rows] for column in columns))
         return Split(names, labels, read)

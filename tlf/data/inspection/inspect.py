@@ -89,11 +89,7 @@ def inspect_splits(
             processes have different images.
     """
     check_listings(splits)
-    known = {}
-    if verify == "stat" and cache is not None:
-        for what in ("digests", "opened"):
-            known[what], notices = open_known(accelerator, cache, splits, what)
-            yield from notices
+    known = yield from _known_files(splits, accelerator, cache if verify == "stat" else None)
     inspections, stored, outcomes = yield from _inspect_both(
         splits, preprocessing, accelerator, cache, used, known
     )
@@ -107,6 +103,18 @@ def inspect_splits(
     pixels |= {n: _readable(e, inspections[SPLIT_OF[n]], pixels[n]) for n, e in stored.items()}
     unread = known["digests"].unread if known else 0
     return Inspected(checked.splits, checked.manifests, pixels, checked.unreadable, unread)
+
+
+def _known_files(
+    splits: Splits, accelerator: Accelerator, cache: Cache | None
+) -> Generator[Notice, None, dict[str, KnownFiles]]:
+    """What earlier runs have found out about these files; empty where they are read again."""
+    known = {}
+    if cache is not None:
+        for what in ("digests", "opened"):
+            known[what], notices = open_known(accelerator, cache, splits, what)
+            yield from notices
+    return known
 
 
 def _inspect_both(

@@ -1,0 +1,110 @@
+"""The images of a table, one in each row, and what is wrong with them."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tlf.data.csv_table import Table
+from tlf.runtime.text import printable
+
+_MOST = 20
+"""How many lines an error names at most."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of the list."""
+
+    where: str
+    """``line 2``."""
+    path: str
+    """As the list has it."""
+    file: str
+    """As the disk has it."""
+    exists: bool
+    label: str
+    split: str
+    values: tuple[str, ...]
+    """Of the other columns that are wanted."""
+
+
+def renamed(rows: Iterable[Row]) -> dict[str, str]:
+    """Path as the list has it → as the disk has it, where these differ."""
+    return {row.path: row.file for row in rows if row.path != row.file}
+
+
+def rows_of(table: Table, root: str, known: Sequence[str], *, by_column: bool) -> list[Row]:
+    """The images. Without a split column, all are ``train``."""
+    rows = []
+    for where, (cell, label, *others) in table.rows:
+        path, file = _found(root, cell)
+        part = others.pop(0).strip() if by_column else "train"
+        part = part.casefold() if part.casefold() in known else part
+        there = file is not None
+        rows.append(Row(where, path, file or path, there, label.strip(), part, (*others,)))
+    return rows
+
+
+def _found(root: str, cell: str) -> tuple[str, str | None]:
+    """A path as the list has it, and as the disk has it if it is there. Blanks around a path do not
+    count, and backslashes may separate folders; but not where a file has such a name.
+    """
+    path = cell.strip()
+    for name, file in ((cell, cell), (path, path), (path, path.replace("\\", "/"))):
+        if path and os.path.isfile(os.path.join(root, file)):
+            return name, file
+    return path, None
+
+
+def incomplete(rows: Sequence[Row], known: Sequence[str]) -> list[str]:
+    """A sentence for each row without a path or a label, or with an unknown split."""
+    problems = []
+    for row in rows:
+        if not row.path or not row.label:
+            problems.append(f"{row.where} has no {'label' if row.path else 'path'}")
+        if row.split not in known:
+            names = ", ".join(known)
+            problems.append(f"{row.where}: the split must be one of {names}, got {row.split!r}")
+    return problems
+
+
+def doubled(rows: Iterable[Row], root: str) -> list[str]:
+    """A sentence for each file that is listed again, however its path is written."""
+    first: dict[str, Row] = {}
+    problems = []
+    for row in rows:
+        earlier = first.setdefault(os.path.abspath(os.path.join(root, row.file)), row)
+        if earlier is row or not row.path:
+            continue
+        same = row.path == earlier.path
+        text = f"{printable(earlier.path)} is in {earlier.where} and again in {row.where}"
+        text += "" if same else f", as {printable(row.path)}"
+        text += "" if row.label == earlier.label else f": {earlier.label!r} and {row.label!r}"
+        problems.append(text)
+    return [*capped(problems, "are listed again"), *(["list each image once"] * bool(problems))]
+
+
+def missing(rows: Iterable[Row], root: str) -> list[str]:
+    """A sentence for each file that is not there."""
+    problems = [
+        f"{row.where}: there is no file {printable(os.path.join(root, row.path))}"
+        for row in rows
+        if row.path and not row.exists
+    ]
+    problems = capped(problems, "files are missing")
+    where = printable(os.path.abspath(root))
+    return [*problems, f"paths start from {where}; set data.root"] if problems else []
+
+
+def capped(problems: list[str], rest: str) -> list[str]:
+    """The first problems, and how many more there are: ``rest`` says of what."""
+    more = len(problems) - _MOST
+    return [*problems[:_MOST], f"{more} more {rest}"] if more > 0 else problems
+
+
+def grouped(rows: Iterable[Row]) -> dict[str, dict[str, list[str]]]:
+    """Split → class → images."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        groups.setdefault(row.split, {}).setdefault(row.label, []).append(row.path)
+    return groups
