@@ -12,11 +12,12 @@ from accelerate import Accelerator
 
 from tlf.components import Split, Splits
 from tlf.data.decoding.beyond import Beyond, beyond, largest_value
+from tlf.data.decoding.values import is_plain, largest_deep
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.splits import listed
 from tlf.errors import DataError
 from tlf.events import Prepared
-from tlf.preprocessing import WHITE, Depth
+from tlf.preprocessing import WHITE, Preprocessing
 
 _EIGHT_BITS = (".jpg", ".jpeg", ".jpe", ".jfif")
 """How the names of files end that are not looked at: a JPEG holds 8 bits and one image."""
@@ -34,7 +35,7 @@ def find_white(
     splits: Splits,
     white: int | Literal["auto"] | None,
     accelerator: Accelerator,
-    depth: Depth = 8,
+    how: Preprocessing,
 ) -> Generator[Prepared, None, tuple[int, list[str]]]:
     """The value of 16-bit images that is white, and notes about what 8 bits cannot show.
 
@@ -42,23 +43,23 @@ def find_white(
         splits: the images. Those that cannot be read are reported elsewhere.
         white: what the recipe says. ``auto``: the largest value of the train split. None: 65,535.
         accelerator: the processes that share the work.
-        depth: the bits of a value that images keep.
+        how: how they are prepared.
     """
-    train = yield from _seen(splits.train, "train", accelerator, measured=True)
-    evaluated = yield from _seen(splits.eval, "eval", accelerator, measured=False)
+    train = yield from _seen(splits.train, "train", accelerator, how, measured=True)
+    evaluated = yield from _seen(splits.eval, "eval", accelerator, how, measured=False)
     grey = [seen.largest for seen in train.values() if seen.beyond.depth == "grey"]
     used = white if isinstance(white, int) else WHITE
     if white == "auto":
         used = max(grey, default=WHITE) or WHITE
     note = _grey_note(len(grey), max(grey), used, white) if grey else ""
-    notes = [*([note] if note else []), *(_colour_notes(train) if depth == 8 else [])]
+    notes = [*([note] if note else []), *_colour_notes(train)]
     for name, split, every in (("train", splits.train, train), ("eval", splits.eval, evaluated)):
         notes += _page_notes(name, split, every)
     return used, notes
 
 
 def _seen(
-    split: Split, name: str, accelerator: Accelerator, *, measured: bool
+    split: Split, name: str, accelerator: Accelerator, how: Preprocessing, *, measured: bool
 ) -> Generator[Prepared, None, dict[int, Seen]]:
     """Index → what was seen, for the images that hold more than 8 bits can show."""
     indices = [i for i, n in enumerate(split.names) if not n.lower().endswith(_EIGHT_BITS)]
@@ -67,6 +68,10 @@ def _seen(
         try:
             data = split.read(indices[number])
             found = beyond(data)
+            if not is_plain(how):
+                deep = largest_deep(data, how) if measured else None
+                kept: Literal["", "grey"] = "" if deep is None else "grey"
+                return Seen(Beyond(kept, found.pages), deep or 0)
             return Seen(found, largest_value(data) if found.depth and measured else 0)
         except (DataError, OSError):
             return None

@@ -93,8 +93,8 @@ def _is_there(read: ReadImages) -> bool:
 
 def _read(job: "Job", *, lose: bool) -> Generator[Events, None, ReadImages]:
     before, data = _stamps(job.splits), job.recipe.data
-    depth = job.preprocessing.depth
-    white, notes = yield from find_white(job.splits, data.white, job.accelerator, depth)
+    how = job.preprocessing
+    white, notes = yield from find_white(job.splits, data.white, job.accelerator, how)
     prepared = replace(job.preprocessing, white=white)
     inspected = yield from inspect_splits(
         job.splits,
