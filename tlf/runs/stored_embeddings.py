@@ -159,7 +159,7 @@ class _StoredSplit:
     pixels: Entry
     numbers: str
     features: int
-    type: str
+    type: str = "uint8"
     """Of the values of pixels."""
 
     def embeddings(self) -> "NDArray[np.float32]":
