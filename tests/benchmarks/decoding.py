@@ -1,14 +1,16 @@
 """What another decoder of JPEG files changes, and how many images a second the loader decodes.
 
-    python tests/benchmarks/decoding.py IMAGES WEIGHTS [--decoders torchvision] [--seconds 5]
+    python tests/benchmarks/decoding.py IMAGES WEIGHTS [--decoders torchvision] [--size 64]
 
 IMAGES is a folder of images with a folder for each class in its train and val folders, WEIGHTS the
 file of timm's ``tf_efficientnet_lite0``.
 
-1. Pixels: each image decoded otherwise beside Pillow, resized to 256: how many images differ, in
-   how many of their values, by how much.
-2. Labels: a head is trained once for each way to decode. Top-1 of each, and of the model trained
-   with Pillow where others decode for it, which tlf never does: it shows what a mixture would cost.
+1. Pixels: each image decoded otherwise beside Pillow, and resized: how many images differ, in how
+   many of their values, by how much. Of photographs of 500 × 375, a reduced scale is used at sizes
+   up to 82 pixels.
+2. Labels, where pixels differ: a head is trained for each way to decode. Top-1 of each, and of the
+   model trained with Pillow where others decode for it, which tlf never does: it shows what a
+   mixture would cost.
 3. Speed: images a second of the loader, from the files to uint8 batches, by 1, 2, 4 … processes, up
    to the cores of the machine. Nothing is stored; each process lives through all batches.
 
@@ -43,6 +45,8 @@ report = false
 kind = "folder"
 root = "{images}"
 bad_images = "skip"
+[transforms]
+size = {size}
 [backbone]
 kind = "timm"
 model = "tf_efficientnet_lite0"
@@ -53,7 +57,6 @@ freeze = "backbone"
 epochs = 8
 lr = 1e-2
 """
-PILLOW = Preprocessing()
 BATCH = 32
 
 
@@ -62,21 +65,23 @@ def ways(decoders: list[str]) -> dict[str, dict[str, object]]:
     return {name: {"decoder": name} for name in decoders} | {"reduced": {"reduced": True}}
 
 
-def pixels(splits: list[Split], changed: dict[str, object]) -> str:
-    """How the pixels of images differ from Pillow's."""
-    other, images, values, total, largest = replace(PILLOW, **changed), 0, 0, 0, 0
+def pixels(
+    splits: list[Split], usual: Preprocessing, changed: dict[str, object]
+) -> tuple[int, str]:
+    """How many images differ from Pillow's, and how."""
+    other, images, values, total, largest = replace(usual, **changed), 0, 0, 0, 0
     means = []
     for split in splits:
         for index in range(len(split)):
             data = split.read(index)
             if not data.startswith(JPEG):
                 continue
-            difference = np.abs(load(data, other).numpy().astype(int) - load(data, PILLOW).numpy())
+            difference = np.abs(load(data, other).numpy().astype(int) - load(data, usual).numpy())
             images, values = images + bool(difference.any()), values + int((difference > 0).sum())
             total, largest = total + difference.size, max(largest, int(difference.max()))
             means.append(float(difference.mean()))
     count = len(means)
-    return (
+    return images, (
         f"{images} of {count} images differ, in {values / total:.2%} of the values; by "
         f"{np.mean(means):.2f} of 255 in the mean, {largest} at most"
     )
@@ -94,9 +99,9 @@ def top1(classifier: tlf.TrainedClassifier, split: Split, classes: tuple[str, ..
     return [one.label == classes[label] for one, label in zip(found, split.labels, strict=True)]
 
 
-def rates(split: Split, changed: dict[str, object], seconds: float) -> Iterator[str]:
+def rates(split: Split, how: Preprocessing, seconds: float) -> Iterator[str]:
     """Images a second by each number of processes."""
-    how, labels = replace(PILLOW, **changed), torch.zeros(len(split))
+    labels = torch.zeros(len(split))
     workers = 1
     while workers <= usable_cores():
         images = Images(Decoded(split, how), labels, how.size)
@@ -129,6 +134,7 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("weights", type=Path)
     parser.add_argument("--decoders", nargs="+", default=["torchvision"])
+    parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5)
     given = parser.parse_args()
     warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
@@ -136,14 +142,15 @@ def main() -> None:
     splits = Folder(str(given.images)).build()
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder, "recipe.toml")
-        recipe.write_text(
-            RECIPE.format(run=f"{folder}/run", images=given.images, weights=given.weights)
-        )
+        recipe.write_text(RECIPE.format(run=f"{folder}/run", **vars(given)))
         best, usual = trained(recipe, Path(folder, "pillow"))
         right = top1(usual, splits.eval, splits.classes)
         print(f"pillow: top-1 {best:.2%}")
         for name, changed in ways(given.decoders).items():
-            print(f"{name}: {pixels([splits.train, splits.eval], changed)}")
+            count, told = pixels([splits.train, splits.eval], usual.preprocessing, changed)
+            print(f"{name}: {told}")
+            if not count:  # then all that follows is the same
+                continue
             said = [f"transforms.{key}={str(value).lower()}" for key, value in changed.items()]
             best, _ = trained(recipe, Path(folder, name), *said)
             mixed = replace(usual, preprocessing=replace(usual.preprocessing, **changed))
@@ -155,7 +162,8 @@ def main() -> None:
             )
     if given.seconds:
         for name, changed in {"pillow": {}, **ways(given.decoders)}.items():
-            print(f"{name}, images/s: {', '.join(rates(splits.train, changed, given.seconds))}")
+            how = replace(Preprocessing().sized(given.size), **changed)
+            print(f"{name}, images/s: {', '.join(rates(splits.train, how, given.seconds))}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tlf.data.decoding.libraries import decoders
 from tlf.inference.metadata import read_metadata
 from tlf.recipe.schema import Recipe
 from tlf.runs.changes import Changes
@@ -41,6 +42,7 @@ def provenance(job: Job) -> dict[str, Any]:
             "machine": platform.platform(),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
+        "decoders": decoders(),
         "git_revision": _git_revision(Path(job.plan.source).absolute().parent),
         "started_from": [*_started_from(job.recipe)],
         "notes": [*job.splits.notes, *job.built.notes],

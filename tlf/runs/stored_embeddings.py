@@ -160,7 +160,7 @@ class _StoredSplit:
     index: Index
     numbers: str
     features: int
-    type: str
+    type: str = "uint8"
     """Of the values of pixels."""
 
     def embeddings(self) -> "NDArray[np.float32]":

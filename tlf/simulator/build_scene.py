@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
+from tlf.data.decoding.arrays import shown_picture
 from tlf.data.loading import Images
 from tlf.freezing.stage_modules import outermost
 from tlf.model import parameter_count
@@ -107,7 +107,7 @@ def _images(images: Images, names: Sequence[str]) -> tuple[SceneImage, ...]:
 
 def _thumbnail(pixels: Tensor) -> str:
     """What the network sees of an image (C, S, S), before it is normalised."""
-    return jpeg(Image.fromarray(pixels.permute(1, 2, 0).squeeze(-1).numpy()), SIDES[0])
+    return jpeg(shown_picture(pixels.permute(1, 2, 0).numpy()), SIDES[0])
 
 
 def _left_out(job: Job) -> Iterator[str]:

@@ -121,8 +121,8 @@ def _subset(split: Split, indices: Sequence[int]) -> Split:
 
 def _white(job: Job, few: Splits) -> Generator[Events, None, tuple[int, list[str]]]:
     """The white of 16-bit grey images, as a run has it, and notes about it."""
-    white, depth = job.recipe.data.white, job.preprocessing.depth
+    white, how = job.recipe.data.white, job.preprocessing
     if white == "auto":  # the largest value of all train images
-        return (yield from find_white(job.splits, white, job.accelerator, depth=depth))
-    used, notes = yield from find_white(few, white, job.accelerator, depth=depth)
+        return (yield from find_white(job.splits, white, job.accelerator, how))
+    used, notes = yield from find_white(few, white, job.accelerator, how)
     return used, [f"of the images shown, {note}" for note in notes]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_files import encoded, noise
 from tlf.data.decoding.decode import open_image
-from tlf.data.decoding.values import decode, decoded_size, picture
+from tlf.data.decoding.values import decode, decoded_size, largest_deep, picture
 from tlf.data.transforms import full_pixels, full_shape, load, load_full, load_opened, loaded_shape
 from tlf.errors import DataError
 from tlf.preprocessing import Preprocessing
@@ -142,6 +142,18 @@ def test_many_channels_come_from_tiff():
     for cut in (8, 200, len(data) - 9):
         with pytest.raises(DataError):
             decode(data[:cut], how(6))
+
+
+def test_the_largest_value_is_that_before_it_is_scaled():
+    png = encoded(Image.fromarray(GREY), "PNG")
+    assert largest_deep(png, how(1)) == largest_deep(npy(GREY), how(1)) == GREY.max()
+    eight = encoded(noise(30, 20), "PNG")
+    assert largest_deep(eight, how(3)) is largest_deep(npy(np.asarray(noise(3, 2))), how(3)) is None
+    tifffile, file = pytest.importorskip("tifffile"), io.BytesIO()
+    pages = sixteen(6, 20, 30, largest=900)
+    pages[4, 3, 2] = 3000
+    tifffile.imwrite(file, pages, photometric="minisblack")
+    assert largest_deep(file.getvalue(), how(6, 8)) == 3000
 
 
 def test_a_person_sees_any_image():

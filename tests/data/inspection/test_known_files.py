@@ -162,7 +162,7 @@ def test_what_is_damaged_is_made_anew_with_a_note(stat, tmp_path):
 
 def test_a_run_that_reads_all_forgets_what_was_known(stat, root, tmp_path):
     usable, _, _ = stat()
-    forget(Cache(tmp_path / "cache", 10**9), usable.splits)
+    forget(Cache(tmp_path / "cache", 10**9), usable.splits, PREPROCESSING)
     assert len(stat()[1]) == 31
 
 
@@ -184,12 +184,14 @@ def test_two_processes_at_once_leave_what_one_of_them_knew(stat, tmp_path, root)
     usable, _, _ = stat()
     accelerator, cache = start_accelerator("no"), Cache(tmp_path / "cache", 10**9)
     read = usable.splits.train.read
-    both = [open_known(accelerator, cache, usable.splits, "seen")[0] for _ in range(2)]
+    both = [
+        open_known(accelerator, cache, usable.splits, "seen", PREPROCESSING)[0] for _ in range(2)
+    ]
     for index, known in enumerate(both):
         row = known.answer(read, index, lambda data: data[:4])
         known.answers.append(np.frombuffer(row, np.uint8).reshape(1, -1))
         assert [*known.store()] == []
-    found, _ = open_known(accelerator, cache, usable.splits, "seen")
+    found, _ = open_known(accelerator, cache, usable.splits, "seen", PREPROCESSING)
     assert found.answer(read, 1, pytest.fail).endswith(b"\0")
     assert found.answer(read, 0, lambda data: b"again")[-49:-1].rstrip(b"\0") == b"again"
 
@@ -213,7 +215,7 @@ def test_what_8_bits_cannot_show_is_remembered(png, tmp_path, reads, monkeypatch
     cache, found = Cache(tmp_path / "cache", 10**9), []
     for _ in range(2):
         reads.clear()
-        known, _ = open_known(accelerator, cache, splits, "seen")
+        known, _ = open_known(accelerator, cache, splits, "seen", PREPROCESSING)
         found.append(exhausted(find_white(splits, "auto", accelerator, known))[0])
     assert found[0] == found[1] == exhausted(find_white(splits, "auto", accelerator))[0]
     assert found[0][0] == 4095
@@ -237,7 +239,7 @@ class Archive:
 def test_what_an_index_knows_is_not_read(tmp_path):
     split = Split(("a", "b"), (0, 1), Archive())
     splits, accelerator = Splits(split, split, ("a", "b")), start_accelerator("no")
-    known, _ = open_known(accelerator, Cache(tmp_path, 10**9), splits, "digests")
+    known, _ = open_known(accelerator, Cache(tmp_path, 10**9), splits, "digests", PREPROCESSING)
     assert isinstance(known, KnownFiles)
     half = subset(split, [1])
     row = known.answer(half.read, 0, pytest.fail)

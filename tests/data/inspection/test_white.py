@@ -12,6 +12,7 @@ from tlf.components import Split, Splits
 from tlf.data.decoding.beyond import Beyond, beyond, largest_value
 from tlf.data.inspection.white import find_white
 from tlf.errors import DataError, StorageError
+from tlf.preprocessing import Preprocessing
 from tlf.runtime.devices import start_accelerator
 
 
@@ -53,7 +54,7 @@ def found(files, white=None, evaluated=None):
         return Split([*files], [0] * len(files), contents.__getitem__)
 
     splits = Splits(split(files), split(evaluated or {}), ("a", "b"))
-    return exhausted(find_white(splits, white, start_accelerator("no")))[0]
+    return exhausted(find_white(splits, white, start_accelerator("no"), Preprocessing()))[0]
 
 
 PLAIN = encoded(noise(8, 8), "PNG")
@@ -113,7 +114,9 @@ def test_unreadable_images_are_reported_elsewhere():
         raise OSError("gone")
 
     broken = Split(["a.png"], [0], read)
-    steps = find_white(Splits(broken, broken, ("a", "b")), "auto", start_accelerator("no"))
+    steps = find_white(
+        Splits(broken, broken, ("a", "b")), "auto", start_accelerator("no"), Preprocessing()
+    )
     assert [event.title for event in steps] == ["looking at train images", "looking at eval images"]
     assert found({"a": b"", "b": deep(4095)[:50], "c": b"<svg>"}, "auto") == (65535, [])
 
@@ -124,7 +127,11 @@ def test_a_lost_storage_is_not_passed_over():
 
     lost = Split(["a.png"], [0], read)
     with pytest.raises(DataError, match="lost"):
-        exhausted(find_white(Splits(lost, lost, ("a", "b")), "auto", start_accelerator("no")))
+        exhausted(
+            find_white(
+                Splits(lost, lost, ("a", "b")), "auto", start_accelerator("no"), Preprocessing()
+            )
+        )
 
 
 def test_of_16_bits_per_colour_the_upper_8_are_used():
@@ -154,3 +161,17 @@ def test_a_phone_keeps_a_second_image_in_its_jpegs():
 
 def test_what_is_no_image_holds_nothing():
     assert beyond(b"no image") == beyond(b"") == beyond(b"\x89PNG\r\n\x1a\n") == Beyond()
+
+
+def test_what_keeps_its_depth_is_measured_and_loses_nothing():
+    deep = Preprocessing(mean=(0.5,) * 5, std=(0.5,) * 5, depth=16)
+    arrays = [np.full((4, 4, 5), value, np.uint16) for value in (100, 3000)]
+    files = []
+    for array in arrays:
+        np.save(file := io.BytesIO(), array)
+        files.append(file.getvalue())
+    split = Split(["a.npy", "b.npy"], [0, 1], files.__getitem__)
+    steps = find_white(Splits(split, split, ("a", "b")), "auto", start_accelerator("no"), deep)
+    white, notes = exhausted(steps)[0]
+    assert white == 3000
+    assert notes == ["2 images of the train split hold 16-bit values, 0 to 3,000; 3,000 is white"]

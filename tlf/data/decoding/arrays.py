@@ -10,6 +10,7 @@ from tlf.preprocessing import MOST_CHANNELS, WHITE
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     Values = NDArray[np.unsignedinteger[Any]]
     """Of uint8 or uint16."""
@@ -121,6 +122,14 @@ def shown(values: "Values") -> "NDArray[np.uint8]":
 
     eight = to_depth(values, 8).astype(np.uint8, copy=False)
     return eight[..., :3] if eight.shape[2] >= 3 else eight[..., :1]
+
+
+def shown_picture(values: "Values") -> "Image.Image":
+    """The same as a Pillow image."""
+    from PIL import Image
+
+    seen = shown(values)
+    return Image.fromarray(seen if seen.shape[2] == 3 else seen[..., 0])
 
 
 def _header(data: bytes) -> "tuple[int, int, int, np.dtype[np.generic], bool, int]":

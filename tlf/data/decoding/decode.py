@@ -158,11 +158,12 @@ def opened(data: bytes, *, reduced: bool = False) -> "Image.Image":
     from io import BytesIO
 
     from PIL import Image, UnidentifiedImageError
-    from PIL.JpegImagePlugin import JpegImageFile
 
     try:
         image: Image.Image
         if reduced and data.startswith(JPEG):
+            from PIL.JpegImagePlugin import JpegImageFile
+
             image = JpegImageFile(BytesIO(data))
         else:
             image = Image.open(BytesIO(data), formats=_formats(data))

@@ -12,7 +12,7 @@ from tlf.data.decoding.arrays import (
     npy_shape,
     npy_values,
     other_channels,
-    shown,
+    shown_picture,
     to_channels,
     to_depth,
 )
@@ -84,22 +84,35 @@ def fitted(image: "Image.Image | NDArray[np.generic]", how: Preprocessing) -> De
     return Image.fromarray(values[..., 0] if how.channels == 1 else values)
 
 
+def largest_deep(data: bytes, how: Preprocessing) -> int | None:
+    """The largest value of an image of 16 bits without a white of its own, before it is scaled;
+    None for any other image.
+
+    Raises:
+        DataError: the bytes cannot be read as an image.
+    """
+    import numpy as np
+    from PIL import Image
+
+    with reported(data):
+        held = _held(data, how)
+        if isinstance(held, Image.Image):
+            return int(np.asarray(held).max()) if own_white(held, 0) == 0 else None
+        return int(held.max()) if held.itemsize == 2 else None
+
+
 def picture(data: bytes) -> "Image.Image":
     """An image file for a person: 8 bits, RGB or grey; of other channels, the first three.
 
     Raises:
         DataError: the bytes cannot be read as an image.
     """
-    from PIL import Image
-
     with reported(data):
         if is_array(data):
-            seen = shown(npy_values(data))
-        elif is_tiff(data) and not _by_pillow(data):
-            seen = shown(tiff_values(data, 1))
-        else:
-            return open_image(data)
-    return Image.fromarray(seen if seen.shape[2] == 3 else seen[..., 0])
+            return shown_picture(npy_values(data))
+        if is_tiff(data) and not _by_pillow(data):
+            return shown_picture(tiff_values(data, 1))
+        return open_image(data)
 
 
 def is_plain(how: Preprocessing) -> bool:

@@ -89,7 +89,8 @@ def inspect_splits(
             processes have different images.
     """
     check_listings(splits)
-    known = yield from _known_files(splits, accelerator, cache if verify == "stat" else None)
+    kept = cache if verify == "stat" else None
+    known = yield from _known_files(splits, preprocessing, accelerator, kept)
     inspections, stored, outcomes = yield from _inspect_both(
         splits, preprocessing, accelerator, cache, used, known
     )
@@ -106,13 +107,13 @@ def inspect_splits(
 
 
 def _known_files(
-    splits: Splits, accelerator: Accelerator, cache: Cache | None
+    splits: Splits, how: Preprocessing, accelerator: Accelerator, cache: Cache | None
 ) -> Generator[Notice, None, dict[str, KnownFiles]]:
     """What earlier runs have found out about these files; empty where they are read again."""
     known = {}
     if cache is not None:
         for what in ("digests", "opened"):
-            known[what], notices = open_known(accelerator, cache, splits, what)
+            known[what], notices = open_known(accelerator, cache, splits, what, how)
             yield from notices
     return known
 

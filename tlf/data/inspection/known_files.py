@@ -29,6 +29,7 @@ from tlf.data.inspection.answers import Answers, in_order
 from tlf.data.inspection.readable import ReadSubset, ask
 from tlf.data.splits import ReadFile
 from tlf.events import Notice
+from tlf.preprocessing import Preprocessing
 from tlf.runtime.processes import Machine, gathered
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class KnownFiles:
 
 
 def open_known(
-    accelerator: Accelerator, cache: Cache, splits: Splits, what: str
+    accelerator: Accelerator, cache: Cache, splits: Splits, what: str, how: Preprocessing
 ) -> tuple[KnownFiles, list[Notice]]:
     """What is known of the files of a dataset. All processes have to call this.
 
@@ -159,8 +160,9 @@ def open_known(
         cache: where it is stored.
         splits: the images.
         what: one of ``WIDTHS``.
+        how: how images are prepared: what is seen in a file depends on it.
     """
-    key, width = _key(splits, what), WIDTHS[what]
+    key, width = _key(splits, what, how), WIDTHS[what]
     was_there = (cache.folder / key.name).is_dir()
     entry = find(accelerator, cache, key, lambda found: found.bytes % (STAMP + width) == 0)
     notes = []
@@ -177,21 +179,23 @@ def open_known(
     ), notes
 
 
-def forget(cache: Cache, splits: Splits) -> None:
+def forget(cache: Cache, splits: Splits, how: Preprocessing) -> None:
     """Forget what is known of the files of a dataset: they are read without it."""
     for what in WIDTHS:
         with suppress(OSError):  # another user's, which a run of this user may read
-            remove(cache.folder / _key(splits, what).name)
+            remove(cache.folder / _key(splits, what, how).name)
 
 
-def _key(splits: Splits, what: str) -> EntryKey:
+def _key(splits: Splits, what: str, how: Preprocessing) -> EntryKey:
     both = (splits.train, splits.eval)
-    depends = {
+    depends: dict[str, object] = {
         "of": [_place(split.read, split.names) for split in both],
         "what": what,
         "tlf": engine(),
         "decoders": decoders(),
     }
+    if what != "digests":
+        depends["decoding"] = [how.channels, how.depth, how.decoder, how.reduced]
     return EntryKey("files", f"what is known of files ({what})", depends)
 
 

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 
 from tlf.components import Split, Splits
 from tlf.data.decoding.beyond import Beyond, beyond, largest_value
+from tlf.data.decoding.values import is_plain, largest_deep
 from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.known_files import STAMP, KnownFiles
@@ -20,7 +21,7 @@ from tlf.data.listing.compact import Numbers
 from tlf.data.splits import listed
 from tlf.errors import DataError, StorageError
 from tlf.events import Notice, Prepared
-from tlf.preprocessing import WHITE, Depth
+from tlf.preprocessing import WHITE, Preprocessing
 from tlf.runtime.strict_json import dumps
 
 _EIGHT_BITS = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -39,8 +40,8 @@ def find_white(
     splits: Splits,
     white: int | Literal["auto"] | None,
     accelerator: Accelerator,
+    how: Preprocessing,
     known: KnownFiles | None = None,
-    depth: Depth = 8,
 ) -> Generator[Prepared | Notice, None, tuple[int, list[str]]]:
     """The value of 16-bit images that is white, and notes about what 8 bits cannot show.
 
@@ -48,11 +49,11 @@ def find_white(
         splits: the images. Those that cannot be read are reported elsewhere.
         white: what the recipe says. ``auto``: the largest value of the train split. None: 65,535.
         accelerator: the processes that share the work.
+        how: how they are prepared.
         known: what earlier runs have seen in these files, which are not read again.
-        depth: the bits of a value that images keep.
     """
-    train = yield from _seen(splits.train, "train", accelerator, known)
-    evaluated = yield from _seen(splits.eval, "eval", accelerator, known)
+    train = yield from _seen(splits.train, "train", accelerator, how, known)
+    evaluated = yield from _seen(splits.eval, "eval", accelerator, how, known)
     if known is not None:
         yield from known.store()
     grey = [seen.largest for seen in train.values() if seen.beyond.depth == "grey"]
@@ -60,30 +61,30 @@ def find_white(
     if white == "auto":
         used = max(grey, default=WHITE) or WHITE
     note = _grey_note(len(grey), max(grey), used, white) if grey else ""
-    notes = [*([note] if note else []), *(_colour_notes(train) if depth == 8 else [])]
+    notes = [*([note] if note else []), *_colour_notes(train)]
     for name, split, every in (("train", splits.train, train), ("eval", splits.eval, evaluated)):
         notes += _page_notes(name, split, every)
     return used, notes
 
 
 def _seen(
-    split: Split, name: str, accelerator: Accelerator, known: KnownFiles | None
+    split: Split, name: str, accelerator: Accelerator, how: Preprocessing, known: KnownFiles | None
 ) -> Generator[Prepared, None, dict[int, Seen]]:
     """Index → what was seen, for the images that hold more than 8 bits can show."""
     every = enumerate(split.names)
     indices = Numbers(i for i, n in every if not n.lower().endswith(_EIGHT_BITS))
 
-    def see(data: bytes) -> Seen:
-        found = beyond(data)
-        measured = found.depth and (name == "train" or known is not None)
-        return Seen(found, largest_value(data) if measured else 0)
+    measured = name == "train" or known is not None
+
+    def pack(data: bytes) -> bytes:
+        return _packed(_see(data, how, measured))
 
     def look(number: int) -> tuple[bytes, Seen | None]:
         try:
             if known is None:
-                row, seen = b"", see(split.read(indices[number]))
+                row, seen = b"", _see(split.read(indices[number]), how, measured)
             else:
-                row = known.answer(split.read, indices[number], lambda data: _packed(see(data)))
+                row = known.answer(split.read, indices[number], pack)
                 seen = _unpacked(row[STAMP:-1])
         except StorageError:
             raise
@@ -98,6 +99,15 @@ def _seen(
     if known is not None:
         known.keep(machines, accelerator, count)
     return {indices[n]: seen for n, seen in found.items()}
+
+
+def _see(data: bytes, how: Preprocessing, measured: bool) -> Seen:
+    found = beyond(data)
+    if is_plain(how):
+        return Seen(found, largest_value(data) if found.depth and measured else 0)
+    deep = largest_deep(data, how) if measured else None
+    kept: Literal["", "grey"] = "" if deep is None else "grey"
+    return Seen(Beyond(kept, found.pages), deep or 0)
 
 
 def _packed(seen: Seen) -> bytes:

@@ -106,13 +106,12 @@ def _read(job: "Job", used: frozenset[str], *, lose: bool) -> Generator[Events, 
     stamps = yield from stamped(splits)
     mode, seen = mode_of(data.verify, stamps, stored=cache is not None), None
     if cache is not None and mode == "content":
-        forget(cache, splits)
+        forget(cache, splits, job.preprocessing)
     elif cache is not None:
-        seen, notices = open_known(job.accelerator, cache, splits, "seen")
+        seen, notices = open_known(job.accelerator, cache, splits, "seen", job.preprocessing)
         yield from notices
-    white, notes = yield from find_white(
-        splits, data.white, job.accelerator, seen, job.preprocessing.depth
-    )
+    how = job.preprocessing
+    white, notes = yield from find_white(splits, data.white, job.accelerator, how, seen)
     prepared = replace(job.preprocessing, white=white)
     inspected = yield from inspect_splits(
         splits,
