@@ -60,6 +60,7 @@ def percent(rate: float | None) -> str:
 def figure_text(figure: float | None, metric: Metric) -> str:
     """A figure of a metric, in a study: rates with one decimal, as all of its accuracies.
 
+    >>> from tlf.tasks.metric import LOSS
     >>> figure_text(0.9477, METRIC), figure_text(0.25, LOSS)
     ('94.8%', '0.2500')
     """

@@ -4,13 +4,14 @@ import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
 
-from tlf.data.loading import Batches, Key, make_batches
+from tlf.data.loading import Key, make_batches, order
 from tlf.data.sampling.balanced import balanced_draws
-from tlf.data.sampling.shuffled import shuffled_draws
+from tlf.data.sampling.draws import Draws
 from tlf.events import Notice, Updated
 from tlf.freezing.freeze import changing_tensors, freeze
 from tlf.model import trains_batchnorm
@@ -50,7 +51,7 @@ def epoch_batches(
     run_epoch: int,
     without: Collection[int],
     seed: int | None = None,
-) -> Batches[Key]:
+) -> Sequence[list[Key]]:
     """The draws of an epoch, batch by batch, as the sampler of its phase has them.
 
     Parameters:
@@ -65,10 +66,12 @@ def epoch_batches(
     seed = recipe.seed if seed is None else seed
     if (phase.sampler or recipe.sampler) == "balanced":
         every = job.task.by_class(labels, len(job.splits.classes))
-        kept = [[index for index in images if index not in without] for images in every]
-        draws = balanced_draws(seed, run_epoch, kept)
+        left = [[index for index in images if index not in without] for images in every]
+        draws = balanced_draws(seed, run_epoch, left)
     else:
-        draws = shuffled_draws(seed, run_epoch, len(labels), without)
+        shuffled = order(seed, run_epoch, len(labels))
+        kept = np.fromiter((index for index in shuffled if index not in without), np.int32)
+        draws = Draws(np.broadcast_to(run_epoch, len(kept)), kept)
     return make_batches(draws, recipe.batch_size, lone=not trains_batchnorm(segment.classifier))
 
 

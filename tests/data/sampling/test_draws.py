@@ -1,14 +1,19 @@
-"""Draws are a sequence of keys."""
+"""Draws are keys, one by one and in slices."""
 
-from tlf.data.listing.compact import Numbers
+import numpy as np
+
+from tlf.data.loading import make_batches
 from tlf.data.sampling.draws import Draws
 
+DRAWS = Draws(np.array([3, 3, 4], np.int32), np.array([7, 0, 7]))
 
-def test_draws_are_keys():
-    draws = Draws(Numbers([5, 3, 8, 1]), Numbers([0, 1, 0, 2]))
-    assert [*draws] == [(0, 5), (1, 3), (0, 8), (2, 1)]
-    assert [*draws[1:3]] == [(1, 3), (0, 8)]
-    assert draws[-1] == (2, 1)
-    assert [*Draws(Numbers([5, 3]), 4)[1:]] == [(4, 3)]
-    assert draws == Draws(Numbers([5, 3, 8, 1]), Numbers([0, 1, 0, 2]))
-    assert draws != draws[:3]
+
+def test_a_draw_is_a_key():
+    assert [*DRAWS] == [(3, 7), (3, 0), (4, 7)]
+    assert (len(DRAWS), DRAWS[-1], DRAWS[1:]) == (3, (4, 7), [(3, 0), (4, 7)])
+    assert {type(number) for key in DRAWS for number in key} == {int}
+
+
+def test_batches_of_draws_are_lists_of_keys():
+    assert [*make_batches(DRAWS, 2)] == [[(3, 7), (3, 0)], [(4, 7)]]
+    assert [*make_batches(DRAWS, 2, lone=False)] == [[(3, 7), (3, 0), (4, 7)]]

@@ -5,16 +5,19 @@ when it is used up. So no image is drawn again before all others of its class, i
 earlier one. Drawn with replacement, images would come up unequally often by chance alone.
 """
 
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from tlf.data.listing.compact import Numbers
 from tlf.data.loading import order
 from tlf.data.sampling.draws import Draws
 from tlf.runtime.seeds import derive
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _AT_ONCE = 1024
 """Draws of a class that one generator gives at least: classes may have few images."""
@@ -30,32 +33,29 @@ def balanced_draws(seed: int, epoch: int, by_class: Sequence[Sequence[int]]) -> 
         by_class: the indices of the images of each class; a class may have none.
 
     >>> draws = balanced_draws(0, 0, [[4], [0, 1, 2, 3, 5]])
-    >>> sorted(index for _, index in draws if index != 4), draws.count((2, 4))
-    ([1, 3, 5], 1)
+    >>> sorted(draw for draw in draws if draw[1] == 4), len(draws)
+    ([(0, 4), (1, 4), (2, 4)], 6)
     """
     held = {number: images for number, images in enumerate(by_class) if images}
     count = len({*chain.from_iterable(held.values())})
-    turns, drawn = array("i"), array("i")
+    numbers, indices = [], []
     for place, (number, images) in enumerate(held.items()):
         # Draw t of the run is of the class at place t mod K. So many are before each epoch:
         first, end = (-(-(count * n - place) // len(held)) for n in (epoch, epoch + 1))
-        for turn, position in _dealt(seed, number, len(images), first, end):
-            turns.append(turn)
-            drawn.append(images[position])
-    shuffled = order(seed, epoch, count)
-    return Draws(Numbers(drawn[n] for n in shuffled), Numbers(turns[n] for n in shuffled))
+        numbers.append(np.arange(first, end, dtype=np.int64) // len(images))
+        dealt = _dealt(seed, number, len(images), first, end)
+        indices.append(np.array(images, np.int32)[dealt])
+    shuffled = np.array(order(seed, epoch, count))
+    return Draws(np.concatenate(numbers)[shuffled], np.concatenate(indices)[shuffled])
 
 
-def _dealt(seed: int, number: int, size: int, first: int, end: int) -> Iterator[tuple[int, int]]:
-    """Draws of a class from ``first`` to ``end``: how often each image was drawn before, and its
-    position in the class.
-    """
+def _dealt(seed: int, number: int, size: int, first: int, end: int) -> "NDArray[np.int64]":
+    """Draws of a class from ``first`` to ``end``: the positions of their images in the class."""
     permutations = max(1, _AT_ONCE // size)
-    length = permutations * size
-    for part in range(first // length, -(-end // length)):
+    length, parts = permutations * size, []
+    begun = first // length
+    for part in range(begun, max(begun + 1, -(-end // length))):
         generator = torch.Generator().manual_seed(derive(seed, "class", number, part))
         keys = torch.rand(permutations, size, dtype=torch.float64, generator=generator)
-        positions = keys.argsort(dim=1, stable=True).flatten().tolist()
-        start = part * length
-        for draw in range(max(first, start), min(end, start + length)):
-            yield draw // size, positions[draw - start]
+        parts.append(keys.argsort(dim=1, stable=True).flatten().numpy())
+    return np.concatenate(parts)[first - begun * length : end - begun * length]

@@ -1,25 +1,24 @@
-"""The draws of an epoch, without an object for each: there may be a million."""
+"""The draws of an epoch: numbers in arrays, because there may be very many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
-from tlf.data.listing.compact import Numbers
 from tlf.data.loading import Key
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Draws(Sequence[Key]):
-    """Which images an epoch draws, in which order.
+    """Draws in their order: each is a key, and a slice of them is a list."""
 
-    >>> Draws(Numbers([4, 2]), 7)[0], [*Draws(Numbers([4, 2]), Numbers([0, 1]))]
-    ((7, 4), [(0, 4), (1, 2)])
-    """
-
-    indices: Numbers
-    turns: Numbers | int
-    """What an image's augmentation is drawn from, beside its index: one number for all draws, or
-    one for each."""
+    numbers: "NDArray[np.integer]"
+    """(N,), the number of each draw of an image."""
+    indices: "NDArray[np.integer]"
+    """(N,), which image it is."""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -27,10 +26,9 @@ class Draws(Sequence[Key]):
     @overload
     def __getitem__(self, place: int) -> Key: ...
     @overload
-    def __getitem__(self, place: slice) -> "Draws": ...
-    def __getitem__(self, place: int | slice) -> "Key | Draws":
-        turn = self.turns if isinstance(self.turns, int) else self.turns[place]
+    def __getitem__(self, place: slice) -> list[Key]: ...
+    def __getitem__(self, place: int | slice) -> Key | list[Key]:
         if isinstance(place, slice):
-            return Draws(self.indices[place], turn)
-        assert isinstance(turn, int)
-        return turn, self.indices[place]
+            numbers, indices = self.numbers[place].tolist(), self.indices[place].tolist()
+            return [*zip(numbers, indices, strict=True)]
+        return int(self.numbers[place]), int(self.indices[place])
