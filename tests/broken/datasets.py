@@ -54,6 +54,14 @@ class Shapes:
                 labels = torch.tensor(labels)
             case "absent":
                 labels = [0] * 6
+            case "several":
+                labels = [(0,), (1,), (), (0, 1), (), (1,)]
+            case "unsorted":
+                labels = [(0,), (1, 0), (), (0, 1), (), (1,)]
+            case "mixed":
+                labels = [(0,), 1, (), (0, 1), (), (1,)]
+            case "lacking":
+                labels = [(0,), (), (), (0,), (), ()]
             case "names":
                 names[1] = names[0]
             case "classes":
@@ -88,6 +96,9 @@ RULES.each(
     range="has a label [2] in its train split",
     tensor="a label is a Python int",
     absent="has no train image of ['square']",
+    unsorted="has a label [(1, 0)] in its train split",
+    mixed="has labels that are indices and labels that are tuples in its train split",
+    lacking="has no train image of ['square']",
     names="has 1 names twice in its train split",
     classes="gives classes = ['circle', 'square']",
     twins="has two classes called ['circle']",
@@ -100,4 +111,4 @@ RULES.each(
     list="builds a list",
     empty="has no image in its eval split",
 )
-WHOLES = [Shapes()]
+WHOLES = [Shapes(), Shapes("several")]
