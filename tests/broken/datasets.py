@@ -33,12 +33,22 @@ def garbage(index: int) -> bytes:
     return b"image"
 
 
+SEVERAL: dict[str, Any] = {
+    "several": [(0,), (1,), (), (0, 1), (), (1,)],
+    "unsorted": [(0,), (1, 0), (), (0, 1), (), (1,)],
+    "mixed": [(0,), 1, (), (0, 1), (), (1,)],
+    "lacking": [(0,), (), (), (0,), (), ()],
+}
+"""Labels of images that may have any number."""
+
+
 @dataclass(frozen=True)
 class Shapes:
     fault: str = ""
 
     def build(self):  # noqa: C901 - a fault each
         names, labels = [f"{i}.png" for i in range(6)], [0, 1, 0, 1, 0, 1]
+        labels = SEVERAL.get(self.fault, labels)
         classes: Any = ("circle", "square")
         read: Any = image
         match self.fault:
@@ -54,14 +64,6 @@ class Shapes:
                 labels = torch.tensor(labels)
             case "absent":
                 labels = [0] * 6
-            case "several":
-                labels = [(0,), (1,), (), (0, 1), (), (1,)]
-            case "unsorted":
-                labels = [(0,), (1, 0), (), (0, 1), (), (1,)]
-            case "mixed":
-                labels = [(0,), 1, (), (0, 1), (), (1,)]
-            case "lacking":
-                labels = [(0,), (), (), (0,), (), ()]
             case "names":
                 names[1] = names[0]
             case "classes":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_WORK = 1_000_000_000
-"""Images × classes × resamples for which average precision is computed: some ten seconds of a core."""
+"""Images × classes × resamples for which average precision is computed: ten seconds of a core."""
 LEAST = 200
 """Resamples at least: the ends of an interval are then quantiles of 5 resamples each."""
 
