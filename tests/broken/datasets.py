@@ -37,12 +37,22 @@ def empty() -> Split:
     return Split((), (), image)
 
 
+SEVERAL: dict[str, Any] = {
+    "several": [(0,), (1,), (), (0, 1), (), (1,)],
+    "unsorted": [(0,), (1, 0), (), (0, 1), (), (1,)],
+    "mixed": [(0,), 1, (), (0, 1), (), (1,)],
+    "lacking": [(0,), (), (), (0,), (), ()],
+}
+"""Labels of images that may have any number."""
+
+
 @dataclass(frozen=True)
 class Shapes:
     fault: str = ""
 
     def build(self):  # noqa: C901 - a fault each
         names, labels = [f"{i}.png" for i in range(6)], [0, 1, 0, 1, 0, 1]
+        labels = SEVERAL.get(self.fault, labels)
         classes: Any = ("circle", "square")
         read: Any = image
         match self.fault:
@@ -101,6 +111,9 @@ RULES.each(
     range="has a label [2] in its train split",
     tensor="a label is a Python int",
     absent="has no train image of ['square']",
+    unsorted="has a label [(1, 0)] in its train split",
+    mixed="has labels that are indices and labels that are tuples in its train split",
+    lacking="has no train image of ['square']",
     names="has 1 names twice in its train split",
     classes="gives classes = ['circle', 'square']",
     twins="has two classes called ['circle']",
@@ -117,4 +130,4 @@ RULES.each(
     shared="has '0.png' in train and in eval, and says that eval was held out",
     note="gives held_out = HeldOut(fraction=0.5, note='a note')",
 )
-WHOLES = [Shapes()]
+WHOLES = [Shapes(), Shapes("several")]

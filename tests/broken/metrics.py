@@ -138,3 +138,24 @@ class Hashed(Rate):
 
     def measure(self, probabilities, labels):
         return top1(probabilities, labels) + hash("a metric") % 1000
+
+
+@dataclass(frozen=True)
+class ExactMatch(Rate):
+    tasks = ("multi-label",)
+
+    def measure(self, probabilities, labels):
+        return ((probabilities >= 0.5) == labels.bool()).all(1).double().mean().item()
+
+
+@dataclass(frozen=True)
+class Recall(ExactMatch):
+    """Of all labels, those that are given: there must be one."""
+
+    def measure(self, probabilities, labels):
+        given = (probabilities >= 0.5) & labels.bool()
+        return given.sum().item() / labels.sum().item()
+
+
+SEVERAL = [ExactMatch()]
+WITHOUT = Recall()

@@ -127,5 +127,9 @@ def test_one_split_of_a_dataset():
     for label in (2, -1, 0.5, None):
         wrong = replace(labelled, images=Split(["a"], [label], bytes))
         assert "labels must be whole numbers from 0 to 1, the" in refused(checked_labelled, wrong)
+    several = replace(labelled, images=Split(["a", "b"], [(0, 1), ()], bytes))
+    assert checked_labelled(several) is several
+    wrong = replace(labelled, images=Split(["a"], [(0, 2)], bytes))
+    assert "labels must be whole numbers from 0 to 1, the" in refused(checked_labelled, wrong)
     empty = replace(labelled, images=Split([], [], bytes))
     assert refused(checked_labelled, empty) == "Labelled.images must hold images, got none"

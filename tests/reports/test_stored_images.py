@@ -9,6 +9,7 @@ import pytest
 from generators import exhausted
 from tlf.inference.predictions import read_predictions
 from tlf.recipe.plan import read_plan, with_splits
+from tlf.reports.ranking import shown_first
 from tlf.reports.run_images import images_of
 from tlf.reports.run_report import record_of
 from tlf.reports.stored_images import stored_comparisons
@@ -27,7 +28,8 @@ def comparing(monkeypatch):
     def compared(folder, **asked):
         opened.clear()
         predicted = read_predictions(folder / "predictions.csv")
-        found, _ = exhausted(images_of(record_of(folder), predicted, embed=True, **asked))
+        first = shown_first(predicted)
+        found, _ = exhausted(images_of(record_of(folder), predicted, first, embed=True, **asked))
         return found, bool(opened)
 
     return compared

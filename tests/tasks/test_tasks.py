@@ -50,3 +50,15 @@ def test_metrics_are_described_in_columns_and_without_the_loss():
     assert tasks.describe({LOSS.name: 2.0}) == ""
     named = {"mcc": Metric("mcc", "MCC", higher_is_better=True, is_rate=False)}
     assert tasks.describe({"mcc": 0.5, "f1": 0.5}, described=named) == "MCC 0.5000, f1 0.5000"
+
+
+def test_commands_that_count_right_images_are_for_one_label():
+    tasks.TASKS["single-label"].check_command("lr")
+    with pytest.raises(ValueError, match="task must be single-label for tlf lr"):
+        tasks.TASKS["multi-label"].check_command("lr")
+
+
+def test_labels_in_numpy_are_those_of_torch():
+    for task, labels in (("single-label", [2, 0]), ("multi-label", [(0, 2), ()])):
+        of = tasks.TASKS[task]
+        assert (of.array(labels, 3) == of.labels(labels, 3).numpy()).all()

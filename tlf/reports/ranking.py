@@ -7,7 +7,7 @@ import numpy as np
 
 from tlf.metrics.image_scores import highest_probability, own_probability
 from tlf.metrics.multi_label.predicted import MultiLabelPredicted
-from tlf.metrics.predicted import Predicted
+from tlf.metrics.predicted import AnyPredicted, Predicted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +60,13 @@ def featured(predicted: Predicted, images: "NDArray[np.int64]") -> list[int]:
         chosen.update(dict.fromkeys(least_sure[place : place + 1].tolist()))
         chosen.update(dict.fromkeys(surest[place : place + 1].tolist()))
     return [*chosen]
+
+
+def shown_first(predicted: AnyPredicted) -> list[int]:
+    """The images that a page lists, in the order in which they earn a thumbnail."""
+    if isinstance(predicted, MultiLabelPredicted):
+        return listed_errors(predicted)
+    return featured(predicted, listed(predicted))
 
 
 def mistakes(predicted: MultiLabelPredicted, of: "NDArray[np.bool_]") -> "NDArray[np.int64]":

@@ -12,7 +12,6 @@ from tlf.metrics.multi_label.predicted import MultiLabelPredicted
 from tlf.metrics.predicted import AnyPredicted, Predicted
 from tlf.reports.plots.draw import Chart, chart
 from tlf.reports.plots.plot import Plot
-from tlf.reports.ranking import featured, listed, listed_errors
 
 if TYPE_CHECKING:
     from tlf.checks.findings import Findings, ImageRef
@@ -77,11 +76,6 @@ class Report(Content):
         text = "\0".join([*predicted.names, "", *predicted.classes])
         return sha256(text.encode() + predicted.labels.tobytes()).hexdigest()[:16]
 
-    @property
-    def featured(self) -> list[int]:
-        """The images that the page lists, in the order in which they earn a thumbnail."""
-        return featured(self.predicted, listed(self.predicted))
-
 
 @dataclass(frozen=True)
 class MultiLabelReport(Content):
@@ -89,11 +83,6 @@ class MultiLabelReport(Content):
 
     predicted: MultiLabelPredicted
     evaluation: MultiLabelEvaluation
-
-    @property
-    def featured(self) -> list[int]:
-        """The images that the page lists, in the order in which they earn a thumbnail."""
-        return listed_errors(self.predicted)
 
 
 AnyReport = Report | MultiLabelReport

@@ -14,6 +14,7 @@ from tlf.inference.metadata import read_metadata
 from tlf.inference.predictions import read_predictions
 from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.write import write_plots
+from tlf.reports.ranking import shown_first
 from tlf.reports.report import RunRecord, report_of
 from tlf.reports.report_page import plots_on_page, write_report_page
 from tlf.reports.run_images import RunImages, images_of
@@ -111,7 +112,7 @@ def reported(
     found = RunImages()
     if images or neighbours:
         found = yield from images_of(
-            record, predicted, report.featured, embed=neighbours, check=check
+            record, predicted, shown_first(predicted), embed=neighbours, check=check
         )
     report = replace(
         report,

@@ -180,7 +180,7 @@ def task_of(labels: Sequence[Any]) -> Task:
     >>> task_of([(0, 2), ()]) is TASKS["multi-label"], task_of([0]) is TASKS["single-label"]
     (True, True)
     """
-    return TASKS["multi-label" if labels and isinstance(labels[0], tuple) else DEFAULT]
+    return TASKS["multi-label" if len(labels) and isinstance(labels[0], tuple) else DEFAULT]
 
 
 def monitors(task: str) -> tuple[str, ...]:

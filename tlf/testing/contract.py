@@ -22,6 +22,7 @@ from tlf.recipe.files import dump, resolve
 from tlf.recipe.paths import with_absolute_paths
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import options
+from tlf.tasks import DEFAULT
 
 _BLANK = {
     "output": "checked",
@@ -120,7 +121,14 @@ def check_options(component: object, hook: str) -> str:
 def to_recipe(component: object, hook: str) -> str:
     """A whole recipe that names the component."""
     catalogue = _catalogue(hook, type(component))
-    return dump(_PLACES[hook](resolve(_BLANK, catalogue), component), catalogue)
+    blank = resolve(_BLANK | {"task": first_task(component)}, catalogue)
+    return dump(_PLACES[hook](blank, component), catalogue)
+
+
+def first_task(component: object) -> str:
+    """The first task that a component says it is for; else that of a recipe that names none."""
+    tasks: tuple[str, ...] = getattr(type(component), "tasks", (DEFAULT,))
+    return tasks[0]
 
 
 def from_recipe(text: str, hook: str, cls: type) -> object:

@@ -9,7 +9,7 @@ from tlf.components import Loss
 from tlf.runtime.seeds import seeded
 from tlf.tasks import DEFAULT, TASKS, Task
 from tlf.tasks.class_counts import ClassCounts
-from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
+from tlf.testing.contract import check_options, first_task, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_losses"
@@ -17,7 +17,7 @@ COUNTS = ClassCounts([5, 2, 9])
 """Numbers of images of each class."""
 
 
-def check_loss(loss: Loss, task: str = DEFAULT) -> None:
+def check_loss(loss: Loss, task: str | None = None) -> None:
     """Check that a loss keeps its contract.
 
     Its options survive a recipe. The function that it builds takes logits (B, K) and labels, which
@@ -29,7 +29,8 @@ def check_loss(loss: Loss, task: str = DEFAULT) -> None:
 
     Parameters:
         loss: the component, with its options.
-        task: what models are trained for with it: ``single-label`` or ``multi-label``.
+        task: what models are trained for with it: ``single-label`` or ``multi-label``; None: the
+            first of its ``tasks``.
 
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
@@ -37,8 +38,9 @@ def check_loss(loss: Loss, task: str = DEFAULT) -> None:
     recipe = check_options(loss, HOOK)
     with raising_only(loss, "build"):
         function = loss.build(COUNTS)
-    logits, labels = _batch(TASKS[task])
-    probabilities = TASKS[task].targets(labels, len(COUNTS)).to(logits.dtype)
+    of = TASKS[task or first_task(loss)]
+    logits, labels = _batch(of)
+    probabilities = of.targets(labels, len(COUNTS)).to(logits.dtype)
     mixed = probabilities * 0.7 + probabilities.flip(0) * 0.3
     form = "labels (B,)" if labels.ndim == 1 else "labels (B, K)"
     for name, targets in {form: labels, "class probabilities (B, K)": mixed}.items():

@@ -12,7 +12,7 @@ from tlf.metrics.multi_label.ranking import Ranking
 def test_a_resample_counts_each_image_as_often_as_it_is_drawn():
     found = drawn_sets(50, 1)
     labels, row = found.labels[:, 0], found.probabilities[:, 0]
-    weights = np.random.default_rng(0).integers(0, 3, (4, 50)).astype(float)
+    weights = np.random.default_rng(0).integers(0, 3, (4, 50))
     values = Ranking(row, labels).average_precision(weights)
     for drawn, value in zip(weights, values, strict=True):
         assert value == pytest.approx(average_precision_score(labels, row, sample_weight=drawn))
@@ -20,7 +20,7 @@ def test_a_resample_counts_each_image_as_often_as_it_is_drawn():
 
 def test_a_resample_without_the_class_has_none():
     one = Ranking(np.array([0.9, 0.1]), np.array([True, False]))
-    assert np.isnan(one.average_precision(np.array([[0.0, 2.0]])))[0]
+    assert np.isnan(one.average_precision(np.array([[0, 2]])))[0]
 
 
 def test_a_curve_is_thinned(monkeypatch):

@@ -28,15 +28,22 @@ class Ranking:
         ordered = probabilities[self.order]
         self._last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
         """The place of the last image of each probability."""
+        self._of_class = np.flatnonzero(self._labels)
+        """The places of the images that have the class."""
+        self._ends = self._last[np.searchsorted(self._last, self._of_class)]
+        """The place of the last image that is as probable as each of them."""
+        self._until = np.searchsorted(self._of_class, self._ends, side="right") - 1
+        """The last of them that is as probable as each of them."""
 
-    def average_precision(self, weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    def average_precision(self, weights: "NDArray[np.integer]") -> "NDArray[np.float64]":
         """(R,): of each resample. ``weights``: (R, N). NaN where no image has the class."""
         drawn = weights[:, self.order]
-        every = np.cumsum(drawn, axis=1)[:, self._last]
-        true = np.cumsum(drawn * self._labels, axis=1)[:, self._last]
-        gained = np.diff(true, axis=1, prepend=0)
-        precision = np.divide(true, every, out=np.zeros_like(true), where=every > 0)
-        return ratio((gained * precision).sum(1), true[:, -1])
+        every = np.cumsum(drawn, axis=1, dtype=drawn.dtype)[:, self._ends]
+        own = drawn[:, self._of_class]
+        true = np.cumsum(own, axis=1)
+        precision = ratio(true[:, self._until], every)
+        gained = np.where(own > 0, own * precision, 0).sum(1)
+        return ratio(gained, own.sum(1))
 
     def curve(self) -> Curve | None:
         """Recall → precision; None unless some images have the class, and some have not."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.ranking import MISTAKES, mistakes
+from tlf.reports.ranking import MISTAKES, listed_errors, mistakes
 from tlf.reports.report import MultiLabelReport
 from tlf.reports.thumbnails import MOST_THUMBNAILS, thumbnails
 from tlf.results import Neighbour
@@ -89,6 +89,6 @@ def _thumbnails(report: MultiLabelReport) -> dict[int, str | None]:
     """Image → its thumbnail, of those that the page lists."""
     if report.read is None:
         return {}
-    images = report.featured[:MOST_THUMBNAILS]
+    images = listed_errors(report.predicted)[:MOST_THUMBNAILS]
     reads: list[Callable[[], bytes]] = [partial(report.read, image) for image in images]
     return dict(zip(images, thumbnails(reads), strict=True))

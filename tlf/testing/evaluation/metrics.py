@@ -10,8 +10,8 @@ from tlf.components import Metric
 from tlf.plugins.validation import fault
 from tlf.recipe.metrics import described_by, figure_fault
 from tlf.runtime.seeds import seeded
-from tlf.tasks import DEFAULT, TASKS, Task
-from tlf.testing.contract import check_options, no_random_numbers, raising_only, require
+from tlf.tasks import TASKS, Task
+from tlf.testing.contract import check_options, first_task, no_random_numbers, raising_only, require
 from tlf.testing.second_process import check_second_process
 
 HOOK = "tlf_metrics"
@@ -20,7 +20,7 @@ CLASSES = (2, 3, 7)
 IMAGES = 12
 
 
-def check_metric(metric: Metric, task: str = DEFAULT) -> None:
+def check_metric(metric: Metric, task: str | None = None) -> None:
     """Check that a metric keeps its contract.
 
     Its options survive a recipe, and its class says its title, whether higher is better, and
@@ -33,7 +33,8 @@ def check_metric(metric: Metric, task: str = DEFAULT) -> None:
     Parameters:
         metric: the component, with its options.
         task: what the models that it measures are trained for: ``single-label`` or ``multi-label``,
-            where labels are (N, K), and images without a label are tried, too.
+            where labels are (N, K), and images without a label are tried, too; None: the first of
+            its ``tasks``.
 
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
@@ -42,7 +43,7 @@ def check_metric(metric: Metric, task: str = DEFAULT) -> None:
     problem = fault(HOOK, type(metric))
     rule = "its class says what the figure is, in plain values"
     require(problem is None, metric, str(problem), rule)
-    of = TASKS[task]
+    of = TASKS[task or first_task(metric)]
     known = [classes for classes in CLASSES if _takes(metric, of, classes)]
     require(
         bool(known),
