@@ -78,12 +78,26 @@ def test_a_server_that_fails_is_one_message(server, tmp_path, main, fault, told)
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture
+def addresses(server, monkeypatch):
+    """Kind of address → where the shards are; the same server speaks S3."""
+    for name, value in (("ACCESS_KEY_ID", "me"), ("SECRET_ACCESS_KEY", "secret")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    server.files |= {f"/bucket{path}": content for path, content in server.files.items()}
+    return {"http": server.url, "s3": "s3://bucket"}
+
+
 @pytest.mark.slow
-def test_a_run_over_http_is_the_run_from_the_disk(shards, server, tmp_path, main):
+@pytest.mark.parametrize("kind", ["http", "s3"])
+def test_a_remote_run_is_the_run_from_the_disk(shards, server, addresses, tmp_path, main, kind):
+    if kind == "s3":
+        s3fs = pytest.importorskip("s3fs", reason="s3fs is missing: pip install 'tlf[remote]'")
+        s3fs.S3FileSystem.clear_instance_cache()
     keys = {"transforms": {**SMALL["transforms"], "augment": "crop-flip"}, "phases": [PHASE]}
     assert main(recipe(tmp_path / "local.toml", shards, **keys))[0] == 0
     server.faults.extend(FAULTS * 20)
-    assert main(recipe(tmp_path / "remote.toml", server.url, workers=2, **keys))[0] == 0
+    assert main(recipe(tmp_path / "remote.toml", addresses[kind], workers=2, **keys))[0] == 0
     assert len(server.faults) < len(FAULTS) * 20
     local, remote = tmp_path / "local", tmp_path / "remote"
     assert figures(local) == figures(remote)

@@ -1,3 +1,6 @@
+import os
+import warnings
+
 import pytest
 
 from tlf.data.ranges import connections, retries
@@ -24,3 +27,23 @@ def found(server):
     from tlf.data.ranges import open_object
 
     return open_object(f"{server.url}/a.tar")
+
+
+@pytest.fixture
+def forked():
+    """Whether a function holds in a forked process, which ends without the rest of the tests."""
+
+    def forked(function, beside=lambda: None):
+        with warnings.catch_warnings():  # the server is a thread, which the child does not need
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            held = False
+            try:
+                held = function()
+            finally:
+                os._exit(0 if held else 1)
+        beside()
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    return forked

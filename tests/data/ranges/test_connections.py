@@ -58,6 +58,13 @@ def test_the_proxy_of_the_environment_is_asked(server, monkeypatch):
     assert headers["Proxy-Authorization"] == "Basic bWU6c2VjcmV0"
 
 
+def test_a_proxy_that_refuses_is_named(server, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("https_proxy", server.url)
+    with pytest.raises(DataError, match=r"Tunnel connection failed: 501 .*; tried"):
+        open_object("https://far.invalid/a.tar")
+
+
 def test_few_connections_wait(server, found, monkeypatch):
     monkeypatch.setattr(connections, "MOST_IDLE", 0)
     found.read(0, 1)

@@ -1,5 +1,3 @@
-import os
-
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -126,13 +124,10 @@ def test_what_does_not_pass_in_s3_is_told(storage, fault, message):
 
 
 @pytest.mark.slow
-def test_a_forked_process_reads_s3_with_a_loop_of_its_own(storage):
+def test_a_forked_process_reads_s3_with_a_loop_of_its_own(storage, forked):
     found = open_object("s3://bucket/a.tar")
     assert found.read(1, 2) == b"\1\2"
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if found.read(3, 4) == bytes((3, 4, 5, 6)) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert forked(lambda: found.read(3, 4) == bytes((3, 4, 5, 6)))
 
 
 @pytest.mark.slow

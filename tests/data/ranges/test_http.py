@@ -1,4 +1,3 @@
-import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -25,12 +24,12 @@ def test_threads_read_at_once(server, found):
     assert server.accepted <= 8
 
 
-def test_a_forked_process_has_connections_of_its_own(server, found):
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if found.read(3, 4) == BYTES[3:7] else 1)
-    read = [found.read(start, 4) for start in range(50)]
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+def test_a_forked_process_has_connections_of_its_own(server, found, forked):
+    read = []
+    assert forked(
+        lambda: found.read(3, 4) == BYTES[3:7],
+        lambda: read.extend(found.read(start, 4) for start in range(50)),
+    )
     assert read == [BYTES[start : start + 4] for start in range(50)]
     assert server.accepted == 2
 

@@ -1,3 +1,4 @@
+import importlib
 import os
 import pickle
 
@@ -52,3 +53,13 @@ def test_few_files_stay_open(tmp_path, monkeypatch):
         assert open_object(str(tmp_path / str(number))).read(0, 1) == b"x"
     if before is not None:
         assert len(os.listdir("/proc/self/fd")) <= before + local.MOST_OPEN
+
+
+def test_a_system_without_pread_reads_the_same(file, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "pread")
+        without = importlib.reload(local)
+    version = without.look(str(file))[1]
+    assert without.read(str(file), version, 3, 4) == bytes((3, 4, 5, 6))
+    assert without.read(str(file), version, 98, 4) == bytes((98, 99))
+    importlib.reload(local)

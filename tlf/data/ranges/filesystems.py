@@ -12,6 +12,7 @@ from tlf.data.ranges import retries
 from tlf.data.ranges.addresses import scheme, shown
 from tlf.data.ranges.retries import PassingError, retried
 from tlf.errors import StorageError, TlfError
+from tlf.runtime.text import printable
 
 _S3 = ("s3", "s3a")
 _TAGS = (
@@ -107,7 +108,7 @@ def _failures(address: str) -> Iterator[None]:
     except ImportError as error:
         raise StorageError(_install(address, error)) from error
     except Exception as error:  # each library has errors of its own
-        reason = shown(str(error).strip().partition("\n")[0]) or type(error).__name__
+        reason = printable(shown(str(error).strip().partition("\n")[0])) or type(error).__name__
         if _passes(address, error):
             raise PassingError(reason) from error
         raise StorageError(f"{where}: {reason}; {_credentials(address)}") from error

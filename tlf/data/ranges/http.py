@@ -17,6 +17,7 @@ from tlf.data.ranges.addresses import changed, shown
 from tlf.data.ranges.connections import Answer, answered
 from tlf.data.ranges.retries import PassingError, retried
 from tlf.errors import StorageError
+from tlf.runtime.text import printable
 
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 _PASSING = frozenset((408, 429, 500, 502, 503, 504))
@@ -128,7 +129,8 @@ def _failures(address: str) -> Iterator[None]:
             raise StorageError(f"{where}: there is no server of this name; correct it") from error
         raise PassingError("the name of its server could not be looked up") from error
     except OSError as error:
-        raise PassingError(error.strerror or "the connection was cut") from error
+        reason = error.strerror or f"the connection was cut ({printable(str(error))})"
+        raise PassingError(reason) from error
     except (InvalidURL, ValueError) as error:
         raise StorageError(f"{where}: it is no address; write https://server/path") from error
     except HTTPException as error:

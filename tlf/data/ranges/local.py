@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from threading import Lock
 
 from tlf.data.ranges.addresses import changed
 from tlf.errors import StorageError
@@ -35,7 +36,7 @@ def read(path: str, version: str, start: int, length: int) -> bytes:
     try:
         file = _opened(path, version)
         parts, missing = [], length
-        while missing and (part := os.pread(file.number, missing, start + length - missing)):
+        while missing and (part := _read_at(file.number, missing, start + length - missing)):
             parts.append(part)
             missing -= len(part)
         # Last: what was written while it was read is noticed, too.
@@ -55,11 +56,22 @@ class _Descriptor:
     """
 
     def __init__(self, path: str) -> None:
-        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
     def __del__(self) -> None:
         if hasattr(self, "number"):  # it could be opened
             os.close(self.number)
+
+
+if hasattr(os, "pread"):
+    _read_at = os.pread
+else:  # on Windows, where no process forks
+    _moving = Lock()
+
+    def _read_at(number: int, length: int, start: int) -> bytes:
+        with _moving:
+            os.lseek(number, start, os.SEEK_SET)
+            return os.read(number, length)
 
 
 @lru_cache(MOST_OPEN)
