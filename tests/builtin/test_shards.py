@@ -69,6 +69,8 @@ def test_hash_and_size_are_known_without_reading(shards):
     data = train.read(0)
     assert (train.read.digest(0), train.read.size(0)) == (sha256(data).digest(), len(data))
     copy = pickle.loads(pickle.dumps(train))
+    other = Shards(str(shards / "train-*.tar"), seed=1).build().train
+    assert copy.read == train.read != other.read
     assert (copy.read(3), copy.names[3]) == (train.read(3), train.names[3])
 
 
@@ -142,6 +144,8 @@ def test_one_split_alone(shards):
         assert len(dataset.labelled(split).images) == count
     with pytest.raises(DataError, match=r"there is no file .*/test\.tar"):
         dataset.labelled("test.tar")
+    with pytest.raises(DataError, match="there is no split 'val'; write train, eval, or shards"):
+        dataset.labelled("val")
     alone = Shards(str(shards / "train-*.tar"))
     assert len(alone.labelled(None).images) == 8
     with pytest.raises(DataError, match=r"no eval split: data\.eval names no shards"):
@@ -211,7 +215,7 @@ def test_labels_that_cannot_be_read(tmp_path, label, data, message):
 
 def test_shards_that_are_missing_empty_compressed_or_unlike(shards):
     assert "there is no file" in problem(train=shards / "no-*.tar")
-    assert "holds no images" in problem(train=write_tar(shards / "train-004.tar", {}))
+    assert "must hold images, got none" in problem(train=write_tar(shards / "train-004.tar", {}))
     (shards / "e.tar").write_bytes(b"")
     assert "is empty: it has no bytes" in problem(train=shards / "e.tar")
     for magic, program in ((b"\x1f\x8b", "gunzip"), (b"\x28\xb5\x2f\xfd", "unzstd")):

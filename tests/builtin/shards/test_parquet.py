@@ -60,6 +60,12 @@ def test_no_more_than_some_row_groups_are_kept(tmp_path, monkeypatch):
     assert parquet._row_group.cache_info().currsize == parquet._MOST_GROUPS
 
 
+def test_a_row_group_that_is_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "_MOST_BYTES", 100)
+    path = write_parquet(tmp_path / "x.parquet", ROWS * 9, group=30)
+    assert "at most 100 bytes of images, got " in problem(path)
+
+
 def test_named_classes_and_other_columns(tmp_path):
     table = datasets.Dataset.from_dict(
         {"photo": [b"0", b"1", b"2"], "kind": [1, 0, 1], "label": [7, 7, 7]},

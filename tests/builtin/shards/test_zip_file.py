@@ -67,7 +67,7 @@ def test_an_archive_that_was_cut_or_is_damaged(tmp_path):
     path.write_bytes(whole.replace(b"1" * 50, b"3" * 50))
     assert "is cut or damaged (Bad CRC-32" in problem(path)
     path.write_bytes(Path(write_zip(path, {})).read_bytes())
-    assert "holds no images" in problem(path)
+    assert "must hold images, got none" in problem(path)
 
 
 def test_members_that_claim_more_than_there_is(tmp_path):

@@ -1,5 +1,6 @@
 """The dataset component of shards."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -174,6 +175,9 @@ class Shards:
         if split == "train":
             return self.train
         if split != "eval":
+            if re.fullmatch(r"\w+", split):
+                advice = "write train, eval, or shards, such as 'test-*.tar'"
+                raise failure(shown(self.train), [f"there is no split {split!r}; {advice}"])
             folder, slash, _ = self.train.rpartition("/")
             inside = is_path(split) and not split.startswith("/")
             return f"{folder}{slash}{split}" if inside else split

@@ -141,7 +141,6 @@ def write_index(path: Path, index: Index, about: Mapping[str, Any]) -> None:
     note = {"about": about, **{name: getattr(index, name) for name in _NOTED}}
     np.savez(
         path,
-        allow_pickle=False,
         **{name: getattr(index, name) for name in _COLUMNS},
         ends=index.names.ends,
         names=np.frombuffer(index.names.block, dtype=np.uint8),

@@ -19,6 +19,8 @@ _BATCH = 64
 """Rows that are hashed at a time."""
 _MOST_GROUPS = 4
 """Row groups whose images a process keeps."""
+_MOST_BYTES = 2**29
+"""Bytes of the images of a row group, at most."""
 _MOST_FILES = 64
 """Parquet files whose lists of row groups a process keeps."""
 
@@ -45,6 +47,7 @@ def parquet_index(source: Object, image: str, label: str) -> Index:
     columns = _columns(source, file.schema_arrow, image, label)
     rows, lacking = Rows(), {"image": 0, "label": 0}
     for group in range(file.num_row_groups):
+        _check_size(source, file.metadata.row_group(group), columns.image)
         for row, data, path, text in _read(source, file, group, columns):
             lacking["image"] += data is None
             lacking["label"] += text is None
@@ -59,6 +62,25 @@ def parquet_index(source: Object, image: str, label: str) -> Index:
     if problems:
         raise failure(source.shown, problems)
     return rows.index(columns.scheme, columns.image)
+
+
+def _check_size(source: Object, group: Any, image: str) -> None:  # noqa: ANN401 - of pyarrow
+    """Check that a row group can be read for one of its images.
+
+    Raises:
+        DataError: it is too large.
+    """
+    parts = (group.column(number) for number in range(group.num_columns))
+    size = sum(
+        part.total_uncompressed_size
+        for part in parts
+        if f"{part.path_in_schema}.".startswith(f"{image}.")
+    )
+    if size > _MOST_BYTES:
+        raise DataError(
+            f"{source.shown}: a row group, which is read whole for one of its images, must have at "
+            f"most {_MOST_BYTES:,} bytes of images, got {size:,}; {AGAIN} with row_group_size=100"
+        )
 
 
 def read_row(source: Object, image: str, place: Place) -> bytes:

@@ -5,14 +5,14 @@ which image.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlf.builtin.shards.formats import read_member
 from tlf.builtin.shards.index import Index, Place, Texts, texts
 from tlf.components import Split
 from tlf.data.listing.compact import Names, Numbers
 from tlf.data.ranges import Object
-from tlf.data.splits import failure
+from tlf.data.splits import failure, listed
 from tlf.runtime.text import printable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Positions = NDArray[np.int64]
 
 _MOST_NAMED = 5
-"""How many doubled names an error shows at most."""
+"""How many names and shards an error shows at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Members:
 
 @dataclass(frozen=True, eq=False)
 class ReadMember:
-    """Reads an image from its shard. Picklable."""
+    """Reads an image from its shard. Picklable. Equal where it reads the same bytes."""
 
     shards: tuple[Object, ...]
     column: str
@@ -96,6 +96,22 @@ class ReadMember:
         source, place = self.shards[self.shard[index]], Place(*self.places[index].tolist())
         return read_member(source, self.column, place, self.size(index), self.digest(index))
 
+    def __eq__(self, other: object) -> bool:
+        import numpy as np
+
+        if not isinstance(other, ReadMember):
+            return NotImplemented
+        pairs = zip(self._columns, other._columns, strict=True)
+        known = (self.shards, self.column) == (other.shards, other.column)
+        return known and all(np.array_equal(own, its) for own, its in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.shards, self.column, len(self.shard)))
+
+    @property
+    def _columns(self) -> "tuple[NDArray[Any], ...]":
+        return self.shard, self.places, self.sizes, self.digests
+
     def digest(self, index: int) -> bytes:
         """The SHA-256 of an image, which is not read for it."""
         return bytes(self.digests[index])
@@ -113,20 +129,21 @@ def members_of(where: str, shards: Sequence[Object], indexes: Sequence[Index]) -
     """
     import numpy as np
 
-    problems = [
-        f"{source.shown} holds no images; leave it out, or set data.image"
-        for source, index in zip(shards, indexes, strict=True)
-        if not len(index)
-    ]
-    first = indexes[0]
-    problems += [
-        f"all shards must be alike: in {source.shown} {index.scheme}, in {shards[0].shown} "
-        f"{first.scheme}; write them in one way"
-        for source, index in zip(shards, indexes, strict=True)
-        if index.scheme != first.scheme
-    ]
-    if problems:
-        raise failure(where, problems)
+    first, each = indexes[0], [*zip(shards, indexes, strict=True)]
+    empty = [source.shown for source, index in each if not len(index)]
+    unlike = [(source, index.scheme) for source, index in each if index.scheme != first.scheme]
+    if empty:
+        advice = "leave it out, or set data.image"
+        raise failure(where, [f"{listed(empty, _MOST_NAMED)} must hold images, got none; {advice}"])
+    if unlike:
+        source, scheme = unlike[0]
+        raise failure(
+            where,
+            [
+                f"all shards must be alike: in {source.shown} {scheme}, in {shards[0].shown} "
+                f"{first.scheme}; write them in one way"
+            ],
+        )
     counts = [len(index) for index in indexes]
     shard = np.repeat(np.arange(len(shards), dtype=np.int32), counts)
     found = Members(tuple(shards), _joined(indexes), shard)
@@ -139,7 +156,6 @@ def _joined(indexes: Sequence[Index]) -> Index:
 
     if len(indexes) == 1:
         return indexes[0]
-
     values: dict[str, int] = {}
     labels, ends, length = [], [], 0
     for index in indexes:
