@@ -142,13 +142,8 @@ def evaluate(
     _check(paths, precision, backbone)
     how = How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
-    runs = [*filter(None, map(run_of, paths))] if source.others else []
-    for run in runs:
-        check_countable(run)
-    one, *others = (evaluated_on(path, source, how) for path in paths)
-    if source.others is not None:
-        command = command_of(paths, overrides, split, tta, precision)
-        one, *others = _counted([one, *others], source, source.others(), command)
+    command = command_of(paths, overrides, split, tta, precision)
+    one, *others = _evaluated(paths, source, how, command)
     if not others:
         return one
     (other,) = others
@@ -173,11 +168,20 @@ def command_of(
     return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])
 
 
+def _evaluated(models: Sequence[Path], source: Source, how: How, command: str) -> list[Evaluated]:
+    """Each model on the images of a source. Looks at the test split of a run are counted."""
+    if source.others is None:
+        return [evaluated_on(model, source, how) for model in models]
+    for run in filter(None, map(run_of, models)):
+        check_countable(run)
+    found = [evaluated_on(model, source, how) for model in models]
+    return _counted(found, source.found.images, source.others(), command)
+
+
 def _counted(
-    found: Sequence[Evaluated], source: Source, others: Mapping[str, Split], command: str
+    found: Sequence[Evaluated], images: Split, others: Mapping[str, Split], command: str
 ) -> list[Evaluated]:
-    """The evaluations of models on a test split, after their looks were counted."""
-    images = source.found.images
+    """The evaluations of models on test images, after their looks were counted."""
     digests = [*digests_of(images)]
     shared = shared_images(images.names, digests, others)
     look = partial(
