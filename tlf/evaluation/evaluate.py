@@ -1,6 +1,5 @@
 """Evaluate a model on labelled images, or compare two models on the same ones."""
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +11,7 @@ from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.images import Source, align, source_of
-from tlf.evaluation.looks import Look, check_countable, count_look, now
+from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
 from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
 from tlf.evaluation.views import ONE, Views, read_views
@@ -142,30 +141,12 @@ def evaluate(
     _check(paths, precision, backbone)
     how = How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
-    command = command_of(paths, overrides, split, tta, precision)
-    one, *others = _evaluated(paths, source, how, command)
+    given = {"--split": split, "--tta": tta, "--precision": precision}
+    one, *others = _evaluated(paths, source, how, command_of(paths, overrides, given))
     if not others:
         return one
-    (other,) = others
-    comparison = compare(one.predicted, other.predicted)
-    return replace(one, other=other, comparison=comparison)
-
-
-def command_of(
-    models: Sequence[Path],
-    overrides: Sequence[str],
-    split: str | None,
-    tta: str | None,
-    precision: str | None,
-) -> str:
-    """The command that evaluates the same.
-
-    >>> command_of([Path("runs/mine")], ["data.seed=1"], "test", "flip", None)
-    'tlf evaluate runs/mine data.seed=1 --split test --tta flip'
-    """
-    options = {"--split": split, "--tta": tta, "--precision": precision}
-    given = [part for name, value in options.items() if value for part in (name, value)]
-    return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])
+    comparison = compare(one.predicted, others[0].predicted)
+    return replace(one, other=others[0], comparison=comparison)
 
 
 def _evaluated(models: Sequence[Path], source: Source, how: How, command: str) -> list[Evaluated]:

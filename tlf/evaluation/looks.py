@@ -6,8 +6,9 @@ look; so it is counted, and every page says so.
 
 import json
 import os
+import shlex
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -44,6 +45,18 @@ class Look:
 def now() -> str:
     """The time as a look has it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def command_of(
+    models: Sequence[Path], overrides: Sequence[str], options: Mapping[str, str | None]
+) -> str:
+    """The command that evaluates the same. ``options``: those that have a value.
+
+    >>> command_of([Path("runs/mine")], ["data.seed=1"], {"--split": "test", "--tta": None})
+    'tlf evaluate runs/mine data.seed=1 --split test'
+    """
+    given = [part for name, value in options.items() if value for part in (name, value)]
+    return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])
 
 
 def read_looks(folder: Path) -> tuple[Look, ...]:
