@@ -118,8 +118,8 @@ def evaluate(
         model: the folder of a run, an exported ONNX file, or a head.safetensors.
         data: a folder of class folders, or a CSV file; by default the images of the model's run.
         overrides: options of the dataset, such as ``data.root=photographs``.
-        split: the split: ``train``, ``eval``, ``test``, or as the dataset calls it. By default the
-            eval split; where ``data`` has none, all of its images.
+        split: ``train``, ``eval``, ``test``, or as the dataset calls it. By default the eval split;
+            where ``data`` has none, all of its images.
         backbone: for a head: the file with the weights of its backbone.
         precision: what a run computes in: ``no``, ``bf16`` or ``fp16``; by default what it was
             trained in.
@@ -143,10 +143,9 @@ def evaluate(
     source = source_of(paths[0], data, overrides, split)
     given = {"--split": split, "--tta": tta, "--precision": precision}
     one, *others = _evaluated(paths, source, how, command_of(paths, overrides, given))
-    if not others:
-        return one
-    comparison = compare(one.predicted, others[0].predicted)
-    return replace(one, other=others[0], comparison=comparison)
+    for other in others:
+        one = replace(one, other=other, comparison=compare(one.predicted, other.predicted))
+    return one
 
 
 def _evaluated(models: Sequence[Path], source: Source, how: How, command: str) -> list[Evaluated]:
