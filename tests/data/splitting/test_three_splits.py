@@ -9,7 +9,8 @@ import pytest
 
 from tlf.components import HeldOut, Split, Splits
 from tlf.data.splits import hold_out, parts_of
-from tlf.data.splitting.three_splits import Asked, divided
+from tlf.data.splitting.images import Asked
+from tlf.data.splitting.three_splits import divided
 from tlf.errors import DataError
 from tlf.tasks.single_label import SingleLabel
 
