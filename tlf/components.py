@@ -68,7 +68,7 @@ class Split:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How a dataset has held out train images as its eval split. The engine may do so anew."""
+    """How a dataset has held out train images as its eval split."""
 
     fraction: float
     note: str
@@ -89,9 +89,10 @@ class Splits:
     notes: tuple[str, ...] = ()
     """What a person should know about how the splits were made: one sentence each."""
     test: Split | None = None
-    """Images that no decision sees. A run only lists them; ``tlf evaluate`` reads them."""
+    """Images that no decision sees: a run only lists them."""
     held_out: HeldOut | None = None
-    """Set where the eval images are held-out train images."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Train image → its group, where a recipe has ``data.group``. The engine fills it in."""
 
     def __repr__(self) -> str:
         test = "" if self.test is None else f", test={self.test!r}"
@@ -197,10 +198,9 @@ class Dataset(Protocol):
     """Finds images and their labels. It may also have ``labelled(split: str | None) -> Labelled``:
     the images of one split by name; None: of its eval split, else all. Nothing is held out.
 
-    It may also have ``build_with(test: str | None, columns: Sequence[str]) -> Splits``: as
-    ``build``, with its split of the name ``test`` as ``Splits.test``, and with the values of these
-    columns in ``Split.columns``. Without this method, ``data.test`` has to be a fraction, and
-    ``data.group`` a pattern. An option ``seed`` decides what the engine draws for these keys, too.
+    It may also have ``build_with(test: str | None, columns: Sequence[str]) -> Splits``: ``build``
+    with its split ``test`` as ``Splits.test``, and these columns in ``Split.columns``. The engine
+    draws what it divides from an option ``seed``, if there is one.
     """
 
     def build(self) -> Splits:

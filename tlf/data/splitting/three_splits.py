@@ -54,6 +54,7 @@ def divided(splits: Splits, asked: Asked, task: Task) -> Splits:
         test=changed.get("test", plain.test),
         notes=(*notes, *images.notes(splits, parts)),
         held_out=None,
+        groups={} if images.groups is None else {pool.names[p]: images.groups[p] for p in train},
     )
 
 

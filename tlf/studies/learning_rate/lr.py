@@ -127,7 +127,9 @@ def _measured(asked: _Asked, phase: Phase, segment: Segment) -> Generator[Events
     job, splits = asked.job, asked.job.splits
     first, labels = job.recipe.seed, job.labels["train"].numpy()
     count = asked.seeds or (SEEDS if len(labels) <= MANY else 1)
-    judged = judged_images(labels, equal_files(splits.train), splits.classes, first, count)
+    judged = judged_images(
+        labels, equal_files(splits.train, splits.groups), splits.classes, first, count
+    )
     yield from map(Notice, _left_out(judged))
     seeds = range(first, first + count)
     heads = yield from open_heads(job, phase, segment, seeds)
