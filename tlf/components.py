@@ -139,10 +139,9 @@ class Dataset(Protocol):
     """Finds images and their labels. It may also have ``labelled(split: str | None) -> Labelled``:
     the images of one split by name; None: of its eval split, else all. Nothing is held out.
 
-    It may also have ``build_with(test: str | None, columns: Sequence[str]) -> Splits``: as
-    ``build``, with its split of the name ``test`` as ``Splits.test``, and with the values of these
-    columns in ``Split.columns``. Without this method, ``data.test`` has to be a fraction, and
-    ``data.group`` a pattern. An option ``seed`` decides what the engine draws for these keys, too.
+    It may also have ``build_with(test: str | None, columns: Sequence[str]) -> Splits``: ``build``
+    with its split ``test`` as ``Splits.test``, and these columns in ``Split.columns``. The engine
+    draws what it divides from an option ``seed``, if there is one.
     """
 
     def build(self) -> Splits:

@@ -64,6 +64,8 @@ class Splits:
     """Images that no decision sees. A run only lists them; ``tlf evaluate`` reads them."""
     held_out: HeldOut | None = None
     """Set where the eval images are held-out train images."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Train image → its group, where a recipe has ``data.group``. The engine fills it in."""
 
     def __repr__(self) -> str:
         test = "" if self.test is None else f", test={self.test!r}"

@@ -200,6 +200,20 @@ def test_power_over_seeds(images, seeds, power, monkeypatch):
 
 
 @pytest.mark.slow
+def test_folds_that_are_dealt_once(monkeypatch):
+    """In 400 experiments with two equal candidates; and 100 with a difference of 16 points."""
+    monkeypatch.setattr(paired, "RESAMPLES", 1999)
+    random = np.random.default_rng(0)
+
+    def found(noises):
+        every, folds = probes(random, 150, noises, repeats=1)
+        return over_splits(*every, folds).better
+
+    assert np.mean([found((1.0, 1.0)) != 0 for _ in range(400)]) <= NOMINAL
+    assert np.mean([found((1.5, 0.3)) > 0 for _ in range(100)]) >= 0.4
+
+
+@pytest.mark.slow
 def test_power_over_splits(monkeypatch):
     """In 100 experiments with a difference of 16 points."""
     monkeypatch.setattr(paired, "RESAMPLES", 1999)

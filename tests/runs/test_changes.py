@@ -64,6 +64,18 @@ def test_images_that_were_moved_are_the_same_images(finished, images, tmp_path):
     )
 
 
+def test_other_test_images_are_noticed(finished):
+    job = reopened(finished)
+    first, second = (
+        {"recipe": "", **job_identity(replace(job, splits=replace(job.splits, test=test)))}
+        for test in (job.splits.eval, replace(job.splits.eval, names=["x"] * 11))
+    )
+    assert [found.since() for found in differences(first, second, ())] == [
+        "the images of the test split, their names or their labels changed"
+    ]
+    assert "test_sha256" not in job_identity(job)
+
+
 def test_renamed_classes_are_noticed(finished):
     job = reopened(finished)
     job = replace(job, splits=replace(job.splits, classes=("rings", "squares")))

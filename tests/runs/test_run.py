@@ -1,12 +1,18 @@
 """A run yields events in order, and is repeatable."""
 
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 
 from run_files import different_tensors, figures
+from tlf.checks.check import check
+from tlf.components import Split
 from tlf.events import SegmentStarted
+from tlf.recipe.plan import find_splits
 from tlf.results import EpochResult, RunResult
-from tlf.runs.folder import RunStarted
+from tlf.runs.folder import RunStarted, read_provenance
 from tlf.runs.run import run as run_recipe
+from tlf.testing.tiny_run import tiny_plan
 
 
 def train(recipe, *overrides):
@@ -65,3 +71,23 @@ def test_loading_in_two_processes_changes_nothing(tlf, recipe, tmp_path):
     assert figures(tmp_path / "two") == figures(alone)
     two = tmp_path / "two"
     assert different_tensors(two / "model.safetensors", alone / "model.safetensors") == []
+
+
+def never(index):
+    """Whoever opens a test image has seen it."""
+    raise AssertionError("a test image was opened")
+
+
+def test_no_run_opens_the_test_split(tmp_path):
+    plan = tiny_plan(tmp_path / "run")
+    test = Split(("t0.png", "t1.png"), (0, 1), never)
+    plan = replace(plan, splits=replace(find_splits(plan), test=test))
+    *_, result = run_recipe(plan)
+    record = read_provenance(Path(result.folder))
+    assert record["images"] == {"train": 12, "eval": 6, "test": 2}
+    assert len(record["test_sha256"]) == 64
+    assert "test" not in record["data_sha256"]
+    lenient = {"bad_images": "skip", "missing_in_eval": "allow", "unknown_in_eval": "skip"}
+    recipe = replace(plan.recipe, data=replace(plan.recipe.data, **lenient))
+    *_, found = check(replace(plan, recipe=recipe))
+    assert "test      2 images: not looked at, so that no decision sees them" in str(found)

@@ -44,6 +44,12 @@ def test_equal_files_have_the_number_of_the_first():
     np.testing.assert_array_equal(equal_files(split), [0, 1, 0])
 
 
+def test_images_of_one_group_are_in_one_fold():
+    split = Split(("a", "b", "c", "d"), (0, 0, 1, 1), [b"x", b"y", b"x", b"z"].__getitem__)
+    found = equal_files(split, {"a": "p1", "b": "p2", "c": "p3", "d": "p2"})
+    assert found[0] == found[2] != found[1] == found[3]  # equal bytes, and one group
+
+
 def test_a_rate_has_an_interval_within_0_and_1():
     folds = np.arange(40).reshape(1, 40) % FOLDS
     right = np.arange(40).reshape(1, 40) % 10 > 0

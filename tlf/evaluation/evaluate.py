@@ -120,8 +120,8 @@ def evaluate(
         model: the folder of a run, an exported ONNX file, or a head.safetensors.
         data: a folder of class folders, or a CSV file; by default the images of the model's run.
         overrides: options of the dataset, such as ``data.root=photographs``.
-        split: the split: ``train``, ``eval``, ``test``, or as the dataset calls it. By default the
-            eval split; where ``data`` has none, all of its images.
+        split: ``train``, ``eval``, ``test``, or as the dataset calls it. By default the eval split;
+            where ``data`` has none, all of its images.
         backbone: for a head: the file with the weights of its backbone.
         precision: what a run computes in: ``no``, ``bf16`` or ``fp16``; by default what it was
             trained in.
@@ -143,32 +143,27 @@ def evaluate(
     _check(paths, precision, backbone)
     how = How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
-    command = command_of(paths, overrides, split, tta, precision)
-    one, *others = _all_evaluated(paths, source, how, command)
-    if not others:
-        return one
-    (other,) = others
-    comparison = one.predicted.compare(other.predicted)
-    return replace(one, other=other, comparison=comparison)
+    given = {"--split": split, "--tta": tta, "--precision": precision}
+    one, *others = _evaluated(paths, source, how, command_of(paths, overrides, given))
+    for other in others:
+        one = replace(one, other=other, comparison=one.predicted.compare(other.predicted))
+    return one
 
 
-def _all_evaluated(
-    paths: Sequence[Path], source: Source, how: How, command: str
-) -> list[Evaluated]:
-    """Evaluate one or two models on the same images; count it where they are a test split."""
+def _evaluated(models: Sequence[Path], source: Source, how: How, command: str) -> list[Evaluated]:
+    """Each model on the images of a source. Looks at the test split of a run are counted."""
     if source.others is None:
-        return [evaluated_on(path, source, how) for path in paths]
-    for run in filter(None, map(run_of, paths)):
+        return [evaluated_on(model, source, how) for model in models]
+    for run in filter(None, map(run_of, models)):
         check_countable(run)
-    found = [evaluated_on(path, source, how) for path in paths]
-    return _counted(found, source, source.others(), command)
+    found = [evaluated_on(model, source, how) for model in models]
+    return _counted(found, source.found.images, source.others(), command)
 
 
 def _counted(
-    found: Sequence[Evaluated], source: Source, others: Mapping[str, Split], command: str
+    found: Sequence[Evaluated], images: Split, others: Mapping[str, Split], command: str
 ) -> list[Evaluated]:
-    """The evaluations of models on a test split, after their looks were counted."""
-    images = source.found.images
+    """The evaluations of models on test images, after their looks were counted."""
     digests = [*digests_of(images)]
     shared = shared_images(images.names, digests, others)
     look = partial(

@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -45,6 +45,18 @@ class Look:
 def now() -> str:
     """The time as a look has it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def command_of(
+    models: Sequence[Path], overrides: Sequence[str], options: Mapping[str, str | None]
+) -> str:
+    """The command that evaluates the same. ``options``: those that have a value.
+
+    >>> command_of([Path("runs/mine")], ["data.seed=1"], {"--split": "test", "--tta": None})
+    'tlf evaluate runs/mine data.seed=1 --split test'
+    """
+    given = [part for name, value in options.items() if value for part in (name, value)]
+    return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])
 
 
 def read_looks(folder: Path) -> tuple[Look, ...]:
@@ -145,20 +157,3 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def command_of(
-    models: Sequence[Path],
-    overrides: Sequence[str],
-    split: str | None,
-    tta: str | None,
-    precision: str | None,
-) -> str:
-    """The command that evaluates the same.
-
-    >>> command_of([Path("runs/mine")], ["data.seed=1"], "test", "flip", None)
-    'tlf evaluate runs/mine data.seed=1 --split test --tta flip'
-    """
-    options = {"--split": split, "--tta": tta, "--precision": precision}
-    given = [part for name, value in options.items() if value for part in (name, value)]
-    return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])

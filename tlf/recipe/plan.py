@@ -18,7 +18,8 @@ from tlf.data.fixes import with_fixes
 from tlf.data.listing.printable_names import with_printable_names
 from tlf.data.splits import ReadFile, each_split
 from tlf.data.splitting.groups import is_pattern, no_names
-from tlf.data.splitting.three_splits import Asked, divided
+from tlf.data.splitting.images import Asked
+from tlf.data.splitting.three_splits import divided
 from tlf.errors import DataError, RecipeError
 from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, extend, load_plugins

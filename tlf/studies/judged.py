@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,8 @@ def judged_images(
         counts = ", ".join(f"{n} of {name!r}" for name, n in zip(classes, different, strict=True))
         raise DataError(
             f"a study needs at least 2 classes with {FOLDS} different train images each, one for "
-            f"each fold, got {counts:.300}; add images"
+            f"each fold, got {counts:.300}; add images (equal files count once, and so do the "
+            "images of one data.group)"
         )
     images = np.flatnonzero(np.isin(labels, large))
     known = np.searchsorted(large, labels[images])
@@ -85,7 +87,8 @@ def study_images(job: Job, repeats: int) -> StudyImages:
     """
     train = job.splits.train
     labels = job.labels["train"].numpy()
-    judged = judged_images(labels, equal_files(train), job.splits.classes, job.recipe.seed, repeats)
+    files = equal_files(train, job.splits.groups)
+    judged = judged_images(labels, files, job.splits.classes, job.recipe.seed, repeats)
     notes = [*job.splits.notes]
     for name, count in judged.left_out.items():
         notes.append(
@@ -95,11 +98,26 @@ def study_images(job: Job, repeats: int) -> StudyImages:
     return StudyImages(judged, job.manifests["train"], tuple(notes))
 
 
-def equal_files(split: Split) -> "Integers":
-    """The number of the first image with the same bytes (N,)."""
+def equal_files(split: Split, groups: Mapping[str, str] = MappingProxyType({})) -> "Integers":
+    """A number for each image (N,): the same for images with the same bytes, and for images of one
+    group. ``groups``: image → its group; empty where there are none.
+    """
     first: dict[bytes, int] = {}
     digests = (sha256(split.read(index)).digest() for index in range(len(split)))
-    return np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
+    files = np.array([first.setdefault(digest, index) for index, digest in enumerate(digests)])
+    return _together(files, [groups[name] for name in split.names]) if groups else files
+
+
+def _together(files: "Integers", groups: Sequence[str]) -> "Integers":
+    """The number of what hangs together by equal files and by groups (N,)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, group = np.unique(groups, return_inverse=True)
+    count, nodes = len(files), len(files) + int(group.max()) + 1
+    links = coo_array((np.ones(count), (files, count + group)), shape=(nodes, nodes))
+    together: Integers = connected_components(links, directed=False)[1][files].astype(np.int64)
+    return together
 
 
 def held_out_accuracy(right: "NDArray[np.float64]", folds: "Integers") -> Figure:

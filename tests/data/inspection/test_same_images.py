@@ -70,6 +70,10 @@ AGAIN = "; copy the images of one to the other"
             f"train: the images have another order in {THERE} than in {HERE}",
         ),
         (
+            replace(SPLITS, test=split("xy", (0, 1))),
+            f"test: 'x' is in {THERE} and not in {HERE}",
+        ),
+        (
             replace(SPLITS, classes=("ants", "wasps")),
             f"the classes must be the same in all processes, got 'ants', 'bees' in {HERE} and "
             f"'ants', 'wasps' in {THERE}",

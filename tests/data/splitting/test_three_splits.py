@@ -9,7 +9,8 @@ import pytest
 
 from tlf.components import HeldOut, Split, Splits
 from tlf.data.splits import hold_out, parts_of
-from tlf.data.splitting.three_splits import Asked, divided
+from tlf.data.splitting.images import Asked
+from tlf.data.splitting.three_splits import divided
 from tlf.errors import DataError
 from tlf.tasks.single_label import SingleLabel
 
@@ -123,6 +124,7 @@ def test_no_group_is_in_two_splits(group, keys):
         assert all(own for own in people)
         assert "whole groups (drawn by data.seed" in after.notes[-1]
         assert not any(one.columns for one in parts_of(after).values())
+        assert {*after.groups} == {*after.train.names}
 
 
 def test_groups_of_splits_that_the_dataset_has_made_are_checked():

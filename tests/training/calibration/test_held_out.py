@@ -6,7 +6,7 @@ import pytest
 
 from tlf.components import Split, Splits
 from tlf.errors import DataError
-from tlf.training.calibration.held_out import hold_out_of_training
+from tlf.training.calibration.held_out import folds, hold_out_of_training
 
 
 def splits_of(names, labels):
@@ -48,3 +48,16 @@ def test_an_image_that_is_listed_twice_is_held_out_twice(recipe):
 def test_classes_of_one_image_keep_it(recipe):
     with pytest.raises(DataError, match="calibration must leave an image of each class"):
         hold_out_of_training(splits_of("ab", [0, 1]), replace(recipe, calibration=0.5))
+
+
+def test_groups_are_whole_where_the_recipe_has_some(recipe):
+    of = {name: f"p{number % 8}" for number, name in enumerate(MANY.train.names)}
+    grouped = replace(MANY, groups=of)
+    indices, _ = hold_out_of_training(grouped, replace(recipe, calibration=0.25))
+    inside = {of[MANY.train.names[index]] for index in indices}
+    assert indices == {i for i, name in enumerate(MANY.train.names) if of[name] in inside}
+    assert len(indices) == 10
+    dealt = folds(MANY.train, 0, of)
+    assert sorted(index for fold in dealt for index in fold) == [*range(40)]
+    people = [{of[MANY.train.names[index]] for index in fold} for fold in dealt]
+    assert sum(map(len, people)) == 8

@@ -15,7 +15,8 @@ def with_printable_names(splits: Splits) -> Splits:
     Every table, error and file of a run takes its names from here. Images are read as before.
     """
     named = each_split(splits, lambda split: replace(split, names=printable_names(split.names)))
-    return replace(named, classes=tuple(map(printable, splits.classes)))
+    groups = {printable(name): group for name, group in splits.groups.items()}
+    return replace(named, classes=tuple(map(printable, splits.classes)), groups=groups)
 
 
 def printable_names(names: Sequence[str]) -> Sequence[str]:

@@ -93,7 +93,7 @@ class _Asked:
         job, splits = self.job, self.job.splits
         labels = job.labels["train"].numpy()
         count = self.seeds or (SEEDS if len(labels) <= MANY else 1)
-        files = equal_files(splits.train)
+        files = equal_files(splits.train, splits.groups)
         return judged_images(labels, files, splits.classes, job.recipe.seed, count)
 
 

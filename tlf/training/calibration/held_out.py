@@ -1,12 +1,14 @@
 """Train images that calibrate the model: the head that classifies them has not seen them."""
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tlf.components import Split, Splits
 from tlf.data.listing.compact import Names
 from tlf.data.splits import dealt, hold_out
+from tlf.data.splitting.divide import groups_held_out, groups_in_folds
 from tlf.errors import DataError, RecipeError
 from tlf.model import Classifier
 from tlf.recipe.plan import Plan
@@ -44,9 +46,7 @@ def hold_out_of_training(splits: Splits, recipe: Recipe) -> tuple[frozenset[int]
     fraction = recipe.calibration
     if isinstance(fraction, str):
         return frozenset(), ()
-    groups = _by_stratum(splits.train, TASKS[recipe.task])
-    _, held_out = hold_out(groups, fraction, recipe.seed)
-    indices = _indices(splits.train, {name for names in held_out.values() for name in names})
+    indices = _held_out(splits, fraction, recipe.seed, TASKS[recipe.task])
     if not indices:
         raise DataError(
             f"calibration must leave an image of each class to train on, got {fraction} of classes "
@@ -59,10 +59,27 @@ def hold_out_of_training(splits: Splits, recipe: Recipe) -> tuple[frozenset[int]
     return indices, (note,)
 
 
-def folds(split: Split, task: Task, seed: int) -> list[frozenset[int]]:
+def _held_out(splits: Splits, fraction: float, seed: int, task: Task) -> frozenset[int]:
+    train = splits.train
+    if len({*splits.groups.values()}) > 1:
+        groups = [splits.groups[name] for name in train.names]
+        return frozenset(groups_held_out(groups, task.strata(train.labels), fraction, seed))
+    _, held_out = hold_out(_by_stratum(train, task), fraction, seed)
+    return _indices(train, {name for names in held_out.values() for name in names})
+
+
+def folds(
+    split: Split, task: Task, seed: int, groups: Mapping[str, str] = MappingProxyType({})
+) -> list[frozenset[int]]:
     """A split dealt into folds, each with the same part of every class: the indices of their
-    images. Empty folds are left out.
+    images. Empty folds are left out. ``groups``: image → its group, which stays whole.
     """
+    if (number := len({*groups.values()})) > 1:
+        of = [groups[name] for name in split.names]
+        fold = groups_in_folds(of, task.strata(split.labels), min(FOLDS, number), seed)
+        return [
+            frozenset(i for i, own in enumerate(fold) if own == k) for k in range(max(fold) + 1)
+        ]
     dealt_names = dealt(_by_stratum(split, task), FOLDS, seed)
     return [indices for names in dealt_names if (indices := _indices(split, names))]
 
