@@ -8,6 +8,7 @@ from typing import Annotated
 from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
 from tlf.data.csv_table import Table
+from tlf.data.listing.records import Records, repeated_hashes
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
@@ -95,7 +96,7 @@ class Csv:
         found = file_splits(root, groups, {}, files=_renamed(chosen))
         return Labelled(found.train, found.classes)
 
-    def _checked_rows(self) -> tuple[str, list[_Row], bool]:
+    def _checked_rows(self) -> tuple[str, Sequence[_Row], bool]:
         """The folder that paths are relative to, the images, and whether a column names splits.
 
         Raises:
@@ -150,9 +151,9 @@ def _renamed(rows: Iterable[_Row]) -> dict[str, str]:
     return {row.path: row.file for row in rows if row.path != row.file}
 
 
-def _rows(table: Table, root: str) -> list[_Row]:
+def _rows(table: Table, root: str) -> Sequence[_Row]:
     """The images. Without a split column, all are ``train``."""
-    rows = []
+    rows = Records(_Row)
     for where, (cell, label, *split) in table.rows:
         path, file = _found(root, cell)
         part = split[0].strip() if split else "train"
@@ -187,8 +188,10 @@ def _doubled(rows: Iterable[_Row], root: str) -> list[str]:
     """A sentence for each file that is listed again, however its path is written."""
     first: dict[str, _Row] = {}
     problems = []
-    for row in rows:
-        earlier = first.setdefault(os.path.abspath(os.path.join(root, row.file)), row)
+    # Few paths are listed again: the others need not be remembered, but for a hash of each.
+    again = repeated_hashes(_place(root, row) for row in rows)
+    for row in (row for row in rows if hash(_place(root, row)) in again):
+        earlier = first.setdefault(_place(root, row), row)
         if earlier is row or not row.path:
             continue
         same = row.path == earlier.path
@@ -197,6 +200,10 @@ def _doubled(rows: Iterable[_Row], root: str) -> list[str]:
         text += "" if row.label == earlier.label else f": {earlier.label!r} and {row.label!r}"
         problems.append(text)
     return [*_capped(problems, "are listed again"), *(["list each image once"] * bool(problems))]
+
+
+def _place(root: str, row: _Row) -> str:
+    return os.path.abspath(os.path.join(root, row.file))
 
 
 def _missing(rows: Iterable[_Row], root: str) -> list[str]:
