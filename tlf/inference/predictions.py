@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from tlf.results import Neighbour
 
 
-_ROWS = 256
-"""Images whose probabilities become lists at once."""
-
-
 @dataclass(frozen=True)
 class Prediction:
     """The prediction for one image."""
@@ -82,10 +78,9 @@ def predictions(
         WeightsError: the model gives a probability that is not finite.
     """
     labels = task.predicted(probabilities).tolist()
-    # As lists, all numbers of very many images would take eight times their memory.
-    parts = (probabilities[n : n + _ROWS] for n in range(0, len(probabilities), _ROWS))
-    rows = chain.from_iterable(part.tolist() for part in parts)
-    for path, label, row in zip(paths, labels, rows, strict=True):
+    # Part by part: all numbers of very many images would take eight times their memory as lists.
+    parts = (probabilities[n : n + 256].tolist() for n in range(0, len(probabilities), 256))
+    for path, label, row in zip(paths, labels, chain.from_iterable(parts), strict=True):
         for figure in row:
             if not isfinite(figure):
                 raise WeightsError(
