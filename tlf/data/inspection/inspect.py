@@ -127,9 +127,9 @@ def _inspect_both(
             inspections[split_name] = yield from inspected
             continue
         names = [name for name, of in SPLIT_OF.items() if of == split_name and name in used]
-        advice = 'run again, with data.verify = "content"' if known else "run again"
+        mode: Mode = "stat" if known else "content"
         decodings = [
-            Decoding(split, split_name, n, preprocessing, accelerator, advice) for n in names
+            Decoding(split, split_name, n, preprocessing, accelerator, mode) for n in names
         ]
         inspections[split_name], found, reused = yield from _find_or_store_all(
             decodings, cache, known
