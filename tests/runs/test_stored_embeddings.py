@@ -140,5 +140,5 @@ def test_numbers_of_every_kind_are_read_as_torch_reads_them(tmp_path, numbers):
     cache, key = Cache(tmp_path, 10**6), EntryKey("activations", "rows", {})
     cache.store(key, values.view(torch.uint8).numpy().tobytes())
     entry = cache.find(key)
-    rows = _StoredSplit(entry, entry, numbers, 7).embeddings()
+    rows = _StoredSplit(entry, entry, None, numbers, 7).embeddings()
     np.testing.assert_array_equal(rows, values.float().numpy())

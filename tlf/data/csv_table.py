@@ -2,10 +2,14 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
+from itertools import islice
 
+from tlf.data.listing.compact import growing
+from tlf.data.listing.records import Row, Rows
 from tlf.errors import DataError
 
 _SEPARATORS = ",;\t"
@@ -17,7 +21,7 @@ class Table:
 
     columns: Sequence[str]
     """The names of all its columns."""
-    rows: Sequence[tuple[str, Sequence[str]]]
+    rows: Sequence[Row]
     """Where each row is (``line 2``), and its cells in the wanted columns, as far as there are
     such columns."""
     problems: Sequence[str] = ()
@@ -37,28 +41,46 @@ def read_csv(file: str, data: bytes, wanted: Sequence[str]) -> Table:
                 f"{file} must be UTF-8, got zero bytes, as UTF-16 has; save it as UTF-8"
             )
         separator, announced = _separator(text)
-        reader = csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-        lines = [(reader.line_num, cells) for cells in reader if any(cells)][announced:]
+        del text  # it is decoded line by line: all lines as lists of cells would take much memory
     except UnicodeDecodeError as error:
         raise DataError(f"{file} must be UTF-8; save it as UTF-8 ({error})") from error
-    except csv.Error as error:
-        raise DataError(f"{file} is no CSV file: {error}") from error
-    if not lines:
+    lines = islice(_lines(file, data, separator), announced, None)
+    heading = next(lines, None)
+    if heading is None:
         raise DataError(f"{file} is empty; its first line must name the columns")
-    columns = [cell.strip() for cell in lines[0][1]]
+    columns = [cell.strip() for cell in heading[1]]
     if len(columns) == 1:
         raise DataError(
             f"{file} must have columns of paths and of classes, got one column, {columns[0]!r}; "
             "separate columns by commas, semicolons or tabs, or write a first line such as sep=|"
         )
     indices = [columns.index(name) for name in wanted if name in columns]
-    rows, problems = [], []
-    for number, cells in lines[1:]:
+    problems: list[str] = []
+    numbers, found = array("q"), [growing() for _ in indices]
+    for number, cells in lines:
         if problem := _misfit(cells, columns, indices):
             problems.append(f"line {number} {problem}")
-        else:
-            rows.append((f"line {number}", [cells[index] for index in indices]))
-    return Table(columns, rows, problems)
+            continue
+        numbers.append(number)
+        for column, index in zip(found, indices, strict=True):
+            column.append(cells[index])
+    return Table(columns, Rows("line", numbers, found), problems)
+
+
+def _lines(file: str, data: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that are not empty, with their numbers.
+
+    Raises:
+        DataError: the file is no CSV.
+    """
+    text = TextIOWrapper(BytesIO(data), encoding="utf-8-sig", newline="")
+    reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+    try:
+        for cells in reader:
+            if any(cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise DataError(f"{file} is no CSV file: {error}") from error
 
 
 def _separator(text: str) -> tuple[str, int]:

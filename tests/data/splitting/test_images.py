@@ -25,7 +25,7 @@ def images(labels, groups=None, **asked):
 
 def test_the_stratum_is_the_rarest_class():
     found = images([(0, 1), (0,), (0, 1), (0, 2), ()])
-    assert found.strata == [1, 0, 1, 2, None]
+    assert found.strata == [1, 0, 1, 2, -1]
 
 
 def test_parts_have_their_share_of_every_class():

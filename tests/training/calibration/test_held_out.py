@@ -6,6 +6,7 @@ import pytest
 
 from tlf.components import Split, Splits
 from tlf.errors import DataError
+from tlf.tasks.single_label import SingleLabel
 from tlf.training.calibration.held_out import folds, hold_out_of_training
 
 
@@ -57,7 +58,7 @@ def test_groups_are_whole_where_the_recipe_has_some(recipe):
     inside = {of[MANY.train.names[index]] for index in indices}
     assert indices == {i for i, name in enumerate(MANY.train.names) if of[name] in inside}
     assert len(indices) == 10
-    dealt = folds(MANY.train, 0, of)
+    dealt = folds(MANY.train, SingleLabel(), 0, of)
     assert sorted(index for fold in dealt for index in fold) == [*range(40)]
     people = [{of[MANY.train.names[index]] for index in fold} for fold in dealt]
     assert sum(map(len, people)) == 8

@@ -154,7 +154,7 @@ class Csv:
 
     def _checked_rows(
         self, known: Sequence[str], columns: Sequence[str]
-    ) -> tuple[str, list[Row], bool]:
+    ) -> tuple[str, Sequence[Row], bool]:
         """The folder that paths are relative to, the images, and whether a column names splits.
 
         Parameters:

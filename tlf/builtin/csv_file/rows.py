@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tlf.data.csv_table import Table
+from tlf.data.listing.records import Records, repeated_hashes
 from tlf.runtime.text import printable
 
 _MOST = 20
@@ -33,9 +34,9 @@ def renamed(rows: Iterable[Row]) -> dict[str, str]:
     return {row.path: row.file for row in rows if row.path != row.file}
 
 
-def rows_of(table: Table, root: str, known: Sequence[str], *, by_column: bool) -> list[Row]:
+def rows_of(table: Table, root: str, known: Sequence[str], *, by_column: bool) -> Sequence[Row]:
     """The images. Without a split column, all are ``train``."""
-    rows = []
+    rows = Records(Row)
     for where, (cell, label, *others) in table.rows:
         path, file = _found(root, cell)
         part = others.pop(0).strip() if by_column else "train"
@@ -72,8 +73,10 @@ def doubled(rows: Iterable[Row], root: str) -> list[str]:
     """A sentence for each file that is listed again, however its path is written."""
     first: dict[str, Row] = {}
     problems = []
-    for row in rows:
-        earlier = first.setdefault(os.path.abspath(os.path.join(root, row.file)), row)
+    # Few paths are listed again: the others need not be remembered, but for a hash of each.
+    again = repeated_hashes(_place(root, row) for row in rows)
+    for row in (row for row in rows if hash(_place(root, row)) in again):
+        earlier = first.setdefault(_place(root, row), row)
         if earlier is row or not row.path:
             continue
         same = row.path == earlier.path
@@ -82,6 +85,10 @@ def doubled(rows: Iterable[Row], root: str) -> list[str]:
         text += "" if row.label == earlier.label else f": {earlier.label!r} and {row.label!r}"
         problems.append(text)
     return [*capped(problems, "are listed again"), *(["list each image once"] * bool(problems))]
+
+
+def _place(root: str, row: Row) -> str:
+    return os.path.abspath(os.path.join(root, row.file))
 
 
 def missing(rows: Iterable[Row], root: str) -> list[str]:

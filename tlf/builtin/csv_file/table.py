@@ -6,6 +6,8 @@ from math import isnan
 from typing import Any
 
 from tlf.data.csv_table import Table, read_csv
+from tlf.data.listing.compact import Names
+from tlf.data.listing.records import Rows
 from tlf.data.splits import failure
 from tlf.errors import DataError
 from tlf.runtime.regular_file import read_regular
@@ -44,14 +46,15 @@ def _parquet(file: str, data: bytes, wanted: Sequence[str]) -> Table:
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[:1] or [""]
         raise DataError(f"{file} cannot be read as parquet: {reason[0]}") from error
-    cells = [list(_texts(file, name, table[name])) for name in wanted if name in columns]
-    rows = [(f"row {number}", row) for number, row in enumerate(zip(*cells, strict=True))]
-    return Table(columns, rows)
+    cells = [Names(_texts(file, name, table[name])) for name in wanted if name in columns]
+    count = len(cells[0]) if cells else 0
+    return Table(columns, Rows("row", range(count), cells))
 
 
 def _texts(file: str, name: str, column: Any) -> Iterator[str]:  # noqa: ANN401 - of pyarrow
     """The cells of a column. A whole number may be stored as a float, where others are missing."""
-    for value in column.to_pylist():
+    values = (value for chunk in column.iterchunks() for value in chunk)
+    for value in (each.as_py() for each in values):
         if value is None or (isinstance(value, float) and isnan(value)):
             yield ""
         elif isinstance(value, float) and value.is_integer():

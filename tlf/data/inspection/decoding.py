@@ -17,6 +17,7 @@ from tlf.components import Split
 from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
 from tlf.data.inspection.readable import Inspection
+from tlf.data.inspection.verify import Mode
 from tlf.data.inspection.worth_storing import check_worth_storing
 from tlf.data.loading import Decoded
 from tlf.data.pixel_store import (
@@ -52,8 +53,8 @@ class Decoding:
     """``train``, ``eval`` or ``full``."""
     preprocessing: Preprocessing
     accelerator: Accelerator
-    advice: str = "run again"
-    """What to do where a file is not what it was when it was hashed."""
+    verify: Mode = "content"
+    """``stat``: what is found out of files is kept, so that they are not read again."""
 
 
 def find_or_store(
@@ -83,7 +84,8 @@ def find_or_store(
         outcome = Stored(titled(entry.index), entry.bytes, reused=True)
     index = None if entry is None else index_of(entry, len(digests), value)
     if entry is None or index is None:
-        _keep_shapes(accelerator, cache, wanted, shapes)
+        if decoding.verify == "stat":
+            _keep_shapes(accelerator, cache, wanted, shapes)
         return None, outcome
     full = decoding.name == FULL
     anew = Decoded(decoding.split, decoding.preprocessing, full=full)
@@ -99,7 +101,9 @@ def _known_shapes(
 
     size = len(digests) * _SHAPE.size
     key = _shapes_of(wanted)
-    entry = find(decoding.accelerator, cache, key, lambda found: found.bytes == size)
+    entry = None
+    if decoding.verify == "stat":
+        entry = find(decoding.accelerator, cache, key, lambda found: found.bytes == size)
     if entry is None:
         return (yield from _shapes(decoding, digests))
     found: NDArray[np.int32] = entry.read(0, size).view("<i4").reshape(-1, 3)
@@ -188,7 +192,8 @@ def _pixels(decoding: Decoding, index: int, digest: bytes) -> "Values | str":
     data = decoding.split.read(index)
     if sha256(data).digest() != digest:
         name = decoding.split.names[index]
-        raise DataError(f"{name}: the file changed while it was read; {decoding.advice}")
+        advice = ', with data.verify = "content"' if decoding.verify == "stat" else ""
+        raise DataError(f"{name}: the file changed while it was read; run again{advice}")
     try:
         if decoding.name == FULL:
             return full_pixels(data, decoding.preprocessing)

@@ -145,9 +145,9 @@ def _inspect_both(
             )
             inspections[split_name] = yield from inspected
             continue
-        advice = 'run again, with data.verify = "content"' if known else "run again"
+        mode: Mode = "stat" if known else "content"
         decodings = [
-            Decoding(split, split_name, n, preprocessing, accelerator, advice) for n in names
+            Decoding(split, split_name, n, preprocessing, accelerator, mode) for n in names
         ]
         inspections[split_name], found, reused = yield from _find_or_store_all(
             decodings, cache, known

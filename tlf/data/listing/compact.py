@@ -20,12 +20,12 @@ class Names(Sequence[str]):
     ('bees/1.jpg', Names('ants/1.jpg'), True)
     """
 
+    _block: bytes | bytearray
+    _ends: "array[int]"
+
     def __init__(self, names: Iterable[str] = ()) -> None:
-        block, ends = bytearray(), array("Q")
-        for name in names:
-            block += name.encode("utf-8", _FAITHFUL)
-            ends.append(len(block))
-        self._block, self._ends = bytes(block), ends
+        grown = growing(names)
+        self._block, self._ends = bytes(grown._block), grown._ends
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -57,6 +57,26 @@ class Names(Sequence[str]):
 
     def __repr__(self) -> str:
         return f"Names({_shown(self)})"
+
+
+class GrowingNames(Names):
+    """Names that are added one by one."""
+
+    def __init__(self) -> None:
+        self._block, self._ends = bytearray(), array("Q")
+
+    def append(self, name: str) -> None:
+        """Add a name."""
+        self._block += name.encode("utf-8", _FAITHFUL)
+        self._ends.append(len(self._block))
+
+
+def growing(names: Iterable[str] = ()) -> GrowingNames:
+    """Names to which others can be added."""
+    grown = GrowingNames()
+    for name in names:
+        grown.append(name)
+    return grown
 
 
 class Numbers(Sequence[int]):
