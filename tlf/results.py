@@ -52,7 +52,7 @@ class EpochResult:
     stopped: str | None = None
     """Where and why the run was stopped on request; in the last line of such a run."""
     train_metrics: Mapping[str, float] = field(default_factory=dict)
-    """The task's main metric, such as ``top1``, over the train images: each as it was augmented,
+    """The task's train metric, such as ``top1``, over the train images: each as it was augmented,
     classified by the model as it was in the step that trained on it. It is also an attribute:
     ``train_top1``. Empty where it cannot be known: labels were mixed, or a plugin made the
     steps."""
