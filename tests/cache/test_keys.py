@@ -146,6 +146,8 @@ def test_resizing_has_the_number_of_channels_and_no_normalisation():
         "interpolation": "bilinear",
         "white": 65535,
         "depth": 8,
+        "decoder": "pillow",
+        "reduced": False,
         "channels": 1,
     }
 

@@ -31,8 +31,8 @@ def test_nothing_is_trained_and_no_image_is_decoded(recipe, monkeypatch):
         raise AssertionError("explaining trains and decodes nothing")
 
     monkeypatch.setattr("torch.Tensor.backward", refuse)
-    monkeypatch.setattr("tlf.data.transforms.open_image", refuse)
-    monkeypatch.setattr("tlf.data.inspection.inspect.open_image", refuse)
+    monkeypatch.setattr("tlf.data.transforms.decode", refuse)
+    monkeypatch.setattr("tlf.data.inspection.inspect.decode", refuse)
     assert set(explain(recipe).phases) == {"head", "all"}
 
 
