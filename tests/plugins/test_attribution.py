@@ -234,3 +234,24 @@ def test_code_that_torch_calls_is_blamed_by_its_package():
         assert caught.value is passing
     with pytest.raises(KeyError), blame_packages({"another": [THIRD.plugin]}):
         raise KeyError("x")
+
+
+class Indexed:
+    """Reads images whose digests are known."""
+
+    def __call__(self, index):
+        return b"image"
+
+    def digest(self, index):
+        return {0: b"\1" * 32}[index]
+
+    def stamp(self, index):
+        raise FileNotFoundError(2, "No such file")
+
+
+def test_what_a_dataset_knows_of_an_image_is_asked_for():
+    read = AttributedRead(Indexed(), THIRD)
+    assert (read.digest(0), read.stamp(0), read.size(0)) == (b"\1" * 32, None, None)
+    with pytest.raises(PluginError, match=r"^'pool:gem' .* failed in digest: KeyError: 1"):
+        read.digest(1)
+    assert raising(b"bytes").digest(0) is None

@@ -110,6 +110,28 @@ class AttributedRead:
                 raise ValueError(f"read must return bytes, got {kind_of(data)}")
             return data
 
+    def stamp(self, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
+        """What the file system says of an image, if the dataset knows it."""
+        return self._known("stamp", index)
+
+    def digest(self, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
+        """The SHA-256 of an image, if the dataset knows it."""
+        return self._known("digest", index)
+
+    def size(self, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
+        """The bytes of an image, if the dataset knows their number."""
+        return self._known("size", index)
+
+    def _known(self, verb: str, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
+        method = getattr(self.read, verb, None)
+        if method is None:
+            return None
+        with blame(self.offer, verb, method):
+            try:
+                return method(index)
+            except OSError:  # it is reported where the image is read
+                return None
+
 
 def blaming_manager(loaded: Mapping[str, Plugin]) -> pluggy.PluginManager:
     """A hook manager that names which of the ``loaded`` plugins broke; pluggy does not.
