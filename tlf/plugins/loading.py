@@ -39,6 +39,7 @@ BUILT_IN = (
     "tlf.builtin.freeze_policies",
     "tlf.builtin.optimizers",
     "tlf.builtin.schedulers",
+    "tlf.builtin.trackers",
 )
 
 
