@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from tlf.errors import RunError, StoppedError
 from tlf.events import Notice
-from tlf.plugins.tracebacks import reason
+from tlf.plugins.tracebacks import message
 from tlf.recipe.plan import Plan
 from tlf.recipe.tables import table
 from tlf.results import EpochResult, RunResult
@@ -75,7 +75,7 @@ class Tracking:
         except Exception as error:
             raise RunError(
                 f"{_key(self.plan)} must be a tracker that can be opened, got "
-                f"{reason(error)}; change [tracking], or leave it out"
+                f"{_why(error)}; change [tracking], or leave it out"
             ) from error
 
     def take_up(
@@ -180,7 +180,7 @@ class Tracking:
 
     def _failed(self, error: Exception) -> str:
         """What to say of the first failure: it is the last, as the tracker is told nothing more."""
-        self.fault = f"{_key(self.plan)} failed: {reason(error)}"
+        self.fault = f"{_key(self.plan)} failed: {_why(error)}"
         self._close("stopped")
         return f"{self.fault}; the run goes on without it, and {ALL_EPOCHS}"
 
@@ -193,13 +193,17 @@ class Tracking:
             with redirect_stdout(sys.stderr):
                 tracker.end(outcome)
         except Exception as error:
-            self.fault = self.fault or f"{_key(self.plan)} failed: {reason(error)}"
+            self.fault = self.fault or f"{_key(self.plan)} failed: {_why(error)}"
             return f"tracking is incomplete: {self.fault}; {ALL_EPOCHS}"
         return None
 
 
 def _key(plan: Plan) -> str:
     return f'tracking.kind = "{plan.plugins.catalogue.offer(plan.recipe.tracking).kind}"'
+
+
+def _why(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {message(error)}".split())
 
 
 def _found(name: str) -> bool:
