@@ -37,7 +37,7 @@ class OpenTracker(Protocol):
 
     @property
     def last(self) -> int:
-        """The last step that it has figures of; 0 if there is none."""
+        """The last step that it has figures of; 0 if there is none, or if it wants all again."""
 
     def log(self, figures: Mapping[str, float], step: int) -> None:
         """Keep figures of a step. Epochs are counted over all phases: the first is step 1."""

@@ -15,6 +15,7 @@ import pytest
 
 from small import HEAD_ALONE, write_recipe
 from tlf.builtin.trackers import MLflow, TensorBoard, Trackio, Wandb, _mlflow_name, tlf_trackers
+from tlf.events import Notice
 from tlf.runs.history import read_history
 from tlf.runs.resume import resume
 from tlf.runs.run import run
@@ -53,15 +54,27 @@ def test_the_environment_sends_nothing_that_the_recipe_does_not(name, monkeypatc
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """No connection leaves this computer; trackio's folder is one of the test."""
-    real = socket.socket.connect
+    real, find, asked = socket.socket.connect, socket.getaddrinfo, []
+    own = ("127.0.0.1", "::1", "localhost", socket.gethostname(), None)
 
     def connect(self, address):
-        local = self.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "::1", "localhost")
-        assert local, f"a connection to {address}"
+        if self.family != socket.AF_UNIX and address[0] not in own:
+            asked.append(address)
+            raise OSError("no connection leaves this computer")
         return real(self, address)
 
+    def getaddrinfo(host, *rest, **options):
+        if host not in own:
+            asked.append(host)
+            raise OSError("no name is looked up")
+        return find(host, *rest, **options)
+
     monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_nobody")  # with which its owner would be asked for
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    yield
+    assert asked == []
 
 
 def tensorboard_found(folder, note):
@@ -93,21 +106,32 @@ def trackio_found(folder, note):
             if name not in ("step", "timestamp")]  # fmt: skip
 
 
+def leveldb_records(log):
+    """The records of a log of LevelDB: in blocks of 32 KiB, whole or in parts."""
+    place, data = 0, b""
+    while place + 7 <= len(log):
+        if (32768 - (place + 7) % 32768) % 32768 < 7:  # the file begins with 7 bytes of its own
+            place += (32768 - (place + 7) % 32768) % 32768
+        length, part = int.from_bytes(log[place + 4 : place + 6], "little"), log[place + 6]
+        data += log[place + 7 : place + 7 + length]
+        place += 7 + length
+        if part in (1, 4):  # whole, or the last part
+            yield data
+            data = b""
+
+
 def wandb_found(folder, note):
-    """What both processes wrote for ``wandb sync``."""
+    """What the last process wrote for ``wandb sync``."""
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     found = []
-    for path in sorted(folder.glob(f"wandb/offline-run-*-{note['id']}/*.wandb")):
-        store = DataStore()
-        store.open_for_scan(str(path))
-        while (data := store.scan_data()) is not None:
-            record = wandb_internal_pb2.Record.FromString(data)
-            items = {"/".join(item.nested_key) or item.key: json.loads(item.value_json)
-                     for item in record.history.item}  # fmt: skip
-            found += [(items["_step"], name, figure) for name, figure in items.items()
-                      if not name.startswith("_")]  # fmt: skip
+    *_, path = sorted(folder.glob(f"wandb/offline-run-*-{note['id']}/*.wandb"))
+    for data in leveldb_records(path.read_bytes()[7:]):
+        record = wandb_internal_pb2.Record.FromString(data)
+        items = {"/".join(item.nested_key) or item.key: json.loads(item.value_json)
+                 for item in record.history.item}  # fmt: skip
+        found += [(items["_step"], name, figure) for name, figure in items.items()
+                  if not name.startswith("_")]  # fmt: skip
     return found
 
 
@@ -135,7 +159,8 @@ def test_a_killed_run_is_taken_up_and_each_epoch_is_there_once(kind, tmp_path, d
     (folder,) = {path.parent for path in tmp_path.rglob("tracking.json")}
     before = json.loads((folder / "tracking.json").read_text())
     assert before["epochs"] in (2, 3)  # the third is on its way
-    [*resume(folder)]
+    notices = [event.text for event in resume(folder) if isinstance(event, Notice)]
+    assert [text for text in notices if "tracking" in text] == []
     note = json.loads((folder / "tracking.json").read_text())
     assert (note["id"], note["epochs"]) == (before["id"], 5)
     found = READERS[kind](folder, note)

@@ -4,8 +4,9 @@ Each writes to this computer unless the recipe says otherwise.
 """
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -127,13 +128,14 @@ class Wandb:
             name=run.name, settings=settings,
             resume="allow" if self.mode == "online" else None,
         )  # fmt: skip
-        _start(tracker, run)
+        # What a process that was killed has written offline cannot be known, so each writes all.
+        last = run.logged if self.mode == "online" else 0
+        _start(tracker, run if last else replace(run, id=None))
 
         def finish(outcome: Outcome) -> None:
             tracker.tracker.finish(exit_code=int(outcome == "failed"))
 
-        # What is written offline cannot be asked.
-        return Opened(tracker, known, run.logged, finish, {})
+        return Opened(tracker, known, last, finish, {})
 
 
 @dataclass(frozen=True)
@@ -163,18 +165,35 @@ class Trackio:
 
         known = run.id or f"{run.name}-{uuid4().hex[:8]}"
         tracker = TrackioTracker(
-            self.project, name=known, space_id=self.space, resume="must" if run.id else "never",
+            self.project, name=known, space_id=self.space, resume="allow",
             embed=False, auto_log_gpu=False, auto_log_cpu=False,
         )  # fmt: skip
-        _start(tracker, run)
-
-        def last() -> int:
-            return trackio.SQLiteStorage.get_max_step_for_run(self.project, known) or 0
+        # It writes a little later: a run that was killed early may have left nothing.
+        found = trackio.SQLiteStorage.get_max_step_for_run(self.project, known)
+        last = run.logged if self.space else found or 0
+        with nullcontext() if self.space else _nobody_logged_in():
+            _start(tracker, run if last else replace(run, id=None))
 
         def finish(_: Outcome) -> None:
             tracker.finish()
 
-        return Opened(tracker, known, run.logged if self.space else last(), finish, {})
+        return Opened(tracker, known, last, finish, {})
+
+
+@contextmanager
+def _nobody_logged_in() -> Iterator[None]:
+    """Trackio asks Hugging Face for a user's name, even for a run that stays on this computer."""
+    import huggingface_hub
+
+    def whoami(**_: object) -> None:
+        raise LookupError("a run on this computer has no user")
+
+    before = huggingface_hub.whoami
+    huggingface_hub.whoami = whoami  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        huggingface_hub.whoami = before
 
 
 def _start(tracker: "GeneralTracker", run: TrackedRun, named: Callable[[str], str] = str) -> None:

@@ -29,11 +29,19 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Forgets(Kept):
-    """Knows no run again."""
+class Anew(Kept):
+    """Wants all epochs again."""
 
     def open(self, run):
         return Opened(run.folder, 0)
+
+
+@dataclass(frozen=True)
+class Forgets(Kept):
+    """Does not know the last step again."""
+
+    def open(self, run):
+        return Opened(run.folder, run.logged and 1)
 
 
 @dataclass(frozen=True)
@@ -54,12 +62,13 @@ class Breaks(Kept):
 
 def test_a_tracker_that_knows_its_runs_again_is_sound():
     check_tracker(Kept())
+    check_tracker(Anew())
 
 
 @pytest.mark.parametrize(
     ("tracker", "problem"),
     [
-        (Forgets(), "says that its last step is 0 where it is 2"),
+        (Forgets(), "says that its last step is 1 where it is 2"),
         (Renames(), "says that its last step is 0 where it is 2|calls the run 'run-2'"),
         (Breaks(), "fails in open: OSError: no server"),
     ],

@@ -16,8 +16,8 @@ def check_tracker(tracker: Tracker) -> None:
     that may be written to.
 
     Its options survive a recipe. A new run has an id and no step. A run that is taken up again has
-    the same id, and its last step is the last one that was logged. A run can end in each way, and
-    the next one can begin.
+    the same id, and its last step is the last one that was logged, or 0, where it wants all again.
+    A run can end in each way, and the next one can begin.
 
     Raises:
         AssertionError: it breaks the contract; names the problem and the rule.
@@ -50,13 +50,13 @@ def _told(tracker: Tracker, run: TrackedRun, last: int, until: int) -> OpenTrack
         "its id is a text that is stored in the run's folder",
     )
     require(
-        opened.last == last,
+        opened.last in (0, last),
         tracker,
         f"says that its last step is {opened.last} where it is {last}",
         "no epoch is logged twice, and none is left out",
     )
     with raising_only(tracker, "log and end"):
-        for step in range(last + 1, until + 1):
+        for step in range(opened.last + 1, until + 1):
             opened.log(FIGURES, step)
         opened.end("stopped" if last == 0 else "finished")
     return opened
