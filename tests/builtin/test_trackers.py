@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from small import HEAD_ALONE, write_recipe
+from stopped_runs import stop_after, write
 from tlf.builtin.trackers import MLflow, TensorBoard, Trackio, Wandb, _mlflow_name, tlf_trackers
+from tlf.errors import RunError
 from tlf.events import Notice
 from tlf.runs.history import read_history
 from tlf.runs.resume import resume
@@ -31,6 +33,7 @@ for number, _ in enumerate(epochs, start=1):
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 """
+STOPPED = HEAD_ALONE.replace("epochs = 1", "epochs = 3")
 OFFERED = {"tensorboard": TensorBoard, "mlflow": MLflow, "wandb": Wandb, "trackio": Trackio}
 
 
@@ -207,3 +210,25 @@ def test_a_run_is_the_same_to_the_last_bit_with_and_without_a_tracker(tmp_path, 
         *_, result = run(path, [f"output={tmp_path / name}", *extra])
         models.append(Path(result.folder, "model.safetensors").read_bytes())
     assert models[0] == models[1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_was_stopped_can_be_resumed_with_a_tracker(tmp_path, drawn, offline):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    path, folder = write(tmp_path, drawn(tmp_path / "images", 4, 2), text=STOPPED)
+    stop_after(path, 5)
+    [*resume(folder, ["tracking.kind=tensorboard"])]
+    found = tensorboard_found(folder, json.loads((folder / "tracking.json").read_text()))
+    history = [*read_history(folder)]
+    assert [step for step, name, _ in found if name == "eval_loss"] == [1, 2, 3]
+    assert len(history) == 3
+    assert "earlier" not in json.loads((folder / "provenance.json").read_text())  # no change
+
+
+def test_a_run_whose_tracker_is_not_installed_leaves_no_folder(tmp_path, images, monkeypatch):
+    path = write_recipe(tmp_path / "recipe.toml", images, HEAD_ALONE)
+    monkeypatch.setattr(MLflow, "packages", ("not_there",))
+    with pytest.raises(RunError, match='"mlflow" must be installed, got no'):
+        next(run(path, ["tracking={kind='mlflow'}"]))
+    assert not (tmp_path / "run").exists()
