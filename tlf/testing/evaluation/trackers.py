@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from accelerate import PartialState
+
 from tlf.testing.contract import check_options, raising_only, require
 from tlf.trackers import OpenTracker, TrackedRun, Tracker
 
@@ -23,6 +25,7 @@ def check_tracker(tracker: Tracker) -> None:
         AssertionError: it breaks the contract; names the problem and the rule.
     """
     check_options(tracker, HOOK)
+    PartialState()  # a run has it, and Accelerate's trackers need it
     with TemporaryDirectory() as folder:
         (Path(folder) / "run").mkdir()
         run = TrackedRun(f"{folder}/run", "run", {"seed": 0, "phases.0.lr": 0.1})
