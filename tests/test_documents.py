@@ -115,8 +115,9 @@ def test_checks_are_shown_with_their_defaults():
     functions = {
         name: node
         for kind in ("datasets", "augmentations", "backbones", "heads", "losses",
-                     "evaluation.metrics", "freeze_policies", "optimizers", "schedulers", "evaluation.trackers",
-                     "extensions", "decisions", "evaluation.report_panels", "command_line")
+                     "evaluation.metrics", "freeze_policies", "optimizers", "schedulers",
+                     "evaluation.trackers", "extensions", "decisions",
+                     "evaluation.report_panels", "command_line")
         for name, node in defined(f"tlf.testing.{kind}").items()
         if name.startswith("check_")
     }  # fmt: skip
