@@ -116,7 +116,8 @@ def test_checks_are_shown_with_their_defaults():
         name: node
         for kind in ("datasets", "augmentations", "backbones", "heads", "losses",
                      "evaluation.metrics", "freeze_policies", "optimizers", "schedulers",
-                     "extensions", "decisions", "evaluation.report_panels", "command_line")
+                     "evaluation.trackers", "extensions", "decisions",
+                     "evaluation.report_panels", "command_line")
         for name, node in defined(f"tlf.testing.{kind}").items()
         if name.startswith("check_")
     }  # fmt: skip
@@ -319,6 +320,17 @@ def test_tlf_schedulers(offered, trained):
     _, result = trained(f"phases.0.scheduler={kind}")
     updates = result.history[0].updates
     assert result.history[1].lr == pytest.approx(0.1 * (2 * updates) ** -0.5)
+
+
+def test_tlf_trackers(offered, trained):
+    kind, lines = offered("tlf_trackers")
+    testing.check_tracker(lines)
+    folder, result = trained(f"tracking={{kind='{kind}'}}")
+    logged = [json.loads(line) for line in (folder / "figures.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged] == [1, 2, 3, 3]
+    assert [line["eval_loss"] for line in logged[:3]] == [e.eval_loss for e in result.history]
+    assert logged[3]["best/eval_loss"] == result.best.eval_loss
+    assert (folder / "figures.txt").read_text() == "finished"
 
 
 def test_tlf_extensions(offered, trained, tmp_path):

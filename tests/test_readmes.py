@@ -83,6 +83,7 @@ SECTIONS = {
     "tlf_freeze_policies": "`freeze`",
     "tlf_optimizers": "`[optimizer]`",
     "tlf_schedulers": "`scheduler`",
+    "tlf_trackers": "`[tracking]`",
 }
 """Hook → the section of recipes/README.md with what it offers."""
 

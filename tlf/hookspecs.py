@@ -85,6 +85,11 @@ def tlf_schedulers() -> Mapping[str, type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def tlf_trackers() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer trackers: tools that show the figures of runs. Named by ``[tracking] kind``."""
+
+
+@hookspec
 def tlf_extensions() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer extensions: frozen dataclasses whose methods are the hooks below, and whose fields are
     options. Named by ``extensions``.

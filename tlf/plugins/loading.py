@@ -41,6 +41,7 @@ BUILT_IN = (
     "tlf.builtin.freeze_policies",
     "tlf.builtin.optimizers",
     "tlf.builtin.schedulers",
+    "tlf.builtin.trackers",
 )
 
 

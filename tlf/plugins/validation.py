@@ -27,6 +27,7 @@ VERBS = {
     "tlf_freeze_policies": ("frozen",),
     "tlf_optimizers": ("build",),
     "tlf_schedulers": ("factor",),
+    "tlf_trackers": ("open",),
     "tlf_exporters": ("write",),
     "tlf_extensions": (
         "tlf_run_started",

@@ -26,6 +26,7 @@ from tlf.preprocessing import WHITE
 from tlf.recipe.parts.transforms import AUGMENTATIONS, USUAL, Augmentations, Transforms
 from tlf.recipe.tables import Kind
 from tlf.recipe.values import shortened
+from tlf.trackers import Tracker
 
 if TYPE_CHECKING:
     Monitor = str
@@ -255,6 +256,8 @@ class Recipe:
     report: Literal["auto"] | bool = "auto"
     """Whether the command line writes ``report.html`` at the end: ``auto`` is after 30 seconds or
     more; a shorter run ends with the command that writes it."""
+    tracking: Annotated[Tracker | None, Kind("tlf_trackers", "tracker")] = None
+    """The tool that keeps and shows the figures of runs, such as TensorBoard."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(seconds=60.0)
     """How often a checkpoint is written."""
     cache: CacheSettings = CacheSettings()

@@ -13,8 +13,8 @@ from tlf.runs.folder import read_provenance
 from tlf.runs.identity import Difference, differences, flat, job_identity
 from tlf.training.job import Job
 
-FREE = ("output", "workers", "checkpoint_every", "keep_state", "report", "cache.mode",
-        "cache.max_gb", "cache.dir", "data.verify")  # fmt: skip
+FREE = ("output", "workers", "checkpoint_every", "keep_state", "report", "tracking",
+        "cache.mode", "cache.max_gb", "cache.dir", "data.verify")  # fmt: skip
 """Prefixes of the keys of a recipe that do not change the result."""
 
 FIXED = {

@@ -19,6 +19,7 @@ from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned_run
 from tlf.runs.record import RunEvent, opened, resume_with, train_recorded
 from tlf.runs.run import run as run_recipe
+from tlf.runs.tracking.tracking import Tracking, check_installed
 from tlf.runtime.devices import join_processes
 from tlf.runtime.files import absolute
 from tlf.runtime.processes import from_main
@@ -77,27 +78,34 @@ def resumed(
             # The folder may be on the machine of the main process alone.
             owning = owned_run(folder, further=bool(overrides))
             note = from_main(lambda: exits.enter_context(owning))
-            job = yield from fit_pieces((yield from opened(read_plan())))
+            plan = read_plan()
+            from_main(lambda: check_installed(plan))
+            job = yield from fit_pieces((yield from opened(plan)))
             changes = from_main(lambda: find_changes(folder, job, overrides))
             check_allowed(folder, changes, changed=changed)
             stored = from_main(lambda: has_state(folder))
             ended = from_main(lambda: has_ended(folder))
             state = restore(state_file(folder), job) if stored else State()
             check_further(folder, job, state, changes, ended=ended)
+            tracking = exits.enter_context(Tracking(plan))
+            changed_since = bool(changes.sentences)
+            tracked = from_main(
+                lambda: tracking.take_up(folder, state.history, changed=changed_since)
+            )
         rewrite_epochs(folder, job, state.history)
         if changes.sentences:
             write_chapter(folder, job, len(state.history), changes)
         elif changes.moved:
             write_recipe(folder, job)
         yield RunStarted(folder, job, len(state.history))
-        own = [*job.notes, *norm_notes(job), *filter(None, [note])]
+        own = [*job.notes, *norm_notes(job), *filter(None, [note]), *tracked]
         again = [] if stored else [_AGAIN]
         notes = [*changes.notes, *own, *state.notes, *rate_notes(job, state, changes), *again]
         yield from map(Notice, notes)
         if state.segment is not None:
             phase = job.recipe.phases[state.phase].name
             yield SegmentStarted(phase, state.epoch, state.segment.rates, state.segments[-1].start)
-        training = train_recorded(job, folder, state, started)
+        training = tracking.follow(train_recorded(job, folder, state, started))
         yield from with_run_hooks(job, folder, training, resumed=True)
 
 

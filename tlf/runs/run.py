@@ -14,6 +14,7 @@ from tlf.runs.folder import RunStarted, check_writable, new_run_folder
 from tlf.runs.hooks import with_run_hooks
 from tlf.runs.owner import owned
 from tlf.runs.record import RunEvent, opened, train_recorded
+from tlf.runs.tracking.tracking import Tracking, check_installed
 from tlf.runtime.devices import join_processes
 from tlf.runtime.processes import from_main
 from tlf.training.job import Job, norm_notes
@@ -56,23 +57,26 @@ def run(
         with lost_processes_named("start all processes again"):
             join_processes()
             from_main(lambda: check_writable(plan.recipe.output))
+            from_main(lambda: check_installed(plan))
             job = yield from fit_pieces((yield from opened(plan, earlier)))
-            folder, note = from_main(lambda: _begun(exits, job))
+            tracking = exits.enter_context(Tracking(plan))
+            folder, note = from_main(lambda: _begun(exits, job, tracking))
         yield RunStarted(folder, job, 0)
         yield from map(
             Notice, [*job.splits.notes, *job.notes, *norm_notes(job), *filter(None, [note])]
         )
-        training = train_recorded(job, folder, State(), started)
+        training = tracking.follow(train_recorded(job, folder, State(), started))
         yield from with_run_hooks(job, folder, training, resumed=False)
 
 
-def _begun(exits: ExitStack, job: Job) -> tuple[Path, str | None]:
-    """Create the folder of a new run, own it until the exits are closed, and write its first files.
-    Where they are not written, the folder is removed.
+def _begun(exits: ExitStack, job: Job, tracking: Tracking) -> tuple[Path, str | None]:
+    """Create the folder of a new run, own it until the exits are closed, write its first files, and
+    begin to track it. Where that fails, the folder is removed.
     """
     folder = new_run_folder(job.recipe.output)
     try:
         note = exits.enter_context(owned(folder))
+        tracking.begin(folder)
         write_beginning(folder, job)
     except BaseException:  # Ctrl-C, too
         rmtree(folder, ignore_errors=True)

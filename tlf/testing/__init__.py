@@ -11,6 +11,7 @@ from tlf.testing.datasets import check_dataset
 from tlf.testing.decisions import check_select_best, check_training_step
 from tlf.testing.evaluation.metrics import check_metric
 from tlf.testing.evaluation.report_panels import check_report_panels
+from tlf.testing.evaluation.trackers import check_tracker
 from tlf.testing.extensions import check_extension
 from tlf.testing.freeze_policies import check_freeze_policy
 from tlf.testing.heads import check_head
@@ -34,6 +35,7 @@ __all__ = [
     "check_report_panels",
     "check_scheduler",
     "check_select_best",
+    "check_tracker",
     "check_training_step",
     "check_transform",
     "tiny_classifiers",

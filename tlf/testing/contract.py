@@ -42,6 +42,7 @@ _PLACES: dict[str, Callable[[Recipe, Any], Recipe]] = {
     "tlf_freeze_policies": lambda r, c: replace(r, phases=(replace(r.phases[0], freeze=(c,)),)),
     "tlf_optimizers": lambda r, c: replace(r, optimizer=c),
     "tlf_schedulers": lambda r, c: replace(r, phases=(replace(r.phases[0], scheduler=c),)),
+    "tlf_trackers": lambda r, c: replace(r, tracking=c),
     "tlf_extensions": lambda r, c: replace(r, extensions=(c,)),
 }
 """Component hook → puts such a component into a recipe."""
@@ -151,6 +152,7 @@ def from_recipe(text: str, hook: str, cls: type) -> object:
         "tlf_heads": recipe.head,
         "tlf_losses": recipe.loss,
         "tlf_optimizers": recipe.optimizer,
+        "tlf_trackers": recipe.tracking,
     }
     return {**places, **singles}[hook]
 

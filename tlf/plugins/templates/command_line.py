@@ -57,9 +57,53 @@ class Program:
             return torch.export.load(file).module()
 ''' + offering("tlf_exporters", "program", "Program")
 
+TRACKERS = '''import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlf.hookspecs import hookimpl
+from tlf.trackers import Outcome, TrackedRun
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run, in a file of its own."""
+
+    file: Path
+    id: str
+    last: int
+
+    def log(self, figures: Mapping[str, float], step: int) -> None:
+        """Add a line."""
+        with self.file.open("a") as file:
+            print(json.dumps({"step": step, **figures}), file=file)
+
+    def end(self, outcome: Outcome) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Write a line of JSON for each epoch."""
+
+    name: str = "figures.jsonl"
+    """The name of the file, in the folder of the run."""
+
+    def open(self, run: TrackedRun) -> Opened:
+        """Begin a file, or go on with it."""
+        file = Path(run.folder, self.name)
+        lines = file.read_text().splitlines() if run.id and file.exists() else []
+        return Opened(file, self.name, max((json.loads(line)["step"] for line in lines), default=0))
+''' + offering("tlf_trackers", "lines", "Lines")
+
 STARTERS: Mapping[str, Starter] = {
     "tlf_commands": Starter(
         "A command", COMMANDS, "tlf $name:epochs RUN", "", "epochs", "check_command"
+    ),
+    "tlf_trackers": Starter(
+        "A tracker", TRACKERS, "tlf explain RECIPE 'tracking={kind=\"$name:lines\"}'", "lines",
+        "Lines", "check_tracker",
     ),
     "tlf_exporters": Starter(
         "A format of exports", EXPORTERS, "tlf export RUN --to $name:program", "program", "Program",
