@@ -81,8 +81,8 @@ def _listing(splits: Splits) -> Listing:
 def _digest(splits: Splits) -> bytes:
     """A hash of the listing, of which nothing is made in the memory."""
     total = sha256(repr(tuple(splits.classes)).encode(errors="surrogatepass"))
-    for split in (splits.train, splits.eval):
-        total.update(f"\n{len(split)}\n".encode())
+    for name, split in parts_of(splits).items():
+        total.update(f"\n{name} {len(split)}\n".encode())
         for image in zip(split.names, split.labels, strict=True):
             total.update(repr(image).encode(errors="surrogatepass"))
     return total.digest()
