@@ -14,6 +14,7 @@ from tlf.data.listing.progress import listed as listed_so_far
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
+    check_fraction,
     check_test,
     eval_splits,
     failure,
@@ -66,10 +67,7 @@ class Folder:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if not 0 < self.fraction < 1:
-            raise ValueError(
-                f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
-            )
+        check_fraction(self.fraction)
 
     def build(self) -> Splits:
         """Find the images.

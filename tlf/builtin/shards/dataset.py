@@ -12,7 +12,7 @@ from tlf.builtin.shards.split import Members
 from tlf.components import HeldOut, IsPath, Labelled, Splits
 from tlf.data.ranges import Object
 from tlf.data.ranges.addresses import scheme, shown
-from tlf.data.splits import HoldOut, failure, too_few_classes
+from tlf.data.splits import HoldOut, check_fraction, failure, too_few_classes
 from tlf.data.splitting.groups import no_names
 from tlf.errors import DataError
 
@@ -68,10 +68,7 @@ class Shards:
                     f"{name} must say where it is, got {getattr(self, name)!r}; write {example!r}, "
                     'for example, or "auto"'
                 )
-        if not 0 < self.fraction < 1:
-            raise ValueError(
-                f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
-            )
+        check_fraction(self.fraction)
 
     def build(self) -> Splits:
         """Find the images. A shard without an index is read once.
