@@ -10,7 +10,7 @@ from typing import Annotated
 from tlf.components import IsPath, Labelled, Splits
 from tlf.data.image_files import files_below, is_folder, is_image, visible
 from tlf.data.listing.compact import Names
-from tlf.data.listing.progress import listed as listed_so_far
+from tlf.data.listing.progress import report_listed
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
@@ -265,7 +265,7 @@ def _scan(root: Path, name: str) -> _Scan:
             found.groups[entry.name] = Names(sorted(filter(is_image, files)))
             found.others.update(_kind(file) for file in files if not is_image(file))
             count += len(found.groups[entry.name])
-            listed_so_far(name or "images", count, number, len(entries))
+            report_listed(name or "images", count, number, len(entries))
         elif is_image(prefix):
             found.loose.append(prefix)
         else:
