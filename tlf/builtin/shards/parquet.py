@@ -7,10 +7,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from tlf.builtin.columns import chosen_column
 from tlf.builtin.shards.archive import AGAIN
 from tlf.builtin.shards.index import Index, Place, Rows
 from tlf.builtin.shards.stream import Raw
+from tlf.data.columns import chosen_column
 from tlf.data.ranges import Object
 from tlf.data.ranges.addresses import changed
 from tlf.data.splits import failure

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tlf.builtin.columns import chosen_column
+from tlf.data.columns import chosen_column
 from tlf.errors import DataError
 
 

@@ -1,4 +1,6 @@
-"""The columns of a table that a recipe names, or that are found by their type."""
+"""The columns of a table that a recipe names, or that are found by their type. For authors of
+datasets.
+"""
 
 from collections.abc import Sequence
 
