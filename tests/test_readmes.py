@@ -21,7 +21,7 @@ from places import ROOT
 from tlf.builtin.shards import Shards
 from tlf.commands import COMMANDS
 from tlf.exports.formats import FORMATS
-from tlf.inference.sealed_file import FORMAT
+from tlf.inference.sealed_file import FORMAT, NEWEST
 from tlf.plugins.loading import load_plugins
 from tlf.recipe import schema
 from tlf.recipe.files import resolve
@@ -361,7 +361,7 @@ def test_every_block_of_python_has_its_test():
         "recipes/README.md": 1,
         "tlf/API.md": 3,
         "tlf/checks/README.md": 1,
-        "tlf/inference/README.md": 3,
+        "tlf/inference/README.md": 4,
         "tlf/inference/UNSURE.md": 3,
         "tlf/studies/README.md": 1,
     }
@@ -381,6 +381,16 @@ def test_the_lines_that_load_a_run_run(document, finished, images, tmp_path, mon
     label = known.predict(image).label
     assert capsys.readouterr().out.startswith(f"{label} ")
     assert names["classifier"].predict("image.jpg").label == label
+
+
+def test_the_lines_that_name_several_labels_run(capsys):
+    import torch
+
+    (block,) = [b for b in blocks("tlf/inference/README.md", "python") if "sigmoid" in b]
+    about = {"classes": ["ant", "bee", "fly"], "calibrated": {"thresholds": [0.6, 0.5, 0.2]}}
+    names = {"logits": torch.tensor([[0.0, 1.0, -1.0]]), "about": about}
+    exec(compile(block, "tlf/inference/README.md", "exec"), names)
+    assert capsys.readouterr().out == "['bee', 'fly']\n"
 
 
 def test_the_lines_that_train_run(recipe, images, tmp_path, monkeypatch):
@@ -438,7 +448,7 @@ def test_the_format_is_described_key_by_key(finished):
     table = section("tlf/inference/README.md", "The format")
     shown = [first.strip("`") for first, *_ in rows(table) if first.startswith("`")]
     assert sorted(shown) == sorted({*about, "unlike"})  # this run has stored no train images
-    assert f"| `format` | {FORMAT}; " in table
+    assert f"| `format` | {FORMAT}, or {NEWEST} where" in table
 
 
 def test_every_export_format_is_listed():

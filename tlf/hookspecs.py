@@ -145,7 +145,7 @@ def tlf_training_step(
     Parameters:
         model: images (B, C, H, W) → logits (B, K), wrapped for the devices in use.
         images: (B, C, H, W).
-        labels: (B,), or class probabilities (B, K) after a batch augmentation.
+        labels: (B,), or (B, K) of several labels; class probabilities (B, K) of mixed images.
         loss: logits and labels → one loss for each image (B,).
     """
 

@@ -121,7 +121,7 @@ def test_images_of_one_label_each_are_refused(folder):
 
 def test_the_page_shows_what_makes_sense(folder, tmp_path):
     html = write_report(folder / "run", output=tmp_path / "page.html").read_text()
-    for anchor in ("verdict", "classes", "together", "errors", "decisions", "findings"):
+    for anchor in ("verdict", "classes", "co-occurrence", "errors", "decisions", "findings"):
         assert f'<section id="{anchor}"' in html
     assert '<section id="confusion"' not in html
     assert "no confusion matrix" in html

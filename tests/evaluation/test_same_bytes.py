@@ -1,5 +1,7 @@
+import pytest
+
 from tlf.components import Split
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 from tlf.evaluation.same_bytes import Shared, digests_of, sentence, shared_images
 
 
@@ -22,3 +24,11 @@ def test_test_images_with_the_bytes_of_others_are_named():
         "'t3 = x1 (train)'"
     )
     assert sentence((), 4) == ""
+
+
+def test_a_lost_server_is_not_passed_over():
+    def lost(index):
+        raise StorageError("the server is gone")
+
+    with pytest.raises(StorageError, match="gone"):
+        [*digests_of(Split(["a"], [0], lost))]

@@ -119,7 +119,7 @@ def test_a_rate_of_zero_changes_nothing(job):
 def drawn(job, epoch=0, without=(), seed=None):
     """The batches of an epoch of the first phase, in which no BatchNorm trains."""
     segment = SimpleNamespace(classifier=job.classifier.eval())
-    return epoch_batches(job, job.recipe.phases[0], segment, epoch, without, seed)
+    return [*epoch_batches(job, job.recipe.phases[0], segment, epoch, without, seed)]
 
 
 def test_an_epoch_shuffles_all_images_but_those_that_are_left_out(job):

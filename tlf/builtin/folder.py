@@ -10,10 +10,11 @@ from typing import Annotated
 from tlf.components import IsPath, Labelled, Splits
 from tlf.data.image_files import files_below, is_folder, is_image, visible
 from tlf.data.listing.compact import Names
-from tlf.data.listing.progress import listed as listed_so_far
+from tlf.data.listing.progress import report_listed
 from tlf.data.splits import (
     EVAL_NAMES,
     HoldOut,
+    check_fraction,
     check_test,
     eval_splits,
     failure,
@@ -66,10 +67,7 @@ class Folder:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if not 0 < self.fraction < 1:
-            raise ValueError(
-                f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
-            )
+        check_fraction(self.fraction)
 
     def build(self) -> Splits:
         """Find the images.
@@ -267,7 +265,7 @@ def _scan(root: Path, name: str) -> _Scan:
             found.groups[entry.name] = Names(sorted(filter(is_image, files)))
             found.others.update(_kind(file) for file in files if not is_image(file))
             count += len(found.groups[entry.name])
-            listed_so_far(name or "images", count, number, len(entries))
+            report_listed(name or "images", count, number, len(entries))
         elif is_image(prefix):
             found.loose.append(prefix)
         else:

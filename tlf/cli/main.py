@@ -9,7 +9,7 @@ from tlf.cli.group import Commands, missing
 from tlf.cli.out_of_memory import explain_out_of_memory
 from tlf.cli.output import complain, flush
 from tlf.cli.process import check_working_directory
-from tlf.data.listing.progress import listing_told
+from tlf.data.listing.progress import listing_reported
 from tlf.errors import OutputError, StoppedError, TlfError
 
 
@@ -32,7 +32,7 @@ def main() -> int:
     """
     try:
         check_working_directory()
-        with listing_told(complain):
+        with listing_reported(complain):
             status: int = cli(standalone_mode=False) or 0
         flush()
     except (click.exceptions.Abort, click.ClickException, TlfError) as error:

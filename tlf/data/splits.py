@@ -88,6 +88,16 @@ class HoldOut:
         return hold_out(groups, self.fraction, self.seed)
 
 
+def check_fraction(fraction: float) -> None:
+    """Check how much is held out.
+
+    Raises:
+        ValueError: it is nothing, or all.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be between 0 and 1, got {fraction}; write fraction = 0.2")
+
+
 def hold_out(
     groups: Mapping[str, Sequence[Item]], fraction: float, seed: int
 ) -> tuple[dict[str, Sequence[Item]], dict[str, Sequence[Item]]]:
@@ -103,10 +113,7 @@ def hold_out(
     Raises:
         ValueError: the fraction is not between 0 and 1.
     """
-    if not 0 < fraction < 1:
-        raise ValueError(
-            f"fraction must be between 0 and 1, got {fraction}; write 0.2, for example"
-        )
+    check_fraction(fraction)
     train: dict[str, Sequence[Item]] = {}
     evaluated: dict[str, Sequence[Item]] = {}
     for name, images in groups.items():

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from tlf.components import Split
 from tlf.data.splits import listed
-from tlf.errors import DataError
+from tlf.errors import DataError, StorageError
 
 _AT_ONCE = 1024
 """Images that are given to the threads at once."""
@@ -26,11 +26,17 @@ class Shared:
 
 
 def digests_of(split: Split) -> Iterator[bytes]:
-    """SHA-256 of each image's bytes, in order; empty where it cannot be read."""
+    """SHA-256 of each image's bytes, in order; empty where it cannot be read.
+
+    Raises:
+        StorageError: what holds many images cannot be read.
+    """
 
     def digest(index: int) -> bytes:
         try:
             return sha256(split.read(index)).digest()
+        except StorageError:
+            raise
         except (DataError, OSError):
             return b""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tlf.reports.multi_label import calibration as decisions
 from tlf.reports.multi_label import classes as label_classes
-from tlf.reports.multi_label import errors, together
+from tlf.reports.multi_label import co_occurrence, errors
 from tlf.reports.multi_label import verdict as label_verdict
 from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
@@ -43,7 +43,7 @@ MULTI_LABEL_PANELS: tuple[Callable[[MultiLabelReport], Panel | None], ...] = (
     what_trained.panel,
     curves.panel,
     label_classes.panel,
-    together.panel,
+    co_occurrence.panel,
     errors.panel,
     decisions.panel,
     findings.panel,

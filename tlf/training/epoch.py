@@ -69,8 +69,9 @@ def epoch_batches(
         left = [[index for index in images if index not in without] for images in every]
         draws = balanced_draws(seed, run_epoch, left)
     else:
-        shuffled = order(seed, run_epoch, len(labels))
-        kept = np.fromiter((index for index in shuffled if index not in without), np.int32)
+        kept = np.array(order(seed, run_epoch, len(labels)))
+        if without:
+            kept = kept[~np.isin(kept, [*without])]
         draws = Draws(np.broadcast_to(run_epoch, len(kept)), kept)
     return make_batches(draws, recipe.batch_size, lone=not trains_batchnorm(segment.classifier))
 

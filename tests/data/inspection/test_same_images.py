@@ -7,7 +7,7 @@ import pytest
 
 from tlf.components import Split, Splits
 from tlf.data.inspection import same_images
-from tlf.data.inspection.readable import Inspection
+from tlf.data.inspection.readable import Inspection, subset
 from tlf.data.inspection.same_images import check_bytes, check_listings
 from tlf.data.splits import ReadFile
 from tlf.errors import DataError
@@ -90,6 +90,14 @@ def test_processes_of_one_machine_read_the_same_folder(beside):
         "the folder of the images must be the same in all processes of near, got /images in "
         "process 0 and /others in process 1; start all in the same folder"
     )
+
+
+def test_images_of_a_subset_of_a_subset_are_read_from_a_folder(beside):
+    def twice(found):
+        return subset(subset(found, [0, 1]), [0, 1])
+
+    other = replace(SPLITS, eval=twice(split("de", (0, 1), "/others")))
+    assert "got /images in process 0 and /others in process 1" in beside(other, "near")
 
 
 def test_one_process_compares_nothing(monkeypatch):

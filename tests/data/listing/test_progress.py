@@ -2,19 +2,19 @@
 
 from tlf.builtin.folder import Folder
 from tlf.data.listing import progress
-from tlf.data.listing.progress import listed, listing_told
+from tlf.data.listing.progress import listing_reported, report_listed
 
 
-def test_a_sentence_is_told_some_seconds_apart(monkeypatch):
-    now, told = [0.0], []
+def test_a_sentence_is_reported_some_seconds_apart(monkeypatch):
+    now, reported = [0.0], []
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with listing_told(told.append):
+    with listing_reported(reported.append):
         for second in range(26):
             now[0] = float(second)
-            listed("train", 1000 * (second + 1), second + 1, 100)
-        listed("val", 7, 1, 2)
-    listed("train", 1, 1, 1)  # nobody asks
-    assert told == [
+            report_listed("train", 1000 * (second + 1), second + 1, 100)
+        report_listed("val", 7, 1, 2)
+    report_listed("train", 1, 1, 1)  # nobody asks
+    assert reported == [
         "listing train: 11,000 images, 1,100/s, 1 min 21 s left",
         "listing train: 21,000 images, 1,050/s, 1 min 15 s left",
     ]
@@ -22,9 +22,9 @@ def test_a_sentence_is_told_some_seconds_apart(monkeypatch):
 
 def test_a_folder_tells_of_its_class_folders(images, monkeypatch):
     monkeypatch.setattr(progress, "SECONDS", 0.0)
-    told: list[str] = []
-    with listing_told(told.append):
+    reported: list[str] = []
+    with listing_reported(reported.append):
         Folder(str(images)).build()
-    assert [line.split(" images")[0] for line in told] == [
+    assert [line.split(" images")[0] for line in reported] == [
         "listing train: 10", "listing train: 20", "listing val: 6", "listing val: 11",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Images of a task whose labels are tuples of classes are divided by their rarest class."""
+"""Images of several classes are divided by their rarest one."""
 
 from collections import Counter
 
@@ -7,20 +7,12 @@ import pytest
 
 from tlf.data.splitting.images import Asked, Images
 from tlf.errors import DataError
-from tlf.tasks.single_label import SingleLabel
-
-
-class Sets(SingleLabel):
-    """An image has any number of classes."""
-
-    def class_counts(self, labels, num_classes):
-        counts = Counter(k for label in labels for k in label)
-        return [counts[k] for k in range(num_classes)]
+from tlf.tasks.multi_label import MultiLabel
 
 
 def images(labels, groups=None, **asked):
     names = [f"{n}.jpg" for n in range(len(labels))]
-    return Images(names, labels, groups, ("ant", "bee", "fly"), Sets(), Asked(**asked))
+    return Images(names, labels, groups, ("ant", "bee", "fly"), MultiLabel(), Asked(**asked))
 
 
 def test_the_stratum_is_the_rarest_class():

@@ -2,6 +2,7 @@ import pickle
 
 from tlf.components import Split
 from tlf.data.inspection.readable import ReadSubset
+from tlf.data.listing.compact import Names, Numbers
 from tlf.data.splits import ReadFile
 from tlf.data.splitting.pool import Pool, ReadEither
 
@@ -25,6 +26,35 @@ def test_images_of_two_splits_are_read_from_their_own():
     assert [chosen.read(i) for i in range(3)] == [b"e1", b"t0", b"e0"]
     assert isinstance(chosen.read, ReadEither)
     assert len(pool) == 5
+
+
+class Known(Read):
+    def stamp(self, index):
+        return None
+
+    def digest(self, index):
+        return self(index) * 16
+
+    def size(self, index):
+        return 100 + index
+
+
+def test_what_an_archive_knows_of_its_images_is_known_of_those_of_two_splits():
+    read = Pool((split("t", "abc", Known("t")), split("e", "de", Known("e")))).chosen([4, 0]).read
+    assert [read.digest(i) for i in range(2)] == [b"e1" * 16, b"t0" * 16]
+    assert [read.size(i) for i in range(2)] == [101, 100]
+    assert read.stamp(0) is None
+    read = Pool((split("t", "abc"), split("e", "de"))).chosen([4]).read
+    assert (read.stamp(0), read.digest(0), read.size(0)) == (None, None, None)
+
+
+def test_images_that_are_divided_anew_take_little_memory():
+    labels = Numbers(range(3))
+    one = Split(Names("abc"), labels, ReadFile("root", Names("abc")))
+    chosen = Pool((one,)).chosen([2, 1])
+    assert [type(each) for each in (chosen.names, chosen.labels, chosen.read.names)] == [
+        Names, Numbers, Names
+    ]  # fmt: skip
 
 
 def test_files_below_one_folder_are_still_files_to_the_engine():

@@ -93,8 +93,8 @@ def test_an_interval_is_that_of_the_figure_of_resamples():
 
 def test_images_that_have_two_classes_are_counted_for_the_pair():
     result = evaluation(marked([[1, 1, 0], [1, 1, 1], [0, 0, 0]], np.eye(3)), resamples=10)
-    assert result.together.tolist() == [[2, 2, 1], [2, 2, 1], [1, 1, 1]]
-    assert result.predicted_together.tolist() == np.eye(3).tolist()
+    assert result.co_occurrence.tolist() == [[2, 2, 1], [2, 2, 1], [1, 1, 1]]
+    assert result.predicted_co_occurrence.tolist() == np.eye(3).tolist()
     assert (result.labels, result.without, result.images) == (5, 1, 3)
     assert result.frequency == pytest.approx(5 / 9)
 

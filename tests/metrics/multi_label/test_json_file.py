@@ -15,9 +15,9 @@ def test_it_is_strict_json_and_says_what_it_is():
     assert content["headline"]["map"]["value"] == found.headline["map"].value
     assert content["per_class"][0]["threshold"] == 0.3
     assert content["per_class"][0]["precision_recall"]["x"][-1] == 1
-    for first, second, images in content["together"]:
+    for first, second, images in content["co_occurrence"]:
         assert first < second
-        assert images == found.together[first, second]
+        assert images == found.co_occurrence[first, second]
 
 
 def test_what_is_not_defined_is_null():

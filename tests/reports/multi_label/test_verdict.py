@@ -1,5 +1,7 @@
 """How good a model is, where images have any number of labels."""
 
+from dataclasses import replace
+
 from label_sets import LABEL_SETS, drawn_sets
 from tlf.reports.multi_label.verdict import caveats, panel
 from tlf.reports.report import report_of
@@ -14,6 +16,11 @@ def test_it_says_what_is_left_out_and_why():
     assert "no confusion matrix" in html
     assert "Mean average precision" in html
     assert "Hamming loss" in html
+
+
+def test_looks_at_the_test_split_are_said():
+    report = replace(made(drawn_sets(40, 3)), cautions=("Looked at <twice>",))
+    assert '<p class="caveats"><bdi>Looked at &lt;twice&gt;</bdi></p>' in str(panel(report).html)
 
 
 def test_caveats():

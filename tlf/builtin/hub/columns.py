@@ -1,10 +1,9 @@
 """The columns of a table that hold the images and the classes, and the rows of each class."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tlf.builtin.hub.label_lists import holds_lists
-from tlf.data.splits import failure, listed
+from tlf.data.splits import failure
 from tlf.errors import nearest
 
 if TYPE_CHECKING:
@@ -35,24 +34,6 @@ def label_columns(table: "Dataset") -> list[str]:
     own = {name: kind.feature if holds_lists(kind) else kind for name, kind in features.items()}
     typed = [name for name, kind in own.items() if isinstance(kind, datasets.ClassLabel)]
     return typed or [name for name in ("label", "labels") if name in features][:1]
-
-
-def chosen_column(
-    where: str, option: str, wanted: str, found: Sequence[str], known: Sequence[str]
-) -> str:
-    """The column that the recipe names, or the only one found.
-
-    Raises:
-        DataError: there is none, or there are several.
-    """
-    if wanted != "auto":
-        if wanted in known:
-            return wanted
-        raise failure(where, [f"there is no column {wanted!r}; {nearest(wanted, known)}"])
-    if len(found) == 1:
-        return found[0]
-    columns = listed(found) if found else f"none of {listed(known)}"
-    raise failure(where, [f"which column is the {option}? Found {columns}; set data.{option}"])
 
 
 def rows_by_class(where: str, table: "Dataset", label: str) -> dict[str, list[int]]:

@@ -4,19 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from tlf.builtin.hub.columns import (
-    chosen_column,
-    image_columns,
-    label_columns,
-    rows_by_class,
-    texts,
-)
+from tlf.builtin.hub.columns import image_columns, label_columns, rows_by_class, texts
 from tlf.builtin.hub.label_lists import holds_lists, rows_by_classes
 from tlf.builtin.hub.library import call_library
 from tlf.builtin.hub.local import is_local, local_tables
 from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
 from tlf.components import HeldOut, IsPath, Labelled, Splits
+from tlf.data.columns import chosen_column
 from tlf.data.label_sets.keys import HoldOutOfSets, taken_apart
 from tlf.data.splits import (
     HoldOut,

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from tlf.builtin.shards.class_names import check_alike, classes_of, read_names
-from tlf.builtin.shards.find import find_members, is_stream
-from tlf.builtin.shards.samples import Layout
-from tlf.builtin.shards.split import Members
 from tlf.components import HeldOut, IsPath, Labelled, Splits
-from tlf.data.ranges import Object
-from tlf.data.ranges.addresses import scheme, shown
-from tlf.data.splits import HoldOut, failure, too_few_classes
+from tlf.data.ranges.addresses import is_stream, scheme, shown
+from tlf.data.splits import HoldOut, check_fraction, failure, too_few_classes
 from tlf.data.splitting.groups import no_names
 from tlf.errors import DataError
 
 if TYPE_CHECKING:
-    from tlf.builtin.shards.split import Positions
+    from tlf.builtin.shards.split import Members, Positions
+    from tlf.data.ranges import Object
 
 
 def is_path(pattern: str) -> bool:
@@ -68,10 +65,7 @@ class Shards:
                     f"{name} must say where it is, got {getattr(self, name)!r}; write {example!r}, "
                     'for example, or "auto"'
                 )
-        if not 0 < self.fraction < 1:
-            raise ValueError(
-                f"fraction must be between 0 and 1, got {self.fraction}; write fraction = 0.2"
-            )
+        check_fraction(self.fraction)
 
     def build(self) -> Splits:
         """Find the images. A shard without an index is read once.
@@ -92,11 +86,7 @@ class Shards:
             raise failure(shown(self.train), [no_names("shards", None, columns[0])])
         patterns = {"train": self.train, "eval": self.eval}
         patterns |= {} if test is None else {"test": self._pattern(test)}
-        found = {
-            split: find_members(pattern, self._layout)
-            for split, pattern in patterns.items()
-            if pattern
-        }
+        found = {split: self._find(pattern) for split, pattern in patterns.items() if pattern}
         members = {split: each for split, (each, _) in found.items()}
         self._check(members)
         groups = {split: self._groups(patterns[split], each) for split, each in members.items()}
@@ -127,22 +117,25 @@ class Shards:
             DataError: there is no such split, or something is wrong with a shard.
         """
         pattern = self._pattern(split)
-        members, _ = find_members(pattern, self._layout)
+        members, _ = self._find(pattern)
         groups = self._groups(pattern, members)
         classes = tuple(groups)
         return Labelled(members.split(groups, classes), classes)
 
-    @property
-    def _layout(self) -> Layout:
-        return Layout(self.image, self.label)
+    def _find(self, pattern: str) -> "tuple[Members, tuple[str, ...]]":
+        """The images in shards, and notes. What reads shards is imported by runs that have some."""
+        from tlf.builtin.shards.find import find_members
+        from tlf.builtin.shards.samples import Layout
 
-    def _groups(self, where: str, members: Members) -> "dict[str, Positions]":
+        return find_members(pattern, Layout(self.image, self.label))
+
+    def _groups(self, where: str, members: "Members") -> "dict[str, Positions]":
         """Class → its images."""
         names = read_names(self.classes) if self.classes else ()
         return members.by_class(classes_of(shown(where), members.index.values, names))
 
     def _held_out(
-        self, train: Members, groups: "Mapping[str, Positions]"
+        self, train: "Members", groups: "Mapping[str, Positions]"
     ) -> "tuple[dict[str, Positions], dict[str, Positions], str]":
         """Class → its images of the train split, and of the eval split, which is a part of all
         images; and a note for the user.
@@ -153,7 +146,7 @@ class Shards:
         kept, held_out, note = HoldOut(shown(self.train), self.fraction, self.seed).take(named)
         return _rows(kept, rows), _rows(held_out, rows), note
 
-    def _check(self, members: Mapping[str, Members]) -> None:
+    def _check(self, members: "Mapping[str, Members]") -> None:
         """Check that splits share no shard, and that labels mean the same in all of them.
 
         Raises:

@@ -1,6 +1,5 @@
 """The shards that a pattern names, and their indexes."""
 
-import re
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,23 +8,13 @@ from tlf.builtin.shards.samples import Layout
 from tlf.builtin.shards.split import Members, members_of
 from tlf.builtin.shards.stored import FOLDER, made_index, stored_index
 from tlf.data.ranges import Object, find, open_object
-from tlf.data.ranges.addresses import shown
+from tlf.data.ranges.addresses import is_stream, shown
 from tlf.errors import DataError
 from tlf.runtime.cores import usable_cores
 from tlf.runtime.files import cache_path
 
-_STREAM = re.compile(r"-|(pipe|fd|cmd):.*", re.DOTALL)
 _ANNOUNCED = 200e6
 """From so many bytes on, it is said that shards are read once."""
-
-
-def is_stream(pattern: str) -> bool:
-    """Whether a text stands for the output of a program, as webdataset has it.
-
-    >>> is_stream("pipe:curl -s http://host/a.tar"), is_stream("a.tar")
-    (True, False)
-    """
-    return bool(_STREAM.fullmatch(pattern))
 
 
 def find_members(pattern: str, layout: Layout) -> tuple[Members, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """Images in the rows of parquet files: bytes, or structs of bytes and a path."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -10,10 +10,11 @@ from typing import Any
 from tlf.builtin.shards.archive import AGAIN
 from tlf.builtin.shards.index import Index, Place, Rows
 from tlf.builtin.shards.stream import Raw
+from tlf.data.columns import chosen_column
 from tlf.data.ranges import Object
 from tlf.data.ranges.addresses import changed
-from tlf.data.splits import failure, listed
-from tlf.errors import DataError, StorageError, nearest
+from tlf.data.splits import failure
+from tlf.errors import DataError, StorageError
 
 _BATCH = 64
 """Rows that are hashed at a time."""
@@ -149,8 +150,8 @@ def _columns(source: Object, schema: Any, image: str, label: str) -> Columns:  #
     named = _class_names(schema)
     images = [name for name, kind in types.items() if _holds_bytes(kind)]
     labels = [*named] or [name for name in ("label",) if name in types]
-    image = _chosen(source.shown, "image", image, images, [*types])
-    label = _chosen(source.shown, "label", label, labels, [*types])
+    image = chosen_column(source.shown, "image", image, images, [*types])
+    label = chosen_column(source.shown, "label", label, labels, [*types])
     if not _holds_bytes(types[image]):
         problem = f"the column {image!r} must hold bytes, got {types[image]}"
         raise failure(source.shown, [f"{problem}; set data.image"])
@@ -164,21 +165,6 @@ def _columns(source: Object, schema: Any, image: str, label: str) -> Columns:  #
     classes = f" of {len(names)} named classes" if names else ""
     scheme = f"{image!r} is {types[image]}, {label!r} is {types[label]}{classes}"
     return Columns(image, label, names, scheme)
-
-
-def _chosen(
-    where: str, option: str, wanted: str, found: Sequence[str], known: Sequence[str]
-) -> str:
-    """The column that the recipe names, or the only one found."""
-    if wanted != "auto":
-        if wanted in known:
-            return wanted
-        problem = f"there is no column {wanted!r}; {nearest(wanted, known)}; set data.{option}"
-        raise failure(where, [problem])
-    if len(found) == 1:
-        return found[0]
-    columns = listed(found) if found else f"none of {listed(known)}"
-    raise failure(where, [f"which column is the {option}? Found {columns}; set data.{option}"])
 
 
 def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - a type of pyarrow

@@ -23,10 +23,10 @@ from tlf.cache.find_or_compute import find
 from tlf.cache.keys import engine
 from tlf.cache.partial import remove
 from tlf.cache.store import Cache
-from tlf.components import Splits, Stamp
+from tlf.components import Split, Splits, Stamp
 from tlf.data.decoding.libraries import decoders
 from tlf.data.inspection.answers import Answers, in_order
-from tlf.data.inspection.readable import ReadSubset, ask
+from tlf.data.inspection.readable import ask, whole
 from tlf.data.splits import ReadFile
 from tlf.events import Notice
 from tlf.preprocessing import Preprocessing
@@ -189,7 +189,7 @@ def forget(cache: Cache, splits: Splits, how: Preprocessing) -> None:
 def _key(splits: Splits, what: str, how: Preprocessing) -> EntryKey:
     both = (splits.train, splits.eval)
     depends: dict[str, object] = {
-        "of": [_place(split.read, split.names) for split in both],
+        "of": [_place(whole(split)) for split in both],
         "what": what,
         "tlf": engine(),
         "decoders": decoders(),
@@ -199,15 +199,12 @@ def _key(splits: Splits, what: str, how: Preprocessing) -> EntryKey:
     return EntryKey("files", f"what is known of files ({what})", depends)
 
 
-def _place(read: Callable[[int], bytes], names: Sequence[str]) -> str:
+def _place(split: Split) -> str:
     """Where images are read from: their folder, or a hash of their names."""
-    while isinstance(read, ReadSubset):
-        split = read.split
-        read, names = split.read, split.names
-    if isinstance(read, ReadFile):
-        return os.path.abspath(read.root)
+    if isinstance(split.read, ReadFile):
+        return os.path.abspath(split.read.root)
     total = sha256()
-    for name in names:
+    for name in split.names:
         total.update(f"{name}\n".encode(errors="surrogatepass"))
     return total.hexdigest()
 

@@ -117,6 +117,13 @@ def subset(split: Split, indices: Iterable[int]) -> Split:
     return Split(names, labels, ReadSubset(split, kept))
 
 
+def whole(split: Split) -> Split:
+    """The split that some images are of, through all subsets of subsets."""
+    while isinstance(split.read, ReadSubset):
+        split = split.read.split
+    return split
+
+
 def check_splits(
     splits: Splits,
     bad_images: BadImages,

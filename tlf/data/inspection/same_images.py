@@ -11,7 +11,7 @@ from typing import Any
 from accelerate.state import PartialState
 
 from tlf.components import Splits
-from tlf.data.inspection.readable import Inspection, ReadSubset
+from tlf.data.inspection.readable import Inspection, whole
 from tlf.data.splits import ReadFile, parts_of
 from tlf.errors import DataError
 from tlf.runtime.processes import Machine, by_machine, gathered
@@ -81,8 +81,8 @@ def _listing(splits: Splits) -> Listing:
 def _digest(splits: Splits) -> bytes:
     """A hash of the listing, of which nothing is made in the memory."""
     total = sha256(repr(tuple(splits.classes)).encode(errors="surrogatepass"))
-    for split in (splits.train, splits.eval):
-        total.update(f"\n{len(split)}\n".encode())
+    for name, split in parts_of(splits).items():
+        total.update(f"\n{name} {len(split)}\n".encode())
         for image in zip(split.names, split.labels, strict=True):
             total.update(repr(image).encode(errors="surrogatepass"))
     return total.digest()
@@ -108,8 +108,7 @@ def _difference(first: Listing, other: Listing, here: str, there: str) -> str:
 
 def _folders(splits: Splits) -> list[str]:
     """Where the images are read from, if they are files."""
-    reads = [split.read for split in (splits.train, splits.eval)]
-    reads = [read.split.read if isinstance(read, ReadSubset) else read for read in reads]
+    reads = [whole(split).read for split in (splits.train, splits.eval)]
     return [os.path.abspath(read.root) for read in reads if isinstance(read, ReadFile)]
 
 

@@ -4,11 +4,10 @@ A dataset groups its images by this text as by the name of one class, and takes 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from tlf.components import Split, Splits
-from tlf.data.splits import HoldOut, Item, rank
+from tlf.components import Splits
+from tlf.data.splits import HoldOut, Item, each_split, rank
 from tlf.tasks.multi_label import SEPARATOR
 from tlf.tasks.strata import held_out
 
@@ -42,12 +41,10 @@ def taken_apart(splits: Splits, order: Sequence[str] = ()) -> Splits:
         order: of the classes; those that it does not name follow, sorted.
     """
     classes, labels = positions(splits.classes, order)
-    changed: dict[str, Any] = {
-        item.name: replace(part, labels=tuple(labels[label] for label in part.labels))
-        for item in fields(splits)
-        if isinstance(part := getattr(splits, item.name), Split)
-    }
-    return replace(splits, classes=classes, **changed)
+    changed = each_split(
+        splits, lambda split: replace(split, labels=tuple(labels[label] for label in split.labels))
+    )
+    return replace(changed, classes=classes)
 
 
 def positions(

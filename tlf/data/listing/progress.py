@@ -1,5 +1,5 @@
 """How far the listing of very many images has come. A dataset lists all of them in one call, so no
-event can say it: whoever wants to hear of it has a function called.
+event can report it: whoever wants to know has a function called.
 """
 
 import time
@@ -15,43 +15,43 @@ SECONDS = 10.0
 
 
 @dataclass
-class _Teller:
-    tell: Callable[[str], None]
+class _Reporter:
+    report: Callable[[str], None]
     title: str = ""
     began: float = 0.0
     last: float = 0.0
 
 
-_TELLER: ContextVar[_Teller | None] = ContextVar("listing", default=None)
+_REPORTER: ContextVar[_Reporter | None] = ContextVar("listing", default=None)
 
 
 @contextmanager
-def listing_told(tell: Callable[[str], None]) -> Iterator[None]:
-    """Within the context, tell a sentence about each listing, some seconds apart."""
-    token = _TELLER.set(_Teller(tell))
+def listing_reported(report: Callable[[str], None]) -> Iterator[None]:
+    """Within the context, report each listing, a sentence every few seconds."""
+    token = _REPORTER.set(_Reporter(report))
     try:
         yield
     finally:
-        _TELLER.reset(token)
+        _REPORTER.reset(token)
 
 
-def listed(title: str, images: int, done: int, count: int) -> None:
-    """Say how far a listing is.
+def report_listed(title: str, images: int, done: int, count: int) -> None:
+    """Report how far a listing is, if somebody wants to know.
 
     Parameters:
         title: what is listed.
         images: how many images were found.
-        done: how many of its folders or lines were looked at.
+        done: how many of its folders were looked at.
         count: how many there are.
     """
-    teller = _TELLER.get()
-    if teller is None:
+    reporter = _REPORTER.get()
+    if reporter is None:
         return
     now = time.monotonic()
-    if title != teller.title:
-        teller.title, teller.began, teller.last = title, now, now
-    if now - teller.last >= SECONDS:
-        teller.last, seconds = now, now - teller.began
+    if title != reporter.title:
+        reporter.title, reporter.began, reporter.last = title, now, now
+    if now - reporter.last >= SECONDS:
+        reporter.last, seconds = now, now - reporter.began
         left = duration(seconds * (count - done) / max(1, done))
         rate = images / max(seconds, 1e-9)
-        teller.tell(f"listing {title}: {images:,} images, {rate:,.0f}/s, {left} left")
+        reporter.report(f"listing {title}: {images:,} images, {rate:,.0f}/s, {left} left")

@@ -4,6 +4,7 @@ import re
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _SECRETS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://)(?:[^/?#\s]*@)?([^?#\s'\"]*)(\?[^\s'\"]*=)?")
+_STREAM = re.compile(r"-|(pipe|fd|cmd):.*", re.DOTALL)
 _AFTER = re.compile(r"(\?…)[^\s'\"]*")
 
 
@@ -15,6 +16,15 @@ def scheme(address: str) -> str:
     """
     found = _SCHEME.match(address)
     return found[1].lower() if found else ""
+
+
+def is_stream(address: str) -> bool:
+    """Whether an address stands for the output of a program, as webdataset has it.
+
+    >>> is_stream("pipe:curl -s http://host/a.tar"), is_stream("a.tar")
+    (True, False)
+    """
+    return bool(_STREAM.fullmatch(address))
 
 
 def shown(text: str) -> str:

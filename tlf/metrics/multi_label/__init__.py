@@ -1,3 +1,3 @@
-"""The same for models that give each image any number of labels: each pair of an image and a class
-is a decision.
+"""Figures of models that give each image any number of labels, and comparisons of two of them. Each
+pair of an image and a class is a decision.
 """

@@ -49,9 +49,9 @@ class MultiLabelEvaluation:
     without: int
     """Images without a label."""
     per_class: tuple[MultiLabelClassFigures, ...]
-    together: "NDArray[np.int64]"
+    co_occurrence: "NDArray[np.int64]"
     """(K, K): images that have both classes as labels; on the diagonal, images of the class."""
-    predicted_together: "NDArray[np.int64]"
+    predicted_co_occurrence: "NDArray[np.int64]"
     """The same of the classes that the model gives."""
     calibration: Calibration
     """Bins of the probability of each decision: its mean, and how often the class is a label."""

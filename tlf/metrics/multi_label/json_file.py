@@ -41,8 +41,8 @@ def as_json(evaluation: MultiLabelEvaluation) -> dict[str, Any]:
             }
             for one in evaluation.per_class
         ],
-        "together": _pairs(evaluation.together),
-        "predicted_together": _pairs(evaluation.predicted_together),
+        "co_occurrence": _pairs(evaluation.co_occurrence),
+        "predicted_co_occurrence": _pairs(evaluation.predicted_co_occurrence),
         "calibration": asdict(evaluation.calibration),
     }
 

@@ -34,13 +34,13 @@ def panel(report: MultiLabelReport) -> Panel | None:
     pairs = [*pairs_of(evaluation)]
     if not pairs:
         return None
-    html = render("multi-label-together.html", pairs=pairs, most=PAIRS, evaluation=evaluation)
-    return Panel("together", "Classes that come together", html)
+    html = render("multi-label-co-occurrence.html", pairs=pairs, most=PAIRS, evaluation=evaluation)
+    return Panel("co-occurrence", "Classes that come together", html)
 
 
 def pairs_of(evaluation: MultiLabelEvaluation) -> Iterator[Pair]:
     """The most frequent pairs; those that the model confuses the counts of come with them."""
-    labels, predicted = evaluation.together, evaluation.predicted_together
+    labels, predicted = evaluation.co_occurrence, evaluation.predicted_co_occurrence
     either = np.triu(np.maximum(labels, predicted), 1)
     first, second = np.nonzero(either)
     order = np.argsort(-either[first, second], kind="stable")[:PAIRS]

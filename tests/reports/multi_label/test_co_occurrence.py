@@ -1,7 +1,7 @@
 """Classes that come together."""
 
 from label_sets import LABEL_SETS, marked
-from tlf.reports.multi_label.together import Pair, pairs_of, panel
+from tlf.reports.multi_label.co_occurrence import Pair, pairs_of, panel
 from tlf.reports.report import report_of
 
 
