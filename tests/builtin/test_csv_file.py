@@ -420,6 +420,10 @@ def test_classes_are_held_out_where_images_have_several(folder):
         (SETS + "a/1.jpg;cat;val\n", {"label_separator": "|"},
          "2 problems\n  a/1.jpg is in line 2 and again in line 7: 'cat; dog' and 'cat'\n"
          "  list each image once"),
+        (SETS.replace("ape", '"ape;man"'), {"label_separator": "|"},
+         "line 6: the name of a class must not hold ';', got 'ape;man'; rename it"),
+        (SETS.replace("cat|dog", "dog").replace("dog|cat", ""), {"label_separator": "|"},
+         "train must have at least 2 classes, got 'dog' only; add images of another class"),
     ],
 )  # fmt: skip
 def test_labels_that_do_not_fit_are_named(folder, text, options, message):
@@ -431,3 +435,6 @@ def test_labels_are_said_in_one_way():
         Csv("list.csv", labels=("a",), label_separator=";")
     with pytest.raises(ValueError, match="labels must name each column once"):
         Csv("list.csv", labels=("a", "a"))
+    for wrong in ("cat;dog", " cat", ""):
+        with pytest.raises(ValueError, match="labels must hold names without ';'"):
+            Csv("list.csv", labels=("a", wrong))

@@ -37,6 +37,7 @@ def test_the_loss_of_an_image_is_the_sum_of_torchs_over_the_classes(logits):
 def test_balanced_weighs_the_images_of_a_class_as_much_as_the_others(logits):
     assert positive_weights(COUNTS) == (1, 7, 2 / 6)
     assert positive_weights(ClassCounts([1, 0], images=1000)) == (MOST_WEIGHT, 1)
+    assert positive_weights(ClassCounts([3, 0], images=3)) == (1, 1)  # 0 would train nothing
     loss = BinaryCrossEntropy(pos_weight="balanced").build(COUNTS)
     expected = functional.binary_cross_entropy_with_logits(
         logits, LABELS.double(), reduction="none", pos_weight=torch.tensor([1, 7, 2 / 6]).double()

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from checked_images import BROKEN, EVERYTHING, LEAK, SUSPECT, checked, image
+from checked_images import BROKEN, CLASSES, EVERYTHING, LEAK, SUSPECT, checked, image
 from tlf.checks.findings import Duplicates
 from tlf.checks.proposed_fixes import proposed_fixes
 from tlf.data.fixes import Fix, with_fixes, write_fixes
+from tlf.tasks import TASKS
 from tlf.tasks.single_label import SingleLabel
 
 
@@ -40,6 +41,22 @@ def test_a_class_keeps_train_images():
     assert [(row.path, row.leave_out) for row in rows] == [
         ("t0.jpg", ""), ("t3.jpg", ""), ("t6.jpg", "")
     ]  # fmt: skip
+
+
+def test_every_class_of_an_image_keeps_train_images():
+    """Copies of 0, 3 and 6 are in eval; they are the only train images with the class fly."""
+    labels = ["ant", "ant; bee", "", "ant; fly", "bee", "", "ant; fly", "ant; bee", "bee"]
+    found = checked(
+        counts={"train": {"ant": 5, "bee": 4, "fly": 2}, "eval": dict.fromkeys(CLASSES, 1)},
+        duplicates=tuple(
+            Duplicates((image("train", n, labels[n]), image("eval", n, labels[n])), True, 1.0)
+            for n in (0, 2, 3, 6, 7)
+        ),
+    )
+    sets = tuple(TASKS["multi-label"].label(name, CLASSES) for name in labels)
+    splits = replace(found.splits, train=replace(found.splits.train, labels=sets))
+    rows = proposed_fixes(replace(found, splits=splits))
+    assert [row.path for row in rows if row.leave_out] == ["t0.jpg", "t2.jpg", "t7.jpg"]
 
 
 def test_a_shared_image_with_two_labels_is_left_to_a_person():

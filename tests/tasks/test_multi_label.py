@@ -25,6 +25,12 @@ def test_each_class_is_predicted_from_its_threshold_on():
     assert lower.tolist() == [[False, False], [True, True]]
 
 
+def test_a_threshold_is_the_same_number_in_any_precision():
+    probabilities = torch.rand(50, 4, generator=torch.Generator().manual_seed(0))
+    found = torch.tensor(TASK.thresholds(probabilities, probabilities > 0.3), dtype=torch.float64)
+    assert torch.equal(found, found.float().double())
+
+
 def test_an_image_is_right_if_all_its_classes_are():
     logits, labels = torch.tensor([[1.0, -1.0], [1.0, 1.0]]), TASK.labels([(0,), (0,)], 2)
     assert TASK.correct(logits, labels).tolist() == [True, False]

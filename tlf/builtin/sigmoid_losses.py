@@ -115,14 +115,15 @@ def _check_gamma(name: str, gamma: float) -> None:
 
 def positive_weights(class_counts: ClassCounts) -> tuple[float, ...]:
     """The weight of an image of each class: images without it / images of it, at most 100; 1 for a
-    class that no image has.
+    class that no image has, or that all have: there is nothing to balance.
 
-    >>> positive_weights(ClassCounts([20, 1, 80, 0], images=100))
-    (4.0, 99.0, 0.25, 1.0)
+    >>> positive_weights(ClassCounts([20, 1, 80, 0, 100], images=100))
+    (4.0, 99.0, 0.25, 1.0, 1.0)
     """
     images = class_counts.images
     return tuple(
-        min(MOST_WEIGHT, (images - count) / count) if count else 1.0 for count in class_counts
+        min(MOST_WEIGHT, (images - count) / count) if 0 < count < images else 1.0
+        for count in class_counts
     )
 
 

@@ -5,20 +5,20 @@ image that is an eval image byte for byte, with the same label. All other rows c
 a person fills them in.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from tlf.checks.checked import Checked
 from tlf.checks.findings import NONE, Duplicates, Findings, ImageRef
+from tlf.components import Splits
 from tlf.data.fixes import Fix
-from tlf.data.inspection.readable import Unreadable
+from tlf.tasks import task_of
 
 
 def proposed_fixes(checked: Checked) -> list[Fix]:
     """A row for each image that a check names."""
     rows: dict[tuple[str, str], Fix] = {}
-    for fix in _all(checked.findings, checked.unreadable):
+    for fix in _all(checked):
         earlier = rows.get((fix.split, fix.path))
         if earlier is not None:
             fix = replace(
@@ -30,11 +30,12 @@ def proposed_fixes(checked: Checked) -> list[Fix]:
     return [*rows.values()]
 
 
-def _all(findings: Findings, unreadable: Sequence[Unreadable]) -> Iterator[Fix]:
-    for image in unreadable:
+def _all(checked: Checked) -> Iterator[Fix]:
+    findings = checked.findings
+    for image in checked.unreadable:
         reason = f"cannot be read: {image.why}"
         yield Fix(image.split, image.name, image.label, leave_out="yes", reason=reason)
-    redundant = _redundant(findings)
+    redundant = _redundant(findings, checked.splits)
     for group in sorted(findings.duplicates, key=lambda group: not group.across_splits):
         yield from _of_group(group, redundant)
     for suspect in findings.suspects:
@@ -51,9 +52,9 @@ def _row(image: ImageRef, reason: str, leave_out: str = "") -> Fix:
     return Fix(image.split, image.name, image.label, leave_out=leave_out, reason=reason)
 
 
-def _redundant(findings: Findings) -> set[ImageRef]:
-    """The train images that may be left out: eval has the same bytes under the same label, and
-    their class keeps other train images.
+def _redundant(findings: Findings, splits: Splits) -> set[ImageRef]:
+    """The train images that may be left out: eval has the same bytes under the same label, and each
+    class of theirs keeps other train images.
     """
     copies = {
         image
@@ -62,9 +63,15 @@ def _redundant(findings: Findings) -> set[ImageRef]:
         for image in group.images
         if image.split == "train"
     }
-    lost = Counter(image.label for image in copies)
-    counts = findings.class_counts.get("train", {})
-    return {image for image in copies if lost[image.label] < counts.get(image.label, 0)}
+    task, counts = task_of(splits.train.labels), findings.class_counts.get("train", {})
+
+    def of_classes(images: Iterable[ImageRef]) -> dict[str, int]:
+        labels = [task.label(image.label, splits.classes) for image in images]
+        own = task.class_counts(labels, len(splits.classes))
+        return {name: n for name, n in zip(splits.classes, own, strict=True) if n}
+
+    emptied = {name for name, lost in of_classes(copies).items() if lost >= counts.get(name, 0)}
+    return {image for image in copies if emptied.isdisjoint(of_classes([image]))}
 
 
 def _of_group(group: Duplicates, redundant: set[ImageRef]) -> Iterator[Fix]:

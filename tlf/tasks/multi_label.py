@@ -144,11 +144,13 @@ class MultiLabel:
 
     def thresholds(self, probabilities: "Tensor", labels: "Tensor") -> tuple[float, ...]:
         """The threshold of each class at which its F1 is best, drawn to 0.5 where few images have
-        the class.
+        the class. It is a number of float32, as probabilities are: whoever compares them in a
+        higher precision predicts the same.
         """
         from tlf.tasks.multi_label_figures import best_thresholds
 
-        return tuple(best_thresholds(probabilities.numpy(), labels.bool().numpy()).tolist())
+        found = best_thresholds(probabilities.numpy(), labels.bool().numpy())
+        return tuple(found.astype("float32").tolist())
 
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether every class of an image is decided rightly (N,)."""

@@ -62,3 +62,22 @@ def test_groups_are_whole_where_the_recipe_has_some(recipe):
     assert sorted(index for fold in dealt for index in fold) == [*range(40)]
     people = [{of[MANY.train.names[index]] for index in fold} for fold in dealt]
     assert sum(map(len, people)) == 8
+
+
+def test_no_class_loses_all_its_images(recipe):
+    """All images of the class 0 are of a rarer class, too, which keeps others."""
+    labels = [(0, 1), (1,), (0, 2), (2,), (0, 3), (3,)]
+    split = Split(tuple("abcdef"), tuple(labels), lambda index: b"")
+    splits = Splits(split, split, tuple("wxyz"))
+    several = replace(recipe, task="multi-label", calibration=0.5)
+    found = []
+    for seed in range(20):
+        try:
+            indices, _ = hold_out_of_training(splits, replace(several, seed=seed))
+        except DataError as error:
+            found.append(str(error))
+        else:
+            left = {k for i, label in enumerate(labels) if i not in indices for k in label}
+            assert left == {0, 1, 2, 3}
+    assert 0 < len(found) < 20
+    assert "got 0.5 of all images of 'w'; write calibration" in found[0]

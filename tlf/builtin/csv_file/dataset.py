@@ -18,7 +18,7 @@ from tlf.builtin.csv_file.rows import (
 )
 from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
-from tlf.data.label_sets.keys import HoldOutOfSets, taken_apart
+from tlf.data.label_sets.keys import HoldOutOfSets, is_name, positions, taken_apart
 from tlf.data.splits import (
     EVAL_NAMES,
     Columns,
@@ -76,6 +76,11 @@ class Csv:
             )
         if len({*self.labels}) < len(self.labels):
             raise ValueError(f"labels must name each column once, got {[*self.labels]}")
+        if wrong := [name for name in self.labels if not is_name(name)]:
+            raise ValueError(
+                "labels must hold names without ';' and without blanks around them, as these "
+                f"separate the classes of an image, got {wrong[0]!r}; rename the column"
+            )
 
     def build(self) -> Splits:
         """Read the list and check that every file exists.
@@ -215,7 +220,8 @@ class Csv:
             held = listed(sorted(groups))
             problem = f"the column {self.split!r} must hold train and val, got {held} only"
             raise failure(self.file, [f'{problem}; write data.split = "" to hold out images'])
-        if problems := too_few_classes(train, "train" if found else "it"):
+        classes = positions(train)[0] if self._several else train
+        if problems := too_few_classes(classes, "train" if found else "it"):
             raise failure(self.file, problems)
         hold_out = HoldOutOfSets if self._several else HoldOut
         evaluated = groups[found[0]] if found else hold_out(self.file, self.fraction, self.seed)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tlf.data.csv_table import Table
-from tlf.data.label_sets.keys import key_of
+from tlf.data.label_sets.keys import is_name, key_of
 
 _THERE = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
@@ -22,6 +22,11 @@ def with_one_label(table: Table, columns: Sequence[str], separator: str) -> Tabl
         own, others = cells[: len(columns)], cells[len(columns) :]
         if separator:
             names = [name for name in map(str.strip, own[0].split(separator)) if name]
+            problems += [
+                f"{where}: the name of a class must not hold ';', got {name!r}; rename it"
+                for name in names
+                if not is_name(name)
+            ]
         else:
             names, wrong = _marked(columns, own)
             problems += [f"{where}: {problem}" for problem in wrong]

@@ -12,7 +12,7 @@ from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
 from tlf.components import HeldOut, IsPath, Labelled, Splits
 from tlf.data.columns import chosen_column
-from tlf.data.label_sets.keys import HoldOutOfSets, taken_apart
+from tlf.data.label_sets.keys import HoldOutOfSets, positions, taken_apart
 from tlf.data.splits import (
     HoldOut,
     check_test,
@@ -186,7 +186,8 @@ class Hub:
             notes, held = (*notes, note), HeldOut(self.fraction, note)
         else:
             kept, held_out = dict(train.groups), dict(evaluated.groups)
-        if problems := too_few_classes(kept, train.name):
+        own = kept if train.several is None else positions(kept)[0]
+        if problems := too_few_classes(own, train.name):
             raise failure(self.name, problems)
         classes = tuple(dict.fromkeys((*kept, *held_out, *(tested.groups if tested else ()))))
         splits = Splits(

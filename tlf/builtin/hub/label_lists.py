@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tlf.data.label_sets.keys import key_of, names_of
+from tlf.data.label_sets.keys import is_name, key_of
 from tlf.data.splits import failure
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def rows_by_classes(
         raise failure(where, [f"{problem}; write an empty list for an image without a class"])
     text = kind.int2str if named else str
     order = tuple(text(value) for value in sorted(every))
-    if wrong := next((name for name in order if names_of(name) != (name,)), None):
+    if wrong := next((name for name in order if not is_name(name)), None):
         problem = f"the name of a class must hold no ';' and begin and end with letters: {wrong!r}"
         raise failure(where, [f"{problem}; rename it"])
     groups: dict[str, list[int]] = {}

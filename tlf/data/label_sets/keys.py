@@ -33,6 +33,15 @@ def names_of(key: str) -> tuple[str, ...]:
     return tuple(name for name in map(str.strip, key.split(_NONE)) if name)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a class: taken apart, it is the same.
+
+    >>> is_name("cat"), is_name("cat; dog"), is_name(" cat")
+    (True, False, False)
+    """
+    return names_of(text) == (text,)
+
+
 def taken_apart(splits: Splits, order: Sequence[str] = ()) -> Splits:
     """Splits whose labels are tuples of classes, of splits whose classes are texts of several.
 

@@ -6,7 +6,6 @@ earlier one. Drawn with replacement, images would come up unequally often by cha
 """
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,8 @@ _AT_ONCE = 1024
 
 def balanced_draws(seed: int, epoch: int, by_class: Sequence[Sequence[int]]) -> Draws:
     """As many draws as there are images, from every class equally many. Where they cannot be
-    divided evenly, classes take turns over the epochs.
+    divided evenly, classes take turns over the epochs. No two draws of the run are the same: an
+    image of several classes has other numbers in each of them.
 
     Parameters:
         seed: the seed of the run.
@@ -36,15 +36,19 @@ def balanced_draws(seed: int, epoch: int, by_class: Sequence[Sequence[int]]) -> 
     >>> sorted(draw for draw in draws if draw[1] == 4), len(draws)
     ([(0, 4), (1, 4), (2, 4)], 6)
     """
-    held = {number: images for number, images in enumerate(by_class) if images}
-    count = len({*chain.from_iterable(held.values())})
+    held = {number: np.array(images, np.int32) for number, images in enumerate(by_class) if images}
+    classes_of = np.bincount(np.concatenate([*held.values()]))
+    count, most = int(np.count_nonzero(classes_of)), int(classes_of.max())
+    earlier = np.zeros_like(classes_of)  # classes of each image, before the one that is dealt
     numbers, indices = [], []
     for place, (number, images) in enumerate(held.items()):
         # Draw t of the run is of the class at place t mod K. So many are before each epoch:
         first, end = (-(-(count * n - place) // len(held)) for n in (epoch, epoch + 1))
-        numbers.append(np.arange(first, end, dtype=np.int64) // len(images))
-        dealt = _dealt(seed, number, len(images), first, end)
-        indices.append(np.array(images, np.int32)[dealt])
+        drawn = images[_dealt(seed, number, len(images), first, end)]
+        permutation = np.arange(first, end, dtype=np.int64) // len(images)
+        numbers.append(permutation * most + earlier[drawn])
+        indices.append(drawn)
+        earlier[images] += 1
     shuffled = np.array(order(seed, epoch, count))
     return Draws(np.concatenate(numbers)[shuffled], np.concatenate(indices)[shuffled])
 

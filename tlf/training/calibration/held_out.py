@@ -7,7 +7,7 @@ from typing import Any
 
 from tlf.components import Split, Splits
 from tlf.data.listing.compact import Names
-from tlf.data.splits import dealt, hold_out
+from tlf.data.splits import dealt, hold_out, listed
 from tlf.data.splitting.divide import groups_held_out, groups_in_folds
 from tlf.errors import DataError, RecipeError
 from tlf.model import Classifier
@@ -41,22 +41,34 @@ def hold_out_of_training(splits: Splits, recipe: Recipe) -> tuple[frozenset[int]
     about them. Which ones they are depends only on the seed and on each image's name.
 
     Raises:
-        DataError: each class has a single image.
+        DataError: each class has a single image, or all images of a class would be held out: they
+            are of one group, or of rarer classes, too.
     """
-    fraction = recipe.calibration
+    fraction, task = recipe.calibration, TASKS[recipe.task]
     if isinstance(fraction, str):
         return frozenset(), ()
-    indices = _held_out(splits, fraction, recipe.seed, TASKS[recipe.task])
-    if not indices:
+    indices = _held_out(splits, fraction, recipe.seed, task)
+    lost = _lost(splits, indices, task)
+    if not indices or lost:
+        of = f"all images of {listed(lost, 3)}" if lost else "classes with a single image"
         raise DataError(
-            f"calibration must leave an image of each class to train on, got {fraction} of classes "
-            'with a single image; write calibration = "eval", or add images'
+            f"calibration must leave an image of each class to train on, got {fraction} of {of}; "
+            'write calibration = "eval", or add images'
         )
     note = (
         f"{len(indices):,} of {len(splits.train):,} train images are held out to calibrate the "
         f"model (calibration = {fraction})"
     )
     return indices, (note,)
+
+
+def _lost(splits: Splits, held_out: Collection[int], task: Task) -> list[str]:
+    """The classes of whose train images none is left."""
+    labels, number = splits.train.labels, len(splits.classes)
+    inside = task.class_counts([labels[index] for index in held_out], number)
+    every = task.class_counts(labels, number)
+    counts = zip(splits.classes, every, inside, strict=True)
+    return [name for name, count, held in counts if 0 < count == held]
 
 
 def _held_out(splits: Splits, fraction: float, seed: int, task: Task) -> frozenset[int]:
