@@ -16,6 +16,10 @@ def test_it_says_what_is_left_out_and_why():
     assert "Hamming loss" in html
 
 
+def test_macro_f1_is_said_to_be_of_the_classes_that_have_one():
+    assert "the mean over 0 of 2 classes" in panel(made(LABEL_SETS["no label"]())).html
+
+
 def test_caveats():
     told = [*caveats(made(LABEL_SETS["constant"]()))]
     assert told[0] == "the model cannot be told from one that knows nothing"
