@@ -25,6 +25,12 @@ def test_the_figures_stand_with_their_intervals_and_beside_the_baseline():
     assert "Take care" not in html
 
 
+def test_macro_f1_is_said_to_be_of_the_classes_that_have_one():
+    assert "the mean over 2 classes" in panel(report_of(GOOD)).html
+    of_three = predicted_of([0, 1], [0, 0], ("ant", "bee", "fly"))
+    assert "the mean over 2 of 3 classes" in panel(report_of(of_three)).html
+
+
 def test_no_caveat_where_none_is_due():
     assert [*caveats(report_of(GOOD, run=run_of(epochs=1)))] == []
     assert [*caveats(report_of(GOOD))] == []

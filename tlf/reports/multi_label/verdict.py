@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tlf.metrics.multi_label.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.panels.verdict import FEW, few, leaks, rare, sentence
+from tlf.reports.panels.verdict import FEW, few, leaks, rare, sentence, with_f1
 from tlf.reports.report import MultiLabelReport
 from tlf.runtime.text import duration
 
@@ -25,6 +25,7 @@ def panel(report: MultiLabelReport) -> Panel:
             "multi-label-verdict.html",
             evaluation=evaluation,
             headline=evaluation.headline,
+            with_f1=with_f1(evaluation),
             exact=int(report.predicted.exact.sum()),
             titles=LONG_TITLES,
             best=run and run.best,

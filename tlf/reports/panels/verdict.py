@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tlf.checks.leaks import leak_sentence
 from tlf.data.inspection.readable import IN_BOTH
+from tlf.metrics.multi_label.figures import AnyEvaluation
 from tlf.metrics.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
@@ -31,6 +32,7 @@ def panel(report: Report) -> Panel:
             evaluation=evaluation,
             main=evaluation.headline[MAIN],
             macro_f1=evaluation.headline["macro_f1"],
+            with_f1=with_f1(evaluation),
             right=int((report.predicted.predicted == report.predicted.labels).sum()),
             titles=LONG_TITLES,
             best=run and run.best,
@@ -42,6 +44,11 @@ def panel(report: Report) -> Panel:
             missing=report.missing,
         ),
     )
+
+
+def with_f1(evaluation: AnyEvaluation) -> int:
+    """How many classes macro F1 is the mean over: those whose F1 is defined."""
+    return sum(one.f1.value is not None for one in evaluation.per_class)
 
 
 def sentence(parts: Iterable[str]) -> str:
