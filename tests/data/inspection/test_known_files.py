@@ -216,8 +216,10 @@ def test_what_8_bits_cannot_show_is_remembered(png, tmp_path, reads, monkeypatch
     for _ in range(2):
         reads.clear()
         known, _ = open_known(accelerator, cache, splits, "seen", PREPROCESSING)
-        found.append(exhausted(find_white(splits, "auto", accelerator, known))[0])
-    assert found[0] == found[1] == exhausted(find_white(splits, "auto", accelerator))[0]
+        found.append(exhausted(find_white(splits, "auto", accelerator, PREPROCESSING, known))[0])
+    assert (
+        found[0] == found[1] == exhausted(find_white(splits, "auto", accelerator, PREPROCESSING))[0]
+    )
     assert found[0][0] == 4095
     assert sum(reads.values()) == 6  # of the last one, without what was remembered
 
