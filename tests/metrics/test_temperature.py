@@ -1,5 +1,7 @@
 """The temperature at which NLL is least."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -69,3 +71,23 @@ def test_softmax_of_scaled_logits():
     logits, _ = drawn(7, 3, 1)
     expected = np.exp(log_softmax(logits.astype(np.float64) / 2, axis=1))
     np.testing.assert_allclose(softmax(logits, 2), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 17, 1000])
+def test_images_are_computed_some_at_a_time_to_the_same_bits(classes, monkeypatch):
+    logits, labels = drawn(331, classes, 1.7)
+    whole = fit_temperature(logits, labels)
+    for part in (1, 7 * classes, 64 * classes):
+        monkeypatch.setattr("tlf.metrics.temperature._PART", part)
+        assert fit_temperature(logits, labels) == whole
+
+
+def test_what_it_takes_does_not_grow_with_the_images(monkeypatch):
+    """In float64, all logits at once took some eight times their memory."""
+    logits, labels = drawn(4000, 250, 1.7)
+    monkeypatch.setattr("tlf.metrics.temperature._PART", 2**14)
+    tracemalloc.start()
+    fit_temperature(logits, labels)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < logits.nbytes

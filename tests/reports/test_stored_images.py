@@ -7,14 +7,20 @@ from dataclasses import replace
 import pytest
 
 from generators import exhausted
+from tlf.data.inspection.inspect import inspect_splits
+from tlf.data.inspection.known_rows import KnownRows
+from tlf.data.splits import ReadFile
 from tlf.inference.predictions import read_predictions
-from tlf.recipe.plan import read_plan, with_splits
+from tlf.preprocessing import Preprocessing
+from tlf.recipe.plan import cache_of, read_plan, with_splits
 from tlf.reports.ranking import shown_first
 from tlf.reports.run_images import images_of
 from tlf.reports.run_report import record_of
 from tlf.reports.stored_images import stored_comparisons
 from tlf.runs import finished
+from tlf.runtime.devices import start_accelerator
 from tlf.runtime.seal import digest, seal
+from tlf.tasks.single_label import SingleLabel
 
 
 @pytest.fixture
@@ -102,6 +108,33 @@ def test_a_changed_image_is_looked_at_anew(comparing, head_copy, images, tmp_pat
         "The images have changed since the run: the page shows them as they are now.",
     )
     assert any(group.exact for group in found.findings.leaks)
+
+
+def test_files_that_a_run_knew_by_stat_are_not_read_for_its_report(
+    comparing, head_copy, monkeypatch
+):
+    """As in the run, unless they have changed."""
+    monkeypatch.setattr("tlf.data.inspection.known_files._SETTLED", 0)
+    provenance = head_copy / "provenance.json"
+    about = json.loads(provenance.read_text())
+    provenance.write_text(json.dumps(about | {"verify": "stat"}))
+    plan = with_splits(read_plan(head_copy / "recipe.toml"))
+    cache, accelerator = cache_of(plan.recipe), start_accelerator("no")
+    how = Preprocessing(size=32, resize=36)
+    exhausted(
+        inspect_splits(plan.splits, how, "error", SingleLabel(), accelerator, cache, verify="stat")
+    )
+    read, reads = ReadFile.__call__, []
+    monkeypatch.setattr(
+        ReadFile, "__call__", lambda self, index: reads.append(index) or read(self, index)
+    )
+    first, _ = comparing(head_copy)  # its check reads them all
+    reads.clear()
+    found, _ = comparing(head_copy)
+    assert (found.findings, reads) == (first.findings, [])
+    monkeypatch.setattr(KnownRows, "digest", lambda *_: None)
+    comparing(head_copy)
+    assert len(reads) == 31
 
 
 def key(folder):

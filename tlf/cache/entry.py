@@ -205,6 +205,10 @@ _LARGEST_NOTE = 2**30
 _BLOCK = 16 * 2**20
 """Bytes per hash. Threads hash blocks in parallel."""
 
+_PIECE = 2**20
+"""Bytes that a thread holds of a block at a time: on many cores, whole blocks would take much
+memory."""
+
 
 def write_note(folder: Path, title: str, key: Mapping[str, Any], index: object) -> None:
     """Write the note that describes the data of a folder.
@@ -276,9 +280,12 @@ def _hashes(path: Path, size: int) -> list[str]:
     """SHA-256 of every block of a file. Hashing releases the GIL."""
 
     def hash_block(start: int) -> str:
+        end, digest = min(start + _BLOCK, size), sha256()
         with path.open("rb", buffering=0) as file:
             file.seek(start)
-            return sha256(file.read(min(_BLOCK, size - start))).hexdigest()
+            for place in range(start, end, _PIECE):
+                digest.update(file.read(min(_PIECE, end - place)))
+        return digest.hexdigest()
 
     with ThreadPoolExecutor(usable_cores()) as threads:
         return list(threads.map(hash_block, range(0, size, _BLOCK)))

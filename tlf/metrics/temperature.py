@@ -2,7 +2,8 @@
 rate of right predictions (Guo et al., 2017).
 """
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ temperature rises.
 """
 _PRECISION = 1e-6
 """The relative error of the temperature."""
+_PART = 2**20
+"""Logits that are computed with at a time."""
 
 
 def fit_temperature(logits: "NDArray[np.floating]", labels: "NDArray[np.integer]") -> float:
@@ -31,18 +34,17 @@ def fit_temperature(logits: "NDArray[np.floating]", labels: "NDArray[np.integer]
     Raises:
         DataError: a logit is not finite.
     """
-    logits = np.asarray(logits, dtype=np.float64)
-    if not np.isfinite(logits).all():
+    parts = _Parts(np.asarray(logits), np.asarray(labels))
+    if not all(np.isfinite(part).all() for part in parts.logits):
         raise DataError("logits must be finite numbers, got NaN or infinity; name another model")
-    above_label = logits - logits[np.arange(len(labels)), labels][:, None]
-    if not (above_label > 0).any():
+    if not any((part > 0).any() for part in parts.above_label):
         return 1.0
 
     # NLL is convex in 1 / temperature: it falls up to its least value, and rises from there on.
     low, high = 1 / MOST, 1 / LEAST
     inverse = 1.0
     while high / low > 1 + _PRECISION:
-        slope, curvature = _derivatives(above_label, inverse)
+        slope, curvature = _derivatives(parts.above_label, inverse)
         low, high = (low, inverse) if slope > 0 else (inverse, high)
         # Newton's step; halves where that leaves the limits.
         step = inverse - slope / curvature if curvature else 0.0
@@ -52,15 +54,48 @@ def fit_temperature(logits: "NDArray[np.floating]", labels: "NDArray[np.integer]
     return float(1 / inverse)
 
 
-def _derivatives(above_label: "NDArray[np.float64]", inverse: float) -> tuple[float, float]:
+@dataclass(frozen=True)
+class _Parts:
+    """Images, some at a time: in float64, all logits would take several times their memory."""
+
+    whole: "NDArray[np.floating]"
+    """(N, K)."""
+    labels: "NDArray[np.integer]"
+
+    @property
+    def logits(self) -> "Iterator[NDArray[np.float64]]":
+        """The logits of some images each."""
+        rows = max(1, _PART // max(1, self.whole.shape[-1]))
+        for start in range(0, len(self.whole), rows):
+            yield np.asarray(self.whole[start : start + rows], dtype=np.float64)
+
+    @property
+    def above_label(self) -> "Iterator[NDArray[np.float64]]":
+        """How far each of these logits is above that of the image's label."""
+        done = 0
+        for part in self.logits:
+            labels = self.labels[done : done + len(part)]
+            yield part - part[np.arange(len(part)), labels][:, None]
+            done += len(part)
+
+
+def _derivatives(
+    above_label: "Iterable[NDArray[np.float64]]", inverse: float
+) -> tuple[float, float]:
     """The first and the second derivative of the mean NLL by the inverse of the temperature: mean
     and variance of how far a logit is above the label's, where each class is as probable as it is.
     """
-    probabilities = softmax(above_label * inverse)
-    weighted = probabilities * above_label
-    means = weighted.sum(-1)
-    squares = (weighted * above_label).sum(-1)
+    every = [_moments(part, inverse) for part in above_label]
+    means, squares = (np.concatenate(found) for found in zip(*every, strict=True))
     return float(means.mean()), float((squares - means**2).mean())
+
+
+def _moments(
+    above_label: "NDArray[np.float64]", inverse: float
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """The mean for each image, and the mean square."""
+    weighted = softmax(above_label * inverse) * above_label
+    return weighted.sum(-1), (weighted * above_label).sum(-1)
 
 
 def softmax(logits: "NDArray[np.floating]", temperature: float = 1.0) -> "NDArray[np.float64]":

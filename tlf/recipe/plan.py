@@ -198,7 +198,7 @@ def find_splits(plan: Plan) -> Splits:
     notes = class_notes(splits, task, remedy_of(plan.recipe, task))
     notes += remedies_note(plan.recipe, task)
     splits = replace(splits, notes=(*splits.notes, *notes))
-    return with_printable_names(each_split(splits, lambda split: _attributed(split, offer)))
+    return with_printable_names(splits)
 
 
 def _built(data: Data, offer: Offer, task: Task) -> Splits:
@@ -216,7 +216,7 @@ def _built(data: Data, offer: Offer, task: Task) -> Splits:
         for split in filter(None, (splits.train, splits.eval, splits.test)):
             task.check_labels(split.labels, len(splits.classes))
         task.check_classes(splits.classes)
-    return splits
+    return each_split(splits, lambda split: _attributed(split, offer))
 
 
 def _asked(data: Data) -> Asked:

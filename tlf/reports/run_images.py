@@ -101,7 +101,8 @@ def _with_neighbours(
     found = _found(splits.eval, predicted)
     if found.missing:
         return found
-    stored = stored_comparisons(run.folder, plan, splits)
+    verify = run.provenance.get("verify") or "content"
+    stored = stored_comparisons(run.folder, plan, splits, verify=verify)
     compared = stored.read() if stored else None
     if compared is None:
         cache = cache_of(plan.recipe)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from tlf.cache.store import Cache
 from tlf.checks.findings import Findings, read_findings
 from tlf.components import Split, Splits
 from tlf.data.decoding.libraries import decoders
+from tlf.data.inspection.answers import Digests
+from tlf.data.inspection.known_rows import KnownRows, known_digests
 from tlf.data.inspection.readable import Inspection, manifest
 from tlf.errors import DataError
 from tlf.recipe.plan import Plan, cache_of
@@ -64,7 +66,8 @@ class StoredComparisons:
 
     def _comparisons(self, content: Mapping[str, Any]) -> Comparisons:
         findings = content["findings"]
-        places = {name: place for place, name in enumerate(self.train.names)}
+        shown = {name for each in content["neighbours"] for name, _, _ in each}
+        places = {name: place for place, name in enumerate(self.train.names) if name in shown}
         near = (self._near(each, places) for each in content["neighbours"])
         return Comparisons(
             dict(zip(content["images"], near, strict=True)),
@@ -96,7 +99,9 @@ class StoredComparisons:
         )
 
 
-def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredComparisons | None:
+def stored_comparisons(
+    folder: Path, plan: Plan, splits: Splits, *, verify: str = "content"
+) -> StoredComparisons | None:
     """Where the comparisons of a run are stored; None where they are not: the recipe has no cache,
     the run has no model, or an image cannot be read.
 
@@ -104,13 +109,17 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
         folder: the folder of the run.
         plan: its recipe.
         splits: the images.
+        verify: how the run has verified them. Where it is ``stat``, files are not read again that
+            have not changed since.
     """
     cache = cache_of(plan.recipe)
     if cache is None:
         return None
     try:
         model = model_digest(folder)
-        manifests = {"train": _manifest(splits.train), "eval": _manifest(splits.eval)}
+        known = known_digests(cache, splits) if verify == "stat" else None
+        both = {"train": splits.train, "eval": splits.eval}
+        manifests = {name: _manifest(split, known) for name, split in both.items()}
         depends = {
             "model": model,
             "files": [_digest(folder / name) for name in ("predictions.csv", "provenance.json")],
@@ -129,7 +138,8 @@ def stored_comparisons(folder: Path, plan: Plan, splits: Splits) -> StoredCompar
 
 
 def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _installed(plan: Plan) -> list[str]:
@@ -137,14 +147,16 @@ def _installed(plan: Plan) -> list[str]:
     return sorted(installed()) if len(plan.plugins.loaded) > 1 else []
 
 
-def _manifest(split: Split) -> str:
+def _manifest(split: Split, known: KnownRows | None) -> str:
     """The digest of all names, labels and bytes."""
 
-    def digests(start: int) -> list[bytes]:
-        numbers = range(start, min(start + _CHUNK, len(split)))
-        return [sha256(split.read(number)).digest() for number in numbers]
+    def digest(number: int) -> bytes:
+        found = None if known is None else known.digest(split.read, number)
+        return sha256(split.read(number)).digest() if found is None else found
+
+    def digests(start: int) -> bytes:
+        return b"".join(map(digest, range(start, min(start + _CHUNK, len(split)))))
 
     with ThreadPoolExecutor(usable_cores()) as threads:
-        parts = threads.map(digests, range(0, len(split), _CHUNK))
-        found: list[Any] = [digest for part in parts for digest in part]
-    return manifest(split, Inspection(found, {}))
+        found = b"".join(threads.map(digests, range(0, len(split), _CHUNK)))
+    return manifest(split, Inspection(Digests(found), {}))

@@ -42,8 +42,9 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
     batches = make_batches(range(count), eval_batch(job))
     own_batches = batches[rank::processes]
     # A process without a batch still takes part in gathering, with tensors of no rows.
-    no_logits = torch.empty(0, len(job.splits.classes), device=device)
-    parts = [(torch.empty(0, dtype=torch.long, device=device), no_logits)]
+    own = sum(map(len, own_batches))
+    indices = torch.empty(own, dtype=torch.long, device=device)
+    every = torch.empty(own, len(job.splits.classes), device=device)
     done = 0
     for batch in plain_batches(job, eval_images(job), own_batches, stored):
         inputs = model_inputs(job, segment, batch)
@@ -51,32 +52,33 @@ def classify(job: Job, segment: Segment, stored: Activations | None) -> Iterator
             logits = (
                 classifier(inputs) if partition is None else partition.behind(classifier, inputs)
             )
-        parts.append((batch.indices.to(device), logits.float()))
+        indices[done : done + len(logits)] = batch.indices.to(device)
+        every[done : done + len(logits)] = logits
         done += len(logits)
         yield min(count, done * processes)
     if len(own_batches) * processes < len(batches):
         # Other processes have one batch more. All processes agree after every yield whether to
         # stop, so all have to yield equally often.
         yield count
-    yield _gathered(accelerator, parts, job.labels["eval"])
+    yield _gathered(accelerator, indices, every, job.labels["eval"])
 
 
 def _gathered(
-    accelerator: Accelerator, parts: list[tuple[Tensor, Tensor]], labels: Tensor
+    accelerator: Accelerator, indices: Tensor, logits: Tensor, labels: Tensor
 ) -> Predictions:
-    """Gather (indices, logits) from all processes; put the logits of each image at its index.
+    """Gather the logits from all processes; put those of each image at its index.
 
     Raises:
         RuntimeError: an image is missing.
     """
     count = len(labels)
-    indices = torch.cat([i for i, _ in parts])
-    logits = torch.cat([x for _, x in parts])
     # Gathering needs equal shapes, and a process may have fewer rows than others. Shorter ones are
     # padded; the padding is recognised by its index -1 and dropped.
     indices = accelerator.pad_across_processes(indices, pad_index=-1)
     gathered = accelerator.gather((indices, accelerator.pad_across_processes(logits)))
     indices, logits = (tensor.cpu() for tensor in gathered)
+    if torch.equal(indices, torch.arange(count)):  # of one process: nothing is copied
+        return Predictions(logits, labels)
     real = indices >= 0
     if not torch.equal(indices[real].sort().values, torch.arange(count)):
         raise RuntimeError(f"{int(real.sum())} predictions for {count} images")

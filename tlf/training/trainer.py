@@ -9,6 +9,8 @@ from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 
+import torch
+
 from tlf.errors import FrozenMovedError, TrainingError
 from tlf.events import Notice, PhaseEnded, Prepared, SegmentEnded, SegmentStarted, Stored, Updated
 from tlf.freezing.freeze import changing_tensors, digests
@@ -35,6 +37,9 @@ from tlf.training.segments.segment import (
     segment_setup,
 )
 from tlf.training.state import State
+
+_ROWS = 256
+"""Images whose logits are looked at together: a copy of all of them would take as much memory."""
 
 Event = (
     SegmentStarted | SegmentEnded | Prepared | Stored | Updated | Notice | EpochResult | PhaseEnded
@@ -245,7 +250,8 @@ def _mean_loss(job: Job, state: State, predictions: Predictions) -> float:
     device = job.accelerator.device
     # On the host, since some devices have no float64.
     losses = job.losses(logits.to(device), labels.to(device)).cpu()
-    for what, numbers in {"logits": logits.abs().amax(1), "loss": losses}.items():
+    largest = torch.cat([part.abs().amax(1) for part in torch.split(logits, _ROWS)])
+    for what, numbers in {"logits": largest, "loss": losses}.items():
         wrong = (~numbers.isfinite()).nonzero().flatten().tolist()
         names = (f"the {what} of {job.splits.eval.names[index]}" for index in wrong[:1])
         require_finite(job, state, {name: float(numbers[wrong[0]]) for name in names})

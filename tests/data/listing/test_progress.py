@@ -1,5 +1,6 @@
 """A listing that takes long says how far it is, to whoever asks."""
 
+from tlf.builtin.csv_file.dataset import Csv
 from tlf.builtin.folder import Folder
 from tlf.data.listing import progress
 from tlf.data.listing.progress import listing_reported, report_listed
@@ -28,3 +29,17 @@ def test_a_folder_tells_of_its_class_folders(images, monkeypatch):
     assert [line.split(" images")[0] for line in reported] == [
         "listing train: 10", "listing train: 20", "listing val: 6", "listing val: 11",
     ]  # fmt: skip
+
+
+def test_a_table_tells_of_the_files_that_it_has_looked_for(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    names = sorted(path.relative_to(images) for path in images.glob("train/*/*.jpg"))
+    table = tmp_path / "table.csv"
+    table.write_text("path,label\n" + "".join(f"{name},{name.parent.name}\n" for name in names))
+    told: list[str] = []
+    with listing_told(told.append):
+        Csv(str(table), root=str(images)).build()
+    assert [line.split("/s")[0].split(", ")[0] for line in told[:2]] == [
+        "listing images: 1 images", "listing images: 2 images",
+    ]  # fmt: skip
+    assert len(told) == len(names)

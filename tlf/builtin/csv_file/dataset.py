@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from tlf.builtin.csv_file.label_cells import with_one_label
@@ -19,6 +19,7 @@ from tlf.builtin.csv_file.rows import (
 from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
 from tlf.data.label_sets.keys import HoldOutOfSets, is_name, positions, taken_apart
+from tlf.data.listing.compact import GrowingNames
 from tlf.data.splits import (
     EVAL_NAMES,
     Columns,
@@ -108,8 +109,8 @@ class Csv:
         return self._splits(root, rows, groups, tested, values, by_column=by_column)
 
     def _tested(
-        self, test: str, groups: dict[str, dict[str, list[str]]], *, by_column: bool
-    ) -> dict[str, list[str]]:
+        self, test: str, groups: dict[str, dict[str, GrowingNames]], *, by_column: bool
+    ) -> dict[str, GrowingNames]:
         """Take the images of the test split out of ``groups``: split → class → images.
 
         Raises:
@@ -137,11 +138,9 @@ class Csv:
             alone = "no column names the splits; leave --split out for all images"
             advice = nearest(split, sorted({*names})) if names else alone
             raise failure(self.file, [f"there is no split {split!r}; {advice}"])
-        chosen = [row for row in rows if name in ("", row.split)]
-        groups: dict[str, list[str]] = {}
-        for row in chosen:
-            groups.setdefault(row.label, []).append(row.path)
-        found = self._apart(file_splits(root, groups, {}, files=renamed(chosen)))
+        every = grouped(replace(row, split="") for row in rows if name in ("", row.split))
+        files = renamed(row for row in rows if name in ("", row.split))
+        found = self._apart(file_splits(root, every[""], {}, files=files))
         return Labelled(found.train, found.classes)
 
     @property

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tlf.data.csv_table import Table
+from tlf.data.listing.compact import GrowingNames, growing
+from tlf.data.listing.progress import listed
 from tlf.data.listing.records import Records, repeated_hashes
 from tlf.runtime.text import printable
 
@@ -37,12 +39,13 @@ def renamed(rows: Iterable[Row]) -> dict[str, str]:
 def rows_of(table: Table, root: str, known: Sequence[str], *, by_column: bool) -> Sequence[Row]:
     """The images. Without a split column, all are ``train``."""
     rows = Records(Row)
-    for where, (cell, label, *others) in table.rows:
+    for done, (where, (cell, label, *others)) in enumerate(table.rows, start=1):
         path, file = _found(root, cell)
         part = others.pop(0).strip() if by_column else "train"
         part = part.casefold() if part.casefold() in known else part
         there = file is not None
         rows.append(Row(where, path, file or path, there, label.strip(), part, (*others,)))
+        listed("images", done, done, len(table.rows))
     return rows
 
 
@@ -109,9 +112,12 @@ def capped(problems: list[str], rest: str) -> list[str]:
     return [*problems[:_MOST], f"{more} more {rest}"] if more > 0 else problems
 
 
-def grouped(rows: Iterable[Row]) -> dict[str, dict[str, list[str]]]:
+def grouped(rows: Iterable[Row]) -> dict[str, dict[str, GrowingNames]]:
     """Split → class → images."""
-    groups: dict[str, dict[str, list[str]]] = {}
+    groups: dict[str, dict[str, GrowingNames]] = {}
     for row in rows:
-        groups.setdefault(row.split, {}).setdefault(row.label, []).append(row.path)
+        of_split = groups.setdefault(row.split, {})
+        if row.label not in of_split:
+            of_split[row.label] = growing()
+        of_split[row.label].append(row.path)
     return groups

@@ -19,7 +19,8 @@ from tlf.data.decoding.values import decode
 from tlf.data.inspection.answers import DIGEST, Answers, Digests, in_order
 from tlf.data.inspection.decoding import Decoding, find_or_store
 from tlf.data.inspection.for_each_image import for_each_image
-from tlf.data.inspection.known_files import STAMP, KnownFiles, open_known
+from tlf.data.inspection.known_files import KnownFiles, open_known
+from tlf.data.inspection.known_rows import STAMP
 from tlf.data.inspection.readable import (
     BadImages,
     Inspection,

@@ -6,28 +6,30 @@ time of its last change, which no user can set; only a change in the same tick o
 it. So a file that had changed shortly before it was looked at is not remembered.
 """
 
-import os
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from accelerate import Accelerator
 
 from tlf.cache.entry import EntryKey
 from tlf.cache.find_or_compute import find
-from tlf.cache.keys import engine
 from tlf.cache.partial import remove
 from tlf.cache.store import Cache
-from tlf.components import Split, Splits, Stamp
-from tlf.data.decoding.libraries import decoders
+from tlf.components import Splits
 from tlf.data.inspection.answers import Answers, in_order
-from tlf.data.inspection.readable import ask, whole
-from tlf.data.splits import ReadFile
+from tlf.data.inspection.known_rows import (
+    STAMP,
+    WIDTHS,
+    KnownRows,
+    are_rows,
+    key_of,
+    stamp_of,
+    stored_rows,
+)
+from tlf.data.inspection.readable import ask
 from tlf.events import Notice
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.processes import Machine, gathered
@@ -36,19 +38,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_STAMP = Struct("<3q2Q")
-STAMP = _STAMP.size
-"""Bytes of a stamp."""
-
 _SETTLED = 3 * 10**9
 """Nanoseconds that a file has not been changed for where it is remembered. File systems count time
 in ticks of up to 2 seconds."""
 
 Finding = Callable[[bytes], bytes]
 """The bytes of an image → what is found out of them."""
-
-WIDTHS = {"digests": 32, "opened": 32, "seen": 48}
-"""What is remembered → its bytes for each file."""
 
 
 @dataclass
@@ -57,14 +52,11 @@ class KnownFiles:
 
     cache: Cache
     key: EntryKey
-    width: int
-    """Bytes that are known of a file."""
+    known: KnownRows
     of_digests: bool
     """Whether digests are what is known: an archive's index may hold them."""
     stores: bool
     """Whether this process stores what is found out: one of each machine does."""
-    rows: memoryview
-    """A stamp and what is known each, sorted."""
     since: int
     """When the first file was looked at."""
     answers: "list[NDArray[np.uint8]]" = field(default_factory=list)
@@ -76,7 +68,7 @@ class KnownFiles:
     @property
     def answered(self) -> int:
         """Bytes of an answer."""
-        return STAMP + self.width + 1
+        return self.known.row + 1
 
     def answer(self, read: Callable[[int], bytes], index: int, find_out: Finding) -> bytes:
         """The stamp of an image, zeros where it must not be remembered; what is known of it, or is
@@ -88,31 +80,14 @@ class KnownFiles:
         digest: bytes | None = ask(read, "digest", index) if self.of_digests else None
         if digest is not None:
             return bytes(STAMP) + digest + b"\0"
-        stamp, settled = self._stamp(read, index)
-        known = self._find(stamp)
+        stamp, changed = stamp_of(read, index)
+        known, width = self.known.find(stamp), self.known.width
         if known is not None:
             return stamp + known + b"\0"
-        found = find_out(read(index)).ljust(self.width, b"\0")
-        whole = settled and len(found) == self.width
-        return (stamp if whole else bytes(STAMP)) + found[: self.width] + b"\1"
-
-    def _stamp(self, read: Callable[[int], bytes], index: int) -> tuple[bytes, bool]:
-        """The stamp of an image, and whether it had not changed for a while."""
-        seen: Stamp | None = ask(read, "stamp", index)
-        if seen is not None:
-            _, _, changed, _, _ = seen
-            return _STAMP.pack(*seen), changed < self.since - _SETTLED
-        digest: bytes | None = ask(read, "digest", index)
-        if digest is None:
-            return bytes(STAMP), False
-        return digest.rjust(STAMP, b"\xff"), True
-
-    def _find(self, stamp: bytes) -> bytes | None:
-        rows, width = self.rows, self._row
-        every = range(0, len(rows), width)
-        place = bisect_left(every, stamp, key=lambda at: rows[at : at + STAMP].tobytes()) * width
-        row = rows[place : place + width].tobytes()
-        return row[STAMP:] if row.startswith(stamp) else None
+        found = find_out(read(index)).ljust(width, b"\0")
+        settled = changed is not None and changed < self.since - _SETTLED
+        whole = settled and len(found) == width
+        return (stamp if whole else bytes(STAMP)) + found[:width] + b"\1"
 
     def keep(
         self, machines: Sequence[Machine[Answers[Any]]], accelerator: Accelerator, count: int
@@ -135,19 +110,15 @@ class KnownFiles:
         new = np.concatenate([each[:, :-1] for each in self.answers])
         self.answers.clear()
         new = _sorted(new)
-        old = np.frombuffer(self.rows, np.uint8).reshape(-1, self._row)
+        old = np.frombuffer(self.known.rows, np.uint8).reshape(-1, self.known.row)
         others = _of_other_files(old, new)
-        self.rows = memoryview(b"")
+        self.known = KnownRows(self.known.width, memoryview(b""))
         kept = _sorted(np.concatenate([new, others])) if len(others) else new
         try:
             remove(self.cache.folder / self.key.name)
             self.cache.store(self.key, kept.reshape(-1).data)
         except OSError as error:
             yield Notice(f"{self.key.title}: not stored, {error.strerror or error}")
-
-    @property
-    def _row(self) -> int:
-        return STAMP + self.width
 
 
 def open_known(
@@ -162,19 +133,18 @@ def open_known(
         what: one of ``WIDTHS``.
         how: how images are prepared: what is seen in a file depends on it.
     """
-    key, width = _key(splits, what, how), WIDTHS[what]
+    key = key_of(splits, what, how)
     was_there = (cache.folder / key.name).is_dir()
-    entry = find(accelerator, cache, key, lambda found: found.bytes % (STAMP + width) == 0)
+    entry = find(accelerator, cache, key, lambda found: are_rows(found, what))
     notes = []
     if entry is None and any(gathered(was_there)):
         notes.append(Notice(f"{key.title}: damaged; every file is read, and remembered anew"))
     return KnownFiles(
         cache=cache,
         key=key,
-        width=width,
+        known=stored_rows(entry, what),
         of_digests=what == "digests",
         stores=bool(accelerator.is_local_main_process),
-        rows=memoryview(b"") if entry is None else entry.read(0, entry.bytes).data,
         since=time.time_ns(),
     ), notes
 
@@ -183,30 +153,7 @@ def forget(cache: Cache, splits: Splits, how: Preprocessing) -> None:
     """Forget what is known of the files of a dataset: they are read without it."""
     for what in WIDTHS:
         with suppress(OSError):  # another user's, which a run of this user may read
-            remove(cache.folder / _key(splits, what, how).name)
-
-
-def _key(splits: Splits, what: str, how: Preprocessing) -> EntryKey:
-    both = (splits.train, splits.eval)
-    depends: dict[str, object] = {
-        "of": [_place(whole(split)) for split in both],
-        "what": what,
-        "tlf": engine(),
-        "decoders": decoders(),
-    }
-    if what != "digests":
-        depends["decoding"] = [how.channels, how.depth, how.decoder, how.reduced]
-    return EntryKey("files", f"what is known of files ({what})", depends)
-
-
-def _place(split: Split) -> str:
-    """Where images are read from: their folder, or a hash of their names."""
-    if isinstance(split.read, ReadFile):
-        return os.path.abspath(split.read.root)
-    total = sha256()
-    for name in split.names:
-        total.update(f"{name}\n".encode(errors="surrogatepass"))
-    return total.hexdigest()
+            remove(cache.folder / key_of(splits, what, how).name)
 
 
 def _sorted(rows: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

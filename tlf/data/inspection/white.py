@@ -16,7 +16,8 @@ from tlf.data.decoding.beyond import Beyond, beyond, largest_value
 from tlf.data.decoding.values import is_plain, largest_deep
 from tlf.data.inspection.answers import in_order
 from tlf.data.inspection.for_each_image import for_each_image
-from tlf.data.inspection.known_files import STAMP, KnownFiles
+from tlf.data.inspection.known_files import KnownFiles
+from tlf.data.inspection.known_rows import STAMP
 from tlf.data.listing.compact import Numbers
 from tlf.data.splits import listed
 from tlf.errors import DataError, StorageError

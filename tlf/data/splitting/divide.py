@@ -6,6 +6,7 @@ stays whole, and the proportions are as near as the greedy rule comes: the bigge
 to the part that it brings nearest to its share.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import count
@@ -133,9 +134,11 @@ def _none_empty(found: dict[str, int], parts: int) -> dict[str, int]:
     return found
 
 
-def _by_stratum(strata: Strata) -> dict[Hashable, list[int]]:
+def _by_stratum(strata: Strata) -> "dict[Hashable, array[int]]":
     """Stratum → the positions of its images."""
-    found: dict[Hashable, list[int]] = {}
+    found: dict[Hashable, array[int]] = {}
     for position, stratum in enumerate(strata):
-        found.setdefault(stratum, []).append(position)
+        if stratum not in found:
+            found[stratum] = array("i")
+        found[stratum].append(position)
     return found

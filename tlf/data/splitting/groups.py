@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from tlf.data.listing.compact import Names
 from tlf.data.splits import listed
 from tlf.errors import DataError
 
@@ -56,19 +57,19 @@ def no_names(kind: str, test: str | None, group: str | None) -> str:
     )
 
 
-def found_in_names(names: Sequence[str], pattern: str) -> tuple[str, ...]:
+def found_in_names(names: Sequence[str], pattern: str) -> Names:
     """The group of each image, as a pattern finds it in the image's name.
 
     >>> found_in_names(["a/p1_1.jpg", "b/p1_2.jpg", "b/p2_1.jpg"], "(p[0-9]+)_")
-    ('p1', 'p1', 'p2')
+    Names('p1', 'p1', 'p2')
 
     Raises:
         DataError: it does not match every name.
     """
     compiled = _compiled(pattern)
     group = _group_of(compiled)
-    matches = [compiled.search(name) for name in names]
-    found = ["" if match is None else match[group] or "" for match in matches]
+    matches = (compiled.search(name) for name in names)
+    found = Names("" if match is None else match[group] or "" for match in matches)
     if wrong := [name for name, value in zip(names, found, strict=True) if not value]:
         raise DataError(
             f"data.group must match the name of every image, got {pattern!r}, which finds nothing "
@@ -76,16 +77,16 @@ def found_in_names(names: Sequence[str], pattern: str) -> tuple[str, ...]:
             "finds a group in each: one such as '/([0-9]+|[^/]+$)' makes a group of its own of an "
             "image without a number"
         )
-    return tuple(found)
+    return found
 
 
-def found_in_column(names: Sequence[str], values: Sequence[str], column: str) -> tuple[str, ...]:
+def found_in_column(names: Sequence[str], values: Sequence[str], column: str) -> Names:
     """The group of each image, as a column has it. Blanks around it do not count.
 
     Raises:
         DataError: an image has none.
     """
-    found = tuple(value.strip() for value in values)
+    found = Names(value.strip() for value in values)
     if wrong := [name for name, value in zip(names, found, strict=True) if not value]:
         raise DataError(
             f"data.group must be a column with a value for every image, got {column!r}, which is "

@@ -1,12 +1,13 @@
 """Images that a recipe divides: which of them are test images, and which are eval images."""
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from tlf.components import Splits
+from tlf.data.listing.compact import Numbers, chosen
 from tlf.data.splits import listed
 from tlf.data.splitting.divide import groups_held_out, groups_in_folds, held_out, in_folds
 from tlf.errors import DataError
@@ -71,7 +72,7 @@ class Images:
         """The positions of the eval images: a fold, or a fraction of the images; none, where the
         dataset has an eval split of its own.
         """
-        rest = [p for p in range(len(self.names)) if p not in test]
+        rest = Numbers(p for p in range(len(self.names)) if p not in test)
         if self.asked.folds is not None:
             return self._fold(rest, self.asked.folds)
         if fraction is None:
@@ -114,13 +115,13 @@ class Images:
             seed: what they are drawn by.
             keep: so many images of each class, or so many groups, stay.
         """
-        strata = [self.strata[p] for p in among]
+        strata = chosen(self.strata, among)
         if self.groups is None:
             whole = Counter(self.strata[p] for p in of)
-            names = [self.names[p] for p in among]
+            names = chosen(self.names, among)
             found = held_out(names, strata, fraction, seed, keep=keep, left=whole)
         else:
-            groups = [self.groups[p] for p in among]
+            groups = chosen(self.groups, among)
             _check_enough(groups, keep + 1)
             share = fraction * len(of) / len(among)
             found = groups_held_out(groups, strata, min(share, _MOST), seed)
@@ -129,12 +130,11 @@ class Images:
     def _fold(self, among: Sequence[int], folds: int) -> set[int]:
         """The positions of the images of the fold that is evaluated."""
         self._check_folds(among, folds)
-        seed, strata = f"{self.asked.seed}/folds", [self.strata[p] for p in among]
+        seed, strata = f"{self.asked.seed}/folds", chosen(self.strata, among)
         if self.groups is None:
-            names = [self.names[p] for p in among]
-            fold = in_folds(names, strata, folds, seed)
+            fold = in_folds(chosen(self.names, among), strata, folds, seed)
         else:
-            groups = [self.groups[p] for p in among]
+            groups = chosen(self.groups, among)
             fold = groups_in_folds(groups, strata, folds, seed)
         wanted = (self.asked.fold or 1) - 1
         return {p for p, own in zip(among, fold, strict=True) if own == wanted}
@@ -147,7 +147,7 @@ class Images:
         """
         what = "images" if self.groups is None else "groups"
         units = self.names if self.groups is None else self.groups
-        if (every := len({units[p] for p in among})) < folds:
+        if (every := _distinct((units[p] for p in among), folds)) < folds:
             raise DataError(
                 f"data.folds must be at most the number of {what}, got {folds} and {every}; write "
                 f"data.folds = {max(2, every)}"
@@ -166,12 +166,26 @@ class Images:
         """The number of images of each class; or of groups that have one."""
         number = len(self.classes)
         if self.groups is None:
-            return self.task.class_counts([self.labels[p] for p in among], number)
+            return self.task.class_counts(chosen(self.labels, among), number)
         labels: dict[str, list[Any]] = {}
         for p in among:
             labels.setdefault(self.groups[p], []).append(self.labels[p])
         counts = (self.task.class_counts(own, number) for own in labels.values())
         return [sum(map(bool, of_class)) for of_class in zip(*counts, strict=True)]
+
+
+def _distinct(values: Iterable[str], most: int) -> int:
+    """How many different values there are: ``most`` of them are enough.
+
+    >>> _distinct("abracadabra", 9), _distinct("abracadabra", 3)
+    (5, 3)
+    """
+    found: set[str] = set()
+    for value in values:
+        found.add(value)
+        if len(found) == most:
+            break
+    return len(found)
 
 
 def _check_enough(groups: Sequence[str], needed: int) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+from sys import intern
 
 from tlf.components import Splits
+from tlf.data.listing.compact import Names, Numbers
 from tlf.data.splits import each_split, parts_of
 from tlf.data.splitting.groups import check_apart, found_in_column, found_in_names, is_pattern
 from tlf.data.splitting.images import Asked, Images
-from tlf.data.splitting.pool import Pool
+from tlf.data.splitting.pool import part, pooled
 from tlf.errors import DataError
 from tlf.tasks import Task
 
@@ -27,11 +30,11 @@ def divided(splits: Splits, asked: Asked, task: Task) -> Splits:
     groups = _groups(splits, asked.group)
     mixed = asked.folds is not None or splits.held_out is not None
     _check_groups(groups, mixed=mixed)
-    pool = Pool((splits.train, splits.eval) if mixed else (splits.train,))
+    pool = pooled((splits.train, splits.eval) if mixed else (splits.train,))
     images = Images(
         pool.names,
         pool.labels,
-        (*groups["train"], *(groups["eval"] if mixed else ())) if groups else None,
+        _together(groups, mixed=mixed) if groups else None,
         splits.classes,
         task,
         asked,
@@ -39,13 +42,13 @@ def divided(splits: Splits, asked: Asked, task: Task) -> Splits:
     whole = range(len(pool)) if splits.held_out else range(len(splits.train))
     test = images.tested(_drawn_from(splits, groups, whole), whole, keep=2 if mixed else 1)
     evaluated = images.evaluated(test, splits.held_out.fraction if splits.held_out else None)
-    train = [p for p in range(len(pool)) if p not in test and p not in evaluated]
+    train = Numbers(p for p in range(len(pool)) if p not in test and p not in evaluated)
     if not train:
         raise DataError("data.test and the eval split leave no train image; write less of them")
     old = splits.held_out.note if splits.held_out else None
     notes = [note for note in splits.notes if note != old]
-    parts = {"train": train, "eval": sorted(evaluated), "test": sorted(test)}
-    changed = {name: pool.chosen(chosen) for name, chosen in parts.items() if chosen}
+    parts = {"train": train, "eval": Numbers(sorted(evaluated)), "test": Numbers(sorted(test))}
+    changed = {name: part(pool, chosen) for name, chosen in parts.items() if chosen}
     plain = each_split(splits, lambda split: replace(split, columns={}))
     return replace(
         plain,
@@ -54,8 +57,15 @@ def divided(splits: Splits, asked: Asked, task: Task) -> Splits:
         test=changed.get("test", plain.test),
         notes=(*notes, *images.notes(splits, parts)),
         held_out=None,
-        groups={} if images.groups is None else {pool.names[p]: images.groups[p] for p in train},
+        groups=_of_names(images, train),
     )
+
+
+def _of_names(images: Images, positions: Sequence[int]) -> dict[str, str]:
+    """Image → its group. Groups have many images: each is one text."""
+    if images.groups is None:
+        return {}
+    return {images.names[p]: intern(images.groups[p]) for p in positions}
 
 
 def _check_test(splits: Splits, asked: Asked) -> None:
@@ -88,17 +98,22 @@ def _groups(splits: Splits, group: str | None) -> Groups:
     if group is None:
         return {}
     there = parts_of(splits)
-    names = [name for split in there.values() for name in split.names]
+    names = Names(name for split in there.values() for name in split.names)
     if is_pattern(group):
         every = found_in_names(names, group)
     else:
-        values = [value for split in there.values() for value in split.columns[group]]
+        values = Names(value for split in there.values() for value in split.columns[group])
         every = found_in_column(names, values, group)
     found, start = {}, 0
     for name, split in there.items():
         found[name] = every[start : start + len(split)]
         start += len(split)
     return found
+
+
+def _together(groups: Groups, *, mixed: bool) -> Sequence[str]:
+    """The groups of the images that are divided. ``mixed``: those of eval are among them."""
+    return Names(chain(groups["train"], groups["eval"])) if mixed else groups["train"]
 
 
 def _check_groups(groups: Groups, *, mixed: bool) -> None:
@@ -110,18 +125,18 @@ def _check_groups(groups: Groups, *, mixed: bool) -> None:
     """
     if mixed and groups:
         groups = {
-            "train": (*groups["train"], *groups["eval"]),
+            "train": _together(groups, mixed=True),
             **{name: found for name, found in groups.items() if name == "test"},
         }
     check_apart(groups)
 
 
-def _drawn_from(splits: Splits, groups: Groups, whole: Sequence[int]) -> list[int]:
+def _drawn_from(splits: Splits, groups: Groups, whole: Sequence[int]) -> Sequence[int]:
     """The positions that a fraction of test images is drawn from: of ``whole``, those whose group
     is not in the eval split of the dataset, too. So they are the same for all folds, and without
     folds.
     """
     if splits.held_out is not None or not groups:
-        return [*whole]
+        return whole
     evaluated = {*groups["eval"]}
-    return [p for p in whole if groups["train"][p] not in evaluated]
+    return Numbers(p for p in whole if groups["train"][p] not in evaluated)
