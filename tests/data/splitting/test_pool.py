@@ -13,6 +13,12 @@ class Read:
     def __call__(self, index):
         return f"{self.tag}{index}".encode()
 
+    def digest(self, index):
+        return self(index).rjust(32)
+
+    def size(self, index):
+        return len(self(index))
+
 
 def split(tag, names, read=None):
     return Split(tuple(names), tuple(range(len(names))), read or Read(tag))
@@ -25,6 +31,8 @@ def test_images_of_two_splits_are_read_from_their_own():
     assert [chosen.read(i) for i in range(3)] == [b"e1", b"t0", b"e0"]
     assert isinstance(chosen.read, ReadEither)
     assert len(pool) == 5
+    assert chosen.read.digest(0) == b"e1".rjust(32)
+    assert (chosen.read.size(1), chosen.read.stamp(1)) == (2, None)
 
 
 def test_files_below_one_folder_are_still_files_to_the_engine():
@@ -35,6 +43,15 @@ def test_files_below_one_folder_are_still_files_to_the_engine():
     assert Pool((one, other)).chosen([2, 1]).read == ReadFile("root", ("c", "b.x"))
     elsewhere = split("", "c", ReadFile("other", "c"))
     assert isinstance(Pool((one, elsewhere)).chosen([0]).read, ReadEither)
+
+
+def test_files_below_two_folders_keep_their_stamps(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.x").write_bytes(name.encode())
+    parts = [split("", [n], ReadFile(str(tmp_path / n), ("a.x",))) for n in ("one", "other")]
+    read = Pool((*parts,)).chosen([1, 0]).read
+    assert [read.stamp(i)[0] for i in (0, 1)] == [5, 3]
 
 
 def test_one_split_needs_no_more_than_a_subset():

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tlf.components import Split
-from tlf.data.inspection.readable import ReadSubset
+from tlf.components import Split, Stamp
+from tlf.data.inspection.readable import ReadSubset, ask
 from tlf.data.splits import ReadFile
 
 
@@ -22,6 +22,25 @@ class ReadEither:
         """The bytes of one image."""
         split, place = self.places[index]
         return self.splits[split].read(place)
+
+    def stamp(self, index: int) -> Stamp | None:
+        """What the file system says about one image, if it is a file of its own."""
+        found: Stamp | None = self._known("stamp", index)
+        return found
+
+    def digest(self, index: int) -> bytes | None:
+        """The SHA-256 of one image, if it is known without reading."""
+        found: bytes | None = self._known("digest", index)
+        return found
+
+    def size(self, index: int) -> int | None:
+        """The bytes of one image, if their number is known without reading."""
+        found: int | None = self._known("size", index)
+        return found
+
+    def _known(self, verb: str, index: int) -> Any:  # noqa: ANN401 - see Split.read
+        split, place = self.places[index]
+        return ask(self.splits[split].read, verb, place)
 
 
 @dataclass(frozen=True)
