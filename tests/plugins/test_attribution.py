@@ -210,6 +210,33 @@ def test_reading_an_image_names_the_plugin():
             raising(unreadable)(0)
 
 
+class Known:
+    """Reads images that it knows something of."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def __call__(self, index): ...
+
+    def digest(self, index):
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+    stamp = size = digest
+
+
+def test_what_a_dataset_knows_of_an_image_passes():
+    plain = raising(b"bytes")
+    assert (plain.stamp(0), plain.digest(0), plain.size(0)) == (None, None, None)
+    of = {"digest": bytes(32), "stamp": (1, 2, 3, 4, 5), "size": 7}
+    for verb, found in of.items():
+        assert getattr(AttributedRead(Known(found), THIRD), verb)(0) == found
+        assert getattr(AttributedRead(Known(OSError(2, "gone")), THIRD), verb)(0) is None
+        with pytest.raises(PluginError, match=rf"^'pool:gem' .*{verb} must return .* got 'x'"):
+            getattr(AttributedRead(Known("x"), THIRD), verb)(0)
+
+
 def test_what_ends_a_program_is_a_failure_but_for_ctrl_c():
     with pytest.raises(PluginError, match=r"failed in build: SystemExit: 7"), blame(THIRD, "build"):
         raise SystemExit(7)

@@ -10,6 +10,7 @@ from tlf.components import Split
 from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
+from tlf.evaluation.doubts import doubt_about_eval, doubts
 from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
@@ -72,6 +73,9 @@ class Evaluated:
     """Of the test split of a run: all looks at it so far, this one included."""
     shared: tuple[Shared, ...] = ()
     """Of the test split of a run: images of it that are in another split, too."""
+    doubts: tuple[str, ...] = ()
+    """Why the figures may be too high, as the run has trained on images, or may have: one sentence
+    each."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -208,9 +212,13 @@ def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:
     """A model on the images of a source. What it has recorded of them is read."""
     if how.as_recorded and _has_recorded(model, source):
         return _recorded(model, source)
+    run = run_of(model)
+    doubted = [] if run is None else [*doubts(run, source)]
     loaded = load(model, how.precision, how.backbone)
     images = align(source.found, source.title, loaded.labels, TASKS[loaded.task])
     found = classify(loaded, images, how.views, how.watch)
+    if run is not None:
+        doubted += doubt_about_eval(run, source, found.predicted.names)
     return Evaluated(
         model=str(model),
         data=source.title,
@@ -221,6 +229,7 @@ def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:
         unreadable=found.unreadable,
         read=ReadSubset(source.found.images, found.positions),
         tta=_averaged(how.views, found.predicted, found.averaged),
+        doubts=tuple(doubted),
     )
 
 

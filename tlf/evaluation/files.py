@@ -62,6 +62,8 @@ def content(evaluated: Evaluated) -> dict[str, Any]:
     if evaluated.looks:
         about["looks"] = [asdict(look) for look in evaluated.looks]
         about["shared_images"] = [asdict(one) for one in evaluated.shared]
+    if evaluated.doubts:
+        about["doubts"] = [*evaluated.doubts]
     figures: Mapping[str, Any] = evaluated.evaluation.as_json()
     if (tta := evaluated.tta) is not None:
         about["tta"] = {

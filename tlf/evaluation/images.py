@@ -46,6 +46,12 @@ class Source:
     """The run whose own, unchanged eval split they are."""
     others: Callable[[], Mapping[str, Split]] | None = None
     """Where they are the test split of a run's recipe: finds its train and eval split."""
+    recipe: Path | None = None
+    """The run whose recipe names them."""
+    changed: bool = False
+    """Whether overrides change that recipe."""
+    drawn: bool = False
+    """Whether they are test images that were drawn out of others."""
 
     @cached_property
     def found(self) -> Labelled:
@@ -85,9 +91,13 @@ def source_of(
         return _other_split(run, overrides, split)
     if run is not None:
         own, name = not overrides and split in (None, "eval"), split or "eval"
-        title = _title(name, run, overrides)
         return Source(
-            title, _plain(name), lambda: _own(run, overrides, split), run if own else None
+            _title(name, run, overrides),
+            _plain(name),
+            lambda: _own(run, overrides, split),
+            run if own else None,
+            recipe=run,
+            changed=bool(overrides),
         )
     if not overrides:
         raise RunError(
@@ -116,7 +126,13 @@ def _other_split(run: Path, overrides: Sequence[str], split: str) -> Source:
         return Labelled(test, splits().classes)
 
     return Source(
-        title, _plain(split), find, others=lambda: {"train": splits().train, "eval": splits().eval}
+        title,
+        _plain(split),
+        find,
+        others=lambda: {"train": splits().train, "eval": splits().eval},
+        recipe=run,
+        changed=bool(overrides),
+        drawn=isinstance(data.test, float),
     )
 
 

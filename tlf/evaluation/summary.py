@@ -30,7 +30,7 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
     for text in left_out(evaluated):
         yield f"left out  {text}"
     for text in cautions(evaluated):
-        yield from wrap(text, 80, initial_indent="test      ", subsequent_indent=" " * 10)
+        yield from wrap(text, 80, initial_indent="caution   ", subsequent_indent=" " * 10)
     yield ""
     yield from evaluated.evaluation.lines()
     if (tta := evaluated.tta) is not None:
@@ -39,7 +39,8 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
 
 
 def cautions(evaluated: "Evaluated") -> Iterator[str]:
-    """What somebody should know who quotes figures of a test split."""
+    """What somebody should know who quotes the figures."""
+    yield from (f"{text}." for text in evaluated.doubts)
     yield from (f"{text}." for text in sentences(evaluated.looks))
     if shared := sentence(evaluated.shared, evaluated.evaluation.images):
         yield f"{shared}."

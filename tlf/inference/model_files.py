@@ -88,9 +88,17 @@ def recorded_eval_images(run: Path) -> str | None:
     """The SHA-256 over the names, labels and bytes of a run's eval images, as its provenance.json
     has it; None if it cannot be read.
     """
+    return recorded_sha256(run, "data_sha256", "eval")
+
+
+def recorded_sha256(run: Path, *keys: str) -> str | None:
+    """A SHA-256 that the provenance.json of a run has under these keys, one in the other; None if
+    it cannot be read.
+    """
     try:
-        content = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
-        digest = content["data_sha256"]["eval"]
+        found = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
+        for key in keys:
+            found = found[key]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    return digest if isinstance(digest, str) else None
+    return found if isinstance(found, str) else None

@@ -11,7 +11,7 @@ import pluggy
 
 from tlf import hookspecs
 from tlf.catalogue import Offer, Plugin
-from tlf.components import Augmentation, BatchAugmentation, Transform
+from tlf.components import Augmentation, BatchAugmentation, Stamp, Transform
 from tlf.errors import DataError, PluginError, TlfError
 from tlf.plugins.returned import checked_image, checked_mix
 from tlf.plugins.tracebacks import definition, message, packages, place, reason
@@ -110,27 +110,50 @@ class AttributedRead:
                 raise ValueError(f"read must return bytes, got {kind_of(data)}")
             return data
 
-    def stamp(self, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
-        """What the file system says of an image, if the dataset knows it."""
-        return self._known("stamp", index)
+    def stamp(self, index: int) -> Stamp | None:
+        """What the file system says about one image, if the dataset knows it."""
+        found: Stamp | None = self._known("stamp", index)
+        return found
 
-    def digest(self, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
-        """The SHA-256 of an image, if the dataset knows it."""
-        return self._known("digest", index)
+    def digest(self, index: int) -> bytes | None:
+        """The SHA-256 of one image, if the dataset knows it without reading."""
+        found: bytes | None = self._known("digest", index)
+        return found
 
-    def size(self, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
-        """The bytes of an image, if the dataset knows their number."""
-        return self._known("size", index)
+    def size(self, index: int) -> int | None:
+        """The bytes of one image, if the dataset knows their number without reading."""
+        found: int | None = self._known("size", index)
+        return found
 
-    def _known(self, verb: str, index: int) -> Any:  # noqa: ANN401 - see ``Split.read``
+    def _known(self, verb: str, index: int) -> Any:  # noqa: ANN401 - see Split.read
+        """What an optional method of ``Split.read`` says; None where there is none.
+
+        Raises:
+            PluginError: it says something else.
+        """
         method = getattr(self.read, verb, None)
         if method is None:
             return None
+        must, fits = _KNOWN[verb]
         with blame(self.offer, verb, method):
             try:
-                return method(index)
+                found = method(index)
             except OSError:  # it is reported where the image is read
                 return None
+            if found is not None and not fits(found):
+                raise ValueError(f"{verb} must return {must}, or None, got {found!r:.100}")
+            return found
+
+
+_KNOWN: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "stamp": (
+        "five whole numbers, as Stamp has them",
+        lambda found: isinstance(found, tuple) and [*map(type, found)] == [int] * 5,
+    ),
+    "digest": ("32 bytes", lambda found: isinstance(found, bytes) and len(found) == 32),
+    "size": ("a whole number of bytes", lambda found: type(found) is int and found >= 0),
+}
+"""Optional method of ``Split.read`` → what it must return, and whether something is that."""
 
 
 def blaming_manager(loaded: Mapping[str, Plugin]) -> pluggy.PluginManager:

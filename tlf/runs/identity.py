@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from importlib.metadata import version
 from platform import node
 from types import ModuleType
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tlf.cache.keys import engine, plugin_code
 from tlf.catalogue import Plugin
 from tlf.components import Split
+from tlf.data.inspection.readable import listing_sha256
 from tlf.errors import RunError
 from tlf.plugins.loading import Plugins
 from tlf.recipe.files import dump
@@ -70,10 +70,7 @@ def job_identity(job: "Job") -> dict[str, Any]:
 
 def _test_identity(test: Split | None) -> dict[str, str]:
     """The test split, whose images are not read: a hash of their names and labels."""
-    if test is None:
-        return {}
-    listing = repr([*zip(test.names, test.labels, strict=True)])
-    return {"test_sha256": sha256(listing.encode()).hexdigest()}
+    return {} if test is None else {"test_sha256": listing_sha256(test)}
 
 
 def check_processes(identity: Identity, paths: Iterable[str] = ()) -> None:

@@ -58,35 +58,6 @@ def test_what_is_known_of_images_is_known_of_them_in_another_split():
     }  # fmt: skip
 
 
-class Known(Read):
-    def stamp(self, index):
-        return None
-
-    def digest(self, index):
-        return self(index) * 16
-
-    def size(self, index):
-        return 100 + index
-
-
-def test_what_an_archive_knows_of_its_images_is_known_of_those_of_two_splits():
-    read = Pool((split("t", "abc", Known("t")), split("e", "de", Known("e")))).chosen([4, 0]).read
-    assert [read.digest(i) for i in range(2)] == [b"e1" * 16, b"t0" * 16]
-    assert [read.size(i) for i in range(2)] == [101, 100]
-    assert read.stamp(0) is None
-    read = Pool((split("t", "abc"), split("e", "de"))).chosen([4]).read
-    assert (read.stamp(0), read.digest(0), read.size(0)) == (None, None, None)
-
-
-def test_images_that_are_divided_anew_take_little_memory():
-    labels = Numbers(range(3))
-    one = Split(Names("abc"), labels, ReadFile("root", Names("abc")))
-    chosen = Pool((one,)).chosen([2, 1])
-    assert [type(each) for each in (chosen.names, chosen.labels, chosen.read.names)] == [
-        Names, Numbers, Names
-    ]  # fmt: skip
-
-
 def test_files_below_one_folder_are_still_files_to_the_engine():
     one, other = (
         split("", "ab", ReadFile("root", ("a.x", "b.x"))),
@@ -109,6 +80,15 @@ def test_parts_hold_no_object_for_each_image():
     same = pooled((files("a", "b"), files("b")))
     assert same.names == ("train/a", "train/b", "eval/b")
     assert part(same, [2]).read == ReadFile("root", Names(["b"]))
+
+
+def test_files_below_two_folders_keep_their_stamps(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.x").write_bytes(name.encode())
+    parts = [split("", [n], ReadFile(str(tmp_path / n), ("a.x",))) for n in ("one", "other")]
+    read = part(pooled(parts), [1, 0]).read
+    assert [read.stamp(i)[0] for i in (0, 1)] == [5, 3]
 
 
 def test_one_split_needs_no_more_than_a_subset():

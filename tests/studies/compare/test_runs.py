@@ -1,17 +1,20 @@
 """A run of a comparison takes over what earlier ones have found out, and is the same to the bit."""
 
 import json
+import shutil
 import tomllib
 
 import pytest
 from safetensors.torch import load_file
 
 from small import TWO_PHASES, write_recipe
+from tlf.errors import RunError
 from tlf.inference.metadata import read_metadata
 from tlf.pretrained.weights import fingerprint
+from tlf.recipe.plan import find_splits, read_plan
 from tlf.runs.run import run
 from tlf.studies.compare.candidates import candidates
-from tlf.studies.compare.runs import make_run
+from tlf.studies.compare.runs import check_same_fold, make_run
 from tlf.studies.study_runs import RunSeries
 
 HEAD = '[[phases]]\nname = "head"\nfreeze = "backbone"\nepochs = 2\nlr = 0.05\n'
@@ -64,6 +67,21 @@ def test_runs_take_over_from_each_other(compared):
     assert again.built is not head.built
     assert again.probe_answers is head.probe_answers
     assert len(head.probe_answers.partitions) == 2  # of both phases, not of each run
+
+
+def test_a_run_whose_images_are_dealt_anew_is_refused(images, tmp_path):
+    root = shutil.copytree(images, tmp_path / "images")
+    path = write_recipe(tmp_path / "recipe.toml", root, HEAD)
+    folds = ["data.folds=2", "data.fold=1"]
+    names = find_splits(read_plan(path, folds)).eval.names
+    rows = [f"{name},circles,circles,1.0,0.0" for name in names]
+    heading = "path,label,predicted,p_circles,p_squares"
+    (tmp_path / "predictions.csv").write_text("\n".join([heading, *rows, ""]))
+    check_same_fold(tmp_path, read_plan(path, folds))
+    for number in range(5):
+        shutil.copy(root / names[0], root / f"train/circles/more-{number}.jpg")
+    with pytest.raises(RunError, match=r"is in another fold now, or gone: images were added"):
+        check_same_fold(tmp_path, read_plan(path, folds))
 
 
 def _lines(folder, file):

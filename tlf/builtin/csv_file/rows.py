@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tlf.data.csv_table import Table
 from tlf.data.listing.compact import GrowingNames, growing
-from tlf.data.listing.progress import listed
+from tlf.data.listing.progress import report_listed
 from tlf.data.listing.records import Records, repeated_hashes
 from tlf.runtime.text import printable
 
@@ -45,7 +45,7 @@ def rows_of(table: Table, root: str, known: Sequence[str], *, by_column: bool) -
         part = part.casefold() if part.casefold() in known else part
         there = file is not None
         rows.append(Row(where, path, file or path, there, label.strip(), part, (*others,)))
-        listed("images", done, done, len(table.rows))
+        report_listed("images", done, done, len(table.rows))
     return rows
 
 

@@ -183,6 +183,11 @@ def manifest(split: Split, inspection: Inspection) -> str:
     return total.hexdigest()
 
 
+def listing_sha256(split: Split) -> str:
+    """SHA-256 over the name and the label of every image, in order. None is read."""
+    return sha256(repr([*zip(split.names, split.labels, strict=True)]).encode()).hexdigest()
+
+
 def _keep(
     split: Split, inspection: Inspection, bad_images: BadImages, split_name: str
 ) -> tuple[Split, tuple[str, ...]]:

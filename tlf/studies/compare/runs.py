@@ -7,6 +7,8 @@ from pathlib import Path
 from tlf.errors import RunError, StoppedError
 from tlf.events import Notice, Prepared
 from tlf.inference.metadata import read_metadata
+from tlf.inference.predictions import read_predictions
+from tlf.recipe.plan import Plan, find_splits
 from tlf.results import EVAL
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.resume import resume
@@ -45,6 +47,8 @@ def make_run(
     plan = replace(plan, recipe=recipe)
     if is_run(output):
         check_same_recipe(output, plan)
+        if fold is not None and has_ended(output):
+            check_same_fold(output, plan)
         if not has_ended(output):
             yield from shown(resume(output), plan, title)
     else:
@@ -54,6 +58,22 @@ def make_run(
         advice = "what is done is kept: compare the same recipes again to go on"
         raise StoppedError(output, f"request in {title}", advice)
     return output
+
+
+def check_same_fold(run: Path, plan: Plan) -> None:
+    """Check that what a run held out is still in its fold: other images are dealt anew, and some
+    would be in two folds.
+
+    Raises:
+        RunError: it has held out another one.
+    """
+    images, evaluated = {*find_splits(plan).eval.names}, read_predictions(run / "predictions.csv")
+    others = (name for name in evaluated.names if name not in images)
+    if (other := next(others, None)) is not None:
+        raise RunError(
+            f"{run} has evaluated {other}, which is in another fold now, or gone: images were "
+            "added, removed or renamed since; put them back, or write --output and another folder"
+        )
 
 
 def accuracy_in(run: Path) -> float:

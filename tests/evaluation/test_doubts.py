@@ -1,0 +1,110 @@
+"""Images that a run has trained on, or may have, are not taken for new ones."""
+
+import json
+import shutil
+
+import pytest
+
+from small import HEAD_ALONE, write_recipe
+from tlf.errors import DataError
+from tlf.evaluation.doubts import doubts
+from tlf.evaluation.evaluate import evaluate
+from tlf.evaluation.images import source_of
+from tlf.evaluation.looks import FILE
+from tlf.evaluation.summary import result_lines
+from tlf.recipe.plan import find_splits, read_plan
+from tlf.runs.identity import _test_identity
+
+
+@pytest.fixture
+def own(images, tmp_path):
+    return shutil.copytree(images, tmp_path / "images")
+
+
+@pytest.fixture
+def run(own, tmp_path):
+    """Writes the folder of a run with these keys of ``[data]``, as far as it is read."""
+
+    def written(name, data):
+        folder = tmp_path / name
+        folder.mkdir()
+        keys = f'[data]\nkind = "folder"\nroot = "{own}"\n{data}\n'
+        write_recipe(folder / "recipe.toml", own, keys + HEAD_ALONE)
+        splits = find_splits(read_plan(folder / "recipe.toml"))
+        (folder / "provenance.json").write_text(json.dumps(_test_identity(splits.test)))
+        return folder
+
+    return written
+
+
+def add(images, split="train"):
+    """So many images that a fraction of them is another one."""
+    folder = images / split / "circles"
+    for number in range(20):
+        shutil.copy(folder / "000.jpg", folder / f"more-{number}.jpg")
+
+
+def test_test_images_that_are_drawn_anew_are_refused(run, own):
+    folder = run("one", "test = 0.2")
+    assert [*doubts(folder, source_of(folder, None, (), "test"))] == []
+    before = {*source_of(folder, None, (), "test").found.images.names}
+    add(own)
+    source = source_of(folder, None, (), "test")
+    assert before != {*source.found.images.names}
+    with pytest.raises(DataError, match=r"data\.test draws other test images than when .*/one was"):
+        [*doubts(folder, source)]
+
+
+def test_a_look_that_is_refused_loads_no_model_and_counts_nothing(run, own, monkeypatch):
+    folder = run("one", "test = 0.2")
+    add(own)
+    monkeypatch.setattr("tlf.evaluation.evaluate.load", lambda *_: pytest.fail("a model is loaded"))
+    with pytest.raises(DataError, match="the run may have trained on some of them; put the images"):
+        evaluate(folder, split="test")
+    assert not (folder / FILE).exists()
+
+
+def test_a_folder_of_test_images_may_grow_and_it_is_said(run, own):
+    shutil.copytree(own / "val", own / "final")
+    folder = run("one", 'test = "final"')
+    assert [*doubts(folder, source_of(folder, None, (), "test"))] == []
+    add(own, "final")
+    assert [*doubts(folder, source_of(folder, None, (), "test"))] == [
+        "The test images, their names or their labels have changed since the run was trained"
+    ]
+
+
+def test_an_eval_split_that_has_changed_is_noticed(run_copy):
+    assert evaluate(run_copy, precision="no").doubts == ()
+    table = run_copy / "predictions.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    assert evaluate(run_copy).doubts == ()  # what the run has recorded
+    (text,) = evaluate(run_copy, precision="no").doubts
+    assert text.startswith(f"The eval split has other images than {run_copy} has evaluated")
+
+
+def test_images_of_one_fold_are_train_images_of_the_next(run, own):
+    one, other = (run(f"{n}", f"test = 0.2\nfolds = 2\nfold = {n}") for n in (1, 2))
+    evaluated, tested = (source_of(one, None, (), split) for split in ("eval", "test"))
+    count = len(evaluated.found.images)
+    assert [*doubts(other, evaluated)] == [
+        f"{count} of the {count} images are in the train split of {other}: its figures are too high"
+    ]
+    assert [*doubts(one, evaluated)] == [*doubts(other, tested)] == [*doubts(one, tested)] == []
+    (text,) = doubts(one, source_of(one, None, ["data.fold=2"], "eval"))
+    assert f"are in the train split of {one}" in text
+    shutil.rmtree(own / "train")
+    assert [*doubts(other, evaluated)] == []  # nothing is known of images that are gone
+
+
+def test_a_second_model_that_has_trained_on_the_images_is_named(finished, run_copy):
+    recipe = run_copy / "recipe.toml"
+    text = recipe.read_text().replace("[data]\n", "[data]\nfolds = 2\nfold = 1\n", 1)
+    recipe.write_text(text)
+    (run_copy / "provenance.json").write_text("{}")  # its eval images are others
+    found = evaluate(finished, against=run_copy)
+    assert found.doubts == ()
+    assert found.other.doubts[0].endswith(
+        f"in the train split of {run_copy}: its figures are too high"
+    )
+    assert "caution   " in "\n".join(result_lines(found))

@@ -1,0 +1,82 @@
+"""Images that a run has trained on, or may have trained on: figures of them are too high."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tlf.components import Split
+from tlf.data.inspection.readable import ReadSubset, listing_sha256
+from tlf.data.splits import ReadFile
+from tlf.errors import DataError
+from tlf.evaluation.images import Source
+from tlf.inference.model_files import recorded_sha256
+from tlf.inference.predictions import read_predictions
+from tlf.recipe.plan import find_splits, read_plan
+
+
+def doubts(run: Path, source: Source) -> Iterator[str]:
+    """Why figures of a run's model may be too high: one sentence each.
+
+    Parameters:
+        run: the folder of the run.
+        source: the images that its model is evaluated on.
+
+    Raises:
+        DataError: they were drawn as test images out of others than the run has found.
+    """
+    if source.recipe is None:
+        return
+    if run != source.recipe or source.changed:
+        yield from _trained_on(run, source)
+    elif source.others is not None:
+        yield from _other_test(run, source)
+
+
+def doubt_about_eval(run: Path, source: Source, names: Sequence[str]) -> Iterator[str]:
+    """The same, once the images of the run's own eval split are classified. ``names``: theirs."""
+    table = run / "predictions.csv"
+    if source.run != run or not table.is_file():
+        return
+    if {*read_predictions(table).names} != {*names}:
+        yield (
+            f"The eval split has other images than {run} has evaluated: where it is drawn, the run "
+            "may have trained on some of them"
+        )
+
+
+def _trained_on(run: Path, source: Source) -> Iterator[str]:
+    """Images of the train split of the run's recipe."""
+    try:
+        train = find_splits(read_plan(run / "recipe.toml")).train
+    except DataError:  # the images of the run are gone: nothing can be said
+        return
+    known, images = {*_places(train)}, source.found.images
+    if count := sum(place in known for place in _places(images)):
+        yield (
+            f"{count:,} of the {len(images):,} images are in the train split of {run}: its figures "
+            "are too high"
+        )
+
+
+def _other_test(run: Path, source: Source) -> Iterator[str]:
+    recorded = recorded_sha256(run, "test_sha256")
+    if recorded in (None, listing_sha256(source.found.images)):
+        return
+    if source.drawn:
+        raise DataError(
+            f"data.test draws other test images than when {run} was trained, as images, their "
+            "names or their labels have changed: the run may have trained on some of them; put the "
+            "images back, or name images with --data"
+        )
+    yield "The test images, their names or their labels have changed since the run was trained"
+
+
+def _places(split: Split) -> Sequence[str]:
+    """Where each image is: its file; its name where it is none."""
+    read, places = split.read, [*range(len(split))]
+    while isinstance(read, ReadSubset):
+        places = [read.indices[place] for place in places]
+        read = read.split.read
+    if isinstance(read, ReadFile):
+        return [os.path.abspath(read.path(place)) for place in places]
+    return split.names
