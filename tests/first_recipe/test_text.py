@@ -57,6 +57,20 @@ def test_rare_classes_small_and_unreadable_images_and_missing_ones():
     assert "transforms" not in tomllib.loads(recipe_text(replace(CHOICES, seen=seen, sizes=False)))
 
 
+def test_16_bits_and_other_channels_are_written():
+    content = tomllib.loads(recipe_text(replace(CHOICES, seen=replace(SEEN, deep=True))))
+    assert content["data"]["white"] == "auto"
+    assert content["transforms"] == {"depth": 16}
+    assert "channels" not in content["backbone"]
+    seen = replace(SEEN, channels=5, side=32)
+    content = tomllib.loads(recipe_text(replace(CHOICES, seen=seen)))
+    assert content["backbone"]["channels"] == 5
+    assert content["transforms"] == {"size": 96, "resize": 96}
+    own = Weights((("kind", "timm"), ("channels", 4)), "as asked for")
+    content = tomllib.loads(recipe_text(replace(CHOICES, seen=seen, weights=own)))
+    assert content["backbone"]["channels"] == 4
+
+
 def test_names_of_any_kind_stay_inside_strings_and_comments():
     odd = 'a"b\\c\n[data]\nroot = "x"\x1b[31m'
     splits = replace(SEEN.splits, classes=(odd, "bee"), notes=(odd,))
