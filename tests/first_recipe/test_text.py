@@ -48,7 +48,7 @@ def test_rare_classes_small_and_unreadable_images_and_missing_ones():
     )  # fmt: skip
     content = tomllib.loads(text := recipe_text(replace(CHOICES, seen=seen)))
     assert content["loss"] == {"kind": "cross-entropy", "class_weights": "balanced"}
-    assert content["metrics"] == ["macro-f1"]
+    assert (content["metrics"], content["monitor"]) == (["macro-f1"], "eval_macro_f1")
     assert content["transforms"] == {"size": 96, "resize": 96}
     assert content["data"]["bad_images"] == "skip"
     assert content["data"]["missing_in_eval"] == "allow"

@@ -122,6 +122,7 @@ def _tables(choices: Choices) -> Iterator[str]:
     yield _toml("output", f"runs/{choices.path.stem}", 10)
     if choices.imbalanced:
         yield 'metrics    = ["macro-f1"]                # accuracy says little about rare classes'
+        yield 'monitor    = "eval_macro_f1"             # chooses the best epoch'
     yield f'\n[data]\nkind = "folder"\n{_toml("root", choices.folder)}'
     yield from _data(choices.seen)
     yield from _transforms(choices)
