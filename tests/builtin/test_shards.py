@@ -1,8 +1,6 @@
 import os
 import pickle
-import re
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -64,24 +62,6 @@ def test_images_are_sorted_by_class_and_name_whatever_shard_holds_them(shards, p
     assert [splits.train.read(i) for i in range(8)] == [*map(content, keys)]
     assert tuple(splits.eval.names) == ("000.jpg", "001.jpg")
     assert splits.notes == ()
-
-
-def test_the_script_of_the_document_writes_shards_that_are_read(tmp_path, monkeypatch):
-    """Links of both kinds, too, and images of any suffix."""
-    monkeypatch.chdir(tmp_path)
-    files = {"ants/a.jpg": b"1", "bees/b.PNG": b"2"}
-    for name, data in files.items():
-        path = tmp_path / "images/train" / name
-        path.parent.mkdir(parents=True)
-        path.write_bytes(data)
-        path.with_stem("hard").hardlink_to(path)
-        path.with_stem("soft").symlink_to(path)
-    (tmp_path / "shards").mkdir()
-    document = (Path(__file__).parents[2] / "recipes/README.md").read_text()
-    (script,) = re.findall(r"```python\n(import tarfile\n.*?)```", document, re.DOTALL)
-    exec(script, {})
-    found = Shards("shards/train-*.tar").labelled("train").images
-    assert [found.read(i) for i in range(6)] == [b"1"] * 3 + [b"2"] * 3
 
 
 def test_hash_and_size_are_known_without_reading(shards):
