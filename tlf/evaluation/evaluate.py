@@ -10,7 +10,7 @@ from tlf.components import Split
 from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
-from tlf.evaluation.images import Source, align, source_of
+from tlf.evaluation.images import Source, align, has_groups, source_of
 from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
 from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
@@ -72,6 +72,8 @@ class Evaluated:
     """Of the test split of a run: all looks at it so far, this one included."""
     shared: tuple[Shared, ...] = ()
     """Of the test split of a run: images of it that are in another split, too."""
+    grouped: bool = False
+    """Whether some of the images belong together, as the recipe of their run says."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -178,7 +180,8 @@ def _counted(
         run = run_of(Path(one.model))
         seen = look(model_sha256=sha256_of(Path(one.model)))
         looks = () if run is None else count_look(run, seen)
-        counted.append(replace(one, looks=looks, shared=shared))
+        grouped = run is not None and has_groups(run)
+        counted.append(replace(one, looks=looks, shared=shared, grouped=grouped))
     return counted
 
 
@@ -258,6 +261,7 @@ def _recorded(model: Path, source: Source) -> Evaluated:
         predicted=predicted,
         evaluation=predicted.evaluation(),
         recorded=True,
+        grouped=has_groups(run),
         read=_reader_by_name(source, predicted.names),
     )
 

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 MOST_NAMED = 10
 """So many classes are named at most."""
 
+GROUPED = (
+    "Images of one group (data.group) count as different ones: intervals are too narrow where they "
+    "are right or wrong together."
+)
+"""A caution about images that belong together."""
+
 
 def result_lines(evaluated: "Evaluated") -> Iterator[str]:
     """What a model is worth; then what other views of the images, or a second model, change."""
@@ -30,7 +36,8 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
     for text in left_out(evaluated):
         yield f"left out  {text}"
     for text in cautions(evaluated):
-        yield from wrap(text, 80, initial_indent="test      ", subsequent_indent=" " * 10)
+        label = "note" if text == GROUPED else "test"
+        yield from wrap(text, 80, initial_indent=f"{label}      ", subsequent_indent=" " * 10)
     yield ""
     yield from evaluated.evaluation.lines()
     if (tta := evaluated.tta) is not None:
@@ -39,10 +46,12 @@ def _one(evaluated: "Evaluated") -> Iterator[str]:
 
 
 def cautions(evaluated: "Evaluated") -> Iterator[str]:
-    """What somebody should know who quotes figures of a test split."""
+    """What somebody should know who quotes the figures."""
     yield from (f"{text}." for text in sentences(evaluated.looks))
     if shared := sentence(evaluated.shared, evaluated.evaluation.images):
         yield f"{shared}."
+    if evaluated.grouped:
+        yield GROUPED
 
 
 def left_out(evaluated: "Evaluated") -> Iterator[str]:
