@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from importlib import import_module
@@ -423,14 +424,19 @@ def test_the_lines_that_check_images_run(images, tmp_path, monkeypatch):
 
 def test_the_lines_that_write_shards_run(images, tmp_path, monkeypatch):
     (block,) = blocks("recipes/README.md", "python")
-    (tmp_path / "images").symlink_to(images)
+    shutil.copytree(images, tmp_path / "images")
+    linked = next((tmp_path / "images/train/circles").iterdir())
+    (linked.parent / "hard.PNG").hardlink_to(linked)
+    (linked.parent / "soft.png").symlink_to(linked)
+    (tmp_path / "shards").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TLF_CACHE", str(tmp_path / "cache"))
     exec(compile(block, "recipes/README.md", "exec"), {})
     (command,) = [b for b in blocks("recipes/README.md", "bash") if b.startswith("tar ")]
     subprocess.run(command, shell=True, check=True)
-    splits = Shards("train-*.tar", "val.tar").build()
-    assert (len(splits.train), len(splits.eval)) == (20, 11)
+    splits = Shards("shards/train-*.tar", "shards/val.tar").build()
+    assert (len(splits.train), len(splits.eval)) == (22, 11)
+    assert {"circles/hard.PNG", "circles/soft.png"} < {*splits.train.names}
 
 
 def test_the_lines_that_change_a_recipe_run(recipe):

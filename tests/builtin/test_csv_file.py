@@ -82,7 +82,9 @@ def test_val_comes_before_test(folder):
     text = SPLIT.replace("b/2.jpg,bee,train", "b/2.jpg,bee,test")
     splits = Csv(write(folder, text)).build()
     assert len(splits.eval) == 2
-    assert splits.notes == ("'test' is not used: the eval split is 'val'",)
+    (note,) = splits.notes
+    said = "'test' is not used: the eval split is 'val'; to keep it for the end, write "
+    assert note == f"{said}data.test = 'test'"
 
 
 def test_other_columns_and_another_root(folder, tmp_path_factory):
@@ -208,6 +210,7 @@ def test_many_missing_files_are_counted(folder):
 
 def test_wrong_lines_are_named(folder):
     text = SPLIT + "a/1.jpg,ant,train\n,ant,train\nb/1.jpg,,train\na/2.jpg\na/2.jpg,ant,vel\n"
+    text += "b/2.jpg,bee,\n"
     message = problem(file=write(folder, text))
     assert "a/1.jpg is in line 2 and again in line 7" in message
     assert "line 8 has no path" in message
@@ -215,6 +218,10 @@ def test_wrong_lines_are_named(folder):
     assert "line 10 has too few columns: 1" in message
     assert (
         "line 11: the split must be one of train, val, valid, validation, eval, test, got 'vel'"
+        in (message)
+    )
+    assert (
+        "line 12: the split must be one of train, val, valid, validation, eval, test, got an "
         in (message)
     )
 
@@ -339,6 +346,7 @@ def test_beside_train_and_test_alone_a_fraction_of_rows_is_held_out(folder):
             ("final", ("patent",)),
             "there is no column 'patent'; did you mean 'patient'.*data.gro",
         ),
+        ({}, (None, ("^P[0-9]+",)), "data.group; a pattern over names needs a group in parenthe"),
     ],
 )
 def test_a_test_split_or_column_that_is_none(folder, options, asked, message):

@@ -57,7 +57,9 @@ def test_val_comes_before_test_and_a_note_names_test(root):
     plant(root, "test/ants/5.jpg", "test/bees/5.jpg")
     splits = Folder(str(root)).build()
     assert splits.eval.names[0] == "val/ants/9.gif"
-    assert splits.notes == ("'test' is not used: the eval split is 'val'",)
+    (note,) = splits.notes
+    said = "'test' is not used: the eval split is 'val'; to keep it for the end, write "
+    assert note == f"{said}data.test = 'test'"
     assert Folder(str(root), eval="test").build().eval.names[0] == "test/ants/5.jpg"
 
 
@@ -215,6 +217,9 @@ def test_without_class_folders_the_error_shows_the_layout(tmp_path):
     message = problem(root=tmp_path)
     assert "it has no class folders (loose images: 2); write a folder for each class" in message
     assert "root/train/ants/a.jpg" in message
+    assert message.endswith(
+        'or a table of paths and labels, and data.kind = "csv": tlf options data.csv'
+    )
 
 
 def test_an_eval_folder_without_class_folders(root):

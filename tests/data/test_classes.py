@@ -51,6 +51,17 @@ def test_each_class_that_a_split_lacks_is_named_with_the_key_to_write():
     assert problem([0, 0, 1, 2], [2, 3, 3], unknown="skip").startswith("eval lacks 'ant' (2")
 
 
+def test_names_that_join_other_classes_look_like_several_labels():
+    classes = ("ant", "ant; bee", "bee", "bee,fly")
+    notes = class_notes(splits([0, 1, 2, 3], [0, 1, 2, 3], classes), TASK, None)
+    said = (
+        "the class 'ant; bee' joins other classes; where an image may have several, write "
+        'task = "multi-label" and, for a CSV file, data.label_separator = ";"'
+    )
+    assert notes == [said]
+    assert problem([0, 1, 2], [0, 2, 2, 3], classes=classes).endswith(f"\n{said}")
+
+
 def test_missing_classes_are_trained_and_noted():
     fitting = fit_classes(splits([0, 1, 2, 3], [1, 1]), TASK, "allow", "error")
     assert fitting.classes == ("ant", "bee", "fly", "wasp")

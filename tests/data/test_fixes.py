@@ -15,6 +15,7 @@ from tlf.data.fixes import (
     write_fixes,
 )
 from tlf.errors import DataError, UnwritableError
+from tlf.tasks.multi_label import MultiLabel
 from tlf.tasks.single_label import SingleLabel
 
 TASK = SingleLabel()
@@ -48,6 +49,15 @@ def problem(file, given=None):
     with pytest.raises(DataError) as caught:
         with_fixes(given or splits(), file, TASK)
     return str(caught.value).replace(file, "FILE")
+
+
+def test_several_classes_may_stand_in_another_order(fixes):
+    one = Split(("a.jpg", "b.jpg", "c.jpg"), ((0, 1), (0,), (1,)), bytes)
+    given = Splits(one, one, ("ant", "bee"))
+    row = "train,a.jpg,bee;ant,bee,,"
+    assert with_fixes(given, fixes(row), MultiLabel()).train.labels[0] == (1,)
+    with pytest.raises(DataError, match=r"a\.jpg has the label 'ant; bee', the row says 'bee'"):
+        with_fixes(given, fixes("train,a.jpg,bee,ant,,"), MultiLabel())
 
 
 def test_labels_are_corrected_and_images_left_out(fixes):

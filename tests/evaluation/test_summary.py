@@ -36,6 +36,12 @@ def test_what_is_left_out_is_said_before_the_figures():
     assert [*left_out(OTHER)] == []
 
 
+def test_images_that_belong_together_are_a_note():
+    text = "\n".join(result_lines(evaluated(ONE.predicted.probabilities, grouped=True)))
+    assert "\nnote      Images of one group (data.group) count as different ones: int" in text
+    assert "data.group" not in "\n".join(result_lines(ONE))
+
+
 def test_two_models_are_compared_below_their_figures():
     comparison = compare(ONE.predicted, OTHER.predicted)
     both = evaluated(ONE.predicted.probabilities, other=OTHER, comparison=comparison)

@@ -48,13 +48,27 @@ def test_rare_classes_small_and_unreadable_images_and_missing_ones():
     )  # fmt: skip
     content = tomllib.loads(text := recipe_text(replace(CHOICES, seen=seen)))
     assert content["loss"] == {"kind": "cross-entropy", "class_weights": "balanced"}
-    assert content["metrics"] == ["macro-f1"]
+    assert (content["metrics"], content["monitor"]) == (["macro-f1"], "eval_macro_f1")
     assert content["transforms"] == {"size": 96, "resize": 96}
     assert content["data"]["bad_images"] == "skip"
     assert content["data"]["missing_in_eval"] == "allow"
     assert content["data"]["unknown_in_eval"] == "skip"
     assert "1 of 9 cannot be read" in text
     assert "transforms" not in tomllib.loads(recipe_text(replace(CHOICES, seen=seen, sizes=False)))
+
+
+def test_16_bits_and_other_channels_are_written():
+    content = tomllib.loads(recipe_text(replace(CHOICES, seen=replace(SEEN, deep=True))))
+    assert content["data"]["white"] == "auto"
+    assert content["transforms"] == {"depth": 16}
+    assert "channels" not in content["backbone"]
+    seen = replace(SEEN, channels=5, side=32)
+    content = tomllib.loads(recipe_text(replace(CHOICES, seen=seen)))
+    assert content["backbone"]["channels"] == 5
+    assert content["transforms"] == {"size": 96, "resize": 96}
+    own = Weights((("kind", "timm"), ("channels", 4)), "as asked for")
+    content = tomllib.loads(recipe_text(replace(CHOICES, seen=seen, weights=own)))
+    assert content["backbone"]["channels"] == 4
 
 
 def test_names_of_any_kind_stay_inside_strings_and_comments():

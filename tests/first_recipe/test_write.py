@@ -38,7 +38,8 @@ def test_nothing_is_overwritten(written):
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
-        ({"folder": "gone"}, RunError, "must be a folder of images"),
+        ({"folder": "gone"}, RunError, "must be a folder of images; write one$"),
+        ({"folder": "shapes.toml"}, RunError, 'name a table of images in a recipe: .*kind = "csv"'),
         ({"output": "a.txt"}, RunError, r"--output must end in \.toml"),
         ({"output": "gone/a.toml"}, RunError, "gone must be a folder"),
         ({"strategy": "hed"}, RecipeError, "did you mean 'head'"),
@@ -74,4 +75,4 @@ def test_a_test_folder_beside_train_and_val_is_the_test_split(tmp_path, images):
     assert (len(splits.train), len(splits.eval), len(splits.test)) == (20, 11, 11)
     assert "test      11 kept for the end: no run opens them" in [*written.explanation.lines()]
     shutil.rmtree(folder / "val")
-    assert "test = " not in init(folder, tmp_path / "two.toml", backbone=BACKBONE).text
+    assert "\ntest = " not in init(folder, tmp_path / "two.toml", backbone=BACKBONE).text

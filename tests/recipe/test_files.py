@@ -54,6 +54,12 @@ def test_files_that_cannot_be_read(tmp_path):
     assert unread(latin) == "must be UTF-8, byte 10 is not; save the file as UTF-8 text"
 
 
+def test_a_table_of_images_is_no_recipe():
+    said = 'must be a recipe, got a table; name it in a recipe: data = { kind = "csv", file = … }'
+    for name in ("labels.csv", "LABELS.CSV", "a.parquet"):
+        assert unread(Path(name)) == f"{said}, which tlf options data.csv explains"
+
+
 def test_what_is_not_toml_is_reported_with_line_and_column(tmp_path):
     file = tmp_path / "x.toml"
     file.write_text("seed = 0\nbatch_size 32\n")
@@ -263,3 +269,7 @@ def test_a_task_fills_in_its_loss_and_its_monitor():
         with pytest.raises(RecipeError) as caught:
             resolve(plain | content, catalogue)
         assert caught.value.problems == (problem,)
+    twice = {"task": "multi-label", "metrics": ["macro-f1"], "monitor": "eval_top1"}
+    with pytest.raises(RecipeError) as caught:
+        resolve(plain | twice, catalogue)
+    assert caught.value.problems[0].count("eval_macro_f1") == 1

@@ -33,7 +33,8 @@ _LAYOUT = """write a folder for each class, the same ones in both splits,
       root/train/ants/a.jpg   root/train/bees/b.jpg
       root/val/ants/c.jpg     root/val/bees/d.jpg
     or class folders alone, and tlf holds out the eval split:
-      root/ants/a.jpg         root/bees/b.jpg"""
+      root/ants/a.jpg         root/bees/b.jpg
+    or a table of paths and labels, and data.kind = "csv": tlf options data.csv"""
 _ONE_CLASS = 'where {} is the name of a class, write data.train = "."'
 
 

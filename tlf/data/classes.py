@@ -15,6 +15,9 @@ from tlf.tasks import Task
 _NO_LABEL = ("-1", "nan", "null", "<na>")
 """Class names that tables often have where an image has no label."""
 
+_SEPARATORS = (";", "|", ",")
+"""What tables write between the labels of one image."""
+
 _IMBALANCE = 10
 """From this ratio on, it is noted that classes have different numbers of images."""
 
@@ -40,7 +43,7 @@ def fit_classes(
     problems = [] if missing == "allow" else _lacking(lacking)
     problems += [] if unknown == "skip" else _unknown({"eval": strange, "test": untrained})
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError("\n".join([*problems, *_joined(splits.classes)]))
     notes = list(splits.notes)
     if gone := {*strange, *untrained}:
         before, splits = splits, without_classes(splits, gone, task)
@@ -118,7 +121,24 @@ def class_notes(splits: Splits, task: Task, remedy: str | None) -> list[str]:
         for name, count in counts.items()
         if name.strip().casefold() in _NO_LABEL
     ]
-    return [*notes, *_imbalance(counts, remedy)]
+    return [*notes, *_joined(splits.classes), *_imbalance(counts, remedy)]
+
+
+def _joined(classes: Sequence[str]) -> list[str]:
+    """A note where the name of a class joins those of others, as tables of several labels do.
+
+    >>> _joined(["cat", "dog;fox", "dog"])
+    []
+    """
+    known = {*classes}
+    parts = ((name, s, {*map(str.strip, name.split(s))}) for name in classes for s in _SEPARATORS)
+    found = next(((name, s) for name, s, each in parts if len(each) > 1 and each <= known), None)
+    if found is None:
+        return []
+    return [
+        f"the class {found[0]!r} joins other classes; where an image may have several, write "
+        f'task = "multi-label" and, for a CSV file, data.label_separator = "{found[1]}"'
+    ]
 
 
 def _imbalance(counts: Mapping[str, int], remedy: str | None) -> list[str]:

@@ -129,7 +129,7 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
     labels, problems = [*found.images.labels], []
     left_out: set[int] = set()
     for where, read in fixes.items():
-        fix, index = _with_classes(read, classes), names.find(read.path)
+        fix, index = _with_classes(read, classes, task), names.find(read.path)
         if isinstance(index, str):  # it is of the other split, unless several have its name
             problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
             continue
@@ -192,7 +192,7 @@ def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
     problems = []
     for where, read in fixes.items():
         part = found_in(names, read.split, read.path) if moved else read.split
-        fix = _with_classes(replace(read, split=part), classes)
+        fix = _with_classes(replace(read, split=part), classes, task)
         index = position(names, part, fix.path)
         if isinstance(index, str):
             problems.append(f"{where}: {index}")
@@ -219,11 +219,15 @@ def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
     return _without_emptied(splits, changed, file, task)
 
 
-def _with_classes(fix: Fix, classes: Collection[str]) -> Fix:
-    """A row whose classes have no blanks around them, unless a class of the dataset has them."""
+def _with_classes(fix: Fix, classes: Collection[str], task: Task) -> Fix:
+    """A row whose classes have no blanks around them, unless a class of the dataset has them; and
+    whose label is written as the task writes it: several classes may be in another order.
+    """
     label, new_label = (
         name if name in classes else name.strip() for name in (fix.label, fix.new_label)
     )
+    with suppress(ValueError):  # of an unknown class
+        label = task.names(task.label(label, [*classes]), [*classes])
     return replace(fix, label=label, new_label=new_label)
 
 

@@ -204,12 +204,19 @@ def check_test(where: str, test: str, used: Mapping[str, str | None]) -> None:
 
 
 def untouched(found: Sequence[str]) -> tuple[str, ...]:
-    """One note for each eval split that is not used, where a dataset has several.
+    """What a person should know of eval splits that nobody has named: one note for each that is not
+    used, and how a split that is called test is kept for the end.
 
-    >>> untouched(["val", "test"])
-    ("'test' is not used: the eval split is 'val'",)
+    >>> untouched(["val", "valid"])
+    ("'valid' is not used: the eval split is 'val'",)
+    >>> untouched(["test"])
+    ("the eval split is 'test'; to keep it for the end, write data.test = 'test'",)
     """
-    return tuple(f"{name!r} is not used: the eval split is {found[0]!r}" for name in found[1:])
+    notes = [f"{name!r} is not used: the eval split is {found[0]!r}" for name in found[1:]]
+    if found and found[-1].casefold() == "test":
+        about = notes.pop() if notes else f"the eval split is {found[0]!r}"
+        notes.append(f"{about}; to keep it for the end, write data.test = {found[-1]!r}")
+    return tuple(notes)
 
 
 def file_splits(

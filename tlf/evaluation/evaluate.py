@@ -11,7 +11,7 @@ from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.doubts import doubt_about_eval, doubts
-from tlf.evaluation.images import Source, align, source_of
+from tlf.evaluation.images import Source, align, has_groups, source_of
 from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
 from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
@@ -76,6 +76,8 @@ class Evaluated:
     doubts: tuple[str, ...] = ()
     """Why the figures may be too high, as the run has trained on images, or may have: one sentence
     each."""
+    grouped: bool = False
+    """Whether some of the images belong together, as the recipe of their run says."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -182,7 +184,8 @@ def _counted(
         run = run_of(Path(one.model))
         seen = look(model_sha256=sha256_of(Path(one.model)))
         looks = () if run is None else count_look(run, seen)
-        counted.append(replace(one, looks=looks, shared=shared))
+        grouped = run is not None and has_groups(run)
+        counted.append(replace(one, looks=looks, shared=shared, grouped=grouped))
     return counted
 
 
@@ -267,6 +270,7 @@ def _recorded(model: Path, source: Source) -> Evaluated:
         predicted=predicted,
         evaluation=predicted.evaluation(),
         recorded=True,
+        grouped=has_groups(run),
         read=_reader_by_name(source, predicted.names),
     )
 

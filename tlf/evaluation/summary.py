@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 MOST_NAMED = 10
 """So many classes are named at most."""
 
+GROUPED = (
+    "Images of one group (data.group) count as different ones: intervals are too narrow where they "
+    "are right or wrong together."
+)
+"""A caution about images that belong together."""
+
 
 def result_lines(evaluated: "Evaluated") -> Iterator[str]:
     """What a model is worth; then what other views of the images, or a second model, change."""
@@ -44,6 +50,8 @@ def cautions(evaluated: "Evaluated") -> Iterator[str]:
     yield from (f"{text}." for text in sentences(evaluated.looks))
     if shared := sentence(evaluated.shared, evaluated.evaluation.images):
         yield f"{shared}."
+    if evaluated.grouped:
+        yield GROUPED
 
 
 def left_out(evaluated: "Evaluated") -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from tlf.components import Split, Splits
-from tlf.data.decoding.values import decoded_size
+from tlf.data.decoding.values import decoded_size, unusual
 from tlf.errors import DataError
 
 SAMPLED = 300
@@ -30,6 +30,10 @@ class Look:
     """Names of those of them that cannot be read."""
     test: str | None = None
     """The folder of the test split, if there is one beside the eval split."""
+    deep: bool = False
+    """Whether some of the sample hold 16 bits that tlf can keep."""
+    channels: int | None = None
+    """Of the sample, where they are neither grey nor colour."""
 
     @property
     def images(self) -> int:
@@ -55,7 +59,10 @@ def look(splits: Splits, test: str | None = None) -> Look:
     """Count images and classes, and open a sample of the train images. ``test``: the folder of the
     test split, whose images are not opened.
     """
-    sides, unreadable = _sides(splits.train)
+    sample, unreadable = _sample(splits.train)
+    sides = [side for side, _, _ in sample]
+    depths = {depth for _, depth, _ in sample}
+    channels = {own for _, _, own in sample}
     return Look(
         splits,
         _counts(splits.train, len(splits.classes)),
@@ -64,6 +71,8 @@ def look(splits: Splits, test: str | None = None) -> Look:
         len(sides) + len(unreadable),
         tuple(unreadable),
         test,
+        "grey" in depths and "colour" not in depths,
+        channels.pop() if len(channels) == 1 else None,
     )
 
 
@@ -72,13 +81,15 @@ def _counts(split: Split, classes: int) -> tuple[int, ...]:
     return tuple(counted[label] for label in range(classes))
 
 
-def _sides(split: Split) -> tuple[list[int], list[str]]:
-    sides: list[int] = []
+def _sample(split: Split) -> tuple[list[tuple[int, str, int | None]], list[str]]:
+    """Shorter side, kind of 16 bits and unusual channels of images; names of unreadable ones."""
+    seen: list[tuple[int, str, int | None]] = []
     unreadable: list[str] = []
     step = max(1, -(-len(split) // SAMPLED))
     for index in range(0, len(split), step):
         try:
-            sides.append(min(decoded_size(split.read(index))))
+            data = split.read(index)
+            seen.append((min(decoded_size(data)), *unusual(data)))
         except (DataError, OSError):  # named in the recipe
             unreadable.append(split.names[index])
-    return sides, unreadable
+    return seen, unreadable

@@ -122,15 +122,16 @@ def _tables(choices: Choices) -> Iterator[str]:
     yield _toml("output", f"runs/{choices.path.stem}", 10)
     if choices.imbalanced:
         yield 'metrics    = ["macro-f1"]                # accuracy says little about rare classes'
+        yield 'monitor    = "eval_macro_f1"             # chooses the best epoch'
     yield f'\n[data]\nkind = "folder"\n{_toml("root", choices.folder)}'
     yield from _data(choices.seen)
-    if choices.enlarges:
-        comment = f"# images of {choices.seen.side} pixels, enlarged; nothing is cropped"
-        yield f"\n[transforms]\nsize   = {ENLARGED}                              {comment}"
-        yield f"resize = {ENLARGED}"
+    yield from _transforms(choices)
     yield "\n[backbone]"
-    width = max((len(key) for key, _ in choices.weights.table), default=0)
-    yield from (_toml(key, value, width) for key, value in choices.weights.table)
+    table = [*choices.weights.table]
+    if choices.seen.channels is not None and "channels" not in dict(table):
+        table.append(("channels", choices.seen.channels))
+    width = max((len(key) for key, _ in table), default=0)
+    yield from (_toml(key, value, width) for key, value in table)
     yield '\n[head]\nkind    = "linear"\ndropout = 0.5'
     if choices.imbalanced:
         yield '\n[loss]\nkind          = "cross-entropy"'
@@ -138,9 +139,22 @@ def _tables(choices: Choices) -> Iterator[str]:
     yield '\n[optimizer]\nkind = "adamw"\n'
 
 
+def _transforms(choices: Choices) -> Iterator[str]:
+    if choices.enlarges or choices.seen.deep:
+        yield "\n[transforms]"
+    if choices.enlarges:
+        comment = f"# images of {choices.seen.side} pixels, enlarged; nothing is cropped"
+        yield f"size   = {ENLARGED}                              {comment}"
+        yield f"resize = {ENLARGED}"
+    if choices.seen.deep:
+        yield "depth  = 16                              # images of 16 bits keep them"
+
+
 def _data(seen: Look) -> Iterator[str]:
     if seen.test is not None:
         yield _toml("test", seen.test)
+    if seen.deep:
+        yield 'white = "auto"                           # the largest value of the train images'
     if seen.unreadable:
         names = f"{len(seen.unreadable)} of {seen.sampled} cannot be read: {seen.unreadable[0]}"
         yield f'bad_images = "skip"                      # {printable(names)}'

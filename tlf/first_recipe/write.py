@@ -79,7 +79,12 @@ def init(
 def _folder(folder: str | PathLike[str]) -> Path:
     root = absolute(folder)
     if not root.is_dir():
-        raise RunError(f"{with_absolute(folder)} must be a folder of images; write one")
+        table = (
+            '; name a table of images in a recipe: data = { kind = "csv", file = … }, which tlf '
+            "options data.csv explains"
+        )
+        advice = table if root.is_file() else ""
+        raise RunError(f"{with_absolute(folder)} must be a folder of images; write one{advice}")
     if is_run(root):
         raise RunError(f"{root} is the folder of a run, not of images; write a folder of images")
     return root

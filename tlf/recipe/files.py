@@ -28,6 +28,8 @@ from tlf.tasks.metric import metric_name
 
 _MOST_BYTES = 2**24
 """The most bytes that a recipe may hold."""
+_TABLES = (".csv", ".tsv", ".parquet")
+"""How the files of tables end, which a person may write in place of a recipe."""
 
 
 def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -36,6 +38,11 @@ def read_table(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         RecipeError: the file cannot be read or is not TOML, or an override cannot be applied.
     """
+    if path.suffix.lower() in _TABLES:
+        text = (
+            'must be a recipe, got a table; name it in a recipe: data = { kind = "csv", file = … }'
+        )
+        raise RecipeError([f"{text}, which tlf options data.csv explains"], str(path))
     parsed = _parsed(path, _text(path))
     if problems := [str(problem) for problem in faults(parsed)]:
         raise RecipeError(problems, str(path))
@@ -242,7 +249,7 @@ def _metric_clashes(table: Mapping[str, Any], catalogue: Catalogue) -> Iterator[
             yield Problem("metrics", text)
         first.setdefault(name, kind)
     monitor = table.get("monitor")
-    known = (*monitors(_task(table)), *(f"{EVAL}{name}" for name in first))
+    known = tuple(dict.fromkeys((*monitors(_task(table)), *(f"{EVAL}{name}" for name in first))))
     if isinstance(monitor, str) and monitor not in known:
         offered = [k for k in catalogue.of("tlf_metrics") if f"{EVAL}{metric_name(k)}" == monitor]
         advice = f'write metrics = ["{offered[0]}"], too' if offered else nearest(monitor, known)

@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, TlfError, in_shell
+from tlf.evaluation.images import has_groups
 from tlf.evaluation.looks import read_looks, sentences
+from tlf.evaluation.summary import GROUPED
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata
@@ -105,8 +107,8 @@ def reported(
     figures = predicted.evaluation()
     left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
     report = report_of(folder.name, predicted, figures)
-    looked = _looked(folder, record)
-    report = replace(report, run=record, calibrated=calibrated, cautions=looked)
+    cautions = _cautions(folder, record)
+    report = replace(report, run=record, calibrated=calibrated, cautions=cautions)
     if background:
         report = replace(report, draw=drawn_in_background(partial(plots_on_page, report)))
     found = RunImages()
@@ -125,6 +127,11 @@ def reported(
     write_report_page(report, path)
     if plots is not None:
         write_plots(report, absolute(plots))
+
+
+def _cautions(folder: Path, record: RunRecord) -> tuple[str, ...]:
+    """What somebody should know who quotes the figures of a run."""
+    return (*([GROUPED] if has_groups(folder) else []), *_looked(folder, record))
 
 
 def _looked(folder: Path, record: RunRecord) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def test_a_table_tells_of_the_files_that_it_has_looked_for(images, tmp_path, mon
     table = tmp_path / "table.csv"
     table.write_text("path,label\n" + "".join(f"{name},{name.parent.name}\n" for name in names))
     told: list[str] = []
-    with listing_told(told.append):
+    with listing_reported(told.append):
         Csv(str(table), root=str(images)).build()
     assert [line.split("/s")[0].split(", ")[0] for line in told[:2]] == [
         "listing images: 1 images", "listing images: 2 images",

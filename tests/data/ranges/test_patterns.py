@@ -32,6 +32,7 @@ def test_patterns_name_files_in_order(folder, pattern, found):
         ("none-*.tar", r"there is no file none-\*\.tar"),
         ("train-{00..02}.tar", r"there is no file train-02\.tar"),
         ("train-{2..1}.tar", r"must count upwards, got \{2\.\.1\}; write \{1\.\.2\}"),
+        (".", r"\. must be a file or a pattern, got a folder; write \./\*\.tar"),
         ("{0..999999}.tar", "must name at most 100,000 files"),
         ("{0..999}{0..999}.tar", "must name at most 100,000 files"),
     ],

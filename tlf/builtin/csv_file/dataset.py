@@ -31,6 +31,7 @@ from tlf.data.splits import (
     too_few_classes,
     untouched,
 )
+from tlf.data.splitting.groups import column_advice
 from tlf.errors import nearest
 
 _SPLITS = ("train", *EVAL_NAMES)
@@ -61,8 +62,8 @@ class Csv:
     1. It replaces ``label``; the classes have this order."""
     split: str = "split"
     """The column that holds train or val (or valid, validation, eval, test), in upper or lower
-    case. Where the file has no column ``split``, or this is empty, a fraction of each class is held
-    out as the eval split."""
+    case, in every row. Where the file has no column ``split``, or the recipe says ``split = ""``, a
+    fraction of each class is held out as the eval split."""
     fraction: float = 0.2
     """How much of each class is held out where no column names the split."""
     seed: int = 0
@@ -191,7 +192,8 @@ class Csv:
         if not self.split or (self.split == "split" and "split" not in columns):
             del wanted["split"]
         problems = [
-            f"there is no column {column!r}; {nearest(column, columns)}; set data.{option}"
+            f"there is no column {column!r}; {nearest(column, columns)}; "
+            + (column_advice(column) if option == "group" else f"set data.{option}")
             for option, column in wanted.items()
             if column not in columns
         ]

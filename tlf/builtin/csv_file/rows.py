@@ -67,8 +67,11 @@ def incomplete(rows: Sequence[Row], known: Sequence[str]) -> list[str]:
         if not row.path or not row.label:
             problems.append(f"{row.where} has no {'label' if row.path else 'path'}")
         if row.split not in known:
-            names = ", ".join(known)
-            problems.append(f"{row.where}: the split must be one of {names}, got {row.split!r}")
+            names, got = (
+                ", ".join(known),
+                repr(row.split) if row.split else "an empty cell; fill it",
+            )
+            problems.append(f"{row.where}: the split must be one of {names}, got {got}")
     return problems
 
 

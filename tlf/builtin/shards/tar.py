@@ -79,7 +79,7 @@ def _member(source: Object, found: TarInfo, stream: Stream) -> Member | None:
 
 def _check_plain(address: str, found: TarInfo) -> None:
     if found.issym() or found.islnk():
-        advice = f"{AGAIN} with tar --dereference --hard-dereference"
+        advice = f"{AGAIN} with tar --dereference --hard-dereference, or tarfile's dereference=True"
         raise refused(address, found.name, "a link", advice)
     if found.issparse():
         raise refused(address, found.name, "a sparse file", f"{AGAIN} without --sparse")

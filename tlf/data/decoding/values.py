@@ -68,6 +68,23 @@ def decoded_size(data: bytes, *, reduced: bool = False) -> tuple[int, int]:
         return tiff_size(data)
 
 
+def unusual(data: bytes) -> tuple[str, int | None]:
+    """What a recipe has to say of an image: which 16 bits it holds, as ``Beyond`` has it; and how
+    many channels, where they are neither grey nor colour.
+
+    Raises:
+        DataError: the bytes cannot be read as an image.
+    """
+    with reported(data):
+        if is_tiff(data) and not _by_pillow(data):
+            values = tiff_values(data, 1)
+            depth, channels = "grey" if values.itemsize == 2 else "", values.shape[2]
+        else:
+            depth = beyond(data).depth
+            channels = npy_shape(data)[2] if is_array(data) else 3
+    return depth, None if channels in (1, 3) else channels
+
+
 def fitted(image: "Image.Image | NDArray[np.generic]", how: Preprocessing) -> Decoded:
     """The same as ``decode``, for what Pillow has opened or made, or for an array (H, W, C).
 

@@ -23,8 +23,11 @@ def find(pattern: str) -> tuple[str, ...]:
             ``**`` look for files that exist.
 
     Raises:
-        DataError: it names none, or one that does not exist.
+        DataError: it names none, one that does not exist, or a folder.
     """
+    if not scheme(pattern) and os.path.isdir(pattern):
+        example = os.path.join(pattern, "*.tar")
+        raise DataError(f"{pattern} must be a file or a pattern, got a folder; write {example}")
     if not scheme(pattern) and os.path.lexists(pattern):
         return (pattern,)  # its name may hold what means something in a pattern
     return tuple(sorted({address for each in expanded(pattern) for address in _matches(each)}))

@@ -43,6 +43,19 @@ def is_pattern(group: str) -> bool:
     return "(" in group
 
 
+def column_advice(group: str) -> str:
+    """What to write where there is no such column: the name may be meant as a pattern.
+
+    >>> column_advice("person")
+    'set data.group'
+    >>> column_advice("^P[0-9]+")
+    "set data.group; a pattern over names needs a group in parentheses, such as '([^/_]+)_'"
+    """
+    if not re.search(r"[\\^$*+?|\[]", group):
+        return "set data.group"
+    return "set data.group; a pattern over names needs a group in parentheses, such as '([^/_]+)_'"
+
+
 def no_names(kind: str, test: str | None, group: str | None) -> str:
     """What is wrong where a dataset knows neither other splits nor columns by name."""
     if test is not None:
