@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tlf.builtin.augmentations import CropFlip
+from tlf.components import Split
 from tlf.data.loader import Loader
 from tlf.data.loading import (
     Decoded,
@@ -15,7 +16,7 @@ from tlf.data.loading import (
     shard,
 )
 from tlf.data.transforms import load, load_full
-from tlf.errors import PluginError
+from tlf.errors import DataError, PluginError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.seeds import seeded
 
@@ -179,6 +180,18 @@ class Failing:
         if index == 3:
             raise PluginError("'film:grain' (tlf-film 1.2): no grain (film.py, line 3)")
         return torch.zeros(3, 28, 28, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("fault", [OSError(2, "No such file"), DataError("No such file")])
+def test_an_image_that_cannot_be_read_any_more_is_named(fault):
+    def read(index):
+        raise fault
+
+    pixels = Decoded(Split(("a.jpg", "b.jpg"), (0, 1), read), PREPROCESSING)
+    with pytest.raises(
+        DataError, match=r"^b\.jpg could be read before, and no longer can: No such"
+    ):
+        pixels(1)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

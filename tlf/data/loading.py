@@ -18,7 +18,7 @@ from tlf.components import Augmentation, Split, Splits
 from tlf.data.listing.compact import Numbers
 from tlf.data.pixel_store import FULL
 from tlf.data.transforms import center_crop, load, load_full
-from tlf.errors import TlfError
+from tlf.errors import DataError, StorageError, TlfError
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.seeds import derive, seeded
 
@@ -65,11 +65,22 @@ class Decoded:
     """Whether images keep their full resolution instead of being resized."""
 
     def __call__(self, index: int) -> Tensor:
-        """An image (C, H, W)."""
-        data = self.split.read(index)
-        if self.full:
-            return load_full(data, self.preprocessing)
-        return load(data, self.preprocessing)
+        """An image (C, H, W).
+
+        Raises:
+            DataError: it cannot be read any more: every image was read once before.
+        """
+        try:
+            data = self.split.read(index)
+            return (load_full if self.full else load)(data, self.preprocessing)
+        except StorageError:
+            raise
+        except (DataError, OSError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise DataError(
+                f"{self.split.names[index]} could be read before, and no longer can: {why}; put "
+                "the file back as it was, and go on"
+            ) from error
 
 
 def decoded_pixels(splits: Splits, preprocessing: Preprocessing) -> dict[str, Pixels]:

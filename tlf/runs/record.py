@@ -30,6 +30,7 @@ from tlf.training.checkpoint.checkpointer import Checkpointer
 from tlf.training.checkpoint.extensions import clear_states
 from tlf.training.embeddings import embeddings, stored_by
 from tlf.training.job import Job, kernels_of, open_job, read_images
+from tlf.training.reuse.images import written_since
 from tlf.training.state import State
 from tlf.training.trainer import Event, stop, train
 
@@ -109,6 +110,7 @@ def _train_and_write(job: Job, folder: Path, state: State, started: float) -> It
         except NotFiniteError as error:
             yield from checkpointer.fall_back()
             raise NotFiniteError(f"{error}{_how_to_go_on(folder, state.phase)}") from error
+    yield from map(Notice, written_since(job) if job.accelerator.is_main_process else ())
     learnt = yield from _learnt(job, state)
     yield write_end(folder, job, state, learnt, time.perf_counter() - started, stopped)
 

@@ -10,6 +10,7 @@ import pytest
 from generators import exhausted
 from small import TWO_PHASES, write_recipe
 from tlf.components import Split
+from tlf.data.pixel_store import StoredPixels
 from tlf.errors import DataError
 from tlf.recipe.plan import plan_of, read_plan
 from tlf.runtime.devices import start_accelerator
@@ -95,6 +96,16 @@ def test_an_image_that_is_new_is_noticed(job):
 )
 def test_other_settings_read_them_again(job, override):
     assert _next(job, override)[0].read is not job.read
+
+
+def test_a_run_notices_at_its_end_that_files_have_changed(job):
+    assert images.written_since(job) == ()
+    path = next((_root(job) / "train").rglob("*.jpg"))
+    path.write_bytes(path.read_bytes())
+    (sentence,) = images.written_since(job)
+    assert sentence.startswith("files of images have changed since the run read and hashed them")
+    pixels = {name: StoredPixels(None, None, None, None) for name in job.pixels}
+    assert images.written_since(replace(job, pixels=pixels)) == ()  # nothing was decoded anew
 
 
 def test_images_that_are_no_files_are_read_again(job):

@@ -62,6 +62,22 @@ def read_or_take_over(
     return (yield from _read(job, decoded, lose=may_lose_classes))
 
 
+def written_since(job: "Job") -> tuple[str, ...]:
+    """A sentence where a file was written since a job has read its images, and images were decoded
+    anew from their files: nobody knows which of the two it has trained on.
+    """
+    read = job.read
+    if read is None or read.stamps is None:
+        return ()
+    anew = (name for name in read.used if not isinstance(job.pixels[name], StoredPixels))
+    if next(anew, None) is None or read.stamps == _stamps(read.listed):
+        return ()
+    return (
+        "files of images have changed since the run read and hashed them: some epochs have seen "
+        "other images than provenance.json says. Train again with images that stay as they are",
+    )
+
+
 def _read_before(
     job: "Job", earlier: "Sequence[Job]", used: frozenset[str], *, lose: bool
 ) -> ReadImages | None:
