@@ -41,9 +41,11 @@ DOCUMENTS = [
     "tlf/API.md",
     "tlf/CHANGELOG.md",
     "tlf/README.md",
+    "tlf/builtin/shards/README.md",
     "tlf/cache/README.md",
     "tlf/checks/FINDING.md",
     "tlf/checks/README.md",
+    "tlf/data/ranges/README.md",
     "tlf/evaluation/README.md",
     "tlf/inference/README.md",
     "tlf/inference/UNSURE.md",
@@ -362,6 +364,7 @@ def test_every_block_of_python_has_its_test():
         "recipes/README.md": 1,
         "tlf/API.md": 3,
         "tlf/checks/README.md": 1,
+        "tlf/data/ranges/README.md": 1,
         "tlf/inference/README.md": 4,
         "tlf/inference/UNSURE.md": 3,
         "tlf/studies/README.md": 1,
@@ -420,6 +423,15 @@ def test_the_lines_that_check_images_run(images, tmp_path, monkeypatch):
     names = {}
     exec(compile(block, "tlf/checks/README.md", "exec"), names)
     assert sorted(os.listdir(names["folder"])) == ["check.html", "fixes.csv"]
+
+
+def test_the_lines_that_read_a_range_run(tmp_path):
+    (block,) = blocks("tlf/data/ranges/README.md", "python")
+    (tmp_path / "train-000.tar").write_bytes(bytes(40_000))
+    here = block.replace("https://host/train-{000..010}.tar", f"{tmp_path}/train-{{000..000}}.tar")
+    names = {}
+    exec(compile(here, "tlf/data/ranges/README.md", "exec"), names)
+    assert names["shard"].size == 40_000
 
 
 def test_the_lines_that_write_shards_run(images, tmp_path, monkeypatch):

@@ -120,7 +120,7 @@ def itemized(title: str, problems: Sequence[object]) -> str:
     return "\n".join([title, *lines, *([f"  … and {more} more"] if more > 0 else [])])
 
 
-MOST_KNOWN = 32
+MOST_KNOWN = 38
 """Names that an error lists at most: as many as a recipe has keys, and a few more."""
 
 

@@ -230,11 +230,11 @@ class Recipe:
     """The figure that decides which epoch is the best: one of every run, or ``eval_`` and the name
     of one of ``metrics``."""
     metrics: Annotated[tuple[Metric, ...], Kind("tlf_metrics", "metric", many=True)] = ()
-    """What every evaluation measures beside the loss and top-1: ``macro-f1`` stands in the files as
-    ``eval_macro_f1``."""
+    """What every evaluation measures beside the loss and the metrics of the task: ``macro-f1``
+    stands in the files as ``eval_macro_f1``."""
     calibration: Annotated[float, Field(gt=0, lt=1)] | Literal["eval", "out-of-fold"] = "eval"
-    """Which images the temperature and thresholds come from: ``eval`` is the
-    eval split; a fraction of the train split is held out for it, and never trained on;
+    """Which images the temperature and thresholds come from: ``eval`` is the eval split; a
+    fraction of the train split is held out for it, and never trained on;
     ``out-of-fold`` are all train images, each classified by a head that was not trained on it."""
     coverage: Coverage = 0.9
     """How often the label is among those that a prediction keeps. One that does not keep exactly
