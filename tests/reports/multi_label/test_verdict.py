@@ -1,5 +1,7 @@
 """How good a model is, where images have any number of labels."""
 
+from dataclasses import replace
+
 from label_sets import LABEL_SETS, drawn_sets
 from tlf.reports.multi_label.verdict import caveats, panel
 from tlf.reports.report import report_of
@@ -18,6 +20,11 @@ def test_it_says_what_is_left_out_and_why():
 
 def test_macro_f1_is_said_to_be_of_the_classes_that_have_one():
     assert "the mean over 0 of 2 classes" in panel(made(LABEL_SETS["no label"]())).html
+
+
+def test_looks_at_the_test_split_are_told():
+    looked = replace(made(drawn_sets(40, 3)), cautions=("looked at 2 times, a & b",))
+    assert "looked at 2 times, a &amp; b" in panel(looked).html
 
 
 def test_caveats():

@@ -33,6 +33,7 @@ def panel(report: MultiLabelReport) -> Panel:
             time=run and duration(sum(epoch.seconds for epoch in run.history)),
             leaks=leaks(report),
             caveats=sentence(caveats(report)),
+            cautions=report.cautions,
             missing=(LEFT_OUT, *report.missing),
         ),
     )
