@@ -39,6 +39,8 @@ def test_classes_are_sorted_and_found(browser, page):
     shown = [float(text.split()[0]) for text in browser.texts("#classes-table td:nth-child(3)")]
     assert shown == sorted(shown)
     assert len(browser.all("#classes-table tbody tr")) == 3
+    threshold = browser.one("#classes-table tbody td:last-child")
+    assert threshold.text.endswith("%")  # a threshold has no interval
     assert browser.all("#classes-table tbody button") == []  # no images by class to lead to
     browser.do(
         "const f = document.getElementById('classes-find'); f.value = 'quoted';"

@@ -27,6 +27,11 @@ def test_macro_f1_is_said_to_be_of_the_classes_that_have_one():
     assert "the mean over 0 of 2 classes" in panel(made(LABEL_SETS["no label"]())).html
 
 
+def test_looks_at_the_test_split_are_told():
+    looked = replace(made(drawn_sets(40, 3)), cautions=("looked at 2 times, a & b",))
+    assert "looked at 2 times, a &amp; b" in panel(looked).html
+
+
 def test_caveats():
     told = [*caveats(made(LABEL_SETS["constant"]()))]
     assert told[0] == "the model cannot be told from one that knows nothing"

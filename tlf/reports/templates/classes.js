@@ -35,8 +35,10 @@
     });
   };
 
-  const cell = ([figure, low, high]) =>
-    element("td", {}, percent(figure), element("small", {}, interval(low, high)));
+  const cell = ([figure, low, high]) => {
+    const range = low === null ? [] : [element("small", {}, interval(low, high))];
+    return element("td", {}, percent(figure), ...range);
+  };
   // The name of a class leads to its images, where the page has them by class.
   const images = document.getElementById("images");
   const title = (index, name) => {

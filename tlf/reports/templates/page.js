@@ -54,8 +54,7 @@ const report = (() => {
   const percent = (value) => (value === null ? "–" : (100 * value).toFixed(1) + "\u00a0%");
   const count = (value) => value.toLocaleString("en-US");
 
-  const interval = (low, high) =>
-    low === null ? "–" : `${(100 * low).toFixed(1)}–${percent(high)}`;
+  const interval = (low, high) => `${(100 * low).toFixed(1)}–${percent(high)}`;
 
   // Corrections of labels, kept in this browser under the name of a set of labelled images.
   const COLUMNS = ["split", "path", "label", "new_label", "leave_out", "reason"];
