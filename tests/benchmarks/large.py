@@ -7,9 +7,9 @@ folders, or as many as are asked for.
 The images are hard links of a few files, in a temporary folder that is removed at the end. A run
 trains a head on the features of a tiny backbone for one epoch: it is started twice, so that the
 second start finds everything. For each part of a run it prints seconds, images a second and the
-peak of the memory of all its processes (the anonymous part of PSS: libraries are files that other
-programs share), and how much that is for each image above a run with two images of each class. Where there are several counts, it prints how many times as long each part
-took."""
+peak of the memory of all its processes, and how much that is for each image above a run with two
+images of each class. The memory is the anonymous part of PSS: libraries are files, which other
+programs share. Where there are several counts, it prints how many times as long each part took."""
 
 import argparse
 import os
