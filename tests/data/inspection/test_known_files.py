@@ -132,6 +132,7 @@ def test_a_file_that_cannot_be_read_is_not_remembered(stat, root):
     for _ in range(2):
         usable, _, _ = stat(bad_images="skip")
         assert len(usable.splits.train) == 18
+    assert usable.unread == 30  # the one that is gone is not among them
     assert [each.name for each in usable.unreadable] == [VICTIM]
 
 
@@ -185,6 +186,22 @@ def test_another_share_of_the_same_folder_is_known_too(stat, root, tmp_path):
     )
     assert exhausted(inspecting)[0].unread == 25
     assert stat()[1] == set()
+
+
+def test_a_split_that_has_not_changed_stays_known_and_takes_no_memory(
+    stat, root, tmp_path, monkeypatch
+):
+    stat()
+    kept = []
+    store = KnownFiles.store
+    monkeypatch.setattr(
+        KnownFiles, "store", lambda self: kept.append([*map(len, self.answers)]) or store(self)
+    )
+    touch(root / "val/circles/000.jpg")
+    time.sleep(0.02)
+    assert stat()[1] == {"val/circles/000.jpg"}
+    assert stat()[1] == set()
+    assert kept == [[11], [], [], []]  # digests and what was opened, of two runs
 
 
 def test_two_processes_at_once_leave_what_one_of_them_knew(stat, tmp_path, root):
