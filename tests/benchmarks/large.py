@@ -7,9 +7,9 @@ folders, or as many as are asked for.
 The images are hard links of a few files, in a temporary folder that is removed at the end. A run
 trains a head on the features of a tiny backbone for one epoch: it is started twice, so that the
 second start finds everything. For each part of a run it prints seconds, images a second and the
-peak of the memory of all its processes (PSS), and how much that is for each image above a run with
-two images of each class. Where there are several counts, it prints how many times as long each part
-took."""
+peak of the memory of all its processes, and how much that is for each image above a run with two
+images of each class. The memory is the anonymous part of PSS: libraries are files, which other
+programs share. Where there are several counts, it prints how many times as long each part took."""
 
 import argparse
 import os
@@ -31,6 +31,9 @@ MOST_LINKS = 50_000
 
 SETTLED = 4
 """Seconds after which files are old enough to be remembered."""
+
+_OWN = ("Pss_Anon", "Pss_Shmem")
+"""What counts as memory of a process."""
 
 PARTS = ("imports", "listing", "reading", "decoding", "features", "epoch", "evaluation", "end")
 """Of a run, in their order; the rest of the preparation counts as ``reading``."""
@@ -212,7 +215,7 @@ def memory(pid: int) -> int:
     total = 0
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        total += 1024 * int(text.split("\nPss:")[1].split()[0])
+        total += sum(1024 * int(text.split(f"\n{kind}:")[1].split()[0]) for kind in _OWN)
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
                 total += memory(int(child))

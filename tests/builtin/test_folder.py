@@ -372,3 +372,12 @@ def test_a_test_folder_that_is_none(root, options, test, message):
 def test_a_folder_has_no_columns(root):
     with pytest.raises(DataError, match="must be a pattern for a dataset of kind 'folder', which"):
         Folder(str(root)).build_with(None, ("patient",))
+
+
+def test_very_many_empty_class_folders_are_not_all_named(root):
+    for number in range(1, 1024):
+        (root / f"train/class{number:04}").mkdir()
+    lines = problem(root=root).splitlines()
+    assert lines[-2].startswith("  train/class0020 holds no images")
+    assert lines[-1] == "  1,003 more class folders hold no images"
+    assert len(lines) == 22

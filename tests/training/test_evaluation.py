@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tlf.builtin.losses import CrossEntropy, Focal
 from tlf.builtin.optimizers import Sgd
 from tlf.data.transforms import normalize
-from tlf.training.evaluation import Predictions, classify, guessing_loss
+from tlf.tasks.class_counts import ClassCounts
+from tlf.training import evaluation
+from tlf.training.evaluation import Predictions, classify, guessing_loss, losses_of
 from tlf.training.features import eval_images
 from tlf.training.segments.segment import SegmentSetup, begin_segment
 
@@ -108,3 +111,36 @@ def test_the_guess_is_every_class_alike_or_as_frequent_as_in_the_train_split(job
     mostly = replace(uneven, splits=replace(uneven.splits, eval=few))
     expected = -0.9 * math.log(0.9) - 0.1 * math.log(0.1)
     assert guessing_loss(mostly) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), CrossEntropy(0.1, "balanced", 1.0), Focal()])
+def test_losses_of_some_images_at_a_time_have_the_same_bits(job, loss, monkeypatch):
+    """All at once, they would take as much memory again as all logits."""
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(203, 37, generator=generator), torch.arange(203) % 37
+    built, given = loss.build(ClassCounts([4] * 37, 148)), []
+
+    def counted(logits, labels):
+        given.append(len(logits))
+        return built(logits, labels)
+
+    other = replace(job, loss=counted)
+    whole = losses_of(other, logits, labels)
+    monkeypatch.setattr(evaluation, "_LOGITS", 64 * 37)
+    assert torch.equal(losses_of(other, logits, labels), whole)
+    assert given == [203, 64, 64, 64, 11]
+    assert torch.equal(
+        losses_of(other, logits[:1], labels), built(logits[:1].expand(203, 37), labels)
+    )
+
+
+def test_one_process_copies_no_logits(job, segment, monkeypatch):
+    made, empty = [], torch.empty
+
+    def noted(*size, **options):
+        made.append(empty(*size, **options))
+        return made[-1]
+
+    monkeypatch.setattr(torch, "empty", noted)
+    *_, predictions = classify(job, segment, None)
+    assert predictions.logits.data_ptr() in {each.data_ptr() for each in made}

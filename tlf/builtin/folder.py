@@ -35,6 +35,8 @@ _LAYOUT = """write a folder for each class, the same ones in both splits,
     or class folders alone, and tlf holds out the eval split:
       root/ants/a.jpg         root/bees/b.jpg
     or a table of paths and labels, and data.kind = "csv": tlf options data.csv"""
+_MOST = 20
+"""How many empty class folders an error names at most."""
 _ONE_CLASS = 'where {} is the name of a class, write data.train = "."'
 
 
@@ -219,7 +221,14 @@ class _Scan:
         """A sentence for each class folder without images."""
         empty = [name for name, images in self.groups.items() if not images]
         advice = "add images, or remove the folder"
-        return [f"{printable(_join(self.name, name))} holds no images; {advice}" for name in empty]
+        more = len(empty) - _MOST
+        return [
+            *(
+                f"{printable(_join(self.name, name))} holds no images; {advice}"
+                for name in empty[:_MOST]
+            ),
+            *([f"{more:,} more class folders hold no images"] if more > 0 else []),
+        ]
 
     def notes(self) -> tuple[str, ...]:
         """What was left out, if anything."""

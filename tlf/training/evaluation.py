@@ -13,6 +13,9 @@ from tlf.training.features import Activations, eval_images, model_inputs, plain_
 from tlf.training.job import Job, eval_batch
 from tlf.training.segments.segment import Segment
 
+_LOGITS = 2**23
+"""So many logits are given to the loss at a time, at most: it takes as much memory again."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -87,15 +90,25 @@ def _gathered(
     return Predictions(ordered, labels)
 
 
+def losses_of(job: Job, logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss of each image (N,), on the host: of very many logits, some images at a time.
+
+    Parameters:
+        job: the job.
+        logits: of the images (N, K), or of each the same (1, K).
+        labels: of the images (N, …).
+    """
+    device, rows = job.accelerator.device, max(1, _LOGITS // logits.shape[1])
+    each = logits.expand(len(labels), -1)
+    parts = zip(torch.split(each, rows), torch.split(labels, rows), strict=True)
+    return torch.cat([job.losses(some.to(device), own.to(device)).cpu() for some, own in parts])
+
+
 def guessing_loss(job: Job) -> float:
     """The mean loss on the eval split of the better of two guesses that are the same for all
     images: nothing is known of them, or how frequent each class is in the train split.
     """
     labels, count = job.labels["eval"], len(job.splits.classes)
     guesses = job.task.guesses(job.task.class_counts(job.splits.train.labels, count))
-    device = job.accelerator.device
-    losses = (
-        job.losses(guess.expand(len(labels), count).to(device), labels.to(device))
-        for guess in guesses
-    )
-    return min(float(each.cpu().double().mean()) for each in losses)
+    losses = (losses_of(job, guess[None], labels) for guess in guesses)
+    return min(float(each.double().mean()) for each in losses)

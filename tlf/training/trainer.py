@@ -23,7 +23,7 @@ from tlf.tasks.metric import LOSS
 from tlf.training.best_epoch import BestEpoch, copies, newest_is_best, stalled
 from tlf.training.ema import Ema
 from tlf.training.epoch import Trained, train_epoch
-from tlf.training.evaluation import Predictions, classify, guessing_loss
+from tlf.training.evaluation import Predictions, classify, guessing_loss, losses_of
 from tlf.training.features import cut_entries, eval_activations
 from tlf.training.finite import require_finite
 from tlf.training.job import Job
@@ -247,9 +247,7 @@ def _mean_loss(job: Job, state: State, predictions: Predictions) -> float:
         NotFiniteError: a logit or a loss is not finite.
     """
     logits, labels = predictions.logits, predictions.labels
-    device = job.accelerator.device
-    # On the host, since some devices have no float64.
-    losses = job.losses(logits.to(device), labels.to(device)).cpu()
+    losses = losses_of(job, logits, labels)  # on the host, since some devices have no float64
     largest = torch.cat([part.abs().amax(1) for part in torch.split(logits, _ROWS)])
     for what, numbers in {"logits": largest, "loss": losses}.items():
         wrong = (~numbers.isfinite()).nonzero().flatten().tolist()

@@ -1,6 +1,7 @@
 """With ``data.verify = "stat"``, a file that has changed in any way is read, and no other."""
 
 import os
+import signal
 import time
 from collections import Counter
 
@@ -8,15 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from forks import Fork
 from generators import exhausted
 from image_files import encoded
+from places import ROOT
 from tlf.cache.store import Cache
 from tlf.components import Split, Splits
 from tlf.data.inspection.inspect import inspect_splits
 from tlf.data.inspection.known_files import KnownFiles, forget, open_known
 from tlf.data.inspection.readable import subset
 from tlf.data.inspection.white import find_white
+from tlf.data.listing.compact import Names, Numbers
 from tlf.data.splits import ReadFile
+from tlf.data.splitting.images import Asked
+from tlf.data.splitting.pool import ReadEither
+from tlf.data.splitting.three_splits import divided
 from tlf.errors import DataError
 from tlf.events import Notice
 from tlf.preprocessing import Preprocessing
@@ -125,6 +132,7 @@ def test_a_file_that_cannot_be_read_is_not_remembered(stat, root):
     for _ in range(2):
         usable, _, _ = stat(bad_images="skip")
         assert len(usable.splits.train) == 18
+    assert usable.unread == 30  # the one that is gone is not among them
     assert [each.name for each in usable.unreadable] == [VICTIM]
 
 
@@ -180,6 +188,22 @@ def test_another_share_of_the_same_folder_is_known_too(stat, root, tmp_path):
     assert stat()[1] == set()
 
 
+def test_a_split_that_has_not_changed_stays_known_and_takes_no_memory(
+    stat, root, tmp_path, monkeypatch
+):
+    stat()
+    kept = []
+    store = KnownFiles.store
+    monkeypatch.setattr(
+        KnownFiles, "store", lambda self: kept.append([*map(len, self.answers)]) or store(self)
+    )
+    touch(root / "val/circles/000.jpg")
+    time.sleep(0.02)
+    assert stat()[1] == {"val/circles/000.jpg"}
+    assert stat()[1] == set()
+    assert kept == [[11], [], [], []]  # digests and what was opened, of two runs
+
+
 def test_two_processes_at_once_leave_what_one_of_them_knew(stat, tmp_path, root):
     usable, _, _ = stat()
     accelerator, cache = start_accelerator("no"), Cache(tmp_path / "cache", 10**9)
@@ -194,6 +218,98 @@ def test_two_processes_at_once_leave_what_one_of_them_knew(stat, tmp_path, root)
     found, _ = open_known(accelerator, cache, usable.splits, "seen", PREPROCESSING)
     assert found.answer(read, 1, pytest.fail).endswith(b"\0")
     assert found.answer(read, 0, lambda data: b"again")[-49:-1].rstrip(b"\0") == b"again"
+
+
+REMEMBERING = """
+import os, signal, sys
+from pathlib import Path
+from tlf.builtin.folder import Folder
+from tlf.cache import store
+from tlf.cache.partial import Partial
+from tlf.cache.store import Cache
+from tlf.data.inspection import known_files
+from tlf.data.inspection.inspect import inspect_splits
+from tlf.preprocessing import Preprocessing
+from tlf.runtime.devices import start_accelerator
+from tlf.tasks.single_label import SingleLabel
+
+root, cache, killed_in = sys.argv[1:]
+for place, step in ((Cache, "store"), (store, "write_note"), (Partial, "publish")):
+    if step == killed_in:
+        setattr(place, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+known_files._SETTLED = 0
+how, cache = Preprocessing(size=32, resize=36), Cache(Path(cache), 10**9)
+for _ in inspect_splits(
+    Folder(root).build(), how, "error", SingleLabel(), start_accelerator("no"), cache, (),
+    verify="stat",
+):
+    pass
+"""
+
+
+@pytest.fixture
+def remembering(tmp_path, root):
+    """Start a process that remembers what it reads of the files."""
+    script = tmp_path / "remembering.py"
+    script.write_text(REMEMBERING)
+
+    def remembering(killed_in="", number=0):
+        printed = tmp_path / f"printed{number}"
+        return Fork([script, root, tmp_path / "cache", killed_in], ROOT, {}, printed)
+
+    return remembering
+
+
+@pytest.mark.parametrize("step", ["store", "write_note", "publish"])
+def test_a_run_that_is_killed_while_it_remembers_costs_reading_at_most(
+    stat, inspect, root, remembering, step
+):
+    stat(used=())
+    touch(root / VICTIM)
+    time.sleep(0.02)
+    process = remembering(step)
+    process.communicate(timeout=100)
+    assert process.returncode == -signal.SIGKILL
+    usable, read, notices = stat(used=())
+    assert (len(read), notices) == (31, [])
+    assert usable.manifests == inspect(used=())[0].manifests
+    assert stat(used=())[1] == set()
+
+
+def test_two_runs_that_remember_the_same_files_leave_one_sound_entry(stat, remembering):
+    processes = [remembering(number=number) for number in range(2)]
+    printed = [process.communicate(timeout=100) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], printed
+    _, read, notices = stat(used=())
+    assert (read, notices) == (set(), [])
+
+
+def test_another_fold_is_known_too_where_the_images_have_no_folder_in_common(
+    stat, root, tmp_path, reads
+):
+    both = [
+        Split(names, labels, ReadFile(str(root / name), names))
+        for name in ("train", "val")
+        for names, labels in [_listed(root / name)]
+    ]
+    splits = Splits(*both, ("circles", "squares"))
+    accelerator, cache = start_accelerator("no"), Cache(tmp_path / "cache", 10**9)
+    for fold, read in ((1, 31), (2, 0), (3, 0)):
+        reads.clear()
+        divided_anew = divided(splits, Asked(folds=3, fold=fold), SingleLabel())
+        assert isinstance(divided_anew.eval.read.split.read, ReadEither)
+        inspecting = inspect_splits(
+            divided_anew, PREPROCESSING, "error", SingleLabel(), accelerator, cache, (),
+            verify="stat",
+        )  # fmt: skip
+        assert exhausted(inspecting)[0].unread == 31 - read
+        assert sum(reads.values()) == read
+
+
+def _listed(folder):
+    """The images of class folders, and their labels."""
+    names = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*.jpg"))
+    return Names(names), Numbers(int(name.startswith("squares")) for name in names)
 
 
 @pytest.fixture

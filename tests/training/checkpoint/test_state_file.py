@@ -21,7 +21,7 @@ from tlf.runs.resume import resume
 from tlf.runs.run import run
 from tlf.runtime.devices import start_accelerator
 from tlf.runtime.seal import seal
-from tlf.training.checkpoint.state_file import discard, restore, save, state_file
+from tlf.training.checkpoint.state_file import _apart, discard, restore, save, state_file
 from tlf.training.job import open_job
 
 
@@ -208,3 +208,17 @@ def test_an_optimizer_whose_state_no_file_can_hold_is_named(tmp_path, images, mo
     path, _ = write(tmp_path, images)
     with pytest.raises(TrainingError, match=r"optimizer 'sgd': .*closure holds a builtin_function"):
         list(run(path))
+
+
+def test_only_tensors_that_share_memory_are_copied():
+    """safetensors refuses those, and the logits of very many images are large."""
+    logits, shared = torch.rand(8, 3), torch.arange(6.0)
+    given = {
+        "logits": logits, "one": shared, "other": shared, "part": logits[:4], "turned": logits.T,
+        "wide": torch.rand(2, 4, 3, 3).contiguous(memory_format=torch.channels_last),
+    }  # fmt: skip
+    found = _apart(given)
+    assert all(torch.equal(found[name], tensor) for name, tensor in given.items())
+    assert all(tensor.is_contiguous() for tensor in found.values())
+    assert len({tensor.untyped_storage().data_ptr() for tensor in found.values()}) == len(given)
+    assert found["logits"].data_ptr() == logits.data_ptr()

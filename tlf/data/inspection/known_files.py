@@ -60,10 +60,12 @@ class KnownFiles:
     since: int
     """When the first file was looked at."""
     answers: "list[NDArray[np.uint8]]" = field(default_factory=list)
-    """What was found out since: what ``answer`` gives for each image."""
-
+    """What was found out since: what ``answer`` gives for each image, of splits of which something
+    was read."""
+    unchanged: int = 0
+    """How many images the other splits have: their rows are those that are known."""
     unread: int = 0
-    """How many images were known, of those that are stored."""
+    """How many images were known."""
 
     @property
     def answered(self) -> int:
@@ -96,22 +98,25 @@ class KnownFiles:
         for machine in machines:
             if accelerator.process_index in machine.answers:
                 rows, _ = in_order(machine.answers.values(), count, self.answered)
-                self.answers.append(rows)
+                read = rows[:, -1] == 1
+                self.unread += int((rows.any(axis=1) & ~read).sum())
+                if read.any():
+                    self.answers.append(rows)
+                else:
+                    self.unchanged += count
 
     def store(self) -> Iterator[Notice]:
         """Remember what was found out since it was opened, where this is new."""
         import numpy as np
 
-        read = sum(int(each[:, -1].sum()) for each in self.answers)
-        self.unread = sum(map(len, self.answers)) - read
-        if not (read and self.stores):
+        if not (self.answers and self.stores):
             self.answers.clear()
             return
         new = np.concatenate([each[:, :-1] for each in self.answers])
         self.answers.clear()
         new = _sorted(new)
         old = np.frombuffer(self.known.rows, np.uint8).reshape(-1, self.known.row)
-        others = _of_other_files(old, new)
+        others = _of_other_files(old, new, self.unchanged)
         self.known = KnownRows(self.known.width, memoryview(b""))
         kept = _sorted(np.concatenate([new, others])) if len(others) else new
         try:
@@ -170,9 +175,12 @@ def _sorted(rows: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     return rows if kept.all() else rows[kept]
 
 
-def _of_other_files(old: "NDArray[np.uint8]", new: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """The old rows of files that this run has not looked at, such as the other images of a folder.
-    More of them than new ones are of files that are gone, or of no use: they are dropped.
+def _of_other_files(
+    old: "NDArray[np.uint8]", new: "NDArray[np.uint8]", unchanged: int
+) -> "NDArray[np.uint8]":
+    """The old rows of other files: of those that have not changed, so many of which were looked at;
+    and of files that this run has not looked at, such as the other images of a folder. More of the
+    latter than were looked at are of files that are gone, or of no use: they are dropped.
     """
     import numpy as np
 
@@ -181,4 +189,4 @@ def _of_other_files(old: "NDArray[np.uint8]", new: "NDArray[np.uint8]") -> "NDAr
         return np.ascontiguousarray(rows[:, 24:STAMP]).view("S16")[:, 0]
 
     others = old[~np.isin(files(old), files(new))]
-    return others if len(others) <= len(new) else others[:0]
+    return others if len(others) <= len(new) + 2 * unchanged else others[:0]

@@ -89,7 +89,7 @@ def save(path: Path, job: Job, state: State) -> None:
         text = pack(_contents(job, state) | gathered, "state", tensors)
     except TypeError as error:
         raise _unstorable(job, state, error) from error
-    stored = {name: _own_memory(tensor) for name, tensor in tensors.items()}
+    stored = _apart(tensors)
     path.parent.mkdir(exist_ok=True)
     with written_whole(path) as side:
         save_file(stored, side, metadata={"tlf": dumps({DIGEST: BLANK, **text})})
@@ -260,9 +260,20 @@ def _check_optimizer(job: Job, state: State) -> None:
     require_finite(job, state, dict(zip(moments, figures, strict=True)))
 
 
-def _own_memory(tensor: Tensor) -> Tensor:
-    # safetensors refuses tensors that share memory, as the labels of two best epochs do.
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the host, each with memory of its own: safetensors refuses those that share
+    it, as the labels of two best epochs do. Of others, which may be large, no copy is made.
+    """
+    found: dict[str, Tensor] = {}
+    used: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu()
+        memory = plain.untyped_storage()
+        alone = memory.nbytes() == plain.nbytes and memory.data_ptr() not in used
+        used.add(memory.data_ptr())
+        own = alone and plain.is_contiguous()
+        found[name] = plain if own else plain.clone(memory_format=torch.contiguous_format)
+    return found
 
 
 def _on(device: torch.device, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
