@@ -38,7 +38,7 @@ def test_what_is_left_out_is_said_before_the_figures():
 
 def test_images_that_belong_together_are_a_note():
     text = "\n".join(result_lines(evaluated(ONE.predicted.probabilities, grouped=True)))
-    assert "\nnote      Images of one group (data.group) count as different ones: int" in text
+    assert "\ncaution   Images of one group (data.group) count as different ones: int" in text
     assert "data.group" not in "\n".join(result_lines(ONE))
 
 

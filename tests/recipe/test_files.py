@@ -89,7 +89,7 @@ def test_dump_resolves_to_the_same_recipe(text):
 def test_dump_writes_every_default_in_the_order_of_the_data_flow():
     written = dump(read(MINIMAL), CATALOGUE)
     table = tomllib.loads(written)
-    absent = {"clip_grad_norm", "start_from"}  # None: TOML cannot say it
+    absent = {"clip_grad_norm", "start_from", "tracking"}  # None: TOML cannot say it
     assert list(table) == [item.name for item in fields(Recipe) if item.name not in absent]
     assert table["head"] == {"kind": "linear", "dropout": 0.0, "bias": True}
     keys = ("bad_images", "missing_in_eval", "unknown_in_eval")
