@@ -5,7 +5,8 @@ from dataclasses import replace
 from checked_images import BROKEN, CLASSES, EVERYTHING, LEAK, SUSPECT, checked, image
 from tlf.checks.findings import Duplicates
 from tlf.checks.proposed_fixes import proposed_fixes
-from tlf.data.fixes import Fix, with_fixes, write_fixes
+from tlf.data.fixes import with_fixes
+from tlf.data.fixes_file import Fix, write_fixes
 from tlf.tasks import TASKS
 from tlf.tasks.single_label import SingleLabel
 

@@ -6,15 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tlf.components import Labelled, Split, Splits
-from tlf.data.fixes import (
-    COLUMNS,
-    Fix,
-    labelled_with_fixes,
-    read_fixes,
-    with_fixes,
-    write_fixes,
-)
-from tlf.errors import DataError, UnwritableError
+from tlf.data.fixes import labelled_with_fixes, with_fixes
+from tlf.data.fixes_file import COLUMNS, Fix, write_fixes
+from tlf.errors import DataError
 from tlf.tasks.multi_label import MultiLabel
 from tlf.tasks.single_label import SingleLabel
 
@@ -205,18 +199,6 @@ def test_two_images_of_one_name_cannot_be_told_apart(fixes):
     given = Splits(Split(("a", "a", "b"), (0, 0, 1), read), splits().eval, ("ant", "bee", "fly"))
     found = problem(fixes("train,a,ant,,yes,"), given)
     assert found == "FILE: line 2: several images are called a in the train split"
-
-
-def test_what_is_written_is_read(tmp_path):
-    rows = [Fix("train", "a b.jpg", "ant", "bee", "", 'says "bee", twice'),
-            Fix("eval", "c.jpg", "bee", leave_out="yes", reason="line\nend")]  # fmt: skip
-    write_fixes(tmp_path / "fixes.csv", rows)
-    assert (tmp_path / "fixes.csv").read_text(encoding="utf-8").startswith(HEADING + "\n")
-    assert [fix.path for fix in read_fixes(str(tmp_path / "fixes.csv")).values()] == [
-        "a b.jpg", "c.jpg"
-    ]  # fmt: skip
-    with pytest.raises(UnwritableError, match="cannot write"):
-        write_fixes(tmp_path / "none" / "fixes.csv", rows)
 
 
 def test_the_images_of_one_split_are_fixed_by_their_paths(fixes):

@@ -9,7 +9,7 @@ import pytest
 
 import tlf as package
 from tlf.builtin.heads import tlf_heads
-from tlf.data.fixes import Fix, write_fixes
+from tlf.data.fixes_file import Fix, write_fixes
 from tlf.errors import DataError, PluginError, RecipeError
 from tlf.recipe.plan import find_splits, load_recipe, plan_of, read_plan
 from tlf.testing.tiny_run import tiny_plan

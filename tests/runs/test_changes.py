@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stopped_runs import HEAD_ALONE, stop_after, write
-from tlf.data.fixes import Fix, write_fixes
+from tlf.data.fixes_file import Fix, write_fixes
 from tlf.errors import DataError, RunError
 from tlf.events import Notice
 from tlf.recipe.plan import read_plan

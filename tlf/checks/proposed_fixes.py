@@ -11,7 +11,7 @@ from dataclasses import replace
 from tlf.checks.checked import Checked
 from tlf.checks.findings import NONE, Duplicates, Findings, ImageRef
 from tlf.components import Splits
-from tlf.data.fixes import Fix
+from tlf.data.fixes_file import Fix
 from tlf.tasks import task_of
 
 

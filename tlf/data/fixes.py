@@ -1,92 +1,22 @@
-"""Corrected labels and images to leave out: read from fixes.csv, and applied to what a dataset has
+"""Corrected labels and images to leave out, as files of fixes say, applied to what a dataset has
 found. No image file is changed.
 """
 
-import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, fields, replace
-from io import StringIO
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from tlf.components import Labelled, Split, Splits
 from tlf.data.classes import without_classes
-from tlf.data.csv_table import read_csv
+from tlf.data.fixes_file import Fix, check_lines, read_fixes
 from tlf.data.inspection.readable import subset
 from tlf.data.listing.compact import alike
 from tlf.data.listing.lookup import Lookup, found_in, position
 from tlf.data.splits import failure, listed, parts_of
-from tlf.errors import DataError, nearest
-from tlf.runtime.files import write_whole
-from tlf.runtime.regular_file import read_regular
+from tlf.errors import nearest
 from tlf.runtime.text import printable
 from tlf.tasks import Task, task_of
-
-_MOST_BYTES = 2**30
-"""The most bytes that a file of fixes may hold."""
-_MOST = 20
-"""How many lines an error names at most."""
-_READ = ("path", "split", "label", "new_label", "leave_out")
-"""The columns that are read. The reason is for people."""
-
-
-@dataclass(frozen=True)
-class Fix:
-    """A row of fixes.csv: what to do with an image. Its fields are the columns, in this order."""
-
-    split: str
-    """``train``, ``eval`` or ``test``."""
-    path: str
-    """The name of the image, as predictions.csv has it."""
-    label: str
-    """The class that the dataset gives it."""
-    new_label: str = ""
-    """The class that it has instead; empty: the same."""
-    leave_out: str = ""
-    """``yes`` or empty."""
-    reason: str = ""
-    """For people."""
-
-
-COLUMNS = tuple(item.name for item in fields(Fix))
-
-
-def write_fixes(path: Path, fixes: Iterable[Fix]) -> None:
-    """Write a file of fixes.
-
-    Every cell is in quotes: a name may begin with a blank.
-
-    Raises:
-        UnwritableError: the file cannot be written.
-    """
-    text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow(COLUMNS)
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(map(astuple, fixes))
-    write_whole(path, text.getvalue())
-
-
-def read_fixes(file: str) -> dict[str, Fix]:
-    """Where each fix is (``line 2``) → the fix. Its image is not looked for.
-
-    Raises:
-        DataError: the file cannot be read, or a line of it says nothing that can be done.
-    """
-    try:
-        data = read_regular(file, _MOST_BYTES)
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}; set data.fixes") from error
-    table = read_csv(file, data, _READ)
-    if problems := [*_column_problems(table.columns)]:
-        raise failure(file, problems)
-    problems, fixes = [*table.problems], {}
-    for where, (path, *cells) in table.rows:
-        split, label, new_label, leave_out = cells
-        fix = Fix(split.strip().lower(), path, label, new_label, leave_out.strip().lower())
-        fixes[where] = fix
-        problems += [f"{where}: {problem}" for problem in _problems(fix)]
-    _check(file, problems)
-    return fixes
 
 
 def with_fixes(
@@ -142,42 +72,10 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
             left_out.add(index)
         elif fix.new_label:
             labels[index] = new
-    _check(file, problems)
+    check_lines(file, problems)
     changed = replace(found.images, labels=alike(found.images.labels, labels))
     images = _without(changed, left_out)
     return Labelled(images, (*found.classes, *classes[len(found.classes) :]))
-
-
-def _column_problems(columns: Sequence[str]) -> Iterable[str]:
-    if missing := [name for name in _READ if name not in columns]:
-        yield (
-            f"it must have the columns {', '.join(COLUMNS)}, got no {listed(missing)}; "
-            f"{nearest(missing[0], columns)}"
-        )
-    for name in _READ:
-        if columns.count(name) > 1:
-            count = columns.count(name)
-            yield f"the column {name!r} is there {count} times; rename all but one"
-
-
-def _problems(fix: Fix) -> Iterable[str]:
-    """What is wrong with a row, whatever the images are."""
-    if fix.split not in ("train", "eval", "test"):
-        yield f"split must be train, eval or test, got {fix.split!r}"
-    if not fix.path.strip():
-        yield "it has no path"
-    if fix.leave_out not in ("", "yes"):
-        yield f"leave_out must be yes or empty, got {fix.leave_out!r}"
-    elif fix.leave_out and fix.new_label.strip():
-        yield "an image is either left out or has a new_label; write one of them"
-
-
-def _check(file: str, problems: Sequence[str]) -> None:
-    """Raise an error if there are problems."""
-    if problems:
-        more = len(problems) - _MOST
-        rest = [f"{more} more lines have problems"] if more > 0 else []
-        raise failure(file, [*problems[:_MOST], *rest])
 
 
 def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
@@ -208,7 +106,7 @@ def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
             left_out[fix.split].add(index)
         elif fix.new_label not in ("", label):
             labels[fix.split][index] = new
-    _check(file, problems)
+    check_lines(file, problems)
     _check_rest(file, parts, left_out)
     fixed: dict[str, Any] = {
         part: _without(_relabelled(split, labels[part]), left_out[part])

@@ -125,17 +125,6 @@ def hold_out(
     return train, evaluated
 
 
-def dealt(groups: Mapping[str, Sequence[str]], folds: int, seed: int) -> list[set[str]]:
-    """Deal the images of every class into folds. Which fold an image is in depends only on the
-    seed, its name and those of its class.
-
-    >>> [sorted(fold) for fold in dealt({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 2, 0)]
-    [['c', 'd', 'f'], ['a', 'b', 'e']]
-    """
-    ranked = [sorted({*names}, key=lambda name: rank(seed, name)) for names in groups.values()]
-    return [{name for names in ranked for name in names[number::folds]} for number in range(folds)]
-
-
 def labelled(
     groups: Mapping[str, Sequence[Item]], classes: Sequence[str]
 ) -> tuple[Sequence[Item], Numbers]:

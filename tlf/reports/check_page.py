@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tlf.checks.checked import Checked
 from tlf.checks.proposed_fixes import proposed_fixes
-from tlf.data.fixes import write_fixes
+from tlf.data.fixes_file import write_fixes
 from tlf.reports.page import write_page
 from tlf.reports.panel import Panel
 from tlf.reports.panels.findings import findings_panel

@@ -61,6 +61,18 @@ def in_folds(names: Sequence[str], strata: Strata, folds: int, seed: int | str) 
     return fold
 
 
+def dealt(groups: Mapping[str, Sequence[str]], folds: int, seed: int) -> list[set[str]]:
+    """Deal the images of every class into folds, as calibration has always done: unlike those of
+    ``in_folds``, the first folds get the rest of every class. Which fold an image is in depends
+    only on the seed, its name and those of its class.
+
+    >>> [sorted(fold) for fold in dealt({"ant": ["a", "b", "c", "d"], "bee": ["e", "f"]}, 2, 0)]
+    [['c', 'd', 'f'], ['a', 'b', 'e']]
+    """
+    ranked = [sorted({*names}, key=lambda name: rank(seed, name)) for names in groups.values()]
+    return [{name for names in ranked for name in names[number::folds]} for number in range(folds)]
+
+
 def groups_held_out(
     groups: Sequence[str], strata: Strata, fraction: float, seed: int | str
 ) -> set[int]:

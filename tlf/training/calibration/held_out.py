@@ -7,8 +7,8 @@ from typing import Any
 
 from tlf.components import Split, Splits
 from tlf.data.listing.compact import Names
-from tlf.data.splits import dealt, hold_out, listed
-from tlf.data.splitting.divide import groups_held_out, groups_in_folds
+from tlf.data.splits import hold_out, listed
+from tlf.data.splitting.divide import dealt, groups_held_out, groups_in_folds
 from tlf.errors import DataError, RecipeError
 from tlf.model import Classifier
 from tlf.recipe.plan import Plan
