@@ -210,7 +210,9 @@ class MultiLabel:
             ValueError: one is not, or there is only one class.
         """
         if num_classes < 2:
-            raise ValueError(f"classes must be 2 or more, got {num_classes}")
+            raise ValueError(
+                f"classes must be 2 or more, got {num_classes}; label images of other classes, too"
+            )
         for label in labels:
             if not _is_label(label, num_classes):
                 raise ValueError(
