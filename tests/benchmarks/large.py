@@ -8,7 +8,8 @@ The images are hard links of a few files, in a temporary folder that is removed 
 trains a head on the features of a tiny backbone for one epoch: it is started twice, so that the
 second start finds everything. For each part of a run it prints seconds, images a second and the
 peak of the memory of all its processes, and how much that is for each image above a run with two
-images of each class. The memory is the anonymous part of PSS: libraries are files, which other
+train images of each class. All runs evaluate as many images, whose logits take memory by the number
+of classes. The memory is the anonymous part of PSS: libraries are files, which other
 programs share. Where there are several counts, it prints how many times as long each part took."""
 
 import argparse
@@ -84,7 +85,9 @@ def main() -> None:
     )
     parser.add_argument("--counts", default="100000,1000000", help="of images, the fewest first")
     parser.add_argument("--classes", type=int, default=3000)
-    parser.add_argument("--eval", type=int, default=10_000, help="how many of them are evaluated")
+    parser.add_argument(
+        "--eval", type=int, default=10_000, help="how many of them are evaluated, a tenth at most"
+    )
     parser.add_argument("--folder", help="where images and cache are made; removed at the end")
     parser.add_argument("--verify", default="stat", choices=("content", "stat"))
     parser.add_argument("--run", help=argparse.SUPPRESS)
@@ -92,10 +95,9 @@ def main() -> None:
     if asked.run:
         trained(asked.run)
         return
-    counts = [
-        2 * asked.classes + min(asked.eval, asked.classes),
-        *map(int, asked.counts.split(",")),
-    ]
+    wanted = [*map(int, asked.counts.split(","))]
+    asked.eval = min(asked.eval, min(wanted) // 10)
+    counts = [2 * asked.classes + asked.eval, *wanted]
     runs: dict[int, list[dict[str, Part]]] = {}
     for images in counts:
         with tempfile.TemporaryDirectory(dir=asked.folder, prefix="tlf-large-") as folder:
@@ -107,8 +109,7 @@ def main() -> None:
 def both_starts(folder: Path, images: int, asked: argparse.Namespace) -> Iterator[dict[str, Part]]:
     """The parts of the first and of the second start."""
     print(f"{images:,} images", file=sys.stderr)
-    evaluated = min(asked.eval, images // 10, asked.classes if images < 10**4 else asked.eval)
-    make(folder / "images", images, evaluated, asked.classes)
+    make(folder / "images", images, asked.eval, asked.classes)
     time.sleep(SETTLED)
     recipe = folder / "recipe.toml"
     for number in range(2):

@@ -1,6 +1,7 @@
 """Predictions: one record for each image, and CSV tables of them, written and read."""
 
 import csv
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -224,14 +225,19 @@ def read_predictions(path: str | PathLike[str]) -> AnyPredicted:
     rows = _rows(path)
     form, classes = _header(path, *next(rows, (1, [])))
     index = {name: number for number, name in enumerate(classes)}
-    table = [(line, *_parsed(path, line, row, index, form)) for line, row in rows]
+    table, figures = [], array("d")  # each number once: of many images and classes, they are large
+    for line, row in rows:
+        *read, own = _parsed(path, line, row, index, form)
+        table.append((line, *read))
+        figures.frombytes(own.tobytes())
     if not table:
         raise RunError(
             f"{with_absolute(path)} must hold at least one image, got none; name another table"
         )
-    lines, names, labels, said, figures = zip(*table, strict=True)
+    lines, names, labels, said = zip(*table, strict=True)
+    probabilities = np.frombuffer(figures).reshape(len(table), len(classes))
     try:
-        return form.predicted(names, labels, said, np.stack(figures), classes)
+        return form.predicted(names, labels, said, probabilities, classes)
     except Damaged as damaged:
         _refuse(path, lines[damaged.image], str(damaged))
 

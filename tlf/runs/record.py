@@ -120,9 +120,13 @@ def _learnt(job: Job, state: State) -> Generator[Prepared | Notice | Stored, Non
     has to call this.
     """
     source, found = yield from calibration_predictions(job, state)
-    probabilities = job.task.probabilities(found.logits)
     calibrated = calibrate(
-        job.task, found.logits, probabilities, found.labels, job.recipe.coverage, source
+        job.task,
+        found.logits,
+        job.task.probabilities(found.logits),  # freed before the train images are embedded
+        found.labels,
+        job.recipe.coverage,
+        source,
     )
     return Learnt(calibrated, (yield from _train_images(job, state)))
 
