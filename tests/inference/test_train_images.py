@@ -54,6 +54,15 @@ def cosines(one, other):
     return one @ other.T
 
 
+def test_nothing_is_more_similar_than_the_same():
+    images = made()
+    similarities = images.similarities(vectors(30))
+    assert similarities.max() > 1  # rounded to float16
+    found = images.nearest(similarities, 1)
+    assert [near.name for (near,) in found] == list(images.names)
+    assert max(near.similarity for (near,) in found) == 1
+
+
 def test_similarities_are_cosines():
     images, asked = made(), vectors(7, 2)
     found = images.similarities(5 * asked)

@@ -156,8 +156,8 @@ def _show_start(event: RunStarted, console: Console) -> None:
     epochs = f"{event.epochs} epoch{'s' if event.epochs > 1 else ''}"
     resumed = f", resumed after {epochs}" if event.epochs else ""
     say(console, f"run       {event.folder}{resumed}")
-    test = "" if job.splits.test is None else f", {len(job.splits.test)} kept for the end"
-    say(console, f"images    {train} to train on, {evaluated} to evaluate on{test}: {classes}")
+    test = "" if job.splits.test is None else f", {len(job.splits.test):,} kept for the end"
+    say(console, f"images    {train:,} to train on, {evaluated:,} to evaluate on{test}: {classes}")
     if line := crop_line(job.recipe):
         say(console, f"crops     {line}")
     say(console, f"device    {describe(job.accelerator)}")
@@ -267,4 +267,4 @@ def _figures(event: Updated | Prepared, started: float) -> str:
     seconds = time.perf_counter() - started
     rate = f", {event.done / seconds:.0f} images/s" if seconds > 0.5 else ""
     loss = event.loss if isinstance(event, Updated) else None
-    return f"{event.done}/{event.images}{rate}" + ("" if loss is None else f", loss {loss:.4f}")
+    return f"{event.done:,}/{event.images:,}{rate}" + ("" if loss is None else f", loss {loss:.4f}")

@@ -153,5 +153,5 @@ def wanted_pixels(digests: Sequence[bytes], name: str, preprocessing: Preprocess
 def pixels_title(count: int, name: str) -> str:
     """What the pixels of so many images are called in messages."""
     if name == FULL:
-        return f"{count} train images at full resolution"
-    return f"{count} decoded {name} images"
+        return f"{count:,} train images at full resolution"
+    return f"{count:,} decoded {name} images"

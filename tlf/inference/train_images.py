@@ -55,6 +55,7 @@ class TrainImages:
     def nearest(self, similarities: Tensor, count: int) -> list[tuple[Neighbour, ...]]:
         """The most similar train images of each image, the most similar first."""
         values, places = similarities.topk(min(count, len(self.names)), dim=1)
+        values = values.clamp(max=1.0)  # stored embeddings are rounded: a cosine may exceed 1
         return [
             tuple(
                 Neighbour(self.names[place], self.labels[place], value)

@@ -112,7 +112,7 @@ def _embedded(
     job: Job, segment: Segment, split: str, images: Images, chosen: Sequence[int] | None
 ) -> Generator[Events, None, Tensor]:
     every = range(len(images.labels))
-    title = f"{len(every)} {split} images"
+    title = f"{len(every):,} {split} images"
     stored = yield from activations(job, segment, split, images, 0, title)
     indices = every if chosen is None else chosen
     segment.classifier.eval()

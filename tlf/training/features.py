@@ -145,7 +145,7 @@ def train_activations(
     view_number = view(job, phase, segment, run_epoch)
     if view_number is None:
         return None
-    title = f"{len(job.splits.train)} train images"
+    title = f"{len(job.splits.train):,} train images"
     if _random(images):
         title += f", view {view_number + 1} of {job.recipe.cache.views}"
     return (yield from activations(job, segment, "train", images, view_number, title))
@@ -153,7 +153,7 @@ def train_activations(
 
 def eval_activations(job: Job, segment: Segment) -> Generator[Events, None, Activations | None]:
     """The stored output of the frozen stages for the eval split; None where it cannot be stored."""
-    title = f"{len(job.splits.eval)} eval images"
+    title = f"{len(job.splits.eval):,} eval images"
     return (yield from activations(job, segment, "eval", eval_images(job), 0, title))
 
 

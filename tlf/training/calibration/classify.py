@@ -28,7 +28,7 @@ def train_logits(
     images, classifier = plain_train_images(job), job.classifier.eval()
     stored = None
     if segment is not None and stores_train(job, job.recipe.phases[-1], segment):
-        title = f"{len(images.labels)} train images"
+        title = f"{len(images.labels):,} train images"
         stored = yield from activations(job, segment, "train", images, 0, title)
     partition = None if segment is None else segment.partition
     rows: list[Tensor] = []
