@@ -88,13 +88,36 @@ def test_images_of_one_fold_are_train_images_of_the_next(run, own):
     evaluated, tested = (source_of(one, None, (), split) for split in ("eval", "test"))
     count = len(evaluated.found.images)
     assert [*doubts(other, evaluated)] == [
-        f"{count} of the {count} images are in the train split of {other}: its figures are too high"
+        f"{count} of the {count} images are in the train split of {other}: the figures are too high"
     ]
     assert [*doubts(one, evaluated)] == [*doubts(other, tested)] == [*doubts(one, tested)] == []
     (text,) = doubts(one, source_of(one, None, ["data.fold=2"], "eval"))
     assert f"are in the train split of {one}" in text
     shutil.rmtree(own / "train")
     assert [*doubts(other, evaluated)] == []  # nothing is known of images that are gone
+
+
+def test_images_of_the_runs_that_a_run_has_started_from_are_named(run):
+    one, other = (run(f"{n}", f"test = 0.2\nfolds = 2\nfold = {n}") for n in (1, 2))
+    note(other, started_from=[{"folder": "/gone", "started_from": [{"folder": str(one)}]}])
+    assert [*doubts(other, source_of(other, None, (), "test"))] == []
+    (text,) = doubts(other, source_of(other, None, (), "eval"))
+    assert text.endswith(
+        f"train split of {one}, whose weights {other} has started from: the figures are too high"
+    )
+
+
+def test_test_images_of_an_earlier_chapter_are_not_forgotten(run):
+    folder = run("one", "test = 0.2")
+    note(folder, earlier=[{"test_sha256": "other"}])
+    (text,) = doubts(folder, source_of(folder, None, (), "test"))
+    assert text.startswith("Before it was resumed, the run had other test images")
+
+
+def note(folder, **about):
+    """Add to the provenance.json of a run."""
+    path = folder / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | about))
 
 
 def test_a_second_model_that_has_trained_on_the_images_is_named(finished, run_copy):
@@ -105,6 +128,6 @@ def test_a_second_model_that_has_trained_on_the_images_is_named(finished, run_co
     found = evaluate(finished, against=run_copy)
     assert found.doubts == ()
     assert found.other.doubts[0].endswith(
-        f"in the train split of {run_copy}: its figures are too high"
+        f"in the train split of {run_copy}: the figures are too high"
     )
     assert "caution   " in "\n".join(result_lines(found))

@@ -1,17 +1,19 @@
 """Images that a run has trained on, or may have trained on: figures of them are too high."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tlf.components import Split
 from tlf.data.inspection.readable import ReadSubset, listing_sha256
 from tlf.data.splits import ReadFile
 from tlf.errors import DataError
 from tlf.evaluation.images import Source
-from tlf.inference.model_files import recorded_sha256
+from tlf.inference.model_files import recorded
 from tlf.inference.predictions import read_predictions
 from tlf.recipe.plan import find_splits, read_plan
+from tlf.runtime.files import is_run
 
 
 def doubts(run: Path, source: Source) -> Iterator[str]:
@@ -30,6 +32,8 @@ def doubts(run: Path, source: Source) -> Iterator[str]:
         yield from _trained_on(run, source)
     elif source.others is not None:
         yield from _other_test(run, source)
+    for earlier in _started_from(recorded(run)):
+        yield from _trained_on(earlier, source, f", whose weights {run} has started from")
 
 
 def doubt_about_eval(run: Path, source: Source, names: Sequence[str]) -> Iterator[str]:
@@ -44,8 +48,8 @@ def doubt_about_eval(run: Path, source: Source, names: Sequence[str]) -> Iterato
         )
 
 
-def _trained_on(run: Path, source: Source) -> Iterator[str]:
-    """Images of the train split of the run's recipe."""
+def _trained_on(run: Path, source: Source, which: str = "") -> Iterator[str]:
+    """Images of the train split of a run's recipe. ``which``: what the run is to the model."""
     try:
         train = find_splits(read_plan(run / "recipe.toml")).train
     except DataError:  # the images of the run are gone: nothing can be said
@@ -53,14 +57,17 @@ def _trained_on(run: Path, source: Source) -> Iterator[str]:
     known, images = {*_places(train)}, source.found.images
     if count := sum(place in known for place in _places(images)):
         yield (
-            f"{count:,} of the {len(images):,} images are in the train split of {run}: its figures "
-            "are too high"
+            f"{count:,} of the {len(images):,} images are in the train split of {run}{which}: the "
+            "figures are too high"
         )
 
 
 def _other_test(run: Path, source: Source) -> Iterator[str]:
-    recorded = recorded_sha256(run, "test_sha256")
-    if recorded in (None, listing_sha256(source.found.images)):
+    about, own = recorded(run), listing_sha256(source.found.images)
+    earlier = [chapter.get("test_sha256") for chapter in about.get("earlier", [])]
+    if source.drawn and any(one not in (None, own) for one in earlier):
+        yield "Before it was resumed, the run had other test images: it may have trained on these"
+    if about.get("test_sha256") in (None, own):
         return
     if source.drawn:
         raise DataError(
@@ -69,6 +76,16 @@ def _other_test(run: Path, source: Source) -> Iterator[str]:
             "images back, or name images with --data"
         )
     yield "The test images, their names or their labels have changed since the run was trained"
+
+
+def _started_from(about: Mapping[str, Any]) -> Iterator[Path]:
+    """The runs whose weights a run has started from, as far as they are there. ``about``: what its
+    provenance.json says.
+    """
+    for earlier in about.get("started_from", []):
+        if is_run(folder := Path(earlier["folder"])):
+            yield folder
+        yield from _started_from(earlier)
 
 
 def _places(split: Split) -> Sequence[str]:

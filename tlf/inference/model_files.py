@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -88,17 +89,15 @@ def recorded_eval_images(run: Path) -> str | None:
     """The SHA-256 over the names, labels and bytes of a run's eval images, as its provenance.json
     has it; None if it cannot be read.
     """
-    return recorded_sha256(run, "data_sha256", "eval")
+    hashes = recorded(run).get("data_sha256")
+    digest = hashes.get("eval") if isinstance(hashes, dict) else None
+    return digest if isinstance(digest, str) else None
 
 
-def recorded_sha256(run: Path, *keys: str) -> str | None:
-    """A SHA-256 that the provenance.json of a run has under these keys, one in the other; None if
-    it cannot be read.
-    """
+def recorded(run: Path) -> Mapping[str, Any]:
+    """What the provenance.json of a run says; nothing if it cannot be read."""
     try:
         found = json.loads((run / "provenance.json").read_text(encoding="utf-8"))
-        for key in keys:
-            found = found[key]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return found if isinstance(found, str) else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -49,7 +49,7 @@ class Object:
         if len(found) != length or (digest and sha256(found).hexdigest() != digest):
             raise StorageError(
                 f"the bytes {start:,} to {start + length:,} of {self.shown} are not those that "
-                "were first read; write the file again, or start with its new content"
+                "were first read; put the old content back, or touch the file if this one is right"
             )
         return found
 
