@@ -200,8 +200,9 @@ class BatchAugmentation(Protocol):
 class Loss(Protocol):
     """Builds the function that is minimised.
 
-    It may also have the class attribute ``tasks``, the names of the tasks that it fits. Without it,
-    the loss is tried on labels of the recipe's task before anything trains.
+    It may also have the class attribute ``tasks``, the names of the tasks that it fits; without it,
+    it is for ``single-label``. The loss is tried on labels of the recipe's task before anything
+    trains.
     """
 
     def build(self, class_counts: ClassCounts) -> "Callable[[Tensor, Tensor], Tensor]":
@@ -216,7 +217,7 @@ class Loss(Protocol):
 class Metric(Protocol):
     """Measures a model in every epoch. Its class says how the figure is shown and compared: a rate
     is a fraction from 0 to 1. These attributes are no options. It may also have the class attribute
-    ``tasks``, the names of the tasks that it fits.
+    ``tasks``, the names of the tasks that it fits; without it, it is for ``single-label``.
     """
 
     title: str

@@ -254,9 +254,13 @@ def test_a_task_fills_in_its_loss_and_its_monitor():
         recipe = resolve(plain | content, catalogue)
         assert (recipe.monitor, type(recipe.loss).__name__) == (monitor, loss)
         assert resolve(tomllib.loads(dump(recipe, catalogue)), catalogue) == recipe
+    catalogue = Catalogue((*catalogue.offers, Offer("tlf_losses", "gem:plain", Rich, GEM)))
     for content, problem in (
+        ({"task": "multi-label", "loss": "gem:plain"}, "loss: must fit the task 'multi-label', got "
+         "'gem:plain'; write 'binary-cross-entropy' or 'asymmetric' or 'sigmoid-focal'; if it "
+         "fits, its author writes tasks = ('multi-label',) in its class"),
         ({"loss": "asymmetric"}, "loss: must fit the task 'single-label', got 'asymmetric'; write "
-         "'cross-entropy' or 'focal'"),
+         "'cross-entropy' or 'focal' or 'gem:plain'"),
         ({"task": "multi-label", "loss": {"kind": "focal"}}, "loss: must fit the task "
          "'multi-label', got 'focal'; write 'binary-cross-entropy' or 'asymmetric' or "
          "'sigmoid-focal'"),

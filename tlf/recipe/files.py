@@ -23,7 +23,7 @@ from tlf.results import EVAL
 from tlf.runtime.files import absolute
 from tlf.runtime.regular_file import read_regular
 from tlf.runtime.text import printable
-from tlf.tasks import DEFAULT, TASKS, left_out, monitors
+from tlf.tasks import DEFAULT, TASKS, left_out, monitors, tasks_of
 from tlf.tasks.metric import metric_name
 
 _MOST_BYTES = 2**24
@@ -262,10 +262,12 @@ def _task_clashes(table: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Pr
     task = _task(table)
     for key, hook in (("loss", "tlf_losses"), ("metrics", "tlf_metrics")):
         offers = catalogue.of(hook)
-        of_task = [k for k in offers if task in getattr(offers[k].component, "tasks", (task,))]
+        of_task = [k for k in offers if task in tasks_of(offers[k].component)]
         for kind in kinds(Recipe, {key: table.get(key)}):
             if kind in offers and kind not in of_task:
                 advice = f"write {' or '.join(map(repr, of_task))}" if of_task else "leave it out"
+                if not hasattr(offers[kind].component, "tasks"):
+                    advice += f"; if it fits, its author writes tasks = ({task!r},) in its class"
                 yield Problem(key, f"must fit the task {task!r}, got {kind!r}; {advice}")
             elif key == "metrics" and f"{EVAL}{metric_name(kind)}" in monitors(task):
                 text = f"must be others than the task {task!r} measures anyway, got {kind!r}"

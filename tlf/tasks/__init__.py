@@ -183,6 +183,17 @@ def task_of(labels: Sequence[Any]) -> Task:
     return TASKS["multi-label" if len(labels) and isinstance(labels[0], tuple) else DEFAULT]
 
 
+def tasks_of(component: object) -> tuple[str, ...]:
+    """The names of the tasks that a loss or a metric says it fits. One that says nothing was
+    written for one label per image, and may take labels (N, K) for probabilities without an error.
+
+    >>> tasks_of(object())
+    ('single-label',)
+    """
+    found: tuple[str, ...] = getattr(component, "tasks", (DEFAULT,))
+    return found
+
+
 def monitors(task: str) -> tuple[str, ...]:
     """The monitors of a task; the first is that of a recipe that names none.
 

@@ -22,7 +22,7 @@ from tlf.recipe.files import dump, resolve
 from tlf.recipe.paths import with_absolute_paths
 from tlf.recipe.schema import Recipe
 from tlf.recipe.tables import options
-from tlf.tasks import DEFAULT
+from tlf.tasks import tasks_of
 
 _BLANK = {
     "output": "checked",
@@ -128,8 +128,7 @@ def to_recipe(component: object, hook: str) -> str:
 
 def first_task(component: object) -> str:
     """The first task that a component says it is for; else that of a recipe that names none."""
-    tasks: tuple[str, ...] = getattr(type(component), "tasks", (DEFAULT,))
-    return tasks[0]
+    return tasks_of(type(component))[0]
 
 
 def from_recipe(text: str, hook: str, cls: type) -> object:
