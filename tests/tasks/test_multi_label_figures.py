@@ -35,6 +35,13 @@ def test_the_threshold_of_a_frequent_class_has_the_best_f1():
     assert f1_score(labels, scores >= found) == pytest.approx(max(others), abs=2e-3)
 
 
+def test_a_class_whose_images_are_not_ranked_first_is_not_given_to_nearly_every_image():
+    scores = np.linspace(0.001, 0.3, 200)[:, None]
+    last, first = (np.arange(200) < 5)[:, None], (np.arange(200) >= 195)[:, None]
+    assert best_thresholds(scores, last).tolist() == [0.5]
+    assert best_thresholds(scores, first)[0] == pytest.approx(0.36, abs=0.01)
+
+
 def test_a_class_that_no_image_has_is_predicted_from_one_half_on():
     assert best_thresholds(np.full((3, 1), 0.1), np.zeros((3, 1), bool)).tolist() == [0.5]
     certain = best_thresholds(np.full((6, 1), 0.2), np.ones((6, 1), bool))

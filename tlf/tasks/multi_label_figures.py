@@ -12,6 +12,10 @@ FEW = 3
 the best mean F1 on other images, over classes of 1 to 200 images, with calibrated scores and with
 scores that are too high."""
 
+USELESS = 0.1
+"""A class whose best F1 is lower keeps the threshold 0.5: its scores do not rank its images, and
+the best threshold gives the class to nearly every image."""
+
 _AT_ONCE = 64
 """Classes whose columns are copied together."""
 
@@ -64,10 +68,12 @@ def best_thresholds(
     highest. It is in the middle between two scores.
 
     The best threshold of a class that n images have is a chance finding where n is small. Its
-    logit is multiplied by n / (n + 3), so that it is drawn to 0.5, and 0.5 where n is 0.
+    logit is multiplied by n / (n + 3), so that it is drawn to 0.5, and 0.5 where n is 0, or where
+    the best F1 is below 0.1.
 
-    Source: one threshold for each class, Yang 2001, "A study of thresholding strategies for text
-    categorization", SIGIR (SCut); what draws it to 0.5 is measured, see ``FEW``.
+    Source: one threshold for each class, but where its F1 is low, Yang 2001, "A study of
+    thresholding strategies for text categorization", SIGIR (SCutFBR, which then gives the class to
+    the first image alone); what draws it to 0.5 is measured, see ``FEW``.
 
     Parameters:
         scores: probabilities of N images (N, K).
@@ -82,19 +88,25 @@ def best_thresholds(
 
     found = np.full(scores.shape[1], 0.5)
     for k, own, present in _classes(scores, labels):
-        best = np.clip(_best_threshold(own.astype(np.float64), present), 1e-6, 1 - 1e-6)
-        count = present.sum()
+        best, f1 = _best_threshold(own.astype(np.float64), present)
+        if f1 < USELESS:
+            continue
+        best, count = np.clip(best, 1e-6, 1 - 1e-6), present.sum()
         logit = np.log(best / (1 - best)) * count / (count + FEW)
         found[k] = 1 / (1 + np.exp(-logit))
     return found
 
 
-def _best_threshold(scores: "NDArray[np.float64]", labels: "NDArray[np.bool_]") -> float:
-    """The threshold with the best F1. The lowest score above it is of an image of the class."""
+def _best_threshold(
+    scores: "NDArray[np.float64]", labels: "NDArray[np.bool_]"
+) -> tuple[float, float]:
+    """The threshold with the best F1, and this F1. The lowest score above it is of an image of the
+    class.
+    """
     above, right, hits = _found(scores, labels)
     f1 = 2 * right / (above + len(hits))
     best = hits[len(hits) - 1 - f1[::-1].argmax()]
-    return float(best + scores[scores < best].max(initial=0.0)) / 2
+    return float(best + scores[scores < best].max(initial=0.0)) / 2, float(f1.max())
 
 
 def _found(

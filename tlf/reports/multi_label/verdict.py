@@ -45,8 +45,18 @@ def caveats(report: MultiLabelReport) -> Iterator[str]:
     main = evaluation.headline["map"]
     if main.low is not None and main.low <= evaluation.frequency:
         yield "the model cannot be told from one that knows nothing"
-    if report.run is not None and len(report.run.history) > 1:
-        yield "these images chose the best epoch, so the figures are a little too high"
+    if chosen := " and ".join(_chosen(report)):
+        yield f"these images chose {chosen}, so the figures are a little too high"
     if (count := evaluation.images) < FEW:
         yield few(count)
     yield from rare([one.support for one in evaluation.per_class])
+
+
+def _chosen(report: MultiLabelReport) -> Iterator[str]:
+    """What the images of a run's page have decided about its model."""
+    if report.run is None:
+        return
+    if len(report.run.history) > 1:
+        yield "the best epoch"
+    if report.calibrated is not None and report.calibrated.source == "eval":
+        yield "the thresholds of the classes"
