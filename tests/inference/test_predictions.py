@@ -1,6 +1,7 @@
 """Predictions as records, and as rows of a table."""
 
 import csv
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -169,6 +170,16 @@ def test_a_table_that_is_missing_or_no_file_is_refused(tmp_path):
         read_predictions(tmp_path / "gone" / "predictions.csv")
     with pytest.raises(RunError, match=r"cannot read .*: it must be a regular file, got a folder"):
         read_predictions(tmp_path)
+
+
+def test_the_numbers_of_a_table_are_held_once(tmp_path):
+    path = tmp_path / "predictions.csv"
+    write(path, drawn(200, 500, skill=5.0))
+    tracemalloc.start()
+    found = read_predictions(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.7 * found.probabilities.nbytes
 
 
 @pytest.mark.slow

@@ -24,8 +24,6 @@ from tlf.runtime.text import printable
 from tlf.tasks import Task
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from tlf.inference.calibrated import Calibrated
@@ -225,11 +223,8 @@ def read_predictions(path: str | PathLike[str]) -> AnyPredicted:
     rows = _rows(path)
     form, classes = _header(path, *next(rows, (1, [])))
     index = {name: number for number, name in enumerate(classes)}
-    table, figures = [], array("d")  # each number once: of many images and classes, they are large
-    for line, row in rows:
-        *read, own = _parsed(path, line, row, index, form)
-        table.append((line, *read))
-        figures.frombytes(own.tobytes())
+    figures = array("d")  # each number once: of many images and classes, they are large
+    table = [(line, *_parsed(path, line, row, index, form, figures)) for line, row in rows]
     if not table:
         raise RunError(
             f"{with_absolute(path)} must hold at least one image, got none; name another table"
@@ -278,11 +273,10 @@ def _header(path: Path, line: int, columns: Sequence[str]) -> tuple[Form, tuple[
 
 
 def _parsed(
-    path: Path, line: int, row: Sequence[str], index: Mapping[str, int], form: Form
-) -> "tuple[str, Any, Any, NDArray[np.float64]]":
-    """Name, label, what is predicted, and probabilities of an image."""
-    import numpy as np
-
+    path: Path, line: int, row: Sequence[str], index: Mapping[str, int], form: Form,
+    figures: "array[float]",
+) -> tuple[str, Any, Any]:  # fmt: skip
+    """Name, label and what is predicted of an image; its probabilities are added to ``figures``."""
     if len(row) != len(index) + 3:
         _refuse(path, line, f"must have {len(index) + 3} values, got {len(row)}")
     name, label, said = row[:3]
@@ -291,10 +285,10 @@ def _parsed(
     except ValueError as error:
         _refuse(path, line, str(error))
     try:
-        figures = np.fromiter(map(float, row[3:]), np.float64, len(index))
+        figures.extend(map(float, row[3:]))
     except ValueError as error:
         _refuse(path, line, f"must have numbers from its fourth value on, got: {error}")
-    return name, *labels, figures
+    return name, *labels
 
 
 def _refuse(path: Path, line: int, told: str) -> NoReturn:
