@@ -118,12 +118,10 @@ def _fixed(splits: Splits, file: str, task: Task, *, moved: bool) -> Splits:
 
 
 def _with_classes(fix: Fix, classes: Collection[str], task: Task) -> Fix:
-    """A row whose classes have no blanks around them, unless a class of the dataset has them; and
-    whose label is written as the task writes it: several classes may be in another order.
+    """A row whose classes have no blanks around them, unless a class of the dataset has them. The
+    classes of its label are in the order of the task.
     """
-    label, new_label = (
-        name if name in classes else name.strip() for name in (fix.label, fix.new_label)
-    )
+    label, new_label = (n if n in classes else n.strip() for n in (fix.label, fix.new_label))
     with suppress(ValueError):  # of an unknown class
         label = task.names(task.label(label, [*classes]), [*classes])
     return replace(fix, label=label, new_label=new_label)

@@ -1,5 +1,7 @@
 """``tlf compare``: what it prints."""
 
+from dataclasses import replace
+
 from small import write_recipe
 from tlf.cli.commands import compare as module
 from tlf.metrics.figures import Figure
@@ -31,6 +33,10 @@ def test_it_ends_with_the_recipe_and_a_run_of_the_best(tmp_path, main, monkeypat
         f"recipe    {run}/recipe.toml: that of head first, the first in the table\n"
         f"next      tlf report '{run}'\n"
     )
+    found = replace(found, folds=5)
+    _, out, _ = main("compare", "a.toml", "--folds", "5")
+    assert f"{run.with_name('head-first-fold-1-seed-3')}/recipe.toml" in out
+    assert "remove folds and fold from it before you train it anew\nnext" in out
 
 
 def test_the_table(tmp_path):

@@ -66,4 +66,6 @@ def command(
         fold = 1 if compared.folds else None
         run = run_folder(page.parent, best, compared.seeds[0], fold)
         echo(f"recipe    {run / 'recipe.toml'}: that of {best}, the first in the table")
+        if compared.folds:
+            echo("          remove folds and fold from it before you train it anew")
         echo(f"next      tlf report {in_shell(run)}")
