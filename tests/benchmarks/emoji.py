@@ -270,8 +270,8 @@ def table(found: Mapping[str, list[dict[str, float]]]) -> Iterator[str]:
         cells = []
         for column in COLUMNS:
             values = [one[column] for one in every if column in one]
-            low, high = (min(values), max(values)) if values else (np.nan, np.nan)
-            cells.append(f"{statistics.mean(values or [np.nan]):.1f} [{low:.1f}, {high:.1f}]")
+            range_ = f" [{min(values):.1f}, {max(values):.1f}]" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{range_}" if values else "–")
         yield f"| {loss} | {' | '.join(cells)} |"
 
 
