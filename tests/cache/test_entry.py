@@ -4,13 +4,14 @@ import json
 import multiprocessing
 import os
 import pickle
+import tracemalloc
 from hashlib import sha256
 
 import psutil
 import pytest
 
 from entries import DATA, entry_key, flip, store
-from tlf.cache.entry import EntryKey
+from tlf.cache.entry import EntryKey, read_note, write_note
 from tlf.cache.store import Cache
 
 
@@ -228,3 +229,15 @@ def test_the_name_of_an_entry_depends_on_its_kind_and_key():
         EntryKey("activations", "one", {"a": 1, "b": [2]}),
     ]
     assert len({one.name, *(other.name for other in others)}) == 3
+
+
+def test_a_large_note_is_copied_twice_at_most(tmp_path):
+    """Of a million images, it has some 16 MB."""
+    (tmp_path / "data").write_bytes(DATA)
+    index = "x" * 10**6
+    tracemalloc.start()
+    write_note(tmp_path, "title", {}, index)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * len(index)
+    assert read_note(tmp_path)["index"] == index

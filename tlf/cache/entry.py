@@ -226,17 +226,17 @@ def write_note(folder: Path, title: str, key: Mapping[str, Any], index: object) 
         "blocks": _hashes(data, size),
         "index": index,
     }
-    text = dumps(note, sort_keys=True)
-    seal = sha256(text.encode()).hexdigest()
-    (folder / "entry.json").write_text(f"{text}\n{seal}\n", encoding="utf-8")
+    text = dumps(note, sort_keys=True).encode()  # of very many images, it is large
+    with (folder / "entry.json").open("wb") as file:
+        file.write(text)
+        file.write(f"\n{sha256(text).hexdigest()}\n".encode())
 
 
 def read_note(folder: Path) -> dict[str, Any] | None:
     """The note of a folder; None if it is missing, damaged or of another version."""
     try:
-        content = read_regular(folder / "entry.json", _LARGEST_NOTE).decode()
-        text, _, seal = content.partition("\n")
-        if sha256(text.encode()).hexdigest() != seal.strip():
+        text, _, seal = read_regular(folder / "entry.json", _LARGEST_NOTE).partition(b"\n")
+        if sha256(text).hexdigest().encode() != seal.strip():
             return None
         note = json.loads(text)
     except (FileNotFoundError, NotADirectoryError, NotRegularError, ValueError, RecursionError):
