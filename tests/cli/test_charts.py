@@ -53,7 +53,7 @@ def test_the_best_epoch_is_on_the_axis_and_every_metric_has_a_chart():
     history[2].metrics["macro_f1"] = 0.5
     made = lines(history, best=history[2])
     assert [line.partition(":")[0] for line in made if ": eval" in line] == [
-        "loss", "top-1", "macro_f1"
+        "loss", "top-1", "macro-F1"
     ]  # fmt: skip
     axis, names = made[ROWS + 1 : ROWS + 3]
     assert names.split() == ["all", "4", "epochs"]

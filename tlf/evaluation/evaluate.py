@@ -11,10 +11,11 @@ from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
 from tlf.errors import DataError, RunError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.doubts import doubt_about_eval, doubts
-from tlf.evaluation.images import Source, align, has_groups, source_of
+from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
 from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
 from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
+from tlf.evaluation.summary import has_groups
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import recorded_eval_images

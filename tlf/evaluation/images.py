@@ -18,7 +18,7 @@ from tlf.evaluation.models import run_of
 from tlf.plugins.attribution import AttributedRead, blame
 from tlf.plugins.loading import Plugins, load_plugins
 from tlf.plugins.returned import checked_labelled, checked_splits
-from tlf.recipe.files import named_plugins, read_table
+from tlf.recipe.files import named_plugins
 from tlf.recipe.overrides import override
 from tlf.recipe.plan import find_splits, read_plan
 from tlf.recipe.reader import Reader
@@ -168,11 +168,6 @@ def _own(run: Path, overrides: Sequence[str], split: str | None) -> Labelled:
     """The images of a run's recipe that it has trained on, or chosen by."""
     splits = find_splits(read_plan(run / "recipe.toml", overrides))
     return Labelled(splits.train if split == "train" else splits.eval, splits.classes)
-
-
-def has_groups(run: Path) -> bool:
-    """Whether the recipe of a run says which images belong together."""
-    return "group" in read_table(run / "recipe.toml").get("data", {})
 
 
 def _table(data: str | PathLike[str]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """What a model is worth, in lines of text: what ``tlf evaluate`` prints."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from tlf.evaluation.looks import sentences
 from tlf.evaluation.same_bytes import sentence
+from tlf.recipe.files import read_table
 
 if TYPE_CHECKING:
     from tlf.evaluation.evaluate import Evaluated
@@ -18,6 +20,11 @@ GROUPED = (
     "are right or wrong together."
 )
 """A caution about images that belong together."""
+
+
+def has_groups(run: Path) -> bool:
+    """Whether the recipe of a run says which images belong together."""
+    return "group" in read_table(run / "recipe.toml").get("data", {})
 
 
 def result_lines(evaluated: "Evaluated") -> Iterator[str]:

@@ -7,9 +7,8 @@ from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError, TlfError, in_shell
-from tlf.evaluation.images import has_groups
 from tlf.evaluation.looks import read_looks, sentences
-from tlf.evaluation.summary import GROUPED
+from tlf.evaluation.summary import GROUPED, has_groups
 from tlf.events import Notice, Prepared, Stored
 from tlf.inference.calibrated import Calibrated
 from tlf.inference.metadata import read_metadata

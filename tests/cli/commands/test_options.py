@@ -42,7 +42,7 @@ def test_several_things_of_one_name_are_all_shown(main):
 def test_all_names_are_listed(main):
     code, out, _ = main("options")
     assert code == 0
-    assert "data                    kinds: starter, folder, csv, hub\n" in out
+    assert "data                    kinds: starter, folder, csv, hub, shards\n" in out
     assert max(map(len, out.splitlines())) <= 80
 
 

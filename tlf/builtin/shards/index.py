@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from zipfile import BadZipFile
 
 from tlf.runtime.regular_file import check_regular
+from tlf.runtime.strict_json import dumps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,7 +145,7 @@ def write_index(path: Path, index: Index, about: Mapping[str, Any]) -> None:
         **{name: getattr(index, name) for name in _COLUMNS},
         ends=index.names.ends,
         names=np.frombuffer(index.names.block, dtype=np.uint8),
-        note=np.frombuffer(json.dumps(note).encode(), dtype=np.uint8),
+        note=np.frombuffer(dumps(note).encode(), dtype=np.uint8),
     )
 
 

@@ -1,6 +1,6 @@
 """What the losses and the thresholds of images with several labels do.
 
-    python tests/benchmarks/label_sets.py CIFAR10 [--seeds 3] [--epochs 15] [--images 1000]
+    python tests/benchmarks/mosaics.py CIFAR10 [--seeds 3] [--epochs 15] [--images 1000]
     --backbone '{ kind = "timm", model = "tf_efficientnet_lite0", weights = "FILE" }'
 
 CIFAR10 is a folder with a train and a test split. Each seed makes images of four places; a place
