@@ -438,6 +438,13 @@ def test_labels_that_do_not_fit_are_named(folder, text, options, message):
     assert problem(file=write(folder, text), **options).endswith(message)
 
 
+@pytest.mark.parametrize("fraction", [0, 1, 20])
+def test_a_fraction_is_checked_before_the_list_is_read(fraction):
+    for options in ({}, {"label_separator": ";"}):
+        with pytest.raises(ValueError, match="fraction must be between 0 and 1"):
+            Csv("list.csv", fraction=fraction, **options)
+
+
 def test_labels_are_said_in_one_way():
     with pytest.raises(ValueError, match="labels must not stand beside label_separator"):
         Csv("list.csv", labels=("a",), label_separator=";")

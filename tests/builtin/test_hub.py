@@ -137,6 +137,12 @@ def test_a_folder_that_save_to_disk_wrote(tmp_path):
     assert len(Hub(str(tmp_path / "one")).build().train) == 2
 
 
+@pytest.mark.parametrize("fraction", [0, 1, 20])
+def test_a_fraction_is_checked_before_a_table_is_opened(fraction):
+    with pytest.raises(ValueError, match="fraction must be between 0 and 1"):
+        Hub("user/dataset", fraction=fraction)
+
+
 def test_the_splits_agree_by_class_name_not_by_number(tmp_path):
     swapped = made([0, 1], datasets.ClassLabel(names=["bird", "cat"]), first=30)
     both = datasets.DatasetDict({"train": made([0, 1]), "val": swapped})

@@ -1,3 +1,5 @@
+import pytest
+
 from tlf.components import Split, Splits
 from tlf.data.label_sets.keys import HoldOutOfSets, key_of, names_of, taken_apart
 
@@ -31,3 +33,9 @@ def test_each_class_is_held_out_though_no_group_has_two_images():
     assert len(evaluated[";"]) == 1
     assert not {*train} & {*evaluated} - {";"}
     assert "11 images in all, were held out" in note
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, 20])
+def test_a_fraction_lies_between_0_and_1(fraction):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        HoldOutOfSets("list", fraction, 0).divided({"ant": ["a", "b"], "bee": ["c", "d"]})

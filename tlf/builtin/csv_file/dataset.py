@@ -24,6 +24,7 @@ from tlf.data.splits import (
     EVAL_NAMES,
     Columns,
     HoldOut,
+    check_fraction,
     check_test,
     failure,
     file_splits,
@@ -70,7 +71,8 @@ class Csv:
     """Decides which images are held out; the seed of the run has no effect on it."""
 
     def __post_init__(self) -> None:
-        """Check that labels are said in one way."""
+        """Check the fraction, and that labels are said in one way."""
+        check_fraction(self.fraction)
         if self.labels and self.label_separator:
             raise ValueError(
                 "labels must not stand beside label_separator: classes are columns, or names in a "

@@ -15,6 +15,7 @@ from tlf.data.columns import chosen_column
 from tlf.data.label_sets.keys import HoldOutOfSets, positions, taken_apart
 from tlf.data.splits import (
     HoldOut,
+    check_fraction,
     check_test,
     eval_splits,
     failure,
@@ -56,6 +57,10 @@ class Hub:
     """How much of each class is held out where there is no eval split."""
     seed: int = 0
     """Decides which images are held out; the seed of the run has no effect on it."""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_fraction(self.fraction)
 
     def build(self) -> Splits:
         """Fetch or open the dataset.

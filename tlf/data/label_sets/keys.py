@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tlf.components import Splits
-from tlf.data.splits import HoldOut, Item, each_split, rank
+from tlf.data.splits import HoldOut, Item, check_fraction, each_split, rank
 from tlf.tasks.multi_label import SEPARATOR
 from tlf.tasks.strata import held_out
 
@@ -79,7 +79,12 @@ class HoldOutOfSets(HoldOut):
     def divided(
         self, groups: Mapping[str, Sequence[Item]]
     ) -> tuple[dict[str, Sequence[Item]], dict[str, Sequence[Item]]]:
-        """Train and eval, whose groups are texts of several classes."""
+        """Train and eval, whose groups are texts of several classes.
+
+        Raises:
+            ValueError: the fraction is not between 0 and 1.
+        """
+        check_fraction(self.fraction)
         _, labels = positions(groups)
         pairs = [(item, label) for label, key in zip(labels, groups, strict=True)
                  for item in groups[key]]  # fmt: skip
