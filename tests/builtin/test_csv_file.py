@@ -292,6 +292,7 @@ def test_one_split_alone(folder):
     assert only(file) == (("ant", "bee"), ("a/2.jpg", "b/3.jpg"), (0, 1))
     assert only(file, "train")[1] == ("a/1.jpg", "b/1.jpg", "b/2.jpg")
     assert Csv(file).labelled("val").images.read(1) == b"b/3.jpg"
+    assert only(file, "Val") == only(file, "val")
     with pytest.raises(DataError, match=r"there is no split 'test'; Known: train, val$"):
         only(file, "test")
 
@@ -321,6 +322,7 @@ def test_a_test_split_and_a_column_by_their_names(folder):
     assert splits.train.columns == {"patient": ("p1", "p2")}
     assert splits.eval.columns == {"patient": ("p4", "")}
     assert splits.test.read(0) == b"b/2.jpg"
+    assert only(write(folder, PATIENTS), "Final") == (("bee",), ("b/2.jpg",), (0,))
     assert Csv(write(folder, SPLIT)).build().train.columns == {}
 
 

@@ -359,6 +359,7 @@ def test_a_test_split_and_a_column_by_their_names(folder):
     made([0, 1], first=200).to_parquet(folder / "final-0.parquet")
     splits = Hub(str(folder)).build_with("final", ("id",))
     assert [red(splits.test, i) for i in range(2)] == [200, 201]
+    assert Hub(str(folder)).labelled("final").images.names == splits.test.names
     assert splits.eval.names == ("validation[1]", "validation[0]")
     assert splits.eval.columns == {"id": ("1", "0")}
     assert splits.train.columns["id"] == ("0", "2", "1", "3", "0")

@@ -101,7 +101,7 @@ class Csv:
         Raises:
             DataError: names everything that is missing or does not fit together.
         """
-        known = _SPLITS if test is None else tuple(dict.fromkeys((*_SPLITS, test.casefold())))
+        known = _known(test)
         root, rows, by_column = self._checked_rows(known, columns)
         values = {
             column: {row.path: row.values[place] for row in rows}
@@ -134,10 +134,11 @@ class Csv:
         Raises:
             DataError: there is no such split, or lines have problems.
         """
-        root, rows, by_column = self._checked_rows(_SPLITS, ())
+        root, rows, by_column = self._checked_rows(_known(split), ())
         names = [row.split for row in rows] if by_column else []
-        name = split or next((known for known in EVAL_NAMES if known in names), "")
-        if split is not None and split not in names:
+        asked = None if split is None else split.casefold()
+        name = asked or next((known for known in EVAL_NAMES if known in names), "")
+        if split is not None and asked not in names:
             alone = "no column names the splits; leave --split out for all images"
             advice = nearest(split, sorted({*names})) if names else alone
             raise failure(self.file, [f"there is no split {split!r}; {advice}"])
@@ -237,3 +238,8 @@ class Csv:
             problem = f"no image has a 1 in the column {listed(unused)}"
             raise failure(self.file, [f"{problem}; leave it out of data.labels"])
         return splits
+
+
+def _known(named: str | None) -> tuple[str, ...]:
+    """What splits may be called: as usual, or as a recipe or a command names one."""
+    return _SPLITS if not named else tuple(dict.fromkeys((*_SPLITS, named.casefold())))

@@ -80,7 +80,7 @@ class Hub:
         tables = self._tables(test)
         tested = None if test is None else self._named("test", test, list(tables))
         known = [name for name in tables if name != tested]
-        chosen = self._chosen(list(tables) if tested is None else known)
+        chosen = self._chosen(known)
         parts = [self._part(name, tables[name], columns) for name in chosen]
         notes = untouched(self._evals(known)) if self.eval == "auto" else ()
         third = None if tested is None else self._part(tested, tables[tested], columns)
@@ -93,7 +93,7 @@ class Hub:
         Raises:
             DataError: it cannot be loaded, or there is no such split.
         """
-        tables = self._tables()
+        tables = self._tables(split)
         known = list(tables)
         own = [] if self.eval in ("auto", "fraction") else [self.eval]
         wanted = split or next(iter([*own, *self._evals(known), self.train]))
@@ -108,9 +108,12 @@ class Hub:
         found = taken_apart(Splits(images, images, classes), part.several)
         return Labelled(found.train, found.classes)
 
-    def _tables(self, test: str | None = None) -> "dict[str, Dataset]":
+    def _tables(self, named: str | None) -> "dict[str, Dataset]":
+        """Split → its table. ``named``: a split that is neither train nor eval, which local files
+        may begin with.
+        """
         if is_local(self.name):
-            return local_tables(self.name, self.train, self.eval, test or "test")
+            return local_tables(self.name, self.train, self.eval, named or "test")
         return remote_tables(self.name, self.config, self.revision)
 
     def _chosen(self, known: Sequence[str]) -> tuple[str, ...]:
