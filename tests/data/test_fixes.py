@@ -216,6 +216,13 @@ def test_the_images_of_one_split_are_fixed_by_their_paths(fixes):
         labelled_with_fixes(twice, fixes("eval,e1.jpg,bee,fly,,"))
 
 
+def test_a_label_of_one_split_may_name_several_classes_that_no_image_of_it_had(fixes):
+    found = Labelled(Split(("e0.jpg", "e1.jpg"), ((0,), (0, 1)), read), ("ant", "bee"))
+    fixed = labelled_with_fixes(found, fixes("eval,e0.jpg,ant,fly; ant; owl; fly,,"))
+    assert fixed.classes == ("ant", "bee", "fly", "owl")
+    assert fixed.images.labels == ((0, 2, 3), (0, 1))
+
+
 def test_a_row_follows_its_image_into_another_split_where_the_recipe_moves_images(fixes):
     given = replace(splits(), test=Split(("x0.jpg", "x1.jpg"), (0, 1), read))
     file = fixes("eval,t1.jpg,ant,fly,,", "train,x1.jpg,bee,,yes,", "test,x0.jpg,ant,bee,,")

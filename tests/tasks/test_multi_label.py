@@ -78,6 +78,7 @@ def test_names_and_labels_are_opposites():
         assert TASK.label(TASK.names(label, classes), classes) == label
     with pytest.raises(ValueError, match="owl"):
         TASK.label("cat; owl", classes)
+    assert (TASK.named("cat; owl"), TASK.named("")) == (("cat", "owl"), ())
 
 
 @pytest.mark.parametrize("wrong", [0, [0], (0, 0), (2, 1), (3,), (-1,), (True,), (0.0,), "a"])

@@ -34,6 +34,7 @@ def test_every_image_is_listed_under_its_class():
 
 def test_a_label_is_called_as_its_class():
     assert TASK.names(1, ("ants", "bees")) == "bees"
+    assert TASK.named("ants; bees") == ("ants; bees",)
 
 
 def test_figures_of_a_loss_that_nobody_measured_are_metrics_of_the_task():

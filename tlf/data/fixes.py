@@ -64,8 +64,8 @@ def _one_fixed(found: Labelled, file: str) -> Labelled:
             problems += [f"{where}: {index}"] if read.path.strip() in names.doubled else []
             continue
         label = task.names(labels[index], classes)
-        if fix.new_label and _new_label(fix, classes, task) is None:
-            classes.append(fix.new_label)  # no image of this split had it
+        new_names = task.named(fix.new_label) if fix.new_label else ()
+        classes += [n for n in dict.fromkeys(new_names) if n not in classes]  # new to this split
         new = _new_label(fix, classes, task)
         problems += [f"{where}: {problem}" for problem in _stale(fix, label, classes, new)]
         if fix.leave_out:

@@ -78,6 +78,9 @@ class Task(Protocol):
     def names(self, label: Any, classes: Sequence[str]) -> str:  # noqa: ANN401 - the task's own
         """A label for a person."""
 
+    def named(self, name: str) -> tuple[str, ...]:
+        """The classes that ``names`` has put into a name, whether or not there are such classes."""
+
     def label(self, name: str, classes: Sequence[str]) -> Any:  # noqa: ANN401 - the task's own
         """The label that a person calls by this name: the opposite of ``names``.
 

@@ -115,14 +115,21 @@ class MultiLabel:
         """
         return SEPARATOR.join(str(classes[k]) for k in label)
 
+    def named(self, name: str) -> tuple[str, ...]:
+        """The classes that ``names`` has joined.
+
+        >>> MultiLabel().named("cat; dog"), MultiLabel().named(";")
+        (('cat', 'dog'), ())
+        """
+        return tuple(own for own in map(str.strip, name.split(SEPARATOR.strip())) if own)
+
     def label(self, name: str, classes: Sequence[str]) -> tuple[int, ...]:
         """The indices of the classes that ``names`` has joined.
 
         >>> MultiLabel().label("dog; cat", ["cat", "cow", "dog"]), MultiLabel().label("", ["cat"])
         ((0, 2), ())
         """
-        parts = [part.strip() for part in name.split(SEPARATOR.strip())]
-        return tuple(sorted({list(classes).index(part) for part in parts if part}))
+        return tuple(sorted({list(classes).index(own) for own in self.named(name)}))
 
     def probabilities(self, logits: "Tensor") -> "Tensor":
         """Logits (N, K) → (N, K); each of its own."""

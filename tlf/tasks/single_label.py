@@ -83,6 +83,10 @@ class SingleLabel:
         """The name of a label's class."""
         return str(classes[label])
 
+    def named(self, name: str) -> tuple[str, ...]:
+        """The class itself."""
+        return (name,)
+
     def label(self, name: str, classes: Sequence[str]) -> int:
         """The index of a class.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tlf.components import Splits
 from tlf.data.splits import HoldOut, Item, check_fraction, each_split, rank
+from tlf.tasks import TASKS
 from tlf.tasks.multi_label import SEPARATOR
 from tlf.tasks.strata import held_out
 
@@ -30,7 +31,7 @@ def names_of(key: str) -> tuple[str, ...]:
     >>> names_of("cat; dog"), names_of(";")
     (('cat', 'dog'), ())
     """
-    return tuple(name for name in map(str.strip, key.split(_NONE)) if name)
+    return TASKS["multi-label"].named(key)
 
 
 def is_name(text: str) -> bool:
