@@ -376,6 +376,8 @@ def test_a_test_split_or_column_that_is_none(folder):
         Hub(str(folder)).build_with("Train", ())
     with pytest.raises(DataError, match=r"there is no column 'patient'; .*; set data.group"):
         Hub(str(folder)).build_with(None, ("patient",))
+    with pytest.raises(DataError, match=r"data\.group; a pattern over names needs a group in pare"):
+        Hub(str(folder)).build_with(None, ("^P[0-9]+",))
     with pytest.raises(DataError, match="the column 'image' must hold text or whole numbers, got"):
         Hub(str(folder)).build_with(None, ("image",))
 

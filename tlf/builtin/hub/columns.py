@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.builtin.hub.label_lists import holds_lists
 from tlf.data.splits import failure
+from tlf.data.splitting.groups import column_advice
 from tlf.errors import nearest
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def texts(where: str, table: "Dataset", column: str) -> tuple[str, ...]:
 
     if column not in table.column_names:
         guess = nearest(column, table.column_names)
-        raise failure(where, [f"there is no column {column!r}; {guess}; set data.group"])
+        problem = f"there is no column {column!r}; {guess}; {column_advice(column)}"
+        raise failure(where, [problem])
     kind = table.features[column]
     values: list[Any] = table[column][:]
     if not all(isinstance(value, str | int | None) for value in values):
