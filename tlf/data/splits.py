@@ -16,6 +16,7 @@ from tlf.components import HeldOut, Split, Splits, Stamp
 from tlf.data.image_files import read_image
 from tlf.data.listing.compact import Names, Numbers
 from tlf.errors import DataError
+from tlf.tasks.strata import share
 
 EVAL_NAMES = ("val", "valid", "validation", "eval", "test")
 """Common names of an eval split; the first that exists is used."""
@@ -117,7 +118,7 @@ def hold_out(
     train: dict[str, Sequence[Item]] = {}
     evaluated: dict[str, Sequence[Item]] = {}
     for name, images in groups.items():
-        count = min(max(1, round(fraction * len(images))), len(images) - 1)
+        count = share(fraction, len(images), len(images) - 1)
         held_out = set(sorted(images, key=lambda image: rank(seed, image))[:count])
         kind: Any = Names if isinstance(images, Names) else list
         train[name] = kind(image for image in images if image not in held_out)

@@ -22,6 +22,16 @@ def rarest(labels: Sequence[tuple[int, ...]]) -> list[int]:
     return [min(label, key=lambda k: (counts[k], k), default=NOTHING) for label in labels]
 
 
+def share(fraction: float, images: int, most: int) -> int:
+    """How many images of a stratum are held out: a fraction of them, and one at least; ``most``
+    where these are more.
+
+    >>> share(0.25, 9, 8), share(0.25, 2, 1), share(0.25, 1, 0)
+    (2, 1, 0)
+    """
+    return max(0, min(max(1, round(fraction * images)), most))
+
+
 def held_out(
     labels: Sequence[tuple[int, ...]], ranks: Sequence[bytes], fraction: float
 ) -> set[int]:
@@ -47,7 +57,7 @@ def held_out(
     chosen: set[int] = set()
     for k in sorted(members, key=lambda k: (len(members[k]), k)):
         images = members[k]
-        wanted = min(max(1, round(fraction * len(images))), len(images) - 1)
+        wanted = share(fraction, len(images), len(images) - 1)
         wanted -= sum(image in chosen for image in images)
         for image in sorted(images, key=lambda image: (own[image] != k, ranks[image])):
             if wanted > 0 and image not in chosen and all(left[c] > 1 for c in labels[image]):

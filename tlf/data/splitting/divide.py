@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import count
 
 from tlf.data.splits import rank
+from tlf.tasks.strata import share
 
 _ALL = object()
 """Stands for all strata together: parts are to get their share of images, too."""
@@ -40,9 +41,9 @@ def held_out(
     found: set[int] = set()
     for stratum, positions in _by_stratum(strata).items():
         whole = len(positions) if left is None else left[stratum]
-        wanted = min(max(1, round(fraction * whole)), len(positions) - keep)
+        wanted = share(fraction, whole, len(positions) - keep)
         ranked = sorted(positions, key=lambda position: rank(seed, names[position]))
-        found.update(ranked[: max(0, wanted)])
+        found.update(ranked[:wanted])
     return found
 
 
