@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tlf.builtin.csv_file.label_cells import with_one_label
 from tlf.builtin.csv_file.rows import (
-    Row,
+    ListedImage,
     capped,
     doubled,
     grouped,
@@ -162,7 +162,7 @@ class Csv:
 
     def _checked_rows(
         self, known: Sequence[str], columns: Sequence[str]
-    ) -> tuple[str, Sequence[Row], bool]:
+    ) -> tuple[str, Sequence[ListedImage], bool]:
         """The folder that paths are relative to, the images, and whether a column names splits.
 
         Parameters:
@@ -211,7 +211,7 @@ class Csv:
     def _splits(
         self,
         root: str,
-        rows: Sequence[Row],
+        rows: Sequence[ListedImage],
         groups: Mapping[str, Mapping[str, Sequence[str]]],
         tested: Mapping[str, Sequence[str]] | None,
         values: Columns,

@@ -15,7 +15,7 @@ _MOST = 20
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedImage:
     """One image of the list."""
 
     where: str
@@ -31,20 +31,22 @@ class Row:
     """Of the other columns that are wanted."""
 
 
-def renamed(rows: Iterable[Row]) -> dict[str, str]:
+def renamed(rows: Iterable[ListedImage]) -> dict[str, str]:
     """Path as the list has it → as the disk has it, where these differ."""
     return {row.path: row.file for row in rows if row.path != row.file}
 
 
-def rows_of(table: Table, root: str, known: Sequence[str], *, by_column: bool) -> Sequence[Row]:
+def rows_of(
+    table: Table, root: str, known: Sequence[str], *, by_column: bool
+) -> Sequence[ListedImage]:
     """The images. Without a split column, all are ``train``."""
-    rows = Records(Row)
+    rows = Records(ListedImage)
     for done, (where, (cell, label, *others)) in enumerate(table.rows, start=1):
         path, file = _found(root, cell)
         part = others.pop(0).strip() if by_column else "train"
         part = part.casefold() if part.casefold() in known else part
         there = file is not None
-        rows.append(Row(where, path, file or path, there, label.strip(), part, (*others,)))
+        rows.append(ListedImage(where, path, file or path, there, label.strip(), part, (*others,)))
         report_listed("images", done, done, len(table.rows))
     return rows
 
@@ -60,7 +62,7 @@ def _found(root: str, cell: str) -> tuple[str, str | None]:
     return path, None
 
 
-def incomplete(rows: Sequence[Row], known: Sequence[str]) -> list[str]:
+def incomplete(rows: Sequence[ListedImage], known: Sequence[str]) -> list[str]:
     """A sentence for each row without a path or a label, or with an unknown split."""
     problems = []
     for row in rows:
@@ -75,9 +77,9 @@ def incomplete(rows: Sequence[Row], known: Sequence[str]) -> list[str]:
     return problems
 
 
-def doubled(rows: Iterable[Row], root: str) -> list[str]:
+def doubled(rows: Iterable[ListedImage], root: str) -> list[str]:
     """A sentence for each file that is listed again, however its path is written."""
-    first: dict[str, Row] = {}
+    first: dict[str, ListedImage] = {}
     problems = []
     # Few paths are listed again: the others need not be remembered, but for a hash of each.
     again = repeated_hashes(_place(root, row) for row in rows)
@@ -93,11 +95,11 @@ def doubled(rows: Iterable[Row], root: str) -> list[str]:
     return [*capped(problems, "are listed again"), *(["list each image once"] * bool(problems))]
 
 
-def _place(root: str, row: Row) -> str:
+def _place(root: str, row: ListedImage) -> str:
     return os.path.abspath(os.path.join(root, row.file))
 
 
-def missing(rows: Iterable[Row], root: str) -> list[str]:
+def missing(rows: Iterable[ListedImage], root: str) -> list[str]:
     """A sentence for each file that is not there."""
     problems = [
         f"{row.where}: there is no file {printable(os.path.join(root, row.path))}"
@@ -115,7 +117,7 @@ def capped(problems: list[str], rest: str) -> list[str]:
     return [*problems[:_MOST], f"{more} more {rest}"] if more > 0 else problems
 
 
-def grouped(rows: Iterable[Row]) -> dict[str, dict[str, GrowingNames]]:
+def grouped(rows: Iterable[ListedImage]) -> dict[str, dict[str, GrowingNames]]:
     """Split → class → images."""
     groups: dict[str, dict[str, GrowingNames]] = {}
     for row in rows:

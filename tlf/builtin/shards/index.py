@@ -95,7 +95,7 @@ class Index:
 
 
 @dataclass
-class Rows:
+class GrowingIndex:
     """The images of a shard, while it is read."""
 
     names: bytearray = field(default_factory=bytearray)

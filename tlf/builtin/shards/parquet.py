@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from tlf.builtin.shards.archive import AGAIN
-from tlf.builtin.shards.index import Index, Place, Rows
+from tlf.builtin.shards.index import GrowingIndex, Index, Place
 from tlf.builtin.shards.stream import Raw
 from tlf.data.columns import chosen_column
 from tlf.data.ranges import Object
@@ -46,7 +46,7 @@ def parquet_index(source: Object, image: str, label: str) -> Index:
     """
     file = _called(source, lambda: _opened(source))
     columns = _columns(source, file.schema_arrow, image, label)
-    rows, lacking = Rows(), {"image": 0, "label": 0}
+    rows, lacking = GrowingIndex(), {"image": 0, "label": 0}
     for group in range(file.num_row_groups):
         _check_size(source, file.metadata.row_group(group), columns.image)
         for row, data, path, text in _read(source, file, group, columns):

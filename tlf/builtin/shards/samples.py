@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from tlf.builtin.shards.archive import Member
-from tlf.builtin.shards.index import Index, Rows, Texts
+from tlf.builtin.shards.index import GrowingIndex, Index, Texts
 from tlf.data.image_files import MOST_BYTES, is_image, is_visible
 from tlf.data.splits import failure, listed
 from tlf.errors import DataError
@@ -76,7 +76,7 @@ def parted(name: str) -> tuple[str, str]:
 class _Found:
     """What an archive holds, while it is read."""
 
-    rows: Rows = field(default_factory=Rows)
+    rows: GrowingIndex = field(default_factory=GrowingIndex)
     """The images, with their folders as labels."""
     own: "array[int]" = field(default_factory=lambda: array("i"))
     """The label that a member of its key gives an image, or ``_NONE``."""
