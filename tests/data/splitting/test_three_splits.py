@@ -166,6 +166,10 @@ def test_a_named_test_split_stays_and_is_in_no_fold():
         (held_out, Asked(group="(jpg)"),
          "must give 2 groups or more, one for each split, got 1 of 45 images: 'jpg'; write a col"),
         (held_out, Asked(group="(jpg)", test=0.2), "must give 3 groups or more"),
+        (lambda: replace(own_eval(), eval=own_eval().train),
+         Asked(group="patient", test=0.2, folds=3, fold=1),
+         "data.test = 0.2 is drawn from groups that have no image in the eval split: 3 or more, "
+         "got 0 of 9; move"),
         (lambda: held_out((2, 2, 2)), Asked(test=0.2),
          "data.test = 0.2 holds out no image: it leaves 2 of each class, and no class has 3; add"),
         (lambda: replace(own_eval(), test=own_eval().eval), Asked(test=0.2),

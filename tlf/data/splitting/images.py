@@ -60,6 +60,9 @@ class Images:
         fraction = self.asked.test
         if fraction is None:
             return set()
+        if self.groups is not None:
+            drawn, every = (chosen(self.groups, part) for part in (among, whole))
+            _check_drawn(fraction, drawn, every, keep + 1)
         found = self._held_out(among, whole, fraction, f"{self.asked.seed}/test", keep)
         if not found:
             raise DataError(
@@ -199,4 +202,19 @@ def _check_enough(groups: Sequence[str], needed: int) -> None:
             f"data.group must give {needed} groups or more, one for each split, got {count} of "
             f"{len(groups):,} images: {listed(dict.fromkeys(groups), 3)}; write a column or a "
             "pattern that tells more groups apart"
+        )
+
+
+def _check_drawn(fraction: float, drawn: Sequence[str], every: Sequence[str], needed: int) -> None:
+    """Check that enough groups are left where none with eval images is drawn from.
+
+    Raises:
+        DataError: they are not, though there are enough in all.
+    """
+    own, there = len({*drawn}), len({*every})
+    if own < needed <= there:
+        raise DataError(
+            f"data.test = {fraction} is drawn from groups that have no image in the eval split: "
+            f"{needed} or more, got {own} of {there}; move the images of each group into one "
+            "split, or leave data.test out"
         )
