@@ -18,7 +18,7 @@ from tlf.builtin.csv_file.rows import (
 )
 from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
-from tlf.data.label_sets.keys import HoldOutOfSets, is_name, positions, taken_apart
+from tlf.data.label_sets.as_text import HoldOutOfSets, is_name, positions, taken_apart
 from tlf.data.listing.compact import GrowingNames
 from tlf.data.splits import (
     EVAL_NAMES,

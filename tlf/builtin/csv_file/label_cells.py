@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tlf.data.csv_table import Table
-from tlf.data.label_sets.keys import is_name, key_of
+from tlf.data.label_sets.as_text import is_name, text_of
 
 _THERE = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
@@ -30,7 +30,7 @@ def with_one_label(table: Table, columns: Sequence[str], separator: str) -> Tabl
         else:
             names, wrong = _marked(columns, own)
             problems += [f"{where}: {problem}" for problem in wrong]
-        rows.append((where, [path, key_of(names), *others]))
+        rows.append((where, [path, text_of(names), *others]))
     return replace(table, rows=rows, problems=problems)
 
 

@@ -12,7 +12,7 @@ from tlf.builtin.hub.part import Part
 from tlf.builtin.hub.remote import remote_tables
 from tlf.components import HeldOut, IsPath, Labelled, Splits
 from tlf.data.columns import chosen_column
-from tlf.data.label_sets.keys import HoldOutOfSets, positions, taken_apart
+from tlf.data.label_sets.as_text import HoldOutOfSets, positions, taken_apart
 from tlf.data.splits import (
     HoldOut,
     check_fraction,

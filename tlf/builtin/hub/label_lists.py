@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tlf.data.label_sets.keys import is_name, key_of
+from tlf.data.label_sets.as_text import is_name, text_of
 from tlf.data.splits import failure
 
 if TYPE_CHECKING:
@@ -45,5 +45,5 @@ def rows_by_classes(
         raise failure(where, [f"{problem}; rename it"])
     groups: dict[str, list[int]] = {}
     for row, value in enumerate(values):
-        groups.setdefault(key_of(map(text, value)), []).append(row)
+        groups.setdefault(text_of(map(text, value)), []).append(row)
     return groups, order

@@ -1,13 +1,13 @@
 import pytest
 
 from tlf.components import Split, Splits
-from tlf.data.label_sets.keys import HoldOutOfSets, key_of, names_of, taken_apart
+from tlf.data.label_sets.as_text import HoldOutOfSets, names_of, taken_apart, text_of
 
 
 def test_a_text_stands_for_its_classes():
     for names in ((), ("cat",), ("cat", "dog"), ("a b", "c, d", "é")):
-        assert names_of(key_of(names)) == names
-    assert key_of(["b", "a", "b"]) == "a; b"
+        assert names_of(text_of(names)) == names
+    assert text_of(["b", "a", "b"]) == "a; b"
 
 
 def test_labels_are_taken_apart():

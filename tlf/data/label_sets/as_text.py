@@ -16,22 +16,22 @@ _NONE = SEPARATOR.strip()
 """The text of an image without a class: never empty, as a missing label is."""
 
 
-def key_of(names: Iterable[str]) -> str:
+def text_of(names: Iterable[str]) -> str:
     """The text of some classes.
 
-    >>> key_of(["dog", "cat", "dog"]), key_of([])
+    >>> text_of(["dog", "cat", "dog"]), text_of([])
     ('cat; dog', ';')
     """
     return SEPARATOR.join(sorted({*names})) or _NONE
 
 
-def names_of(key: str) -> tuple[str, ...]:
+def names_of(text: str) -> tuple[str, ...]:
     """The classes that a text stands for.
 
     >>> names_of("cat; dog"), names_of(";")
     (('cat', 'dog'), ())
     """
-    return TASKS["multi-label"].named(key)
+    return TASKS["multi-label"].named(text)
 
 
 def is_name(text: str) -> bool:
@@ -47,7 +47,7 @@ def taken_apart(splits: Splits, order: Sequence[str] = ()) -> Splits:
     """Splits whose labels are tuples of classes, of splits whose classes are texts of several.
 
     Parameters:
-        splits: what was grouped by ``key_of``.
+        splits: what was grouped by ``text_of``.
         order: of the classes; those that it does not name follow, sorted.
     """
     classes, labels = positions(splits.classes, order)
@@ -58,14 +58,14 @@ def taken_apart(splits: Splits, order: Sequence[str] = ()) -> Splits:
 
 
 def positions(
-    keys: Iterable[str], order: Sequence[str] = ()
+    texts: Iterable[str], order: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], list[tuple[int, ...]]]:
     """The classes that texts stand for, and the positions of each text's among them, ascending.
 
     >>> positions(["cat; dog", ";", "cat"]), positions(["a; b"], order=["b", "a", "c"])
     ((('cat', 'dog'), [(0, 1), (), (0,)]), (('b', 'a'), [(0, 1)]))
     """
-    each = [names_of(key) for key in keys]
+    each = [names_of(text) for text in texts]
     found = {name for names in each for name in names}
     ordered = dict.fromkeys(name for name in order if name in found)
     classes = (*ordered, *sorted(found - {*order}))
@@ -87,20 +87,20 @@ class HoldOutOfSets(HoldOut):
         """
         check_fraction(self.fraction)
         _, labels = positions(groups)
-        pairs = [(item, label) for label, key in zip(labels, groups, strict=True)
-                 for item in groups[key]]  # fmt: skip
+        pairs = [(item, label) for label, text in zip(labels, groups, strict=True)
+                 for item in groups[text]]  # fmt: skip
         chosen = held_out(
             [label for _, label in pairs], [rank(self.seed, item) for item, _ in pairs],
             self.fraction,
         )  # fmt: skip
         out = {pairs[place][0] for place in chosen}
         train, evaluated = (
-            {key: [item for item in items if (item in out) is inside]
-             for key, items in groups.items()}
+            {text: [item for item in items if (item in out) is inside]
+             for text, items in groups.items()}
             for inside in (False, True)
         )  # fmt: skip
         return _filled(train), _filled(evaluated)
 
 
 def _filled(groups: Mapping[str, list[Item]]) -> dict[str, Sequence[Item]]:
-    return {key: items for key, items in groups.items() if items}
+    return {text: items for text, items in groups.items() if items}
