@@ -3,6 +3,8 @@
 import json
 from dataclasses import asdict
 
+import pytest
+
 from tlf.checks.findings import (
     Duplicates,
     Findings,
@@ -23,6 +25,28 @@ def test_splits_and_classes():
     assert (shared.across_splits, shared.across_classes) == (True, False)
     assert (mixed.across_splits, mixed.across_classes) == (False, True)
     assert Findings({}, {}, duplicates=(shared, mixed)).leaks == (shared,)
+
+
+@pytest.mark.parametrize(
+    ("label", "proposed", "doubted", "told"),
+    [
+        ("ant", "bee", None, "looks like bee"),
+        ("ant", "ant; bee", ("bee", "missing"), "bee seems to be missing"),
+        ("", "bee", ("bee", "missing"), "bee seems to be missing"),
+        ("ant; bee", "ant", ("bee", "wrong"), "bee seems to be wrong"),
+        ("bee", "", ("bee", "wrong"), "bee seems to be wrong"),
+    ],
+)
+def test_of_several_labels_the_doubted_one_is_named(label, proposed, doubted, told):
+    found = Findings({}, {"train": {"ant": 1, "bee": 1}, "eval": {}})
+    suspect = LabelSuspect(ImageRef("train", 0, "a.jpg", label), proposed, 0.1, 0.9)
+    assert (found.doubted(suspect), found.doubt(suspect)) == (doubted, told)
+
+
+def test_the_name_of_a_single_label_may_hold_what_separates_several():
+    found = Findings({}, {"train": {"ant": 1, "ant; bee": 1}})
+    suspect = LabelSuspect(ImageRef("train", 0, "a.jpg", "ant"), "ant; bee", 0.1, 0.9)
+    assert found.doubt(suspect) == "looks like ant; bee"
 
 
 def test_they_survive_json():

@@ -36,6 +36,12 @@ def test_an_image_with_several_faults_has_one_row():
     assert row.reason.startswith("the same bytes as eval image e0.jpg; looks like fly (")
 
 
+def test_the_reason_names_the_one_of_several_labels_that_is_doubted():
+    suspect = replace(SUSPECT, image=image("train", 6, "ant; bee"), proposed="ant")
+    (row,) = proposed_fixes(checked(suspects=(suspect,)))
+    assert row.reason == "bee seems to be wrong (probability 0.91, of its own label 0.02)"
+
+
 def test_a_class_keeps_train_images():
     group = Duplicates((*(image("train", i) for i in (0, 3, 6)), image("eval", 0)), True, 1.0)
     rows = proposed_fixes(checked(duplicates=(group,)))

@@ -65,3 +65,10 @@ def test_classes_of_one_split():
         "  bee: no images",
         "  fly: no train images, 3 eval",
     ]
+
+
+def test_of_several_labels_the_doubted_one_is_named():
+    suspect = replace(SUSPECT, image=image("train", 6, "ant; bee"), proposed="ant; bee; fly")
+    assert [*lines(checked(suspects=(suspect,)))][-1] == (
+        "  t6.jpg (train, ant; bee): fly seems to be missing (0.91 against 0.02)"
+    )

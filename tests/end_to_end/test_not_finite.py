@@ -147,5 +147,6 @@ def test_what_the_optimizer_keeps_is_checked_where_it_is_stored(tmp_path, images
 def test_a_run_that_is_worse_than_a_guess_says_so(tmp_path, images):
     path, folder = write(tmp_path, images, HEAD.replace("0.01", "1e7"))
     notices = [e.text for e in run(path) if isinstance(e, Notice)]
-    assert any("is worse than that of a constant guess, 0.6931" in text for text in notices)
+    (told,) = [text for text in notices if "is worse than that of a constant guess, 0.6931" in text]
+    assert told.endswith("write a lower lr, or train longer")
     assert strict((folder / "metrics.jsonl").read_text())

@@ -197,3 +197,6 @@ def test_test_images_that_the_run_has_trained_on_are_named(run_copy, images, tmp
     assert len(found.shared) == found.evaluation.images == 11
     assert (found.shared[0].split, found.looks[0].images) == ("eval", 11)
     assert "11 of the 11 test images are in another split, too" in [*cautions(found)][-1]
+    head, backbone = run_copy / "head.safetensors", run_copy / "model.safetensors"
+    looks = evaluate(head, split="final", backbone=backbone).looks
+    assert looks[-1].command == f"tlf evaluate {head} --split final --backbone {backbone}"

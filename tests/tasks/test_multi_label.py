@@ -90,6 +90,11 @@ def test_labels_are_tuples_of_ascending_indices(wrong):
         TASK.check_labels([(0,)], 1)
 
 
+def test_one_class_for_each_image_is_told_in_the_words_of_a_recipe():
+    with pytest.raises(ValueError, match=r"got one class for each image; .* data.label_separator"):
+        TASK.check_labels([0, 2, 1], 3)
+
+
 def test_a_loss_gives_one_number_for_each_image():
     def each(logits, labels):
         losses = binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")

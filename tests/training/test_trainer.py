@@ -2,6 +2,7 @@
 for bit."""
 
 from dataclasses import replace
+from shutil import copytree
 
 import pytest
 import torch
@@ -183,6 +184,18 @@ def test_early_stopping_ends_the_phase_and_the_next_one_begins(tmp_path, images)
     results = [(e.phase, e.epoch) for e in events if isinstance(e, EpochResult)]
     assert results == [("p", 0), ("p", 1), ("p", 2), ("q", 0)]
     assert any("no longer improves" in e.text for e in events if isinstance(e, Notice))
+
+
+def test_a_head_that_knows_train_images_only_is_not_to_be_trained_longer(tmp_path, images):
+    for split, names in (("train", ("circles", "squares")), ("val", ("squares", "circles"))):
+        for source, name in zip(("circles", "squares"), names, strict=True):
+            copytree(images / "train" / source, tmp_path / "wrong" / split / name)
+    phases = '[[phases]]\nname = "p"\nfreeze = "backbone"\nepochs = 4\nlr = 0.01'
+    job = keeping_the_last(open_recipe(tmp_path, tmp_path / "wrong", phases))
+    _, events, state = train_all(job)
+    (told,) = [e.text for e in events if isinstance(e, Notice) and "constant guess" in e.text]
+    loss = state.best.result.train_loss
+    assert told.endswith(f"of train images it is {loss:.4g}; write fewer epochs, or a lower lr")
 
 
 def test_a_policy_that_changes_its_mind_begins_a_new_segment(tmp_path, images):

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tlf.tasks.multi_label import SEPARATOR
+
 NONE = "no label"
 """What an image looks like, or has, that may have any number of labels."""
 
@@ -98,6 +100,34 @@ class Findings:
     def leaks(self) -> tuple[Duplicates, ...]:
         """Groups of images that train and eval share."""
         return tuple(group for group in self.duplicates if group.across_splits)
+
+    def doubted(self, suspect: LabelSuspect) -> tuple[str, str] | None:
+        """Where an image may have any number of labels: the class that is doubted, and what it
+        seems to be, ``missing`` or ``wrong``. None where each image has one label.
+        """
+        label, proposed = suspect.image.label, suspect.proposed
+        if self._is_class(label) and self._is_class(proposed):  # sets differ by one class
+            return None
+        has, looks = ({*filter(None, one.split(SEPARATOR))} for one in (label, proposed))
+        found = [*((name, "wrong") for name in has - looks)]
+        found += [(name, "missing") for name in looks - has]
+        return found[0] if len(found) == 1 else None
+
+    def doubt(self, suspect: LabelSuspect) -> str:
+        """What is wrong with a label, it seems.
+
+        >>> found = Findings({}, {"train": {"ant": 9, "bee": 7}})
+        >>> found.doubt(LabelSuspect(ImageRef("train", 0, "a.jpg", "ant"), "bee", 0.1, 0.9))
+        'looks like bee'
+        >>> found.doubt(LabelSuspect(ImageRef("train", 0, "a.jpg", "ant"), "ant; bee", 0.1, 0.9))
+        'bee seems to be missing'
+        """
+        if doubted := self.doubted(suspect):
+            return f"{doubted[0]} seems to be {doubted[1]}"
+        return f"looks like {suspect.proposed or NONE}"
+
+    def _is_class(self, name: str) -> bool:
+        return any(name in counts for counts in self.class_counts.values())
 
 
 def read_findings(content: Mapping[str, Any]) -> Findings:

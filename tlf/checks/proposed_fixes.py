@@ -40,8 +40,8 @@ def _all(checked: Checked) -> Iterator[Fix]:
         yield from _of_group(group, redundant)
     for suspect in findings.suspects:
         reason = (
-            f"looks like {suspect.proposed or NONE} (probability "
-            f"{suspect.proposed_probability:.2f}, of its own label {suspect.own_probability:.2f})"
+            f"{findings.doubt(suspect)} (probability {suspect.proposed_probability:.2f}, of its "
+            f"own label {suspect.own_probability:.2f})"
         )
         yield _row(suspect.image, reason)
     for odd in findings.odd_sizes:

@@ -48,7 +48,7 @@ def _sections(findings: Findings) -> Iterator[tuple[str, Sequence[str]]]:
         "groups of duplicates with different labels": [*map(_group, mixed)],
         "groups of duplicates within a split and a class": [*map(_group, plain)],
         "labels that look wrong": [
-            f"{_named(one.image)}: looks like {one.proposed or NONE} "
+            f"{_named(one.image)}: {findings.doubt(one)} "
             f"({one.proposed_probability:.2f} against {one.own_probability:.2f})"
             for one in findings.suspects
         ],

@@ -150,7 +150,7 @@ def evaluate(
     _check(paths, precision, backbone)
     how = How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
-    given = {"--split": split, "--tta": tta, "--precision": precision}
+    given = {"--split": split, "--backbone": backbone, "--tta": tta, "--precision": precision}
     one, *others = _evaluated(paths, source, how, command_of(paths, overrides, given))
     for other in others:
         one = replace(one, other=other, comparison=one.predicted.compare(other.predicted))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 
 from tlf.errors import RunError
@@ -48,14 +49,16 @@ def now() -> str:
 
 
 def command_of(
-    models: Sequence[Path], overrides: Sequence[str], options: Mapping[str, str | None]
+    models: Sequence[Path],
+    overrides: Sequence[str],
+    options: Mapping[str, str | PathLike[str] | None],
 ) -> str:
     """The command that evaluates the same. ``options``: those that have a value.
 
     >>> command_of([Path("runs/mine")], ["data.seed=1"], {"--split": "test", "--tta": None})
     'tlf evaluate runs/mine data.seed=1 --split test'
     """
-    given = [part for name, value in options.items() if value for part in (name, value)]
+    given = [part for name, value in options.items() if value for part in (name, str(value))]
     return shlex.join(["tlf", "evaluate", *map(str, models), *overrides, *given])
 
 

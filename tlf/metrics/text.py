@@ -1,14 +1,18 @@
 """An evaluation and a comparison as lines of text, at most 80 cells wide."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from tlf.metrics.figures import ClassFigures, Evaluation, Figure
+from tlf.metrics.multi_label.figures import MultiLabelClassFigures
 from tlf.metrics.resampling import LEVEL
 from tlf.runtime.text import printable, shortened
 
 if TYPE_CHECKING:
     from tlf.metrics.comparison import Comparison
+    from tlf.metrics.multi_label.comparison import AnyComparison
+
+C = TypeVar("C", ClassFigures, MultiLabelClassFigures)
 
 TITLES = {
     "top1": "top-1",
@@ -45,10 +49,7 @@ NAME = 24
 
 def lines(evaluation: Evaluation) -> Iterator[str]:
     """The headline figures with their intervals, the most confused classes, the worst classes."""
-    yield f"{'':17} {'value':>9}   95 % interval"
-    for name, one in evaluation.headline.items():
-        rate = name not in NO_RATES
-        yield f"{TITLES[name]:17} {percent(one.value, rate):>9}   {interval(one, rate)}".rstrip()
+    yield from headline_lines(evaluation.headline, TITLES)
     always = shortened(printable(evaluation.majority_class), NAME)
     yield f"{'baseline':17} {evaluation.majority:>9.2%}   top-1 of always saying {always!r}"
     if evaluation.headline["top1"].value == 1:
@@ -56,7 +57,22 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
         shown = f"{evaluation.images:,} images show only that top-1 is at least {least:.2%}"
         yield f"No image is wrong. {shown}."
     yield from _confused(evaluation)
-    yield from _classes(evaluation)
+    yield from class_lines(
+        evaluation.per_class,
+        {
+            "F1": lambda one: one.f1,
+            "precision": lambda one: one.precision,
+            "recall": lambda one: one.recall,
+        },
+    )
+
+
+def headline_lines(headline: Mapping[str, Figure], titles: Mapping[str, str]) -> Iterator[str]:
+    """The headline figures with their intervals."""
+    yield f"{'':17} {'value':>9}   95 % interval"
+    for name, one in headline.items():
+        rate = name not in NO_RATES
+        yield f"{titles[name]:17} {percent(one.value, rate):>9}   {interval(one, rate)}".rstrip()
 
 
 def comparison_lines(
@@ -66,16 +82,28 @@ def comparison_lines(
 
     ``first`` and ``second``: what the models are called; ``decimals``: of a percentage.
     """
-    yield f"{'second − first':17} {'difference':>10}   95 % interval"
-    for title, difference in (("top-1", comparison.top1), ("macro F1", comparison.macro_f1)):
-        value = percent(difference.value, True, "+", decimals)
-        yield f"{title:17} {value:>10}   " + interval(difference, True, "+", decimals)
-    for which, name, images in (
-        ("first", first, comparison.only_first), ("second", second, comparison.only_second),
-    ):  # fmt: skip
-        shown = shortened(printable(name), 35)
-        yield f"{'right only by':17} {len(images):>10,}   the {which}, {shown}"
+    figures = {"top-1": comparison.top1, "macro F1": comparison.macro_f1}
+    yield from difference_lines(figures, decimals)
+    yield from only_lines("right only by", (first, second), comparison)
     yield f"{'verdict':17} {verdict(comparison, first, second)}"
+
+
+def difference_lines(differences: Mapping[str, Figure], decimals: int = 2) -> Iterator[str]:
+    """The differences of the second model from the first. ``decimals``: of a percentage."""
+    yield f"{'second − first':17} {'difference':>10}   95 % interval"
+    for title, one in differences.items():
+        value = percent(one.value, True, "+", decimals)
+        yield f"{title:17} {value:>10}   {interval(one, True, '+', decimals)}"
+
+
+def only_lines(title: str, models: Sequence[str], comparison: "AnyComparison") -> Iterator[str]:
+    """How many images one of two models alone classifies rightly.
+
+    ``title``: what is said of them; ``models``: what the models are called.
+    """
+    counts = (len(comparison.only_first), len(comparison.only_second))
+    for which, name, count in zip(("first", "second"), models, counts, strict=True):
+        yield f"{title:17} {count:>10,}   the {which}, {shortened(printable(name), 35)}"
 
 
 def verdict(comparison: "Comparison", first: str, second: str) -> str:
@@ -101,27 +129,35 @@ def _confused(evaluation: Evaluation) -> Iterator[str]:
         yield f"{cell(names[label])} {cell(names[prediction])} {of}"
 
 
-def _classes(evaluation: Evaluation) -> Iterator[str]:
-    known = [one for one in evaluation.per_class if one.support]
-    every = len(evaluation.per_class) <= 2 * WORST
-    shown = evaluation.per_class if every else sorted(known, key=_f1)[:WORST]
+def class_lines(
+    per_class: Sequence[C], columns: Mapping[str, Callable[[C], Figure]]
+) -> Iterator[str]:
+    """The classes, of many of them the worst.
+
+    ``columns``: heading → the figure of a class; the first says which class is the worst, and
+    stands with its interval.
+    """
+    (main, figure), *others = columns.items()
+    known = [one for one in per_class if one.support]
+    every = len(per_class) <= 2 * WORST
+    worst = sorted(known, key=lambda one: figure(one).value or 0.0)[:WORST]
     title = "class" if every else f"worst of {len(known):,} classes"
+    headings = "".join(f" {heading:>{_width(heading)}}" for heading, _ in others)
     yield ""
-    yield f"{title:{NAME}} images       F1   95 % interval      precision   recall"
-    for one in shown:
-        f1, precision, recall = (percent(f.value) for f in (one.f1, one.precision, one.recall))
-        yield (
-            f"{cell(one.name)} {one.support:>6,} {f1:>8}   "
-            f"{interval(one.f1):18} {precision:>9} {recall:>8}"
-        )
-    if len(known) < len(evaluation.per_class):
-        without = len(evaluation.per_class) - len(known)
+    yield f"{title:{NAME}} images {main:>8}   {'95 % interval':18}{headings}"
+    for one in per_class if every else worst:
+        of = figure(one)
+        values = "".join(f" {percent(get(one).value):>{_width(name)}}" for name, get in others)
+        shown = f"{percent(of.value):>8}   {interval(of):18}{values}"
+        yield f"{cell(one.name)} {one.support:>6,} {shown}"
+    if without := len(per_class) - len(known):
         have = "has" if without == 1 else "have"
         yield f"{without:,} of the model's classes {have} no image."
 
 
-def _f1(one: ClassFigures) -> float:
-    return one.f1.value or 0.0
+def _width(heading: str) -> int:
+    """Cells of a column of percentages."""
+    return max(8, len(heading))
 
 
 def percent(value: float | None, rate: bool = True, sign: str = "", decimals: int = 2) -> str:

@@ -16,7 +16,7 @@ from tlf.inference.predictions import read_predictions
 from tlf.reports.plots.background import drawn_in_background
 from tlf.reports.plots.write import write_plots
 from tlf.reports.ranking import shown_first
-from tlf.reports.report import RunRecord, report_of
+from tlf.reports.report import AnyReport, RunRecord, report_of
 from tlf.reports.report_page import plots_on_page, write_report_page
 from tlf.reports.run_images import RunImages, images_of
 from tlf.runs.folder import check_is_run, has_ended, read_provenance
@@ -98,34 +98,42 @@ def reported(
     check_is_run(folder)
     if not (folder / "predictions.csv").is_file():
         raise _without_predictions(folder)
-    calibrated, unknown = _calibrated(folder)
-    record, predicted = record_of(folder), read_predictions(folder / "predictions.csv")
-    predicted = predicted.with_thresholds(
-        lambda: None if calibrated is None else calibrated.thresholds
-    )
-    figures = predicted.evaluation()
-    left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
-    report = report_of(folder.name, predicted, figures)
-    cautions = _cautions(folder, record)
-    report = replace(report, run=record, calibrated=calibrated, cautions=cautions)
+    record = record_of(folder)
+    report = _without_images(folder, record)
     if background:
         report = replace(report, draw=drawn_in_background(partial(plots_on_page, report)))
     found = RunImages()
     if images or neighbours:
         found = yield from images_of(
-            record, predicted, shown_first(predicted), embed=neighbours, check=check
+            record, report.predicted, shown_first(report.predicted), embed=neighbours, check=check
         )
+    left_out = [] if neighbours else [LEFT_OUT.format(in_shell(folder))]
     report = replace(
         report,
         read=found.read if images else None,
         neighbours=found.neighbours,
         findings=found.findings,
         read_found=found.read_found if images else None,
-        missing=(*found.missing, *unknown, *left_out),
+        missing=(*found.missing, *report.missing, *left_out),
     )
     write_report_page(report, path)
     if plots is not None:
         write_plots(report, absolute(plots))
+
+
+def _without_images(folder: Path, record: RunRecord) -> AnyReport:
+    """What the files of a run say."""
+    calibrated, unknown = _calibrated(folder)
+    predicted = read_predictions(folder / "predictions.csv").with_thresholds(
+        lambda: None if calibrated is None else calibrated.thresholds
+    )
+    return replace(
+        report_of(folder.name, predicted, predicted.evaluation()),
+        run=record,
+        calibrated=calibrated,
+        cautions=_cautions(folder, record),
+        missing=unknown,
+    )
 
 
 def _cautions(folder: Path, record: RunRecord) -> tuple[str, ...]:

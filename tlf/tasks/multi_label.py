@@ -220,13 +220,17 @@ class MultiLabel:
             raise ValueError(
                 f"classes must be 2 or more, got {num_classes}; label images of other classes, too"
             )
+        if len(labels) and hasattr(labels[0], "__index__"):
+            raise ValueError(
+                "labels must be sets of classes for the task multi-label, got one class for each "
+                'image; of a CSV file, write data.label_separator, such as "|", or data.labels; '
+                "where each image has one class, the task is single-label"
+            )
         for label in labels:
             if not _is_label(label, num_classes):
                 raise ValueError(
                     "labels must be tuples of the indices of an image's classes, ascending, from 0 "
-                    f"to {num_classes - 1}, got {label!r:.100}; "
-                    "of a CSV file, write data.label_separator or data.labels; with one class for "
-                    'each image, write task = "single-label"'
+                    f"to {num_classes - 1}, got {label!r:.100}"
                 )
 
     def check_logits(self, logits: object, images: int, num_classes: int) -> None:

@@ -59,7 +59,7 @@ def train(job: Job, state: State) -> Generator[Event, None, None]:
         state.begin_epoch(state.phase + 1, 0)
     if state.best is not None:
         state.best.load_into(job.classifier)
-        yield from _compared_with_guessing(job, state.best.result.eval_loss)
+        yield from _compared_with_guessing(job, state.best.result)
 
 
 def stop(job: Job, state: State) -> Iterator[Event]:
@@ -70,15 +70,20 @@ def stop(job: Job, state: State) -> Iterator[Event]:
     if state.segment is not None:
         yield from _end(job, job.recipe.phases[state.phase], state.segment, state)
     state.best.load_into(job.classifier)
-    yield from _compared_with_guessing(job, state.best.result.eval_loss)
+    yield from _compared_with_guessing(job, state.best.result)
 
 
-def _compared_with_guessing(job: Job, loss: float) -> Iterator[Notice]:
-    if loss > (guess := guessing_loss(job)):
-        yield Notice(
-            f"the eval loss of the best epoch, {loss:.4g}, is worse than that of a constant guess, "
-            f"{guess:.4g}: do not trust its probabilities; write a lower lr, or train longer"
-        )
+def _compared_with_guessing(job: Job, best: EpochResult) -> Iterator[Notice]:
+    loss, guess = best.eval_loss, guessing_loss(job)
+    if loss <= guess:
+        return
+    advice = "write a lower lr, or train longer"
+    if best.train_loss < guess:
+        advice = f"of train images it is {best.train_loss:.4g}; write fewer epochs, or a lower lr"
+    yield Notice(
+        f"the eval loss of the best epoch, {loss:.4g}, is worse than that of a constant guess, "
+        f"{guess:.4g}: do not trust its probabilities; {advice}"
+    )
 
 
 def _train_phase(job: Job, phase: Phase, state: State) -> Generator[Event, None, BestEpoch]:

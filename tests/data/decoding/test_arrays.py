@@ -125,8 +125,8 @@ def test_the_brightest_colour_is_the_brightest_grey():
 
 def test_other_channels_are_an_error_that_names_both():
     told = (
-        r"takes 3 channels, the image has 5 \(6 × 5 × 5\); write backbone.channels = 5, "
-        "or save the image with 3 channels"
+        r"takes 3 channels, the image has 5 \(6 × 5 × 5\); save the image with 3 "
+        "channels, or train with backbone.channels = 5$"
     )
     with pytest.raises(DataError, match=told):
         to_channels(noise(6, 5, 5), 3)

@@ -136,7 +136,7 @@ def test_many_channels_come_from_tiff():
     assert decoded_size(data) == (30, 20)
     with pytest.raises(DataError, match="takes 5 channels, the image has 6"):
         decode(data, how(5))
-    with pytest.raises(DataError, match=r"Pillow cannot read; .* write backbone.channels"):
+    with pytest.raises(DataError, match=r"Pillow cannot read; .* train with backbone.channels"):
         decode(data, how(3, 8))
     assert picture(data).size == (30, 20)
     for cut in (8, 200, len(data) - 9):

@@ -7,7 +7,7 @@ from sklearn import metrics as sk
 from label_sets import LABEL_SETS, drawn_sets, marked
 from tlf.errors import DataError
 from tlf.metrics.figures import Figure
-from tlf.metrics.multi_label.evaluation import evaluation, resamples_for
+from tlf.metrics.multi_label.evaluation import evaluation, of_probabilities, resamples_for
 
 NAN = {"zero_division": np.nan}
 
@@ -41,6 +41,14 @@ def test_headline_figures_are_those_of_scikit_learn(found):
             assert headline[name] is None, name
         else:
             assert headline[name] == pytest.approx(value, abs=1e-12), name
+
+
+def test_the_figures_of_probabilities_are_the_same_by_themselves(found):
+    alone, headline = (
+        of_probabilities(found, resamples=20),
+        evaluation(found, resamples=20).headline,
+    )
+    assert alone == {name: headline[name] for name in ("nll", "brier", "ece")}
 
 
 def test_figures_of_each_class_are_those_of_scikit_learn(found):

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from io import BytesIO
 
 from PIL import Image
@@ -53,6 +54,14 @@ def test_every_kind_of_finding_is_shown_and_escaped():
     few = findings_panel(FOUND, picture, largest=size * 5).html  # of six places
     assert few.count("data:image/jpeg;base64,") == 5
     assert class_rows(FOUND) == [("bees", [1, 4]), ("ants", [5, 0])]
+
+
+def test_of_several_labels_the_doubted_one_is_named():
+    several = replace(FOUND.suspects[0].image, label="ants; <bees>")
+    found = replace(FOUND, suspects=(LabelSuspect(several, "ants", 0.02, 0.96),))
+    html = findings_panel(found).html
+    assert "<strong><bdi>&lt;bees&gt;</bdi></strong> seems to be wrong (96.0" in html
+    assert "looks like" not in html
 
 
 def test_without_images_there_are_no_thumbnails():

@@ -112,7 +112,7 @@ def other_channels(shape: tuple[int, int, int], channels: int) -> DataError:
     wanted = f"{channels} channel{'s' if channels > 1 else ''}"
     return DataError(
         f"the backbone takes {wanted}, the image has {shape[2]} ({' × '.join(map(str, shape))}); "
-        f"write backbone.channels = {shape[2]}, or save the image with {wanted}"
+        f"save the image with {wanted}, or train with backbone.channels = {shape[2]}"
     )
 
 

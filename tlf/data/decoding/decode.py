@@ -201,6 +201,9 @@ def _unknown(data: bytes) -> str:
     if not data:
         return "the file is empty"
     if is_tiff(data):
-        return "a TIFF of a kind that Pillow cannot read; of more channels, write backbone.channels"
+        return (
+            "a TIFF of a kind that Pillow cannot read; of more channels, train with "
+            "backbone.channels"
+        )
     hints = [hint for start, hint in _HINTS.items() if data.lstrip().startswith(start)]
     return hints[0] if hints else f"not an image in a known format ({', '.join(FORMATS)})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ def evaluation(
     return MultiLabelEvaluation(
         classes=predicted.classes,
         images=images,
-        headline=_headline(found, drawn, images),
+        headline=_headline(_averages(found, images), [_averages(block, images) for block in drawn]),
         frequency=float(shares[shares > 0].mean()) if shares.any() else 0.0,
         labels=int(labels.sum()),
         without=int((~predicted.labels.any(1)).sum()),
@@ -94,10 +95,13 @@ class Sums:
         self._scores = np.column_stack(
             [predicted.exact, nll(predicted), brier(predicted), gaps(predicted)]
         )
-        self.rankings = [
-            Ranking(predicted.probabilities[:, k], predicted.labels[:, k])
-            for k in range(len(predicted.classes))
-        ]
+        self._predicted = predicted
+
+    @cached_property
+    def rankings(self) -> list[Ranking]:
+        """The images of each class in the order of their probabilities."""
+        columns = zip(self._predicted.probabilities.T, self._predicted.labels.T, strict=True)
+        return [Ranking(probabilities, labels) for probabilities, labels in columns]
 
     def of(self, weights: "NDArray[np.float64]") -> Resampled:
         """``weights``: (R, N)."""
@@ -105,8 +109,12 @@ class Sums:
         return Resampled(
             np.stack([one.average_precision(times) for one in self.rankings], axis=1),
             self.counts(weights),
-            weights @ self._scores / weights.shape[1],
+            self.means(weights),
         )
+
+    def means(self, weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """``means`` of ``Resampled``."""
+        return weights @ self._scores / weights.shape[1]
 
     def counts(self, weights: "NDArray[np.float64]") -> ClassCounts:
         """Images of each class as label, as prediction, as both."""
@@ -117,9 +125,28 @@ class Sums:
         return ClassCounts(support, given, right)
 
 
-def _headline(found: Resampled, drawn: Sequence[Resampled], images: int) -> Mapping[str, Figure]:
+def of_probabilities(
+    predicted: MultiLabelPredicted, *, resamples: int | None = None, seed: int = 0
+) -> Mapping[str, Figure]:
+    """``nll``, ``brier`` and ``ece`` alone, as ``evaluation`` has them. No class is ranked, which
+    takes nearly all of its time.
+
+    Raises:
+        DataError: there is no image, or a probability is no number from 0 to 1.
+    """
+    check(predicted)
+    resamples = resamples or resamples_for(*predicted.labels.shape)
+    sums, images = Sums(predicted), len(predicted)
+    found = _of_means(sums.means(np.ones((1, images))))
+    drawn = [_of_means(sums.means(weights)) for weights in resampled(images, resamples, seed)]
+    return _headline(found, drawn)
+
+
+def _headline(
+    values: "Mapping[str, NDArray[np.float64]]",
+    blocks: "Sequence[Mapping[str, NDArray[np.float64]]]",
+) -> Mapping[str, Figure]:
     """The headline figures. NLL may be above 1."""
-    values, blocks = _averages(found, images), [_averages(one, images) for one in drawn]
     resamples = {name: np.concatenate([block[name] for block in blocks])[None] for name in values}
     most = dict.fromkeys(values, 1.0) | {"nll": np.inf}
     return {name: figures(value, resamples[name], most[name])[0] for name, value in values.items()}
@@ -140,10 +167,13 @@ def _averages(of: Resampled, images: int) -> "Mapping[str, NDArray[np.float64]]"
         "micro_recall": every.recall[:, 0],
         "exact_match": of.means[:, 0],
         "hamming_loss": ratio(unequal, np.full_like(unequal, images * of.ap.shape[1]))[:, 0],
-        "nll": of.means[:, 1],
-        "brier": of.means[:, 2],
-        "ece": np.abs(of.means[:, 3:]).sum(1),
+        **_of_means(of.means),
     }
+
+
+def _of_means(means: "NDArray[np.float64]") -> "Mapping[str, NDArray[np.float64]]":
+    """The figures of probabilities, of each resample (R,)."""
+    return {"nll": means[:, 1], "brier": means[:, 2], "ece": np.abs(means[:, 3:]).sum(1)}
 
 
 def _sum(counts: "NDArray[np.int32 | np.int64]") -> "NDArray[np.int64]":

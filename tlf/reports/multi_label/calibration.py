@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tlf.metrics.multi_label.figures import MultiLabelEvaluation
+from tlf.metrics.multi_label.predicted import MultiLabelPredicted
 from tlf.metrics.multi_label.text import LONG_TITLES
 from tlf.reports.multi_label.plots import decisions_plot
 from tlf.reports.page import render
@@ -12,9 +12,6 @@ from tlf.reports.panel import Panel
 from tlf.reports.panels.calibration import FIGURES, SOURCES, shown
 from tlf.reports.plots.plot import Plot
 from tlf.reports.report import MultiLabelReport
-
-if TYPE_CHECKING:
-    from tlf.inference.calibrated import Calibrated
 
 
 def panel(report: MultiLabelReport) -> Panel:
@@ -43,19 +40,24 @@ def _plot(report: MultiLabelReport, after: MultiLabelEvaluation | None) -> Plot:
 
 
 def after_scaling(report: MultiLabelReport) -> MultiLabelEvaluation | None:
-    """The figures of the same decisions, their logits divided by the temperature."""
+    """The figures of the same decisions, their logits divided by the temperature. The order of the
+    images and the classes that the model gives stay as they are.
+    """
     if report.calibrated is None:
         return None
-    return _scaled(report, report.calibrated)
+    from tlf.metrics.multi_label.decisions import calibration
+    from tlf.metrics.multi_label.evaluation import of_probabilities
+
+    of = report.evaluation
+    scaled = _scaled(report.predicted, report.calibrated.temperature)
+    changed = of_probabilities(scaled, resamples=of.resamples, seed=of.seed)
+    return replace(of, headline={**of.headline, **changed}, calibration=calibration(scaled))
 
 
-def _scaled(report: MultiLabelReport, calibrated: "Calibrated") -> MultiLabelEvaluation:
+def _scaled(predicted: MultiLabelPredicted, temperature: float) -> MultiLabelPredicted:
     import numpy as np
 
-    from tlf.metrics.multi_label.evaluation import evaluation
-
-    rows = report.predicted.probabilities
+    rows = predicted.probabilities
     with np.errstate(divide="ignore", over="ignore"):  # 0 and 1 stay
-        odds = (np.log(rows) - np.log1p(-rows)) / calibrated.temperature
-        scaled = 1 / (1 + np.exp(-odds))
-    return evaluation(replace(report.predicted, probabilities=scaled))
+        odds = (np.log(rows) - np.log1p(-rows)) / temperature
+        return replace(predicted, probabilities=1 / (1 + np.exp(-odds)))

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from tlf.metrics.multi_label.text import LONG_TITLES
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
-from tlf.reports.panels.verdict import FEW, few, leaks, rare, sentence, with_f1
+from tlf.reports.panels.verdict import FEW, few, in_every_verdict, rare, sentence, with_f1
 from tlf.reports.report import MultiLabelReport
-from tlf.runtime.text import duration
 
 LEFT_OUT = (
     "An image may have any number of labels, so this page has no confusion matrix, and no accuracy "
@@ -17,7 +16,7 @@ LEFT_OUT = (
 
 def panel(report: MultiLabelReport) -> Panel:
     """How good the model is."""
-    evaluation, run = report.evaluation, report.run
+    evaluation = report.evaluation
     return Panel(
         "verdict",
         "Verdict",
@@ -28,13 +27,9 @@ def panel(report: MultiLabelReport) -> Panel:
             with_f1=with_f1(evaluation),
             exact=int(report.predicted.exact.sum()),
             titles=LONG_TITLES,
-            best=run and run.best,
-            epochs=run and len(run.history),
-            time=run and duration(sum(epoch.seconds for epoch in run.history)),
-            leaks=leaks(report),
             caveats=sentence(caveats(report)),
-            cautions=report.cautions,
             missing=(LEFT_OUT, *report.missing),
+            **in_every_verdict(report),
         ),
     )
 

@@ -1,8 +1,9 @@
 """How well each class is predicted: a table that can be sorted and searched."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from tlf.metrics.figures import ClassFigures, Figure
+from tlf.metrics.multi_label.figures import MultiLabelClassFigures
 from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.report import Report
@@ -10,33 +11,7 @@ from tlf.reports.report import Report
 ROWS = 100
 """Rows that are shown at first."""
 
-
-def panel(report: Report) -> Panel:
-    """A row for each class; where there are many, the page begins with the worst."""
-    per_class = report.evaluation.per_class
-    many = len(per_class) > ROWS
-    order = sorted(range(len(per_class)), key=lambda i: _worst_first(per_class[i]))
-    shown = order[:ROWS] if many else range(len(per_class))
-    return Panel(
-        "classes",
-        "Per class",
-        render(
-            "classes.html",
-            rows=[(i, per_class[i]) for i in shown],
-            total=len(per_class),
-            columns=COLUMNS,
-            many=many,
-        ),
-        {
-            "rows": [_row(one) for one in per_class],
-            "shown": ROWS,
-            "sort": "f1" if many else "class",
-            "columns": [*COLUMNS],
-        },
-    )
-
-
-COLUMNS = {
+COLUMNS: Mapping[str, str] = {
     "class": "Class",
     "n": "Images",
     "precision": "Precision",
@@ -45,20 +20,53 @@ COLUMNS = {
 }
 """Column → its heading."""
 
-
-def _worst_first(one: ClassFigures) -> tuple[bool, float]:
-    """Classes without a figure come last."""
-    return one.f1.value is None, one.f1.value or 0.0
+Row = tuple[ClassFigures | MultiLabelClassFigures, Sequence[Figure]]
+"""A class, and its figures in the order of the columns."""
 
 
-def _row(one: ClassFigures) -> list[Any]:
-    figures = (one.precision, one.recall, one.f1)
-    return [one.name, one.support, *([*map(_rounded, _limits(figure))] for figure in figures)]
+def panel(report: Report) -> Panel:
+    """A row for each class; where there are many, the page begins with the worst."""
+    rows = [(one, (one.precision, one.recall, one.f1)) for one in report.evaluation.per_class]
+    return class_table("classes.html", rows, COLUMNS, "f1")
 
 
-def _limits(figure: Figure) -> tuple[float | None, ...]:
-    return figure.value, figure.low, figure.high
+def class_table(
+    template: str, rows: Sequence[Row], columns: Mapping[str, str], main: str, **shown: object
+) -> Panel:
+    """The panel with a row for each class.
+
+    Parameters:
+        template: of the panel.
+        rows: of all classes.
+        columns: column → its heading; the first two are the class and its images.
+        main: the column that says which classes are the worst.
+        shown: what else the template shows.
+    """
+    many = len(rows) > ROWS
+    place = [*columns][2:].index(main)
+
+    def worst_first(row: Row) -> tuple[bool, float]:
+        """Classes without a figure come last."""
+        value = row[1][place].value
+        return value is None, value or 0.0
+
+    html = render(
+        template,
+        rows=sorted(rows, key=worst_first)[:ROWS] if many else rows,
+        total=len(rows),
+        columns=columns,
+        many=many,
+        **shown,
+    )
+    data = {
+        "rows": [[one.name, one.support, *map(_limits, figures)] for one, figures in rows],
+        "shown": ROWS,
+        "sort": main if many else "class",
+        "columns": [*columns],
+    }
+    return Panel("classes", "Per class", html, data)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _limits(figure: Figure) -> list[float | None]:
+    limits = (figure.value, figure.low, figure.high)
+    return [None if limit is None else round(limit, 4) for limit in limits]

@@ -1,6 +1,7 @@
 """The first panel: how good the model is, how sure that is, and what to be careful about."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from tlf.checks.leaks import leak_sentence
 from tlf.data.inspection.readable import IN_BOTH
@@ -23,7 +24,7 @@ FEW_IN_A_CLASS = 10
 
 def panel(report: Report) -> Panel:
     """How good the model is."""
-    evaluation, run = report.evaluation, report.run
+    evaluation = report.evaluation
     return Panel(
         "verdict",
         "Verdict",
@@ -35,15 +36,23 @@ def panel(report: Report) -> Panel:
             with_f1=with_f1(evaluation),
             right=int((report.predicted.predicted == report.predicted.labels).sum()),
             titles=LONG_TITLES,
-            best=run and run.best,
-            epochs=run and len(run.history),
-            time=run and duration(sum(epoch.seconds for epoch in run.history)),
-            leaks=leaks(report),
             caveats=sentence(caveats(report)),
-            cautions=report.cautions,
             missing=report.missing,
+            **in_every_verdict(report),
         ),
     )
+
+
+def in_every_verdict(report: Content) -> dict[str, Any]:
+    """What the panel shows, whether images have one label each or any number."""
+    run = report.run
+    return {
+        "best": run and run.best,
+        "epochs": run and len(run.history),
+        "time": run and duration(sum(epoch.seconds for epoch in run.history)),
+        "leaks": leaks(report),
+        "cautions": report.cautions,
+    }
 
 
 def with_f1(evaluation: AnyEvaluation) -> int:
