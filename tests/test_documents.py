@@ -29,6 +29,7 @@ from tlf.reports.panel import Panel
 from tlf.reports.report import Report
 from tlf.results import EpochResult, Progress, RunResult, StageSignals, UpdateResult
 from tlf.runs.run import run
+from tlf.trackers import TrackedRun
 
 PLUGINS = ROOT / "plugins"
 README = (PLUGINS / "README.md").read_text(encoding="utf-8")
@@ -136,7 +137,7 @@ def test_what_authors_of_backbones_use_is_there():
 @pytest.mark.parametrize(
     "cls",
     [Classifier, Progress, UpdateResult, EpochResult, StageSignals, RunResult,
-     Split, Splits, BuiltBackbone, Panel, Report, Preprocessing],
+     TrackedRun, Split, Splits, BuiltBackbone, Panel, Report, Preprocessing],
 )  # fmt: skip
 def test_what_plugins_are_given_and_give_has_a_table_with_every_field(cls):
     table = rf"^\| `{cls.__name__}` \|.*\n\|.*\n((?:\|.*\n)+)"

@@ -33,6 +33,7 @@ from tlf.runtime.seal import header
 DOCUMENTS = [
     "README.md",
     ".github/CONTRIBUTING.md",
+    ".github/SECURITY.md",
     "docker/README.md",
     "plugins/BACKBONES.md",
     "plugins/README.md",
@@ -51,6 +52,7 @@ DOCUMENTS = [
     "tlf/inference/UNSURE.md",
     "tlf/metrics/README.md",
     "tlf/reports/README.md",
+    "tlf/simulator/README.md",
     "tlf/studies/README.md",
     "tlf/studies/compare/README.md",
     "tlf/studies/learning_curve/README.md",
@@ -135,6 +137,19 @@ def test_links_lead_somewhere(path):
     assert [link for link in links if not (path.parent / link).exists()] == []
     if path == ROOT / "README.md":  # on a package index, relative links lead nowhere
         assert links == []
+
+
+def anchors(path):
+    """What GitHub makes of the headings of a document."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_headings(path):
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", path.read_text(encoding="utf-8"))
+    target = {file: path.parent / file if file else path for file, _ in links}
+    assert [(file, to) for file, to in links if to not in anchors(target[file])] == []
 
 
 def test_the_documents_are_in_the_repository():

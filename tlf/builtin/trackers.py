@@ -17,6 +17,9 @@ from tlf.trackers import Outcome, TrackedRun
 if TYPE_CHECKING:
     from accelerate.tracking import GeneralTracker
 
+EVENT_FILES = "tensorboard"
+"""The folder of TensorBoard's event files, in that of the run."""
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -51,14 +54,9 @@ class TensorBoard:
         from accelerate.tracking import TensorBoardTracker
 
         kept = min(run.logged, run.epochs)
-        tracker = TensorBoardTracker(self.folder, run.folder, purge_step=kept + 1)
+        tracker = TensorBoardTracker(EVENT_FILES, run.folder, purge_step=kept + 1)
         _start(tracker, run)
-        return Opened(tracker, self.folder, kept, lambda _: tracker.finish(), {})
-
-    @property
-    def folder(self) -> str:
-        """The folder of the event files, in that of the run."""
-        return "tensorboard"
+        return Opened(tracker, EVENT_FILES, kept, lambda _: tracker.finish(), {})
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""The augmentations of a phase, and what its random crops are cut from."""
+"""The augmentations of a phase, what its random crops are cut from, and whether they fit the depth
+and the decoding of images.
+"""
 
 from collections.abc import Iterable
 

@@ -22,8 +22,9 @@ def component(key: str, kind: str, /, **values: object) -> Any:  # noqa: ANN401 
     (64,)
 
     Parameters:
-        key: the key of a recipe that it stands under: ``data``, ``augment``, ``backbone``,
-            ``head``, ``loss``, ``optimizer``, ``freeze``, ``scheduler`` or ``extensions``.
+        key: the key of a recipe that it stands under: ``data``, ``augment``, ``prepare``,
+            ``backbone``, ``head``, ``loss``, ``metrics``, ``optimizer``, ``tracking``, ``freeze``,
+            ``scheduler`` or ``extensions``.
         kind: its kind; ``plugin:kind`` of a plugin.
         values: its options; TOML's values, paths, tuples.
 

@@ -67,7 +67,7 @@ class Data:
     several, each is applied to what the one before it has left. No image file is changed."""
     verify: Verify = "auto"
     """How it is known that images are the same as before: ``content`` reads every file, ``stat``
-    only those whose size, times or inode have changed; ``auto`` is ``stat`` above 2 GB."""
+    only those whose size, times, inode or device differ; ``auto`` is ``stat`` above 2 GB."""
     test: Annotated[float, Field(gt=0, lt=1)] | Text | None = None
     """Images that no decision sees, for ``tlf evaluate RUN --split test``: a split of the dataset
     by its name, or a fraction of each class that is held out."""

@@ -26,8 +26,8 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--seeds", type=int, metavar="N",
-    help="How many seeds each recipe is trained with; five or more allow a verdict.  [default: 10, "
-    "with --folds 1]",
+    help="How many seeds each recipe is trained with; five or more allow a verdict.  [default: 10; "
+    "with --folds, 1]",
 )  # fmt: skip
 @click.option(
     "--folds", type=int, metavar="K",

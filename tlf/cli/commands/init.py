@@ -27,9 +27,9 @@ from tlf.errors import in_shell
 def command(folder: Path, output: Path | None, strategy: str | None, backbone: str | None) -> None:
     """Write a first recipe for a folder of images.
 
-    FOLDER holds a folder of images for each class, alone or in train and val. The images are
-    counted and measured; what was seen, and the reasons for what stands in the recipe, are comments
-    in it. Nothing is overwritten.
+    FOLDER holds a folder of images for each class, alone or in train and val; a folder test beside
+    these is kept for the end. The images are counted and measured; what was seen, and the reasons
+    for what stands in the recipe, are comments in it. Nothing is overwritten.
     """
     written = tlf.init(folder, output, strategy=strategy, backbone=backbone, say=complain)
     choices, path = written.choices, in_shell(written.path)

@@ -1,1 +1,1 @@
-"""Tables of a recipe. ``tlf.recipe.schema`` puts them together."""
+"""Parts of a recipe: a table of its own, and what several of its keys say together."""
