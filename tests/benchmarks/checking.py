@@ -21,7 +21,6 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -262,8 +261,7 @@ def main() -> None:
         labels(root, asked)
         if asked.sheet:
             sheets(root, asked)
-    packages = ("torch", "scikit-learn", "timm", "pillow", "tlf")
-    print(f"\n{machine()}, {', '.join(f'{name} {version(name)}' for name in packages)}")
+    print(f"\n{machine('torch', 'scikit-learn', 'timm', 'pillow', 'tlf')}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import material
@@ -236,7 +235,6 @@ def agreements(results: dict[str, list[Figures]]) -> str:
 def device(asked: argparse.Namespace) -> str:
     """The machine and the versions."""
     packages = ("torch", "torchvision", "timm", "accelerate", "pillow")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
     code = (
         "from importlib.metadata import version, PackageNotFoundError as E\n"
         "for name in ('fastai', 'lightning', 'transformers'):\n"
@@ -247,7 +245,7 @@ def device(asked: argparse.Namespace) -> str:
         [asked.peers_python, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     return (
-        f"{machine()}, {versions}{peers}\n"
+        f"{machine(*packages)}{peers}\n"
         "n repeats in turn: median [min, max]; MiB are those of the largest process and of "
         "everything left on the disk"
     )

@@ -27,7 +27,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 from jobs import ENVIRONMENT
@@ -93,8 +92,7 @@ def main() -> None:
         rows.append(row)
     print(f"{len(RATES)} recipes, {asked.seeds} seeds, {asked.images} images, n = {asked.repeats}")
     print(*aligned(rows), sep="\n")
-    packages = ("torch", "timm", "tlf")
-    print(f"{machine()}, {', '.join(f'{name} {version(name)}' for name in packages)}")
+    print(machine("torch", "timm", "tlf"))
 
 
 def columns(values: list[tuple[float, float]]) -> list[list[float]]:

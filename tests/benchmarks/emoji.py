@@ -22,7 +22,6 @@ import csv
 import hashlib
 import importlib
 import json
-import statistics
 import subprocess
 import sys
 import tarfile
@@ -30,12 +29,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from measuring import machine
+from table import means
 
 import tlf
 from tlf.tasks.multi_label_figures import best_thresholds
@@ -112,14 +111,13 @@ def main() -> None:
                 run = trained(Path(name, f"{number}-{seed}"), options, file, asked, seed)
                 parts = parts or dict(embedded(run, file))
                 found[loss].append(of_head(run, parts))
-            print(*table(found), sep="\n", file=sys.stderr)
+            print(*means("loss", COLUMNS, found), sep="\n", file=sys.stderr)
         check(run, found[loss][-1])
         found["logistic regression"] = [of_regression(parts)]
     images = " + ".join(f"{len(parts[split].labels)} {split}" for split in parts)
     print(f"{images} images, {asked.epochs} epochs, n = {asked.seeds} seeds\n")
-    print("\n".join(table(found)))
-    packages = ("torch", "timm", "scikit-learn", "tlf")
-    print(f"\n{machine()}, {', '.join(f'{one} {version(one)}' for one in packages)}")
+    print(*means("loss", COLUMNS, found), sep="\n")
+    print(f"\n{machine('torch', 'timm', 'scikit-learn', 'tlf')}")
 
 
 def check(run: Path, shown: Mapping[str, float]) -> None:
@@ -260,19 +258,6 @@ def scored(labels: Any, scores: Any, limits: Any) -> dict[str, float]:
         "micro": f1_score(labels, given, average="micro"),
     }
     return {name: 100 * float(figure) for name, figure in figures.items()}
-
-
-def table(found: Mapping[str, list[dict[str, float]]]) -> Iterator[str]:
-    """A row for each loss, as Markdown."""
-    yield f"| loss | {' | '.join(COLUMNS.values())} |"
-    yield "|---" * (len(COLUMNS) + 1) + "|"
-    for loss, every in found.items():
-        cells = []
-        for column in COLUMNS:
-            values = [one[column] for one in every if column in one]
-            range_ = f" [{min(values):.1f}, {max(values):.1f}]" if len(values) > 1 else ""
-            cells.append(f"{statistics.mean(values):.1f}{range_}" if values else "–")
-        yield f"| {loss} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

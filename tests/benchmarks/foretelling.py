@@ -12,9 +12,10 @@ Prints how often the fan covers the accuracy and the gain, and how often it refu
 over all experiments and over those in which it speaks."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from returned import returned
 from table import aligned
 
 if TYPE_CHECKING:
@@ -72,15 +73,6 @@ def features(recipe: str, overrides: list[str]) -> "tuple[Rows, Labels]":
     job = returned(read_images(open_job(plan, start_accelerator(plan.recipe.precision))))
     with job.loaders:
         return returned(train_embeddings(job)).numpy(), job.labels["train"].numpy()
-
-
-def returned(events: Any) -> Any:
-    """What a generator returns."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
 
 
 def experiment(

@@ -15,14 +15,13 @@ test image by how frequent its class is in the train split.
 
 import argparse
 import csv
-import statistics
 import tempfile
-from collections.abc import Iterator, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from measuring import machine
+from table import means
 
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.image_scores import gaps
@@ -98,9 +97,8 @@ def main() -> None:
                 assert isinstance(result, RunResult)
                 found[remedy].append(figures(folder / recipe.stem, counts))
     print(f"{sum(counts.values())} train images, {asked.epochs} epochs, n = {asked.seeds} seeds\n")
-    print("\n".join(table(found)))
-    packages = ("torch", "timm", "tlf")
-    print(f"\n{machine()}, {', '.join(f'{one} {version(one)}' for one in packages)}")
+    print(*means("remedy", COLUMNS, found), sep="\n")
+    print(f"\n{machine('torch', 'timm', 'tlf')}")
 
 
 def write_list(root: Path, file: Path, seed: int) -> dict[str, int]:
@@ -142,19 +140,6 @@ def figures(output: Path, counts: Mapping[str, int]) -> dict[str, float]:
         "ece_train": np.abs(np.average(gaps(predicted), axis=0, weights=weights)).sum(),
     }
     return {name: 100 * float(figure) for name, figure in shown.items()}
-
-
-def table(found: Mapping[str, list[dict[str, float]]]) -> Iterator[str]:
-    """A row for each remedy, as Markdown."""
-    yield f"| remedy | {' | '.join(COLUMNS.values())} |"
-    yield "|---" * (len(COLUMNS) + 1) + "|"
-    for remedy, every in found.items():
-        cells = []
-        for column in COLUMNS:
-            values = [one[column] for one in every]
-            low, high = min(values), max(values)
-            cells.append(f"{statistics.mean(values):.1f} [{low:.1f}, {high:.1f}]")
-        yield f"| {remedy} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

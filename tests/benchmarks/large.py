@@ -149,7 +149,7 @@ def make(root: Path, images: int, evaluated: int, classes: int) -> None:
 
 
 def trained(recipe: str) -> None:
-    """Run a recipe, and print the name of each of its parts when it begins."""
+    """Run a recipe, and print the name of each of its parts when it begins or goes on."""
     told("imports")
     import torch  # noqa: F401 - a run needs it: the listing is told apart from it
 
@@ -171,11 +171,9 @@ def trained(recipe: str) -> None:
     told("end")
 
 
-def told(part: str, last: list[str] = []) -> None:  # noqa: B006 - what was told before
-    """Print the name of a part, once."""
-    if last[-1:] != [part]:
-        last.append(part)
-        print(f"part {part}", flush=True)
+def told(part: str) -> None:
+    """Print the name of the part that now goes on."""
+    print(f"part {part}", flush=True)
 
 
 def watched(command: list[str]) -> dict[str, Part]:

@@ -21,7 +21,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +65,7 @@ def main() -> None:
         walls, cpus = zip(*values, strict=True)
         table.append([name, spread(walls, 2), spread(cpus, 2)])
     print(f"{asked.images} images, n = {asked.repeats}", *aligned(table), sep="\n")
-    packages = ("torch", "timm", "scikit-learn", "scipy", "tlf")
-    print(f"{machine()}, {', '.join(f'{name} {version(name)}' for name in packages)}")
+    print(machine("torch", "timm", "scikit-learn", "scipy", "tlf"))
 
 
 def taken(contestant: Callable[[], object]) -> tuple[float, float]:

@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from tempfile import TemporaryDirectory
@@ -56,8 +55,7 @@ def main() -> None:
     print(f"{'n = ' + str(asked.repeats):10}milliseconds")
     for name, seconds in {"imports": imports, "loading": loading, "both": both}.items():
         print(f"{name:10}{spread([1000 * each for each in seconds])}")
-    packages = ("torch", "safetensors", "tlf")
-    print(f"{machine()}, {', '.join(f'{name} {version(name)}' for name in packages)}")
+    print(machine("torch", "safetensors", "tlf"))
 
 
 def uncompiled(folder: Path) -> dict[str, str]:

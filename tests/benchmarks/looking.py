@@ -24,7 +24,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,8 +82,7 @@ def main() -> None:
         rows = [["", "tlf, CPU s", "by hand, CPU s", "tlf / by hand"]]
         rows += beside_scikit_learn(images, asked.repeats)
         print("", *aligned(rows), "", sep="\n", flush=True)
-    packages = ("torch", "scikit-learn", "matplotlib", "pillow", "tlf")
-    print(f"{machine()}, {', '.join(f'{name} {version(name)}' for name in packages)}")
+    print(machine("torch", "scikit-learn", "matplotlib", "pillow", "tlf"))
 
 
 def draw(root: Path, images: int) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 LINE = re.compile(r"epoch \d+: top-1 ([\d.]+)%, ([\d.]+) s")
@@ -73,14 +74,16 @@ def measure(
     )
 
 
-def machine() -> str:
-    """The processor, how many of its cores may be used, and Python's version."""
+def machine(*packages: str) -> str:
+    """The processor, how many of its cores may be used, and the versions of Python and packages."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = names[0].split(": ", 1)[1] if names else cpu
-    return f"{cpu}, {len(os.sched_getaffinity(0))} cores; Python {platform.python_version()}"
+    cores = len(os.sched_getaffinity(0))
+    versions = [platform.python_version(), *(f"{name} {version(name)}" for name in packages)]
+    return f"{cpu}, {cores} cores; Python {', '.join(versions)}"
 
 
 def told(folder: Path, text: str) -> list[tuple[float, float]]:

@@ -9,19 +9,20 @@ The backbone is frozen, a linear head trains on its stored features, and the epo
 train loss is kept. Thresholds come from heads that have not seen the images (out-of-fold): no
 image of the test split has chosen anything.
 
-Prints means over the seeds, in percent: mAP, and F1 with the threshold 0.5 and with each class's
-own.
+Prints means [smallest, largest] over the seeds, in percent: mAP, and F1 with the threshold 0.5 and
+with each class's own.
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from measuring import machine
 from PIL import Image
+from returned import returned
+from table import means
 
 from tlf.inference.calibrated import calibrate
 from tlf.recipe.plan import planned
@@ -38,6 +39,13 @@ LOSSES: dict[str, dict[str, Any]] = {
     "`asymmetric`": {"kind": "asymmetric"},
     "`sigmoid-focal`": {"kind": "sigmoid-focal"},
 }
+COLUMNS = {
+    "map": "mAP",
+    "macro": "macro F1, 0.5",
+    "macro own": "… own thresholds",
+    "micro": "micro F1, 0.5",
+    "micro own": "… own thresholds",
+}
 
 
 def main() -> None:
@@ -51,20 +59,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--images", type=int, default=1000)
     asked = parser.parse_args()
-    found: dict[str, list[list[float]]] = {name: [] for name in LOSSES}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in LOSSES}
     with tempfile.TemporaryDirectory() as name:
         for seed in range(asked.seeds):
             (folder := Path(name, str(seed))).mkdir()
             write_images(asked.cifar, folder, asked.images, np.random.default_rng(seed))
             for loss, options in LOSSES.items():
                 found[loss].append(measured(folder, options, asked, seed))
-    print(
-        "| loss | mAP | macro F1 at 0.5 | … own thresholds | micro F1 at 0.5 | … own thresholds |"
-    )
-    print("|---|---|---|---|---|---|")
-    for loss, rows in found.items():
-        print(f"| {loss} | {' | '.join(f'{mean:.1%}' for mean in np.mean(rows, 0))} |")
-    print(f"\n{asked.seeds} seeds, {asked.images} train and test images, {machine()}")
+    print(*means("loss", COLUMNS, found), sep="\n")
+    print(f"\n{asked.seeds} seeds, {asked.images} train and test images")
+    print(machine("torch", "timm", "tlf"))
 
 
 def write_images(cifar: Path, folder: Path, count: int, random: np.random.Generator) -> None:
@@ -89,22 +93,22 @@ def write_images(cifar: Path, folder: Path, count: int, random: np.random.Genera
 
 def measured(
     folder: Path, loss: dict[str, Any], asked: argparse.Namespace, seed: int
-) -> list[float]:
-    """mAP, macro F1 with 0.5 and with own thresholds, micro F1 with both."""
-    job = exhausted(opened(planned(recipe(folder, loss, asked, seed), "label sets")))
+) -> dict[str, float]:
+    """The figures of one run, in percent."""
+    job = returned(opened(planned(recipe(folder, loss, asked, seed), "label sets")))
     with job.loaders:
-        exhausted(train(job, state := State()))
-        source, own = exhausted(calibration_predictions(job, state))
+        returned(train(job, state := State()))
+        source, own = returned(calibration_predictions(job, state))
     task, best = job.task, state.best.predictions
     calibrated = calibrate(
         task, own.logits, task.probabilities(own.logits), own.labels, 0.9, source
     )
     scores, truth = task.probabilities(best.logits).numpy(), best.labels.numpy() > 0
-    half, thresholded = (
-        f1_scores(scores >= one, truth) for one in (0.5, np.array(calibrated.thresholds))
-    )
-    macro = (np.nanmean(by_class) for by_class, _ in (half, thresholded))
-    return [state.best.result.eval_map, *macro, half[1], thresholded[1]]
+    shown = {"map": state.best.result.eval_map}
+    for which, limits in (("", 0.5), (" own", np.array(calibrated.thresholds))):
+        by_class, micro = f1_scores(scores >= limits, truth)
+        shown |= {f"macro{which}": np.nanmean(by_class), f"micro{which}": micro}
+    return {name: 100 * float(figure) for name, figure in shown.items()}
 
 
 def recipe(
@@ -122,15 +126,6 @@ def recipe(
         "backbone": tomllib.loads(f"backbone = {asked.backbone}")["backbone"],
         "phases": [{"name": "head", "freeze": "backbone", "epochs": asked.epochs, "lr": 1e-3}],
     }  # fmt: skip
-
-
-def exhausted(events: Iterator[Any]) -> Any:
-    """What a generator returns."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
 
 
 if __name__ == "__main__":

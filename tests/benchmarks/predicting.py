@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,8 +68,7 @@ def main() -> None:
             asked.repeats,
         )
     compare("one image", one(asked.run, paths[0], network), asked.repeats)
-    packages = ("torch", "torchvision", "timm", "pillow", "tlf")
-    print(f"{machine()}, {', '.join(f'{name} {version(name)}' for name in packages)}")
+    print(machine("torch", "torchvision", "timm", "pillow", "tlf"))
 
 
 def many(

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 from jobs import ENVIRONMENT
@@ -59,8 +58,7 @@ def main() -> None:
         walls, cpus = zip(*values, strict=True)
         rows.append([name, spread(walls, 1), spread(cpus, 1)])
     print(f"{asked.images} images, n = {asked.repeats}", *aligned(rows), sep="\n")
-    packages = ("torch", "timm", "scikit-learn", "tlf")
-    print(f"{machine()}, {', '.join(f'{name} {version(name)}' for name in packages)}")
+    print(machine("torch", "timm", "scikit-learn", "tlf"))
 
 
 def taken(contestant: str, images: Path, cache: str) -> tuple[float, float]:

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,7 +54,7 @@ def main() -> None:
                     rates = [rate(found, places, threads) for _ in range(asked.repeats)]
                     print(f"{name + f', {threads} threads':20}{spread(rates)}")
     print(f"{asked.bytes:,} bytes an image, latency {asked.latency} s")
-    print(f"{machine()}, tlf {version('tlf')}")
+    print(machine("tlf"))
 
 
 def make_tar(path: Path, images: int, length: int) -> list[Place]:

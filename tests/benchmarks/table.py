@@ -1,7 +1,7 @@
 """Figures → aligned text or Markdown."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from measuring import Figures
 
@@ -50,6 +50,29 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     if len(values) == 1:
         return middle
     return f"{middle} [{min(values):.{digits}f}, {max(values):.{digits}f}]"
+
+
+def means(
+    kind: str, columns: Mapping[str, str], found: Mapping[str, Sequence[Mapping[str, float]]]
+) -> Iterator[str]:
+    """Markdown: a row for each name, whose figures have been found once or several times: the mean
+    and, of several, the least and the greatest. ``columns``: figure → its heading; ``kind``: what
+    the names are.
+
+    >>> print(*means("loss", {"a": "A", "b": "B"}, {"x": [{"a": 1}, {"a": 2}]}), sep="\\n")
+    | loss | A | B |
+    |---|---|---|
+    | x | 1.5 [1.0, 2.0] | – |
+    """
+    yield f"| {kind} | {' | '.join(columns.values())} |"
+    yield "|---" * (len(columns) + 1) + "|"
+    for name, every in found.items():
+        cells = []
+        for column in columns:
+            values = [one[column] for one in every if column in one]
+            range_ = f" [{min(values):.1f}, {max(values):.1f}]" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{range_}" if values else "–")
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def text(title: str, body: list[list[str]], *, markdown: bool) -> str:

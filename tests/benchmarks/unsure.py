@@ -13,15 +13,14 @@ images: means over the splits, and in brackets the smallest and largest or a 95 
 import argparse
 import statistics
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from measuring import machine
 from PIL import Image
+from returned import returned
 from torch import Tensor, nn
 
 from tlf.inference.calibrated import calibrate
@@ -72,7 +71,7 @@ def main() -> None:
                 "drawings": {"kind": "starter"},
             }.items()
         }
-    print(machine(), *(f"{name} {version(name)}" for name in ("torch", "timm")), sep=", ")
+    print(machine("torch", "timm"))
     for name, counts in {"CIFAR-10": (100, 500, 1000), "ants and bees": (50, 100)}.items():
         if asked.only not in (None, name):
             continue
@@ -114,21 +113,12 @@ def read(data: dict[str, str], weights: Path) -> Set:
         },
         "phases": [{"name": "head", "freeze": "backbone", "epochs": 1, "lr": 0.01}],
     }  # fmt: skip
-    job = last(opened(planned(recipe, "unsure.py")))
+    job = returned(opened(planned(recipe, "unsure.py")))
     with job.loaders:
-        found = last(embeddings(job))
+        found = returned(embeddings(job))
     return Set(
         torch.cat([found.train, found.eval]), torch.cat([job.labels["train"], job.labels["eval"]])
     )
-
-
-def last(events: Iterator) -> object:
-    """What a generator returns."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
 
 
 def drawn(
@@ -146,26 +136,14 @@ def drawn(
     figures["test top-1"] = mean(probabilities[count:].argmax(1) == labels[test])
     for level in LEVELS:
         found = calibrate(
-            TASK,
-            logits[:count],
-            probabilities[:count],
-            labels[calibration],
-            level,
-            "eval",
+            TASK, logits[:count], probabilities[:count], labels[calibration], level, "eval"
         )
         kept = probabilities[count:] >= (found.threshold or 0)
         figures[f"coverage at {level}"] = mean(kept[torch.arange(most), labels[test]])
         figures[f"labels kept at {level}"] = mean(kept.sum(1))
         figures[f"unsure at {level}"] = mean(kept.sum(1) != 1)
         softened = TASK.probabilities(logits / found.temperature)
-        warm = calibrate(
-            TASK,
-            logits[:count],
-            softened[:count],
-            labels[calibration],
-            level,
-            "eval",
-        )
+        warm = calibrate(TASK, logits[:count], softened[:count], labels[calibration], level, "eval")
         warm_kept = softened[count:] >= (warm.threshold or 0)
         figures[f"… with temperature, kept at {level}"] = mean(warm_kept.sum(1))
     figures["temperature"] = found.temperature

@@ -87,6 +87,15 @@ def test_sigterm_raises_so_that_what_is_half_written_is_removed():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C raises, also where pytest is a job in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
     ("stop", "by"),
     [

@@ -100,7 +100,8 @@ def test_what_does_not_fit_the_task_is_an_error_before_anything_trains(
 
 
 def test_a_plain_column_of_labels_is_no_set_of_labels(tmp_path, table):
-    data = {"kind": "csv", "file": str(table)}
-    table.write_text(table.read_text().replace(",,", ",none,"))
+    plain = table.with_name("plain.csv")
+    plain.write_text(table.read_text().replace(",,", ",none,"))
+    data = {"kind": "csv", "file": str(plain)}
     with pytest.raises(PluginError, match=r"one class for each image; .* data.label_separator"):
         job_of(tmp_path, table, data=data)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from uuid import uuid4
 
 from tlf.hookspecs import hookimpl
@@ -183,11 +183,11 @@ def _nobody_logged_in() -> Iterator[None]:
     """Trackio asks Hugging Face for a user's name, even for a run that stays on this computer."""
     import huggingface_hub
 
-    def whoami(**_: object) -> None:
+    def whoami(*_: object, **__: object) -> NoReturn:
         raise LookupError("a run on this computer has no user")
 
     before = huggingface_hub.whoami
-    huggingface_hub.whoami = whoami  # type: ignore[assignment]
+    huggingface_hub.whoami = whoami
     try:
         yield
     finally:

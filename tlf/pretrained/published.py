@@ -66,7 +66,7 @@ def remove_last_layer(module: "nn.Module") -> tuple[str, int]:
     last = module.get_submodule(name)
     width = last.in_channels if isinstance(last, nn.Conv2d) else last.in_features
     module.set_submodule(name, nn.Identity())
-    return name, int(width)  # type: ignore[arg-type]
+    return name, int(width)  # type: ignore[arg-type] # no tensor, of these layers
 
 
 def torchvision_preprocessing(model: str, transforms: Any) -> Preprocessing:  # noqa: ANN401

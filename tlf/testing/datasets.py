@@ -158,7 +158,7 @@ def _check_split(dataset: Dataset, name: str, split: Split, classes: int) -> Non
 
 def _indices(label: object) -> tuple[int, ...]:
     """The classes of an image."""
-    return tuple(map(int, label)) if isinstance(label, tuple) else (int(label),)  # type: ignore[call-overload]
+    return tuple(map(int, label)) if isinstance(label, tuple) else (int(label),)  # type: ignore[call-overload] # a number
 
 
 def _is_label(label: object, classes: int) -> bool:

@@ -138,7 +138,7 @@ def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401
         ) from error
 
 
-def _columns(source: Object, schema: Any, image: str, label: str) -> Columns:  # noqa: ANN401
+def _columns(source: Object, schema: Any, image: str, label: str) -> Columns:  # noqa: ANN401 - of pyarrow
     """The columns of a file by its schema.
 
     Raises:

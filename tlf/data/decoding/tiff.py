@@ -45,7 +45,7 @@ def tiff_values(data: bytes, channels: int) -> "Values":
     return np.concatenate(values, axis=2)
 
 
-def _values(page: Any) -> "Values":  # noqa: ANN401
+def _values(page: Any) -> "Values":  # noqa: ANN401 - of tifffile
     """The image (H, W, S) of a page."""
     import numpy as np
     from PIL import Image
@@ -63,12 +63,12 @@ def _values(page: Any) -> "Values":  # noqa: ANN401
     return upright_values(checked(values), _orientation(page))
 
 
-def _orientation(page: Any) -> int:  # noqa: ANN401
+def _orientation(page: Any) -> int:  # noqa: ANN401 - of tifffile
     tag = page.tags.get("Orientation")
     return 1 if tag is None else int(tag.value)
 
 
-def _opened(data: bytes) -> Any:  # noqa: ANN401
+def _opened(data: bytes) -> Any:  # noqa: ANN401 - of tifffile
     from io import BytesIO
 
     try:

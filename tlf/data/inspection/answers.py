@@ -87,7 +87,7 @@ class Digests(Sequence[bytes]):
     def __hash__(self) -> int:
         return hash(self._block)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: ANN401
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: ANN401 - NumPy's own
         """(N, 32) for NumPy, as bytes."""
         import numpy as np
 

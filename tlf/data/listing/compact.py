@@ -105,7 +105,7 @@ class Numbers(Sequence[int]):
     def __iter__(self) -> Iterator[int]:
         return iter(self._values)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: ANN401
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: ANN401 - NumPy's own
         """For NumPy, which would ask for each of them otherwise."""
         import numpy as np
 

@@ -21,20 +21,20 @@ class Form(Protocol):
 
     COLUMNS: tuple[str, str]
 
-    def truth(self, label: Any, classes: Sequence[str], /) -> Mapping[str, str | list[str]]:  # noqa: ANN401
+    def truth(self, label: Any, classes: Sequence[str], /) -> Mapping[str, str | list[str]]:  # noqa: ANN401 - as the task has it
         """A row of labels, as a tensor has them → the column of the label, and what it holds."""
 
     def prediction(
         self,
         path: str | None,
         by_class: Mapping[str, float],
-        label: Any,  # noqa: ANN401
+        label: Any,  # noqa: ANN401 - as the task has it
         calibrated: "Calibrated | None",
         /,
     ) -> "Prediction":
         """The prediction for an image. ``label``: a row of what the task predicts."""
 
-    def parsed(self, cell: str, index: Mapping[str, int], /) -> Any:  # noqa: ANN401
+    def parsed(self, cell: str, index: Mapping[str, int], /) -> Any:  # noqa: ANN401 - as the task has it
         """What a cell holds. Raises ValueError."""
 
     def predicted(
