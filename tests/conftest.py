@@ -56,6 +56,33 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.setdefault("TLF_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
+@pytest.fixture(autouse=True)
+def _same_arithmetic() -> Iterator[None]:
+    """A test that leaves torch's switches or threads changed would change the keys of what later
+    tests store and look for.
+    """
+    before = _arithmetic()
+    yield
+    after = _arithmetic()
+    assert before is None or after == before
+
+
+def _arithmetic() -> tuple[object, ...] | None:
+    """What torch computes with; None before it is imported."""
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "get_num_threads"):
+        return None
+    backends = torch.backends
+    of = (backends, backends.mkldnn, backends.mkldnn.matmul, backends.cudnn.conv)
+    return (
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.are_deterministic_algorithms_enabled(),
+        backends.cudnn.benchmark,
+        [one.fp32_precision for one in (*of, backends.cudnn.rnn, backends.cuda.matmul)],
+    )
+
+
 @pytest.fixture
 def threads() -> Iterator[Callable[[int], None]]:
     """Set the number of threads, which is as before after the test."""

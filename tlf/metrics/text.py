@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tlf.metrics.comparison import Comparison
     from tlf.metrics.multi_label.comparison import AnyComparison
 
-C = TypeVar("C", ClassFigures, MultiLabelClassFigures)
+C = TypeVar("C", bound=ClassFigures | MultiLabelClassFigures)
 
 TITLES = {
     "top1": "top-1",

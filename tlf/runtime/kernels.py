@@ -6,7 +6,8 @@ A CPU has one way to compute, which repeats bit for bit: nothing is set there.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 
@@ -34,26 +35,60 @@ class Kernels:
         if device.type == "cpu":
             yield
             return
-        before = _now()
-        _set(self)
+        before = _Switches.now()
+        before.with_kernels(self).set()
         try:
             yield
         finally:
-            _set(before)
+            before.set()
 
 
-# torch has older and newer switches for TF32 and refuses to read the old ones once the new ones are
-# written. The old ones can be read in both ways.
-def _now() -> Kernels:
-    return Kernels(
-        tf32=torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32,
-        deterministic=torch.are_deterministic_algorithms_enabled(),
-        cudnn_benchmark=torch.backends.cudnn.benchmark,
-    )
+@dataclass(frozen=True)
+class _Switches:
+    """torch's switches. Programs that call tlf find them as they were: keys of stored features have
+    them, too.
+    """
 
+    matmul: str
+    conv: str
+    rnn: str
+    deterministic: bool
+    warns_only: bool
+    cudnn_benchmark: bool
 
-def _set(kernels: Kernels) -> None:
-    torch.backends.cuda.matmul.allow_tf32 = kernels.tf32
-    torch.backends.cudnn.allow_tf32 = kernels.tf32
-    torch.backends.cudnn.benchmark = kernels.cudnn_benchmark
-    torch.use_deterministic_algorithms(kernels.deterministic)
+    @classmethod
+    def now(cls) -> Self:
+        return cls(
+            # torch's stubs do not have these.
+            torch.backends.cuda.matmul.fp32_precision,
+            torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
+            torch.backends.cudnn.rnn.fp32_precision,  # type: ignore[attr-defined]
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            torch.backends.cudnn.benchmark,
+        )
+
+    def with_kernels(self, kernels: Kernels) -> Self:
+        """These, with the settings of a recipe."""
+        precision = "tf32" if kernels.tf32 else "ieee"
+        return replace(
+            self,
+            matmul=precision,
+            # cuDNN's older switch knows "none" alone for full precision.
+            conv="tf32" if kernels.tf32 else "none",
+            rnn="tf32" if kernels.tf32 else "none",
+            deterministic=kernels.deterministic,
+            warns_only=False,
+            cudnn_benchmark=kernels.cudnn_benchmark,
+        )
+
+    def set(self) -> None:
+        # The older switches come first. They cannot be read, and Inductor reads them, where the
+        # newer ones say something else than they were set to.
+        torch.backends.cuda.matmul.allow_tf32 = self.matmul == "tf32"
+        torch.backends.cudnn.allow_tf32 = self.conv == "tf32"
+        torch.backends.cuda.matmul.fp32_precision = self.matmul
+        torch.backends.cudnn.conv.fp32_precision = self.conv  # type: ignore[attr-defined]
+        torch.backends.cudnn.rnn.fp32_precision = self.rnn  # type: ignore[attr-defined]
+        torch.use_deterministic_algorithms(self.deterministic, warn_only=self.warns_only)
+        torch.backends.cudnn.benchmark = self.cudnn_benchmark

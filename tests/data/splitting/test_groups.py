@@ -59,11 +59,13 @@ def test_a_group_in_two_splits_is_named_with_its_images():
     with pytest.raises(DataError) as caught:
         check_apart({"train": ["p1", "p1", "p2"], "eval": ["p1", "p3"], "test": ["p4"]})
     assert str(caught.value) == (
-        "data.group: a group must be in one split, got 1 of 4 groups in two: 'p1'; 'p1' has images "
-        "2 in train and 1 in eval; move the images of each group into one split, or write "
+        "data.group: a group must be in one split, got 1 of 4 groups in two: 'p1'; 'p1' has "
+        "2 images in train and 1 in eval; move the images of each group into one split, or write "
         "data.folds = 5 and data.fold = 1 to deal train and eval anew"
     )
-    with pytest.raises(DataError, match=r"1 in train and 1 in test; move the .* into one split$"):
+    with pytest.raises(
+        DataError, match=r"has 1 image in train and 1 in test; move the .* into one split$"
+    ):
         check_apart({"train": ["p1"], "test": ["p1"]})
 
 

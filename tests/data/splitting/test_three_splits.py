@@ -132,7 +132,7 @@ def test_groups_of_splits_that_the_dataset_has_made_are_checked():
     after = divided(before, Asked(group="patient"), TASK)
     assert names_of(after) == names_of(before)
     mixed = replace(before, eval=replace(before.eval, columns={"patient": ["3"] * 15}))
-    with pytest.raises(DataError, match="'3' has images 5 in train and 15 in eval"):
+    with pytest.raises(DataError, match="'3' has 5 images in train and 15 in eval"):
         divided(mixed, Asked(group="patient"), TASK)
     dealt = [divided(mixed, Asked(group="patient", folds=4, fold=k, test=0.2), TASK)
              for k in range(1, 5)]  # fmt: skip

@@ -121,13 +121,16 @@ def check_apart(groups: Mapping[str, Sequence[str]]) -> None:
     if not shared:
         return
     first = shared[0]
-    where = " and ".join(f"{n[first]:,} in {split}" for split, n in counts.items() if first in n)
+    amounts = {split: number[first] for split, number in counts.items() if first in number}
+    (split, amount), *others = amounts.items()
+    one = "" if amount == 1 else "s"
+    where = [f"{amount:,} image{one} in {split}", *(f"{n:,} in {name}" for name, n in others)]
     advice = "move the images of each group into one split"
     if first not in counts.get("test", ()):
         advice += ", or write data.folds = 5 and data.fold = 1 to deal train and eval anew"
     raise DataError(
         f"data.group: a group must be in one split, got {len(shared):,} of {len(every):,} groups "
-        f"in two: {listed(shared, _SHOWN)}; {first!r} has images {where}; {advice}"
+        f"in two: {listed(shared, _SHOWN)}; {first!r} has {' and '.join(where)}; {advice}"
     )
 
 

@@ -114,7 +114,8 @@ class Sums:
 
     def means(self, weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """``means`` of ``Resampled``."""
-        return weights @ self._scores / weights.shape[1]
+        means: NDArray[np.float64] = weights @ self._scores / weights.shape[1]
+        return means
 
     def counts(self, weights: "NDArray[np.float64]") -> ClassCounts:
         """Images of each class as label, as prediction, as both."""
