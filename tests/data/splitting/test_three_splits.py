@@ -140,7 +140,7 @@ def test_groups_of_splits_that_the_dataset_has_made_are_checked():
         assert {*one.test.names} == {*other.test.names}
         assert not any("/3_" in name for name in one.test.names)  # it is in the eval split, too
     own_test = replace(held_out(), test=split(["t"], [0], ["3"]))
-    with pytest.raises(DataError, match="5 in train and 1 in test; move"):
+    with pytest.raises(DataError, match="5 images in train and 1 in test; move"):
         divided(own_test, Asked(group="patient"), TASK)
 
 
