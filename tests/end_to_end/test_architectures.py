@@ -11,7 +11,8 @@ def test_the_table_has_every_family():
     """A family is a module of a library that defines architectures."""
     module_of = timm.models._registry._model_to_module
     missing = {*timm.list_modules()} - {module_of.get(name) for name in TIMM}
-    assert missing <= {*TOO_LARGE}, "add a small member of each to tests/architectures.py"
+    older = [name for name in TIMM if name not in module_of]  # than the timm of the table
+    assert older or missing <= {*TOO_LARGE}, "add a small member of each to tests/architectures.py"
     known = models.list_models(module=models)
     module = {name: models.get_model_builder(name).__module__ for name in known}
     assert {*module.values()} == {module[name] for name in TORCHVISION}
