@@ -39,12 +39,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not {"end_to_end", "test_architecture.py"} & {*item.path.parts})
 
 
-def pytest_collection_finish() -> None:
+LOADED = pytest.StashKey[int]()
+"""How many modules were loaded when the collection of garbage was last told to pass over them."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Let the collection of garbage pass over all tests and all that they have imported: each
     segment of a run collects, which would take as long as the segment.
     """
     gc.collect()
     gc.freeze()
+    session.config.stash[LOADED] = len(sys.modules)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """The same after a test that has imported much: the first runs load half of the objects."""
+    yield
+    if len(sys.modules) > item.config.stash[LOADED] + 50:
+        pytest_collection_finish(item.session)
 
 
 TlfCommand = Callable[..., subprocess.CompletedProcess[str]]

@@ -1,10 +1,11 @@
 """A plugin fails while a run trains, is fixed, and the run is resumed: real processes."""
 
-import os
-import subprocess
-import sys
+from itertools import count
 
 import pytest
+
+from forks import Fork
+from places import ROOT
 
 STEP = """
 from tlf.hookspecs import hookimpl
@@ -34,13 +35,14 @@ def start(tmp_path, recipe):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tlf-frail\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[tlf]\nfrail = tlf_frail\n")
 
+    started = count()
+
     def start(source, *arguments):
         (site / "tlf_frail.py").write_text(source)
-        path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
-        # A compiled module that is as old to the second and as long as the new one would be taken.
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "tlf", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        environment = {"PYTHONPATH": f"{site}:{ROOT}"}
+        fork = Fork(["tlf", *arguments], ROOT, environment, tmp_path / f"printed{next(started)}")
+        _, error = fork.communicate(timeout=300)
+        return fork.returncode, error
 
     return start
 
@@ -49,27 +51,27 @@ def test_the_error_says_how_to_resume_and_the_resumed_run_ends_as_one_without_a_
     start, recipe, tmp_path
 ):
     named = [recipe, "plugins=['frail']", "checkpoint_every={updates=1}"]
-    done = start(BREAKS, *named)
+    code, error = start(BREAKS, *named)
     line = BREAKS.split("\n").index('        labels["fifth"]') + 1
-    assert done.returncode == 2
-    assert REPORTED in done.stderr
+    assert code == 2
+    assert REPORTED in error
     folder = tmp_path / "run"
-    assert f" (tlf_frail.py, line {line}); the run's last state is stored" in done.stderr
-    assert f"when this is fixed, resume with: tlf resume {folder} --changed, or" in done.stderr
-    assert "Traceback" not in done.stderr
-    refused = start(STEP, "resume", folder)
-    assert refused.returncode == 2
-    assert "the code of the plugin 'frail' changed" in refused.stderr
-    again = start(STEP, "resume", folder, "--changed")
-    assert again.returncode == 0, again.stderr
-    whole = start(STEP, *named, f"output={tmp_path / 'whole'}")
-    assert whole.returncode == 0, whole.stderr
+    assert f" (tlf_frail.py, line {line}); the run's last state is stored" in error
+    assert f"when this is fixed, resume with: tlf resume {folder} --changed, or" in error
+    assert "Traceback" not in error
+    code, error = start(STEP, "resume", folder)
+    assert code == 2
+    assert "the code of the plugin 'frail' changed" in error
+    code, error = start(STEP, "resume", folder, "--changed")
+    assert code == 0, error
+    code, error = start(STEP, *named, f"output={tmp_path / 'whole'}")
+    assert code == 0, error
     for name in ("model.safetensors", "predictions.csv"):
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_without_a_stored_state_the_error_mentions_none(start, recipe):
-    done = start(BREAKS, recipe, "plugins=['frail']")
-    assert done.returncode == 2
-    assert REPORTED in done.stderr
-    assert "resume" not in done.stderr
+    code, error = start(BREAKS, recipe, "plugins=['frail']")
+    assert code == 2
+    assert REPORTED in error
+    assert "resume" not in error

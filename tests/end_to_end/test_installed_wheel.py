@@ -78,27 +78,29 @@ def home(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path)
 
 
-@pytest.mark.parametrize("torch", ["newest", "oldest"])
-@pytest.mark.parametrize("version", PYTHONS)
-def test_a_user_installs_it_and_trains(version, torch, wheel, home):
-    check(interpreter(version), "-m", "venv", home / "venv")
-    commands = home / "venv" / "bin"
+def use(commands):
+    """Everything that a first hour needs, in the working directory."""
     python, program = commands / "python", commands / "tlf"
-    pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    pins = oldest(version) if torch == "oldest" else []
-    check(*pip, "install", "-q", wheel, *pins)
-    check(*pip, "check")
-
     assert this.__version__ in check(python, "-m", "tlf", "--version")
     assert "Resume a stopped run" in check(program, "--help")
-    assert "resnet18" in check(program, "plugins")
+    assert "cross-entropy" in check(program, "plugins")
     for shell in filter(shutil.which, SHELLS):
         assert {"explain", "export"} <= offered(shell, commands)
-
     recipe = ROOT / "recipes" / "resnet18_finetune.toml"
     check(program, recipe, "output=run", env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
     found = check(python, "-c", "import tlf; print(tlf.load_head('run/head.safetensors').labels)")
     assert found.strip() == "('ants', 'bees')"
 
+
+@pytest.mark.parametrize("torch", ["newest", "oldest"])
+@pytest.mark.parametrize("version", PYTHONS)
+def test_a_user_installs_it_and_trains(version, torch, wheel, home):
+    check(interpreter(version), "-m", "venv", home / "venv")
+    commands = home / "venv" / "bin"
+    pip = [commands / "python", "-m", "pip", "--disable-pip-version-check"]
+    pins = oldest(version) if torch == "oldest" else []
+    check(*pip, "install", "-q", wheel, *pins)
+    check(*pip, "check")
+    use(commands)
     extras = f"tlf[{','.join(EXTRAS)}] @ {wheel.as_uri()}"
     assert "Would install" in check(*pip, "install", "--dry-run", extras, *pins)

@@ -65,10 +65,6 @@ def run_to_end(words):
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
-def launch(*words):
-    return run_to_end(command(*words))
-
-
 @pytest.mark.parametrize(
     "count", [pytest.param(10, id="even", marks=pytest.mark.slow), pytest.param(9, id="uneven")]
 )
@@ -150,8 +146,7 @@ STOPS = {
 def whole(tmp_path_factory, images):
     """A run in two processes that was never stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    done = launch(2, write_resumable(folder, images))
-    assert done.returncode == 0, done.stderr
+    run_together(2, ["tlf", write_resumable(folder, images)], folder)
     return folder / "run"
 
 
@@ -177,9 +172,8 @@ def test_two_processes_resume_bit_for_bit(tmp_path, images, whole, stop):
     assert launcher.returncode != 0
     assert ("resume with: tlf resume" in error) == ("kill" not in stop)
     assert not (folder / "model.safetensors").exists()
-    again = launch(2, "resume", folder)
-    assert again.returncode == 0, again.stderr
-    assert "× 2 processes" in again.stdout
+    (printed, _), _ = run_together(2, ["tlf", "resume", folder], tmp_path)
+    assert "× 2 processes" in printed
     assert different_tensors(whole / "model.safetensors", folder / "model.safetensors") == []
     assert figures(whole) == figures(folder)
     assert (whole / "predictions.csv").read_text() == (folder / "predictions.csv").read_text()
@@ -289,7 +283,6 @@ def test_two_processes_stop_on_request_at_the_same_point(tmp_path, images, whole
     assert launcher.returncode == 0
     assert out.count("stopped on request") == 1
     assert (folder / "model.safetensors").exists()
-    again = launch(2, "resume", folder)
-    assert again.returncode == 0, again.stderr
+    run_together(2, ["tlf", "resume", folder], tmp_path)
     assert different_tensors(whole / "model.safetensors", folder / "model.safetensors") == []
     assert figures(whole) == figures(folder)

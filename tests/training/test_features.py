@@ -150,7 +150,7 @@ def test_every_policy_is_among_the_phases():
     assert [kind for kind in tlf_freeze_policies() if f'"{kind}"' not in phases] == []
 
 
-FEW = ("gradual", "tuned-then-frozen")
+FEW = ("tuned-then-frozen",)
 """Phases that show it for images that change at random, whose features are not stored."""
 
 
