@@ -16,6 +16,7 @@ from tlf.tasks.single_label import SingleLabel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -114,6 +115,21 @@ class Task(Protocol):
     def correct(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Whether each image is classified as its label says (N,): logits (N, K), labels (N, …).
         Their mean is the ``train_metric``. Nothing is read from the device.
+        """
+
+    def per_image(
+        self,
+        scores: "NDArray[np.floating]",
+        labels: "NDArray[Any]",
+        among: Sequence[int] | None = None,
+    ) -> "NDArray[np.float64]":
+        """What each image counts for the main metric (N,): their mean is the figure, and their
+        spread says how it varies with the images. So two models are compared image by image.
+
+        Parameters:
+            scores: of N images, logits or probabilities (N, K).
+            labels: as ``array`` gives them.
+            among: the classes that the images are judged by, where these are not all.
         """
 
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:

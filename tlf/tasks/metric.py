@@ -15,6 +15,15 @@ class Metric:
     is_rate: bool
     """Whether it is a fraction from 0 to 1; it is then shown as a percentage."""
 
+    @property
+    def at_start(self) -> str:
+        """Its name at the start of a sentence.
+
+        >>> Metric("top1", "top-1", True, True).at_start, Metric("map", "mAP", True, True).at_start
+        ('Top-1', 'mAP')
+        """
+        return self.title.capitalize() if self.title.islower() else self.title
+
     def shown(self, figure: float) -> str:
         """A figure for a person.
 

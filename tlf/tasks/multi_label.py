@@ -163,6 +163,24 @@ class MultiLabel:
         """Whether every class of an image is decided rightly (N,)."""
         return ((logits >= 0) == labels.bool()).all(1)
 
+    def per_image(
+        self,
+        scores: "NDArray[np.floating]",
+        labels: "NDArray[Any]",
+        among: Sequence[int] | None = None,
+    ) -> "NDArray[np.float64]":
+        """What each image counts for mean average precision; 0 where no image has a class."""
+        import numpy as np
+
+        from tlf.tasks.multi_label_figures import average_precision_shares
+
+        columns = [*range(labels.shape[1])] if among is None else [*among]
+        total, classes = np.zeros(len(labels)), 0
+        for _, shares in average_precision_shares(scores[:, columns], labels[:, columns] > 0):
+            total += shares
+            classes += 1
+        return total / max(1, classes)
+
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
         """Mean average precision, over the classes that some image has; F1, of the classes that
         some image has or is predicted to have, and of all decisions; and the fraction of images

@@ -118,6 +118,19 @@ class SingleLabel:
         """Whether the class with the highest logit is the label's (N,)."""
         return logits.argmax(1) == labels
 
+    def per_image(
+        self,
+        scores: "NDArray[np.floating]",
+        labels: "NDArray[Any]",
+        among: Sequence[int] | None = None,
+    ) -> "NDArray[np.float64]":
+        """1 where the class with the highest score is the label's, else 0. Images are of classes
+        that they are judged by.
+        """
+        import numpy as np
+
+        return np.asarray(scores.argmax(1) == labels, np.float64)
+
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
         """The fraction of images whose most probable class is their label's."""
         correct = self.predicted(probabilities) == labels

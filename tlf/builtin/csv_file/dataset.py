@@ -226,9 +226,9 @@ class Csv:
         evaluated = groups[found[0]] if found else hold_out(self.file, self.fraction, self.seed)
         notes, files = untouched(found), renamed(rows)
         splits = file_splits(root, train, evaluated, notes, files, tested, values)
-        found = self._apart(splits)
-        check_all_used(self.file, self.labels, found.classes)
-        return found
+        apart = self._apart(splits)
+        check_all_used(self.file, self.labels, apart.classes)
+        return apart
 
 
 def _known(named: str | None) -> tuple[str, ...]:
