@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -49,9 +51,10 @@ def test_each_fold_has_its_own_map_where_images_have_several_labels(tmp_path):
     for fold in (1, 2):
         labels, scores = random.random((8, 2)) < 0.5, random.random((8, 2)).round(2)
         labels[0] = True
-        names = [";".join(np.array(["a", "b"])[row]) for row in labels]
+        names = [json.dumps([name for name, mark in zip("ab", row, strict=True) if mark])
+                 .replace('"', '""') for row in labels]  # fmt: skip
         lines = [
-            f"{fold}-{n},{name},{name},{one},{other}"
+            f'{fold}-{n},"{name}","{name}",{one},{other}'
             for n, (name, (one, other)) in enumerate(zip(names, scores, strict=True))
         ]
         folder = tmp_path / str(fold)
