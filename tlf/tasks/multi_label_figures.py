@@ -83,6 +83,42 @@ def average_precision_shares(
         yield k, found + len(own) / count * (one_more - one_above + around)
 
 
+def shares_by_class(
+    scores: "NDArray[np.floating]", labels: "NDArray[np.bool_]"
+) -> "NDArray[np.float64]":
+    """The same (N, K); NaN for a class that no image has."""
+    import numpy as np
+
+    found = np.full(scores.shape, np.nan)
+    for k, shares in average_precision_shares(scores, labels):
+        found[:, k] = shares
+    return found
+
+
+def mean_shares(
+    scores: "NDArray[np.floating]", labels: "NDArray[np.bool_]"
+) -> "NDArray[np.float64]":
+    """What each image counts for the mean over the classes that some image has (N,)."""
+    import numpy as np
+
+    total, classes = np.zeros(len(labels)), 0
+    for _, shares in average_precision_shares(scores, labels):
+        total += shares
+        classes += 1
+    return total / max(1, classes)
+
+
+def defined_mean(figures: "NDArray[np.float64]") -> float:
+    """The mean of those that are numbers; 0 where none is.
+
+    >>> import numpy as np
+    >>> defined_mean(np.array([0.5, np.nan, 1.0])), defined_mean(np.array([np.nan]))
+    (0.75, 0.0)
+    """
+    defined = figures[figures == figures]
+    return float(defined.mean()) if len(defined) else 0.0
+
+
 def f1_scores(
     predicted: "NDArray[np.bool_]", labels: "NDArray[np.bool_]"
 ) -> tuple["NDArray[np.float64]", float]:

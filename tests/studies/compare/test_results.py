@@ -51,11 +51,12 @@ def test_each_fold_has_its_own_map_where_images_have_several_labels(tmp_path):
     for fold in (1, 2):
         labels, scores = random.random((8, 2)) < 0.5, random.random((8, 2)).round(2)
         labels[0] = True
-        names = [json.dumps([name for name, mark in zip("ab", row, strict=True) if mark])
-                 .replace('"', '""') for row in labels]  # fmt: skip
+        rows, given = ([json.dumps([name for name, mark in zip("ab", row, strict=True) if mark])
+                        .replace('"', '""') for row in marks]
+                       for marks in (labels, scores >= 0.5))  # fmt: skip
         lines = [
-            f'{fold}-{n},"{name}","{name}",{one},{other}'
-            for n, (name, (one, other)) in enumerate(zip(names, scores, strict=True))
+            f'{fold}-{n},"{row}","{said}",{one},{other}'
+            for n, (row, said, (one, other)) in enumerate(zip(rows, given, scores, strict=True))
         ]
         folder = tmp_path / str(fold)
         folder.mkdir()
