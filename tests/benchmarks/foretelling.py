@@ -113,7 +113,7 @@ def curve_of(rows: "Rows", labels: "Labels", random: np.random.Generator) -> "tu
     sizes = sizes_of((), draws, judged)
     right = np.empty((len(sizes), DEALS, len(labels)))
     for draw, one in zip(draws, probe_sizes(rows, judged, draws, sizes), strict=True):
-        right[:, draw.deal, draw.held_out] = one
+        right[:, draw.deal, draw.held_out] = one[..., 0]
     fan = fan_of(sizes, right, judged.folds, seed)
     assert fan is not None
     return sizes[-1], fan

@@ -95,7 +95,7 @@ def from_features(rows: "NDArray[np.float64]", labels: "NDArray[np.int64]") -> N
     sizes = sizes_of((), draws, judged)
     right = np.empty((len(sizes), DEALS, len(rows)))
     for draw, one in zip(draws, probe_sizes(rows, judged, draws, sizes), strict=True):
-        right[:, draw.deal, draw.held_out] = one
+        right[:, draw.deal, draw.held_out] = one[..., 0]
     assert fan_of(sizes, right, judged.folds, 0) is not None
 
 

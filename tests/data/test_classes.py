@@ -56,7 +56,7 @@ def test_names_that_join_other_classes_look_like_several_labels():
     notes = class_notes(splits([0, 1, 2, 3], [0, 1, 2, 3], classes), TASK, None)
     said = (
         "the class 'ant; bee' joins other classes; where an image may have several, write "
-        'task = "multi-label" and, for a CSV file, data.label_separator = ";"'
+        'task = "multi-label" and, for a CSV file or shards, data.label_separator = ";"'
     )
     assert notes == [said]
     assert problem([0, 1, 2], [0, 2, 2, 3], classes=classes).endswith(f"\n{said}")

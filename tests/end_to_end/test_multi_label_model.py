@@ -2,10 +2,9 @@
 
 import json
 import re
-from contextlib import ExitStack, chdir, redirect_stdout
+from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from shutil import copytree
 
 import numpy as np
 import pytest
@@ -23,7 +22,6 @@ from tlf.inference.onnx_file import load_onnx
 from tlf.inference.predictions import read_predictions
 from tlf.inference.sealed_file import FORMAT, read_sealed
 from tlf.reports.run_report import write_report
-from tlf.studies.soup.members import open_members
 
 
 @pytest.fixture(scope="module")
@@ -203,15 +201,25 @@ def test_fixes_give_several_labels_or_none(folder, tmp_path):
         find_splits(read_plan(folder / "recipe.toml", [f"data.fixes={fixes}"]))
 
 
-@pytest.mark.parametrize("command", ["probe", "lr", "curve", "compare", "simulate"])
-def test_what_counts_right_images_refuses_the_task(folder, command):
+def test_what_shows_one_label_of_each_image_refuses_the_task(folder):
+    with pytest.raises(RecipeError, match="task must be single-label for tlf simulate, which"):
+        exhausted(tlf.simulate(folder / "recipe.toml"))
+
+
+@pytest.mark.slow
+def test_studies_judge_by_map(folder):
+    """Each study ends with tables that name mAP, and with figures that are rates."""
     recipe = folder / "recipe.toml"
-    with pytest.raises(RecipeError, match=f"task must be single-label for tlf {command}"):
-        exhausted(getattr(tlf, command)([recipe, recipe] if command == "compare" else recipe))
-
-
-def test_a_soup_refuses_the_task(folder, tmp_path):
-    copytree(folder / "run", tmp_path / "run")
-    told = "task must be single-label for tlf soup"
-    with ExitStack() as exits, pytest.raises(RunError, match=told):
-        open_members([folder / "run", tmp_path / "run"], exits)
+    *_, probed = tlf.probe(recipe)
+    *_, rates = tlf.lr(recipe, seeds=2)
+    *_, curve = tlf.curve(recipe, sizes=(4, 8))
+    for found in (probed, rates, curve):
+        assert "mAP" in str(found)
+    best = probed.backbones[0].accuracy["logistic"]
+    assert 0.4 < best.low < best.value <= best.high <= 1
+    heads = rates.phases[0]
+    assert heads.at_once
+    assert max(one.accuracy.value for one in heads.rates) > 0.8
+    assert [one.name for one in curve.classes] != []
+    assert 0.4 < curve.sizes[0].accuracy.value <= 1
+    assert {one.name: one.images for one in curve.classes} == dict(probed.class_counts)

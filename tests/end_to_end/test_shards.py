@@ -1,10 +1,11 @@
 """Images in shards train as the same images in a folder do: bit for bit."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from archives import shards_of
+from archives import files_of, shards_of, write_parquet, write_tar
 from forks import run_together
 from run_files import different_tensors, figures, predictions
 from small import TWO_PHASES, write_recipe
@@ -46,6 +47,36 @@ def test_the_run_is_that_of_a_folder(finished, images, data, tmp_path, kind):
     path = write_recipe(tmp_path / "recipe.toml", images, f"seed = 4\n{TWO_PHASES}")
     [*_, last] = run(path, [data[kind]])
     check_same(finished, Path(last.folder))
+
+
+@pytest.mark.slow
+def test_the_run_of_several_labels_is_that_of_a_csv_file(images, tmp_path):
+    files = files_of(images / "train")
+    sets = {path: ["ants"] * (n % 2) + ["bees"] * (n % 3 > 0) for n, path in enumerate(files)}
+    lines = "".join(f"{path},{'|'.join(names)}\n" for path, names in sets.items())
+    (tmp_path / "list.csv").write_text(f"path,label\n{lines}")
+    members = {}
+    for path, data in reversed(files.items()):
+        beside = {f"{Path(path).with_suffix('.json')}": json.dumps({"is": sets[path]}).encode()}
+        members |= {path: data} | beside
+    write_tar(tmp_path / "a.tar", members)
+    rows = [(path, data, "|".join(sets[path])) for path, data in files.items()]
+    write_parquet(tmp_path / "a.parquet", rows)
+    kinds = {
+        "csv": f"file='{tmp_path}/list.csv', root='{images}/train', label_separator='|'",
+        "tar": f"train='{tmp_path}/a.tar', label='json:is'",
+        "parquet": f"train='{tmp_path}/a.parquet', label_separator='|'",
+    }
+    folders = []
+    for kind, options in kinds.items():
+        recipe = write_recipe(
+            tmp_path / f"{kind}.toml", images, f"task='multi-label'\n{TWO_PHASES}"
+        )
+        name = "csv" if kind == "csv" else "shards"
+        [*_, last] = run(recipe, [f"data={{kind='{name}', {options}}}"])
+        folders.append(Path(last.folder))
+    check_same(folders[0], folders[1])
+    check_same(folders[0], folders[2])
 
 
 @pytest.mark.slow

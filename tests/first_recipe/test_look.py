@@ -28,7 +28,7 @@ def split(labels, read):
 def test_images_classes_sizes_and_what_is_missing():
     files = Files()
     seen = look(Splits(split([0, 0, 1], files), split([1, 2], files), ("ant", "bee", "wasp")))
-    assert (seen.images, seen.train, seen.eval) == (3, (2, 1, 0), (0, 1, 1))
+    assert (seen.images, seen.train, seen.eval) == (3, [2, 1, 0], [0, 1, 1])
     assert (seen.untrained, seen.unevaluated) == (("wasp",), ("ant",))
     assert (seen.side, seen.sampled, seen.unreadable) == (40, 3, ("0.png",))
 

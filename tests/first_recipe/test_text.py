@@ -11,10 +11,16 @@ from tlf.first_recipe.look import Look
 from tlf.first_recipe.strategies import STRATEGIES
 from tlf.first_recipe.text import Choices, recipe_text
 from tlf.first_recipe.weights import STARTER, Weights
+from tlf.tasks.class_counts import ClassCounts
 
 NOTHING = Split((), (), read=bytes)
 SEEN = Look(
-    Splits(NOTHING, NOTHING, ("ant", "bee"), ("a note of the data",)), (30, 20), (3, 2), 375, 50, ()
+    Splits(NOTHING, NOTHING, ("ant", "bee"), ("a note of the data",)),
+    ClassCounts([30, 20]),
+    ClassCounts([3, 2]),
+    375,
+    50,
+    (),
 )
 CHOICES = Choices(
     "my birds", Path("new/birds.toml"), SEEN, STRATEGIES["head"], STARTER, chosen=False
@@ -43,7 +49,7 @@ def test_it_says_what_was_seen_and_why(name):
 def test_rare_classes_small_and_unreadable_images_and_missing_ones():
     splits = replace(SEEN.splits, classes=("ant", "bee", "wasp"))
     seen = replace(
-        SEEN, splits=splits, train=(300, 20, 0), eval=(4, 0, 3), side=32,
+        SEEN, splits=splits, train=ClassCounts([300, 20, 0]), eval=ClassCounts([4, 0, 3]), side=32,
         unreadable=('a"\n.jpg',), sampled=9,
     )  # fmt: skip
     content = tomllib.loads(text := recipe_text(replace(CHOICES, seen=seen)))
@@ -87,7 +93,7 @@ def test_names_of_any_kind_stay_inside_strings_and_comments():
 def test_many_classes_are_not_all_named():
     classes = tuple(f"class {number}" for number in range(1000))
     splits = replace(SEEN.splits, classes=classes)
-    seen = replace(SEEN, splits=splits, train=(5,) * 1000, eval=(1,) * 1000)
+    seen = replace(SEEN, splits=splits, train=ClassCounts([5] * 1000), eval=ClassCounts([1] * 1000))
     text = recipe_text(replace(CHOICES, seen=seen))
     assert "class 11 5, and 988 more" in text.replace("\n# ", " ")
     assert len(text) < 3000

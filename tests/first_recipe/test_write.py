@@ -38,8 +38,12 @@ def test_nothing_is_overwritten(written):
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
-        ({"folder": "gone"}, RunError, "must be a folder of images; write one$"),
-        ({"folder": "shapes.toml"}, RunError, 'name a table of images in a recipe: .*kind = "csv"'),
+        (
+            {"folder": "gone"},
+            RunError,
+            "must be a folder of images, or a CSV file that lists them; write one$",
+        ),
+        ({"folder": "shapes.toml"}, RunError, 'name any other table in a recipe: .*kind = "csv"'),
         ({"output": "a.txt"}, RunError, r"--output must end in \.toml"),
         ({"output": "gone/a.toml"}, RunError, "gone must be a folder"),
         ({"strategy": "hed"}, RecipeError, "did you mean 'head'"),

@@ -8,6 +8,8 @@ from scipy.stats import t
 
 from tlf.metrics import paired
 from tlf.metrics.paired import Difference, bca, joint_level, over_seeds, over_splits
+from tlf.tasks import TASKS
+from tlf.tasks.multi_label_figures import average_precisions
 
 FOLDS = 5
 NOMINAL = 0.05
@@ -197,6 +199,46 @@ def test_power_over_seeds(images, seeds, power, monkeypatch):
     """In 300 experiments with a difference of 8 points."""
     monkeypatch.setattr(paired, "RESAMPLES", 1999)
     assert seed_claims(300, images, seeds, lead=0.5)[0] >= power
+
+
+def ranked(random, images, rates, seeds, lead=0.0):
+    """What images count for the mAP of two candidates, with an effect of the image and of both."""
+    labels = random.random((images, len(rates))) < rates
+    shared = 2.0 * labels + random.normal(size=labels.shape)
+    found = []
+    for more in (0.0, lead):
+        own = shared + more * labels + 0.7 * random.normal(size=labels.shape)
+        every = [own + 0.5 * random.normal(size=labels.shape) for _ in range(seeds)]
+        found.append(np.stack([TASKS["multi-label"].per_image(one, labels) for one in every]))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("images", "rates", "seeds"),
+    [(60, (0.3, 0.1, 0.05), 5), (150, (0.3, 0.1, 0.03, 0.02), 5), (400, (0.02, 0.01, 0.005), 10)],
+)
+def test_two_equal_candidates_with_several_labels(images, rates, seeds, monkeypatch):
+    """In 400 experiments; and 60 in which the second is better."""
+    monkeypatch.setattr(paired, "RESAMPLES", 999)
+    random = np.random.default_rng(0)
+
+    def found(lead):
+        return over_seeds(*ranked(random, images, np.array(rates), seeds, lead)).better
+
+    assert np.mean([found(0.0) != 0 for _ in range(400)]) <= NOMINAL
+    assert np.mean([found(1.0) > 0 for _ in range(60)]) >= 0.3
+
+
+def test_the_interval_of_map_is_that_of_a_bootstrap_over_images():
+    random = np.random.default_rng(1)
+    labels = random.random((300, 4)) < np.array([0.4, 0.2, 0.1, 0.05])
+    scores = [labels + random.normal(size=labels.shape) for _ in range(2)]
+    one, other = (TASKS["multi-label"].per_image(each, labels) for each in scores)
+    drawn = random.integers(0, 300, (200, 300))
+    maps = [[average_precisions(s[d], labels[d]).mean() for s in scores] for d in drawn]
+    spread = np.diff(np.array(maps), axis=1).std()
+    assert (other - one).std() / 300**0.5 == pytest.approx(spread, rel=0.2)
 
 
 @pytest.mark.slow

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 import tlf
 from places import ROOT
+from shapes import draw_shapes, shapes_recipe
 from small import write_recipe
 from tlf.errors import DataError, RecipeError, RunError, StoppedError
 from tlf.events import Notice, Prepared
@@ -56,6 +58,24 @@ def test_figures_are_those_of_the_runs(compared):
     assert other.behind == over_seeds(right[best.name], right[other.name])
     assert "no verdict from 3 seeds; it takes at least 5" in str(found)
     assert compared[0] == Notice("3 seeds give figures and no verdict, which takes 5")  # at once
+
+
+@pytest.mark.slow
+def test_recipes_for_several_labels_are_compared_by_map(tmp_path, images):
+    table = draw_shapes(tmp_path, 28, 12)
+    slow = shapes_recipe(tmp_path / "slow.toml", table, {"phases": [
+        {"name": "head", "freeze": "backbone", "epochs": 1, "lr": 1e-9}]})  # fmt: skip
+    fast = shapes_recipe(tmp_path / "fast.toml", table, {})
+    *_, found = compare([slow, fast], seeds=2, output=tmp_path / "out")
+    for one in found.recipes:
+        for seed, figure in enumerate(one.of_seeds):
+            read = read_predictions(tmp_path / f"out/runs/{one.name}-seed-{seed}/predictions.csv")
+            known = average_precision_score(read.labels, read.probabilities, average="macro")
+            assert figure == pytest.approx(known)
+    assert "mAP" in str(found)
+    single = write_recipe(tmp_path / "single.toml", images, HEAD)
+    with pytest.raises(RecipeError, match="must have the same task, got multi-label in"):
+        [*compare([slow, single], seeds=2, output=tmp_path / "other")]
 
 
 def test_progress_names_the_run_and_how_many_there_are(compared):

@@ -6,6 +6,7 @@ import pytest
 from tlf.components import Split
 from tlf.errors import DataError
 from tlf.studies.judged import FOLDS, equal_files, held_out_accuracy, judged_images
+from tlf.tasks import TASKS
 
 
 def test_folds_are_dealt_anew_and_the_same_for_the_same_seed():
@@ -37,6 +38,19 @@ def test_equal_files_count_as_one_and_are_in_one_fold():
     groups[:5] = 0
     with pytest.raises(DataError, match=r"5 different train images each.*got 4 of 'a', 8 of 'b'"):
         judged_images(labels, groups, ("a", "b"), 0, 10)
+
+
+def test_sets_of_labels_are_dealt_in_proportion():
+    labels = [(0,), (0, 1), (), (0, 1, 2), (1,)] * 10 + [(0, 3)]
+    found = judged_images(
+        labels, np.arange(51), ("a", "b", "c", "rare"), 0, 4, TASKS["multi-label"]
+    )
+    assert (found.classes, found.among, found.left_out) == (("a", "b", "c"), (0, 1, 2), {"rare": 1})
+    assert (len(found.images), found.counts) == (51, [31, 30, 10])
+    for fold in found.folds:
+        shares = [found.labels[fold == part].sum(0) for part in range(FOLDS)]
+        assert np.ptp(shares, axis=0).max() <= 2
+        assert [share[2] for share in shares] == [2] * FOLDS
 
 
 def test_equal_files_have_the_number_of_the_first():

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.metrics import average_precision_score
 
 import tlf
+from shapes import draw_shapes, shapes_recipe
 from small import write_recipe
 from tlf.errors import DataError, RunError, WeightsError
 from tlf.inference.calibrated import calibrate
 from tlf.inference.metadata import read_metadata
 from tlf.inference.model_files import save_model
+from tlf.inference.predictions import read_predictions
 from tlf.recipe.plan import read_plan
 from tlf.runs.provenance import provenance
 from tlf.runtime.devices import start_accelerator
@@ -51,6 +54,35 @@ def uniform(runs):
     found = soup(runs, uniform=True, output=runs[0].parent / "uniform")
     assert found.folder == runs[0].parent / "uniform-2"
     return found
+
+
+@pytest.mark.slow
+def test_a_soup_of_models_of_several_labels_is_chosen_by_map(tmp_path):
+    table = draw_shapes(tmp_path, 28, 24)
+    phases = [{"name": "head", "freeze": "backbone", "epochs": 1, "lr": 0.05}]
+    [*_] = tlf.run(shapes_recipe(tmp_path / "start.toml", table, {"phases": phases}))
+    start = {"start_from": str(tmp_path / "run"), "phases": [{**phases[0], "freeze": "norms"}]}
+    runs = []
+    for seed in range(3):
+        runs.append(tmp_path / f"run-{seed}")
+        changes = {**start, "seed": seed, "output": str(runs[-1])}
+        [*_] = tlf.run(shapes_recipe(tmp_path / f"{seed}.toml", table, changes))
+    found = soup(runs, output=tmp_path / "soup")
+
+    def of(folder):
+        return read_predictions(folder / "predictions.csv")
+
+    def known(read):
+        return average_precision_score(read.labels, read.probabilities, average="macro")
+
+    alone = [known(of(run)) for run in runs]
+    assert [one.accuracy.value for one in found.tried] == pytest.approx(sorted(alone)[::-1])
+    assert found.accuracy.value == pytest.approx(known(of(found.folder)))
+    assert found.accuracy.value >= max(alone)
+    assert "mAP" in str(found)
+    thresholds = read_metadata(found.folder / "model.safetensors").calibrated["thresholds"]
+    given = of(found.folder)
+    assert (given.predicted == (given.probabilities >= np.array(thresholds))).all()
 
 
 def tensors(folder):

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
-from tlf.tasks.multi_label_figures import average_precisions, best_thresholds, f1_scores
+from tlf.tasks.multi_label_figures import (
+    average_precision_shares,
+    average_precisions,
+    best_thresholds,
+    f1_scores,
+)
 
 
 def test_each_class_has_scikit_learns_average_precision():
@@ -18,6 +23,24 @@ def test_each_class_has_scikit_learns_f1():
     by_class, together = f1_scores(predicted, labels)
     assert by_class == pytest.approx(f1_score(labels, predicted, average=None), abs=1e-12)
     assert together == pytest.approx(f1_score(labels, predicted, average="micro"), abs=1e-12)
+
+
+def test_what_each_image_counts_is_the_derivative_of_scikit_learns_figure():
+    generator = np.random.default_rng(5)
+    scores, labels = generator.random((40, 3)).round(1), generator.random((40, 3)) < 0.3
+    labels[:, 2] = False
+    found = dict(average_precision_shares(scores, labels))
+    assert [*found] == [0, 1]
+    for k, shares in found.items():
+        own, has = scores[:, k], labels[:, k]
+        figure, count = average_precision_score(has, own), has.sum()
+        assert shares.mean() == pytest.approx(figure, abs=1e-12)
+        tiny = 1e-6 * np.eye(40)
+        more = [average_precision_score(has, own, sample_weight=1 + one) for one in tiny]
+        at = np.array([(has & (own >= one)).sum() / (own >= one).sum() for one in own])
+        unbiased = 40 / count * (np.sqrt(count / (count - 1)) - 1) * np.where(has, at - figure, 0)
+        derived = figure + 40 * (np.array(more) - figure) / 1e-6
+        assert shares == pytest.approx(derived + unbiased, abs=1e-3)
 
 
 def test_a_class_that_no_image_has_is_not_a_number():

@@ -53,9 +53,9 @@ def test_metrics_are_described_in_columns_and_without_the_loss():
 
 
 def test_commands_that_count_right_images_are_for_one_label():
-    tasks.TASKS["single-label"].check_command("lr")
-    with pytest.raises(ValueError, match="task must be single-label for tlf lr"):
-        tasks.TASKS["multi-label"].check_command("lr")
+    tasks.TASKS["single-label"].check_command("simulate")
+    with pytest.raises(ValueError, match="task must be single-label for tlf simulate"):
+        tasks.TASKS["multi-label"].check_command("simulate")
 
 
 def test_labels_in_numpy_are_those_of_torch():

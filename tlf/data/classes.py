@@ -137,7 +137,7 @@ def _joined(classes: Sequence[str]) -> list[str]:
         return []
     return [
         f"the class {found[0]!r} joins other classes; where an image may have several, write "
-        f'task = "multi-label" and, for a CSV file, data.label_separator = "{found[1]}"'
+        f'task = "multi-label" and, for a CSV file or shards, data.label_separator = "{found[1]}"'
     ]
 
 

@@ -1,6 +1,5 @@
 """Look at a folder of images: how many, of which classes, how large, in which splits."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -8,6 +7,8 @@ from statistics import median
 from tlf.components import Split, Splits
 from tlf.data.decoding.values import decoded_size, unusual
 from tlf.errors import DataError
+from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.class_counts import ClassCounts
 
 SAMPLED = 300
 """Images whose size is read, at most. They are spread over the train split."""
@@ -18,9 +19,9 @@ class Look:
     """What was seen."""
 
     splits: Splits
-    train: tuple[int, ...]
+    train: ClassCounts
     """Train images of each class."""
-    eval: tuple[int, ...]
+    eval: ClassCounts
     """Eval images of each class."""
     side: int | None
     """Median of the shorter side in pixels; None where no image of the sample can be read."""
@@ -38,7 +39,7 @@ class Look:
     @property
     def images(self) -> int:
         """Train images."""
-        return sum(self.train)
+        return self.train.images
 
     @property
     def unevaluated(self) -> tuple[str, ...]:
@@ -55,18 +56,19 @@ class Look:
         return tuple(name for name, own in classes if own == count)
 
 
-def look(splits: Splits, test: str | None = None) -> Look:
+def look(splits: Splits, test: str | None = None, task: str = DEFAULT) -> Look:
     """Count images and classes, and open a sample of the train images. ``test``: the folder of the
     test split, whose images are not opened.
     """
+    counts = TASKS[task].class_counts
     sample, unreadable = _sample(splits.train)
     sides = [side for side, _, _ in sample]
     depths = {depth for _, depth, _ in sample}
     channels = {own for _, _, own in sample}
     return Look(
         splits,
-        _counts(splits.train, len(splits.classes)),
-        _counts(splits.eval, len(splits.classes)),
+        counts(splits.train.labels, len(splits.classes)),
+        counts(splits.eval.labels, len(splits.classes)),
         round(median(sides)) if sides else None,
         len(sides) + len(unreadable),
         tuple(unreadable),
@@ -74,11 +76,6 @@ def look(splits: Splits, test: str | None = None) -> Look:
         "grey" in depths and "colour" not in depths,
         channels.pop() if len(channels) == 1 else None,
     )
-
-
-def _counts(split: Split, classes: int) -> tuple[int, ...]:
-    counted = Counter(split.labels)
-    return tuple(counted[label] for label in range(classes))
 
 
 def _sample(split: Split) -> tuple[list[tuple[int, str, int | None]], list[str]]:

@@ -10,8 +10,10 @@ import tomli_w
 from tlf.errors import in_shell
 from tlf.first_recipe.look import Look
 from tlf.first_recipe.strategies import BATCH, STRATEGIES, Strategy, head_epochs
+from tlf.first_recipe.table import TableOfImages
 from tlf.first_recipe.weights import Weights
 from tlf.runtime.text import printable
+from tlf.tasks import DEFAULT, TASKS
 
 WIDTH = 98
 LISTED = 12
@@ -29,7 +31,7 @@ class Choices:
     """What a recipe is written of."""
 
     folder: str
-    """The folder of images, as the person wrote it."""
+    """The folder or the table of images, as the person wrote it."""
     path: Path
     """The file of the recipe, as the person wrote it; its name is that of the run."""
     seen: Look
@@ -41,6 +43,26 @@ class Choices:
     """The backbone, as the person has named it."""
     sizes: bool = True
     """Whether the backbone takes images of any size."""
+    table: TableOfImages | None = None
+    """What was seen in a table of images; None of a folder."""
+    label: str | None = None
+    """The column of classes, as the person has named it."""
+
+    @property
+    def data(self) -> tuple[tuple[str, object], ...]:
+        """The keys of ``[data]``."""
+        return self.table.data if self.table else (("kind", "folder"), ("root", self.folder))
+
+    @property
+    def task(self) -> str:
+        """What the model is trained for."""
+        return self.table.task if self.table else DEFAULT
+
+    @property
+    def name(self) -> str:
+        """What the images are called."""
+        path = Path(self.folder).resolve()
+        return path.stem if self.table else path.name
 
     @property
     def enlarges(self) -> bool:
@@ -49,9 +71,12 @@ class Choices:
 
     @property
     def imbalanced(self) -> bool:
-        """Whether some classes have far fewer train images than others."""
+        """Whether some classes have far fewer train images than others, and the main metric of the
+        task does not count all classes alike.
+        """
         present = [count for count in self.seen.train if count]
-        return max(present) >= IMBALANCED * min(present)
+        alike = any(metric.name == "macro_f1" for metric in TASKS[self.task].metrics)
+        return not alike and max(present) >= IMBALANCED * min(present)
 
 
 def recipe_text(choices: Choices) -> str:
@@ -67,11 +92,13 @@ def _about(choices: Choices) -> Iterator[str]:
     yield f"    tlf {in_shell(choices.path)}"
     following = STRATEGIES[choices.strategy.next]
     advice = f"To try the next strategy, {following.name} ({following.what}):"
-    for sentence in (*_seen(choices.seen), *_reasons(choices), advice):
+    told = choices.table.reasons if choices.table else ()
+    for sentence in (*_seen(choices.seen), *told, *_reasons(choices), advice):
         yield from wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)
-    name = f"{Path(choices.folder).resolve().name}-{following.name}.toml"
+    name = f"{choices.name}-{following.name}.toml"
     output = in_shell(choices.path.with_name(name))
     asked = "" if choices.backbone is None else f" --backbone {in_shell(choices.backbone)}"
+    asked += "" if choices.label is None else f" --label {in_shell(choices.label)}"
     options = f"--strategy {following.name} --output {output}{asked}"
     yield f"    tlf init {in_shell(choices.folder)} {options}"
     yield f"    tlf {output}"
@@ -80,7 +107,7 @@ def _about(choices: Choices) -> Iterator[str]:
 def _seen(seen: Look) -> Iterator[str]:
     classes = seen.splits.classes
     yield (
-        f"Seen: {seen.images:,} train and {sum(seen.eval):,} eval images of {len(classes):,} "
+        f"Seen: {seen.images:,} train and {seen.eval.images:,} eval images of {len(classes):,} "
         f"classes. Train images of each class: {_counts(seen)}."
     )
     if (test := seen.splits.test) is not None:
@@ -92,7 +119,7 @@ def _seen(seen: Look) -> Iterator[str]:
     if seen.side is not None:
         opened = f"of {seen.sampled:,} images that were opened"
         yield f"The shorter side of an image has {seen.side} pixels, the median {opened}."
-    if (count := sum(seen.eval)) < 100:
+    if 0 < (count := seen.eval.images) < 100:
         yield f"There are few eval images: one of them is {1 / count:.1%} of the accuracy."
 
 
@@ -118,12 +145,15 @@ def _reasons(choices: Choices) -> Iterator[str]:
 
 
 def _tables(choices: Choices) -> Iterator[str]:
+    if choices.task != DEFAULT:
+        yield _toml("task", choices.task, 10)
     yield f"seed       = 0\nbatch_size = {BATCH}"
     yield _toml("output", f"runs/{choices.path.stem}", 10)
     if choices.imbalanced:
         yield 'metrics    = ["macro-f1"]                # accuracy says little about rare classes'
         yield 'monitor    = "eval_macro_f1"             # chooses the best epoch'
-    yield f'\n[data]\nkind = "folder"\n{_toml("root", choices.folder)}'
+    yield "\n[data]"
+    yield from (_toml(key, value) for key, value in choices.data)
     yield from _data(choices.seen)
     yield from _transforms(choices)
     yield "\n[backbone]"

@@ -1,4 +1,4 @@
-"""Write a first recipe for a folder of images."""
+"""Write a first recipe for a folder or a table of images."""
 
 import sys
 import tomllib
@@ -12,14 +12,18 @@ from tlf.components import Splits
 from tlf.data.image_files import is_folder, visible
 from tlf.data.splits import eval_splits, split_named
 from tlf.errors import RecipeError, RunError
-from tlf.first_recipe.look import look
+from tlf.first_recipe.look import Look, look
 from tlf.first_recipe.strategies import strategy_for
+from tlf.first_recipe.table import TableOfImages, look_at_table
 from tlf.first_recipe.text import Choices, recipe_text
 from tlf.first_recipe.weights import Weights, weights_at_hand
 from tlf.recipe.backbone_names import backbone_table
 from tlf.recipe.plan import planned
 from tlf.runs.explain import Explanation, explain
 from tlf.runtime.files import absolute, is_run, with_absolute, write_whole
+
+_TABLES = (".csv", ".tsv", ".txt")
+"""How the names of tables end."""
 
 
 @dataclass(frozen=True)
@@ -43,48 +47,74 @@ def init(
     *,
     strategy: str | None = None,
     backbone: str | None = None,
+    label: str | None = None,
     say: Callable[[str], object] = _say,
 ) -> FirstRecipe:
-    """Look at a folder of images, and write a recipe for them that runs as it is.
+    """Look at a folder or a table of images, and write a recipe for them that runs as it is.
 
     Parameters:
-        folder: it holds a folder of images for each class, or one for each split.
+        folder: it holds a folder of images for each class, or one for each split; or a CSV file
+            that lists images, with a column of classes, of several classes in a cell, or a column
+            of 0 and 1 for each class.
         output: the file to write; by default the name of the folder and ``.toml``, in the working
             directory. An existing file is an error.
         strategy: ``head``, ``head-then-thaw`` or ``all``; by default by the number of images.
         backbone: a name such as ``timm/resnet18@a1_in1k``, a table as ``[backbone]`` has it, or a
             recipe that has it; by default the first pretrained weights that are at hand.
+        label: the column of classes in a CSV file; by default it is found.
         say: told what is done, before the network is asked.
 
     Raises:
         RunError: there is no such folder, or the file exists.
-        DataError: the folder holds no images in folders of classes.
+        DataError: the folder holds no images in folders of classes, or the columns of the table
+            cannot be told.
         RecipeError: there is no such strategy or backbone.
         WeightsError: the weights cannot be fetched or do not fit.
     """
-    root = _folder(folder)
-    path = Path(output) if output is not None else Path(f"{root.resolve().name or 'images'}.toml")
+    root = _folder_or_table(folder)
+    name = root.resolve().stem if root.is_file() else root.resolve().name
+    path = Path(output) if output is not None else Path(f"{name or 'images'}.toml")
     _check_new(path, root)
-    test = _test_folder(root)
-    seen = look(_found(fspath(folder), test), test)
+    table, seen = _seen(fspath(folder), root, label)
     chosen = strategy_for(seen, strategy)
     weights = _asked_for(backbone) if backbone is not None else weights_at_hand(say)
-    choices = Choices(fspath(folder), path, seen, chosen, weights, strategy is not None, backbone)
+    choices = Choices(
+        fspath(folder), path, seen, chosen, weights, strategy is not None, backbone,
+        table=table, label=label,
+    )  # fmt: skip
     choices, explanation = _explained(choices, path)
     text = recipe_text(choices)
     write_whole(path, text)
     return FirstRecipe(path, text, choices, explanation)
 
 
-def _folder(folder: str | PathLike[str]) -> Path:
+def _seen(folder: str, root: Path, label: str | None) -> tuple[TableOfImages | None, Look]:
+    """What is seen in a table, if it is one, and in the images."""
+    if not root.is_file():
+        if label is not None:
+            raise RunError(f"--label names a column of a CSV file, and {folder} is a folder")
+        test = _test_folder(root)
+        return None, look(_found({"kind": "folder", "root": folder}, test, folder), test)
+    table = look_at_table(folder, label)
+    splits = _found(dict(table.data), table.test, folder)
+    return table, look(splits, table.test, table.task)
+
+
+def _folder_or_table(folder: str | PathLike[str]) -> Path:
     root = absolute(folder)
+    if root.is_file() and root.suffix.lower() in _TABLES:
+        return root
     if not root.is_dir():
-        table = (
-            '; name a table of images in a recipe: data = { kind = "csv", file = … }, which tlf '
+        advice = (
+            '; name any other table in a recipe: data = { kind = "csv", file = … }, which tlf '
             "options data.csv explains"
+            if root.is_file()
+            else ""
         )
-        advice = table if root.is_file() else ""
-        raise RunError(f"{with_absolute(folder)} must be a folder of images; write one{advice}")
+        raise RunError(
+            f"{with_absolute(folder)} must be a folder of images, or a CSV file that lists them; "
+            f"write one{advice}"
+        )
     if is_run(root):
         raise RunError(f"{root} is the folder of a run, not of images; write a folder of images")
     return root
@@ -109,15 +139,15 @@ def _test_folder(root: Path) -> str | None:
     return found[-1] if is_test else None
 
 
-def _found(folder: str, test: str | None) -> Splits:
-    """The images as the folder has them, with classes of which only one split has images."""
+def _found(data: Mapping[str, object], test: str | None, source: str) -> Splits:
+    """The images as the dataset has them, with classes of which only one split has images."""
     plan = planned(
         {
-            "data": {"kind": "folder", "root": folder},
+            "data": data,
             "backbone": "torchvision",
             "phases": [{"name": "head", "freeze": "backbone", "epochs": 1, "lr": 0.1}],
         },
-        folder,
+        source,
     )
     dataset: Any = plan.recipe.data.dataset
     splits: Splits = dataset.build_with(test, ())

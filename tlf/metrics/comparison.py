@@ -45,11 +45,13 @@ class Comparison:
     better or worse by so much. None where they can be told apart, or top-1 is equal.
     """
 
-    def lines(self, first: str, second: str) -> Iterator[str]:
-        """The comparison as text. ``first`` and ``second``: what the models are called."""
+    def lines(self, first: str, second: str, decimals: int = 2) -> Iterator[str]:
+        """The comparison as text. ``first`` and ``second``: what the models are called;
+        ``decimals``: of a percentage.
+        """
         from tlf.metrics.text import comparison_lines
 
-        return comparison_lines(self, first, second)
+        return comparison_lines(self, first, second, decimals)
 
     @property
     def distinguishable(self) -> bool:

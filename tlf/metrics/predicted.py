@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.errors import DataError
 from tlf.metrics.multi_label.predicted import MultiLabelPredicted, unlike
+from tlf.tasks import TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,16 @@ class Predicted:
         """(N,): the index of the most probable class; the first one of equal probabilities."""
         best: NDArray[np.int64] = self.probabilities.argmax(1)
         return best
+
+    @property
+    def per_image(self) -> "NDArray[np.float64]":
+        """(N,): what each image counts for the main metric: whether the model is right."""
+        return TASKS["single-label"].per_image(self.probabilities, self.labels)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The class of each image."""
+        return tuple(self.classes[label] for label in self.labels)
 
     def evaluation(self) -> "Evaluation":
         """The figures of these predictions."""

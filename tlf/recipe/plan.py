@@ -232,7 +232,7 @@ def _asked(data: Data) -> Asked:
 
 
 def check_command(plan: Plan, command: str) -> None:
-    """Check that a command can judge models of the recipe's task.
+    """Check that a command can show images of the recipe's task.
 
     Raises:
         RecipeError: it cannot.

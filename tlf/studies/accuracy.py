@@ -1,4 +1,4 @@
-"""Accuracies with their intervals, as every study shows them."""
+"""Accuracies with their intervals, as every study shows them: figures of a task's main metric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tlf.metrics.paired import Difference
 
 METRIC = TASKS[DEFAULT].metrics[0]
-"""What candidates are judged by."""
+"""What candidates are judged by, where each image has one label."""
 
 DECIMALS = 1
 """Of a percentage, in every study: a tenth of a point is less than what studies can tell."""
@@ -67,9 +67,9 @@ def figure_text(figure: float | None, metric: Metric) -> str:
     return percent(figure) if metric.is_rate else number(figure, ".4f")
 
 
-def heading() -> str:
+def heading(metric: Metric = METRIC) -> str:
     """What stands above ``columns``."""
-    return f"{METRIC.title:>7}   {'95 % interval':14}"
+    return f"{metric.title:>7}   {'95 % interval':14}"
 
 
 def columns(figure: Figure) -> str:
@@ -97,7 +97,9 @@ def short(name: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def rows_plot(kind: str, title: str, rows: Sequence[Row], unit: str = "seed") -> Plot:
+def rows_plot(
+    kind: str, title: str, rows: Sequence[Row], unit: str = "seed", metric: Metric = METRIC
+) -> Plot:
     """The accuracy of each candidate with its interval, the best at the top.
 
     Parameters:
@@ -105,6 +107,7 @@ def rows_plot(kind: str, title: str, rows: Sequence[Row], unit: str = "seed") ->
         title: of the plot.
         rows: the candidates, the best first.
         unit: what each of several accuracies is of.
+        metric: what they are.
     """
     best = rows[0]
     return Plot(
@@ -112,16 +115,16 @@ def rows_plot(kind: str, title: str, rows: Sequence[Row], unit: str = "seed") ->
         title,
         f"{len(rows)} {kind}s; the first is {printable(best.name)} with "
         f"{percent(best.accuracy.value)}.",
-        lambda drawing: _draw(drawing, rows, unit),
+        lambda drawing: _draw(drawing, rows, unit, metric),
         Table(
-            (kind, METRIC.title, "from", "to"),
+            (kind, metric.title, "from", "to"),
             tuple((printable(row.name), *texts(row.accuracy)) for row in rows),
         ),
         height=1.0 + 0.35 * len(rows),
     )
 
 
-def _draw(drawing: "Drawing", rows: Sequence[Row], unit: str) -> None:
+def _draw(drawing: "Drawing", rows: Sequence[Row], unit: str, metric: Metric) -> None:
     axes: Axes = drawing.subplots()
     places = [*range(len(rows))]
     for place, row in zip(places, rows, strict=True):
@@ -133,4 +136,4 @@ def _draw(drawing: "Drawing", rows: Sequence[Row], unit: str) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(percent_tick)
     seeds = f"\nstrokes: each {unit}" if any(row.each for row in rows) else ""
-    axes.set_xlabel(f"{METRIC.title}, with 95 % intervals{seeds}")
+    axes.set_xlabel(f"{metric.title}, with 95 % intervals{seeds}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tlf.errors import DataError
 from tlf.metrics.figures import Figure
 from tlf.metrics.paired import over_splits
 from tlf.studies.accuracy import accuracy_of
+from tlf.tasks import DEFAULT, TASKS, Task
 from tlf.training.job import Job
 
 if TYPE_CHECKING:
@@ -26,34 +27,54 @@ if TYPE_CHECKING:
 class Judged:
     """The images that probes are judged on, and how they are dealt to folds."""
 
+    task: Task
     images: "Integers"
     """(N,), their indices in the train split."""
-    labels: "Integers"
-    """(N,), from 0, of the classes that are judged."""
+    labels: "NDArray[Any]"
+    """(N, …), as the task's ``array`` gives them, of the classes that are judged."""
     classes: tuple[str, ...]
+    among: tuple[int, ...]
+    """The indices of these classes in the train split."""
+    strata: "Integers"
+    """(N,), from 0: of each stratum, the same part is in every fold. It is the class of an image,
+    or the rarest of its classes."""
+    large: tuple[int, ...]
+    """Strata of enough different images for every fold: where an image has one class, all."""
     folds: "Integers"
     """(repeats, N)."""
     left_out: Mapping[str, int]
     """Class with too few images → its different images."""
 
+    @property
+    def counts(self) -> list[int]:
+        """How many images have each class."""
+        return [int(self.task.having(self.labels, k).sum()) for k in range(len(self.classes))]
+
 
 def judged_images(
-    labels: "Integers", groups: "Integers", classes: Sequence[str], seed: int, repeats: int
+    labels: Sequence[Any],
+    groups: "Integers",
+    classes: Sequence[str],
+    seed: int,
+    repeats: int,
+    task: Task = TASKS[DEFAULT],
 ) -> Judged:
     """Deal the images of all classes that have enough of them.
 
     Parameters:
-        labels: (N,), of the train split.
+        labels: of the train split.
         groups: (N,), the number of a group that has to be in one fold: equal files.
         classes: the names of the classes.
         seed: what the folds are drawn from.
         repeats: so many times the images are dealt to folds.
+        task: what labels are.
 
     Raises:
         DataError: fewer than two classes have enough images.
     """
-    different = [len(np.unique(groups[labels == each])) for each in range(len(classes))]
-    large = np.flatnonzero(np.array(different) >= FOLDS)
+    known = task.array(labels, len(classes))
+    different = [len(np.unique(groups[task.having(known, k)])) for k in range(len(classes))]
+    large = [k for k, count in enumerate(different) if count >= FOLDS]
     if len(large) < 2:
         counts = ", ".join(f"{n} of {name!r}" for name, n in zip(classes, different, strict=True))
         raise DataError(
@@ -61,12 +82,29 @@ def judged_images(
             f"each fold, got {counts:.300}; add images (equal files count once, and so do the "
             "images of one data.group)"
         )
-    images = np.flatnonzero(np.isin(labels, large))
-    known = np.searchsorted(large, labels[images])
-    folds = [deal_folds(known, groups[images], seed + number) for number in range(repeats)]
-    small = {classes[n]: count for n, count in enumerate(different) if n not in large}
-    names = tuple(classes[n] for n in large.tolist())
-    return Judged(images, known, names, np.stack(folds), small)
+    own = task.among(labels, large)
+    images, kept = np.array([*own], dtype=np.int64), [*own.values()]
+    _, strata = np.unique(np.array(task.strata(kept)), return_inverse=True)
+    # Images of a stratum with the same labels follow each other: folds get as many of them, too.
+    pairs = [*zip(strata.tolist(), kept, strict=True)]
+    numbers = {pair: number for number, pair in enumerate(sorted({*pairs}))}
+    order = np.array([numbers[pair] for pair in pairs])
+    folds = [deal_folds(order, groups[images], seed + number) for number in range(repeats)]
+    return Judged(
+        task=task,
+        images=images,
+        labels=task.array(kept, len(large)),
+        classes=tuple(classes[n] for n in large),
+        among=tuple(large),
+        strata=strata,
+        large=tuple(
+            n
+            for n in range(strata.max() + 1)
+            if len(np.unique(groups[images[strata == n]])) >= FOLDS
+        ),
+        folds=np.stack(folds),
+        left_out={classes[n]: count for n, count in enumerate(different) if count < FOLDS},
+    )
 
 
 @dataclass(frozen=True)
@@ -86,9 +124,10 @@ def study_images(job: Job, repeats: int) -> StudyImages:
         DataError: there are too few.
     """
     train = job.splits.train
-    labels = job.labels["train"].numpy()
     files = equal_files(train, job.splits.groups)
-    judged = judged_images(labels, files, job.splits.classes, job.recipe.seed, repeats)
+    judged = judged_images(
+        train.labels, files, job.splits.classes, job.recipe.seed, repeats, job.task
+    )
     notes = [*job.splits.notes]
     for name, count in judged.left_out.items():
         notes.append(
@@ -121,10 +160,12 @@ def _together(files: "Integers", groups: Sequence[str]) -> "Integers":
 
 
 def held_out_accuracy(right: "NDArray[np.float64]", folds: "Integers") -> Figure:
-    """How often probes were right. Its interval is that of the difference from never.
+    """How often probes were right, or another main metric. Its interval is that of the difference
+    from never.
 
     Parameters:
-        right: (repeats, N), whether each image was classified correctly.
+        right: (repeats, N), what each image counts: whether it was classified correctly, for
+            example.
         folds: (repeats, N), the fold that held each image out.
     """
     return accuracy_of(over_splits(np.zeros_like(right), right, folds))

@@ -1,6 +1,6 @@
 """The logistic probe of studies: a linear classifier of embeddings, as a head is."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,8 +8,12 @@ from tlf.checks.probe import logistic
 from tlf.errors import NotFiniteError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from sklearn.linear_model import LogisticRegression
+
+    from tlf.tasks import Task
 
     Floats = NDArray[np.float64]
 
@@ -22,6 +26,37 @@ than half a point."""
 def logistic_probe() -> "LogisticRegression":
     """A probe that is not trained yet, for rows that ``compact`` returns."""
     return logistic(INVERSE_PENALTY)
+
+
+def held_out_scores(
+    new: "Callable[[], Any]",
+    task: "Task",
+    rows: "Floats",
+    labels: "NDArray[Any]",
+    held_out: "Floats",
+) -> "Floats":
+    """The score that probes give to each class of images that they have not seen (M, K).
+
+    Parameters:
+        new: makes a linear classifier of scikit-learn.
+        task: what labels are.
+        rows: (N, D), of the images that they are trained on.
+        labels: of these images, as the task's ``array`` gives them.
+        held_out: (M, D), rows of the other images.
+    """
+
+    def fitted(targets: "NDArray[np.int64]") -> "Floats":
+        known = np.unique(targets)
+        scores = np.full((len(held_out), max(2, int(known.max()) + 1)), -np.inf)
+        if len(known) == 1:  # there is nothing to tell apart
+            scores[:, known] = 0.0
+            return scores
+        probe = new().fit(rows, targets)
+        found = probe.decision_function(held_out)
+        scores[:, probe.classes_] = np.stack([-found, found], 1) if found.ndim == 1 else found
+        return scores
+
+    return task.linear_scores(fitted, labels)
 
 
 def check_finite(name: str, rows: "NDArray[np.float32]") -> None:

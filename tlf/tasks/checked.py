@@ -1,5 +1,6 @@
-"""What a head and a loss must return, whatever the task."""
+"""What a head and a loss must return, whatever the task; and what a set of classes is."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ def check_loss(loss: "Callable[[Tensor, Tensor], Tensor]", labels: "Tensor", cla
     _check_floats("losses", losses, (images,), "one number for each image", advice)
     if not losses.requires_grad:
         raise ValueError("losses must have a gradient, got none; leave out detach and numpy")
+
+
+def is_label_set(label: object, num_classes: int) -> bool:
+    """Whether a label is the ascending indices of an image's classes.
+
+    >>> is_label_set((0, 2), 3), is_label_set((2, 0), 3), is_label_set((), 3)
+    (True, False, True)
+    """
+    if not isinstance(label, tuple) or not all(type(k) is int for k in label):
+        return False
+    within = not label or (label[0] >= 0 and label[-1] < num_classes)
+    return within and all(one < other for one, other in pairwise(label))
 
 
 def _check_floats(

@@ -14,6 +14,22 @@ class Metric:
     higher_is_better: bool
     is_rate: bool
     """Whether it is a fraction from 0 to 1; it is then shown as a percentage."""
+    spoken: str = ""
+    """Its name in a sentence; empty: the title."""
+
+    @property
+    def in_words(self) -> str:
+        """Its name in the middle of a sentence."""
+        return self.spoken or self.title
+
+    @property
+    def at_start(self) -> str:
+        """Its name at the start of a sentence.
+
+        >>> Metric("top1", "top-1", True, True).at_start, Metric("map", "mAP", True, True).at_start
+        ('Top-1', 'mAP')
+        """
+        return self.title.capitalize() if self.title.islower() else self.title
 
     def shown(self, figure: float) -> str:
         """A figure for a person.

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tlf.tasks.checked import check_logits, check_loss
+from tlf.tasks.checked import check_logits, check_loss, is_label_set
 from tlf.tasks.class_counts import ClassCounts
 from tlf.tasks.metric import Metric
 from tlf.tasks.strata import rarest
@@ -39,6 +39,8 @@ class MultiLabel:
     train_metric: str = "exact_match"
     default_loss: str = "binary-cross-entropy"
     balancing_option: str = "pos_weight"
+    of_a_class: str = "average precision"
+    of_a_class_means: str = "how well held-out images of the class are ranked before the others"
 
     def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Indices of the classes of N images → (N, K) uint8: 1 for each class that an image has."""
@@ -82,6 +84,12 @@ class MultiLabel:
         for index in chain.from_iterable(labels):
             counts[index] += 1
         return ClassCounts(counts, len(labels))
+
+    def having(self, labels: "NDArray[Any]", k: int) -> "NDArray[np.bool_]":
+        """Which images have a class (N,)."""
+        import numpy as np
+
+        return np.asarray(labels[:, k] > 0)
 
     def strata(self, labels: Sequence[Any]) -> Sequence[int]:
         """The one of each image's classes that the fewest images have; one more for no class."""
@@ -163,6 +171,48 @@ class MultiLabel:
         """Whether every class of an image is decided rightly (N,)."""
         return ((logits >= 0) == labels.bool()).all(1)
 
+    def linear_scores(
+        self, fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]", labels: "NDArray[Any]"
+    ) -> "NDArray[np.float64]":
+        """Those of a classifier for each class, of the images that have it against the others."""
+        import numpy as np
+
+        return np.stack([fitted(own)[:, -1] for own in labels.T.astype(np.int64)], axis=1)
+
+    def of_classes(
+        self, shares: "NDArray[np.float64]", labels: "NDArray[Any]", k: int
+    ) -> tuple["NDArray[np.bool_]", "NDArray[np.float64]"]:
+        """All images, and what each counts for the average precision of the class. Images that
+        were judged where none has the class count the mean of the others.
+        """
+        import numpy as np
+
+        own = shares[..., k]
+        found = np.where(np.isnan(own), np.nanmean(own, axis=-1, keepdims=True), own)
+        return np.ones(len(labels), np.bool_), found
+
+    def per_class(
+        self, scores: "NDArray[np.floating]", labels: "NDArray[Any]"
+    ) -> "NDArray[np.float64]":
+        """What each image counts for the average precision of each class (N, K); NaN where no image
+        has the class.
+        """
+        from tlf.tasks.multi_label_figures import shares_by_class
+
+        return shares_by_class(scores, labels > 0)
+
+    def per_image(
+        self,
+        scores: "NDArray[np.floating]",
+        labels: "NDArray[Any]",
+        among: Sequence[int] | None = None,
+    ) -> "NDArray[np.float64]":
+        """What each image counts for mean average precision; 0 where no image has a class."""
+        from tlf.tasks.multi_label_figures import mean_shares
+
+        columns = slice(None) if among is None else [*among]
+        return mean_shares(scores[:, columns], labels[:, columns] > 0)
+
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
         """Mean average precision, over the classes that some image has; F1, of the classes that
         some image has or is predicted to have, and of all decisions; and the fraction of images
@@ -170,13 +220,13 @@ class MultiLabel:
         """
         import numpy as np
 
-        from tlf.tasks.multi_label_figures import average_precisions, f1_scores
+        from tlf.tasks.multi_label_figures import average_precisions, defined_mean, f1_scores
 
         truth, predicted = labels.bool().numpy(), self.predicted(probabilities).numpy()
         by_class, micro = f1_scores(predicted, truth)
         figures = {
-            "map": _defined_mean(average_precisions(probabilities.numpy(), truth)),
-            "macro_f1": _defined_mean(by_class),
+            "map": defined_mean(average_precisions(probabilities.numpy(), truth)),
+            "macro_f1": defined_mean(by_class),
             "micro_f1": micro,
             "exact_match": (predicted == truth).all(1).mean(),
         }
@@ -200,14 +250,14 @@ class MultiLabel:
             )
 
     def check_command(self, command: str) -> None:
-        """Check that a command can judge models of the task which counts images that are right.
+        """Check that a command can show images of the task.
 
         Raises:
-            ValueError: it cannot: an image may be right in part.
+            ValueError: it shows one label of each.
         """
         raise ValueError(
-            f"task must be single-label for tlf {command}, which counts the images that are right, "
-            "got multi-label; train runs, and compare two of them with: tlf evaluate RUN OTHER"
+            f"task must be single-label for tlf {command}, which shows one label of each image and "
+            "how probable it is, got multi-label; train it, and look at its report"
         )
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
@@ -227,7 +277,7 @@ class MultiLabel:
                 "where each image has one class, the task is single-label"
             )
         for label in labels:
-            if not _is_label(label, num_classes):
+            if not is_label_set(label, num_classes):
                 raise ValueError(
                     "labels must be tuples of the indices of an image's classes, ascending, from 0 "
                     f"to {num_classes - 1}, got {label!r:.100}"
@@ -249,15 +299,3 @@ class MultiLabel:
         """
         labels = self.labels([(0, num_classes - 1), (), (0,)], num_classes)
         check_loss(loss, labels, num_classes)
-
-
-def _is_label(label: object, num_classes: int) -> bool:
-    if not isinstance(label, tuple) or not all(type(k) is int for k in label):
-        return False
-    within = not label or (label[0] >= 0 and label[-1] < num_classes)
-    return within and all(one < other for one, other in pairwise(label))
-
-
-def _defined_mean(figures: Any) -> float:  # noqa: ANN401 - an array of NumPy
-    defined = figures[figures == figures]
-    return float(defined.mean()) if len(defined) else 0.0

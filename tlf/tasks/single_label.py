@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 class SingleLabel:
     """Every image has one of K classes; its label is the index of that class."""
 
-    metrics: tuple[Metric, ...] = (Metric("top1", "top-1", higher_is_better=True, is_rate=True),)
+    metrics: tuple[Metric, ...] = (
+        Metric("top1", "top-1", higher_is_better=True, is_rate=True, spoken="the accuracy"),
+    )
     train_metric: str = "top1"
     default_loss: str = "cross-entropy"
     balancing_option: str = "class_weights"
+    of_a_class: str = "recall"
+    of_a_class_means: str = "the rate of held-out images of the class that are recognised"
 
     def labels(self, labels: Sequence[Any], num_classes: int) -> "Tensor":
         """Indices of N classes → (N,)."""
@@ -59,6 +63,12 @@ class SingleLabel:
         """
         count = Counter(labels)
         return ClassCounts([count[k] for k in range(num_classes)], len(labels))
+
+    def having(self, labels: "NDArray[Any]", k: int) -> "NDArray[np.bool_]":
+        """Which images are of a class (N,)."""
+        import numpy as np
+
+        return np.asarray(labels == k)
 
     def strata(self, labels: Sequence[Any]) -> Sequence[int]:
         """Each image's class."""
@@ -118,6 +128,38 @@ class SingleLabel:
         """Whether the class with the highest logit is the label's (N,)."""
         return logits.argmax(1) == labels
 
+    def linear_scores(
+        self, fitted: "Callable[[NDArray[np.int64]], NDArray[np.float64]]", labels: "NDArray[Any]"
+    ) -> "NDArray[np.float64]":
+        """Those of one classifier of all classes."""
+        return fitted(labels)
+
+    def of_classes(
+        self, shares: "NDArray[np.float64]", labels: "NDArray[Any]", k: int
+    ) -> tuple["NDArray[np.bool_]", "NDArray[np.float64]"]:
+        """Its images, and whether each is classified correctly: their mean is the recall."""
+        own = self.having(labels, k)
+        return own, shares[..., own, 0]
+
+    def per_class(
+        self, scores: "NDArray[np.floating]", labels: "NDArray[Any]"
+    ) -> "NDArray[np.float64]":
+        """Whether each image is classified correctly (N, 1)."""
+        return self.per_image(scores, labels)[:, None]
+
+    def per_image(
+        self,
+        scores: "NDArray[np.floating]",
+        labels: "NDArray[Any]",
+        among: Sequence[int] | None = None,
+    ) -> "NDArray[np.float64]":
+        """1 where the class with the highest score is the label's, else 0. Images are of classes
+        that they are judged by.
+        """
+        import numpy as np
+
+        return np.asarray(scores.argmax(1) == labels, np.float64)
+
     def evaluate(self, probabilities: "Tensor", labels: "Tensor") -> dict[str, float]:
         """The fraction of images whose most probable class is their label's."""
         correct = self.predicted(probabilities) == labels
@@ -131,7 +173,7 @@ class SingleLabel:
         """Any name will do."""
 
     def check_command(self, command: str) -> None:
-        """Every command can count the images that are right."""
+        """Every command can show the label of an image."""
 
     def check_labels(self, labels: Sequence[Any], num_classes: int) -> None:
         """Check that each label is the index of a class.

@@ -1,5 +1,8 @@
+import json
+
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from tlf.errors import DataError
 from tlf.metrics.paired import over_seeds, over_splits
@@ -28,14 +31,14 @@ def test_each_image_is_held_out_once_and_seeds_are_rows(tmp_path):
     }
     found = read_results(runs)
     assert [*found.labels] == ["a", "b", "c", "d"]
-    assert found.right.tolist() == [[0, 1, 1, 1], [1, 0, 1, 0]]
+    assert found.per_image.tolist() == [[0, 1, 1, 1], [1, 0, 1, 0]]
     assert found.folds.tolist() == [0, 1, 1, 0]
     assert found.of_folds == (0.5, 0.75)
 
 
 def test_without_folds_there_are_seeds_alone(tmp_path):
     found = read_results({None: [write(tmp_path / "0", [("b", 1), ("a", 0)])]})
-    assert (found.right.tolist(), found.folds, found.of_folds) == ([[0, 1]], None, ())
+    assert (found.per_image.tolist(), found.folds, found.of_folds) == ([[0, 1]], None, ())
     other = write(tmp_path / "1", [("b", 1)])
     with pytest.raises(DataError, match=r"same images, and .*1 has others; remove that folder"):
         read_results({None: [found.run, other]})
@@ -43,13 +46,36 @@ def test_without_folds_there_are_seeds_alone(tmp_path):
         check_same_images_judged({"x": found, "y": read_results({None: [other]})})
 
 
+def test_each_fold_has_its_own_map_where_images_have_several_labels(tmp_path):
+    random, runs, maps = np.random.default_rng(2), {}, []
+    for fold in (1, 2):
+        labels, scores = random.random((8, 2)) < 0.5, random.random((8, 2)).round(2)
+        labels[0] = True
+        rows, given = ([json.dumps([name for name, mark in zip("ab", row, strict=True) if mark])
+                        .replace('"', '""') for row in marks]
+                       for marks in (labels, scores >= 0.5))  # fmt: skip
+        lines = [
+            f'{fold}-{n},"{row}","{said}",{one},{other}'
+            for n, (row, said, (one, other)) in enumerate(zip(rows, given, scores, strict=True))
+        ]
+        folder = tmp_path / str(fold)
+        folder.mkdir()
+        text = "\n".join(["path,labels,predicted_labels,p_a,p_b", *lines])
+        (folder / "predictions.csv").write_text(f"{text}\n")
+        runs[fold] = [folder]
+        maps.append(average_precision_score(labels, scores, average="macro"))
+    found = read_results(runs)
+    assert found.of_folds == pytest.approx(maps)
+    assert {*found.labels.values()} <= {"", "a", "b", "a; b"}
+
+
 def test_seeds_of_a_fold_are_one_result(tmp_path):
     random = np.random.default_rng(0)
     folds = np.arange(10) % 5
     one, other = (Results(tmp_path, LABELS, random.integers(0, 2, (3, 10)) * 1.0, folds)
                   for _ in range(2))  # fmt: skip
-    means = [each.right.mean(0, keepdims=True) for each in (one, other)]
+    means = [each.per_image.mean(0, keepdims=True) for each in (one, other)]
     assert other.better_than(one) == over_splits(means[0], means[1], folds[None])
     assert other.better_than(one).draws == 5
-    plain = [Results(tmp_path, LABELS, each.right) for each in (one, other)]
-    assert plain[1].better_than(plain[0]) == over_seeds(one.right, other.right)
+    plain = [Results(tmp_path, LABELS, each.per_image) for each in (one, other)]
+    assert plain[1].better_than(plain[0]) == over_seeds(one.per_image, other.per_image)

@@ -29,7 +29,7 @@ def test_they_are_worth_the_same_as_in_a_wide_head(images, tmp_path):
     for one in single:
         (other,) = [w for w in wide if (w.deal, w.rate) == (one.deal, one.rate)]
         assert one.loss == pytest.approx(other.loss, rel=1e-4)
-        assert one.right.tolist() == other.right.tolist()
+        assert one.per_image.tolist() == other.per_image.tolist()
 
 
 def test_early_stopping_and_averages_are_used(images, tmp_path):

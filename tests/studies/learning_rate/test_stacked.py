@@ -57,7 +57,7 @@ def test_heads_are_judged_on_what_they_have_not_seen(images, tmp_path, monkeypat
         return sorted(found, key=lambda one: (one.deal.number, one.rate)), events
 
     at_once, events = outcomes()
-    assert [len(one.right) for one in at_once] == [2, 2, 2, 4, 4, 4, 1, 1, 1]
+    assert [len(one.per_image) for one in at_once] == [2, 2, 2, 4, 4, 4, 1, 1, 1]
     prepared = [event for event in events if not isinstance(event, Outcome)]
     trained_on = 3 * (18 + 16 + 19)
     assert [event.done for event in prepared][-1] == prepared[0].images == 2 * trained_on
@@ -65,7 +65,7 @@ def test_heads_are_judged_on_what_they_have_not_seen(images, tmp_path, monkeypat
     in_parts, _ = outcomes()
     for one, other in zip(at_once, in_parts, strict=True):
         assert one.loss == pytest.approx(other.loss, nan_ok=True)
-        assert one.right.tolist() == other.right.tolist()
+        assert one.per_image.tolist() == other.per_image.tolist()
 
 
 def test_a_rate_that_breaks_off_leaves_the_others_alone(images, tmp_path):

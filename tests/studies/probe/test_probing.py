@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.multiclass import OneVsRestClassifier
 
 from planted import clusters
 from tlf.checks.probe import FOLDS
 from tlf.studies.judged import judged_images
 from tlf.studies.linear_probe import compact
 from tlf.studies.probe.probing import PROBES, probe_rows, repeats_of
+from tlf.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,24 @@ def test_a_probe_is_scikit_learns_on_all_dimensions(planted):
         probe.fit(centred[~held_out], judged.labels[~held_out])
         expected = probe.predict(centred[held_out]) == judged.labels[held_out]
         assert abs(right[held_out] - expected).sum() <= 1  # one may be undecided
+
+
+def test_several_labels_are_probed_one_against_the_rest_as_scikit_learn_does():
+    random = np.random.default_rng(3)
+    marks = random.random((60, 3)) < 0.4
+    rows = (marks @ random.normal(size=(3, 8)) + random.normal(size=(60, 8))).astype(np.float32)
+    labels = [tuple(np.flatnonzero(row).tolist()) for row in marks]
+    task = TASKS["multi-label"]
+    judged = judged_images(labels, np.arange(60), ("a", "b", "c"), 0, 1, task)
+    points = compact(rows)
+    found = next(probe_rows(points, judged, "logistic"))
+    for part in range(FOLDS):
+        held_out = judged.folds[0] == part
+        probe = OneVsRestClassifier(LogisticRegression(C=100.0, max_iter=1000))
+        probe.fit(points[~held_out], marks[~held_out])
+        scores = probe.decision_function(points[held_out])
+        expected = average_precision_score(marks[held_out], scores, average="macro")
+        assert found[held_out].mean() == pytest.approx(expected)
 
 
 def test_many_images_are_dealt_twice():

@@ -18,7 +18,13 @@ from tlf.builtin.csv_file.rows import (
 )
 from tlf.builtin.csv_file.table import read_table
 from tlf.components import IsPath, Labelled, Splits
-from tlf.data.label_sets.as_text import HoldOutOfSets, is_name, positions, taken_apart
+from tlf.data.label_sets.as_text import (
+    HoldOutOfSets,
+    check_all_used,
+    check_label_options,
+    positions,
+    taken_apart,
+)
 from tlf.data.listing.compact import GrowingNames
 from tlf.data.splits import (
     EVAL_NAMES,
@@ -73,18 +79,7 @@ class Csv:
     def __post_init__(self) -> None:
         """Check the fraction, and that labels are said in one way."""
         check_fraction(self.fraction)
-        if self.labels and self.label_separator:
-            raise ValueError(
-                "labels must not stand beside label_separator: classes are columns, or names in a "
-                "cell; leave one of them out"
-            )
-        if len({*self.labels}) < len(self.labels):
-            raise ValueError(f"labels must name each column once, got {[*self.labels]}")
-        if wrong := [name for name in self.labels if not is_name(name)]:
-            raise ValueError(
-                "labels must hold names without ';' and without blanks around them, as these "
-                f"separate the classes of an image, got {wrong[0]!r}; rename the column"
-            )
+        check_label_options(self.labels, self.label_separator)
 
     def build(self) -> Splits:
         """Read the list and check that every file exists.
@@ -231,13 +226,9 @@ class Csv:
         evaluated = groups[found[0]] if found else hold_out(self.file, self.fraction, self.seed)
         notes, files = untouched(found), renamed(rows)
         splits = file_splits(root, train, evaluated, notes, files, tested, values)
-        return self._all_used(self._apart(splits))
-
-    def _all_used(self, splits: Splits) -> Splits:
-        if unused := [name for name in self.labels if name not in splits.classes]:
-            problem = f"no image has a 1 in the column {listed(unused)}"
-            raise failure(self.file, [f"{problem}; leave it out of data.labels"])
-        return splits
+        apart = self._apart(splits)
+        check_all_used(self.file, self.labels, apart.classes)
+        return apart
 
 
 def _known(named: str | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from tlf.data.label_sets.as_text import names_of, text_of
 from tlf.data.splits import listed
 from tlf.errors import DataError, nearest
 from tlf.runtime.regular_file import read_regular
@@ -63,13 +64,20 @@ def classes_of(where: str, values: Iterable[str], names: Sequence[str]) -> dict[
     return found
 
 
+def several_classes_of(where: str, texts: Iterable[str], names: Sequence[str]) -> dict[str, str]:
+    """The same for texts of several labels each: text as shards have it → text of its classes."""
+    each = {text: names_of(text) for text in texts}
+    known = classes_of(where, {one for labels in each.values() for one in labels}, names)
+    return {text: text_of(known[one] for one in labels) for text, labels in each.items()}
+
+
 def check_alike(values: Mapping[str, Sequence[str]]) -> None:
     """Check that the labels of all splits are numbers, or those of none. ``values``: split → them.
 
     Raises:
         DataError: one split has numbers, the other names.
     """
-    kinds = {split: all(map(_is_number, each)) for split, each in values.items()}
+    kinds = {split: all(map(_is_number, each)) for split, each in values.items() if each}
     if len({*kinds.values()}) > 1:
         shown = [f"{listed(sorted(each), 3)} in {split}" for split, each in values.items()]
         raise DataError(

@@ -5,8 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from tlf.builtin.shards.class_names import check_alike, classes_of, read_names
+from tlf.builtin.shards.class_names import (
+    check_alike,
+    classes_of,
+    read_names,
+    several_classes_of,
+)
 from tlf.components import HeldOut, IsPath, Labelled, Splits
+from tlf.data.label_sets.as_text import (
+    HoldOutOfSets,
+    check_all_used,
+    check_label_options,
+    positions,
+    taken_apart,
+)
 from tlf.data.ranges.addresses import is_stream, scheme, shown
 from tlf.data.splits import HoldOut, check_fraction, failure, too_few_classes
 from tlf.data.splitting.groups import no_names
@@ -46,7 +58,14 @@ class Shards:
     label: str = "auto"
     """What holds the labels: how names end after the first dot (``cls``, ``txt``), ``json:FIELD``,
     ``folder`` (that holds the image), ``top-folder``, or a column of parquet files. ``auto``: the
-    members ``.cls``, else ``folder``; the only column of named classes, else ``label``."""
+    members ``.cls``, else ``folder``; the only column of named classes, else ``label``. For
+    ``task = "multi-label"``, a field of JSON or a column may hold lists of names or numbers."""
+    label_separator: str = ""
+    """For ``task = "multi-label"``: what separates the names of several classes in a text, such as
+    ``;``. An empty text is an image without a class."""
+    labels: tuple[str, ...] = ()
+    """For ``task = "multi-label"``: a column of parquet files for each class, called as the class,
+    which holds 0 or 1. It replaces ``label``; the classes have this order."""
     classes: Annotated[str, IsPath()] = ""
     """A text file with the name of each class, one in each line, where labels are numbers from 0
     on. Empty: labels are the names."""
@@ -66,6 +85,7 @@ class Shards:
                     'for example, or "auto"'
                 )
         check_fraction(self.fraction)
+        check_label_options(self.labels, self.label_separator)
 
     def build(self) -> Splits:
         """Find the images. A shard without an index is read once.
@@ -91,16 +111,18 @@ class Shards:
         self._check(members)
         groups = {split: self._groups(patterns[split], each) for split, each in members.items()}
         notes, held_out = [note for _, more in found.values() for note in more], None
+        several = members["train"].index.several
         if not self.eval:
             train = members["eval"] = members["train"]
             groups["train"], groups["eval"], note = self._held_out(train, groups["train"])
             notes.append(note)
             held_out = HeldOut(self.fraction, note)
-        if problems := too_few_classes(groups["train"], "train" if self.eval else "it"):
+        known = positions(groups["train"])[0] if several else groups["train"]
+        if problems := too_few_classes(known, "train" if self.eval else "it"):
             raise failure(shown(self.train), problems)
         classes = tuple(sorted({name for each in groups.values() for name in each}))
         splits = {split: members[split].split(groups[split], classes) for split in groups}
-        return Splits(
+        built = Splits(
             splits["train"],
             splits["eval"],
             classes,
@@ -108,6 +130,17 @@ class Shards:
             splits.get("test"),
             held_out,
         )
+        return self._apart(built) if several else built
+
+    def _apart(self, splits: Splits) -> Splits:
+        """The splits, with tuples of classes as labels.
+
+        Raises:
+            DataError: a column of ``labels`` is no image's class.
+        """
+        found = taken_apart(splits, self.labels)
+        check_all_used(shown(self.train), self.labels, found.classes)
+        return found
 
     def labelled(self, split: str | None) -> Labelled:
         """The images of one split: ``train``, ``eval``, or the shards of a pattern, beside those of
@@ -120,19 +153,26 @@ class Shards:
         members, _ = self._find(pattern)
         groups = self._groups(pattern, members)
         classes = tuple(groups)
-        return Labelled(members.split(groups, classes), classes)
+        images = members.split(groups, classes)
+        if not members.index.several:
+            return Labelled(images, classes)
+        found = taken_apart(Splits(images, images, classes), self.labels)
+        return Labelled(found.train, found.classes)
 
     def _find(self, pattern: str) -> "tuple[Members, tuple[str, ...]]":
         """The images in shards, and notes. What reads shards is imported by runs that have some."""
         from tlf.builtin.shards.find import find_members
         from tlf.builtin.shards.samples import Layout
 
-        return find_members(pattern, Layout(self.image, self.label))
+        return find_members(
+            pattern, Layout(self.image, self.label, self.label_separator, self.labels)
+        )
 
     def _groups(self, where: str, members: "Members") -> "dict[str, Positions]":
         """Class → its images."""
         names = read_names(self.classes) if self.classes else ()
-        return members.by_class(classes_of(shown(where), members.index.values, names))
+        find = several_classes_of if members.index.several else classes_of
+        return members.by_class(find(shown(where), members.index.values, names))
 
     def _held_out(
         self, train: "Members", groups: "Mapping[str, Positions]"
@@ -143,7 +183,8 @@ class Shards:
         names = train.index.names
         rows = {names[row]: row for group in groups.values() for row in group.tolist()}
         named = {label: [names[row] for row in group.tolist()] for label, group in groups.items()}
-        kept, held_out, note = HoldOut(shown(self.train), self.fraction, self.seed).take(named)
+        divide = HoldOutOfSets if train.index.several else HoldOut
+        kept, held_out, note = divide(shown(self.train), self.fraction, self.seed).take(named)
         return _rows(kept, rows), _rows(held_out, rows), note
 
     def _check(self, members: "Mapping[str, Members]") -> None:
@@ -158,8 +199,13 @@ class Shards:
                 if (other := first.setdefault(source, split)) != split:
                     problem = f"{source.shown} is in the {other} split and in the {split} split"
                     raise DataError(f"{problem}; set data.{other} or data.{split}")
+        several = {split: each.index.several for split, each in members.items()}
+        if len({*several.values()}) > 1:
+            which = next(split for split, own in several.items() if own)
+            problem = f"only the {which} split has several classes for each image"
+            raise failure(shown(self.train), [f"{problem}; write them in all"])
         if not self.classes:
-            check_alike({split: each.index.values for split, each in members.items()})
+            check_alike({split: each.index.every_label for split, each in members.items()})
 
     def _pattern(self, split: str | None) -> str:
         """The shards of a split."""

@@ -52,7 +52,7 @@ def make_index(source: Object, layout: Layout) -> Index:
     """
     kind = format_of(source)
     if kind == "parquet":
-        return parquet_index(source, layout.image, layout.label)
+        return parquet_index(source, layout)
     members = (zip_members if kind == "zip" else tar_members)(source)
     return archive_index(source.shown, members, layout)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from zipfile import BadZipFile
 
+from tlf.data.label_sets.as_text import names_of
 from tlf.runtime.regular_file import check_regular
 from tlf.runtime.strict_json import dumps
 
@@ -89,9 +90,18 @@ class Index:
     split."""
     column: str = ""
     """The column of images in a parquet file; empty for an archive."""
+    several: bool = False
+    """Whether an image has any number of classes: ``values`` are texts of them together."""
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def every_label(self) -> tuple[str, ...]:
+        """Each label once, whatever others an image has beside it."""
+        if not self.several:
+            return self.values
+        return (*dict.fromkeys(name for text in self.values for name in names_of(text)),)
 
 
 @dataclass
@@ -115,7 +125,7 @@ class GrowingIndex:
         self.digests += digest
         self.labels.append(self.values.setdefault(label, len(self.values)))
 
-    def index(self, scheme: str, column: str = "") -> Index:
+    def index(self, scheme: str, column: str = "", *, several: bool = False) -> Index:
         """All of them. No more can be added: the memory is the same."""
         import numpy as np
 
@@ -128,6 +138,7 @@ class GrowingIndex:
             tuple(self.values),
             scheme,
             column,
+            several,
         )
 
 
@@ -139,7 +150,7 @@ def write_index(path: Path, index: Index, about: Mapping[str, Any]) -> None:
     """
     import numpy as np
 
-    note = {"about": about, **{name: getattr(index, name) for name in _NOTED}}
+    note = {"about": {**about, **_kind(index)}, **{name: getattr(index, name) for name in _NOTED}}
     np.savez(
         path,
         **{name: getattr(index, name) for name in _COLUMNS},
@@ -160,10 +171,18 @@ def read_index(path: Path, about: Mapping[str, Any]) -> Index | None:
             names = Texts(found["names"].tobytes(), found["ends"])
             places, sizes, labels, digests = (found[name] for name in _COLUMNS)
         values, scheme, column = (note[name] for name in _NOTED)
+        several = "several" in note["about"]
     except (BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError):
         return None
-    index = Index(names, places, sizes, labels, digests, tuple(values), scheme, column)
-    return index if note["about"] == about and _fits(index) else None
+    index = Index(names, places, sizes, labels, digests, tuple(values), scheme, column, several)
+    return index if note["about"] == {**about, **_kind(index)} and _fits(index) else None
+
+
+def _kind(index: Index) -> dict[str, bool]:
+    """What else an index is about where images have several classes: a tlf that does not know them
+    takes no such index, and indexes of one class for each image stay as they were.
+    """
+    return {"several": True} if index.several else {}
 
 
 def _fits(index: Index) -> bool:

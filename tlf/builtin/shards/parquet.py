@@ -1,6 +1,5 @@
 """Images in the rows of parquet files: bytes, or structs of bytes and a path."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +8,8 @@ from typing import Any
 
 from tlf.builtin.shards.archive import AGAIN
 from tlf.builtin.shards.index import GrowingIndex, Index, Place
+from tlf.builtin.shards.label_cells import Labels, labels_of
+from tlf.builtin.shards.samples import Layout
 from tlf.builtin.shards.stream import Raw
 from tlf.data.columns import chosen_column
 from tlf.data.ranges import Object
@@ -31,29 +32,29 @@ class Columns:
     """The columns of a parquet file that hold images and labels."""
 
     image: str
-    label: str
-    names: tuple[str, ...]
-    """The class of each number, where the file has them; else empty."""
+    labels: Labels
     scheme: str
     """Both, with their types."""
 
 
-def parquet_index(source: Object, image: str, label: str) -> Index:
-    """The images of a parquet file. ``image`` and ``label``: their columns, or ``auto``.
+def parquet_index(source: Object, layout: Layout) -> Index:
+    """The images of a parquet file.
 
     Raises:
         DataError: it is cut or damaged, lacks a column, or a row lacks an image or a label.
     """
     file = _called(source, lambda: _opened(source))
-    columns = _columns(source, file.schema_arrow, image, label)
+    columns = _columns(source, file.schema_arrow, layout)
     rows, lacking = GrowingIndex(), {"image": 0, "label": 0}
+    several = columns.labels.several
     for group in range(file.num_row_groups):
         _check_size(source, file.metadata.row_group(group), columns.image)
         for row, data, path, text in _read(source, file, group, columns):
             lacking["image"] += data is None
             lacking["label"] += text is None
             if data is not None and text is not None:
-                name = path if "/" in path or not path else f"{text}/{path}"
+                alone = several or "/" in path or not path
+                name = path if alone else f"{text}/{path}"
                 rows.add(name, Place(group, row), len(data), sha256(data).digest(), text)
     problems = [
         f"{count:,} rows have no {what}; {AGAIN} without them"
@@ -62,7 +63,7 @@ def parquet_index(source: Object, image: str, label: str) -> Index:
     ]
     if problems:
         raise failure(source.shown, problems)
-    return rows.index(columns.scheme, columns.image)
+    return rows.index(columns.scheme, columns.image, several=several)
 
 
 def _check_size(source: Object, group: Any, image: str) -> None:  # noqa: ANN401 - of pyarrow
@@ -138,33 +139,20 @@ def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401
         ) from error
 
 
-def _columns(source: Object, schema: Any, image: str, label: str) -> Columns:  # noqa: ANN401 - of pyarrow
+def _columns(source: Object, schema: Any, layout: Layout) -> Columns:  # noqa: ANN401 - of pyarrow
     """The columns of a file by its schema.
 
     Raises:
         DataError: one does not exist, or has a wrong type.
     """
-    import pyarrow
-
     types = {field.name: field.type for field in schema}
-    named = _class_names(schema)
     images = [name for name, kind in types.items() if _holds_bytes(kind)]
-    labels = [*named] or [name for name in ("label",) if name in types]
-    image = chosen_column(source.shown, "image", image, images, [*types])
-    label = chosen_column(source.shown, "label", label, labels, [*types])
+    image = chosen_column(source.shown, "image", layout.image, images, [*types])
     if not _holds_bytes(types[image]):
         problem = f"the column {image!r} must hold bytes, got {types[image]}"
         raise failure(source.shown, [f"{problem}; set data.image"])
-    kind = types[label]
-    kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
-    is_text = pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
-    if not is_text and not pyarrow.types.is_integer(kind):
-        problem = f"the column {label!r} must hold names or whole numbers, got {types[label]}"
-        raise failure(source.shown, [f"{problem}; set data.label"])
-    names = named.get(label, ())
-    classes = f" of {len(names)} named classes" if names else ""
-    scheme = f"{image!r} is {types[image]}, {label!r} is {types[label]}{classes}"
-    return Columns(image, label, names, scheme)
+    labels = labels_of(source.shown, schema, layout)
+    return Columns(image, labels, f"{image!r} is {types[image]}, {labels.scheme}")
 
 
 def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - a type of pyarrow
@@ -176,20 +164,6 @@ def _holds_bytes(kind: Any) -> bool:  # noqa: ANN401 - a type of pyarrow
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _class_names(schema: Any) -> dict[str, tuple[str, ...]]:  # noqa: ANN401 - of pyarrow
-    """Column → the names of its classes, as the datasets library writes them into a file."""
-    try:
-        noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {
-            name: tuple(map(str, feature["names"]))
-            for name, feature in noted.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-            and name in schema.names
-        }  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return {}  # another program has written it
-
-
 def _read(
     source: Object,
     file: Any,  # noqa: ANN401 - of pyarrow
@@ -197,28 +171,14 @@ def _read(
     columns: Columns,
 ) -> Iterator[tuple[int, bytes | None, str, str | None]]:
     """The row, image, path and label of each row of a row group; None where it lacks one."""
-    wanted = [columns.image, columns.label]
+    wanted = [columns.image, *columns.labels.columns]
     batches = file.iter_batches(_BATCH, row_groups=[group], columns=wanted, use_threads=False)
     lists = ([batch.column(name).to_pylist() for name in wanted] for batch in batches)
     row = 0
     while (batch := _called(source, lambda: next(lists, None))) is not None:
-        for cell, label in zip(*batch, strict=True):
+        for cell, *labels in zip(*batch, strict=True):
             is_struct = isinstance(cell, dict)
             data, path = (cell["bytes"], cell.get("path")) if is_struct else (cell, "")
             named = path if isinstance(path, str) else ""
-            yield row, data, named, _text(source, label, columns)
+            yield row, data, named, columns.labels.text(source.shown, labels)
             row += 1
-
-
-def _text(source: Object, label: str | int | None, columns: Columns) -> str | None:
-    """A label as text: the name of its class, where the file has it; None where there is none."""
-    if label is None or (columns.names and label == -1) or not str(label).strip():
-        return None
-    if not columns.names or isinstance(label, str):
-        return str(label).strip()
-    if not 0 <= label < len(columns.names):
-        raise DataError(
-            f"{source.shown}: the column {columns.label!r} must hold numbers below "
-            f"{len(columns.names)}, the number of its classes, got {label}"
-        )
-    return columns.names[label]

@@ -2,7 +2,7 @@
 
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby
@@ -10,6 +10,7 @@ from typing import Any
 
 from tlf.builtin.shards.archive import Member
 from tlf.builtin.shards.index import GrowingIndex, Index, Texts
+from tlf.builtin.shards.label_lists import text_of_label
 from tlf.data.image_files import MOST_BYTES, is_image, is_visible
 from tlf.data.splits import failure, listed
 from tlf.errors import DataError
@@ -36,6 +37,18 @@ class Layout:
     label: str = "auto"
     """``folder``, ``top-folder``, how the names of labels end after their first dot, or
     ``json:FIELD``; ``auto``: ``cls`` where there are such members, else ``folder``."""
+    separator: str = ""
+    """Between the names of several classes in a text; empty where a text is one name."""
+    columns: tuple[str, ...] = ()
+    """The columns of parquet files that are a class each; empty where ``label`` holds names."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What it says, as JSON values. A way to find labels that says nothing of several classes
+        is called as it always was, so that its indexes stay.
+        """
+        several = {"separator": self.separator, "columns": [*self.columns]}
+        told = {name: value for name, value in several.items() if value}
+        return {"image": self.image, "label": self.label, **told}
 
     @property
     def suffix(self) -> str:
@@ -82,6 +95,8 @@ class _Found:
     """The label that a member of its key gives an image, or ``_NONE``."""
     values: dict[str, int] = field(default_factory=dict)
     """These labels → their numbers."""
+    kinds: set[bool] = field(default_factory=set)
+    """Whether these labels may be several classes each."""
     doubled: "array[int]" = field(default_factory=lambda: array("q"))
     """The second image of each key that has several."""
     orphan: str = ""
@@ -103,8 +118,10 @@ def archive_index(address: str, members: Iterable[Member], layout: Layout) -> In
     by_members = bool(found.values) or layout.label not in ("auto", *FOLDERS)
     if by_members:
         found.rows.labels, found.rows.values = found.own, found.values
-    scheme = f"labels are {layout.suffix} members" if by_members else "labels are folders"
-    index = found.rows.index(scheme)
+    _check_kinds(address, found.kinds, layout)
+    several = True in found.kinds
+    members_hold = f"{'several ' * several}labels are {layout.suffix} members"
+    index = found.rows.index(members_hold if by_members else "labels are folders", several=several)
     none = _NONE if by_members else found.rows.values.get("", _NONE)
     without = [row for row, label in enumerate(found.rows.labels) if label == none]
     problems = _unlabelled(index.names, without, layout, by_members=by_members)
@@ -112,6 +129,28 @@ def archive_index(address: str, members: Iterable[Member], layout: Layout) -> In
     if problems:
         raise failure(address, problems)
     return index
+
+
+def _check_kinds(address: str, kinds: Set[bool], layout: Layout) -> None:
+    """Check that labels are lists in all members or in none, and as the layout says.
+
+    Raises:
+        DataError: they are not.
+    """
+    if len(kinds) > 1:
+        problem = f"only some .{layout.suffix} members hold a list of classes"
+        raise failure(address, [f"{problem}; write a list in each, empty where there is no class"])
+    if layout.columns:
+        raise failure(
+            address,
+            [
+                "data.labels names columns of parquet files, and this is an archive; write "
+                'data.label = "json:FIELD", a list of classes, or data.label_separator'
+            ],
+        )
+    if layout.separator and not kinds:
+        problem = "data.label_separator divides the text of members, and labels are folders here"
+        raise failure(address, [f'{problem}; write data.label = "txt", for example'])
 
 
 def _add(address: str, group: Iterable[Member], layout: Layout, found: _Found) -> None:
@@ -126,7 +165,8 @@ def _add(address: str, group: Iterable[Member], layout: Layout, found: _Found) -
             if name:
                 raise DataError(f"{address}: {printable(name)!r} is there twice; keep one of them")
             name = member.name
-            text = _label(address, member, layout.field)
+            text, several = _label(address, member, layout)
+            found.kinds.add(several)
             label = found.values.setdefault(text, len(found.values))
     count = len(found.own) - first
     found.own[first:] = array("i", [label] * count)
@@ -158,13 +198,14 @@ def _hashed(member: Member) -> bytes:
     return digest.digest()
 
 
-def _label(address: str, member: Member, wanted: str) -> str:
-    """The label in a member: its text, or a field of its JSON.
+def _label(address: str, member: Member, layout: Layout) -> tuple[str, bool]:
+    """The label in a member: its text, or a field of its JSON; and whether it may be several
+    classes.
 
     Raises:
         DataError: it holds none.
     """
-    where = f"{address}: {printable(member.name)}"
+    where, wanted = f"{address}: {printable(member.name)}", layout.field
     if member.size > _MOST:
         raise DataError(f"{where} must hold a label, got {member.size:,} bytes; set data.label")
     try:
@@ -173,12 +214,14 @@ def _label(address: str, member: Member, wanted: str) -> str:
     except (ValueError, RecursionError) as error:
         kind = "JSON" if wanted else "text in UTF-8"
         raise DataError(f"{where} must be {kind} ({error}); set data.label") from error
-    if not isinstance(label, str | int) or isinstance(label, bool) or not str(label).strip():
-        what = f"the field {wanted!r} of {where}" if wanted else where
-        raise DataError(f"{what} must hold a name or a whole number, got {label!r:.100}")
-    if len(str(label)) > _LONGEST:
+    what = f"the field {wanted!r} of {where}" if wanted else where
+    try:
+        found, several = text_of_label(label, layout.separator)
+    except ValueError as error:
+        raise DataError(f"{what} {error}") from error
+    if len(found) > _LONGEST and not several:
         raise DataError(f"{where} must hold a label of at most {_LONGEST} characters")
-    return str(label).strip()
+    return found, several
 
 
 def _field(content: Any, wanted: str) -> Any:  # noqa: ANN401 - JSON

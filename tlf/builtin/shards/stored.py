@@ -7,7 +7,6 @@ of the shard it is about. One that is older, damaged or cut is made anew.
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,12 @@ def made_index(source: Object, layout: Layout) -> tuple[Index, str]:
 def _about(source: Object, layout: Layout) -> dict[str, Any]:
     """What an index is about. Addresses may hold passwords: they are in no file."""
     version = {"size": source.size, "version": source.version}
-    return {"format": _FORMAT, **version, **asdict(layout)}
+    return {"format": _FORMAT, **version, **layout.as_json()}
 
 
 def _file(source: Object, layout: Layout) -> Path:
     """The same for all versions of a shard: a newer index takes the place of an older one."""
-    lasting = dumps([source.address, asdict(layout)], sort_keys=True)
+    lasting = dumps([source.address, layout.as_json()], sort_keys=True)
     return cache_path(FOLDER) / f"{sha256(lasting.encode()).hexdigest()[:40]}.npz"
 
 

@@ -1,4 +1,4 @@
-"""``tlf init FOLDER``."""
+"""``tlf init FOLDER`` or ``tlf init FILE.csv``."""
 
 from pathlib import Path
 
@@ -24,19 +24,33 @@ from tlf.errors import in_shell
     help="LIBRARY/MODEL or LIBRARY/MODEL@WEIGHTS, such as timm/resnet18@a1_in1k; PLUGIN:KIND; a "
     "table as [backbone] has it; or a recipe.  [default: the first pretrained weights at hand]",
 )  # fmt: skip
-def command(folder: Path, output: Path | None, strategy: str | None, backbone: str | None) -> None:
-    """Write a first recipe for a folder of images.
+@click.option(
+    "--label", metavar="COLUMN",
+    help="The column of classes in a CSV file.  [default: found by its name, or the only one left]",
+)  # fmt: skip
+def command(
+    folder: Path,
+    output: Path | None,
+    strategy: str | None,
+    backbone: str | None,
+    label: str | None,
+) -> None:
+    """Write a first recipe for a folder of images, or for a CSV file that lists them.
 
     FOLDER holds a folder of images for each class, alone or in train and val; a folder test beside
-    these is kept for the end. The images are counted and measured; what was seen, and the reasons
-    for what stands in the recipe, are comments in it. Nothing is overwritten.
+    these is kept for the end. A CSV file has a column of paths, and a column of classes, of several
+    classes in a cell, or a column of 0 and 1 for each class. The images are counted and
+    measured; what was seen, and the reasons for what stands in the recipe, are comments in it.
+    Nothing is overwritten.
     """
-    written = tlf.init(folder, output, strategy=strategy, backbone=backbone, say=complain)
+    written = tlf.init(
+        folder, output, strategy=strategy, backbone=backbone, label=label, say=complain
+    )
     choices, path = written.choices, in_shell(written.path)
     splits = choices.seen.splits
     test = "" if splits.test is None else f"{len(splits.test):,} kept for the end, "
     echo(
-        f"images    {choices.seen.images:,} to train, {sum(choices.seen.eval):,} to evaluate, "
+        f"images    {choices.seen.images:,} to train, {choices.seen.eval.images:,} to evaluate, "
         f"{test}{len(splits.classes):,} classes\n"
         f"strategy  {choices.strategy.name}: {choices.strategy.what}\n"
         f"weights   {choices.weights.why}\n"

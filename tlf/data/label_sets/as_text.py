@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tlf.components import Splits
-from tlf.data.splits import HoldOut, Item, check_fraction, each_split, rank
+from tlf.data.splits import HoldOut, Item, check_fraction, each_split, failure, listed, rank
 from tlf.tasks import TASKS
 from tlf.tasks.multi_label import SEPARATOR
 from tlf.tasks.strata import held_out
@@ -41,6 +41,41 @@ def is_name(text: str) -> bool:
     (True, False, False)
     """
     return names_of(text) == (text,)
+
+
+def check_label_options(labels: Sequence[str], separator: str) -> None:
+    """Check that a dataset's options say in one way where several classes are.
+
+    Parameters:
+        labels: a column for each class.
+        separator: between the names of a text.
+
+    Raises:
+        ValueError: both are given, or a name of a column cannot be that of a class.
+    """
+    if labels and separator:
+        raise ValueError(
+            "labels must not stand beside label_separator: classes are columns, or names in a "
+            "cell; leave one of them out"
+        )
+    if len({*labels}) < len(labels):
+        raise ValueError(f"labels must name each column once, got {[*labels]}")
+    if wrong := [name for name in labels if not is_name(name)]:
+        raise ValueError(
+            "labels must hold names without ';' and without blanks around them, as these "
+            f"separate the classes of an image, got {wrong[0]!r}; rename the column"
+        )
+
+
+def check_all_used(where: str, labels: Sequence[str], classes: Sequence[str]) -> None:
+    """Check that each column that is a class is the class of an image.
+
+    Raises:
+        DataError: no image has it.
+    """
+    if unused := [name for name in labels if name not in classes]:
+        problem = f"no image has a 1 in the column {listed(unused)}"
+        raise failure(where, [f"{problem}; leave it out of data.labels"])
 
 
 def taken_apart(splits: Splits, order: Sequence[str] = ()) -> Splits:

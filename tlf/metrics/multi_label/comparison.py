@@ -43,11 +43,13 @@ class MultiLabelComparison:
         low, high = self.map.low, self.map.high
         return low is not None and high is not None and not low <= 0 <= high
 
-    def lines(self, first: str, second: str) -> Iterator[str]:
-        """The comparison as text. ``first`` and ``second``: what the models are called."""
+    def lines(self, first: str, second: str, decimals: int = 2) -> Iterator[str]:
+        """The comparison as text. ``first`` and ``second``: what the models are called;
+        ``decimals``: of a percentage.
+        """
         from tlf.metrics.multi_label.text import comparison_lines
 
-        return comparison_lines(self, first, second)
+        return comparison_lines(self, first, second, decimals)
 
 
 def compare(

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tlf.errors import DataError
+from tlf.tasks import TASKS
+from tlf.tasks.multi_label import SEPARATOR
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +54,18 @@ class MultiLabelPredicted:
         """(N,): whether the model gives exactly the labels of the image."""
         exact: NDArray[np.bool_] = (self.labels == self.predicted).all(1)
         return exact
+
+    @property
+    def per_image(self) -> "NDArray[np.float64]":
+        """(N,): what each image counts for mAP, the main metric."""
+        return TASKS["multi-label"].per_image(self.probabilities, self.labels)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The classes of each image, sorted: models may have them in another order."""
+        return tuple(
+            SEPARATOR.join(sorted(self.classes[k] for k in row.nonzero()[0])) for row in self.labels
+        )
 
     def evaluation(self) -> "MultiLabelEvaluation":
         """The figures of these predictions."""

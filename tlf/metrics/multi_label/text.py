@@ -48,12 +48,15 @@ def lines(evaluation: MultiLabelEvaluation) -> Iterator[str]:
     )
 
 
-def comparison_lines(comparison: "MultiLabelComparison", first: str, second: str) -> Iterator[str]:
+def comparison_lines(
+    comparison: "MultiLabelComparison", first: str, second: str, decimals: int = 2
+) -> Iterator[str]:
     """The differences of the second model from the first, and whether they tell the models apart.
 
-    ``first`` and ``second``: what the models are called.
+    ``first`` and ``second``: what the models are called; ``decimals``: of a percentage.
     """
-    yield from difference_lines({"mAP": comparison.map, "macro F1": comparison.macro_f1})
+    figures = {"mAP": comparison.map, "macro F1": comparison.macro_f1}
+    yield from difference_lines(figures, decimals)
     yield from only_lines("exact only by", (first, second), comparison)
     yield f"{'verdict':17} {verdict(comparison, first, second)}"
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tlf.components import Splits
 from tlf.errors import RecipeError
-from tlf.recipe.plan import Plan, RecipeLike, check_command, find_splits, plan_of
+from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.runtime.text import printable
 from tlf.studies.compare.presets import variants
+from tlf.tasks import TASKS
 
 FEWEST = 2
 """Eval images, at least."""
@@ -53,8 +53,6 @@ def candidates(
     if len(plans) < 2:
         problem = "recipes must be two or more, got one; write another, or --preset and a name"
         raise RecipeError([problem], "compare")
-    for _, plan in plans:
-        check_command(plan, "compare")
     found = [_with_images(plan, folds) for _, plan in plans]
     _check_enough(found[0][0])
     for others in found[1:]:
@@ -134,7 +132,12 @@ def _check_comparable(one: Plan, other: Plan) -> None:
         RecipeError: they are not.
     """
     classes = [{*find_splits(plan).classes} for plan in (one, other)]
-    first, second = (_evaluated(find_splits(plan)) for plan in (one, other))
+    first, second = (_evaluated(plan) for plan in (one, other))
+    if one.recipe.task != other.recipe.task:
+        tasks = [f"{plan.recipe.task} in {plan.source}" for plan in (one, other)]
+        raise RecipeError(
+            [f"recipes must have the same task, got {' and '.join(tasks)}"], "compare"
+        )
     if first != second:
         told = (
             "evaluate the same images with the same labels, got "
@@ -150,10 +153,15 @@ def _check_comparable(one: Plan, other: Plan) -> None:
     raise RecipeError([f"recipes must {told}; give them the same [data]"], "compare")
 
 
-def _evaluated(splits: Splits) -> dict[str, str]:
-    """Eval image → the name of its class."""
+def _evaluated(plan: Plan) -> dict[str, str]:
+    """Eval image → the name of its class, or of its classes, sorted: recipes may have them in
+    another order.
+    """
+    splits, task = find_splits(plan), TASKS[plan.recipe.task]
+    known = {label: task.names(label, splits.classes) for label in {*splits.eval.labels}}
+    texts = {label: ", ".join(sorted(task.named(name))) for label, name in known.items()}
     pairs = zip(splits.eval.names, splits.eval.labels, strict=True)
-    return {name: splits.classes[label] for name, label in pairs}
+    return {name: texts[label] or "of no class" for name, label in pairs}
 
 
 def _difference(first: dict[str, str], second: dict[str, str]) -> str:

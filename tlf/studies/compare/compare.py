@@ -32,6 +32,7 @@ from tlf.studies.compare.runs import (
     make_run,
 )
 from tlf.studies.study_runs import RunSeries, each_note_once
+from tlf.tasks import TASKS
 
 SEEDS = 10
 """Seeds of each recipe, where none are named."""
@@ -135,7 +136,8 @@ def _runs(
         if not was_there:
             spent.append(time.monotonic() - began)
             left = (len(every) - number) * sum(spent) / len(spent)
-            yield ComparedRun(title, accuracy_in(run), run, left)
+            metric = TASKS[candidate.plan.recipe.task].metrics[0]
+            yield ComparedRun(title, metric, accuracy_in(run), run, left)
     return runs
 
 
@@ -152,14 +154,17 @@ def _without_figures(note: str) -> str:
 def _compared(chosen: Sequence[Candidate], runs: Runs, folder: Path, question: str) -> Compared:
     results = {name: read_results(own) for name, own in runs.items()}
     check_same_images_judged(results)
-    order = sorted(results, key=lambda name: -results[name].right.mean())
+    order = sorted(results, key=lambda name: -results[name].per_image.mean())
     level, best = joint_level(len(chosen)), results[order[0]]
     recipes = tuple(_recipe(name, runs[name], results[name], best, level) for name in order)
-    seeds, images = best.right.shape
+    seeds, images = best.per_image.shape
     first = next(iter(runs[order[0]].values()))[0]
     device = read_provenance(first)["hardware"]["device"]
     folds = 0 if best.folds is None else len(runs[order[0]])
-    return Compared(recipes, images, tuple(range(seeds)), level, device, folder, question, folds)
+    task = chosen[0].plan.recipe.task
+    return Compared(
+        recipes, images, tuple(range(seeds)), level, device, folder, question, task, folds
+    )
 
 
 def _recipe(
@@ -173,8 +178,8 @@ def _recipe(
     seconds = [sum(result.seconds for result in read_history(run)) for run in every]
     return ComparedRecipe(
         name,
-        accuracy_of(own.better_than(replace(own, right=np.zeros_like(own.right)))),
-        tuple(own.right.mean(1).tolist()),
+        accuracy_of(own.better_than(replace(own, per_image=np.zeros_like(own.per_image)))),
+        tuple(own.per_image.mean(1).tolist()),
         float(np.mean(seconds)),
         None if own is best else own.better_than(best, level=level),
         own.of_folds,

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.notebook import Printed
+from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Figure
@@ -40,8 +42,9 @@ class ComparedRun:
 
     title: str
     """Which recipe, which seed, and which of how many runs."""
+    metric: Metric
     accuracy: float
-    """Of its best epoch."""
+    """The figure of the metric, of its best epoch."""
     folder: Path
     left: float
     """About how many seconds the runs after it take, if none of them is there."""
@@ -69,8 +72,14 @@ class Compared(Printed):
     """Where the runs are."""
     question: str = ""
     """What the preset asks."""
+    task: str = DEFAULT
     folds: int = 0
     """Into so many the images were dealt, each of which was held out once; 0: into none."""
+
+    @property
+    def metric(self) -> Metric:
+        """What recipes are judged by: the main metric of their task."""
+        return TASKS[self.task].metrics[0]
 
     @property
     def unit(self) -> str:

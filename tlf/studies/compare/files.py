@@ -11,7 +11,7 @@ from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
 from tlf.reports.plots.plot import Plot
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import METRIC, Row, rows_plot
+from tlf.studies.accuracy import Row, rows_plot
 from tlf.studies.compare.compared import Compared, ComparedRecipe
 from tlf.studies.compare.summary import CHOSEN, OVERLAP, how, verdicts
 from tlf.studies.study_files import StudyFiles, difference_json
@@ -29,7 +29,8 @@ def write_comparison(compared: Compared) -> Path:
     """
     best = compared.recipes[0].name
     html = render(
-        "compare.html", compared=compared, metric=METRIC.title, verdicts=[*verdicts(compared)],
+        "compare.html", compared=compared, metric=compared.metric.title,
+        verdicts=[*verdicts(compared)],
         notes=[CHOSEN, *([OVERLAP] if compared.folds else [])], plot=chart(_plot(compared)),
     )  # fmt: skip
     title = compared.question or f"Comparison of {len(compared.recipes)} recipes"
@@ -37,7 +38,7 @@ def write_comparison(compared: Compared) -> Path:
         "compare",
         as_json(compared),
         title[0].upper() + title[1:],
-        f"{printable(best)} has the highest {METRIC.title}; {how(compared)}",
+        f"{printable(best)} has the highest {compared.metric.title}; {how(compared)}",
         [Panel("compare", "Recipes", html)],
     )
     return files.write(compared.folder)
@@ -45,8 +46,8 @@ def write_comparison(compared: Compared) -> Path:
 
 def _plot(compared: Compared) -> Plot:
     rows = [Row(one.name, one.accuracy, one.each) for one in compared.recipes]
-    title = f"{METRIC.title.capitalize()} of the eval images"
-    return rows_plot("recipe", title, rows, unit=compared.unit[:-1])
+    title = f"{compared.metric.at_start} of the eval images"
+    return rows_plot("recipe", title, rows, unit=compared.unit[:-1], metric=compared.metric)
 
 
 def as_json(compared: Compared) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def as_json(compared: Compared) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "question": compared.question,
+        "metric": compared.metric.name,
         "images": compared.images,
         "seeds": list(compared.seeds),
         "folds": compared.folds,

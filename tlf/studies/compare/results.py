@@ -1,4 +1,4 @@
-"""What the runs of a candidate got right, image by image."""
+"""What the runs of a candidate are worth, image by image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,6 @@ import numpy as np
 from tlf.errors import DataError
 from tlf.inference.predictions import read_predictions
 from tlf.metrics.paired import Difference, over_seeds, over_splits
-from tlf.metrics.predicted import single_label
 from tlf.metrics.resampling import LEVEL
 
 if TYPE_CHECKING:
@@ -19,13 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Results:
-    """What was classified correctly. Images are sorted by name."""
+    """What each image counts for the main metric: whether it was classified correctly, for example.
+    Images are sorted by name.
+    """
 
     run: Path
     """The first of the runs."""
     labels: Mapping[str, str]
-    """Name of an image → its class."""
-    right: "NDArray[np.float64]"
+    """Name of an image → its class, or its classes."""
+    per_image: "NDArray[np.float64]"
     """(seeds, N)."""
     folds: "NDArray[np.int64] | None" = None
     """(N,), the fold that held each image out, from 0; None: there are no folds."""
@@ -36,8 +37,8 @@ class Results:
         The seeds of a fold have the same train images: they are one result, which is their mean.
         """
         if self.folds is None:
-            return over_seeds(first.right, self.right, level=level)
-        one, other = (each.right.mean(0, keepdims=True) for each in (first, self))
+            return over_seeds(first.per_image, self.per_image, level=level)
+        one, other = (each.per_image.mean(0, keepdims=True) for each in (first, self))
         return over_splits(one, other, self.folds[None], level=level)
 
     @property
@@ -45,7 +46,7 @@ class Results:
         """The accuracy of each fold, over all seeds; empty without folds."""
         if self.folds is None:
             return ()
-        means, parts = self.right.mean(0), range(self.folds.max() + 1)
+        means, parts = self.per_image.mean(0), range(self.folds.max() + 1)
         return tuple(float(means[self.folds == part].mean()) for part in parts)
 
 
@@ -58,22 +59,22 @@ def read_results(runs: Mapping[int | None, Sequence[Path]]) -> Results:
     seeds = [_read(some) for some in zip(*runs.values(), strict=True)]
     for one in seeds[1:]:
         _check_same(seeds[0], one)
-    right = np.concatenate([one.right for one in seeds])
-    return replace(seeds[0], right=right, folds=None if None in runs else seeds[0].folds)
+    per_image = np.concatenate([one.per_image for one in seeds])
+    return replace(seeds[0], per_image=per_image, folds=None if None in runs else seeds[0].folds)
 
 
 def _read(runs: Sequence[Path]) -> Results:
     """The results of one seed, of its run of each fold."""
-    every = [single_label(read_predictions(run / "predictions.csv")) for run in runs]
+    every = [read_predictions(run / "predictions.csv") for run in runs]
     names = [name for one in every for name in one.names]
-    labels = [one.classes[label] for one in every for label in one.labels]
-    right = np.concatenate([one.predicted == one.labels for one in every])
+    labels = [label for one in every for label in one.label_names]
+    per_image = np.concatenate([one.per_image for one in every])
     folds = np.repeat(np.arange(len(every)), [len(one.names) for one in every])
     order = np.argsort(names)
     return Results(
         runs[0],
         dict(sorted(zip(names, labels, strict=True))),
-        right[order].astype(np.float64)[None],
+        per_image[order][None],
         folds[order],
     )
 

@@ -13,9 +13,9 @@ from tlf.results import EVAL
 from tlf.runs.folder import has_ended, read_provenance
 from tlf.runs.resume import resume
 from tlf.runtime.files import is_run
-from tlf.studies.accuracy import METRIC
 from tlf.studies.compare.candidates import Candidate, run_folder
 from tlf.studies.study_runs import RunSeries, check_same_recipe, make_room, shown
+from tlf.tasks import TASKS
 
 
 def make_run(
@@ -78,7 +78,8 @@ def check_same_fold(run: Path, plan: Plan) -> None:
 
 def accuracy_in(run: Path) -> float:
     """The accuracy of the best epoch of a run that has ended."""
-    return read_metadata(run / "head.safetensors").metrics[f"{EVAL}{METRIC.name}"]
+    metadata = read_metadata(run / "head.safetensors")
+    return metadata.metrics[f"{EVAL}{TASKS[metadata.task].metrics[0].name}"]
 
 
 def check_same_images(first: Path, other: Path, split: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tlf.metrics.verdict import verdict
 from tlf.runtime.text import duration, printable
-from tlf.studies.accuracy import METRIC, columns, heading, percent
+from tlf.studies.accuracy import columns, heading, percent
 from tlf.studies.compare.compared import Compared, ComparedRecipe, ComparedRun
 
 CHOSEN = (
@@ -33,7 +33,7 @@ def how(compared: Compared) -> str:
 def progress_line(event: ComparedRun) -> str:
     """A line about a run that has ended."""
     left = f"; about {duration(event.left)} left" if event.left else ""
-    return f"{printable(event.title)}: {METRIC.title} {percent(event.accuracy)}{left}"
+    return f"{printable(event.title)}: {event.metric.title} {percent(event.accuracy)}{left}"
 
 
 def lines(compared: Compared) -> Iterator[str]:
@@ -44,7 +44,7 @@ def lines(compared: Compared) -> Iterator[str]:
     yield f"note      {CHOSEN}"
     if compared.folds:
         yield f"note      {OVERLAP}"
-    yield f"\n{heading()}   worst–best {compared.unit[:-1]}    seconds   recipe"
+    yield f"\n{heading(compared.metric)}   worst–best {compared.unit[:-1]}    seconds   recipe"
     yield from map(_row, compared.recipes)
     yield f"\ncompared with {printable(compared.recipes[0].name)}:"
     yield from (f"  {text}" for text in verdicts(compared))

@@ -9,10 +9,11 @@ import numpy as np
 from tlf.checks.plan import plan_to_check
 from tlf.data.workers import lost_processes_named
 from tlf.events import Notice, Prepared, Stored
+from tlf.metrics.class_counts import defined_mean
 from tlf.metrics.paired import over_splits
 from tlf.metrics.resampling import LEVEL
 from tlf.plugins.attribution import blame_packages
-from tlf.recipe.plan import RecipeLike, check_command, find_splits
+from tlf.recipe.plan import RecipeLike, find_splits
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
 from tlf.runtime.seeds import derive
@@ -57,7 +58,6 @@ def curve(
     check_sizes(sizes)
     check_alone("a study")
     base = plan_to_check(recipe, overrides, "curve")
-    check_command(base, "curve")
     ((name, plan),) = plans_of(base, ()).items()
     plan = replace(plan, splits=find_splits(base))
     kernels = kernels_of(base.recipe)
@@ -85,12 +85,14 @@ def _measured(
     with job.loaders:
         rows = (yield from train_embeddings(job)).numpy()
     check_finite(name, rows)
-    right = np.empty((len(sizes), DEALS, len(judged.images)), np.float64)
-    found = probe_sizes(rows[judged.images], judged, draws, sizes)
-    for number, (draw, one) in enumerate(zip(draws, found, strict=True), start=1):
-        right[:, draw.deal, draw.held_out] = one
-        yield Prepared(f"probes of {len(sizes)} sizes", number, len(draws))
-    return _result(job, images, name, draws, sizes, right)
+    every: list[NDArray[np.float64]] = []
+    for one in probe_sizes(rows[judged.images], judged, draws, sizes):
+        every.append(one)
+        yield Prepared(f"probes of {len(sizes)} sizes", len(every), len(draws))
+    shares = np.empty((len(sizes), DEALS, len(judged.images), every[0].shape[2]), np.float64)
+    for draw, one in zip(draws, every, strict=True):
+        shares[:, draw.deal, draw.held_out] = one
+    return _result(job, images, name, draws, sizes, shares)
 
 
 def _result(
@@ -99,9 +101,11 @@ def _result(
     name: str,
     draws: Sequence[Draw],
     sizes: Sequence[int],
-    right: "NDArray[np.float64]",
+    shares: "NDArray[np.float64]",
 ) -> LearningCurve:
+    """``shares``: what each image counts at each size and deal, class by class (S, DEALS, N, C)."""
     judged, seed = images.judged, job.recipe.seed
+    right = defined_mean(shares)
     half = max((n for n, size in enumerate(sizes) if 2 * size <= sizes[-1] + 1), default=0)
     of_draws = [right[:, draw.deal, draw.held_out].mean(1).tolist() for draw in draws]
     return LearningCurve(
@@ -112,7 +116,7 @@ def _result(
             Size(size, held_out_accuracy(one, judged.folds), each)
             for size, one, each in zip(sizes, right, zip(*of_draws, strict=True), strict=True)
         ),
-        classes=_classes(judged, draws[0], sizes, half, right),
+        classes=_classes(judged, draws[0], sizes, half, shares),
         gain_from=sizes[half],
         gain=over_splits(right[half], right[-1], judged.folds),
         fan=fan_of(sizes, right, judged.folds, derive(seed, "fan")),
@@ -121,6 +125,7 @@ def _result(
         level=_level(judged),
         device=describe(job.accelerator),
         notes=images.notes,
+        task=job.recipe.task,
     )
 
 
@@ -130,18 +135,19 @@ def _level(judged: Judged) -> float:
 
 
 def _classes(
-    judged: Judged, draw: Draw, sizes: Sequence[int], half: int, right: "NDArray[np.float64]"
+    judged: Judged, draw: Draw, sizes: Sequence[int], half: int, shares: "NDArray[np.float64]"
 ) -> tuple[ClassCurve, ...]:
     """The curve of each class, the one that gains most first."""
     found = []
     for number, name in enumerate(judged.classes):
-        own = judged.labels == number
-        seen, folds = right[:, :, own], judged.folds[:, own]
-        trained = np.cumsum(judged.labels[draw.train] == number)
+        own, seen = judged.task.of_classes(shares, judged.labels, number)
+        folds = judged.folds[:, own]
+        having = judged.task.having(judged.labels, number)
+        trained = np.cumsum(having[draw.train])
         found.append(
             ClassCurve(
                 name=name,
-                images=int(own.sum()),
+                images=int(having.sum()),
                 trained_on=tuple(int(trained[size - 1]) for size in sizes),
                 recalls=tuple(seen.mean((1, 2)).tolist()),
                 recall=held_out_accuracy(seen[-1], folds),

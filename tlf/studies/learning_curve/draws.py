@@ -49,22 +49,16 @@ def draws_of(judged: Judged, seed: int) -> tuple[Draw, ...]:
     Raises:
         DataError: there is a fold that no image of a class is in, or all are.
     """
-    labels, classes = judged.labels, len(judged.classes)
+    strata = judged.strata
     places = [(deal, part) for deal in range(len(judged.folds)) for part in range(FOLDS)]
-    held = np.array(
-        [np.bincount(labels[judged.folds[d] == p], minlength=classes) for d, p in places]
-    )
-    left = np.bincount(labels) - held
-    if not (held.min(0) * left.min(0)).all():
-        name = judged.classes[int(np.argmin(held.min(0) * left.min(0)))]
-        raise DataError(
-            f"class {name!r} must have {FOLDS} train images that no other class has a copy of, "
-            "got fewer; run tlf check, which lists the copies"
-        )
+    _check_everywhere(judged, [judged.folds[deal] == part for deal, part in places])
+    count = int(strata.max()) + 1
+    held = [np.bincount(strata[judged.folds[d] == p], minlength=count) for d, p in places]
+    left = (np.bincount(strata) - np.array(held)).min(0)
     return tuple(
         Draw(
             deal,
-            _ordered(fold != part, labels, left.min(0), (seed, number)),
+            _ordered(fold != part, strata, left, (seed, number)),
             np.flatnonzero(fold == part),
         )
         for number, (deal, part) in enumerate(places)
@@ -72,19 +66,41 @@ def draws_of(judged: Judged, seed: int) -> tuple[Draw, ...]:
     )
 
 
+def _check_everywhere(judged: Judged, folds: "Sequence[NDArray[np.bool_]]") -> None:
+    """Check that an image of each stratum that is large enough is in each fold, and another is not.
+
+    Raises:
+        DataError: there is a fold that no image of a stratum is in, or all are.
+    """
+    for stratum in judged.large:
+        own = judged.strata == stratum
+        inside = [int(own[fold].sum()) for fold in folds]
+        if min(inside) == 0 or max(inside) == own.sum():
+            label = judged.labels[np.flatnonzero(own)[:1]]
+            name = next(
+                name for k, name in enumerate(judged.classes) if judged.task.having(label, k).any()
+            )
+            raise DataError(
+                f"class {name!r} must have {FOLDS} train images that no other class has a copy of, "
+                "got fewer; run tlf check, which lists the copies"
+            )
+
+
 def _ordered(
-    chosen: "NDArray[np.bool_]", labels: "Integers", counts: "Integers", seed: tuple[int, int]
+    chosen: "NDArray[np.bool_]", strata: "Integers", counts: "Integers", seed: tuple[int, int]
 ) -> "Integers":
-    """The chosen images in random order, so that the first ones, however many, have classes in
+    """The chosen images in random order, so that the first ones, however many, have strata in
     proportion to their counts, and ``LEAST`` of each come before all others.
     """
     drawn = np.random.default_rng(seed).permutation(np.flatnonzero(chosen))
-    order = np.argsort(labels[drawn], kind="stable")
-    own = labels[drawn][order]
-    rank = np.arange(len(own)) - np.searchsorted(own, own)  # within the class
+    order = np.argsort(strata[drawn], kind="stable")
+    own = strata[drawn][order]
+    rank = np.arange(len(own)) - np.searchsorted(own, own)  # within the stratum
     kept = rank < counts[own]
-    place = np.where(rank < LEAST, rank - LEAST, (rank + 0.5) / counts[own])
-    taken: Integers = drawn[order][kept][np.lexsort((own[kept], place[kept]))]
+    chosen_own, chosen_rank = own[kept], rank[kept]
+    shares = (chosen_rank + 0.5) / counts[chosen_own]
+    place = np.where(chosen_rank < LEAST, chosen_rank - LEAST, shares)
+    taken: Integers = drawn[order][kept][np.lexsort((chosen_own, place))]
     return taken
 
 

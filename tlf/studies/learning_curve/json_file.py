@@ -16,6 +16,8 @@ def as_json(found: LearningCurve) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "source": found.source,
+        "metric": found.metric.name,
+        "metric_of_class": found.of_a_class,
         "backbone": found.backbone,
         "images": found.images,
         "draws": found.draws,

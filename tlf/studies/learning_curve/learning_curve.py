@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tlf.notebook import Printed
+from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Figure
@@ -32,7 +34,8 @@ class ClassCurve:
     trained_on: tuple[int, ...]
     """How many of them at each size."""
     recalls: tuple[float, ...]
-    """The rate of its held-out images that are recognised, at each size."""
+    """The rate of its held-out images that are recognised, at each size; of a class that an image
+    may have beside others, its average precision."""
     recall: "Figure"
     """At the largest size, with its interval."""
     gain: "Difference"
@@ -121,6 +124,22 @@ class LearningCurve(Printed):
     device: str
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What a person should know about the images: one sentence each."""
+    task: str = DEFAULT
+
+    @property
+    def metric(self) -> Metric:
+        """What ``accuracy`` is: the main metric of the task."""
+        return TASKS[self.task].metrics[0]
+
+    @property
+    def of_a_class(self) -> str:
+        """What ``recall`` is: the recall, or the average precision of a class among all images."""
+        return TASKS[self.task].of_a_class
+
+    @property
+    def means(self) -> str:
+        """What that says."""
+        return TASKS[self.task].of_a_class_means
 
     def lines(self) -> Iterator[str]:
         """The tables, as ``tlf curve`` prints them."""

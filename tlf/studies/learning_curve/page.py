@@ -7,7 +7,6 @@ from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import METRIC
 from tlf.studies.learning_curve.json_file import as_json
 from tlf.studies.learning_curve.learning_curve import LearningCurve
 from tlf.studies.learning_curve.plots import class_plot, curve_plot
@@ -40,8 +39,8 @@ def write_curve(curve: LearningCurve, output: str | PathLike[str] | None = None)
 
 def _panels(curve: LearningCurve) -> list[Panel]:
     html = render(
-        "learning-curve.html", curve=curve, metric=METRIC.title, sentences=[*sentences(curve)],
-        plot=chart(curve_plot(curve)),
+        "learning-curve.html", curve=curve, metric=curve.metric.title,
+        sentences=[*sentences(curve)], plot=chart(curve_plot(curve)),
     )  # fmt: skip
     classes = render(
         "class-curves.html", curve=curve, sentence=class_sentence(curve), gain_span=gain_span,

@@ -14,7 +14,7 @@ from tlf.reports.plots.plot import (
     percent_tick,
 )
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import METRIC, limits, percent, short, texts
+from tlf.studies.accuracy import limits, percent, short, texts
 from tlf.studies.learning_curve.learning_curve import ClassCurve, LearningCurve, Spread
 
 if TYPE_CHECKING:
@@ -44,27 +44,27 @@ def curve_plot(found: LearningCurve) -> Plot:
     fan = "; the fan reaches to four times as many" if _fan(found) else ""
     return Plot(
         "curve",
-        f"{METRIC.title.capitalize()} by number of train images",
+        f"{found.metric.at_start} by number of train images",
         f"From {percent(first.accuracy.value)} with {first.images:,} train images to "
         f"{percent(last.accuracy.value)} with {last.images:,}{fan}.",
         lambda drawing: _draw(drawing, found),
-        Table(("train images", "what", METRIC.title, "from", "to"), tuple(rows)),
+        Table(("train images", "what", found.metric.title, "from", "to"), tuple(rows)),
         height=3.6,
     )
 
 
 def class_plot(found: LearningCurve) -> Plot:
-    """The recall of the classes that gain most."""
-    shown = found.classes[:MOST_CLASSES]
+    """The figures of the classes that gain most."""
+    shown, what = found.classes[:MOST_CLASSES], found.of_a_class
     return Plot(
         "classes",
-        "Recall by number of train images of the class",
+        f"{what.capitalize()} by number of train images of the class",
         f"{len(shown)} of {len(found.classes)} classes; {printable(shown[0].name)} gains most: "
-        f"its recall is {percent(shown[0].recalls[0])} at first and "
+        f"its {what} is {percent(shown[0].recalls[0])} at first and "
         f"{percent(shown[0].recalls[-1])} at last.",
-        lambda drawing: _draw_classes(drawing, shown),
+        lambda drawing: _draw_classes(drawing, shown, what),
         Table(
-            ("class", "its train images", "recall"),
+            ("class", "its train images", what),
             tuple(
                 (printable(one.name), f"{images:,}", percent(recall))
                 for one in shown
@@ -94,19 +94,19 @@ def _draw(drawing: "Drawing", found: LearningCurve) -> None:
         axes.plot([one.images] * 2, [low_end, high_end], color=FIRST, linewidth=1.5)
     values = [limits(one.accuracy)[0] for one in found.sizes]
     axes.plot(sizes, values, color=FIRST, marker="o", markersize=4, label="measured")
-    _scales(axes, METRIC.title)
+    _scales(axes, found.metric.title)
     axes.set_xlabel("train images")
     drawing.legend(loc="outside upper center", ncols=2, handlelength=2.2)
 
 
-def _draw_classes(drawing: "Drawing", shown: tuple[ClassCurve, ...]) -> None:
+def _draw_classes(drawing: "Drawing", shown: tuple[ClassCurve, ...], what: str) -> None:
     axes: Axes = drawing.subplots()
     for one, (colour, line, marker) in zip(shown, _STYLES, strict=False):
         axes.plot(
             one.trained_on, one.recalls, color=colour, linestyle=line, marker=marker, markersize=4,
             label=short(one.name),
         )  # fmt: skip
-    _scales(axes, "recall")
+    _scales(axes, what)
     axes.set_xlabel("train images of the class")
     drawing.legend(loc="outside upper center", ncols=3, handlelength=2.2)
 

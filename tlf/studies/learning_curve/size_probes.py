@@ -7,7 +7,7 @@ import numpy as np
 
 from tlf.studies.judged import Judged
 from tlf.studies.learning_curve.draws import Draw
-from tlf.studies.linear_probe import compact, logistic_probe
+from tlf.studies.linear_probe import compact, held_out_scores, logistic_probe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def probe_sizes(
     rows: "NDArray[np.float32]", judged: Judged, draws: Sequence[Draw], sizes: Sequence[int]
 ) -> "Iterator[Floats]":
-    """For each draw: whether each held-out image was classified correctly, at each size (S, H).
+    """For each draw: what each held-out image counts at each size, class by class (S, H, C), as
+    ``Task.per_class`` has it: whether it was classified correctly, for example.
 
     Parameters:
         rows: (N, D), the embeddings of the judged images.
@@ -28,23 +29,23 @@ def probe_sizes(
     """
     from threadpoolctl import threadpool_limits
 
-    points, labels = compact(rows), judged.labels
+    points = compact(rows)
     for draw in draws:
         with threadpool_limits(1):  # as probes of folds: products are small
-            yield _right(points, labels, draw, sizes)
+            yield _per_class(points, judged, draw, sizes)
 
 
-def _right(
-    points: "Floats", labels: "NDArray[np.int64]", draw: Draw, sizes: Sequence[int]
-) -> "Floats":
+def _per_class(points: "Floats", judged: Judged, draw: Draw, sizes: Sequence[int]) -> "Floats":
     train, held_out = _nested(points[draw.train], points[draw.held_out])
-    known, truth = labels[draw.train], labels[draw.held_out]
-    right = np.empty((len(sizes), len(truth)), np.float64)
-    for place, size in enumerate(sizes):
+    task, known, truth = judged.task, judged.labels[draw.train], judged.labels[draw.held_out]
+    found = []
+    for size in sizes:
         wide = min(size, train.shape[1])
-        probe = logistic_probe().fit(train[:size, :wide], known[:size])
-        right[place] = probe.predict(held_out[:, :wide]) == truth
-    return right
+        scores = held_out_scores(
+            logistic_probe, task, train[:size, :wide], known[:size], held_out[:, :wide]
+        )
+        found.append(task.per_class(scores, truth))
+    return np.stack(found)
 
 
 def _nested(train: "Floats", held_out: "Floats") -> "tuple[Floats, Floats]":

@@ -23,14 +23,15 @@ def lines(found: LearningCurve) -> Iterator[str]:
         f"draws     {found.draws}; each holds out a fifth of the images, and judges all sizes by it"
     )
     yield ""
-    yield f"{heading()}   per class   train images"
+    yield f"{heading(found.metric)}   per class   train images"
     for one in found.sizes:
         per_class = one.images / len(found.classes)
         yield f"{columns(one.accuracy)}   {per_class:>9,.4g}   {one.images:>12,}"
     yield ""
     yield from sentences(found)
     yield ""
-    yield f" recall   {'95 % interval':14}    gain   95 % interval     images   class"
+    figure = f"{_short(found.of_a_class):>7}   {'95 % interval':14}"
+    yield f"{figure}    gain   95 % interval     images   class"
     yield from map(_row, found.classes[:_MOST_CLASSES])
     if len(found.classes) > _MOST_CLASSES:
         yield f"  … {len(found.classes) - _MOST_CLASSES} more classes gain less; see the page"
@@ -65,9 +66,9 @@ def rise(found: LearningCurve) -> str:
     which = f"from {found.gain_from:,} to {found.sizes[-1].images:,} images"
     interval = f"{_signed(gain.value)} points [{_signed(gain.low)}, {_signed(gain.high)}]"
     if gain.better > 0:
-        return f"{which}, the accuracy rises: {interval}"
+        return f"{which}, {found.metric.in_words} rises: {interval}"
     if gain.better < 0:
-        return f"{which}, the accuracy falls: {interval}; check the labels"
+        return f"{which}, {found.metric.in_words} falls: {interval}; check the labels"
     if gain.high < FLAT and gain.images >= CLAIM_FROM:
         return f"{which}, the curve is flat: {interval}"
     return f"{which}, no rise can be told from chance: {interval}"
@@ -79,7 +80,7 @@ def class_sentence(found: LearningCurve) -> str:
     if first.gain.better > 0:
         return (
             f"{printable(first.name)} needs images most: from {found.gain_from:,} to "
-            f"{found.sizes[-1].images:,} images, its recall rises most, by "
+            f"{found.sizes[-1].images:,} images, its {found.of_a_class} rises most, by "
             f"{_signed(first.gain.value)} points"
         )
     return "which class needs images most cannot be told: no gain is more than chance"
@@ -108,6 +109,15 @@ def _row(one: ClassCurve) -> str:
         f"{columns(one.recall)}   {_signed(one.gain.value):>5}   {gain_span(one.gain):16} "
         f"{one.images:>7,}   {printable(one.name)}"
     )
+
+
+def _short(title: str) -> str:
+    """The title of a column.
+
+    >>> _short("recall"), _short("average precision")
+    ('recall', 'AP')
+    """
+    return title if " " not in title else "".join(word[0] for word in title.split()).upper()
 
 
 def _points(gain: Spread) -> str:

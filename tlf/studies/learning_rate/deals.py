@@ -32,6 +32,8 @@ class Deal:
     seed: int
     held_out: tuple[int, ...]
     """Indices in the train split."""
+    among: tuple[int, ...] | None = None
+    """The classes that these images judge by; None: all."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class Outcome:
     deal: Deal
     rate: int
     """The position of the rate among all."""
-    right: "NDArray[np.bool_]"
-    """(n,), whether each image is classified as its label says."""
+    per_image: "NDArray[np.float64]"
+    """(n,), what each image counts for the main metric: whether it is classified as its label says,
+    for example."""
     loss: float
     """The mean; not finite where training broke off."""
 
@@ -56,7 +59,7 @@ def deals_of(judged: Judged, seeds: Sequence[int]) -> list[Deal]:
     for seed, folds in zip(seeds, judged.folds, strict=True):
         for fold in range(int(folds.max()) + 1):
             images = judged.images[folds == fold].tolist()
-            found.append(Deal(len(found), seed, tuple(images)))
+            found.append(Deal(len(found), seed, tuple(images), judged.among))
     return found
 
 
@@ -64,6 +67,7 @@ def judge(job: "Job", deal: Deal, rate: int, logits: "Tensor | None", labels: "T
     """What a head is worth. ``logits``: of its held-out images; None: its training broke off."""
     losses = None if logits is None else job.losses(logits, labels)
     if logits is None or losses is None or not bool(losses.isfinite().all()):
-        return Outcome(deal, rate, np.zeros(len(labels), np.bool_), nan)
-    right = job.task.correct(logits, labels).cpu().numpy()
-    return Outcome(deal, rate, right, float(losses.double().mean()))
+        return Outcome(deal, rate, np.zeros(len(labels)), nan)
+    scores, known = logits.float().cpu().numpy(), labels.cpu().numpy()
+    per_image = job.task.per_image(scores, known, deal.among)
+    return Outcome(deal, rate, per_image, float(losses.double().mean()))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tlf.notebook import Printed
+from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Figure
@@ -56,6 +58,8 @@ class HeadRates:
     """Whether the heads of all rates were trained as one wide head."""
     lines: tuple[str, ...]
     """What the phase's table says to train at the suggestion."""
+    metric: Metric = TASKS[DEFAULT].metrics[0]
+    """What ``accuracy`` is: the main metric of the task."""
 
     @property
     def alike(self) -> tuple[float, float]:

@@ -127,13 +127,14 @@ def measure_heads(
         level=level,
         at_once=at_once,
         lines=recipe_lines(at_rate(heads.phase, own, suggestion)),
+        metric=judged.task.metrics[0],
     )
 
 
 def _collected(
     outcomes: Outcomes, judged: Judged, rates: Sequence[float]
 ) -> "Generator[Events, None, tuple[NDArray[np.float64], NDArray[np.float64]]]":
-    """Whether each head was right on each image (R, seeds, N), and its loss (R, folds of all
+    """What each image counted for each head (R, seeds, N), and its loss (R, folds of all
     seeds).
     """
     seeds, images = judged.folds.shape
@@ -144,7 +145,7 @@ def _collected(
         if isinstance(event, Outcome):
             deal: Deal = event.deal
             held_out = [place[image] for image in deal.held_out]
-            right[event.rate, deal.number // FOLDS, held_out] = event.right
+            right[event.rate, deal.number // FOLDS, held_out] = event.per_image
             losses[event.rate, deal.number] = event.loss
         else:
             yield event

@@ -30,6 +30,7 @@ def _heads(found: HeadRates) -> dict[str, Any]:
     return {
         "phase": found.phase,
         "method": "held-out",
+        "metric": found.metric.name,
         "recipe_rate": found.own,
         "suggestion": found.suggestion,
         "best": found.best,

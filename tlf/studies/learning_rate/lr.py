@@ -16,7 +16,7 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.model import restore_tensors
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.augment import used_pixels
-from tlf.recipe.plan import Plan, RecipeLike, check_command, find_splits, plan_of
+from tlf.recipe.plan import Plan, RecipeLike, find_splits, plan_of
 from tlf.recipe.schema import Phase
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
@@ -67,7 +67,6 @@ def lr(
     if seeds is not None and seeds < 1:
         raise RunError(f"seeds must be 1 or more, got {seeds}; write --seeds 5")
     plan, between = plan_of(recipe, overrides), limits(rates)
-    check_command(plan, "lr")
     chosen = chosen_phases(plan, phase)
     splits = find_splits(plan)
     kernels = kernels_of(plan.recipe)
@@ -91,10 +90,10 @@ class _Asked:
     def judged(self) -> Judged:
         """The images that judge heads, dealt once for each seed: the same in all phases."""
         job, splits = self.job, self.job.splits
-        labels = job.labels["train"].numpy()
+        labels = splits.train.labels
         count = self.seeds or (SEEDS if len(labels) <= MANY else 1)
         files = equal_files(splits.train, splits.groups)
-        return judged_images(labels, files, splits.classes, job.recipe.seed, count)
+        return judged_images(labels, files, splits.classes, job.recipe.seed, count, job.task)
 
 
 def _found(

@@ -7,7 +7,6 @@ from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import METRIC
 from tlf.studies.learning_rate.found import HeadRates, LearningRates, RangeTest
 from tlf.studies.learning_rate.json_file import as_json
 from tlf.studies.learning_rate.plots import heads_plot, range_plot
@@ -43,10 +42,11 @@ def _panel(found: HeadRates | RangeTest, position: int) -> Panel:
     if isinstance(found, HeadRates):
         plot = chart(heads_plot(found, position))
         marks = {one.rate: ", ".join(marks_of(one, found)) for one in found.rates}
+        metric = found.metric.title
     else:
-        plot, marks = chart(range_plot(found, position)), {}
+        plot, marks, metric = chart(range_plot(found, position)), {}, ""
     html = render(
         "learning-rates.html", found=found, measured=isinstance(found, HeadRates), plot=plot,
-        marks=marks, metric=METRIC.title, sentences=[*sentences(found)],
+        marks=marks, metric=metric, sentences=[*sentences(found)],
     )  # fmt: skip
     return Panel(f"phase-{position}", title, html)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tlf.reports.plots.plot import FIRST, MUTED, SECOND, Plot, Table, every_nth, percent_tick
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import METRIC, limits, percent, texts
+from tlf.studies.accuracy import limits, percent, texts
 from tlf.studies.learning_rate.found import HeadRates, RangeTest
 from tlf.studies.learning_rate.summary import marks_of
 
@@ -23,13 +23,13 @@ def heads_plot(found: HeadRates, position: int) -> Plot:
     best = next(one for one in found.rates if one.rate == found.best)
     return Plot(
         f"rates-{position}",
-        f"{METRIC.title.capitalize()} of held-out train images",
+        f"{found.metric.at_start} of held-out train images",
         f"{len(found.rates)} rates from {found.rates[0].rate:g} to {found.rates[-1].rate:g}; the "
         f"best is {found.best:g} with {percent(best.accuracy.value if best.accuracy else None)}. "
         f"Rates from {low:g} to {high:g} are not distinguishable. The recipe has {found.own:g}.",
         lambda drawing: _draw_heads(drawing, found),
         Table(
-            ("rate", METRIC.title, "from", "to", "mark"),
+            ("rate", found.metric.title, "from", "to", "mark"),
             tuple(
                 (f"{one.rate:g}", *texts(one.accuracy), ", ".join(marks_of(one, found)))
                 for one in found.rates
@@ -53,7 +53,7 @@ def _draw_heads(drawing: "Drawing", found: HeadRates) -> None:
     _mark(axes, found.own, found.suggestion)
     axes.set_ylim(min(row[2] for row in drawn) - 0.05, 1.1)
     axes.yaxis.set_major_formatter(percent_tick)
-    axes.set_ylabel(METRIC.title)
+    axes.set_ylabel(found.metric.title)
     axes.set_xlabel(
         "learning rate\nbars: 95 % intervals; strokes: each seed\ngrey: not distinguishable"
     )

@@ -59,7 +59,7 @@ class Heads:
     features: Tensor
     """(N, F), what the head gets for each train image, on the device."""
     labels: Tensor
-    """(N,), on the device."""
+    """(N, …), on the device."""
     starts: Mapping[int, Mapping[str, Tensor]]
     """Seed → the new head's tensors."""
 
@@ -209,9 +209,9 @@ class _Wide:
         return logits if bias is None else logits + bias.unsqueeze(2)
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image: logits (D, R, B, K), labels (D, B) → (D, R, B)."""
-        shape = logits.shape[:3]
-        every = labels.unsqueeze(1).expand(shape).reshape(-1)
+        """The loss of each image: logits (D, R, B, K), labels (D, B, …) → (D, R, B)."""
+        shape, label = logits.shape[:3], labels.shape[2:]
+        every = labels.unsqueeze(1).expand(*shape, *label).reshape(-1, *label)
         return self.heads.job.losses(logits.reshape(-1, logits.shape[-1]), every).view(shape)
 
     def _clip(self, most: float) -> None:

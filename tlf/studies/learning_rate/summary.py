@@ -31,7 +31,7 @@ def _of_heads(found: HeadRates) -> Iterator[str]:
         f"dealt anew for each of {seeds} seed{'s' if seeds > 1 else ''}"
     )
     yield ""
-    yield f"{'rate':>9}   {heading()}     loss"
+    yield f"{'rate':>9}   {heading(found.metric)}     loss"
     yield from (_row(one, found) for one in found.rates)
     yield ""
     yield from sentences(found)

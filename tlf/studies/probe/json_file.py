@@ -17,6 +17,7 @@ def as_json(probed: Probed) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "source": probed.source,
+        "metric": probed.metric.name,
         "images": probed.images,
         "classes": dict(probed.class_counts),
         "folds": probed.folds,

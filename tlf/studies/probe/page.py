@@ -7,7 +7,6 @@ from tlf.reports.page import render
 from tlf.reports.panel import Panel
 from tlf.reports.plots.draw import chart
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import METRIC
 from tlf.studies.probe.json_file import as_json
 from tlf.studies.probe.plots import backbone_plot, stage_plot
 from tlf.studies.probe.probed import Probed
@@ -41,13 +40,17 @@ def _panels(probed: Probed) -> list[Panel]:
     first = render(
         "probe.html",
         probed=probed,
-        metric=METRIC.title,
+        metric=probed.metric.title,
         verdicts=[*verdicts(probed)],
         plot=chart(backbone_plot(probed)),
         largest=max(probed.class_counts.values()) / probed.images,
     )
     panels = [Panel("probe", "Backbones", first)]
     if any(one.stages for one in probed.backbones):
-        plots = [chart(stage_plot(one, n)) for n, one in enumerate(probed.backbones) if one.stages]
+        plots = [
+            chart(stage_plot(one, n, probed.metric))
+            for n, one in enumerate(probed.backbones)
+            if one.stages
+        ]
         panels.append(Panel("stages", "Stages", render("stages.html", plots=plots)))
     return panels

@@ -21,7 +21,7 @@ from tlf.events import Notice, Prepared, Stored
 from tlf.metrics.paired import joint_level, over_splits
 from tlf.plugins.attribution import blame_packages
 from tlf.recipe.backbone_names import BackboneLike
-from tlf.recipe.plan import Plan, RecipeLike, check_command, find_splits
+from tlf.recipe.plan import Plan, RecipeLike, find_splits
 from tlf.recipe.tables import table, titled
 from tlf.runtime.cores import check_alone
 from tlf.runtime.devices import describe, start_accelerator
@@ -70,7 +70,6 @@ def probe(
     """
     check_alone("a study")
     base = plan_to_check(recipe, overrides, "probe")
-    check_command(base, "probe")
     plans, splits = plans_of(base, backbones), find_splits(base)
     kernels = kernels_of(base.recipe)
     kernels.reserve()
@@ -111,7 +110,7 @@ def _compared(
 
 @dataclass(frozen=True)
 class _Right:
-    """A backbone, and whether its best-known probe was right: (repeats, N)."""
+    """A backbone, and what images count for its best-known probe: (repeats, N)."""
 
     backbone: ProbedBackbone
     right: "NDArray[np.float64]"
@@ -175,9 +174,7 @@ def _probed(
 def _right(
     name: str, rows: "NDArray[np.float32]", judged: Judged, kinds: Sequence[str]
 ) -> "Generator[Prepared, None, dict[str, NDArray[np.float64]]]":
-    """Kind → whether its probes classified each image correctly when it was held out:
-    (repeats, N).
-    """
+    """Kind → what each image counted for its probes when it was held out: (repeats, N)."""
     check_finite(name, rows)
     points = compact(rows[judged.images])
     every: dict[str, NDArray[np.float64]] = {}
@@ -205,11 +202,10 @@ def _result(
         replace(one.backbone, behind=over_splits(best.right, one.right, judged.folds, level=level))
         for one in others
     ]
-    counts = np.bincount(judged.labels).tolist()
     return Probed(
         source=plan.source,
         images=len(judged.images),
-        class_counts=dict(zip(judged.classes, counts, strict=True)),
+        class_counts=dict(zip(judged.classes, judged.counts, strict=True)),
         folds=FOLDS,
         repeats=len(judged.folds),
         seed=plan.recipe.seed,
@@ -218,4 +214,5 @@ def _result(
         backbones=(best.backbone, *compared),
         failed=tuple(failed),
         notes=notes,
+        task=plan.recipe.task,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tlf.notebook import Printed
+from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
     from tlf.metrics.figures import Figure
@@ -29,8 +31,8 @@ class ProbedBackbone:
     backbone: Mapping[str, Any]
     """What a recipe calls it: the table ``[backbone]``."""
     accuracy: Mapping[str, "Figure"]
-    """The probe, ``logistic`` or ``ridge`` → the rate of held-out images that it classified
-    correctly, with a 95 % interval."""
+    """The probe, ``logistic`` or ``ridge`` → the main metric on held-out images: the
+    rate that it classified correctly, or mAP; with a 95 % interval."""
     features: int
     """The length of an embedding."""
     parameters: int
@@ -74,6 +76,12 @@ class Probed(Printed):
     failed: tuple[FailedBackbone, ...] = ()
     notes: tuple[str, ...] = field(default=(), repr=False)
     """What a person should know about the images: one sentence each."""
+    task: str = DEFAULT
+
+    @property
+    def metric(self) -> Metric:
+        """What ``accuracy`` is: the main metric of the task."""
+        return TASKS[self.task].metrics[0]
 
     def lines(self) -> Iterator[str]:
         """The tables, as ``tlf probe`` prints them."""

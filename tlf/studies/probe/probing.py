@@ -10,7 +10,7 @@ import numpy as np
 
 from tlf.checks.probe import FOLDS
 from tlf.studies.judged import Judged
-from tlf.studies.linear_probe import logistic_probe
+from tlf.studies.linear_probe import held_out_scores, logistic_probe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +36,8 @@ def repeats_of(images: int) -> int:
 
 
 def probe_rows(rows: "Floats", judged: Judged, kind: str) -> "Iterator[Floats]":
-    """For each way to deal the images: whether each one was classified correctly (N,) when it was
-    held out.
+    """For each way to deal the images: what each one counts (N,) when it was held out: whether
+    it was classified correctly, for example.
 
     Parameters:
         rows: the embeddings of the judged images, as ``compact`` gives them.
@@ -45,20 +45,22 @@ def probe_rows(rows: "Floats", judged: Judged, kind: str) -> "Iterator[Floats]":
         kind: one of ``PROBES``.
     """
     for fold in judged.folds:
-        yield _right(rows, judged.labels, fold, kind)
+        yield _per_image(rows, judged, fold, kind)
 
 
-def _right(rows: "Floats", labels: "Integers", fold: "Integers", kind: str) -> "Floats":
+def _per_image(rows: "Floats", judged: Judged, fold: "Integers", kind: str) -> "Floats":
     from threadpoolctl import threadpool_limits
 
-    right = np.empty(len(rows), np.float64)
+    found, task, labels = np.empty(len(rows), np.float64), judged.task, judged.labels
     # Products are small: more threads would wait for each other, up to 20 times as long.
     with threadpool_limits(1):
         for part in range(FOLDS):
             held_out = fold == part
-            probe = _new_probe(kind).fit(rows[~held_out], labels[~held_out])
-            right[held_out] = probe.predict(rows[held_out]) == labels[held_out]
-    return right
+            scores = held_out_scores(
+                lambda: _new_probe(kind), task, rows[~held_out], labels[~held_out], rows[held_out]
+            )
+            found[held_out] = task.per_image(scores, labels[held_out])
+    return found
 
 
 def _new_probe(kind: str) -> Any:  # noqa: ANN401 - scikit-learn has no types

@@ -6,6 +6,7 @@ from tlf.metrics.verdict import verdict
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import columns, heading, percent
 from tlf.studies.probe.probed import Probed, ProbedBackbone
+from tlf.tasks.metric import Metric
 
 _BAR = 24
 """Characters of the bar of a stage."""
@@ -23,7 +24,7 @@ def lines(probed: Probed) -> Iterator[str]:
         f"folds     {probed.folds}, dealt {probed.repeats} times; figures are of held-out images"
     )
     yield ""
-    yield f"{heading()}   ridge   ms/image       MB   params   backbone"
+    yield f"{heading(probed.metric)}   ridge   ms/image       MB   params   backbone"
     yield from map(_row, probed.backbones)
     if len(probed.backbones) > 1:
         yield f"\ncompared with the first, {printable(probed.backbones[0].name)}:"
@@ -31,7 +32,7 @@ def lines(probed: Probed) -> Iterator[str]:
     for one in probed.backbones:
         if one.stages:
             yield ""
-            yield from _stages(one)
+            yield from _stages(one, probed.metric)
     if probed.failed:
         names = ", ".join(one.name for one in probed.failed)
         yield f"\nnot probed: {names}; the notes say why"
@@ -52,9 +53,9 @@ def _row(one: ProbedBackbone) -> str:
     )
 
 
-def _stages(one: ProbedBackbone) -> Iterator[str]:
+def _stages(one: ProbedBackbone, metric: Metric) -> Iterator[str]:
     yield f"stages of {printable(one.name)}, averaged over all places:"
-    yield f"{heading()}   channels   stage"
+    yield f"{heading(metric)}   channels   stage"
     for stage in one.stages:
         figure = stage.accuracy
         yield (

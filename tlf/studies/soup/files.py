@@ -7,7 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 import tlf
 from tlf.inference.calibrated import calibrate
@@ -69,7 +71,7 @@ def write_soup(
 
 def _metadata(best: Member, classifier: TrainedClassifier, plan: Plan, own: OwnSplit) -> Metadata:
     """What the files of the model say, with the figures of the soup on the eval split."""
-    task, labels = TASKS[best.metadata.task], torch.from_numpy(own.predicted.labels)
+    task, labels = TASKS[best.metadata.task], _labels(own)
     probabilities = task.probabilities(own.logits)
     figures = task.evaluate(probabilities, labels) | measure(plan, probabilities, labels)
     calibrated = calibrate(task, own.logits, probabilities, labels, plan.recipe.coverage, "eval")
@@ -83,6 +85,11 @@ def _metadata(best: Member, classifier: TrainedClassifier, plan: Plan, own: OwnS
     )
 
 
+def _labels(own: OwnSplit) -> Tensor:
+    """The labels as the task has them: numbers of classes (N,), or marks (N, K)."""
+    return torch.from_numpy(own.predicted.labels.astype(np.int64))
+
+
 def _write_predictions(path: Path, own: OwnSplit, metadata: Metadata) -> None:
     predicted, task = own.predicted, TASKS[metadata.task]
     write_csv(
@@ -90,8 +97,9 @@ def _write_predictions(path: Path, own: OwnSplit, metadata: Metadata) -> None:
         predicted.names,
         task.probabilities(own.logits),
         metadata.classes,
-        torch.from_numpy(predicted.labels),
+        _labels(own),
         task,
+        None if metadata.calibrated is None else metadata.calibrated.get("thresholds"),
     )
 
 
@@ -141,6 +149,7 @@ def as_json(soup: Soup) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "kind": soup.kind,
+        "metric": soup.metric.name,
         "data": soup.data,
         "images": soup.images,
         "left_out": [*soup.left_out],

@@ -18,7 +18,6 @@ from tlf.inference.stopped import model_files
 from tlf.runs.folder import check_is_run, read_provenance
 from tlf.runtime.files import absolute
 from tlf.runtime.text import printable, shortened
-from tlf.tasks import TASKS
 
 FEWEST = 2
 """Runs of a soup, at least."""
@@ -84,8 +83,6 @@ def open_members(runs: Sequence[Path], exits: ExitStack) -> tuple[Member, ...]:
     for run in runs:
         check_is_run(run)
     members = tuple(_opened(run, exits) for run in runs)
-    for member in members:
-        _check_task(member)
     _check_different("model", [(member.sha256, member.run) for member in members])
     problems = [
         f"{member.run}: {text}" for member in members[1:] for text in _misfits(members[0], member)
@@ -102,18 +99,6 @@ def _opened(run: Path, exits: ExitStack) -> Member:
     with model.open("rb") as file:
         sha256 = file_digest(file, "sha256").hexdigest()
     return Member(run, model, sha256, metadata, read_provenance(run))
-
-
-def _check_task(member: Member) -> None:
-    """Check that it can be counted how many images a run classifies correctly.
-
-    Raises:
-        RunError: it cannot.
-    """
-    try:
-        TASKS[member.metadata.task].check_command("soup")
-    except ValueError as error:
-        raise RunError(f"{member.run}: {error}") from None
 
 
 def _check_different(what: str, pairs: Sequence[tuple[str, Path]]) -> None:

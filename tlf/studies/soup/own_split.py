@@ -11,7 +11,7 @@ from tlf.evaluation.classify import Watch, classify
 from tlf.evaluation.images import align, source_of
 from tlf.evaluation.models import OwnPrecision, fast
 from tlf.inference.classifier import TrainedClassifier
-from tlf.metrics.predicted import Predicted, single_label
+from tlf.metrics.predicted import AnyPredicted
 from tlf.tasks import TASKS
 
 
@@ -19,7 +19,7 @@ from tlf.tasks import TASKS
 class OwnSplit:
     """A model on the eval split of a run."""
 
-    predicted: Predicted
+    predicted: AnyPredicted
     logits: Tensor
     """(N, K)."""
     features: Tensor
@@ -52,4 +52,4 @@ def on_own_split(run: Path, classifier: TrainedClassifier, watch: Watch) -> OwnS
     first = source.found.images.read(found.positions[0])
     with torch.inference_mode():
         features = classifier.model.features(classifier.prepare([first])).float()
-    return OwnSplit(single_label(found.predicted), torch.cat(keeping.given), features)
+    return OwnSplit(found.predicted, torch.cat(keeping.given), features)

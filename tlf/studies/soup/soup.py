@@ -15,20 +15,19 @@ from tlf.evaluation.summary import left_out
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.model_files import model_tensors
 from tlf.inference.predict import load_classifier
-from tlf.metrics.comparison import compare
-from tlf.metrics.evaluation import evaluation
-from tlf.metrics.predicted import Predicted, single_label
+from tlf.metrics.predicted import AnyPredicted
 from tlf.pretrained.weights import fit
 from tlf.runtime.cores import check_alone
 from tlf.runtime.files import check_creatable
 from tlf.runtime.text import printable
-from tlf.studies.accuracy import METRIC, percent
+from tlf.studies.accuracy import percent
 from tlf.studies.soup.average import Average, Tensors
 from tlf.studies.soup.files import write_soup
 from tlf.studies.soup.members import Member, open_members
 from tlf.studies.soup.own_split import on_own_split
 from tlf.studies.soup.souped import FOLDER, GREEDY, UNIFORM, Soup, Tried
 from tlf.tasks import TASKS
+from tlf.tasks.metric import Metric
 
 Say = Callable[[str], object]
 """Told each step: a sentence."""
@@ -42,13 +41,19 @@ class _Ranked:
     evaluated: Evaluated
 
     @property
-    def predicted(self) -> Predicted:
+    def predicted(self) -> AnyPredicted:
         """What it makes of the images."""
-        return single_label(self.evaluated.predicted)
+        return self.evaluated.predicted
 
     @property
-    def right(self) -> int:
-        return _right(self.predicted)
+    def figure(self) -> float:
+        """Its main metric."""
+        return _figure(self.predicted)
+
+    @property
+    def metric(self) -> Metric:
+        """The main metric of its task."""
+        return TASKS[self.member.metadata.task].metrics[0]
 
 
 @dataclass(frozen=True)
@@ -58,21 +63,19 @@ class _Pot:
     classifier: TrainedClassifier
     images: Aligned
     watch: Watch
-    expected: Predicted
+    expected: AnyPredicted
     """Of the best run, for the same images."""
 
-    def right(self, weights: Tensors) -> int:
-        """How many images a model with these weights classifies correctly."""
+    def figure(self, weights: Tensors) -> float:
+        """The main metric of a model with these weights."""
         fit(self.classifier.model, weights)
         found = self.predicted()
         _check_same_images(self.expected, found)
-        return _right(found)
+        return _figure(found)
 
-    def predicted(self) -> Predicted:
+    def predicted(self) -> AnyPredicted:
         """What the model makes of the images."""
-        return single_label(
-            classify(fast(self.classifier), self.images, watch=self.watch).predicted
-        )
+        return classify(fast(self.classifier), self.images, watch=self.watch).predicted
 
 
 def _silent(_text: str) -> None:
@@ -93,8 +96,9 @@ def soup(
     """Average the weights of several runs that share their start, and write the mean into a new
     folder, which is used as that of a run.
 
-    A greedy soup begins with the most accurate run. The others follow, the most accurate first, and
-    each is kept where the soup classifies no fewer images correctly with it than without it.
+    A greedy soup begins with the run whose main metric is highest: top-1, or mAP of images with
+    several labels. The others follow, the best first, and each is kept where the soup is no worse
+    with it than without it.
 
     Parameters:
         runs: their folders, two or more.
@@ -145,9 +149,9 @@ def _written(
     _check_same_images(pot.expected, predicted)
     result = Soup(
         folder, kind, source.title, len(predicted), tuple(tried),
-        evaluation(predicted).headline[METRIC.name],
-        compare(best.predicted, predicted),
-        own_images, tuple(left_out(best.evaluated)),
+        predicted.evaluation().headline[best.metric.name],
+        best.predicted.compare(predicted),
+        own_images, tuple(left_out(best.evaluated)), best.metric,
     )  # fmt: skip
     kept = [one.member for one, how in zip(ranked, tried, strict=True) if how.kept]
     return write_soup(result, pot.classifier, kept, own)
@@ -164,8 +168,8 @@ def _ranked(members: Sequence[Member], source: Source, how: How, say: Say) -> li
         one = _Ranked(member, evaluated_on(member.files, source, how))
         found.append(one)
         _check_same_images(found[0].predicted, one.predicted)
-        say(f"{printable(str(member.run))} alone: {_percent(one.right, one)}")
-    return sorted(found, key=lambda one: -one.right)
+        say(f"{printable(str(member.run))} alone: {_percent(one.figure, one)}")
+    return sorted(found, key=lambda one: -one.figure)
 
 
 def _pot(best: _Ranked, source: Source, watch: Watch) -> _Pot:
@@ -185,34 +189,34 @@ def _mixed(ranked: Sequence[_Ranked], _pot: _Pot, _say: Say) -> tuple[Average, l
 def _chosen(ranked: Sequence[_Ranked], pot: _Pot, say: Say) -> tuple[Average, list[Tried]]:
     """The mean of the runs that make it no worse."""
     best, *others = ranked
-    average, most = Average(model_tensors(best.member.model)), best.right
+    average, most = Average(model_tensors(best.member.model)), best.figure
     tried = [_tried(best, kept=True)]
     for one in others:
         weights = model_tensors(one.member.model)
-        right = pot.right(average.mean(weights))
-        if kept := right >= most:
+        figure = pot.figure(average.mean(weights))
+        if kept := figure >= most:
             average.add(weights)
-            most = right
-        tried.append(_tried(one, kept=kept, soup=right / len(pot.expected)))
+            most = figure
+        tried.append(_tried(one, kept=kept, soup=figure))
         verdict = "kept" if kept else "left out"
-        say(f"with {printable(str(one.member.run))}: {_percent(right, one)}, {verdict}")
+        say(f"with {printable(str(one.member.run))}: {_percent(figure, one)}, {verdict}")
     return average, tried
 
 
 def _tried(one: _Ranked, *, kept: bool, soup: float | None = None) -> Tried:
-    accuracy = one.evaluated.evaluation.headline[METRIC.name]
+    accuracy = one.evaluated.evaluation.headline[one.metric.name]
     return Tried(str(one.member.run), accuracy, kept, soup)
 
 
-def _percent(right: int, one: _Ranked) -> str:
-    return f"{METRIC.title} {percent(right / len(one.evaluated.predicted))}"
+def _percent(figure: float, one: _Ranked) -> str:
+    return f"{one.metric.title} {percent(figure)}"
 
 
-def _right(predicted: Predicted) -> int:
-    return int((predicted.predicted == predicted.labels).sum())
+def _figure(predicted: AnyPredicted) -> float:
+    return float(predicted.per_image.mean())
 
 
-def _check_same_images(one: Predicted, other: Predicted) -> None:
+def _check_same_images(one: AnyPredicted, other: AnyPredicted) -> None:
     """Check that two models were evaluated on the same images with the same labels.
 
     Raises:
@@ -228,6 +232,6 @@ def _check_same_images(one: Predicted, other: Predicted) -> None:
         )
 
 
-def _labelled(predicted: Predicted) -> Iterator[tuple[str, str]]:
-    for name, label in zip(predicted.names, predicted.labels, strict=True):
-        yield printable(name), printable(predicted.classes[label])
+def _labelled(predicted: AnyPredicted) -> Iterator[tuple[str, str]]:
+    for name, label in zip(predicted.names, predicted.label_names, strict=True):
+        yield printable(name), printable(label)

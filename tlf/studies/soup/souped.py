@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlf.notebook import Printed
+from tlf.tasks import DEFAULT, TASKS
+from tlf.tasks.metric import Metric
 
 if TYPE_CHECKING:
-    from tlf.metrics.comparison import Comparison
     from tlf.metrics.figures import Figure
+    from tlf.metrics.multi_label.comparison import AnyComparison
 
 GREEDY, UNIFORM = "greedy", "uniform"
 """The kinds of soups."""
@@ -47,12 +49,14 @@ class Soup(Printed):
     """The runs, the most accurate first."""
     accuracy: "Figure"
     """The main metric of the soup, with an interval."""
-    comparison: "Comparison"
+    comparison: "AnyComparison"
     """The best run against the soup, image by image."""
     own_images: bool = True
     """Whether the images are the runs' own eval split."""
     left_out: tuple[str, ...] = ()
     """Which images no figure is about, and why: one sentence each."""
+    metric: Metric = TASKS[DEFAULT].metrics[0]
+    """The main metric of its task."""
 
     @property
     def kept(self) -> tuple[Tried, ...]:

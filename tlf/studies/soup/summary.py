@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from tlf.errors import in_shell
-from tlf.metrics.text import comparison_lines
 from tlf.runtime.text import printable
 from tlf.studies.accuracy import DECIMALS, columns, heading, percent
 from tlf.studies.soup.souped import GREEDY, Soup, Tried
@@ -17,11 +16,11 @@ def lines(soup: Soup) -> Iterator[str]:
     )
     yield from (f"left out  {text}" for text in soup.left_out)
     yield from (f"note      {text}" for text in notes(soup))
-    yield f"\n{heading()}   with it   run"
+    yield f"\n{heading(soup.metric)}   with it   run"
     yield from map(_row, soup.tried)
     yield f"{columns(soup.accuracy)}   {'':7}   the soup"
     yield "\nthe soup against the best run, image by image"
-    yield from comparison_lines(soup.comparison, soup.tried[0].run, "the soup", DECIMALS)
+    yield from soup.comparison.lines(soup.tried[0].run, "the soup", DECIMALS)
 
 
 def notes(soup: Soup) -> Iterator[str]:

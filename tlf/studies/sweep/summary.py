@@ -8,7 +8,6 @@ from tlf.runtime.text import duration, printable
 from tlf.studies.accuracy import figure_text
 from tlf.studies.sweep.ranges import Value
 from tlf.studies.sweep.swept import COMPLETE, FAILED, PRUNED, RUNNING, Swept, Trial, TrialEnded
-from tlf.tasks import TASKS
 
 SHOWN = 10
 """Trials in the table."""
@@ -130,10 +129,6 @@ def importance_text(swept: Swept) -> str:
 
 def confirm(swept: Swept) -> str:
     """The command that compares the best recipe with the one that was swept."""
-    try:
-        TASKS[swept.task].check_command("compare")
-    except ValueError:
-        return "train both, then write: tlf evaluate RUN OTHER"
     files = [swept.source, str(from_here(swept.best_file))]
     return " ".join(
         ["tlf compare", *map(in_shell, files), "--seeds 10", *map(in_shell, swept.overrides)]
