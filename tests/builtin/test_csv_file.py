@@ -215,6 +215,7 @@ def test_wrong_lines_are_named(folder):
     assert "a/1.jpg is in line 2 and again in line 7" in message
     assert "line 8 has no path" in message
     assert "line 9 has no label" in message
+    assert "images may have several classes, or none, write data.label_separator" in message
     assert "line 10 has too few columns: 1" in message
     assert (
         "line 11: the split must be one of train, val, valid, validation, eval, test, got 'vel'"
@@ -431,7 +432,8 @@ def test_classes_are_held_out_where_images_have_several(folder):
          "2 problems\n  a/1.jpg is in line 2 and again in line 7: 'cat; dog' and 'cat'\n"
          "  list each image once"),
         (SETS.replace("ape", '"ape;man"'), {"label_separator": "|"},
-         "line 6: the name of a class must not hold ';', got 'ape;man'; rename it"),
+         "line 6: the name of a class must not hold ';', got 'ape;man'; rename it, or write "
+        "data.label_separator = ';'"),
         (SETS.replace("cat|dog", "dog").replace("dog|cat", ""), {"label_separator": "|"},
          "train must have at least 2 classes, got 'dog' only; add images of another class"),
     ],

@@ -10,8 +10,9 @@ import pytest
 from tlf.components import IsPath
 from tlf.errors import RecipeError
 from tlf.recipe.files import dump
-from tlf.recipe.paths import path_keys, with_absolute_paths
+from tlf.recipe.paths import is_on_disk, path_keys, with_absolute_paths
 from tlf.recipe.plan import load_recipe, plan_of, read_plan
+from tlf.recipe.schema import CacheSettings
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
+
+
+@pytest.mark.parametrize(
+    ("either", "word", "there"),
+    [("a.bin", Path("b"), True), ("none", Path("b"), False), ("a.bin", "auto", False)],
+)
+def test_a_component_of_paths_alone_is_on_the_disk(either, word, there):
+    assert is_on_disk(Several(Path("a"), either=either, word=word)) is there
+    assert not is_on_disk(CacheSettings())
 
 
 def test_every_path_of_a_component_becomes_absolute_its_defaults_too(here):

@@ -47,6 +47,7 @@ def test_values_that_fit(hint, value, result):
         (Annotated[int, Field(le=2**32 - 1)], 2**32, "x: must be at most 4294967295, got 4294967"),
         (float, float("nan"), "x: must be a finite number, got nan (a decimal number)"),
         (tuple[int, ...], [1, "b"], "x.1: "),
+        (Annotated[tuple[int, ...], Field(min_length=1)], [], "x: must have at least 1 items"),
         (Literal["relu", "gelu"], "rellu", 'x: must be one of the choices, got "rellu"; did you'),
         (
             memoryview,
@@ -59,6 +60,11 @@ def test_values_that_do_not_fit(hint, value, problem):
     fitted, problems = fit(hint, value, "x")
     assert fitted is None
     assert str(problems[0]).startswith(problem)
+
+
+def test_a_list_of_wrong_values_is_not_too_short():
+    _, problems = fit(Annotated[tuple[Positive, ...], Field(min_length=1)], [0, 1], "x")
+    assert [*map(str, problems)] == ["x.0: must be above 0, got 0 (a whole number)"]
 
 
 def test_only_a_wrong_type_is_a_misfit():

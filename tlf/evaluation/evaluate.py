@@ -8,13 +8,14 @@ from pathlib import Path
 
 from tlf.components import Split
 from tlf.data.inspection.readable import Inspection, ReadSubset, manifest
-from tlf.errors import DataError, RunError
+from tlf.errors import DataError
 from tlf.evaluation.classify import Watch, classify, unwatched
 from tlf.evaluation.doubts import doubt_about_eval, doubts
 from tlf.evaluation.images import Source, align, source_of
 from tlf.evaluation.looks import Look, check_countable, command_of, count_look, now
-from tlf.evaluation.models import check_there, load, needs_backbone, run_of, sha256_of
+from tlf.evaluation.models import check_models, load, run_of, sha256_of
 from tlf.evaluation.same_bytes import Shared, digests_of, shared_images
+from tlf.evaluation.seen import count_seen, seen_test_images
 from tlf.evaluation.summary import has_groups
 from tlf.evaluation.views import ONE, Views, read_views
 from tlf.inference.metadata import read_metadata
@@ -24,7 +25,6 @@ from tlf.inference.stopped import model_files, warn_if_unfinished
 from tlf.metrics.multi_label.comparison import AnyComparison
 from tlf.metrics.multi_label.figures import AnyEvaluation
 from tlf.metrics.predicted import AnyPredicted
-from tlf.runtime.precision import PRECISIONS
 from tlf.runtime.stored.state import state_file
 from tlf.tasks import TASKS
 
@@ -147,10 +147,11 @@ def evaluate(
         WeightsError: the model is damaged, or its logits are not finite.
     """
     paths = [Path(path) for path in (model, against) if path is not None]
-    _check(paths, precision, backbone)
+    check_models(paths, precision, backbone)
     how = How(precision, backbone, read_views(tta), watch)
     source = source_of(paths[0], data, overrides, split)
-    given = {"--split": split, "--backbone": backbone, "--tta": tta, "--precision": precision}
+    given = {"--data": data, "--split": split, "--backbone": backbone, "--tta": tta}
+    given["--precision"] = precision
     one, *others = _evaluated(paths, source, how, command_of(paths, overrides, given))
     for other in others:
         one = replace(one, other=other, comparison=one.predicted.compare(other.predicted))
@@ -160,11 +161,18 @@ def evaluate(
 def _evaluated(models: Sequence[Path], source: Source, how: How, command: str) -> list[Evaluated]:
     """Each model on the images of a source. Looks at the test split of a run are counted."""
     if source.others is None:
-        return [evaluated_on(model, source, how) for model in models]
+        return [_on_others(model, source, how, command) for model in models]
     for run in filter(None, map(run_of, models)):
         check_countable(run)
     found = [evaluated_on(model, source, how) for model in models]
     return _counted(found, source.found.images, source.others(), command)
+
+
+def _on_others(model: Path, source: Source, how: How, command: str) -> Evaluated:
+    """A model on images that are not called a test split. They may be one all the same."""
+    seen = seen_test_images(model, source)
+    found = evaluated_on(model, source, how)
+    return found if seen is None else replace(found, looks=count_seen(model, seen, command))
 
 
 def _counted(
@@ -188,28 +196,6 @@ def _counted(
         grouped = run is not None and has_groups(run)
         counted.append(replace(one, looks=looks, shared=shared, grouped=grouped))
     return counted
-
-
-def _check(
-    paths: Sequence[Path], precision: str | None, backbone: str | PathLike[str] | None
-) -> None:
-    """Check that the models are there, and that the options fit them.
-
-    Raises:
-        RunError: a model is missing, or an option does not fit.
-    """
-    for path in paths:
-        check_there(path)
-    if precision not in (None, *PRECISIONS):
-        raise RunError(
-            f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; leave it out "
-            "for the run's own"
-        )
-    if backbone is not None and not any(map(needs_backbone, paths)):
-        raise RunError(
-            f"backbone must be left out for a whole model, got {backbone} for {paths[0]}; it is "
-            "for a head.safetensors"
-        )
 
 
 def evaluated_on(model: Path, source: Source, how: How) -> Evaluated:

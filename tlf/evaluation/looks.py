@@ -39,8 +39,11 @@ class Look:
     model_sha256: str | None
     """SHA-256 of the model's file; None for a run that has not written one."""
     images: int
+    """How many of its images were evaluated."""
     images_sha256: str
     """SHA-256 over the names, labels and bytes of the images."""
+    under: str | None = None
+    """What the images were called, where they were not named as the test split."""
 
 
 def now() -> str:
@@ -117,6 +120,9 @@ def sentences(looks: Sequence[Look]) -> Iterator[str]:
     """What the looks at a test split mean for who quotes a figure of it."""
     if not looks:
         return
+    if (last := looks[-1]).under is not None:
+        are = "image is" if last.images == 1 else "images are"
+        yield f"{last.images:,} {are} in the test split of the run: {last.under} counts as a look"
     if len(looks) == 1:
         yield f"The test split was looked at once, on {_time(looks[0])}"
         return

@@ -21,7 +21,7 @@ from tlf.inference.onnx_file import load_onnx
 from tlf.inference.predict import load_classifier
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.files import is_run, with_absolute
-from tlf.runtime.precision import usable
+from tlf.runtime.precision import PRECISIONS, usable
 
 
 class Model(Protocol):
@@ -125,6 +125,28 @@ def check_there(path: Path) -> None:
         raise RunError(
             f"there is no {with_absolute(path)}; name the folder of a run, such as runs/mine, or "
             "an exported file"
+        )
+
+
+def check_models(
+    paths: Sequence[Path], precision: str | None, backbone: str | PathLike[str] | None
+) -> None:
+    """Check that the models are there, and that the options fit them.
+
+    Raises:
+        RunError: a model is missing, or an option does not fit.
+    """
+    for path in paths:
+        check_there(path)
+    if precision not in (None, *PRECISIONS):
+        raise RunError(
+            f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}; leave it out "
+            "for the run's own"
+        )
+    if backbone is not None and not any(map(needs_backbone, paths)):
+        raise RunError(
+            f"backbone must be left out for a whole model, got {backbone} for {paths[0]}; it is "
+            "for a head.safetensors"
         )
 
 

@@ -72,6 +72,18 @@ def path_keys(value: object, prefix: str = "") -> Iterator[str]:
             yield from path_keys(item, inside)
 
 
+def is_on_disk(component: object) -> bool:
+    """Whether a component names paths, and nothing elsewhere where it could name a path."""
+    marked = [
+        (mark, value)
+        for name, (_, hint) in options(type(component)).items()
+        if (mark := _mark(hint)) and (value := getattr(component, name))
+    ]
+    return bool(marked) and all(
+        not isinstance(value, str) or mark.when(value) for mark, value in marked
+    )
+
+
 def _mark(hint: object) -> IsPath | None:
     """What says which values of a type are paths; None where none is."""
     if isinstance(hint, IsPath):

@@ -165,7 +165,12 @@ def fit(hint: object, value: object, path: str) -> tuple[object, list[Problem]]:
     try:
         return _adapter(hint).validate_json(json.dumps(value)), []
     except ValidationError as error:
-        return None, [_problem(hint, value, path, detail) for detail in error.errors()]
+        details = error.errors()
+        inside = {detail["loc"][:-1] for detail in details if detail["loc"]}
+        # A list whose values are wrong is too short for pydantic, which has left them out.
+        return None, [
+            _problem(hint, value, path, detail) for detail in details if detail["loc"] not in inside
+        ]
     except (PydanticSchemaGenerationError, PydanticUserError):
         text = f"its type {named(hint)} cannot be written in TOML; report it to the plugin's author"
         return None, [Problem(path, text)]

@@ -8,7 +8,10 @@ import pytest
 
 from archives import write_parquet
 from tlf.builtin.shards import Shards, parquet
-from tlf.errors import DataError
+from tlf.builtin.shards.index import Place
+from tlf.builtin.shards.parquet import read_row
+from tlf.data.ranges import open_object
+from tlf.errors import DataError, StorageError
 
 ROWS = [(f"{n}.jpg", b"%d" % n * 9, "ab"[n % 2]) for n in (3, 1, 2, 0, 4)]
 
@@ -113,6 +116,16 @@ def test_rows_that_lack_an_image_or_a_label(tmp_path):
     message = problem(path)
     assert "1 rows have no image; write it again without them" in message
     assert "1 rows have no label" in message
+
+
+def test_a_row_that_is_no_longer_there(tmp_path):
+    source = open_object(write_parquet(tmp_path / "x.parquet", ROWS))
+    for place in (Place(0, 9), Place(0, len(ROWS))):
+        with pytest.raises(StorageError, match="not those that were first read; put the old"):
+            read_row(source, "image", place)
+    for column, place in (("image", Place(99, 0)), ("photo", Place(0, 0))):
+        with pytest.raises(StorageError, match=r"cannot be read as parquet .* write it again"):
+            read_row(source, column, place)
 
 
 def test_a_file_that_was_cut_or_is_encrypted(tmp_path):

@@ -51,6 +51,13 @@ def test_other_arrays_are_refused(array, told):
         checked(array)
 
 
+def test_channels_that_come_first_are_told():
+    with pytest.raises(DataError, match=r"image has 5 \(3 × 4 × 5\); channels come last"):
+        to_channels(np.zeros((3, 4, 5), np.uint8), 3)
+    with pytest.raises(DataError, match=r"train with backbone\.channels = 5"):
+        to_channels(np.zeros((1, 4, 5), np.uint8), 1)
+
+
 def test_nothing_is_unpickled(tmp_path):
     class Trap:
         def __reduce__(self):

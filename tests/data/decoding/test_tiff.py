@@ -1,11 +1,13 @@
 """TIFF files of many channels."""
 
 import io
+import struct
 import sys
 
 import numpy as np
 import pytest
 
+from tlf.data.decoding.decode import open_image
 from tlf.data.decoding.tiff import is_tiff, tiff_size, tiff_values
 from tlf.errors import DataError
 
@@ -74,6 +76,24 @@ def test_a_header_that_claims_too_much_is_refused(monkeypatch):
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 20)
     with pytest.raises(DataError, match=r"too large to be safe: 48 pixels, more than .* 40"):
         tiff_values(tiff(noise(6, 8, 5), planarconfig="contig"), 5)
+
+
+@pytest.mark.parametrize("values", [noise(6, 8, 5), noise(6, 8, 3)])
+def test_an_image_without_pixels_is_refused(values):
+    data = tiff(values, planarconfig="contig")
+    for tag in (256, 257):  # width and height: a value of 16 bits behind 8 bytes
+        place = data.index(struct.pack("<H", tag)) + 8
+        data = data[:place] + bytes(4) + data[place + 4 :]
+    with pytest.raises(DataError, match="must have pixels, got 0 × 0"):
+        tiff_size(data)
+
+
+def test_what_pillow_logs_about_a_damaged_file_is_not_shown(capsys):
+    data = tiff(noise(6, 8, 5), planarconfig="contig")
+    place = data.index(struct.pack("<H", 277)) + 8  # samples of a pixel
+    with pytest.raises(DataError, match="a TIFF of a kind that Pillow cannot read"):
+        open_image(data[:place] + struct.pack("<H", 60_000) + data[place + 2 :])
+    assert capsys.readouterr().err == ""
 
 
 def test_without_tifffile_the_error_says_what_to_install(monkeypatch):

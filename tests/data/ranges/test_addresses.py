@@ -1,6 +1,6 @@
 import pytest
 
-from tlf.data.ranges.addresses import changed, scheme, shown
+from tlf.data.ranges.addresses import changed, other_bytes, scheme, shown
 
 
 def test_a_path_has_no_scheme():
@@ -20,3 +20,10 @@ def test_a_path_has_no_scheme():
 def test_secrets_are_not_shown(text, safe):
     assert shown(text) == safe
     assert changed(text).startswith(f"{safe} has changed")
+
+
+def test_who_starts_again_is_told_what_would_help():
+    assert other_bytes("a.tar").endswith("or touch the file if this one is right")
+    assert other_bytes("http://host/a.tar").endswith(
+        "or upload the file again if this one is right"
+    )

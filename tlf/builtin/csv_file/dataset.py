@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tlf.builtin.csv_file.label_cells import with_one_label
 from tlf.builtin.csv_file.rows import (
+    UNLABELLED,
     ListedImage,
     capped,
     doubled,
@@ -42,6 +43,10 @@ from tlf.data.splitting.groups import column_advice
 from tlf.errors import nearest
 
 _SPLITS = ("train", *EVAL_NAMES)
+_NO_CLASS = (
+    "where images may have several classes, or none, write data.label_separator, such as '|', and "
+    "task = 'multi-label'"
+)
 
 
 @dataclass(frozen=True)
@@ -175,10 +180,11 @@ class Csv:
         root = self.root or os.path.dirname(self.file)
         by_column = self.split in table.columns and self.split != ""
         rows = rows_of(table, root, known, by_column=by_column)
-        problems = [*table.problems, *incomplete(rows, known)]
-        problems = (
-            capped(problems, "lines have problems") + doubled(rows, root) + missing(rows, root)
-        )
+        lacking = incomplete(rows, known)
+        problems = capped([*table.problems, *lacking], "lines have problems")
+        if not self._several and any(problem.endswith(UNLABELLED) for problem in lacking):
+            problems.append(_NO_CLASS)
+        problems += doubled(rows, root) + missing(rows, root)
         if problems:
             raise failure(self.file, problems)
         return root, rows, by_column

@@ -23,7 +23,8 @@ def with_one_label(table: Table, columns: Sequence[str], separator: str) -> Tabl
         if separator:
             names = [name for name in map(str.strip, own[0].split(separator)) if name]
             problems += [
-                f"{where}: the name of a class must not hold ';', got {name!r}; rename it"
+                f"{where}: the name of a class must not hold ';', got {name!r}; rename it, or "
+                "write data.label_separator = ';'"
                 for name in names
                 if not is_name(name)
             ]

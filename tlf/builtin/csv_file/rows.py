@@ -10,6 +10,8 @@ from tlf.data.listing.progress import report_listed
 from tlf.data.listing.records import Records, repeated_hashes
 from tlf.runtime.text import printable
 
+UNLABELLED = "has no label"
+"""How the problem of a row without a label ends."""
 _MOST = 20
 """How many lines an error names at most."""
 
@@ -67,7 +69,7 @@ def incomplete(rows: Sequence[ListedImage], known: Sequence[str]) -> list[str]:
     problems = []
     for row in rows:
         if not row.path or not row.label:
-            problems.append(f"{row.where} has no {'label' if row.path else 'path'}")
+            problems.append(f"{row.where} {UNLABELLED if row.path else 'has no path'}")
         if row.split not in known:
             names, got = (
                 ", ".join(known),

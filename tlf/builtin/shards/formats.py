@@ -9,7 +9,7 @@ from tlf.builtin.shards.samples import Layout, archive_index
 from tlf.builtin.shards.tar import tar_members
 from tlf.builtin.shards.zip_file import inflated, zip_members
 from tlf.data.ranges import Object
-from tlf.data.ranges.addresses import changed
+from tlf.data.ranges.addresses import other_bytes
 from tlf.errors import DataError, StorageError
 
 _BEGIN = {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"PAR1": "parquet"}
@@ -77,5 +77,5 @@ def read_member(source: Object, column: str, place: Place, size: int, digest: by
     else:
         data = inflated(source, source.read(place.first, place.second), size)
     if sha256(data).digest() != digest:
-        raise StorageError(changed(source.address))
+        raise StorageError(other_bytes(source.address))
     return data

@@ -13,7 +13,7 @@ from tlf.builtin.shards.samples import Layout
 from tlf.builtin.shards.stream import Raw
 from tlf.data.columns import chosen_column
 from tlf.data.ranges import Object
-from tlf.data.ranges.addresses import changed
+from tlf.data.ranges.addresses import other_bytes
 from tlf.data.splits import failure
 from tlf.errors import DataError, StorageError
 
@@ -91,10 +91,11 @@ def read_row(source: Object, image: str, place: Place) -> bytes:
     Raises:
         DataError: it cannot be read.
     """
-    cell = _row_group(source, image, place.first)[place.second].as_py()
+    group = _row_group(source, image, place.first)
+    cell = group[place.second].as_py() if place.second < len(group) else None
     data: bytes | None = cell.get("bytes") if isinstance(cell, dict) else cell
     if data is None:
-        raise StorageError(changed(source.address))
+        raise StorageError(other_bytes(source.address))
     return data
 
 
@@ -132,7 +133,7 @@ def _called(source: Object, function: Callable[[], Any]) -> Any:  # noqa: ANN401
 
     try:
         return function()
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[:1] or [""]
         raise StorageError(
             f"{source.shown} cannot be read as parquet ({reason[0]}); {AGAIN}, or copy it again"

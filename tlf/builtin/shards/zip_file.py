@@ -11,7 +11,7 @@ from tlf.builtin.shards.archive import AGAIN, Member, Readable, refused, tidy
 from tlf.builtin.shards.index import Place
 from tlf.builtin.shards.stream import Stream
 from tlf.data.ranges import Object
-from tlf.data.ranges.addresses import changed
+from tlf.data.ranges.addresses import other_bytes
 from tlf.errors import DataError, StorageError
 
 _MOST = 2**30
@@ -56,9 +56,9 @@ def inflated(source: Object, data: bytes, size: int) -> bytes:
         # One byte more shows a member that would unpack to more than it says.
         found = unpacking.decompress(data, size + 1)
     except zlib.error as error:
-        raise StorageError(changed(source.address)) from error
+        raise StorageError(other_bytes(source.address)) from error
     if len(found) != size:
-        raise StorageError(changed(source.address))
+        raise StorageError(other_bytes(source.address))
     return found
 
 

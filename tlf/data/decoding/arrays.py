@@ -110,9 +110,10 @@ def to_channels(values: "Values", channels: int) -> "Values":
 def other_channels(shape: tuple[int, int, int], channels: int) -> DataError:
     """The error about an image (H, W, C) of other channels than the backbone takes."""
     wanted = f"{channels} channel{'s' if channels > 1 else ''}"
+    other = f"save the image with {wanted}, or train with backbone.channels = {shape[2]}"
     return DataError(
         f"the backbone takes {wanted}, the image has {shape[2]} ({' × '.join(map(str, shape))}); "
-        f"save the image with {wanted}, or train with backbone.channels = {shape[2]}"
+        + ("channels come last: save it as (H, W, C)" if shape[0] == channels > 1 else other)
     )
 
 
@@ -146,7 +147,10 @@ def _header(data: bytes) -> "tuple[int, int, int, np.dtype[np.generic], bool, in
     try:
         version = npy.read_magic(file)
         reading = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        if version not in reading:
+            raise ValueError(f"its version is {version[0]}.{version[1]}")
         shape, by_column, dtype = reading[version](file)
+        shape = (*map(int, shape),)
     # A header is text that NumPy parses: a damaged one raises errors of many types.
     except Exception as error:
         raise DataError(f"its header cannot be read as NumPy's: {error}") from error

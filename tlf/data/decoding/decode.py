@@ -145,7 +145,7 @@ def reported(data: bytes) -> Iterator[None]:
         ) from error
     # Pillow's readers raise errors of many types: OSError, SyntaxError, struct.error, …
     except Exception as error:
-        raise DataError(str(error) or type(error).__name__) from error
+        raise DataError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
 def opened(data: bytes, *, reduced: bool = False) -> "Image.Image":
@@ -185,8 +185,12 @@ def _formats(data: bytes) -> tuple[str, ...]:
 
 @cache
 def _all_formats() -> tuple[str, ...]:
+    import logging
+
     from PIL import Image
 
+    # What it logs about a damaged file would stand beside the one message about it.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 

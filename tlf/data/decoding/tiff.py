@@ -19,10 +19,16 @@ def is_tiff(data: bytes) -> bool:
 
 
 def tiff_size(data: bytes) -> tuple[int, int]:
-    """Width and height of the upright image in a TIFF. Nothing is decoded."""
+    """Width and height of the upright image in a TIFF. Nothing is decoded.
+
+    Raises:
+        DataError: the file cannot be read, or has no pixels.
+    """
     with _opened(data) as file:
         page = file.pages[0]
         height, width = page.imagelength, page.imagewidth
+        if min(height, width) < 1:
+            raise DataError(f"an image must have pixels, got {width} × {height}")
         return (height, width) if _orientation(page) in SIDEWAYS else (width, height)
 
 

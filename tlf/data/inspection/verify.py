@@ -65,10 +65,11 @@ def verified_note(verify: Verify, mode: Mode, unread: int, images: int) -> str |
     if mode == "stat":
         why = "" if verify == "stat" else f", as the images take more than {MOST_READ // 10**9} GB"
         known = (
-            f"{unread:,} of {images:,} images were not read, as their files have the size, the "
-            "times and the inode that an earlier run saw"
+            f"{unread:,} of {images:,} images were not read, as their files, or the shards that "
+            "hold them, have the size, the times and the inode (or the server's version) that an "
+            "earlier run saw"
             if unread
-            else "all images were read; a later run reads those alone whose files change"
+            else "all images were read; a later run reads those alone whose files or shards change"
         )
         return f'data.verify = "stat"{why}: {known}'
     if verify == "stat":

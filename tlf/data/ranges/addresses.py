@@ -42,3 +42,12 @@ def changed(address: str) -> str:
         f"{shown(address)} has changed since it was first read; "
         "start again when nothing writes to it"
     )
+
+
+def other_bytes(address: str, part: str = "bytes") -> str:
+    """The error for other bytes in the version that was opened: to start again would not help."""
+    anew = "upload the file again" if scheme(address) else "touch the file"
+    return (
+        f"{part} of {shown(address)} are not those that were first read; put the old content back, "
+        f"or {anew} if this one is right"
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
-from tlf.data.ranges.addresses import changed, scheme, shown
+from tlf.data.ranges.addresses import changed, other_bytes, scheme, shown
 from tlf.errors import StorageError
 
 
@@ -48,8 +48,7 @@ class Object:
             raise StorageError(changed(self.address))
         if len(found) != length or (digest and sha256(found).hexdigest() != digest):
             raise StorageError(
-                f"the bytes {start:,} to {start + length:,} of {self.shown} are not those that "
-                "were first read; put the old content back, or touch the file if this one is right"
+                other_bytes(self.address, f"the bytes {start:,} to {start + length:,}")
             )
         return found
 
