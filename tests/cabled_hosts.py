@@ -37,6 +37,8 @@ class Host:
             folder: its working directory, which holds its cache.
         """
         self.name, self.address, self.folder, self._space = name, address, folder, space
+        self.before = ""
+        """What begins its path of modules."""
         self.names = folder.parent / f"{name}.hosts"
         # As Debian writes it: the host's own name is an address that no other host reaches.
         own = f"127.0.0.1 localhost\n127.0.1.1 {name}\n"
@@ -67,7 +69,7 @@ class Host:
         _ip("-n", self._space, "link", "set", "cable", "up")
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
-        own = {"TLF_CACHE": str(self.folder / "cache"), "PYTHONPATH": str(ROOT)}
+        own = {"TLF_CACHE": str(self.folder / "cache"), "PYTHONPATH": f"{self.before}{ROOT}"}
         return os.environ | own | {"OMP_NUM_THREADS": "1"} | dict(more)
 
 

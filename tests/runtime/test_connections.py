@@ -35,6 +35,12 @@ def interfaces(monkeypatch):
         # The host of the main process, whose own name stands for 127.0.1.1, as on Debian.
         ("127.0.0.1", ["127.0.1.1", "10.0.0.1"], "10.0.0.1", "eth0"),
         ("127.0.0.1", ["127.0.0.1"] * 2, "127.0.0.1", "lo"),
+        (
+            "127.0.0.1",
+            ["127.0.0.1", "10.9.9.9"],
+            "127.0.0.1",
+            "lo",
+        ),  # of a router, not of this host
         ("10.7.7.7", ["10.8.8.8"] * 2, "10.7.7.7", ""),  # gloo chooses
     ],
 )

@@ -40,7 +40,7 @@ def own_address(near: str, seen: Sequence[str]) -> str:
     """
     from psutil import net_if_addrs  # who is alone does not wait for it
 
-    interfaces: dict[str, list[str]] = {
+    interfaces = {
         name: [one.address for one in found if one.family in (socket.AF_INET, socket.AF_INET6)]
         for name, found in net_if_addrs().items()
     }
@@ -50,12 +50,13 @@ def own_address(near: str, seen: Sequence[str]) -> str:
                 f"{_INTERFACE} must be a network interface of this host, {socket.gethostname()}, "
                 f"got {chosen!r}; write one of: {', '.join(interfaces)}"
             )
-        return interfaces[chosen][0]
+        return str(interfaces[chosen][0])
+    joining = {address: name for name, ours in interfaces.items() for address in ours}
     if _is_loopback(near):  # this is the host of the main process
-        near = next((address for address in seen if not _is_loopback(address)), near)
-    for name, addresses in interfaces.items():
-        if near in addresses:
-            os.environ[_INTERFACE] = name
+        others = (one for one in seen if one in joining and not _is_loopback(one))
+        near = next(others, near)
+    if near in joining:
+        os.environ[_INTERFACE] = joining[near]
     return near
 
 
