@@ -19,6 +19,25 @@ def test_accelerate_launch_with_several_processes_on_a_cpu_is_an_error(plain, mo
         start_accelerator("auto")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ACCELERATE_USE_FSDP", "FSDP"),
+        ("ACCELERATE_USE_DEEPSPEED", "DEEPSPEED"),
+        ("ACCELERATE_USE_MEGATRON_LM", "MEGATRON_LM"),
+        ("ACCELERATE_USE_PARALLELISM_CONFIG", "a parallelism_config"),
+    ],
+)
+def test_a_launch_that_divides_parameters_is_an_error(plain, monkeypatch, name, kind):
+    """They would train as with DDP, in silence."""
+    expected = f"distributed_type must be MULTI_GPU or MULTI_CPU for tlf, got {kind} .{name} is set"
+    monkeypatch.setenv(name, "true")
+    with pytest.raises(RunError, match=expected):
+        start_accelerator("auto")
+    monkeypatch.setenv(name, "false")
+    start_accelerator("auto")
+
+
 def test_a_world_size_without_other_processes_is_an_error(plain, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(

@@ -2,9 +2,11 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+from torch.distributed import HashStore
 
 from forks import Fork
 from tlf.errors import RunError
@@ -17,7 +19,7 @@ MISSING = (
 COMES = """
 from datetime import timedelta
 from torch.distributed.rendezvous import rendezvous
-next(rendezvous("env://", timeout=timedelta(seconds=30)))[0].set("tlf/started/1", "")
+next(rendezvous("env://", timeout=timedelta(seconds=30)))[0].set("tlf/started/1", '"127.0.0.1"')
 """
 
 
@@ -26,7 +28,12 @@ def launched(monkeypatch):
     """Make this process one of two; gives how to set its number."""
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
-    names = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    names = {
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": str(port),
+    }
     for name, value in names.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(meeting, "PATIENCE", 1)
@@ -46,7 +53,7 @@ def test_a_process_that_never_starts_is_not_waited_for(launched, rank, capfd):
 def test_a_process_that_ends_before_all_have_met_is_not_waited_for(launched, monkeypatch):
     """Where the launcher has the store, the main process does not wait as it connects."""
     launched(1)
-    monkeypatch.setattr(meeting, "_main_answers", lambda: True)
+    monkeypatch.setattr(meeting, "_route", lambda: ("127.0.0.1", "127.0.0.1"))
     store = SimpleNamespace(set=lambda *_: None, check=lambda _: False)
     monkeypatch.setattr(meeting, "rendezvous", lambda *_, **__: iter([(store, 1, 2)]))
     with pytest.raises(RunError, match=MISSING), meeting.meeting(over_gloo=True):
@@ -74,3 +81,28 @@ def test_a_launch_that_says_too_little_is_refused(launched, monkeypatch, name):
     expected = f"{name} must be set in each of several processes, got nothing; start them with"
     with pytest.raises(RunError, match=expected), meeting.meeting(over_gloo=True):
         pytest.fail("met nobody")
+
+
+@pytest.mark.parametrize("problem", ["", "no way from 127.0.0.2"])
+def test_hosts_that_do_not_reach_each_other_all_say_so(monkeypatch, problem):
+    met = {}
+
+    def unreached(address, ports):
+        met[address] = [(other, port) for _, other, port in ports]
+        return problem if address == "127.0.0.2" else ""
+
+    monkeypatch.setattr(meeting, "unreached", unreached)
+    store = HashStore()
+
+    def check(rank):
+        answers = meeting._Answers(store, rank, 2)
+        try:
+            meeting._check_reached(answers, f"127.0.0.{rank + 1}")
+        except RunError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as threads:
+        assert [*threads.map(check, range(2))] == [problem] * 2
+    assert met["127.0.0.1"] == met["127.0.0.2"]
+    assert [address for address, _ in met["127.0.0.1"]] == ["127.0.0.1", "127.0.0.2"]

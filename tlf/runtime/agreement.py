@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 from accelerate import Accelerator
 
+from tlf.runtime.connections import probed
+
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
@@ -19,7 +21,8 @@ def host_group(accelerator: Accelerator) -> "ProcessGroup | None":
         return None
     from torch import distributed
 
-    return cast("ProcessGroup", distributed.new_group(backend="gloo"))
+    with probed():
+        return cast("ProcessGroup", distributed.new_group(backend="gloo"))
 
 
 def summed(

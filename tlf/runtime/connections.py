@@ -1,20 +1,87 @@
-"""Connections to hosts that no longer answer: the kernel ends them. Otherwise gloo would wait for
-half an hour for a host that has lost its power or its network.
+"""Connections between the hosts of a run: the network that they are made in, whether they can be
+made, and what ends those to a host that no longer answers.
 """
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from stat import S_ISSOCK
 
+from tlf.errors import RunError
+
 SILENCE = 60
 """Seconds without any answer of a host's kernel, after which it counts as dead. A process that
-computes for long, or is stopped, does not matter: its kernel answers."""
+computes for long, or is stopped, does not matter: its kernel answers. Otherwise gloo would wait for
+half an hour for a host that has lost its power or its network."""
 
 _PROBE = SILENCE // 6
 """Seconds between two probes."""
+
+_CONNECT = 5
+"""Seconds that a connection to another host may take."""
+
+_INTERFACE = "GLOO_SOCKET_IFNAME"
+
+
+def own_address(near: str, seen: Sequence[str]) -> str:
+    """Where the other hosts reach this one. gloo is told the network interface, unless a person has
+    done so: gloo would take the address that this host's own name stands for. On many systems, that
+    is one such as 127.0.1.1, which no other host reaches.
+
+    Parameters:
+        near: the address of this host in a connection to the main process.
+        seen: the address of the main process, as each process reaches it.
+
+    Raises:
+        RunError: a person has named an interface that this host does not have.
+    """
+    from psutil import net_if_addrs  # who is alone does not wait for it
+
+    interfaces = {
+        name: [one.address for one in found if one.family in (socket.AF_INET, socket.AF_INET6)]
+        for name, found in net_if_addrs().items()
+    }
+    if chosen := os.environ.get(_INTERFACE, "").partition(",")[0]:
+        if not interfaces.get(chosen):
+            raise RunError(
+                f"{_INTERFACE} must be a network interface of this host, {socket.gethostname()}, "
+                f"got {chosen!r}; write one of: {', '.join(interfaces)}"
+            )
+        return str(interfaces[chosen][0])
+    joining = {address: name for name, ours in interfaces.items() for address in ours}
+    if _is_loopback(near):  # this is the host of the main process
+        others = (one for one in seen if one in joining and not _is_loopback(one))
+        near = next(others, near)
+    if near in joining:
+        os.environ[_INTERFACE] = joining[near]
+    return near
+
+
+def unreached(address: str, ports: Sequence[tuple[str, str, int]]) -> str:
+    """Say which process cannot be reached from here; nothing where all can.
+
+    Parameters:
+        address: of this host.
+        ports: the host name, the address and an open port of each process.
+    """
+    for host, other, port in ports:
+        try:
+            socket.create_connection((other, port), timeout=_CONNECT).close()
+        except OSError as error:
+            here, there = f"{socket.gethostname()} ({address})", f"{host} ({other})"
+            return (
+                f"hosts must reach each other on all TCP ports, got no connection from {here} to "
+                f"{there}: {error.strerror or error}; open the firewall between them, or set "
+                f"{_INTERFACE} to the network interface that joins them"
+            )
+    return ""
+
+
+def _is_loopback(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).is_loopback
 
 
 @contextmanager

@@ -23,6 +23,18 @@ from tlf.runtime.cores import (
 )
 from tlf.runtime.meeting import meeting
 
+_SHARDING = {
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_DEEPSPEED": "DEEPSPEED",
+    "ACCELERATE_USE_MEGATRON_LM": "MEGATRON_LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
+}
+"""The variable that asks Accelerate for a way to divide parameters over processes → its name.
+
+What is divided cannot be put together again, so nothing could thaw later. A part of the network
+cannot be called alone, as the stages are that train on stored features. And a process sees a slice
+of a tensor, where the audit, the digests and the average of the weights need all of it."""
+
 
 def join_processes() -> None:
     """Meet the other processes of this run, if a launcher started any.
@@ -122,9 +134,19 @@ def _check_launch() -> None:
     if processes_are_missing():
         raise RunError(
             "--num_processes must be 1 with accelerate launch on a CPU, got more: it starts only "
-            "one process; write `torchrun --nproc_per_node 2 -m tlf RECIPE`, or leave "
+            "one process; write `torchrun --nproc_per_node 2 -m tlf RECIPE`, or `distributed_type: "
+            "MULTI_GPU` in its config file, which starts all of them on a CPU, too, or leave "
             "--num_processes out"
         )
+    for name, kind in _SHARDING.items():
+        if os.environ.get(name, "false").lower() != "false":
+            raise RunError(
+                f"distributed_type must be MULTI_GPU or MULTI_CPU for tlf, got {kind} ({name} is "
+                "set): each process holds all parameters, to prove bit for bit that the frozen "
+                "ones stay; write `distributed_type: MULTI_GPU` in the config file of accelerate, "
+                f"or unset {name}; where memory is short, write accumulate=auto, precision=bf16 or "
+                "a smaller backbone"
+            )
 
 
 def _check_cpu_precision(precision: str) -> None:

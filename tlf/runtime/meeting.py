@@ -2,19 +2,25 @@
 torch would let the others wait for it for half an hour.
 """
 
+import json
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from platform import node
+from typing import Any, TypeVar
 
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
 from tlf.errors import RunError
-from tlf.runtime.cores import processes
+from tlf.runtime.connections import own_address, unreached
+from tlf.runtime.cores import local_processes, processes
+
+Answer = TypeVar("Answer")
 
 PATIENCE = 60
 """Seconds between the starts of the first and the last process, at most. It is a minute, since some
@@ -35,20 +41,23 @@ def meeting(*, over_gloo: bool) -> Iterator[dict[str, Any]]:
         over_gloo: whether the process group connects all processes as it is made.
 
     Raises:
-        RunError: a process is missing, or the launcher did not say where they meet.
+        RunError: a process is missing or cannot be reached, or the launcher did not say where they
+            meet.
     """
     deadline = time.monotonic() + PATIENCE
     _check_variables()
     patience = timedelta(seconds=PATIENCE)
     if os.environ["RANK"] != "0":
-        _wait_until(deadline, _main_answers)
+        _wait_until(deadline, _route)
     try:
         store, rank, count = next(rendezvous("env://", timeout=patience))
     except distributed.DistStoreError as error:  # the main process waits here for all others
         raise _missing() from error
-    keys = [f"tlf/started/{number}" for number in range(count)]
-    store.set(keys[rank], "")
-    _wait_until(deadline, lambda: store.check(keys))
+    answers = _Answers(store, rank, count)
+    near, far = _wait_until(deadline, _route)
+    seen = answers.exchanged("started", far, deadline)
+    if local_processes() < count:
+        _check_reached(answers, own_address(near, seen))
     yield {"store": store, "rank": rank, "world_size": count} | (
         {"timeout": patience} if over_gloo else {}
     )
@@ -67,21 +76,56 @@ def _check_variables() -> None:
             )
 
 
-def _main_answers() -> bool:
-    # torch would try the same, and print a stack of calls at each attempt.
+def _route() -> tuple[str, str] | None:
+    """The addresses of this host and of the main process, as they talk to each other; None as long
+    as it does not answer. torch would try the same, and print a stack of calls at each attempt.
+    """
+    address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
-        address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        socket.create_connection(address, timeout=1).close()
+        with socket.create_connection(address, timeout=1) as connection:
+            return connection.getsockname()[0], connection.getpeername()[0]
     except OSError:
-        return False
-    return True
+        return None
 
 
-def _wait_until(deadline: float, condition: Callable[[], bool]) -> None:
-    while not condition():
+@dataclass(frozen=True)
+class _Answers:
+    """What processes tell each other before they are joined."""
+
+    store: Any
+    rank: int
+    count: int
+
+    def exchanged(self, what: str, answer: object, deadline: float) -> list[Any]:
+        """The answers of all processes to a question, in their order."""
+        keys = [f"tlf/{what}/{number}" for number in range(self.count)]
+        self.store.set(keys[self.rank], json.dumps(answer))
+        _wait_until(deadline, lambda: self.store.check(keys))
+        return [json.loads(self.store.get(key)) for key in keys]
+
+
+def _check_reached(answers: _Answers, address: str) -> None:
+    """Each process connects to each other one, as gloo and NCCL will: gloo would wait for a
+    connection that cannot be made for five minutes, in one of the two alone.
+    """
+    deadline = time.monotonic() + PATIENCE
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family, backlog=answers.count) as server:
+        own = [node(), address, server.getsockname()[1]]
+        ports = answers.exchanged("listens", own, deadline)
+        problems = answers.exchanged("reaches", unreached(address, ports), deadline)
+    problem = next(filter(None, problems), None)
+    if problem is not None:
+        answers.exchanged("knows", None, deadline)  # the main process has the store
+        raise RunError(problem)
+
+
+def _wait_until(deadline: float, condition: Callable[[], Answer | None]) -> Answer:
+    while not (answer := condition()):
         if time.monotonic() > deadline:
             raise _missing()
         time.sleep(0.05)
+    return answer
 
 
 def _missing() -> RunError:
