@@ -51,6 +51,11 @@ COMMANDS: Mapping[str, Mapping[str, str]] = {
     "explain": {"explain": "runs.explain", "Explanation": "runs.explain"},
     "simulate": {"simulate": "simulator.simulate", "SimulatorStarted": "events"},
     "predict": {"predict": "inference.predict", "Prediction": "inference.prediction"},
+    "serve": {
+        "serve": "serving.serve",
+        "ServerStarted": "events",
+        "ServingLimits": "serving.limits",
+    },
     "evaluate": {
         "evaluate": "evaluation.evaluate",
         "Evaluated": "evaluation.evaluate",
@@ -113,6 +118,7 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.events import Prepared as Prepared
     from tlf.events import SegmentEnded as SegmentEnded
     from tlf.events import SegmentStarted as SegmentStarted
+    from tlf.events import ServerStarted as ServerStarted
     from tlf.events import SimulatorStarted as SimulatorStarted
     from tlf.events import Stored as Stored
     from tlf.events import Updated as Updated
@@ -149,6 +155,8 @@ if TYPE_CHECKING:  # what type checkers read instead of the tables
     from tlf.runs.resume import resume as resume
     from tlf.runs.run import run as run
     from tlf.runs.stop import stop as stop
+    from tlf.serving.limits import ServingLimits as ServingLimits
+    from tlf.serving.serve import serve as serve
     from tlf.simulator.simulate import simulate as simulate
     from tlf.studies.compare.compare import compare as compare
     from tlf.studies.compare.compared import Compared as Compared

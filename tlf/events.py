@@ -123,3 +123,10 @@ class SimulatorStarted:
 
     address: str
     """Of the page. It holds a secret token."""
+
+
+@dataclass(frozen=True)
+class ServerStarted:
+    """The models of ``tlf serve`` are loaded, and it answers requests until it is interrupted."""
+
+    address: str

@@ -8,8 +8,8 @@ from typing import TextIO
 
 from rich.cells import cell_len
 
-from tlf.inference.prediction import Prediction
-from tlf.inference.predictions import cells, doubts, exact, row
+from tlf.inference.prediction import Prediction, exact
+from tlf.inference.predictions import cells, doubts, row
 from tlf.runtime.strict_json import dumps
 from tlf.runtime.text import printable, shortened
 
@@ -64,30 +64,13 @@ def write_csv(predictions: Iterable[Prediction], file: TextIO, top: int | None) 
 
 
 def write_json_lines(predictions: Iterable[Prediction], file: TextIO, top: int | None) -> None:
-    """Write a JSON object for each image: path, predicted class, class → probability. With ``top``,
-    the most probable classes in falling order, otherwise all in the order of the model. What the
-    run can say of doubts and of train images follows.
+    """Write a JSON object for each image: what ``Prediction.as_json`` has.
 
     It is ASCII, so a file may have any encoding, and a path whose bytes are not UTF-8 comes back
     from it unchanged.
     """
     for prediction in predictions:
-        shown = prediction.probabilities if top is None else dict(prediction.top(top))
-        line: dict[str, object] = {
-            "path": prediction.path,
-            **prediction.answer,
-            "probabilities": {name: float(exact(figure)) for name, figure in shown.items()},
-        }
-        if prediction.kept is not None:
-            line["unsure"] = [*prediction.kept] if prediction.unsure else None
-        if prediction.unlike is not None:
-            line["unlike"] = prediction.unlike
-        if prediction.nearest:
-            line["nearest"] = [
-                {"path": near.name, "label": near.label, "similarity": round(near.similarity, 6)}
-                for near in prediction.nearest
-            ]
-        _write(file, dumps(line))
+        _write(file, dumps(prediction.as_json(top)))
 
 
 WRITERS: Mapping[str, Write] = {

@@ -17,7 +17,7 @@ from tlf.inference.read_ahead import ImageLike, read_ahead
 from tlf.model import Classifier, pooled
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.precision import autocast, usable
-from tlf.tasks import DEFAULT, TASKS, Task
+from tlf.tasks import DEFAULT, TASKS
 
 if TYPE_CHECKING:
     from tlf.inference.calibrated import Calibrated
@@ -90,13 +90,13 @@ class TrainedClassifier:
         Raises:
             DataError: names the image that is missing or unreadable.
         """
-        task, precision = TASKS[self.task], usable(self.precision, self._device)
+        precision = usable(self.precision, self._device)
         readable = read_ahead(images, self.preprocessing, unreadable, by=AT_ONCE)
         # Batches of readable images in order, as the run's evaluation makes them: the last bits of
         # logits depend on the size of a batch.
         while read := [*islice(readable, AT_ONCE)]:
             paths, pixels = zip(*read, strict=True)
-            yield from self._predictions(paths, self._scaled(pixels), task, precision)
+            yield from self.from_features(paths, self.features(pixels, precision), precision)
 
     def logits(self, pixels: Sequence[Tensor], precision: str) -> Tensor:
         """Uint8 images (C, S, S), as they are read → float32 logits (B, K)."""
@@ -108,18 +108,29 @@ class TrainedClassifier:
             logits: Tensor = self.model(images)
         return logits.float()
 
-    def _predictions(
-        self, paths: Sequence[str | None], images: Tensor, task: Task, precision: str
-    ) -> Iterator[Prediction]:
-        """The predictions for prepared images (B, C, S, S)."""
-        if self.train_images is None:
-            probabilities = task.probabilities(self.compute(images, precision))
-            return predictions(paths, probabilities, self.labels, task, self.calibrated)
+    def features(self, pixels: Sequence[Tensor], precision: str) -> Tensor:
+        """Uint8 images (C, S, S), as they are read → the input of the head: features (B, F), or
+        maps or tokens if the head does the pooling.
+        """
+        images = self._scaled(pixels)
         with torch.inference_mode(), autocast(precision, self._device):
-            features = self.model.features(images)
-            logits = self.model.head(features).float()
-        probabilities = task.probabilities(logits)
-        found = predictions(paths, probabilities, self.labels, task, self.calibrated)
+            return self.model.features(images)
+
+    def from_features(
+        self, paths: Sequence[str | None], features: Tensor, precision: str
+    ) -> Iterator[Prediction]:
+        """The predictions for images whose ``features`` are known. ``paths``: of the images that
+        have one.
+
+        Raises:
+            WeightsError: the model gives a probability that is not finite.
+        """
+        task = TASKS[self.task]
+        with torch.inference_mode(), autocast(precision, self._device):
+            logits: Tensor = self.model.head(features).float()
+        found = predictions(paths, task.probabilities(logits), self.labels, task, self.calibrated)
+        if self.train_images is None:
+            return found
         return compared(found, pooled(features), self.train_images, self.nearest)
 
     def prepare(self, images: Sequence[ImageLike]) -> Tensor:

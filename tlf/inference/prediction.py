@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nlargest
 from operator import itemgetter
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from tlf.results import Neighbour
@@ -60,6 +60,31 @@ class Prediction:
         """
         return {"predicted": self.label}
 
+    def as_json(self, top: int | None = None) -> dict[str, Any]:
+        """What programs get: path, predicted class, class → probability. With ``top``, the most
+        probable classes in falling order, otherwise all in the order of the model. What the run can
+        say of doubts and of train images follows.
+
+        >>> Prediction("ant", 0.6, {"bee": 0.4, "ant": 0.6}, "a.jpg", kept=("ant",)).as_json(1)
+        {'path': 'a.jpg', 'predicted': 'ant', 'probabilities': {'ant': 0.6}, 'unsure': None}
+        """
+        shown = self.probabilities if top is None else dict(self.top(top))
+        found: dict[str, Any] = {
+            "path": self.path,
+            **self.answer,
+            "probabilities": {name: float(exact(figure)) for name, figure in shown.items()},
+        }
+        if self.kept is not None:
+            found["unsure"] = [*self.kept] if self.unsure else None
+        if self.unlike is not None:
+            found["unlike"] = self.unlike
+        if self.nearest:
+            found["nearest"] = [
+                {"path": near.name, "label": near.label, "similarity": round(near.similarity, 6)}
+                for near in self.nearest
+            ]
+        return found
+
     def shown(self, count: int | None) -> Iterator[tuple[str, list[tuple[str, float]]]]:
         """Columns for a person: a title, and the classes in it with their probabilities.
 
@@ -101,3 +126,12 @@ class MultiLabelPrediction(Prediction):
         yield "predicted labels", [(name, self.probabilities[name]) for name in self.labels]
         for place, one in enumerate(self.top(count or 0), 1):
             yield ("most probable" if place == 1 else f"class {place}"), [one]
+
+
+def exact(probability: float) -> str:
+    """A float32 as text, which is read as the same float32: that takes 9 significant digits.
+
+    >>> exact(0.25), exact(0.3333333432674408), exact(1.1920928955078125e-07)
+    ('0.25', '0.333333343', '1.1920929e-07')
+    """
+    return f"{probability:.9g}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tlf.errors import RunError, WeightsError
-from tlf.inference.prediction import Prediction
+from tlf.inference.prediction import Prediction, exact
 from tlf.inference.tables import FORMS, Form, form_of
 from tlf.inference.tables.damaged import Damaged
 from tlf.metrics.predicted import AnyPredicted
@@ -155,15 +155,6 @@ def doubts(prediction: Prediction) -> dict[str, str]:
             f"similarity{end}": f"{near.similarity:.6f}",
         }
     return found
-
-
-def exact(probability: float) -> str:
-    """A float32 as text, which is read as the same float32: that takes 9 significant digits.
-
-    >>> exact(0.25), exact(0.3333333432674408), exact(1.1920928955078125e-07)
-    ('0.25', '0.333333343', '1.1920929e-07')
-    """
-    return f"{probability:.9g}"
 
 
 @lru_cache(maxsize=100_000)

@@ -66,7 +66,7 @@ def read_ahead(
     python_ends = sys.is_finalizing  # global names may be gone by then
     try:
         numbered = enumerate(images)
-        begun = (pool.submit(_read, image, preprocessing, n, crop) for n, image in numbered)
+        begun = (pool.submit(read_one, image, preprocessing, n, crop) for n, image in numbered)
         for image in ahead(begun, by):
             try:
                 read = image.result()
@@ -82,13 +82,18 @@ def read_ahead(
             pool.shutdown(cancel_futures=True)
 
 
-def _read(
+def read_one(
     image: "ImageLike | StoredImage",
     preprocessing: Preprocessing,
     number: int,
-    crop: Callable[[Tensor, int], Tensor],
+    crop: Callable[[Tensor, int], Tensor] = center_crop,
 ) -> tuple[str | None, Tensor]:
-    """The path of an image, and its pixels (C, S, S)."""
+    """The path of an image, if it has one, and its pixels (C, S, S). An image without a path is
+    named by its ``number``.
+
+    Raises:
+        DataError: names the image that is missing or unreadable.
+    """
     path = _path(image)
     name = printable(path or f"image {number}")
     try:

@@ -1,0 +1,157 @@
+"""Serve runs until somebody ends it: the port, the server's thread, its end."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from tlf.errors import RunError, require
+from tlf.events import ServerStarted
+from tlf.serving import BATCH, HOST, PORT, WINDOW
+from tlf.serving.limits import ServingLimits
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+STOPPING = 8.0
+"""Seconds in which a server that is stopped answers what it has accepted. Then it cuts off what is
+left: container engines end a program after 10 s."""
+WAITING = 128
+"""Connections that wait to be accepted."""
+
+
+def serve(
+    runs: Sequence[str | PathLike[str]],
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    precision: str | None = None,
+    device: str = "cpu",
+    nearest: int = 0,
+    batch: int = BATCH,
+    window: float = WINDOW,
+    limits: ServingLimits | None = None,
+    log: Callable[[str], object] | None = None,
+) -> Iterator[ServerStarted]:
+    """Answer requests for predictions with the best models of runs.
+
+    Yields ``ServerStarted`` with its address as soon as it answers. While the next event is taken,
+    it serves: until the program is interrupted or the generator closed. It then accepts no more,
+    and answers what it has accepted, within 8 seconds.
+
+    Parameters:
+        runs: their folders. Those with the same backbone compute its features once.
+        host: the address to listen at; by default only this computer reaches it.
+        port: the port; 0: any that is free.
+        precision: what to compute in, see ``load_classifier``.
+        device: where to compute.
+        nearest: how many of the most similar train images each prediction names.
+        batch: the most images that are classified together.
+        window: how many milliseconds the first image of a batch waits for others that have arrived
+            and are being read.
+        limits: what a request may ask for.
+        log: called with a line for each request.
+
+    Raises:
+        TlfError: a run cannot be loaded; starlette, uvicorn or python-multipart is not installed;
+            the address cannot be used.
+    """
+    require("starlette", "uvicorn", "python_multipart", extra="serve")
+    if not runs or batch < 1 or not 0 <= window <= 10_000:
+        raise RunError(
+            "runs must be one or more, batch must be above 0 and window from 0 to 10,000, got "
+            f"{len(runs)}, {batch} and {window:g}; write, for example: tlf serve runs/mine"
+        )
+    with _bound(host, port) as listener:
+        from tlf.serving.models import load_models
+        from tlf.serving.server import Server, application
+
+        models = load_models(runs, precision, device, nearest)
+        server = Server(models, limits or ServingLimits(), batch, window / 1000)
+        app = application(server, log, own_names=host in LOOPBACK)
+        with _answering(app, listener) as ended:
+            yield ServerStarted(_address(listener))
+            # Windows interrupts no endless wait.
+            while not ended.wait(0.5):
+                pass
+    raise RuntimeError("the server has ended")
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that has its address, and listens later: until the models are loaded, whoever asks
+    is refused.
+
+    Raises:
+        RunError: the address cannot be used.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _unusable(host, port, error) from error
+    with listener:
+        if os.name == "posix":  # connections of an earlier server may still be closing
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except (OSError, OverflowError) as error:
+            raise _unusable(host, port, error) from error
+        yield listener
+
+
+def _unusable(host: str, port: int, error: Exception) -> RunError:
+    reason = getattr(error, "strerror", None) or error
+    return RunError(
+        f"--host and --port must be an address that can be used here, got {host} and {port}: "
+        f"{reason}; write another one, or --port 0 for any port"
+    )
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+@contextmanager
+def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Event]:
+    """Answer requests in another thread: a notebook has a loop of its own in this one. Yields what
+    is set when it ends.
+    """
+    import uvicorn
+
+    from tlf.serving.protocol import Protocol
+
+    log = logging.getLogger("uvicorn.error")
+    level = log.level
+    config = uvicorn.Config(
+        app, loop="asyncio", http=Protocol, ws="none", lifespan="on", log_config=None,
+        log_level=logging.CRITICAL, access_log=False, proxy_headers=False, server_header=False,
+        timeout_graceful_shutdown=int(STOPPING), backlog=WAITING,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    ended = threading.Event()
+
+    def answer() -> None:
+        try:
+            server.run([listener])
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=answer, name="tlf serve: answers", daemon=True)
+    thread.start()
+    try:
+        while not (server.started or ended.wait(0.01)):
+            pass
+        yield ended
+    finally:
+        server.should_exit = True
+        thread.join()
+        log.setLevel(level)
