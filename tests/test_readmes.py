@@ -52,6 +52,7 @@ DOCUMENTS = [
     "tlf/inference/UNSURE.md",
     "tlf/metrics/README.md",
     "tlf/reports/README.md",
+    "tlf/serving/README.md",
     "tlf/simulator/README.md",
     "tlf/studies/README.md",
     "tlf/studies/compare/README.md",
