@@ -41,6 +41,16 @@ class Fork:
         out, error = (self._printed.with_suffix(suffix).read_text() for suffix in (".out", ".err"))
         return out, error
 
+    @property
+    def printed_so_far(self) -> str:
+        """What it has printed to stdout until now."""
+        out = self._printed.with_suffix(".out")
+        return out.read_text() if out.exists() else ""
+
+    def stop(self) -> None:
+        """Ask it to end, as ``kill`` does."""
+        self._process.terminate()
+
     def kill(self) -> None:
         """End it as ``kill -9`` does."""
         self._process.kill()

@@ -53,6 +53,7 @@ DOCUMENTS = [
     "tlf/metrics/README.md",
     "tlf/reports/README.md",
     "tlf/runtime/README.md",
+    "tlf/serving/README.md",
     "tlf/simulator/README.md",
     "tlf/studies/README.md",
     "tlf/studies/compare/README.md",

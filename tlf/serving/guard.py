@@ -16,6 +16,8 @@ from tlf.serving.refusals import RefusedError, refusal
 OWN_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 PATHS = ("/", "/health", "/metrics", "/openapi.json", "/predict")
 METHODS = ("GET", "HEAD", "POST")
+LARGEST_HEAD = 16_000
+"""Bytes of all headers. h11 counts only those of a head that arrives in pieces."""
 GONE = 499
 """The status of a request whose client has left. Nobody gets it; figures and lines have it."""
 HEADERS = {
@@ -63,9 +65,9 @@ def guarded(
             await app(scope, receive, send)
             return
         begin, sender, request = time.perf_counter(), Sender(send), Request(scope)
-        foreign = _foreign(request, own_names=own_names)
+        refused = _refused(request, own_names=own_names)
         try:
-            await _answered(foreign.answer() if foreign else app, scope, receive, sender)
+            await _answered(refused.answer() if refused else app, scope, receive, sender)
         finally:
             _count(metrics, request, sender.status)
             if log is not None:
@@ -87,8 +89,13 @@ async def _answered(app: ASGIApp, scope: Scope, receive: Receive, sender: Sender
             raise
 
 
-def _foreign(request: Request, *, own_names: bool) -> RefusedError | None:
-    """Why a request is not for this server, or not from its own page."""
+def _refused(request: Request, *, own_names: bool) -> RefusedError | None:
+    """Why a request is refused whatever it asks for: it is not for this server, or not from its own
+    page, or has a head that nobody needs.
+    """
+    if sum(len(name) + len(value) for name, value in request.headers.raw) > LARGEST_HEAD:
+        message = f"the headers must have at most {LARGEST_HEAD:,} bytes, got more; send fewer"
+        return RefusedError(431, "large-head", message)
     host = request.headers.get("host", "")
     if own_names and not OWN_NAMES.fullmatch(host):
         return RefusedError(

@@ -1,17 +1,17 @@
 """The models that are served. Those with the same backbone share it, and its features."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tlf.data.decoding.values import decoded_size
 from tlf.data.transforms import dtype_of
-from tlf.errors import DataError
+from tlf.errors import DataError, RunError
 from tlf.evaluation.models import sha256_of
 from tlf.inference.classifier import TrainedClassifier
 from tlf.inference.model_files import backbone_sha256
@@ -20,6 +20,7 @@ from tlf.inference.prediction import Prediction
 from tlf.inference.read_ahead import StoredImage, read_one
 from tlf.preprocessing import Preprocessing
 from tlf.runtime.precision import usable
+from tlf.runtime.text import printable
 from tlf.serving.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Model:
     """A run that is served."""
 
     run: str
-    """The name of its folder."""
+    """The name of its folder, with those around it where two have the same."""
     sha256: str | None
     """Of its ``model.safetensors``; None where the run has not ended."""
     classifier: TrainedClassifier
@@ -98,44 +99,55 @@ class Models:
             found.append([*model.classifier.from_features(names, own, model.precision)])
         return [[*one] for one in zip(*found, strict=True)]
 
-    def try_out(self) -> Self:
-        """Classify an image, so that the first request waits for nothing; return the models.
-
-        Raises:
-            WeightsError: a model gives a probability that is not finite.
-        """
-        self.classify([Read(None, tuple(map(_pattern, self.preprocessing)))])
-        return self
-
 
 def load_models(
     runs: Sequence[str | PathLike[str]], precision: str | None, device: str, nearest: int
 ) -> Models:
-    """Load the best models of runs, as ``load_classifier`` does.
+    """Load the best models of runs, as ``load_classifier`` does, and let them classify an image:
+    the first request waits for nothing.
 
     Raises:
+        RunError: a run is named twice.
         TlfError: what ``load_classifier`` raises.
+        WeightsError: a model gives a probability that is not finite.
     """
     models: list[Model] = []
     ways: list[Preprocessing] = []
-    for run in runs:
-        folder = Path(run)
-        classifier = load_classifier(folder, precision, device=device, unlike=True, nearest=nearest)
+    for run, name in zip(runs, run_names(runs), strict=True):
+        classifier = load_classifier(run, precision, device=device, unlike=True, nearest=nearest)
         if classifier.preprocessing not in ways:
             ways.append(classifier.preprocessing)
         place = next(classifier.model.parameters()).device
         own = Model(
-            folder.resolve().name, sha256_of(folder), classifier,
-            usable(classifier.precision, place), ways.index(classifier.preprocessing), len(models),
+            name, sha256_of(Path(run)), classifier, usable(classifier.precision, place),
+            ways.index(classifier.preprocessing), len(models),
         )  # fmt: skip
         models.append(own)
-    return Models(tuple(_sharing(models)), tuple(ways))
+    loaded = Models(tuple(_sharing(models)), tuple(ways))
+    loaded.classify([Read(None, tuple(map(_pattern, ways)))])
+    return loaded
+
+
+def run_names(runs: Sequence[str | PathLike[str]]) -> list[str]:
+    """The shortest ends of their paths that differ.
+
+    >>> run_names(["/runs/one", "/runs/two"]), run_names(["/old/run", "/new/run"])
+    (['one', 'two'], ['old/run', 'new/run'])
+
+    Raises:
+        RunError: a run is named twice.
+    """
+    paths = [Path(run).resolve() for run in runs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise RunError(f"runs must be different, got {path} twice; write it once")
+    longest = max(len(path.parts) for path in paths)
+    names = ([Path(*path.parts[-n:]).as_posix() for path in paths] for n in range(1, longest + 1))
+    return next(found for found in names if len({*found}) == len(found))
 
 
 def _sharing(models: Sequence[Model]) -> list[Model]:
     """The same models: those with the same features hold one backbone."""
-    from dataclasses import replace
-
     known: dict[tuple[str, str, int], list[Model]] = {}
     found = []
     for model in models:
@@ -171,7 +183,7 @@ def _check_pixels(upload: Upload, number: int, how: Preprocessing, most: int) ->
         RefusedError: it has too many pixels.
         DataError: it cannot be read.
     """
-    name = upload.name or f"image {number}"
+    name = printable(upload.name or f"image {number}")
     try:
         width, height = decoded_size(upload.data, reduced=how.reduced)
     except DataError as error:

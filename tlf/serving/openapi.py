@@ -63,13 +63,16 @@ def _predict(limits: ServingLimits) -> Json:
         "responses": {
             "200": {"description": "A prediction of each model for each image, in their order.",
                     "content": _json_of("Answer")},
-            **_errors(400, 403, 408, 413, 415, 421, 422, 500, 503, 504),
+            **_errors(400, 403, 408, 413, 415, 421, 422, 431, 500, 503, 504),
         },
     }  # fmt: skip
 
 
 def _get(name: str, summary: str, content: Json) -> Json:
-    responses = {"200": {"description": f"{summary}.", "content": content}, **_errors(405, 421)}
+    responses = {
+        "200": {"description": f"{summary}.", "content": content},
+        **_errors(421, 431, 500),
+    }
     return {"get": {"operationId": name, "summary": summary, "responses": responses}}
 
 

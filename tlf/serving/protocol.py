@@ -1,6 +1,7 @@
 """HTTP for impatient servers: uvicorn's protocol, with a limit on the time of a request's head."""
 
 import asyncio
+from http import HTTPStatus
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -67,6 +68,7 @@ class Protocol(H11Protocol):
             ("Content-Length", str(len(body))),
             ("Connection", "close"),
         ]
-        head = h11.Response(status_code=status, headers=headers)
-        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        reason = HTTPStatus(status).phrase.encode()
+        head = h11.Response(status_code=status, headers=headers, reason=reason)
+        events = (head, h11.Data(data=body), h11.EndOfMessage())
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))

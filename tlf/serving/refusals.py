@@ -15,6 +15,7 @@ REASONS: Mapping[int, str] = {
     415: "The type of the body is neither an image nor a form with files.",
     421: "The request names another computer.",
     422: "An image cannot be read, or has too many pixels.",
+    431: "The headers have too many bytes.",
     500: "The server has failed; its log has the error under the id.",
     503: "Too many requests wait. Try again after the seconds that Retry-After says.",
     504: "The answer was not ready in time.",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LAST_PORT = 65535
 STOPPING = 8.0
 """Seconds in which a server that is stopped answers what it has accepted. Then it cuts off what is
 left: container engines end a program after 10 s."""
@@ -74,6 +75,10 @@ def serve(
         models = load_models(runs, precision, device, nearest)
         server = Server(models, limits or ServingLimits(), batch, window / 1000)
         app = application(server, log, own_names=host in LOOPBACK)
+        try:
+            listener.listen(WAITING)
+        except OSError as error:  # another program that loaded meanwhile has the port
+            raise _unusable(host, port, error) from error
         with _answering(app, listener) as ended:
             yield ServerStarted(_address(listener))
             # Windows interrupts no endless wait.
@@ -90,6 +95,8 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     Raises:
         RunError: the address cannot be used.
     """
+    if not 0 <= port <= LAST_PORT:
+        raise _unusable(host, port, ValueError(f"the last port is {LAST_PORT}"))
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -145,13 +152,16 @@ def _answering(app: "ASGIApp", listener: socket.socket) -> Iterator[threading.Ev
         finally:
             ended.set()
 
-    thread = threading.Thread(target=answer, name="tlf serve: answers", daemon=True)
-    thread.start()
+    threading.Thread(target=answer, name="tlf serve: answers", daemon=True).start()
     try:
         while not (server.started or ended.wait(0.01)):
             pass
         yield ended
     finally:
         server.should_exit = True
-        thread.join()
+        try:
+            ended.wait()
+        except (KeyboardInterrupt, SystemExit):  # somebody waits no more for slow requests
+            server.force_exit = True
+            ended.wait()
         log.setLevel(level)

@@ -56,12 +56,6 @@ class Server:
 
     async def _classified(self, images: list[Upload]) -> list[list[tlf.Prediction]]:
         limits = self.limits
-        if len(images) > limits.images:
-            raise RefusedError(
-                400, "too-many-images",
-                f"a request must hold at most {limits.images} images, got {len(images)}; send "
-                "several requests",
-            )  # fmt: skip
         if self.waiting >= limits.queue:
             raise RefusedError(503, "busy", f"{self.waiting} requests wait already; send it again")
         reads = [

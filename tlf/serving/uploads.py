@@ -4,18 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from tlf.serving.forms import Form
 from tlf.serving.limits import ServingLimits
 from tlf.serving.models import Upload
 from tlf.serving.refusals import RefusedError
 
 FORM = "multipart/form-data"
 BYTES = "application/octet-stream"
-FIELDS = 100
-"""Fields of a form that are no files, at most; they are ignored."""
 
 
 class Uploads:
@@ -88,24 +85,7 @@ class Uploads:
         return images
 
     async def _of_form(self, request: Request, parts: AsyncGenerator[bytes, None]) -> list[Upload]:
-        """The files of a form, in its order."""
-        parser = MultiPartParser(
-            request.headers, parts, max_files=self._limits.images, max_fields=FIELDS
-        )
-        parser.spool_max_size = self._limits.body + 1  # they stay in memory, which has room
-        try:
-            form = await parser.parse()
-        except MultiPartException as error:
-            raise RefusedError(
-                400, "bad-form", f"the form cannot be read: {error.message}"
-            ) from error
-        try:
-            files = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
-            # A browser sends an empty file without a name where nobody has chosen one.
-            return [
-                Upload(file.filename or None, await file.read())
-                for file in files
-                if file.filename or file.size
-            ]
-        finally:
-            await form.close()
+        form = Form(request.headers["content-type"], self._limits.images)
+        async for part in parts:
+            form.write(part)
+        return form.files()

@@ -86,13 +86,13 @@ def command(
         runs, host=host, port=port, precision=precision, device=device, nearest=WHY if why else 0,
         batch=batch, window=window, limits=limits, log=complain if log else None,
     )  # fmt: skip
-    try:
-        with stopped_cleanly(), warnings_as_notes():
-            started = next(served)
-            echo(started.address)
-            flush()
-            complain("Ctrl-C ends it")
-            settle()  # requests collect garbage
+    with stopped_cleanly(), warnings_as_notes():
+        started = next(served)
+        echo(started.address)
+        flush()
+        complain("Ctrl-C ends it")
+        settle()  # requests collect garbage
+        try:
             next(served)
-    except (KeyboardInterrupt, SystemExit):  # it has answered what it had accepted
-        complain("ended")
+        except (KeyboardInterrupt, SystemExit):  # it has answered what it had accepted
+            complain("ended")
