@@ -15,6 +15,12 @@ from tlf.errors import RunError, TlfError, WeightsError, nearest
 from tlf.exports.formats import FORMATS, Compute, Format, Source
 from tlf.exports.parity import Sample, find_change, largest_difference, read_sample
 from tlf.exports.plugin_formats import plugin_format
+from tlf.exports.preprocessing.difference import Difference, measure
+from tlf.exports.preprocessing.whole_images import (
+    WholeImages,
+    check_preprocessing,
+    find_whole_images,
+)
 from tlf.exports.quantize import quantize
 from tlf.inference.classifier import AT_ONCE
 from tlf.inference.metadata import read_metadata
@@ -49,6 +55,8 @@ class Exported:
     loaded: bool = True
     """Whether the file was loaded and compared; if not, the figures are those of the model itself:
     a plugin's format may have no way to load it back."""
+    preprocessing: Difference | None = None
+    """What it changes that the file prepares images itself; None: it does not."""
 
 
 def export(
@@ -59,6 +67,7 @@ def export(
     overwrite: bool = False,
     int8: bool = False,
     margin: float = 0.01,
+    with_preprocessing: bool = False,
 ) -> Exported:
     """Write a run's best model for another library, if it gives the model's probabilities.
 
@@ -70,27 +79,31 @@ def export(
         overwrite: replace the file if it exists.
         int8: 8-bit weights and activations; with ``onnx`` only.
         margin: by how much 8 bits may worsen the task's first metric, such as top-1.
+        with_preprocessing: an image (H, W, C) of any size in, probabilities out; with ``onnx`` and
+            ``torch-export`` only.
 
     Raises:
         RunError: the run has evaluated no epoch, the file exists, or packages are missing.
         DataError: images of the run are missing, so that nothing can be compared.
         PluginError: a plugin's format is broken, or there is no such format.
-        WeightsError: the format cannot hold the model, its probabilities differ from the model's in
-            float32, or the model no longer gives the run's.
+        WeightsError: the format cannot hold the model or its preprocessing, its probabilities
+            differ from the model's in float32, or the model no longer gives the run's.
     """
     folder, format_ = Path(run), _find_format(to, int8)
-    name = "model.int8.onnx" if int8 else format_.file
-    path = folder / "exports" / name if output is None else Path(output)
+    steps = _Steps(margin if int8 else None, find_whole_images(to) if with_preprocessing else None)
+    path = folder / "exports" / steps.name(format_) if output is None else Path(output)
     if path.exists() and not overwrite:
         raise RunError(
             f"{path} exists; write --overwrite to replace it, or --output for another file"
         )
     with model_files(folder) as files:
         source = Source(files, load_classifier(files), read_metadata(files / "model.safetensors"))
+        if with_preprocessing:
+            check_preprocessing(source.metadata.preprocessing)
         sample = read_sample(files, source.classifier)
         if output is None:
             path.parent.mkdir(exist_ok=True)
-        probabilities = _write_checked(format_, source, sample, path, margin if int8 else None)
+        probabilities, difference = _write_checked(format_, source, sample, path, steps)
     return Exported(
         path=str(path),
         images=len(sample.labels),
@@ -99,7 +112,24 @@ def export(
         run_metrics=sample.evaluate(sample.probabilities),
         run_precision=source.metadata.precision,
         loaded=format_.compute is not None,
+        preprocessing=difference,
     )
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What becomes of a file, once it gives what the model gives."""
+
+    margin: float | None
+    """What 8 bits may cost; None: it stays in float32."""
+    whole: WholeImages | None
+    """How it gets the preprocessing; None: it gets none."""
+
+    def name(self, format_: Format) -> str:
+        """The file's name, unless another is given."""
+        stem, suffix = format_.file.rsplit(".", 1)
+        int8 = ".int8" if self.margin is not None else ""
+        return f"{stem}{int8}{'.preprocessing' if self.whole else ''}.{suffix}"
 
 
 def _find_format(to: str, int8: bool) -> Format:
@@ -115,18 +145,26 @@ def _find_format(to: str, int8: bool) -> Format:
 
 
 def _write_checked(
-    format_: Format, source: Source, sample: Sample, path: Path, margin: float | None
-) -> Tensor:
-    """Write a temporary file, check it, and rename it to ``path``; return its probabilities."""
+    format_: Format, source: Source, sample: Sample, path: Path, steps: _Steps
+) -> tuple[Tensor, Difference | None]:
+    """Write a temporary file, check it, and rename it to ``path``; return its probabilities, and
+    what the preprocessing in it changes.
+    """
     try:
         with TemporaryDirectory(dir=path.parent, prefix=".tlf-") as folder:
             file = Path(folder, format_.file)  # loaders rely on the file's suffix
-            probabilities = _write_and_compare(format_, source, sample, file, margin)
+            probabilities = _write_and_compare(format_, source, sample, file, steps.margin)
+            difference = None
+            if steps.whole is not None:
+                steps.whole.add(source, file)
+                found = measure(steps.whole, source, sample, file, probabilities)
+                probabilities, difference = found
+                difference.check()
             with written_whole(path) as whole:
                 copyfile(file, whole)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-    return probabilities
+    return probabilities, difference
 
 
 def _write_and_compare(

@@ -151,10 +151,15 @@ def compute_with_torchvision(source: Source, path: Path) -> Compute:
 
 def write_torch_export(source: Source, path: Path) -> None:
     """Write a program of torch.export that takes any batch size."""
-    with path.open("wb") as file, _tracing("torch-export"):
-        program = _program(source)
-        program.example_inputs = None  # torch would pickle them
-        torch.export.save(program, file, extra_files={"tlf.json": source.about})
+    with tracing("torch-export"):
+        save_program(_program(source), path, source.about)
+
+
+def save_program(program: torch.export.ExportedProgram, path: Path, about: str) -> None:
+    """Write a program, with its metadata as JSON."""
+    program.example_inputs = None  # torch would pickle them
+    with path.open("wb") as file:
+        torch.export.save(program, file, extra_files={"tlf.json": about})
 
 
 def compute_with_torch_export(source: Source, path: Path) -> Compute:
@@ -172,7 +177,7 @@ def write_onnx(source: Source, path: Path) -> None:
     """
     require("onnx", "onnxscript", extra="onnx")
     # A graph computes attention step by step: tensors have the strides of the same steps in torch.
-    with _tracing("onnx"), FourDimensions(), sdpa_kernel(SDPBackend.MATH):
+    with tracing("onnx"), FourDimensions(), sdpa_kernel(SDPBackend.MATH):
         program: Any = torch.onnx.export(
             _program(source), input_names=["images"], output_names=["logits"], dynamo=True,
             verbose=False,
@@ -216,7 +221,7 @@ def _check_backbone(source: Source, library: str) -> None:
 
 
 @contextmanager
-def _tracing(to: str) -> Iterator[None]:
+def tracing(to: str) -> Iterator[None]:
     """Make one line of whatever torch raises about a network that it cannot trace.
 
     Raises:

@@ -1,5 +1,6 @@
 """Eval images of a run and its own predictions on them: what an export must agree with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +40,12 @@ class Sample:
     """The eval split of the run's recipe, as it is now."""
     names: tuple[str, ...]
     """The images that the run evaluated."""
+    positions: tuple[int, ...]
+    """Where the N images are in the split."""
+
+    def files(self) -> Iterator[bytes]:
+        """The bytes of each image's file."""
+        return map(self.split.read, self.positions)
 
     def difference(self, probabilities: Tensor) -> float:
         """The largest difference from a probability of the run."""
@@ -77,13 +84,15 @@ def read_sample(run: Path, classifier: TrainedClassifier) -> Sample:
             f"{len(missing)} of the run's eval images are missing, such as {missing[0]}; put them "
             "back: an export is compared with the run on its own images"
         )
+    positions = tuple(index_of[name] for name in names)
     return Sample(
-        images=classifier.prepare([split.read(index_of[name]) for name in names]),
+        images=classifier.prepare([split.read(position) for position in positions]),
         labels=torch.from_numpy(predicted.labels[some]),
         probabilities=torch.from_numpy(predicted.probabilities[some]).float(),
         task=TASKS[classifier.task],
         split=split,
         names=predicted.names,
+        positions=positions,
     )
 
 

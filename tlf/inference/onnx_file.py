@@ -43,7 +43,7 @@ def load_onnx(path: Path) -> OnnxClassifier:
         RunError: onnxruntime is not installed.
         WeightsError: it is no graph, or tlf did not write it.
     """
-    session = _session(path)
+    session = open_session(path)
     written = session.get_modelmeta().custom_metadata_map.get("tlf")
     if written is None:
         raise WeightsError(f"{path} has no labels and no preprocessing of tlf; {_WRITTEN}")
@@ -52,6 +52,11 @@ def load_onnx(path: Path) -> OnnxClassifier:
         labels, preprocessing = tuple(about["classes"]), read_preprocessing(about["preprocessing"])
         if not labels or not all(isinstance(name, str) for name in labels):
             raise ValueError(f"classes must be a list of names, got {labels!r:.60}")
+        if about.get("with_preprocessing"):
+            raise WeightsError(
+                f"{path} prepares images itself, so it takes whole ones; name a file that tlf "
+                "export has written without --with-preprocessing"
+            )
         task, thresholds = about.get("task", DEFAULT), about.get("thresholds")
         check_thresholds("thresholds", thresholds, len(labels))
         limits = None if thresholds is None else tuple(thresholds)
@@ -68,15 +73,23 @@ def compute_with_onnx(path: Path) -> Callable[[Tensor], Tensor]:
         RunError: onnxruntime is not installed.
         WeightsError: it is no graph.
     """
-    return _compute(path, _session(path))
+    return _compute(path, open_session(path))
 
 
-def _session(path: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
+def open_session(graph: Path | bytes) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    """A session of onnxruntime on the CPU, of the file of a graph or of the graph itself.
+
+    Raises:
+        RunError: onnxruntime is not installed.
+        WeightsError: it is no graph.
+    """
     require("onnxruntime", extra="onnx")
     import onnxruntime
 
+    given = graph if isinstance(graph, bytes) else str(graph)
+    path = "the graph" if isinstance(graph, bytes) else graph
     try:
-        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(given, providers=["CPUExecutionProvider"])
     except Exception as error:  # a file may hold anything; onnxruntime's errors have no common base
         reason = " ".join(str(error).split())
         raise WeightsError(f"{path} cannot be read as ONNX: {reason:.300}; {_WRITTEN}") from error

@@ -1,0 +1,101 @@
+"""What an exported file changes by preparing images itself, measured on images of the run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tlf.data.transforms import full_pixels
+from tlf.errors import WeightsError
+from tlf.exports.formats import Source
+from tlf.exports.parity import Sample
+from tlf.exports.preprocessing.whole_images import WholeImages
+
+LARGEST = 0.05
+"""By how much a probability may differ from that with Pillow's pixels."""
+
+MEAN = 0.002
+"""And by how much on average over all images and classes."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Between a file that prepares images itself, and the same model with Pillow's pixels."""
+
+    levels: int
+    """The largest difference of a value of a prepared image, in grey levels."""
+    values: float
+    """The fraction of values that differ, rounded to whole grey levels."""
+    largest: float
+    """The largest difference of a probability."""
+    mean: float
+    """The mean difference, over all images and classes."""
+    predictions: int
+    """The number of images for which something else is predicted."""
+
+    def check(self) -> None:
+        """Check the probabilities.
+
+        Raises:
+            WeightsError: they differ by more than ``LARGEST``, or on average than ``MEAN``.
+        """
+        if self.largest <= LARGEST and self.mean <= MEAN:  # NaN is no number that is small enough
+            return
+        raise WeightsError(
+            f"--with-preprocessing changes probabilities by up to {self.largest:.2g} and by "
+            f"{self.mean:.2g} on average, more than {LARGEST} and {MEAN}; nothing was written. "
+            "Leave --with-preprocessing out"
+        )
+
+
+def measure(
+    whole: WholeImages, source: Source, sample: Sample, file: Path, expected: Tensor
+) -> tuple[Tensor, Difference]:
+    """Classify the images of a sample with a file that prepares them; return its probabilities
+    (N, K) and what they differ by.
+
+    Parameters:
+        whole: how to compute with the file.
+        source: the run.
+        sample: its images.
+        file: what was written.
+        expected: the probabilities with Pillow's pixels (N, K).
+    """
+    how, compute = source.metadata.preprocessing, whole.compute(file)
+    prepare, step = whole.prepare(source), torch.tensor(how.std).view(-1, 1, 1) * how.largest
+    found, levels = [], []
+    with torch.inference_mode():
+        for image, prepared in zip(_whole_images(source, sample), sample.images, strict=True):
+            found.append(compute(image))
+            apart = ((prepare(image)[0] - prepared) * step).abs().round()
+            levels.append((int(apart.max()), float((apart > 0).float().mean())))
+    probabilities = torch.stack(found)
+    return probabilities, _difference(source, sample, probabilities, expected, levels)
+
+
+def _difference(
+    source: Source,
+    sample: Sample,
+    probabilities: Tensor,
+    expected: Tensor,
+    levels: Sequence[tuple[int, float]],
+) -> Difference:
+    limits = source.metadata.thresholds
+    thresholds = None if limits is None else torch.tensor(limits)
+    one, other = (sample.task.predicted(p, thresholds) for p in (probabilities, expected))
+    apart = (probabilities - expected).abs()
+    return Difference(
+        levels=max(largest for largest, _ in levels),
+        values=sum(values for _, values in levels) / len(levels),
+        largest=float(apart.max()),
+        mean=float(apart.mean()),
+        predictions=int((one != other).view(len(one), -1).any(1).sum()),
+    )
+
+
+def _whole_images(source: Source, sample: Sample) -> Iterator[Tensor]:
+    """The images of a sample as their files hold them: upright, (H, W, C), uint8 or uint16."""
+    how = replace(source.metadata.preprocessing, reduced=False)
+    return (torch.from_numpy(full_pixels(data, how)) for data in sample.files())
