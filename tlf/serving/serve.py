@@ -98,10 +98,12 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     if not 0 <= port <= LAST_PORT:
         raise _unusable(host, port, ValueError(f"the last port is {LAST_PORT}"))
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family)
+        # asyncio sends small answers at once only where a socket names its protocol: without it,
+        # each answer would wait 40 ms for its client's acknowledgement of the headers.
+        listener = socket.socket(family, kind, protocol)
     except (OSError, OverflowError, UnicodeError) as error:
         raise _unusable(host, port, error) from error
     with listener:
