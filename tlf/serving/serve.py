@@ -63,11 +63,7 @@ def serve(
             the address cannot be used.
     """
     require("starlette", "uvicorn", "python_multipart", extra="serve")
-    if not runs or batch < 1 or not 0 <= window <= 10_000:
-        raise RunError(
-            "runs must be one or more, batch must be above 0 and window from 0 to 10,000, got "
-            f"{len(runs)}, {batch} and {window:g}; write, for example: tlf serve runs/mine"
-        )
+    _check(runs, batch, window)
     with _bound(host, port) as listener:
         from tlf.serving.models import load_models
         from tlf.serving.server import Server, application
@@ -75,15 +71,30 @@ def serve(
         models = load_models(runs, precision, device, nearest)
         server = Server(models, limits or ServingLimits(), batch, window / 1000)
         app = application(server, log, own_names=host in LOOPBACK)
-        try:
-            listener.listen(WAITING)
-        except OSError as error:  # another program that loaded meanwhile has the port
-            raise _unusable(host, port, error) from error
-        with _answering(app, listener) as ended:
-            yield ServerStarted(_address(listener))
-            # Windows interrupts no endless wait.
-            while not ended.wait(0.5):
-                pass
+        yield from _served(app, listener, host, port)
+
+
+def _check(runs: Sequence[str | PathLike[str]], batch: int, window: float) -> None:
+    if not runs or batch < 1 or not 0 <= window <= 10_000:
+        raise RunError(
+            "runs must be one or more, batch must be above 0 and window from 0 to 10,000, got "
+            f"{len(runs)}, {batch} and {window:g}; write, for example: tlf serve runs/mine"
+        )
+
+
+def _served(
+    app: "ASGIApp", listener: socket.socket, host: str, port: int
+) -> Iterator[ServerStarted]:
+    """Serve an application until the program is interrupted or the generator closed."""
+    try:
+        listener.listen(WAITING)
+    except OSError as error:  # another program that loaded meanwhile has the port
+        raise _unusable(host, port, error) from error
+    with _answering(app, listener) as ended:
+        yield ServerStarted(_address(listener))
+        # Windows interrupts no endless wait.
+        while not ended.wait(0.5):
+            pass
     raise RuntimeError("the server has ended")
 
 
@@ -98,10 +109,12 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     if not 0 <= port <= LAST_PORT:
         raise _unusable(host, port, ValueError(f"the last port is {LAST_PORT}"))
     try:
-        family, _, _, _, address = socket.getaddrinfo(
+        family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family)
+        # asyncio sends small answers at once only where a socket names its protocol: without it,
+        # each answer would wait 40 ms for its client's acknowledgement of the headers.
+        listener = socket.socket(family, kind, protocol)
     except (OSError, OverflowError, UnicodeError) as error:
         raise _unusable(host, port, error) from error
     with listener:
