@@ -152,16 +152,6 @@ def test_a_change_of_tlf_replaces_its_own_layer_alone(train, repository):
     assert after[-1] != before[-1]
 
 
-def test_an_unknown_extra_is_named(repository):
-    ended = subprocess.run(
-        ["docker", "build", "--build-arg", f"BASE={base()}", "--build-arg", "EXTRAS=serv", "-f",
-         repository / "docker" / "Dockerfile", repository],
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
-    assert ended.returncode != 0
-    assert "EXTRAS must be among " in ended.stdout + ended.stderr
-
-
 @pytest.fixture
 def server(repository, trained):
     """The name of a container that serves the run, on no network but its own."""
