@@ -42,7 +42,10 @@ print(json.dumps({name: count for name, count in found.items() if count > 1 or n
 ASK = """
 import urllib.request
 with open("/work/image.jpg", "rb") as image:
-    print(urllib.request.urlopen("http://127.0.0.1:8000/predict", image.read()).read().decode())
+    asked = urllib.request.Request(
+        "http://127.0.0.1:8000/predict", image.read(), {"Content-Type": "image/jpeg"}
+    )
+print(urllib.request.urlopen(asked).read().decode())
 """
 
 pytestmark = pytest.mark.slow
