@@ -180,7 +180,7 @@ def test_it_serves_and_says_that_it_is_healthy(server, trained):
     answer = json.loads(docker("exec", server, "python", "-c", ASK))
     (model,) = answer["models"]
     assert model["run"] == RUN.name
-    assert model["predictions"][0]["label"] in {"ants", "bees"}
+    assert model["predictions"][0]["predicted"] in {"ants", "bees"}
 
     docker("stop", server)
     assert state(server, "ExitCode") == "0"
