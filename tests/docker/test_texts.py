@@ -5,6 +5,8 @@ of these is not installed, its test is skipped.
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
 
 import pytest
 import yaml
@@ -98,6 +100,17 @@ def test_the_hosts_find_each_other(kubernetes):
     assert {one["name"] for one in container["volumeMounts"]} == {
         one["name"] for one in pod["volumes"]
     }
+
+
+def test_libraries_of_an_extra_are_listed():
+    words = sys.executable, FOLDER / "requirements.py"
+    ended = subprocess.run([*words, "serve"], cwd=ROOT, capture_output=True, text=True)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert ended.stdout.splitlines() == project["dependencies"] + extras["serve"]
+    ended = subprocess.run([*words, "serv"], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert re.fullmatch(r"EXTRAS must be among .*, serve, .*, got serv\n", ended.stderr)
 
 
 def test_every_argument_of_a_build_is_in_the_table():
