@@ -106,3 +106,11 @@ def test_hosts_that_do_not_reach_each_other_all_say_so(monkeypatch, problem):
         assert [*threads.map(check, range(2))] == [problem] * 2
     assert met["127.0.0.1"] == met["127.0.0.2"]
     assert [address for address, _ in met["127.0.0.1"]] == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_an_answer_of_another_tlf_is_refused():
+    store = HashStore()
+    store.set("tlf/started/1", "")
+    expected = "the code of tlf must be the same in all processes, got another in process 1 than in"
+    with pytest.raises(RunError, match=expected):
+        meeting._Answers(store, 0, 2).exchanged("started", "10.0.0.1", time.monotonic() + 60)

@@ -101,7 +101,16 @@ class _Answers:
         keys = [f"tlf/{what}/{number}" for number in range(self.count)]
         self.store.set(keys[self.rank], json.dumps(answer))
         _wait_until(deadline, lambda: self.store.check(keys))
-        return [json.loads(self.store.get(key)) for key in keys]
+        return [self._read(number, self.store.get(key)) for number, key in enumerate(keys)]
+
+    def _read(self, number: int, answer: bytes) -> object:
+        try:
+            return json.loads(answer)
+        except ValueError as error:  # what an earlier version answered
+            raise RunError(
+                f"the code of tlf must be the same in all processes, got another in process "
+                f"{number} than in process {self.rank}; start all processes with the same version"
+            ) from error
 
 
 def _check_reached(answers: _Answers, address: str) -> None:
