@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+from torch import distributed
 from torch.distributed import HashStore
 
 from forks import Fork
@@ -56,6 +57,18 @@ def test_a_process_that_ends_before_all_have_met_is_not_waited_for(launched, mon
     monkeypatch.setattr(meeting, "_route", lambda: ("127.0.0.1", "127.0.0.1"))
     store = SimpleNamespace(set=lambda *_: None, check=lambda _: False)
     monkeypatch.setattr(meeting, "rendezvous", lambda *_, **__: iter([(store, 1, 2)]))
+    with pytest.raises(RunError, match=MISSING), meeting.meeting(over_gloo=True):
+        pytest.fail("met nobody")
+
+
+def test_an_address_of_no_host_is_named(launched, monkeypatch):
+    """torch has printed a stack of calls for each of its attempts by then."""
+    launched(0)
+
+    def fail(*_, **__):
+        raise distributed.DistNetworkError("failed to connect to any network address of (host, 1)")
+
+    monkeypatch.setattr(meeting, "rendezvous", fail)
     with pytest.raises(RunError, match=MISSING), meeting.meeting(over_gloo=True):
         pytest.fail("met nobody")
 
