@@ -17,7 +17,7 @@ from conftest import draw_images
 from run_files import different_tensors, figures, metrics
 from small import write_recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = pytest.mark.slow
 
 RECIPE = """
 checkpoint_every = { updates = 1 }
@@ -46,6 +46,8 @@ mixed_precision: 'no'
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
     """Both have the same recipe and the same images, on a disk of their own."""
+    if reason := why_not():
+        pytest.skip(reason)
     with cabled(tmp_path_factory.mktemp("hosts")) as both:
         for host in both:
             draw_images(host.folder / "images", 6, 2)
