@@ -17,6 +17,7 @@ from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
 from tlf.errors import RunError
+from tlf.runtime import strict_json
 from tlf.runtime.connections import own_address, unreached
 from tlf.runtime.cores import local_processes, processes
 
@@ -101,7 +102,7 @@ class _Answers:
     def exchanged(self, what: str, answer: object, deadline: float) -> list[Any]:
         """The answers of all processes to a question, in their order."""
         keys = [f"tlf/{what}/{number}" for number in range(self.count)]
-        self.store.set(keys[self.rank], json.dumps(answer))
+        self.store.set(keys[self.rank], strict_json.dumps(answer))
         _wait_until(deadline, lambda: self.store.check(keys))
         return [self._read(number, self.store.get(key)) for number, key in enumerate(keys)]
 
