@@ -141,7 +141,7 @@ def pull_the_cable(host, program):
 
 
 @pytest.mark.parametrize(
-    ("harm", "number", "seconds"), [(kill, 1, 20), (kill, 0, 20), (pull_the_cable, 1, 100)]
+    ("harm", "number", "seconds"), [(kill, 1, 30), (kill, 0, 30), (pull_the_cable, 1, 100)]
 )
 def test_a_host_that_is_lost_ends_the_other_and_the_run_goes_on_elsewhere(
     hosts, whole, harm, number, seconds

@@ -10,8 +10,10 @@ from torch import distributed
 from torch.distributed import HashStore
 
 from forks import Fork
+from places import ROOT
 from tlf.errors import RunError
 from tlf.runtime import meeting
+from tlf.runtime.connections import SILENCE
 
 MISSING = (
     r"all 2 processes of this run must start within 1 seconds and meet at localhost:\d+, got "
@@ -85,6 +87,13 @@ def test_those_who_have_met_wait_longer(launched, monkeypatch, tmp_path):
     assert (group["rank"], group["world_size"], "timeout" in group) == (0, 2, False)
     printed = other.communicate(timeout=60)
     assert other.returncode == 0, printed
+
+
+def test_the_document_states_how_long_hosts_wait():
+    text = (ROOT / "tlf" / "runtime" / "README.md").read_text(encoding="utf-8")
+    assert f"start\nwithin {meeting.PATIENCE} s." in text
+    assert f"| {SILENCE} s of silence; at most {SILENCE + 30} s |" in text
+    assert f"| {meeting._LATER.seconds // 60} minutes (NCCL: 10) |" in text
 
 
 @pytest.mark.parametrize("name", ["RANK", "MASTER_PORT"])
