@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from places import ROOT
@@ -73,7 +72,6 @@ class Host:
         return os.environ | own | {"OMP_NUM_THREADS": "1"} | dict(more)
 
 
-@cache
 def why_not() -> str:
     """Why this machine cannot make them; empty where it can."""
     missing = [name for name in ("ip", "unshare") if not shutil.which(name)]

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from importlib.metadata import distribution
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from conftest import draw_images
 from run_files import different_tensors, figures, metrics
 from small import write_recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]
+pytestmark = pytest.mark.slow
 
 RECIPE = """
 checkpoint_every = { updates = 1 }
@@ -45,6 +46,8 @@ mixed_precision: 'no'
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
     """Both have the same recipe and the same images, on a disk of their own."""
+    if reason := why_not():
+        pytest.skip(reason)
     with cabled(tmp_path_factory.mktemp("hosts")) as both:
         for host in both:
             draw_images(host.folder / "images", 6, 2)
@@ -138,7 +141,7 @@ def pull_the_cable(host, program):
 
 
 @pytest.mark.parametrize(
-    ("harm", "number", "seconds"), [(kill, 1, 20), (kill, 0, 20), (pull_the_cable, 1, 100)]
+    ("harm", "number", "seconds"), [(kill, 1, 30), (kill, 0, 30), (pull_the_cable, 1, 100)]
 )
 def test_a_host_that_is_lost_ends_the_other_and_the_run_goes_on_elsewhere(
     hosts, whole, harm, number, seconds
@@ -195,6 +198,9 @@ def test_another_torch_names_the_host(hosts, tmp_path):
     info = tmp_path / "torch-9.9.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9.9\n")
+    # Since 2.14, torch finds gloo there.
+    entry_points = distribution("torch").read_text("entry_points.txt") or ""
+    (info / "entry_points.txt").write_text(entry_points)
     hosts[1].before = f"{tmp_path}:"
     try:
         line = refused(hosts, "recipe.toml")
@@ -220,4 +226,7 @@ def test_other_images_name_the_host(hosts):
         line = refused(hosts, "recipe.toml")
     finally:
         aside.replace(image)
-    assert line.startswith("error: train: 'train/squares/003.jpg' cannot be read on boris (process")
+    assert line == (
+        "error: train: 'train/squares/003.jpg' has other bytes on boris (process 1) than on anna "
+        "(process 0); copy the images of one to the other"
+    )

@@ -6,11 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+from torch import distributed
 from torch.distributed import HashStore
 
 from forks import Fork
+from places import ROOT
 from tlf.errors import RunError
 from tlf.runtime import meeting
+from tlf.runtime.connections import SILENCE
 
 MISSING = (
     r"all 2 processes of this run must start within 1 seconds and meet at localhost:\d+, got "
@@ -60,6 +63,18 @@ def test_a_process_that_ends_before_all_have_met_is_not_waited_for(launched, mon
         pytest.fail("met nobody")
 
 
+def test_an_address_of_no_host_is_named(launched, monkeypatch):
+    """torch has printed a stack of calls for each of its attempts by then."""
+    launched(0)
+
+    def fail(*_, **__):
+        raise distributed.DistNetworkError("failed to connect to any network address of (host, 1)")
+
+    monkeypatch.setattr(meeting, "rendezvous", fail)
+    with pytest.raises(RunError, match=MISSING), meeting.meeting(over_gloo=True):
+        pytest.fail("met nobody")
+
+
 def test_those_who_have_met_wait_longer(launched, monkeypatch, tmp_path):
     launched(0)
     monkeypatch.setattr(meeting, "PATIENCE", 60)
@@ -72,6 +87,13 @@ def test_those_who_have_met_wait_longer(launched, monkeypatch, tmp_path):
     assert (group["rank"], group["world_size"], "timeout" in group) == (0, 2, False)
     printed = other.communicate(timeout=60)
     assert other.returncode == 0, printed
+
+
+def test_the_document_states_how_long_hosts_wait():
+    text = (ROOT / "tlf" / "runtime" / "README.md").read_text(encoding="utf-8")
+    assert f"start\nwithin {meeting.PATIENCE} s." in text
+    assert f"| {SILENCE} s of silence; at most {SILENCE + 30} s |" in text
+    assert f"| {meeting._LATER.seconds // 60} minutes (NCCL: 10) |" in text
 
 
 @pytest.mark.parametrize("name", ["RANK", "MASTER_PORT"])
@@ -106,3 +128,11 @@ def test_hosts_that_do_not_reach_each_other_all_say_so(monkeypatch, problem):
         assert [*threads.map(check, range(2))] == [problem] * 2
     assert met["127.0.0.1"] == met["127.0.0.2"]
     assert [address for address, _ in met["127.0.0.1"]] == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_an_answer_of_another_tlf_is_refused():
+    store = HashStore()
+    store.set("tlf/started/1", "")
+    expected = "the code of tlf must be the same in all processes, got another in process 1 than in"
+    with pytest.raises(RunError, match=expected):
+        meeting._Answers(store, 0, 2).exchanged("started", "10.0.0.1", time.monotonic() + 60)

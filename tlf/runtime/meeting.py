@@ -17,6 +17,7 @@ from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
 from tlf.errors import RunError
+from tlf.runtime import strict_json
 from tlf.runtime.connections import own_address, unreached
 from tlf.runtime.cores import local_processes, processes
 
@@ -51,8 +52,10 @@ def meeting(*, over_gloo: bool) -> Iterator[dict[str, Any]]:
         _wait_until(deadline, _route)
     try:
         store, rank, count = next(rendezvous("env://", timeout=patience))
-    except distributed.DistStoreError as error:  # the main process waits here for all others
-        raise _missing() from error
+    except distributed.DistError as error:  # the main process waits here for all others
+        if "EADDRINUSE" in str(error):
+            raise
+        raise _missing() from error  # or the address is not that of its host
     answers = _Answers(store, rank, count)
     near, far = _wait_until(deadline, _route)
     seen = answers.exchanged("started", far, deadline)
@@ -99,9 +102,18 @@ class _Answers:
     def exchanged(self, what: str, answer: object, deadline: float) -> list[Any]:
         """The answers of all processes to a question, in their order."""
         keys = [f"tlf/{what}/{number}" for number in range(self.count)]
-        self.store.set(keys[self.rank], json.dumps(answer))
+        self.store.set(keys[self.rank], strict_json.dumps(answer))
         _wait_until(deadline, lambda: self.store.check(keys))
-        return [json.loads(self.store.get(key)) for key in keys]
+        return [self._read(number, self.store.get(key)) for number, key in enumerate(keys)]
+
+    def _read(self, number: int, answer: bytes) -> object:
+        try:
+            return json.loads(answer)
+        except ValueError as error:  # what an earlier version answered
+            raise RunError(
+                f"the code of tlf must be the same in all processes, got another in process "
+                f"{number} than in process {self.rank}; start all processes with the same version"
+            ) from error
 
 
 def _check_reached(answers: _Answers, address: str) -> None:
