@@ -46,8 +46,8 @@ def load_classifier(
     unlike: bool = False,
     nearest: int = 0,
 ) -> TrainedClassifier:
-    """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded, unless
-    ``hf-hub:`` asks for it: stderr then says what, and from where.
+    """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded,
+    unless ``hf-hub:`` asks for it: stderr then says what, and from where.
 
     Of a run that was stopped it is the best model so far; an ``UnfinishedRunWarning`` says so.
     It can be pickled, so a process pool, joblib or Ray can send it to other processes. Of plugins,

@@ -1,10 +1,11 @@
-"""Runs on the Hugging Face hub: ``hf-hub:user/name``, as ``tlf export RUN --to hub`` pushes them."""
+"""Runs on the Hugging Face hub, as ``tlf export RUN --to hub`` pushes them."""
 
 import sys
 from pathlib import Path
 
 from tlf.errors import RunError
 from tlf.pretrained.downloads import SECONDS, announce
+from tlf.pretrained.hub_answers import name_problem, reason
 from tlf.pretrained.weights import HUB_PREFIX
 
 FILES = ("model.safetensors", "recipe.toml")
@@ -30,14 +31,9 @@ def fetch_run(name: str) -> Path:
     Raises:
         RunError: it cannot be fetched, or is no run of tlf.
     """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     repository, _, revision = name.removeprefix(HUB_PREFIX).partition("@")
-    try:
-        validate_repo_id(repository)
-    except HFValidationError as error:
-        raise RunError(f"a run on the hub must be hf-hub:user/name, got {name}: {error}") from error
+    if problem := name_problem(repository):
+        raise RunError(f"a run on the hub must be hf-hub:user/name, got {name}: {problem}")
     folder = _cached(repository, revision)
     if folder is None:
         folder = _fetched(repository, revision)
@@ -61,7 +57,9 @@ def _fetched(repository: str, revision: str) -> Path:
         info = HfApi().model_info(
             repository, revision=revision or None, files_metadata=True, timeout=SECONDS
         )
-        sizes = {one.rfilename: one.size or 0 for one in info.siblings or () if one.rfilename in FILES}
+        sizes = {
+            one.rfilename: one.size or 0 for one in info.siblings or () if one.rfilename in FILES
+        }
         if lacking := [file for file in FILES if file not in sizes]:
             raise RunError(f"{source} must hold a run of tlf, got no {lacking[0]}")
         megabytes = sum(sizes.values()) / 1e6
@@ -70,10 +68,8 @@ def _fetched(repository: str, revision: str) -> Path:
     except RunError:
         raise
     except Exception as error:  # the network library of the hub differs between versions
-        said = str(error).strip().partition("\n")[0].rstrip(".")
         raise RunError(
-            f"cannot fetch {HUB_PREFIX}{repository} from {source}: {said}. It is not in "
-            f"{constants.HF_HUB_CACHE} either; write the folder of a run, or, for a private "
-            "repository, log in with: hf auth login"
+            f"cannot fetch {HUB_PREFIX}{repository} from {source}: {reason(error)}. It is not in "
+            f"{constants.HF_HUB_CACHE} either; write the folder of a run"
         ) from error
     return Path(folder)

@@ -25,7 +25,7 @@ _MOST_BYTES = 2**28
 
 
 @dataclass(frozen=True)
-class Tested:
+class OnTestSplit:
     """What the test split has shown of this very model, at the first look at it that was kept."""
 
     figures: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Facts:
     licence: Licence
     trained: Mapping[str, int] | None
     """Class → its train images; None where the images are no longer those of the run."""
-    tested: Tested | None
+    tested: OnTestSplit | None
     looks: tuple[Look, ...]
     unlike: bool
     """Whether the run has stored train images to compare others with."""
@@ -126,7 +126,7 @@ def _is_here(data: Mapping[str, Any]) -> bool:
     return not (elsewhere or on_hub)
 
 
-def _tested(run: Path, looks: tuple[Look, ...]) -> Tested | None:
+def _tested(run: Path, looks: tuple[Look, ...]) -> OnTestSplit | None:
     """The earliest evaluation of the test split that is kept, and is of this model."""
     if not looks:
         return None
@@ -138,7 +138,7 @@ def _tested(run: Path, looks: tuple[Look, ...]) -> Tested | None:
     ]
     if not kept:
         return None
-    return Tested(min(kept, key=lambda about: len(about["looks"])), looks)
+    return OnTestSplit(min(kept, key=lambda about: len(about["looks"])), looks)
 
 
 def _evaluation(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The licence of the weights that a run started from: its own model holds them, or was made of them.
+"""The licence of the weights that a run started from: its own model was made of them.
 
 Nothing is asked of the network: timm and torchvision describe the weights that they publish.
 """

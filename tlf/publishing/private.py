@@ -34,7 +34,7 @@ def public(value: Any, folders: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - 
         return {key: public(each, folders) for key, each in kept.items()}
     if isinstance(value, list | tuple):
         return [public(each, folders) for each in value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (value.startswith("/") and _PATTERN.search(value)):
         return value
     return _name(value) if _is_path(value) else _sentence(shown(value), folders)
 

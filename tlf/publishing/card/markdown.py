@@ -65,12 +65,12 @@ def block(text: str, language: str = "") -> Safe:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Safe:
-    """A table. The first column is text, the others are right-aligned.
+    r"""A table. The first column is text, the others are right-aligned.
 
     >>> print(table(["class", "images"], [["a|b", 3]]))
     | class | images |
     |---|---:|
-    | a\\|b | 3 |
+    | a\|b | 3 |
     """
     lines = [headings, *rows]
     first, *others = (f"| {' | '.join(map(escaped, line))} |" for line in lines)

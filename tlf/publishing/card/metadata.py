@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlf.metrics.figures import Figure
 from tlf.metrics.text import NO_RATES, interval
+from tlf.pretrained.hub_answers import name_problem
 from tlf.publishing.card.figures import title
 from tlf.publishing.card.usage import Place
 from tlf.publishing.facts import Facts
@@ -53,17 +54,9 @@ def _metrics(facts: Facts) -> list[str]:
 
 def _hub_data(facts: Facts) -> list[str] | None:
     """The data set's name on the hub; None where it is not from there."""
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
     data = facts.recipe.get("data", {})
     name = str(data.get("name", ""))
-    if data.get("kind") != "hub" or "/" not in name:
-        return None
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return None
-    return [name]
+    return [name] if data.get("kind") == "hub" and not name_problem(name) else None
 
 
 def _results(facts: Facts) -> "Iterator[EvalResult]":
@@ -73,9 +66,7 @@ def _results(facts: Facts) -> "Iterator[EvalResult]":
         yield from _of_split(facts, "test", {k: Figure(**v) for k, v in headline.items()})
 
 
-def _of_split(
-    facts: Facts, split: str, headline: Mapping[str, Figure]
-) -> "Iterator[EvalResult]":
+def _of_split(facts: Facts, split: str, headline: Mapping[str, Figure]) -> "Iterator[EvalResult]":
     from huggingface_hub import EvalResult
 
     about: dict[str, Any] = {

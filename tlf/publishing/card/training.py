@@ -79,8 +79,7 @@ def environment(facts: Facts) -> Iterator[Row]:
     yield "precision", {"no": "float32"}.get(facts.metadata.precision, facts.metadata.precision)
     yield "seed", facts.recipe.get("seed")
     yield "training time", duration(sum(one.seconds for one in facts.run.history))
-    for name, version in _table(of, "versions").items():
-        yield name, version
+    yield from _table(of, "versions").items()
     for plugin in of.get("plugins", []):
         if plugin.get("name") != "tlf":
             yield f"plugin {plugin.get('name')}", plugin.get("version")

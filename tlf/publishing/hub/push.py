@@ -1,6 +1,5 @@
 """Push a run to the hub: model, head, records and card, in one commit."""
 
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import tlf
 from tlf.errors import RunError
+from tlf.pretrained.hub_answers import name_problem
 from tlf.publishing.facts import read_facts
 from tlf.publishing.hub.failures import LOGIN, hub_failures
 from tlf.publishing.hub.staging import OPTIONAL, Staged, stage
@@ -18,8 +18,6 @@ from tlf.runtime.files import absolute
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-
-_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,15 @@ class Pushed:
     """Name → bytes."""
     own_loader: str
     """Why the backbone's library does not load it; empty if it does."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the hub has under a name."""
+
+    exists: bool
+    private: bool
+    """Whether its owner alone sees it, or will."""
 
 
 def push(
@@ -74,11 +81,13 @@ def push(
             f"the licence of a model on the hub must be known, got none: {facts.licence.reason} "
             "Write --licence apache-2.0, or another that the hub knows; or --licence unknown"
         )
+    standing = _look_up(api, repository, private=private, overwrite=overwrite)
     with TemporaryDirectory(prefix="tlf-") as name:
         staged = stage(facts, Path(name), repository, onnx=onnx)
-        _announce(api, repository, staged, private=private)
-        exists = _ready(api, repository, private=private, overwrite=overwrite)
-        commit = _upload(api, repository, Path(name), staged, created=not exists)
+        _announce(f"{api.endpoint}/{repository}", standing, staged)
+        if not standing.exists:
+            _create(api, repository, private=private)
+        commit = _upload(api, repository, Path(name), staged, standing)
     url = f"{api.endpoint}/{repository}"
     return Pushed(repository, url, commit, staged.files, staged.loader.reason)
 
@@ -91,16 +100,11 @@ def _api(repository: str) -> "HfApi":
             forbidden.
     """
     from huggingface_hub import HfApi, constants, get_token
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
-    advice = f"--repo must be user/name, got {repository!r}; write such as me/ants-and-bees"
-    if not _NAME.fullmatch(repository):
-        raise RunError(advice)
-    try:
-        validate_repo_id(repository)
-    except HFValidationError as error:
-        raise RunError(f"{advice} ({error})") from error
+    if problem := name_problem(repository):
+        raise RunError(
+            f"--repo must be user/name, got {repository!r}: {problem}; write such as me/ants"
+        )
     if constants.HF_HUB_OFFLINE:
         raise RunError("HF_HUB_OFFLINE forbids the network, and the hub is there; unset it to push")
     token = get_token()
@@ -109,56 +113,62 @@ def _api(repository: str) -> "HfApi":
     return HfApi(constants.ENDPOINT, token, library_name="tlf", library_version=tlf.__version__)
 
 
-def _announce(api: "HfApi", repository: str, staged: Staged, *, private: bool) -> None:
-    seen = "seen by its owner alone" if private else "seen by everybody"
+def _look_up(api: "HfApi", repository: str, *, private: bool, overwrite: bool) -> Standing:
+    """What the hub has under a name.
+
+    Raises:
+        RunError: it may not be changed, or the hub does not say it.
+    """
+    url = f"{api.endpoint}/{repository}"
+    sys.stderr.write(f"asking for {url}\n")
+    with hub_failures(f"asking for {url}", "Nothing was pushed"):
+        if not api.repo_exists(repository):
+            return Standing(exists=False, private=private)
+        if not overwrite:
+            raise RunError(
+                f"{url} exists; write --overwrite to add a commit to it, or another --repo. "
+                "Nothing was pushed"
+            )
+        found = Standing(exists=True, private=bool(api.model_info(repository).private))
+    if private and not found.private:
+        raise RunError(
+            f"{url} exists and is seen by everybody, and --private asks for the opposite; make it "
+            "private there, or leave --private out. Nothing was pushed"
+        )
+    return found
+
+
+def _announce(url: str, standing: Standing, staged: Staged) -> None:
+    seen = "seen by its owner alone" if standing.private else "seen by everybody"
     total = sum(staged.files.values()) / 1e6
-    lines = [f"pushing {total:,.1f} MB to {api.endpoint}/{repository}, {seen}:"]
+    lines = [f"pushing {total:,.1f} MB to {url}, {seen}:"]
     lines += [f"  {name:22} {size / 1e3:>12,.1f} kB" for name, size in staged.files.items()]
     sys.stderr.write("\n".join([*lines, ""]))
     sys.stderr.flush()
 
 
-def _ready(api: "HfApi", repository: str, *, private: bool, overwrite: bool) -> bool:
-    """Create the repository, unless it exists and may be changed. Returns whether it existed.
-
-    Raises:
-        RunError: it may not be changed, or cannot be created.
-    """
+def _create(api: "HfApi", repository: str, *, private: bool) -> None:
     url = f"{api.endpoint}/{repository}"
-    with hub_failures(f"asking for {url}", "Nothing was pushed"):
-        exists = api.repo_exists(repository)
-        if exists and not overwrite:
-            raise RunError(
-                f"{url} exists; write --overwrite to add a commit to it, or another --repo. "
-                "Nothing was pushed"
-            )
-        if exists and private and not api.model_info(repository).private:
-            raise RunError(
-                f"{url} exists and is seen by everybody, and --private asks for the opposite; make "
-                "it private there, or leave --private out. Nothing was pushed"
-            )
-    if not exists:
-        with hub_failures(f"creating {url}", "Nothing was pushed"):
-            api.create_repo(repository, private=private)
-        sys.stderr.write(f"created {url}; it is empty until the last file is there\n")
-    return exists
+    with hub_failures(f"creating {url}", "Nothing was pushed"):
+        api.create_repo(repository, private=private)
+    sys.stderr.write(f"created {url}; it is empty until the last file is there\n")
 
 
-def _upload(
-    api: "HfApi", repository: str, folder: Path, staged: Staged, *, created: bool
-) -> str:
+def _upload(api: "HfApi", repository: str, folder: Path, staged: Staged, standing: Standing) -> str:
     """Push all files in one commit, and return it."""
-    left = f"{api.endpoint}/{repository} is as it was before"
-    if created:
+    url = f"{api.endpoint}/{repository}"
+    left = f"{url} is as it was before"
+    if not standing.exists:
         left = (
-            f"{api.endpoint}/{repository} was created and holds none of the files; write "
-            f"--overwrite to push to it again, or remove it: hf repos delete {repository}"
+            f"{url} was created and holds none of the files; write --overwrite to push to it "
+            f"again, or remove it: hf repos delete {repository}"
         )
-    with hub_failures(f"pushing to {api.endpoint}/{repository}", left):
+    gone = [name for name in OPTIONAL if name not in staged.files] if standing.exists else []
+    with hub_failures(f"pushing to {url}", left):
         done = api.upload_folder(
             repo_id=repository,
             folder_path=folder,
             commit_message=f"Model, head, records and card of a run of tlf {tlf.__version__}",
-            delete_patterns=[name for name in OPTIONAL if name not in staged.files] or None,
+            delete_patterns=gone or None,
         )
     return str(done.oid)
