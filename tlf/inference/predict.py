@@ -46,16 +46,15 @@ def load_classifier(
     unlike: bool = False,
     nearest: int = 0,
 ) -> TrainedClassifier:
-    """Load the best model of a run, with its preprocessing and labels. Nothing is downloaded,
-    unless ``hf-hub:`` asks for it: stderr then says what, and from where.
+    """Load the best model of a run, with its preprocessing and labels. Only ``hf-hub:`` downloads.
 
     Of a run that was stopped it is the best model so far; an ``UnfinishedRunWarning`` says so.
     It can be pickled, so a process pool, joblib or Ray can send it to other processes. Of plugins,
     only those are needed that head, backbone or ``tlf_model_trained`` come from.
 
     Parameters:
-        run: its folder, or the ``model.safetensors`` in it. Its data set is not needed. Or
-            ``hf-hub:user/name``, with ``@revision`` where the commit is to stay the same.
+        run: its folder, or the ``model.safetensors`` in it, or ``hf-hub:user/name``, with
+            ``@revision`` where the commit is to stay the same. Its data set is not needed.
         precision: what it computes in: ``no`` (float32), ``bf16`` or ``fp16``; by default what the
             run computed in. A device that has no fast form of it computes in float32, with a
             ``PrecisionWarning``.
@@ -72,17 +71,15 @@ def load_classifier(
     'ants'
 
     Raises:
-        RunError: the folder holds no run that has evaluated an epoch, or the hub has none. Or there
-            is no such precision, device or dtype. Or train images are asked for that the run has
-            not stored.
+        RunError: there is no run that has evaluated an epoch. Or there is no such precision, device
+            or dtype. Or train images are asked for that the run has not stored.
         PluginError: a plugin that the model needs is missing.
         WeightsError: its weights are damaged.
     """
     place = find_device(device)
     type_ = find_dtype(dtype) if dtype is not None else None
     _check_precision(precision, type_)
-    given = fetch_run(fspath(run)) if is_on_hub(fspath(run)) else Path(run)
-    folder = given.parent if given.name == "model.safetensors" else given
+    folder = _folder(fspath(run))
     model, metadata = _loaded(folder)
     images = _train_images(folder, metadata, nearest) if unlike or nearest else None
     warn_if_unfinished(folder)
@@ -90,6 +87,12 @@ def load_classifier(
         model.eval().to(place, type_), metadata.classes, metadata.preprocessing, metadata.task,
         "no" if type_ else precision or metadata.precision, metadata.calibration, images, nearest,
     )  # fmt: skip
+
+
+def _folder(run: str) -> Path:
+    """The folder of a run, of its file, or of a run on the hub."""
+    given = fetch_run(run) if is_on_hub(run) else Path(run)
+    return given.parent if given.name == "model.safetensors" else given
 
 
 def _train_images(folder: Path, metadata: Metadata, nearest: int) -> TrainImages | None:

@@ -71,7 +71,7 @@ def make_card(facts: Facts, place: Place) -> "ModelCard":
     """The card of a run. ``place``: where its files are."""
     from huggingface_hub import ModelCard
 
-    text = render("card.md", **_about(facts), **_shown(facts), **usage(facts, place))
+    text = render("card.md.jinja", **_about(facts), **_shown(facts), **usage(facts, place))
     return ModelCard(f"---\n{card_data(facts, place).to_yaml()}\n---\n\n{text}\n")
 
 
