@@ -3,16 +3,20 @@
 from contextlib import chdir, redirect_stdout
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from shutil import copy, copytree
 
+import numpy as np
 import pytest
-import tomli_w
 import yaml
 from markdown_it import MarkdownIt
+from PIL import Image
 
 import tlf as package
 from cards import code_of
 from label_sets import drawn_sets
+from shapes import draw_shapes, shapes_recipe
+from small import needs_onnx
 from tlf.errors import RunError
 from tlf.evaluation.looks import Look
 from tlf.metrics.evaluation import evaluation
@@ -31,6 +35,14 @@ HOSTILE = [
     "{{ 7*7 }}",
     "```\nimport os", "&lt;", "‮abc", "\\", ": - a", "x" * 500,
 ]  # fmt: skip
+
+
+def run_code(text, folder):
+    """Run a block of a card in a folder; what it prints."""
+    out = StringIO()
+    with chdir(folder), redirect_stdout(out):
+        exec(compile(text, "README.md", "exec"), {})
+    return out.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -171,11 +183,48 @@ def test_the_code_runs_in_the_folder_of_the_run(finished, images, tmp_path):
     copy(images / "val" / "circles" / "000.jpg", run / "image.jpg")
     expected = dict(package.load_classifier(run).predict(run / "image.jpg").probabilities)
     card = package.write_card(run).read_text()
-    assert f"`{tomli_w.__name__}" not in card
     own, torch_, head, _onnx = code_of(card)
-    for text in (own, torch_, head):
-        out = StringIO()
-        with chdir(run), redirect_stdout(out):
-            exec(compile(text, "README.md", "exec"), {})
-        if text is torch_:
-            assert yaml.safe_load(out.getvalue()) == pytest.approx(expected, abs=1e-5)
+    assert run_code(own, run).endswith(f"{expected}\n")
+    assert yaml.safe_load(run_code(torch_, run)) == pytest.approx(expected, abs=1e-5)
+    assert sum(yaml.safe_load(run_code(head, run)).values()) == pytest.approx(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [(90, 61), (61, 90), (33, 200), (500, 375)])
+@needs_onnx
+def test_the_code_for_onnx_prepares_images_as_tlf_does(finished, tmp_path, side):
+    run = copytree(finished, tmp_path / "run")
+    package.export(run, "onnx")
+    values = np.random.default_rng(0).integers(0, 256, (*side, 3), dtype=np.uint8)
+    Image.fromarray(values).save(run / "image.jpg")
+    expected = dict(package.load_classifier(run).predict(run / "image.jpg").probabilities)
+    *_, onnx = code_of(package.write_card(run).read_text())
+    assert yaml.safe_load(run_code(onnx, run)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.slow
+@needs_onnx
+def test_every_block_runs_for_images_with_any_number_of_labels(tmp_path):
+    phases = [{"name": "head", "freeze": "backbone", "epochs": 6, "lr": 0.5}]
+    changes = {"cache": {"dir": str(tmp_path / "cache")}, "phases": phases}
+    shapes_recipe(tmp_path / "recipe.toml", draw_shapes(tmp_path, 40, 16), changes)
+    *_, result = package.run(tmp_path / "recipe.toml")
+    run = Path(result.folder)
+    package.export(run, "onnx")
+    image = sorted(tmp_path.glob("val*.png"))[0]
+    Image.open(image).convert("RGB").save(run / "image.jpg", quality=100, subsampling=0)
+    found = package.load_classifier(run).predict(run / "image.jpg")
+    own, torch_, head, onnx = code_of(package.write_card(run).read_text())
+    assert run_code(own, run).startswith(str(found.labels))
+    for text in (torch_, onnx):
+        assert {name for name, _ in eval(run_code(text, run))} == {*found.labels}
+    run_code(head, run)
+
+
+@pytest.mark.slow
+def test_the_code_for_torchvision_runs(finished_torchvision, images, tmp_path):
+    run = copytree(finished_torchvision, tmp_path / "run")
+    copy(images / "val" / "circles" / "000.jpg", run / "image.jpg")
+    expected = dict(package.load_classifier(run).predict(run / "image.jpg").probabilities)
+    _, torch_, *_ = code_of(package.write_card(run).read_text())
+    assert yaml.safe_load(run_code(torch_, run)) == pytest.approx(expected, abs=1e-5)

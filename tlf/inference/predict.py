@@ -24,7 +24,7 @@ from tlf.inference.sealed_file import absent
 from tlf.inference.stopped import load_stopped, warn_if_unfinished
 from tlf.inference.train_images import FILE, TrainImages, load_train_images
 from tlf.model import Classifier
-from tlf.pretrained.hub_runs import fetch_run, is_on_hub
+from tlf.pretrained.weights import HUB_PREFIX
 from tlf.recipe.build import rebuild_model
 from tlf.recipe.plan import ModelPlan, read_model_plan
 from tlf.runtime.files import with_absolute
@@ -91,7 +91,11 @@ def load_classifier(
 
 def _folder(run: str) -> Path:
     """The folder of a run, of its file, or of a run on the hub."""
-    given = fetch_run(run) if is_on_hub(run) else Path(run)
+    if run.startswith(HUB_PREFIX):
+        from tlf.pretrained.hub_runs import fetch_run  # a folder is loaded without it
+
+        return fetch_run(run)
+    given = Path(run)
     return given.parent if given.name == "model.safetensors" else given
 
 

@@ -12,15 +12,6 @@ FILES = ("model.safetensors", "recipe.toml")
 """What a model is loaded from. No other file is fetched."""
 
 
-def is_on_hub(run: str) -> bool:
-    """Whether a run is named by a repository of the hub.
-
-    >>> is_on_hub("hf-hub:me/ants"), is_on_hub("runs/ants")
-    (True, False)
-    """
-    return run.startswith(HUB_PREFIX)
-
-
 def fetch_run(name: str) -> Path:
     """The folder of a run of the hub, in the hub's own cache. What is there already is used without
     the network. A line on stderr says what is fetched, and which commit is used.
