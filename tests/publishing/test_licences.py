@@ -20,6 +20,7 @@ TIMM = {"kind": "timm", "model": "resnet18", "weights": "a1_in1k"}
         ),
         ({**TIMM, "weights": "fb_swsl_ig1b_ft_in1k"}, "cc-by-nc-4.0", "timm/resnet18.fb_swsl"),
         ({**TIMM, "weights": "none"}, "unknown", ""),
+        ({**TIMM, "weights": "of_another_timm"}, "unknown", ""),
         ({**TIMM, "weights": "/data/net.safetensors"}, "unknown", ""),
         ({**TIMM, "weights": "starter"}, "apache-2.0", ""),
         ({"kind": "torchvision", "model": "resnet18", "weights": "DEFAULT"}, "unknown", ""),

@@ -52,9 +52,16 @@ def test_sentences_name_no_folder(said, left):
 
 
 def test_provenance_has_the_recipe_without_its_paths():
-    about = {"recipe": "output = '/home'", "hardware": {"device": "CPU", "machine": "Linux-acme"}}
+    chapter = {"recipe": "output = '/home'", "notes": ["2 images are in both splits\n  a.png"]}
+    about = {
+        **chapter,
+        "hardware": {"device": "CPU", "machine": "Linux-acme"},
+        "earlier": [chapter],
+    }
     found = public_provenance(about, RECIPE)
     assert found["hardware"] == {"device": "CPU"}
+    assert found["notes"] == ["2 images are in both splits"]
+    assert found["earlier"] == [{"notes": found["notes"]}]
     assert found["recipe"] == public_recipe(RECIPE)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tlf.errors import WeightsError
 from tlf.pretrained.weights import HUB_PREFIX, local_file
 
 UNKNOWN = "unknown"
@@ -79,7 +80,10 @@ def _found(kind: str, backbone: Mapping[str, Any]) -> Licence:
 def _of_timm(model: str, weights: str) -> Licence:
     from tlf.pretrained.published import timm_config
 
-    config = timm_config(model, None if weights == "default" else weights)
+    try:
+        config = timm_config(model, None if weights == "default" else weights)
+    except WeightsError:  # they were published by another timm than this one
+        return Licence(UNKNOWN, "This version of timm does not know the pretrained weights.")
     name = str(config.license or UNKNOWN).lower()
     repository = str(config.hf_hub_id or "")
     if name == UNKNOWN:

@@ -17,8 +17,8 @@ _PATTERN = re.compile(r"[\\(^$]")
 _IN_SENTENCE = re.compile(r"(?:file://)?(?<![\w.:/~-])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"`,;]+){2,}")
 """A path of at least two parts in a sentence."""
 
-_UNSAID = ("machine",)
-"""Keys of provenance.json that say more about a computer than a result depends on."""
+_UNSAID = ("machine", "recipe")
+"""Keys of provenance.json that say more than a result depends on, or are said elsewhere."""
 
 
 def public(value: Any, folders: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - JSON or TOML
@@ -30,8 +30,7 @@ def public(value: Any, folders: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - 
     {'root': 'ants', 'note': '2 images of ants are gone', 'lr': 0.1}
     """
     if isinstance(value, Mapping):
-        kept = {key: each for key, each in value.items() if key not in _UNSAID}
-        return {key: public(each, folders) for key, each in kept.items()}
+        return {key: public(each, folders) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [public(each, folders) for each in value]
     if not isinstance(value, str) or (value.startswith("/") and _PATTERN.search(value)):
@@ -50,8 +49,7 @@ def public_provenance(provenance: Mapping[str, Any], recipe: Mapping[str, Any]) 
     ``recipe``: of the run. Its paths are what sentences may name.
     """
     folders = tuple(sorted({*paths_in(recipe), str(Path.home())}, key=len, reverse=True))
-    kept = {key: value for key, value in provenance.items() if key != "recipe"}
-    found: dict[str, Any] = public(kept, folders)
+    found: dict[str, Any] = public(_said(provenance), folders)
     return found | {"recipe": public_recipe(recipe)}
 
 
@@ -77,6 +75,18 @@ def paths_in(value: object) -> Iterator[str]:
             yield from paths_in(each)
     elif isinstance(value, str) and _is_path(value):
         yield value
+
+
+def _said(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """What is said of a run, of its earlier chapters, too: of a note the first line, since others
+    name images.
+    """
+    if isinstance(value, Mapping):
+        kept = {key: _said(each) for key, each in value.items() if key not in _UNSAID}
+        notes = kept.get("notes")
+        cut = [str(one).partition("\n")[0] for one in notes] if isinstance(notes, list) else []
+        return kept | ({"notes": cut} if "notes" in kept else {})
+    return [_said(each) for each in value] if isinstance(value, list) else value
 
 
 def _is_path(text: str) -> bool:

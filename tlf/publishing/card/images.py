@@ -44,9 +44,8 @@ def imbalance(facts: Facts) -> Iterator[str]:
 
 
 def notes(facts: Facts) -> list[str]:
-    """What the run has noted about its images and its weights, without names of images."""
-    found = facts.provenance.get("notes", [])
-    return [str(note).partition("\n")[0] for note in found]
+    """What the run has noted about its images and its weights."""
+    return [*map(str, facts.provenance.get("notes", []))]
 
 
 def splits(facts: Facts) -> Iterator[Row]:
